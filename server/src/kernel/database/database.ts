@@ -1,0 +1,155 @@
+// The door of the database room: an encrypted SQLite file with one writer, direct point reads and scans on other threads.
+// Promises that what write() acknowledged survives a power cut, that nothing is on disk in the clear, and that no query
+// holds the event loop for long. It holds no domain words; tables belong to the modules' migrations.
+
+import type { Compilable, Kysely } from 'kysely';
+import { Failure } from '#kernel/errors/failure';
+import { type Faults, noFaults } from '#kernel/files/faults';
+import { kyselyOver } from './dialect.ts';
+import { type Engine, openEngine, scanTooLarge, sqliteCode } from './engine.ts';
+import { type MigrationSet, migrate, requireMigrated } from './migrations.ts';
+import { forgetScans, scanRows } from './scan.ts';
+import { createWriter } from './writer.ts';
+
+export type { Compilable } from 'kysely';
+export type { Migration, MigrationSet } from './migrations.ts';
+export { closeScanPool } from './scan.ts';
+
+/** Statements of one transaction, or of the read connection. A store narrows it to its own tables with `tables`. */
+export type Tx<T = unknown> = Kysely<T>;
+
+export type Database = {
+  /**
+   * Runs `fn` in a transaction and resolves once it is durable; a throw takes back this call only and rejects with it.
+   * `fn` may await statements of `tx` and nothing else, never write(): calls share a transaction, and one that waits for
+   * anything more is undone with Failure `WriteAwaited`. Rejects with `ServerBusy` when 10,000 calls are waiting.
+   */
+  write<R>(fn: (tx: Tx) => Promise<R>): Promise<R>;
+  /** Point reads on this thread, each on the last committed state. At most 50,000 rows; for more than a few use scan. */
+  readonly read: Tx;
+  /** Reads many rows off this thread. More than `maxRows` (default 50,000) rejects with Failure `ResultTooLarge`. */
+  scan<R>(query: Compilable<R>, options?: { readonly maxRows?: number }): Promise<readonly R[]>;
+  /** The file, for backups and messages to operators. */
+  readonly path: string;
+  /** Waits for queued writes and running scans, checkpoints, and closes everything. Calling it again waits for the same. */
+  close(): Promise<void>;
+};
+
+const rowsMax = 50_000;
+let opened = 0;
+
+/**
+ * Opens or creates the database at `path` (absolute) and migrates it. `key` is 32 raw bytes; a copy is kept until close()
+ * and wiped then. Throws Failure `DatabaseKeyRejected`, `DatabaseMissing`, `DatabaseDamaged` or `SchemaMismatch`.
+ */
+export async function openDatabase(options: {
+  readonly path: string;
+  readonly key: Uint8Array;
+  readonly migrations: readonly MigrationSet[];
+  /** Reads only, and never migrates: for inspection of a running or a restored file. */
+  readonly readonly?: boolean;
+  /** For tests: announced before each commit. */
+  readonly faults?: Faults;
+}): Promise<Database> {
+  const { path, migrations, readonly = false, faults = noFaults } = options;
+  const key = Uint8Array.from(options.key);
+  const writing = readonly ? undefined : openEngine({ path, key, readonly: false });
+  try {
+    if (writing !== undefined) migrate(writing, migrations);
+    const reading = openEngine({ path, key, readonly: true });
+    if (writing === undefined) requireMigrated(reading, migrations);
+    return databaseOver({ path, key, writing, reading, faults });
+  } catch (error) {
+    writing?.close();
+    key.fill(0);
+    throw error;
+  }
+}
+
+function databaseOver(parts: {
+  readonly path: string;
+  readonly key: Uint8Array;
+  readonly writing: Engine | undefined;
+  readonly reading: Engine;
+  readonly faults: Faults;
+}): Database {
+  const { path, key, writing, reading, faults } = parts;
+  opened += 1;
+  const target = { id: opened, path, key };
+  const writer = writing === undefined ? undefined : createWriter(writing, { path, faults });
+  const scans = new Set<Promise<unknown>>();
+  let closing: Promise<void> | undefined;
+
+  function refuseIfClosed(): void {
+    if (closing !== undefined) {
+      throw new Failure({
+        kind: 'unavailable',
+        code: 'DatabaseClosed',
+        message: 'This database is closed.',
+        retryAfterSeconds: 1,
+      });
+    }
+  }
+
+  async function finish(): Promise<void> {
+    await writer?.idle();
+    await Promise.allSettled(scans);
+    await forgetScans(target.id);
+    reading.close();
+    // Last, when no reader holds the log open: everything moves into the one file, and the log is emptied.
+    writing?.exec('pragma wal_checkpoint(truncate)');
+    writing?.close();
+    key.fill(0);
+  }
+
+  return {
+    path,
+    read: kyselyOver((sql, parameters) => {
+      refuseIfClosed();
+      const result = reading.run(sql, parameters);
+      if (result.rows.length > rowsMax) throw scanTooLarge(rowsMax);
+      return result;
+    }),
+    async write(fn) {
+      refuseIfClosed();
+      if (writer === undefined) {
+        throw new Failure({
+          kind: 'internal',
+          code: 'DatabaseReadOnly',
+          message: 'This database was opened for reading only.',
+        });
+      }
+      return await writer.write(fn);
+    },
+    async scan<R>(query: Compilable<R>, { maxRows = rowsMax }: { readonly maxRows?: number } = {}) {
+      refuseIfClosed();
+      const { sql, parameters } = query.compile();
+      const rows = scanRows(target, { sql, parameters }, maxRows);
+      scans.add(rows);
+      try {
+        // Kysely's contract: R is what the builder inferred from the columns that it wrote into this SQL.
+        return (await rows) as readonly R[];
+      } finally {
+        scans.delete(rows);
+      }
+    },
+    close() {
+      closing ??= finish();
+      return closing;
+    },
+  };
+}
+
+/**
+ * Narrows a transaction to the tables that a store owns. The one documented cast of the data layer: the store's own
+ * migrations created those tables, and nothing at run time depends on the type.
+ */
+export function tables<T>(tx: Tx): Tx<T> {
+  return tx as unknown as Tx<T>;
+}
+
+/** Whether an insert or update failed because the row exists already. */
+export function isUniqueViolation(error: unknown): boolean {
+  const code = sqliteCode(error);
+  return code === 'SQLITE_CONSTRAINT_UNIQUE' || code === 'SQLITE_CONSTRAINT_PRIMARYKEY';
+}

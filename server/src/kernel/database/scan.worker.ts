@@ -1,0 +1,63 @@
+// Runs scans on a thread of its own, over read-only connections, one scan at a time. It promises to answer every request
+// exactly once or portion by portion, and to hold a database open no longer than it is told. It decides nothing.
+
+import { parentPort } from 'node:worker_threads';
+import { Failure } from '#kernel/errors/failure';
+import { type Engine, openEngine, type RawRows } from './engine.ts';
+import { type FromWorker, portionRows, type ToWorker, type WireFailure } from './scan.messages.ts';
+
+const port = parentPort;
+if (port === null) throw new Error('scan.worker.ts runs as a worker thread only');
+
+const engines = new Map<number, Engine>();
+let rest: RawRows = { columns: [], rows: [] };
+
+function answer(message: FromWorker): void {
+  port?.postMessage(message);
+}
+
+function sendPortion(): void {
+  const rows = rest.rows.slice(0, portionRows);
+  const columns = rest.columns;
+  rest = { columns, rows: rest.rows.slice(portionRows) };
+  answer({ say: 'rows', columns, rows, last: rest.rows.length === 0 });
+}
+
+function engineFor(database: number, open: { path: string; key: Uint8Array } | undefined): Engine {
+  const kept = engines.get(database);
+  if (kept !== undefined) return kept;
+  if (open === undefined) throw new Error('a scan named a database that this worker does not hold');
+  try {
+    const engine = openEngine({ path: open.path, key: open.key, readonly: true });
+    engines.set(database, engine);
+    return engine;
+  } finally {
+    open.key.fill(0);
+  }
+}
+
+function wireFailure(error: unknown): WireFailure {
+  if (error instanceof Failure) {
+    const { kind, code, message } = error;
+    if (kind === 'integrity' || kind === 'invalid' || kind === 'tooLarge' || kind === 'unavailable')
+      return { kind, code, message };
+  }
+  return { kind: 'internal', code: 'ScanFailed', message: error instanceof Error ? error.message : String(error) };
+}
+
+port.on('message', (message: ToWorker) => {
+  try {
+    if (message.say === 'more') return sendPortion();
+    if (message.say === 'close') {
+      engines.get(message.database)?.close();
+      engines.delete(message.database);
+      return answer({ say: 'closed', database: message.database });
+    }
+    const { maxRows, maxBytes } = message;
+    rest = engineFor(message.database, message.open).scan(message.sql, message.parameters, { maxRows, maxBytes });
+    sendPortion();
+  } catch (error) {
+    const holds = message.say === 'scan' && engines.has(message.database);
+    answer({ say: 'failed', failure: wireFailure(error), holds });
+  }
+});

@@ -1,0 +1,204 @@
+// The one writer of a database. Calls that arrive while others are at work are run as a group inside one transaction, a
+// savepoint each, and share one durable COMMIT: a burst pays for one fsync. No call is acknowledged before that COMMIT is on
+// disk, and a call that throws takes back only itself. A group never gives up the event loop between BEGIN and COMMIT.
+
+import { AsyncLocalStorage } from 'node:async_hooks';
+import type { Kysely } from 'kysely';
+import { Failure } from '#kernel/errors/failure';
+import type { Faults } from '#kernel/files/faults';
+import { kyselyOver } from './dialect.ts';
+import type { Engine } from './engine.ts';
+
+export type Writer = {
+  write<R>(fn: (tx: Kysely<unknown>) => Promise<R>): Promise<R>;
+  /** Resolves when everything queued so far and while waiting is settled. */
+  idle(): Promise<void>;
+};
+
+type Outcome = { readonly ok: true } | { readonly ok: false; readonly error: unknown };
+type Call = {
+  /** Runs the caller's function in the caller's own async context, and keeps its result. */
+  readonly run: () => Promise<void>;
+  readonly settle: (outcome: Outcome) => void;
+  active: boolean;
+};
+
+const accepted: Outcome = { ok: true };
+
+const groupCallsMax = 256;
+/** A group stops taking calls after this long, so that a burst of heavy calls does not hold up everything else. */
+const groupMillisecondsMax = 20;
+const queueCallsMax = 10_000;
+
+/** Which call the running code belongs to, over all databases of the process. */
+const within = new AsyncLocalStorage<Call>();
+
+export function createWriter(engine: Engine, options: { path: string; faults: Faults }): Writer {
+  const queue: Call[] = [];
+  const idleWaiters: (() => void)[] = [];
+  let looping = false;
+  let current: Call | undefined;
+
+  const tx = kyselyOver((sql, parameters) => {
+    // A transaction kept beyond its call, or used by work that the call did not await, would write into a stranger's call.
+    if (current === undefined || within.getStore() !== current) {
+      throw misuse('TransactionEnded', 'A transaction was used outside of the write that it belongs to.');
+    }
+    return engine.run(sql, parameters);
+  });
+
+  function write<R>(fn: (tx: Kysely<unknown>) => Promise<R>): Promise<R> {
+    if (within.getStore()?.active === true) {
+      return Promise.reject(
+        misuse('NestedWrite', 'write() was called inside a write. Pass the transaction on instead.'),
+      );
+    }
+    if (queue.length >= queueCallsMax) {
+      return Promise.reject(
+        new Failure({
+          kind: 'unavailable',
+          code: 'ServerBusy',
+          message: 'Too many changes are waiting to be stored. Try again in a moment.',
+          retryAfterSeconds: 1,
+        }),
+      );
+    }
+    const inCallersContext = AsyncLocalStorage.snapshot();
+    return new Promise<R>((resolve, reject) => {
+      let result: { readonly value: R } | undefined;
+      const call: Call = {
+        active: false,
+        run: () =>
+          inCallersContext(() =>
+            within.run(call, async () => {
+              result = { value: await fn(tx) };
+            }),
+          ),
+        settle(outcome) {
+          if (!outcome.ok) reject(outcome.error);
+          else if (result !== undefined) resolve(result.value);
+        },
+      };
+      queue.push(call);
+      if (!looping) {
+        looping = true;
+        // One turn of the loop first: whatever else arrived in this turn joins the group.
+        setImmediate(() => void loop());
+      }
+    });
+  }
+
+  async function loop(): Promise<void> {
+    while (queue.length > 0) {
+      await runGroup();
+      // Acknowledged callers run, and new ones arrive, before the next group.
+      await nextTurn().reached;
+    }
+    looping = false;
+    for (const wake of idleWaiters.splice(0)) wake();
+  }
+
+  async function runGroup(): Promise<void> {
+    const alone = queue.length === 1;
+    const done: { readonly call: Call; readonly outcome: Outcome }[] = [];
+    let undone: { readonly error: unknown } | undefined;
+    try {
+      engine.run('begin immediate', []);
+      const started = performance.now();
+      while (
+        done.length < groupCallsMax &&
+        performance.now() - started < groupMillisecondsMax &&
+        engine.inTransaction()
+      ) {
+        const call = queue.shift();
+        if (call === undefined) break;
+        done.push({ call, outcome: alone ? await runCall(call) : await runInSavepoint(call) });
+      }
+      commit(done.some(({ outcome }) => outcome.ok));
+    } catch (error) {
+      undone = { error };
+      // The transaction never began: refuse who would have been in it, rather than try for ever.
+      if (done.length === 0) done.push(...queue.splice(0, groupCallsMax).map((call) => ({ call, outcome: accepted })));
+      rollBack();
+    }
+    for (const { call, outcome } of done) {
+      call.settle(undone === undefined || !outcome.ok ? outcome : { ok: false, error: undone.error });
+    }
+  }
+
+  function commit(somethingToKeep: boolean): void {
+    if (!engine.inTransaction()) {
+      throw new Failure({
+        kind: 'unavailable',
+        code: 'WriteUndone',
+        message: 'The change was undone together with another one that the database gave up. Try again.',
+        retryAfterSeconds: 1,
+      });
+    }
+    if (!somethingToKeep) {
+      rollBack();
+      return;
+    }
+    options.faults({ step: 'commit', path: options.path });
+    engine.run('commit', []);
+  }
+
+  /** If even this fails the transaction stays open, the next BEGIN is refused, and with it every write: fails closed. */
+  function rollBack(): void {
+    try {
+      if (engine.inTransaction()) engine.run('rollback', []);
+    } catch {
+      // Whoever is waiting is told the first error, which is the one that says what happened.
+    }
+  }
+
+  async function runInSavepoint(call: Call): Promise<Outcome> {
+    engine.run('savepoint call', []);
+    const outcome = await runCall(call);
+    // Some errors (a full disk) make SQLite roll back everything, savepoints included.
+    if (!engine.inTransaction()) return outcome;
+    if (!outcome.ok) engine.run('rollback to call', []);
+    engine.run('release call', []);
+    return outcome;
+  }
+
+  /**
+   * A function that awaits only its statements settles within microtasks, so the next turn of the event loop comes after
+   * it. One that awaits anything else would keep the transaction open for as long as it likes: it is refused, undone, and
+   * cannot reach the transaction again.
+   */
+  async function runCall(call: Call): Promise<Outcome> {
+    const turn = nextTurn();
+    current = call;
+    call.active = true;
+    try {
+      const finished = await Promise.race([call.run().then(() => true), turn.reached.then(() => false)]);
+      if (finished) return { ok: true };
+      return {
+        ok: false,
+        error: misuse('WriteAwaited', 'A write awaited something other than statements of its transaction.'),
+      };
+    } catch (error) {
+      return { ok: false, error };
+    } finally {
+      turn.cancel();
+      call.active = false;
+      current = undefined;
+    }
+  }
+
+  return {
+    write,
+    idle: () => (looping ? new Promise<void>((resolve) => idleWaiters.push(resolve)) : Promise.resolve()),
+  };
+}
+
+function nextTurn(): { readonly reached: Promise<void>; readonly cancel: () => void } {
+  const { promise, resolve } = Promise.withResolvers<void>();
+  const handle = setImmediate(resolve);
+  return { reached: promise, cancel: () => clearImmediate(handle) };
+}
+
+function misuse(code: string, message: string): Failure {
+  return new Failure({ kind: 'internal', code, message });
+}
