@@ -1,0 +1,124 @@
+// Reads a request body, only after the caller was allowed to send one. Everything is bounded: bytes, and the depth of
+// JSON. Names that reach for a prototype are refused, not stripped: a body that holds one is an attack or a mistake.
+
+import type { IncomingMessage } from 'node:http';
+import { type Readable, Transform } from 'node:stream';
+import { Failure } from '#kernel/errors/failure';
+
+const maxDepth = 64;
+
+const tooLarge = (maxBytes: number) =>
+  new Failure({
+    kind: 'tooLarge',
+    code: 'RequestEntityTooLarge',
+    message: `The body is larger than the ${maxBytes} bytes that this operation takes.`,
+  });
+
+function refuseDeclared(request: IncomingMessage, maxBytes: number): void {
+  const declared = Number(request.headers['content-length'] ?? '0');
+  if (Number.isFinite(declared) && declared > maxBytes) throw tooLarge(maxBytes);
+}
+
+export async function readBytes(request: IncomingMessage, maxBytes: number): Promise<Buffer> {
+  refuseDeclared(request, maxBytes);
+  const chunks: Buffer[] = [];
+  let size = 0;
+  try {
+    for await (const chunk of request) {
+      const bytes = chunk as Buffer; // no encoding is ever set on the request
+      size += bytes.length;
+      if (size > maxBytes) throw tooLarge(maxBytes);
+      chunks.push(bytes);
+    }
+  } catch (thrown) {
+    if (thrown instanceof Failure) throw thrown;
+    throw new Failure({
+      kind: 'invalid',
+      code: 'IncompleteBody',
+      message: 'The connection ended before the whole body had arrived.',
+      cause: thrown,
+    });
+  }
+  return Buffer.concat(chunks);
+}
+
+/** The body as a stream that fails past `maxBytes`. */
+export function readStream(request: IncomingMessage, maxBytes: number): Readable {
+  refuseDeclared(request, maxBytes);
+  let size = 0;
+  const bounded = new Transform({
+    transform(chunk: Buffer, _encoding, done) {
+      size += chunk.length;
+      if (size > maxBytes) done(tooLarge(maxBytes));
+      else done(null, chunk);
+    },
+  });
+  request.on('aborted', () =>
+    bounded.destroy(
+      new Failure({
+        kind: 'invalid',
+        code: 'IncompleteBody',
+        message: 'The connection ended before the whole body had arrived.',
+      }),
+    ),
+  );
+  request.pipe(bounded);
+  return bounded;
+}
+
+function checkShape(value: unknown, depth: number): void {
+  if (typeof value !== 'object' || value === null) return;
+  if (depth > maxDepth)
+    throw new Failure({
+      kind: 'invalid',
+      code: 'InvalidRequestContent',
+      message: `The JSON body is nested more than ${maxDepth} deep.`,
+    });
+  if (Array.isArray(value)) {
+    for (const item of value) checkShape(item, depth + 1);
+    return;
+  }
+  for (const [name, item] of Object.entries(value)) {
+    if (name === '__proto__' || name === 'constructor' || name === 'prototype') {
+      throw new Failure({
+        kind: 'invalid',
+        code: 'InvalidRequestContent',
+        target: name,
+        message: `The JSON body holds a property named '${name}', which no resource has.`,
+      });
+    }
+    checkShape(item, depth + 1);
+  }
+}
+
+export function parseJson(bytes: Uint8Array): unknown {
+  let value: unknown;
+  try {
+    value = JSON.parse(new TextDecoder('utf-8', { fatal: true }).decode(bytes));
+  } catch (thrown) {
+    const at = thrown instanceof SyntaxError ? (/position \d+/.exec(thrown.message)?.[0] ?? '') : 'it is not UTF-8';
+    throw new Failure({
+      kind: 'invalid',
+      code: 'InvalidRequestContent',
+      message: `The body is not valid JSON${at ? ` (${at})` : ''}.`,
+      cause: thrown,
+    });
+  }
+  checkShape(value, 0);
+  return value;
+}
+
+export function parseForm(bytes: Uint8Array): Readonly<Record<string, string>> {
+  const values: Record<string, string> = Object.create(null) as Record<string, string>;
+  let count = 0;
+  for (const [name, value] of new URLSearchParams(new TextDecoder().decode(bytes))) {
+    if (++count > 200)
+      throw new Failure({
+        kind: 'invalid',
+        code: 'InvalidRequestContent',
+        message: 'The form holds more than 200 fields.',
+      });
+    values[name] ??= value;
+  }
+  return values;
+}

@@ -1,0 +1,271 @@
+// The one door. Takes surfaces and routes as data, refuses at start what must not exist (a duplicate operation, a route
+// of an unknown surface, a scope that ignores a path parameter), and registers one catch-all with Fastify that leads
+// every request through the pipeline. Nothing else registers a route.
+
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import { Readable } from 'node:stream';
+import { anonymous } from '#kernel/authority/actor';
+import { randomUuid } from '#kernel/crypto/random';
+import { asFailure, Failure } from '#kernel/errors/failure';
+import type { Exchange } from '#kernel/http/exchange';
+import { type Observed, type Ports, serve } from '#kernel/http/pipeline';
+import type { Answer, Route } from '#kernel/http/route';
+import { createRouter, paramsOf, type Router } from '#kernel/http/router';
+import type { Surface } from '#kernel/http/surface';
+import { readTarget, type Target } from '#kernel/http/target';
+import type { Log } from '#kernel/log/log';
+
+export type Door = {
+  /** Answers one request, whatever it is; never throws. */
+  handle(request: IncomingMessage, response: ServerResponse): Promise<void>;
+  readonly routes: readonly Route[];
+};
+
+/** Told of each finished request, for metrics. */
+export type RequestObserver = (seen: {
+  readonly surface: string;
+  readonly operation: string;
+  readonly status: number;
+  readonly milliseconds: number;
+}) => void;
+
+export function mount(options: {
+  readonly surfaces: readonly Surface[];
+  readonly routes: readonly Route[];
+  readonly ports: Ports;
+  readonly log: Log;
+  readonly observe?: RequestObserver;
+}): Door {
+  const { surfaces, routes, ports, log, observe } = options;
+  checkRoutes(surfaces, routes);
+  const routers = new Map<string, Router>(
+    surfaces.map((surface) => [
+      surface.name,
+      createRouter(
+        surface,
+        routes.filter((route) => route.surface === surface.name),
+      ),
+    ]),
+  );
+
+  async function handle(request: IncomingMessage, response: ServerResponse): Promise<void> {
+    const started = performance.now();
+    const exchange = createExchange(request, response);
+    const observed: Observed = { actor: anonymous, code: undefined };
+    let surface: Surface = unknownSurface;
+    let operation = 'none';
+    let answer: Answer;
+    try {
+      const read = withTarget(exchange, request);
+      const recognised = recognise(surfaces, read.target);
+      if (!recognised)
+        throw new Failure({ kind: 'notFound', code: 'NotFound', message: 'There is nothing at this path.' });
+      surface = recognised.surface;
+      const segments = surface.collapsesSlashes
+        ? recognised.segments.filter((segment) => segment !== '')
+        : recognised.segments;
+      const router = routers.get(surface.name);
+      if (!router) throw new Error(`surface ${surface.name} has no router`);
+      const matched = router.match(read.method, segments);
+      operation = matched.route.operation;
+      answer = await serve(read, surface, matched, ports, observed);
+      if (answer.takeOver) {
+        await answer.takeOver(request, response);
+      } else send(response, request.method ?? 'GET', answer, surface.headers?.(exchange));
+    } catch (thrown) {
+      const failure = asFailure(thrown);
+      observed.code = failure.code;
+      if (failure.status >= 500)
+        log.error({ requestId: exchange.requestId, operation, error: failure }, 'request failed');
+      refuse(request, response, surface, failure, exchange);
+    }
+    const milliseconds = Math.round((performance.now() - started) * 100) / 100;
+    const status = response.statusCode;
+    observe?.({ surface: surface.name, operation, status, milliseconds });
+    log.info(
+      {
+        requestId: exchange.requestId,
+        surface: surface.name,
+        operation,
+        method: exchange.method,
+        status,
+        code: observed.code,
+        milliseconds,
+        actor: observed.actor.objectId,
+        actorKind: observed.actor.kind,
+        address: exchange.address,
+      },
+      'request',
+    );
+  }
+  return { handle, routes };
+}
+
+function recognise(
+  surfaces: readonly Surface[],
+  target: Target,
+): { surface: Surface; segments: readonly string[] } | undefined {
+  for (const surface of surfaces) {
+    const segments = surface.recognise(target);
+    if (segments) return { surface, segments };
+  }
+  return undefined;
+}
+
+function refuse(
+  request: IncomingMessage,
+  response: ServerResponse,
+  surface: Surface,
+  failure: Failure,
+  exchange: Exchange,
+): void {
+  if (response.headersSent || response.destroyed) {
+    // A stream broke half-way: cutting the connection is the only truthful end.
+    response.destroy();
+    return;
+  }
+  const rendered = surface.render(failure, exchange);
+  const headers: Record<string, string> = { ...surface.headers?.(exchange), ...rendered.headers, ...failure.headers };
+  if (failure.kind === 'unauthenticated')
+    Object.assign(headers, surface.challenge?.(exchange, failure), failure.headers);
+  if (failure.retryAfterSeconds !== undefined) headers['retry-after'] = String(failure.retryAfterSeconds);
+  // An unread body would be taken for the next request, or read for nothing: end the connection after the answer.
+  if (!request.complete && Number(request.headers['content-length'] ?? '1') > 65_536) headers['connection'] = 'close';
+  else request.resume();
+  send(response, request.method ?? 'GET', { ...rendered, headers }, undefined);
+}
+
+function send(
+  response: ServerResponse,
+  method: string,
+  answer: Answer,
+  surfaceHeaders: Readonly<Record<string, string>> | undefined,
+): void {
+  response.statusCode = answer.status;
+  for (const [name, value] of Object.entries({ ...safetyHeaders, ...surfaceHeaders, ...answer.headers }))
+    response.setHeader(name, value);
+  const { body } = answer;
+  if (body instanceof Readable) {
+    response.setHeader('content-type', answer.contentType ?? 'application/octet-stream');
+    if (method === 'HEAD') {
+      body.destroy();
+      response.end();
+      return;
+    }
+    body.on('error', () => response.destroy());
+    response.on('close', () => body.destroy());
+    body.pipe(response);
+    return;
+  }
+  if (body === undefined) {
+    if (answer.status !== 204 && answer.status !== 304 && !response.hasHeader('content-length'))
+      response.setHeader('content-length', '0');
+    response.end();
+    return;
+  }
+  const bytes = body instanceof Uint8Array ? body : Buffer.from(typeof body === 'string' ? body : JSON.stringify(body));
+  response.setHeader(
+    'content-type',
+    answer.contentType ??
+      (typeof body === 'string'
+        ? 'text/plain; charset=utf-8'
+        : body instanceof Uint8Array
+          ? 'application/octet-stream'
+          : 'application/json; charset=utf-8'),
+  );
+  if (!response.hasHeader('content-length')) response.setHeader('content-length', String(bytes.length));
+  response.end(method === 'HEAD' ? undefined : bytes);
+}
+
+const safetyHeaders: Readonly<Record<string, string>> = {
+  'cache-control': 'no-store',
+  'strict-transport-security': 'max-age=31536000',
+  'x-content-type-options': 'nosniff',
+};
+
+/** For requests that belong to no surface. */
+const unknownSurface: Surface = {
+  name: 'none',
+  ignoresCase: false,
+  collapsesSlashes: false,
+  recognise: () => undefined,
+  schemes: [],
+  render: (failure) => ({ status: failure.status, body: { error: { code: failure.code, message: failure.message } } }),
+};
+
+const noTarget: Target = {
+  host: '',
+  origin: '',
+  segments: [],
+  rawPath: '/',
+  query: { get: () => undefined, all: () => [], values: {}, raw: '' },
+};
+const clientId = /^[\w.:{}-]{1,128}$/;
+
+function createExchange(request: IncomingMessage, response: ServerResponse): Exchange {
+  const header = (name: string) => {
+    const value = request.headers[name];
+    return Array.isArray(value) ? value.join(', ') : value;
+  };
+  const aborted = new AbortController();
+  response.on('close', () => aborted.abort());
+  const asked = header('x-ms-client-request-id');
+  const correlation = header('x-ms-correlation-request-id');
+  return {
+    requestId: randomUuid(),
+    correlationId: correlation !== undefined && clientId.test(correlation) ? correlation : randomUuid(),
+    clientRequestId: asked !== undefined && clientId.test(asked) ? asked : undefined,
+    method: request.method ?? 'GET',
+    target: noTarget,
+    address: request.socket.remoteAddress,
+    userAgent: header('user-agent'),
+    header,
+    signal: aborted.signal,
+    raw: { request, response },
+  };
+}
+
+function withTarget(exchange: Exchange, request: IncomingMessage): Exchange {
+  const target = readTarget(request.url ?? '/', request.headers.host);
+  // The same object, completed: ids given out before the URL was read must be those of the answer.
+  return Object.assign(exchange, { target });
+}
+
+/** Throws at start, with every mistake at once. */
+function checkRoutes(surfaces: readonly Surface[], routes: readonly Route[]): void {
+  const mistakes: string[] = [];
+  const operations = new Set<string>();
+  const known = new Set(surfaces.map((surface) => surface.name));
+  for (const route of routes) {
+    if (operations.has(route.operation)) mistakes.push(`${route.operation}: the operation exists twice`);
+    operations.add(route.operation);
+    if (!known.has(route.surface)) mistakes.push(`${route.operation}: no surface is named '${route.surface}'`);
+    const { access } = route;
+    if (access.kind === 'open' || access.kind === 'signedIn') {
+      if (access.reason.length < 8)
+        mistakes.push(`${route.operation}: ${access.kind} needs a reason that a reviewer can judge`);
+      continue;
+    }
+    // A scope that ignores a path parameter decides on less than what is acted on. The last parameters may name things
+    // below the resource (a secret's version, a blob), so what must be used is every parameter of the scope's own type:
+    // a probe with distinct values shows which ones reach the scope; at least the first must, and none may be unknown.
+    const names = paramsOf(route.path);
+    const probe = Object.fromEntries(names.map((name) => [name, `probe-${name}`]));
+    const scope = access.scopeOf(
+      new Proxy(probe, {
+        get: (all, name) =>
+          all[String(name)] ??
+          mistakes.push(`${route.operation}: the scope reads '${String(name)}', which is not in ${route.path}`),
+      }),
+    );
+    const first = names[0];
+    if (
+      first !== undefined &&
+      !scope.includes(`probe-${first}`) &&
+      !access.action.name.startsWith('Microsoft.Authorization/')
+    ) {
+      mistakes.push(`${route.operation}: the scope ${scope} ignores {${first}} of ${route.path}`);
+    }
+  }
+  if (mistakes.length > 0) throw new Error(`routes are not mountable:\n${mistakes.join('\n')}`);
+}

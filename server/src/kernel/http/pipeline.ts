@@ -1,0 +1,175 @@
+// One request, one direction. Every route of every surface passes through `serve`, in this order and no other:
+//
+//   route → authenticate → authorize → read and validate → intend → act → conclude → answer
+//
+// Order matters. Authorization is decided on the path alone, before existence is looked up and before a byte of the body
+// is read, so a stranger learns nothing and costs little. The intent is durable before the act: what cannot be recorded
+// is not done. Every exit, refusals included, leaves its record. Fails closed: whatever throws, nothing after it runs.
+
+import { type Actor, anonymous } from '#kernel/authority/actor';
+import type { AuditIntent, AuditMark, AuditTrail } from '#kernel/authority/audit';
+import type { Authorizer } from '#kernel/authority/authorizer';
+import type { Grant } from '#kernel/authority/grant';
+import { sha256Hex } from '#kernel/crypto/digest';
+import { asFailure, Failure, unreachable } from '#kernel/errors/failure';
+import { parseForm, parseJson, readBytes, readStream } from '#kernel/http/body';
+import type { Exchange } from '#kernel/http/exchange';
+import type { Answer, Input, Route } from '#kernel/http/route';
+import type { Matched } from '#kernel/http/router';
+import type { Surface } from '#kernel/http/surface';
+import { validate } from '#kernel/http/validate';
+
+export type Ports = { readonly authorizer: Authorizer; readonly audit: AuditTrail };
+
+/** Who and by what right: told to the caller of `serve` as it becomes known, for the log line of the request. */
+export type Observed = { actor: Actor; code: string | undefined };
+
+export async function serve(
+  exchange: Exchange,
+  surface: Surface,
+  matched: Matched,
+  ports: Ports,
+  observed: Observed,
+): Promise<Answer> {
+  const { route, params } = matched;
+  const scope = scopeOf(matched);
+  const record = (actor: Actor, decision: 'allowed' | 'refused', reason: string, input: ReadInput): AuditIntent => ({
+    operation: route.operation,
+    action: 'action' in route.access ? route.access.action.name : '',
+    scope,
+    actor,
+    requestId: exchange.requestId,
+    correlationId: exchange.correlationId,
+    clientRequestId: exchange.clientRequestId,
+    method: exchange.method,
+    path: exchange.target.rawPath.slice(0, 2048),
+    address: exchange.address,
+    userAgent: exchange.userAgent?.slice(0, 256),
+    decision,
+    reason,
+    parameters: allowListed(route, params, exchange, input.body),
+    bodyDigest: input.digest,
+  });
+
+  let actor = anonymous;
+  let grant: Grant;
+  let input: ReadInput = nothing;
+  try {
+    surface.check?.(exchange);
+    actor = await authenticate(exchange, surface, route);
+    observed.actor = actor;
+    grant = authorize(route, scope, actor, exchange, ports.authorizer);
+    input = await read(route, exchange);
+  } catch (thrown) {
+    const failure = asFailure(thrown);
+    if (route.audit.level !== 'none' || failure.kind === 'unauthenticated' || failure.kind === 'forbidden') {
+      await ports.audit.refused(record(actor, 'refused', failure.code, input), {
+        status: failure.status,
+        code: failure.code,
+      });
+    }
+    throw failure;
+  }
+
+  let mark: AuditMark | undefined;
+  if (route.audit.level !== 'none')
+    mark = await ports.audit.begin(route.audit.level, record(actor, 'allowed', grant.reason, input));
+  try {
+    const answer = await route.handle(grant, { params, query: input.query, body: input.value, exchange } as Input<
+      never,
+      never
+    >);
+    await mark?.conclude({ status: answer.status, code: undefined });
+    return answer;
+  } catch (thrown) {
+    const failure = asFailure(thrown);
+    await mark?.conclude({ status: failure.status, code: failure.code });
+    throw failure;
+  }
+}
+
+/** The scope that is decided on and recorded; for routes without one, the root. */
+function scopeOf({ route, params }: Matched): string {
+  return route.access.kind === 'needs' || route.access.kind === 'listing' ? route.access.scopeOf(params) : '/';
+}
+
+async function authenticate(exchange: Exchange, surface: Surface, route: Route): Promise<Actor> {
+  if (route.access.kind === 'open') return anonymous;
+  for (const scheme of surface.schemes) {
+    const actor = await scheme.authenticate(exchange);
+    if (actor) return actor;
+  }
+  throw new Failure({
+    kind: 'unauthenticated',
+    code: 'AuthenticationFailed',
+    message: 'This operation needs a credential. Sign in and send a bearer token in the Authorization header.',
+  });
+}
+
+function authorize(route: Route, scope: string, actor: Actor, exchange: Exchange, authorizer: Authorizer): Grant {
+  const decision = { actor, requestId: exchange.requestId, address: exchange.address };
+  const { access } = route;
+  switch (access.kind) {
+    case 'needs':
+      return authorizer.needs(decision, access.action, scope);
+    case 'listing':
+      return authorizer.listing(decision, access.action, scope);
+    case 'signedIn':
+      return authorizer.signedIn(decision, access.reason);
+    case 'open':
+      return authorizer.open(decision, access.reason);
+    default:
+      return unreachable(access);
+  }
+}
+
+type ReadInput = {
+  readonly query: unknown;
+  readonly value: unknown;
+  readonly body: unknown;
+  readonly digest: string | undefined;
+};
+const nothing: ReadInput = { query: {}, value: undefined, body: undefined, digest: undefined };
+
+async function read(route: Route, exchange: Exchange): Promise<ReadInput> {
+  const query = exchange.target.query.values;
+  if (route.query) validate(route.query, query, 'query');
+  const rule = route.body;
+  if (!rule) return { ...nothing, query };
+  const { request } = exchange.raw;
+  if (rule.kind === 'stream') return { ...nothing, query, value: readStream(request, rule.maxBytes) };
+  const bytes = await readBytes(request, rule.maxBytes);
+  const digest = bytes.length > 0 ? sha256Hex(bytes) : undefined;
+  if (rule.kind === 'bytes') return { query, value: bytes, body: undefined, digest };
+  if (rule.kind === 'json' && rule.optional && bytes.length === 0) return { ...nothing, query };
+  const value = rule.kind === 'json' ? parseJson(bytes) : parseForm(bytes);
+  validate(rule.schema, value, 'body');
+  return { query, value, body: value, digest };
+}
+
+const maxRecordedLength = 512;
+
+/** Only what the route lists: path and query parameters by name, properties of a JSON or form body by dotted path. */
+function allowListed(
+  route: Route,
+  params: Readonly<Record<string, string>>,
+  exchange: Exchange,
+  body: unknown,
+): Readonly<Record<string, string | number | boolean>> {
+  const recorded: Record<string, string | number | boolean> = {};
+  for (const name of ('record' in route.audit && route.audit.record) || []) {
+    let value: unknown = params[name] ?? exchange.target.query.get(name);
+    if (value === undefined) {
+      value = body;
+      for (const step of name.split('.')) {
+        value =
+          typeof value === 'object' && value !== null && Object.hasOwn(value, step)
+            ? (value as Record<string, unknown>)[step]
+            : undefined;
+      }
+    }
+    if (typeof value === 'string') recorded[name] = value.slice(0, maxRecordedLength);
+    else if (typeof value === 'number' || typeof value === 'boolean') recorded[name] = value;
+  }
+  return recorded;
+}

@@ -1,0 +1,84 @@
+// A request's URL, read once. What is decided on and what is dispatched is the same list of decoded segments, so that
+// no second decoding can make them differ. Refused here for every surface: dot segments, NUL and other control
+// characters, invalid percent-encoding, more than 64 segments. Sources of the traps: ARM clients send `//subscriptions`,
+// which `new URL(path, base)` reads as a host; Key Vault clients percent-encode query names.
+
+import { Failure } from '#kernel/errors/failure';
+
+export type Target = {
+  /** Host header as sent, lower case, with the port. */
+  readonly host: string;
+  /** `https://host[:port]`: what absolute links in the answer begin with. */
+  readonly origin: string;
+  /** Decoded segments; empty ones kept, except leading ones. */
+  readonly segments: readonly string[];
+  /** Path as sent, still encoded, for signatures and the log. Never used to decide. */
+  readonly rawPath: string;
+  readonly query: Query;
+};
+
+export type Query = {
+  /** First value of the parameter, by its exact name. */
+  get(name: string): string | undefined;
+  all(name: string): readonly string[];
+  /** Every parameter, for validation and signatures: a repeated name holds an array. */
+  readonly values: Readonly<Record<string, string | readonly string[]>>;
+  readonly raw: string;
+};
+
+const maxSegments = 64;
+const maxQueryParameters = 1000;
+
+const malformed = (message: string) => new Failure({ kind: 'invalid', code: 'InvalidRequestUri', message });
+
+function decodeSegment(segment: string): string {
+  let decoded: string;
+  try {
+    decoded = decodeURIComponent(segment);
+  } catch {
+    throw malformed('The path holds a percent sign that does not begin a valid UTF-8 escape. Encode it as %25.');
+  }
+  if (decoded === '.' || decoded === '..')
+    throw malformed('The path holds a dot segment (. or ..). Send the path that you mean.');
+  // biome-ignore lint/suspicious/noControlCharactersInRegex: control characters are what is being refused.
+  if (/[\x00-\x1f\x7f]/.test(decoded)) throw malformed('The path holds a control character.');
+  return decoded;
+}
+
+function parseQuery(raw: string): Query {
+  // A null prototype: `__proto__` is a name like any other.
+  const values: Record<string, string | string[]> = Object.create(null) as Record<string, string | string[]>;
+  let count = 0;
+  for (const [name, value] of new URLSearchParams(raw)) {
+    if (++count > maxQueryParameters) throw malformed(`The query holds more than ${maxQueryParameters} parameters.`);
+    const present = values[name];
+    if (present === undefined) values[name] = value;
+    else if (Array.isArray(present)) present.push(value);
+    else values[name] = [present, value];
+  }
+  const all = (name: string) => {
+    const value = values[name];
+    return value === undefined ? [] : Array.isArray(value) ? value : [value];
+  };
+  return { get: (name) => all(name)[0], all, values, raw };
+}
+
+/** @param url the request line's target, `/path?query` (an absolute form loses its scheme and host) */
+export function readTarget(url: string, host: string | undefined): Target {
+  const relative = url.startsWith('/') ? url : url.replace(/^https?:\/\/[^/?#]*/i, '');
+  const mark = relative.indexOf('?');
+  const rawPath = (mark < 0 ? relative : relative.slice(0, mark)).split('#', 1)[0] ?? '/';
+  const segments = rawPath.replace(/^\/+/, '').split('/').map(decodeSegment);
+  if (segments.length > maxSegments) throw malformed(`The path holds more than ${maxSegments} segments.`);
+  const name = (host ?? '').toLowerCase();
+  if (name !== '' && !/^[a-z0-9._-]+(:\d{1,5})?$|^\[[0-9a-f:.]+\](:\d{1,5})?$/.test(name)) {
+    throw malformed('The Host header is not a host name with an optional port.');
+  }
+  return {
+    host: name,
+    origin: `https://${name}`,
+    segments,
+    rawPath,
+    query: parseQuery(mark < 0 ? '' : relative.slice(mark + 1)),
+  };
+}

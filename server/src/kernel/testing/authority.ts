@@ -1,0 +1,125 @@
+// For service tests below `access`: an authorizer whose rules a test lists itself. Only tests import it (the dependency
+// table allows kernel/testing to mint, and refuses kernel/testing to product code).
+
+import { type Actor, systemActor } from '#kernel/authority/actor';
+import type { AuditIntent, AuditOutcome, AuditTrail } from '#kernel/authority/audit';
+import type { Authorizer } from '#kernel/authority/authorizer';
+import type { Grant, Grants } from '#kernel/authority/grant';
+import { mintGrant } from '#kernel/authority/mint';
+import { Failure } from '#kernel/errors/failure';
+
+export const testActor: Actor = {
+  kind: 'user',
+  objectId: '11111111-1111-4111-8111-111111111111',
+  tenantId: '22222222-2222-4222-8222-222222222222',
+  name: 'tester@strongroom.local',
+  applicationId: undefined,
+  groups: [],
+  authentication: { method: 'bearer', mfa: false, tokenId: 'test-token' },
+};
+
+export type Rule = (action: string, scope: string, actor: Actor) => boolean;
+
+/** A grant as `access` would mint it. */
+export function testGrant(fields: Partial<Omit<Grant, symbol>> = {}): Grant {
+  return mintGrant({
+    actor: testActor,
+    action: 'test',
+    scope: '/',
+    requestId: 'test-request',
+    reason: 'test',
+    address: '127.0.0.1',
+    ...fields,
+  });
+}
+
+export function testAuthority(allows: Rule = () => true): { authorizer: Authorizer; grants: Grants } {
+  const refuse = (actor: Actor, action: string, scope: string) =>
+    new Failure({
+      kind: 'forbidden',
+      code: 'AuthorizationFailed',
+      message: `The client '${actor.name}' with object id '${actor.objectId}' does not have authorization to perform action '${action}' over scope '${scope}'.`,
+    });
+  const decide = (actor: Actor, action: string, scope: string, requestId: string, address: string | undefined) => {
+    if (!allows(action, scope, actor)) throw refuse(actor, action, scope);
+    return mintGrant({
+      actor,
+      action,
+      scope,
+      requestId,
+      reason: 'test',
+      address,
+      ...(actor.bounds ? { within: actor.bounds } : {}),
+    });
+  };
+  return {
+    authorizer: {
+      needs: (decision, action, scope) =>
+        decide(decision.actor, action.name, scope, decision.requestId, decision.address),
+      listing: (decision, action, scope) =>
+        mintGrant({
+          actor: decision.actor,
+          action: action.name,
+          scope,
+          requestId: decision.requestId,
+          reason: 'test',
+          address: decision.address,
+          visibility: {
+            all: allows(action.name, scope, decision.actor),
+            sees: (id) => allows(action.name, id, decision.actor),
+          },
+        }),
+      signedIn: (decision, reason) =>
+        mintGrant({
+          actor: decision.actor,
+          action: '',
+          scope: '/',
+          requestId: decision.requestId,
+          reason,
+          address: decision.address,
+        }),
+      open: (decision, reason) =>
+        mintGrant({
+          actor: decision.actor,
+          action: '',
+          scope: '/',
+          requestId: decision.requestId,
+          reason,
+          address: decision.address,
+        }),
+    },
+    grants: {
+      also: (grant, action, scope) => decide(grant.actor, action.name, scope, grant.requestId, grant.address),
+      mayAlso: (grant, action, scope) => allows(action.name, scope, grant.actor),
+      as: (principal, action, scope, reason) =>
+        decide({ ...testActor, kind: 'managedIdentity', ...principal }, action.name, scope, reason, undefined),
+      system: (reason) =>
+        mintGrant({
+          actor: systemActor,
+          action: 'system',
+          scope: '/',
+          requestId: 'system',
+          reason,
+          address: undefined,
+        }),
+    },
+  };
+}
+
+/** Keeps what was recorded, in order. */
+export function testAudit(): AuditTrail & {
+  readonly entries: readonly { level: string; intent: AuditIntent; outcome: AuditOutcome | undefined }[];
+} {
+  const entries: { level: string; intent: AuditIntent; outcome: AuditOutcome | undefined }[] = [];
+  return {
+    entries,
+    async begin(level, intent) {
+      const entry = { level, intent, outcome: undefined as AuditOutcome | undefined };
+      entries.push(entry);
+      return { conclude: async (outcome) => void (entry.outcome = outcome) };
+    },
+    async refused(intent, outcome) {
+      entries.push({ level: 'refused', intent, outcome });
+    },
+  };
+}

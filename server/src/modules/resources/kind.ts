@@ -1,0 +1,136 @@
+// What a resource kind supplies to the generic manager: a type, a schema, at most six functions, and its actions (POST
+// verbs). If a kind needs a seventh function it needs a route of its own. The manager does the rest in one order: id,
+// authorization by the derived action, api-version, validation, etag, system data, long-running operation, audit.
+
+import type { TSchema } from '@strongroom/contract/schema';
+import type { AuditLevel } from '#kernel/authority/audit';
+import type { Action, Grant } from '#kernel/authority/grant';
+import type { Exchange } from '#kernel/http/exchange';
+import type { Answer, BodyRule } from '#kernel/http/route';
+
+export type ProvisioningState = 'Creating' | 'Updating' | 'Deleting' | 'Succeeded' | 'Failed' | 'Canceled';
+
+export type SystemData = {
+  readonly createdAt: string;
+  readonly createdBy: string;
+  readonly createdByType: 'User' | 'Application' | 'ManagedIdentity' | 'Key';
+  readonly lastModifiedAt: string;
+  readonly lastModifiedBy: string;
+  readonly lastModifiedByType: 'User' | 'Application' | 'ManagedIdentity' | 'Key';
+};
+
+export type ResourceIdentity = {
+  readonly type: 'None' | 'SystemAssigned' | 'UserAssigned' | 'SystemAssigned,UserAssigned';
+  readonly principalId?: string;
+  readonly tenantId?: string;
+};
+
+export type Properties = Readonly<Record<string, unknown>>;
+
+/** A stored resource. `id` keeps the casing that it was made with. */
+export type Resource = {
+  readonly id: string;
+  readonly name: string;
+  readonly type: string;
+  readonly location: string | undefined;
+  readonly tags: Readonly<Record<string, string>>;
+  readonly kind: string | undefined;
+  readonly sku: Properties | undefined;
+  readonly identity: ResourceIdentity | undefined;
+  /** What the caller set, normalised, and what the kind keeps beside it. `view` decides what is shown. */
+  readonly properties: Properties;
+  readonly provisioningState: ProvisioningState;
+  readonly etag: string;
+  readonly systemData: SystemData;
+  /** Present from creation on, never reused: what data is keyed by, so that a name that is reused finds nothing old. */
+  readonly uniqueId: string;
+};
+
+/** What a PUT asks for, checked against the schema. */
+export type Draft = {
+  readonly location: string | undefined;
+  readonly tags: Readonly<Record<string, string>>;
+  readonly kind: string | undefined;
+  readonly sku: Properties | undefined;
+  readonly identity: ResourceIdentity | undefined;
+  readonly properties: Properties;
+};
+
+export type ResourceAction = {
+  /** Last path segment, `listKeys`. */
+  readonly name: string;
+  readonly method?: 'POST' | 'GET';
+  /** Derived as `{type}/{name}/action` when absent. A GET that answers a secret must name an action that a wildcard `read` does not cover. */
+  readonly action?: Action;
+  readonly summary: string;
+  readonly audit: AuditLevel;
+  readonly body?: BodyRule;
+  readonly responses?: Readonly<Record<number, TSchema>>;
+  handle(
+    grant: Grant,
+    resource: Resource,
+    input: { readonly body: unknown; readonly query: Readonly<Record<string, unknown>>; readonly exchange: Exchange },
+  ): Promise<Answer>;
+};
+
+export type ResourceKind = {
+  /** `Microsoft.KeyVault/vaults`, or of a child `Microsoft.MachineLearningServices/workspaces/jobs`. */
+  readonly type: string;
+  /** Singular words for messages: `key vault`. */
+  readonly title: string;
+  readonly namePattern: RegExp;
+  /** Said when a name does not match: what a name may hold. */
+  readonly nameRule: string;
+  /** Schema of `properties` in a PUT body. Must not forbid additional properties itself; the manager does with `unserved`. */
+  readonly properties: TSchema;
+  /** Dotted property paths that Azure has and we do not serve: accepted, kept out, and named in a Warning header. */
+  readonly unserved?: readonly string[];
+  /** `required` for top-level resources; children inherit nothing and usually have none. */
+  readonly location: 'required' | 'optional' | 'none';
+  /** Whether PUT takes `identity`; a system-assigned one is made by the manager before `create`. */
+  readonly identity?: boolean;
+  /** The envelope's `sku` / `kind`, where the kind has them. */
+  readonly sku?: TSchema;
+  /** Create and remove run as a durable operation with Azure-AsyncOperation; otherwise they finish within the request. */
+  readonly longRunning?: boolean;
+  /** Answer code of a PUT that made something new; 201 unless an SDK insists otherwise. */
+  readonly createdStatus?: 200 | 201;
+  /** Whether a PUT on an existing one replaces it (`update`) or is refused as a conflict; versions are immutable. */
+  readonly immutable?: boolean;
+  /** Below this depth a list answers at the parent; top-level kinds list by resource group and by subscription. */
+  readonly listQuery?: TSchema;
+
+  /** Fills defaults and drops what may not be set. Pure. */
+  normalise?(draft: Draft, existing: Resource | undefined): Properties;
+  /** Every rule that needs a look elsewhere, before anything is made. Throws. */
+  validate?(grant: Grant, draft: Draft, existing: Resource | undefined, id: string): Promise<void>;
+  /** Makes what stands behind the resource; answers properties to keep beside it. Idempotent: after a crash it runs again. */
+  create?(grant: Grant, resource: Resource): Promise<Properties | undefined>;
+  update?(grant: Grant, resource: Resource, before: Resource): Promise<Properties | undefined>;
+  /** Destroys what stands behind it. Idempotent. Children of the resource were removed before. */
+  remove?(grant: Grant, resource: Resource): Promise<void>;
+  /** `properties` of an answer: never a secret. `provisioningState` is added by the manager. */
+  view?(resource: Resource, exchange: Exchange | undefined): Properties;
+  /** Filters a list by its query. */
+  matches?(resource: Resource, query: Readonly<Record<string, unknown>>): boolean;
+  readonly actions?: readonly ResourceAction[];
+  /** Actions derived for read/write/delete are of the control plane unless the kind says otherwise. */
+  readonly audit?: { readonly read?: AuditLevel; readonly write?: AuditLevel; readonly remove?: AuditLevel };
+};
+
+/** What other modules hold of the manager. Every call decides by the grant it is given or by a further one. */
+export type Resources = {
+  /** Throws `notFound` (ResourceNotFound) with the id in the message. */
+  get(grant: Grant, id: string): Promise<Resource>;
+  find(grant: Grant, id: string): Promise<Resource | undefined>;
+  /** The PUT procedure for code: same checks, same kind functions, waits until it is done (also when long-running). */
+  put(grant: Grant, id: string, draft: Partial<Draft>): Promise<Resource>;
+  /** Changes what a kind keeps beside its resource (a job's status). Atomic: `change` sees the stored properties. */
+  change(grant: Grant, id: string, change: (properties: Properties) => Properties): Promise<Resource>;
+  remove(grant: Grant, id: string): Promise<void>;
+  /** All resources of a type below an id, in id order. Bounded by `limit` (default 1000). */
+  list(
+    grant: Grant,
+    query: { readonly type: string; readonly under: string; readonly limit?: number },
+  ): Promise<readonly Resource[]>;
+};
