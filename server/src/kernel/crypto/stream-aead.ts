@@ -1,0 +1,213 @@
+// Sealed streams: blobs, image layers, logs, backups. The format is Tink's AES256-GCM-HKDF
+// streaming AEAD with 1 MiB segments (bytes: stream-segments.ts), so that any Tink opens our files.
+// Promises: no plaintext leaves before its segment is authenticated; truncation, reordering,
+// extension, bit flips and another key or associated data fail; memory is a few segments a stream.
+// What came before a failure was authentic, but a consumer must discard it unless the stream ends well.
+
+import { Transform, type TransformCallback } from 'node:stream';
+import { setImmediate as yieldToEventLoop } from 'node:timers/promises';
+import type { DataKey } from './envelope.ts';
+import { doesNotOpen, outside, refuse } from './refusals.ts';
+import { beginStream, createLayout, HEADER_BYTES, type SegmentCipher, segmentCipher } from './stream-segments.ts';
+
+/** Bytes of ciphertext in a full segment: 1 MiB. Part of the format on disk. */
+export const SEGMENT_BYTES = 1_048_576;
+
+/** A range of a sealed object that somebody else stores. Offsets and sizes are bytes. */
+export interface RangeRequest {
+  readonly key: Pick<DataKey, 'bytes'>;
+  readonly associatedData: Uint8Array;
+  /** Size of the whole ciphertext, kept apart from it and trusted: it decides which segment is the last. */
+  readonly ciphertextSize: number;
+  /** Reads `length` bytes of ciphertext at `offset`; fewer than asked counts as truncation. */
+  readonly read: (offset: number, length: number) => Promise<Uint8Array>;
+  readonly start: number;
+  readonly endInclusive: number;
+}
+
+export interface StreamAead {
+  /** A stream that takes plaintext and gives ciphertext. */
+  sealStream(key: Pick<DataKey, 'bytes'>, associatedData: Uint8Array): Transform;
+  /** A stream that takes ciphertext and gives plaintext; it errors with `integrity` where the first wrong segment is. */
+  openStream(key: Pick<DataKey, 'bytes'>, associatedData: Uint8Array): Transform;
+  /** Decrypts only the segments that a range touches, in order. Throws `rangeNotSatisfiable` for a range that ends behind the plaintext. */
+  openRange(request: RangeRequest): AsyncGenerator<Uint8Array, void, undefined>;
+  /** Seals something small at once. */
+  sealBuffer(key: Pick<DataKey, 'bytes'>, associatedData: Uint8Array, plaintext: Uint8Array): Uint8Array;
+  /** Opens something small at once, or throws `integrity`. */
+  openBuffer(key: Pick<DataKey, 'bytes'>, associatedData: Uint8Array, ciphertext: Uint8Array): Uint8Array;
+  ciphertextSize(plaintextBytes: number): number;
+  plaintextSize(ciphertextBytes: number): number;
+}
+
+/** Makes the functions for one segment size. The server uses 1 MiB only; tests use small ones. */
+export function createStreamAead(segmentBytes: number): StreamAead {
+  const layout = createLayout(segmentBytes);
+
+  function sealStream(key: Pick<DataKey, 'bytes'>, associatedData: Uint8Array): Transform {
+    const cipher = beginStream(key.bytes, associatedData);
+    let index = 0;
+    return segmented({
+      capacity: () => layout.capacity(index),
+      opening: () => cipher.header,
+      segment: (plaintext, isLast) => cipher.seal(index++, isLast, plaintext),
+    });
+  }
+
+  function openStream(key: Pick<DataKey, 'bytes'>, associatedData: Uint8Array): Transform {
+    let cipher: SegmentCipher | undefined;
+    let index = 0;
+    return segmented({
+      capacity: () => segmentBytes,
+      segment(bytes, isLast) {
+        let body = bytes;
+        if (cipher === undefined) {
+          cipher = segmentCipher(key.bytes, associatedData, bytes.subarray(0, HEADER_BYTES));
+          body = bytes.subarray(HEADER_BYTES);
+        }
+        const plaintext = cipher.open(index, isLast, body);
+        if (index > 0 && plaintext.length === 0) throw doesNotOpen('sealed stream');
+        index++;
+        return plaintext;
+      },
+    });
+  }
+
+  async function* openRange(request: RangeRequest): AsyncGenerator<Uint8Array, void, undefined> {
+    const { ciphertextSize, start, endInclusive } = request;
+    const total = layout.plaintextSize(ciphertextSize);
+    if (!Number.isSafeInteger(start) || !Number.isSafeInteger(endInclusive) || start < 0 || endInclusive < start) {
+      throw refuse('A range starts at 0 or later and does not end before it starts.');
+    }
+    if (endInclusive >= total) throw outside(`This range ends behind the data, which has ${total} bytes.`);
+    const read = async (offset: number, length: number) => {
+      const bytes = await request.read(offset, length);
+      if (bytes.length !== length) throw doesNotOpen('sealed stream');
+      return bytes;
+    };
+    const lastIndex = layout.segmentCount(ciphertextSize) - 1;
+    const cipher = segmentCipher(request.key.bytes, request.associatedData, await read(0, HEADER_BYTES));
+    for (let index = layout.segmentOf(start); index <= layout.segmentOf(endInclusive); index++) {
+      const from = index === 0 ? HEADER_BYTES : index * segmentBytes;
+      const to = Math.min((index + 1) * segmentBytes, ciphertextSize);
+      const plaintext = cipher.open(index, index === lastIndex, await read(from, to - from));
+      const first = layout.plaintextStart(index);
+      yield plaintext.subarray(Math.max(0, start - first), endInclusive + 1 - first);
+      await yieldToEventLoop();
+    }
+  }
+
+  function sealBuffer(key: Pick<DataKey, 'bytes'>, associatedData: Uint8Array, plaintext: Uint8Array): Uint8Array {
+    const cipher = beginStream(key.bytes, associatedData);
+    const lastIndex = plaintext.length === 0 ? 0 : layout.segmentOf(plaintext.length - 1);
+    const pieces = [cipher.header];
+    for (let index = 0; index <= lastIndex; index++) {
+      const from = layout.plaintextStart(index);
+      pieces.push(cipher.seal(index, index === lastIndex, plaintext.subarray(from, from + layout.capacity(index))));
+    }
+    return new Uint8Array(Buffer.concat(pieces));
+  }
+
+  function openBuffer(key: Pick<DataKey, 'bytes'>, associatedData: Uint8Array, ciphertext: Uint8Array): Uint8Array {
+    const total = layout.plaintextSize(ciphertext.length);
+    const cipher = segmentCipher(key.bytes, associatedData, ciphertext.subarray(0, HEADER_BYTES));
+    const lastIndex = layout.segmentCount(ciphertext.length) - 1;
+    const plaintext = new Uint8Array(total);
+    for (let index = 0; index <= lastIndex; index++) {
+      const from = index === 0 ? HEADER_BYTES : index * segmentBytes;
+      const segment = ciphertext.subarray(from, (index + 1) * segmentBytes);
+      plaintext.set(cipher.open(index, index === lastIndex, segment), layout.plaintextStart(index));
+    }
+    return plaintext;
+  }
+
+  const { ciphertextSize, plaintextSize } = layout;
+  return { sealStream, openStream, openRange, sealBuffer, openBuffer, ciphertextSize, plaintextSize };
+}
+
+interface Segmenting {
+  /** Bytes of input that the segment now being gathered holds when full. */
+  capacity(): number;
+  /** Output that precedes the first segment. */
+  opening?(): Uint8Array;
+  segment(bytes: Uint8Array, isLast: boolean): Uint8Array;
+}
+
+/**
+ * Cuts input into segments. A segment is processed when a byte beyond it has arrived, or as the
+ * last when the input ends: finality is part of its nonce, so it has to be known first.
+ */
+function segmented(work: Segmenting): Transform {
+  // Copied, not kept: a writer may reuse its buffer as soon as it is called back. Grows to one
+  // segment, so that a thousand tiny streams do not hold a gigabyte.
+  let gathered = Buffer.alloc(0);
+  let length = 0;
+  let hasOpened = false;
+
+  function gather(bytes: Uint8Array): void {
+    if (length + bytes.length > gathered.length) {
+      const larger = Buffer.allocUnsafeSlow(
+        Math.min(work.capacity(), Math.max(length + bytes.length, gathered.length * 4)),
+      );
+      gathered.copy(larger, 0, 0, length);
+      gathered.fill(0);
+      gathered = larger;
+    }
+    gathered.set(bytes, length);
+    length += bytes.length;
+  }
+
+  function emit(stream: Transform, isLast: boolean): void {
+    const output = work.segment(gathered.subarray(0, length), isLast);
+    length = 0;
+    if (!hasOpened && work.opening !== undefined) stream.push(work.opening());
+    hasOpened = true;
+    stream.push(output);
+  }
+
+  async function take(stream: Transform, input: Uint8Array): Promise<void> {
+    let offset = 0;
+    while (offset < input.length) {
+      if (length === work.capacity()) {
+        emit(stream, false);
+        // A segment costs about half a millisecond: other requests get their turn in between.
+        await yieldToEventLoop();
+      }
+      const piece = input.subarray(offset, offset + work.capacity() - length);
+      gather(piece);
+      offset += piece.length;
+    }
+  }
+
+  return new Transform({
+    readableHighWaterMark: SEGMENT_BYTES,
+    writableHighWaterMark: SEGMENT_BYTES,
+    transform(chunk: Uint8Array, _encoding: string, done: TransformCallback) {
+      take(this, chunk).then(() => done(), done);
+    },
+    flush(done: TransformCallback) {
+      try {
+        emit(this, true);
+        done();
+      } catch (error) {
+        done(error instanceof Error ? error : new Error('segment failed', { cause: error }));
+      }
+    },
+    destroy(error, done) {
+      gathered.fill(0);
+      done(error);
+    },
+  });
+}
+
+const atOneMebibyte = createStreamAead(SEGMENT_BYTES);
+
+export const sealStream: StreamAead['sealStream'] = atOneMebibyte.sealStream;
+export const openStream: StreamAead['openStream'] = atOneMebibyte.openStream;
+export const openRange: StreamAead['openRange'] = atOneMebibyte.openRange;
+export const sealBuffer: StreamAead['sealBuffer'] = atOneMebibyte.sealBuffer;
+export const openBuffer: StreamAead['openBuffer'] = atOneMebibyte.openBuffer;
+/** Size in bytes of the ciphertext of a plaintext: 40 for the header and 16 for each segment more. */
+export const ciphertextSize: StreamAead['ciphertextSize'] = atOneMebibyte.ciphertextSize;
+/** Size in bytes of the plaintext of a whole ciphertext; throws `integrity` if no plaintext has it. */
+export const plaintextSize: StreamAead['plaintextSize'] = atOneMebibyte.plaintextSize;
