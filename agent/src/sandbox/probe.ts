@@ -1,0 +1,111 @@
+// Asks this machine whether it can make the sandbox, by making one. Promises an answer that names the next step: where no
+// sandbox can be made the agent refuses work, so the remedy is the line that an operator types. Must not weaken anything to succeed.
+import { execFile } from 'node:child_process';
+import { readFileSync } from 'node:fs';
+import { findBubblewrap, interpreterCandidates, NOBODY, sandboxIdentity, stepsDown, topLevel } from './host.ts';
+import { isFilteredArch } from './seccomp.ts';
+
+/** What the machine offers; `version` is bubblewrap's, `interpreter` the real path of a Python at or above 3.8. */
+export type Probe =
+  | { readonly available: true; readonly version: string; readonly interpreter: string }
+  | { readonly available: false; readonly reason: string; readonly remedy: string };
+
+const PROBE_TIMEOUT_MS = 15_000;
+const OLDEST_PYTHON = [3, 8] as const;
+/** --size and --perms, which bound the scratch space, came with this release. */
+const OLDEST_BUBBLEWRAP = [0, 6] as const;
+
+interface Ran {
+  readonly ok: boolean;
+  readonly output: string;
+}
+
+function run(path: string, args: readonly string[]): Promise<Ran> {
+  const identity = stepsDown() ? sandboxIdentity() : {};
+  return new Promise((resolve) => {
+    const options = { ...identity, cwd: '/', env: {}, timeout: PROBE_TIMEOUT_MS, maxBuffer: 65_536 };
+    execFile(path, args, options, (error, stdout, stderr) =>
+      resolve({ ok: error === null, output: `${stdout}${stderr}`.trim() }),
+    );
+  });
+}
+
+function atLeast(version: string, oldest: readonly [number, number]): boolean {
+  const [major = 0, minor = 0] = version.split('.').map(Number);
+  return major > oldest[0] || (major === oldest[0] && minor >= oldest[1]);
+}
+
+/** The line that installs a package on this distribution. */
+function install(packages: string): string {
+  let release = '';
+  try {
+    release = readFileSync('/etc/os-release', 'utf8');
+  } catch {
+    // A host without the file gets the most common spelling.
+  }
+  const families = /^(?:ID|ID_LIKE)=.*$/gm;
+  const words = (release.match(families) ?? []).join(' ');
+  if (/fedora|rhel|centos/.test(words)) return `sudo dnf install ${packages}`;
+  if (/suse/.test(words)) return `sudo zypper install ${packages}`;
+  if (/arch/.test(words)) return `sudo pacman -S ${packages.replace('python3', 'python')}`;
+  if (/alpine/.test(words)) return `sudo apk add ${packages}`;
+  return `sudo apt-get install ${packages}`;
+}
+
+function sysctl(name: string): string | undefined {
+  try {
+    return readFileSync(`/proc/sys/${name.replaceAll('.', '/')}`, 'utf8').trim();
+  } catch {
+    return undefined;
+  }
+}
+
+/** Why user namespaces do not work, from the switches that distributions are known to set. */
+function namespaceRemedy(): string {
+  if (sysctl('kernel.apparmor_restrict_unprivileged_userns') === '1') {
+    return 'sudo sysctl -w kernel.apparmor_restrict_unprivileged_userns=0';
+  }
+  if (sysctl('kernel.unprivileged_userns_clone') === '0') return 'sudo sysctl -w kernel.unprivileged_userns_clone=1';
+  if (sysctl('user.max_user_namespaces') === '0') return 'sudo sysctl -w user.max_user_namespaces=16384';
+  return 'run the agent outside a container, or in one that allows nested user namespaces (podman run --security-opt seccomp=unconfined --security-opt unmask=ALL)';
+}
+
+function trialOptions(): readonly string[] {
+  const links = ['lib', 'lib64', 'lib32', 'bin', 'sbin'].flatMap((name): readonly string[] => {
+    const entry = topLevel(name);
+    if (entry === undefined) return [];
+    return 'link' in entry ? ['--symlink', entry.link, `/${name}`] : ['--ro-bind', entry.folder, `/${name}`];
+  });
+  return [
+    ...['--unshare-all', '--die-with-parent', '--new-session', '--as-pid-1', '--cap-drop', 'ALL', '--clearenv'],
+    ...['--uid', String(NOBODY), '--gid', String(NOBODY), '--proc', '/proc', '--dev', '/dev'],
+    ...['--ro-bind', '/usr', '/usr', ...links, '--size', '65536', '--tmpfs', '/tmp', '--remount-ro', '/'],
+  ];
+}
+
+/** Finds out, by trying each part once, whether sandboxes work here. Never throws. */
+export async function probeSandbox(): Promise<Probe> {
+  const refuse = (reason: string, remedy: string): Probe => ({ available: false, reason, remedy });
+  if (process.platform !== 'linux' || !isFilteredArch(process.arch)) {
+    return refuse(
+      `A sandbox needs Linux on x86_64 or aarch64; this is ${process.platform} on ${process.arch}.`,
+      'run the agent on a Linux machine and attach that machine as a compute target',
+    );
+  }
+  const bubblewrap = findBubblewrap();
+  if (bubblewrap === undefined) return refuse('bubblewrap is not installed.', install('bubblewrap'));
+  const version = /\d+(?:\.\d+)+/.exec((await run(bubblewrap, ['--version'])).output)?.[0] ?? 'unknown';
+  if (!atLeast(version, OLDEST_BUBBLEWRAP)) {
+    return refuse(`bubblewrap ${version} is older than ${OLDEST_BUBBLEWRAP.join('.')}.`, install('bubblewrap'));
+  }
+  const trial = await run(bubblewrap, [...trialOptions(), '/usr/bin/env', 'true']);
+  if (!trial.ok) {
+    return refuse(`bubblewrap cannot make a sandbox: ${trial.output.slice(0, 400)}`, namespaceRemedy());
+  }
+  for (const interpreter of interpreterCandidates()) {
+    const script = 'import sys, ssl, ctypes; print("%d.%d" % sys.version_info[:2])';
+    const answer = await run(bubblewrap, [...trialOptions(), interpreter, '-I', '-B', '-c', script]);
+    if (answer.ok && atLeast(answer.output, OLDEST_PYTHON)) return { available: true, version, interpreter };
+  }
+  return refuse(`No Python ${OLDEST_PYTHON.join('.')} or later is installed below /usr.`, install('python3'));
+}

@@ -1,0 +1,41 @@
+"""What process 1 does to itself before it touches anything that users bring.
+
+Promises that a process with the same user id cannot open its descriptors or memory through /proc.
+"""
+import ctypes
+import os
+import resource
+
+PR_SET_DUMPABLE = 4
+OWN_MEMORY_BYTES = 1024 * 1024 * 1024
+
+
+def become_private():
+    """Makes /proc/1 unreadable for the user's processes; otherwise they could write to /proc/1/fd/1 and forge events."""
+    libc = ctypes.CDLL(None, use_errno=True)
+    if libc.prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) != 0:
+        raise OSError(ctypes.get_errno(), "prctl(PR_SET_DUMPABLE) failed")
+
+
+def take_standard_output():
+    """Moves standard output to a private descriptor and leaves standard error in its place, for stray prints."""
+    private = os.dup(1)
+    os.dup2(2, 1)
+    return private
+
+
+def close_leaked_descriptors(keep):
+    """Closes what the agent's own parent may have left open: it would be a way out of the sandbox."""
+    for name in os.listdir("/proc/self/fd"):
+        if int(name) not in keep:
+            try:
+                os.close(int(name))
+            except OSError:
+                pass  # the descriptor of the listing itself
+
+
+def bound_own_memory():
+    """A hostile archive can make a parser ask for gigabytes. The soft limit only, because children set their own."""
+    hard = resource.getrlimit(resource.RLIMIT_DATA)[1]
+    bound = OWN_MEMORY_BYTES if hard == resource.RLIM_INFINITY else min(OWN_MEMORY_BYTES, hard)
+    resource.setrlimit(resource.RLIMIT_DATA, (bound, hard))

@@ -1,0 +1,77 @@
+"""A training job: brings the code and inputs in, runs the command, takes the outputs out.
+
+The tokens of the document reach the user's process only as far as the document's own environment says so.
+"""
+import os
+import re
+import time
+
+from . import fetch
+from .outcome import Outcome, SetupFailed
+from .supervisor import Program, resource_limits, supervise
+from .upload import upload_outputs
+
+CODE_FOLDER = "/job/code"
+INPUTS_FOLDER = "/job/inputs"
+COMMAND_FILE = "/job/command"
+INPUT_NAME = re.compile(r"^[A-Za-z_][A-Za-z0-9_.-]{0,254}$")
+UPLOAD_AFTER_STOP_SECONDS = 25
+
+
+def base_environment():
+    return {
+        "PATH": os.environ.get("PATH", "/usr/bin:/bin"),
+        "HOME": "/job",
+        "TMPDIR": "/tmp",
+        "LANG": "C.UTF-8",
+        "TZ": "UTC",
+        "PYTHONUNBUFFERED": "1",
+        "PYTHONDONTWRITEBYTECODE": "1",
+        "SSL_CERT_FILE": "/run/strongroom/ca.pem",
+        "REQUESTS_CA_BUNDLE": "/run/strongroom/ca.pem",
+        "MLFLOW_TRACKING_SERVER_CERT_PATH": "/run/strongroom/ca.pem",
+    }
+
+
+def checked_environment(given):
+    """Environment of the document: a mapping of strings."""
+    for name, value in given.items():
+        if not isinstance(value, str) or not name or "=" in name or "\0" in name + value:
+            raise SetupFailed("The environment must map names to strings; %r does not." % name)
+    return given
+
+
+def bring_inputs(wire, inputs):
+    bounds = fetch.Bounds("inputs", fetch.INPUT_FILES, fetch.INPUT_BYTES)
+    for name, source in inputs.items():
+        if not INPUT_NAME.match(name):
+            raise SetupFailed("The name of an input must be a plain word.")
+        fetch.fetch_folder(wire, source, os.path.join(INPUTS_FOLDER, name), bounds)
+
+
+def run_job(document, reporter, control, wire):
+    job = document["job"]
+    wire.token = job["token"]
+    reporter.event("preparing")
+    bounds = fetch.Bounds("snapshot", fetch.SNAPSHOT_FILES, fetch.SNAPSHOT_BYTES)
+    fetch.fetch_folder(wire, job.get("snapshot") or [], CODE_FOLDER, bounds)
+    bring_inputs(wire, job.get("inputs") or {})
+    wire.close()
+    for folder in ("outputs", "logs"):
+        os.makedirs(os.path.join(CODE_FOLDER, folder), exist_ok=True)
+    # From a file, not as an argument: arguments of a process can be read by every user of the host.
+    with open(COMMAND_FILE, "w", encoding="utf-8") as target:
+        target.write(job["command"])
+    environment = dict(base_environment(), **checked_environment(job.get("environment") or {}))
+    program = Program(["/bin/sh", COMMAND_FILE], CODE_FOLDER, environment, resource_limits(document["limits"]))
+    outcome = supervise(program, document["limits"], reporter, control, job.get("timeoutSeconds"))
+
+    upload = job.get("upload")
+    if upload is None:
+        return outcome
+    reporter.event("finalizing")
+    give_up_at = time.monotonic() + UPLOAD_AFTER_STOP_SECONDS if outcome.reason == "stopped" else None
+    failures = upload_outputs(wire, reporter, CODE_FOLDER, upload["artifactBaseUrl"], give_up_at)
+    if failures and outcome.reason == "exited" and outcome.exit_code == 0:
+        return Outcome("upload_failed", exit_code=0, message="%d files could not be uploaded." % failures)
+    return outcome

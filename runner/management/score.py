@@ -1,0 +1,82 @@
+"""A deployment: fetches its image, then keeps a scoring server running until it is stopped.
+
+The server is a child process, because user code runs in it; what it says about itself (ready, init failed) is
+believed only as that.
+"""
+import json
+import os
+import sys
+
+from .image import fetch_image
+from .job import base_environment, checked_environment
+from .outcome import Outcome, SetupFailed
+from .paths import BadPath, below
+from .supervisor import CONTROL_FD, Program, resource_limits, supervise
+
+IMAGE_FOLDER = "/job/image"
+STAGING_FOLDER = "/job/staging"
+SERVICE_FOLDER = "/run/service"
+SERVICE_SOCKET = "score.sock"
+RUNNER_FOLDER = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+INIT_FAILED_STATUS = 3
+
+
+def _in_image(path):
+    """A path as the image spells it, as a path inside the sandbox."""
+    try:
+        return below(IMAGE_FOLDER, path.strip("/"))
+    except BadPath as failure:
+        raise SetupFailed("The deployment has a bad path. %s" % failure)
+
+
+def only_the_socket():
+    """The service folder is the one thing of the host that can be written to; user code has no business in it."""
+    try:
+        return "policy" if set(os.listdir(SERVICE_FOLDER)) - {SERVICE_SOCKET} else None
+    except OSError:
+        return "policy"
+
+
+def run_score(document, reporter, control, wire):
+    score = document["score"]
+    wire.token = score["token"]
+    reporter.event("preparing")
+    fetch_image(wire, score["image"], IMAGE_FOLDER, STAGING_FOLDER)
+    wire.close()
+    app_root = _in_image(score.get("appRoot") or "/var/azureml-app")
+    environment = dict(
+        base_environment(),
+        **checked_environment(score.get("environment") or {}),
+        AZUREML_APP_ROOT=app_root,
+        AZUREML_ENTRY_SCRIPT=score["entryScript"],
+    )
+    if score.get("modelDir"):
+        environment["AZUREML_MODEL_DIR"] = _in_image(score["modelDir"])
+    settings = {
+        "socket": os.path.join(SERVICE_FOLDER, SERVICE_SOCKET),
+        "controlFd": CONTROL_FD,
+        "maxConcurrency": int(score.get("maxConcurrency") or 1),
+        "maxBodyBytes": int(score.get("maxBodyBytes") or 16 * 1024 * 1024),
+    }
+    argv = [sys.executable, "-B", "-u", os.path.join(RUNNER_FOLDER, "scoring.py"), json.dumps(settings)]
+    program = Program(argv, app_root if os.path.isdir(app_root) else "/job", environment, resource_limits(document["limits"]))
+    said = {}
+
+    def on_line(line):
+        try:
+            message = json.loads(line)
+        except ValueError:
+            return
+        if message == {"event": "ready"} and not said:
+            said["ready"] = True
+            reporter.event("ready")
+        elif isinstance(message, dict) and message.get("event") == "init_failed" and not said:
+            said["failure"] = str(message.get("message"))[:1000]
+            reporter.event("init_failed", message=said["failure"])
+
+    outcome = supervise(
+        program, document["limits"], reporter, control, on_control_line=on_line, on_tick=only_the_socket
+    )
+    if outcome.reason == "exited" and "failure" in said and outcome.exit_code == INIT_FAILED_STATUS:
+        return Outcome("init_failed", exit_code=INIT_FAILED_STATUS, message=said["failure"])
+    return outcome
