@@ -1,0 +1,39 @@
+// Time as an argument. Everything that asks what time it is, or waits, takes a Clock, so that a test can drive it; nothing
+// else in the server reads the time of day. Must not be used to measure durations: the time of day can jump.
+
+export type Clock = {
+  now(): Date;
+  /** Milliseconds since 1970, UTC. */
+  epochMs(): number;
+  /** Resolves after `ms` milliseconds; rejects with the signal's reason as soon as it is aborted. */
+  sleep(ms: number, signal?: AbortSignal): Promise<void>;
+};
+
+/** setTimeout fires at once when it is asked for more than this. */
+const timeoutMillisecondsMax = 2 ** 31 - 1;
+
+export const systemClock: Clock = {
+  now: () => new Date(),
+  epochMs: () => Date.now(),
+  async sleep(ms, signal) {
+    for (let left = ms; left > 0; left -= timeoutMillisecondsMax) {
+      await timeout(Math.min(left, timeoutMillisecondsMax), signal);
+    }
+    signal?.throwIfAborted();
+  },
+};
+
+function timeout(ms: number, signal: AbortSignal | undefined): Promise<void> {
+  return new Promise((resolve, reject) => {
+    if (signal?.aborted === true) return void reject(signal.reason);
+    const aborted = () => {
+      clearTimeout(timer);
+      reject(signal?.reason);
+    };
+    const timer = setTimeout(() => {
+      signal?.removeEventListener('abort', aborted);
+      resolve();
+    }, ms);
+    signal?.addEventListener('abort', aborted, { once: true });
+  });
+}
