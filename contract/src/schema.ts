@@ -1,4 +1,9 @@
 // The one door to the schema library. Wire shapes are written with `Type`; types follow by `Static`.
 
-export { Compile, type Validator } from 'typebox/compile';
+import { Settings } from 'typebox/system';
+
+// The library stops at 8; a message that names every mistake needs more, and a bound all the same.
+Settings.Set({ maxErrors: 64 });
+
 export { type Static, type TSchema, Type } from 'typebox';
+export { Compile, type Validator } from 'typebox/compile';

@@ -116,7 +116,11 @@ export function testAudit(): AuditTrail & {
     async begin(level, intent) {
       const entry = { level, intent, outcome: undefined as AuditOutcome | undefined };
       entries.push(entry);
-      return { conclude: async (outcome) => void (entry.outcome = outcome) };
+      return {
+        conclude: async (outcome) => {
+          entry.outcome = outcome;
+        },
+      };
     },
     async refused(intent, outcome) {
       entries.push({ level: 'refused', intent, outcome });

@@ -1,0 +1,217 @@
+import assert from 'node:assert/strict';
+import { request } from 'node:http';
+import { after, test } from 'node:test';
+import { Type } from '@strongroom/contract/schema';
+import { Failure } from '#kernel/errors/failure';
+import { mount } from '#kernel/http/mount';
+import { accessed, activity, json, needs, open, route, signedIn, unrecorded } from '#kernel/http/route';
+import type { Surface } from '#kernel/http/surface';
+import { silentLog } from '#kernel/log/log';
+import { testActor, testAudit, testAuthority } from '#kernel/testing/authority';
+import { openTestDoor } from '#kernel/testing/door';
+
+const surface: Surface = {
+  name: 'test',
+  ignoresCase: true,
+  collapsesSlashes: true,
+  recognise: (target) => (target.segments[0] === 'none' ? undefined : target.segments),
+  schemes: [
+    {
+      name: 'bearer',
+      authenticate: (exchange) => (exchange.header('authorization') === 'Bearer good' ? testActor : undefined),
+    },
+  ],
+  challenge: () => ({ 'www-authenticate': 'Bearer' }),
+  render: (failure) => ({ status: failure.status, body: { error: { code: failure.code, message: failure.message } } }),
+  headers: (exchange) => ({ 'x-ms-request-id': exchange.requestId }),
+};
+const write = { name: 'Test/things/write', plane: 'control' } as const;
+let acted = 0;
+const things = route({
+  operation: 'Things_Put',
+  surface: 'test',
+  method: 'PUT',
+  path: '/things/{name}',
+  summary: 'puts',
+  access: needs(write, ({ name }) => `/things/${name}`),
+  audit: activity('name', 'size', 'deep.inner'),
+  body: {
+    kind: 'json',
+    maxBytes: 200,
+    schema: Type.Object(
+      {
+        size: Type.Optional(Type.Number()),
+        secret: Type.Optional(Type.String()),
+        deep: Type.Optional(Type.Object({ inner: Type.String() })),
+      },
+      { additionalProperties: false },
+    ),
+  },
+  handle: async (_grant, { body }) => {
+    acted++;
+    if (body.size === 13) throw new Error('SELECT secret FROM table');
+    return json(200, { size: body.size });
+  },
+});
+const who = route({
+  operation: 'Who',
+  surface: 'test',
+  method: 'GET',
+  path: '/who',
+  summary: 'who',
+  access: signedIn('tells the caller its own name'),
+  audit: accessed(),
+  handle: (grant) => json(200, { name: grant.actor.name }),
+});
+const health = route({
+  operation: 'Health',
+  surface: 'test',
+  method: 'GET',
+  path: '/health',
+  summary: 'health',
+  access: open('health is for probes without a credential'),
+  audit: unrecorded('probes'),
+  handle: () => json(200, { ok: true }),
+});
+
+const audit = testAudit();
+const { authorizer } = testAuthority((_action, scope) => scope === '/things/mine');
+const door = await openTestDoor({ surfaces: [surface], routes: [things, who, health], ports: { authorizer, audit } });
+after(() => door.close());
+const put = (path: string, body: unknown, token = 'good') =>
+  fetch(`${door.url}${path}`, {
+    method: 'PUT',
+    headers: { authorization: `Bearer ${token}` },
+    body: typeof body === 'string' ? body : JSON.stringify(body),
+  });
+const last = () => audit.entries.at(-1);
+
+test('an allowed act is intended, done, concluded, and its answer carries the surface headers', async () => {
+  const answer = await put('/things/mine', { size: 1, secret: 'hunter2', deep: { inner: 'x' } });
+  assert.equal(answer.status, 200);
+  assert.match(answer.headers.get('x-ms-request-id') ?? '', /^[0-9a-f-]{36}$/);
+  assert.deepEqual(last()?.intent.parameters, { name: 'mine', size: 1, 'deep.inner': 'x' });
+  assert.match(last()?.intent.bodyDigest ?? '', /^[0-9a-f]{64}$/);
+  assert.deepEqual(last()?.outcome, { status: 200, code: undefined });
+  assert.ok(!JSON.stringify(audit.entries).includes('hunter2'));
+});
+
+test('no credential is a 401 with the challenge, before the body is looked at, and it is recorded', async () => {
+  const before = acted;
+  const answer = await put('/things/mine', '{not json', 'bad');
+  assert.equal(answer.status, 401);
+  assert.equal(answer.headers.get('www-authenticate'), 'Bearer');
+  assert.equal(last()?.intent.decision, 'refused');
+  assert.equal(acted, before);
+});
+
+test('a refusal is decided on the path before the body is read', async () => {
+  const answer = await put('/things/yours', '{not json');
+  assert.equal(answer.status, 403);
+  assert.equal(((await answer.json()) as { error: { code: string } }).error.code, 'AuthorizationFailed');
+  assert.equal(last()?.outcome?.status, 403);
+});
+
+test('bad bodies are refused with what is wrong, and nothing is done', async () => {
+  const before = acted;
+  for (const body of [
+    '{',
+    '[]',
+    '"x"',
+    '{"sise":1}',
+    '{"size":"1"}',
+    '{"__proto__":{"size":1}}',
+    `{"secret":"${'x'.repeat(300)}"}`,
+    `${'['.repeat(80)}${']'.repeat(80)}`,
+  ]) {
+    const answer = await put('/things/mine', body);
+    assert.ok(answer.status === 400 || answer.status === 413, `${body.slice(0, 20)}: ${answer.status}`);
+  }
+  assert.match(JSON.stringify(await (await put('/things/mine', '{"sise":1}')).json()), /'sise'; check the spelling/);
+  assert.equal(acted, before);
+});
+
+test('an error that is no Failure shows nothing of itself', async () => {
+  const answer = await put('/things/mine', { size: 13 });
+  assert.equal(answer.status, 500);
+  assert.ok(!(await answer.text()).includes('SELECT'));
+  assert.equal(last()?.outcome?.code, 'InternalError');
+});
+
+test('what cannot be recorded is not done', async () => {
+  const before = acted;
+  const failing = await openTestDoor({
+    surfaces: [surface],
+    routes: [things],
+    ports: {
+      authorizer,
+      audit: {
+        ...audit,
+        begin: async () => {
+          throw new Failure({
+            kind: 'unavailable',
+            code: 'AuditUnavailable',
+            message: 'The audit log cannot be written.',
+          });
+        },
+      },
+    },
+  });
+  const answer = await fetch(`${failing.url}/things/mine`, {
+    method: 'PUT',
+    headers: { authorization: 'Bearer good' },
+    body: '{}',
+  });
+  assert.equal(answer.status, 503);
+  assert.equal(acted, before);
+  await failing.close();
+});
+
+test('signed-in routes take any caller with a credential, open ones anybody', async () => {
+  assert.equal((await fetch(`${door.url}/who`)).status, 401);
+  assert.deepEqual(await (await fetch(`${door.url}/WHO`, { headers: { authorization: 'Bearer good' } })).json(), {
+    name: testActor.name,
+  });
+  assert.equal((await fetch(`${door.url}/health`)).status, 200);
+});
+
+test('an unknown path is a plain 404 and a wrong method a 405 with Allow', async () => {
+  assert.equal((await fetch(`${door.url}/nothing/here`)).status, 404);
+  assert.equal((await fetch(`${door.url}/none`)).status, 404);
+  const answer = await fetch(`${door.url}/who`, { method: 'DELETE' });
+  assert.equal(answer.status, 405);
+  assert.equal(answer.headers.get('allow'), 'GET');
+});
+
+test('a body that never ends as declared is refused and nothing is done', async () => {
+  const before = acted;
+  await new Promise<void>((resolve) => {
+    const sent = request(`${door.url}/things/mine`, {
+      method: 'PUT',
+      headers: { authorization: 'Bearer good', 'content-length': '50' },
+    });
+    sent.on('error', () => resolve());
+    sent.on('close', () => resolve());
+    sent.write('{"size":');
+    setImmediate(() => sent.destroy());
+  });
+  assert.equal(acted, before);
+});
+
+test('mount refuses what must not exist, all at once', () => {
+  const deaf = { ...things, operation: 'Deaf', path: '/deaf/{name}', access: needs(write, () => '/') };
+  const lost = { ...health, operation: 'Lost', surface: 'nowhere' };
+  assert.throws(
+    () =>
+      mount({
+        surfaces: [surface],
+        routes: [things, things, deaf, lost],
+        ports: { authorizer, audit },
+        log: silentLog,
+      }),
+    (thrown: Error) =>
+      ['the operation exists twice', 'ignores {name}', "no surface is named 'nowhere'"].every((part) =>
+        thrown.message.includes(part),
+      ),
+  );
+});

@@ -1,0 +1,101 @@
+import assert from 'node:assert/strict';
+import { request } from 'node:https';
+import { after, test } from 'node:test';
+import { connect } from 'node:tls';
+import { createAuthority, issueLeaf, namesOf } from '#kernel/http/certificates';
+import { mount } from '#kernel/http/mount';
+import { json, open, route, unrecorded } from '#kernel/http/route';
+import { listen } from '#kernel/http/server';
+import { silentLog } from '#kernel/log/log';
+import { testAudit, testAuthority } from '#kernel/testing/authority';
+
+const authority = await createAuthority('test', new Date());
+const { names, addresses } = namesOf('localhost');
+const leaf = await issueLeaf(authority, names, addresses, new Date());
+const door = mount({
+  surfaces: [
+    {
+      name: 't',
+      ignoresCase: true,
+      collapsesSlashes: true,
+      recognise: (target) => target.segments,
+      schemes: [],
+      render: (failure) => ({ status: failure.status, body: { error: { code: failure.code } } }),
+    },
+  ],
+  routes: [
+    route({
+      operation: 'Echo',
+      surface: 't',
+      method: 'GET',
+      path: '/echo/{word}',
+      summary: 'echo',
+      access: open('an echo for this test'),
+      audit: unrecorded('test'),
+      handle: (_grant, { params, exchange }) => json(200, { word: params['word'], host: exchange.target.host }),
+    }),
+  ],
+  ports: { authorizer: testAuthority().authorizer, audit: testAudit() },
+  log: silentLog,
+});
+const listener = await listen({ door, host: '127.0.0.1', port: 0, leaf, log: silentLog });
+after(() => listener.close());
+
+const get = (path: string, options: { host?: string; address?: string } = {}) =>
+  new Promise<{ status: number; body: string }>((resolve, reject) => {
+    request(
+      {
+        host: options.address ?? '127.0.0.1',
+        port: listener.port,
+        path,
+        ca: authority.certificatePem,
+        servername: options.host ?? 'localhost',
+        headers: { host: `${options.host ?? 'localhost'}:${listener.port}` },
+      },
+      (answer) => {
+        let body = '';
+        answer
+          .on('data', (chunk) => (body += chunk))
+          .on('end', () => resolve({ status: answer.statusCode ?? 0, body }));
+      },
+    )
+      .on('error', reject)
+      .end();
+  });
+
+test('the leaf is trusted through the root for localhost and for virtual hosts', async () => {
+  assert.equal((await get('/echo/a')).status, 200);
+  assert.match((await get('/echo/a', { host: 'v1.vault.localhost' })).body, /v1\.vault\.localhost/);
+  await assert.rejects(get('/echo/a', { host: 'other.example' }), /altnames/i);
+});
+
+test('errors of the transport come in the same envelope as any other', async () => {
+  for (const path of ['/%zz', '/echo/%2e%2e', '//echo//x'])
+    assert.ok([200, 400].includes((await get(path)).status), path);
+  assert.equal(JSON.parse((await get('/%zz')).body).error.code, 'InvalidRequestUri');
+});
+
+test('TLS 1.1 is not spoken', async () => {
+  await assert.rejects(
+    new Promise((resolve, reject) => {
+      const socket = connect(
+        {
+          host: '127.0.0.1',
+          port: listener.port,
+          ca: authority.certificatePem,
+          servername: 'localhost',
+          maxVersion: 'TLSv1.1',
+          minVersion: 'TLSv1',
+        },
+        () => resolve(socket.end()),
+      );
+      socket.on('error', reject);
+    }),
+  );
+});
+
+test('a certificate is replaced without a restart', async () => {
+  const next = await issueLeaf(authority, ['localhost', 'next.example'], addresses, new Date());
+  listener.replaceCertificate(next);
+  assert.equal((await get('/echo/a', { host: 'next.example' })).status, 200);
+});

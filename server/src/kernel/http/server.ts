@@ -1,0 +1,116 @@
+// Listens. TLS 1.2 or newer, hard limits and timeouts on everything, certificates replaced without a restart, a clean
+// stop that lets running requests finish. Fastify carries the transport; every request goes to the one door.
+
+import type { Server } from 'node:https';
+import Fastify from 'fastify';
+import type { Leaf } from '#kernel/http/certificates';
+import type { Door } from '#kernel/http/mount';
+import type { Log } from '#kernel/log/log';
+
+export type Listener = {
+  readonly port: number;
+  /** New handshakes use the new certificate; running connections go on. */
+  replaceCertificate(leaf: Leaf): void;
+  close(): Promise<void>;
+};
+
+/** Bounds of the transport. Bodies have their own, one for each route. */
+export const limits = {
+  headerBytes: 32_768,
+  headersTimeoutMs: 20_000,
+  /** A slow body may take this long; long polls and streams answer well within. */
+  requestTimeoutMs: 600_000,
+  idleMs: 72_000,
+  connections: 4096,
+  requestsPerConnection: 100_000,
+} as const;
+
+export async function listen(options: {
+  readonly door: Door;
+  readonly host: string;
+  readonly port: number;
+  readonly leaf: Leaf;
+  readonly log: Log;
+}): Promise<Listener> {
+  const app = Fastify({
+    https: {
+      key: options.leaf.privateKeyPem,
+      cert: options.leaf.certificatePem,
+      minVersion: 'TLSv1.2',
+      maxHeaderSize: limits.headerBytes,
+      headersTimeout: limits.headersTimeoutMs,
+    },
+    requestTimeout: limits.requestTimeoutMs,
+    keepAliveTimeout: limits.idleMs,
+    maxRequestsPerSocket: limits.requestsPerConnection,
+    // Closes idle connections at once and running ones when they finish.
+    forceCloseConnections: 'idle',
+    return503OnClosing: false,
+    logger: false,
+    // The door reads the URL itself, once (kernel/http/target.ts); Fastify must not refuse or rewrite it first.
+    frameworkErrors: (_error, request, reply) => {
+      reply.hijack();
+      void options.door.handle(request.raw, reply.raw);
+    },
+    routerOptions: { ignoreTrailingSlash: false, maxParamLength: 16_384 },
+  });
+  const { server } = app;
+  server.maxConnections = limits.connections;
+  // Bodies stay untouched until the caller was allowed to send them.
+  app.removeAllContentTypeParsers();
+  app.addContentTypeParser('*', (_request, _payload, done) => done(null, undefined));
+  app.addHook('onRequest', async (request, reply) => {
+    reply.hijack();
+    await options.door.handle(request.raw, reply.raw);
+  });
+  app.all('/*', async () => undefined);
+
+  const addresses = options.host === 'localhost' ? ['127.0.0.1'] : [options.host];
+  await app.listen({ host: addresses[0] ?? '127.0.0.1', port: options.port });
+  const address = server.address();
+  const port = typeof address === 'object' && address !== null ? address.port : options.port;
+  // Clients resolve `localhost` to either loopback; the second listener shares the door.
+  const second = options.host === '127.0.0.1' ? await listenAlso(options, port) : undefined;
+  options.log.info({ port, address: options.host }, 'listening');
+  return {
+    port,
+    replaceCertificate(leaf) {
+      for (const one of [server, second])
+        one?.setSecureContext({ key: leaf.privateKeyPem, cert: leaf.certificatePem, minVersion: 'TLSv1.2' });
+    },
+    async close() {
+      const closing = second ? new Promise<void>((resolve) => second.close(() => resolve())) : Promise.resolve();
+      second?.closeIdleConnections();
+      await app.close();
+      await closing;
+    },
+  };
+}
+
+/** ::1 beside 127.0.0.1, at the same port; a machine without IPv6 does without. */
+async function listenAlso(
+  options: { readonly door: Door; readonly leaf: Leaf; readonly log: Log },
+  port: number,
+): Promise<Server | undefined> {
+  const { createServer } = await import('node:https');
+  const server = createServer(
+    {
+      key: options.leaf.privateKeyPem,
+      cert: options.leaf.certificatePem,
+      minVersion: 'TLSv1.2',
+      maxHeaderSize: limits.headerBytes,
+      headersTimeout: limits.headersTimeoutMs,
+      requestTimeout: limits.requestTimeoutMs,
+      keepAliveTimeout: limits.idleMs,
+    },
+    (request, response) => void options.door.handle(request, response),
+  );
+  server.maxConnections = limits.connections;
+  return new Promise((resolve) => {
+    server.once('error', (error) => {
+      options.log.warn({ address: '::1', port, error }, 'not listening on the second loopback address');
+      resolve(undefined);
+    });
+    server.listen({ host: '::1', port, ipv6Only: true }, () => resolve(server));
+  });
+}

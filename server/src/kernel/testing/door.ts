@@ -1,0 +1,30 @@
+// For tests: surfaces and routes behind the real door on a plain loopback port, so that a test sends real requests.
+
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { mount } from '#kernel/http/mount';
+import type { Ports } from '#kernel/http/pipeline';
+import type { Route } from '#kernel/http/route';
+import type { Surface } from '#kernel/http/surface';
+import { silentLog } from '#kernel/log/log';
+
+export type TestDoor = { readonly url: string; close(): Promise<void> };
+
+export async function openTestDoor(options: {
+  readonly surfaces: readonly Surface[];
+  readonly routes: readonly Route[];
+  readonly ports: Ports;
+}): Promise<TestDoor> {
+  const door = mount({ ...options, log: silentLog });
+  const server = createServer((request, response) => void door.handle(request, response));
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  const { port } = server.address() as AddressInfo;
+  return {
+    url: `http://localhost:${port}`,
+    close: () =>
+      new Promise((resolve) => {
+        server.closeAllConnections();
+        server.close(() => resolve());
+      }),
+  };
+}
