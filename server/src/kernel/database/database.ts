@@ -53,13 +53,18 @@ export async function openDatabase(options: {
 }): Promise<Database> {
   const { path, migrations, readonly = false, faults = noFaults } = options;
   const key = Uint8Array.from(options.key);
-  const writing = readonly ? undefined : openEngine({ path, key, readonly: false });
+  let writing: Engine | undefined;
+  let reading: Engine | undefined;
   try {
-    if (writing !== undefined) migrate(writing, migrations);
-    const reading = openEngine({ path, key, readonly: true });
+    if (!readonly) {
+      writing = openEngine({ path, key, readonly: false });
+      migrate(writing, migrations);
+    }
+    reading = openEngine({ path, key, readonly: true });
     if (writing === undefined) requireMigrated(reading, migrations);
     return databaseOver({ path, key, writing, reading, faults });
   } catch (error) {
+    reading?.close();
     writing?.close();
     key.fill(0);
     throw error;
@@ -97,9 +102,12 @@ function databaseOver(parts: {
     await forgetScans(target.id);
     reading.close();
     // Last, when no reader holds the log open: everything moves into the one file, and the log is emptied.
-    writing?.exec('pragma wal_checkpoint(truncate)');
-    writing?.close();
-    key.fill(0);
+    try {
+      writing?.exec('pragma wal_checkpoint(truncate)');
+    } finally {
+      writing?.close();
+      key.fill(0);
+    }
   }
 
   return {

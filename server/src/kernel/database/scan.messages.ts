@@ -18,6 +18,8 @@ export type WireFailure = {
   readonly kind: 'integrity' | 'invalid' | 'tooLarge' | 'unavailable' | 'internal';
   readonly code: string;
   readonly message: string;
+  /** For the log alone: what the engine said. */
+  readonly cause: string | undefined;
 };
 
 export type FromWorker =

@@ -133,7 +133,14 @@ function serve(seat: Seat): void {
     lose(seat, unavailable('ScanTimeout', 'The query took too long and was given up. Narrow the filter.'));
     void seat.worker.terminate();
   }, answerMillisecondsMax);
-  seat.worker.postMessage(job.first(seat));
+  try {
+    seat.worker.postMessage(job.first(seat));
+  } catch (error) {
+    // A parameter that cannot travel to another thread, such as a function.
+    release(seat);
+    job.fail(error);
+    serve(seat);
+  }
 }
 
 function startSeat(): Seat {

@@ -38,11 +38,12 @@ function engineFor(database: number, open: { path: string; key: Uint8Array } | u
 
 function wireFailure(error: unknown): WireFailure {
   if (error instanceof Failure) {
-    const { kind, code, message } = error;
-    if (kind === 'integrity' || kind === 'invalid' || kind === 'tooLarge' || kind === 'unavailable')
-      return { kind, code, message };
+    const { kind, code, message, cause } = error;
+    if (kind === 'integrity' || kind === 'invalid' || kind === 'tooLarge' || kind === 'unavailable') {
+      return { kind, code, message, cause: cause === undefined ? undefined : String(cause) };
+    }
   }
-  return { kind: 'internal', code: 'ScanFailed', message: error instanceof Error ? error.message : String(error) };
+  return { kind: 'internal', code: 'ScanFailed', message: 'The query could not be run.', cause: String(error) };
 }
 
 port.on('message', (message: ToWorker) => {
