@@ -5,6 +5,7 @@ believed only as that.
 """
 import json
 import os
+import stat
 import sys
 
 from .image import fetch_image
@@ -32,9 +33,14 @@ def _in_image(path):
 def only_the_socket():
     """The service folder is the one thing of the host that can be written to; user code has no business in it."""
     try:
-        return "policy" if set(os.listdir(SERVICE_FOLDER)) - {SERVICE_SOCKET} else None
+        with os.scandir(SERVICE_FOLDER) as entries:
+            for entry in entries:
+                status = entry.stat(follow_symlinks=False)
+                if entry.name != SERVICE_SOCKET or not stat.S_ISSOCK(status.st_mode):
+                    return "policy"
     except OSError:
         return "policy"
+    return None
 
 
 def run_score(document, reporter, control, wire):

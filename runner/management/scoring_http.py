@@ -210,13 +210,13 @@ class Handler(http.server.BaseHTTPRequestHandler):
 
 def call_run(script, handler, target, body):
     """Calls run() in the style that it was written for: @rawhttp, named query parameters (GET), or the raw text (POST)."""
-    if script.takes_raw_http:
-        from azureml.contrib.services.aml_request import AMLRequest
+    from azureml.contrib.services.aml_request import AMLRequest, Headers
 
+    if script.takes_raw_http:
         return script.run(AMLRequest(handler.command, handler.path, handler.headers.items(), body))
     named = {}
     if "request_headers" in script.parameters:
-        named["request_headers"] = dict(handler.headers.items())
+        named["request_headers"] = Headers(handler.headers.items())
     plain = [name for name in script.parameters if name != "request_headers"]
     if handler.command == "GET":
         given = dict(urllib.parse.parse_qsl(target.query, keep_blank_values=True, max_num_fields=1000))

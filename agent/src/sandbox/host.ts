@@ -53,7 +53,7 @@ function executable(path: string): boolean {
 }
 
 function onSearchPath(name: string): readonly string[] {
-  return (process.env['PATH'] ?? '')
+  return (process.env.PATH ?? '')
     .split(delimiter)
     .filter((folder) => folder.startsWith('/'))
     .map((folder) => join(folder, name));

@@ -110,9 +110,9 @@ print("etc", sorted(os.listdir("/etc")))
 print("env", sorted(os.environ))
 print("host", os.uname().nodename, os.getuid(), os.getgid(), os.getgroups())
 `;
-    process.env['STRONGROOM_TEST_CANARY'] = 'canary-of-the-agent';
+    process.env.STRONGROOM_TEST_CANARY = 'canary-of-the-agent';
     const { output } = await runJob(upstream, python(program));
-    delete process.env['STRONGROOM_TEST_CANARY'];
+    delete process.env.STRONGROOM_TEST_CANARY;
     assert.doesNotMatch(output(), /SEEN|CANARY|canary/);
     assert.match(output(), /host node 65534 65534 \[(65534(, )?)*\]/);
     assert.ok(Number(/pids (\d+)/.exec(output())?.[1]) <= 3, output());

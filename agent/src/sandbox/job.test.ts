@@ -210,7 +210,7 @@ describe('a job', { skip: skipReason }, () => {
       failed.map(({ path }) => path),
       ['outputs/x', 'logs/y'],
     );
-    assert.match(String(failed[0]?.['message']), /403/);
+    assert.match(String(failed[0]?.message), /403/);
   });
 
   it('bounds the number of uploads', async () => {

@@ -125,7 +125,7 @@ function endOf(event: RunnerEvent): SandboxEnd {
   return {
     exitCode: typeof exitCode === 'number' ? exitCode : null,
     signal: typeof signal === 'string' ? signal : null,
-    reason: reasonOf(event['reason']),
+    reason: reasonOf(event.reason),
     ...(typeof message === 'string' ? { message } : {}),
   };
 }

@@ -17,7 +17,7 @@ import {
 } from './sandbox.ts';
 
 const probe = await probeSandbox();
-if (!probe.available && process.env['CI'] === 'true') throw new Error(`${probe.reason} ${probe.remedy}`);
+if (!probe.available && process.env.CI === 'true') throw new Error(`${probe.reason} ${probe.remedy}`);
 
 /** For node:test's `skip`: false where sandboxes work, else the reason. Under CI a missing sandbox is a failure instead. */
 export const skipReason: string | false = probe.available ? false : `${probe.reason} (${probe.remedy})`;
@@ -175,9 +175,13 @@ export interface StartOptions {
   readonly document: object;
   readonly options: JobOptions;
   readonly socketFolder?: string;
+  readonly onEvent?: (event: RunnerEvent) => void;
 }
 
-export function start(upstream: Upstream, { command, document, options, socketFolder }: StartOptions): Running {
+export function start(
+  upstream: Upstream,
+  { command, document, options, socketFolder, onEvent }: StartOptions,
+): Running {
   const events: RunnerEvent[] = [];
   const said = { user: '', runner: '' };
   const waiting: { readonly pattern: RegExp; readonly resolve: () => void }[] = [];
@@ -191,7 +195,10 @@ export function start(upstream: Upstream, { command, document, options, socketFo
     caPem: upstream.caPem,
     ...(socketFolder === undefined ? {} : { socketFolder }),
     ...(options.hostNames === undefined ? {} : { hostNames: options.hostNames }),
-    onEvent: (event) => events.push(event),
+    onEvent: (event) => {
+      events.push(event);
+      onEvent?.(event);
+    },
     onOutput: (chunk, stream) => {
       said[stream] += chunk;
       for (const { pattern, resolve } of waiting) if (pattern.test(said.user)) resolve();
