@@ -1,0 +1,192 @@
+// The system's own secrets (database keys, signing keys, the certificate authority's key) in one file: needed before any
+// database can be opened, so they cannot live in one. Each is sealed under the keyring's key, and that key is wrapped under
+// the root key. Promises: what `ensure` and `put` acknowledged survives a power cut; a name's secret does not open under
+// another name. Must not hold anything of a tenant: those secrets belong to vaults.
+
+import { randomBytes, randomUuid } from '#kernel/crypto/random';
+import { type DataKey, openValue, sealValue } from '#kernel/crypto/value-envelope';
+import { Failure } from '#kernel/errors/failure';
+import type { Files } from '#kernel/files/files';
+import { createLanes } from './lanes.ts';
+import type { RootKey } from './root-key.ts';
+
+export type Keyring = {
+  /** The named secret; the first call makes it. Concurrent calls make it once. The bytes are the caller's own copy. */
+  ensure(name: string, make: () => Promise<Uint8Array> | Uint8Array): Promise<Uint8Array>;
+  get(name: string): Promise<Uint8Array | undefined>;
+  /** Stores or replaces. */
+  put(name: string, value: Uint8Array): Promise<void>;
+  /** Says whether it was there. */
+  remove(name: string): Promise<boolean>;
+  names(): readonly string[];
+  /** Wipes the keyring's key; every further call is refused. */
+  close(): void;
+};
+
+const fileBytesMax = 4 * 1024 * 1024;
+const valueBytesMax = 64 * 1024;
+const entriesMax = 1000;
+const namePattern = /^[a-z0-9][a-z0-9._/-]{0,127}$/;
+
+/** Counts the writes of its name, so that an older ciphertext put back into a newer file does not open. */
+type Entry = { readonly version: number; readonly sealed: string };
+type Stored = {
+  readonly rootKeyId: string;
+  readonly keyId: string;
+  readonly wrappedKey: string;
+  readonly entries: ReadonlyMap<string, Entry>;
+};
+
+/** Opens the keyring in `file`, or begins an empty one where there is none. */
+export async function openKeyring(options: {
+  readonly file: string;
+  readonly rootKey: RootKey;
+  readonly files: Files;
+}): Promise<Keyring> {
+  const { file, rootKey, files } = options;
+  const found = await read(file, files);
+  if (found !== undefined && found.rootKeyId !== rootKey.id) {
+    throw new Failure({
+      kind: 'integrity',
+      code: 'RootKeyMismatch',
+      message: `The keyring ${file} was sealed under the root key ${found.rootKeyId}, but the root key given is ${rootKey.id}. Configure the root key that belongs to this data folder.`,
+    });
+  }
+  const bytes = found
+    ? await rootKey.unwrap(purposeOf(found.keyId), Buffer.from(found.wrappedKey, 'base64'))
+    : randomBytes(32);
+  const key: DataKey = { id: found?.keyId ?? randomUuid(), bytes };
+  const wrappedKey =
+    found?.wrappedKey ?? Buffer.from(await rootKey.wrap(purposeOf(key.id), key.bytes)).toString('base64');
+  const lanes = createLanes();
+  let entries = found?.entries ?? new Map<string, Entry>();
+  let closed = false;
+
+  function usable(name: string): void {
+    // fails closed: a wiped key would seal under zeros.
+    if (closed)
+      throw new Failure({
+        kind: 'unavailable',
+        code: 'KeyringClosed',
+        message: 'The keyring is closed: the server is stopping.',
+      });
+    if (!namePattern.test(name)) {
+      throw new Failure({
+        kind: 'invalid',
+        code: 'InvalidSecretName',
+        message: 'A name in the keyring has 1 to 128 lower-case letters, digits, dots, dashes, slashes or underscores.',
+      });
+    }
+  }
+
+  function reveal(name: string): Uint8Array | undefined {
+    const entry = entries.get(name);
+    if (entry === undefined) return undefined;
+    return openValue(
+      (id) => (id === key.id ? key : undefined),
+      placeOf(name, entry.version),
+      Buffer.from(entry.sealed, 'base64'),
+    );
+  }
+
+  /** The file first, then memory: what is not durable is not known. */
+  async function store(next: ReadonlyMap<string, Entry>): Promise<void> {
+    await files.writeDurably(file, encode({ rootKeyId: rootKey.id, keyId: key.id, wrappedKey, entries: next }));
+    entries = next;
+  }
+
+  async function put(name: string, value: Uint8Array): Promise<void> {
+    if (value.length === 0 || value.length > valueBytesMax || (!entries.has(name) && entries.size >= entriesMax)) {
+      throw new Failure({
+        kind: 'invalid',
+        code: 'InvalidSecretValue',
+        message: `The keyring takes ${entriesMax} secrets of 1 to ${valueBytesMax} bytes.`,
+      });
+    }
+    const version = (entries.get(name)?.version ?? 0) + 1;
+    const sealed = Buffer.from(sealValue(key, placeOf(name, version), value)).toString('base64');
+    await store(new Map(entries).set(name, { version, sealed }));
+  }
+
+  return {
+    ensure: (name, make) =>
+      lanes.run('keyring', async () => {
+        usable(name);
+        const present = reveal(name);
+        if (present !== undefined) return present;
+        const made = await make();
+        usable(name);
+        await put(name, made);
+        return Uint8Array.from(made);
+      }),
+    async get(name) {
+      usable(name);
+      return reveal(name);
+    },
+    put: (name, value) =>
+      lanes.run('keyring', async () => {
+        usable(name);
+        await put(name, value);
+      }),
+    remove: (name) =>
+      lanes.run('keyring', async () => {
+        usable(name);
+        if (!entries.has(name)) return false;
+        const next = new Map(entries);
+        next.delete(name);
+        await store(next);
+        return true;
+      }),
+    names: () => [...entries.keys()].sort(),
+    close() {
+      closed = true;
+      key.bytes.fill(0);
+    },
+  };
+}
+
+const purposeOf = (keyId: string) => ['keyring', keyId] as const;
+const placeOf = (name: string, version: number) => ({ table: 'keyring', row: name, column: 'secret', version });
+
+function encode({ entries, ...head }: Stored): Uint8Array {
+  return Buffer.from(`${JSON.stringify({ version: 1, ...head, entries: Object.fromEntries(entries) }, null, 2)}\n`);
+}
+
+async function read(file: string, files: Files): Promise<Stored | undefined> {
+  const bytes = await files.readFileBounded(file, fileBytesMax).catch((error: unknown) => {
+    if (error instanceof Failure && error.code === 'FileMissing') return undefined;
+    throw error;
+  });
+  if (bytes === undefined) return undefined;
+  const stored = decode(bytes);
+  if (stored !== undefined) return stored;
+  throw new Failure({
+    kind: 'integrity',
+    code: 'KeyringUnreadable',
+    message: `The keyring ${file} is not a keyring of this version. Put it back from its backup.`,
+  });
+}
+
+function decode(bytes: Uint8Array): Stored | undefined {
+  let value: unknown;
+  try {
+    value = JSON.parse(new TextDecoder('utf-8', { fatal: true }).decode(bytes));
+  } catch {
+    return undefined;
+  }
+  if (!isRecord(value) || value.version !== 1 || !isRecord(value.entries)) return undefined;
+  const { rootKeyId, keyId, wrappedKey } = value;
+  if (typeof rootKeyId !== 'string' || typeof keyId !== 'string' || typeof wrappedKey !== 'string') return undefined;
+  const entries = new Map<string, Entry>();
+  for (const [name, entry] of Object.entries(value.entries)) {
+    if (!isRecord(entry) || !namePattern.test(name)) return undefined;
+    const { version, sealed } = entry;
+    if (typeof version !== 'number' || typeof sealed !== 'string') return undefined;
+    entries.set(name, { version, sealed });
+  }
+  return { rootKeyId, keyId, wrappedKey, entries };
+}
+
+function isRecord(value: unknown): value is Record<string, unknown> {
+  return typeof value === 'object' && value !== null && !Array.isArray(value);
+}

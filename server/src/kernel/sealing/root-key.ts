@@ -1,0 +1,207 @@
+// The root key: the one key that no other key of ours wraps. Provider `file`: 32 random bytes in a file that only the server's
+// own user can read. Promises: it wraps keys and never encrypts data; it is made once, for a new data folder, and never
+// silently made again for data that another root key protects; a file that others could read is refused, not repaired,
+// because it may have been read already.
+
+import { constants, link, lstat, open, opendir } from 'node:fs/promises';
+import { basename, dirname, join, resolve } from 'node:path';
+import { hmacSha256 } from '#kernel/crypto/digest';
+import { unwrapKey, wrapKey } from '#kernel/crypto/key-wrap';
+import { randomBytes, randomToken } from '#kernel/crypto/random';
+import { Failure } from '#kernel/errors/failure';
+import type { Files } from '#kernel/files/files';
+
+export type RootKey = {
+  /** Says which root key this is, without saying anything about it: safe in logs and files. */
+  readonly id: string;
+  /** Wraps a 32-byte key. `purpose` says what the key is for and must be given again, equal. */
+  wrap(purpose: readonly string[], key: Uint8Array): Promise<Uint8Array>;
+  /** Throws `integrity` when another root key, another purpose or another ciphertext is in play. */
+  unwrap(purpose: readonly string[], wrapped: Uint8Array): Promise<Uint8Array>;
+  /** Wipes the key from memory; wrapping and unwrapping are refused afterwards. */
+  close(): void;
+};
+
+const keyBytes = 32;
+/** Base64 of 32 bytes with a line end has 45 characters; an editor may have added a few. */
+const fileBytesMax = 64;
+
+/**
+ * Opens the root key in `file`, or makes it when the file is absent and `dataFolder` holds nothing yet. `besides` names
+ * entries directly in a new data folder that are no data (a configuration file, a lock).
+ */
+export async function openRootKeyFile(options: {
+  readonly file: string;
+  readonly dataFolder: string;
+  readonly files: Files;
+  readonly besides?: readonly string[];
+}): Promise<RootKey> {
+  const { dataFolder, files, besides = [] } = options;
+  const file = resolve(options.file);
+  if (!(await exists(file))) {
+    const found = await firstEntry(resolve(dataFolder), new Set(besides));
+    if (found !== undefined) {
+      throw refused(
+        'RootKeyMissing',
+        `The root key file ${file} is missing, but the data folder ${dataFolder} is not new (it holds '${found}'). Its data can be opened with its own root key only: put the file back from its backup. A new root key is made for an empty data folder only.`,
+      );
+    }
+    await makeKeyFile(file, files);
+  }
+  return rootKeyOver(await readKeyFile(file));
+}
+
+function rootKeyOver(bytes: Uint8Array): RootKey {
+  let closed = false;
+  const key = { id: idOf(bytes), bytes };
+  const usable = () => {
+    // fails closed: a wiped key would wrap under zeros.
+    if (closed) throw refused('RootKeyClosed', 'The root key is closed: the server is stopping.');
+    return key;
+  };
+  return {
+    id: key.id,
+    wrap: async (purpose, inner) => wrapKey(usable(), purpose, inner),
+    async unwrap(purpose, wrapped) {
+      const own = usable();
+      return unwrapKey((id) => (id === own.id ? own : undefined), purpose, wrapped);
+    },
+    close() {
+      closed = true;
+      bytes.fill(0);
+    },
+  };
+}
+
+/** The same bytes have the same id, and the id tells nothing about the bytes. */
+function idOf(bytes: Uint8Array): string {
+  const hex = Buffer.from(hmacSha256(bytes, 'strongroom/root-key-id/1')).toString('hex').slice(0, 32);
+  return hex.replace(/^(.{8})(.{4})(.{4})(.{4})(.{12})$/, '$1-$2-$3-$4-$5');
+}
+
+async function exists(path: string): Promise<boolean> {
+  try {
+    // lstat: a link that points nowhere is there too, and must not be written through.
+    await lstat(path);
+    return true;
+  } catch (error) {
+    if (codeOf(error) === 'ENOENT') return false;
+    throw error;
+  }
+}
+
+/** Leftovers of an interrupted write are no data. */
+const temporaryName = /^\.tmp-\d+-[0-9a-z]+-\d+$/;
+
+/** Name of the first file in the folder that counts as data; empty folders do not. */
+async function firstEntry(folder: string, besides: ReadonlySet<string>): Promise<string | undefined> {
+  const pending = [folder];
+  for (let at = pending.pop(); at !== undefined; at = pending.pop()) {
+    const entries = await opendir(at).catch((error: unknown) => {
+      if (codeOf(error) === 'ENOENT') return undefined;
+      throw error;
+    });
+    if (entries === undefined) continue;
+    let found: string | undefined;
+    for await (const entry of entries) {
+      if (at === folder && (besides.has(entry.name) || entry.name === 'lost+found')) continue;
+      if (temporaryName.test(entry.name)) continue;
+      if (entry.isDirectory()) pending.push(join(at, entry.name));
+      else found ??= entry.name;
+    }
+    if (found !== undefined) return found;
+  }
+  return undefined;
+}
+
+async function makeKeyFile(file: string, files: Files): Promise<void> {
+  await files.ensureFolder(dirname(file));
+  const bytes = randomBytes(keyBytes);
+  // A name that a sweep of temporary files removes should a crash leave it.
+  const temporary = join(dirname(file), `.tmp-${process.pid}-${Buffer.from(randomToken(16)).toString('hex')}-0`);
+  try {
+    await files.writeDurably(temporary, Buffer.from(`${Buffer.from(bytes).toString('base64')}\n`), { mode: 0o600 });
+    // A link, not a rename: of two servers that start at once one must lose, or each would seal under a key of its own.
+    await link(temporary, file);
+  } catch (error) {
+    if (codeOf(error) !== 'EEXIST') throw error;
+  } finally {
+    bytes.fill(0);
+    // Makes the folder's new entry durable as well.
+    await files.removeDurably(temporary);
+  }
+}
+
+async function readKeyFile(file: string): Promise<Uint8Array> {
+  // No link is followed, and a pipe does not block the open.
+  const handle = await open(file, constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK).catch(
+    (error: unknown) => {
+      if (codeOf(error) === 'ELOOP') throw notPlain(file);
+      throw error;
+    },
+  );
+  try {
+    // order matters: what is checked is the opened file, so that nothing can be exchanged in between.
+    const about = await handle.stat();
+    if (!about.isFile()) throw notPlain(file);
+    // Windows has no such bits; there the folder's access list guards the file.
+    if (process.platform !== 'win32') {
+      if ((about.mode & 0o077) !== 0) {
+        throw refused(
+          'RootKeyExposed',
+          `The root key file ${file} can be read or changed by others (mode ${(about.mode & 0o777).toString(8)}). Run 'chmod 600' on it, and if anybody else uses this machine take the key as known to them.`,
+        );
+      }
+      const user = process.getuid?.();
+      if (user !== undefined && about.uid !== user && about.uid !== 0) {
+        throw refused(
+          'RootKeyExposed',
+          `The root key file ${file} belongs to another user (uid ${about.uid}). It must belong to the user that runs the server.`,
+        );
+      }
+    }
+    if (about.size > fileBytesMax) throw unreadable(file);
+    const content = Buffer.alloc(fileBytesMax + 1);
+    const { bytesRead } = await handle.read(content, 0, content.length, 0);
+    try {
+      return decode(content.subarray(0, bytesRead)) ?? raise(unreadable(file));
+    } finally {
+      content.fill(0);
+    }
+  } finally {
+    await handle.close();
+  }
+}
+
+/** Raw 32 bytes, or base64 of 32 bytes with white space around it. */
+function decode(content: Buffer): Uint8Array | undefined {
+  if (content.length === keyBytes) return Uint8Array.from(content);
+  const text = content.toString('latin1').trim();
+  return /^[A-Za-z0-9+/]{43}=$/.test(text) ? Uint8Array.from(Buffer.from(text, 'base64')) : undefined;
+}
+
+function raise(failure: Failure): never {
+  throw failure;
+}
+
+function refused(code: string, message: string): Failure {
+  return new Failure({ kind: 'unavailable', code, message });
+}
+
+function notPlain(file: string): Failure {
+  return refused(
+    'RootKeyNotPlainFile',
+    `The root key ${basename(file)} is a link, a folder or a device. Name the plain file itself in the configuration.`,
+  );
+}
+
+function unreadable(file: string): Failure {
+  return refused(
+    'RootKeyUnreadable',
+    `The root key file ${file} does not hold 32 bytes, raw or in base64. Put it back from its backup.`,
+  );
+}
+
+function codeOf(error: unknown): unknown {
+  return error instanceof Error && 'code' in error ? error.code : undefined;
+}
