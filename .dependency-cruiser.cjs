@@ -1,0 +1,139 @@
+// The dependency table of ARCHITECTURE.md, executable. `npm run check` fails on any arrow that is not in it. It runs twice:
+// over what the source says, types included (the table, the doors), and over what is left at run time
+// (STRONGROOM_CRUISE=runtime: who listens, circles), because TypeScript 7 has no programming interface that this tool knows
+// and the parser used instead cannot tell a type-only import.
+
+const runtime = process.env.STRONGROOM_CRUISE === 'runtime';
+
+/** Which modules a module may use, through the other's index.ts only. */
+const table = {
+  audit: [],
+  access: [],
+  identity: [],
+  resources: ['access'],
+  vault: ['resources'],
+  storage: ['resources'],
+  monitoring: ['resources'],
+  registry: ['resources', 'storage'],
+  workspaces: ['resources', 'access', 'identity', 'vault', 'storage', 'registry', 'monitoring'],
+  runs: ['resources', 'workspaces', 'storage'],
+  assets: ['resources', 'workspaces', 'storage'],
+  compute: ['resources', 'workspaces', 'identity', 'vault', 'storage', 'registry'],
+  jobs: ['resources', 'workspaces', 'identity', 'runs', 'assets', 'compute'],
+  endpoints: ['resources', 'workspaces', 'identity', 'registry', 'assets', 'compute', 'monitoring'],
+};
+const modules = 'server/src/modules';
+const product = { pathNot: '\\.(test|fuzz\\.test|contract)\\.ts$|/testing/|/testing\\.ts$' };
+
+const perModule = Object.entries(table).flatMap(([name, uses]) => [
+  {
+    name: `${name}-uses-only-its-row`,
+    severity: 'error',
+    from: { path: `^${modules}/${name}/`, ...product },
+    to: { path: `^${modules}/`, pathNot: `^${modules}/(${[name, ...uses].join('|')})/` },
+  },
+]);
+
+const onlyFrom = (name, to, from, comment) => ({
+  name,
+  severity: 'error',
+  comment,
+  from: { path: '^(server|agent|cli|contract)/', pathNot: `${from}|\\.test\\.ts$|/testing/|/testing\\.ts$` },
+  to,
+});
+
+const sourceRules = [
+  ...perModule,
+  {
+    name: 'modules-have-one-door',
+    severity: 'error',
+    comment: 'Another module is used through its index.ts.',
+    from: { path: `^${modules}/([^/]+)/`, ...product },
+    to: { path: `^${modules}/[^/]+/.+`, pathNot: `^${modules}/($1/|[^/]+/index\\.ts$)` },
+  },
+  {
+    name: 'kernel-knows-no-module',
+    severity: 'error',
+    from: { path: '^server/src/kernel/', ...product },
+    to: { path: `^${modules}/|^server/src/[^/]+\\.ts$` },
+  },
+  {
+    name: 'contract-imports-nothing-of-ours',
+    severity: 'error',
+    from: { path: '^contract/' },
+    to: { path: '^(server|agent|cli)/|^node:' },
+  },
+  {
+    name: 'contract-has-no-platform',
+    severity: 'error',
+    from: { path: '^contract/src/', pathNot: '\\.test\\.ts$' },
+    to: { dependencyTypes: ['core'] },
+  },
+  {
+    name: 'agent-and-cli-know-no-server',
+    severity: 'error',
+    from: { path: '^(agent|cli)/', ...product },
+    to: { path: '^server/', pathNot: '^server/src/main\\.ts$' },
+  },
+  onlyFrom(
+    'only-crypto-imports-crypto',
+    { path: '^(node:)?crypto$', dependencyTypes: ['core'] },
+    '^server/src/kernel/crypto/|^agent/|^cli/',
+    'One room for cryptography.',
+  ),
+  onlyFrom(
+    'only-database-imports-a-driver',
+    { path: 'node_modules/(better-sqlite3|pg)' },
+    '^server/src/kernel/database/',
+    'One room for drivers.',
+  ),
+  onlyFrom(
+    'only-access-mints',
+    { path: '^server/src/kernel/authority/mint\\.ts$' },
+    `^${modules}/access/|^server/src/kernel/authority/`,
+    'Whoever mints decides.',
+  ),
+  {
+    name: 'testing-is-for-tests',
+    severity: 'error',
+    from: { path: '^(server|agent|cli)/', ...product },
+    to: { path: '/testing(/|\\.ts$)' },
+  },
+  {
+    name: 'routes-know-no-store',
+    severity: 'error',
+    from: { path: '\\.routes\\.ts$' },
+    to: { path: '\\.store\\.ts$' },
+  },
+];
+
+const runtimeRules = [
+  onlyFrom(
+    'only-http-listens',
+    { path: '^(node:)?(http|https|http2|net|tls)$|node_modules/fastify/' },
+    '^server/src/kernel/http/|^agent/|^cli/',
+    'One door. Types are free; a client uses fetch or the http room.',
+  ),
+  { name: 'no-circles', severity: 'error', from: {}, to: { circular: true } },
+  {
+    name: 'stores-know-no-service',
+    severity: 'error',
+    from: { path: '\\.store\\.ts$' },
+    to: { path: '\\.(service|routes)\\.ts$' },
+  },
+];
+
+module.exports = {
+  forbidden: runtime ? runtimeRules : sourceRules,
+  options: {
+    doNotFollow: { path: 'node_modules' },
+    exclude: { path: '^(portal|conformance|e2e)/|\\.d\\.ts$' },
+    parser: runtime ? 'acorn' : 'swc',
+    tsPreCompilationDeps: !runtime,
+    enhancedResolveOptions: {
+      exportsFields: ['exports'],
+      conditionNames: ['import', 'default', 'node'],
+      extensions: ['.ts', '.js', '.mjs', '.json'],
+    },
+  },
+};

@@ -1,0 +1,37 @@
+// `npm run check`: types, lint and format, the dependency table, and that openapi/ is what the routes say. All four run,
+// so that one call names everything that is wrong.
+
+import { spawnSync } from 'node:child_process';
+import { fileURLToPath } from 'node:url';
+
+const root = fileURLToPath(new URL('..', import.meta.url));
+const cruise = [
+  'depcruise',
+  '--config',
+  '.dependency-cruiser.cjs',
+  'server/src',
+  'agent/src',
+  'cli/src',
+  'contract/src',
+];
+const steps: readonly (readonly [string, readonly string[], Readonly<Record<string, string>>?])[] = [
+  ['types', ['tsc', '-p', '.', '--noEmit']],
+  ['lint and format', ['biome', 'check', '--diagnostic-level=warn', '.']],
+  ['dependency table', cruise],
+  ['dependencies at run time', cruise, { STRONGROOM_CRUISE: 'runtime' }],
+  ['openapi', ['node', 'scripts/openapi.ts', '--check']],
+];
+
+let failed = 0;
+for (const [title, [command = '', ...rest], environment] of steps) {
+  const started = performance.now();
+  const { status } = spawnSync(`${root}node_modules/.bin/${command}`, rest, {
+    cwd: root,
+    stdio: 'inherit',
+    env: { ...process.env, ...environment },
+  });
+  const seconds = ((performance.now() - started) / 1000).toFixed(1);
+  process.stdout.write(`${status === 0 ? 'ok  ' : 'FAIL'} ${title} (${seconds} s)\n`);
+  if (status !== 0) failed++;
+}
+process.exitCode = failed === 0 ? 0 : 1;
