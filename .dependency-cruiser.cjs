@@ -1,9 +1,6 @@
-// The dependency table of ARCHITECTURE.md, executable. `npm run check` fails on any arrow that is not in it. It runs twice:
-// over what the source says, types included (the table, the doors), and over what is left at run time
-// (STRONGROOM_CRUISE=runtime: who listens, circles), because TypeScript 7 has no programming interface that this tool knows
-// and the parser used instead cannot tell a type-only import.
-
-const runtime = process.env.STRONGROOM_CRUISE === 'runtime';
+// The dependency table of ARCHITECTURE.md, executable. `npm run check` fails on any arrow that is not in it. Type-only
+// imports count like any other: a circle of types is a circle for the reader too. (The parser is swc because TypeScript 7
+// has no programming interface that this tool knows.)
 
 /** Which modules a module may use, through the other's index.ts only. */
 const table = {
@@ -42,7 +39,7 @@ const onlyFrom = (name, to, from, comment) => ({
   to,
 });
 
-const sourceRules = [
+const rules = [
   ...perModule,
   {
     name: 'modules-have-one-door',
@@ -105,9 +102,6 @@ const sourceRules = [
     from: { path: '\\.routes\\.ts$' },
     to: { path: '\\.store\\.ts$' },
   },
-];
-
-const runtimeRules = [
   onlyFrom(
     'only-http-listens',
     { path: '^(node:)?(http|https|http2|net|tls)$|node_modules/fastify/' },
@@ -124,12 +118,12 @@ const runtimeRules = [
 ];
 
 module.exports = {
-  forbidden: runtime ? runtimeRules : sourceRules,
+  forbidden: rules,
   options: {
     doNotFollow: { path: 'node_modules' },
     exclude: { path: '^(portal|conformance|e2e)/|\\.d\\.ts$' },
-    parser: runtime ? 'acorn' : 'swc',
-    tsPreCompilationDeps: !runtime,
+    parser: 'swc',
+    tsPreCompilationDeps: true,
     enhancedResolveOptions: {
       exportsFields: ['exports'],
       conditionNames: ['import', 'default', 'node'],

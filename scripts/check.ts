@@ -5,25 +5,18 @@ import { spawnSync } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 
 const root = fileURLToPath(new URL('..', import.meta.url));
-const cruise = [
-  'depcruise',
-  '--config',
-  '.dependency-cruiser.cjs',
-  'server/src',
-  'agent/src',
-  'cli/src',
-  'contract/src',
-];
-const steps: readonly (readonly [string, readonly string[], Readonly<Record<string, string>>?])[] = [
+const steps: readonly (readonly [string, readonly string[]])[] = [
   ['types', ['tsc', '-p', '.', '--noEmit']],
   ['lint and format', ['biome', 'check', '--diagnostic-level=warn', '.']],
-  ['dependency table', cruise],
-  ['dependencies at run time', cruise, { STRONGROOM_CRUISE: 'runtime' }],
+  [
+    'dependency table',
+    ['depcruise', '--config', '.dependency-cruiser.cjs', 'server/src', 'agent/src', 'cli/src', 'contract/src'],
+  ],
   ['openapi', ['node', 'scripts/openapi.ts', '--check']],
 ];
 
 let failed = 0;
-for (const [title, [command = '', ...rest], environment] of steps) {
+for (const [title, [command = '', ...rest]] of steps) {
   const started = performance.now();
   const { status } = spawnSync(`${root}node_modules/.bin/${command}`, rest, {
     cwd: root,
