@@ -1,0 +1,177 @@
+// Who may do what, in memory: assignments by principal and then by scope, roles compiled. A decision asks the index for the
+// prefixes of an id and nothing else: no table, no network, no cache that could be stale. What assignments.service stored
+// durably is put here at once. Denies by default, and keeps the reason either way. It decides; it neither mints nor records.
+
+import type { Actor } from '#kernel/authority/actor';
+import type { Action } from '#kernel/authority/grant';
+import { idKey, scopesOf } from '#kernel/ids/ids';
+import type { Assignment } from './assignment.ts';
+import { decideWithinBounds, isBounded } from './bounds.ts';
+import { type Conditions, conditionsHold } from './conditions.ts';
+import { compileRole, type Role, type RoleDefinition } from './role.ts';
+
+/** Why not: closed, so that a refusal costs no string; `explain` says it in words. */
+export type Refusal =
+  | 'malformedScope' // the scope has a dot segment or a character that no id may hold
+  | 'notAPrincipal' // anonymous, or the system through the door
+  | 'outsideBounds' // a run or an agent beyond what its token lists
+  | 'noAssignment' // nothing assigned at the scope or above it
+  | 'noRoleCovers' // assignments apply, none of their roles has the action
+  | 'expired' // a role would cover it, but its assignment has ended
+  | 'conditionUnmet'; // a role would cover it, but needs MFA or another address
+
+export type Verdict =
+  | { readonly allowed: true; readonly because: Because }
+  | { readonly allowed: false; readonly why: Refusal };
+
+export type Because =
+  | { readonly by: 'assignment'; readonly assignment: Assignment; readonly role: Role; readonly reason: string }
+  | { readonly by: 'bounds'; readonly reason: string };
+
+export type Applicable = { readonly assignment: Assignment; readonly role: Role };
+
+export type Evaluator = {
+  /** `address`: the peer's, for assignments that only hold from some addresses. */
+  decide(actor: Actor, action: Action, scope: string, address?: string): Verdict;
+  /** Assignments of the actor or its groups at `scope` and above, outermost first, whatever their roles hold. */
+  applicable(actor: Pick<Actor, 'objectId' | 'groups'>, scope: string): readonly Applicable[];
+
+  putRole(definition: RoleDefinition): void;
+  removeRole(roleId: string): void;
+  role(roleId: string): Role | undefined;
+  roles(): readonly Role[];
+
+  putAssignment(assignment: Assignment): void;
+  removeAssignment(name: string): void;
+  assignment(name: string): Assignment | undefined;
+  assignments(): Iterable<Assignment>;
+};
+
+type Entry = Applicable & { readonly reason: string; readonly conditions: Conditions | undefined };
+type ByScope = Map<string, Entry[]>;
+
+/** Longer than any id that the door lets through. */
+const scopeLengthMax = 8_192;
+
+/**
+ * Fails closed: a scope that some later reading could resolve to another one (`/a/../b`, a backslash, a control character)
+ * is decided as no scope at all.
+ */
+function isWellFormed(scope: string): boolean {
+  // biome-ignore lint/suspicious/noControlCharactersInRegex: control characters are what is being refused.
+  return scope.startsWith('/') && scope.length <= scopeLengthMax && !/\/\.{1,2}(?:\/|$)|[\x00-\x1f\x7f\\]/.test(scope);
+}
+
+export function createEvaluator(options: { readonly nowMs: () => number }): Evaluator {
+  const { nowMs } = options;
+  const roles = new Map<string, Role>();
+  const byName = new Map<string, Assignment>();
+  const byPrincipal = new Map<string, ByScope>();
+  // An actor is made once per verified token; its ids are lower-cased once.
+  const principalsOf = new WeakMap<object, readonly string[]>();
+
+  function principals(actor: Pick<Actor, 'objectId' | 'groups'>): readonly string[] {
+    const known = principalsOf.get(actor);
+    if (known) return known;
+    const keys = [...new Set([actor.objectId, ...actor.groups].map((id) => id.toLowerCase()))];
+    principalsOf.set(actor, keys);
+    return keys;
+  }
+
+  function decide(actor: Actor, action: Action, scope: string, address?: string): Verdict {
+    if (!isWellFormed(scope)) return { allowed: false, why: 'malformedScope' };
+    // Order matters: bounds come before roles, so that no assignment can widen a run token.
+    if (isBounded(actor)) return decideWithinBounds(actor, action, scope);
+    if (actor.kind === 'anonymous' || actor.kind === 'system') return { allowed: false, why: 'notAPrincipal' };
+    const scopes = scopesOf(scope);
+    let why: Refusal = 'noAssignment';
+    for (const principal of principals(actor)) {
+      const assigned = byPrincipal.get(principal);
+      if (!assigned) continue;
+      for (const at of scopes) {
+        for (const entry of assigned.get(at) ?? none) {
+          const refusal = refusalOf(entry, actor, action, address);
+          if (refusal === undefined) return { allowed: true, because: { by: 'assignment', ...entry } };
+          // What came closest is what the caller is told.
+          if (why === 'noAssignment' || refusal !== 'noRoleCovers') why = refusal;
+        }
+      }
+    }
+    return { allowed: false, why };
+  }
+
+  function refusalOf(entry: Entry, actor: Actor, action: Action, address: string | undefined): Refusal | undefined {
+    if (!entry.role.allows(action)) return 'noRoleCovers';
+    const { expiresAtMs } = entry.assignment;
+    if (expiresAtMs !== undefined && expiresAtMs <= nowMs()) return 'expired';
+    if (entry.conditions && !conditionsHold(entry.conditions, actor, address)) return 'conditionUnmet';
+    return undefined;
+  }
+
+  function unlink(assignment: Assignment): void {
+    const assigned = byPrincipal.get(assignment.principalId);
+    const key = idKey(assignment.scope);
+    const left = assigned?.get(key)?.filter((entry) => entry.assignment.name !== assignment.name) ?? [];
+    if (left.length > 0) assigned?.set(key, left);
+    else assigned?.delete(key);
+    if (assigned?.size === 0) byPrincipal.delete(assignment.principalId);
+  }
+
+  function link(assignment: Assignment): void {
+    const role = roles.get(assignment.roleId);
+    // A role that no longer exists grants nothing; the assignment stays listed.
+    if (!role) return;
+    const reason = `${role.definition.roleName} at ${assignment.scope}`;
+    const entry: Entry = { assignment, role, reason, conditions: assignment.conditions };
+    const assigned = byPrincipal.get(assignment.principalId) ?? new Map<string, Entry[]>();
+    const key = idKey(assignment.scope);
+    assigned.set(key, [...(assigned.get(key) ?? []), entry]);
+    byPrincipal.set(assignment.principalId, assigned);
+  }
+
+  function relinkRole(roleId: string): void {
+    for (const assignment of byName.values()) {
+      if (assignment.roleId !== roleId) continue;
+      unlink(assignment);
+      link(assignment);
+    }
+  }
+
+  return {
+    decide,
+    applicable(actor, scope) {
+      if (!isWellFormed(scope)) return [];
+      const scopes = scopesOf(scope);
+      return principals(actor).flatMap((principal) => {
+        const assigned = byPrincipal.get(principal);
+        return assigned ? scopes.flatMap((at) => assigned.get(at) ?? none) : [];
+      });
+    },
+    putRole(definition) {
+      roles.set(definition.id, compileRole(definition));
+      relinkRole(definition.id);
+    },
+    removeRole(roleId) {
+      roles.delete(roleId);
+      relinkRole(roleId);
+    },
+    role: (roleId) => roles.get(roleId.toLowerCase()),
+    roles: () => [...roles.values()],
+    putAssignment(assignment) {
+      const before = byName.get(assignment.name);
+      if (before) unlink(before);
+      byName.set(assignment.name, assignment);
+      link(assignment);
+    },
+    removeAssignment(name) {
+      const before = byName.get(name);
+      if (!before) return;
+      byName.delete(name);
+      unlink(before);
+    },
+    assignment: (name) => byName.get(name.toLowerCase()),
+    assignments: () => byName.values(),
+  };
+}
+
+const none: readonly Entry[] = [];
