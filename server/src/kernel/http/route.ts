@@ -8,6 +8,8 @@ import type { AuditLevel } from '#kernel/authority/audit';
 import type { Action, Grant } from '#kernel/authority/grant';
 import type { Exchange } from '#kernel/http/exchange';
 
+export type { IncomingMessage, ServerResponse } from 'node:http';
+
 export type Params = Readonly<Record<string, string>>;
 
 export type Access =
