@@ -55,7 +55,7 @@ export function scanRows(
         }
         if (message.say !== 'rows') return false;
         seat.holds.add(target.id);
-        for (const values of message.rows) rows.push(rowOf(message.columns, values));
+        for (let index = 0; index < message.count; index++) rows.push(rowAt(message, index));
         if (message.last) resolve(rows);
         else seat.worker.postMessage({ say: 'more' } satisfies ToWorker);
         return message.last;
@@ -65,9 +65,12 @@ export function scanRows(
   });
 }
 
-function rowOf(columns: readonly string[], values: readonly unknown[]): ScanRow {
-  // From entries, so that a column named __proto__ is a property like any other.
-  return Object.fromEntries(columns.map((column, index) => [column, bufferOf(values[index])]));
+function rowAt(message: Extract<FromWorker, { say: 'rows' }>, index: number): ScanRow {
+  const row: ScanRow = {};
+  for (let column = 0; column < message.columns.length; column++) {
+    row[message.columns[column] ?? ''] = bufferOf(message.values[column]?.[index]);
+  }
+  return row;
 }
 
 /** Bytes arrive as plain Uint8Arrays; point reads give Buffers, and so do we. */

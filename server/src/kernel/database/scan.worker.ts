@@ -10,17 +10,23 @@ const port = parentPort;
 if (port === null) throw new Error('scan.worker.ts runs as a worker thread only');
 
 const engines = new Map<number, Engine>();
-let rest: RawRows = { columns: [], rows: [] };
+const nothing: RawRows = { columns: [], rows: [] };
+let answering = nothing;
+/** Rows of the answer that are on their way already. */
+let sent = 0;
 
 function answer(message: FromWorker): void {
   port?.postMessage(message);
 }
 
 function sendPortion(): void {
-  const rows = rest.rows.slice(0, portionRows);
-  const columns = rest.columns;
-  rest = { columns, rows: rest.rows.slice(portionRows) };
-  answer({ say: 'rows', columns, rows, last: rest.rows.length === 0 });
+  const { columns } = answering;
+  const portion = answering.rows.slice(sent, sent + portionRows);
+  sent += portion.length;
+  const last = sent >= answering.rows.length;
+  if (last) answering = nothing;
+  const values = columns.map((_, column) => portion.map((row) => row[column]));
+  answer({ say: 'rows', columns, values, count: portion.length, last });
 }
 
 function engineFor(database: number, open: { path: string; key: Uint8Array } | undefined): Engine {
@@ -55,7 +61,8 @@ port.on('message', (message: ToWorker) => {
       return answer({ say: 'closed', database: message.database });
     }
     const { maxRows, maxBytes } = message;
-    rest = engineFor(message.database, message.open).scan(message.sql, message.parameters, { maxRows, maxBytes });
+    sent = 0;
+    answering = engineFor(message.database, message.open).scan(message.sql, message.parameters, { maxRows, maxBytes });
     sendPortion();
   } catch (error) {
     const holds = message.say === 'scan' && engines.has(message.database);
