@@ -88,13 +88,21 @@ test('a scan sees every write that was acknowledged before it', async (t) => {
 test('timers run and writes are acknowledged while a scan is at work', async (t) => {
   const database = await open(t);
   await database.scan(raw('select 1'));
+  // Never ends by itself, and gives its thread a chance to be ended with each row.
+  const endless = raw(
+    'with recursive c (n) as (select 1 union all select n + 1 from c) select n from c where n % 100000 = 0',
+  );
   const events: string[] = [];
-  const scan = database.scan(heavy).then(() => events.push('scan'));
+  const scan = database.scan(endless, { maxRows: 1_000_000 }).catch((error: unknown) => {
+    events.push('scan');
+    return error;
+  });
   await new Promise((resolve) => setTimeout(resolve, 1));
   events.push('timer');
   await fill(database, 10);
   events.push('write');
-  await scan;
+  await closeScanPool();
+  assert.ok(code('ServerStopping')(await scan));
   assert.deepEqual(events, ['timer', 'write', 'scan']);
 });
 
