@@ -64,7 +64,14 @@ def run_job(document, reporter, control, wire):
         target.write(job["command"])
     environment = dict(base_environment(), **checked_environment(job.get("environment") or {}))
     program = Program(["/bin/sh", COMMAND_FILE], CODE_FOLDER, environment, resource_limits(document["limits"]))
-    outcome = supervise(program, document["limits"], reporter, control, job.get("timeoutSeconds"))
+    outcome = supervise(
+        program,
+        document["limits"],
+        reporter,
+        control,
+        redact=job.get("redact") or (),
+        timeout_seconds=job.get("timeoutSeconds"),
+    )
 
     upload = job.get("upload")
     if upload is None:

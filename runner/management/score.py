@@ -81,7 +81,13 @@ def run_score(document, reporter, control, wire):
             reporter.event("init_failed", message=said["failure"])
 
     outcome = supervise(
-        program, document["limits"], reporter, control, on_control_line=on_line, on_tick=only_the_socket
+        program,
+        document["limits"],
+        reporter,
+        control,
+        redact=score.get("redact") or (),
+        on_control_line=on_line,
+        on_tick=only_the_socket,
     )
     if outcome.reason == "exited" and "failure" in said and outcome.exit_code == INIT_FAILED_STATUS:
         return Outcome("init_failed", exit_code=INIT_FAILED_STATUS, message=said["failure"])

@@ -14,6 +14,7 @@ import time
 
 from . import memory
 from .outcome import Outcome
+from .redaction import Redaction
 
 WATCHED = {signal.SIGCHLD, signal.SIGTERM}
 TICK_SECONDS = 0.2
@@ -84,11 +85,13 @@ def _raise_descriptor(descriptor):
     return raised
 
 
-def _pump_text(descriptor, on_text):
+def _pump_text(descriptor, redaction, on_text):
     decode = codecs.getincrementaldecoder("utf-8")("replace").decode
     while True:
         data = os.read(descriptor, CHUNK_BYTES)
-        text = decode(data, not data)
+        text = redaction.feed(decode(data, not data))
+        if not data:
+            text += redaction.rest()
         if text:
             on_text(text)
         if not data:
@@ -128,17 +131,21 @@ def _signal(send, target, number):
         pass
 
 
-def supervise(program, limits, reporter, control, timeout_seconds=None, on_control_line=None, on_tick=None):
+def supervise(
+    program, limits, reporter, control, redact=(), timeout_seconds=None, on_control_line=None, on_tick=None
+):
     """Runs the program to its end and returns the Outcome.
 
+    redact: texts to take out of what the program prints. timeout_seconds: for the program, without what comes before.
     on_control_line: takes the lines that the program writes to CONTROL_FD, which it only has when this is given.
     on_tick: returns a reason to kill everything, or None."""
+    redaction = Redaction(redact)
     control.supervised()
     output_read, output_write = os.pipe()
     control_read, control_write = os.pipe() if on_control_line is not None else (None, None)
     child = _start(program, output_write, control_write)
     reporter.event("running")
-    pumps = [threading.Thread(target=_pump_text, args=(output_read, reporter.output), daemon=True)]
+    pumps = [threading.Thread(target=_pump_text, args=(output_read, redaction, reporter.output), daemon=True)]
     if control_read is not None:
         pumps.append(threading.Thread(target=_pump_lines, args=(control_read, on_control_line), daemon=True))
     for pump in pumps:

@@ -78,6 +78,12 @@ describe('a job', { skip: skipReason }, () => {
     );
   });
 
+  it('takes secrets that it was given out of its output', async () => {
+    const job = { environment: { DB: 'pa55-w0rd' }, redact: ['pa55-w0rd'] };
+    const { output } = await runJob(upstream, 'echo "DB is $DB."; printf pa55; sleep 0.1; echo -w0rd', { job });
+    assert.equal(output(), 'DB is [redacted].\n[redacted]\n');
+  });
+
   it('brings in everything below a prefix of a blob container, page by page', async () => {
     const blob = (name: string, size: number): string =>
       `<Blob><Name>${name}</Name><Properties><Content-Length>${size}</Content-Length></Properties></Blob>`;

@@ -83,8 +83,16 @@ function trialOptions(): readonly string[] {
   ];
 }
 
+/** What the probe looks at; the defaults are this machine. */
+export interface ProbedHost {
+  readonly bubblewrap: string | undefined;
+  readonly interpreters: readonly string[];
+}
+
+const thisHost = (): ProbedHost => ({ bubblewrap: findBubblewrap(), interpreters: interpreterCandidates() });
+
 /** Finds out, by trying each part once, whether sandboxes work here. Never throws. */
-export async function probeSandbox(): Promise<Probe> {
+export async function probeSandbox({ bubblewrap, interpreters }: ProbedHost = thisHost()): Promise<Probe> {
   const refuse = (reason: string, remedy: string): Probe => ({ available: false, reason, remedy });
   if (process.platform !== 'linux' || !isFilteredArch(process.arch)) {
     return refuse(
@@ -92,7 +100,6 @@ export async function probeSandbox(): Promise<Probe> {
       'run the agent on a Linux machine and attach that machine as a compute target',
     );
   }
-  const bubblewrap = findBubblewrap();
   if (bubblewrap === undefined) return refuse('bubblewrap is not installed.', install('bubblewrap'));
   const version = /\d+(?:\.\d+)+/.exec((await run(bubblewrap, ['--version'])).output)?.[0] ?? 'unknown';
   if (!atLeast(version, OLDEST_BUBBLEWRAP)) {
@@ -102,7 +109,7 @@ export async function probeSandbox(): Promise<Probe> {
   if (!trial.ok) {
     return refuse(`bubblewrap cannot make a sandbox: ${trial.output.slice(0, 400)}`, namespaceRemedy());
   }
-  for (const interpreter of interpreterCandidates()) {
+  for (const interpreter of interpreters) {
     const script = 'import sys, ssl, ctypes; print("%d.%d" % sys.version_info[:2])';
     const answer = await run(bubblewrap, [...trialOptions(), interpreter, '-I', '-B', '-c', script]);
     if (answer.ok && atLeast(answer.output, OLDEST_PYTHON)) return { available: true, version, interpreter };

@@ -37,6 +37,8 @@ export interface SandboxSpec {
   /** A Unix socket that the agent listens on and connects to Strongroom; reachable for `sandboxIdentity()`. */
   readonly serverSocket: string;
   readonly caPem: string;
+  /** The one that `probeSandbox` chose; without it, the first that is found. */
+  readonly interpreter?: string;
   /** A folder of `createSandboxFolder`, where a scoring server opens `SERVICE_SOCKET`. */
   readonly socketFolder?: string;
   /** Names, besides localhost, that lead to Strongroom from inside. */
@@ -134,7 +136,7 @@ function endOf(event: RunnerEvent): SandboxEnd {
 export function startSandbox(spec: SandboxSpec): Sandbox {
   check(spec);
   const bubblewrap = findBubblewrap();
-  const interpreter = interpreterCandidates()[0];
+  const interpreter = spec.interpreter ?? interpreterCandidates()[0];
   if (bubblewrap === undefined || interpreter === undefined || !isFilteredArch(process.arch)) {
     throw new Error('This machine cannot make a sandbox; probeSandbox() says why and what to do.');
   }

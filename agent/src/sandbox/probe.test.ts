@@ -1,0 +1,88 @@
+// What an operator is told: that sandboxes work, or the line that makes them work.
+import assert from 'node:assert/strict';
+import { chmodSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { describe, it } from 'node:test';
+import { findBubblewrap, interpreterCandidates } from './host.ts';
+import { type Probe, probeSandbox } from './probe.ts';
+import { startSandbox } from './sandbox.ts';
+import { skipReason, startUpstream } from './testing.ts';
+
+function refusalOf(probe: Probe): { readonly reason: string; readonly remedy: string } {
+  assert.equal(probe.available, false);
+  return probe.available ? assert.fail() : probe;
+}
+
+/** A program that stands where bubblewrap would, on a host where it cannot do its work. */
+async function withProgram(script: string, use: (path: string) => Promise<void>): Promise<void> {
+  const folder = mkdtempSync(join(tmpdir(), 'strongroom-probe-'));
+  chmodSync(folder, 0o755);
+  const path = join(folder, 'bwrap');
+  writeFileSync(path, `#!/bin/sh\n${script}\n`, { mode: 0o755 });
+  try {
+    await use(path);
+  } finally {
+    rmSync(folder, { recursive: true });
+  }
+}
+
+describe('the probe', () => {
+  it('finds bubblewrap and an interpreter below /usr', { skip: skipReason }, async () => {
+    const probe = await probeSandbox();
+    assert.ok(probe.available);
+    assert.match(probe.version, /^\d+\.\d+/);
+    assert.match(probe.interpreter, /^\/usr\//);
+  });
+
+  it('names the line that installs what is missing', { skip: process.platform !== 'linux' }, async () => {
+    const refusal = refusalOf(await probeSandbox({ bubblewrap: undefined, interpreters: [] }));
+    assert.match(refusal.reason, /not installed/);
+    assert.match(refusal.remedy, /^sudo \S+ \S+ bubblewrap$/);
+    const python = await probeSandbox({ bubblewrap: findBubblewrap(), interpreters: ['/usr/bin/false'] });
+    if (findBubblewrap() !== undefined) assert.match(refusalOf(python).remedy, /python/);
+  });
+
+  it('refuses a release that cannot bound memory, and a host that forbids namespaces', {
+    skip: process.platform !== 'linux',
+  }, async () => {
+    await withProgram('echo bubblewrap 0.4.1', async (bubblewrap) => {
+      const { reason } = refusalOf(await probeSandbox({ bubblewrap, interpreters: interpreterCandidates() }));
+      assert.match(reason, /0\.4\.1 is older/);
+    });
+    const script =
+      '[ "$1" = --version ] && echo bubblewrap 0.9.0 && exit; echo "No permissions to create namespace" >&2; exit 1';
+    await withProgram(script, async (bubblewrap) => {
+      const refusal = refusalOf(await probeSandbox({ bubblewrap, interpreters: interpreterCandidates() }));
+      assert.match(refusal.reason, /No permissions/);
+      assert.match(refusal.remedy, /\S/);
+    });
+  });
+
+  it('is not needed to refuse a spec that makes no sense', { skip: skipReason }, async () => {
+    const upstream = await startUpstream();
+    const spec = {
+      label: 'test',
+      command: 'job',
+      limits: { memoryBytes: 1 << 28, processes: 8, openFiles: 64, fileBytes: 1 << 20 },
+      scratchBytes: 1 << 24,
+      document: {},
+      serverSocket: upstream.serverSocket,
+      caPem: upstream.caPem,
+      onOutput: () => undefined,
+    } as const;
+    for (const wrong of [
+      { label: 'a b' },
+      { label: '' },
+      { scratchBytes: Number.NaN },
+      { limits: { ...spec.limits, processes: 0 } },
+      { limits: { ...spec.limits, memoryBytes: Number.POSITIVE_INFINITY } },
+      { hostNames: ['a b'] },
+      { hostNames: ['a\n1.2.3.4 b'] },
+      { serverSocket: '/usr' },
+    ]) {
+      assert.throws(() => startSandbox({ ...spec, ...wrong }), /must be/, JSON.stringify(wrong));
+    }
+    await upstream.close();
+  });
+});

@@ -1,0 +1,97 @@
+"""Layers that are allowed, and rules of the reader that need no sandbox to be seen."""
+import gzip
+import io
+import os
+import tarfile
+import tempfile
+import unittest
+
+from management.outcome import SetupFailed
+from management.unpack import Allowance, checked_link, unpack_layer
+
+
+def entry(name, content=b"", kind=tarfile.REGTYPE, link="", mode=0o755):
+    info = tarfile.TarInfo(name)
+    info.size, info.type, info.linkname, info.mode = len(content), kind, link, mode
+    return info, content
+
+
+class Unpack(unittest.TestCase):
+    def setUp(self):
+        self.temporary = tempfile.TemporaryDirectory()
+        self.addCleanup(self.temporary.cleanup)
+        self.folder = os.path.join(self.temporary.name, "image")
+        os.mkdir(self.folder)
+        self.layer = os.path.join(self.temporary.name, "layer")
+
+    def unpack(self, *entries, compressed=True, allowance=None, archive_format=tarfile.PAX_FORMAT):
+        raw = io.BytesIO()
+        with tarfile.open(fileobj=raw, mode="w", format=archive_format) as archive:
+            for info, content in entries:
+                archive.addfile(info, io.BytesIO(content))
+        with open(self.layer, "wb") as target:
+            target.write(gzip.compress(raw.getvalue()) if compressed else raw.getvalue())
+        unpack_layer(self.layer, compressed, self.folder, allowance or Allowance())
+
+    def read(self, path):
+        with open(os.path.join(self.folder, path), "rb") as source:
+            return source.read()
+
+    def test_unpacks_files_folders_and_links_that_stay_inside(self):
+        self.unpack(
+            entry("./", kind=tarfile.DIRTYPE),
+            entry("./app/", kind=tarfile.DIRTYPE),
+            entry("./app/deep/er/file.txt", b"content"),
+            entry("app/soft", kind=tarfile.SYMTYPE, link="deep/er/file.txt"),
+            entry("app/deep/up", kind=tarfile.SYMTYPE, link="../deep/er/file.txt"),
+            entry("hard", kind=tarfile.LNKTYPE, link="./app/deep/er/file.txt"),
+        )
+        for path in ("app/deep/er/file.txt", "app/soft", "app/deep/up", "hard"):
+            self.assertEqual(self.read(path), b"content")
+
+    def test_reads_uncompressed_layers_and_long_names_of_both_formats(self):
+        name = "/".join(["x" * 90] * 4)
+        self.unpack(entry(name, b"pax"), compressed=False)
+        self.assertEqual(self.read(name), b"pax")
+        self.unpack(entry(name, b"gnu"), archive_format=tarfile.GNU_FORMAT)
+        self.assertEqual(self.read(name), b"gnu")
+
+    def test_a_later_layer_replaces_a_file_and_does_not_write_through_its_links(self):
+        self.unpack(entry("a", b"one"), entry("b", kind=tarfile.LNKTYPE, link="a"), entry("s", kind=tarfile.SYMTYPE, link="a"))
+        self.unpack(entry("a", b"two"), entry("s", b"three"))
+        self.assertEqual((self.read("a"), self.read("b"), self.read("s")), (b"two", b"one", b"three"))
+
+    def test_drops_set_uid_and_keeps_what_can_be_run(self):
+        self.unpack(entry("tool", b"x", mode=0o6777), entry("closed", b"x", mode=0o000))
+        self.assertEqual(os.stat(os.path.join(self.folder, "tool")).st_mode & 0o7777, 0o755)
+        self.assertEqual(os.stat(os.path.join(self.folder, "closed")).st_mode & 0o7777, 0o600)
+
+    def test_a_hard_link_to_itself_loses_nothing(self):
+        self.unpack(entry("a", b"kept"), entry("b", kind=tarfile.LNKTYPE, link="a"), entry("b", kind=tarfile.LNKTYPE, link="a"))
+        self.assertEqual(self.read("b"), b"kept")
+
+    def test_refuses_a_path_that_a_pax_header_hides(self):
+        info, content = entry("innocent", b"x")
+        info.pax_headers = {"path": "../outside"}
+        with self.assertRaisesRegex(SetupFailed, "bad path"):
+            self.unpack((info, content))
+        self.assertFalse(os.path.exists(os.path.join(self.temporary.name, "outside")))
+
+    def test_bounds_are_shared_by_all_layers(self):
+        allowance = Allowance(entries=3)
+        self.unpack(entry("a"), entry("b"), allowance=allowance)
+        with self.assertRaisesRegex(SetupFailed, "too many"):
+            self.unpack(entry("c"), entry("d"), allowance=allowance)
+        with self.assertRaisesRegex(SetupFailed, "too large"):
+            self.unpack(entry("e", bytes(100000)), allowance=Allowance(total_bytes=50000))
+
+    def test_link_rule(self):
+        for target, depth in (("a", 0), ("./a", 0), ("../a", 1), ("../../a/b", 2), ("..", 1), ("a/b/c", 0)):
+            checked_link(target, depth)
+        for target, depth in (("/a", 3), ("..", 0), ("../a", 0), ("a/../b", 5), ("../../a", 1), ("a//b", 1), (".", 1), ("", 1)):
+            with self.assertRaises((SetupFailed, ValueError), msg=target):
+                checked_link(target, depth)
+
+
+if __name__ == "__main__":
+    unittest.main()
