@@ -1,0 +1,45 @@
+// Wire shapes of the workspace and its datastores, as `Microsoft.MachineLearningServices` has them (2022-10-01 and later).
+// Source: Azure REST specification, Workspace and Datastore; ids are ARM resource ids.
+
+import { type Static, Type } from './schema.ts';
+
+const armId = Type.String({ minLength: 1, maxLength: 2048, description: 'ARM resource id' });
+
+export const workspaceEncryption = Type.Object(
+  {
+    status: Type.Union([Type.Literal('Enabled'), Type.Literal('Disabled')]),
+    keyVaultProperties: Type.Optional(
+      Type.Object(
+        {
+          keyVaultArmId: Type.Optional(armId),
+          /** Key URI with its version. */
+          keyIdentifier: Type.Optional(Type.String({ minLength: 1, maxLength: 1024 })),
+        },
+        { additionalProperties: false },
+      ),
+    ),
+  },
+  { additionalProperties: false },
+);
+
+export const workspaceProperties = Type.Object({
+  friendlyName: Type.Optional(Type.String({ maxLength: 256 })),
+  description: Type.Optional(Type.String({ maxLength: 4096 })),
+  storageAccount: Type.Optional(armId),
+  keyVault: Type.Optional(armId),
+  containerRegistry: Type.Optional(armId),
+  applicationInsights: Type.Optional(armId),
+  hbiWorkspace: Type.Optional(Type.Boolean()),
+  encryption: Type.Optional(workspaceEncryption),
+});
+export type WorkspaceProperties = Static<typeof workspaceProperties>;
+
+export const datastoreProperties = Type.Object({
+  datastoreType: Type.Union([Type.Literal('AzureBlob'), Type.Literal('AzureFile')]),
+  accountName: Type.String({ pattern: '^[a-z0-9]{3,24}$' }),
+  containerName: Type.Optional(Type.String({ pattern: '^[a-z0-9](-?[a-z0-9]){2,62}$' })),
+  fileShareName: Type.Optional(Type.String({ pattern: '^[a-z0-9](-?[a-z0-9]){2,62}$' })),
+  description: Type.Optional(Type.String({ maxLength: 4096 })),
+  credentials: Type.Optional(Type.Object({ credentialsType: Type.Literal('None') }, { additionalProperties: false })),
+});
+export type DatastoreProperties = Static<typeof datastoreProperties>;

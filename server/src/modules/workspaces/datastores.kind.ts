@@ -1,0 +1,72 @@
+// Datastores: names for containers of storage accounts. They hold no credential: data is read and written as the caller
+// or as the workspace's identity, so there is nothing to list, rotate or leak (reference 13, rows 1, 10 and 13).
+
+import { type DatastoreProperties, datastoreProperties } from '@strongroom/contract/workspaces';
+import { Failure } from '#kernel/errors/failure';
+import { activity } from '#kernel/http/route';
+import { parseResourceId } from '#kernel/ids/ids';
+import type { Properties, ResourceKind } from '#resources';
+import { containersOf, datastoreNames, workspaceType } from './dependents.ts';
+
+export function builtInDatastores(
+  uniqueId: string,
+  storageAccount: string,
+): readonly { readonly name: string; readonly properties: DatastoreProperties }[] {
+  const containers = containersOf(uniqueId);
+  const accountName = parseResourceId(storageAccount).name;
+  return datastoreNames.map((name) => ({
+    name,
+    properties: {
+      datastoreType: 'AzureBlob',
+      accountName,
+      containerName: containers[name],
+      credentials: { credentialsType: 'None' },
+    },
+  }));
+}
+
+export function createDatastoreKind(domain: string): ResourceKind {
+  return {
+    type: `${workspaceType}/datastores`,
+    title: 'datastore',
+    namePattern: /^[a-zA-Z0-9_]{1,255}$/,
+    nameRule: 'it has 1 to 255 letters, digits and underscores',
+    properties: datastoreProperties,
+    unserved: [
+      'endpoint',
+      'protocol',
+      'serviceDataAccessAuthIdentity',
+      'resourceGroup',
+      'subscriptionId',
+      'tags',
+      'properties',
+      'isDefault',
+    ],
+    location: 'none',
+    normalise: ({ properties }): Properties => ({ ...properties, credentials: { credentialsType: 'None' } }),
+    async validate(_grant, draft) {
+      const { datastoreType, containerName, fileShareName } = draft.properties as DatastoreProperties;
+      const [needed, present] =
+        datastoreType === 'AzureBlob' ? ['containerName', containerName] : ['fileShareName', fileShareName];
+      if (present === undefined) {
+        throw new Failure({
+          kind: 'invalid',
+          code: 'ValidationError',
+          target: `properties.${needed}`,
+          message: `A datastore of type ${datastoreType} needs properties.${needed}.`,
+        });
+      }
+    },
+    view: (resource) => ({
+      ...resource.properties,
+      endpoint: `storage.${domain}`,
+      protocol: 'https',
+      serviceDataAccessAuthIdentity: 'WorkspaceSystemAssignedIdentity',
+      isDefault: resource.name === 'workspaceblobstore',
+      tags: {},
+      properties: {},
+      description: resource.properties['description'] ?? null,
+    }),
+    audit: { write: activity('properties.datastoreType', 'properties.accountName') },
+  };
+}

@@ -1,0 +1,129 @@
+// The door of the workspaces module: the kinds of the workspace and its datastores, and what the modules of machine
+// learning hold of a workspace.
+
+import { join } from 'node:path';
+import type { Action, Grant } from '#kernel/authority/grant';
+import type { Database, MigrationSet } from '#kernel/database/database';
+import { Failure } from '#kernel/errors/failure';
+import type { Files } from '#kernel/files/files';
+import { isWithin } from '#kernel/ids/ids';
+import type { Module } from '#kernel/module';
+import type { Resource, ResourceKind } from '#resources';
+import { createWorkspaceDatabases } from './databases.ts';
+import { createDatastoreKind } from './datastores.kind.ts';
+import { containersOf, type DatastoreName } from './dependents.ts';
+import { createWorkspaceKind, dependentsStored, identityOf, type WorkspaceKindDeps } from './workspaces.kind.ts';
+
+export { type DatastoreName, dependentsOf, workspaceType } from './dependents.ts';
+
+export type Workspace = {
+  readonly id: string;
+  readonly uniqueId: string;
+  readonly name: string;
+  readonly location: string;
+  /** The system-assigned managed identity that the workspace acts as. */
+  readonly identity: { readonly objectId: string; readonly name: string };
+  readonly storageAccount: string;
+  readonly keyVault: string;
+  readonly containerRegistry: string;
+  readonly applicationInsights: string;
+  /** High business impact: less is recorded, nothing leaves. */
+  readonly hbi: boolean;
+};
+
+export type Workspaces = {
+  /** Throws `notFound`, and the vault's Failure while a customer's key is refused. The grant's scope must reach the workspace. */
+  get(grant: Grant, workspaceId: string): Promise<Workspace>;
+  /** The workspace's own database, open while its key may be used. */
+  database(grant: Grant, workspaceId: string): Promise<Database>;
+  /** The blob container behind a built-in datastore. */
+  container(workspace: Workspace, datastore: DatastoreName): { readonly account: string; readonly container: string };
+  /** A grant as the workspace's managed identity, decided by its own role assignments. */
+  asIdentity(workspace: Workspace, action: Action, scope: string, reason: string): Grant;
+  /** Tables that every workspace database gets. Before `start`. */
+  registerTables(set: MigrationSet): void;
+};
+
+export type WorkspacesModule = Module & {
+  readonly workspaces: Workspaces;
+  readonly kinds: readonly ResourceKind[];
+  /** For the resource manager: where the children of a workspace live. Undefined for ids outside any workspace. */
+  homeOf(id: string): Promise<Database | undefined>;
+};
+
+const pattern =
+  /^(\/subscriptions\/[^/]+\/resourceGroups\/[^/]+\/providers\/Microsoft\.MachineLearningServices\/workspaces\/[^/]+)(\/.+)?$/i;
+
+/** Where the artifacts of a run lie in the container of `workspaceartifactstore`; ends with a slash. */
+export const artifactPrefix = (runId: string) => `ExperimentRun/dcid.${runId}/`;
+
+/** The workspace that an id is or lies below, in the id's casing. */
+export function workspaceOf(id: string): string | undefined {
+  return pattern.exec(id)?.[1];
+}
+
+export function createWorkspaces(
+  deps: Omit<WorkspaceKindDeps, 'databases'> & {
+    readonly dataDir: string;
+    readonly files: Files;
+    readonly domain: string;
+  },
+): WorkspacesModule {
+  const databases = createWorkspaceDatabases({
+    folder: join(deps.dataDir, 'workspaces'),
+    files: deps.files,
+    dataKeys: deps.dataKeys,
+  });
+  const { grants, resources } = deps;
+
+  async function stored(grant: Grant, workspaceId: string): Promise<Resource> {
+    if (!isWithin(workspaceId, grant.scope) && !isWithin(grant.scope, workspaceId)) {
+      throw new Failure({
+        kind: 'forbidden',
+        code: 'AuthorizationFailed',
+        message: 'The decision of this request does not reach that workspace.',
+      });
+    }
+    return resources.get(grants.system('a service of the workspace looks it up'), workspaceId);
+  }
+
+  const workspaces: Workspaces = {
+    async get(grant, workspaceId) {
+      const resource = await stored(grant, workspaceId);
+      // A refused customer key is said here, before any work on the workspace's behalf begins.
+      await deps.dataKeys.open(resource.uniqueId, 'workspace');
+      return {
+        id: resource.id,
+        uniqueId: resource.uniqueId,
+        name: resource.name,
+        location: resource.location ?? '',
+        identity: identityOf(resource),
+        ...dependentsStored(resource),
+        hbi: resource.properties['hbiWorkspace'] === true,
+      };
+    },
+    async database(grant, workspaceId) {
+      return databases.open((await stored(grant, workspaceId)).uniqueId);
+    },
+    container: (workspace, datastore) => ({
+      account: workspace.storageAccount,
+      container: containersOf(workspace.uniqueId)[datastore],
+    }),
+    asIdentity: (workspace, action, scope, reason) => grants.as(workspace.identity, action, scope, reason),
+    registerTables: databases.registerTables,
+  };
+
+  return {
+    name: 'workspaces',
+    workspaces,
+    kinds: [createWorkspaceKind({ ...deps, databases }), createDatastoreKind(deps.domain)],
+    async homeOf(id) {
+      const workspaceId = workspaceOf(id);
+      // The workspace itself lives in the control database; only what is below it lives in its own.
+      if (workspaceId === undefined || workspaceId.length === id.length) return undefined;
+      const resource = await resources.find(grants.system('find the home of a resource'), workspaceId);
+      return resource === undefined ? undefined : databases.open(resource.uniqueId);
+    },
+    stop: databases.close,
+  };
+}

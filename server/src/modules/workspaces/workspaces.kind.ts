@@ -1,0 +1,309 @@
+// The workspace as a resource kind. Creating one makes, under the workspace's own key, its vault, storage account,
+// registry and insights (or takes those named), gives its managed identity the roles of the article, opens its database
+// and registers the four datastores. Every step is idempotent: after a crash the same operation runs again to its end.
+
+import { workspaceProperties } from '@strongroom/contract/workspaces';
+import { workspacesActions } from '@strongroom/contract/workspaces.actions';
+import { type RoleAssigner, roleIds } from '#access';
+import type { Grant, Grants } from '#kernel/authority/grant';
+import { Failure } from '#kernel/errors/failure';
+import { activity, json } from '#kernel/http/route';
+import { parseResourceId, sameId } from '#kernel/ids/ids';
+import type { DataKeys } from '#kernel/sealing/data-keys';
+import type { Draft, Properties, Resource, ResourceKind, Resources } from '#resources';
+import type { BlobStore } from '#storage';
+import type { Vaults } from '#vault';
+import type { WorkspaceDatabases } from './databases.ts';
+import { builtInDatastores } from './datastores.kind.ts';
+import { containersOf, type Dependents, dependentsOf, rolesOf, workspaceType } from './dependents.ts';
+import { customerKeyOf, validateCustomerKey, wrapperOf } from './encryption.ts';
+
+export type WorkspaceKindDeps = {
+  readonly resources: Resources;
+  readonly grants: Grants;
+  readonly access: RoleAssigner;
+  readonly vaults: Pick<Vaults, 'describeKey'>;
+  readonly blobs: Pick<BlobStore, 'ensureContainer'>;
+  readonly dataKeys: DataKeys;
+  readonly databases: WorkspaceDatabases;
+  readonly tenantId: string;
+};
+
+const dependentTypes: Readonly<Record<keyof Dependents, string>> = {
+  storageAccount: 'Microsoft.Storage/storageAccounts',
+  keyVault: 'Microsoft.KeyVault/vaults',
+  containerRegistry: 'Microsoft.ContainerRegistry/registries',
+  applicationInsights: 'Microsoft.Insights/components',
+};
+const dependentNames = Object.keys(dependentTypes) as readonly (keyof Dependents)[];
+const writeOf = (type: string) => ({ name: `${type}/write`, plane: 'control' }) as const;
+const shareVault = { name: 'Microsoft.Authorization/roleAssignments/write', plane: 'control' } as const;
+
+/** The ids that a stored workspace stands on. */
+export function dependentsStored(resource: Resource): Dependents {
+  return dependentsOf(resource.id, resource.uniqueId, givenIn(resource.properties));
+}
+
+function givenIn(properties: Properties): Partial<Dependents> {
+  const given: Partial<Record<keyof Dependents, string>> = {};
+  for (const name of dependentNames) {
+    const id = properties[name];
+    if (typeof id === 'string') given[name] = id;
+  }
+  return given;
+}
+
+export function identityOf(resource: Resource): { readonly objectId: string; readonly name: string } {
+  const objectId = resource.identity?.principalId;
+  if (objectId === undefined)
+    throw new Failure({ kind: 'internal', code: 'InternalError', message: 'The workspace has no managed identity.' });
+  return { objectId, name: resource.name };
+}
+
+const immutable = (name: string) =>
+  new Failure({
+    kind: 'invalid',
+    code: 'PropertyChangeNotAllowed',
+    target: `properties.${name}`,
+    message: `properties.${name} is set when the workspace is created and cannot change. Leave it out, or create another workspace.`,
+  });
+
+export function createWorkspaceKind(deps: WorkspaceKindDeps): ResourceKind {
+  const { resources, grants, access, dataKeys } = deps;
+
+  async function validateDependents(grant: Grant, draft: Draft, id: string): Promise<void> {
+    const given = givenIn(draft.properties);
+    const { subscriptionId, resourceGroup } = parseResourceId(id);
+    for (const name of dependentNames) {
+      const type = dependentTypes[name];
+      const named = given[name];
+      if (named === undefined) {
+        // What the workspace makes, its creator must be allowed to make.
+        grants.also(grant, writeOf(type), `/subscriptions/${subscriptionId}/resourceGroups/${resourceGroup}`);
+        continue;
+      }
+      if (parseResourceId(named).type?.toLowerCase() !== type.toLowerCase()) {
+        throw new Failure({
+          kind: 'invalid',
+          code: 'InvalidResourceId',
+          target: `properties.${name}`,
+          message: `properties.${name} is not the id of a ${type}.`,
+        });
+      }
+      grants.also(grant, writeOf(type), named);
+      if (!(await resources.find(grant, named))) {
+        throw new Failure({
+          kind: 'invalid',
+          code: 'LinkedResourceNotFound',
+          target: `properties.${name}`,
+          message: `There is no resource with the id that properties.${name} names. Create it first, or leave the property out and the workspace makes its own.`,
+        });
+      }
+    }
+  }
+
+  async function provision(grant: Grant, resource: Resource): Promise<Properties> {
+    const dependents = dependentsStored(resource);
+    const identity = identityOf(resource);
+    const key = customerKeyOf(resource.properties);
+    if (key)
+      await access.assign(grant, {
+        scope: key.vaultId,
+        roleDefinitionId: roleIds.keyVaultCryptoServiceEncryptionUser,
+        principalId: identity.objectId,
+        principalType: 'ServicePrincipal',
+      });
+    await dataKeys.ensure(resource.uniqueId, 'workspace', wrapperOf(key, identity));
+    await deps.databases.open(resource.uniqueId);
+    const given = givenIn(resource.properties);
+    const location = resource.location;
+    const common = { location, tags: {} };
+    const encryptedBy = key && { customerKey: { keyIdentifier: key.keyIdentifier, principal: identity } };
+    if (given.keyVault === undefined) {
+      await resources.put(grant, dependents.keyVault, {
+        ...common,
+        properties: { tenantId: deps.tenantId, sku: { family: 'A', name: 'standard' }, enableRbacAuthorization: true },
+      });
+    }
+    if (given.storageAccount === undefined) {
+      await resources.put(grant, dependents.storageAccount, {
+        ...common,
+        kind: 'StorageV2',
+        sku: { name: 'Standard_LRS' },
+        properties: { ...encryptedBy },
+      });
+    }
+    if (given.containerRegistry === undefined) {
+      await resources.put(grant, dependents.containerRegistry, {
+        ...common,
+        sku: { name: 'Premium' },
+        properties: { ...encryptedBy },
+      });
+    }
+    if (given.applicationInsights === undefined) {
+      await resources.put(grant, dependents.applicationInsights, {
+        ...common,
+        kind: 'web',
+        properties: { Application_Type: 'web' },
+      });
+    }
+    for (const { scope, roleId } of rolesOf(resource.id, dependents)) {
+      await access.assign(grant, {
+        scope,
+        roleDefinitionId: roleId,
+        principalId: identity.objectId,
+        principalType: 'ServicePrincipal',
+      });
+    }
+    for (const container of Object.values(containersOf(resource.uniqueId))) {
+      await deps.blobs.ensureContainer(grant, dependents.storageAccount, container);
+    }
+    for (const { name, properties } of builtInDatastores(resource.uniqueId, dependents.storageAccount)) {
+      await resources.put(grant, `${resource.id}/datastores/${name}`, { properties });
+    }
+    return resource.properties;
+  }
+
+  return {
+    type: workspaceType,
+    title: 'workspace',
+    namePattern: /^[a-zA-Z0-9][a-zA-Z0-9_-]{2,32}$/,
+    nameRule: 'it begins with a letter or digit and has 3 to 33 letters, digits, hyphens and underscores',
+    properties: workspaceProperties,
+    unserved: [
+      'allowPublicAccessWhenBehindVnet',
+      'imageBuildCompute',
+      'publicNetworkAccess',
+      'managedNetwork',
+      'v1LegacyMode',
+      'systemDatastoresAuthMode',
+      'primaryUserAssignedIdentity',
+      'serviceManagedResourcesSettings',
+      'sharedPrivateLinkResources',
+      'enableDataIsolation',
+      'featureStoreSettings',
+      'hubResourceId',
+      'workspaceHubConfig',
+      'provisionNetworkNow',
+      'enableServiceSideCMKEncryption',
+      'serverlessComputeSettings',
+      'discoveryUrl',
+    ],
+    location: 'required',
+    identity: true,
+    longRunning: true,
+
+    normalise(draft, existing) {
+      const { properties } = draft;
+      return {
+        ...existing?.properties,
+        ...properties,
+        hbiWorkspace: properties['hbiWorkspace'] ?? existing?.properties['hbiWorkspace'] ?? false,
+        friendlyName: properties['friendlyName'] ?? existing?.properties['friendlyName'],
+      };
+    },
+
+    async validate(grant, draft, existing, id) {
+      if (draft.identity !== undefined && !draft.identity.type.includes('SystemAssigned')) {
+        throw new Failure({
+          kind: 'invalid',
+          code: 'InvalidIdentity',
+          target: 'identity.type',
+          message:
+            "A workspace acts through its own managed identity: identity.type must be 'SystemAssigned' (or be left out).",
+        });
+      }
+      const key = customerKeyOf(draft.properties);
+      if (existing) {
+        for (const name of ['keyVault', 'storageAccount', 'containerRegistry', 'applicationInsights'] as const) {
+          const wanted = draft.properties[name];
+          if (typeof wanted === 'string' && !sameId(wanted, dependentsStored(existing)[name])) throw immutable(name);
+        }
+        if (
+          draft.properties['hbiWorkspace'] !== undefined &&
+          draft.properties['hbiWorkspace'] !== (existing.properties['hbiWorkspace'] ?? false)
+        )
+          throw immutable('hbiWorkspace');
+        const before = customerKeyOf(existing.properties);
+        if (draft.properties['encryption'] !== undefined && (before === undefined) !== (key === undefined))
+          throw immutable('encryption');
+        if (before && key && !sameId(before.vaultId, key.vaultId))
+          throw immutable('encryption.keyVaultProperties.keyVaultArmId');
+      } else await validateDependents(grant, draft, id);
+      if (key) {
+        await validateCustomerKey(deps, grant, key, { id, location: draft.location ?? existing?.location });
+        // The workspace's identity gets the wrapping role at this vault; whoever causes that must be allowed to grant it.
+        if (!existing) grants.also(grant, shareVault, key.vaultId);
+      }
+    },
+
+    create: provision,
+
+    async update(grant, resource, before) {
+      const key = customerKeyOf(resource.properties);
+      const old = customerKeyOf(before.properties);
+      if (key && old && key.keyIdentifier !== old.keyIdentifier) {
+        const wrapper = wrapperOf(key, identityOf(resource));
+        const given = givenIn(resource.properties);
+        const dependents = dependentsStored(resource);
+        await dataKeys.rewrap(resource.uniqueId, wrapper);
+        for (const name of ['storageAccount', 'containerRegistry'] as const) {
+          if (given[name] !== undefined) continue;
+          const owned = await resources.get(grant, dependents[name]);
+          await dataKeys.rewrap(owned.uniqueId, wrapper);
+        }
+      }
+      return resource.properties;
+    },
+
+    async remove(grant, resource) {
+      // What the workspace made for itself goes with it; what its creator named stays.
+      const given = givenIn(resource.properties);
+      const dependents = dependentsStored(resource);
+      await deps.databases.remove(resource.uniqueId);
+      await dataKeys.destroy(resource.uniqueId);
+      for (const name of dependentNames) {
+        if (given[name] === undefined && (await resources.find(grant, dependents[name])))
+          await resources.remove(grant, dependents[name]);
+      }
+      const principalId = resource.identity?.principalId;
+      if (principalId !== undefined) await access.unassignPrincipal(grant, principalId);
+    },
+
+    view(resource, exchange) {
+      const origin = exchange?.target.origin ?? '';
+      return {
+        ...resource.properties,
+        ...dependentsStored(resource),
+        workspaceId: resource.uniqueId,
+        tenantId: deps.tenantId,
+        mlFlowTrackingUri: `${origin.replace(/^https:/, 'azureml:')}/mlflow/v1.0${resource.id}`,
+        discoveryUrl: `${origin}/discovery`,
+        publicNetworkAccess: 'Enabled',
+        storageHnsEnabled: false,
+        provisioningState: resource.provisioningState,
+      };
+    },
+
+    actions: [
+      {
+        name: 'resyncKeys',
+        action: workspacesActions.resyncKeys,
+        summary: "Gives the workspace's identity its roles again, after somebody took them away.",
+        audit: activity(),
+        async handle(_grant, resource) {
+          await provision(grants.system('resync keys of a workspace'), resource);
+          return json(200, {});
+        },
+      },
+    ],
+    audit: {
+      write: activity(
+        'properties.hbiWorkspace',
+        'properties.encryption.status',
+        'properties.encryption.keyVaultProperties.keyVaultArmId',
+        'location',
+      ),
+    },
+  };
+}
