@@ -9,6 +9,8 @@ export type Assignment = {
   readonly name: string;
   /** As it was written when it was made. */
   readonly scope: string;
+  /** `idKey(scope)`. */
+  readonly scopeKey: string;
   /** GUID in lower case. */
   readonly roleId: string;
   /** Object id in lower case. */

@@ -4,7 +4,7 @@
 import type { Actor } from '#kernel/authority/actor';
 import type { Action } from '#kernel/authority/grant';
 import { idKey, isWithin } from '#kernel/ids/ids';
-import type { Verdict } from './evaluator.ts';
+import type { Verdict } from './verdict.ts';
 
 /** Runs and agents always, and whoever else carries bounds: a bound is never ignored. */
 export function isBounded(actor: Actor): boolean {

@@ -4,6 +4,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
 import type { Action } from '#kernel/authority/grant';
+import { idKey } from '#kernel/ids/ids';
 import { testActor } from '#kernel/testing/authority';
 import type { Assignment } from './assignment.ts';
 import { createEvaluator } from './evaluator.ts';
@@ -121,6 +122,7 @@ test('the evaluator decides as brute force does, also after roles and assignment
           (draft, at): Assignment => ({
             name: `assignment${at}`,
             scope: draft.scope,
+            scopeKey: idKey(draft.scope),
             roleId: `role${draft.role}`,
             principalId: draft.principalId,
             principalType: 'User',

@@ -4,31 +4,12 @@
 
 import type { Actor } from '#kernel/authority/actor';
 import type { Action } from '#kernel/authority/grant';
-import { idKey, scopesOf } from '#kernel/ids/ids';
+import { scopesOf } from '#kernel/ids/ids';
 import type { Assignment } from './assignment.ts';
 import { decideWithinBounds, isBounded } from './bounds.ts';
 import { type Conditions, conditionsHold } from './conditions.ts';
 import { compileRole, type Role, type RoleDefinition } from './role.ts';
-
-/** Why not: closed, so that a refusal costs no string; `explain` says it in words. */
-export type Refusal =
-  | 'malformedScope' // the scope has a dot segment or a character that no id may hold
-  | 'notAPrincipal' // anonymous, or the system through the door
-  | 'outsideBounds' // a run or an agent beyond what its token lists
-  | 'noAssignment' // nothing assigned at the scope or above it
-  | 'noRoleCovers' // assignments apply, none of their roles has the action
-  | 'expired' // a role would cover it, but its assignment has ended
-  | 'conditionUnmet'; // a role would cover it, but needs MFA or another address
-
-export type Verdict =
-  | { readonly allowed: true; readonly because: Because }
-  | { readonly allowed: false; readonly why: Refusal };
-
-export type Because =
-  | { readonly by: 'assignment'; readonly assignment: Assignment; readonly role: Role; readonly reason: string }
-  | { readonly by: 'bounds'; readonly reason: string };
-
-export type Applicable = { readonly assignment: Assignment; readonly role: Role };
+import type { Applicable, Refusal, Verdict } from './verdict.ts';
 
 export type Evaluator = {
   /** `address`: the peer's, for assignments that only hold from some addresses. */
@@ -110,7 +91,7 @@ export function createEvaluator(options: { readonly nowMs: () => number }): Eval
 
   function unlink(assignment: Assignment): void {
     const assigned = byPrincipal.get(assignment.principalId);
-    const key = idKey(assignment.scope);
+    const key = assignment.scopeKey;
     const left = assigned?.get(key)?.filter((entry) => entry.assignment.name !== assignment.name) ?? [];
     if (left.length > 0) assigned?.set(key, left);
     else assigned?.delete(key);
@@ -124,7 +105,7 @@ export function createEvaluator(options: { readonly nowMs: () => number }): Eval
     const reason = `${role.definition.roleName} at ${assignment.scope}`;
     const entry: Entry = { assignment, role, reason, conditions: assignment.conditions };
     const assigned = byPrincipal.get(assignment.principalId) ?? new Map<string, Entry[]>();
-    const key = idKey(assignment.scope);
+    const key = assignment.scopeKey;
     assigned.set(key, [...(assigned.get(key) ?? []), entry]);
     byPrincipal.set(assignment.principalId, assigned);
   }

@@ -1,0 +1,276 @@
+// Granting and withdrawing roles. Every change is durable first and effective at once after; memory is what lists answer
+// from. The right to grant is `roleAssignments/write` at the scope (or above), which Contributor does not have; nobody can
+// withdraw the last lasting Owner of a subscription, the caller included.
+
+import { accessActions } from '@strongroom/contract/access.actions';
+import type { Grant, Grants } from '#kernel/authority/grant';
+import type { Clock } from '#kernel/clock/clock';
+import { sha256Hex } from '#kernel/crypto/digest';
+import type { Database, Tx } from '#kernel/database/database';
+import { idKey, isWithin } from '#kernel/ids/ids';
+import type { Assignment, PrincipalType } from './assignment.ts';
+import * as store from './assignments.store.ts';
+import { roleIds } from './built-in-roles.ts';
+import type { Conditions } from './conditions.ts';
+import {
+  assignmentExists,
+  assignmentLimitExceeded,
+  assignmentNotFound,
+  definitionDoesNotExist,
+  invalidAssignmentId,
+  invalidProperty,
+  lastOwner,
+  principalNotFound,
+  unmatchedPrincipalType,
+  updateNotPermitted,
+} from './errors.ts';
+import type { Evaluator } from './evaluator.ts';
+import type { Principals } from './principals.ts';
+import { checkedScope, isGuid, roleIdOf } from './scope.ts';
+import type { Serially } from './serially.ts';
+
+/** Azure's limit. */
+export const assignmentsMax = 4_000;
+
+export type AssignmentDraft = {
+  readonly roleDefinitionId: string;
+  readonly principalId: string;
+  /** Undefined: what the directory says. */
+  readonly principalType: PrincipalType | undefined;
+  readonly description: string | undefined;
+  readonly expiresAtMs: number | undefined;
+  readonly conditions: Conditions | undefined;
+};
+
+export type Put = { readonly assignment: Assignment; readonly created: boolean };
+
+export type NewAssignment = {
+  readonly scope: string;
+  /** A GUID, or a definition's id. */
+  readonly roleDefinitionId: string;
+  readonly principalId: string;
+  readonly principalType: PrincipalType;
+};
+
+export type Assignments = ReturnType<typeof createAssignments>;
+
+export function createAssignments(options: {
+  readonly database: Database;
+  readonly clock: Clock;
+  readonly evaluator: Evaluator;
+  readonly grants: Pick<Grants, 'also'>;
+  readonly principals: Principals;
+  readonly tenantId: string;
+  readonly serially: Serially;
+}) {
+  const { database, clock, evaluator, grants, principals, tenantId, serially } = options;
+
+  /** Stores, then remembers. `store` answers what memory must hold after it. */
+  async function changing(
+    change: (tx: Tx) => Promise<{ readonly put?: Assignment; readonly removed?: readonly string[] }>,
+  ): Promise<void> {
+    const { put, removed } = await database.write(change);
+    for (const name of removed ?? []) evaluator.removeAssignment(name);
+    if (put) evaluator.putAssignment(put);
+  }
+
+  /** PUT at the grant's scope. Throws what Azure answers for each rule that is broken. */
+  async function put(grant: Grant, name: string, draft: AssignmentDraft): Promise<Put> {
+    if (!isGuid(name)) throw invalidAssignmentId(name);
+    const scope = checkedScope(grant.scope);
+    const { principalType } = await checkPrincipal(draft);
+    return serially(() => putChecked(grant, name.toLowerCase(), scope, { ...draft, principalType }));
+  }
+
+  async function checkPrincipal(draft: AssignmentDraft): Promise<{ principalType: PrincipalType }> {
+    if (!isGuid(draft.principalId))
+      throw invalidProperty('properties.principalId', 'properties.principalId must be an object id, which is a GUID.');
+    const principal = await principals.find(draft.principalId.toLowerCase());
+    if (!principal) throw principalNotFound(draft.principalId, tenantId);
+    if (draft.principalType !== undefined && draft.principalType !== principal.type)
+      throw unmatchedPrincipalType(draft.principalId, principal.type, draft.principalType);
+    return { principalType: principal.type };
+  }
+
+  async function putChecked(
+    grant: Grant,
+    name: string,
+    scope: string,
+    draft: AssignmentDraft & { readonly principalType: PrincipalType },
+  ): Promise<Put> {
+    const now = clock.now().toISOString();
+    const asked: Assignment = {
+      name,
+      scope,
+      scopeKey: idKey(scope),
+      roleId: assignableRole(draft.roleDefinitionId, scope),
+      principalId: draft.principalId.toLowerCase(),
+      principalType: draft.principalType,
+      description: draft.description,
+      expiresAtMs: draft.expiresAtMs,
+      conditions: draft.conditions,
+      createdOn: now,
+      updatedOn: now,
+      createdBy: grant.actor.objectId,
+      updatedBy: grant.actor.objectId,
+    };
+    const existing = evaluator.assignment(name);
+    if (existing && !isSameGrant(existing, asked)) throw updateNotPermitted();
+    if (existing && isUnchanged(existing, asked)) return { assignment: existing, created: false };
+    if (draft.expiresAtMs !== undefined && draft.expiresAtMs <= clock.epochMs())
+      throw invalidProperty('properties.expiresOn', 'properties.expiresOn must be in the future.');
+    if (existing) {
+      const changed = { ...asked, scope: existing.scope, createdOn: existing.createdOn, createdBy: existing.createdBy };
+      await changing((tx) => keepingOwners(tx, () => store.update(tx, changed)).then(() => ({ put: changed })));
+      return { assignment: changed, created: false };
+    }
+    await changing(async (tx) => {
+      const same = await store.findSame(tx, asked);
+      if (same) throw assignmentExists(same.name);
+      const subscription = store.subscriptionKeyOf(scope);
+      if (subscription !== undefined && (await store.countOfSubscription(tx, subscription)) >= assignmentsMax)
+        throw assignmentLimitExceeded(assignmentsMax);
+      await store.insert(tx, asked);
+      return { put: asked };
+    });
+    return { assignment: asked, created: true };
+  }
+
+  /** The role's GUID, if it exists and may be assigned here. */
+  function assignableRole(roleDefinitionId: string, scope: string): string {
+    const role = evaluator.role(roleIdOf(roleDefinitionId));
+    if (!role?.definition.assignableScopes.some((at) => isWithin(scope, at)))
+      throw definitionDoesNotExist(roleDefinitionId);
+    return role.definition.id;
+  }
+
+  /** At the grant's scope. Throws RoleAssignmentNotFound. */
+  function get(grant: Grant, name: string): Assignment {
+    const found = at(grant.scope, name);
+    if (!found) throw assignmentNotFound(name);
+    return found;
+  }
+
+  function at(scope: string, name: string): Assignment | undefined {
+    const found = evaluator.assignment(name);
+    return found && found.scopeKey === idKey(scope) ? found : undefined;
+  }
+
+  /** Withdraws the assignment of that name at the grant's scope and answers what it was; undefined if there is none. */
+  async function remove(grant: Grant, name: string): Promise<Assignment | undefined> {
+    return serially(async () => {
+      const found = at(grant.scope, name);
+      if (found) await removeAll([found]);
+      return found;
+    });
+  }
+
+  async function removeAll(found: readonly Assignment[]): Promise<void> {
+    const removed = found.map((assignment) => assignment.name);
+    await changing((tx) => keepingOwners(tx, () => store.remove(tx, removed)).then(() => ({ removed })));
+  }
+
+  /**
+   * Does `change` unless a subscription that had a lasting Owner (one without an end and without conditions, at the
+   * subscription or at the root) would have none after it. The throw takes the change back.
+   */
+  async function keepingOwners(tx: Tx, change: () => Promise<void>): Promise<void> {
+    const before = await store.lastingScopesOf(tx, roleIds.owner);
+    await change();
+    const after = await store.lastingScopesOf(tx, roleIds.owner);
+    if (after.has('/')) return;
+    const owned = before.has('/') ? await store.subscriptionKeys(tx) : [...before];
+    const orphan = owned.find((scope) => !after.has(scope)) ?? (before.has('/') && after.size === 0 ? '/' : undefined);
+    if (orphan !== undefined) throw lastOwner(orphan);
+  }
+
+  /**
+   * For other modules: gives a principal a role. Idempotent, the name follows from scope, role and principal. The principal
+   * may have been made a moment ago and is not looked up. Needs the right to grant at the scope; the system has it.
+   */
+  async function assign(grant: Grant, wanted: NewAssignment): Promise<Assignment> {
+    const scope = checkedScope(wanted.scope);
+    const granting = grants.also(grant, accessActions.writeRoleAssignments, scope);
+    if (!isGuid(wanted.principalId)) throw invalidProperty('principalId', 'The principal id must be a GUID.');
+    const roleId = roleIdOf(wanted.roleDefinitionId);
+    const principalId = wanted.principalId.toLowerCase();
+    return serially(async () => {
+      const scopeKey = idKey(scope);
+      const same = await store.findSame(database.read, { scopeKey, roleId, principalId });
+      if (same && same.expiresAtMs === undefined && same.conditions === undefined) return same;
+      const name = same?.name ?? derivedName(scopeKey, roleId, principalId);
+      const { assignment } = await putChecked(granting, name, scope, {
+        ...wanted,
+        principalType: same?.principalType ?? wanted.principalType,
+        description: same?.description,
+        expiresAtMs: undefined,
+        conditions: undefined,
+      });
+      return assignment;
+    });
+  }
+
+  /** When the resource at `scope` is gone: everything that was assigned at it and below it goes too. */
+  async function unassignAll(grant: Grant, scope: string): Promise<number> {
+    const checked = checkedScope(scope);
+    grants.also(grant, accessActions.deleteRoleAssignments, checked);
+    // What is assigned at the root and at other subscriptions has nothing to do with a deleted resource.
+    if (checked === '/') throw invalidProperty('scope', 'The root scope is never deleted.');
+    return serially(async () => {
+      const removed = [...evaluator.assignments()].filter((each) => isWithin(each.scopeKey, checked));
+      const names = removed.map((each) => each.name);
+      if (names.length > 0) await changing((tx) => store.remove(tx, names).then(() => ({ removed: names })));
+      return names.length;
+    });
+  }
+
+  /** When a principal is deleted. Throws LastOwnerCannotBeRemoved if a subscription would have no Owner left. */
+  async function unassignPrincipal(grant: Grant, principalId: string): Promise<number> {
+    grants.also(grant, accessActions.deleteRoleAssignments, '/');
+    return serially(async () => {
+      const key = principalId.toLowerCase();
+      const removed = [...evaluator.assignments()].filter((each) => each.principalId === key);
+      if (removed.length > 0) await removeAll(removed);
+      return removed.length;
+    });
+  }
+
+  /** Makes these principals Owners of the subscription. For the first start, by the system; idempotent. */
+  async function bootstrapOwner(grant: Grant, principalIds: readonly string[], subscriptionId: string): Promise<void> {
+    for (const principalId of principalIds) {
+      const principal = await principals.find(principalId.toLowerCase());
+      if (!principal) throw principalNotFound(principalId, tenantId);
+      await assign(grant, {
+        scope: `/subscriptions/${subscriptionId}`,
+        roleDefinitionId: roleIds.owner,
+        principalId,
+        principalType: principal.type,
+      });
+    }
+  }
+
+  return { put, get, remove, assign, unassignAll, unassignPrincipal, bootstrapOwner };
+}
+
+function isSameGrant(one: Assignment, other: Assignment): boolean {
+  return (
+    one.scopeKey === other.scopeKey &&
+    one.roleId === other.roleId &&
+    one.principalId === other.principalId &&
+    one.principalType === other.principalType
+  );
+}
+
+function isUnchanged(one: Assignment, other: Assignment): boolean {
+  return (
+    one.description === other.description &&
+    one.expiresAtMs === other.expiresAtMs &&
+    JSON.stringify(one.conditions) === JSON.stringify(other.conditions)
+  );
+}
+
+/** A GUID (RFC 9562, version 8) that names this grant and no other. */
+function derivedName(scopeKey: string, roleId: string, principalId: string): string {
+  const hex = sha256Hex(`strongroom role assignment\n${scopeKey}\n${roleId}\n${principalId}`);
+  return `${hex.slice(0, 8)}-${hex.slice(8, 12)}-8${hex.slice(13, 16)}-a${hex.slice(17, 20)}-${hex.slice(20, 32)}`;
+}

@@ -1,0 +1,107 @@
+// The door of access: may you? Decides every request from assignments in memory, mints the grants that services act by, and
+// serves Microsoft.Authorization. Nothing else in the server decides, and nothing here knows what a resource is.
+
+import type { Authorizer } from '#kernel/authority/authorizer';
+import type { Action, Grants } from '#kernel/authority/grant';
+import type { Clock } from '#kernel/clock/clock';
+import type { Database } from '#kernel/database/database';
+import type { Module } from '#kernel/module';
+import { createAssignmentList } from './assignments.list.ts';
+import { assignmentRoutes } from './assignments.routes.ts';
+import { type Assignments, createAssignments } from './assignments.service.ts';
+import * as assignmentStore from './assignments.store.ts';
+import { createAuthority } from './authority.ts';
+import { builtInRoles } from './built-in-roles.ts';
+import { providerOperations } from './catalogue.ts';
+import { definitionRoutes, questionRoutes } from './definitions.routes.ts';
+import { createDefinitions } from './definitions.service.ts';
+import * as definitionStore from './definitions.store.ts';
+import { createEvaluator, type Evaluator } from './evaluator.ts';
+import { createExplain, type Explain } from './explain.ts';
+import { roles } from './migrations/001-roles.ts';
+import { permissionsOf } from './permissions.ts';
+import type { Principals } from './principals.ts';
+import { createSerially } from './serially.ts';
+
+export type { Assignment, PrincipalType } from './assignment.ts';
+export type { NewAssignment } from './assignments.service.ts';
+export { builtInRoles, roleIds } from './built-in-roles.ts';
+export { checkCatalogue } from './catalogue.ts';
+export type { Explain, Question } from './explain.ts';
+export type { Principal, Principals } from './principals.ts';
+export type { Permission, RoleDefinition } from './role.ts';
+export type { Refusal, Verdict } from './verdict.ts';
+
+/** What other modules hold of access besides `Grants`: roles for the identities that they make, and withdrawing them. */
+export type RoleAssigner = Pick<Assignments, 'assign' | 'unassignAll' | 'unassignPrincipal'>;
+
+export type Access = Module &
+  RoleAssigner &
+  Pick<Assignments, 'bootstrapOwner'> & {
+    readonly authorizer: Authorizer;
+    readonly grants: Grants;
+    readonly evaluator: Pick<Evaluator, 'decide'>;
+    readonly explain: Explain;
+    start(): Promise<void>;
+  };
+
+/** `catalogue`: every action that the composed modules declare. */
+export function createAccess(options: {
+  readonly database: Database;
+  readonly clock: Clock;
+  readonly principals: Principals;
+  readonly tenantId: string;
+  readonly catalogue: readonly Action[];
+}): Access {
+  const { database, clock, principals, tenantId, catalogue } = options;
+  const nowMs = () => clock.epochMs();
+  const evaluator = createEvaluator({ nowMs });
+  for (const definition of builtInRoles) evaluator.putRole(definition);
+  const { authorizer, grants } = createAuthority({ evaluator, tenantId });
+  const serially = createSerially();
+  const shared = { database, clock, evaluator, grants, serially };
+  const assignments = createAssignments({ ...shared, principals, tenantId });
+  const definitions = createDefinitions(shared);
+  const explain = createExplain({ evaluator, principals, catalogue, tenantId, nowMs });
+  return {
+    name: 'access',
+    routes: [
+      ...assignmentRoutes(assignments, createAssignmentList({ evaluator, principals })),
+      ...definitionRoutes(definitions),
+      ...questionRoutes({
+        explain,
+        permissionsOf: (actor, scope, address) => permissionsOf(evaluator, actor, scope, address, nowMs()),
+        operations: providerOperations(catalogue),
+      }),
+    ],
+    migrations: accessMigrations,
+    start: () => load(database, evaluator),
+    authorizer,
+    grants,
+    evaluator,
+    explain,
+    assign: assignments.assign,
+    unassignAll: assignments.unassignAll,
+    unassignPrincipal: assignments.unassignPrincipal,
+    bootstrapOwner: assignments.bootstrapOwner,
+  };
+}
+
+/** For compose, which opens the database before it makes modules. */
+export const accessMigrations = { module: 'access', migrations: [roles] } as const;
+
+const batchSize = 5_000;
+
+/** Definitions first: an assignment whose role is not known grants nothing. */
+async function load(database: Database, evaluator: Evaluator): Promise<void> {
+  for (let after: string | undefined = ''; after !== undefined; ) {
+    const batch = await definitionStore.readAfter(database.read, after, batchSize);
+    for (const definition of batch) evaluator.putRole(definition);
+    after = batch.length < batchSize ? undefined : batch.at(-1)?.id;
+  }
+  for (let after: string | undefined = ''; after !== undefined; ) {
+    const batch = await assignmentStore.readAfter(database.read, after, batchSize);
+    for (const assignment of batch) evaluator.putAssignment(assignment);
+    after = batch.length < batchSize ? undefined : batch.at(-1)?.name;
+  }
+}

@@ -1,0 +1,15 @@
+// The port to the directory. `identity` implements it and compose introduces the two; access never asks for more.
+
+import type { PrincipalType } from './assignment.ts';
+
+export type Principal = {
+  readonly objectId: string;
+  readonly type: PrincipalType;
+  readonly name: string;
+  /** Object ids of all groups that it is in, directly or through others. */
+  readonly groups: readonly string[];
+};
+
+export type Principals = {
+  find(objectId: string): Promise<Principal | undefined>;
+};
