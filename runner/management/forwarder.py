@@ -4,6 +4,7 @@ TLS stays end to end: only bytes pass here. One thread serves all connections, b
 user's process limit, and a user at the limit must still be able to log a metric.
 """
 import asyncio
+import socket
 import threading
 
 from .outcome import SetupFailed
@@ -26,7 +27,7 @@ async def _pump(reader, writer):
         writer.close()
 
 
-async def _serve(port, socket_path, started):
+async def _serve(listener, socket_path):
     room = asyncio.Semaphore(MOST_CONNECTIONS)
 
     async def connection(near_reader, near_writer):
@@ -42,25 +43,19 @@ async def _serve(port, socket_path, started):
             if far_writer is not None:
                 far_writer.close()
 
-    server = await asyncio.start_server(connection, "127.0.0.1", port, backlog=MOST_CONNECTIONS)
-    started.set()
+    server = await asyncio.start_server(connection, sock=listener)
     async with server:
         await server.serve_forever()
 
 
-def start_forwarder(port, socket_path):
-    """Listens on 127.0.0.1:port in a daemon thread; returns once it does."""
-    started = threading.Event()
-    problem = []
-
-    def serve():
-        try:
-            asyncio.run(_serve(port, socket_path, started))
-        except OSError as failure:
-            problem.append(failure)
-            started.set()
-
-    threading.Thread(target=serve, daemon=True).start()
-    started.wait(10)
-    if problem or not started.is_set():
+def listen(port):
+    """The listening socket. Apart from serving it: a port below 1024 takes a capability, which is given up in between."""
+    try:
+        return socket.create_server(("127.0.0.1", port), backlog=MOST_CONNECTIONS)
+    except (OSError, OverflowError):
         raise SetupFailed("The way to Strongroom could not be opened on port %d." % port)
+
+
+def start_forwarder(listener, socket_path):
+    """Serves the socket in a daemon thread."""
+    threading.Thread(target=lambda: asyncio.run(_serve(listener, socket_path)), daemon=True).start()

@@ -7,6 +7,9 @@ import os
 import resource
 
 PR_SET_DUMPABLE = 4
+PR_CAP_AMBIENT = 47
+PR_CAP_AMBIENT_CLEAR_ALL = 4
+CAPABILITY_VERSION_3 = 0x20080522
 OWN_MEMORY_BYTES = 1024 * 1024 * 1024
 
 
@@ -15,6 +18,17 @@ def become_private():
     libc = ctypes.CDLL(None, use_errno=True)
     if libc.prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) != 0:
         raise OSError(ctypes.get_errno(), "prctl(PR_SET_DUMPABLE) failed")
+
+
+def drop_capabilities():
+    """Gives up the one capability that process 1 may have been given, to listen on a port below 1024.
+
+    Before any thread exists, because capabilities belong to threads."""
+    libc = ctypes.CDLL(None, use_errno=True)
+    header = (ctypes.c_uint32 * 2)(CAPABILITY_VERSION_3, 0)
+    none = (ctypes.c_uint32 * 6)()
+    if libc.prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0) != 0 or libc.capset(header, none) != 0:
+        raise OSError(ctypes.get_errno(), "giving up capabilities failed")
 
 
 def take_standard_output():

@@ -88,7 +88,7 @@ s = socket.create_connection(("localhost", ${upstream.port})); print("strongroom
   });
 
   it('reaches Strongroom by TLS end to end, by its own URL and by the names that were given', async () => {
-    upstream.handle = (_, response) => response.end('hello from outside');
+    upstream.handle = (request, response) => response.end(`${request.url} from outside`);
     const program = `
 import urllib.request, ssl, socket
 print(urllib.request.urlopen("${upstream.url}/anything").read().decode())
@@ -96,7 +96,23 @@ print(socket.gethostbyname("models.example"))
 `;
     const { output, end } = await runJob(upstream, python(program), { hostNames: ['models.example'] });
     assert.equal(end.exitCode, 0, output());
-    assert.match(output(), /hello from outside\n127\.0\.0\.1/);
+    assert.match(output(), /anything from outside\n127\.0\.0\.1/);
+  });
+
+  it('listens on a port below 1024 where Strongroom does, and hands that right to nobody', async () => {
+    upstream.handle = (request, response) => response.end(`${request.url} from outside`);
+    const program = `
+import urllib.request, socket
+print(urllib.request.urlopen("https://localhost/privileged").read().decode())
+try:
+    socket.create_server(("127.0.0.1", 80)); print("BOUND")
+except OSError as e: print("refused", e.errno)
+print(open("/proc/self/status").read())
+`;
+    const { output, end } = await runJob({ ...upstream, port: 443 }, python(program));
+    assert.equal(end.exitCode, 0, output() + end.message);
+    assert.match(output(), /privileged from outside\nrefused 13/);
+    assert.match(output(), /CapInh:\s+0+\nCapPrm:\s+0+\nCapEff:\s+0+\n[\s\S]*CapAmb:\s+0+$/m);
   });
 
   it('shows nothing of the host: no homes, no shadow file, no other processes, no environment', async () => {
@@ -106,6 +122,10 @@ import os
 for path in ["/root", "/home", "/etc/shadow", "/etc/ssh", "/boot", "/mnt", "/opt", "/srv", "/sys", "${home}"]:
     print("SEEN" if os.path.exists(path) else "absent", path)
 print("pids", len([p for p in os.listdir("/proc") if p.isdigit()]))
+for path in ["/proc/cmdline", "/proc/keys", "/proc/kallsyms", "/proc/kcore", "/proc/sysrq-trigger"]:
+    try:
+        if open(path).read(64): print("SEEN", path)
+    except OSError: pass
 print("etc", sorted(os.listdir("/etc")))
 print("env", sorted(os.environ))
 print("host", os.uname().nodename, os.getuid(), os.getgid(), os.getgroups())

@@ -3,6 +3,7 @@
 // Promises: no host path but /usr (and what /lib, /bin and the like are), two entries of /etc that only name libraries, and the two
 // sockets; no network; no capability; nothing writable that is not in memory and bounded, except the folder of a scoring socket.
 // Must not hold a secret: those travel on the standard input of the runner. Starts nothing.
+import { existsSync } from 'node:fs';
 import type { RunnerFile } from './host.ts';
 import { NOBODY, topLevel } from './host.ts';
 
@@ -17,6 +18,8 @@ export interface PlanInput {
   readonly interpreter: string;
   readonly scratchBytes: number;
   readonly hostNames: readonly string[];
+  /** Strongroom's port, which the runner listens on inside. */
+  readonly port: number;
   readonly caPem: string;
   readonly serverSocket: string;
   readonly socketFolder?: string;
@@ -29,8 +32,36 @@ export interface Plan {
   readonly files: readonly SyntheticFile[];
 }
 
+/** One option with its values. */
+type Options = readonly string[];
+
 const MERGED_FOLDERS = ['lib', 'lib64', 'lib32', 'libx32', 'bin', 'sbin'] as const;
 const SMALL_SCRATCH_SHARE = 4;
+const FIRST_FREE_PORT = 1024;
+const DEVICES = ['null', 'zero', 'full', 'random', 'urandom'] as const;
+const DEVICE_LINKS = [
+  ['fd', '/proc/self/fd'],
+  ['stdin', '/proc/self/fd/0'],
+  ['stdout', '/proc/self/fd/1'],
+  ['stderr', '/proc/self/fd/2'],
+] as const;
+/** What /proc tells about the host and not about the sandbox: kernel keys, symbols, and the line it was started with. */
+const HIDDEN_IN_PROC = [
+  '/proc/keys',
+  '/proc/key-users',
+  '/proc/kallsyms',
+  '/proc/cmdline',
+  '/proc/timer_list',
+] as const;
+
+/** /lib, /bin and the like as this host has them: links into /usr, or folders of their own. */
+export function mergedFolders(): readonly Options[] {
+  return MERGED_FOLDERS.map((name): Options => {
+    const entry = topLevel(name);
+    if (entry === undefined) return [];
+    return 'link' in entry ? ['--symlink', entry.link, `/${name}`] : ['--ro-bind', entry.folder, `/${name}`];
+  });
+}
 
 function syntheticFiles(input: PlanInput): readonly SyntheticFile[] {
   const text = (path: string, lines: readonly string[]): SyntheticFile => ({
@@ -54,84 +85,50 @@ function syntheticFiles(input: PlanInput): readonly SyntheticFile[] {
 export function planSandbox(input: PlanInput, firstFd: number, seccompFd: number): Plan {
   const files = syntheticFiles(input);
   const small = Math.max(1, Math.floor(input.scratchBytes / SMALL_SCRATCH_SHARE));
-  const memory = (path: string, bytes: number): readonly string[] => [
-    '--perms',
-    '0700',
-    '--size',
-    String(bytes),
-    '--tmpfs',
-    path,
-  ];
-  const options = [
-    '--unshare-all',
-    '--die-with-parent',
-    '--new-session',
+  const memory = (path: string, bytes: number): Options => `--perms 0700 --size ${bytes} --tmpfs ${path}`.split(' ');
+  const options: readonly Options[] = [
+    ['--unshare-all'],
+    ['--die-with-parent'],
+    ['--new-session'],
     // The runner is process 1: no process of bubblewrap, whose descriptors user code could open, remains inside.
-    '--as-pid-1',
-    '--cap-drop',
-    'ALL',
-    '--clearenv',
-    '--uid',
-    String(NOBODY),
-    '--gid',
-    String(NOBODY),
-    '--hostname',
-    'node',
-    '--seccomp',
-    String(seccompFd),
-    '--proc',
-    '/proc',
-    '--dev',
-    '/dev',
-    ...memory('/dev/shm', small),
-    '--remount-ro',
-    '/dev',
-    '--ro-bind',
-    '/usr',
-    '/usr',
-    ...MERGED_FOLDERS.flatMap((name): readonly string[] => {
-      const entry = topLevel(name);
-      if (entry === undefined) return [];
-      return 'link' in entry ? ['--symlink', entry.link, `/${name}`] : ['--ro-bind', entry.folder, `/${name}`];
-    }),
+    ['--as-pid-1'],
+    ['--cap-drop', 'ALL'],
+    // To listen on Strongroom's own port inside, where that is below 1024. Process 1 gives it up before it starts anything.
+    input.port < FIRST_FREE_PORT ? ['--cap-add', 'CAP_NET_BIND_SERVICE'] : [],
+    ['--clearenv'],
+    ['--uid', String(NOBODY), '--gid', String(NOBODY)],
+    ['--hostname', 'node'],
+    ['--seccomp', String(seccompFd)],
+
+    ['--proc', '/proc'],
+    ...HIDDEN_IN_PROC.filter(existsSync).map((path): Options => ['--ro-bind', '/dev/null', path]),
+    // Not --dev, which brings terminals: those need a second user namespace, and nobody sits at one here.
+    ...DEVICES.map((name): Options => ['--dev-bind', `/dev/${name}`, `/dev/${name}`]),
+    ...DEVICE_LINKS.map(([name, target]): Options => ['--symlink', target, `/dev/${name}`]),
+    memory('/dev/shm', small),
+
+    ['--ro-bind', '/usr', '/usr'],
+    ...mergedFolders(),
     // Where shared libraries are; distributions keep the links of libblas and its like in alternatives.
-    '--ro-bind-try',
-    '/etc/ld.so.cache',
-    '/etc/ld.so.cache',
-    '--ro-bind-try',
-    '/etc/alternatives',
-    '/etc/alternatives',
-    ...files.flatMap((file, index) => ['--perms', '0444', '--ro-bind-data', String(firstFd + index), file.path]),
-    '--symlink',
-    input.interpreter,
-    '/runner/bin/python',
-    '--symlink',
-    input.interpreter,
-    '/runner/bin/python3',
+    ['--ro-bind-try', '/etc/ld.so.cache', '/etc/ld.so.cache'],
+    ['--ro-bind-try', '/etc/alternatives', '/etc/alternatives'],
+    ...files.map((file, index): Options => ['--perms', '0444', '--ro-bind-data', String(firstFd + index), file.path]),
+    ['--symlink', input.interpreter, '/runner/bin/python'],
+    ['--symlink', input.interpreter, '/runner/bin/python3'],
     // An image keeps its application here, and scripts are known to spell the path out.
-    '--symlink',
-    '/job/image/var/azureml-app',
-    '/var/azureml-app',
-    '--ro-bind',
-    input.serverSocket,
-    '/run/strongroom/server.sock',
-    ...(input.socketFolder === undefined ? [] : ['--bind', input.socketFolder, '/run/service']),
-    ...memory('/tmp', small),
-    ...memory('/job', input.scratchBytes),
+    ['--symlink', '/job/image/var/azureml-app', '/var/azureml-app'],
+
+    ['--ro-bind', input.serverSocket, '/run/strongroom/server.sock'],
+    input.socketFolder === undefined ? [] : ['--bind', input.socketFolder, '/run/service'],
+    memory('/tmp', small),
+    memory('/job', input.scratchBytes),
     // order matters: last, because the folders above are made in it. Without it, / would be unbounded memory to write to.
-    '--remount-ro',
-    '/',
-    '--chdir',
-    '/job',
-    '--setenv',
-    'PATH',
-    '/usr/local/bin:/usr/bin:/bin:/runner/bin',
-    '--setenv',
-    'LANG',
-    'C.UTF-8',
-    '--setenv',
-    'TZ',
-    'UTC',
+    ['--remount-ro', '/'],
+
+    ['--chdir', '/job'],
+    ['--setenv', 'PATH', '/usr/local/bin:/usr/bin:/bin:/runner/bin'],
+    ['--setenv', 'LANG', 'C.UTF-8'],
+    ['--setenv', 'TZ', 'UTC'],
   ];
-  return { options, files };
+  return { options: options.flat(), files };
 }

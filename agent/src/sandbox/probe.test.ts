@@ -66,7 +66,7 @@ describe('the probe', () => {
       command: 'job',
       limits: { memoryBytes: 1 << 28, processes: 8, openFiles: 64, fileBytes: 1 << 20 },
       scratchBytes: 1 << 24,
-      document: {},
+      document: { port: 8443 },
       serverSocket: upstream.serverSocket,
       caPem: upstream.caPem,
       onOutput: () => undefined,
@@ -74,6 +74,7 @@ describe('the probe', () => {
     for (const wrong of [
       { label: 'a b' },
       { label: '' },
+      { document: { port: 0 } },
       { scratchBytes: Number.NaN },
       { limits: { ...spec.limits, processes: 0 } },
       { limits: { ...spec.limits, memoryBytes: Number.POSITIVE_INFINITY } },

@@ -2,7 +2,8 @@
 // sandbox can be made the agent refuses work, so the remedy is the line that an operator types. Must not weaken anything to succeed.
 import { execFile } from 'node:child_process';
 import { readFileSync } from 'node:fs';
-import { findBubblewrap, interpreterCandidates, NOBODY, sandboxIdentity, stepsDown, topLevel } from './host.ts';
+import { findBubblewrap, interpreterCandidates, NOBODY, sandboxIdentity, stepsDown } from './host.ts';
+import { mergedFolders } from './plan.ts';
 import { isFilteredArch } from './seccomp.ts';
 
 /** What the machine offers; `version` is bubblewrap's, `interpreter` the real path of a Python at or above 3.8. */
@@ -71,16 +72,13 @@ function namespaceRemedy(): string {
 }
 
 function trialOptions(): readonly string[] {
-  const links = ['lib', 'lib64', 'lib32', 'bin', 'sbin'].flatMap((name): readonly string[] => {
-    const entry = topLevel(name);
-    if (entry === undefined) return [];
-    return 'link' in entry ? ['--symlink', entry.link, `/${name}`] : ['--ro-bind', entry.folder, `/${name}`];
-  });
   return [
-    ...['--unshare-all', '--die-with-parent', '--new-session', '--as-pid-1', '--cap-drop', 'ALL', '--clearenv'],
-    ...['--uid', String(NOBODY), '--gid', String(NOBODY), '--proc', '/proc', '--dev', '/dev'],
-    ...['--ro-bind', '/usr', '/usr', ...links, '--size', '65536', '--tmpfs', '/tmp', '--remount-ro', '/'],
-  ];
+    ['--unshare-all', '--die-with-parent', '--new-session', '--as-pid-1', '--cap-drop', 'ALL', '--clearenv'],
+    ['--uid', String(NOBODY), '--gid', String(NOBODY), '--proc', '/proc'],
+    ['--dev-bind', '/dev/null', '/dev/null', '--dev-bind', '/dev/urandom', '/dev/urandom'],
+    ['--ro-bind', '/usr', '/usr', ...mergedFolders().flat()],
+    ['--size', '65536', '--tmpfs', '/tmp', '--remount-ro', '/'],
+  ].flat();
 }
 
 /** What the probe looks at; the defaults are this machine. */

@@ -25,6 +25,13 @@ export interface SandboxLimits {
   readonly cpuSeconds?: number;
 }
 
+/** The document of the runner's README: `port` is Strongroom's; the rest is between the server and the runner. */
+export interface RunnerDocument {
+  readonly port: number;
+  readonly job?: object;
+  readonly score?: object;
+}
+
 /** What to run. `document` is described in the runner's README; it may hold tokens. */
 export interface SandboxSpec {
   /** Names the sandbox in messages: letters, digits, dot, dash, underscore. */
@@ -33,7 +40,7 @@ export interface SandboxSpec {
   readonly limits: SandboxLimits;
   /** Size of /job, in memory; /tmp and /dev/shm have a quarter of it each, in addition. */
   readonly scratchBytes: number;
-  readonly document: object;
+  readonly document: RunnerDocument;
   /** A Unix socket that the agent listens on and connects to Strongroom; reachable for `sandboxIdentity()`. */
   readonly serverSocket: string;
   readonly caPem: string;
@@ -43,7 +50,7 @@ export interface SandboxSpec {
   readonly socketFolder?: string;
   /** Names, besides localhost, that lead to Strongroom from inside. */
   readonly hostNames?: readonly string[];
-  /** Text as it comes: `user` is what the user's processes print, `runner` is diagnostics of the sandbox itself. */
+  /** Must not throw. Text as it comes: `user` is what the user's processes print, `runner` is diagnostics of the sandbox itself. */
   readonly onOutput: (chunk: string, stream: 'user' | 'runner') => void;
   readonly onEvent?: (event: RunnerEvent) => void;
 }
@@ -110,6 +117,7 @@ function check(spec: SandboxSpec): void {
   whole('limits.openFiles', spec.limits.openFiles, 16);
   whole('limits.fileBytes', spec.limits.fileBytes, 1);
   if (spec.limits.cpuSeconds !== undefined) whole('limits.cpuSeconds', spec.limits.cpuSeconds, 1);
+  whole('document.port', spec.document.port, 1);
   whole('scratchBytes', spec.scratchBytes, 1024 * 1024);
   for (const name of spec.hostNames ?? []) {
     if (!HOST_NAME.test(name)) throw new Error('hostNames must be plain host names.');
@@ -150,6 +158,7 @@ export function startSandbox(spec: SandboxSpec): Sandbox {
       interpreter,
       scratchBytes: spec.scratchBytes,
       hostNames: spec.hostNames ?? [],
+      port: spec.document.port,
       caPem: spec.caPem,
       serverSocket: spec.serverSocket,
       ...(spec.socketFolder === undefined ? {} : { socketFolder: spec.socketFolder }),

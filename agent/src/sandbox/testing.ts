@@ -9,6 +9,7 @@ import { dirname, join } from 'node:path';
 import {
   createSandboxFolder,
   probeSandbox,
+  type RunnerDocument,
   type RunnerEvent,
   type Sandbox,
   type SandboxEnd,
@@ -172,7 +173,7 @@ export function startJob(upstream: Upstream, command: string, options: JobOption
 
 export interface StartOptions {
   readonly command: 'job' | 'score';
-  readonly document: object;
+  readonly document: RunnerDocument;
   readonly options: JobOptions;
   readonly socketFolder?: string;
   readonly onEvent?: (event: RunnerEvent) => void;
