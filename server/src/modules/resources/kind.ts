@@ -3,6 +3,7 @@
 // authorization by the derived action, api-version, validation, etag, system data, long-running operation, audit.
 
 import type { TSchema } from '@strongroom/contract/schema';
+import type { ActorKind } from '#kernel/authority/actor';
 import type { AuditLevel } from '#kernel/authority/audit';
 import type { Action, Grant } from '#kernel/authority/grant';
 import type { Exchange } from '#kernel/http/exchange';
@@ -27,6 +28,14 @@ export type ResourceIdentity = {
 
 export type Properties = Readonly<Record<string, unknown>>;
 
+/** Who made a resource, for what acts later in his name (a run token) under the system's own grant. */
+export type Creator = {
+  readonly kind: ActorKind;
+  readonly objectId: string;
+  readonly tenantId: string;
+  readonly name: string;
+};
+
 /** A stored resource. `id` keeps the casing that it was made with. */
 export type Resource = {
   readonly id: string;
@@ -44,6 +53,8 @@ export type Resource = {
   readonly systemData: SystemData;
   /** Present from creation on, never reused: what data is keyed by, so that a name that is reused finds nothing old. */
   readonly uniqueId: string;
+  /** Always there on a resource that the manager hands out; optional for those that tests write by hand. */
+  readonly creator?: Creator;
 };
 
 /** What a PUT asks for, checked against the schema. */
@@ -91,8 +102,13 @@ export type ResourceKind = {
   readonly identity?: boolean;
   /** The envelope's `sku` / `kind`, where the kind has them. */
   readonly sku?: TSchema;
-  /** Create and remove run as a durable operation with Azure-AsyncOperation; otherwise they finish within the request. */
-  readonly longRunning?: boolean;
+  /**
+   * Create and remove run as a durable operation with Azure-AsyncOperation; otherwise they finish within the request.
+   * `remove`: only the removal is long (a resource group). An update always finishes within the request.
+   */
+  readonly longRunning?: boolean | 'remove';
+  /** A PUT makes the parent when it is missing, as Azure's asset versions make their container. */
+  readonly makesParent?: boolean;
   /** Answer code of a PUT that made something new; 201 unless an SDK insists otherwise. */
   readonly createdStatus?: 200 | 201;
   /** Whether a PUT on an existing one replaces it (`update`) or is refused as a conflict; versions are immutable. */

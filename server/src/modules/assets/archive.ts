@@ -1,0 +1,106 @@
+// The hardened reader of the archives that users send: tar, plain or gzip. Files and folders only; no absolute paths, no
+// `..`, no links, no devices; bounded count, size and ratio. It unpacks nothing to a disk: each file is handed on as a
+// stream and must be consumed before the next.
+
+import { PassThrough, type Readable } from 'node:stream';
+import { createGunzip } from 'node:zlib';
+import tar from 'tar-stream';
+import { Failure } from '#kernel/errors/failure';
+import {
+  duplicatePath,
+  emptySnapshot,
+  notAnArchive,
+  notRegular,
+  tooLarge,
+  tooManyFiles,
+  unsafePath,
+} from './errors.ts';
+
+export type ArchiveLimits = { readonly files: number; readonly bytes: number };
+export const snapshotLimits: ArchiveLimits = { files: 2000, bytes: 300 * 1024 * 1024 };
+
+const maxPathLength = 1024;
+/** Headers, folders and padding besides the files' own bytes. */
+const overheadBytes = 16 * 1024 * 1024;
+
+/** The path as the snapshot keeps it. Throws `invalid` with why it is refused. */
+export function safePath(path: string): string {
+  const clean = path.replace(/^(\.\/)+/, '').replace(/\/+$/, '');
+  if (clean === '' || clean.length > maxPathLength)
+    throw unsafePath(path, `a path that is empty or longer than ${maxPathLength} characters`);
+  // biome-ignore lint/suspicious/noControlCharactersInRegex: control characters are what is being refused.
+  if (/[\x00-\x1f\x7f\\]/.test(clean)) throw unsafePath(path, 'a path with a backslash or a control character');
+  if (clean.startsWith('/') || /^[A-Za-z]:/.test(clean)) throw unsafePath(path, 'an absolute path');
+  for (const segment of clean.split('/')) {
+    if (segment === '' || segment === '.' || segment === '..')
+      throw unsafePath(path, 'a path that leaves the folder or is not written plainly');
+  }
+  return clean;
+}
+
+/** Reads the archive to its end. `take` must consume the stream that it is given. */
+export async function readArchive(
+  source: Readable,
+  limits: ArchiveLimits,
+  take: (path: string, content: Readable, size: number) => Promise<void>,
+): Promise<void> {
+  const seen = new Set<string>();
+  const extract = tar.extract();
+  const fail = (error: unknown) => extract.destroy(error instanceof Failure ? error : notAnArchive(error));
+  const input = await gunzipped(source);
+  let received = 0;
+  input.on('data', (chunk: Buffer) => {
+    received += chunk.length;
+    // A bomb shows here, before any entry of it is believed.
+    if (received > limits.bytes + overheadBytes) {
+      input.destroy();
+      extract.destroy(tooLarge(limits.bytes));
+    }
+  });
+  input.on('error', fail);
+  source.on('error', fail);
+  input.pipe(extract);
+  let bytes = 0;
+  try {
+    for await (const entry of extract) {
+      const { type, name, size = 0 } = entry.header;
+      if (type === 'directory') {
+        if (name !== './' && name !== '.') safePath(name);
+        entry.resume();
+        continue;
+      }
+      if (type !== 'file' && type !== 'contiguous-file') throw notRegular(name, type ?? 'special file');
+      const path = safePath(name);
+      // On a case-blind file system two casings would be one file; the snapshot must mean the same everywhere.
+      if (seen.has(path.toLowerCase())) throw duplicatePath(path);
+      seen.add(path.toLowerCase());
+      if (seen.size > limits.files) throw tooManyFiles(limits.files);
+      bytes += size;
+      if (bytes > limits.bytes) throw tooLarge(limits.bytes);
+      await take(path, entry as unknown as Readable, size);
+    }
+  } catch (thrown) {
+    input.destroy();
+    source.resume();
+    if (thrown instanceof Failure) throw thrown;
+    throw notAnArchive(thrown);
+  }
+  if (seen.size === 0) throw emptySnapshot();
+}
+
+/** Looks at the first two bytes: gzip is unpacked, anything else passes as it is. */
+async function gunzipped(source: Readable): Promise<Readable> {
+  const first = await new Promise<Buffer>((resolve, reject) => {
+    source.once('error', reject);
+    source.once('end', () => resolve(Buffer.alloc(0)));
+    source.once('readable', () => resolve((source.read() as Buffer | null) ?? Buffer.alloc(0)));
+  });
+  const whole = new PassThrough();
+  whole.write(first);
+  source.on('error', (error) => whole.destroy(error));
+  source.pipe(whole);
+  if (first[0] !== 0x1f || first[1] !== 0x8b) return whole;
+  const gunzip = createGunzip();
+  whole.on('error', (error) => gunzip.destroy(error));
+  return whole.pipe(gunzip);
+}

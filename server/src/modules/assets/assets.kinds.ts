@@ -1,0 +1,190 @@
+// Codes, models and environments as resource kinds: containers by name, versions below them. A version is immutable in
+// what it means (its content, its image) and mutable in how it is described.
+
+import { assetContainer, codeVersion, environmentVersion, modelVersion } from '@strongroom/contract/assets';
+import type { Grant } from '#kernel/authority/grant';
+import { Failure } from '#kernel/errors/failure';
+import { activity } from '#kernel/http/route';
+import { parentId } from '#kernel/ids/ids';
+import type { Properties, Resource, ResourceKind, Resources } from '#resources';
+import { workspaceOf, workspaceType } from '#workspaces';
+import { badUri } from './errors.ts';
+import { digestOf, type Snapshots } from './snapshots.service.ts';
+
+const containerName = {
+  namePattern: /^[a-zA-Z0-9][a-zA-Z0-9._-]{0,254}$/,
+  nameRule: 'it begins with a letter or digit and has up to 255 letters, digits, dots, hyphens and underscores',
+} as const;
+const versionName = {
+  namePattern: /^[a-zA-Z0-9][a-zA-Z0-9._-]{0,29}$/,
+  nameRule: 'a version has 1 to 30 letters, digits, dots, hyphens and underscores',
+} as const;
+const described = ['description', 'tags', 'properties', 'isArchived', 'stage'] as const;
+
+const modelForms =
+  'a snapshot (azureml://snapshots/sha256:…), or files of a job (azureml://jobs/{job}/outputs/artifacts/paths/{path}, or runs:/{job}/{path})';
+
+/** Which run and path a model URI names, or undefined. */
+export function jobFilesOf(uri: string): { readonly runId: string; readonly path: string } | undefined {
+  const found =
+    /^(?:azureml:\/\/jobs\/([\w-]{1,255})\/outputs\/artifacts\/(?:paths\/)?|runs:\/([\w-]{1,255})\/)([^#?]*)$/.exec(
+      uri,
+    );
+  const runId = found?.[1] ?? found?.[2];
+  return runId === undefined ? undefined : { runId, path: (found?.[3] ?? '').replace(/\/+$/, '') };
+}
+
+const required = (id: string): string => {
+  const workspace = workspaceOf(id);
+  if (workspace === undefined)
+    throw new Failure({ kind: 'internal', code: 'InternalError', message: 'An asset stands outside any workspace.' });
+  return workspace;
+};
+
+export function createAssetKinds(deps: {
+  readonly resources: Resources;
+  readonly snapshots: Snapshots;
+}): readonly ResourceKind[] {
+  const { resources, snapshots } = deps;
+
+  const container = (plural: string, title: string): ResourceKind => ({
+    type: `${workspaceType}/${plural}`,
+    title,
+    ...containerName,
+    properties: assetContainer,
+    unserved: ['latestVersion', 'nextVersion'],
+    location: 'none',
+    normalise: ({ properties }, existing) => ({
+      ...existing?.properties,
+      ...properties,
+      isArchived: properties['isArchived'] ?? false,
+    }),
+    view: ({ properties }) => {
+      const latest = typeof properties['latestVersion'] === 'string' ? properties['latestVersion'] : null;
+      const next = latest !== null && /^\d+$/.test(latest) ? String(Number(latest) + 1) : latest === null ? '1' : null;
+      return { description: null, tags: {}, properties: {}, ...properties, latestVersion: latest, nextVersion: next };
+    },
+  });
+
+  /** What all versions share: content never changes after creation; the container learns the latest version. */
+  const version = (
+    plural: string,
+    title: string,
+    content: readonly string[],
+    kind: Pick<ResourceKind, 'properties' | 'validate' | 'create' | 'view'> & Partial<ResourceKind>,
+  ): ResourceKind => ({
+    type: `${workspaceType}/${plural}/versions`,
+    title,
+    ...versionName,
+    makesParent: true,
+    location: 'none',
+    normalise: ({ properties }, existing) => ({
+      ...existing?.properties,
+      ...properties,
+      isAnonymous: properties['isAnonymous'] ?? false,
+      isArchived: properties['isArchived'] ?? false,
+    }),
+    ...kind,
+    async validate(grant, draft, existing, id) {
+      const changed =
+        existing &&
+        content.find(
+          (name) =>
+            draft.properties[name] !== undefined &&
+            JSON.stringify(draft.properties[name]) !== JSON.stringify(existing.properties[name]),
+        );
+      if (changed !== undefined) {
+        throw new Failure({
+          kind: 'conflict',
+          code: 'VersionAlreadyExists',
+          target: `properties.${changed}`,
+          message: `This ${title} exists and its ${changed} cannot change. Register the new content as another version.`,
+        });
+      }
+      if (!existing) await kind.validate?.(grant, draft, existing, id);
+    },
+    async create(grant, resource) {
+      const made = (await kind.create?.(grant, resource)) ?? resource.properties;
+      await resources.change(grant, parentId(resource.id), (properties) => ({
+        ...properties,
+        latestVersion: resource.name,
+      }));
+      return made;
+    },
+    update: async (_grant, resource, before) => ({ ...before.properties, ...pick(resource.properties, described) }),
+    audit: {
+      write: activity('codeUri', 'properties.codeUri', 'properties.modelUri', 'properties.jobName', 'properties.image'),
+    },
+  });
+
+  async function modelContent(grant: Grant, resource: Resource): Promise<Properties> {
+    const uri = String(resource.properties['modelUri']);
+    const files = jobFilesOf(uri);
+    const taken = files
+      ? await snapshots.takeArtifacts(grant, required(resource.id), files.runId, files.path)
+      : await snapshots.get(grant, required(resource.id), uri);
+    return {
+      ...resource.properties,
+      jobName: resource.properties['jobName'] ?? files?.runId,
+      snapshot: taken.uri,
+      files: taken.files.length,
+      bytes: taken.bytes,
+    };
+  }
+
+  return [
+    container('codes', 'code'),
+    container('models', 'model'),
+    container('environments', 'environment'),
+    version('codes', 'code version', ['codeUri'], {
+      properties: codeVersion,
+      async validate(grant, draft, _existing, id) {
+        await snapshots.get(grant, required(id), String(draft.properties['codeUri']));
+      },
+      view: ({ properties }) => ({ description: null, tags: {}, properties: {}, ...properties }),
+    }),
+    version('models', 'model version', ['modelUri', 'modelType'], {
+      properties: modelVersion,
+      async validate(_grant, draft) {
+        const uri = String(draft.properties['modelUri']);
+        if (digestOf(uri) === undefined && jobFilesOf(uri) === undefined) throw badUri('modelUri', modelForms);
+      },
+      create: modelContent,
+      view: ({ properties }) => {
+        const { snapshot, files, bytes, ...shown } = properties;
+        // The Python SDK iterates `flavors` without looking whether it is there.
+        return {
+          description: null,
+          tags: {},
+          flavors: {},
+          modelType: 'custom_model',
+          ...shown,
+          properties: {
+            ...(shown['properties'] as object | undefined),
+            'strongroom.snapshot': snapshot,
+            'strongroom.files': String(files),
+            'strongroom.bytes': String(bytes),
+          },
+        };
+      },
+    }),
+    version('environments', 'environment version', ['image'], {
+      properties: environmentVersion,
+      unserved: ['condaFile', 'build', 'inferenceConfig', 'autoRebuild'],
+      view: ({ properties }) => ({
+        description: null,
+        tags: {},
+        properties: {},
+        osType: 'Linux',
+        environmentType: 'UserCreated',
+        ...properties,
+      }),
+    }),
+  ];
+}
+
+function pick(properties: Properties, names: readonly string[]): Properties {
+  return Object.fromEntries(
+    names.filter((name) => properties[name] !== undefined).map((name) => [name, properties[name]]),
+  );
+}

@@ -1,0 +1,76 @@
+// What can be wrong with a snapshot or an asset, as a table: one function for each, with a message that says what to do.
+
+import { Failure } from '#kernel/errors/failure';
+
+const invalid = (code: string, message: string, target?: string) =>
+  new Failure(target === undefined ? { kind: 'invalid', code, message } : { kind: 'invalid', code, message, target });
+
+export const notAnArchive = (cause?: unknown) =>
+  new Failure({
+    kind: 'invalid',
+    code: 'InvalidSnapshot',
+    message: 'The snapshot is not a tar archive. Send one, optionally compressed with gzip.',
+    cause,
+  });
+export const unsafePath = (path: string, why: string) =>
+  invalid(
+    'InvalidSnapshotPath',
+    `The snapshot holds '${path.slice(0, 200)}', ${why}. Leave it out (an .amlignore file names what stays behind).`,
+    path.slice(0, 200),
+  );
+export const notRegular = (path: string, type: string) =>
+  invalid(
+    'InvalidSnapshotEntry',
+    `The snapshot holds '${path.slice(0, 200)}', which is a ${type}. Only files and folders are taken: a link or a device could reach out of the snapshot.`,
+    path.slice(0, 200),
+  );
+export const duplicatePath = (path: string) =>
+  invalid('InvalidSnapshotPath', `The snapshot holds '${path.slice(0, 200)}' twice.`, path.slice(0, 200));
+export const tooManyFiles = (limit: number) =>
+  new Failure({
+    kind: 'tooLarge',
+    code: 'SnapshotTooManyFiles',
+    message: `The snapshot holds more than ${limit} files. Leave out what the code does not need with an .amlignore file.`,
+  });
+export const tooLarge = (limitBytes: number) =>
+  new Failure({
+    kind: 'tooLarge',
+    code: 'SnapshotTooLarge',
+    message: `The total snapshot size exceeds ${(limitBytes / 1048576).toFixed(1)} MB. Leave out what the code does not need with an .amlignore file, and keep data in a datastore.`,
+  });
+export const emptySnapshot = () => invalid('EmptySnapshot', 'The snapshot holds no file.');
+export const credentialFound = (path: string, what: string) =>
+  invalid(
+    'CredentialInSnapshot',
+    `'${path.slice(0, 200)}' seems to hold ${what}. Snapshots are kept and shown to everybody who may read the workspace: take it out, or send allowCredentials=true to keep it all the same (which is recorded).`,
+    path.slice(0, 200),
+  );
+export const snapshotMissing = (id: string) =>
+  new Failure({
+    kind: 'notFound',
+    code: 'SnapshotNotFound',
+    message: `There is no snapshot '${id.slice(0, 80)}' in this workspace. Upload it first (POST …/snapshots).`,
+  });
+export const fileMissing = (path: string) =>
+  new Failure({
+    kind: 'notFound',
+    code: 'FileNotFound',
+    message: `The snapshot holds no file '${path.slice(0, 200)}'.`,
+  });
+export const badUri = (property: string, forms: string) =>
+  invalid(
+    'InvalidAssetUri',
+    `properties.${property} is not a URI that this workspace can read. It takes ${forms}.`,
+    `properties.${property}`,
+  );
+export const nothingThere = (uri: string) =>
+  invalid(
+    'AssetContentNotFound',
+    `There are no files at '${uri.slice(0, 300)}'. Check the job's name and the path below its artifacts.`,
+    'properties.modelUri',
+  );
+export const wrongVersion = (version: string) =>
+  invalid(
+    'InvalidVersion',
+    `'${version.slice(0, 40)}' is no version: it takes 1 to 30 letters, digits, dots, hyphens and underscores.`,
+  );

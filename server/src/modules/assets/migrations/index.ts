@@ -1,0 +1,29 @@
+// Tables of every workspace database. Numbered, forward only.
+
+import type { MigrationSet } from '#kernel/database/database';
+
+export const assetTables: MigrationSet = {
+  module: 'assets',
+  migrations: [
+    {
+      name: '0001-snapshots',
+      up: `
+        CREATE TABLE snapshots (
+          digest TEXT NOT NULL COLLATE BINARY PRIMARY KEY,
+          files INTEGER NOT NULL,
+          bytes INTEGER NOT NULL,
+          created_at TEXT NOT NULL,
+          created_by TEXT NOT NULL
+        ) STRICT;
+        CREATE TABLE snapshot_files (
+          digest TEXT NOT NULL COLLATE BINARY REFERENCES snapshots(digest) ON DELETE CASCADE,
+          path TEXT NOT NULL COLLATE BINARY,
+          size INTEGER NOT NULL,
+          sha256 TEXT NOT NULL,
+          blob TEXT NOT NULL,
+          PRIMARY KEY (digest, path)
+        ) STRICT, WITHOUT ROWID;
+      `,
+    },
+  ],
+};

@@ -1,0 +1,61 @@
+// Routes of snapshots, on the resource manager's surface: a folder is sent as a tar archive, and files are read singly
+// (by people, and by a run that was given the snapshot as its input).
+
+import { snapshotAnswer } from '@strongroom/contract/assets';
+import { assetsActions } from '@strongroom/contract/assets.actions';
+import { Type } from '@strongroom/contract/schema';
+import { accessed, activity, json, needs, type Params, type Route, route } from '#kernel/http/route';
+import { snapshotLimits } from './archive.ts';
+import type { Snapshots } from './snapshots.service.ts';
+
+const path =
+  '/subscriptions/{subscription}/resourceGroups/{group}/providers/Microsoft.MachineLearningServices/workspaces/{workspace}';
+const workspaceOf = (p: Params) =>
+  `/subscriptions/${p['subscription']}/resourceGroups/${p['group']}/providers/Microsoft.MachineLearningServices/workspaces/${p['workspace']}`;
+
+export function snapshotRoutes(snapshots: Snapshots): readonly Route[] {
+  return [
+    route({
+      operation: 'Snapshots_Create',
+      surface: 'arm',
+      method: 'POST',
+      path: `${path}/snapshots`,
+      summary: 'Takes a folder, sent as a tar archive (gzip allowed), and keeps it by the digest of its content.',
+      access: needs(assetsActions.writeSnapshot, workspaceOf),
+      audit: activity('workspace', 'allowCredentials'),
+      query: Type.Object({
+        allowCredentials: Type.Optional(Type.Union([Type.Literal('true'), Type.Literal('false')])),
+      }),
+      body: { kind: 'stream', maxBytes: snapshotLimits.bytes + 16 * 1024 * 1024 },
+      responses: { 201: snapshotAnswer },
+      handle: async (grant, { params, query, body }) => {
+        const taken = await snapshots.take(grant, workspaceOf(params), body, {
+          allowCredentials: query.allowCredentials === 'true',
+        });
+        return json(201, { snapshotId: taken.digest, uri: taken.uri, files: taken.files.length, bytes: taken.bytes });
+      },
+    }),
+    route({
+      operation: 'Snapshots_GetFile',
+      surface: 'arm',
+      method: 'GET',
+      path: `${path}/snapshots/{digest}/files/{path+}`,
+      summary: 'Reads one file of a snapshot.',
+      access: needs(assetsActions.readSnapshot, (p) => `${workspaceOf(p)}/snapshots/${p['digest']}`),
+      audit: accessed('workspace', 'digest'),
+      handle: async (grant, { params }) => {
+        const { file, stream } = await snapshots.openFile(
+          grant,
+          workspaceOf(params),
+          params['digest'] ?? '',
+          params['path'] ?? '',
+        );
+        return {
+          status: 200,
+          body: stream,
+          headers: { 'content-length': String(file.size), etag: `"${file.sha256}"` },
+        };
+      },
+    }),
+  ];
+}

@@ -1,0 +1,227 @@
+// Snapshots: folders kept by the digest of their content. Taking the same folder twice keeps one; what was taken never
+// changes, so a job or a model that names a snapshot means those bytes for good. Files are sealed blobs under names of
+// ours; their paths are in the workspace's encrypted database.
+
+import { type Readable, Transform } from 'node:stream';
+import { storageActions } from '@strongroom/contract/storage.actions';
+import type { Grant } from '#kernel/authority/grant';
+import type { Clock } from '#kernel/clock/clock';
+import { createSha256 } from '#kernel/crypto/digest';
+import { randomUuid } from '#kernel/crypto/random';
+import { Failure } from '#kernel/errors/failure';
+import { type BlobStore, containerScope } from '#storage';
+import { artifactPrefix, type Workspace, type Workspaces } from '#workspaces';
+import { readArchive, safePath, snapshotLimits } from './archive.ts';
+import { credentialScanner } from './credentials.ts';
+import {
+  badUri,
+  credentialFound,
+  fileMissing,
+  nothingThere,
+  snapshotMissing,
+  tooLarge,
+  tooManyFiles,
+} from './errors.ts';
+import { filesOf, findFile, findSnapshot, insertSnapshot, type SnapshotFile } from './snapshots.store.ts';
+
+export type Snapshot = {
+  readonly digest: string;
+  readonly uri: string;
+  readonly files: readonly SnapshotFile[];
+  readonly bytes: number;
+};
+
+export type Snapshots = {
+  /** Takes a tar archive. All or nothing: what was written before a refusal is removed. */
+  take(
+    grant: Grant,
+    workspaceId: string,
+    archive: Readable,
+    options: { readonly allowCredentials: boolean },
+  ): Promise<Snapshot>;
+  /** Takes what a job left below its artifacts, so that a registered model can no longer change. */
+  takeArtifacts(grant: Grant, workspaceId: string, runId: string, path: string): Promise<Snapshot>;
+  /** @param uri `azureml://snapshots/sha256:…`. Throws `notFound`. */
+  get(grant: Grant, workspaceId: string, uri: string): Promise<Snapshot>;
+  openFile(
+    grant: Grant,
+    workspaceId: string,
+    digest: string,
+    path: string,
+  ): Promise<{ readonly file: SnapshotFile; readonly stream: Readable }>;
+};
+
+const uriOf = (digest: string) => `azureml://snapshots/${digest}`;
+const uriPattern = /^azureml:\/\/snapshots\/(sha256:[0-9a-f]{64})$/;
+
+/** The digest that a snapshot URI names, or undefined. */
+export const digestOf = (uri: string): string | undefined => uriPattern.exec(uri)?.[1];
+
+/** Over path, size and content of every file, in path order; length-prefixed, so that no two folders look alike. */
+export function snapshotDigest(files: readonly Pick<SnapshotFile, 'path' | 'size' | 'sha256'>[]): string {
+  const hash = createSha256();
+  hash.update('strongroom snapshot 1\n');
+  for (const { path, size, sha256 } of [...files].sort((a, b) => (a.path < b.path ? -1 : 1))) {
+    hash.update(`${Buffer.byteLength(path)}:${path}:${size}:${sha256}\n`);
+  }
+  return `sha256:${hash.hex()}`;
+}
+
+export function createSnapshots(deps: {
+  readonly workspaces: Workspaces;
+  readonly blobs: BlobStore;
+  readonly clock: Clock;
+}): Snapshots {
+  const { workspaces, blobs, clock } = deps;
+
+  function place(workspace: Workspace, datastore: 'workspaceblobstore' | 'workspaceartifactstore') {
+    const at = workspaces.container(workspace, datastore);
+    const as = (action: (typeof storageActions)[keyof typeof storageActions], reason: string) =>
+      workspaces.asIdentity(workspace, action, containerScope(at), reason);
+    return { ...at, as };
+  }
+
+  /** Keeps files as blobs; on any failure removes them again. */
+  async function keep(
+    grant: Grant,
+    workspace: Workspace,
+    fill: (put: (path: string, content: Readable) => Promise<void>) => Promise<void>,
+  ): Promise<Snapshot> {
+    const { account, container, as } = place(workspace, 'workspaceblobstore');
+    const folder = `snapshots/${randomUuid()}`;
+    const files: SnapshotFile[] = [];
+    const write = as(storageActions.writeBlobs, 'keep a snapshot');
+    const discard = () =>
+      blobs.removePrefix(as(storageActions.deleteBlobs, 'discard a snapshot'), {
+        account,
+        container,
+        prefix: `${folder}/`,
+      });
+    try {
+      await fill(async (path, content) => {
+        const blob = `${folder}/${files.length}`;
+        const info = await blobs.put(write, { account, container, name: blob }, content, {
+          maxBytes: snapshotLimits.bytes,
+        });
+        files.push({ path, size: info.size, sha256: info.sha256, blob });
+      });
+      const digest = snapshotDigest(files);
+      const bytes = files.reduce((sum, file) => sum + file.size, 0);
+      const database = await workspaces.database(grant, workspace.id);
+      const row = {
+        digest,
+        files: files.length,
+        bytes,
+        created_at: clock.now().toISOString(),
+        created_by: grant.actor.objectId,
+      };
+      const isNew = await database.write((tx) => insertSnapshot(tx, row, files));
+      if (!isNew) await discard();
+      return { digest, uri: uriOf(digest), files: isNew ? files : await filesOf(database.read, digest), bytes };
+    } catch (thrown) {
+      await discard();
+      throw thrown;
+    }
+  }
+
+  const snapshots: Snapshots = {
+    async take(grant, workspaceId, archive, { allowCredentials }) {
+      const workspace = await workspaces.get(grant, workspaceId);
+      return keep(grant, workspace, (put) =>
+        readArchive(archive, snapshotLimits, async (path, content) => {
+          let credential: string | undefined;
+          const scanner = credentialScanner((what) => {
+            credential = what;
+          });
+          content.on('error', (error) => scanner.destroy(error));
+          await put(path, content.pipe(scanner));
+          if (credential !== undefined && !allowCredentials) throw credentialFound(path, credential);
+        }),
+      );
+    },
+
+    async takeArtifacts(grant, workspaceId, runId, path) {
+      const workspace = await workspaces.get(grant, workspaceId);
+      const { account, container, as } = place(workspace, 'workspaceartifactstore');
+      const read = as(storageActions.readBlobs, 'register what a job left');
+      const root = `${artifactPrefix(runId)}${path === '' ? '' : safePath(path)}`;
+      const whole = await blobs.find(read, { account, container, name: root });
+      return keep(grant, workspace, async (put) => {
+        if (whole && path !== '') {
+          const { stream } = await blobs.open(read, { account, container, name: root });
+          return put(root.slice(root.lastIndexOf('/') + 1), stream);
+        }
+        const folder = root.endsWith('/') ? root : `${root}/`;
+        let count = 0;
+        let bytes = 0;
+        let marker: string | undefined;
+        do {
+          const page = await blobs.list(read, {
+            account,
+            container,
+            prefix: folder,
+            limit: 1000,
+            ...(marker === undefined ? {} : { marker }),
+          });
+          for (const blob of page.blobs) {
+            if (++count > snapshotLimits.files) throw tooManyFiles(snapshotLimits.files);
+            bytes += blob.size;
+            if (bytes > snapshotLimits.bytes) throw tooLarge(snapshotLimits.bytes);
+            const { stream } = await blobs.open(read, { account, container, name: blob.name });
+            await put(safePath(blob.name.slice(folder.length)), stream);
+          }
+          marker = page.nextMarker;
+        } while (marker !== undefined);
+        if (count === 0) throw nothingThere(`${runId}/${path}`);
+      });
+    },
+
+    async get(grant, workspaceId, uri) {
+      const digest = digestOf(uri);
+      if (digest === undefined)
+        throw badUri('codeUri', `the uri that POST …/snapshots answers, azureml://snapshots/sha256:…`);
+      const database = await workspaces.database(grant, workspaceId);
+      const row = await findSnapshot(database.read, digest);
+      if (!row) throw snapshotMissing(digest);
+      return { digest, uri: uriOf(digest), files: await filesOf(database.read, digest), bytes: row.bytes };
+    },
+
+    async openFile(grant, workspaceId, digest, path) {
+      const workspace = await workspaces.get(grant, workspaceId);
+      const database = await workspaces.database(grant, workspaceId);
+      if (!(await findSnapshot(database.read, digest))) throw snapshotMissing(digest);
+      const file = await findFile(database.read, digest, path);
+      if (!file) throw fileMissing(path);
+      const { account, container, as } = place(workspace, 'workspaceblobstore');
+      const { stream } = await blobs.open(as(storageActions.readBlobs, 'read a file of a snapshot'), {
+        account,
+        container,
+        name: file.blob,
+      });
+      return { file, stream: stream.pipe(verified(file)) };
+    },
+  };
+  return snapshots;
+}
+
+/** Fails the stream at its end if the bytes are not those that the digest promised. */
+function verified(file: SnapshotFile): Transform {
+  const hash = createSha256();
+  return new Transform({
+    transform(chunk: Buffer, _encoding, done) {
+      hash.update(chunk);
+      done(null, chunk);
+    },
+    flush(done) {
+      done(
+        hash.hex() === file.sha256
+          ? null
+          : new Failure({
+              kind: 'integrity',
+              code: 'SnapshotDamaged',
+              message: 'A file of the snapshot is not what was taken.',
+            }),
+      );
+    },
+  });
+}
