@@ -81,7 +81,11 @@ def download(wire, entry, target, bounds, headers=None, token=None):
             elif received > int(size):
                 raise SetupFailed("A file of the %s is larger than announced." % bounds.what)
             digest.update(chunk)
-            write_all(descriptor, chunk)
+            try:
+                write_all(descriptor, chunk)
+            except OSError as failure:
+                # Not the connection's fault, so another attempt would not help.
+                raise SetupFailed("The %s cannot be kept in the scratch space: %s." % (bounds.what, failure.strerror))
         if size is not None and received != int(size):
             raise Refused("It is shorter than announced.")
         if sha256 is not None and digest.hexdigest() != str(sha256).lower():

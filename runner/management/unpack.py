@@ -4,6 +4,7 @@ Promises: no absolute path, no .., no link that leaves the folder, nothing but f
 link, bounded entries, bytes and compression ratio. What breaks a rule refuses the whole image; nothing is skipped silently.
 Must never call tarfile's own extraction, whose rules differ between Python versions.
 """
+import errno
 import gzip
 import os
 import stat
@@ -20,6 +21,8 @@ MOST_RATIO = 200
 RATIO_FLOOR_BYTES = 64 * 1024 * 1024
 CHUNK_BYTES = 256 * 1024
 WHITEOUT = ".wh."
+#: What the readers raise on bytes that are no archive.
+UNREADABLE = (tarfile.TarError, zlib.error, EOFError, gzip.BadGzipFile, ValueError, OverflowError)
 
 
 class Allowance:
@@ -73,8 +76,12 @@ def unpack_layer(path, compressed, folder, allowance):
                 pass
     except BadPath as failure:
         raise SetupFailed("A layer of the image has a bad path. %s" % failure)
-    except (tarfile.TarError, zlib.error, EOFError, gzip.BadGzipFile, ValueError, OverflowError) as failure:
+    except UNREADABLE as failure:
         raise SetupFailed("A layer of the image is not a readable archive: %s" % type(failure).__name__)
+    except OSError as failure:
+        if failure.errno == errno.ENOSPC:
+            raise SetupFailed("The image does not fit into the scratch space of the deployment.")
+        raise SetupFailed("A layer of the image cannot be unpacked: %s." % failure.strerror)
 
 
 def _place(archive, member, folder):

@@ -2,6 +2,7 @@
 import gzip
 import io
 import os
+import random
 import tarfile
 import tempfile
 import unittest
@@ -84,6 +85,44 @@ class Unpack(unittest.TestCase):
             self.unpack(entry("c"), entry("d"), allowance=allowance)
         with self.assertRaisesRegex(SetupFailed, "too large"):
             self.unpack(entry("e", bytes(100000)), allowance=Allowance(total_bytes=50000))
+
+    def test_damaged_archives_are_refused_or_stay_in_the_folder(self):
+        raw = io.BytesIO()
+        with tarfile.open(fileobj=raw, mode="w", format=tarfile.PAX_FORMAT) as archive:
+            for info, content in (
+                entry("ä/" * 40 + "long", b"x" * 700),
+                entry("soft", kind=tarfile.SYMTYPE, link="ä"),
+                entry("hard", kind=tarfile.LNKTYPE, link="ä/" * 40 + "long"),
+                entry("folder/", kind=tarfile.DIRTYPE),
+            ):
+                archive.addfile(info, io.BytesIO(content))
+        seed = int(os.environ.get("STRONGROOM_FUZZ_SEED", "20240601"))
+        chance = random.Random(seed)
+        for round_number in range(200):
+            data = bytearray(raw.getvalue())
+            for _ in range(chance.randint(1, 6)):
+                data[chance.randrange(len(data))] = chance.choice((0, 47, 46, 49, 50, 255, chance.randrange(256)))
+            # Half of them with check sums that fit, so that more than the check sum is tried.
+            if round_number % 2:
+                for at in range(0, len(data) - 511, 512):
+                    block = data[at:at + 512]
+                    if block[257:262] == b"ustar":
+                        block[148:156] = b" " * 8
+                        data[at + 148:at + 156] = b"%06o\0 " % sum(block)
+            with open(self.layer, "wb") as target:
+                target.write(data)
+            inner = os.path.join(self.folder, str(round_number))
+            os.mkdir(inner)
+            try:
+                unpack_layer(self.layer, False, inner, Allowance(1000, 1 << 22))
+            except SetupFailed:
+                pass
+            self.assertEqual(sorted(os.listdir(self.temporary.name)), ["image", "layer"], "seed %d" % seed)
+            self.assertEqual(set(os.listdir(self.folder)), {str(number) for number in range(round_number + 1)})
+            for folder, folders, names in os.walk(inner):
+                for name in folders + names:
+                    real = os.path.realpath(os.path.join(folder, name))
+                    self.assertTrue(real.startswith(inner), "seed %d" % seed)
 
     def test_link_rule(self):
         for target, depth in (("a", 0), ("./a", 0), ("../a", 1), ("../../a/b", 2), ("..", 1), ("a/b/c", 0)):

@@ -1,7 +1,7 @@
 // What code in a sandbox cannot reach, use up or survive. Every test runs bubblewrap.
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
-import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
@@ -269,7 +269,7 @@ import { python, startJob, startUpstream } from ${JSON.stringify(new URL('./test
 const upstream = await startUpstream();
 const running = startJob(upstream, 'setsid sh -c "trap : TERM HUP INT; sleep 300 & sleep 300" & echo up; sleep 300');
 await running.saw(/up/);
-console.log('PID ' + running.sandbox.pid);
+console.log('FOLDER ' + upstream.folder + ' PID ' + running.sandbox.pid + '.');
 `;
     const agent = spawn(process.execPath, ['--input-type=module', '-e', script], {
       stdio: ['ignore', 'pipe', 'inherit'],
@@ -278,12 +278,13 @@ console.log('PID ' + running.sandbox.pid);
     agent.stdout.on('data', (chunk) => {
       said += chunk;
     });
-    await until(() => /PID \d+/.test(said), 'the other agent starts a sandbox');
+    await until(() => /PID \d+\./.test(said), 'the other agent starts a sandbox');
     const outermost = Number(/PID (\d+)/.exec(said)?.[1]);
     const all = [outermost, ...descendants(outermost)];
     assert.ok(all.length >= 4, String(all));
     agent.kill('SIGKILL');
     await until(() => !all.some(isAlive), 'every process of the sandbox ends');
+    rmSync(/FOLDER (\S+)/.exec(said)?.[1] ?? '', { recursive: true });
   });
 
   it('keeps tokens and code out of the arguments and environments that the host can see', async () => {

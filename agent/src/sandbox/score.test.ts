@@ -1,6 +1,6 @@
 // A deployment from its image to its answers: the scoring contract over the socket, and images that mean harm.
 import assert from 'node:assert/strict';
-import { createHash } from 'node:crypto';
+import { createHash, randomBytes } from 'node:crypto';
 import { existsSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { request as httpRequest, type IncomingHttpHeaders } from 'node:http';
 import { createServer } from 'node:net';
@@ -390,6 +390,16 @@ def run(d): return d
       assert.equal(existsSync('/etc/passwd'), true);
     });
   }
+
+  it('says so when an image does not fit into the scratch space', async () => {
+    const content = 'ab'.repeat(35 << 20);
+    const plain = image([tar([{ name: 'a', content }])], 'application/vnd.oci.image.layer.v1.tar');
+    for (const large of [plain, scriptImage('', { name: 'a', content: randomBytes(33 << 20).toString('latin1') })]) {
+      const end = await refusal(large);
+      assert.equal(end.reason, 'setup_failed');
+      assert.match(end.message ?? '', /scratch space/);
+    }
+  });
 
   it('refuses archives that unfold, multiply or are no archives', async () => {
     const bomb = gzipSync(
