@@ -1,0 +1,114 @@
+// The door of the monitoring module: health, metrics, the insights component of a workspace, and the records of scoring
+// requests.
+
+import { insightsProperties } from '@strongroom/contract/monitoring';
+import { monitoringActions } from '@strongroom/contract/monitoring.actions';
+import type { RequestObserver } from '#kernel/http/mount';
+import { activity, json, needs, open, route, unrecorded } from '#kernel/http/route';
+import type { Scheme } from '#kernel/http/surface';
+import type { Log } from '#kernel/log/log';
+import type { Module } from '#kernel/module';
+import type { ResourceKind } from '#resources';
+import { createMeters } from './meters.ts';
+import { createScoringRecords, type ScoringRecords } from './scoring.service.ts';
+import { createOperatorSurface } from './surface.ts';
+
+export { scoringTables } from './migrations/index.ts';
+export type { ScoringRecords } from './scoring.service.ts';
+
+export type MonitoringModule = Module & {
+  readonly kinds: readonly ResourceKind[];
+  readonly scoring: ScoringRecords;
+  readonly observe: RequestObserver;
+  /** Readiness begins when the server listens and ends when it stops. */
+  setReady(ready: boolean): void;
+};
+
+const insights: ResourceKind = {
+  type: 'Microsoft.Insights/components',
+  title: 'insights component',
+  namePattern: /^[a-zA-Z0-9][\w.()-]{0,259}$/,
+  nameRule: 'it has up to 260 letters, digits, dots, hyphens, underscores and parentheses',
+  properties: insightsProperties,
+  unserved: [
+    'Flow_Type',
+    'Request_Source',
+    'WorkspaceResourceId',
+    'IngestionMode',
+    'publicNetworkAccessForIngestion',
+    'publicNetworkAccessForQuery',
+    'DisableIpMasking',
+    'SamplingPercentage',
+  ],
+  location: 'required',
+  normalise: ({ properties }) => ({ Application_Type: 'web', RetentionInDays: 90, ...properties }),
+  // No instrumentation key: records are written by the gateway itself and read by role, so there is no key to leak.
+  view: (resource) => ({
+    ...resource.properties,
+    AppId: resource.uniqueId,
+    ApplicationId: resource.name,
+    provisioningState: resource.provisioningState,
+  }),
+  audit: { write: activity() },
+};
+
+export function createMonitoring(deps: {
+  readonly schemes: readonly Scheme[];
+  readonly subscriptionId: string;
+  readonly version: string;
+  readonly log: Log;
+}): MonitoringModule {
+  const meters = createMeters();
+  const scoring = createScoringRecords({ log: deps.log, meters });
+  let ready = false;
+  return {
+    name: 'monitoring',
+    kinds: [insights],
+    scoring,
+    observe: ({ surface, operation, status, milliseconds }) => {
+      meters.requests.inc({ surface, operation, status: String(status) });
+      meters.requestSeconds.observe({ surface }, milliseconds / 1000);
+    },
+    setReady: (value) => {
+      ready = value;
+    },
+    surfaces: [createOperatorSurface(deps.schemes)],
+    routes: [
+      route({
+        operation: 'Health_Live',
+        surface: 'operator',
+        method: 'GET',
+        path: '/healthz',
+        summary: 'Whether the process answers.',
+        access: open('a probe of the process has no credential and learns one word'),
+        audit: unrecorded('probes ask every few seconds'),
+        handle: () => json(200, { status: 'ok', version: deps.version }),
+      }),
+      route({
+        operation: 'Health_Ready',
+        surface: 'operator',
+        method: 'GET',
+        path: '/readyz',
+        summary: 'Whether the server takes requests.',
+        access: open('a probe of readiness has no credential and learns one word'),
+        audit: unrecorded('probes ask every few seconds'),
+        handle: () => json(ready ? 200 : 503, { status: ready ? 'ready' : 'starting or stopping' }),
+      }),
+      route({
+        operation: 'Metrics_Get',
+        surface: 'operator',
+        method: 'GET',
+        path: '/metrics',
+        summary: 'Counters in the text format of Prometheus.',
+        access: needs(monitoringActions.readMetrics, () => `/subscriptions/${deps.subscriptionId}`),
+        audit: unrecorded('scraped every few seconds; holds counts, no content'),
+        handle: async () => ({
+          status: 200,
+          body: await meters.registry.metrics(),
+          contentType: meters.registry.contentType,
+        }),
+      }),
+    ],
+    stop: scoring.flush,
+  };
+}

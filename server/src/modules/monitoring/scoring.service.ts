@@ -1,0 +1,83 @@
+// Records of scoring requests, and their counters. A request waits for nothing here: its record joins a bounded queue
+// that is written together with its neighbours. When the queue is full the oldest record gives way and is counted as
+// lost, because a web service must not stop answering when its telemetry cannot be written.
+
+import type { ScoringRecord } from '@strongroom/contract/monitoring';
+import type { Database } from '#kernel/database/database';
+import type { Log } from '#kernel/log/log';
+import type { Meters } from './meters.ts';
+import { insertRecords, latestRecords } from './scoring.store.ts';
+
+const queueMax = 10_000;
+const batchMax = 500;
+
+export type ScoringRecords = {
+  /** Never throws and never waits. `open` answers the database of the endpoint's workspace. */
+  record(open: () => Promise<Database>, workspaceId: string, record: ScoringRecord): void;
+  /** Newest first. What is queued is written before. */
+  latest(database: Database, endpoint: string, limit: number): Promise<readonly ScoringRecord[]>;
+  /** Resolves when everything queued so far is written or given up. */
+  flush(): Promise<void>;
+};
+
+export function createScoringRecords(deps: { readonly log: Log; readonly meters: Meters }): ScoringRecords {
+  type Waiting = {
+    readonly open: () => Promise<Database>;
+    readonly workspaceId: string;
+    readonly record: ScoringRecord;
+  };
+  let queue: Waiting[] = [];
+  let writing: Promise<void> | undefined;
+
+  async function drain(): Promise<void> {
+    while (queue.length > 0) {
+      const [first] = queue;
+      if (!first) return;
+      const batch = queue.filter((waiting) => waiting.workspaceId === first.workspaceId).slice(0, batchMax);
+      const taken = new Set(batch);
+      queue = queue.filter((waiting) => !taken.has(waiting));
+      try {
+        const database = await first.open();
+        await database.write((tx) =>
+          insertRecords(
+            tx,
+            batch.map(({ record }) => record),
+          ),
+        );
+      } catch (error) {
+        deps.meters.scoringRecordsLost.inc(batch.length);
+        deps.log.warn(
+          { error, count: batch.length, workspace: first.workspaceId },
+          'scoring requests could not be recorded',
+        );
+      }
+    }
+  }
+  const start = () => {
+    writing ??= drain().finally(() => {
+      writing = undefined;
+      if (queue.length > 0) start();
+    });
+  };
+
+  return {
+    record(open, workspaceId, record) {
+      const labels = { endpoint: record.Endpoint, deployment: record.Deployment };
+      deps.meters.scoringRequests.inc({ ...labels, status: String(record.StatusCode) });
+      deps.meters.scoringSeconds.observe(labels, record.Duration / 1000);
+      if (queue.length >= queueMax) {
+        queue.shift();
+        deps.meters.scoringRecordsLost.inc();
+      }
+      queue.push({ open, workspaceId, record });
+      start();
+    },
+    async latest(database, endpoint, limit) {
+      await writing;
+      return latestRecords(database, endpoint, limit);
+    },
+    async flush() {
+      while (writing) await writing;
+    },
+  };
+}
