@@ -1,0 +1,130 @@
+// What the log answers over HTTP, on the surface of the resource manager: Azure's activity log, and our own records,
+// checkpoints, proofs and verification. Reading is itself recorded.
+
+import {
+  ActivityEventList,
+  ActivityLogQuery,
+  AuditCheckpointList,
+  AuditCheckpointsQuery,
+  AuditConsistency,
+  AuditConsistencyQuery,
+  AuditEntryList,
+  AuditInclusion,
+  AuditInclusionQuery,
+  AuditRecordsQuery,
+  AuditVerification,
+  AuditVerifyRequest,
+} from '@strongroom/contract/audit';
+import { auditActions } from '@strongroom/contract/audit.actions';
+import type { Exchange } from '#kernel/http/exchange';
+import { accessed, activity, json, needs, type Params, type Route, route } from '#kernel/http/route';
+import { parseSelect } from './activity.ts';
+import type { AuditService } from './index.ts';
+import type { Page } from './query.ts';
+
+const root = () => '/';
+const subscription = (params: Params) => `/subscriptions/${params.subscriptionId}`;
+const eventsPath = '/providers/Microsoft.Insights/eventtypes/management/values';
+const ours = '/providers/Strongroom.Audit';
+
+/** Absolute, because clients follow it verbatim; everything else that was asked for is kept. */
+function withNextLink<T>({ value, skipToken }: Page<T>, { target }: Exchange): object {
+  if (skipToken === undefined) return { value };
+  const query = new URLSearchParams(target.query.raw);
+  query.set('$skipToken', skipToken);
+  return { value, nextLink: `${target.origin}${target.rawPath}?${query}` };
+}
+
+export function auditRoutes(audit: AuditService): readonly Route[] {
+  const events = (operation: string, path: string, scopeOf: (params: Params) => string) =>
+    route({
+      operation,
+      surface: 'arm',
+      method: 'GET',
+      path,
+      summary: 'Lists events of the activity log, newest first',
+      access: needs(auditActions.readActivityLog, scopeOf),
+      audit: accessed('$filter'),
+      query: ActivityLogQuery,
+      responses: { 200: ActivityEventList },
+      handle: async (_grant, { params, query, exchange }) => {
+        const select = parseSelect(query.$select);
+        const page = await audit.events(params.subscriptionId, query.$filter, query.$skipToken);
+        return json(200, withNextLink({ ...page, value: page.value.map(select) }, exchange));
+      },
+    });
+  const records = (operation: string, path: string, scopeOf: (params: Params) => string) =>
+    route({
+      operation,
+      surface: 'arm',
+      method: 'GET',
+      path,
+      summary: 'Lists records of the audit log, newest first',
+      access: needs(auditActions.readRecords, scopeOf),
+      audit: accessed('from', 'to', 'scope', 'correlationId', 'caller', 'operation', 'kind'),
+      query: AuditRecordsQuery,
+      responses: { 200: AuditEntryList },
+      handle: async (grant, { query, exchange }) =>
+        json(200, withNextLink(await audit.list(grant.scope, query), exchange)),
+    });
+  return [
+    events('ActivityLogs_List', `/subscriptions/{subscriptionId}${eventsPath}`, subscription),
+    events('TenantActivityLogs_List', eventsPath, root),
+    records('AuditRecords_ListBySubscription', `/subscriptions/{subscriptionId}${ours}/records`, subscription),
+    records('AuditRecords_List', `${ours}/records`, root),
+    route({
+      operation: 'AuditCheckpoints_List',
+      surface: 'arm',
+      method: 'GET',
+      path: `${ours}/checkpoints`,
+      summary: 'Lists signed checkpoints, newest first',
+      access: needs(auditActions.readCheckpoints, root),
+      audit: accessed(),
+      query: AuditCheckpointsQuery,
+      responses: { 200: AuditCheckpointList },
+      handle: async (_grant, { query, exchange }) => {
+        const page = await audit.checkpoints(query);
+        return json(200, { verifier: audit.verifierLine, ...withNextLink(page, exchange) });
+      },
+    }),
+    route({
+      operation: 'AuditProofs_GetInclusion',
+      surface: 'arm',
+      method: 'GET',
+      path: `${ours}/proofs/inclusion`,
+      summary: 'Proves that a record is in the log',
+      access: needs(auditActions.readProofs, root),
+      audit: accessed('sequence', 'size'),
+      query: AuditInclusionQuery,
+      responses: { 200: AuditInclusion },
+      handle: async (_grant, { query: { sequence, size } }) =>
+        json(200, await audit.proveInclusion(Number(sequence), size === undefined ? undefined : Number(size))),
+    }),
+    route({
+      operation: 'AuditProofs_GetConsistency',
+      surface: 'arm',
+      method: 'GET',
+      path: `${ours}/proofs/consistency`,
+      summary: 'Proves that the log was only ever appended to',
+      access: needs(auditActions.readProofs, root),
+      audit: accessed('from', 'to'),
+      query: AuditConsistencyQuery,
+      responses: { 200: AuditConsistency },
+      handle: async (_grant, { query: { from, to } }) =>
+        json(200, await audit.proveConsistency(Number(from), to === undefined ? undefined : Number(to))),
+    }),
+    route({
+      operation: 'Audit_Verify',
+      surface: 'arm',
+      method: 'POST',
+      path: `${ours}/verify`,
+      summary: 'Recomputes the audit log and reports what does not fit',
+      access: needs(auditActions.verify, root),
+      audit: activity(),
+      body: { kind: 'json', schema: AuditVerifyRequest, maxBytes: 1_048_576, optional: true },
+      responses: { 200: AuditVerification },
+      handle: async (_grant, { body, exchange }) =>
+        json(200, await audit.verify({ checkpoints: body?.checkpoints ?? [], signal: exchange.signal })),
+    }),
+  ];
+}

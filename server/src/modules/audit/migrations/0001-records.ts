@@ -1,0 +1,45 @@
+// The audit database: records in leaf order, roots of full tiles, the state of the appender, signed checkpoints. The
+// columns beside `record` are copies for queries; verification recomputes every one of them from the record.
+
+import type { Migration } from '#kernel/database/database';
+
+export const records: Migration = {
+  name: '0001-records',
+  up: `
+    create table audit_records (
+      sequence integer primary key,
+      leaf blob not null,
+      record text not null,
+      kind text not null collate binary,
+      time_ms integer not null,
+      activity integer not null,
+      scope text not null collate binary,
+      correlation text not null collate binary,
+      actor text not null collate binary,
+      intent integer
+    ) strict;
+    -- The residual conditions of most queries are answered from the index alone.
+    create index audit_records_by_time on audit_records (time_ms, activity, scope);
+    create index audit_records_by_correlation on audit_records (correlation, time_ms);
+    create index audit_records_by_scope on audit_records (scope, time_ms);
+    create index audit_records_by_actor on audit_records (actor, time_ms);
+
+    create table audit_tiles (
+      tile integer primary key,
+      root blob not null
+    ) strict;
+
+    create table audit_tree (
+      id integer primary key check (id = 1),
+      size integer not null,
+      hashes blob not null,
+      settled integer not null
+    ) strict;
+    insert into audit_tree (id, size, hashes, settled) values (1, 0, x'', 0);
+
+    create table audit_checkpoints (
+      size integer primary key,
+      time_ms integer not null,
+      note text not null
+    ) strict;`,
+};

@@ -1,0 +1,102 @@
+// Answers questions about the log: records as they are, and events as Azure's clients expect them. Newest first, page by
+// page; a page resumes after the last row that was seen, so that records which arrive meanwhile shift nothing.
+
+import type { ActivityEvent, AuditEntry, AuditRecordsQuery } from '@strongroom/contract/audit';
+import type { Database } from '#kernel/database/database';
+import { idKey } from '#kernel/ids/ids';
+import { activityEvent } from './activity.ts';
+import { type FoundRow, type Position, type RecordFilter, scanFound } from './audit.store.ts';
+import { invalidQuery } from './errors.ts';
+import { parseActivityFilter, requireInstant } from './filter.ts';
+import { decodeRecord } from './record.ts';
+
+export type Page<T> = { readonly value: readonly T[]; readonly skipToken: string | undefined };
+
+export type Queries = {
+  /** Records at or below `scope`. */
+  records(scope: string, query: AuditRecordsQuery): Promise<Page<AuditEntry>>;
+  /** The activity log of a subscription, or of the tenant alone when `subscriptionId` is undefined. */
+  events(
+    subscriptionId: string | undefined,
+    filter: string | undefined,
+    skipToken: string | undefined,
+  ): Promise<Page<ActivityEvent>>;
+};
+
+const recordsPage = 100;
+const recordsPageMax = 1_000;
+const eventsPage = 200;
+
+export function createQueries(database: Database): Queries {
+  async function page<T>(filter: RecordFilter, top: number, view: (row: FoundRow) => T): Promise<Page<T>> {
+    const rows = await scanFound(database, filter, top + 1);
+    const last = rows.length > top ? rows[top - 1] : undefined;
+    return { value: rows.slice(0, top).map(view), skipToken: last && formatPosition(last.time_ms, last.sequence) };
+  }
+
+  return {
+    records(scope, query) {
+      const top = Number(query.$top ?? recordsPage);
+      if (top > recordsPageMax) throw invalidQuery('$top', `A page holds at most ${recordsPageMax} records.`);
+      return page(
+        {
+          fromMs: requireInstant('from', query.from),
+          toMs: requireInstant('to', query.to),
+          within: [idKey(scope), ...(query.scope === undefined ? [] : [idKey(query.scope)])],
+          correlation: query.correlationId?.toLowerCase(),
+          actor: query.caller?.toLowerCase(),
+          operation: query.operation,
+          kind: query.kind,
+          before: parsePosition(query.$skipToken),
+        },
+        top,
+        ({ sequence, leaf, record }) => ({
+          sequence,
+          leafHash: Buffer.from(leaf).toString('base64'),
+          record: decodeRecord(record),
+        }),
+      );
+    },
+    events(subscriptionId, filter, skipToken) {
+      const { fromMs, toMs, narrow } = parseActivityFilter(filter ?? '');
+      const scope = subscriptionId === undefined ? '/' : idKey(`/subscriptions/${subscriptionId}`);
+      const within = [scope];
+      if (narrow?.by === 'resourceGroupName') within.push(idKey(`${scope}/resourcegroups/${narrow.value}`));
+      if (narrow?.by === 'resourceUri') within.push(idKey(`/${narrow.value}`));
+      return page(
+        {
+          fromMs,
+          toMs,
+          within,
+          tenantLevel: subscriptionId === undefined,
+          activityOnly: true,
+          correlation: narrow?.by === 'correlationId' ? narrow.value.toLowerCase() : undefined,
+          provider: narrow?.by === 'resourceProvider' ? narrow.value.toLowerCase() : undefined,
+          before: parsePosition(skipToken),
+        },
+        eventsPage,
+        eventOf,
+      );
+    },
+  };
+}
+
+function eventOf({ leaf, record, begun, sequence }: FoundRow): ActivityEvent {
+  const request = begun === null ? undefined : decodeRecord(begun);
+  return activityEvent({
+    leaf,
+    sequence,
+    record: decodeRecord(record),
+    begun: request?.kind === 'outcome' ? undefined : request,
+  });
+}
+
+const formatPosition = (timeMs: number, sequence: number) => `${timeMs}-${sequence}`;
+
+function parsePosition(token: string | undefined): Position | undefined {
+  if (token === undefined) return undefined;
+  const [, timeMs, sequence] = /^(\d{1,15})-(\d{1,15})$/.exec(token) ?? [];
+  if (timeMs === undefined)
+    throw invalidQuery('$skipToken', 'This $skipToken was not given out here. Follow nextLink.');
+  return { timeMs: Number(timeMs), sequence: Number(sequence) };
+}
