@@ -1,0 +1,216 @@
+// Routes that belong to no kind: discovery of the cloud, the subscription and its tenant, what is served, all resources of a
+// group, and polls of long-running operations.
+
+import { listWire, OperationStatusWire, SubscriptionWire } from '@strongroom/contract/resources';
+import { actionsOfType, resourcesActions } from '@strongroom/contract/resources.actions';
+import { Type } from '@strongroom/contract/schema';
+import type { Grant, Grants } from '#kernel/authority/grant';
+import type { Exchange } from '#kernel/http/exchange';
+import {
+  type Answer,
+  accessed,
+  empty,
+  json,
+  listing as listingAccess,
+  needs,
+  open,
+  type Params,
+  type Route,
+  route,
+  signedIn,
+  unrecorded,
+} from '#kernel/http/route';
+import { topLevelOf } from './catalog.ts';
+import { locationWire, metadataWire, subscriptionWire, tenantWire } from './discovery.ts';
+import { errors } from './errors.ts';
+import { readFilter } from './filter.ts';
+import type { Resource } from './kind.ts';
+import { readPaging } from './listing.ts';
+import type { Subscription } from './parts.ts';
+import { groupId, groupPath, groupType, subscriptionId, subscriptionPath } from './paths.ts';
+import type { Polls } from './polls.ts';
+import type { Providers } from './providers.ts';
+import { nextLink, type Serving } from './routes.ts';
+import { apiVersionOf } from './surface.ts';
+import { resourceWire } from './wire.ts';
+
+const everybody = 'every signed-in principal may know the one subscription and its tenant: its id is in every URL';
+const served = 'what a server serves is in its documentation';
+const quiet = unrecorded('discovery: answers the same to everybody and touches nothing');
+const Anything = Type.Unknown();
+
+export function builtinRoutes(parts: {
+  readonly serving: Serving;
+  readonly grants: Pick<Grants, 'mayAlso'>;
+  readonly subscription: Subscription;
+  readonly domain: string;
+  readonly providers: Providers;
+  readonly polls: Polls;
+}): readonly Route[] {
+  const { serving, grants, subscription, domain, providers, polls } = parts;
+  const { manager } = serving;
+
+  const requireSubscription = (params: Params) => {
+    if (params['subscriptionId']?.toLowerCase() !== subscription.id.toLowerCase())
+      throw errors.subscriptionNotFound(params['subscriptionId'] ?? '');
+  };
+
+  const told = (operation: string, path: string, summary: string, answer: (params: Params) => unknown): Route =>
+    route({
+      operation,
+      surface: 'arm',
+      method: 'GET',
+      path,
+      summary,
+      access: signedIn(path.includes('roviders') ? served : everybody),
+      audit: quiet,
+      responses: { 200: Anything },
+      handle: async (_grant, { params }) => {
+        if ('subscriptionId' in params) requireSubscription(params);
+        return json(200, answer(params));
+      },
+    });
+
+  async function everything(grant: Grant, under: string, exchange: Exchange): Promise<Answer> {
+    if (!(await manager.hasContainer(under))) {
+      if (grant.visibility?.all === true) throw errors.notFound(under);
+      return json(200, { value: [] });
+    }
+    const wanted = readFilter(exchange.target.query.get('$filter'));
+    const mayShow = (resource: Resource) =>
+      grant.visibility?.all === true || grants.mayAlso(grant, actionsOfType(resource.type).read, resource.id);
+    const page = await serving.listing.control({
+      ...readPaging(exchange.target.query.values),
+      type: wanted.type,
+      under,
+      shows: (resource) =>
+        resource.type !== groupType &&
+        topLevelOf(resource.id) === undefined &&
+        (wanted.name === undefined || wanted.name === resource.name.toLowerCase()) &&
+        mayShow(resource),
+    });
+    return json(200, {
+      value: page.resources.map((resource) => {
+        const {
+          properties: _kept,
+          etag: _etag,
+          systemData: _stamp,
+          ...envelope
+        } = resourceWire(undefined, resource, exchange);
+        return { ...envelope, provisioningState: resource.provisioningState };
+      }),
+      ...(page.next === undefined ? {} : { nextLink: nextLink(exchange, page.next) }),
+    });
+  }
+
+  const pollPath = `${subscriptionPath}/providers/{namespace}/locations/{location}`;
+  const ownPolls = 'who began an operation may follow it; everybody else needs to read its resource, which is checked';
+
+  return [
+    route({
+      operation: 'Metadata_Endpoints',
+      surface: 'arm',
+      method: 'GET',
+      path: '/metadata/endpoints',
+      summary: 'Where this cloud is: what clients read before anybody can sign in.',
+      access: open('clients read it to learn where to sign in'),
+      audit: quiet,
+      responses: { 200: Anything },
+      handle: (_grant, { exchange }) => json(200, metadataWire(apiVersionOf(exchange), exchange.target.origin, domain)),
+    }),
+    told('Tenants_List', '/tenants', 'Lists the tenant of this installation.', () => ({
+      value: [tenantWire(subscription, domain)],
+    })),
+    told('Subscriptions_List', '/subscriptions', 'Lists the subscription of this installation.', () => ({
+      value: [subscriptionWire(subscription)],
+      count: { type: 'Total', value: 1 },
+    })),
+    route({
+      operation: 'Subscriptions_Get',
+      surface: 'arm',
+      method: 'GET',
+      path: subscriptionPath,
+      summary: 'Reads the subscription.',
+      access: needs(resourcesActions.readSubscription, subscriptionId),
+      audit: accessed('subscriptionId'),
+      responses: { 200: SubscriptionWire },
+      handle: (_grant, { params }) => {
+        requireSubscription(params);
+        return json(200, subscriptionWire(subscription));
+      },
+    }),
+    told(
+      'Subscriptions_ListLocations',
+      `${subscriptionPath}/locations`,
+      'Lists the locations of the subscription.',
+      () => ({
+        value: [locationWire(subscription)],
+      }),
+    ),
+    told('Providers_ListAtTenant', '/providers', 'Lists the namespaces that are served.', () => ({
+      value: providers.list(),
+    })),
+    told('Providers_List', `${subscriptionPath}/providers`, 'Lists the namespaces that are served.', () => ({
+      value: providers.list(),
+    })),
+    told('Providers_Get', `${subscriptionPath}/providers/{namespace}`, 'Reads one namespace.', (params) =>
+      providers.get(params['namespace'] ?? ''),
+    ),
+    told('Providers_Operations', '/providers/{namespace}/operations', 'Lists what roles can permit.', (params) => ({
+      value: providers.operations(params['namespace'] ?? ''),
+    })),
+    route({
+      operation: 'Resources_List',
+      surface: 'arm',
+      method: 'GET',
+      path: `${subscriptionPath}/resources`,
+      summary: 'Lists the top-level resources of the subscription that the caller may see.',
+      access: listingAccess(resourcesActions.readResources, subscriptionId),
+      audit: accessed(),
+      responses: { 200: listWire(Anything) },
+      handle: (grant, { params, exchange }) => everything(grant, subscriptionId(params), exchange),
+    }),
+    route({
+      operation: 'Resources_ListByResourceGroup',
+      surface: 'arm',
+      method: 'GET',
+      path: `${groupPath}/resources`,
+      summary: 'Lists the top-level resources of a group that the caller may see.',
+      access: listingAccess(resourcesActions.readGroupResources, groupId),
+      audit: accessed('resourceGroupName'),
+      responses: { 200: listWire(Anything) },
+      handle: (grant, { params, exchange }) => everything(grant, groupId(params), exchange),
+    }),
+    route({
+      operation: 'ResourceGroups_CheckExistence',
+      surface: 'arm',
+      method: 'HEAD',
+      path: groupPath,
+      summary: 'Says whether a resource group exists: 204, or 404.',
+      access: needs(resourcesActions.readGroup, groupId),
+      audit: accessed('resourceGroupName'),
+      handle: async (_grant, { params }) => empty((await manager.find(groupId(params))) === undefined ? 404 : 204),
+    }),
+    route({
+      operation: 'Operations_GetStatus',
+      surface: 'arm',
+      method: 'GET',
+      path: `${pollPath}/operationsStatus/{operationId}`,
+      summary: 'Reads how far a long-running operation is.',
+      access: signedIn(ownPolls),
+      audit: unrecorded('a poll of an operation that is itself recorded'),
+      responses: { 200: OperationStatusWire },
+      handle: (grant, { params, exchange }) => polls.status(grant, params, exchange),
+    }),
+    route({
+      operation: 'Operations_GetResult',
+      surface: 'arm',
+      method: 'GET',
+      path: `${pollPath}/operationResults/{operationId}`,
+      summary: 'Answers 202 while a long-running operation runs, then its result.',
+      access: signedIn(ownPolls),
+      audit: unrecorded('a poll of an operation that is itself recorded'),
+      handle: (grant, { params, exchange }) => polls.result(grant, params, exchange),
+    }),
+  ];
+}

@@ -1,0 +1,119 @@
+// This module's failures, as a table: Azure's codes where Azure has one, and messages that say what to do.
+
+import { Failure, type FailureDetail, type FailureInit, type FailureKind } from '#kernel/errors/failure';
+
+const fail =
+  <A extends readonly unknown[]>(kind: FailureKind, code: string, message: (...args: A) => string) =>
+  (...args: A): Failure =>
+    new Failure({ kind, code, message: message(...args) });
+
+const short = (text: string) => (text.length > 200 ? `${text.slice(0, 200)}…` : text);
+
+export const errors = {
+  missingApiVersion: fail(
+    'invalid',
+    'MissingApiVersionParameter',
+    () => 'The api-version query parameter (?api-version=) is required for all requests.',
+  ),
+  invalidApiVersion: fail(
+    'invalid',
+    'InvalidApiVersionParameter',
+    (version: string) =>
+      `The api-version '${short(version)}' is invalid. Send a date, with -preview if you mean one: 2022-10-01.`,
+  ),
+  subscriptionNotFound: fail(
+    'notFound',
+    'SubscriptionNotFound',
+    (id: string) => `The subscription '${short(id)}' could not be found.`,
+  ),
+  groupNotFound: fail(
+    'notFound',
+    'ResourceGroupNotFound',
+    (name: string) => `Resource group '${short(name)}' could not be found. Create it first.`,
+  ),
+  parentNotFound: fail(
+    'notFound',
+    'ParentResourceNotFound',
+    (id: string) => `The parent resource '${short(id)}' could not be found. Create it first.`,
+  ),
+  notFound: fail('notFound', 'ResourceNotFound', (id: string) => `The resource '${short(id)}' was not found.`),
+  unknownType: fail(
+    'notFound',
+    'InvalidResourceType',
+    (type: string) => `The resource type '${short(type)}' is not served here. GET /providers lists those that are.`,
+  ),
+  operationNotFound: fail(
+    'notFound',
+    'OperationNotFound',
+    (id: string) => `The operation '${short(id)}' was not found. Operations are kept for seven days.`,
+  ),
+  parentNotReady: fail(
+    'conflict',
+    'ParentResourceNotReady',
+    (id: string, state: string) =>
+      `The parent resource '${short(id)}' is in state ${state}. Wait until it is Succeeded, then try again.`,
+  ),
+  busy: fail(
+    'conflict',
+    'AnotherOperationInProgress',
+    (id: string, state: string) =>
+      `The resource '${short(id)}' is in state ${state}: another operation is in progress. Wait for it, then try again.`,
+  ),
+  immutable: fail(
+    'conflict',
+    'Conflict',
+    (title: string, id: string) =>
+      `The ${title} '${short(id)}' exists, and a ${title} cannot be changed. Use a new name.`,
+  ),
+  changedMeanwhile: fail(
+    'conflict',
+    'Conflict',
+    (id: string) => `The resource '${short(id)}' was removed or replaced meanwhile. Read it, then try again.`,
+  ),
+  locationChanged: fail(
+    'conflict',
+    'InvalidResourceLocation',
+    (id: string, location: string) =>
+      `The resource '${short(id)}' exists in location '${location}', which cannot be changed. Send that location.`,
+  ),
+  precondition: fail(
+    'precondition',
+    'PreconditionFailed',
+    (header: string) =>
+      `The condition in ${header} does not hold for the resource as it is now. Read it, then try again.`,
+  ),
+  throttled: fail(
+    'unavailable',
+    'ServerBusy',
+    (id: string) => `Too many requests wait for '${short(id)}'. Try again in a moment.`,
+  ),
+  notAllowedInline: fail('notImplemented', 'NotSupported', (what: string) => `${what} is not supported here.`),
+  tooMany: fail(
+    'invalid',
+    'ResponseTooLarge',
+    () => 'Too many resources would have to be looked through for this list. Ask below a narrower scope.',
+  ),
+  badSkip: fail(
+    'invalid',
+    'InvalidSkipToken',
+    () => 'The $skip or $skipToken is not one that this list gave out. Follow nextLink as it is, or start again.',
+  ),
+  accessDenied: fail(
+    'forbidden',
+    'AuthorizationFailed',
+    (name: string, objectId: string, what: string, id: string) =>
+      `The client '${short(name)}' with object id '${objectId}' does not have authorization to ${what} '${short(id)}'.`,
+  ),
+};
+
+/** What is wrong with a body, in one answer: every place with its path. */
+export function invalidContent(details: readonly FailureDetail[]): Failure {
+  const shown = details.slice(0, 20);
+  const init: FailureInit = {
+    kind: 'invalid',
+    code: 'InvalidRequestContent',
+    message: `The body is not valid: ${shown.map((detail) => detail.message).join('; ')}.`,
+    details: shown,
+  };
+  return new Failure(shown[0]?.target === undefined ? init : { ...init, target: shown[0].target });
+}

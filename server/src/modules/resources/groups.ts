@@ -1,0 +1,16 @@
+// Resource groups: what everything else stands in. A kind like any other, with nothing behind it; removing one removes all
+// that it holds, as a long-running operation.
+
+import { Type } from '@strongroom/contract/schema';
+import type { ResourceKind } from './kind.ts';
+import { groupType } from './paths.ts';
+
+export const groupKind: ResourceKind = {
+  type: groupType,
+  title: 'resource group',
+  namePattern: /^[\w().-]{0,89}[\w()-]$/,
+  nameRule: '1 to 90 letters, digits, underscores, hyphens, parentheses and periods, not ending with a period.',
+  properties: Type.Object({}),
+  location: 'required',
+  longRunning: 'remove',
+};

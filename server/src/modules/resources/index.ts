@@ -1,0 +1,133 @@
+// The door of the resource manager. Wiring, in the order of the dependency table: compose makes it first; the other
+// modules take `resources` and `onRemoved`; at last compose hands their kinds to `routesFor`, and mounts `routes` together with
+// what that answers. No kind is known, and no resource of it can be made, before.
+
+import type { Grants } from '#kernel/authority/grant';
+import type { Clock } from '#kernel/clock/clock';
+import { randomUuid } from '#kernel/crypto/random';
+import type { Database } from '#kernel/database/database';
+import type { Route } from '#kernel/http/route';
+import type { Scheme } from '#kernel/http/surface';
+import { type Log, silentLog } from '#kernel/log/log';
+import type { Module } from '#kernel/module';
+import type { Tasks } from '#kernel/tasks/tasks';
+import { builtinRoutes } from './builtin.routes.ts';
+import { createCatalog } from './catalog.ts';
+import { groupKind } from './groups.ts';
+import { createGuard } from './guard.ts';
+import { createHomes, type HomeOf } from './homes.ts';
+import type { ResourceKind, Resources } from './kind.ts';
+import { createListing } from './listing.ts';
+import { createLocks } from './locks.ts';
+import { createMaking } from './making.ts';
+import { createManager } from './manager.ts';
+import { resourceTables } from './migrations/resources.ts';
+import { createOperations, operationTask } from './operations.ts';
+import { type Identities, type Parts, present, type RemovalListener, type Subscription } from './parts.ts';
+import { createPolls } from './polls.ts';
+import { createProviders } from './providers.ts';
+import { createRemoval, type Removal } from './removal.ts';
+import { routesOf, type Serving } from './routes.ts';
+import { createService } from './service.ts';
+import { createArmSurface } from './surface.ts';
+
+export type { HomeOf } from './homes.ts';
+export type {
+  Creator,
+  Draft,
+  Properties,
+  ProvisioningState,
+  Resource,
+  ResourceAction,
+  ResourceIdentity,
+  ResourceKind,
+  Resources,
+  SystemData,
+} from './kind.ts';
+export { resourceTables } from './migrations/resources.ts';
+export type { Identities, RemovalListener, Subscription } from './parts.ts';
+export { collectionPath, containerId, itemId, itemPath, paramOf } from './paths.ts';
+export { apiVersionOf } from './surface.ts';
+export { resourceWire } from './wire.ts';
+
+export type ResourcesModule = Module & {
+  readonly resources: Resources;
+  /** Makes kinds known and answers their routes. Throws on a type that is known already. */
+  routesFor(kinds: readonly ResourceKind[]): readonly Route[];
+  /** Told when what stood behind a resource is gone: what was attached at or below its id (role assignments) goes too. */
+  onRemoved(listener: RemovalListener): void;
+};
+
+export function createResources(deps: {
+  /** The control database, migrated with `resourceTables`. */
+  readonly database: Database;
+  readonly clock: Clock;
+  /** `enqueue` is called late: tasks may be made after the modules whose handlers they need. */
+  readonly tasks: Pick<Tasks, 'enqueue'>;
+  readonly grants: Pick<Grants, 'also' | 'mayAlso' | 'system'>;
+  readonly identities: Identities;
+  readonly homeOf: HomeOf;
+  readonly subscription: Subscription;
+  /** Host and port that names of vaults and accounts end with: `localhost:8443`. */
+  readonly domain: string;
+  readonly schemes: readonly Scheme[];
+  readonly log?: Log;
+}): ResourcesModule {
+  const { database, clock, tasks, grants, identities, subscription, domain } = deps;
+  const log = deps.log ?? silentLog;
+  const listeners: RemovalListener[] = [];
+  const sweeps = new Set<Promise<void>>();
+  const homes = createHomes({ control: database, homeOf: deps.homeOf, opened: (home) => sweepLater(home) });
+  const parts: Parts = {
+    control: database,
+    homes,
+    catalog: createCatalog(),
+    clock,
+    grants,
+    identities,
+    locks: createLocks(),
+    log,
+    subscription,
+    holder: randomUuid(),
+    enqueue: (tx, task) => tasks.enqueue(tx, task),
+    listeners,
+  };
+  const making = createMaking(parts);
+  // Operations remove, and a removal waits for operations on what it removes: one of the two is named before it is made.
+  const operations = createOperations(parts, { making, removal: (): Removal => removal });
+  const removal = createRemoval(parts, operations.finish);
+  const manager = createManager(parts, { making, removal, operations });
+  const listing = createListing(homes, (stored) => present(parts, stored));
+  const guard = createGuard(grants);
+  const serving: Serving = { manager, listing, guard, location: subscription.location };
+  const polls = createPolls({ catalog: parts.catalog, manager, operations, grants });
+  const providers = createProviders(parts.catalog, subscription);
+
+  function sweepLater(home: Database): void {
+    const sweep = manager
+      .sweep(home)
+      .catch((error: unknown) => log.error({ module: 'resources', error }, 'a database was not swept'))
+      .finally(() => void sweeps.delete(sweep));
+    sweeps.add(sweep);
+  }
+
+  function routesFor(kinds: readonly ResourceKind[]): readonly Route[] {
+    for (const kind of kinds) parts.catalog.add(kind);
+    return kinds.flatMap((kind) => routesOf(kind, serving));
+  }
+
+  return {
+    name: 'resources',
+    surfaces: [createArmSurface({ tenantId: subscription.tenantId, schemes: deps.schemes })],
+    routes: [...routesFor([groupKind]), ...builtinRoutes({ serving, grants, subscription, domain, providers, polls })],
+    migrations: resourceTables,
+    tasks: { [operationTask]: operations.handler },
+    resources: createService({ manager, listing, guard }),
+    routesFor,
+    onRemoved: (listener) => void listeners.push(listener),
+    start: () => manager.sweep(database),
+    async stop() {
+      await Promise.allSettled(sweeps);
+    },
+  };
+}

@@ -1,0 +1,51 @@
+// Tables of the resource manager. `resources` exists in the control database and in every home of children (a
+// workspace's own encrypted database); `operations` is read and written in the control database only.
+// `id_key` is what ids are compared by; every text column compares byte by byte.
+
+import type { MigrationSet } from '#kernel/database/database';
+
+/** Applied to the control database and, unchanged, to every database that `homeOf` answers. */
+export const resourceTables: MigrationSet = {
+  module: 'resources',
+  migrations: [
+    {
+      name: 'resources',
+      up: `
+        create table resources (
+          id_key text not null collate binary primary key,
+          id text not null,
+          type_key text not null collate binary,
+          type text not null,
+          name text not null,
+          location text,
+          tags text not null,
+          kind text,
+          sku text,
+          identity text,
+          properties text not null,
+          state text not null check (state in ('Creating', 'Updating', 'Deleting', 'Succeeded', 'Failed', 'Canceled')),
+          etag text not null,
+          unique_id text not null collate binary unique,
+          system_data text not null,
+          creator text not null,
+          created_at text not null,
+          operation_id text,
+          holder text
+        ) strict;
+        create index resources_type on resources (type_key, id_key);
+        create table operations (
+          id text not null collate binary primary key,
+          resource_id text not null,
+          verb text not null check (verb in ('create', 'remove')),
+          status text not null check (status in ('InProgress', 'Succeeded', 'Failed')),
+          actor_id text not null,
+          actor_tenant text not null,
+          started_at text not null,
+          ended_at text,
+          error text
+        ) strict, without rowid;
+        create index operations_ended on operations (ended_at) where ended_at is not null;
+      `,
+    },
+  ],
+};

@@ -1,0 +1,65 @@
+// Answers to those who wait for a long-running operation. Who began it may follow it with no role at all (after a removal
+// there may be none left to have); whoever else asks must be allowed to read the resource. To others it does not exist.
+
+import { actionsOfType } from '@strongroom/contract/resources.actions';
+import type { Grant, Grants } from '#kernel/authority/grant';
+import { Failure } from '#kernel/errors/failure';
+import type { Exchange } from '#kernel/http/exchange';
+import { type Answer, empty, json, type Params } from '#kernel/http/route';
+import { type Catalog, readId } from './catalog.ts';
+import { errors } from './errors.ts';
+import type { Manager } from './manager.ts';
+import type { Operation } from './operations.store.ts';
+import type { Operations } from './operations.ts';
+import { operationLinks, resourceWire, statusWire } from './wire.ts';
+
+const soon = { 'retry-after': '1' } as const;
+
+export function createPolls(parts: {
+  readonly catalog: Catalog;
+  readonly manager: Manager;
+  readonly operations: Operations;
+  readonly grants: Pick<Grants, 'mayAlso'>;
+}) {
+  const { catalog, manager, operations, grants } = parts;
+
+  async function visible(grant: Grant, params: Params): Promise<Operation> {
+    const id = params['operationId'] ?? '';
+    const operation = await operations.find(id.toLowerCase());
+    if (operation === undefined) throw errors.operationNotFound(id);
+    const isOwn = operation.actorId === grant.actor.objectId && operation.actorTenant === grant.actor.tenantId;
+    const { type } = readId(operation.resourceId);
+    if (!isOwn && !grants.mayAlso(grant, actionsOfType(type).read, operation.resourceId))
+      throw errors.operationNotFound(id);
+    return operation;
+  }
+
+  return {
+    async status(grant: Grant, params: Params, exchange: Exchange): Promise<Answer> {
+      const operation = await visible(grant, params);
+      const path = exchange.target.rawPath.replace(/^\/+/, '/');
+      return json(200, statusWire(operation, path), operation.status === 'InProgress' ? soon : {});
+    },
+
+    async result(grant: Grant, params: Params, exchange: Exchange): Promise<Answer> {
+      const operation = await visible(grant, params);
+      if (operation.status === 'InProgress') {
+        const at = {
+          subscriptionId: params['subscriptionId'] ?? '',
+          namespace: params['namespace'] ?? '',
+          location: params['location'] ?? '',
+        };
+        return empty(202, { ...soon, location: operationLinks(exchange, operation, at).result });
+      }
+      if (operation.error) throw new Failure({ ...operation.error, target: operation.resourceId });
+      const resource = operation.verb === 'create' ? await manager.find(operation.resourceId) : undefined;
+      // Never 204: clients of one generation take it for an unexpected status.
+      if (resource === undefined) return empty(200);
+      const { type } = readId(resource.id);
+      // Following an operation is not reading its resource.
+      if (!grants.mayAlso(grant, actionsOfType(type).read, resource.id)) return empty(200);
+      return json(200, resourceWire(catalog.find(type), resource, exchange));
+    },
+  };
+}
+export type Polls = ReturnType<typeof createPolls>;

@@ -1,0 +1,116 @@
+// Removes a resource with everything below it, deepest first. Every step is idempotent: after a crash it starts again and
+// finds less. The row goes last, so that nothing exists that nobody can name.
+
+import type { Grant } from '#kernel/authority/grant';
+import type { Database } from '#kernel/database/database';
+import { asFailure } from '#kernel/errors/failure';
+import { isGroupOrAbove, topLevelOf } from './catalog.ts';
+import { errors } from './errors.ts';
+import type { Resource } from './kind.ts';
+import { amend, hasSystemIdentity, isBusy, type Parts } from './parts.ts';
+import { deleteResource, findResource, rowsBelow, type Stored, updateResource } from './resources.store.ts';
+
+const batchRows = 200;
+/** More than a million things below one resource are no accident; each round removes or throws. */
+const roundsMax = 10_000;
+const triesMax = 5;
+
+export function createRemoval(parts: Parts, finishOperation: (id: string) => Promise<void>) {
+  const { catalog, homes, identities, grants, listeners, locks, log } = parts;
+
+  /** Children, what stands behind it, its identity, what was attached to it, its row. */
+  async function finish(grant: Grant, home: Database, resource: Resource): Promise<void> {
+    await removeBelow(home, resource);
+    await catalog.find(resource.type)?.remove?.(grant, resource);
+    if (hasSystemIdentity(resource.identity)) await identities.remove(resource.id);
+    for (const listener of listeners) await listener(grant, resource.id);
+    await home.write((tx) => deleteResource(tx, resource));
+  }
+
+  async function removeBelow(home: Database, resource: Resource): Promise<void> {
+    for (const database of new Set([home, ...(await ownHome(resource))])) {
+      for (let round = 0; ; round++) {
+        if (round >= roundsMax) throw errors.busy(resource.id, 'Deleting');
+        const rows = await rowsBelow(database, resource.id, batchRows);
+        if (rows.length === 0) break;
+        await removeRows(database, rows, resource);
+      }
+    }
+  }
+
+  /** A key that is refused must not make a resource undeletable: what lies in its home is unreadable, and goes with the key. */
+  async function ownHome(resource: Resource): Promise<readonly Database[]> {
+    const ownsNone = isGroupOrAbove(resource.id) || topLevelOf(resource.id) !== undefined;
+    if (ownsNone) return [];
+    try {
+      return [await homes.below(resource)];
+    } catch (thrown) {
+      const failure = asFailure(thrown);
+      if (!['forbidden', 'notFound', 'gone'].includes(failure.kind)) throw failure;
+      log.warn(
+        { module: 'resources', error: failure },
+        'children were not removed one by one: their home does not open',
+      );
+      return [];
+    }
+  }
+
+  async function removeRows(database: Database, rows: readonly Stored[], root: Resource): Promise<void> {
+    const plain = rows.filter((stored) => isPlain(stored));
+    if (plain.length === rows.length) {
+      await database.write(async (tx) => {
+        for (const { resource } of plain) await deleteResource(tx, resource);
+      });
+      return;
+    }
+    for (const { resource } of rows) await removeRow(database, resource, root);
+  }
+
+  /** Nothing stands behind it: the row is all there is. */
+  function isPlain(stored: Stored): boolean {
+    const { resource } = stored;
+    const isChild = topLevelOf(resource.id) !== undefined;
+    const hasMore = catalog.find(resource.type)?.remove !== undefined || hasSystemIdentity(resource.identity);
+    return isChild && !hasMore && !isBusy(parts, stored);
+  }
+
+  async function removeRow(database: Database, row: Resource, root: Resource): Promise<void> {
+    const grant = grants.system(`removes ${row.id} together with ${root.id}`);
+    for (let attempt = 0; attempt < triesMax; attempt++) {
+      const before = await findResource(database.read, row.id);
+      if (before === undefined) return;
+      // Something long is at work on it: let it end, then remove what it made.
+      const ended = isBusy(parts, before) ? before.operationId : undefined;
+      if (ended !== undefined) await finishOperation(ended);
+      const done = await locks(row.id, async () => {
+        const stored = await findResource(database.read, row.id);
+        if (stored === undefined) return true;
+        if (isBusy(parts, stored) && stored.operationId !== ended) return false;
+        await removeNow(grant, database, stored);
+        return true;
+      });
+      if (done) return;
+    }
+    throw errors.busy(row.id, 'Updating');
+  }
+
+  /** Marks and removes within the caller's lock. A failure leaves the resource Failed, to be removed again. */
+  async function removeNow(grant: Grant, database: Database, stored: Stored): Promise<void> {
+    const { resource } = stored;
+    const marked: Stored = {
+      resource: { ...resource, provisioningState: 'Deleting' },
+      operationId: undefined,
+      holder: parts.holder,
+    };
+    await database.write((tx) => updateResource(tx, marked));
+    try {
+      await finish(grant, database, resource);
+    } catch (thrown) {
+      await amend(database, resource, { provisioningState: 'Failed' });
+      throw thrown;
+    }
+  }
+
+  return { finish, removeNow };
+}
+export type Removal = ReturnType<typeof createRemoval>;

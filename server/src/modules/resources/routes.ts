@@ -1,0 +1,255 @@
+// The route table of a kind: put, get, patch, delete at the item, list where items stand, one route an action. Every
+// kind gets the same ones, so that every resource behaves alike. Handlers translate; the manager decides.
+
+import {
+  ErrorWire,
+  ListQuery,
+  ResourceListWire,
+  ResourcePatch,
+  ResourceWire,
+  resourceBody,
+  resourceLimits,
+} from '@strongroom/contract/resources';
+import { actionsOfType } from '@strongroom/contract/resources.actions';
+import { Type } from '@strongroom/contract/schema';
+import type { Grant } from '#kernel/authority/grant';
+import type { Failure } from '#kernel/errors/failure';
+import type { Exchange } from '#kernel/http/exchange';
+import {
+  type Answer,
+  accessed,
+  activity,
+  empty,
+  json,
+  listing,
+  needs,
+  type Params,
+  type Route,
+} from '#kernel/http/route';
+import { depthOf } from './catalog.ts';
+import { errors } from './errors.ts';
+import type { Guard } from './guard.ts';
+import type { ResourceAction, ResourceKind } from './kind.ts';
+import { type Listing, readPaging, tokenOf } from './listing.ts';
+import type { How, Manager, Put, Removed } from './manager.ts';
+import type { Operation } from './operations.store.ts';
+import { collectionPath, containerId, groupType, itemId, itemPath, subscriptionId, subscriptionPath } from './paths.ts';
+import { operationLinks, resourceWire, warningOf } from './wire.ts';
+
+export type Serving = {
+  readonly manager: Manager;
+  readonly listing: Listing;
+  readonly guard: Guard;
+  readonly location: string;
+};
+
+type Input = {
+  readonly params: Params;
+  readonly query: Readonly<Record<string, unknown>>;
+  readonly body: unknown;
+  readonly exchange: Exchange;
+};
+type Handle = (grant: Grant, input: Input) => Promise<Answer>;
+
+/** `Microsoft.MachineLearningServices/workspaces/jobs` → `Workspaces_Jobs`, with the namespace's last word in front. */
+function stemOf(type: string): string {
+  const [namespace = '', ...words] = type.split('/');
+  const name = (word: string) => word.charAt(0).toUpperCase() + word.slice(1);
+  return [namespace.split('.').slice(1).map(name).join(''), ...words.map(name)].join('_');
+}
+
+const refusals = { 400: ErrorWire, 401: ErrorWire, 403: ErrorWire, 404: ErrorWire, 409: ErrorWire } as const;
+
+export function routesOf(kind: ResourceKind, serving: Serving): readonly Route[] {
+  const { manager } = serving;
+  const { type, title } = kind;
+  const actions = actionsOfType(type);
+  const stem = stemOf(type);
+  const item = itemPath(type);
+  const idOf = (params: Params) => itemId(type, params);
+  const last = item.slice(item.lastIndexOf('{') + 1, -1);
+  const written = kind.audit?.write ?? activity(last, 'location');
+  // The pipeline has checked query and body by the schemas beside the handler; the manager checks the rest.
+  const made = (spec: Omit<Route, 'surface' | 'handle'> & { readonly handle: Handle }): Route => ({
+    ...spec,
+    surface: 'arm',
+    handle: (grant, input) => spec.handle(grant, input as unknown as Input),
+  });
+
+  const putAnswer = (done: Put, exchange: Exchange): Answer => ({
+    status: done.created ? (kind.createdStatus ?? 201) : 200,
+    headers: {
+      etag: done.resource.etag,
+      ...warningOf(done.unserved),
+      ...(done.operation ? pollHeaders(done.operation, exchange, done.resource.location) : {}),
+    },
+    body: resourceWire(kind, done.resource, exchange),
+  });
+  const pollHeaders = (operation: Operation, exchange: Exchange, location: string | undefined) => {
+    const links = operationLinks(exchange, operation, {
+      subscriptionId: operation.resourceId.split('/')[2] ?? '',
+      namespace: type.split('/')[0] ?? '',
+      location: location ?? serving.location,
+    });
+    return operation.verb === 'create'
+      ? { 'azure-asyncoperation': links.status, 'retry-after': '1' }
+      : { 'azure-asyncoperation': links.status, location: links.result, 'retry-after': '1' };
+  };
+  const removeAnswer = ({ existed, operation }: Removed, exchange: Exchange): Answer =>
+    operation ? empty(202, pollHeaders(operation, exchange, undefined)) : empty(existed ? 200 : 204);
+
+  const routes: Route[] = [
+    made({
+      operation: `${stem}_CreateOrUpdate`,
+      method: 'PUT',
+      path: item,
+      summary: `Creates a ${title}, or replaces what may be set of it.`,
+      access: needs(actions.write, idOf),
+      audit: written,
+      body: { kind: 'json', schema: resourceBody(kind.properties, kind.sku), maxBytes: resourceLimits.bodyBytes },
+      responses: { 200: ResourceWire, 201: ResourceWire, 412: ErrorWire, ...refusals },
+      handle: async (grant, { params, body, exchange }) =>
+        putAnswer(await manager.put(grant, idOf(params), body, howOf(exchange)), exchange),
+    }),
+    made({
+      operation: `${stem}_Get`,
+      method: 'GET',
+      path: item,
+      summary: `Reads a ${title}.`,
+      access: needs(actions.read, idOf),
+      audit: kind.audit?.read ?? accessed(last),
+      responses: { 200: ResourceWire, ...refusals },
+      handle: async (_grant, { params, exchange }) => {
+        const resource = await manager.find(idOf(params));
+        if (resource === undefined) throw errors.notFound(idOf(params));
+        if (exchange.header('if-none-match') === resource.etag) return empty(304, { etag: resource.etag });
+        return json(200, resourceWire(kind, resource, exchange), { etag: resource.etag });
+      },
+    }),
+    made({
+      operation: `${stem}_Update`,
+      method: 'PATCH',
+      path: item,
+      summary: `Changes parts of a ${title}, by a JSON merge patch.`,
+      access: needs(actions.write, idOf),
+      audit: written,
+      body: { kind: 'json', schema: ResourcePatch, maxBytes: resourceLimits.bodyBytes },
+      responses: { 200: ResourceWire, 412: ErrorWire, ...refusals },
+      handle: async (grant, { params, body, exchange }) =>
+        putAnswer(await manager.patch(grant, idOf(params), body, howOf(exchange)), exchange),
+    }),
+    made({
+      operation: `${stem}_Delete`,
+      method: 'DELETE',
+      path: item,
+      summary: `Removes a ${title} and everything below it.`,
+      access: needs(actions.remove, idOf),
+      audit: kind.audit?.remove ?? activity(last),
+      responses: { 412: ErrorWire, ...refusals },
+      handle: async (grant, { params, exchange }) =>
+        removeAnswer(await manager.remove(grant, idOf(params), howOf(exchange)), exchange),
+    }),
+    ...(kind.actions ?? []).map((action) => actionRoute(action)),
+    ...listRoutes(kind, serving),
+  ];
+  return routes;
+
+  function actionRoute(action: ResourceAction): Route {
+    return made({
+      operation: `${stem}_${action.name.charAt(0).toUpperCase()}${action.name.slice(1)}`,
+      method: action.method ?? 'POST',
+      path: `${item}/${action.name}`,
+      summary: action.summary,
+      access: needs(action.action ?? actions.verb(action.name), idOf),
+      audit: action.audit,
+      ...(action.body ? { body: action.body } : {}),
+      responses: { ...action.responses, ...refusals },
+      handle: async (grant, { params, query, body, exchange }) => {
+        const resource = await manager.find(idOf(params));
+        if (resource === undefined) throw errors.notFound(idOf(params));
+        return action.handle(grant, resource, { body, query, exchange });
+      },
+    });
+  }
+}
+
+/** Top-level types list by group and by subscription, child types at their parent, groups in their subscription. */
+export function listRoutes(kind: ResourceKind, serving: Serving): readonly Route[] {
+  const { type } = kind;
+  const { read } = actionsOfType(type);
+  const query = kind.listQuery === undefined ? ListQuery : Type.Intersect([ListQuery, kind.listQuery]);
+  const at = (path: string, name: string, underOf: (params: Params) => string): Route => ({
+    operation: `${stemOf(type)}_${name}`,
+    surface: 'arm',
+    method: 'GET',
+    path,
+    summary: `Lists what the caller may see: ${kind.title}, a page at a time.`,
+    access: listing(read, underOf),
+    audit: kind.audit?.read ?? accessed(),
+    query,
+    responses: { 200: ResourceListWire, ...refusals },
+    handle: (grant, input) => {
+      const { params, query, exchange } = input as unknown as Input; // checked by the schema above
+      return listAnswer(serving, grant, { kind, under: underOf(params), query, exchange });
+    },
+  });
+  if (type === groupType) return [at(collectionPath(type), 'List', subscriptionId)];
+  if (depthOf(type) > 1) return [at(collectionPath(type), 'List', (params) => containerId(type, params))];
+  const [namespace, word] = type.split('/');
+  return [
+    at(collectionPath(type), 'ListByResourceGroup', (params) => containerId(type, params)),
+    at(`${subscriptionPath}/providers/${namespace}/${word}`, 'ListBySubscription', subscriptionId),
+  ];
+}
+
+async function listAnswer(
+  serving: Serving,
+  grant: Grant,
+  list: {
+    readonly kind: ResourceKind;
+    readonly under: string;
+    readonly query: Readonly<Record<string, unknown>>;
+    readonly exchange: Exchange;
+  },
+): Promise<Answer> {
+  const { kind, under, query, exchange } = list;
+  const { manager, listing, guard } = serving;
+  const mayShow = guard.shows(grant, kind.type, under);
+  if (!(await manager.hasContainer(under))) {
+    // Only those who may see everything there are told that there is nothing; to others it looks like an empty list.
+    if (grant.visibility?.all === true) throw missing(under);
+    return json(200, { value: [] });
+  }
+  const page = await listing.page({
+    ...readPaging(query),
+    type: kind.type,
+    under,
+    shows: (resource) => mayShow(resource.id) && (kind.matches?.(resource, query) ?? true),
+  });
+  return json(200, {
+    value: page.resources.map((resource) => resourceWire(kind, resource, exchange)),
+    ...(page.next === undefined ? {} : { nextLink: nextLink(exchange, page.next) }),
+  });
+}
+
+function missing(container: string): Failure {
+  const segments = container.split('/');
+  if (segments.length <= 3) return errors.subscriptionNotFound(segments[2] ?? '');
+  return segments.length === 5 ? errors.groupNotFound(segments[4] ?? '') : errors.parentNotFound(container);
+}
+
+/** The request's own URL with the token of the next page: absolute, in the form of the host that was asked. */
+export function nextLink(exchange: Exchange, next: string): string {
+  const query = new URLSearchParams(exchange.target.query.raw);
+  for (const name of ['$skip', '$skipToken', '$skiptoken']) query.delete(name);
+  query.set('$skipToken', tokenOf(next));
+  const path = exchange.target.rawPath.replace(/^\/+/, '/');
+  return `${exchange.target.origin}${path}?${query}`;
+}
+
+const howOf = (exchange: Exchange): How => ({
+  wait: false,
+  ifMatch: exchange.header('if-match'),
+  ifNoneMatch: exchange.header('if-none-match'),
+  exchange,
+});

@@ -1,0 +1,54 @@
+// What other modules hold of the resource manager: the same procedures, for code. Each call decides by the grant it is
+// given, or by a further one, before it looks anything up.
+
+import { readId } from './catalog.ts';
+import { errors } from './errors.ts';
+import type { Guard } from './guard.ts';
+import type { Resources } from './kind.ts';
+import type { Listing } from './listing.ts';
+import type { Manager } from './manager.ts';
+
+const listMax = 50_000;
+
+export function createService(parts: {
+  readonly manager: Manager;
+  readonly listing: Listing;
+  readonly guard: Guard;
+}): Resources {
+  const { manager, listing, guard } = parts;
+
+  const find: Resources['find'] = async (grant, id) => {
+    const parsed = readId(id);
+    guard.read(grant, parsed.type, parsed.id);
+    return manager.find(parsed.id);
+  };
+
+  return {
+    find,
+    async get(grant, id) {
+      const resource = await find(grant, id);
+      if (resource === undefined) throw errors.notFound(id);
+      return resource;
+    },
+    async put(grant, id, draft) {
+      const parsed = readId(id);
+      guard.write(grant, parsed.type, parsed.id);
+      const { resource } = await manager.put(grant, parsed.id, draft, { wait: true });
+      return resource;
+    },
+    async change(grant, id, change) {
+      const parsed = readId(id);
+      guard.write(grant, parsed.type, parsed.id);
+      return manager.change(parsed.id, change);
+    },
+    async remove(grant, id) {
+      const parsed = readId(id);
+      guard.remove(grant, parsed.type, parsed.id);
+      await manager.remove(grant, parsed.id, { wait: true });
+    },
+    async list(grant, { type, under, limit = 1000 }) {
+      const shows = guard.shows(grant, type, under);
+      return listing.gather(type, under, Math.min(limit, listMax), (resource) => shows(resource.id));
+    },
+  };
+}

@@ -1,0 +1,137 @@
+// Which properties of a body a schema does not know. ARM refuses what nobody knows (a misspelt `publicNetworkAcess` must not
+// pass in silence) and JSON Schema alone cannot say what was meant. Walks objects, arrays, records, unions and
+// intersections; a branch of a union counts when its constant properties do not contradict the value. Bounded by the
+// depth of the body, which the door limits.
+
+import type { TSchema } from '@strongroom/contract/schema';
+
+/** The keywords that are read here, of a schema as the schema library writes it. */
+type Node = {
+  readonly type?: string;
+  readonly const?: unknown;
+  readonly properties?: Readonly<Record<string, Node>>;
+  readonly patternProperties?: Readonly<Record<string, Node>>;
+  readonly additionalProperties?: boolean | Node;
+  readonly items?: Node | readonly Node[];
+  readonly anyOf?: readonly Node[];
+  readonly oneOf?: readonly Node[];
+  readonly allOf?: readonly Node[];
+};
+
+export type UnknownProperty = {
+  /** Dotted from the root that was walked: `encryption.keyVaultPropertis`. */
+  readonly path: string;
+  readonly value: unknown;
+  readonly meant: string | undefined;
+};
+
+type Fields = Readonly<Record<string, unknown>>;
+const isObject = (value: unknown): value is Fields =>
+  typeof value === 'object' && value !== null && !Array.isArray(value);
+
+/** Every unknown property of `value`, at most 50. */
+export function unknownProperties(schema: TSchema, value: unknown): readonly UnknownProperty[] {
+  const found: UnknownProperty[] = [];
+  walk([schema as Node], value, '', (unknown) => void (found.length < 50 && found.push(unknown)));
+  return found;
+}
+
+/** A copy with only what the schema knows. */
+export function knownOnly(schema: TSchema, value: Fields): Fields {
+  const drop = new Set<string>();
+  walk([schema as Node], value, '', ({ path }) => void drop.add(path));
+  return without(value, drop);
+}
+
+/** A copy without the properties at these dotted paths. */
+export function without(value: Fields, paths: ReadonlySet<string>): Fields {
+  const copy = (from: unknown, at: string): unknown => {
+    if (Array.isArray(from)) return from.map((item, index) => copy(item, `${at}[${index}]`));
+    if (!isObject(from)) return from;
+    const kept = Object.entries(from).flatMap(([name, item]) => {
+      const path = at === '' ? name : `${at}.${name}`;
+      return paths.has(path) ? [] : [[name, copy(item, path)] as const];
+    });
+    return Object.fromEntries(kept);
+  };
+  return copy(value, '') as Fields; // an object goes in, so an object comes out
+}
+
+function walk(schemas: readonly Node[], value: unknown, at: string, report: (unknown: UnknownProperty) => void): void {
+  const leaves = schemas.flatMap((schema) => leavesOf(schema, value));
+  if (leaves.some(isAnything)) return;
+  if (Array.isArray(value)) {
+    const items = leaves.flatMap((leaf) => (leaf.items === undefined ? [] : [leaf.items].flat()));
+    if (items.length > 0) value.forEach((item, index) => void walk(items, item, `${at}[${index}]`, report));
+    return;
+  }
+  if (!isObject(value)) return;
+  for (const [name, item] of Object.entries(value)) {
+    const path = at === '' ? name : `${at}.${name}`;
+    const next = leaves.flatMap((leaf) => childrenOf(leaf, name));
+    if (next.length > 0) walk(next, item, path, report);
+    else {
+      const names = leaves.flatMap((leaf) => Object.keys(leaf.properties ?? {}));
+      report({ path, value: item, meant: nearest(name, names) });
+    }
+  }
+}
+
+const isAnything = (leaf: Node) =>
+  leaf.type === undefined && leaf.properties === undefined && leaf.const === undefined && leaf.items === undefined;
+
+/** The alternatives that a schema stands for, without unions and intersections. */
+function leavesOf(schema: Node, value: unknown): readonly Node[] {
+  const branches = schema.anyOf ?? schema.oneOf;
+  if (branches !== undefined) {
+    const fitting = branches.filter((branch) => fits(branch, value));
+    return (fitting.length > 0 ? fitting : branches).flatMap((branch) => leavesOf(branch, value));
+  }
+  if (schema.allOf !== undefined) return schema.allOf.flatMap((part) => leavesOf(part, value));
+  return [schema];
+}
+
+function fits(branch: Node, value: unknown): boolean {
+  if (!isObject(value)) return true;
+  return Object.entries(branch.properties ?? {}).every(
+    ([name, property]) => property.const === undefined || !Object.hasOwn(value, name) || value[name] === property.const,
+  );
+}
+
+function childrenOf(leaf: Node, name: string): readonly Node[] {
+  const own = leaf.properties !== undefined && Object.hasOwn(leaf.properties, name) ? leaf.properties[name] : undefined;
+  if (own !== undefined) return [own];
+  for (const [pattern, schema] of Object.entries(leaf.patternProperties ?? {})) {
+    // Patterns are ours, from the schema; the name that they run over is bounded by the body.
+    if (new RegExp(pattern).test(name)) return [schema];
+  }
+  if (typeof leaf.additionalProperties === 'object') return [leaf.additionalProperties];
+  return leaf.additionalProperties === true ? [{}] : [];
+}
+
+/** The known name that was most likely meant: the same in another case, or at most two edits away. */
+export function nearest(name: string, known: readonly string[]): string | undefined {
+  const lower = name.toLowerCase().slice(0, 64);
+  let best: { readonly name: string; readonly distance: number } | undefined;
+  for (const candidate of known) {
+    const distance = edits(lower, candidate.toLowerCase());
+    if (distance <= 2 && distance < candidate.length / 2 && (best === undefined || distance < best.distance))
+      best = { name: candidate, distance };
+  }
+  return best?.name;
+}
+
+/** Levenshtein distance; 3 stands for more. */
+function edits(a: string, b: string): number {
+  if (Math.abs(a.length - b.length) > 2) return 3;
+  let row = Array.from({ length: b.length + 1 }, (_, index) => index);
+  for (let i = 1; i <= a.length; i++) {
+    const next = [i];
+    for (let j = 1; j <= b.length; j++) {
+      const replaced = (row[j - 1] ?? 0) + (a[i - 1] === b[j - 1] ? 0 : 1);
+      next.push(Math.min(replaced, (row[j] ?? 0) + 1, (next[j - 1] ?? 0) + 1));
+    }
+    row = next;
+  }
+  return row[b.length] ?? 3;
+}
