@@ -76,11 +76,12 @@ export async function insertTile(tx: Tx, tile: number, root: Uint8Array): Promis
   await tables<AuditTables>(tx).insertInto('audit_tiles').values({ tile, root }).execute();
 }
 
-/** First and last sequence that exist, and the state, as of one moment. */
+/** First and last sequence and last tile that exist, and the state, as of one moment. */
 export async function readExtent(tx: Tx): Promise<{
   readonly stored: StoredTree;
   readonly first: number | null;
   readonly last: number | null;
+  readonly lastTile: number | null;
 }> {
   const row = await tables<AuditTables>(tx)
     .selectFrom('audit_tree')
@@ -96,6 +97,10 @@ export async function readExtent(tx: Tx): Promise<{
         .selectFrom('audit_records')
         .select((row) => row.fn.max('audit_records.sequence').as('last'))
         .as('last'),
+      eb
+        .selectFrom('audit_tiles')
+        .select((row) => row.fn.max('audit_tiles.tile').as('lastTile'))
+        .as('lastTile'),
     ])
     .where('id', '=', 1)
     .executeTakeFirst();
@@ -104,6 +109,7 @@ export async function readExtent(tx: Tx): Promise<{
     stored: { tree: { size: row.size, hashes: unpackHashes(row.hashes) }, settled: row.settled },
     first: row.first === null ? null : Number(row.first),
     last: row.last === null ? null : Number(row.last),
+    lastTile: row.lastTile === null ? null : Number(row.lastTile),
   };
 }
 

@@ -82,6 +82,7 @@ export async function verifyExport(
   }
   if (header === undefined) throw broken(1, 'it is empty');
   if (tree.state().size !== header.to) throw broken(number, `records up to ${header.to} were expected`);
+  if (header.verifier !== formatVerifier(verifier)) throw broken(1, 'it names another signer');
   const { size, rootHash, origin } = parseCheckpoint(openNote(header.checkpoint, [verifier]).text);
   const claim = { oldSize: header.to, newSize: size, oldRoot: tree.root(), newRoot: rootHash };
   if (origin !== verifier.name || !verifyConsistency(claim, header.consistency.map(bytes)))
