@@ -47,7 +47,7 @@ export type Workspaces = {
 export type WorkspacesModule = Module & {
   readonly workspaces: Workspaces;
   readonly kinds: readonly ResourceKind[];
-  /** For the resource manager: where the children of a workspace live. Undefined for ids outside any workspace. */
+  /** For the resource manager: where the children of this resource live; undefined unless it is a workspace that has its database. */
   homeOf(id: string): Promise<Database | undefined>;
 };
 
@@ -118,11 +118,17 @@ export function createWorkspaces(
     workspaces,
     kinds: [createWorkspaceKind({ ...deps, databases }), createDatastoreKind(deps.domain)],
     async homeOf(id) {
-      const workspaceId = workspaceOf(id);
-      // The workspace itself lives in the control database; only what is below it lives in its own.
-      if (workspaceId === undefined || workspaceId.length === id.length) return undefined;
-      const resource = await resources.find(grants.system('find the home of a resource'), workspaceId);
-      return resource === undefined ? undefined : databases.open(resource.uniqueId);
+      // Asked with the id of a top-level resource; only a workspace has a home for what is below it.
+      if (workspaceOf(id) !== id) return undefined;
+      const resource = await resources.find(grants.system('find the home of a resource'), id);
+      if (resource === undefined) return undefined;
+      try {
+        return await databases.open(resource.uniqueId);
+      } catch (thrown) {
+        // Not made yet, or destroyed already: a workspace at its beginning or its end has nothing below it.
+        if (thrown instanceof Failure && thrown.code === 'DataKeyGone') return undefined;
+        throw thrown;
+      }
     },
     stop: databases.close,
   };

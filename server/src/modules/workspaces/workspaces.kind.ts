@@ -10,8 +10,9 @@ import { Failure } from '#kernel/errors/failure';
 import { activity, json } from '#kernel/http/route';
 import { parseResourceId, sameId } from '#kernel/ids/ids';
 import type { DataKeys } from '#kernel/sealing/data-keys';
+import type { RegistryModule } from '#registry';
 import type { Draft, Properties, Resource, ResourceKind, Resources } from '#resources';
-import type { BlobStore } from '#storage';
+import type { BlobStore, Storage } from '#storage';
 import type { Vaults } from '#vault';
 import type { WorkspaceDatabases } from './databases.ts';
 import { builtInDatastores } from './datastores.kind.ts';
@@ -24,6 +25,9 @@ export type WorkspaceKindDeps = {
   readonly access: RoleAssigner;
   readonly vaults: Pick<Vaults, 'describeKey'>;
   readonly blobs: Pick<BlobStore, 'ensureContainer'>;
+  /** Put what the workspace made for itself under its customer's key, as its own identity. */
+  readonly protectStorage: Storage['protect'];
+  readonly protectRegistry: RegistryModule['protect'];
   readonly dataKeys: DataKeys;
   readonly databases: WorkspaceDatabases;
   readonly tenantId: string;
@@ -106,6 +110,7 @@ export function createWorkspaceKind(deps: WorkspaceKindDeps): ResourceKind {
     const dependents = dependentsStored(resource);
     const identity = identityOf(resource);
     const key = customerKeyOf(resource.properties);
+    const wrapper = wrapperOf(key, identity);
     if (key)
       await access.assign(grant, {
         scope: key.vaultId,
@@ -113,12 +118,11 @@ export function createWorkspaceKind(deps: WorkspaceKindDeps): ResourceKind {
         principalId: identity.objectId,
         principalType: 'ServicePrincipal',
       });
-    await dataKeys.ensure(resource.uniqueId, 'workspace', wrapperOf(key, identity));
+    await dataKeys.ensure(resource.uniqueId, 'workspace', wrapper);
     await deps.databases.open(resource.uniqueId);
     const given = givenIn(resource.properties);
     const location = resource.location;
     const common = { location, tags: {} };
-    const encryptedBy = key && { customerKey: { keyIdentifier: key.keyIdentifier, principal: identity } };
     if (given.keyVault === undefined) {
       await resources.put(grant, dependents.keyVault, {
         ...common,
@@ -130,15 +134,17 @@ export function createWorkspaceKind(deps: WorkspaceKindDeps): ResourceKind {
         ...common,
         kind: 'StorageV2',
         sku: { name: 'Standard_LRS' },
-        properties: { ...encryptedBy },
+        properties: {},
       });
+      if (key) await deps.protectStorage(grant, dependents.storageAccount, wrapper);
     }
     if (given.containerRegistry === undefined) {
       await resources.put(grant, dependents.containerRegistry, {
         ...common,
         sku: { name: 'Premium' },
-        properties: { ...encryptedBy },
+        properties: {},
       });
+      if (key) await deps.protectRegistry(grant, dependents.containerRegistry, wrapper);
     }
     if (given.applicationInsights === undefined) {
       await resources.put(grant, dependents.applicationInsights, {
@@ -247,10 +253,9 @@ export function createWorkspaceKind(deps: WorkspaceKindDeps): ResourceKind {
         const given = givenIn(resource.properties);
         const dependents = dependentsStored(resource);
         await dataKeys.rewrap(resource.uniqueId, wrapper);
-        for (const name of ['storageAccount', 'containerRegistry'] as const) {
-          if (given[name] !== undefined) continue;
-          const owned = await resources.get(grant, dependents[name]);
-          await dataKeys.rewrap(owned.uniqueId, wrapper);
+        if (given.storageAccount === undefined) await deps.protectStorage(grant, dependents.storageAccount, wrapper);
+        if (given.containerRegistry === undefined) {
+          await deps.protectRegistry(grant, dependents.containerRegistry, wrapper);
         }
       }
       return resource.properties;
