@@ -14,25 +14,45 @@ export const PrincipalTypeSchema = Type.Union([
   Type.Literal('Device'),
 ]);
 
+/** What the server sets: clients send back what they read, so these are taken and ignored. Anything unknown is refused. */
+const Echoed = {
+  id: Type.Optional(Type.Unknown()),
+  name: Type.Optional(Type.Unknown()),
+  type: Type.Optional(Type.Unknown()),
+};
+const EchoedProperties = {
+  createdOn: Type.Optional(Type.Unknown()),
+  updatedOn: Type.Optional(Type.Unknown()),
+  createdBy: Type.Optional(Type.Unknown()),
+  updatedBy: Type.Optional(Type.Unknown()),
+};
+
 /**
- * PUT of a role assignment. Clients send back what they read, so read-only properties are taken and ignored.
+ * PUT of a role assignment.
  * `expiresOn`, `requireMfa` and `allowedAddresses` are ours: they only ever narrow what the assignment grants.
  */
 export const RoleAssignmentRequest = Type.Object(
   {
-    properties: Type.Object({
-      roleDefinitionId: Text(2_048),
-      principalId: Text(128),
-      principalType: Type.Optional(Type.Union([PrincipalTypeSchema, Type.Null()])),
-      description: Type.Optional(Nullable(2_048)),
-      condition: Type.Optional(Nullable(8_192)),
-      conditionVersion: Type.Optional(Nullable(16)),
-      expiresOn: Type.Optional(Nullable(64)),
-      requireMfa: Type.Optional(Type.Boolean()),
-      allowedAddresses: Type.Optional(Type.Array(Text(64), { maxItems: 64 })),
-    }),
+    ...Echoed,
+    properties: Type.Object(
+      {
+        ...EchoedProperties,
+        scope: Type.Optional(Type.Unknown()),
+        delegatedManagedIdentityResourceId: Type.Optional(Type.Null()),
+        roleDefinitionId: Text(2_048),
+        principalId: Text(128),
+        principalType: Type.Optional(Type.Union([PrincipalTypeSchema, Type.Null()])),
+        description: Type.Optional(Nullable(2_048)),
+        condition: Type.Optional(Nullable(8_192)),
+        conditionVersion: Type.Optional(Nullable(16)),
+        expiresOn: Type.Optional(Nullable(64)),
+        requireMfa: Type.Optional(Type.Boolean()),
+        allowedAddresses: Type.Optional(Type.Array(Text(64), { maxItems: 64 })),
+      },
+      { additionalProperties: false },
+    ),
   },
-  { $id: 'RoleAssignmentRequest' },
+  { $id: 'RoleAssignmentRequest', additionalProperties: false },
 );
 export type RoleAssignmentRequest = Static<typeof RoleAssignmentRequest>;
 
@@ -72,23 +92,33 @@ const Patterns = Type.Optional(Type.Array(Text(512), { maxItems: 1_000 }));
 
 export const RoleDefinitionRequest = Type.Object(
   {
-    properties: Type.Object({
-      roleName: Type.String({ minLength: 1, maxLength: 512 }),
-      description: Type.Optional(Nullable(2_048)),
-      type: Type.Optional(Nullable(32)),
-      permissions: Type.Array(
-        Type.Object({
-          actions: Patterns,
-          notActions: Patterns,
-          dataActions: Patterns,
-          notDataActions: Patterns,
-        }),
-        { minItems: 1, maxItems: 10 },
-      ),
-      assignableScopes: Type.Array(Text(2_048), { minItems: 1, maxItems: 2_000 }),
-    }),
+    ...Echoed,
+    properties: Type.Object(
+      {
+        ...EchoedProperties,
+        roleName: Type.String({ minLength: 1, maxLength: 512 }),
+        description: Type.Optional(Nullable(2_048)),
+        type: Type.Optional(Nullable(32)),
+        permissions: Type.Array(
+          Type.Object(
+            {
+              actions: Patterns,
+              notActions: Patterns,
+              dataActions: Patterns,
+              notDataActions: Patterns,
+              condition: Type.Optional(Type.Null()),
+              conditionVersion: Type.Optional(Type.Null()),
+            },
+            { additionalProperties: false },
+          ),
+          { minItems: 1, maxItems: 10 },
+        ),
+        assignableScopes: Type.Array(Text(2_048), { minItems: 1, maxItems: 2_000 }),
+      },
+      { additionalProperties: false },
+    ),
   },
-  { $id: 'RoleDefinitionRequest' },
+  { $id: 'RoleDefinitionRequest', additionalProperties: false },
 );
 export type RoleDefinitionRequest = Static<typeof RoleDefinitionRequest>;
 

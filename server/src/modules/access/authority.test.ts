@@ -1,0 +1,196 @@
+// From decisions to grants: what the pipeline and the services get, whom a run token lets do what, and the exact words of a
+// refusal.
+
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { anonymous, type RunBounds, systemActor } from '#kernel/authority/actor';
+import type { Action } from '#kernel/authority/grant';
+import { roleIds } from './index.ts';
+import {
+  actorOf,
+  ann,
+  asking,
+  bob,
+  carol,
+  group,
+  openAccess,
+  robot,
+  subscription,
+  team,
+  workspace,
+} from './testing.ts';
+
+const ml = 'Microsoft.MachineLearningServices/workspaces';
+const act = (name: string, plane: Action['plane'] = 'control'): Action => ({ name, plane });
+const read = act(`${ml}/read`);
+const write = act(`${ml}/write`);
+const logMetric = act(`${ml}/metrics/resource/write`);
+const readBlob = act('Microsoft.Storage/storageAccounts/blobServices/containers/blobs/read', 'data');
+
+const input = `${group}/providers/Microsoft.Storage/storageAccounts/data/blobServices/default/containers/images`;
+const bounds: RunBounds = {
+  workspaceId: workspace,
+  runId: 'run-7',
+  experimentId: undefined,
+  actions: [logMetric.name, read.name],
+  inputs: [input],
+};
+const denied = { name: 'Failure', kind: 'forbidden', code: 'AuthorizationFailed' };
+
+test('a grant says who, what, where and by which assignment', async (t) => {
+  const { access } = await openAccess(t);
+  const grant = access.authorizer.needs(asking(actorOf(ann)), write, workspace);
+  assert.equal(grant.actor.objectId, ann);
+  assert.deepEqual(
+    [grant.action, grant.scope, grant.requestId, grant.address, grant.reason],
+    [write.name, workspace, 'r1', '127.0.0.1', `Owner at ${subscription}`],
+  );
+  assert.equal(grant.within, undefined);
+  assert.ok(Object.isFrozen(grant));
+});
+
+test('a refusal has the words of Azure', async (t) => {
+  const { access } = await openAccess(t);
+  assert.throws(() => access.authorizer.needs(asking(actorOf(bob)), read, workspace), {
+    ...denied,
+    message: `The client 'bob@strongroom.local' with object id '${bob}' does not have authorization to perform action '${read.name}' over scope '${workspace}' or the scope is invalid. If access was recently granted, please refresh your credentials.`,
+  });
+});
+
+test('a role of a group is a role of its members', async (t) => {
+  const { access } = await openAccess(t);
+  const wanted = { scope: group, roleDefinitionId: roleIds.reader, principalId: team, principalType: 'Group' } as const;
+  await access.assign(access.grants.system('test'), wanted);
+  assert.equal(access.authorizer.needs(asking(actorOf(carol)), read, workspace).reason, `Reader at ${group}`);
+  assert.throws(() => access.authorizer.needs(asking(actorOf(carol, { groups: [] })), read, workspace), denied);
+  assert.throws(() => access.authorizer.needs(asking(actorOf(bob)), read, workspace), denied);
+});
+
+test('an Owner reads no blob and no secret: the planes do not mix', async (t) => {
+  const { access } = await openAccess(t);
+  assert.throws(() => access.authorizer.needs(asking(actorOf(ann)), readBlob, input), denied);
+  const secret = act('Microsoft.KeyVault/vaults/secrets/getSecret/action', 'data');
+  assert.throws(() => access.authorizer.needs(asking(actorOf(ann)), secret, `${group}/providers/x/y/z`), denied);
+});
+
+test('a listing never fails for want of a role, and shows what may be read', async (t) => {
+  const { access } = await openAccess(t);
+  const wanted = {
+    scope: workspace,
+    roleDefinitionId: roleIds.reader,
+    principalId: bob,
+    principalType: 'User',
+  } as const;
+  await access.assign(access.grants.system('test'), wanted);
+  const whole = access.authorizer.listing(asking(actorOf(ann)), read, subscription).visibility;
+  assert.equal(whole?.all, true);
+  const part = access.authorizer.listing(asking(actorOf(bob)), read, subscription).visibility;
+  assert.deepEqual(
+    [part?.all, part?.sees(workspace), part?.sees(`${workspace}2`), part?.sees(group)],
+    [false, true, false, false],
+  );
+  const nothing = access.authorizer.listing(asking(actorOf(robot)), read, subscription).visibility;
+  assert.deepEqual([nothing?.all, nothing?.sees(workspace)], [false, false]);
+});
+
+test('a run does what its token lists in its workspace, reads its inputs, and nothing else', async (t) => {
+  const { access } = await openAccess(t);
+  // The submitter is Owner; the run that acts for her is not.
+  const run = actorOf(ann, { kind: 'run', bounds });
+  const needs = (action: Action, scope: string) => access.authorizer.needs(asking(run), action, scope);
+  assert.deepEqual(needs(logMetric, workspace).within, bounds);
+  assert.equal(needs(logMetric, `${workspace}/experiments/e/runs/run-7`).reason, 'run token of run-7');
+  assert.equal(needs(act(logMetric.name.toUpperCase()), workspace.toLowerCase()).action, logMetric.name.toUpperCase());
+  assert.deepEqual(needs(readBlob, input).within, bounds);
+  assert.equal(needs(readBlob, `${input}/blobs/a.png`).reason, 'input of run-7');
+  for (const [action, scope] of [
+    [write, workspace],
+    [logMetric, `${workspace}2`],
+    [logMetric, group],
+    [logMetric, '/'],
+    [logMetric, `${workspace}/../Other`],
+    [readBlob, `${input}2`],
+    [readBlob, workspace],
+    [act(readBlob.name.replace(/read$/, 'write'), 'data'), input],
+    [act('Microsoft.Storage/storageAccounts/listKeys/action'), input],
+    [act('*'), workspace],
+  ] as const)
+    assert.throws(() => needs(action, scope), denied, `${action.name} at ${scope}`);
+});
+
+test('bounds bind whoever carries them, and without bounds a run or an agent does nothing', async (t) => {
+  const { access } = await openAccess(t);
+  const needs = (actor: ReturnType<typeof actorOf>, action = write) =>
+    access.authorizer.needs(asking(actor), action, workspace);
+  for (const kind of ['run', 'agent'] as const) assert.throws(() => needs(actorOf(ann, { kind })), denied);
+  for (const kind of ['user', 'application', 'managedIdentity', 'agent'] as const) {
+    assert.throws(() => needs(actorOf(ann, { kind, bounds })), denied);
+    assert.equal(needs(actorOf(ann, { kind, bounds }), logMetric).within?.runId, 'run-7');
+  }
+  // An empty id in a token is not the root.
+  for (const workspaceId of ['', '/', '//', 'subscriptions'])
+    assert.throws(
+      () => needs(actorOf(ann, { kind: 'run', bounds: { ...bounds, workspaceId, inputs: [workspaceId] } }), logMetric),
+      denied,
+    );
+});
+
+test('a further permission is decided for the same actor, address and bounds', async (t) => {
+  const { access } = await openAccess(t);
+  const { authorizer, grants } = access;
+  const grant = authorizer.needs(asking(actorOf(ann, { kind: 'run', bounds })), logMetric, workspace);
+  assert.equal(grants.also(grant, read, workspace).within?.runId, 'run-7');
+  assert.equal(grants.mayAlso(grant, write, workspace), false);
+  assert.throws(() => grants.also(grant, write, workspace), denied);
+  assert.equal(grants.also(authorizer.needs(asking(actorOf(ann)), read, workspace), write, group).scope, group);
+});
+
+test('a managed identity acts by its own roles', async (t) => {
+  const { access } = await openAccess(t);
+  const identity = { objectId: robot, name: 'Vision' };
+  assert.throws(() => access.grants.as(identity, write, workspace, 'makes a container'), denied);
+  const wanted = {
+    scope: workspace,
+    roleDefinitionId: roleIds.contributor,
+    principalId: robot,
+    principalType: 'ServicePrincipal',
+  } as const;
+  await access.assign(access.grants.system('test'), wanted);
+  const grant = access.grants.as(identity, write, workspace, 'makes a container');
+  assert.deepEqual(
+    [grant.actor.kind, grant.reason],
+    ['managedIdentity', `Contributor at ${workspace}: makes a container`],
+  );
+});
+
+test('the system acts by its reason, and nobody becomes it through the door', async (t) => {
+  const { access } = await openAccess(t);
+  const { authorizer, grants } = access;
+  const system = grants.system('reaps expired leases');
+  assert.equal(grants.also(system, write, workspace).reason, 'system: reaps expired leases');
+  assert.equal(grants.mayAlso(system, readBlob, input), true);
+  for (const actor of [systemActor, { ...systemActor }, anonymous]) {
+    assert.throws(() => authorizer.needs(asking(actor), read, workspace), denied);
+    assert.equal(authorizer.listing(asking(actor), read, '/').visibility?.all, false);
+  }
+  const looksLike = authorizer.signedIn(asking({ ...systemActor }), 'for a test');
+  assert.equal(grants.mayAlso(looksLike, read, workspace), false);
+});
+
+test('what is for any signed-in person is neither for a run in its name nor for a stranger', async (t) => {
+  const { access } = await openAccess(t);
+  const signIn = (actor: typeof anonymous) => access.authorizer.signedIn(asking(actor), 'changes its own password');
+  assert.equal(signIn(actorOf(bob)).reason, 'signed in: changes its own password');
+  assert.throws(() => signIn(anonymous), denied);
+  assert.throws(() => signIn(actorOf(ann, { kind: 'run', bounds })), denied);
+  assert.equal(access.authorizer.open(asking(anonymous), 'health').reason, 'open: health');
+});
+
+test('names that JavaScript objects have by themselves are ids like any other', async (t) => {
+  const { access } = await openAccess(t);
+  for (const name of ['__proto__', 'constructor', 'toString', 'hasOwnProperty']) {
+    const actor = actorOf(name, { groups: [name] });
+    assert.throws(() => access.authorizer.needs(asking(actor), act(name), `/subscriptions/${name}`), denied);
+    assert.throws(() => access.authorizer.needs(asking(actorOf(bob)), act(name), workspace), denied);
+  }
+});

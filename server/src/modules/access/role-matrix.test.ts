@@ -1,0 +1,198 @@
+// The golden matrix of roles and actions, and the table of the article "Enterprise security for Azure Machine Learning":
+// who may do what with Owner, Contributor and Reader, row by row, by the actions that Azure's documentation names for each.
+
+import assert from 'node:assert/strict';
+import { readFileSync } from 'node:fs';
+import { test } from 'node:test';
+import type { Action } from '#kernel/authority/grant';
+import { idKey } from '#kernel/ids/ids';
+import { builtInRoles, roleIds } from './built-in-roles.ts';
+import { createEvaluator } from './evaluator.ts';
+import { matrixActions, roleMatrix } from './role-matrix.ts';
+import { actorOf, bob, group, workspace } from './testing.ts';
+
+const golden = JSON.parse(readFileSync(new URL('role-matrix.golden.json', import.meta.url), 'utf8')) as Record<
+  string,
+  readonly string[]
+>;
+
+test('every built-in role holds exactly the actions of the golden matrix', () => {
+  assert.deepEqual(roleMatrix(), golden);
+});
+
+test('every action of the matrix is named once', () => {
+  const names = matrixActions.map((action) => `${action.plane} ${action.name.toLowerCase()}`);
+  assert.equal(new Set(names).size, names.length);
+});
+
+test('no role of the control plane reads a secret, a key or a blob', () => {
+  for (const role of ['Owner', 'Contributor', 'Reader', 'User Access Administrator', 'AzureML Data Scientist'])
+    assert.deepEqual(
+      golden[role]?.filter((action) => action.endsWith('(data)')),
+      [],
+      role,
+    );
+});
+
+test('a Reader holds no action that is not a read', () => {
+  assert.deepEqual(
+    golden.Reader?.filter((action) => !action.endsWith('/read')),
+    [],
+  );
+});
+
+type Row = {
+  readonly operation: string;
+  /** All of these are needed. */
+  readonly actions: readonly string[];
+  readonly scope: string;
+  readonly roles: readonly ('Owner' | 'Contributor' | 'Reader')[];
+};
+
+const all = ['Owner', 'Contributor', 'Reader'] as const;
+const writers = ['Owner', 'Contributor'] as const;
+const ml = 'Microsoft.MachineLearningServices/workspaces';
+
+const article: readonly Row[] = [
+  {
+    operation: 'create a workspace, with what it depends on',
+    actions: [
+      `${ml}/write`,
+      'Microsoft.Storage/storageAccounts/write',
+      'Microsoft.KeyVault/vaults/write',
+      'Microsoft.ContainerRegistry/registries/write',
+      'Microsoft.Insights/components/write',
+    ],
+    scope: group,
+    roles: writers,
+  },
+  {
+    operation: 'share a workspace',
+    actions: ['Microsoft.Authorization/roleAssignments/write'],
+    scope: workspace,
+    roles: ['Owner'],
+  },
+  {
+    operation: 'upgrade a workspace to the Enterprise edition',
+    actions: [`${ml}/write`, `${ml}/upgradeEdition/action`],
+    scope: workspace,
+    roles: ['Owner'],
+  },
+  { operation: 'create a compute target', actions: [`${ml}/computes/write`], scope: workspace, roles: writers },
+  { operation: 'attach a compute target', actions: [`${ml}/computes/write`], scope: workspace, roles: writers },
+  { operation: 'attach a data store', actions: [`${ml}/datastores/write`], scope: workspace, roles: writers },
+  {
+    operation: 'run an experiment (v1)',
+    actions: [
+      `${ml}/experiments/read`,
+      `${ml}/environments/write`,
+      `${ml}/experiments/runs/write`,
+      `${ml}/metadata/artifacts/write`,
+      `${ml}/metadata/snapshots/write`,
+      `${ml}/environments/build/action`,
+      `${ml}/experiments/runs/submit/action`,
+      `${ml}/environments/readSecrets/action`,
+    ],
+    scope: workspace,
+    roles: writers,
+  },
+  {
+    operation: 'run an experiment (v2)',
+    actions: [`${ml}/jobs/write`, `${ml}/jobs/cancel/action`, `${ml}/metadata/codes/versions/write`],
+    scope: workspace,
+    roles: writers,
+  },
+  {
+    operation: 'view runs and metrics',
+    actions: [`${ml}/experiments/runs/read`, `${ml}/jobs/read`, `${ml}/metrics/read`],
+    scope: workspace,
+    roles: all,
+  },
+  {
+    operation: 'register a model',
+    actions: [`${ml}/models/write`, `${ml}/models/versions/write`],
+    scope: workspace,
+    roles: writers,
+  },
+  {
+    operation: 'create an image',
+    actions: [`${ml}/images/write`, `${ml}/environments/build/action`, `${ml}/models/package/action`],
+    scope: workspace,
+    roles: writers,
+  },
+  { operation: 'deploy a web service (AKS)', actions: [`${ml}/services/aks/write`], scope: workspace, roles: writers },
+  { operation: 'deploy a web service (ACI)', actions: [`${ml}/services/aci/write`], scope: workspace, roles: writers },
+  {
+    operation: 'deploy a web service (v2)',
+    actions: [`${ml}/onlineEndpoints/write`, `${ml}/onlineEndpoints/deployments/write`],
+    scope: workspace,
+    roles: writers,
+  },
+  {
+    operation: 'view models and images',
+    actions: [`${ml}/models/read`, `${ml}/models/versions/read`, `${ml}/images/read`],
+    scope: workspace,
+    roles: all,
+  },
+  // With a token, whose route asks for the read of the workspace; a key needs listkeys, which a Reader does not have.
+  { operation: 'call a web service with a token', actions: [`${ml}/read`], scope: workspace, roles: all },
+  {
+    operation: 'call a web service with a key that it looks up',
+    actions: [`${ml}/services/aks/score/action`, `${ml}/services/aks/listkeys/action`],
+    scope: workspace,
+    roles: writers,
+  },
+];
+
+for (const { operation, actions, scope, roles } of article) {
+  test(`the article's table: ${roles.join(', ')} may ${operation}, and no other of the three`, () => {
+    for (const roleName of all) {
+      const allowed = actions.every((name) => decides(roleName, { name, plane: 'control' }, scope));
+      assert.equal(allowed, roles.includes(roleName), roleName);
+    }
+  });
+}
+
+/** Somebody with that one role on the resource group of the workspace. */
+function decides(roleName: 'Owner' | 'Contributor' | 'Reader', action: Action, scope: string): boolean {
+  const evaluator = createEvaluator({ nowMs: () => 0 });
+  for (const definition of builtInRoles) evaluator.putRole(definition);
+  evaluator.putAssignment({
+    name: 'one',
+    scope: group,
+    scopeKey: idKey(group),
+    roleId: { Owner: roleIds.owner, Contributor: roleIds.contributor, Reader: roleIds.reader }[roleName],
+    principalId: bob,
+    principalType: 'User',
+    description: undefined,
+    expiresAtMs: undefined,
+    conditions: undefined,
+    createdOn: '',
+    updatedOn: '',
+    createdBy: '',
+    updatedBy: '',
+  });
+  return evaluator.decide(actorOf(bob), action, scope).allowed;
+}
+
+test('a Data Scientist works in a workspace and changes neither it nor its computes', () => {
+  const held = new Set(golden['AzureML Data Scientist']);
+  for (const name of [
+    'read',
+    'experiments/runs/submit/action',
+    'models/versions/write',
+    'computes/read',
+    'computes/start/action',
+  ])
+    assert.ok(held.has(`${ml}/${name}`), name);
+  for (const name of [
+    'write',
+    'delete',
+    'computes/write',
+    'computes/delete',
+    'computes/listKeys/action',
+    'listKeys/action',
+    'upgradeEdition/action',
+  ])
+    assert.ok(!held.has(`${ml}/${name}`), name);
+});

@@ -1,0 +1,173 @@
+// Every built-in role against the actions that matter, as a table that people can read and a test can compare: a change of
+// a role, or of how patterns match, shows in the golden file and has to be meant. For tests and for the script that writes
+// the file; the actions are Azure's names, whether or not this version serves them all.
+
+import type { Action } from '#kernel/authority/grant';
+import { builtInRoles } from './built-in-roles.ts';
+import { compileRole } from './role.ts';
+
+const control = (prefix: string, ...names: readonly string[]): readonly Action[] =>
+  names.map((name) => ({ name: `${prefix}/${name}`, plane: 'control' }));
+const data = (prefix: string, ...names: readonly string[]): readonly Action[] =>
+  names.map((name) => ({ name: `${prefix}/${name}`, plane: 'data' }));
+
+export const matrixActions: readonly Action[] = [
+  ...control(
+    'Microsoft.Authorization',
+    'roleAssignments/read',
+    'roleAssignments/write',
+    'roleAssignments/delete',
+    'roleDefinitions/read',
+    'roleDefinitions/write',
+    'roleDefinitions/delete',
+    'elevateAccess/action',
+    'locks/write',
+    'locks/delete',
+  ),
+  ...control(
+    'Microsoft.Resources',
+    'subscriptions/read',
+    'subscriptions/resourceGroups/read',
+    'subscriptions/resourceGroups/write',
+    'subscriptions/resourceGroups/delete',
+    'deployments/write',
+  ),
+  ...control(
+    'Microsoft.MachineLearningServices',
+    'locations/updateQuotas/action',
+    'registries/read',
+    'registries/assets/read',
+    'registries/assets/write',
+    'workspaces/read',
+    'workspaces/write',
+    'workspaces/delete',
+    'workspaces/listKeys/action',
+    'workspaces/resynckeys/action',
+    'workspaces/listStorageAccountKeys/action',
+    'workspaces/upgradeEdition/action',
+    'workspaces/diagnose/read',
+    'workspaces/computes/read',
+    'workspaces/computes/write',
+    'workspaces/computes/delete',
+    'workspaces/computes/start/action',
+    'workspaces/computes/listKeys/action',
+    'workspaces/connections/listsecrets/action',
+    'workspaces/datastores/read',
+    'workspaces/datastores/write',
+    'workspaces/datastores/listsecrets/action',
+    'workspaces/environments/write',
+    'workspaces/environments/build/action',
+    'workspaces/environments/readSecrets/action',
+    'workspaces/experiments/read',
+    'workspaces/experiments/write',
+    'workspaces/experiments/runs/read',
+    'workspaces/experiments/runs/write',
+    'workspaces/experiments/runs/submit/action',
+    'workspaces/images/read',
+    'workspaces/images/write',
+    'workspaces/jobs/read',
+    'workspaces/jobs/write',
+    'workspaces/jobs/cancel/action',
+    'workspaces/metadata/artifacts/write',
+    'workspaces/metadata/snapshots/write',
+    'workspaces/metrics/resource/write',
+    'workspaces/models/read',
+    'workspaces/models/write',
+    'workspaces/models/versions/write',
+    'workspaces/models/package/action',
+    'workspaces/notebooks/vm/write',
+    'workspaces/onlineEndpoints/read',
+    'workspaces/onlineEndpoints/write',
+    'workspaces/onlineEndpoints/listkeys/action',
+    'workspaces/onlineEndpoints/token/action',
+    'workspaces/onlineEndpoints/score/action',
+    'workspaces/services/read',
+    'workspaces/services/aci/write',
+    'workspaces/services/aci/listkeys/action',
+    'workspaces/services/aks/write',
+    'workspaces/services/aks/listkeys/action',
+    'workspaces/services/aks/score/action',
+  ),
+  ...control(
+    'Microsoft.KeyVault/vaults',
+    'read',
+    'write',
+    'delete',
+    'deploy/action',
+    'accessPolicies/write',
+    'secrets/read',
+    'secrets/write',
+  ),
+  ...data(
+    'Microsoft.KeyVault/vaults',
+    'keys/read',
+    'keys/create/action',
+    'keys/update/action',
+    'keys/import/action',
+    'keys/delete',
+    'keys/purge/action',
+    'keys/backup/action',
+    'keys/encrypt/action',
+    'keys/decrypt/action',
+    'keys/wrap/action',
+    'keys/unwrap/action',
+    'keys/sign/action',
+    'keys/verify/action',
+    'keys/rotate/action',
+    'keyrotationpolicies/write',
+    'secrets/getSecret/action',
+    'secrets/setSecret/action',
+    'secrets/readMetadata/action',
+    'secrets/delete',
+    'secrets/purge/action',
+    'certificates/read',
+    'certificates/create/action',
+    'certificates/delete',
+  ),
+  ...control(
+    'Microsoft.Storage/storageAccounts',
+    'read',
+    'write',
+    'delete',
+    'listKeys/action',
+    'regenerateKey/action',
+    'blobServices/generateUserDelegationKey/action',
+    'blobServices/containers/read',
+    'blobServices/containers/write',
+    'blobServices/containers/delete',
+  ),
+  ...data(
+    'Microsoft.Storage/storageAccounts/blobServices/containers/blobs',
+    'read',
+    'write',
+    'delete',
+    'add/action',
+    'move/action',
+    'tags/write',
+  ),
+  ...control(
+    'Microsoft.ContainerRegistry/registries',
+    'read',
+    'write',
+    'listCredentials/action',
+    'pull/read',
+    'push/write',
+    'artifacts/delete',
+  ),
+  ...control('Microsoft.ManagedIdentity/userAssignedIdentities', 'read', 'write', 'assign/action'),
+  ...control('Microsoft.Insights', 'metrics/read', 'metricDefinitions/read', 'eventtypes/values/read'),
+  ...control('Microsoft.OperationalInsights/workspaces', 'search/action'),
+];
+
+/** Role name → actions that it holds, each with its plane, in the order above. */
+export function roleMatrix(): Readonly<Record<string, readonly string[]>> {
+  return Object.fromEntries(
+    builtInRoles.map((definition) => {
+      const { allows } = compileRole(definition);
+      return [
+        definition.roleName,
+        matrixActions.filter(allows).map(({ name, plane }) => (plane === 'data' ? `${name} (data)` : name)),
+      ];
+    }),
+  );
+}
