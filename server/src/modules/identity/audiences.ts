@@ -1,0 +1,76 @@
+// What an access token may be for. A client asks with a scope (`{resource}/.default`) or, at the older endpoint, with a
+// resource; both end in exactly one known audience or are refused. Trailing slashes and case of the host do not count,
+// but the token answers in the spelling that was asked for, because some clients compare it.
+
+import { Failure } from '#kernel/errors/failure';
+
+export type Requested = {
+  /** The audience in its normal form. */
+  readonly resource: string;
+  /** As the client spelled it: what `aud` says. */
+  readonly asked: string;
+  /** OpenID's own scopes among those asked for. */
+  readonly openid: readonly string[];
+};
+
+const scopeLengthMax = 4096;
+const scopesMax = 32;
+const openidScopes = new Set(['openid', 'profile', 'offline_access', 'email']);
+
+/** Without trailing slashes, in lower case. */
+export const audienceKey = (resource: string): string => resource.toLowerCase().replace(/\/+$/, '');
+
+/** Every audience of this installation, in normal form; the first is what a user gets who names none. */
+export function knownAudiences(
+  origins: readonly string[],
+  domain: string,
+  further: readonly string[] = [],
+): readonly string[] {
+  return [
+    'https://management.azure.com',
+    'https://management.core.windows.net',
+    ...origins,
+    ...origins.map((origin) => `${origin}/msgraph`),
+    `https://vault.${domain}`,
+    'https://vault.azure.net',
+    'https://storage.azure.com',
+    'https://ml.azure.com',
+    'https://containerregistry.azure.net',
+    'https://monitor.azure.com',
+    'https://api.loganalytics.io',
+    ...further,
+  ].map(audienceKey);
+}
+
+const wrongScope = (message: string) => new Failure({ kind: 'invalid', code: 'invalid_scope', message });
+
+/** @throws Failure `invalid` with code invalid_scope or invalid_request */
+export function readRequested(
+  input: { readonly scope: string | undefined; readonly resource: string | undefined },
+  known: readonly string[],
+): Requested | { readonly resource: undefined; readonly asked: undefined; readonly openid: readonly string[] } {
+  const { scope = '', resource } = input;
+  if (scope.length > scopeLengthMax) throw wrongScope(`The scope is longer than ${scopeLengthMax} characters.`);
+  const parts = scope.split(/\s+/).filter((part) => part !== '');
+  if (parts.length > scopesMax) throw wrongScope(`At most ${scopesMax} scopes can be asked for at once.`);
+  const openid = [...new Set(parts.filter((part) => openidScopes.has(part)))];
+  const asked = parts.filter((part) => !openidScopes.has(part)).map(resourceOf);
+  if (resource !== undefined && resource !== '') asked.push(resource);
+  const [first] = asked;
+  if (first === undefined) return { resource: undefined, asked: undefined, openid };
+  const keys = new Set(asked.map(audienceKey));
+  if (keys.size > 1)
+    throw wrongScope('The scopes belong to more than one resource. Ask for a token of one resource at a time.');
+  const key = audienceKey(first);
+  if (!known.includes(key))
+    throw wrongScope(`'${first.slice(0, 200)}' is not a resource that this server issues tokens for.`);
+  return { resource: key, asked: first, openid };
+}
+
+/** `https://x/.default` and `https://x/user_impersonation` name the resource `https://x`; `https://x//.default` names `https://x/`. */
+function resourceOf(scope: string): string {
+  const found = /^(https:\/\/.{1,512})\/(?:\.default|user_impersonation)$/i.exec(scope);
+  if (found?.[1] === undefined)
+    throw wrongScope(`'${scope.slice(0, 200)}' is not a scope that this server knows. Use '{resource}/.default'.`);
+  return found[1];
+}

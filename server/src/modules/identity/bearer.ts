@@ -1,0 +1,77 @@
+// Proof by access token (RFC 6750). A token is accepted when this server signed it for this tenant, under one of its own
+// origins, for an audience of the surface that is asked, and the principal exists and is enabled at this very moment.
+// Order matters: nothing in a token is believed, or echoed, before its signature is.
+
+import type { Actor } from '#kernel/authority/actor';
+import type { Exchange } from '#kernel/http/exchange';
+import type { Scheme } from '#kernel/http/surface';
+import { issuerOf } from './access-claims.ts';
+import { audienceKey } from './audiences.ts';
+import type { Directory } from './directory.ts';
+import type { Revocations } from './revocations.ts';
+import { accessTokenType, refusedToken, type Verifier } from './tokens.ts';
+
+export type BearerOptions = {
+  /** What `aud` may be; compared without regard to case and trailing slashes. */
+  readonly audiences: readonly string[] | ((exchange: Exchange) => readonly string[]);
+};
+
+export function createBearerScheme(deps: {
+  readonly verifier: Verifier;
+  readonly revocations: Revocations;
+  readonly directory: Pick<Directory, 'findPrincipal'>;
+  readonly tenantId: () => string;
+  readonly origins: () => readonly string[];
+}): (options: BearerOptions) => Scheme {
+  const { verifier, revocations, directory, tenantId, origins } = deps;
+
+  async function actorOf(token: string, audiences: readonly string[]): Promise<Actor> {
+    const claims = await verifier(token, accessTokenType);
+    const tenant = tenantId();
+    if (claims['tid'] !== tenant)
+      throw refusedToken(
+        'The access token is from another tenant than the one of this server.',
+        'InvalidAuthenticationTokenTenant',
+      );
+    if (!origins().some((origin) => claims.iss === issuerOf(origin, tenant)))
+      throw refusedToken('The access token was issued under a name that this server does not go by.');
+    const { aud, oid, uti } = claims;
+    if (typeof aud !== 'string' || !audiences.some((one) => audienceKey(one) === audienceKey(aud)))
+      throw refusedToken(
+        `The access token is for the audience '${String(aud).slice(0, 200)}'. Ask for a token for '${audiences[0] ?? ''}'.`,
+        'InvalidAuthenticationTokenAudience',
+      );
+    const tokenId = typeof uti === 'string' ? uti : '';
+    if (revocations.isRevoked(tokenId)) throw refusedToken('This token was revoked.', 'RevokedAuthenticationToken');
+    const principal = typeof oid === 'string' ? await directory.findPrincipal(oid) : undefined;
+    if (principal === undefined || !principal.enabled)
+      throw refusedToken('The principal that this access token was issued to was removed or disabled.');
+    if (Number(claims.iat) < principal.credentialsFrom)
+      throw refusedToken('The password was changed after this access token was issued. Sign in again.');
+    return {
+      kind: principal.kind,
+      objectId: principal.objectId,
+      tenantId: tenant,
+      name: principal.name,
+      applicationId: typeof claims['appid'] === 'string' ? claims['appid'] : undefined,
+      groups: [],
+      authentication: { method: 'bearer', mfa: false, tokenId },
+    };
+  }
+
+  return ({ audiences }) => ({
+    name: 'bearer',
+    async authenticate(exchange) {
+      const header = exchange.header('authorization');
+      const found = header === undefined ? null : /^bearer +(\S+) *$/i.exec(header);
+      const token = found?.[1];
+      if (token === undefined) {
+        if (header !== undefined && /^bearer\b/i.test(header))
+          throw refusedToken('The Authorization header is not of the form: Bearer {token}.');
+        return undefined;
+      }
+      // Other schemes use opaque bearer values of their own; what has no two dots is no web token, but it is ours to refuse.
+      return await actorOf(token, typeof audiences === 'function' ? audiences(exchange) : audiences);
+    },
+  });
+}

@@ -1,0 +1,65 @@
+// First start: the tenant, its first subscription's id, the administrator and an application for automation, in one
+// transaction. Credentials are answered by the call that made them, and by no later one.
+
+import { tenantDomain } from '@strongroom/contract/identity';
+import { randomUuid } from '#kernel/crypto/random';
+import type { Database } from '#kernel/database/database';
+import * as store from './directory.store.ts';
+import type { Directory } from './directory.ts';
+import { generatePassword } from './passwords.ts';
+
+export const administratorName = `admin@${tenantDomain}`;
+
+export type Bootstrapped = {
+  readonly tenantId: string;
+  readonly subscriptionId: string;
+  readonly administrator: { readonly objectId: string; readonly userName: string };
+  readonly automation: { readonly objectId: string; readonly clientId: string };
+  /** Only on the very first start. For the operator, once. */
+  readonly credentials: { readonly password: string; readonly clientSecret: string } | undefined;
+};
+
+export async function bootstrap(database: Database, directory: Directory): Promise<Bootstrapped> {
+  const present = await readBootstrapped(database);
+  if (present) return present;
+  const password = generatePassword();
+  const passwordHash = await directory.hashPassword(password);
+  return await database.write(async (tx) => {
+    const tenantId = randomUuid();
+    const subscriptionId = randomUuid();
+    const { objectId } = await directory.createUser(tx, {
+      userName: administratorName,
+      displayName: 'Administrator',
+      passwordHash,
+    });
+    const automation = await directory.createApplication(tx, { name: 'strongroom-automation' });
+    const { secret } = await directory.addSecret(tx, automation.clientId);
+    const settings = { tenantId, subscriptionId, administrator: objectId, automation: automation.objectId };
+    // A second server that starts on the same new database fails here, on the primary key, and changes nothing.
+    for (const [name, value] of Object.entries({ ...settings, automationClient: automation.clientId }))
+      await store.writeSetting(tx, name, value);
+    return {
+      tenantId,
+      subscriptionId,
+      administrator: { objectId, userName: administratorName },
+      automation,
+      credentials: { password, clientSecret: secret },
+    };
+  });
+}
+
+/** What an earlier start made, or undefined on a new database. */
+export async function readBootstrapped(database: Database): Promise<Bootstrapped | undefined> {
+  const setting = (name: string) => store.readSetting(database.read, name);
+  const [tenantId, subscriptionId] = [await setting('tenantId'), await setting('subscriptionId')];
+  const [administrator, automation] = [await setting('administrator'), await setting('automation')];
+  const clientId = await setting('automationClient');
+  if (!tenantId || !subscriptionId || !administrator || !automation || !clientId) return undefined;
+  return {
+    tenantId,
+    subscriptionId,
+    administrator: { objectId: administrator, userName: administratorName },
+    automation: { objectId: automation, clientId },
+    credentials: undefined,
+  };
+}

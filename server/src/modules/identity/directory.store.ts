@@ -1,0 +1,230 @@
+// Rows of the directory. No decisions; every function takes the transaction first.
+
+import { type Tx, tables } from '#kernel/database/database';
+
+export type PrincipalKind = 'user' | 'application' | 'managedIdentity';
+
+type Tables = {
+  identity_settings: { name: string; value: string };
+  principals: { object_id: string; kind: PrincipalKind; name: string; enabled: number; created_at: string };
+  users: {
+    object_id: string;
+    user_name: string;
+    display_name: string;
+    password_hash: string;
+    password_changed_at: string;
+  };
+  applications: { object_id: string; client_id: string };
+  application_secrets: {
+    secret_id: string;
+    client_id: string;
+    hash: Uint8Array;
+    created_at: string;
+    expires_at_ms: number;
+  };
+  managed_identities: { object_id: string; client_id: string; resource_key: string; resource_id: string };
+};
+
+const db = (tx: Tx) => tables<Tables>(tx);
+
+export async function readSetting(tx: Tx, name: string): Promise<string | undefined> {
+  const row = await db(tx).selectFrom('identity_settings').select('value').where('name', '=', name).executeTakeFirst();
+  return row?.value;
+}
+
+export async function writeSetting(tx: Tx, name: string, value: string): Promise<void> {
+  await db(tx).insertInto('identity_settings').values({ name, value }).execute();
+}
+
+export type PrincipalRow = {
+  readonly objectId: string;
+  readonly kind: PrincipalKind;
+  readonly name: string;
+  readonly enabled: number;
+  readonly displayName: string | null;
+  readonly passwordChangedAt: string | null;
+  readonly applicationClientId: string | null;
+  readonly identityClientId: string | null;
+  readonly resourceId: string | null;
+};
+
+const principals = (tx: Tx) =>
+  db(tx)
+    .selectFrom('principals as p')
+    .leftJoin('users as u', 'u.object_id', 'p.object_id')
+    .leftJoin('applications as a', 'a.object_id', 'p.object_id')
+    .leftJoin('managed_identities as m', 'm.object_id', 'p.object_id')
+    .select([
+      'p.object_id as objectId',
+      'p.kind as kind',
+      'p.name as name',
+      'p.enabled as enabled',
+      'u.display_name as displayName',
+      'u.password_changed_at as passwordChangedAt',
+      'a.client_id as applicationClientId',
+      'm.client_id as identityClientId',
+      'm.resource_id as resourceId',
+    ]);
+
+export const findPrincipal = (tx: Tx, objectId: string): Promise<PrincipalRow | undefined> =>
+  principals(tx).where('p.object_id', '=', objectId).executeTakeFirst();
+
+export const findPrincipals = (tx: Tx, objectIds: readonly string[]): Promise<PrincipalRow[]> =>
+  principals(tx).where('p.object_id', 'in', objectIds).execute();
+
+export const findUserByName = (tx: Tx, userName: string): Promise<PrincipalRow | undefined> =>
+  principals(tx).where('u.user_name', '=', userName).executeTakeFirst();
+
+/** A service principal by the client id of its application or managed identity. */
+export const findByClientId = (tx: Tx, clientId: string): Promise<PrincipalRow | undefined> =>
+  principals(tx)
+    .where((where) => where.or([where('a.client_id', '=', clientId), where('m.client_id', '=', clientId)]))
+    .executeTakeFirst();
+
+export const findByResource = (tx: Tx, resourceKey: string): Promise<PrincipalRow | undefined> =>
+  principals(tx).where('m.resource_key', '=', resourceKey).executeTakeFirst();
+
+export const listPrincipals = (
+  tx: Tx,
+  page: { readonly kind: PrincipalKind; readonly after: string; readonly limit: number },
+): Promise<PrincipalRow[]> =>
+  principals(tx)
+    .where('p.kind', '=', page.kind)
+    .where('p.object_id', '>', page.after)
+    .orderBy('p.object_id')
+    .limit(page.limit)
+    .execute();
+
+export async function insertPrincipal(
+  tx: Tx,
+  row: { readonly objectId: string; readonly kind: PrincipalKind; readonly name: string; readonly createdAt: string },
+): Promise<void> {
+  await db(tx)
+    .insertInto('principals')
+    .values({ object_id: row.objectId, kind: row.kind, name: row.name, enabled: 1, created_at: row.createdAt })
+    .execute();
+}
+
+export async function setEnabled(tx: Tx, objectId: string, enabled: boolean): Promise<void> {
+  await db(tx)
+    .updateTable('principals')
+    .set({ enabled: enabled ? 1 : 0 })
+    .where('object_id', '=', objectId)
+    .execute();
+}
+
+/** Takes the rows of its kind with it. */
+export async function deletePrincipal(tx: Tx, objectId: string): Promise<void> {
+  const principal = await findPrincipal(tx, objectId);
+  if (principal?.applicationClientId)
+    await db(tx).deleteFrom('application_secrets').where('client_id', '=', principal.applicationClientId).execute();
+  for (const table of ['users', 'applications', 'managed_identities', 'principals'] as const)
+    await db(tx).deleteFrom(table).where('object_id', '=', objectId).execute();
+}
+
+export async function insertUser(
+  tx: Tx,
+  row: {
+    readonly objectId: string;
+    readonly userName: string;
+    readonly displayName: string;
+    readonly passwordHash: string;
+    readonly changedAt: string;
+  },
+): Promise<void> {
+  await db(tx)
+    .insertInto('users')
+    .values({
+      object_id: row.objectId,
+      user_name: row.userName,
+      display_name: row.displayName,
+      password_hash: row.passwordHash,
+      password_changed_at: row.changedAt,
+    })
+    .execute();
+}
+
+export type CredentialRow = { readonly objectId: string; readonly passwordHash: string; readonly enabled: number };
+
+export const findCredential = (tx: Tx, userName: string): Promise<CredentialRow | undefined> =>
+  db(tx)
+    .selectFrom('users as u')
+    .innerJoin('principals as p', 'p.object_id', 'u.object_id')
+    .select(['u.object_id as objectId', 'u.password_hash as passwordHash', 'p.enabled as enabled'])
+    .where('u.user_name', '=', userName)
+    .executeTakeFirst();
+
+export async function setPasswordHash(tx: Tx, objectId: string, hash: string, changedAt: string): Promise<boolean> {
+  const result = await db(tx)
+    .updateTable('users')
+    .set({ password_hash: hash, password_changed_at: changedAt })
+    .where('object_id', '=', objectId)
+    .executeTakeFirst();
+  return result.numUpdatedRows > 0n;
+}
+
+export async function insertApplication(tx: Tx, objectId: string, clientId: string): Promise<void> {
+  await db(tx).insertInto('applications').values({ object_id: objectId, client_id: clientId }).execute();
+}
+
+export async function insertSecret(
+  tx: Tx,
+  row: {
+    readonly secretId: string;
+    readonly clientId: string;
+    readonly hash: Uint8Array;
+    readonly createdAt: string;
+    readonly expiresAtMs: number;
+  },
+): Promise<void> {
+  await db(tx)
+    .insertInto('application_secrets')
+    .values({
+      secret_id: row.secretId,
+      client_id: row.clientId,
+      hash: row.hash,
+      created_at: row.createdAt,
+      expires_at_ms: row.expiresAtMs,
+    })
+    .execute();
+}
+
+export async function deleteSecret(tx: Tx, clientId: string, secretId: string): Promise<boolean> {
+  const result = await db(tx)
+    .deleteFrom('application_secrets')
+    .where('client_id', '=', clientId)
+    .where('secret_id', '=', secretId)
+    .executeTakeFirst();
+  return result.numDeletedRows > 0n;
+}
+
+/** Hashes of the secrets that are valid at this time. */
+export async function secretHashes(tx: Tx, clientId: string, nowMs: number): Promise<readonly Uint8Array[]> {
+  const rows = await db(tx)
+    .selectFrom('application_secrets')
+    .select('hash')
+    .where('client_id', '=', clientId)
+    .where('expires_at_ms', '>', nowMs)
+    .execute();
+  return rows.map((row) => row.hash);
+}
+
+export async function insertManagedIdentity(
+  tx: Tx,
+  row: {
+    readonly objectId: string;
+    readonly clientId: string;
+    readonly resourceKey: string;
+    readonly resourceId: string;
+  },
+): Promise<void> {
+  await db(tx)
+    .insertInto('managed_identities')
+    .values({
+      object_id: row.objectId,
+      client_id: row.clientId,
+      resource_key: row.resourceKey,
+      resource_id: row.resourceId,
+    })
+    .execute();
+}

@@ -1,0 +1,230 @@
+// The directory: users, applications with their secrets, managed identities. Other modules hold it to make and remove the
+// identity of a resource and to name a principal. Functions that write take the caller's transaction. A secret or a
+// password is given out once, when it is made; what is stored is a hash.
+
+import type { Clock } from '#kernel/clock/clock';
+import { constantTimeEqual } from '#kernel/crypto/compare';
+import { sha256 } from '#kernel/crypto/digest';
+import { randomToken, randomUuid } from '#kernel/crypto/random';
+import { type Database, isUniqueViolation, type Tx } from '#kernel/database/database';
+import { Failure } from '#kernel/errors/failure';
+import { idKey } from '#kernel/ids/ids';
+import * as store from './directory.store.ts';
+import type { Passwords } from './passwords.ts';
+
+export type Principal = {
+  readonly objectId: string;
+  readonly kind: store.PrincipalKind;
+  /** User principal name, or the name of the application or identity. */
+  readonly name: string;
+  readonly displayName: string;
+  /** A disabled principal exists and may do nothing. */
+  readonly enabled: boolean;
+  /** Client id of an application or a managed identity. */
+  readonly clientId: string | undefined;
+  /** Seconds since 1970. What a user was given before the password changed is no longer worth anything. */
+  readonly credentialsFrom: number;
+  /** What a managed identity acts for. */
+  readonly resourceId: string | undefined;
+};
+
+export type Directory = {
+  /** Undefined when there is none; one that is disabled is answered with `enabled: false`. */
+  findPrincipal(objectId: string): Promise<Principal | undefined>;
+  /** At most 1000 ids; those that do not exist are left out. */
+  findPrincipals(objectIds: readonly string[]): Promise<readonly Principal[]>;
+  findUser(userName: string): Promise<Principal | undefined>;
+  /** An application or a managed identity. */
+  findByClientId(clientId: string): Promise<Principal | undefined>;
+  /** In the order of object ids, after `after`. */
+  list(
+    kind: store.PrincipalKind,
+    page: { readonly after?: string; readonly limit: number },
+  ): Promise<readonly Principal[]>;
+
+  /** The identity of a resource: made on first call, the same on every further one. Names no wider than the resource's. */
+  createManagedIdentity(
+    tx: Tx,
+    identity: { readonly resourceId: string; readonly name: string },
+  ): Promise<{ readonly objectId: string; readonly clientId: string }>;
+  findManagedIdentity(
+    resourceId: string,
+  ): Promise<{ readonly objectId: string; readonly clientId: string; readonly name: string } | undefined>;
+  /** Its tokens are refused from the moment the transaction is durable. Nothing happens if there is none. */
+  removeManagedIdentity(tx: Tx, resourceId: string): Promise<void>;
+
+  createUser(
+    tx: Tx,
+    user: { readonly userName: string; readonly displayName: string; readonly passwordHash: string },
+  ): Promise<{ readonly objectId: string }>;
+  setPasswordHash(tx: Tx, objectId: string, passwordHash: string): Promise<void>;
+  setEnabled(tx: Tx, objectId: string, enabled: boolean): Promise<void>;
+  removePrincipal(tx: Tx, objectId: string): Promise<void>;
+
+  createApplication(
+    tx: Tx,
+    application: { readonly name: string },
+  ): Promise<{ readonly objectId: string; readonly clientId: string }>;
+  /** The value is answered here and never again. */
+  addSecret(
+    tx: Tx,
+    clientId: string,
+    options?: { readonly lifetimeDays?: number },
+  ): Promise<{ readonly secretId: string; readonly secret: string; readonly expiresAt: Date }>;
+  removeSecret(tx: Tx, clientId: string, secretId: string): Promise<boolean>;
+  /** Constant time; false for an application that does not exist or is disabled. */
+  isSecret(clientId: string, secret: string): Promise<boolean>;
+
+  /** Before a transaction: hashing takes long. */
+  readonly hashPassword: Passwords['hash'];
+};
+
+const objectIdPattern = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/;
+const secretDaysDefault = 365;
+const secretDaysMax = 2 * 365;
+const lookupMax = 1000;
+
+const invalid = (code: string, message: string) => new Failure({ kind: 'invalid', code, message });
+const missing = (what: string) =>
+  new Failure({ kind: 'notFound', code: 'Request_ResourceNotFound', message: `The directory holds no such ${what}.` });
+
+const toPrincipal = (row: store.PrincipalRow): Principal => ({
+  objectId: row.objectId,
+  kind: row.kind,
+  name: row.name,
+  displayName: row.displayName ?? row.name,
+  enabled: row.enabled === 1,
+  clientId: row.applicationClientId ?? row.identityClientId ?? undefined,
+  credentialsFrom: row.passwordChangedAt === null ? 0 : Math.floor(Date.parse(row.passwordChangedAt) / 1000),
+  resourceId: row.resourceId ?? undefined,
+});
+
+function checkName(name: string, what: string): void {
+  // biome-ignore lint/suspicious/noControlCharactersInRegex: control characters are what is being refused.
+  if (name.trim() === '' || name.length > 256 || /[\x00-\x1f\x7f]/.test(name))
+    throw invalid('InvalidName', `The name of ${what} has 1 to 256 characters, none of them a control character.`);
+}
+
+export function createDirectory(options: {
+  readonly database: Database;
+  readonly clock: Clock;
+  readonly passwords: Passwords;
+}): Directory {
+  const { database, clock, passwords } = options;
+  const now = () => clock.now().toISOString();
+  const found = (row: store.PrincipalRow | undefined) => (row === undefined ? undefined : toPrincipal(row));
+
+  return {
+    hashPassword: (password) => passwords.hash(password),
+
+    async findPrincipal(objectId) {
+      const id = objectId.toLowerCase();
+      return objectIdPattern.test(id) ? found(await store.findPrincipal(database.read, id)) : undefined;
+    },
+    async findPrincipals(objectIds) {
+      if (objectIds.length > lookupMax) throw invalid('TooManyIds', `At most ${lookupMax} ids are looked up at once.`);
+      const ids = objectIds.map((id) => id.toLowerCase()).filter((id) => objectIdPattern.test(id));
+      return ids.length === 0 ? [] : (await store.findPrincipals(database.read, ids)).map(toPrincipal);
+    },
+    findUser: async (userName) => found(await store.findUserByName(database.read, userName)),
+    findByClientId: async (clientId) => found(await store.findByClientId(database.read, clientId.toLowerCase())),
+    async list(kind, { after = '', limit }) {
+      const rows = await store.listPrincipals(database.read, { kind, after, limit: Math.min(limit, lookupMax) });
+      return rows.map(toPrincipal);
+    },
+
+    async createManagedIdentity(tx, { resourceId, name }) {
+      checkName(name, 'a managed identity');
+      const resourceKey = idKey(resourceId);
+      const present = await store.findByResource(tx, resourceKey);
+      if (present?.identityClientId) return { objectId: present.objectId, clientId: present.identityClientId };
+      const identity = { objectId: randomUuid(), clientId: randomUuid() };
+      await store.insertPrincipal(tx, {
+        objectId: identity.objectId,
+        kind: 'managedIdentity',
+        name,
+        createdAt: now(),
+      });
+      await store.insertManagedIdentity(tx, { ...identity, resourceKey, resourceId });
+      return identity;
+    },
+    async findManagedIdentity(resourceId) {
+      const row = await store.findByResource(database.read, idKey(resourceId));
+      return row?.identityClientId
+        ? { objectId: row.objectId, clientId: row.identityClientId, name: row.name }
+        : undefined;
+    },
+    async removeManagedIdentity(tx, resourceId) {
+      const row = await store.findByResource(tx, idKey(resourceId));
+      if (row) await store.deletePrincipal(tx, row.objectId);
+    },
+
+    async createUser(tx, { userName, displayName, passwordHash }) {
+      checkName(displayName, 'a user');
+      if (!/^[^\s@]{1,64}@[^\s@]{1,189}$/.test(userName))
+        throw invalid('InvalidUserName', 'A user name looks like name@domain.');
+      const objectId = randomUuid();
+      try {
+        await store.insertPrincipal(tx, { objectId, kind: 'user', name: userName, createdAt: now() });
+        await store.insertUser(tx, { objectId, userName, displayName, passwordHash, changedAt: now() });
+      } catch (thrown) {
+        if (!isUniqueViolation(thrown)) throw thrown;
+        throw new Failure({
+          kind: 'conflict',
+          code: 'UserExists',
+          message: `A user named '${userName}' exists already.`,
+          cause: thrown,
+        });
+      }
+      return { objectId };
+    },
+    async setPasswordHash(tx, objectId, passwordHash) {
+      if (!(await store.setPasswordHash(tx, objectId, passwordHash, now()))) throw missing('user');
+    },
+    async setEnabled(tx, objectId, enabled) {
+      if ((await store.findPrincipal(tx, objectId)) === undefined) throw missing('principal');
+      await store.setEnabled(tx, objectId, enabled);
+    },
+    removePrincipal: (tx, objectId) => store.deletePrincipal(tx, objectId),
+
+    async createApplication(tx, { name }) {
+      checkName(name, 'an application');
+      const application = { objectId: randomUuid(), clientId: randomUuid() };
+      await store.insertPrincipal(tx, {
+        objectId: application.objectId,
+        kind: 'application',
+        name,
+        createdAt: now(),
+      });
+      await store.insertApplication(tx, application.objectId, application.clientId);
+      return application;
+    },
+    async addSecret(tx, clientId, { lifetimeDays = secretDaysDefault } = {}) {
+      if (!(lifetimeDays >= 1 && lifetimeDays <= secretDaysMax))
+        throw invalid('InvalidLifetime', `A client secret lives 1 to ${secretDaysMax} days.`);
+      const application = await store.findByClientId(tx, clientId);
+      if (application?.kind !== 'application') throw missing('application');
+      const secret = randomToken();
+      const expiresAt = new Date(clock.epochMs() + lifetimeDays * 86_400_000);
+      const secretId = randomUuid();
+      // 256 random bits need no slow hash: nobody can try enough of them.
+      await store.insertSecret(tx, {
+        secretId,
+        clientId,
+        hash: sha256(secret),
+        createdAt: now(),
+        expiresAtMs: expiresAt.getTime(),
+      });
+      return { secretId, secret, expiresAt };
+    },
+    removeSecret: (tx, clientId, secretId) => store.deleteSecret(tx, clientId, secretId),
+    async isSecret(clientId, secret) {
+      const application = await store.findByClientId(database.read, clientId);
+      const hashes = await store.secretHashes(database.read, clientId, clock.epochMs());
+      const hash = sha256(secret);
+      // constant time: every secret of the application is compared, whichever matches.
+      const matches = hashes.map((one) => constantTimeEqual(one, hash)).filter((one) => one).length > 0;
+      return matches && application?.kind === 'application' && application.enabled === 1;
+    },
+  };
+}

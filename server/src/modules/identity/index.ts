@@ -1,0 +1,189 @@
+// The door of identity: who are you. Gives compose the sign-in surface with its routes, and gives other modules the
+// directory, the bearer scheme and tokens. It uses no other module; what protects its secrets is handed in.
+
+import { tenantDomain } from '@strongroom/contract/identity';
+import type { Clock } from '#kernel/clock/clock';
+import { randomToken } from '#kernel/crypto/random';
+import type { Database } from '#kernel/database/database';
+import { Failure } from '#kernel/errors/failure';
+import type { Scheme } from '#kernel/http/surface';
+import type { Log } from '#kernel/log/log';
+import type { Module } from '#kernel/module';
+import { accessClaims, accessTokenSeconds, issuerOf } from './access-claims.ts';
+import { createAttempts } from './attempts.ts';
+import { knownAudiences, readRequested } from './audiences.ts';
+import { type BearerOptions, createBearerScheme } from './bearer.ts';
+import { type Bootstrapped, bootstrap, readBootstrapped } from './bootstrap.ts';
+import { createDirectory, type Directory } from './directory.ts';
+import { createInteractions } from './interaction.service.ts';
+import { directoryTables } from './migrations/0001-directory.ts';
+import { sessionTables } from './migrations/0002-sessions.ts';
+import { oauthRoutes } from './oauth.routes.ts';
+import { createOAuth } from './oauth.service.ts';
+import { createOpenIdHost } from './openid.host.ts';
+import { type Calls, createProvider } from './openid.provider.ts';
+import { createOpenIdRecords } from './openid.store.ts';
+import { createPasswords } from './passwords.ts';
+import { createRevocations } from './revocations.ts';
+import { createSignIn } from './sign-in.service.ts';
+import { createSigningKeys, type SecretStore } from './signing-keys.ts';
+import { createOAuthSurface } from './surface.ts';
+import { createTokens, createVerifier, signAccessToken, type Tokens } from './tokens.ts';
+
+export type { BearerOptions } from './bearer.ts';
+export type { Bootstrapped } from './bootstrap.ts';
+export type { Directory, Principal } from './directory.ts';
+export type { SecretStore } from './signing-keys.ts';
+export type { IssuedToken, NewToken, TokenClaims, Tokens } from './tokens.ts';
+
+/** For compose, which opens the database before there is an identity module. */
+export const identityMigrations = { module: 'identity', migrations: [directoryTables, sessionTables] };
+
+export type Tenant = { readonly tenantId: string; readonly domain: string; readonly displayName: string };
+
+export type Identity = Module & {
+  readonly directory: Directory;
+  /** Accepts our access tokens for these audiences. Put it last: it refuses every bearer token that is not one. */
+  readonly bearerScheme: (options: BearerOptions) => Scheme;
+  readonly tokens: Tokens;
+  /** Makes what a new installation needs, once. Must have run before the first request. */
+  bootstrap(): Promise<Bootstrapped>;
+  /** @throws before bootstrap */
+  tenant(): Tenant;
+  /** Every audience that tokens are issued for, in normal form. */
+  audiences(): readonly string[];
+  /**
+   * An access token for a principal that proved itself elsewhere: a managed identity through its agent. `resource` as the
+   * client spelled it, `origin` one of ours. Throws `invalid` (invalid_scope), `unauthenticated` when it is gone or disabled.
+   */
+  issueAccessToken(input: { readonly objectId: string; readonly resource: string; readonly origin: string }): Promise<{
+    readonly accessToken: string;
+    readonly expiresInSeconds: number;
+    readonly expiresOn: Date;
+    readonly resource: string;
+    readonly clientId: string;
+  }>;
+  /** Removes what has expired. For a periodic task; every few minutes. */
+  sweep(): Promise<void>;
+};
+
+export function createIdentity(deps: {
+  readonly database: Database;
+  readonly clock: Clock;
+  readonly log: Log;
+  readonly secretStore: SecretStore;
+  /** What this server is called by, each `https://host[:port]` in lower case; the first is the usual one. */
+  readonly origins: () => readonly string[];
+  /** The domain below which vaults and accounts have names, with its port. */
+  readonly domain: () => string;
+  /** Audiences besides the usual ones. */
+  readonly furtherAudiences?: () => readonly string[];
+  readonly keyRotationDays?: number;
+}): Identity {
+  const { database, clock, log, secretStore, origins, domain } = deps;
+  let known: Bootstrapped | undefined;
+  const tenantId = () => {
+    if (known === undefined) throw new Error('identity was not bootstrapped');
+    return known.tenantId;
+  };
+  const audiences = () => knownAudiences(origins(), domain(), deps.furtherAudiences?.());
+
+  const passwords = createPasswords();
+  const attempts = createAttempts({ database, clock });
+  const directory = createDirectory({ database, clock, passwords });
+  const revocations = createRevocations({ database, clock });
+  const signingKeys = createSigningKeys({
+    secretStore,
+    clock,
+    ...(deps.keyRotationDays === undefined ? {} : { rotationDays: deps.keyRotationDays }),
+  });
+  const verifier = createVerifier({ signingKeys, clock });
+  const tokens = createTokens({
+    signingKeys,
+    verifier,
+    revocations,
+    clock,
+    issuer: () => `urn:strongroom:tenant:${tenantId()}`,
+  });
+  const bearerScheme = createBearerScheme({ verifier, revocations, directory, tenantId, origins });
+
+  const records = createOpenIdRecords({ database, clock, directory, origins });
+  const calls: Calls = new WeakMap();
+  const host = createOpenIdHost({
+    tenantId,
+    origins,
+    calls,
+    signingKid: async () => (await signingKeys.current()).kid,
+    create: async (origin) =>
+      createProvider({
+        origin,
+        tenantId: tenantId(),
+        audiences: audiences(),
+        signingJwk: (await signingKeys.current()).privateJwk,
+        records,
+        directory,
+        clock,
+        log,
+        calls,
+      }),
+  });
+  const oauth = createOAuth({ host, audiences, tenantId, attempts, clock });
+  const signIn = createSignIn({ database, passwords, attempts });
+  const interactions = createInteractions({ host, signIn, tenantId, clock });
+
+  return {
+    name: 'identity',
+    surfaces: [createOAuthSurface({ tenantId, now: () => clock.now() })],
+    routes: oauthRoutes({ oauth, interactions, signingKeys, tenantId }),
+    migrations: identityMigrations,
+    async start() {
+      known ??= await readBootstrapped(database);
+      await attempts.load();
+      await revocations.load();
+      await signingKeys.current();
+    },
+    directory,
+    bearerScheme,
+    tokens,
+    async bootstrap() {
+      const made = await bootstrap(database, directory);
+      known = made;
+      return made;
+    },
+    tenant: () => ({ tenantId: tenantId(), domain: tenantDomain, displayName: 'Strongroom' }),
+    audiences,
+    async issueAccessToken({ objectId, resource, origin }) {
+      const requested = readRequested({ scope: undefined, resource }, audiences());
+      const principal = await directory.findPrincipal(objectId);
+      if (principal === undefined || !principal.enabled || principal.kind === 'user' || !principal.clientId)
+        throw new Failure({
+          kind: 'unauthenticated',
+          code: 'IdentityNotFound',
+          message: 'There is no enabled identity of this id.',
+        });
+      if (!origins().includes(origin)) throw new Error('a token is issued under one of our own origins');
+      const epochSeconds = Math.floor(clock.epochMs() / 1000);
+      const claims = accessClaims({
+        principal,
+        audience: requested.asked ?? resource,
+        issuer: issuerOf(origin, tenantId()),
+        tenantId: tenantId(),
+        clientId: principal.clientId,
+        tokenId: randomToken(16),
+        epochSeconds,
+      });
+      return {
+        accessToken: await signAccessToken(signingKeys, claims),
+        expiresInSeconds: accessTokenSeconds,
+        expiresOn: new Date((epochSeconds + accessTokenSeconds) * 1000),
+        resource,
+        clientId: principal.clientId,
+      };
+    },
+    async sweep() {
+      await records.sweep();
+      await revocations.sweep();
+      await attempts.sweep();
+    },
+  };
+}

@@ -1,0 +1,111 @@
+// The sign-in page's two acts: show, and check what was typed. Bound to one browser by the interaction's cookie, and to
+// one page by a token that only this server can make. A wrong password shows the page again; it never redirects.
+
+import type { SignInForm } from '@strongroom/contract/identity';
+import { errors, type Provider } from 'oidc-provider';
+import type { Clock } from '#kernel/clock/clock';
+import { constantTimeEqual } from '#kernel/crypto/compare';
+import { hmacSha256 } from '#kernel/crypto/digest';
+import { randomBytes } from '#kernel/crypto/random';
+import { Failure } from '#kernel/errors/failure';
+import type { Exchange } from '#kernel/http/exchange';
+import type { Answer } from '#kernel/http/route';
+import type { OpenIdHost } from './openid.host.ts';
+import { signInPage } from './sign-in.page.ts';
+import type { SignIn } from './sign-in.service.ts';
+
+export type Interactions = {
+  show(exchange: Exchange, uid: string): Promise<Answer>;
+  submit(exchange: Exchange, uid: string, form: SignInForm): Promise<Answer>;
+};
+
+type Interaction = Awaited<ReturnType<Provider['interactionDetails']>>;
+
+export function createInteractions(deps: {
+  readonly host: OpenIdHost;
+  readonly signIn: SignIn;
+  readonly tenantId: () => string;
+  readonly clock: Clock;
+}): Interactions {
+  const { host, signIn, tenantId, clock } = deps;
+  // Of this process: a page from before a restart is out of date, and says so.
+  const csrfKey = randomBytes(32);
+  const csrfOf = (uid: string) => Buffer.from(hmacSha256(csrfKey, uid)).toString('base64url');
+
+  async function open(exchange: Exchange, uid: string) {
+    const entered = await host.enter(exchange, {
+      method: 'GET',
+      path: `/login/sign-in/${uid}`,
+      parameters: [],
+      accept: 'html',
+    });
+    try {
+      const interaction = await entered.provider.interactionDetails(entered.request, entered.response);
+      if (interaction.uid === uid) return { ...entered, interaction };
+    } catch (thrown) {
+      if (!(thrown instanceof errors.SessionNotFound)) throw thrown;
+    }
+    throw new Failure({
+      kind: 'invalid',
+      code: 'SignInExpired',
+      message: 'This sign-in is over, or was begun in another browser. Begin again where you came from.',
+    });
+  }
+
+  async function pageOf(
+    provider: Provider,
+    interaction: Interaction,
+    again?: { readonly userName: string; readonly status: number; readonly message: string },
+  ): Promise<Answer> {
+    const { client_id: clientId, redirect_uri: redirectUri, login_hint: hint } = interaction.params;
+    const client = await provider.Client.find(String(clientId));
+    const userName = again?.userName ?? (typeof hint === 'string' ? hint.slice(0, 254) : undefined);
+    return signInPage({
+      action: `/${tenantId()}/login/sign-in/${interaction.uid}`,
+      csrf: csrfOf(interaction.uid),
+      clientName: client?.clientName ?? 'an application',
+      // Browsers hold a form's redirects to its policy, so the client that waits at the end must be in it.
+      formTargets: typeof redirectUri === 'string' ? [new URL(redirectUri).origin] : [],
+      ...(userName === undefined ? {} : { userName }),
+      ...(again === undefined ? {} : { wrong: { status: again.status, message: again.message } }),
+    });
+  }
+
+  return {
+    async show(exchange, uid) {
+      const { provider, interaction } = await open(exchange, uid);
+      return await pageOf(provider, interaction);
+    },
+    async submit(exchange, uid, form) {
+      const { provider, interaction, request, response } = await open(exchange, uid);
+      if (!constantTimeEqual(form.csrf, csrfOf(uid)))
+        throw new Failure({
+          kind: 'forbidden',
+          code: 'CsrfTokenInvalid',
+          message: 'This form did not come from the sign-in page, or the server was restarted since. Open it again.',
+        });
+      const finish = async (result: Parameters<Provider['interactionResult']>[2]): Promise<Answer> => {
+        const options = { mergeWithLastSubmission: false };
+        return {
+          status: 303,
+          headers: { location: await provider.interactionResult(request, response, result, options) },
+        };
+      };
+      if (form.cancel !== undefined)
+        return await finish({ error: 'access_denied', error_description: 'The sign-in was cancelled.' });
+      const { userName = '', password = '' } = form;
+      try {
+        const { objectId } = await signIn.verify(userName, password, exchange.address);
+        const ts = Math.floor(clock.epochMs() / 1000);
+        return await finish({ login: { accountId: objectId, amr: ['pwd'], remember: false, ts } });
+      } catch (thrown) {
+        if (!(thrown instanceof Failure) || (thrown.kind !== 'unauthenticated' && thrown.kind !== 'throttled'))
+          throw thrown;
+        const { status, message, retryAfterSeconds } = thrown;
+        const answer = await pageOf(provider, interaction, { userName, status, message });
+        if (retryAfterSeconds === undefined) return answer;
+        return { ...answer, headers: { ...answer.headers, 'retry-after': String(retryAfterSeconds) } };
+      }
+    },
+  };
+}

@@ -1,0 +1,32 @@
+// A page with one message: an error in words, or the end of a session.
+
+import type { Answer } from '#kernel/http/route';
+import { html, page } from './page.ts';
+
+export const errorPage = (status: number, message: string, requestId: string): Answer =>
+  page({
+    status,
+    title: 'Something is not right',
+    body: html`<h1>This did not work</h1>
+<div class="wrong" role="alert">${message}</div>
+<p>Go back to the program that sent you here and begin again.</p>`,
+    note: `Request ${requestId}`,
+  });
+
+export const signOutPage = (action: string, xsrf: string, formTargets: readonly string[]): Answer =>
+  page({
+    title: 'Sign out',
+    formTargets,
+    body: html`<h1>Sign out?</h1>
+<p>This browser will ask for your password the next time. Programs that you signed in keep their own session.</p>
+<form method="post" action="${action}">
+<input type="hidden" name="xsrf" value="${xsrf}">
+<div class="actions">
+<button class="plain" type="submit">Stay</button>
+<button type="submit" name="logout" value="yes">Sign out</button>
+</div>
+</form>`,
+  });
+
+export const signedOutPage = (): Answer =>
+  page({ title: 'Signed out', body: html`<h1>You are signed out</h1><p>You can close this page.</p>` });

@@ -1,0 +1,229 @@
+// Between Azure's dialect of OAuth and the standard that the provider library speaks. In: scopes become one audience,
+// grant names and duplicate fields become the standard's, everything unknown is left out. Out: answers get the fields that
+// Microsoft's libraries read, and errors become Failures, so that they are recorded and shown like any other.
+
+import type { DeviceCodeResponse, TokenResponse } from '@strongroom/contract/identity';
+import type { Clock } from '#kernel/clock/clock';
+import { Failure } from '#kernel/errors/failure';
+import type { Exchange } from '#kernel/http/exchange';
+import type { Answer } from '#kernel/http/route';
+import { accessTokenSeconds } from './access-claims.ts';
+import type { Attempts, Counted } from './attempts.ts';
+import { readRequested } from './audiences.ts';
+import type { OpenIdHost, Outcome, ProviderCall } from './openid.host.ts';
+import { openidScopes, paths } from './openid.provider.ts';
+
+export type Form = Readonly<Record<string, string>>;
+type Parameters = [string, string][];
+
+export type OAuth = {
+  /** `isOlder`: the endpoint without `/v2.0`, which takes `resource` and answers times as text. */
+  token(exchange: Exchange, form: Form, isOlder: boolean): Promise<TokenResponse>;
+  deviceCode(exchange: Exchange, form: Form, tenant: string): Promise<DeviceCodeResponse>;
+  authorize(exchange: Exchange, query: Form): Promise<Answer>;
+  /** Comes back from the sign-in page: `path` is the provider's own. */
+  resume(exchange: Exchange, path: string): Promise<Answer>;
+  devicePage(exchange: Exchange, userCode: string | undefined): Promise<Answer>;
+  deviceForm(exchange: Exchange, form: Form): Promise<Answer>;
+  logout(exchange: Exchange, query: Form): Promise<Answer>;
+  logoutForm(exchange: Exchange, form: Form): Promise<Answer>;
+  loggedOut(exchange: Exchange): Promise<Answer>;
+};
+
+const deviceGrant = 'urn:ietf:params:oauth:grant-type:device_code';
+const pollSeconds = 5;
+/** Grants that are served, and the fields of each that are handed on. A Map: `constructor` is no grant. */
+const passed: ReadonlyMap<string, readonly string[]> = new Map([
+  ['client_credentials', []],
+  ['authorization_code', ['code', 'redirect_uri', 'code_verifier']],
+  ['refresh_token', ['refresh_token']],
+  [deviceGrant, ['device_code']],
+]);
+
+const failed = (code: string, message: string, kind: Failure['kind'] = 'invalid') =>
+  new Failure({ kind, code, message });
+
+export function createOAuth(deps: {
+  readonly host: OpenIdHost;
+  readonly audiences: () => readonly string[];
+  readonly tenantId: () => string;
+  readonly attempts: Attempts;
+  readonly clock: Clock;
+}): OAuth {
+  const { host, audiences, tenantId, attempts, clock } = deps;
+
+  /** For programs: an error of the provider becomes a Failure with its word. */
+  async function call(exchange: Exchange, input: Omit<ProviderCall, 'accept'>): Promise<Outcome> {
+    const outcome = await host.run(exchange, { ...input, accept: 'json' });
+    if (outcome.status < 400) return outcome;
+    const { error = 'server_error', error_description: why } = (outcome.body ?? {}) as Record<string, string>;
+    if (error === 'invalid_client' || outcome.status === 401)
+      // One answer for an unknown application and for a wrong secret.
+      throw failed(
+        'invalid_client',
+        'The client secret is not valid for this client id, or has expired. Send the secret value, not its id.',
+        'unauthenticated',
+      );
+    throw failed(error, sentence(why ?? error.replaceAll('_', ' ')), outcome.status >= 500 ? 'internal' : 'invalid');
+  }
+
+  /** For browsers: a page, a redirect, or an error page. */
+  async function show(exchange: Exchange, input: Omit<ProviderCall, 'accept'>): Promise<Answer> {
+    const { page, location, status } = await host.run(exchange, { ...input, accept: 'html' });
+    if (location !== undefined) return { status: 303, headers: { location } };
+    if (page !== undefined) return page;
+    throw failed(
+      'SignInFailed',
+      'This page cannot be shown any more. Begin again.',
+      status >= 500 ? 'internal' : 'invalid',
+    );
+  }
+
+  /** The audiences of a sign-in: the one that is asked for, then every other that a refresh may ask for later. */
+  function resourcesFirst(requested: string | undefined): Parameters {
+    const all = audiences();
+    const ordered = requested === undefined ? all : [requested, ...all.filter((one) => one !== requested)];
+    return ordered.map((one): [string, string] => ['resource', one]);
+  }
+  const userScope = [...openidScopes, 'user_impersonation'].join(' ');
+
+  return {
+    async token(exchange, form, isOlder) {
+      const grantType = form['grant_type'] === 'device_code' ? deviceGrant : (form['grant_type'] ?? '');
+      if (form['client_assertion'] !== undefined)
+        throw failed(
+          'invalid_client',
+          'Certificates and federated credentials are not accepted here. Use a client secret.',
+          'unauthenticated',
+        );
+      if (grantType === '') throw failed('invalid_request', "The form must hold 'grant_type'.");
+      const fields = passed.get(grantType);
+      if (fields === undefined)
+        throw failed('unsupported_grant_type', `The grant type '${grantType.slice(0, 100)}' is not served here.`);
+      const requested = readRequested({ scope: form['scope'], resource: form['resource'] }, audiences());
+      if (grantType === 'client_credentials' && requested.resource === undefined)
+        throw failed('invalid_scope', "Name the resource: scope '{resource}/.default', or resource '{resource}'.");
+
+      const parameters: Parameters = [['grant_type', grantType]];
+      for (const name of ['client_id', 'client_secret', ...fields]) {
+        const value = form[name] ?? (name === 'device_code' ? form['code'] : undefined);
+        if (value !== undefined) parameters.push([name, value]);
+      }
+      if (requested.resource !== undefined) parameters.push(['resource', requested.resource]);
+      const { asked } = requested;
+      const { body, context } = await call(exchange, { method: 'POST', path: paths.token, parameters, asked });
+      const { access_token, refresh_token, id_token } = body as Record<string, string | undefined>;
+      if (access_token === undefined) throw new Error('the provider answered no access token');
+
+      const account = context.oidc.account?.accountId;
+      const audience = asked ?? context.oidc.entities.AccessToken?.aud ?? audiences()[0] ?? '';
+      const now = Math.floor(clock.epochMs() / 1000);
+      return {
+        token_type: 'Bearer',
+        // Clients look tokens up in their cache by the scopes that were answered.
+        ...(account === undefined
+          ? {}
+          : { scope: `${String(audience)}/user_impersonation ${String(audience)}/.default openid profile` }),
+        expires_in: accessTokenSeconds,
+        ext_expires_in: accessTokenSeconds,
+        ...(isOlder
+          ? { expires_on: String(now + accessTokenSeconds), not_before: String(now), resource: String(audience) }
+          : {}),
+        access_token,
+        ...(refresh_token === undefined ? {} : { refresh_token }),
+        ...(id_token === undefined ? {} : { id_token }),
+        ...(account !== undefined && form['client_info'] === '1'
+          ? { client_info: Buffer.from(JSON.stringify({ uid: account, utid: tenantId() })).toString('base64url') }
+          : {}),
+      };
+    },
+
+    async deviceCode(exchange, form, tenant) {
+      const requested = readRequested({ scope: form['scope'], resource: form['resource'] }, audiences());
+      const parameters: Parameters = [
+        ['client_id', form['client_id'] ?? ''],
+        ['scope', userScope],
+        ...resourcesFirst(requested.resource),
+      ];
+      const { body } = await call(exchange, { method: 'POST', path: paths.device_authorization, parameters });
+      const { device_code, user_code, expires_in } = body as {
+        device_code: string;
+        user_code: string;
+        expires_in: number;
+      };
+      const uri = `${exchange.target.origin}/${tenant}${paths.code_verification}`;
+      return {
+        device_code,
+        user_code,
+        verification_uri: uri,
+        verification_uri_complete: `${uri}?user_code=${encodeURIComponent(user_code)}`,
+        expires_in,
+        interval: pollSeconds,
+        message: `To sign in, open the page ${uri} in a browser and enter the code ${user_code}.`,
+      };
+    },
+
+    async authorize(exchange, query) {
+      const requested = readRequested({ scope: query['scope'], resource: query['resource'] }, audiences());
+      if (query['response_mode'] === 'form_post')
+        throw failed('invalid_request', "The response mode 'form_post' is not served here. Use 'query' or 'fragment'.");
+      const parameters: Parameters = [['scope', userScope], ...resourcesFirst(requested.resource)];
+      const names = ['client_id', 'redirect_uri', 'response_type', 'response_mode', 'state', 'nonce'];
+      for (const name of [...names, 'code_challenge', 'code_challenge_method', 'login_hint']) {
+        const value = query[name];
+        if (value !== undefined) parameters.push([name, value]);
+      }
+      // Choosing an account is signing in; there is no consent to ask for.
+      const prompt = query['prompt'] === 'select_account' ? 'login' : query['prompt'];
+      if (prompt === 'login' || prompt === 'none') parameters.push(['prompt', prompt]);
+      return await show(exchange, { method: 'GET', path: paths.authorization, parameters });
+    },
+    resume: (exchange, path) => show(exchange, { method: 'GET', path, parameters: [] }),
+
+    devicePage: (exchange, userCode) =>
+      show(exchange, { method: 'GET', path: paths.code_verification, parameters: [], userCode }),
+    async deviceForm(exchange, form) {
+      const guesser: readonly Counted[] = [{ by: 'deviceCode', value: exchange.address ?? '' }];
+      attempts.check(guesser);
+      const parameters = ['xsrf', 'user_code', 'confirm', 'abort'].flatMap((name): Parameters => {
+        const value = form[name];
+        return value === undefined ? [] : [[name, value]];
+      });
+      const input = { method: 'POST', path: paths.code_verification, parameters, accept: 'html' } as const;
+      const { page, location, guessedWrong } = await host.run(exchange, { ...input, userCode: form['user_code'] });
+      if (guessedWrong) await attempts.failed(guesser);
+      if (location !== undefined) return { status: 303, headers: { location } };
+      if (page !== undefined) return page;
+      throw failed('SignInFailed', 'This page cannot be shown any more. Begin again.');
+    },
+
+    async logout(exchange, query) {
+      const parameters = ['id_token_hint', 'client_id', 'post_logout_redirect_uri', 'state'].flatMap(
+        (name): Parameters => {
+          const value = query[name];
+          return value === undefined ? [] : [[name, value]];
+        },
+      );
+      const input = { method: 'GET', path: paths.end_session, parameters, accept: 'html' } as const;
+      const { page, status } = await host.run(exchange, input);
+      if (page !== undefined) return page;
+      if (status >= 400) throw failed('SignOutFailed', 'The session could not be ended. Close the browser to end it.');
+      // Nobody is signed in: the library would now submit a form by script; there is nothing left to end.
+      return { status: 303, headers: { location: `/${tenantId()}${paths.end_session}/success` } };
+    },
+    logoutForm: (exchange, form) =>
+      show(exchange, {
+        method: 'POST',
+        path: `${paths.end_session}/confirm`,
+        parameters: ['xsrf', 'logout'].flatMap((name): Parameters => {
+          const value = form[name];
+          return value === undefined ? [] : [[name, value]];
+        }),
+      }),
+    loggedOut: (exchange) => show(exchange, { method: 'GET', path: `${paths.end_session}/success`, parameters: [] }),
+  };
+}
+
+/** `refresh token not found` as `Refresh token not found.` */
+const sentence = (words: string) =>
+  `${words.charAt(0).toUpperCase()}${words.slice(1)}${/[.!?]$/.test(words) ? '' : '.'}`;

@@ -1,0 +1,139 @@
+// Runs a request through the OpenID provider and takes its answer out again, so that it is decided, recorded and sent by
+// the same pipeline as every other. The provider sees a request that we wrote: canonical path, known parameters, a few
+// headers. Instances are few: one for each of our own origins, made anew when the signing key changes.
+
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import type { KoaContextWithOIDC, Provider } from 'oidc-provider';
+import { Failure } from '#kernel/errors/failure';
+import type { Exchange } from '#kernel/http/exchange';
+import type { Answer } from '#kernel/http/route';
+import type { Call, Calls } from './openid.provider.ts';
+
+export type ProviderCall = {
+  readonly method: 'GET' | 'POST';
+  /** Below the tenant, for example `/oauth2/v2.0/token`. */
+  readonly path: string;
+  /** In the query of a GET, in the form of a POST. */
+  readonly parameters: readonly (readonly [string, string])[];
+  /** What the caller understands: decides between error objects and error pages. */
+  readonly accept: 'json' | 'html';
+  readonly asked?: string | undefined;
+  readonly userCode?: string | undefined;
+};
+
+export type Outcome = {
+  readonly status: number;
+  readonly body: unknown;
+  readonly page: Answer | undefined;
+  readonly location: string | undefined;
+  readonly context: KoaContextWithOIDC;
+  readonly guessedWrong: boolean;
+};
+
+export type OpenIdHost = {
+  run(exchange: Exchange, call: ProviderCall): Promise<Outcome>;
+  /** The provider of this exchange's origin, and its requests as the provider wants to see them. */
+  enter(
+    exchange: Exchange,
+    call: ProviderCall,
+  ): Promise<{ readonly provider: Provider; readonly request: IncomingMessage; readonly response: ServerResponse }>;
+};
+
+const passedHeaders = ['cookie', 'authorization', 'user-agent', 'host'] as const;
+const formType = 'application/x-www-form-urlencoded';
+
+export function createOpenIdHost(options: {
+  readonly tenantId: () => string;
+  readonly origins: () => readonly string[];
+  readonly calls: Calls;
+  readonly signingKid: () => Promise<string>;
+  readonly create: (origin: string) => Promise<Provider>;
+}): OpenIdHost {
+  const { tenantId, origins, calls, signingKid, create } = options;
+  const providers = new Map<string, Promise<Provider>>();
+  let kid: string | undefined;
+
+  async function providerOf(origin: string): Promise<Provider> {
+    // Only our own names: a forged Host header would otherwise become the issuer of a token that we sign.
+    if (!origins().includes(origin))
+      throw new Failure({
+        kind: 'invalid',
+        code: 'UnknownHost',
+        message: `This server does not go by the name '${origin.slice(0, 200)}'. Use one of its own names to sign in.`,
+      });
+    const current = await signingKid();
+    if (current !== kid) {
+      providers.clear();
+      kid = current;
+    }
+    let provider = providers.get(origin);
+    if (provider === undefined) {
+      provider = create(origin);
+      providers.set(origin, provider);
+      provider.catch(() => providers.delete(origin));
+    }
+    return await provider;
+  }
+
+  /** A view of the request: the real one's socket and protocol under a path, headers and a body that we chose. */
+  function rewrite(request: IncomingMessage, call: ProviderCall): IncomingMessage {
+    const encoded = new URLSearchParams(
+      call.parameters.map(([name, value]): [string, string] => [name, value]),
+    ).toString();
+    const isGet = call.method === 'GET';
+    const body = Buffer.from(encoded);
+    const headers: Record<string, string> = {
+      accept: call.accept === 'html' ? 'text/html' : 'application/json',
+      ...(isGet ? {} : { 'content-type': formType, 'content-length': String(body.length) }),
+    };
+    for (const name of passedHeaders) {
+      const value = request.headers[name];
+      if (value !== undefined) headers[name] = value;
+    }
+    const own = (value: unknown): PropertyDescriptor => ({ value, writable: true, configurable: true });
+    return Object.create(request, {
+      method: own(call.method),
+      url: own(isGet && encoded !== '' ? `${call.path}?${encoded}` : call.path),
+      baseUrl: own(`/${tenantId()}`),
+      originalUrl: own(undefined),
+      headers: own(headers),
+      readable: own(true),
+      readableEncoding: own(null),
+      iterator: own(async function* () {
+        yield body;
+      }),
+    } as PropertyDescriptorMap) as IncomingMessage;
+  }
+
+  async function enter(exchange: Exchange, call: ProviderCall) {
+    const provider = await providerOf(exchange.target.origin);
+    return { provider, request: rewrite(exchange.raw.request, call), response: exchange.raw.response };
+  }
+
+  return {
+    enter,
+    async run(exchange, call) {
+      const { provider, request, response } = await enter(exchange, call);
+      const heard: Call = {
+        requestId: exchange.requestId,
+        asked: call.asked,
+        userCode: call.userCode,
+        context: undefined,
+        page: undefined,
+        thrown: undefined,
+        guessedWrong: false,
+      };
+      calls.set(request, heard);
+      await provider.callback()(request, response);
+      const { context, thrown, page, guessedWrong } = heard;
+      if (thrown !== undefined || context === undefined)
+        throw thrown ?? new Error('the OpenID provider did not answer');
+      const { status, body } = context;
+      const location = context.response.get('location') || undefined;
+      // Cookies stay on the response; what describes a body is written again by whoever sends it.
+      for (const name of ['content-length', 'content-type', 'transfer-encoding', 'location', 'link', 'vary'])
+        response.removeHeader(name);
+      return { status, body, page, location, context, guessedWrong };
+    },
+  };
+}

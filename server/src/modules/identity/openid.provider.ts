@@ -1,0 +1,271 @@
+// The OpenID provider library, configured: only what is served is switched on, tokens say what Azure's clients read, and
+// every page is ours. One instance speaks for one origin, because the issuer must live where the request came in.
+
+import type { IncomingMessage } from 'node:http';
+import { publicClients } from '@strongroom/contract/identity';
+import type { JWK } from 'jose';
+import { type Configuration, errors, interactionPolicy, type KoaContextWithOIDC, Provider } from 'oidc-provider';
+import type { Clock } from '#kernel/clock/clock';
+import type { Answer } from '#kernel/http/route';
+import type { Log } from '#kernel/log/log';
+import { accessClaims, accessTokenSeconds, issuerOf } from './access-claims.ts';
+import { codePage, confirmPage, donePage } from './device.page.ts';
+import type { Directory, Principal } from './directory.ts';
+import { errorPage, signedOutPage, signOutPage } from './message.page.ts';
+import type { OpenIdRecords } from './openid.store.ts';
+
+/** What one request tells the hooks below, and hears from them. */
+export type Call = {
+  readonly requestId: string;
+  /** The resource in the client's spelling. */
+  readonly asked: string | undefined;
+  /** A code that came with the link to the device page. */
+  readonly userCode: string | undefined;
+  context: KoaContextWithOIDC | undefined;
+  page: Answer | undefined;
+  thrown: unknown;
+  /** True when somebody typed a device code that does not exist. */
+  guessedWrong: boolean;
+};
+export type Calls = WeakMap<IncomingMessage, Call>;
+
+export const paths = {
+  authorization: '/oauth2/v2.0/authorize',
+  token: '/oauth2/v2.0/token',
+  device_authorization: '/oauth2/v2.0/devicecode',
+  code_verification: '/login/device',
+  end_session: '/oauth2/v2.0/logout',
+  jwks: '/discovery/v2.0/keys',
+} as const;
+
+const day = 86_400;
+export const openidScopes = ['openid', 'profile', 'offline_access'] as const;
+
+export function createProvider(options: {
+  readonly origin: string;
+  readonly tenantId: string;
+  readonly audiences: readonly string[];
+  readonly signingJwk: JWK;
+  readonly records: OpenIdRecords;
+  readonly directory: Directory;
+  readonly clock: Clock;
+  readonly log: Log;
+  readonly calls: Calls;
+}): Provider {
+  const { origin, tenantId, audiences, signingJwk, records, directory, clock, log, calls } = options;
+  const issuer = issuerOf(origin, tenantId);
+  const callOf = (ctx: KoaContextWithOIDC): Call => {
+    const call = calls.get(ctx.req);
+    if (call === undefined) throw new Error('a request reached the OpenID provider beside its host');
+    return call;
+  };
+  const show = (ctx: KoaContextWithOIDC, answer: Answer): void => {
+    callOf(ctx).page = answer;
+    ctx.status = answer.status;
+    ctx.type = 'html';
+    ctx.body = 'page';
+  };
+
+  const policy = interactionPolicy.base();
+  // Every client is one of ours, or made by an administrator: there is nothing to consent to.
+  policy.remove('consent');
+  policy
+    .get('login')
+    ?.checks.add(
+      new interactionPolicy.Check(
+        'account_gone',
+        'the account of this session is disabled, removed or has another password',
+        (ctx) => ctx.oidc.session?.accountId !== undefined && ctx.oidc.account === undefined,
+      ),
+    );
+
+  const configuration: Configuration = {
+    adapter: (model: string) => records.adapter(model),
+    jwks: { keys: [signingJwk as never] }, // the library declares a JWK type of its own; jose exported this one
+    routes: paths,
+    scopes: [...openidScopes],
+    claims: { openid: ['sub', 'oid', 'tid'], profile: ['name', 'preferred_username', 'upn', 'unique_name'] },
+    // Clients read names from the ID token; there is no userinfo endpoint to ask.
+    conformIdTokenClaims: false,
+    clientAuthMethods: ['client_secret_basic', 'client_secret_post', 'none'],
+    responseTypes: ['code'],
+    enabledJWA: { idTokenSigningAlgValues: ['RS256'] },
+    // RFC 9700 §2.1.1, and S256 is the only method that the library knows.
+    pkce: { required: () => true },
+    allowOmittingSingleRegisteredRedirectUri: false,
+    clientBasedCORS: () => false,
+    cookies: {
+      names: {
+        session: '__Host-strongroom-session',
+        interaction: '__Secure-strongroom-sign-in',
+        resume: '__Secure-strongroom-resume',
+      },
+      long: { httpOnly: true, sameSite: 'lax', secure: true },
+      short: { httpOnly: true, sameSite: 'lax', secure: true },
+    },
+    ttl: {
+      AccessToken: accessTokenSeconds,
+      ClientCredentials: accessTokenSeconds,
+      IdToken: accessTokenSeconds,
+      AuthorizationCode: 60,
+      DeviceCode: 15 * 60,
+      Interaction: 15 * 60,
+      Session: day / 2,
+      RefreshToken: 30 * day,
+      Grant: 90 * day,
+    },
+    features: {
+      devInteractions: { enabled: false },
+      userinfo: { enabled: false },
+      dPoP: { enabled: false },
+      pushedAuthorizationRequests: { enabled: false },
+      clientCredentials: { enabled: true },
+      rpInitiatedLogout: {
+        enabled: true,
+        logoutSource: (ctx) => {
+          const { action, xsrf } = formOf(ctx, 'end_session_confirm');
+          const leads = (ctx.oidc.session?.state as { postLogoutRedirectUri?: unknown } | undefined)
+            ?.postLogoutRedirectUri;
+          show(ctx, signOutPage(action, xsrf, typeof leads === 'string' ? [new URL(leads).origin] : []));
+        },
+        postLogoutSuccessSource: (ctx) => show(ctx, signedOutPage()),
+      },
+      deviceFlow: {
+        enabled: true,
+        deviceInfo: (ctx) => ({ ip: ctx.req.socket.remoteAddress ?? '', ua: ctx.get('user-agent').slice(0, 256) }),
+        userCodeInputSource: (ctx, _form, _out, error) => {
+          const call = callOf(ctx);
+          call.guessedWrong = error?.name === 'NotFoundError';
+          const { action, xsrf } = formOf(ctx, 'code_verification');
+          const wrong = error === undefined ? undefined : { status: 400, message: deviceMistake(error) };
+          const userCode = call.userCode === undefined ? {} : { userCode: call.userCode };
+          show(ctx, codePage({ action, xsrf, ...userCode, ...(wrong ? { wrong } : {}) }));
+        },
+        userCodeConfirmSource: (ctx, _form, client, device, userCode) => {
+          const { action, xsrf } = formOf(ctx, 'code_verification');
+          const { ip, ua } = device as { ip?: string; ua?: string };
+          const clientName = client.clientName ?? client.clientId;
+          show(ctx, confirmPage({ action, xsrf, userCode, clientName, address: ip, userAgent: ua }));
+        },
+        successSource: (ctx) => show(ctx, donePage(ctx.oidc.client?.clientName ?? 'Your device')),
+      },
+      resourceIndicators: {
+        enabled: true,
+        // A device code or a refresh token carries every audience; the one that was asked for first comes first.
+        defaultResource: (_ctx, _client, oneOf) => (Array.isArray(oneOf) ? (oneOf[0] ?? '') : (oneOf ?? '')),
+        useGrantedResource: () => true,
+        getResourceServerInfo: (_ctx, resource) => {
+          if (!audiences.includes(resource)) throw new errors.InvalidTarget('this resource is not known here');
+          return {
+            scope: 'user_impersonation',
+            audience: resource,
+            accessTokenTTL: accessTokenSeconds,
+            accessTokenFormat: 'jwt',
+            jwt: { sign: { alg: 'RS256' } },
+          };
+        },
+      },
+    },
+    formats: {
+      customizers: {
+        jwt: async (ctx, token, jwt) => {
+          const principal =
+            token.kind === 'AccessToken'
+              ? await directory.findPrincipal(token.accountId)
+              : await directory.findByClientId(token.clientId ?? '');
+          if (principal === undefined || !principal.enabled) throw new errors.InvalidGrant('the principal is gone');
+          const asked = callOf(ctx).asked;
+          jwt.payload = accessClaims({
+            principal,
+            audience: asked ?? String(jwt.payload.aud),
+            issuer,
+            tenantId,
+            clientId: token.clientId ?? '',
+            tokenId: String(jwt.payload.jti),
+            epochSeconds: Math.floor(clock.epochMs() / 1000),
+          });
+        },
+      },
+    },
+    issueRefreshToken: (_ctx, client) => client.grantTypeAllowed('refresh_token'),
+    // The portal's tokens end with the browser's session; a command line has no session to end.
+    expiresWithSession: (ctx) => ctx.oidc.client?.clientId === publicClients.portal,
+    rotateRefreshToken: true,
+    async loadExistingGrant(ctx) {
+      const accountId = ctx.oidc.session?.accountId;
+      const clientId = ctx.oidc.client?.clientId;
+      if (accountId === undefined || clientId === undefined) return undefined;
+      // A grant of its own for each sign-in, so that a replayed code revokes what came of it and nothing else.
+      const grant = new ctx.oidc.provider.Grant({ accountId, clientId });
+      grant.addOIDCScope(openidScopes.join(' '));
+      for (const audience of audiences) grant.addResourceScope(audience, 'user_impersonation');
+      await grant.save();
+      return grant;
+    },
+    async findAccount(ctx, accountId, source) {
+      const principal = await directory.findPrincipal(accountId);
+      if (principal?.kind !== 'user' || !principal.enabled) return undefined;
+      const signedInAt = (source as { authTime?: number } | undefined)?.authTime ?? ctx.oidc.session?.loginTs;
+      if (signedInAt !== undefined && signedInAt < principal.credentialsFrom) return undefined;
+      return { accountId, claims: () => Promise.resolve(accountClaims(principal, tenantId)) };
+    },
+    interactions: { policy, url: (_ctx, interaction) => `/${tenantId}/login/sign-in/${interaction.uid}` },
+    renderError(ctx, out) {
+      show(ctx, errorPage(ctx.status, out.error_description ?? out.error, callOf(ctx).requestId));
+    },
+  };
+
+  const provider = new Provider(issuer, configuration);
+  provider.Client.prototype.compareClientSecret = function (this: { clientId: string }, secret: string) {
+    return directory.isSecret(this.clientId, secret);
+  };
+  provider.on('server_error', (ctx, error) =>
+    log.error({ requestId: calls.get(ctx.req)?.requestId, error }, 'the OpenID provider failed'),
+  );
+  provider.use(async (ctx, next) => {
+    const call = calls.get(ctx.req);
+    if (call === undefined) throw new Error('a request reached the OpenID provider beside its host');
+    // The answer is read from the context and leaves through the door, like every other.
+    ctx.respond = false;
+    call.context = ctx as KoaContextWithOIDC;
+    try {
+      await next();
+    } catch (thrown) {
+      call.thrown = thrown;
+    }
+  });
+  return provider;
+}
+
+/** The library puts a fresh secret into the session just before it asks for a page with a form. */
+function formOf(ctx: KoaContextWithOIDC, route: string): { readonly action: string; readonly xsrf: string } {
+  const state: { readonly secret?: unknown } = ctx.oidc.session?.state ?? {};
+  return { action: ctx.oidc.urlFor(route), xsrf: String(state.secret ?? '') };
+}
+
+/** Words for a person, by the library's names for what went wrong. */
+function deviceMistake(error: Error): string {
+  switch (error.name) {
+    case 'NotFoundError':
+    case 'NoCodeError':
+      return 'That code is not one that was given out here. Check it and type it again.';
+    case 'ExpiredError':
+      return 'That code has expired. Ask your device or command line for a new one.';
+    case 'AlreadyUsedError':
+      return 'That code was used already. Ask your device or command line for a new one.';
+    case 'AbortedError':
+      return 'The sign-in was denied. Nothing was allowed.';
+    default:
+      return 'This page is out of date. Type the code again.';
+  }
+}
+
+const accountClaims = (principal: Principal, tenantId: string) => ({
+  sub: principal.objectId,
+  oid: principal.objectId,
+  tid: tenantId,
+  name: principal.displayName,
+  preferred_username: principal.name,
+  upn: principal.name,
+  unique_name: principal.name,
+});

@@ -1,0 +1,78 @@
+// Passwords: Argon2id with OWASP's parameters, at most a few at once. A password is checked even for a user that does not
+// exist, so that neither the answer nor its time tells. Must never log, return or store what was typed.
+
+import { hash, verify } from '@node-rs/argon2';
+import { randomToken } from '#kernel/crypto/random';
+import { Failure } from '#kernel/errors/failure';
+
+/** 19 MiB, two passes, one lane: OWASP's recommendation for Argon2id, the library's default. The hash names its own. */
+const parameters = { memoryCost: 19_456, timeCost: 2, parallelism: 1 };
+const lengthMin = 12;
+const lengthMax = 1024;
+const concurrent = 4;
+const waitingMax = 64;
+
+export type Passwords = {
+  /** @throws Failure `invalid` when it is too short or too long */
+  hash(password: string): Promise<string>;
+  /** `expected` undefined stands for a user that does not exist: takes the same time and is false. */
+  verify(expected: string | undefined, password: string): Promise<boolean>;
+};
+
+/** 20 random characters in groups, 119 bits: as long as nobody has to type it twice. */
+export function generatePassword(): string {
+  const letters = randomToken(48).replace(/[^A-Za-z0-9]/g, '');
+  return (letters.slice(0, 20).match(/.{5}/g) ?? [letters]).join('-');
+}
+
+export function createPasswords(): Passwords {
+  let running = 0;
+  const waiting: (() => void)[] = [];
+  let decoy: Promise<string> | undefined;
+
+  /** Each hash takes 19 MiB and a core: a flood of sign-ins must queue, and then be refused. */
+  async function bounded<T>(work: () => Promise<T>): Promise<T> {
+    if (running >= concurrent) {
+      if (waiting.length >= waitingMax)
+        throw new Failure({
+          kind: 'throttled',
+          code: 'TooManySignIns',
+          message: 'Too many sign-ins are being checked at this moment. Try again in a few seconds.',
+          retryAfterSeconds: 3,
+        });
+      await new Promise<void>((next) => waiting.push(next));
+    } else running += 1;
+    try {
+      return await work();
+    } finally {
+      const next = waiting.shift();
+      if (next) next();
+      else running -= 1;
+    }
+  }
+
+  return {
+    async hash(password) {
+      if (password.length < lengthMin || password.length > lengthMax)
+        throw new Failure({
+          kind: 'invalid',
+          code: 'InvalidPassword',
+          message: `A password has ${lengthMin} to ${lengthMax} characters. A few random words make a good one.`,
+        });
+      return await bounded(() => hash(password, parameters));
+    },
+    async verify(expected, password) {
+      decoy ??= hash(randomToken(), parameters);
+      const against = expected ?? (await decoy);
+      const matches =
+        password.length <= lengthMax && (await bounded(() => verify(against, password)).catch(refuseMalformed));
+      return matches && expected !== undefined;
+    },
+  };
+}
+
+/** fails closed: a stored hash that cannot be read matches nothing; being busy is said, not hidden. */
+function refuseMalformed(thrown: unknown): boolean {
+  if (thrown instanceof Failure) throw thrown;
+  return false;
+}
