@@ -114,3 +114,13 @@ async function listenAlso(
     server.listen({ host: '::1', port, ipv6Only: true }, () => resolve(server));
   });
 }
+
+/** A port that was free a moment ago, for `--port 0`: names and audiences hold the port, so it must be known first. */
+export async function freePort(host: string): Promise<number> {
+  const { createServer } = await import('node:net');
+  const server = createServer();
+  await new Promise<void>((resolve, reject) => server.once('error', reject).listen(0, host, () => resolve()));
+  const address = server.address();
+  await new Promise<void>((resolve) => server.close(() => resolve()));
+  return typeof address === 'object' && address !== null ? address.port : 0;
+}
