@@ -41,10 +41,9 @@ export async function lockFolder(path: string): Promise<FolderLock> {
     } catch (error) {
       if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error;
     }
-    const held = await readFile(path, 'utf8').then(
-      (text) => JSON.parse(text) as { pid: number; birth: string },
-      () => undefined,
-    );
+    const held = await readFile(path, 'utf8')
+      .then((text) => JSON.parse(text) as { pid: number; birth: string })
+      .catch(() => undefined);
     if (held !== undefined && birthOf(held.pid) === held.birth) {
       throw new Failure({
         kind: 'conflict',
