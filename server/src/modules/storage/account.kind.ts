@@ -1,0 +1,217 @@
+// The storage account as a resource. It promises that nothing weakens an account: public access, plain HTTP and shared keys
+// are refused with a reason instead of being accepted and ignored. Its key is wrapped under the root key, or under a
+// customer's key as the account's own identity; whose identity that is can not be said in a request (see protection.ts).
+
+import { rm } from 'node:fs/promises';
+import { join } from 'node:path';
+import { StorageAccountProperties, type StorageEncryption, StorageSku } from '@strongroom/contract/storage';
+import type { Clock } from '#kernel/clock/clock';
+import { Failure } from '#kernel/errors/failure';
+import type { Exchange } from '#kernel/http/exchange';
+import type { DataKeys, WrapperRef } from '#kernel/sealing/data-keys';
+import type { Draft, Properties, Resource, ResourceKind } from '#resources';
+import type { Accounts } from './accounts.ts';
+import { accountNamePattern, accountNameRule, reservedAccountNames } from './names.ts';
+import { keyPurposes, type OpenedAccounts } from './opened-accounts.ts';
+
+export const accountType = 'Microsoft.Storage/storageAccounts';
+
+/** What is stored: the request's properties with every default filled in, and what is kept beside them. */
+export type AccountState = {
+  readonly encryption: StorageEncryption;
+  /** Set when the account was made; an account without it was never finished. */
+  readonly creationTime?: string;
+  /** The identity that uses the customer's key in place of the account's own. Written in process only. */
+  readonly protector?: { readonly objectId: string; readonly name: string };
+};
+
+export function createAccountKind(deps: {
+  readonly dataDir: string;
+  readonly accounts: Accounts;
+  readonly opened: OpenedAccounts;
+  readonly dataKeys: DataKeys;
+  readonly clock: Clock;
+  readonly domain: string;
+}): ResourceKind {
+  const { dataDir, accounts, opened, dataKeys, clock, domain } = deps;
+  return {
+    type: accountType,
+    title: 'storage account',
+    namePattern: accountNamePattern,
+    nameRule: accountNameRule,
+    properties: StorageAccountProperties,
+    unserved: ['accessTier', 'keyPolicy', 'sasPolicy', 'largeFileSharesState', 'encryption.services'],
+    location: 'required',
+    identity: true,
+    sku: StorageSku,
+    normalise,
+    async validate(_grant, draft, existing, id) {
+      const name = id.slice(id.lastIndexOf('/') + 1);
+      if (reservedAccountNames.has(name)) throw invalid('name', `'${name}' is a path of this server; choose another`);
+      if (accounts.isTaken(name, id)) throw taken(name);
+      refuseWeakness(draft);
+      checkEncryption(draft, existing);
+    },
+    async create(_grant, resource) {
+      const { id, name, uniqueId } = resource;
+      // Two who asked for one name at once both passed `validate`; here the first one wins.
+      if (!accounts.add({ id, name, uniqueId })) throw taken(name);
+      try {
+        const wrapper = wrapperOf(resource);
+        await dataKeys.ensure(uniqueId, keyPurposes.files, wrapper);
+        await dataKeys.ensure(uniqueId, keyPurposes.index, wrapper);
+      } catch (thrown) {
+        accounts.remove(id);
+        throw thrown;
+      }
+      return { creationTime: stateOf(resource).creationTime ?? clock.now().toISOString() };
+    },
+    async update(_grant, resource, before) {
+      if (stateOf(before).protector !== undefined) return undefined;
+      const wrapper = wrapperOf(resource);
+      if (JSON.stringify(wrapper) !== JSON.stringify(wrapperOf(before)))
+        await dataKeys.rewrap(resource.uniqueId, wrapper);
+      return undefined;
+    },
+    async remove(_grant, resource) {
+      accounts.remove(resource.id);
+      // order matters: once the key is gone the data is, whatever happens to the files.
+      await dataKeys.destroy(resource.uniqueId);
+      await opened.close(resource.uniqueId);
+      await rm(join(dataDir, 'storage', resource.uniqueId), { recursive: true, force: true });
+    },
+    view: (resource, exchange) => view(resource, exchange, domain),
+  };
+}
+
+export const stateOf = (resource: Pick<Resource, 'properties'>): AccountState =>
+  // `normalise`, `create` and `protect` wrote it.
+  resource.properties as unknown as AccountState;
+
+function normalise(draft: Draft, existing: Resource | undefined): Properties {
+  // The manager has checked the draft with the schema.
+  const asked = draft.properties as StorageAccountProperties;
+  const before = existing && stateOf(existing);
+  return {
+    minimumTlsVersion: asked.minimumTlsVersion ?? 'TLS1_2',
+    allowBlobPublicAccess: asked.allowBlobPublicAccess ?? false,
+    supportsHttpsTrafficOnly: asked.supportsHttpsTrafficOnly ?? true,
+    allowSharedKeyAccess: asked.allowSharedKeyAccess ?? false,
+    isHnsEnabled: asked.isHnsEnabled ?? false,
+    publicNetworkAccess: asked.publicNetworkAccess ?? 'Enabled',
+    networkAcls: asked.networkAcls ?? { defaultAction: 'Allow', bypass: 'None' },
+    // Leaving encryption out does not take a customer's key away.
+    encryption: asked.encryption ?? before?.encryption ?? { keySource: 'Microsoft.Storage' },
+    ...(before?.creationTime === undefined ? {} : { creationTime: before.creationTime }),
+    ...(before?.protector === undefined ? {} : { protector: before.protector }),
+  };
+}
+
+function refuseWeakness(draft: Draft): void {
+  const asked = draft.properties as StorageAccountProperties;
+  if (asked.allowBlobPublicAccess)
+    throw invalid('properties.allowBlobPublicAccess', 'blobs are never public here; leave it out or send false');
+  if (asked.supportsHttpsTrafficOnly === false)
+    throw invalid(
+      'properties.supportsHttpsTrafficOnly',
+      'nothing is served over plain HTTP; leave it out or send true',
+    );
+  if (asked.allowSharedKeyAccess)
+    throw invalid(
+      'properties.allowSharedKeyAccess',
+      'this version takes bearer tokens only, no account keys and no signatures; leave it out or send false',
+    );
+  if (asked.isHnsEnabled) throw invalid('properties.isHnsEnabled', 'hierarchical namespaces are not served');
+  if (asked.publicNetworkAccess === 'Disabled' || asked.networkAcls?.defaultAction === 'Deny')
+    throw invalid(
+      'properties.networkAcls',
+      'network rules are not kept for single accounts; restrict who reaches the server where it listens',
+    );
+  if (asked.encryption?.requireInfrastructureEncryption)
+    throw invalid(
+      'properties.encryption.requireInfrastructureEncryption',
+      'a second layer of encryption is not served',
+    );
+  if (draft.kind !== undefined && draft.kind !== 'StorageV2')
+    throw invalid('kind', "the kind of a storage account is 'StorageV2'");
+}
+
+function checkEncryption(draft: Draft, existing: Resource | undefined): void {
+  const { encryption } = draft.properties as AccountState;
+  const before = existing && stateOf(existing);
+  if (before?.protector !== undefined) {
+    if (JSON.stringify(encryption) === JSON.stringify(before.encryption)) return;
+    throw invalid(
+      'properties.encryption',
+      'the key of this account is managed by the workspace that it belongs to; change it there',
+    );
+  }
+  if (encryption.identity?.userAssignedIdentity !== undefined)
+    throw invalid(
+      'properties.encryption.identity',
+      'the key is used as the system-assigned identity of the account; user-assigned ones are not served',
+    );
+  if (encryption.keySource === 'Microsoft.Storage') {
+    if (encryption.keyvaultproperties === undefined) return;
+    throw invalid('properties.encryption', "keyvaultproperties need keySource 'Microsoft.Keyvault'");
+  }
+  const key = encryption.keyvaultproperties;
+  if (key === undefined)
+    throw invalid('properties.encryption', 'keySource Microsoft.Keyvault needs keyname, keyversion and keyvaulturi');
+  if (!/^https:\/\/[a-z0-9.:-]+\/?$/i.test(key.keyvaulturi))
+    throw invalid('properties.encryption.keyvaultproperties.keyvaulturi', "a vault's URI looks like https://{vault}/");
+  if (!/^[A-Za-z0-9-]+$/.test(key.keyname) || !/^[A-Za-z0-9]+$/.test(key.keyversion))
+    throw invalid('properties.encryption.keyvaultproperties', 'keyname and keyversion hold letters, digits and dashes');
+  if (!draft.identity?.type.includes('SystemAssigned'))
+    throw invalid(
+      'identity',
+      "a customer's key needs a system-assigned identity that may use it. Make the account with one, give it the role " +
+        "'Key Vault Crypto Service Encryption User' at the key, and set the encryption then",
+    );
+}
+
+/** What wraps the account's data keys, by its properties. */
+export function wrapperOf(resource: Resource): WrapperRef {
+  const { encryption, protector } = stateOf(resource);
+  const key = encryption.keyvaultproperties;
+  if (encryption.keySource === 'Microsoft.Storage' || key === undefined) return { kind: 'root' };
+  const objectId = protector?.objectId ?? resource.identity?.principalId;
+  if (objectId === undefined)
+    throw invalid('identity', "a customer's key needs the system-assigned identity of the account");
+  return {
+    kind: 'vault',
+    keyIdentifier: `${key.keyvaulturi.replace(/\/+$/, '')}/keys/${key.keyname}/${key.keyversion}`,
+    principal: { objectId, name: protector?.name ?? resource.name },
+  };
+}
+
+function view(resource: Resource, exchange: Exchange | undefined, domain: string): Properties {
+  const { protector: _, ...shown } = resource.properties;
+  return {
+    ...shown,
+    accessTier: 'Hot',
+    primaryLocation: resource.location,
+    statusOfPrimary: 'available',
+    primaryEndpoints: { blob: endpointOf(resource.name, exchange, domain) },
+  };
+}
+
+/** Clients read the account's name from a host of its own, or from the path where the host is local or an address. */
+function endpointOf(name: string, exchange: Exchange | undefined, domain: string): string {
+  const host = exchange === undefined || exchange.target.host === '' ? domain : exchange.target.host;
+  const isLocal = /^(localhost|\d+\.\d+\.\d+\.\d+|\[[0-9a-f:.]+\])(:\d+)?$/.test(host);
+  return isLocal ? `https://${host}/${name}/` : `https://${name}.blob.storage.${domain}/`;
+}
+
+function invalid(target: string, why: string): Failure {
+  return new Failure({ kind: 'invalid', code: 'InvalidRequestPropertyValue', target, message: `${target}: ${why}.` });
+}
+
+function taken(name: string): Failure {
+  return new Failure({
+    kind: 'conflict',
+    code: 'StorageAccountAlreadyTaken',
+    target: 'name',
+    message: `The storage account named '${name}' is already taken on this server. Choose another name.`,
+  });
+}

@@ -1,0 +1,395 @@
+// Blobs: what may happen, in which order. A write seals to a file, makes it durable, and only then changes the index in one
+// transaction; whoever reads a replaced version reads it to its end. Every function takes a grant first and refuses what
+// lies outside of its scope. Nothing here speaks HTTP, so that runs, assets and registries use the same store in process.
+
+import { Readable } from 'node:stream';
+import { setImmediate as yieldToEventLoop } from 'node:timers/promises';
+import type { Grant } from '#kernel/authority/grant';
+import type { Clock } from '#kernel/clock/clock';
+import { createSha256 } from '#kernel/crypto/digest';
+import { randomUuid } from '#kernel/crypto/random';
+import { SEGMENT_BYTES } from '#kernel/crypto/stream-aead';
+import type { Accounts } from './accounts.ts';
+import type { BlobInfo, ContentHeaders, Part, StoredBlob } from './blobs.store.ts';
+import * as store from './blobs.store.ts';
+import { type Conditions, requireWritable } from './conditions.ts';
+import { newEtag, requireContainer } from './containers.service.ts';
+import { damaged, failure } from './errors.ts';
+import {
+  type Metadata,
+  requireBlobName,
+  requireContainerName,
+  requireHeaderValue,
+  requireMetadata,
+  requirePrefix,
+} from './names.ts';
+import type { OpenedAccount, OpenedAccounts } from './opened-accounts.ts';
+import { type BlobRef, type ContainerRef, requireScope } from './scopes.ts';
+import { removeBlobs } from './upkeep.ts';
+
+/** The largest blob, in bytes: 100 GiB. */
+export const blobBytesMax = 100 * 1024 ** 3;
+export const listLimitMax = 5000;
+
+export type BlobContent = {
+  readonly contentType?: string;
+  readonly contentHeaders?: ContentHeaders;
+  readonly metadata?: Metadata;
+};
+export type PutOptions = BlobContent & {
+  /** More fails with `tooLarge`. */
+  readonly maxBytes: number;
+  /** Base64 of the MD5 that the content must have. */
+  readonly contentMd5?: string;
+  readonly conditions?: Conditions;
+};
+/** Bytes from `start` to `end` inclusive; without an end, to the last one. An end behind the blob means its last byte. */
+export type ByteRange = { readonly start: number; readonly end?: number };
+export type ListQuery = ContainerRef & {
+  readonly prefix?: string;
+  /** Names that go on behind this, after the prefix, are told as one prefix. */
+  readonly delimiter?: string;
+  /** From the page before. */
+  readonly marker?: string;
+  /** 1 to 5000. */
+  readonly limit: number;
+};
+export type BlobPage = {
+  readonly blobs: readonly BlobInfo[];
+  readonly prefixes: readonly string[];
+  readonly nextMarker?: string;
+};
+
+export type Blobs = {
+  put(grant: Grant, ref: BlobRef, source: Readable | Uint8Array, options: PutOptions): Promise<BlobInfo & Digested>;
+  open(grant: Grant, ref: BlobRef, range?: ByteRange): Promise<{ readonly info: BlobInfo; readonly stream: Readable }>;
+  find(grant: Grant, ref: BlobRef): Promise<BlobInfo | undefined>;
+  head(grant: Grant, ref: BlobRef): Promise<BlobInfo>;
+  digest(grant: Grant, ref: BlobRef): Promise<string>;
+  list(grant: Grant, query: ListQuery): Promise<BlobPage>;
+  /** Changes what the blob says of itself, not its bytes. */
+  describe(grant: Grant, ref: BlobRef, content: BlobContent, conditions?: Conditions): Promise<BlobInfo>;
+  remove(grant: Grant, ref: BlobRef, conditions?: Conditions): Promise<void>;
+  removePrefix(grant: Grant, ref: ContainerRef & { readonly prefix: string }): Promise<number>;
+};
+
+export type Digested = { readonly sha256: string };
+const defaultContentType = 'application/octet-stream';
+const pageSize = 200;
+const attemptsMax = 20;
+
+export function createBlobs(deps: {
+  readonly accounts: Accounts;
+  readonly opened: OpenedAccounts;
+  readonly clock: Clock;
+}): Blobs {
+  const { accounts, opened, clock } = deps;
+
+  function within<R>(grant: Grant, ref: BlobRef, act: (opened: OpenedAccount) => Promise<R>): Promise<R> {
+    requireBlobName(ref.name);
+    requireContainerName(ref.container);
+    requireScope(grant, ref, ref.name);
+    return opened.use(accounts.byId(ref.account), act);
+  }
+
+  async function existing({ index }: OpenedAccount, ref: BlobRef): Promise<StoredBlob> {
+    const blob = await store.findBlob(index.read, ref.container, ref.name);
+    if (blob !== undefined) return blob;
+    await requireContainer(index.read, ref.container);
+    throw failure('BlobNotFound');
+  }
+
+  async function put(account: OpenedAccount, ref: BlobRef, source: Readable | Uint8Array, options: PutOptions) {
+    const { index, sealed, signal } = account;
+    const { maxBytes, contentMd5, conditions = {} } = options;
+    requireContent(options);
+    if (contentMd5 !== undefined && Buffer.from(contentMd5, 'base64').length !== 16) throw failure('InvalidMd5');
+    await requireContainer(index.read, ref.container);
+    requireWritable(conditions, (await store.findBlob(index.read, ref.container, ref.name))?.info);
+    const written = await sealed.write(ref, source, {
+      maxBytes: Math.min(maxBytes, blobBytesMax),
+      md5: contentMd5 !== undefined,
+      signal,
+    });
+    try {
+      if (contentMd5 !== undefined && written.md5 !== contentMd5) throw failure('Md5Mismatch');
+      const { version, parts } = onePart(written);
+      const { info, replaced } = await index.write(async (tx) => {
+        // order matters: the container and the conditions again, now that nothing can come between.
+        await requireContainer(tx, ref.container);
+        const before = await store.findBlob(tx, ref.container, ref.name);
+        requireWritable(conditions, before?.info);
+        const now = clock.now();
+        const info = {
+          ...describeContent(ref.name, options, now),
+          size: written.size,
+          sha256: written.sha256,
+          contentMd5: written.md5,
+        };
+        await store.putBlob(tx, ref.container, { version, info });
+        await store.insertParts(tx, version, parts);
+        const blocks = await store.deleteBlocks(tx, ref.container, ref.name);
+        const old = before === undefined ? [] : await store.deleteParts(tx, before.version);
+        return { info, replaced: [...blocks, ...old] };
+      });
+      await sealed.discard(parts.length === 0 ? [...replaced, written.file] : replaced);
+      return info;
+    } catch (thrown) {
+      await discardUnreferenced(account, [written.file]);
+      throw thrown;
+    }
+  }
+
+  /** The blob with the parts of a range, its files kept until `release`. */
+  async function take(account: OpenedAccount, ref: BlobRef, range: ByteRange | undefined) {
+    const { index, sealed } = account;
+    for (let attempt = 0; attempt < attemptsMax; attempt++) {
+      const blob = await existing(account, ref);
+      const bounds = boundsOf(range, blob.info.size);
+      const parts = bounds ? await store.listParts(index.read, blob.version, bounds.start, bounds.end) : [];
+      const release = sealed.pin(parts.map((part) => part.file));
+      // Pinned first, then looked at again: a version that is still there now loses no file before the release.
+      const now = await store.findBlob(index.read, ref.container, ref.name);
+      if (now?.version === blob.version) return { blob, bounds, parts, release };
+      release();
+    }
+    throw failure('ConditionNotMet', { message: 'The blob is being replaced all the time. Try again.' });
+  }
+
+  async function openRange(account: OpenedAccount, ref: BlobRef, range: ByteRange | undefined) {
+    const { blob, bounds, parts, release } = await take(account, ref, range);
+    const letGo = account.hold();
+    const done = () => {
+      release();
+      letGo();
+    };
+    try {
+      const wanted = bounds ? bounds.end - bounds.start + 1 : 0;
+      const bytes = bounds ? account.sealed.read(ref, parts, bounds) : nothing();
+      // The first segment is opened before anything is promised: what does not open is an error and not a broken answer.
+      const first = await bytes.next();
+      const stream = Readable.from(counted(first, bytes, wanted), {
+        objectMode: false,
+        highWaterMark: SEGMENT_BYTES,
+        signal: account.signal,
+      });
+      stream.once('close', done);
+      return { info: blob.info, stream };
+    } catch (thrown) {
+      done();
+      throw thrown;
+    }
+  }
+
+  async function change(
+    account: OpenedAccount,
+    ref: BlobRef,
+    conditions: Conditions,
+    change: (info: BlobInfo, now: Date) => BlobInfo,
+  ): Promise<BlobInfo> {
+    return await account.index.write(async (tx) => {
+      await requireContainer(tx, ref.container);
+      const blob = await store.findBlob(tx, ref.container, ref.name);
+      if (blob === undefined) throw failure('BlobNotFound');
+      requireWritable(conditions, blob.info);
+      const info = change(blob.info, clock.now());
+      await store.putBlob(tx, ref.container, { version: blob.version, info });
+      return info;
+    });
+  }
+
+  return {
+    put: async (grant, ref, source, options) => {
+      try {
+        return await within(grant, ref, (account) => put(account, ref, source, options));
+      } catch (thrown) {
+        if (source instanceof Readable) source.destroy();
+        throw thrown;
+      }
+    },
+    open: async (grant, ref, range) => within(grant, ref, (account) => openRange(account, ref, range)),
+    find: async (grant, ref) =>
+      within(grant, ref, async ({ index }) => {
+        const container = await store.findContainer(index.read, ref.container);
+        if (container === undefined || container.isDeleting) return undefined;
+        return (await store.findBlob(index.read, ref.container, ref.name))?.info;
+      }),
+    head: async (grant, ref) => within(grant, ref, async (account) => (await existing(account, ref)).info),
+    digest: async (grant, ref) =>
+      within(grant, ref, async (account) => {
+        const { blob, bounds, parts, release } = await take(account, ref, undefined);
+        try {
+          if (blob.info.sha256 !== undefined) return blob.info.sha256;
+          const sha256 = createSha256();
+          if (bounds) for await (const bytes of account.sealed.read(ref, parts, bounds)) sha256.update(bytes);
+          const hex = sha256.hex();
+          await account.index.write((tx) => store.setDigest(tx, ref.container, blob, hex));
+          return hex;
+        } finally {
+          release();
+        }
+      }),
+    async list(grant, query) {
+      const { prefix = '', delimiter = '', limit } = query;
+      requirePrefix(prefix);
+      requirePrefix(delimiter);
+      requireContainerName(query.container);
+      requireScope(grant, query, prefix);
+      if (!Number.isInteger(limit) || limit < 1 || limit > listLimitMax)
+        throw failure('InvalidQueryParameterValue', { target: 'maxresults' });
+      const after = query.marker === undefined ? '' : readMarker(query.marker);
+      return await opened.use(accounts.byId(query.account), async ({ index }) => {
+        await requireContainer(index.read, query.container);
+        return await walk(index.read, { container: query.container, prefix, delimiter, after, limit });
+      });
+    },
+    describe: async (grant, ref, content, conditions = {}) =>
+      within(grant, ref, (account) => {
+        requireContent(content);
+        return change(account, ref, conditions, (info, now) => ({
+          ...info,
+          ...(content.contentType === undefined ? {} : { contentType: content.contentType }),
+          ...(content.contentHeaders === undefined ? {} : { contentHeaders: content.contentHeaders }),
+          ...(content.metadata === undefined ? {} : { metadata: content.metadata }),
+          etag: newEtag(),
+          lastModified: now,
+        }));
+      }),
+    remove: async (grant, ref, conditions = {}) =>
+      within(grant, ref, async ({ index, sealed }) => {
+        const files = await index.write(async (tx) => {
+          await requireContainer(tx, ref.container);
+          const blob = await store.findBlob(tx, ref.container, ref.name);
+          if (blob === undefined) throw failure('BlobNotFound');
+          requireWritable(conditions, blob.info);
+          await store.deleteBlob(tx, ref.container, ref.name, blob.version);
+          return [
+            ...(await store.deleteParts(tx, blob.version)),
+            ...(await store.deleteBlocks(tx, ref.container, ref.name)),
+          ];
+        });
+        await sealed.discard(files);
+      }),
+    async removePrefix(grant, ref) {
+      requirePrefix(ref.prefix);
+      requireContainerName(ref.container);
+      requireScope(grant, ref, ref.prefix);
+      return await opened.use(accounts.byId(ref.account), async ({ index, sealed }) => {
+        await requireContainer(index.read, ref.container);
+        let removed = 0;
+        for (let after = ''; ; ) {
+          const page = await store.listBlobs(index.read, { ...ref, after, limit: pageSize });
+          await removeBlobs(index, sealed, ref.container, page);
+          removed += page.length;
+          const last = page.at(-1);
+          if (last === undefined || page.length < pageSize) return removed;
+          after = last.info.name;
+        }
+      });
+    },
+  };
+}
+
+/** After a write that failed: removes its files, unless the index took them after all. What cannot be asked is left to a sweep. */
+export async function discardUnreferenced({ index, sealed }: OpenedAccount, files: readonly string[]): Promise<void> {
+  const kept = await store.referenced(index.read, files).catch(() => new Set(files));
+  await sealed.discard(files.filter((file) => !kept.has(file)));
+}
+
+/** A blob of one file. An empty blob has no part: there is nothing to read, and its size is in the index. */
+function onePart(written: { file: string; size: number; sealedSize: number; keyId: string }) {
+  const { file, size, sealedSize, keyId } = written;
+  const parts: readonly Part[] = size === 0 ? [] : [{ start: 0, size, file, sealedSize, keyId, blockId: undefined }];
+  return { version: randomUuid(), parts };
+}
+
+export function describeContent(name: string, content: BlobContent, now: Date) {
+  return {
+    name,
+    etag: newEtag(),
+    contentType: content.contentType ?? defaultContentType,
+    contentHeaders: content.contentHeaders ?? {},
+    metadata: content.metadata ?? {},
+    createdAt: now,
+    lastModified: now,
+  };
+}
+
+export function requireContent({ contentType, contentHeaders = {}, metadata = {} }: BlobContent): void {
+  if (contentType !== undefined) requireHeaderValue('content-type', contentType);
+  for (const [name, value] of Object.entries(contentHeaders)) requireHeaderValue(name, value);
+  requireMetadata(metadata);
+}
+
+/** The bytes that a range means in a blob of `size` bytes; undefined for the whole of an empty one. */
+export function boundsOf(range: ByteRange | undefined, size: number): { start: number; end: number } | undefined {
+  const start = range?.start ?? 0;
+  const end = Math.min(range?.end ?? size - 1, size - 1);
+  if (range === undefined && size === 0) return undefined;
+  if (!Number.isSafeInteger(start) || start < 0 || start >= size || end < start)
+    throw failure('InvalidRange', { headers: { 'content-range': `bytes */${size}` } });
+  return { start, end };
+}
+
+async function* nothing(): AsyncGenerator<Uint8Array> {}
+
+/** Passes bytes on, and fails rather than end before all that was promised. */
+async function* counted(
+  first: IteratorResult<Uint8Array>,
+  rest: AsyncGenerator<Uint8Array>,
+  wanted: number,
+): AsyncGenerator<Uint8Array> {
+  let seen = 0;
+  try {
+    for (let next = first; !next.done; next = await rest.next()) {
+      seen += next.value.length;
+      yield next.value;
+    }
+  } finally {
+    await rest.return(undefined);
+  }
+  if (seen !== wanted) throw damaged();
+}
+
+/**
+ * One page of names. A group of names below a delimiter is told once and then stepped over, so that a folder of a million
+ * blobs costs one page of rows.
+ */
+async function walk(
+  tx: Parameters<typeof store.listBlobs>[0],
+  query: { container: string; prefix: string; delimiter: string; after: string; limit: number },
+): Promise<BlobPage> {
+  const { container, prefix, delimiter, limit } = query;
+  const blobs: BlobInfo[] = [];
+  const prefixes: string[] = [];
+  let after = query.after;
+  let group: string | undefined;
+  for (;;) {
+    const rows = await store.listBlobs(tx, { container, prefix, after, limit: Math.min(pageSize, limit + 1) });
+    for (const { info } of rows) {
+      if (group !== undefined && info.name.startsWith(group)) continue;
+      if (blobs.length + prefixes.length === limit) return { blobs, prefixes, nextMarker: writeMarker(after) };
+      const cut = delimiter === '' ? -1 : info.name.indexOf(delimiter, prefix.length);
+      if (cut < 0) {
+        blobs.push(info);
+        after = info.name;
+      } else {
+        group = info.name.slice(0, cut + delimiter.length);
+        prefixes.push(group);
+        after = store.afterPrefix(group);
+      }
+    }
+    if (rows.length < Math.min(pageSize, limit + 1)) return { blobs, prefixes };
+    await yieldToEventLoop();
+  }
+}
+
+/** Opaque to callers: where the next page goes on. */
+const writeMarker = (after: string) => Buffer.from(after, 'utf8').toString('base64url');
+
+function readMarker(marker: string): string {
+  const after = Buffer.from(marker, 'base64url').toString('utf8');
+  if (marker.length > 8192 || writeMarker(after) !== marker)
+    throw failure('InvalidQueryParameterValue', { target: 'marker' });
+  return after;
+}

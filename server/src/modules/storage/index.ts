@@ -1,0 +1,112 @@
+// The door of storage: accounts and containers, and blobs that are always sealed by us before they reach the disk. Other
+// modules hold `blobs` and act with a grant; the world comes through the `blob` surface with a token.
+
+import type { Readable } from 'node:stream';
+import type { Grant, Grants } from '#kernel/authority/grant';
+import type { Clock } from '#kernel/clock/clock';
+import type { Faults } from '#kernel/files/faults';
+import type { Files } from '#kernel/files/files';
+import type { Scheme } from '#kernel/http/surface';
+import type { Module } from '#kernel/module';
+import type { DataKeys } from '#kernel/sealing/data-keys';
+import type { ResourceKind, Resources } from '#resources';
+import { accountType, createAccountKind, stateOf } from './account.kind.ts';
+import { createAccounts } from './accounts.ts';
+import { type Blobs, createBlobs, type Digested, type PutOptions } from './blobs.service.ts';
+import type { BlobInfo } from './blobs.store.ts';
+import { type Containers, createContainers } from './containers.service.ts';
+import { createOpenedAccounts } from './opened-accounts.ts';
+import { createProtection, type Protect } from './protection.ts';
+import type { BlobRef } from './scopes.ts';
+
+export { accountType } from './account.kind.ts';
+export type { BlobPage, ByteRange, ListQuery } from './blobs.service.ts';
+export type { BlobInfo } from './blobs.store.ts';
+export { type BlobRef, blobScope, type ContainerRef, containerScope } from './scopes.ts';
+
+export type BlobPutOptions = Omit<PutOptions, 'conditions'> & {
+  /** `*`: only if there is no such blob; otherwise `conflict` BlobAlreadyExists. */
+  readonly ifNoneMatch?: '*';
+};
+
+/**
+ * Sealed blobs in process. `account` is always the resource id of a storage account. Every function refuses (403) what the
+ * grant's scope does not cover: `{account}/blobServices/default/containers/{container}[/blobs/{name or folder}]`.
+ */
+export type BlobStore = Pick<Containers, 'ensureContainer'> & {
+  /** Writes a whole blob, replacing what has its name at once or not at all. A source is read to its end or destroyed. */
+  put(grant: Grant, ref: BlobRef, source: Readable | Uint8Array, options: BlobPutOptions): Promise<BlobInfo & Digested>;
+  /** The caller reads the stream to its end, or destroys it. A blob that was replaced meanwhile is read to its end. */
+  open: Blobs['open'];
+  /** Throws `notFound`. */
+  head: Blobs['head'];
+  find: Blobs['find'];
+  /** SHA-256 of the content, 64 hexadecimal digits; computed once for blobs that were committed from blocks. */
+  digest: Blobs['digest'];
+  list: Blobs['list'];
+  /** Throws `notFound`. */
+  remove(grant: Grant, ref: BlobRef): Promise<void>;
+  /** Removes every blob whose name begins with `prefix`, and says how many. End it with a slash to mean a folder. */
+  removePrefix: Blobs['removePrefix'];
+};
+
+export type Storage = Module & {
+  readonly kinds: readonly ResourceKind[];
+  readonly blobs: BlobStore;
+  /** Puts an account under a customer's key as the given identity, or back under the root key. */
+  readonly protect: Protect;
+};
+
+export function createStorage(deps: {
+  readonly dataDir: string;
+  readonly files: Files;
+  readonly dataKeys: DataKeys;
+  readonly resources: Resources;
+  readonly grants: Grants;
+  readonly clock: Clock;
+  /** `localhost:8443`: accounts are at `{account}.blob.storage.{domain}` and at `/{account}`. */
+  readonly domain: string;
+  /** How callers of the blob surface prove who they are. */
+  readonly schemes: readonly Scheme[];
+  /** Where callers get their tokens, for the challenge: `https://localhost:8443/{tenant}`. */
+  readonly authority: string;
+  /** For tests. */
+  readonly faults?: Faults;
+  readonly openMax?: number;
+}): Storage {
+  const accounts = createAccounts();
+  const opened = createOpenedAccounts(deps);
+  const containers = createContainers({ ...deps, accounts, opened });
+  const blobs = createBlobs({ ...deps, accounts, opened });
+  const { resources, grants } = deps;
+  return {
+    name: 'storage',
+    kinds: [createAccountKind({ ...deps, accounts, opened })],
+    blobs: {
+      ensureContainer: containers.ensureContainer,
+      put: (grant, ref, source, { ifNoneMatch, ...options }) =>
+        blobs.put(grant, ref, source, {
+          ...options,
+          ...(ifNoneMatch === undefined ? {} : { conditions: { ifNoneMatch: [ifNoneMatch] } }),
+        }),
+      open: blobs.open,
+      head: blobs.head,
+      find: blobs.find,
+      digest: blobs.digest,
+      list: blobs.list,
+      remove: (grant, ref) => blobs.remove(grant, ref),
+      removePrefix: blobs.removePrefix,
+    },
+    protect: createProtection({ ...deps, accounts }),
+    async start() {
+      const grant = grants.system('learn which storage accounts there are');
+      for (const resource of await resources.list(grant, { type: accountType, under: '/', limit: accountsMax })) {
+        const { id, name, uniqueId } = resource;
+        if (stateOf(resource).creationTime !== undefined) accounts.add({ id, name, uniqueId });
+      }
+    },
+    stop: () => opened.closeAll(),
+  };
+}
+
+const accountsMax = 50_000;

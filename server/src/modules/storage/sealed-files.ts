@@ -1,0 +1,243 @@
+// The sealed files of one account. Each is a Tink stream under a random name that says nothing, bound to the account, the
+// container, the blob and its own name: a file put in another's place does not open. It promises that a file appears whole
+// and durable or not at all, and that a file somebody reads is removed only when he is done. It keeps no list of files;
+// that is the index's.
+
+import { constants, type FileHandle, open, opendir, unlink } from 'node:fs/promises';
+import { join } from 'node:path';
+import { Readable, Transform, Writable } from 'node:stream';
+import { pipeline } from 'node:stream/promises';
+import { createMd5, createSha256 } from '#kernel/crypto/digest';
+import { randomUuid } from '#kernel/crypto/random';
+import { ciphertextSize, openRange, SEGMENT_BYTES, sealStream } from '#kernel/crypto/stream-aead';
+import type { DataKey } from '#kernel/crypto/value-envelope';
+import { Failure } from '#kernel/errors/failure';
+import type { Files } from '#kernel/files/files';
+import type { Part } from './blobs.store.ts';
+import { damaged } from './errors.ts';
+import type { BlobRef } from './scopes.ts';
+
+/** What was written: sizes in bytes, digests of the plaintext. */
+export type Written = {
+  readonly file: string;
+  readonly size: number;
+  readonly sealedSize: number;
+  readonly keyId: string;
+  readonly sha256: string;
+  readonly md5: string | undefined;
+};
+
+export type SealedFiles = {
+  /** Reads `source` to its end. Throws `tooLarge` past `maxBytes`; nothing is left behind then. */
+  write(ref: BlobRef, source: Readable | Uint8Array, options: WriteOptions): Promise<Written>;
+  /** Plaintext of the parts from `start` to `end` inclusive, offsets in the blob. */
+  read(ref: BlobRef, parts: readonly Part[], range: { start: number; end: number }): AsyncGenerator<Uint8Array>;
+  /** Keeps files from being removed until the answer is called. */
+  pin(files: readonly string[]): () => void;
+  /** Removes files that nothing refers to any more; those that are being read, after that. What fails is left to a sweep. */
+  discard(files: readonly string[]): Promise<void>;
+  /** Removes every file that `isReferenced` does not know. Only while nothing writes. */
+  sweep(referencedOf: (files: readonly string[]) => Promise<ReadonlySet<string>>): Promise<void>;
+  /** Resolves when every removal that began is over. */
+  settled(): Promise<void>;
+};
+
+export type WriteOptions = {
+  readonly maxBytes: number;
+  /** MD5 costs more than sealing does: beyond `md5FreeBytes` only for those who ask. */
+  readonly md5: boolean;
+  readonly signal: AbortSignal;
+};
+
+const md5FreeBytes = 16 * 1024 * 1024;
+const sweepBatch = 500;
+
+export function createSealedFiles(options: {
+  readonly files: Files;
+  readonly folder: string;
+  readonly uniqueId: string;
+  readonly key: () => Promise<DataKey>;
+}): SealedFiles {
+  const { files, folder, uniqueId, key } = options;
+  const pins = new Map<string, number>();
+  const doomed = new Set<string>();
+  const removals = new Set<Promise<void>>();
+
+  /** JSON of strings is unambiguous: no two places have the same bytes. Written down in README.md for recovery offline. */
+  const place = (ref: BlobRef, file: string) =>
+    Buffer.from(JSON.stringify(['strongroom-blob', uniqueId, ref.container, ref.name, file]));
+
+  async function* readPart(ref: BlobRef, part: Part, start: number, end: number, dataKey: DataKey) {
+    const handle = await open(join(folder, part.file), constants.O_RDONLY | constants.O_NOFOLLOW).catch((error) => {
+      throw damaged(error);
+    });
+    try {
+      // Sizes are kept in the index: a file that was cut or grew is refused before its first byte is sent.
+      if ((await handle.stat()).size !== part.sealedSize || ciphertextSize(part.size) !== part.sealedSize)
+        throw damaged();
+      yield* openRange({
+        key: dataKey,
+        associatedData: place(ref, part.file),
+        ciphertextSize: part.sealedSize,
+        read: readAhead(handle, { needed: ciphertextSize(end + 1), whole: part.sealedSize }),
+        start,
+        endInclusive: end,
+      });
+    } finally {
+      await handle.close();
+    }
+  }
+
+  async function remove(file: string): Promise<void> {
+    // Not synced: a name that comes back after a power cut is unreferenced, and the next sweep finds it.
+    const removal = unlink(join(folder, file)).catch(() => {});
+    removals.add(removal);
+    await removal;
+    removals.delete(removal);
+  }
+
+  return {
+    async write(ref, source, { maxBytes, md5, signal }) {
+      const dataKey = await key();
+      const file = randomUuid();
+      const meter = createMeter(maxBytes, md5);
+      const target = await files.createDurable(join(folder, file));
+      try {
+        await pipeline(
+          source instanceof Uint8Array ? Readable.from(slices(source), { objectMode: false }) : source,
+          meter.stream,
+          sealStream(dataKey, place(ref, file)),
+          new Writable({
+            highWaterMark: 2 * SEGMENT_BYTES,
+            write: (chunk: Uint8Array, _encoding, done) => void target.write(chunk).then(() => done(), done),
+          }),
+          { signal },
+        );
+        await target.commit();
+      } catch (thrown) {
+        // A commit that failed late may have left the file in place.
+        await target.abort();
+        await remove(file);
+        throw thrown;
+      }
+      return { file, keyId: dataKey.id, sealedSize: ciphertextSize(meter.size()), ...meter.result() };
+    },
+
+    async *read(ref, parts, { start, end }) {
+      const dataKey = await key();
+      for (const part of parts) {
+        const from = Math.max(0, start - part.start);
+        const to = Math.min(end - part.start, part.size - 1);
+        if (from <= to) yield* readPart(ref, part, from, to, dataKey);
+      }
+    },
+
+    pin(names) {
+      for (const name of names) pins.set(name, (pins.get(name) ?? 0) + 1);
+      let isPinned = true;
+      return () => {
+        if (!isPinned) return;
+        isPinned = false;
+        for (const name of names) {
+          const left = (pins.get(name) ?? 1) - 1;
+          if (left > 0) pins.set(name, left);
+          else {
+            pins.delete(name);
+            if (doomed.delete(name)) void remove(name);
+          }
+        }
+      };
+    },
+
+    async discard(names) {
+      for (const name of names) {
+        if (pins.has(name)) doomed.add(name);
+        else await remove(name);
+      }
+    },
+
+    async sweep(referencedOf) {
+      await files.sweepTemporary(folder);
+      let batch: string[] = [];
+      const settle = async () => {
+        const known = await referencedOf(batch);
+        for (const name of batch) if (!known.has(name)) await remove(name);
+        batch = [];
+      };
+      for await (const entry of await opendir(folder)) {
+        if (!entry.isFile()) continue;
+        batch.push(entry.name);
+        if (batch.length === sweepBatch) await settle();
+      }
+      if (batch.length > 0) await settle();
+    },
+
+    settled: async () => void (await Promise.all(removals)),
+  };
+}
+
+function* slices(bytes: Uint8Array): Generator<Uint8Array> {
+  for (let at = 0; at < bytes.length; at += SEGMENT_BYTES) yield bytes.subarray(at, at + SEGMENT_BYTES);
+}
+
+/** Counts and digests what passes. */
+function createMeter(maxBytes: number, wantsMd5: boolean) {
+  const sha256 = createSha256();
+  let md5: ReturnType<typeof createMd5> | undefined = createMd5();
+  let size = 0;
+  return {
+    stream: new Transform({
+      readableHighWaterMark: SEGMENT_BYTES,
+      writableHighWaterMark: SEGMENT_BYTES,
+      transform(chunk: Uint8Array, _encoding, done) {
+        size += chunk.length;
+        if (size > maxBytes) return void done(tooLarge(maxBytes));
+        if (!wantsMd5 && size > md5FreeBytes) md5 = undefined;
+        sha256.update(chunk);
+        md5?.update(chunk);
+        done(null, chunk);
+      },
+    }),
+    size: () => size,
+    /** Once, after the end. */
+    result: () => ({ size, sha256: sha256.hex(), md5: md5?.base64() }),
+  };
+}
+
+/** Reads ciphertext, and the next segment while the last is being opened, as far as a reader needs it. Sizes in bytes. */
+function readAhead(
+  handle: FileHandle,
+  size: { readonly needed: number; readonly whole: number },
+): (offset: number, length: number) => Promise<Uint8Array> {
+  let next: { readonly offset: number; readonly bytes: Promise<Uint8Array> } | undefined;
+
+  async function load(offset: number, length: number): Promise<Uint8Array> {
+    const buffer = Buffer.allocUnsafeSlow(length);
+    let at = 0;
+    while (at < length) {
+      const { bytesRead } = await handle.read(buffer, at, length - at, offset + at);
+      if (bytesRead === 0) break;
+      at += bytesRead;
+    }
+    return buffer.subarray(0, at);
+  }
+
+  return async (offset, length) => {
+    const bytes = next?.offset === offset ? next.bytes : load(offset, length);
+    next = undefined;
+    const ahead = offset + length;
+    if (ahead % SEGMENT_BYTES === 0 && ahead < size.needed) {
+      next = { offset: ahead, bytes: load(ahead, Math.min(SEGMENT_BYTES, size.whole - ahead)) };
+      next.bytes.catch(() => {}); // whoever asks for it is told
+    }
+    return await bytes;
+  };
+}
+
+function tooLarge(maxBytes: number): Failure {
+  return new Failure({
+    kind: 'tooLarge',
+    code: 'RequestBodyTooLarge',
+    message: `The content is larger than the ${maxBytes} bytes that are taken here.`,
+  });
+}
