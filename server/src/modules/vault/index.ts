@@ -1,0 +1,99 @@
+// The door of the vault module: key vaults as resources, their secrets and keys as the Key Vault data plane, and the wrapper
+// of customer-managed keys that data keys are made with.
+
+import type { AuditTrail } from '#kernel/authority/audit';
+import type { Grants } from '#kernel/authority/grant';
+import type { Clock } from '#kernel/clock/clock';
+import type { Database } from '#kernel/database/database';
+import type { Exchange } from '#kernel/http/exchange';
+import type { Scheme } from '#kernel/http/surface';
+import type { Module } from '#kernel/module';
+import type { KeyWrapper } from '#kernel/sealing/data-keys';
+import type { DataKeyService } from '#kernel/sealing/data-keys.service';
+import type { Tasks } from '#kernel/tasks/tasks';
+import type { ResourceKind } from '#resources';
+import { createAddresses } from './addresses.ts';
+import { availabilityRoutes } from './availability.routes.ts';
+import { createDirectory } from './directory.ts';
+import { vaultNotFound } from './errors.ts';
+import { createKeyWrapper } from './key-wrapper.ts';
+import { keyRoutes } from './keys.routes.ts';
+import { createKeys } from './keys.service.ts';
+import { vaultMigrations } from './migrations/vault.ts';
+import { createObjects } from './objects.service.ts';
+import { purgeDue } from './objects.store.ts';
+import { secretRoutes } from './secrets.routes.ts';
+import { createSecrets } from './secrets.service.ts';
+import { createSurface } from './surface.ts';
+import { createVaultKind } from './vaults.kind.ts';
+import { createVaults, type Vaults } from './vaults.service.ts';
+import { createWire } from './wire.ts';
+
+export { vaultMigrations } from './migrations/vault.ts';
+export type { DescribedKey, VaultFacts, Vaults } from './vaults.service.ts';
+
+export type VaultModule = Module & {
+  readonly kinds: readonly ResourceKind[];
+  /** What other modules may do with vaults. */
+  readonly vaults: Vaults;
+  /** The port that data keys wrap and unwrap customers' keys through. */
+  readonly keyWrapper: KeyWrapper;
+};
+
+/** How often deleted secrets and keys whose retention has ended are destroyed. */
+const sweepEveryMs = 10 * 60_000;
+
+/** The audiences that tokens for vaults carry: below the domain, and the origin itself for the vault at the root. */
+export const vaultAudiences = (domain: string): readonly string[] => [`https://vault.${domain}`, `https://${domain}`];
+
+export function createVault(deps: {
+  /** The control database, migrated with `vaultMigrations` and the data keys' tables. */
+  readonly database: Database;
+  readonly dataKeys: Pick<DataKeyService, 'ensure' | 'open' | 'destroy' | 'vaultWrapped'>;
+  readonly grants: Pick<Grants, 'also' | 'as'>;
+  readonly audit: AuditTrail;
+  readonly clock: Clock;
+  readonly tasks: Pick<Tasks, 'periodic'>;
+  readonly tenantId: string;
+  /** Host that clients use, with its port: `localhost:8443`. */
+  readonly domain: string;
+  /** Bearer tokens for `vaultAudiences(domain)`. */
+  readonly schemes: readonly Scheme[];
+  /** Name of the vault that is served at the root of the server's own host, from when it exists. */
+  readonly defaultVault?: string;
+}): VaultModule {
+  const { database, dataKeys, grants, audit, clock, tasks, tenantId, domain, schemes } = deps;
+  const directory = createDirectory(database);
+  const addresses = createAddresses({
+    domain,
+    defaultVault: () => (deps.defaultVault === undefined ? undefined : directory.byName(deps.defaultVault)?.name),
+  });
+  const objects = { database, dataKeys, clock };
+  const secrets = createSecrets({ directory, objects: createObjects({ ...objects, collection: 'secrets' }) });
+  const keys = createKeys({ directory, clock, objects: createObjects({ ...objects, collection: 'keys' }) });
+  const wireOf = (exchange: Exchange, name: string) => {
+    const vault = directory.byName(name);
+    if (vault === undefined) throw vaultNotFound(name);
+    return createWire(addresses.idBase(exchange, vault.name), vault);
+  };
+
+  return {
+    name: 'vault',
+    surfaces: [createSurface({ addresses, schemes, tenantId, domain })],
+    routes: [
+      ...secretRoutes({ secrets, directory, wireOf }),
+      ...keyRoutes({ keys, directory, wireOf }),
+      ...availabilityRoutes(directory),
+    ],
+    kinds: [createVaultKind({ database, dataKeys, directory, addresses, clock, tenantId })],
+    migrations: vaultMigrations,
+    vaults: createVaults({ addresses, directory, secrets, keys, grants, audit }),
+    keyWrapper: createKeyWrapper({ addresses, directory, keys, grants, audit, clock, tenantId }),
+    async start() {
+      await directory.load();
+      tasks.periodic('vault-purge', sweepEveryMs, async () => {
+        await database.write((tx) => purgeDue(tx, clock.epochMs()));
+      });
+    },
+  };
+}

@@ -1,0 +1,303 @@
+// Keys: RSA pairs whose private half never leaves. Promises: a disabled key does nothing; outside its times a key still reads
+// what it once protected (decrypt, unwrap, verify) and does nothing new; key_ops bind. The private half is opened for one
+// operation at a time and sealed at rest.
+
+import type { AttributesInput } from '@strongroom/contract/vault';
+import type { Grant } from '#kernel/authority/grant';
+import type { Clock } from '#kernel/clock/clock';
+import {
+  generateRsaKey,
+  importRsaParts,
+  importRsaPkcs8,
+  type RsaBits,
+  type RsaEncryption,
+  type RsaKey,
+  type RsaPrivateParts,
+  type RsaSignature,
+} from '#kernel/crypto/rsa';
+import { Failure } from '#kernel/errors/failure';
+import type { Directory, Vault } from './directory.ts';
+import {
+  badParameter,
+  disabled,
+  keyExpired,
+  keyNotYetValid,
+  operationNotPermitted,
+  tooManyGenerations,
+} from './errors.ts';
+import type { DeletedVersion, Objects, Page, PageQuery, StoredVersion, Tags } from './objects.service.ts';
+
+export const keyOperations = ['encrypt', 'decrypt', 'sign', 'verify', 'wrapKey', 'unwrapKey'] as const;
+export type KeyOperation = (typeof keyOperations)[number];
+
+/** The public half of a version, and what it may be used for. */
+export type KeyDetail = {
+  readonly kty: 'RSA';
+  readonly bits: RsaBits;
+  readonly n: string;
+  readonly e: string;
+  readonly operations: readonly KeyOperation[];
+};
+export type KeyVersion = StoredVersion & { readonly detail: KeyDetail };
+
+type Common = {
+  readonly key_ops?: readonly string[] | null | undefined;
+  readonly attributes?: AttributesInput | null | undefined;
+  readonly tags?: Tags | null | undefined;
+  readonly release_policy?: unknown;
+};
+export type NewKey = Common & {
+  readonly kty: string;
+  readonly key_size?: number | null | undefined;
+  readonly public_exponent?: number | null | undefined;
+};
+export type ImportedKey = Common & {
+  readonly key: { readonly kty: string; readonly key_ops?: readonly string[] | null | undefined } & {
+    readonly [part in keyof RsaPrivateParts]?: string | undefined;
+  };
+  readonly Hsm?: boolean | null | undefined;
+};
+
+export type Keys = {
+  create(grant: Grant, vault: string, name: string, input: NewKey): Promise<KeyVersion>;
+  import(grant: Grant, vault: string, name: string, input: ImportedKey): Promise<KeyVersion>;
+  /** A new version of the same size, operations and tags. */
+  rotate(grant: Grant, vault: string, name: string): Promise<KeyVersion>;
+  get(grant: Grant, vault: string, name: string, version: string | undefined): Promise<KeyVersion>;
+  update(grant: Grant, vault: string, name: string, version: string | undefined, change: Common): Promise<KeyVersion>;
+  list(grant: Grant, vault: string, query: PageQuery): Promise<Page<StoredVersion>>;
+  versions(grant: Grant, vault: string, name: string, query: PageQuery): Promise<Page<StoredVersion>>;
+  remove(grant: Grant, vault: string, name: string): Promise<DeletedVersion>;
+  getDeleted(grant: Grant, vault: string, name: string): Promise<DeletedVersion>;
+  listDeleted(grant: Grant, vault: string, query: PageQuery): Promise<Page<DeletedVersion>>;
+  recover(grant: Grant, vault: string, name: string): Promise<KeyVersion>;
+  purge(grant: Grant, vault: string, name: string): Promise<void>;
+  /** One of the five operations that answer bytes. */
+  operate(
+    grant: Grant,
+    vault: string,
+    key: { readonly name: string; readonly version: string | undefined },
+    operation: Exclude<KeyOperation, 'verify'>,
+    input: { readonly algorithm: string; readonly value: Uint8Array },
+  ): Promise<{ readonly version: KeyVersion; readonly value: Uint8Array }>;
+  verify(
+    grant: Grant,
+    vault: string,
+    key: { readonly name: string; readonly version: string | undefined },
+    input: { readonly algorithm: string; readonly digest: Uint8Array; readonly signature: Uint8Array },
+  ): Promise<boolean>;
+};
+
+/** Generating takes a thread for seconds; one at a time, and this many waiting. */
+const generationsMax = 16;
+
+export function createKeys(options: {
+  readonly directory: Directory;
+  readonly objects: Objects;
+  readonly clock: Clock;
+}): Keys {
+  const { directory, objects, clock } = options;
+  const at = (grant: Grant, vault: string): Vault => directory.granted(grant, vault);
+  let generation: Promise<unknown> = Promise.resolve();
+  let generations = 0;
+
+  async function generate(bits: RsaBits): Promise<RsaKey> {
+    if (generations >= generationsMax) throw tooManyGenerations();
+    generations += 1;
+    const mine = generation.then(() => generateRsaKey(bits));
+    generation = mine.catch(() => {});
+    try {
+      return await mine;
+    } finally {
+      generations -= 1;
+    }
+  }
+
+  async function add(vault: Vault, name: string, key: RsaKey, input: Common): Promise<KeyVersion> {
+    const material = key.exportPkcs8();
+    try {
+      const detail: KeyDetail = { kty: 'RSA', bits: key.bits, ...key.parts, operations: operationsOf(input.key_ops) };
+      const { attributes, tags } = input;
+      return { ...(await objects.add(vault, name, { attributes, tags, detail, material })), detail };
+    } finally {
+      material.fill(0);
+    }
+  }
+
+  /** The version, when it may do this now. */
+  async function usable(vault: Vault, name: string, version: string | undefined, operation: KeyOperation) {
+    const found = keyVersion(await objects.get(vault, name, version));
+    if (!found.enabled) throw disabled('keys', operation);
+    if (!found.detail.operations.includes(operation)) throw operationNotPermitted(operation);
+    if (!readsOnly.has(operation)) refuseOutsideItsTimes(found, operation, clock.epochMs());
+    return found;
+  }
+
+  async function privateHalf(vault: Vault, version: KeyVersion): Promise<RsaKey> {
+    const material = await objects.open(vault, version);
+    try {
+      return importRsaPkcs8(material);
+    } finally {
+      material.fill(0);
+    }
+  }
+
+  return {
+    async create(grant, vault, name, input) {
+      const held = at(grant, vault);
+      refuseUnserved(input.kty, input.release_policy);
+      if (![undefined, null, 65_537].includes(input.public_exponent))
+        throw badParameter('The public exponent of an RSA key is 65537. Leave it out.', 'public_exponent');
+      // Everything that can be refused is, before seconds are spent on a key.
+      operationsOf(input.key_ops);
+      return await add(held, name, await generate(bitsOf(input.key_size ?? 2048)), input);
+    },
+
+    async import(grant, vault, name, input) {
+      const held = at(grant, vault);
+      refuseUnserved(input.key.kty, input.release_policy);
+      if (input.Hsm === true) throw badParameter('Keys of this server are kept in software. Send Hsm false.', 'Hsm');
+      return await add(held, name, importParts(input.key), { ...input, key_ops: input.key_ops ?? input.key.key_ops });
+    },
+
+    async rotate(grant, vault, name) {
+      const held = at(grant, vault);
+      const present = keyVersion(await objects.get(held, name, undefined));
+      const { bits, operations } = present.detail;
+      return await add(held, name, await generate(bits), { key_ops: operations, tags: present.tags });
+    },
+
+    get: async (grant, vault, name, version) => keyVersion(await objects.get(at(grant, vault), name, version)),
+
+    async update(grant, vault, name, version, { attributes, tags, key_ops: wanted, release_policy: policy }) {
+      if (policy !== undefined && policy !== null) refuseUnserved('RSA', policy);
+      const updated = await objects.update(at(grant, vault), name, version, {
+        attributes,
+        tags,
+        detail: (present) =>
+          wanted === undefined || wanted === null
+            ? present
+            : // What addKey wrote is a KeyDetail.
+              { ...(present as KeyDetail), operations: operationsOf(wanted) },
+      });
+      return keyVersion(updated);
+    },
+
+    list: async (grant, vault, query) => await objects.list(at(grant, vault), query),
+    versions: async (grant, vault, name, query) => await objects.versions(at(grant, vault), name, query),
+    remove: async (grant, vault, name) => await objects.remove(at(grant, vault), name),
+    getDeleted: async (grant, vault, name) => await objects.getDeleted(at(grant, vault), name),
+    listDeleted: async (grant, vault, query) => await objects.listDeleted(at(grant, vault), query),
+    recover: async (grant, vault, name) => keyVersion(await objects.recover(at(grant, vault), name)),
+    purge: async (grant, vault, name) => await objects.purge(at(grant, vault), name),
+
+    async operate(grant, vault, { name, version: asked }, operation, { algorithm, value }) {
+      const held = at(grant, vault);
+      const algorithms: readonly string[] = operation === 'sign' ? signatures : encryptions;
+      if (!algorithms.includes(algorithm)) throw unknownAlgorithm(operation, algorithms);
+      const version = await usable(held, name, asked, operation);
+      const key = await privateHalf(held, version);
+      return { version, value: perform(key, operation, algorithm, value) };
+    },
+
+    async verify(grant, vault, { name, version: asked }, { algorithm, digest, signature }) {
+      const held = at(grant, vault);
+      if (!isOneOf(signatures, algorithm)) throw unknownAlgorithm('verify', signatures);
+      const version = await usable(held, name, asked, 'verify');
+      const key = await privateHalf(held, version);
+      return asParameters(() => key.verifyDigest(algorithm, digest, signature));
+    },
+  };
+}
+
+const encryptions = ['RSA-OAEP', 'RSA-OAEP-256'] as const satisfies readonly RsaEncryption[];
+const signatures = ['RS256', 'RS384', 'RS512', 'PS256', 'PS384', 'PS512'] as const satisfies readonly RsaSignature[];
+
+/** What reads what was protected before: allowed outside the key's times, so that nothing is lost with the date. */
+const readsOnly: ReadonlySet<KeyOperation> = new Set(['decrypt', 'unwrapKey', 'verify']);
+
+/** Throws unless the key is valid now. */
+export function refuseOutsideItsTimes(key: StoredVersion, operation: string, nowMs: number): void {
+  const now = nowMs / 1000;
+  if (key.notBefore !== undefined && now < key.notBefore) throw keyNotYetValid(operation, key.notBefore);
+  if (key.expires !== undefined && now >= key.expires) throw keyExpired(operation, key.expires);
+}
+
+function perform(key: RsaKey, operation: Exclude<KeyOperation, 'verify'>, algorithm: string, value: Uint8Array) {
+  return asParameters(() => {
+    if (operation === 'sign') {
+      if (!isOneOf(signatures, algorithm)) throw unknownAlgorithm(operation, signatures);
+      return key.signDigest(algorithm, value);
+    }
+    if (!isOneOf(encryptions, algorithm)) throw unknownAlgorithm(operation, encryptions);
+    return operation === 'encrypt' || operation === 'wrapKey'
+      ? key.encrypt(algorithm, value)
+      : key.decrypt(algorithm, value);
+  });
+}
+
+/** What the caller sent is at fault when it does not open or does not fit, not what is stored. */
+function asParameters<R>(act: () => R): R {
+  try {
+    return act();
+  } catch (thrown) {
+    if (thrown instanceof Failure && thrown.kind === 'integrity')
+      throw badParameter('The value does not open with this key and algorithm.', 'value');
+    if (thrown instanceof Failure && thrown.kind === 'invalid') throw badParameter(thrown.message, 'value');
+    throw thrown;
+  }
+}
+
+function importParts(jwk: ImportedKey['key']): RsaKey {
+  const { n, e, d, p, q, dp, dq, qi } = jwk;
+  if (!n || !e || !d || !p || !q || !dp || !dq || !qi)
+    throw badParameter('An RSA key to import has n, e, d, p, q, dp, dq and qi.', 'key');
+  return asParameters(() => importRsaParts(trimmed({ n, e, d, p, q, dp, dq, qi })));
+}
+
+/** Clients pad numbers with zero bytes, and their text with `=`; a JSON web key has neither (RFC 7518, 2). */
+function trimmed(parts: RsaPrivateParts): RsaPrivateParts {
+  const trim = (text: string) => {
+    const bytes = Buffer.from(text, 'base64url');
+    const first = bytes.findIndex((byte) => byte !== 0);
+    return bytes.subarray(Math.max(first, 0)).toString('base64url');
+  };
+  const { n, e, d, p, q, dp, dq, qi } = parts;
+  return { n: trim(n), e: trim(e), d: trim(d), p: trim(p), q: trim(q), dp: trim(dp), dq: trim(dq), qi: trim(qi) };
+}
+
+function refuseUnserved(kty: string, releasePolicy: unknown): void {
+  if (kty !== 'RSA')
+    throw badParameter("Vaults of this server hold software keys of the type 'RSA'. Send kty RSA.", 'kty');
+  if (releasePolicy !== undefined && releasePolicy !== null)
+    throw badParameter('Keys of this server are never released. Leave release_policy out.', 'release_policy');
+}
+
+function bitsOf(size: number): RsaBits {
+  if (size === 2048 || size === 3072 || size === 4096) return size;
+  throw badParameter('An RSA key has 2048, 3072 or 4096 bits.', 'key_size');
+}
+
+function operationsOf(wanted: readonly string[] | null | undefined): readonly KeyOperation[] {
+  if (wanted === undefined || wanted === null || wanted.length === 0) return keyOperations;
+  const operations = new Set<KeyOperation>();
+  for (const operation of wanted) {
+    if (!isOneOf(keyOperations, operation))
+      throw badParameter(`key_ops of an RSA key are ${keyOperations.join(', ')}.`, 'key_ops');
+    operations.add(operation);
+  }
+  return [...operations];
+}
+
+function unknownAlgorithm(operation: string, algorithms: readonly string[]): Failure {
+  return badParameter(`An RSA key does ${operation} with ${algorithms.join(', ')}.`, 'alg');
+}
+
+function isOneOf<T extends string>(list: readonly T[], value: string): value is T {
+  return (list as readonly string[]).includes(value);
+}
+
+/** What `add` wrote is a KeyDetail. */
+export function keyVersion(stored: StoredVersion): KeyVersion {
+  return { ...stored, detail: stored.detail as KeyDetail };
+}

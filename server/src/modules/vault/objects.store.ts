@@ -1,0 +1,300 @@
+// Rows of what vaults hold: an object is a name in a collection, a version is what it was at one time. SQL and nothing else;
+// material comes and goes sealed.
+
+import { type Tx, tables } from '#kernel/database/database';
+import type { Collection } from './errors.ts';
+
+/** One name in one collection of one vault (by its uniqueId). */
+export type ObjectAt = { readonly vault: string; readonly collection: Collection; readonly name: string };
+
+export type StoredObject = {
+  readonly name: string;
+  readonly latest: number;
+  readonly deletedAtMs: number | undefined;
+  readonly purgeAtMs: number | undefined;
+};
+
+export type Attributes = {
+  readonly enabled: boolean;
+  /** Seconds since 1970. */
+  readonly notBefore: number | undefined;
+  readonly expires: number | undefined;
+};
+
+export type Tags = Readonly<Record<string, string>>;
+
+export type StoredVersion = Attributes & {
+  readonly name: string;
+  readonly number: number;
+  readonly version: string;
+  readonly createdAtMs: number;
+  readonly updatedAtMs: number;
+  readonly tags: Tags;
+  /** What is public of it, by collection: a content type; a public key. JSON. */
+  readonly detail: unknown;
+};
+
+export type Deletion = { readonly deletedAtMs: number; readonly purgeAtMs: number };
+
+type ObjectRow = {
+  vault: string;
+  collection: Collection;
+  name_key: string;
+  name: string;
+  latest: number;
+  deleted_at: number | null;
+  purge_at: number | null;
+};
+type VersionRow = {
+  vault: string;
+  collection: Collection;
+  name_key: string;
+  number: number;
+  version: string;
+  enabled: number;
+  not_before: number | null;
+  expires: number | null;
+  created_at: number;
+  updated_at: number;
+  tags: string;
+  detail: string;
+  sealed: Uint8Array;
+};
+type ObjectTables = { vault_objects: ObjectRow; vault_versions: VersionRow };
+
+const nameKey = (name: string) => name.toLowerCase();
+
+const shown = [
+  'vault_versions.number',
+  'vault_versions.version',
+  'vault_versions.enabled',
+  'vault_versions.not_before',
+  'vault_versions.expires',
+  'vault_versions.created_at',
+  'vault_versions.updated_at',
+  'vault_versions.tags',
+  'vault_versions.detail',
+] as const;
+type ShownRow = Omit<VersionRow, 'vault' | 'collection' | 'name_key' | 'sealed'> & { name: string };
+
+export async function findObject(tx: Tx, at: ObjectAt): Promise<StoredObject | undefined> {
+  const row = await tables<ObjectTables>(tx)
+    .selectFrom('vault_objects')
+    .select(['name', 'latest', 'deleted_at', 'purge_at'])
+    .where('vault', '=', at.vault)
+    .where('collection', '=', at.collection)
+    .where('name_key', '=', nameKey(at.name))
+    .executeTakeFirst();
+  return (
+    row && {
+      name: row.name,
+      latest: row.latest,
+      deletedAtMs: row.deleted_at ?? undefined,
+      purgeAtMs: row.purge_at ?? undefined,
+    }
+  );
+}
+
+/** The given version, or without one the latest, of an object whether deleted or not. */
+export async function findVersion(tx: Tx, at: ObjectAt, version?: string): Promise<StoredVersion | undefined> {
+  let query = versionsOf(tx, at).select(shown).select('vault_objects.name');
+  query =
+    version === undefined
+      ? query.whereRef('vault_versions.number', '=', 'vault_objects.latest')
+      : query.where('vault_versions.version', '=', version);
+  const row = await query.executeTakeFirst();
+  return row && versionOf(row);
+}
+
+export async function findSealed(tx: Tx, at: ObjectAt, number: number): Promise<Uint8Array | undefined> {
+  const row = await versionsOf(tx, at)
+    .select('vault_versions.sealed')
+    .where('vault_versions.number', '=', number)
+    .executeTakeFirst();
+  return row?.sealed;
+}
+
+/** Latest versions in name order, after `after`: of live objects, or of deleted ones with their deletion. */
+export async function listObjects(
+  tx: Tx,
+  query: {
+    readonly vault: string;
+    readonly collection: Collection;
+    readonly deleted: boolean;
+    readonly after: string;
+    readonly limit: number;
+  },
+): Promise<readonly (StoredVersion & { readonly deletion: Deletion | undefined })[]> {
+  const rows = await tables<ObjectTables>(tx)
+    .selectFrom('vault_objects')
+    .innerJoin('vault_versions', (join) =>
+      join
+        .onRef('vault_versions.vault', '=', 'vault_objects.vault')
+        .onRef('vault_versions.collection', '=', 'vault_objects.collection')
+        .onRef('vault_versions.name_key', '=', 'vault_objects.name_key')
+        .onRef('vault_versions.number', '=', 'vault_objects.latest'),
+    )
+    .select(shown)
+    .select(['vault_objects.name', 'vault_objects.deleted_at', 'vault_objects.purge_at'])
+    .where('vault_objects.vault', '=', query.vault)
+    .where('vault_objects.collection', '=', query.collection)
+    .where('vault_objects.deleted_at', query.deleted ? 'is not' : 'is', null)
+    .where('vault_objects.name_key', '>', nameKey(query.after))
+    .orderBy('vault_objects.name_key')
+    .limit(query.limit)
+    .execute();
+  return rows.map((row) => ({
+    ...versionOf(row),
+    deletion:
+      row.deleted_at === null || row.purge_at === null
+        ? undefined
+        : { deletedAtMs: row.deleted_at, purgeAtMs: row.purge_at },
+  }));
+}
+
+/** Versions of one object, oldest first, after the number `after`. */
+export async function listVersions(
+  tx: Tx,
+  at: ObjectAt,
+  after: number,
+  limit: number,
+): Promise<readonly StoredVersion[]> {
+  const rows = await versionsOf(tx, at)
+    .select(shown)
+    .select('vault_objects.name')
+    .where('vault_versions.number', '>', after)
+    .orderBy('vault_versions.number')
+    .limit(limit)
+    .execute();
+  return rows.map(versionOf);
+}
+
+/** Objects of a vault, deleted ones included; of one collection when it is given. */
+export async function countObjects(tx: Tx, vault: string, collection?: Collection): Promise<number> {
+  let query = tables<ObjectTables>(tx)
+    .selectFrom('vault_objects')
+    .select((count) => count.fn.countAll<number>().as('count'))
+    .where('vault', '=', vault);
+  if (collection !== undefined) query = query.where('collection', '=', collection);
+  return (await query.executeTakeFirstOrThrow()).count;
+}
+
+/** Adds the object, or moves its newest version on. */
+export async function putObject(tx: Tx, at: ObjectAt, latest: number): Promise<void> {
+  await tables<ObjectTables>(tx)
+    .insertInto('vault_objects')
+    .values({ ...keyOf(at), name: at.name, latest, deleted_at: null, purge_at: null })
+    .onConflict((clash) => clash.columns(['vault', 'collection', 'name_key']).doUpdateSet({ latest }))
+    .execute();
+}
+
+export async function insertVersion(
+  tx: Tx,
+  at: ObjectAt,
+  version: Omit<StoredVersion, 'name'> & { readonly sealed: Uint8Array },
+): Promise<void> {
+  await tables<ObjectTables>(tx)
+    .insertInto('vault_versions')
+    .values({
+      ...keyOf(at),
+      number: version.number,
+      version: version.version,
+      ...attributeColumns(version),
+      created_at: version.createdAtMs,
+      updated_at: version.updatedAtMs,
+      tags: JSON.stringify(version.tags),
+      detail: JSON.stringify(version.detail),
+      sealed: version.sealed,
+    })
+    .execute();
+}
+
+export async function updateVersion(tx: Tx, at: ObjectAt, version: StoredVersion): Promise<void> {
+  await tables<ObjectTables>(tx)
+    .updateTable('vault_versions')
+    .set({
+      ...attributeColumns(version),
+      updated_at: version.updatedAtMs,
+      tags: JSON.stringify(version.tags),
+      detail: JSON.stringify(version.detail),
+    })
+    .where('vault', '=', at.vault)
+    .where('collection', '=', at.collection)
+    .where('name_key', '=', nameKey(at.name))
+    .where('number', '=', version.number)
+    .execute();
+}
+
+/** Deletes softly, or with `undefined` recovers. */
+export async function setDeletion(tx: Tx, at: ObjectAt, deletion: Deletion | undefined): Promise<void> {
+  await tables<ObjectTables>(tx)
+    .updateTable('vault_objects')
+    .set({ deleted_at: deletion?.deletedAtMs ?? null, purge_at: deletion?.purgeAtMs ?? null })
+    .where('vault', '=', at.vault)
+    .where('collection', '=', at.collection)
+    .where('name_key', '=', nameKey(at.name))
+    .execute();
+}
+
+/** Versions go with their object. */
+export async function purgeObject(tx: Tx, at: ObjectAt): Promise<void> {
+  await tables<ObjectTables>(tx)
+    .deleteFrom('vault_objects')
+    .where('vault', '=', at.vault)
+    .where('collection', '=', at.collection)
+    .where('name_key', '=', nameKey(at.name))
+    .execute();
+}
+
+/** Deleted objects whose retention has ended, and how many went. */
+export async function purgeDue(tx: Tx, nowMs: number): Promise<number> {
+  const { numDeletedRows } = await tables<ObjectTables>(tx)
+    .deleteFrom('vault_objects')
+    .where('purge_at', '<=', nowMs)
+    .executeTakeFirst();
+  return Number(numDeletedRows);
+}
+
+export async function purgeVault(tx: Tx, vault: string): Promise<void> {
+  await tables<ObjectTables>(tx).deleteFrom('vault_objects').where('vault', '=', vault).execute();
+}
+
+const keyOf = (at: ObjectAt) => ({ vault: at.vault, collection: at.collection, name_key: nameKey(at.name) });
+
+function versionsOf(tx: Tx, at: ObjectAt) {
+  return tables<ObjectTables>(tx)
+    .selectFrom('vault_objects')
+    .innerJoin('vault_versions', (join) =>
+      join
+        .onRef('vault_versions.vault', '=', 'vault_objects.vault')
+        .onRef('vault_versions.collection', '=', 'vault_objects.collection')
+        .onRef('vault_versions.name_key', '=', 'vault_objects.name_key'),
+    )
+    .where('vault_objects.vault', '=', at.vault)
+    .where('vault_objects.collection', '=', at.collection)
+    .where('vault_objects.name_key', '=', nameKey(at.name));
+}
+
+function attributeColumns(attributes: Attributes) {
+  return {
+    enabled: attributes.enabled ? 1 : 0,
+    not_before: attributes.notBefore ?? null,
+    expires: attributes.expires ?? null,
+  };
+}
+
+function versionOf(row: ShownRow): StoredVersion {
+  return {
+    name: row.name,
+    number: row.number,
+    version: row.version,
+    enabled: row.enabled === 1,
+    notBefore: row.not_before ?? undefined,
+    expires: row.expires ?? undefined,
+    createdAtMs: row.created_at,
+    updatedAtMs: row.updated_at,
+    // Written by insertVersion and updateVersion alone.
+    tags: JSON.parse(row.tags) as Tags,
+    detail: JSON.parse(row.detail),
+  };
+}

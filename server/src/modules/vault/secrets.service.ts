@@ -1,0 +1,92 @@
+// Secrets: values of at most 25 KB with a content type. Promises: a value is answered by `get` and by nothing else; a disabled
+// version does not show its value. Times before or after which a secret should not be used are for its users to respect:
+// the value is still served, as Azure does, so that what was encrypted with it can be read.
+
+import { type AttributesInput, vaultLimits } from '@strongroom/contract/vault';
+import type { Grant } from '#kernel/authority/grant';
+import type { Directory, Vault } from './directory.ts';
+import { badParameter, disabled } from './errors.ts';
+import type { DeletedVersion, Objects, Page, PageQuery, StoredVersion, Tags } from './objects.service.ts';
+
+export type SecretDetail = { readonly contentType: string | undefined };
+
+export type SecretChange = {
+  readonly contentType?: string | null | undefined;
+  readonly attributes?: AttributesInput | null | undefined;
+  readonly tags?: Tags | null | undefined;
+};
+
+export type Secrets = {
+  set(
+    grant: Grant,
+    vault: string,
+    name: string,
+    input: SecretChange & { readonly value: string },
+  ): Promise<StoredVersion>;
+  get(
+    grant: Grant,
+    vault: string,
+    name: string,
+    version: string | undefined,
+  ): Promise<{ readonly version: StoredVersion; readonly value: string }>;
+  update(
+    grant: Grant,
+    vault: string,
+    name: string,
+    version: string | undefined,
+    change: SecretChange,
+  ): Promise<StoredVersion>;
+  list(grant: Grant, vault: string, query: PageQuery): Promise<Page<StoredVersion>>;
+  versions(grant: Grant, vault: string, name: string, query: PageQuery): Promise<Page<StoredVersion>>;
+  remove(grant: Grant, vault: string, name: string): Promise<DeletedVersion>;
+  getDeleted(grant: Grant, vault: string, name: string): Promise<DeletedVersion>;
+  listDeleted(grant: Grant, vault: string, query: PageQuery): Promise<Page<DeletedVersion>>;
+  recover(grant: Grant, vault: string, name: string): Promise<StoredVersion>;
+  purge(grant: Grant, vault: string, name: string): Promise<void>;
+};
+
+export function createSecrets(options: { readonly directory: Directory; readonly objects: Objects }): Secrets {
+  const { directory, objects } = options;
+  const at = (grant: Grant, vault: string): Vault => directory.granted(grant, vault);
+
+  return {
+    async set(grant, vault, name, { value, contentType, attributes, tags }) {
+      const material = Buffer.from(value, 'utf8');
+      if (material.length > vaultLimits.secretBytes)
+        throw badParameter(`The value of a secret has at most ${vaultLimits.secretBytes} bytes of UTF-8.`, 'value');
+      // A lone surrogate would come back as another character.
+      if (!value.isWellFormed()) throw badParameter('The value of a secret is well-formed Unicode text.', 'value');
+      const detail = detailOf(contentType);
+      return await objects.add(at(grant, vault), name, { attributes, tags, detail, material });
+    },
+
+    async get(grant, vault, name, version) {
+      const held = at(grant, vault);
+      const found = await objects.get(held, name, version);
+      if (!found.enabled) throw disabled('secrets', 'get');
+      const material = await objects.open(held, found);
+      return { version: found, value: Buffer.from(material).toString('utf8') };
+    },
+
+    update: async (grant, vault, name, version, { contentType, attributes, tags }) =>
+      await objects.update(at(grant, vault), name, version, {
+        attributes,
+        tags,
+        detail: (present) => (contentType === undefined ? present : detailOf(contentType)),
+      }),
+
+    list: async (grant, vault, query) => await objects.list(at(grant, vault), query),
+    versions: async (grant, vault, name, query) => await objects.versions(at(grant, vault), name, query),
+    remove: async (grant, vault, name) => await objects.remove(at(grant, vault), name),
+    getDeleted: async (grant, vault, name) => await objects.getDeleted(at(grant, vault), name),
+    listDeleted: async (grant, vault, query) => await objects.listDeleted(at(grant, vault), query),
+    recover: async (grant, vault, name) => await objects.recover(at(grant, vault), name),
+    purge: async (grant, vault, name) => await objects.purge(at(grant, vault), name),
+  };
+}
+
+function detailOf(contentType: string | null | undefined): SecretDetail {
+  if ((contentType?.length ?? 0) > vaultLimits.contentTypeLength)
+    throw badParameter(`A content type has at most ${vaultLimits.contentTypeLength} characters.`, 'contentType');
+  return { contentType: contentType ?? undefined };
+}

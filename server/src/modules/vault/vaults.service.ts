@@ -1,0 +1,176 @@
+// What other modules hold of vaults: secrets by the vault's resource id, and what a key identifier names. Every call is decided
+// by a further permission of the same caller, and recorded as if the caller had called the vault itself.
+
+import { vaultActions } from '@strongroom/contract/vault.actions';
+import type { AuditIntent, AuditTrail } from '#kernel/authority/audit';
+import type { Action, Grant, Grants } from '#kernel/authority/grant';
+import { asFailure } from '#kernel/errors/failure';
+import { type Secret, secret } from '#kernel/sealing/secret';
+import type { Addresses } from './addresses.ts';
+import type { Directory, Vault } from './directory.ts';
+import { badKeyIdentifier, vaultNotFound } from './errors.ts';
+import type { Keys } from './keys.service.ts';
+import type { Secrets } from './secrets.service.ts';
+
+/** What a rule about a vault needs to know. Soft delete is always on. */
+export type VaultFacts = {
+  readonly id: string;
+  readonly name: string;
+  readonly uniqueId: string;
+  readonly location: string;
+  readonly softDelete: true;
+  readonly retentionDays: number;
+  readonly purgeProtection: boolean;
+};
+
+export type DescribedKey = {
+  readonly vaultId: string;
+  readonly name: string;
+  readonly version: string;
+  readonly enabled: boolean;
+  readonly kty: 'RSA';
+  /** Bits. */
+  readonly size: number;
+};
+
+export type Vaults = {
+  /** Makes the secret or a new version of it, and answers the version. */
+  setSecret(grant: Grant, vaultId: string, name: string, value: string): Promise<string>;
+  /** The latest value, or that of a version. Throws `SecretNotFound`, `SecretDisabled`, `VaultNotFound`. */
+  getSecret(grant: Grant, vaultId: string, name: string, version?: string): Promise<Secret<string>>;
+  /** Deletes softly. Says whether it was there. */
+  deleteSecret(grant: Grant, vaultId: string, name: string): Promise<boolean>;
+  /** What a key identifier with its version names. Throws `InvalidKeyIdentifier`, `KeyNotFound`. */
+  describeKey(grant: Grant, keyIdentifier: string): Promise<DescribedKey>;
+  /** The vault of a key identifier. Throws `InvalidKeyIdentifier`, `VaultNotFound`. Decides nothing: for rules, not for answers. */
+  vaultOf(keyIdentifier: string): VaultFacts;
+  /** The vault with that resource id. */
+  find(vaultId: string): VaultFacts | undefined;
+};
+
+export function createVaults(deps: {
+  readonly addresses: Addresses;
+  readonly directory: Directory;
+  readonly secrets: Secrets;
+  readonly keys: Keys;
+  readonly grants: Pick<Grants, 'also'>;
+  readonly audit: AuditTrail;
+}): Vaults {
+  const { addresses, directory, secrets, keys, grants, audit } = deps;
+
+  /** Decides, records, acts, concludes: the order of the door, for a call from inside. */
+  async function act<R>(
+    grant: Grant,
+    how: { readonly operation: string; readonly action: Action; readonly scope: string; readonly path: string },
+    parameters: AuditIntent['parameters'],
+    work: (granted: Grant) => Promise<R>,
+  ): Promise<R> {
+    const record = (decision: 'allowed' | 'refused', reason: string): AuditIntent => ({
+      operation: how.operation,
+      action: how.action.name,
+      scope: how.scope,
+      actor: grant.actor,
+      requestId: grant.requestId,
+      correlationId: grant.requestId,
+      clientRequestId: undefined,
+      method: 'POST',
+      path: how.path,
+      address: grant.address,
+      userAgent: undefined,
+      decision,
+      reason,
+      parameters,
+      bodyDigest: undefined,
+    });
+    let granted: Grant;
+    try {
+      granted = grants.also(grant, how.action, how.scope);
+    } catch (thrown) {
+      const failure = asFailure(thrown);
+      await audit.refused(record('refused', failure.code), { status: failure.status, code: failure.code });
+      throw failure;
+    }
+    const mark = await audit.begin('activity', record('allowed', granted.reason));
+    try {
+      const done = await work(granted);
+      await mark.conclude({ status: 200, code: undefined });
+      return done;
+    } catch (thrown) {
+      const failure = asFailure(thrown);
+      await mark.conclude({ status: failure.status, code: failure.code });
+      throw failure;
+    }
+  }
+
+  /** On an id that is no vault the same question is asked, so that a stranger learns nothing from the answer. */
+  const onSecret = (vaultId: string, name: string, operation: string, action: Action) => ({
+    operation,
+    action,
+    scope: `${vaultId}/secrets/${name}`,
+    path: `/secrets/${name}`,
+  });
+  const nameOf = (vaultId: string): string => {
+    const vault = directory.byId(vaultId);
+    if (vault === undefined) throw vaultNotFound(lastOf(vaultId));
+    return vault.name;
+  };
+
+  return {
+    setSecret: (grant, vaultId, name, value) =>
+      act(
+        grant,
+        onSecret(vaultId, name, 'Secrets_Set', vaultActions.setSecret),
+        { vault: lastOf(vaultId), name },
+        async (granted) => (await secrets.set(granted, nameOf(vaultId), name, { value })).version,
+      ),
+    getSecret: (grant, vaultId, name, version) =>
+      act(
+        grant,
+        onSecret(vaultId, name, 'Secrets_Get', vaultActions.getSecret),
+        { vault: lastOf(vaultId), name, ...(version === undefined ? {} : { version }) },
+        async (granted) => secret((await secrets.get(granted, nameOf(vaultId), name, version)).value),
+      ),
+    deleteSecret: (grant, vaultId, name) =>
+      act(
+        grant,
+        onSecret(vaultId, name, 'Secrets_Delete', vaultActions.deleteSecret),
+        { vault: lastOf(vaultId), name },
+        async (granted) => {
+          try {
+            await secrets.remove(granted, nameOf(vaultId), name);
+            return true;
+          } catch (thrown) {
+            if (asFailure(thrown).kind === 'notFound') return false;
+            throw thrown;
+          }
+        },
+      ),
+    async describeKey(grant, keyIdentifier) {
+      const { vault, name, version } = addresses.parseKeyIdentifier(keyIdentifier);
+      if (version === undefined) throw badKeyIdentifier('it names no version, and a version is needed');
+      const granted = grants.also(grant, vaultActions.readKey, directory.scope(vault, 'keys', name));
+      const found = await keys.get(granted, vault, name, version);
+      return {
+        vaultId: directory.granted(granted, vault).id,
+        name: found.name,
+        version: found.version,
+        enabled: found.enabled,
+        kty: found.detail.kty,
+        size: found.detail.bits,
+      };
+    },
+    vaultOf(keyIdentifier) {
+      const { vault } = addresses.parseKeyIdentifier(keyIdentifier);
+      const found = directory.byName(vault);
+      if (found === undefined) throw vaultNotFound(vault);
+      return factsOf(found);
+    },
+    find(vaultId) {
+      const found = directory.byId(vaultId);
+      return found && factsOf(found);
+    },
+  };
+}
+
+const lastOf = (id: string): string => id.slice(id.lastIndexOf('/') + 1);
+const factsOf = (vault: Vault): VaultFacts => ({ ...vault, softDelete: true });
