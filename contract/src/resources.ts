@@ -21,6 +21,8 @@ export const IdentityInput = Type.Object({
     Type.Literal('SystemAssigned'),
     Type.Literal('UserAssigned'),
     Type.Literal('SystemAssigned,UserAssigned'),
+    // Some clients write it so; stored without the space.
+    Type.Literal('SystemAssigned, UserAssigned'),
   ]),
 });
 
@@ -29,9 +31,9 @@ export const resourceBody = (properties: TSchema, sku: TSchema | undefined) =>
   Type.Object({
     location: Type.Optional(Type.String({ minLength: 1, maxLength: 64 })),
     tags: Type.Optional(Type.Union([Tags, Type.Null()])),
-    kind: Type.Optional(Type.String({ maxLength: 64 })),
-    sku: Type.Optional(sku ?? Type.Unknown()),
-    identity: Type.Optional(IdentityInput),
+    kind: Type.Optional(Type.Union([Type.String({ maxLength: 64 }), Type.Null()])),
+    sku: Type.Optional(sku === undefined ? Type.Unknown() : Type.Union([sku, Type.Null()])),
+    identity: Type.Optional(Type.Union([IdentityInput, Type.Null()])),
     properties: Type.Optional(properties),
   });
 

@@ -115,7 +115,7 @@ export function nearest(name: string, known: readonly string[]): string | undefi
   let best: { readonly name: string; readonly distance: number } | undefined;
   for (const candidate of known) {
     const distance = edits(lower, candidate.toLowerCase());
-    if (distance <= 2 && distance < candidate.length / 2 && (best === undefined || distance < best.distance))
+    if (distance <= 2 && distance <= candidate.length / 2 && (best === undefined || distance < best.distance))
       best = { name: candidate, distance };
   }
   return best?.name;

@@ -1,0 +1,125 @@
+// Lists: pages that join without gap or repetition, filtered by what the caller may see, out of whichever database holds
+// the rows, and without a word about what is hidden.
+
+import assert from 'node:assert/strict';
+import { after, test } from 'node:test';
+import { closeScanPool } from '#kernel/database/database';
+import { furnish, groupId, houseId, openWorld, type Server, subscription } from './resources.fixture.ts';
+
+after(() => closeScanPool());
+
+const names = (answer: { body: { value: readonly { name: string }[] } }) => answer.body.value.map(({ name }) => name);
+
+async function chairs(server: Server, count: number): Promise<void> {
+  for (let index = 0; index < count; index++) {
+    const name = `c${String(index).padStart(2, '0')}`;
+    await server.call('PUT', `${houseId}/chairs/${name}`, { properties: { legs: index % 3 } });
+  }
+}
+
+async function pages(server: Server, first: string): Promise<string[][]> {
+  const all: string[][] = [];
+  let next: string | undefined = first;
+  while (next !== undefined) {
+    const answer = await server.call('GET', next);
+    assert.equal(answer.status, 200, JSON.stringify(answer.body));
+    all.push(names(answer));
+    next = answer.body.nextLink;
+    assert.ok(next === undefined || next.startsWith('https://localhost:'));
+  }
+  return all;
+}
+
+for (const ownHome of [false, true]) {
+  test(`a list comes in pages, in order, filtered by the kind${ownHome ? ', from a home of its own' : ''}`, async (t) => {
+    const server = await (await openWorld(t, { ownHome })).start();
+    await furnish(server);
+    await chairs(server, 10);
+    await server.call('PUT', `${houseId}/notes/n1`, { properties: { text: 'x' } });
+    const joined = await pages(server, `${houseId}/chairs?$top=4`);
+    assert.deepEqual(joined, [
+      ['c00', 'c01', 'c02', 'c03'],
+      ['c04', 'c05', 'c06', 'c07'],
+      ['c08', 'c09'],
+    ]);
+    assert.deepEqual((await pages(server, `${houseId}/chairs?$top=2&legs=0`)).flat(), ['c00', 'c03', 'c06', 'c09']);
+    assert.deepEqual((await pages(server, `${houseId}/chairs?$skip=8`)).flat(), ['c08', 'c09']);
+    assert.deepEqual(names(await server.call('GET', `//${houseId}//chairs/?$top=1`)), ['c00']);
+  });
+}
+
+test('children in a home of their own are not in the control database, and go with their parent', async (t) => {
+  const world = await openWorld(t, { ownHome: true });
+  const server = await world.start();
+  await furnish(server);
+  await chairs(server, 3);
+  const grant = server.grants.system('looks at what was stored');
+  assert.equal((await server.resources.list(grant, { type: 'Test.Houses/houses/chairs', under: '/' })).length, 3);
+  assert.equal(JSON.stringify(await rows(world.control)).includes('chairs'), false);
+  assert.equal((await rows(world.home ?? world.control)).length, 3);
+  await server.call('DELETE', houseId);
+  await server.tasks.drain();
+  assert.equal((await rows(world.home ?? world.control)).length, 0);
+});
+
+async function rows(database: { read: unknown }): Promise<readonly unknown[]> {
+  const { sql } = await import('kysely');
+  const { tables } = await import('#kernel/database/database');
+  const read = tables(database.read as Parameters<typeof tables>[0]);
+  return (await sql`select id from resources`.execute(read)).rows;
+}
+
+test('a list shows what the caller may see and nothing of the rest, its tokens included', async (t) => {
+  const world = await openWorld(t);
+  const server = await world.start();
+  await furnish(server);
+  await chairs(server, 9);
+  world.caller.allows = (_action, scope) => /c0[258]$/i.test(scope);
+  const first = await server.call('GET', `${houseId}/chairs?$top=1`);
+  assert.deepEqual(names(first), ['c02']);
+  const token = new URL(first.body.nextLink).searchParams.get('$skipToken') ?? '';
+  assert.match(Buffer.from(token.slice(2), 'base64url').toString(), /c02$/);
+  assert.deepEqual((await pages(server, `${houseId}/chairs?$top=1`)).flat(), ['c02', 'c05', 'c08']);
+  // A container that is missing looks like an empty one to those who may not see all of it.
+  assert.deepEqual((await server.call('GET', `${houseId}x/chairs`)).body, { value: [] });
+  world.caller.allows = () => true;
+  assert.equal((await server.call('GET', `${houseId}x/chairs`)).body.error.code, 'ParentResourceNotFound');
+  assert.equal(
+    (await server.call('GET', `/subscriptions/${subscription.id}/resourceGroups/x/providers/Test.Houses/houses`)).body
+      .error.code,
+    'ResourceGroupNotFound',
+  );
+});
+
+test('top-level kinds list by group and by subscription, and everything in a group lists together', async (t) => {
+  const server = await (await openWorld(t)).start();
+  await furnish(server);
+  await server.call('PUT', `${groupId}2`, { location: 'local' });
+  await server.call('PUT', `${groupId}2/providers/Test.Houses/houses/Hut`, { location: 'local' });
+  await chairs(server, 1);
+  const path = '/providers/test.houses/houses';
+  assert.deepEqual(names(await server.call('GET', groupId + path)), ['Villa']);
+  assert.deepEqual(names(await server.call('GET', `/subscriptions/${subscription.id}${path}`)), ['Villa', 'Hut']);
+  const all = await server.call('GET', `${groupId}/resources`);
+  assert.deepEqual(names(all), ['Villa']);
+  assert.equal(all.body.value[0].properties, undefined);
+  const base = `/subscriptions/${subscription.id}/resources`;
+  assert.deepEqual(names(await server.call('GET', base)), ['Villa', 'Hut']);
+  const filter = encodeURIComponent("resourceType eq 'test.houses/HOUSES' and name eq 'hut'");
+  assert.deepEqual(names(await server.call('GET', `${base}?$filter=${filter}`)), ['Hut']);
+  assert.equal((await server.call('GET', `${base}?$filter=tagName%20eq%20'a'`)).status, 400);
+});
+
+test('tokens and sizes that no list gave out are refused', async (t) => {
+  const server = await (await openWorld(t)).start();
+  await furnish(server);
+  const list = `${houseId}/chairs`;
+  for (const query of ['$skipToken=x', '$skipToken=k.x', '$skip=-1', `$skipToken=k.${'A'.repeat(4000)}`, '$skip=abc'])
+    assert.equal((await server.call('GET', `${list}?${query}`)).body.error.code, 'InvalidSkipToken', query);
+  for (const query of ['$top=-1', '$top=x', '$top=1&$top=2', `$skipToken=${'k'.repeat(5000)}`])
+    assert.equal((await server.call('GET', `${list}?${query}`)).status, 400, query);
+  assert.deepEqual((await server.call('GET', `${list}?$top=0`)).body.value, []);
+  // A token is a place in the order, not a permission: it may point anywhere and shows only what the list would.
+  const foreign = `k.${Buffer.from('/').toString('base64url')}`;
+  assert.deepEqual((await server.call('GET', `${list}?$skipToken=${foreign}`)).body, { value: [] });
+});
