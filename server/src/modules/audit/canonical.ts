@@ -2,8 +2,6 @@
 // strings and numbers is the one that the RFC prescribes; what is left is the order of names. Refuses what JSON cannot
 // hold rather than dropping it, because a dropped value would change what is proven.
 
-export type Json = string | number | boolean | null | readonly Json[] | { readonly [name: string]: Json };
-
 const depthMax = 16;
 
 /** Writes `value` canonically. Throws a TypeError for undefined, NaN, lone surrogates and nesting beyond 16. */
@@ -20,7 +18,11 @@ export function canonicalJson(value: unknown, depth = 0): string {
   }
   if (Array.isArray(value)) return `[${value.map((item) => canonicalJson(item, depth + 1)).join(',')}]`;
   if (typeof value !== 'object') throw new TypeError(`canonical JSON: a ${typeof value} has no spelling`);
+  let members = '';
   // The default order of sort is by UTF-16 code units, which is the one of the RFC.
-  const members = Object.entries(value).sort(([a], [b]) => (a < b ? -1 : 1));
-  return `{${members.map(([name, member]) => `${canonicalJson(name, depth + 1)}:${canonicalJson(member, depth + 1)}`).join(',')}}`;
+  for (const name of Object.keys(value).sort()) {
+    const member: unknown = Reflect.get(value, name);
+    members += `${members === '' ? '' : ','}${canonicalJson(name, depth + 1)}:${canonicalJson(member, depth + 1)}`;
+  }
+  return `{${members}}`;
 }

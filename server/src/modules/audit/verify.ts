@@ -23,8 +23,8 @@ import { columnsOf } from './record.ts';
 
 const recordSchema = Compile(AuditRecord);
 const findingsMax = 100;
-const pageRows = 1_024;
-const portionRows = 128;
+const pageRows = 512;
+const portionRows = 64;
 const entriesMax = 2 ** 31;
 
 /** What is known of each record, one byte each. */
@@ -66,6 +66,7 @@ export async function verifyAudit(options: {
     .flatMap((note, index) => claimOf(note, `the given checkpoint ${index + 1}`))
     .sort((a, b) => a.size - b.size);
   const kinds = new Uint8Array(size);
+  let open = 0;
   const tree = createTree();
   let tile = createTree();
 
@@ -105,7 +106,6 @@ export async function verifyAudit(options: {
     find('TreeMismatch', 'The records do not add up to the stored state of the tree.');
   await checkBeyond();
 
-  const open = kinds.reduce((count, kind) => (kind === seen.intent ? count + 1 : count), 0);
   return { verified: findingCount === 0, entries: size, checkpoints: checkpointCount, open, findings, findingCount };
 
   /** Everything about one row by itself and about what it refers to; returns the hash of the record as it stands. */
@@ -122,6 +122,7 @@ export async function verifyAudit(options: {
     const columns = columnsOf(record);
     if (Object.entries(columns).some(([name, value]) => row[name as keyof typeof columns] !== value))
       find('EntryMisindexed', `The index of record ${sequence} says something else than the record.`, sequence);
+    if (record.kind === 'intent') open += 1;
     if (record.kind !== 'outcome') {
       kinds[sequence] = record.kind === 'intent' ? seen.intent : 'outcome' in record ? seen.concluded : seen.entry;
       return leaf;
@@ -134,7 +135,10 @@ export async function verifyAudit(options: {
         `Record ${sequence} concludes ${record.intent}, which is not an open record before it.`,
         sequence,
       );
-    else kinds[record.intent] = seen.concluded;
+    else {
+      kinds[record.intent] = seen.concluded;
+      if (referred === seen.intent) open -= 1;
+    }
     return leaf;
   }
 
