@@ -50,8 +50,8 @@ export function confirmPage(options: {
 <input type="hidden" name="xsrf" value="${xsrf}">
 <input type="hidden" name="user_code" value="${userCode}">
 <div class="actions">
-<button class="plain" type="submit" name="abort" value="yes">Deny</button>
 <button type="submit" name="confirm" value="yes">Continue</button>
+<button class="plain" type="submit" name="abort" value="yes">Deny</button>
 </div>
 </form>`,
   });

@@ -22,8 +22,8 @@ export const signOutPage = (action: string, xsrf: string, formTargets: readonly 
 <form method="post" action="${action}">
 <input type="hidden" name="xsrf" value="${xsrf}">
 <div class="actions">
-<button class="plain" type="submit">Stay</button>
 <button type="submit" name="logout" value="yes">Sign out</button>
+<button class="plain" type="submit">Stay</button>
 </div>
 </form>`,
   });

@@ -50,7 +50,8 @@ input { width: 100%; margin-bottom: 1.125rem; padding: .65rem .75rem; font: inhe
 input.code { font-family: ui-monospace, "Cascadia Mono", Menlo, monospace; font-size: 1.35rem; letter-spacing: .12em;
   text-transform: uppercase; text-align: center; }
 input:focus-visible, button:focus-visible { outline: 3px solid var(--accent); outline-offset: 2px; border-color: transparent; }
-.actions { display: flex; gap: .75rem; margin-top: .5rem; }
+/* Reversed: the first button of a form is what Enter presses, and that must never be the one that cancels. */
+.actions { display: flex; flex-direction: row-reverse; gap: .75rem; margin-top: .5rem; }
 button { flex: 1; padding: .7rem 1rem; font: inherit; font-weight: 600; border-radius: .4rem; cursor: pointer;
   border: 1px solid var(--accent); background: var(--accent); color: var(--accent-ink); }
 button:hover { filter: brightness(1.08); }

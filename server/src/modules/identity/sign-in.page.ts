@@ -29,8 +29,8 @@ ${wrong !== undefined && html`<div class="wrong" role="alert" id="wrong">${wrong
 <label for="password">Password</label>
 <input id="password" name="password" type="password" autocomplete="current-password" maxlength="1024" required ${userName !== undefined && html`autofocus`}>
 <div class="actions">
-<button class="plain" type="submit" name="cancel" value="yes" formnovalidate>Cancel</button>
 <button type="submit">Sign in</button>
+<button class="plain" type="submit" name="cancel" value="yes" formnovalidate>Cancel</button>
 </div>
 </form>`,
   });
