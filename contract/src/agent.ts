@@ -1,0 +1,170 @@
+// The protocol between the server and an agent: JSON over HTTPS below `/agent/{agent}`, and the one line by which an agent is
+// enrolled. What an agent holds is repeated with every poll, so that a lost answer repairs itself: the server hands out again
+// what the agent does not hold, and orders it to drop what it holds in vain.
+
+import { type Static, Type } from './schema.ts';
+
+export const agentLimits = {
+  /** A poll is answered at once when there is something to do, and after this long when there is not. */
+  pollSeconds: 25,
+  /** An agent that is not heard of for this long has lost everything that it held. */
+  leaseSeconds: 60,
+  /** UTF-8 bytes of one output event. */
+  outputBytes: 65_536,
+  eventsOfBatch: 256,
+  /** Escaping can make a byte of output six of JSON. */
+  batchBytes: 4 * 1024 * 1024,
+  textOfBatchBytes: 512 * 1024,
+  held: 512,
+  tokenSeconds: 3600,
+} as const;
+
+const bytes = (minimum: number) => Type.Integer({ minimum, maximum: Number.MAX_SAFE_INTEGER });
+const identifier = Type.String({ minLength: 1, maxLength: 128, pattern: '^[A-Za-z0-9._-]+$' });
+const seq = Type.Integer({ minimum: 1, maximum: Number.MAX_SAFE_INTEGER });
+
+/** Bounds of one sandbox; see the sandbox's own description. */
+export const sandboxLimits = Type.Object({
+  memoryBytes: bytes(16 * 1024 * 1024),
+  processes: bytes(1),
+  openFiles: bytes(16),
+  fileBytes: bytes(1),
+  cpuSeconds: Type.Optional(bytes(1)),
+});
+export type SandboxLimits = Static<typeof sandboxLimits>;
+
+export const endReasons = [
+  'exited',
+  'signal',
+  'timeout',
+  'memory',
+  'stopped',
+  'policy',
+  'setup_failed',
+  'upload_failed',
+  'init_failed',
+  'crashed',
+] as const;
+export type EndReason = (typeof endReasons)[number];
+
+/** One line on the agent's standard input. It holds a secret: never an argument, never the environment. */
+export const agentEnrolment = Type.Object({
+  agent: identifier,
+  /** `https://host:port` of the server. */
+  url: Type.String({ pattern: '^https://[^/]+$', maxLength: 300 }),
+  /** PEM of the only authority that the agent trusts. */
+  caPem: Type.String({ maxLength: 65_536 }),
+  token: Type.String({ maxLength: 16_384 }),
+  tokenSeconds: Type.Integer({ minimum: 1 }),
+  /** Names besides localhost that lead to the server from inside a sandbox. */
+  hostNames: Type.Array(Type.String({ maxLength: 253 }), { maxItems: 64 }),
+});
+export type AgentEnrolment = Static<typeof agentEnrolment>;
+
+export const agentSessionRequest = Type.Object(
+  {
+    sandbox: Type.Union([
+      Type.Object({ available: Type.Literal(true), version: Type.String({ maxLength: 64 }) }),
+      Type.Object({
+        available: Type.Literal(false),
+        reason: Type.String({ maxLength: 2000 }),
+        remedy: Type.String({ maxLength: 2000 }),
+      }),
+    ]),
+    /** The Unix socket of the scoring gateway: a path that fits a socket address. */
+    socketPath: Type.String({ pattern: '^/[^\\u0000]{1,106}$' }),
+    /** What a request at that socket has to show. */
+    key: Type.String({ pattern: '^[A-Za-z0-9_-]{43}$' }),
+  },
+  { additionalProperties: false },
+);
+export type AgentSessionRequest = Static<typeof agentSessionRequest>;
+
+export const agentSessionAnswer = Type.Object({
+  session: identifier,
+  pollSeconds: Type.Integer(),
+  leaseSeconds: Type.Integer(),
+});
+
+const held = Type.Object(
+  {
+    id: identifier,
+    fence: seq,
+    /** The grace period of the stop that the agent carries out; absent while nobody asked for one. */
+    stopGraceSeconds: Type.Optional(Type.Integer({ minimum: 0 })),
+  },
+  { additionalProperties: false },
+);
+export type HeldItem = Static<typeof held>;
+
+export const agentPollRequest = Type.Object(
+  { session: identifier, held: Type.Array(held, { maxItems: agentLimits.held }) },
+  { additionalProperties: false },
+);
+export type AgentPollRequest = Static<typeof agentPollRequest>;
+
+export const agentItem = Type.Object({
+  id: identifier,
+  kind: Type.Union([Type.Literal('job'), Type.Literal('score')]),
+  fence: seq,
+  label: Type.String(),
+  /** For the runner, tokens included. */
+  document: Type.Object({ port: Type.Integer(), job: Type.Optional(Type.Object({})), score: Type.Optional(Type.Object({})) }),
+  limits: sandboxLimits,
+  scratchBytes: bytes(1024 * 1024),
+});
+export type AgentItem = Static<typeof agentItem>;
+
+export const agentPollAnswer = Type.Object({
+  start: Type.Array(agentItem),
+  stop: Type.Array(Type.Object({ id: identifier, fence: seq, graceSeconds: Type.Integer({ minimum: 0 }) })),
+  tokens: Type.Array(Type.Object({ id: identifier, fence: seq, token: Type.String() })),
+});
+export type AgentPollAnswer = Static<typeof agentPollAnswer>;
+
+export const agentEvent = Type.Union([
+  Type.Object(
+    {
+      type: Type.Union([
+        Type.Literal('preparing'),
+        Type.Literal('running'),
+        Type.Literal('finalizing'),
+        Type.Literal('ready'),
+      ]),
+    },
+    { additionalProperties: false },
+  ),
+  Type.Object(
+    { type: Type.Literal('output'), text: Type.String({ maxLength: agentLimits.outputBytes }) },
+    { additionalProperties: false },
+  ),
+  Type.Object(
+    {
+      type: Type.Literal('finished'),
+      reason: Type.Union(endReasons.map((reason) => Type.Literal(reason))),
+      exitCode: Type.Union([Type.Integer({ minimum: -1, maximum: 255 }), Type.Null()]),
+      message: Type.Optional(Type.String({ maxLength: 4000 })),
+    },
+    { additionalProperties: false },
+  ),
+]);
+export type AgentEvent = Static<typeof agentEvent>;
+
+export const agentEventsRequest = Type.Object(
+  {
+    session: identifier,
+    fence: seq,
+    events: Type.Array(Type.Object({ seq, event: agentEvent }, { additionalProperties: false }), {
+      minItems: 1,
+      maxItems: agentLimits.eventsOfBatch,
+    }),
+  },
+  { additionalProperties: false },
+);
+export type AgentEventsRequest = Static<typeof agentEventsRequest>;
+export const agentEventsAnswer = Type.Object({ lastSeq: Type.Integer() });
+
+export const agentTokenAnswer = Type.Object({ token: Type.String(), tokenSeconds: Type.Integer() });
+
+/** Headers of a request at the agent's scoring gateway. */
+export const gatewayHeaders = { work: 'x-strongroom-work', key: 'x-strongroom-key' } as const;

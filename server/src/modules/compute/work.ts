@@ -1,0 +1,72 @@
+// Work, as its owners see it: jobs and deployments submit what is to run somewhere, and are told what becomes of it. Types
+// only. Who asks for the document of a piece of work gets secrets made for that one run; nothing of it is ever stored.
+
+import type { EndReason, SandboxLimits } from '@strongroom/contract/agent';
+import type { Grant } from '#kernel/authority/grant';
+
+export type { EndReason, SandboxLimits } from '@strongroom/contract/agent';
+
+export type WorkKind = 'job' | 'score';
+
+export type WorkSpec = {
+  /** A GUID made by the owner; the same id submitted again is the same work. */
+  readonly id: string;
+  readonly kind: WorkKind;
+  /** Resource id. */
+  readonly workspaceId: string;
+  /** Resource id of an AmlCompute cluster; undefined is this machine's own node. */
+  readonly computeId: string | undefined;
+  /** Resource id of the job or the deployment. */
+  readonly subject: string;
+  /** For messages: letters, digits, dots, dashes, underscores. */
+  readonly label: string;
+};
+
+/** What the runner gets (see runner/README.md), with the bounds of its sandbox. */
+export type WorkDocument = {
+  readonly document: { readonly port: number; readonly job?: object; readonly score?: object };
+  readonly limits: SandboxLimits;
+  /** Size of /job, in memory. */
+  readonly scratchBytes: number;
+  /** How long the token in the document holds; a new one is asked for at a third of it. */
+  readonly tokenTtlSeconds: number;
+};
+
+export type WorkEvent =
+  | { readonly type: 'preparing' | 'running' | 'finalizing' | 'ready' }
+  /** What the user's processes print, in order; at most 64 KiB. */
+  | { readonly type: 'output'; readonly text: string }
+  | {
+      readonly type: 'finished';
+      readonly reason: EndReason;
+      readonly exitCode: number | null;
+      readonly message: string | undefined;
+    }
+  /** Its agent or the server died while it ran. Nothing follows. */
+  | { readonly type: 'lost' };
+
+export type WorkOwner = {
+  /** Asked at the moment an agent takes the item. A throw ends the work as `setup_failed` with the Failure's message. */
+  documentOf(work: WorkSpec, fence: number): Promise<WorkDocument>;
+  renewToken?(work: WorkSpec): Promise<string>;
+  /**
+   * Awaited before the agent's report is acknowledged: the events of one item come in order, each at least once. A throw has
+   * the event told again. An end (`finished`, `lost`) can also be told again after a crash of the server.
+   */
+  onEvent(work: WorkSpec, event: WorkEvent): Promise<void>;
+};
+
+export type WorkState = 'queued' | 'leased' | 'running' | 'finished' | 'lost';
+
+export type Work = {
+  /** One for each kind, before `start`. */
+  owner(kind: WorkKind, owner: WorkOwner): void;
+  /** Durable when it resolves. Throws when the cluster is gone, or when this machine cannot run anything, with what to do. */
+  submit(grant: Grant, spec: WorkSpec): Promise<void>;
+  /** Asks for the end: `finished` follows, with reason `stopped` unless it ends by itself first. Work that has ended stays so. */
+  cancel(grant: Grant, id: string, graceSeconds: number): Promise<void>;
+  /** Ended work is remembered for a day. */
+  state(id: string): Promise<WorkState | undefined>;
+  /** Where a scoring server that is ready is reached: a Unix socket of this machine, and the two headers that open it. */
+  address(id: string): { readonly socketPath: string; readonly workId: string; readonly key: string } | undefined;
+};
