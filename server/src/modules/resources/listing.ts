@@ -11,6 +11,7 @@ import type { Resource } from './kind.ts';
 import { pageOfType, type Stored } from './resources.store.ts';
 
 const batchRows = 500;
+const batchRowsMin = 50;
 /** A list looks through at most this many rows for one page. */
 const batchesMax = 200;
 const ownersMax = 10_000;
@@ -33,8 +34,10 @@ export function createListing(homes: Homes, present: (stored: Stored) => Resourc
   async function pageOf(database: Database, query: PageQuery): Promise<Page> {
     const shown: Resource[] = [];
     let { after, skip } = query;
+    // One more than is asked for says whether there is a next page.
+    const limit = Math.min(batchRows, Math.max(batchRowsMin, query.limit + skip + 1));
     for (let batch = 0; batch < batchesMax; batch++) {
-      const rows = await pageOfType(database, { type: query.type, under: query.under, after, limit: batchRows });
+      const rows = await pageOfType(database, { type: query.type, under: query.under, after, limit });
       for (const row of rows) {
         const resource = present(row);
         after = idKey(resource.id);
@@ -43,7 +46,7 @@ export function createListing(homes: Homes, present: (stored: Stored) => Resourc
         else if (shown.length < query.limit) shown.push(resource);
         else return { resources: shown, next: idKey(shown.at(-1)?.id ?? '') };
       }
-      if (rows.length < batchRows) return { resources: shown, next: undefined };
+      if (rows.length < limit) return { resources: shown, next: undefined };
     }
     throw errors.tooMany();
   }

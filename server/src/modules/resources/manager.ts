@@ -3,6 +3,7 @@
 // action, or by the guard for other modules.
 
 import { resourceLimits } from '@strongroom/contract/resources';
+import { actionsOfType } from '@strongroom/contract/resources.actions';
 import { systemActor } from '#kernel/authority/actor';
 import type { Grant } from '#kernel/authority/grant';
 import { randomUuid } from '#kernel/crypto/random';
@@ -148,6 +149,7 @@ export function createManager(
     const parsed = readId(id);
     const kind = catalog.get(parsed.type);
     checkName(kind, parsed.name);
+    if (kind.makesParent === true) await makeParent(grant, kind, parsed, bodyFor);
     const done = await locks(id, async () => {
       const parent = await readyParent(grant, parsed.id, parsed.type);
       const { home, stored } = await load(parsed.id);
@@ -165,6 +167,32 @@ export function createManager(
       return { ...made, unserved };
     });
     return how.wait ? waitFor(done) : done;
+  }
+
+  /**
+   * Makes a parent that is missing, by the caller's right to write it, and only for a child that will be taken. Before the
+   * child's lock is held: a removal holds the parent's and asks for the child's.
+   */
+  async function makeParent(
+    grant: Grant,
+    kind: ResourceKind,
+    child: { readonly id: string; readonly name: string },
+    bodyFor: (existing: Resource | undefined, kind: ResourceKind) => unknown,
+  ): Promise<void> {
+    const parent = parentId(child.id);
+    const { type } = readId(parent);
+    if ((await find(parent)) !== undefined) return;
+    grants.also(grant, actionsOfType(type).write, parent);
+    await readyParent(grant, parent, type);
+    const { draft } = readDraft(kind, child, bodyFor(undefined, kind), undefined, undefined);
+    const properties = kind.normalise?.(draft, undefined) ?? draft.properties;
+    await kind.validate?.(grant, { ...draft, properties }, undefined, child.id);
+    try {
+      await put(grant, parent, {}, { wait: true, ifNoneMatch: '*' });
+    } catch (thrown) {
+      const isThere = thrown instanceof Failure && thrown.kind === 'precondition';
+      if (!isThere) throw thrown;
+    }
   }
 
   /** As it is when nobody is at work on it; throws `conflict` when somebody is. */

@@ -23,7 +23,9 @@ export function createRemoval(parts: Parts, finishOperation: (id: string) => Pro
     await removeBelow(home, resource);
     await catalog.find(resource.type)?.remove?.(grant, resource);
     if (hasSystemIdentity(resource.identity)) await identities.remove(resource.id);
-    for (const listener of listeners) await listener(grant, resource.id);
+    // What was attached goes by the system's grant: who may remove a resource need not be one who may withdraw roles.
+    const detaching = grants.system(`withdraws what was attached to ${resource.id}, which is removed`);
+    for (const listener of listeners) await listener(detaching, resource.id);
     await home.write((tx) => deleteResource(tx, resource));
   }
 

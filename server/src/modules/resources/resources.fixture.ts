@@ -10,6 +10,7 @@ import type { Actor } from '#kernel/authority/actor';
 import { createTestClock } from '#kernel/clock/test-clock';
 import { type Database, openDatabase } from '#kernel/database/database';
 import { Failure } from '#kernel/errors/failure';
+import { type Faults, noFaults } from '#kernel/files/faults';
 import { activity, json } from '#kernel/http/route';
 import { idKey } from '#kernel/ids/ids';
 import { createTasks, taskMigrations } from '#kernel/tasks/tasks';
@@ -99,6 +100,27 @@ function kindsOf(script: Script): readonly ResourceKind[] {
       ...acts,
     },
     {
+      type: 'Test.Houses/houses/albums',
+      title: 'album',
+      namePattern: /^\w{1,20}$/,
+      nameRule: '1 to 20 letters.',
+      properties: Type.Object({}),
+      location: 'none',
+    },
+    {
+      type: 'Test.Houses/houses/albums/pictures',
+      title: 'picture',
+      namePattern: /^\w{1,20}$/,
+      nameRule: '1 to 20 letters.',
+      properties: Type.Object({ of: Type.String() }),
+      location: 'none',
+      makesParent: true,
+      validate: async (_grant, draft) => {
+        if (draft.properties['of'] === 'nothing')
+          throw new Failure({ kind: 'invalid', code: 'Empty', message: 'A picture shows something.' });
+      },
+    },
+    {
       type: 'Test.Houses/houses/notes',
       title: 'note',
       namePattern: /^\w{1,20}$/,
@@ -110,8 +132,9 @@ function kindsOf(script: Script): readonly ResourceKind[] {
   ];
 }
 
-async function open(folder: string, name: string): Promise<Database> {
+async function open(folder: string, name: string, faults: Faults = noFaults): Promise<Database> {
   return openDatabase({
+    faults,
     path: join(folder, `${name}.db`),
     key: new Uint8Array(32).fill(7),
     migrations: [taskMigrations, resourceTables],
@@ -121,11 +144,16 @@ async function open(folder: string, name: string): Promise<Database> {
 export type World = Awaited<ReturnType<typeof openWorld>>;
 
 /** Opens databases once; `start` makes a server over them, as often as a test wants one to have died. */
-export async function openWorld(t: TestContext, options: { readonly allows?: Rule; readonly ownHome?: boolean } = {}) {
+export async function openWorld(
+  t: TestContext,
+  options: { readonly allows?: Rule; readonly ownHome?: boolean; readonly faults?: Faults } = {},
+) {
   const folder = await mkdtemp(join(tmpdir(), 'strongroom-resources-'));
-  const control = await open(folder, 'control');
-  const home = options.ownHome === true ? await open(folder, 'home') : undefined;
+  const control = await open(folder, 'control', options.faults);
+  const home = options.ownHome === true ? await open(folder, 'home', options.faults) : undefined;
   const clock = createTestClock();
+  // Outlives a server, as the directory does.
+  const identities = new Map<string, string>();
   const closing: (() => Promise<unknown>)[] = [];
   const caller: { actor: Actor | undefined; allows: Rule } = {
     actor: testActor,
@@ -140,7 +168,6 @@ export async function openWorld(t: TestContext, options: { readonly allows?: Rul
   });
 
   async function start(script: Script = createScript()) {
-    const identities = new Map<string, string>();
     const unassigned: string[] = [];
     const { authorizer, grants } = testAuthority((action, scope, actor) => caller.allows(action, scope, actor));
     const audit = testAudit();

@@ -239,3 +239,30 @@ test('a reused name is another resource', async (t) => {
   assert.notEqual(first.uniqueId, second.uniqueId);
   assert.equal((await server.call('GET', `${houseId}/chairs/a`)).status, 404);
 });
+
+test('a version makes the container that it needs, if it is itself acceptable and the caller may', async (t) => {
+  const world = await openWorld(t, { ownHome: true });
+  const server = await world.start();
+  await furnish(server);
+  const album = `${houseId}/albums/Summer`;
+  assert.deepEqual((await server.call('GET', `${album}/pictures`)).body, { value: [] });
+  for (const properties of [{}, { of: 'nothing' }, { of: 'sea', fo: 1 }])
+    assert.equal((await server.call('PUT', `${album}/pictures/p1`, { properties })).status, 400);
+  assert.equal((await server.call('GET', album)).status, 404);
+  world.caller.allows = (action) => !action.endsWith('albums/write');
+  assert.equal((await server.call('PUT', `${album}/pictures/p1`, { properties: { of: 'sea' } })).status, 403);
+  world.caller.allows = () => true;
+  const made = await Promise.all(
+    Array.from({ length: 5 }, (_, index) =>
+      server.call('PUT', `${album}/pictures/p${index}`, { properties: { of: 'sea' } }),
+    ),
+  );
+  assert.deepEqual(
+    made.map(({ status }) => status),
+    [201, 201, 201, 201, 201],
+  );
+  assert.equal((await server.call('GET', album)).status, 200);
+  assert.equal((await server.call('GET', `${album}/pictures`)).body.value.length, 5);
+  const nowhere = await server.call('PUT', `${houseId}x/albums/a/pictures/p`, { properties: { of: 'sea' } });
+  assert.equal(nowhere.body.error.code, 'ParentResourceNotFound');
+});

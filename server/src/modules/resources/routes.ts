@@ -217,7 +217,8 @@ async function listAnswer(
   const mayShow = guard.shows(grant, kind.type, under);
   if (!(await manager.hasContainer(under))) {
     // Only those who may see everything there are told that there is nothing; to others it looks like an empty list.
-    if (grant.visibility?.all === true) throw missing(under);
+    // A container that a first version makes by itself is empty until then, rather than missing.
+    if (grant.visibility?.all === true && kind.makesParent !== true) throw missing(under);
     return json(200, { value: [] });
   }
   const page = await listing.page({

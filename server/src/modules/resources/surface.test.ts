@@ -138,7 +138,7 @@ test('subscription, tenant, locations and providers answer what sign-in needs', 
   assert.equal(provider.registrationState, 'Registered');
   assert.deepEqual(
     provider.resourceTypes.map((type: { resourceType: string }) => type.resourceType),
-    ['houses', 'houses/chairs', 'houses/notes'],
+    ['houses', 'houses/albums', 'houses/albums/pictures', 'houses/chairs', 'houses/notes'],
   );
   assert.equal((await server.call('GET', `/subscriptions/${subscription.id}/providers/No.Such`)).status, 404);
   const operations = (await server.call('GET', '/providers/Test.Houses/operations')).body.value;
