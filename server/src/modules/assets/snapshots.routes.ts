@@ -5,13 +5,13 @@ import { snapshotAnswer } from '@strongroom/contract/assets';
 import { assetsActions } from '@strongroom/contract/assets.actions';
 import { Type } from '@strongroom/contract/schema';
 import { accessed, activity, json, needs, type Params, type Route, route } from '#kernel/http/route';
+import { itemId, itemPath } from '#resources';
+import { workspaceType } from '#workspaces';
 import { snapshotLimits } from './archive.ts';
 import type { Snapshots } from './snapshots.service.ts';
 
-const path =
-  '/subscriptions/{subscription}/resourceGroups/{group}/providers/Microsoft.MachineLearningServices/workspaces/{workspace}';
-const workspaceOf = (p: Params) =>
-  `/subscriptions/${p['subscription']}/resourceGroups/${p['group']}/providers/Microsoft.MachineLearningServices/workspaces/${p['workspace']}`;
+const path = itemPath(workspaceType);
+const workspaceOf = (params: Params) => itemId(workspaceType, params);
 
 export function snapshotRoutes(snapshots: Snapshots): readonly Route[] {
   return [
@@ -22,7 +22,7 @@ export function snapshotRoutes(snapshots: Snapshots): readonly Route[] {
       path: `${path}/snapshots`,
       summary: 'Takes a folder, sent as a tar archive (gzip allowed), and keeps it by the digest of its content.',
       access: needs(assetsActions.writeSnapshot, workspaceOf),
-      audit: activity('workspace', 'allowCredentials'),
+      audit: activity('workspaceName', 'allowCredentials'),
       query: Type.Object({
         allowCredentials: Type.Optional(Type.Union([Type.Literal('true'), Type.Literal('false')])),
       }),
@@ -42,7 +42,7 @@ export function snapshotRoutes(snapshots: Snapshots): readonly Route[] {
       path: `${path}/snapshots/{digest}/files/{path+}`,
       summary: 'Reads one file of a snapshot.',
       access: needs(assetsActions.readSnapshot, (p) => `${workspaceOf(p)}/snapshots/${p['digest']}`),
-      audit: accessed('workspace', 'digest'),
+      audit: accessed('workspaceName', 'digest'),
       handle: async (grant, { params }) => {
         const { file, stream } = await snapshots.openFile(
           grant,

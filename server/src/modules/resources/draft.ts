@@ -93,7 +93,11 @@ export function readDraft(
       tags,
       kind: (taken['kind'] as string | undefined) ?? existing?.kind, // checked by contentSchema above
       sku: (taken['sku'] as Properties | undefined) ?? existing?.sku, // checked by contentSchema above
-      identity: (identity as ResourceIdentity | undefined) ?? existing?.identity, // checked by contentSchema above
+      // Checked by contentSchema above.
+      identity:
+        (identity as ResourceIdentity | undefined) ??
+        existing?.identity ??
+        (kind.identity === 'always' ? { type: 'SystemAssigned' } : undefined),
       properties: properties as Properties, // checked by contentSchema above
     },
     unserved: [...unserved].sort(),

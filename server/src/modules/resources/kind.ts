@@ -98,8 +98,8 @@ export type ResourceKind = {
   readonly unserved?: readonly string[];
   /** `required` for top-level resources; children inherit nothing and usually have none. */
   readonly location: 'required' | 'optional' | 'none';
-  /** Whether PUT takes `identity`; a system-assigned one is made by the manager before `create`. */
-  readonly identity?: boolean;
+  /** Whether PUT takes `identity`; a system-assigned one is made by the manager before `create`. `always`: also unasked. */
+  readonly identity?: boolean | 'always';
   /** The envelope's `sku` / `kind`, where the kind has them. */
   readonly sku?: TSchema;
   /**

@@ -8,7 +8,7 @@ import { Failure } from '#kernel/errors/failure';
 import type { Files } from '#kernel/files/files';
 import { isWithin } from '#kernel/ids/ids';
 import type { Module } from '#kernel/module';
-import type { Resource, ResourceKind } from '#resources';
+import { type Resource, type ResourceKind, resourceTables } from '#resources';
 import { createWorkspaceDatabases } from './databases.ts';
 import { createDatastoreKind } from './datastores.kind.ts';
 import { containersOf, type DatastoreName } from './dependents.ts';
@@ -74,6 +74,8 @@ export function createWorkspaces(
     files: deps.files,
     dataKeys: deps.dataKeys,
   });
+  // What is below a workspace is kept as resources in its own database.
+  databases.registerTables(resourceTables);
   const { grants, resources } = deps;
 
   async function stored(grant: Grant, workspaceId: string): Promise<Resource> {

@@ -196,7 +196,7 @@ export function createWorkspaceKind(deps: WorkspaceKindDeps): ResourceKind {
       'discoveryUrl',
     ],
     location: 'required',
-    identity: true,
+    identity: 'always',
     longRunning: true,
 
     normalise(draft, existing) {
