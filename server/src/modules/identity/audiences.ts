@@ -15,6 +15,7 @@ export type Requested = {
 
 const scopeLengthMax = 4096;
 const scopesMax = 32;
+const resourceLengthMax = 512;
 const openidScopes = new Set(['openid', 'profile', 'offline_access', 'email']);
 
 /** Without trailing slashes, in lower case. */
@@ -57,6 +58,8 @@ export function readRequested(
   const asked = parts.filter((part) => !openidScopes.has(part)).map(resourceOf);
   if (resource !== undefined && resource !== '') asked.push(resource);
   const [first] = asked;
+  if (asked.some((one) => one.length > resourceLengthMax))
+    throw wrongScope(`A resource has at most ${resourceLengthMax} characters.`);
   if (first === undefined) return { resource: undefined, asked: undefined, openid };
   const keys = new Set(asked.map(audienceKey));
   if (keys.size > 1)

@@ -24,6 +24,7 @@ import { createOpenIdHost } from './openid.host.ts';
 import { type Calls, createProvider } from './openid.provider.ts';
 import { createOpenIdRecords } from './openid.store.ts';
 import { createPasswords } from './passwords.ts';
+import { createRate } from './rate.ts';
 import { createRevocations } from './revocations.ts';
 import { createSignIn } from './sign-in.service.ts';
 import { createSigningKeys, type SecretStore } from './signing-keys.ts';
@@ -31,7 +32,7 @@ import { createOAuthSurface } from './surface.ts';
 import { createTokens, createVerifier, signAccessToken, type Tokens } from './tokens.ts';
 
 export type { BearerOptions } from './bearer.ts';
-export type { Bootstrapped } from './bootstrap.ts';
+export { type Bootstrapped, readBootstrapped } from './bootstrap.ts';
 export type { Directory, Principal } from './directory.ts';
 export type { SecretStore } from './signing-keys.ts';
 export type { IssuedToken, NewToken, TokenClaims, Tokens } from './tokens.ts';
@@ -127,7 +128,8 @@ export function createIdentity(deps: {
         calls,
       }),
   });
-  const oauth = createOAuth({ host, audiences, tenantId, attempts, clock });
+  const beginnings = createRate({ clock, limit: 300, windowMs: 60_000 });
+  const oauth = createOAuth({ host, audiences, tenantId, attempts, beginnings, clock });
   const signIn = createSignIn({ database, passwords, attempts });
   const interactions = createInteractions({ host, signIn, tenantId, clock });
 

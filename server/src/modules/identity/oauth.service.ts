@@ -12,6 +12,7 @@ import type { Attempts, Counted } from './attempts.ts';
 import { readRequested } from './audiences.ts';
 import type { OpenIdHost, Outcome, ProviderCall } from './openid.host.ts';
 import { openidScopes, paths } from './openid.provider.ts';
+import type { Rate } from './rate.ts';
 
 export type Form = Readonly<Record<string, string>>;
 type Parameters = [string, string][];
@@ -48,9 +49,10 @@ export function createOAuth(deps: {
   readonly audiences: () => readonly string[];
   readonly tenantId: () => string;
   readonly attempts: Attempts;
+  readonly beginnings: Rate;
   readonly clock: Clock;
 }): OAuth {
-  const { host, audiences, tenantId, attempts, clock } = deps;
+  const { host, audiences, tenantId, attempts, beginnings, clock } = deps;
 
   /** For programs: an error of the provider becomes a Failure with its word. */
   async function call(exchange: Exchange, input: Omit<ProviderCall, 'accept'>): Promise<Outcome> {
@@ -139,6 +141,7 @@ export function createOAuth(deps: {
     },
 
     async deviceCode(exchange, form, tenant) {
+      beginnings.take(exchange.address);
       const requested = readRequested({ scope: form['scope'], resource: form['resource'] }, audiences());
       const parameters: Parameters = [
         ['client_id', form['client_id'] ?? ''],
@@ -164,6 +167,7 @@ export function createOAuth(deps: {
     },
 
     async authorize(exchange, query) {
+      beginnings.take(exchange.address);
       const requested = readRequested({ scope: query['scope'], resource: query['resource'] }, audiences());
       if (query['response_mode'] === 'form_post')
         throw failed('invalid_request', "The response mode 'form_post' is not served here. Use 'query' or 'fragment'.");
@@ -180,8 +184,10 @@ export function createOAuth(deps: {
     },
     resume: (exchange, path) => show(exchange, { method: 'GET', path, parameters: [] }),
 
-    devicePage: (exchange, userCode) =>
-      show(exchange, { method: 'GET', path: paths.code_verification, parameters: [], userCode }),
+    async devicePage(exchange, userCode) {
+      beginnings.take(exchange.address);
+      return await show(exchange, { method: 'GET', path: paths.code_verification, parameters: [], userCode });
+    },
     async deviceForm(exchange, form) {
       const guesser: readonly Counted[] = [{ by: 'deviceCode', value: exchange.address ?? '' }];
       attempts.check(guesser);
@@ -198,6 +204,7 @@ export function createOAuth(deps: {
     },
 
     async logout(exchange, query) {
+      beginnings.take(exchange.address);
       const parameters = ['id_token_hint', 'client_id', 'post_logout_redirect_uri', 'state'].flatMap(
         (name): Parameters => {
           const value = query[name];

@@ -420,17 +420,34 @@ test('guessing device codes is stopped after a few wrong ones', async () => {
   await bench.clock.advance(31_000);
 });
 
-test('signing out ends the session of the browser', async () => {
+test('a program on the machine gets no code without a person, even in a browser that is signed in', async () => {
   const browser = bench.browser();
-  const page = await browser.follow(authorizeUrl(pkce().challenge));
-  await submitPassword(browser, page, userName, password);
+  await submitPassword(browser, await browser.follow(authorizeUrl(pkce().challenge)), userName, password);
   const again = await browser.follow(authorizeUrl(pkce().challenge, { prompt: '' }));
-  assert.ok(again.location.startsWith(redirect), 'the session is still good');
+  assert.match(again.text, /<h1>Sign in<\/h1>/);
+  const silent = await browser.follow(authorizeUrl(pkce().challenge, { prompt: 'none' }));
+  assert.match(String(new URL(silent.location).searchParams.get('error')), /_required$/);
+});
+
+test('signing out ends the session of the browser', async () => {
+  const portal = { client_id: publicClients.portal, redirect_uri: `${bench.origin}/portal/`, prompt: '' };
+  const url = () => authorizeUrl(pkce().challenge, portal);
+  const browser = bench.browser();
+  const isSignedIn = async () => (await browser.open(url())).location.startsWith(`${bench.origin}/portal/?code=`);
+  await submitPassword(browser, await browser.follow(url()), userName, password);
+  assert.equal(await isSignedIn(), true);
   const ask = await browser.follow(`/${boot.tenantId}/oauth2/v2.0/logout`);
   const { action, fields } = formOf(ask);
   const out = await browser.follow(action, { form: { ...fields, logout: 'yes' } });
   assert.match(out.text, /You are signed out/);
-  const anew = await browser.follow(authorizeUrl(pkce().challenge, { prompt: '' }));
-  assert.match(anew.text, /<h1>Sign in<\/h1>/);
+  assert.equal(await isSignedIn(), false);
   assert.match((await bench.browser().follow('/common/oauth2/logout')).text, /You are signed out/);
+});
+
+test('one address cannot begin sign-ins without end', async () => {
+  const statuses = new Set<number>();
+  for (let time = 0; time < 310; time++) statuses.add((await call('/common/oauth2/v2.0/authorize')).status);
+  assert.ok(statuses.has(429));
+  await bench.clock.advance(61_000);
+  assert.notEqual((await call('/common/oauth2/v2.0/authorize')).status, 429);
 });

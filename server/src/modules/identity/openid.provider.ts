@@ -69,15 +69,26 @@ export function createProvider(options: {
   const policy = interactionPolicy.base();
   // Every client is one of ours, or made by an administrator: there is nothing to consent to.
   policy.remove('consent');
-  policy
-    .get('login')
-    ?.checks.add(
-      new interactionPolicy.Check(
-        'account_gone',
-        'the account of this session is disabled, removed or has another password',
-        (ctx) => ctx.oidc.session?.accountId !== undefined && ctx.oidc.account === undefined,
-      ),
-    );
+  const signIn = policy.get('login')?.checks;
+  signIn?.add(
+    new interactionPolicy.Check(
+      'account_gone',
+      'the account of this session is disabled, removed or has another password',
+      (ctx) => ctx.oidc.session?.accountId !== undefined && ctx.oidc.account === undefined,
+    ),
+  );
+  signIn?.add(
+    new interactionPolicy.Check(
+      'native_client',
+      'a program on this machine asks, and any program can take its place',
+      // RFC 8252 §8.6: a loopback redirect proves nothing about who listens, so a person must act each time. The device
+      // flow has its own page for that.
+      (ctx) =>
+        ctx.oidc.client?.applicationType === 'native' &&
+        ['authorization', 'resume'].includes(ctx.oidc.route) &&
+        ctx.oidc.result?.login === undefined,
+    ),
+  );
 
   const configuration: Configuration = {
     adapter: (model: string) => records.adapter(model),

@@ -1,6 +1,7 @@
-// Where the OpenID provider keeps its codes, refresh tokens, sessions, interactions and grants. The value that a client
-// holds is never stored: rows are found by its hash, and the record gets its id back from whoever presents it. Expiry is
-// decided here, by our clock. Taking a one-time value is atomic: of two that race, one is refused.
+// Where the OpenID provider keeps its codes, refresh tokens, sessions, interactions and grants. Rows are found by the hash
+// of the value that a client holds; codes and refresh tokens themselves are not stored, and a record gets its id back from
+// whoever presents it. (An interaction names its session for its quarter of an hour; the database is encrypted as a whole.)
+// Expiry is decided here, by our clock. Taking a one-time value is atomic: of two that race, one is refused.
 
 import type { Adapter, AdapterPayload } from 'oidc-provider';
 import { errors } from 'oidc-provider';
