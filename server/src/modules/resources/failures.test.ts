@@ -126,8 +126,29 @@ test('a creation within its request that the server did not survive is taken bac
   assert.equal((await first.call('GET', chair)).body.properties.provisioningState, 'Creating');
   const later = createScript();
   const second = await world.start(later);
+  // Until somebody has taken it back it has failed, and says so.
+  assert.equal((await second.call('GET', chair)).body.properties.provisioningState, 'Failed');
+  await second.tasks.drain();
   assert.deepEqual(later.done, ['remove a']);
   assert.equal((await second.call('GET', chair)).status, 404);
+});
+
+test('what an earlier server left half-way can be made again before anybody has taken it back', async (t) => {
+  const world = await openWorld(t);
+  const script = createScript();
+  const first = await world.start(script);
+  await furnish(first);
+  const reached = Promise.withResolvers<void>();
+  script.onCreate = () => {
+    reached.resolve();
+    return forever();
+  };
+  first.call('PUT', chair, legs).catch(() => {});
+  await reached.promise;
+  const second = await world.start();
+  assert.equal((await second.call('PUT', chair, { properties: { legs: 6 } })).status, 201);
+  await second.tasks.drain();
+  assert.equal((await second.call('GET', chair)).body.properties.legs, 6);
 });
 
 test('a long creation that the server did not survive is finished by the next one', async (t) => {
@@ -173,6 +194,7 @@ test('a removal that the server did not survive is finished, in the request or l
   await reached.promise;
   const later = createScript();
   const second = await world.start(later);
+  await second.tasks.drain();
   assert.deepEqual(later.done, ['remove a']);
   await second.call('DELETE', houseId);
   const third = await world.start(later);

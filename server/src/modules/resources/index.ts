@@ -58,6 +58,8 @@ export type ResourcesModule = Module & {
   onRemoved(listener: RemovalListener): void;
 };
 
+const sweepTask = 'resources.sweep';
+
 export function createResources(deps: {
   /** The control database, migrated with `resourceTables`. */
   readonly database: Database;
@@ -121,11 +123,15 @@ export function createResources(deps: {
     surfaces: [createArmSurface({ tenantId: subscription.tenantId, schemes: deps.schemes })],
     routes: [...routesFor([groupKind]), ...builtinRoutes({ serving, grants, subscription, domain, providers, polls })],
     migrations: resourceTables,
-    tasks: { [operationTask]: operations.handler },
+    tasks: { [operationTask]: operations.handler, [sweepTask]: () => manager.sweep(database) },
     resources: createService({ manager, listing, guard }),
     routesFor,
     onRemoved: (listener) => void listeners.push(listener),
-    start: () => manager.sweep(database),
+    // As a task, because what it calls belongs to modules that start after this one.
+    async start() {
+      if (await manager.needsSweep(database))
+        await database.write((tx) => parts.enqueue(tx, { name: sweepTask, subject: 'control' }));
+    },
     async stop() {
       await Promise.allSettled(sweeps);
     },

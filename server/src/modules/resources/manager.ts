@@ -55,7 +55,8 @@ export type Put = {
 };
 export type Removed = { readonly existed: boolean; readonly operation: Operation | undefined };
 
-const leftBehindMax = 1_000;
+const sweepRows = 100;
+const sweepRoundsMax = 1_000;
 
 export function createManager(
   parts: Parts,
@@ -369,24 +370,35 @@ export function createManager(
     });
   }
 
+  /** Whether a database holds what an earlier process left half-way, with no operation to resume it. */
+  const needsSweep = async (home: Database) => (await leftBehind(home, parts.holder, 1)).length > 0;
+
   /** Ends what an earlier process left half-way in a database: a creation is taken back, a removal is finished. */
   async function sweep(home: Database): Promise<void> {
-    for (const { resource } of await leftBehind(home, parts.holder, leftBehindMax)) {
-      try {
-        await locks(resource.id, async () => {
-          const stored = await findResource(home.read, resource.id);
-          const isLeft = stored?.resource.uniqueId === resource.uniqueId && stored.operationId === undefined;
-          if (!isLeft || present(parts, stored) === stored.resource) return;
-          if (stored.resource.provisioningState === 'Creating')
-            await making.undo(home, stored.resource, 'the server stopped while it was made');
-          else await removal.removeNow(grants.system('finishes a removal that a stop interrupted'), home, stored);
-        });
-      } catch (error) {
-        log.error({ module: 'resources', error }, 'what an earlier process left half-way could not be ended');
-      }
+    for (let round = 0; round < sweepRoundsMax; round++) {
+      const rows = await leftBehind(home, parts.holder, sweepRows);
+      const ended = await Promise.all(rows.map(({ resource }) => endLeft(home, resource)));
+      if (!ended.includes(true)) return;
     }
   }
 
-  return { find, hasContainer, put, patch, remove, change, sweep };
+  async function endLeft(home: Database, { id, uniqueId }: Resource): Promise<boolean> {
+    try {
+      return await locks(id, async () => {
+        const stored = await findResource(home.read, id);
+        if (stored?.resource.uniqueId !== uniqueId || !isTransitional(stored.resource) || isBusy(parts, stored))
+          return false; // somebody made or removed it again meanwhile
+        if (stored.resource.provisioningState === 'Creating')
+          await making.undo(home, stored.resource, 'the server stopped while it was made');
+        else await removal.removeNow(grants.system('finishes a removal that a stop interrupted'), home, stored);
+        return true;
+      });
+    } catch (error) {
+      log.error({ module: 'resources', error }, 'what an earlier process left half-way could not be ended');
+      return false;
+    }
+  }
+
+  return { find, hasContainer, put, patch, remove, change, needsSweep, sweep };
 }
 export type Manager = ReturnType<typeof createManager>;
