@@ -84,16 +84,23 @@ export const findByClientId = (tx: Tx, clientId: string): Promise<PrincipalRow |
 export const findByResource = (tx: Tx, resourceKey: string): Promise<PrincipalRow | undefined> =>
   principals(tx).where('m.resource_key', '=', resourceKey).executeTakeFirst();
 
-export const listPrincipals = (
+export function listPrincipals(
   tx: Tx,
-  page: { readonly kind: PrincipalKind; readonly after: string; readonly limit: number },
-): Promise<PrincipalRow[]> =>
-  principals(tx)
-    .where('p.kind', '=', page.kind)
-    .where('p.object_id', '>', page.after)
-    .orderBy('p.object_id')
-    .limit(page.limit)
-    .execute();
+  page: {
+    readonly kinds: readonly PrincipalKind[];
+    readonly after: string;
+    readonly limit: number;
+    readonly displayName: string | undefined;
+  },
+): Promise<PrincipalRow[]> {
+  const { kinds, after, limit, displayName } = page;
+  const all = principals(tx).where('p.kind', 'in', kinds).where('p.object_id', '>', after);
+  const named =
+    displayName === undefined
+      ? all
+      : all.where((where) => where.or([where('u.display_name', '=', displayName), where('p.name', '=', displayName)]));
+  return named.orderBy('p.object_id').limit(limit).execute();
+}
 
 export async function insertPrincipal(
   tx: Tx,

@@ -61,7 +61,7 @@ test('a user name is taken once, whatever its case', async () => {
     database.write((tx) => directory.createUser(tx, nameless)),
     failsWith('InvalidUserName'),
   );
-  assert.equal((await directory.list('user', { limit: 10 })).length, 2, 'what failed left nothing behind');
+  assert.equal((await directory.listKind('user', { limit: 10 })).length, 2, 'what failed left nothing behind');
 });
 
 test('secrets expire, can be removed, and belong to one application', async () => {

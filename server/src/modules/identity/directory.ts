@@ -36,10 +36,10 @@ export type Directory = {
   findUser(userName: string): Promise<Principal | undefined>;
   /** An application or a managed identity. */
   findByClientId(clientId: string): Promise<Principal | undefined>;
-  /** In the order of object ids, after `after`. */
-  list(
-    kind: store.PrincipalKind,
-    page: { readonly after?: string; readonly limit: number },
+  /** In the order of object ids, after `after`, at most 1000. A service principal is an application or a managed identity. */
+  listKind(
+    kind: 'user' | 'servicePrincipal',
+    page: { readonly after?: string; readonly limit: number; readonly displayName?: string | undefined },
   ): Promise<readonly Principal[]>;
 
   /** The identity of a resource: made on first call, the same on every further one. Names no wider than the resource's. */
@@ -128,9 +128,10 @@ export function createDirectory(options: {
     },
     findUser: async (userName) => found(await store.findUserByName(database.read, userName)),
     findByClientId: async (clientId) => found(await store.findByClientId(database.read, clientId.toLowerCase())),
-    async list(kind, { after = '', limit }) {
-      const rows = await store.listPrincipals(database.read, { kind, after, limit: Math.min(limit, lookupMax) });
-      return rows.map(toPrincipal);
+    async listKind(kind, { after = '', limit, displayName }) {
+      const kinds = kind === 'user' ? (['user'] as const) : (['application', 'managedIdentity'] as const);
+      const page = { kinds, after, limit: Math.min(limit, lookupMax), displayName };
+      return (await store.listPrincipals(database.read, page)).map(toPrincipal);
     },
 
     async createManagedIdentity(tx, { resourceId, name }) {

@@ -15,6 +15,9 @@ import { knownAudiences, readRequested } from './audiences.ts';
 import { type BearerOptions, createBearerScheme } from './bearer.ts';
 import { type Bootstrapped, bootstrap, readBootstrapped } from './bootstrap.ts';
 import { createDirectory, type Directory } from './directory.ts';
+import { graphRoutes } from './graph.routes.ts';
+import { createGraph } from './graph.service.ts';
+import { createGraphSurface } from './graph.surface.ts';
 import { createInteractions } from './interaction.service.ts';
 import { directoryTables } from './migrations/0001-directory.ts';
 import { sessionTables } from './migrations/0002-sessions.ts';
@@ -39,6 +42,9 @@ export type { IssuedToken, NewToken, TokenClaims, Tokens } from './tokens.ts';
 
 /** For compose, which opens the database before there is an identity module. */
 export const identityMigrations = { module: 'identity', migrations: [directoryTables, sessionTables] };
+
+/** Before bootstrap no route can be called; at mounting, scopes are only looked at. */
+const nowhere = '00000000-0000-0000-0000-000000000000';
 
 export type Tenant = { readonly tenantId: string; readonly domain: string; readonly displayName: string };
 
@@ -132,11 +138,21 @@ export function createIdentity(deps: {
   const oauth = createOAuth({ host, audiences, tenantId, attempts, beginnings, clock });
   const signIn = createSignIn({ database, passwords, attempts });
   const interactions = createInteractions({ host, signIn, tenantId, clock });
+  const graph = createGraph({ database, directory, signIn, clock });
+  const graphBearer = bearerScheme({
+    audiences: () => origins().flatMap((origin) => [`${origin}/msgraph`, origin]),
+  });
 
   return {
     name: 'identity',
-    surfaces: [createOAuthSurface({ tenantId, now: () => clock.now() })],
-    routes: oauthRoutes({ oauth, interactions, signingKeys, tenantId }),
+    surfaces: [
+      createOAuthSurface({ tenantId, now: () => clock.now() }),
+      createGraphSurface({ bearer: graphBearer, now: () => clock.now() }),
+    ],
+    routes: [
+      ...oauthRoutes({ oauth, interactions, signingKeys, tenantId }),
+      ...graphRoutes({ graph, subscriptionId: () => known?.subscriptionId ?? nowhere }),
+    ],
     migrations: identityMigrations,
     async start() {
       known ??= await readBootstrapped(database);

@@ -14,7 +14,7 @@ import { mount } from '#kernel/http/mount';
 import { json, route, signedIn, unrecorded } from '#kernel/http/route';
 import { listen } from '#kernel/http/server';
 import { silentLog } from '#kernel/log/log';
-import { testAudit, testAuthority } from '#kernel/testing/authority';
+import { type Rule, testAudit, testAuthority } from '#kernel/testing/authority';
 import { type Bootstrapped, createIdentity, type Identity, identityMigrations, type SecretStore } from './index.ts';
 
 export type Reply = {
@@ -64,7 +64,7 @@ const authority = await createAuthority('identity tests', new Date());
 const { names, addresses } = namesOf('localhost');
 const leaf = await issueLeaf(authority, names, addresses, new Date());
 
-export async function openIdentityBench(): Promise<IdentityBench> {
+export async function openIdentityBench(allows?: Rule): Promise<IdentityBench> {
   const folder = await mkdtemp(join(tmpdir(), 'strongroom-identity-'));
   const clock = createTestClock(new Date());
   const database = await openDatabase({ path: join(folder, 'control.db'), key, migrations: [identityMigrations] });
@@ -109,7 +109,7 @@ export async function openIdentityBench(): Promise<IdentityBench> {
   const door = mount({
     surfaces: [...(identity.surfaces ?? []), api],
     routes: [...(identity.routes ?? []), whoAmI],
-    ports: { authorizer: testAuthority().authorizer, audit },
+    ports: { authorizer: testAuthority(allows).authorizer, audit },
     log: silentLog,
   });
   const listener = await listen({ door, host: '127.0.0.1', port: 0, leaf, log: silentLog });

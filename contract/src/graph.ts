@@ -1,0 +1,74 @@
+// The directory as Azure's command line reads and writes it: a small part of Microsoft Graph v1.0. Requests are open
+// objects, because Graph's clients send what other directories need; what is not named here is ignored.
+
+import { type Static, Type } from './schema.ts';
+
+const Name = Type.String({ minLength: 1, maxLength: 256 });
+const PasswordProfile = Type.Object({ password: Type.String({ maxLength: 1024 }) });
+
+export const GraphUser = Type.Object({
+  '@odata.type': Type.Optional(Type.String()),
+  id: Type.String(),
+  displayName: Type.String(),
+  userPrincipalName: Type.String(),
+  accountEnabled: Type.Boolean(),
+});
+export type GraphUser = Static<typeof GraphUser>;
+
+/** An application and its service principal are one object here, with one id. */
+export const GraphServicePrincipal = Type.Object({
+  '@odata.type': Type.Optional(Type.String()),
+  id: Type.String(),
+  appId: Type.String(),
+  displayName: Type.String(),
+  accountEnabled: Type.Boolean(),
+  servicePrincipalType: Type.Union([Type.Literal('Application'), Type.Literal('ManagedIdentity')]),
+  servicePrincipalNames: Type.Array(Type.String()),
+  alternativeNames: Type.Array(Type.String()),
+});
+export type GraphServicePrincipal = Static<typeof GraphServicePrincipal>;
+
+export const GraphObject = Type.Union([GraphUser, GraphServicePrincipal]);
+export type GraphObject = Static<typeof GraphObject>;
+export const GraphList = Type.Object({
+  '@odata.nextLink': Type.Optional(Type.String()),
+  value: Type.Array(GraphObject),
+});
+
+export const NewUser = Type.Object({
+  userPrincipalName: Type.String({ maxLength: 254 }),
+  displayName: Name,
+  passwordProfile: PasswordProfile,
+});
+export const ChangedUser = Type.Object({
+  accountEnabled: Type.Optional(Type.Boolean()),
+  passwordProfile: Type.Optional(PasswordProfile),
+});
+export type ChangedUser = Static<typeof ChangedUser>;
+
+export const ChangedPassword = Type.Object({
+  currentPassword: Type.String({ maxLength: 1024 }),
+  newPassword: Type.String({ maxLength: 1024 }),
+});
+
+export const NewApplication = Type.Object({ displayName: Name });
+export const NewServicePrincipal = Type.Object({ appId: Type.String({ maxLength: 64 }) });
+export const ChangedServicePrincipal = Type.Object({ accountEnabled: Type.Boolean() });
+
+export const NewSecret = Type.Object({
+  passwordCredential: Type.Optional(
+    Type.Object({ endDateTime: Type.Optional(Type.Union([Type.String({ maxLength: 64 }), Type.Null()])) }),
+  ),
+});
+export type NewSecret = Static<typeof NewSecret>;
+/** `secretText` is answered here and never again. */
+export const MadeSecret = Type.Object({
+  keyId: Type.String(),
+  secretText: Type.String(),
+  startDateTime: Type.String(),
+  endDateTime: Type.String(),
+});
+export type MadeSecret = Static<typeof MadeSecret>;
+export const RemovedSecret = Type.Object({ keyId: Type.String({ maxLength: 64 }) });
+
+export const ObjectIds = Type.Object({ ids: Type.Array(Type.String({ maxLength: 64 }), { maxItems: 1000 }) });

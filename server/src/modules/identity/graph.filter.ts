@@ -1,0 +1,33 @@
+// The filters that Azure's command line sends, and no others: one property compared for equality. A filter that is not
+// understood is refused, because answering everything would be worse.
+
+import { Failure } from '#kernel/errors/failure';
+
+export type GraphFilter = {
+  readonly property: 'id' | 'userPrincipalName' | 'appId' | 'displayName';
+  readonly value: string;
+};
+
+const lengthMax = 1024;
+const equality = /^\s*(id|userPrincipalName|appId|displayName)\s+eq\s+'((?:[^']|'')*)'\s*$/i;
+const anyName = /^\s*servicePrincipalNames\/any\(\s*(\w+)\s*:\s*(\w+)\s+eq\s+'((?:[^']|'')*)'\s*\)\s*$/i;
+const properties = ['id', 'userPrincipalName', 'appId', 'displayName'] as const;
+
+/** @throws Failure `invalid` (Request_UnsupportedQuery) */
+export function readGraphFilter(text: string | undefined): GraphFilter | undefined {
+  if (text === undefined || text.trim() === '') return undefined;
+  const simple = text.length <= lengthMax ? equality.exec(text) : null;
+  const property = properties.find((one) => one.toLowerCase() === simple?.[1]?.toLowerCase());
+  if (simple !== null && property !== undefined) return { property, value: unquoted(simple[2]) };
+  const named = text.length <= lengthMax ? anyName.exec(text) : null;
+  // A service principal's names are its client id.
+  if (named !== null && named[1] === named[2]) return { property: 'appId', value: unquoted(named[3]) };
+  throw new Failure({
+    kind: 'invalid',
+    code: 'Request_UnsupportedQuery',
+    target: '$filter',
+    message: "This filter is not served. Compare id, userPrincipalName, appId or displayName: appId eq '{value}'.",
+  });
+}
+
+const unquoted = (text = '') => text.replaceAll("''", "'");

@@ -1,0 +1,243 @@
+// Routes of the directory. Looking up is for everybody who is signed in; changing needs an action at the subscription.
+
+import {
+  ChangedPassword,
+  ChangedServicePrincipal,
+  ChangedUser,
+  GraphList,
+  GraphObject,
+  MadeSecret,
+  NewApplication,
+  NewSecret,
+  NewServicePrincipal,
+  NewUser,
+  ObjectIds,
+  RemovedSecret,
+} from '@strongroom/contract/graph';
+import { identityActions } from '@strongroom/contract/identity.actions';
+import type { TSchema } from '@strongroom/contract/schema';
+import { Failure } from '#kernel/errors/failure';
+import type { Exchange } from '#kernel/http/exchange';
+import { activity, empty, json, needs, type Params, type Route, route, signedIn, unrecorded } from '#kernel/http/route';
+import { readGraphFilter } from './graph.filter.ts';
+import type { Graph, GraphPage, Kind } from './graph.service.ts';
+
+const base = '/msgraph/v1.0';
+const surface = 'graph';
+const looking = signedIn('whoever is signed in may look up who others are, as in Azure');
+const lookedUp = unrecorded('names and ids, which every signed-in caller may see');
+const pageDefault = 100;
+const pageMax = 999;
+
+const body = <S extends TSchema>(schema: S) => ({ kind: 'json', schema, maxBytes: 64 * 1024 }) as const;
+const idOf = (params: Params) => params['id'] ?? '';
+
+function pageOf({ target }: Exchange) {
+  const top = target.query.get('$top') ?? String(pageDefault);
+  if (!/^[1-9]\d{0,2}$/.test(top))
+    throw new Failure({
+      kind: 'invalid',
+      code: 'Request_UnsupportedQuery',
+      message: `$top is a number from 1 to ${pageMax}.`,
+    });
+  const filter = readGraphFilter(target.query.get('$filter'));
+  return { filter, after: target.query.get('$skiptoken')?.slice(0, 64) ?? '', limit: Number(top) };
+}
+
+function listed({ items, next }: GraphPage, { target }: Exchange) {
+  if (next === undefined) return json(200, { value: items });
+  const query = new URLSearchParams(target.query.raw);
+  query.set('$skiptoken', next);
+  return json(200, { '@odata.nextLink': `${target.origin}${target.rawPath}?${query}`, value: items });
+}
+
+export function graphRoutes(deps: { readonly graph: Graph; readonly subscriptionId: () => string }): readonly Route[] {
+  const { graph } = deps;
+  // The directory belongs to the whole installation: roles at its first subscription, and above, decide.
+  const scope = () => `/subscriptions/${deps.subscriptionId()}`;
+  const writing = () => needs(identityActions.writePrincipals, scope);
+  const deleting = () => needs(identityActions.deletePrincipals, scope);
+
+  const reads = (noun: string, path: string, kind: Kind): readonly Route[] => [
+    route({
+      operation: `Graph_List${noun}s`,
+      surface,
+      method: 'GET',
+      path: `${base}/${path}`,
+      summary: `Find ${path}`,
+      access: looking,
+      audit: lookedUp,
+      responses: { 200: GraphList },
+      handle: async (grant, { exchange }) => listed(await graph.list(grant, kind, pageOf(exchange)), exchange),
+    }),
+    route({
+      operation: `Graph_Get${noun}`,
+      surface,
+      method: 'GET',
+      path: `${base}/${path}/{id}`,
+      summary: `One of the ${path}`,
+      access: looking,
+      audit: lookedUp,
+      responses: { 200: GraphObject },
+      handle: async (grant, { params }) => json(200, await graph.get(grant, kind, idOf(params))),
+    }),
+    route({
+      operation: `Graph_Delete${noun}`,
+      surface,
+      method: 'DELETE',
+      path: `${base}/${path}/{id}`,
+      summary: `Remove one of the ${path}`,
+      access: deleting(),
+      audit: activity('id'),
+      handle: async (grant, { params }) => {
+        await graph.remove(grant, kind, idOf(params));
+        return empty(204);
+      },
+    }),
+  ];
+
+  return [
+    ...reads('User', 'users', 'user'),
+    ...reads('ServicePrincipal', 'servicePrincipals', 'servicePrincipal'),
+    ...reads('Application', 'applications', 'servicePrincipal'),
+    route({
+      operation: 'Graph_ListGroups',
+      surface,
+      method: 'GET',
+      path: `${base}/groups`,
+      summary: 'Find groups: this directory has none',
+      access: looking,
+      audit: lookedUp,
+      responses: { 200: GraphList },
+      handle: () => json(200, { value: [] }),
+    }),
+    route({
+      operation: 'Graph_Me',
+      surface,
+      method: 'GET',
+      path: `${base}/me`,
+      summary: 'Who am I',
+      access: looking,
+      audit: lookedUp,
+      responses: { 200: GraphObject },
+      handle: async (grant) => json(200, await graph.me(grant)),
+    }),
+    route({
+      operation: 'Graph_ChangePassword',
+      surface,
+      method: 'POST',
+      path: `${base}/me/changePassword`,
+      summary: 'Change one’s own password',
+      access: signedIn('everybody changes his own password, with the current one'),
+      audit: activity(),
+      body: body(ChangedPassword),
+      handle: async (grant, { body: { currentPassword, newPassword } }) => {
+        await graph.changeOwnPassword(grant, currentPassword, newPassword);
+        return empty(204);
+      },
+    }),
+    route({
+      operation: 'Graph_GetByIds',
+      surface,
+      method: 'POST',
+      path: `${base}/directoryObjects/getByIds`,
+      summary: 'Names for object ids',
+      access: looking,
+      audit: lookedUp,
+      body: body(ObjectIds),
+      responses: { 200: GraphList },
+      handle: async (grant, { body: { ids } }) => json(200, { value: await graph.byIds(grant, ids) }),
+    }),
+    route({
+      operation: 'Graph_CreateUser',
+      surface,
+      method: 'POST',
+      path: `${base}/users`,
+      summary: 'Create a user',
+      access: writing(),
+      audit: activity('userPrincipalName', 'displayName'),
+      body: body(NewUser),
+      responses: { 201: GraphObject },
+      handle: async (grant, { body: { passwordProfile, ...user } }) =>
+        json(201, await graph.createUser(grant, { ...user, password: passwordProfile.password })),
+    }),
+    route({
+      operation: 'Graph_UpdateUser',
+      surface,
+      method: 'PATCH',
+      path: `${base}/users/{id}`,
+      summary: 'Enable, disable or give a new password to a user',
+      access: writing(),
+      audit: activity('id', 'accountEnabled'),
+      body: body(ChangedUser),
+      handle: async (grant, { params, body: change }) => {
+        await graph.changeUser(grant, idOf(params), change);
+        return empty(204);
+      },
+    }),
+    route({
+      operation: 'Graph_CreateApplication',
+      surface,
+      method: 'POST',
+      path: `${base}/applications`,
+      summary: 'Create an application with its service principal',
+      access: writing(),
+      audit: activity('displayName'),
+      body: body(NewApplication),
+      responses: { 201: GraphObject },
+      handle: async (grant, { body: { displayName } }) => json(201, await graph.createApplication(grant, displayName)),
+    }),
+    route({
+      operation: 'Graph_CreateServicePrincipal',
+      surface,
+      method: 'POST',
+      path: `${base}/servicePrincipals`,
+      summary: 'The service principal of an application, which it has already',
+      access: writing(),
+      audit: activity('appId'),
+      body: body(NewServicePrincipal),
+      responses: { 201: GraphObject },
+      handle: async (grant, { body: { appId } }) => json(201, await graph.servicePrincipalOf(grant, appId)),
+    }),
+    route({
+      operation: 'Graph_UpdateServicePrincipal',
+      surface,
+      method: 'PATCH',
+      path: `${base}/servicePrincipals/{id}`,
+      summary: 'Enable or disable a service principal',
+      access: writing(),
+      audit: activity('id', 'accountEnabled'),
+      body: body(ChangedServicePrincipal),
+      handle: async (grant, { params, body: { accountEnabled } }) => {
+        await graph.setEnabled(grant, 'servicePrincipal', idOf(params), accountEnabled);
+        return empty(204);
+      },
+    }),
+    route({
+      operation: 'Graph_AddPassword',
+      surface,
+      method: 'POST',
+      path: `${base}/applications/{id}/addPassword`,
+      summary: 'Make a client secret',
+      access: writing(),
+      audit: activity('id'),
+      body: body(NewSecret),
+      responses: { 200: MadeSecret },
+      handle: async (grant, { params, body: wanted }) => json(200, await graph.addSecret(grant, idOf(params), wanted)),
+    }),
+    route({
+      operation: 'Graph_RemovePassword',
+      surface,
+      method: 'POST',
+      path: `${base}/applications/{id}/removePassword`,
+      summary: 'Remove a client secret',
+      access: writing(),
+      audit: activity('id', 'keyId'),
+      body: body(RemovedSecret),
+      handle: async (grant, { params, body: { keyId } }) => {
+        await graph.removeSecret(grant, idOf(params), keyId);
+        return empty(204);
+      },
+    }),
+  ];
+}
