@@ -63,6 +63,13 @@ export type BlobPage = {
 export type Blobs = {
   put(grant: Grant, ref: BlobRef, source: Readable | Uint8Array, options: PutOptions): Promise<BlobInfo & Digested>;
   open(grant: Grant, ref: BlobRef, range?: ByteRange): Promise<{ readonly info: BlobInfo; readonly stream: Readable }>;
+  /** Seals the content of one blob again as another of the same account, with its own description or a new one. */
+  copy(
+    grants: { readonly read: Grant; readonly write: Grant },
+    from: BlobRef,
+    to: BlobRef,
+    options: { readonly content: BlobContent | undefined; readonly conditions?: Conditions },
+  ): Promise<BlobInfo>;
   find(grant: Grant, ref: BlobRef): Promise<BlobInfo | undefined>;
   head(grant: Grant, ref: BlobRef): Promise<BlobInfo>;
   digest(grant: Grant, ref: BlobRef): Promise<string>;
@@ -198,14 +205,22 @@ export function createBlobs(deps: {
     });
   }
 
+  const putBlob: Blobs['put'] = async (grant, ref, source, options) => {
+    try {
+      return await within(grant, ref, (account) => put(account, ref, source, options));
+    } catch (thrown) {
+      if (source instanceof Readable) source.destroy();
+      throw thrown;
+    }
+  };
+
   return {
-    put: async (grant, ref, source, options) => {
-      try {
-        return await within(grant, ref, (account) => put(account, ref, source, options));
-      } catch (thrown) {
-        if (source instanceof Readable) source.destroy();
-        throw thrown;
-      }
+    put: putBlob,
+    async copy(grants, from, to, { content, conditions = {} }) {
+      const { info, stream } = await within(grants.read, from, (account) => openRange(account, from, undefined));
+      const { contentType, contentHeaders, metadata } = info;
+      const described = content ?? { contentType, contentHeaders, metadata };
+      return await putBlob(grants.write, to, stream, { ...described, maxBytes: info.size, conditions });
     },
     open: async (grant, ref, range) => within(grant, ref, (account) => openRange(account, ref, range)),
     find: async (grant, ref) =>

@@ -82,6 +82,9 @@ export type Part = {
 };
 export type Block = Omit<Part, 'start' | 'blockId'> & { readonly blockId: string };
 
+/** Rows of one insert: SQLite takes 32,766 parameters. */
+const rowsAtOnce = 500;
+
 /** Sorts behind every name that continues `prefix`: names hold no U+10FFFF. */
 const behind = (prefix: string) => `${prefix}\u{10ffff}`;
 
@@ -137,6 +140,18 @@ export async function insertContainer(tx: Tx, container: Container): Promise<boo
     .onConflict((conflict) => conflict.doNothing())
     .executeTakeFirst();
   return (result.numInsertedOrUpdatedRows ?? 0n) > 0n;
+}
+
+export async function updateContainer(tx: Tx, container: Container): Promise<void> {
+  await tables<Tables>(tx)
+    .updateTable('containers')
+    .set({
+      etag: container.etag,
+      metadata: JSON.stringify(container.metadata),
+      modified_ms: container.lastModified.getTime(),
+    })
+    .where('name', '=', container.name)
+    .execute();
 }
 
 export async function markDeleting(tx: Tx, name: string): Promise<void> {
@@ -254,19 +269,17 @@ export async function deleteBlob(tx: Tx, container: string, name: string, versio
 }
 
 export async function insertParts(tx: Tx, version: string, parts: readonly Part[]): Promise<void> {
-  for (const part of parts) {
-    await tables<Tables>(tx)
-      .insertInto('parts')
-      .values({
-        version,
-        start: part.start,
-        size: part.size,
-        file: part.file,
-        sealed_size: part.sealedSize,
-        key_id: part.keyId,
-        block_id: part.blockId ?? null,
-      })
-      .execute();
+  for (let at = 0; at < parts.length; at += rowsAtOnce) {
+    const rows = parts.slice(at, at + rowsAtOnce).map((part) => ({
+      version,
+      start: part.start,
+      size: part.size,
+      file: part.file,
+      sealed_size: part.sealedSize,
+      key_id: part.keyId,
+      block_id: part.blockId ?? null,
+    }));
+    await tables<Tables>(tx).insertInto('parts').values(rows).execute();
   }
 }
 

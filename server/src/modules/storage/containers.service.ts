@@ -20,6 +20,14 @@ export type Containers = {
   ensureContainer(grant: Grant, account: string, container: string): Promise<void>;
   /** Throws `conflict` ContainerAlreadyExists. */
   createContainer(grant: Grant, ref: ContainerRef, metadata: Metadata): Promise<Container>;
+  /** Makes it, or replaces its metadata where some are given. */
+  putContainer(
+    grant: Grant,
+    ref: ContainerRef,
+    metadata: Metadata | undefined,
+  ): Promise<{ readonly container: Container; readonly created: boolean }>;
+  /** Throws `notFound`. */
+  setContainerMetadata(grant: Grant, ref: ContainerRef, metadata: Metadata): Promise<Container>;
   getContainer(grant: Grant, ref: ContainerRef): Promise<Container>;
   listContainers(
     grant: Grant,
@@ -57,6 +65,16 @@ export function createContainers(deps: {
     return (await index.write((tx) => store.insertContainer(tx, container))) ? container : undefined;
   }
 
+  async function replaceMetadata(index: Database, name: string, metadata: Metadata): Promise<Container> {
+    requireMetadata(metadata);
+    return await index.write(async (tx) => {
+      const present = await requireContainer(tx, name);
+      const container = { ...present, metadata, etag: newEtag(), lastModified: clock.now() };
+      await store.updateContainer(tx, container);
+      return container;
+    });
+  }
+
   return {
     ensureContainer: async (grant, account, container) =>
       within(grant, { account, container }, async ({ index }) => {
@@ -71,6 +89,19 @@ export function createContainers(deps: {
         if (made !== undefined) return made;
         await requireContainer(index.read, ref.container);
         throw failure('ContainerAlreadyExists');
+      }),
+    setContainerMetadata: async (grant, ref, metadata) =>
+      within(grant, ref, ({ index }) => replaceMetadata(index, ref.container, metadata)),
+    putContainer: async (grant, ref, metadata) =>
+      within(grant, ref, async ({ index }) => {
+        requireMetadata(metadata ?? {});
+        const made = await insert(index, ref.container, metadata ?? {});
+        if (made !== undefined) return { container: made, created: true };
+        const container =
+          metadata === undefined
+            ? await requireContainer(index.read, ref.container)
+            : await replaceMetadata(index, ref.container, metadata);
+        return { container, created: false };
       }),
     getContainer: async (grant, ref) => within(grant, ref, ({ index }) => requireContainer(index.read, ref.container)),
     async listContainers(grant, { account, prefix = '', marker = '', limit }) {

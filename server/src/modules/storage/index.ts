@@ -12,17 +12,23 @@ import type { DataKeys } from '#kernel/sealing/data-keys';
 import type { ResourceKind, Resources } from '#resources';
 import { accountType, createAccountKind, stateOf } from './account.kind.ts';
 import { createAccounts } from './accounts.ts';
+import { blobRoutes } from './blobs.routes.ts';
 import { type Blobs, createBlobs, type Digested, type PutOptions } from './blobs.service.ts';
 import type { BlobInfo } from './blobs.store.ts';
+import { createBlocks } from './blocks.service.ts';
+import { containerArmRoutes } from './containers.arm.routes.ts';
+import { containerRoutes } from './containers.routes.ts';
 import { type Containers, createContainers } from './containers.service.ts';
 import { createOpenedAccounts } from './opened-accounts.ts';
 import { createProtection, type Protect } from './protection.ts';
 import type { BlobRef } from './scopes.ts';
+import { createBlobSurface } from './surface.ts';
 
 export { accountType } from './account.kind.ts';
 export type { BlobPage, ByteRange, ListQuery } from './blobs.service.ts';
 export type { BlobInfo } from './blobs.store.ts';
 export { type BlobRef, blobScope, type ContainerRef, containerScope } from './scopes.ts';
+export { storageAudience } from './surface.ts';
 
 export type BlobPutOptions = Omit<PutOptions, 'conditions'> & {
   /** `*`: only if there is no such blob; otherwise `conflict` BlobAlreadyExists. */
@@ -78,9 +84,16 @@ export function createStorage(deps: {
   const opened = createOpenedAccounts(deps);
   const containers = createContainers({ ...deps, accounts, opened });
   const blobs = createBlobs({ ...deps, accounts, opened });
+  const blocks = createBlocks({ ...deps, accounts, opened });
   const { resources, grants } = deps;
   return {
     name: 'storage',
+    surfaces: [createBlobSurface({ ...deps, accounts })],
+    routes: [
+      ...blobRoutes({ ...deps, accounts, blobs, blocks }),
+      ...containerRoutes({ ...deps, accounts, blobs, containers }),
+      ...containerArmRoutes(containers),
+    ],
     kinds: [createAccountKind({ ...deps, accounts, opened })],
     blobs: {
       ensureContainer: containers.ensureContainer,

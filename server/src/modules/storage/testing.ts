@@ -2,6 +2,7 @@
 // answer a test decides. Accounts are made through the resource kind itself. Only tests import it.
 
 import { mkdtemp, readdir, readFile, rm } from 'node:fs/promises';
+import { type IncomingHttpHeaders, request } from 'node:http';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { Readable } from 'node:stream';
@@ -12,10 +13,12 @@ import { openDatabase } from '#kernel/database/database';
 import { Failure } from '#kernel/errors/failure';
 import { type Faults, noFaults } from '#kernel/files/faults';
 import { createFiles } from '#kernel/files/files';
+import type { Scheme, Surface } from '#kernel/http/surface';
 import type { KeyWrapper } from '#kernel/sealing/data-keys';
 import { createDataKeys, dataKeyMigrations } from '#kernel/sealing/data-keys.service';
 import { openRootKeyFile } from '#kernel/sealing/root-key';
-import { testAuthority, testGrant } from '#kernel/testing/authority';
+import { type Rule, testActor, testAudit, testAuthority, testGrant } from '#kernel/testing/authority';
+import { openTestDoor } from '#kernel/testing/door';
 import type { Properties, Resource, Resources } from '#resources';
 import { createStorage } from './index.ts';
 import { containerScope } from './scopes.ts';
@@ -70,7 +73,7 @@ export async function setUp(t: TestContext, setting: Setting = {}) {
     grants,
     clock,
     domain: 'localhost:8443',
-    schemes: [],
+    schemes: [bearer],
     authority: 'https://localhost:8443/tenant',
     faults,
     ...(setting.openMax === undefined ? {} : { openMax: setting.openMax }),
@@ -129,6 +132,12 @@ export async function setUp(t: TestContext, setting: Setting = {}) {
   };
 }
 
+/** Takes `Bearer test` for the test's actor. */
+const bearer: Scheme = {
+  name: 'bearer',
+  authenticate: (exchange) => (exchange.header('authorization') === 'Bearer test' ? testActor : undefined),
+};
+
 /** An account with one container, and a grant for exactly that container. */
 export async function setUpContainer(t: TestContext, setting: Setting = {}) {
   const set = await setUp(t, setting);
@@ -184,4 +193,67 @@ export async function everythingIn(
         bytes: await readFile(join(entry.parentPath, entry.name)),
       })),
   );
+}
+
+/** Stands for the surface of the management API. */
+const arm: Surface = {
+  name: 'arm',
+  ignoresCase: true,
+  collapsesSlashes: true,
+  recognise: (target) => (target.segments[0] === 'subscriptions' ? target.segments : undefined),
+  schemes: [bearer],
+  render: (failure) => ({ status: failure.status, body: { error: { code: failure.code, message: failure.message } } }),
+};
+
+export type Reply = { readonly status: number; readonly headers: IncomingHttpHeaders; readonly body: Buffer };
+export type Asked = {
+  readonly headers?: Readonly<Record<string, string>>;
+  readonly body?: Buffer | string;
+  readonly host?: string;
+  /** Leaves the credential out. */
+  readonly anonymous?: boolean;
+};
+
+/** The module behind the real door; requests carry a credential and name the host that a client would. */
+export async function openDoor(t: TestContext, setting: Setting & { readonly allows?: Rule } = {}) {
+  const set = await setUp(t, setting);
+  const account = await set.addAccount('acct1');
+  await set.addAccount('other');
+  const audit = testAudit();
+  const door = await openTestDoor({
+    surfaces: [arm, ...(set.storage.surfaces ?? [])],
+    routes: set.storage.routes ?? [],
+    ports: { authorizer: testAuthority(setting.allows).authorizer, audit },
+  });
+  t.after(() => door.close());
+  const port = Number(new URL(door.url).port);
+  const send = (method: string, path: string, asked: Asked = {}) =>
+    new Promise<Reply>((resolve, reject) => {
+      const body = asked.body === undefined ? undefined : Buffer.from(asked.body);
+      const sent = request(
+        {
+          host: '127.0.0.1',
+          port,
+          method,
+          path,
+          headers: {
+            host: asked.host ?? 'localhost:8443',
+            ...(asked.anonymous ? {} : { authorization: 'Bearer test' }),
+            ...(body === undefined ? {} : { 'content-length': String(body.length) }),
+            ...asked.headers,
+          },
+        },
+        (answer) => {
+          const chunks: Buffer[] = [];
+          answer.on('data', (chunk: Buffer) => chunks.push(chunk));
+          answer.on('error', reject);
+          answer.on('end', () =>
+            resolve({ status: answer.statusCode ?? 0, headers: answer.headers, body: Buffer.concat(chunks) }),
+          );
+        },
+      );
+      sent.on('error', reject);
+      sent.end(body);
+    });
+  return { ...set, account, audit, send, port };
 }

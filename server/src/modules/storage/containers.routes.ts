@@ -1,0 +1,163 @@
+// Containers over the blob protocol, and the answer to what of that protocol is not served.
+
+import { storageActions as actions } from '@strongroom/contract/storage.actions';
+import { Failure } from '#kernel/errors/failure';
+import type { Exchange } from '#kernel/http/exchange';
+import {
+  accessed,
+  activity,
+  empty,
+  needs,
+  type Params,
+  type Route,
+  route,
+  signedIn,
+  unrecorded,
+} from '#kernel/http/route';
+import type { Accounts } from './accounts.ts';
+import { accountIdOf } from './blobs.routes.ts';
+import type { Blobs } from './blobs.service.ts';
+import type { Containers } from './containers.service.ts';
+import * as answers from './protocol/answers.ts';
+import * as requests from './protocol/requests.ts';
+import { type ContainerRef, containerScope } from './scopes.ts';
+import { accountOfHost } from './surface.ts';
+
+const methods = ['GET', 'HEAD', 'PUT', 'POST', 'DELETE'] as const;
+
+export function containerRoutes(deps: {
+  readonly accounts: Accounts;
+  readonly blobs: Blobs;
+  readonly containers: Containers;
+  readonly domain: string;
+}): readonly Route[] {
+  const { accounts, blobs, containers, domain } = deps;
+  const refOf = (params: Params): ContainerRef => ({
+    account: accountIdOf(accounts, params),
+    container: params['container'] ?? '',
+  });
+  const scopeOf = (params: Params) => containerScope(refOf(params));
+  const at = (operation: string) => `/${operation}/{account}/{container}`;
+  const listingOf = (exchange: Exchange, account: string): answers.Listing => {
+    const { query, origin, host } = exchange.target;
+    return {
+      endpoint: accountOfHost(host, domain) === undefined ? `${origin}/${account}/` : `${origin}/`,
+      prefix: query.get('prefix'),
+      marker: query.get('marker'),
+      delimiter: query.get('delimiter') || undefined,
+      limit: requests.pageSizeOf(exchange),
+      withMetadata: (query.get('include') ?? '').split(',').includes('metadata'),
+    };
+  };
+  const surface = 'blob';
+  const read = { surface, access: needs(actions.readContainers, scopeOf), audit: accessed('account', 'container') };
+
+  const get = (operation: string, method: 'GET' | 'HEAD', word: string) =>
+    route({
+      ...read,
+      operation,
+      method,
+      path: at(word),
+      summary: 'Properties and metadata of a container',
+      handle: async (grant, { params }) =>
+        empty(200, answers.containerHeaders(await containers.getContainer(grant, refOf(params)))),
+    });
+
+  return [
+    get('Container_GetProperties', 'GET', 'container'),
+    get('Container_HeadProperties', 'HEAD', 'container'),
+    get('Container_GetMetadata', 'GET', 'container-metadata'),
+    get('Container_HeadMetadata', 'HEAD', 'container-metadata'),
+    route({
+      surface,
+      operation: 'Container_List',
+      method: 'GET',
+      path: '/containers/{account}',
+      summary: 'List the containers of an account',
+      access: needs(actions.readContainers, (params) => accountIdOf(accounts, params)),
+      audit: accessed('account'),
+      handle: async (grant, { params, exchange }) => {
+        const listing = listingOf(exchange, params['account'] ?? '');
+        const { prefix, marker, limit } = listing;
+        const account = accountIdOf(accounts, params);
+        const query = { account, limit, ...requests.withoutUndefined({ prefix, marker }) };
+        return answers.containerList(await containers.listContainers(grant, query), listing);
+      },
+    }),
+    route({
+      surface,
+      operation: 'Container_Create',
+      method: 'PUT',
+      path: at('container'),
+      summary: 'Create a container',
+      access: needs(actions.writeContainers, scopeOf),
+      audit: activity('account', 'container'),
+      handle: async (grant, { params, exchange }) => {
+        const made = await containers.createContainer(grant, refOf(params), requests.metadataOf(exchange));
+        return empty(201, answers.versionHeaders(made));
+      },
+    }),
+    route({
+      surface,
+      operation: 'Container_SetMetadata',
+      method: 'PUT',
+      path: at('container-metadata'),
+      summary: 'Replace the metadata of a container',
+      access: needs(actions.writeContainers, scopeOf),
+      audit: activity('account', 'container'),
+      handle: async (grant, { params, exchange }) => {
+        const set = await containers.setContainerMetadata(grant, refOf(params), requests.metadataOf(exchange));
+        return empty(200, answers.versionHeaders(set));
+      },
+    }),
+    route({
+      surface,
+      operation: 'Container_Delete',
+      method: 'DELETE',
+      path: at('container'),
+      summary: 'Delete a container with everything in it',
+      access: needs(actions.deleteContainers, scopeOf),
+      audit: activity('account', 'container'),
+      handle: async (grant, { params }) => {
+        await containers.deleteContainer(grant, refOf(params));
+        return empty(202);
+      },
+    }),
+    route({
+      surface,
+      operation: 'Container_ListBlobs',
+      method: 'GET',
+      path: at('list'),
+      summary: 'List the blobs of a container',
+      access: needs(actions.readBlobs, scopeOf),
+      audit: accessed('account', 'container', 'prefix'),
+      handle: async (grant, { params, exchange }) => {
+        const listing = listingOf(exchange, params['account'] ?? '');
+        const { prefix, delimiter, limit } = listing;
+        const marker = listing.marker === '' ? undefined : listing.marker;
+        const query = { ...refOf(params), limit, ...requests.withoutUndefined({ prefix, delimiter, marker }) };
+        return answers.blobList(params['container'] ?? '', await blobs.list(grant, query), listing);
+      },
+    }),
+    ...methods.map((method) =>
+      route({
+        surface,
+        operation: `Blob_Unserved_${method}`,
+        method,
+        path: '/unserved/{rest+}',
+        summary: 'Operations of the protocol that are not served',
+        access: signedIn('does nothing but say that the operation is not served'),
+        audit: unrecorded('nothing is looked at and nothing is done'),
+        handle: () => {
+          throw new Failure({
+            kind: 'notImplemented',
+            code: 'OperationNotSupported',
+            message:
+              'This operation of the blob protocol is not served: snapshots, versions, leases, tiers, tags, batches, ' +
+              'signatures and account properties are not. Blobs, blocks, metadata, containers and listings are.',
+          });
+        },
+      }),
+    ),
+  ];
+}

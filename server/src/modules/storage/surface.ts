@@ -1,0 +1,99 @@
+// The blob protocol as seen from outside: an account is a host, or the first segment of the path. It must be the last
+// surface, because any path may begin with the name of an account; names of other protocols' paths are reserved. What an
+// operation is stands in the query here, so the canonical path begins with a word for it.
+
+import type { Failure } from '#kernel/errors/failure';
+import type { Exchange } from '#kernel/http/exchange';
+import type { Scheme, Surface } from '#kernel/http/surface';
+import type { Target } from '#kernel/http/target';
+import type { Accounts } from './accounts.ts';
+import { accountNamePattern, reservedAccountNames } from './names.ts';
+import { checkHeaders, isVersion } from './protocol/requests.ts';
+import { documentOf, element } from './protocol/xml.ts';
+
+export const storageAudience = 'https://storage.azure.com';
+const defaultVersion = '2021-12-02';
+
+export function createBlobSurface(options: {
+  readonly accounts: Accounts;
+  readonly domain: string;
+  readonly schemes: readonly Scheme[];
+  readonly authority: string;
+}): Surface {
+  const { accounts, schemes, authority } = options;
+  const domain = options.domain.toLowerCase();
+  return {
+    name: 'blob',
+    ignoresCase: false,
+    collapsesSlashes: false,
+    schemes,
+    recognise(target) {
+      const path = accountPath(target, accounts, domain);
+      return path && [operationOf(path.length, target), ...path];
+    },
+    check: checkHeaders,
+    challenge: () => ({
+      'www-authenticate': `Bearer authorization_uri=${authority}/oauth2/authorize resource_id=${storageAudience}`,
+    }),
+    render: (failure) => ({
+      status: failure.status,
+      headers: { 'x-ms-error-code': failure.code },
+      contentType: 'application/xml',
+      body: documentOf(element('Error', [element('Code', failure.code), element('Message', messageOf(failure))])),
+    }),
+    headers: (exchange) => ({
+      'x-ms-request-id': exchange.requestId,
+      'x-ms-version': versionOf(exchange),
+      ...(exchange.clientRequestId === undefined ? {} : { 'x-ms-client-request-id': exchange.clientRequestId }),
+    }),
+  };
+}
+
+const messageOf = (failure: Failure) =>
+  failure.target === undefined || failure.message.includes(failure.target)
+    ? failure.message
+    : `${failure.message} (${failure.target})`;
+
+function versionOf(exchange: Exchange): string {
+  const asked = exchange.header('x-ms-version');
+  return asked !== undefined && isVersion(asked) ? asked : defaultVersion;
+}
+
+/** Account, container and the segments of the blob's name, whichever way the account is named. */
+export function accountPath(target: Target, accounts: Accounts, domain: string): readonly string[] | undefined {
+  const account = accountOfHost(target.host, domain);
+  if (account !== undefined) return trimmed([account, ...target.segments]);
+  if (target.host.endsWith(`.${domain}`)) return undefined; // a name of another protocol
+  const [name = ''] = target.segments;
+  if (!accountNamePattern.test(name) || reservedAccountNames.has(name)) return undefined;
+  return accounts.byName(name) && trimmed(target.segments);
+}
+
+export function accountOfHost(host: string, domain: string): string | undefined {
+  const suffix = `.blob.storage.${domain}`;
+  const account = host.endsWith(suffix) ? host.slice(0, -suffix.length) : undefined;
+  return account !== undefined && accountNamePattern.test(account) ? account : undefined;
+}
+
+/** A slash behind the account or the container means nothing; one behind a blob's name belongs to it. */
+const trimmed = (path: readonly string[]) =>
+  path.length > 1 && path.length <= 3 && path.at(-1) === '' ? path.slice(0, -1) : path;
+
+const unserved = ['snapshot', 'versionid', 'sig', 'popreceipt'];
+
+/** First segment of the canonical path. */
+function operationOf(length: number, { query }: Target): string {
+  const comp = query.get('comp');
+  const restype = query.get('restype');
+  // Snapshots, versions and signatures change what a request means: never served as if they were not there.
+  if (unserved.some((name) => query.get(name) !== undefined)) return 'unserved';
+  if (length === 1) return comp === 'list' && restype === undefined ? 'containers' : 'unserved';
+  if (length === 2) {
+    if (restype !== 'container') return 'unserved';
+    if (comp === undefined) return 'container';
+    return comp === 'list' ? 'list' : comp === 'metadata' ? 'container-metadata' : 'unserved';
+  }
+  if (restype !== undefined) return 'unserved';
+  if (comp === undefined) return 'blob';
+  return ['block', 'blocklist', 'metadata', 'properties'].includes(comp) ? comp : 'unserved';
+}
