@@ -32,7 +32,7 @@ type Head = { readonly tree: TreeState; readonly tile: TreeState };
 
 const waitingMax = 10_000;
 /** One transaction must not hold the event loop for longer than a few milliseconds. */
-const batchMax = 512;
+const batchMax = 256;
 
 export function createAppender(database: Database): Appender {
   let head: Head | undefined;

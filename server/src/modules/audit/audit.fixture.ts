@@ -10,7 +10,7 @@ import { createTestClock } from '#kernel/clock/test-clock';
 import { generateSigningKey, type SigningKey } from '#kernel/crypto/signing';
 import { openDatabase } from '#kernel/database/database';
 import type { Faults } from '#kernel/files/faults';
-import { silentLog } from '#kernel/log/log';
+import { type Log, silentLog } from '#kernel/log/log';
 import { testActor } from '#kernel/testing/authority';
 import { auditMigrations, createAudit } from './index.ts';
 
@@ -33,6 +33,7 @@ export async function openAudit(
     readonly faults?: Faults;
     readonly checkpointFile?: string;
     readonly start?: boolean;
+    readonly log?: Log;
   } = {},
 ) {
   const { clock = createTestClock(), signer = generateSigningKey(), faults, checkpointFile, start = true } = options;
@@ -47,7 +48,7 @@ export async function openAudit(
   const audit = createAudit({
     database,
     clock,
-    log: silentLog,
+    log: options.log ?? silentLog,
     signer,
     installationId: 'test',
     ...(checkpointFile === undefined ? {} : { checkpointFile }),

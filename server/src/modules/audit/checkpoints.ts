@@ -2,20 +2,22 @@
 // appended to a file that somebody else may carry away: what was carried away cannot be unsaid. A checkpoint is made of the
 // tree in memory, so that rows which were altered behind the server's back do not agree with it.
 
-import { open } from 'node:fs/promises';
 import type { Clock } from '#kernel/clock/clock';
-import { encodeCheckpoint } from '#kernel/crypto/checkpoint';
+import { encodeCheckpoint, parseCheckpoint } from '#kernel/crypto/checkpoint';
 import { createTree } from '#kernel/crypto/merkle';
-import { type NoteSigner, signNote } from '#kernel/crypto/signed-note';
+import { type NoteSigner, openNote, signNote } from '#kernel/crypto/signed-note';
 import type { Database } from '#kernel/database/database';
 import type { Log } from '#kernel/log/log';
 import type { Appender } from './appender.ts';
 import { type CheckpointRow, insertCheckpoint, readLastCheckpoint } from './audit.store.ts';
+import type { CheckpointFile } from './checkpoint-file.ts';
 import { damaged } from './errors.ts';
 
 export type Checkpoints = {
   /** Signs what is durable, unless the last checkpoint says it already. Undefined while the log is empty. */
   now(): Promise<CheckpointRow | undefined>;
+  /** Compares with the last checkpoint that was carried away, and says it in the log if that one covers more. */
+  lookBack(): Promise<void>;
 };
 
 export function createCheckpoints(parts: {
@@ -24,10 +26,10 @@ export function createCheckpoints(parts: {
   readonly clock: Clock;
   readonly log: Log;
   readonly signer: NoteSigner;
-  /** Absolute path. One JSON line a checkpoint; see readCheckpointFile. */
-  readonly file: string | undefined;
+  readonly file: CheckpointFile | undefined;
 }): Checkpoints {
   const { database, appender, clock, log, signer, file } = parts;
+  const verifier = { name: signer.name, publicKey: signer.key.publicKey };
   let last: Promise<CheckpointRow | undefined> = Promise.resolve(undefined);
 
   async function make(): Promise<CheckpointRow | undefined> {
@@ -39,23 +41,28 @@ export function createCheckpoints(parts: {
     const note = signNote(encodeCheckpoint({ origin: signer.name, size: tree.size, rootHash }), [signer]);
     const row = { size: tree.size, time_ms: clock.epochMs(), note };
     await database.write((tx) => insertCheckpoint(tx, row));
-    if (file !== undefined) await appendLine(file, row);
+    await carryAway(row);
     return row;
   }
 
   /** A copy that could not be made is not lost: the next checkpoint covers all that this one does. */
-  async function appendLine(path: string, row: CheckpointRow): Promise<void> {
+  async function carryAway(row: CheckpointRow): Promise<void> {
     try {
-      const handle = await open(path, 'a', 0o600);
-      try {
-        const time = new Date(row.time_ms).toISOString();
-        await handle.appendFile(`${JSON.stringify({ time, size: row.size, checkpoint: row.note })}\n`);
-        await handle.datasync();
-      } finally {
-        await handle.close();
-      }
+      await file?.append(row);
     } catch (error) {
       log.error({ module: 'audit', error }, 'a checkpoint could not be appended to its file');
+    }
+  }
+
+  /** Whether the log is shorter than what was carried away: it was cut, or restored from a backup. */
+  async function isShorterThanToldBefore(): Promise<boolean> {
+    try {
+      const note = await file?.last();
+      if (note === undefined) return false;
+      return parseCheckpoint(openNote(note, [verifier]).text).size > appender.tree().size;
+    } catch (error) {
+      log.error({ module: 'audit', error }, 'the last line of the checkpoint file could not be read');
+      return false;
     }
   }
 
@@ -65,18 +72,12 @@ export function createCheckpoints(parts: {
       last = last.then(make, make);
       return last;
     },
+    async lookBack() {
+      if (await isShorterThanToldBefore())
+        log.error(
+          { module: 'audit' },
+          'the audit log is shorter than a checkpoint in its file: records were lost or cut',
+        );
+    },
   };
-}
-
-/** The notes in the text of a checkpoint file, for verification. A line that a crash cut short is passed over. */
-export function readCheckpointFile(text: string): readonly string[] {
-  return text.split('\n').flatMap((line) => {
-    try {
-      const read: unknown = JSON.parse(line);
-      const isNote = typeof read === 'object' && read !== null && 'checkpoint' in read;
-      return isNote && typeof read.checkpoint === 'string' ? [read.checkpoint] : [];
-    } catch {
-      return [];
-    }
-  });
 }

@@ -20,6 +20,7 @@ import type { Module } from '#kernel/module';
 import { createAppender } from './appender.ts';
 import { auditRoutes } from './audit.routes.ts';
 import { readCheckpoint, readLastCheckpoint, readRecord, scanCheckpoints } from './audit.store.ts';
+import { createCheckpointFile } from './checkpoint-file.ts';
 import { createCheckpoints } from './checkpoints.ts';
 import { damaged, invalidQuery, notCovered, verificationRunning } from './errors.ts';
 import { exportAudit } from './export.ts';
@@ -30,7 +31,7 @@ import { sweepOpenIntents } from './sweep.ts';
 import { createTrail } from './trail.ts';
 import { verifyAudit } from './verify.ts';
 
-export { readCheckpointFile } from './checkpoints.ts';
+export { readCheckpointFile } from './checkpoint-file.ts';
 export { exportAudit, verifyExport } from './export.ts';
 export { verifyAudit } from './verify.ts';
 
@@ -94,7 +95,7 @@ export function createAudit(deps: {
     clock,
     log,
     signer: { name, key: signer },
-    file: deps.checkpointFile,
+    file: deps.checkpointFile === undefined ? undefined : createCheckpointFile(deps.checkpointFile),
   });
   const queries = createQueries(database);
   const stopping = new AbortController();
@@ -198,6 +199,7 @@ export function createAudit(deps: {
     async start() {
       const { settled } = await appender.load();
       isStarted = true;
+      await signed.lookBack();
       const swept = await sweepOpenIntents({ database, appender, clock }, settled);
       if (swept > 0) log.warn({ module: 'audit', count: swept }, 'operations of an earlier process ended unknown');
       await checkpointNow();

@@ -1,7 +1,7 @@
 // A thief of traces who holds the key of the database: whatever is edited, cut, inserted or exchanged is found.
 
 import assert from 'node:assert/strict';
-import { readFile } from 'node:fs/promises';
+import { copyFile, readFile, rename, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { after, type TestContext, test } from 'node:test';
 import { CompiledQuery } from 'kysely';
@@ -9,6 +9,7 @@ import { leafHash } from '#kernel/crypto/merkle';
 import { generateSigningKey } from '#kernel/crypto/signing';
 import { closeScanPool, openDatabase, tables } from '#kernel/database/database';
 import { Failure } from '#kernel/errors/failure';
+import { silentLog } from '#kernel/log/log';
 import { databaseKey, folderFor, intentOf, openAudit } from './audit.fixture.ts';
 import type { AuditTables } from './audit.store.ts';
 import { auditMigrations, readCheckpointFile, verifyAudit } from './index.ts';
@@ -301,6 +302,36 @@ test('checkpoints are appended to their file, which verifies the log later; a cu
   assert.equal(notes.length, 3);
   const result = await verifyAudit({ database, verifier: audit.verifier, checkpoints: notes });
   assert.deepEqual([result.verified, result.checkpoints], [true, 6]);
+});
+
+test('a line that a crash cut short does not swallow the next checkpoint', async (t) => {
+  const folder = await folderFor(t);
+  const checkpointFile = join(folder, 'checkpoints.jsonl');
+  await writeFile(checkpointFile, '{"time":"2026-01-01T00:00:00.000Z","chec');
+  const { audit } = await openAudit(t, { folder, checkpointFile });
+  await audit.trail.begin('access', intentOf());
+  await audit.checkpointNow();
+  assert.equal(readCheckpointFile(await readFile(checkpointFile, 'utf8')).length, 1);
+});
+
+test('a start with a log that is shorter than what was carried away says so', async (t) => {
+  const folder = await folderFor(t);
+  const checkpointFile = join(await folderFor(t), 'checkpoints.jsonl');
+  const signer = generateSigningKey();
+  const errors: string[] = [];
+  const log = { ...silentLog, error: (_fields: unknown, message: string) => void errors.push(message) };
+  const options = { folder, checkpointFile, signer, log };
+  const first = await openAudit(t, options);
+  await first.audit.trail.begin('access', intentOf());
+  await first.close();
+  await copyFile(join(folder, 'audit.db'), join(folder, 'backup.db'));
+  const second = await openAudit(t, options);
+  await second.audit.trail.begin('access', intentOf());
+  await second.close();
+  assert.deepEqual(errors, []);
+  await rename(join(folder, 'backup.db'), join(folder, 'audit.db'));
+  await openAudit(t, options);
+  assert.match(errors.join(), /shorter than a checkpoint/);
 });
 
 test('a checkpoint file that cannot be written does not stop the log', async (t) => {

@@ -19,7 +19,7 @@ export const records: Migration = {
       intent integer
     ) strict;
     -- One index that only grows at its end. An index of its own for each of these columns is a page somewhere in the
-    -- middle for every record, to be encrypted and written: measured at three times the cost of the record itself.
+    -- middle for every record, to be encrypted and written: measured at two to three times the cost of all the rest.
     create index audit_records_by_time on audit_records (time_ms, activity, correlation, actor, scope);
 
     create table audit_tiles (
