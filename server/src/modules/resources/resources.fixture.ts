@@ -204,7 +204,10 @@ export async function openWorld(
         },
       ],
     });
-    module.onRemoved(async (_grant, id) => void unassigned.push(id));
+    module.onRemoved(async (grant, id) => {
+      if (grant.actor.kind !== 'system') throw new Error('roles are withdrawn by the system, not by who removes');
+      unassigned.push(id);
+    });
     const routes = [...(module.routes ?? []), ...module.routesFor(kindsOf(script))];
     const tasks = createTasks({
       database: control,
