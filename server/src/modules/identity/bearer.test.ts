@@ -29,7 +29,7 @@ function assertRefused(reply: Reply, code: string, words: RegExp): void {
 
 /** Signs with the server's own key: what only a leak of the key, or a mistake of ours, could make. */
 async function signed(claims: Record<string, unknown>, header: Record<string, unknown> = {}): Promise<string> {
-  const bytes = await bench.secretStore.get('identity/token-signing-keys');
+  const bytes = await bench.secretStore.get('token-signing-keys');
   const [stored] = JSON.parse(new TextDecoder().decode(bytes)) as [{ kid: string; privateJwk: object }];
   const key = await importJWK(stored.privateJwk, 'RS256');
   return await new SignJWT(claims)

@@ -2,12 +2,11 @@
 // the same pipeline as every other. The provider sees a request that we wrote: canonical path, known parameters, a few
 // headers. Instances are few: one for each of our own origins, made anew when the signing key changes.
 
-import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { KoaContextWithOIDC, Provider } from 'oidc-provider';
 import { Failure } from '#kernel/errors/failure';
 import type { Exchange } from '#kernel/http/exchange';
 import type { Answer } from '#kernel/http/route';
-import type { Call, Calls } from './openid.provider.ts';
+import type { Call, Calls, Request, Response } from './openid.provider.ts';
 
 export type ProviderCall = {
   readonly method: 'GET' | 'POST';
@@ -36,7 +35,7 @@ export type OpenIdHost = {
   enter(
     exchange: Exchange,
     call: ProviderCall,
-  ): Promise<{ readonly provider: Provider; readonly request: IncomingMessage; readonly response: ServerResponse }>;
+  ): Promise<{ readonly provider: Provider; readonly request: Request; readonly response: Response }>;
 };
 
 const passedHeaders = ['cookie', 'authorization', 'user-agent', 'host'] as const;
@@ -76,7 +75,7 @@ export function createOpenIdHost(options: {
   }
 
   /** A view of the request: the real one's socket and protocol under a path, headers and a body that we chose. */
-  function rewrite(request: IncomingMessage, call: ProviderCall): IncomingMessage {
+  function rewrite(request: Request, call: ProviderCall): Request {
     const encoded = new URLSearchParams(
       call.parameters.map(([name, value]): [string, string] => [name, value]),
     ).toString();
@@ -102,7 +101,7 @@ export function createOpenIdHost(options: {
       iterator: own(async function* () {
         yield body;
       }),
-    } as PropertyDescriptorMap) as IncomingMessage;
+    } as PropertyDescriptorMap) as Request;
   }
 
   async function enter(exchange: Exchange, call: ProviderCall) {

@@ -1,11 +1,11 @@
 // The OpenID provider library, configured: only what is served is switched on, tokens say what Azure's clients read, and
 // every page is ours. One instance speaks for one origin, because the issuer must live where the request came in.
 
-import type { IncomingMessage } from 'node:http';
 import { publicClients } from '@strongroom/contract/identity';
 import type { JWK } from 'jose';
 import { type Configuration, errors, interactionPolicy, type KoaContextWithOIDC, Provider } from 'oidc-provider';
 import type { Clock } from '#kernel/clock/clock';
+import type { Exchange } from '#kernel/http/exchange';
 import type { Answer } from '#kernel/http/route';
 import type { Log } from '#kernel/log/log';
 import { accessClaims, accessTokenSeconds, issuerOf } from './access-claims.ts';
@@ -27,7 +27,9 @@ export type Call = {
   /** True when somebody typed a device code that does not exist. */
   guessedWrong: boolean;
 };
-export type Calls = WeakMap<IncomingMessage, Call>;
+export type Request = Exchange['raw']['request'];
+export type Response = Exchange['raw']['response'];
+export type Calls = WeakMap<Request, Call>;
 
 export const paths = {
   authorization: '/oauth2/v2.0/authorize',

@@ -51,7 +51,7 @@ test('a server that slept through a rotation still verifies, and makes one new k
 
 test('a damaged store is said, not replaced', async () => {
   const secretStore = memorySecrets();
-  await secretStore.put('identity/token-signing-keys', new TextEncoder().encode('{"kid":1}'));
+  await secretStore.put('token-signing-keys', new TextEncoder().encode('{"kid":1}'));
   await assert.rejects(
     createSigningKeys({ secretStore, clock: createTestClock() }).current(),
     (error) => error instanceof Failure && error.code === 'SigningKeysDamaged',

@@ -34,7 +34,7 @@ export type SigningKeys = {
 type Stored = { readonly kid: string; readonly activeFromMs: number; readonly privateJwk: JWK };
 type Key = Stored & { readonly privateKey: CryptoKey; readonly publicKey: CryptoKey; readonly publicJwk: PublicKey };
 
-const secretName = 'identity/token-signing-keys';
+const secretName = 'token-signing-keys';
 const dayMs = 86_400_000;
 /** Longer than the longest lifetime of a token (`tokens.ts`). */
 const overlapMs = 8 * dayMs;
