@@ -1,7 +1,6 @@
 // A record as an event of Azure's activity log. An intent is a BeginRequest, its outcome the EndRequest; a refusal is an
 // EndRequest alone. `caller` is always filled, which Azure omits outside its Administrative category.
 
-import { STATUS_CODES } from 'node:http';
 import type { ActivityEvent, AuditRecord, EntryRecord, IntentRecord, OutcomeRecord } from '@strongroom/contract/audit';
 import { invalidQuery } from './errors.ts';
 
@@ -72,16 +71,47 @@ function statusOf(outcome: Outcome | undefined): string {
   return outcome.status === 202 ? 'Accepted' : 'Succeeded';
 }
 
-const wordOf = (status: number | undefined) =>
-  status === undefined ? '' : (STATUS_CODES[status] ?? '').replace(/[^A-Za-z]/g, '');
+/** Reason phrases of RFC 9110 for what this server answers; any other status is told by its number alone. */
+const phrases: Readonly<Record<number, string>> = {
+  200: 'OK',
+  201: 'Created',
+  202: 'Accepted',
+  204: 'No Content',
+  206: 'Partial Content',
+  302: 'Found',
+  303: 'See Other',
+  304: 'Not Modified',
+  307: 'Temporary Redirect',
+  308: 'Permanent Redirect',
+  400: 'Bad Request',
+  401: 'Unauthorized',
+  403: 'Forbidden',
+  404: 'Not Found',
+  405: 'Method Not Allowed',
+  408: 'Request Timeout',
+  409: 'Conflict',
+  410: 'Gone',
+  412: 'Precondition Failed',
+  413: 'Content Too Large',
+  415: 'Unsupported Media Type',
+  416: 'Range Not Satisfiable',
+  424: 'Failed Dependency',
+  429: 'Too Many Requests',
+  431: 'Request Header Fields Too Large',
+  500: 'Internal Server Error',
+  501: 'Not Implemented',
+  502: 'Bad Gateway',
+  503: 'Service Unavailable',
+  504: 'Gateway Timeout',
+};
+
+const phraseOf = (status: number) => phrases[status] ?? String(status);
+const wordOf = (status: number) => phraseOf(status).replaceAll(' ', '');
 
 function subStatusOf(outcome: Outcome | undefined): { value: string; localizedValue: string } {
-  const word = wordOf(outcome?.status);
-  if (word === '') return same('');
-  return {
-    value: word,
-    localizedValue: `${STATUS_CODES[outcome?.status ?? 0]} (HTTP Status Code: ${outcome?.status})`,
-  };
+  if (outcome?.status === undefined) return same('');
+  const { status } = outcome;
+  return { value: wordOf(status), localizedValue: `${phraseOf(status)} (HTTP Status Code: ${status})` };
 }
 
 function claimsOf({ caller }: AuditRecord, request: IntentRecord | EntryRecord | undefined): Record<string, string> {

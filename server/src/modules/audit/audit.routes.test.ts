@@ -14,8 +14,8 @@ import { activity, json, needs, type Route, route } from '#kernel/http/route';
 import type { Surface } from '#kernel/http/surface';
 import { type Rule, testActor, testAuthority } from '#kernel/testing/authority';
 import { openTestDoor } from '#kernel/testing/door';
-import { intentOf, openAudit, subscriptionId, vaultId } from './audit.fixture.ts';
 import type { AuditTables } from './audit.store.ts';
+import { intentOf, openAudit, subscriptionId, vaultId } from './testing/fixture.ts';
 
 after(() => closeScanPool());
 

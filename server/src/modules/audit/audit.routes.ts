@@ -19,7 +19,7 @@ import { auditActions } from '@strongroom/contract/audit.actions';
 import type { Exchange } from '#kernel/http/exchange';
 import { accessed, activity, json, needs, type Params, type Route, route } from '#kernel/http/route';
 import { parseSelect } from './activity.ts';
-import type { AuditService } from './index.ts';
+import type { AuditService } from './audit.service.ts';
 import type { Page } from './query.ts';
 
 const root = () => '/';

@@ -1,36 +1,22 @@
 // The audit log: the only writer of its own database, which nobody else opens while the server runs. Composes the
 // appender, the port of the kernel, checkpoints, queries and verification. Begins to accept at start, and not before.
 
-import type {
-  ActivityEvent,
-  AuditCheckpoint,
-  AuditConsistency,
-  AuditEntry,
-  AuditInclusion,
-  AuditRecordsQuery,
-  AuditVerification,
-} from '@strongroom/contract/audit';
-import type { AuditTrail } from '#kernel/authority/audit';
 import type { Clock } from '#kernel/clock/clock';
-import { formatVerifier, type NoteVerifier } from '#kernel/crypto/signed-note';
+import type { NoteVerifier } from '#kernel/crypto/signed-note';
 import type { SigningKey } from '#kernel/crypto/signing';
 import type { Database, MigrationSet } from '#kernel/database/database';
 import type { Log } from '#kernel/log/log';
 import type { Module } from '#kernel/module';
 import { createAppender } from './appender.ts';
 import { auditRoutes } from './audit.routes.ts';
-import { readCheckpoint, readLastCheckpoint, readRecord, scanCheckpoints } from './audit.store.ts';
+import { type AuditService, createAuditService } from './audit.service.ts';
 import { createCheckpointFile } from './checkpoint-file.ts';
 import { createCheckpoints } from './checkpoints.ts';
-import { damaged, invalidQuery, notCovered, verificationRunning } from './errors.ts';
-import { exportAudit } from './export.ts';
 import { records } from './migrations/0001-records.ts';
-import { consistencyHashes, inclusionHashes } from './proofs.ts';
-import { createQueries, type Page } from './query.ts';
 import { sweepOpenIntents } from './sweep.ts';
 import { createTrail } from './trail.ts';
-import { verifyAudit } from './verify.ts';
 
+export type { AuditService } from './audit.service.ts';
 export { readCheckpointFile } from './checkpoint-file.ts';
 export { exportAudit, verifyExport } from './export.ts';
 export { verifyAudit } from './verify.ts';
@@ -40,34 +26,6 @@ export const auditMigrations: MigrationSet = { module: 'audit', migrations: [rec
 
 /** The name under which an installation signs its checkpoints; also their origin. */
 export const auditOrigin = (installationId: string): string => `strongroom/${installationId}`;
-
-export type AuditService = {
-  readonly trail: AuditTrail;
-  /** Name and public key of the signer; as a line, what an auditor keeps. */
-  readonly verifier: NoteVerifier;
-  readonly verifierLine: string;
-  /** Records at or below `scope`, newest first. */
-  list(scope: string, query: AuditRecordsQuery): Promise<Page<AuditEntry>>;
-  /** The activity log of a subscription; of the tenant's own level for undefined. */
-  events(
-    subscriptionId: string | undefined,
-    filter: string | undefined,
-    skipToken: string | undefined,
-  ): Promise<Page<ActivityEvent>>;
-  checkpoints(query: { readonly $top?: string; readonly $skipToken?: string }): Promise<Page<AuditCheckpoint>>;
-  /** Writes owed outcomes and signs what is durable; undefined while the log is empty. */
-  checkpointNow(): Promise<AuditCheckpoint | undefined>;
-  /** In the tree of `size` records, by default that of the last checkpoint. Throws `AuditProofNotFound`. */
-  proveInclusion(sequence: number, size?: number): Promise<AuditInclusion>;
-  proveConsistency(from: number, to?: number): Promise<AuditConsistency>;
-  /** Verifies up to now, one at a time. */
-  verify(options?: {
-    readonly checkpoints?: readonly string[];
-    readonly signal?: AbortSignal;
-  }): Promise<AuditVerification>;
-  /** JSON Lines up to the last checkpoint. */
-  export(range?: { readonly from?: number; readonly to?: number }): AsyncIterable<string>;
-};
 
 const checkpointEveryMs = 60_000;
 
@@ -85,8 +43,6 @@ export function createAudit(deps: {
   const { database, clock, log, signer } = deps;
   const name = auditOrigin(deps.installationId);
   const verifier: NoteVerifier = { name, publicKey: signer.publicKey };
-  // Throws now for a name that no note can carry.
-  const verifierLine = formatVerifier(verifier);
   const appender = createAppender(database);
   const trail = createTrail({ appender, clock });
   const signed = createCheckpoints({
@@ -97,24 +53,16 @@ export function createAudit(deps: {
     signer: { name, key: signer },
     file: deps.checkpointFile === undefined ? undefined : createCheckpointFile(deps.checkpointFile),
   });
-  const queries = createQueries(database);
+  const service = createAuditService({ database, appender, trail, signed, verifier, log });
   const stopping = new AbortController();
   let ticking: Promise<void> = Promise.resolve();
   let isStarted = false;
-  let isVerifying = false;
   let stopped: Promise<void> | undefined;
-
-  async function checkpointNow(): Promise<AuditCheckpoint | undefined> {
-    const owed = await trail.settle();
-    if (owed > 0) log.warn({ module: 'audit', count: owed }, 'outcomes still wait to be recorded');
-    const row = await signed.now();
-    return row && wireCheckpoint(row);
-  }
 
   async function tick(): Promise<void> {
     while (await slept(clock, checkpointEveryMs, stopping.signal)) {
       try {
-        await checkpointNow();
+        await service.checkpointNow();
       } catch (error) {
         log.error({ module: 'audit', error }, 'a checkpoint could not be made');
       }
@@ -133,65 +81,6 @@ export function createAudit(deps: {
       .catch((error: unknown) => log.error({ module: 'audit', error }, 'the last checkpoint could not be made'));
   }
 
-  /** Of the last checkpoint, or a size that was asked for and exists. */
-  async function coveredSize(asked: number | undefined, atLeast: number): Promise<number> {
-    const size = asked ?? (await readLastCheckpoint(database.read))?.size ?? 0;
-    if (size > appender.tree().size) throw notCovered(`The log holds ${appender.tree().size} records, not ${size}.`);
-    if (size >= atLeast) return size;
-    if (asked !== undefined) throw invalidQuery('size', `A tree of ${size} records does not reach that far.`);
-    throw notCovered('No checkpoint covers this yet. One is made within a minute.');
-  }
-
-  async function noteOf(size: number): Promise<{ checkpoint?: string }> {
-    const row = await readCheckpoint(database.read, size);
-    return row === undefined ? {} : { checkpoint: row.note };
-  }
-
-  const service: AuditService = {
-    trail: { begin: trail.begin, refused: trail.refused },
-    verifier,
-    verifierLine,
-    list: queries.records,
-    events: queries.events,
-    async checkpoints({ $top = '100', $skipToken }) {
-      const top = Number($top);
-      const before = $skipToken === undefined ? Number.MAX_SAFE_INTEGER : Number($skipToken);
-      if (!Number.isSafeInteger(before))
-        throw invalidQuery('$skipToken', 'This $skipToken was not given out here. Follow nextLink.');
-      if (top > 1_000) throw invalidQuery('$top', 'A page holds at most 1000 checkpoints.');
-      const rows = await scanCheckpoints(database, before, top + 1);
-      const last = rows.length > top ? rows[top - 1] : undefined;
-      return { value: rows.slice(0, top).map(wireCheckpoint), skipToken: last && String(last.size) };
-    },
-    checkpointNow,
-    async proveInclusion(sequence, asked) {
-      const size = await coveredSize(asked, sequence + 1);
-      const row = await readRecord(database.read, sequence);
-      if (row === undefined) throw damaged(`record ${sequence} is missing`);
-      const hashes = await inclusionHashes(database, sequence, size);
-      return { sequence, size, leafHash: base64(row.leaf), hashes: hashes.map(base64), ...(await noteOf(size)) };
-    },
-    async proveConsistency(from, asked) {
-      if (from < 1) throw invalidQuery('from', 'Consistency begins with a log of one record or more.');
-      const to = await coveredSize(asked, from);
-      const hashes = await consistencyHashes(database, from, to);
-      return { from, to, hashes: hashes.map(base64), ...(await noteOf(to)) };
-    },
-    async verify(options = {}) {
-      // It reads everything: more than one at a time would only make all of them slower.
-      if (isVerifying) throw verificationRunning();
-      isVerifying = true;
-      try {
-        // Binds what the server remembers: rows that were altered since the last checkpoint do not agree with it.
-        await checkpointNow();
-        return await verifyAudit({ database, verifier, ...options });
-      } finally {
-        isVerifying = false;
-      }
-    },
-    export: (range = {}) => exportAudit({ database, verifier, ...range }),
-  };
-
   return {
     ...service,
     name: 'audit',
@@ -202,7 +91,7 @@ export function createAudit(deps: {
       await signed.lookBack();
       const swept = await sweepOpenIntents({ database, appender, clock }, settled);
       if (swept > 0) log.warn({ module: 'audit', count: swept }, 'operations of an earlier process ended unknown');
-      await checkpointNow();
+      await service.checkpointNow();
       ticking = tick();
     },
     stop() {
@@ -211,14 +100,6 @@ export function createAudit(deps: {
     },
   };
 }
-
-const base64 = (hash: Uint8Array) => Buffer.from(hash).toString('base64');
-
-const wireCheckpoint = (row: { size: number; time_ms: number; note: string }): AuditCheckpoint => ({
-  size: row.size,
-  time: new Date(row.time_ms).toISOString(),
-  note: row.note,
-});
 
 /** Sleeps; false when it was interrupted. */
 async function slept(clock: Clock, ms: number, signal: AbortSignal): Promise<boolean> {

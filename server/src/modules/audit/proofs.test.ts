@@ -8,10 +8,10 @@ import { createTree, verifyConsistency, verifyInclusion } from '#kernel/crypto/m
 import { openNote, parseVerifier } from '#kernel/crypto/signed-note';
 import { closeScanPool, tables } from '#kernel/database/database';
 import { Failure } from '#kernel/errors/failure';
-import { intentOf, openAudit } from './audit.fixture.ts';
 import type { AuditTables } from './audit.store.ts';
 import { verifyExport } from './index.ts';
 import { consistencyHashes, inclusionHashes, prefixHashes } from './proofs.ts';
+import { intentOf, openAudit } from './testing/fixture.ts';
 
 after(() => closeScanPool());
 

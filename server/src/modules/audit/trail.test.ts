@@ -12,8 +12,8 @@ import { generateSigningKey } from '#kernel/crypto/signing';
 import { closeScanPool, openDatabase } from '#kernel/database/database';
 import { Failure } from '#kernel/errors/failure';
 import { failNth } from '#kernel/files/faults';
-import { databaseKey, folderFor, intentOf, openAudit, vaultId } from './audit.fixture.ts';
 import { auditMigrations, verifyAudit } from './index.ts';
+import { databaseKey, folderFor, intentOf, openAudit, vaultId } from './testing/fixture.ts';
 
 after(() => closeScanPool());
 
@@ -256,7 +256,7 @@ test('a process that is killed under load leaves a log that verifies, with every
   const path = join(folder, 'audit.db');
   const signer = generateSigningKey();
   for (let round = 0; round < 3; round++) {
-    const child = spawn(process.execPath, [join(import.meta.dirname, 'audit.load.ts')], {
+    const child = spawn(process.execPath, [join(import.meta.dirname, 'testing', 'load.ts')], {
       stdio: ['pipe', 'pipe', 'inherit'],
     });
     child.stdin.end(

@@ -10,10 +10,10 @@ import { generateSigningKey } from '#kernel/crypto/signing';
 import { closeScanPool, openDatabase, tables } from '#kernel/database/database';
 import { Failure } from '#kernel/errors/failure';
 import { silentLog } from '#kernel/log/log';
-import { databaseKey, folderFor, intentOf, openAudit } from './audit.fixture.ts';
 import type { AuditTables } from './audit.store.ts';
 import { auditMigrations, readCheckpointFile, verifyAudit } from './index.ts';
 import { columnsOf, decodeRecord, encodeRecord } from './record.ts';
+import { databaseKey, folderFor, intentOf, openAudit } from './testing/fixture.ts';
 
 after(() => closeScanPool());
 

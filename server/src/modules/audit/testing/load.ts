@@ -6,8 +6,8 @@ import { systemClock } from '#kernel/clock/clock';
 import { importSigningKey } from '#kernel/crypto/signing';
 import { openDatabase } from '#kernel/database/database';
 import { silentLog } from '#kernel/log/log';
-import { intentOf } from './audit.fixture.ts';
-import { auditMigrations, createAudit } from './index.ts';
+import { auditMigrations, createAudit } from '../index.ts';
+import { intentOf } from './fixture.ts';
 
 const given = JSON.parse(await text(process.stdin)) as { path: string; key: number[]; signer: string };
 const database = await openDatabase({
