@@ -33,19 +33,20 @@ export const sandboxLimits = Type.Object({
 });
 export type SandboxLimits = Static<typeof sandboxLimits>;
 
-export const endReasons = [
-  'exited',
-  'signal',
-  'timeout',
-  'memory',
-  'stopped',
-  'policy',
-  'setup_failed',
-  'upload_failed',
-  'init_failed',
-  'crashed',
-] as const;
-export type EndReason = (typeof endReasons)[number];
+/** How work ended; see the sandbox's own description. */
+export const endReason = Type.Union([
+  Type.Literal('exited'),
+  Type.Literal('signal'),
+  Type.Literal('timeout'),
+  Type.Literal('memory'),
+  Type.Literal('stopped'),
+  Type.Literal('policy'),
+  Type.Literal('setup_failed'),
+  Type.Literal('upload_failed'),
+  Type.Literal('init_failed'),
+  Type.Literal('crashed'),
+]);
+export type EndReason = Static<typeof endReason>;
 
 /** One line on the agent's standard input. It holds a secret: never an argument, never the environment. */
 export const agentEnrolment = Type.Object({
@@ -109,7 +110,11 @@ export const agentItem = Type.Object({
   fence: seq,
   label: Type.String(),
   /** For the runner, tokens included. */
-  document: Type.Object({ port: Type.Integer(), job: Type.Optional(Type.Object({})), score: Type.Optional(Type.Object({})) }),
+  document: Type.Object({
+    port: Type.Integer(),
+    job: Type.Optional(Type.Object({})),
+    score: Type.Optional(Type.Object({})),
+  }),
   limits: sandboxLimits,
   scratchBytes: bytes(1024 * 1024),
 });
@@ -141,7 +146,7 @@ export const agentEvent = Type.Union([
   Type.Object(
     {
       type: Type.Literal('finished'),
-      reason: Type.Union(endReasons.map((reason) => Type.Literal(reason))),
+      reason: endReason,
       exitCode: Type.Union([Type.Integer({ minimum: -1, maximum: 255 }), Type.Null()]),
       message: Type.Optional(Type.String({ maxLength: 4000 })),
     },

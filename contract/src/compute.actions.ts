@@ -1,8 +1,8 @@
 // Actions of compute beside those derived from the type `…/workspaces/computes`: what an agent may do, at `/agents/{agent}`
 // and nowhere else. No role holds them; an agent's token lists them.
 
-import { actionsOfType } from './resources.actions.ts';
 import { data } from './action.ts';
+import { actionsOfType } from './resources.actions.ts';
 
 export const computesType = 'Microsoft.MachineLearningServices/workspaces/computes';
 

@@ -78,11 +78,19 @@ export const computeProperties = Type.Union([
 ]);
 
 export const nodeStates = ['idle', 'running', 'preparing', 'unusable', 'leaving', 'preempted'] as const;
-export type NodeState = (typeof nodeStates)[number];
+export const nodeState = Type.Union([
+  Type.Literal('idle'),
+  Type.Literal('running'),
+  Type.Literal('preparing'),
+  Type.Literal('unusable'),
+  Type.Literal('leaving'),
+  Type.Literal('preempted'),
+]);
+export type NodeState = Static<typeof nodeState>;
 
 export const computeNode = Type.Object({
   nodeId: Type.String(),
-  nodeState: Type.Union(nodeStates.map((state) => Type.Literal(state))),
+  nodeState,
   /** The job that the node runs. */
   runId: Type.Optional(Type.String()),
   privateIpAddress: Type.Null(),

@@ -1,0 +1,255 @@
+// Compute targets as a resource kind. AmlCompute only: a cluster of nodes that are sandboxes on the machines of this
+// installation. Nothing of a cluster is a secret; what it would mean to log in to a node is not served, and says so.
+
+import {
+  type AmlComputeProperties,
+  type ComputeNode,
+  computeLimits,
+  computeNodes,
+  computeProperties,
+  type NodeState,
+  nodeStates,
+} from '@strongroom/contract/compute';
+import { computesType } from '@strongroom/contract/compute.actions';
+import type { Database } from '#kernel/database/database';
+import { accessed, activity, json } from '#kernel/http/route';
+import { idKey, parseResourceId } from '#kernel/ids/ids';
+import type { Draft, Properties, Resource, ResourceKind } from '#resources';
+import type { Agents } from './agents.ts';
+import { deleteCluster, putCluster, type StoredCluster } from './clusters.store.ts';
+import type { Clusters, Node } from './clusters.ts';
+import type { Desk } from './desk.ts';
+import { readDurationSeconds } from './duration.ts';
+import { errors } from './errors.ts';
+import type { WorkService } from './work.service.ts';
+
+type Scale = { readonly min: number; readonly max: number; readonly idle: string; readonly idleSeconds: number };
+
+export function createComputesKind(deps: {
+  readonly database: Database;
+  readonly clusters: Clusters;
+  readonly agents: Agents;
+  readonly desk: Desk;
+  readonly work: Pick<WorkService, 'clear'>;
+}): ResourceKind {
+  const { database, clusters, agents, desk, work } = deps;
+
+  async function keep(resource: Resource): Promise<undefined> {
+    const { min, max, idleSeconds } = scaleOf(resource.properties);
+    const stored: StoredCluster = {
+      key: idKey(resource.id),
+      id: resource.id,
+      minNodes: min,
+      maxNodes: max,
+      idleSeconds,
+    };
+    await database.write((tx) => putCluster(tx, stored));
+    clusters.put(stored);
+    desk.changed();
+    return undefined;
+  }
+
+  function stateOf(node: Node, leaving: boolean): NodeState {
+    if (node.workId !== undefined) {
+      if (leaving) return 'leaving';
+      return desk.items.get(node.workId)?.state === 'running' ? 'running' : 'preparing';
+    }
+    const { state } = agents.readiness();
+    return state === 'ready' ? 'idle' : state === 'unavailable' ? 'unusable' : 'preparing';
+  }
+
+  function nodesOf(id: string): readonly ComputeNode[] {
+    const cluster = clusters.find(idKey(id));
+    return (cluster?.nodes ?? []).map((node) => {
+      const subject = node.workId === undefined ? undefined : desk.items.get(node.workId)?.spec.subject;
+      return {
+        nodeId: node.id,
+        nodeState: stateOf(node, cluster?.leaving === true),
+        ...(subject === undefined ? {} : { runId: parseResourceId(subject).name }),
+        privateIpAddress: null,
+        publicIpAddress: null,
+        port: null,
+      };
+    });
+  }
+
+  /** Counts as they are at this moment: they are of the cluster's nodes, not of the resource. */
+  function allocation(id: string): Properties {
+    const cluster = clusters.find(idKey(id));
+    const nodes = nodesOf(id);
+    const counts = Object.fromEntries(
+      nodeStates.map((state) => [`${state}NodeCount`, nodes.filter(({ nodeState }) => nodeState === state).length]),
+    );
+    const waiting = [...desk.items.values()].filter(
+      ({ spec, state }) => state === 'queued' && spec.computeId !== undefined && idKey(spec.computeId) === idKey(id),
+    );
+    const busy = cluster?.nodes.filter(({ workId }) => workId !== undefined).length ?? 0;
+    const wanted = Math.min(busy + waiting.length, cluster?.stored.maxNodes ?? 0);
+    const target = cluster?.leaving ? 0 : Math.max(nodes.length, wanted);
+    return {
+      allocationState: target === nodes.length ? 'Steady' : 'Resizing',
+      allocationStateTransitionTime: new Date(cluster?.changedAtMs ?? 0).toISOString(),
+      errors: null,
+      currentNodeCount: nodes.length,
+      targetNodeCount: target,
+      nodeStateCounts: counts,
+    };
+  }
+
+  function provisioningErrors(): readonly unknown[] | null {
+    const readiness = agents.readiness();
+    const failure =
+      readiness.state === 'unavailable'
+        ? errors.noSandbox(readiness.reason, readiness.remedy)
+        : readiness.state === 'none'
+          ? errors.noAgent()
+          : undefined;
+    return failure === undefined ? null : [{ error: { code: failure.code, message: failure.message } }];
+  }
+
+  return {
+    type: computesType,
+    title: 'compute target',
+    namePattern: /^[a-zA-Z](?![a-zA-Z0-9-]*-\d+$)[a-zA-Z0-9-]{2,23}$/,
+    nameRule:
+      'it begins with a letter, has 3 to 24 letters, digits and hyphens, and does not end in a hyphen followed by digits',
+    properties: computeProperties,
+    unserved: [
+      'properties.virtualMachineImage',
+      'properties.isolatedNetwork',
+      'properties.userAccountCredentials',
+      'properties.subnet',
+      'properties.remoteLoginPortPublicAccess',
+      'properties.enableNodePublicIp',
+      'properties.propertyBag',
+    ],
+    location: 'optional',
+    identity: true,
+    longRunning: true,
+
+    normalise(draft, existing) {
+      const given = innerOf(draft.properties);
+      const before = existing && innerOf(existing.properties);
+      const scale = given.scaleSettings ?? before?.scaleSettings;
+      return {
+        computeType: draft.properties['computeType'],
+        description: draft.properties['description'],
+        disableLocalAuth: draft.properties['disableLocalAuth'] ?? existing?.properties['disableLocalAuth'] ?? true,
+        resourceId: draft.properties['resourceId'],
+        properties: {
+          osType: given.osType ?? before?.osType ?? 'Linux',
+          vmSize: given.vmSize ?? before?.vmSize ?? 'Standard_DS3_v2',
+          vmPriority: given.vmPriority ?? before?.vmPriority ?? 'Dedicated',
+          ...(scale === undefined ? {} : { scaleSettings: { minNodeCount: 0, ...scale } }),
+        },
+      };
+    },
+
+    async validate(_grant, draft, existing, id) {
+      checkContent(draft);
+      const { min, max } = scaleOf(draft.properties);
+      if (max > clusters.nodesMax)
+        throw errors.quota(
+          `A cluster of ${max} nodes is more than the ${clusters.nodesMax} that this installation has for all clusters together. Ask for at most ${clusters.nodesMax}, or let an operator raise agent.maxNodes.`,
+        );
+      const left = clusters.nodesMax - clusters.reservedBeside(idKey(id));
+      if (min > left)
+        throw errors.quota(
+          `${min} nodes cannot always be kept: other clusters keep so many of the ${clusters.nodesMax} nodes of this installation that ${left} are left. Ask for a smaller minNodeCount, or lower theirs.`,
+        );
+      if (existing) checkUnchanged(draft, existing);
+    },
+
+    create: (_grant, resource) => keep(resource),
+    update: (_grant, resource) => keep(resource),
+
+    async remove(_grant, resource) {
+      const key = idKey(resource.id);
+      clusters.leave(key);
+      await work.clear(resource.id, 'The compute cluster was deleted.');
+      await database.write((tx) => deleteCluster(tx, key));
+      clusters.remove(key);
+    },
+
+    view: (resource) => ({
+      computeType: 'AmlCompute',
+      computeLocation: resource.location ?? null,
+      description: resource.properties['description'] ?? null,
+      createdOn: resource.systemData.createdAt,
+      modifiedOn: resource.systemData.lastModifiedAt,
+      resourceId: null,
+      provisioningErrors: provisioningErrors(),
+      isAttachedCompute: false,
+      disableLocalAuth: resource.properties['disableLocalAuth'] ?? true,
+      properties: {
+        ...innerOf(resource.properties),
+        scaleSettings: scaleView(resource.properties),
+        ...allocation(resource.id),
+      },
+    }),
+
+    actions: [
+      {
+        name: 'listNodes',
+        summary: 'Lists the nodes of a cluster, each with what it does.',
+        audit: accessed('computeName'),
+        responses: { 200: computeNodes },
+        handle: async (_grant, resource) => json(200, { nodes: nodesOf(resource.id) }),
+      },
+    ],
+    audit: { write: activity('computeName', 'properties.computeType', 'properties.properties.vmSize') },
+  };
+}
+
+/** The inner properties of a draft or a stored cluster: checked by the schema before they come here. */
+const innerOf = (properties: Properties): AmlComputeProperties =>
+  (properties['properties'] as AmlComputeProperties | undefined) ?? {};
+
+function scaleOf(properties: Properties): Scale {
+  const scale = innerOf(properties).scaleSettings;
+  const idle = scale?.nodeIdleTimeBeforeScaleDown ?? `PT${computeLimits.idleSecondsDefault}S`;
+  return {
+    min: scale?.minNodeCount ?? 0,
+    max: scale?.maxNodeCount ?? 0,
+    idle,
+    idleSeconds: readDurationSeconds(idle) ?? computeLimits.idleSecondsDefault,
+  };
+}
+
+const scaleView = (properties: Properties) => {
+  const { min, max, idle } = scaleOf(properties);
+  return { minNodeCount: min, maxNodeCount: max, nodeIdleTimeBeforeScaleDown: idle };
+};
+
+function checkContent({ properties }: Draft): void {
+  const computeType = properties['computeType'];
+  if (computeType !== 'AmlCompute') throw errors.notServed(String(computeType));
+  const { osType, scaleSettings } = innerOf(properties);
+  if (typeof properties['resourceId'] === 'string')
+    throw errors.wrong('resourceId', 'An AmlCompute cluster is made here; it has no properties.resourceId to attach.');
+  if (osType === 'Windows') throw errors.wrong('properties.osType', 'Nodes run Linux. Set osType to Linux.');
+  if (scaleSettings === undefined)
+    throw errors.wrong(
+      'properties.scaleSettings',
+      'properties.properties.scaleSettings is required: say at least maxNodeCount.',
+    );
+  const { min, max, idle } = scaleOf(properties);
+  if (min > max)
+    throw errors.wrong(
+      'properties.scaleSettings.minNodeCount',
+      `minNodeCount ${min} is more than maxNodeCount ${max}.`,
+    );
+  const seconds = readDurationSeconds(idle);
+  if (seconds === undefined || seconds > computeLimits.idleSecondsMax)
+    throw errors.wrong(
+      'properties.scaleSettings.nodeIdleTimeBeforeScaleDown',
+      'nodeIdleTimeBeforeScaleDown is an ISO 8601 duration of at most 7 days, for example PT5M.',
+    );
+}
+
+function checkUnchanged(draft: Draft, existing: Resource): void {
+  const asked = innerOf(draft.properties);
+  const before = innerOf(existing.properties);
+  for (const name of ['vmSize', 'vmPriority'] as const)
+    if (asked[name]?.toLowerCase() !== before[name]?.toLowerCase()) throw errors.unchangeable(`properties.${name}`);
+}

@@ -1,0 +1,244 @@
+// Between queue and agents: what an agent gets to do when it polls, and what it reports. A poll is answered at once when there
+// is something to say; otherwise it waits, so that work begins the moment it is submitted. What the agent says that it holds
+// is compared with what it should hold, in both directions: a lost answer is given again, a lost lease is ended.
+
+import {
+  type AgentEvent,
+  type AgentEventsRequest,
+  type AgentItem,
+  type AgentPollAnswer,
+  agentLimits,
+  type HeldItem,
+} from '@strongroom/contract/agent';
+import type { Clock } from '#kernel/clock/clock';
+import type { Database } from '#kernel/database/database';
+import { asFailure, Failure } from '#kernel/errors/failure';
+import { idKey } from '#kernel/ids/ids';
+import type { Log } from '#kernel/log/log';
+import type { Session } from './agents.ts';
+import type { Clusters } from './clusters.ts';
+import type { Desk, Item } from './desk.ts';
+import { errors } from './errors.ts';
+import { leaseWork, markRunning } from './work.store.ts';
+import type { WorkDocument, WorkEvent } from './work.ts';
+
+export type Dispatch = {
+  poll(session: Session, held: readonly HeldItem[], signal: AbortSignal): Promise<AgentPollAnswer>;
+  /** Answers the number of the last event that the owner has taken. */
+  report(session: Session, id: string, request: Omit<AgentEventsRequest, 'session'>): Promise<number>;
+  /** Everything that the session held is lost; each owner is told once. */
+  lose(session: Session): Promise<void>;
+  /** Lets polls answer for which a token is due. */
+  remind(): void;
+  /** Ends every waiting poll, for a stop. */
+  release(): void;
+};
+
+/** Scoring sandboxes of one machine, which belong to no cluster. */
+const scoringMax = 64;
+const renewAgainMs = 10_000;
+
+export function createDispatch(deps: {
+  readonly database: Database;
+  readonly clock: Clock;
+  readonly log: Log;
+  readonly clusters: Clusters;
+  readonly desk: Desk;
+}): Dispatch {
+  const { database, clock, log, clusters, desk } = deps;
+  const polls = new Map<string, () => void>();
+  let stopping = false;
+  const wakeAll = () => {
+    for (const wake of polls.values()) wake();
+  };
+  desk.onChange(wakeAll);
+
+  /** Waits for a change, the end of the poll's time, or the end of its connection. */
+  async function wait(session: Session, signal: AbortSignal): Promise<void> {
+    // A newer poll of the same agent takes the place of an older one, whose connection is gone.
+    polls.get(session.id)?.();
+    const over = new AbortController();
+    const woken = new Promise<void>((resolve) => {
+      const wake = () => {
+        if (polls.get(session.id) === wake) polls.delete(session.id);
+        over.abort();
+        resolve();
+      };
+      polls.set(session.id, wake);
+      signal.addEventListener('abort', wake, { once: true });
+    });
+    await Promise.race([woken, clock.sleep(agentLimits.pollSeconds * 1000, over.signal).catch(() => undefined)]);
+    polls.get(session.id)?.();
+  }
+
+  const heldBy = (session: Session) => [...desk.items.values()].filter((item) => item.session === session);
+
+  function mayStart(item: Item): boolean {
+    const { computeId, id } = item.spec;
+    if (computeId !== undefined) return clusters.take(idKey(computeId), id);
+    const scoring = [...desk.items.values()].filter(
+      ({ spec, state }) => spec.computeId === undefined && state !== 'queued',
+    );
+    return scoring.length < scoringMax;
+  }
+
+  /** Takes from the queue what may run now, in order; what waits for its cluster does not hold up the others. */
+  function take(session: Session, room: number): readonly Item[] {
+    if (!session.sandbox.available) return [];
+    const taken: Item[] = [];
+    for (const item of desk.items.values()) {
+      if (taken.length >= room) break;
+      if (item.state !== 'queued' || item.ending || !mayStart(item)) continue;
+      item.state = 'leased';
+      item.session = session;
+      item.fence += 1;
+      item.lastSeq = 0;
+      taken.push(item);
+    }
+    return taken;
+  }
+
+  /** The document of a leased item, secrets included; undefined when the item ended instead. */
+  async function start(session: Session, item: Item, isNew: boolean): Promise<AgentItem | undefined> {
+    const { spec, fence } = item;
+    const lease = { agent: session.agent, session: session.id, fence };
+    const [leased, made] = await Promise.allSettled([
+      isNew ? database.write((tx) => leaseWork(tx, spec.id, lease, clock.epochMs())) : true,
+      documentOf(item),
+    ]);
+    if (leased.status === 'rejected') {
+      await desk.inLane(item, () => desk.end(item, unprepared(leased.reason)));
+      return undefined;
+    }
+    if (made.status === 'rejected') {
+      log.warn({ module: 'compute', job: spec.label, error: made.reason }, 'the document of work could not be made');
+      await desk.inLane(item, () => desk.end(item, unprepared(made.reason)));
+      return undefined;
+    }
+    // Lost while the document was made: nobody may start it under this fence.
+    if (!leased.value || item.ending || item.session !== session || item.fence !== fence) return undefined;
+    const { document, limits, scratchBytes, tokenTtlSeconds } = made.value;
+    // A third of its life, so that one lost renewal does no harm.
+    const everyMs = Math.max(1, Math.floor(tokenTtlSeconds / 3)) * 1000;
+    item.renewal = { atMs: clock.epochMs() + everyMs, everyMs };
+    return { id: spec.id, kind: spec.kind, fence, label: spec.label, document, limits, scratchBytes };
+  }
+
+  const documentOf = async (item: Item): Promise<WorkDocument> =>
+    desk.ownerOf(item.spec).documentOf(item.spec, item.fence);
+
+  async function tokensFor(items: readonly Item[]): Promise<AgentPollAnswer['tokens']> {
+    const tokens: { id: string; fence: number; token: string }[] = [];
+    for (const { spec, fence, renewal } of items) {
+      const owner = desk.ownerOf(spec);
+      if (renewal === undefined || owner.renewToken === undefined || renewal.atMs > clock.epochMs()) continue;
+      try {
+        renewal.atMs = clock.epochMs() + renewal.everyMs;
+        tokens.push({ id: spec.id, fence, token: await owner.renewToken(spec) });
+      } catch (error) {
+        renewal.atMs = clock.epochMs() + renewAgainMs;
+        log.warn({ module: 'compute', job: spec.label, error }, 'the token of running work was not renewed');
+      }
+    }
+    return tokens;
+  }
+
+  async function orders(session: Session, held: readonly HeldItem[]): Promise<AgentPollAnswer> {
+    const has = new Map(held.map((one) => [one.id, one]));
+    const mine = heldBy(session);
+    const stop: { id: string; fence: number; graceSeconds: number }[] = [];
+    for (const { id, fence, stopGraceSeconds } of held) {
+      const item = desk.items.get(id);
+      if (item?.session !== session || item.fence !== fence) {
+        if (stopGraceSeconds !== 0) stop.push({ id, fence, graceSeconds: 0 });
+      } else if (item.stopGraceSeconds !== undefined && item.stopGraceSeconds !== stopGraceSeconds)
+        stop.push({ id, fence, graceSeconds: item.stopGraceSeconds });
+    }
+    const missing = mine.filter(({ spec, fence }) => has.get(spec.id)?.fence !== fence);
+    const room = agentLimits.held - held.length - missing.length;
+    const started = await Promise.all([
+      ...missing.map((item) => start(session, item, false)),
+      ...take(session, room).map((item) => start(session, item, true)),
+    ]);
+    const tokens = await tokensFor(mine.filter(({ spec }) => has.has(spec.id)));
+    return { start: started.filter((one) => one !== undefined), stop, tokens };
+  }
+
+  /** Within the item's lane. */
+  async function apply(item: Item, event: AgentEvent): Promise<void> {
+    if (event.type === 'finished') {
+      const { reason, exitCode, message } = event;
+      await desk.end(item, { type: 'finished', reason, exitCode, message });
+      return;
+    }
+    if (event.type === 'output' && Buffer.byteLength(event.text) > agentLimits.outputBytes)
+      throw errors.outputTooLong(agentLimits.outputBytes);
+    await told(item, event);
+    if (event.type === 'ready') item.ready = true;
+    if ((event.type === 'running' || event.type === 'ready') && item.state === 'leased') {
+      item.state = 'running';
+      const { spec, fence, lastSeq } = item;
+      // Not awaited: a crash makes leased and running work alike lost, so output need not wait for the disk.
+      database
+        .write((tx) => markRunning(tx, spec.id, fence, lastSeq + 1))
+        .catch((error: unknown) => log.warn({ module: 'compute', job: spec.label, error }, 'a state was not stored'));
+    }
+  }
+
+  async function told(item: Item, event: WorkEvent): Promise<void> {
+    try {
+      await desk.ownerOf(item.spec).onEvent(item.spec, event);
+    } catch (thrown) {
+      throw new Failure({
+        kind: 'unavailable',
+        code: 'EventNotTaken',
+        message: 'The owner of this work could not take the event. Send it again.',
+        retryAfterSeconds: 1,
+        cause: asFailure(thrown),
+      });
+    }
+  }
+
+  return {
+    async poll(session, held, signal) {
+      const first = await orders(session, held);
+      if (!isEmpty(first) || stopping || signal.aborted) return first;
+      await wait(session, signal);
+      // Nobody would read the answer, and what is handed out now would have to be handed out again.
+      return stopping || signal.aborted ? first : orders(session, held);
+    },
+    async report(session, id, { fence, events }) {
+      const item = desk.items.get(id);
+      if (item === undefined) throw errors.leaseLost();
+      return desk.inLane(item, async () => {
+        for (const { seq, event } of events) {
+          if (item.session !== session || item.fence !== fence || item.ending) throw errors.leaseLost();
+          if (seq <= item.lastSeq) continue;
+          if (seq !== item.lastSeq + 1) throw errors.eventsMissing(item.lastSeq + 1);
+          await apply(item, event);
+          item.lastSeq = seq;
+          if (event.type === 'finished') break;
+        }
+        return item.lastSeq;
+      });
+    },
+    async lose(session) {
+      await Promise.all(heldBy(session).map((item) => desk.inLane(item, () => desk.end(item, { type: 'lost' }))));
+    },
+    remind() {
+      const now = clock.epochMs();
+      for (const { session, renewal } of desk.items.values())
+        if (session !== undefined && renewal !== undefined && renewal.atMs <= now) polls.get(session.id)?.();
+    },
+    release() {
+      stopping = true;
+      wakeAll();
+    },
+  };
+}
+
+const isEmpty = (answer: AgentPollAnswer): boolean =>
+  answer.start.length === 0 && answer.stop.length === 0 && answer.tokens.length === 0;
+
+const unprepared = (thrown: unknown) =>
+  ({ type: 'finished', reason: 'setup_failed', exitCode: null, message: asFailure(thrown).message }) as const;

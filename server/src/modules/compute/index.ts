@@ -1,0 +1,161 @@
+// The door of compute: where work runs. Gives compose the kind of compute targets, the protocol of agents and the agent of
+// this machine; gives jobs and endpoints `work`. It knows nothing of what the work is.
+
+import type { Tokens } from '#identity';
+import type { Clock } from '#kernel/clock/clock';
+import type { Database } from '#kernel/database/database';
+import type { Log } from '#kernel/log/log';
+import type { Module } from '#kernel/module';
+import type { ResourceKind } from '#resources';
+import { agentRoutes } from './agent.routes.ts';
+import { createAgentSurface } from './agent.surface.ts';
+import { createAgents, type Readiness } from './agents.ts';
+import { allClusters } from './clusters.store.ts';
+import { createClusters } from './clusters.ts';
+import { createComputesKind } from './computes.kind.ts';
+import { createDesk } from './desk.ts';
+import { createDispatch } from './dispatch.service.ts';
+import { computeTables } from './migrations/0001-work.ts';
+import { createEmbeddedAgent, type EmbeddedAgent } from './supervisor.ts';
+import { createWork } from './work.service.ts';
+import type { Work } from './work.ts';
+
+export type { Readiness } from './agents.ts';
+export { computeTables } from './migrations/0001-work.ts';
+export type {
+  EndReason,
+  SandboxLimits,
+  Work,
+  WorkDocument,
+  WorkEvent,
+  WorkKind,
+  WorkOwner,
+  WorkSpec,
+  WorkState,
+} from './work.ts';
+
+export type AgentPlace = {
+  /** `https://localhost:8443`: what the agent calls, by a name in the server's certificate. */
+  readonly url: string;
+  readonly caPem: string;
+  /** Names besides localhost that lead to the server from inside a sandbox. */
+  readonly hostNames: readonly string[];
+};
+
+export type Compute = Module & {
+  readonly work: Work;
+  readonly kinds: readonly ResourceKind[];
+  /** Whether work could run now, and what to do when it could not. */
+  readiness(): Readiness;
+  /** Once the server listens: starts the agent of this machine, when there is a command for it. */
+  startAgent(place: AgentPlace): void;
+  /** Before the server stops listening: ends the agent and what it runs, and lets its polls go. */
+  stopAgent(): Promise<void>;
+  agentPid(): number | undefined;
+};
+
+const clustersMax = 10_000;
+const sweepMs = 5_000;
+const forgetMs = 3_600_000;
+const embedded = 'local';
+
+export function createCompute(deps: {
+  /** The control database, migrated with `computeTables`. */
+  readonly database: Database;
+  readonly clock: Clock;
+  readonly log: Log;
+  readonly tokens: Pick<Tokens, 'issueToken' | 'verifyToken'>;
+  readonly tenantId: () => string;
+  /** Nodes of all clusters together. */
+  readonly maxNodes: number;
+  /** Program and arguments of the agent; undefined: this installation runs none of its own. */
+  readonly agentCommand: readonly [string, ...string[]] | undefined;
+}): Compute {
+  const { database, clock, log } = deps;
+  const clusters = createClusters({ clock, nodesMax: deps.maxNodes });
+  const agents = createAgents(deps);
+  const desk = createDesk({ database, clock, log, clusters });
+  const work = createWork({ database, clock, clusters, agents, desk });
+  const dispatch = createDispatch({ database, clock, log, clusters, desk });
+  const stopping = new AbortController();
+  const sweeping: { done: Promise<void> } = { done: Promise.resolve() };
+  let agent: EmbeddedAgent | undefined;
+
+  /** What nobody calls for: silent agents, idle nodes, tokens that end, owners that were not told. */
+  async function sweep(): Promise<void> {
+    for (const session of agents.silent()) {
+      log.warn({ module: 'compute', node: session.agent }, 'an agent was not heard of; what it held is lost');
+      agents.end(session);
+      await dispatch.lose(session);
+    }
+    clusters.scaleDown();
+    dispatch.remind();
+    await desk.tellUntold();
+  }
+
+  async function sweepOn(): Promise<void> {
+    let forgottenMs = 0;
+    while (!stopping.signal.aborted) {
+      try {
+        await sweep();
+        if (clock.epochMs() - forgottenMs > forgetMs) {
+          forgottenMs = clock.epochMs();
+          await desk.forgetOld();
+        }
+      } catch (error) {
+        log.error({ module: 'compute', error }, 'the sweep of work failed');
+      }
+      await clock.sleep(sweepMs, stopping.signal).catch(() => undefined);
+    }
+  }
+
+  async function gone(): Promise<void> {
+    const session = agents.dismiss(embedded);
+    // At a stop the rows stay as they are: the next start finds them, when owners can be told again.
+    if (session && !stopping.signal.aborted) await dispatch.lose(session);
+  }
+
+  async function stopAgent(): Promise<void> {
+    stopping.abort();
+    dispatch.release();
+    await agent?.stop();
+  }
+
+  return {
+    name: 'compute',
+    surfaces: [createAgentSurface(agents.scheme)],
+    routes: agentRoutes({ agents, dispatch }),
+    migrations: computeTables,
+    kinds: [createComputesKind({ database, clusters, agents, desk, work })],
+    work,
+    readiness: agents.readiness,
+    async start() {
+      for (const cluster of await allClusters(database.read, clustersMax)) clusters.put(cluster);
+      work.countFrom(await desk.load());
+      // Enrolled before it is started, so that what is submitted at once waits for it.
+      if (deps.agentCommand !== undefined) await agents.enrol(embedded);
+      sweeping.done = sweepOn();
+    },
+    startAgent({ url, caPem, hostNames }) {
+      const command = deps.agentCommand;
+      if (command === undefined || agent !== undefined) return;
+      agent = createEmbeddedAgent({
+        command,
+        agent: embedded,
+        url,
+        caPem,
+        hostNames,
+        enrol: () => agents.enrol(embedded),
+        gone,
+        clock,
+        log,
+      });
+    },
+    stopAgent,
+    agentPid: () => agent?.pid(),
+    async stop() {
+      await stopAgent();
+      await sweeping.done;
+    },
+  };
+}

@@ -1,0 +1,206 @@
+// Rows of work: who holds what under which fence. SQL and nothing else. Every statement that ends work names the states that it
+// may leave, so that work ends once whoever says so first. Times are milliseconds since 1970.
+
+import { type Tx, tables } from '#kernel/database/database';
+import type { EndReason, WorkKind, WorkSpec, WorkState } from './work.ts';
+
+type WorkRow = {
+  id: string;
+  number: number;
+  kind: WorkKind;
+  workspace_id: string;
+  compute_id: string | null;
+  subject: string;
+  label: string;
+  state: WorkState;
+  agent: string | null;
+  session: string | null;
+  fence: number;
+  last_seq: number;
+  reason: EndReason | null;
+  exit_code: number | null;
+  told: number;
+  created_at: number;
+  leased_at: number | null;
+  ended_at: number | null;
+};
+type WorkTables = { compute_work: WorkRow };
+
+export type StoredWork = {
+  readonly spec: WorkSpec;
+  readonly number: number;
+  readonly state: WorkState;
+  readonly fence: number;
+  readonly reason: EndReason | null;
+  readonly exitCode: number | null;
+};
+
+const columns = [
+  'id',
+  'number',
+  'kind',
+  'workspace_id',
+  'compute_id',
+  'subject',
+  'label',
+  'state',
+  'fence',
+  'reason',
+  'exit_code',
+] as const;
+
+const storedOf = (row: Pick<WorkRow, (typeof columns)[number]>): StoredWork => ({
+  spec: {
+    id: row.id,
+    kind: row.kind,
+    workspaceId: row.workspace_id,
+    computeId: row.compute_id ?? undefined,
+    subject: row.subject,
+    label: row.label,
+  },
+  number: row.number,
+  state: row.state,
+  fence: row.fence,
+  reason: row.reason,
+  exitCode: row.exit_code,
+});
+
+export async function insertWork(tx: Tx, spec: WorkSpec, number: number, nowMs: number): Promise<void> {
+  await tables<WorkTables>(tx)
+    .insertInto('compute_work')
+    .values({
+      id: spec.id,
+      number,
+      kind: spec.kind,
+      workspace_id: spec.workspaceId,
+      compute_id: spec.computeId ?? null,
+      subject: spec.subject,
+      label: spec.label,
+      state: 'queued',
+      agent: null,
+      session: null,
+      fence: 0,
+      last_seq: 0,
+      reason: null,
+      exit_code: null,
+      told: 1,
+      created_at: nowMs,
+      leased_at: null,
+      ended_at: null,
+    })
+    .execute();
+}
+
+export async function findWork(tx: Tx, id: string): Promise<StoredWork | undefined> {
+  const row = await tables<WorkTables>(tx)
+    .selectFrom('compute_work')
+    .select(columns)
+    .where('id', '=', id)
+    .executeTakeFirst();
+  return row && storedOf(row);
+}
+
+/** In the order in which it was submitted. */
+export async function queuedWork(tx: Tx, limit: number): Promise<readonly StoredWork[]> {
+  const rows = await tables<WorkTables>(tx)
+    .selectFrom('compute_work')
+    .select(columns)
+    .where('state', '=', 'queued')
+    .orderBy('number')
+    .limit(limit)
+    .execute();
+  return rows.map(storedOf);
+}
+
+/** Ended, and its owner was not told yet. */
+export async function untoldWork(tx: Tx, limit: number): Promise<readonly StoredWork[]> {
+  const rows = await tables<WorkTables>(tx)
+    .selectFrom('compute_work')
+    .select(columns)
+    .where('told', '=', 0)
+    .orderBy('number')
+    .limit(limit)
+    .execute();
+  return rows.map(storedOf);
+}
+
+export async function lastNumber(tx: Tx): Promise<number> {
+  const row = await tables<WorkTables>(tx)
+    .selectFrom('compute_work')
+    .select(({ fn }) => fn.max('number').as('number'))
+    .executeTakeFirst();
+  return row?.number ?? 0;
+}
+
+export type Lease = { readonly agent: string; readonly session: string; readonly fence: number };
+
+export async function leaseWork(tx: Tx, id: string, lease: Lease, nowMs: number): Promise<boolean> {
+  const result = await tables<WorkTables>(tx)
+    .updateTable('compute_work')
+    .set({ ...lease, state: 'leased', last_seq: 0, leased_at: nowMs })
+    .where('id', '=', id)
+    .where('state', '=', 'queued')
+    .where('fence', '<', lease.fence)
+    .executeTakeFirst();
+  return result.numUpdatedRows === 1n;
+}
+
+export async function markRunning(tx: Tx, id: string, fence: number, lastSeq: number): Promise<void> {
+  await tables<WorkTables>(tx)
+    .updateTable('compute_work')
+    .set({ state: 'running', last_seq: lastSeq })
+    .where('id', '=', id)
+    .where('fence', '=', fence)
+    .where('state', '=', 'leased')
+    .execute();
+}
+
+export type Ending = {
+  readonly state: 'finished' | 'lost';
+  readonly fence: number;
+  readonly lastSeq: number;
+  readonly reason: EndReason | null;
+  readonly exitCode: number | null;
+};
+
+/** True for the one who ended it. */
+export async function endWork(tx: Tx, id: string, ending: Ending, nowMs: number): Promise<boolean> {
+  const result = await tables<WorkTables>(tx)
+    .updateTable('compute_work')
+    .set({
+      state: ending.state,
+      last_seq: ending.lastSeq,
+      reason: ending.reason,
+      exit_code: ending.exitCode,
+      told: 0,
+      ended_at: nowMs,
+    })
+    .where('id', '=', id)
+    .where('fence', '=', ending.fence)
+    .where('state', 'in', ['queued', 'leased', 'running'])
+    .executeTakeFirst();
+  return result.numUpdatedRows === 1n;
+}
+
+/** What agents of an earlier server process held: they died with it. Answers how many. */
+export async function loseHeldWork(tx: Tx, nowMs: number): Promise<number> {
+  const result = await tables<WorkTables>(tx)
+    .updateTable('compute_work')
+    .set({ state: 'lost', told: 0, ended_at: nowMs })
+    .where('state', 'in', ['leased', 'running'])
+    .executeTakeFirst();
+  return Number(result.numUpdatedRows);
+}
+
+export async function markTold(tx: Tx, id: string): Promise<void> {
+  await tables<WorkTables>(tx).updateTable('compute_work').set({ told: 1 }).where('id', '=', id).execute();
+}
+
+export async function forgetWork(tx: Tx, endedBeforeMs: number): Promise<void> {
+  await tables<WorkTables>(tx)
+    .deleteFrom('compute_work')
+    .where('state', 'in', ['finished', 'lost'])
+    .where('told', '=', 1)
+    .where('ended_at', '<', endedBeforeMs)
+    .execute();
+}
