@@ -11,7 +11,7 @@ import { accessTokenSeconds } from './access-claims.ts';
 import type { Attempts, Counted } from './attempts.ts';
 import { readRequested } from './audiences.ts';
 import type { OpenIdHost, Outcome, ProviderCall } from './openid.host.ts';
-import { openidScopes, paths } from './openid.provider.ts';
+import { askedOf, askedParameter, openidScopes, paths } from './openid.provider.ts';
 import type { Rate } from './rate.ts';
 
 export type Form = Readonly<Record<string, string>>;
@@ -118,7 +118,7 @@ export function createOAuth(deps: {
       if (access_token === undefined) throw new Error('the provider answered no access token');
 
       const account = context.oidc.account?.accountId;
-      const audience = asked ?? context.oidc.entities.AccessToken?.aud ?? audiences()[0] ?? '';
+      const audience = asked ?? askedOf(context) ?? context.oidc.entities.AccessToken?.aud ?? audiences()[0] ?? '';
       const now = Math.floor(clock.epochMs() / 1000);
       return {
         token_type: 'Bearer',
@@ -148,6 +148,7 @@ export function createOAuth(deps: {
         ['scope', userScope],
         ...resourcesFirst(requested.resource),
       ];
+      if (requested.asked !== undefined) parameters.push([askedParameter, requested.asked]);
       const { body } = await call(exchange, { method: 'POST', path: paths.device_authorization, parameters });
       const { device_code, user_code, expires_in } = body as {
         device_code: string;

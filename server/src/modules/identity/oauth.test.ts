@@ -346,7 +346,8 @@ test('a wrong password and a user that does not exist look the same', async () =
   assert.match(wrong.text, /The user name or the password is not right/);
 });
 
-const deviceForm = { client_id: publicClients.azureCli, scope: `${arm} openid profile offline_access` };
+const slashed = 'https://management.core.windows.net//.default';
+const deviceForm = { client_id: publicClients.azureCli, scope: `${slashed} openid profile offline_access` };
 
 test('the device flow: pending, confirmed in a browser, then a token; both spellings of the grant', async () => {
   for (const [grant, field] of [
@@ -379,7 +380,9 @@ test('the device flow: pending, confirmed in a browser, then a token; both spell
 
     const reply = await poll();
     assert.equal(reply.status, 200, reply.text);
-    assert.equal(decodeJwt(String(reply.body['access_token'])).aud, 'https://management.azure.com');
+    // The poll does not repeat the scope; clients look tokens up by the spelling that they began with.
+    assert.equal(decodeJwt(String(reply.body['access_token'])).aud, 'https://management.core.windows.net/');
+    assert.ok(String(reply.body['scope']).split(' ').includes(slashed));
     assert.equal(typeof reply.body['refresh_token'], 'string');
     assertOAuthError(await poll(), 400, 'invalid_grant', 70000);
   }

@@ -40,6 +40,9 @@ export const paths = {
   jwks: '/discovery/v2.0/keys',
 } as const;
 
+/** Carries the spelling of the resource from the begin of a device flow to its end, where clients do not repeat it. */
+export const askedParameter = 'strongroom_asked';
+
 const day = 86_400;
 export const openidScopes = ['openid', 'profile', 'offline_access'] as const;
 
@@ -96,6 +99,7 @@ export function createProvider(options: {
     adapter: (model: string) => records.adapter(model),
     jwks: { keys: [signingJwk as never] }, // the library declares a JWK type of its own; jose exported this one
     routes: paths,
+    extraParams: [askedParameter],
     scopes: [...openidScopes],
     claims: { openid: ['sub', 'oid', 'tid'], profile: ['name', 'preferred_username', 'upn', 'unique_name'] },
     // Clients read names from the ID token; there is no userinfo endpoint to ask.
@@ -187,7 +191,7 @@ export function createProvider(options: {
               ? await directory.findPrincipal(token.accountId)
               : await directory.findByClientId(token.clientId ?? '');
           if (principal === undefined || !principal.enabled) throw new errors.InvalidGrant('the principal is gone');
-          const asked = callOf(ctx).asked;
+          const asked = callOf(ctx).asked ?? askedOf(ctx);
           jwt.payload = accessClaims({
             principal,
             audience: asked ?? String(jwt.payload.aud),
@@ -248,6 +252,12 @@ export function createProvider(options: {
     }
   });
   return provider;
+}
+
+/** What the device asked for when it got its code. */
+export function askedOf(ctx: KoaContextWithOIDC): string | undefined {
+  const asked = ctx.oidc.entities.DeviceCode?.params?.[askedParameter];
+  return typeof asked === 'string' ? asked : undefined;
 }
 
 /** The library puts a fresh secret into the session just before it asks for a page with a form. */
