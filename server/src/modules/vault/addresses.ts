@@ -14,7 +14,10 @@ export type Addresses = {
   vaultUri(name: string): string;
   /** What ids in an answer begin with, in the form that the request came in. */
   idBase(exchange: Exchange, vault: string): string;
-  /** The audience that a client must ask a token for: clients insist that the request's host ends with it. */
+  /**
+   * The audience that a client must ask a token for. Clients insist that the request's host ends with it (one compares with
+   * the port, another without), and tokens are made for the configured domain only.
+   */
   resource(target: Target): string;
   /** Throws `InvalidKeyIdentifier`. */
   parseKeyIdentifier(identifier: string): KeyIdentifier;
@@ -67,10 +70,7 @@ export function createAddresses(options: {
       // Clients parse ids strictly: a prefix before the collection would break them, so a path is answered with the host.
       return isByPath ? `https://${vault.toLowerCase()}.vault.${domain}` : target.origin;
     },
-    resource({ host }) {
-      const label = vaultOfHost(hostnameOf(host));
-      return `https://${label === undefined ? host : host.slice(label.length + 1)}`;
-    },
+    resource: ({ host }) => `https://${vaultOfHost(hostnameOf(host)) === undefined ? '' : 'vault.'}${domain}`,
     parseKeyIdentifier(identifier) {
       if (identifier.length > identifierLengthMax)
         throw badKeyIdentifier(`it is longer than ${identifierLengthMax} characters`);

@@ -45,6 +45,16 @@ test('a disabled key ends the use of the data within 30 seconds, and enabling it
   assert.deepEqual(await open(), bytes);
 });
 
+test('a disabled key is noticed although nobody opens anything', async (t) => {
+  const { clock, closed, patch, server, key } = await setUp(t);
+  await server.tasks.start();
+  await patch({ enabled: false });
+  await clock.advance(40_000);
+  await server.tasks.stop();
+  assert.deepEqual(closed, ['workspace']);
+  assert.throws(() => key.bytes, code('DataKeyClosed'));
+});
+
 test('an expired key and a deleted one end the use too; a later date and recovering restore it', async (t) => {
   const { clock, bytes, open, patch, call } = await setUp(t);
   await patch({ exp: clock.epochMs() / 1000 + 10 });

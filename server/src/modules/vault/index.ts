@@ -42,6 +42,8 @@ export type VaultModule = Module & {
 
 /** How often deleted secrets and keys whose retention has ended are destroyed. */
 const sweepEveryMs = 10 * 60_000;
+/** With the 30 seconds that a customer's key may be held unasked, a key that was turned off is out of use within 40. */
+const revalidateEveryMs = 10_000;
 
 /** The audiences that tokens for vaults carry: below the domain, and the origin itself for the vault at the root. */
 export const vaultAudiences = (domain: string): readonly string[] => [`https://vault.${domain}`, `https://${domain}`];
@@ -49,7 +51,7 @@ export const vaultAudiences = (domain: string): readonly string[] => [`https://v
 export function createVault(deps: {
   /** The control database, migrated with `vaultMigrations` and the data keys' tables. */
   readonly database: Database;
-  readonly dataKeys: Pick<DataKeyService, 'ensure' | 'open' | 'destroy' | 'vaultWrapped'>;
+  readonly dataKeys: Pick<DataKeyService, 'ensure' | 'open' | 'destroy' | 'vaultWrapped' | 'revalidate'>;
   readonly grants: Pick<Grants, 'also' | 'as'>;
   readonly audit: AuditTrail;
   readonly clock: Clock;
@@ -94,6 +96,7 @@ export function createVault(deps: {
       tasks.periodic('vault-purge', sweepEveryMs, async () => {
         await database.write((tx) => purgeDue(tx, clock.epochMs()));
       });
+      tasks.periodic('vault-revalidate', revalidateEveryMs, dataKeys.revalidate);
     },
   };
 }

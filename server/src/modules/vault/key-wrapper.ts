@@ -13,7 +13,7 @@ import { asFailure, Failure } from '#kernel/errors/failure';
 import type { KeyWrapper, WrapperRef } from '#kernel/sealing/data-keys';
 import type { Addresses } from './addresses.ts';
 import type { Directory } from './directory.ts';
-import { badKeyIdentifier, identityRefused } from './errors.ts';
+import { badKeyIdentifier, identityRefused, vaultNotFound } from './errors.ts';
 import { type Keys, refuseOutsideItsTimes } from './keys.service.ts';
 
 type VaultRef = WrapperRef & { kind: 'vault' };
@@ -39,6 +39,7 @@ export function createKeyWrapper(deps: {
     const { action, operation, words } = uses[kind];
     const { vault, name, version } = addresses.parseKeyIdentifier(ref.keyIdentifier);
     if (version === undefined) throw badKeyIdentifier('it names no version');
+    if (directory.byName(vault) === undefined) throw vaultNotFound(vault);
     const scope = directory.scope(vault, 'keys', name);
     const requestId = randomUuid();
     const actor: Actor = {

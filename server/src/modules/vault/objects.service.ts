@@ -114,8 +114,8 @@ export function createObjects(options: {
     return { ...found, deletion: { deletedAtMs, purgeAtMs } };
   }
 
-  /** Makes room for a new version and says its number. */
-  async function nextNumber(tx: Tx, of: ObjectAt): Promise<number> {
+  /** Makes room for a new version, and says its number and the object's name as it was first written. */
+  async function nextNumber(tx: Tx, of: ObjectAt): Promise<{ readonly number: number; readonly name: string }> {
     const object = await store.findObject(tx, of);
     if (object?.purgeAtMs !== undefined) {
       if (object.purgeAtMs > clock.epochMs())
@@ -124,13 +124,13 @@ export function createObjects(options: {
     } else if (object !== undefined) {
       if (object.latest >= vaultLimits.versions)
         throw badParameter(`'${object.name}' has ${vaultLimits.versions} versions, which is the most. Use a new name.`);
-      return object.latest + 1;
+      return { number: object.latest + 1, name: object.name };
     }
     if ((await store.countObjects(tx, of.vault, of.collection)) >= vaultLimits.objects)
       throw badParameter(
         `This vault holds ${vaultLimits.objects} ${collection}, which is the most. Use another vault.`,
       );
-    return 1;
+    return { number: 1, name: of.name };
   }
 
   function pageOf<T>(found: readonly T[], size: number, keyOf: (last: T) => string): Page<T> {
@@ -146,13 +146,13 @@ export function createObjects(options: {
       const key = await dataKeys.open(vault.uniqueId, masterKeyPurpose);
       const now = clock.epochMs();
       return await database.write(async (tx) => {
-        const number = await nextNumber(tx, of);
+        const { number, name: shownName } = await nextNumber(tx, of);
         const version = Buffer.from(randomBytes(16)).toString('hex');
         const sealed = sealValue(key, placeOf(of, { version, number }), material);
         const added = { number, version, ...kept, createdAtMs: now, updatedAtMs: now, detail };
         await store.putObject(tx, of, number);
         await store.insertVersion(tx, of, { ...added, sealed });
-        return { ...added, name };
+        return { ...added, name: shownName };
       });
     },
 
