@@ -20,6 +20,7 @@ import {
   signedIn,
   unrecorded,
 } from '#kernel/http/route';
+import { isWithin } from '#kernel/ids/ids';
 import { topLevelOf } from './catalog.ts';
 import { locationWire, metadataWire, subscriptionWire, tenantWire } from './discovery.ts';
 import { errors } from './errors.ts';
@@ -86,6 +87,8 @@ export function builtinRoutes(parts: {
       shows: (resource) =>
         resource.type !== groupType &&
         topLevelOf(resource.id) === undefined &&
+        (wanted.group === undefined ||
+          isWithin(resource.id, `/subscriptions/${subscription.id}/resourceGroups/${wanted.group}`)) &&
         (wanted.name === undefined || wanted.name === resource.name.toLowerCase()) &&
         mayShow(resource),
     });

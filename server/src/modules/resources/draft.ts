@@ -65,8 +65,9 @@ export function readDraft(
   for (const [name, value] of Object.entries(body)) {
     if (takes.has(name)) {
       if (value !== null && value !== undefined) taken[name] = value;
-    } else if (azureHas.includes(name)) unserved.add(name);
-    else if (!readOnly.has(name)) refuse(name, unknownMessage(name, nearest(name, [...takes, ...readOnly])));
+    } else if (azureHas.includes(name)) {
+      if (value !== null && value !== undefined) unserved.add(name);
+    } else if (!readOnly.has(name)) refuse(name, unknownMessage(name, nearest(name, [...takes, ...readOnly])));
   }
   if (typeof body['id'] === 'string' && body['id'] !== '' && !sameId(body['id'], id.id))
     refuse('id', 'id is not the id in the path');

@@ -87,7 +87,6 @@ export const errors = {
     'ServerBusy',
     (id: string) => `Too many requests wait for '${short(id)}'. Try again in a moment.`,
   ),
-  notAllowedInline: fail('notImplemented', 'NotSupported', (what: string) => `${what} is not supported here.`),
   tooMany: fail(
     'invalid',
     'ResponseTooLarge',
@@ -97,12 +96,6 @@ export const errors = {
     'invalid',
     'InvalidSkipToken',
     () => 'The $skip or $skipToken is not one that this list gave out. Follow nextLink as it is, or start again.',
-  ),
-  accessDenied: fail(
-    'forbidden',
-    'AuthorizationFailed',
-    (name: string, objectId: string, what: string, id: string) =>
-      `The client '${short(name)}' with object id '${objectId}' does not have authorization to ${what} '${short(id)}'.`,
   ),
 };
 

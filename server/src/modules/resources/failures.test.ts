@@ -93,6 +93,18 @@ test('an update that fails changes nothing', async (t) => {
   assert.deepEqual((await server.call('GET', chair)).body, before.body);
 });
 
+test('an identity that an update made goes again when the update fails', async (t) => {
+  const script = createScript();
+  const server = await (await openWorld(t)).start(script);
+  await furnish(server);
+  script.onUpdate = async () => {
+    throw refusal('conflict', 'Glued');
+  };
+  assert.equal((await server.call('PATCH', houseId, { identity: { type: 'SystemAssigned' } })).status, 409);
+  assert.equal(server.identities.size, 0);
+  assert.equal((await server.call('GET', houseId)).body.identity, undefined);
+});
+
 test('a removal that fails leaves the resource Failed, and a second one removes it', async (t) => {
   const script = createScript();
   const server = await (await openWorld(t)).start(script);

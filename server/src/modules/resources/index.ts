@@ -19,6 +19,7 @@ import { createHomes, type HomeOf } from './homes.ts';
 import type { ResourceKind, Resources } from './kind.ts';
 import { createListing } from './listing.ts';
 import { createLocks } from './locks.ts';
+import { createLookup } from './lookup.ts';
 import { createMaking } from './making.ts';
 import { createManager } from './manager.ts';
 import { resourceTables } from './migrations/resources.ts';
@@ -30,6 +31,8 @@ import { createRemoval, type Removal } from './removal.ts';
 import { routesOf, type Serving } from './routes.ts';
 import { createService } from './service.ts';
 import { createArmSurface } from './surface.ts';
+import { createSweeping } from './sweeping.ts';
+import { createWriting } from './writing.ts';
 
 export type { HomeOf } from './homes.ts';
 export type {
@@ -98,7 +101,10 @@ export function createResources(deps: {
   // Operations remove, and a removal waits for operations on what it removes: one of the two is named before it is made.
   const operations = createOperations(parts, { making, removal: (): Removal => removal });
   const removal = createRemoval(parts, operations.finish);
-  const manager = createManager(parts, { making, removal, operations });
+  const lookup = createLookup(parts);
+  const writing = createWriting(parts, { lookup, making, operations });
+  const manager = createManager(parts, { lookup, writing, removal, operations });
+  const sweeping = createSweeping(parts, { making, removal });
   const listing = createListing(homes, (stored) => present(parts, stored));
   const guard = createGuard(grants);
   const serving: Serving = { manager, listing, guard, location: subscription.location };
@@ -106,7 +112,7 @@ export function createResources(deps: {
   const providers = createProviders(parts.catalog, subscription);
 
   function sweepLater(home: Database): void {
-    const sweep = manager
+    const sweep = sweeping
       .sweep(home)
       .catch((error: unknown) => log.error({ module: 'resources', error }, 'a database was not swept'))
       .finally(() => void sweeps.delete(sweep));
@@ -123,13 +129,13 @@ export function createResources(deps: {
     surfaces: [createArmSurface({ tenantId: subscription.tenantId, schemes: deps.schemes })],
     routes: [...routesFor([groupKind]), ...builtinRoutes({ serving, grants, subscription, domain, providers, polls })],
     migrations: resourceTables,
-    tasks: { [operationTask]: operations.handler, [sweepTask]: () => manager.sweep(database) },
+    tasks: { [operationTask]: operations.handler, [sweepTask]: () => sweeping.sweep(database) },
     resources: createService({ manager, listing, guard }),
     routesFor,
     onRemoved: (listener) => void listeners.push(listener),
     // As a task, because what it calls belongs to modules that start after this one.
     async start() {
-      if (await manager.needsSweep(database))
+      if (await sweeping.needsSweep(database))
         await database.write((tx) => parts.enqueue(tx, { name: sweepTask, subject: 'control' }));
     },
     async stop() {

@@ -107,6 +107,8 @@ test('top-level kinds list by group and by subscription, and everything in a gro
   assert.deepEqual(names(await server.call('GET', base)), ['Villa', 'Hut']);
   const filter = encodeURIComponent("resourceType eq 'test.houses/HOUSES' and name eq 'hut'");
   assert.deepEqual(names(await server.call('GET', `${base}?$filter=${filter}`)), ['Hut']);
+  const inGroup = encodeURIComponent("resourceGroup eq 'rooms'");
+  assert.deepEqual(names(await server.call('GET', `${base}?$filter=${inGroup}`)), ['Villa']);
   assert.equal((await server.call('GET', `${base}?$filter=tagName%20eq%20'a'`)).status, 400);
 });
 

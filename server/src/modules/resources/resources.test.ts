@@ -148,6 +148,7 @@ test('what nobody knows is refused with its path and what was meant; what Azure 
   const mild = await server.call('PUT', houseId, {
     location: 'local',
     zones: ['1'],
+    managedBy: null,
     properties: { heating: { gas: true }, garden: { size: 1, fence: { wood: 1 } } },
   });
   assert.equal(mild.status, 201);

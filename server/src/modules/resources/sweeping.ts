@@ -1,0 +1,49 @@
+// Ends what an earlier process left half-way, where no operation resumes it: a creation is taken back, a removal finished.
+// Until then such a row shows as Failed, and whoever makes or removes it again is not in the way.
+
+import type { Database } from '#kernel/database/database';
+import type { Resource } from './kind.ts';
+import type { Making } from './making.ts';
+import { isBusy, isTransitional, type Parts } from './parts.ts';
+import type { Removal } from './removal.ts';
+import { findResource, leftBehind } from './resources.store.ts';
+
+const sweepRows = 100;
+const sweepRoundsMax = 1_000;
+
+export function createSweeping(parts: Parts, rooms: { readonly making: Making; readonly removal: Removal }) {
+  const { grants, locks, log } = parts;
+  const { making, removal } = rooms;
+
+  /** Whether a database holds what an earlier process left half-way, with no operation to resume it. */
+  const needsSweep = async (home: Database) => (await leftBehind(home, parts.holder, 1)).length > 0;
+
+  /** Ends what an earlier process left half-way in a database: a creation is taken back, a removal is finished. */
+  async function sweep(home: Database): Promise<void> {
+    for (let round = 0; round < sweepRoundsMax; round++) {
+      const rows = await leftBehind(home, parts.holder, sweepRows);
+      const ended = await Promise.all(rows.map(({ resource }) => endLeft(home, resource)));
+      if (!ended.includes(true)) return;
+    }
+  }
+
+  async function endLeft(home: Database, { id, uniqueId }: Resource): Promise<boolean> {
+    try {
+      return await locks(id, async () => {
+        const stored = await findResource(home.read, id);
+        if (stored?.resource.uniqueId !== uniqueId || !isTransitional(stored.resource) || isBusy(parts, stored))
+          return false; // somebody made or removed it again meanwhile
+        if (stored.resource.provisioningState === 'Creating')
+          await making.undo(home, stored.resource, 'the server stopped while it was made');
+        else await removal.removeNow(grants.system('finishes a removal that a stop interrupted'), home, stored);
+        return true;
+      });
+    } catch (error) {
+      log.error({ module: 'resources', error }, 'what an earlier process left half-way could not be ended');
+      return false;
+    }
+  }
+
+  return { needsSweep, sweep };
+}
+export type Sweeping = ReturnType<typeof createSweeping>;
