@@ -28,8 +28,11 @@ export type Evaluator = {
   assignments(): Iterable<Assignment>;
 };
 
-type Entry = Applicable & { readonly reason: string; readonly conditions: Conditions | undefined };
-type ByScope = Map<string, Entry[]>;
+/** An assignment whose role is known, with the answer that it gives made once. */
+type Entry = Applicable & { readonly conditions: Conditions | undefined; readonly verdict: Verdict };
+/** A scope at which something is assigned. One object a scope, so that an id is looked up once and not once a principal. */
+type Place = { readonly key: string; assignments: number };
+type ByPlace = Map<Place, readonly Entry[]>;
 
 /** Longer than any id that the door lets through. */
 const scopeLengthMax = 8_192;
@@ -47,7 +50,8 @@ export function createEvaluator(options: { readonly nowMs: () => number }): Eval
   const { nowMs } = options;
   const roles = new Map<string, Role>();
   const byName = new Map<string, Assignment>();
-  const byPrincipal = new Map<string, ByScope>();
+  const byPrincipal = new Map<string, ByPlace>();
+  const places = new Map<string, Place>();
   // An actor is made once per verified token; its ids are lower-cased once.
   const principalsOf = new WeakMap<object, readonly string[]>();
 
@@ -64,21 +68,31 @@ export function createEvaluator(options: { readonly nowMs: () => number }): Eval
     // Order matters: bounds come before roles, so that no assignment can widen a run token.
     if (isBounded(actor)) return decideWithinBounds(actor, action, scope);
     if (actor.kind === 'anonymous' || actor.kind === 'system') return { allowed: false, why: 'notAPrincipal' };
-    const scopes = scopesOf(scope);
+    const around = placesOf(scope);
     let why: Refusal = 'noAssignment';
     for (const principal of principals(actor)) {
       const assigned = byPrincipal.get(principal);
       if (!assigned) continue;
-      for (const at of scopes) {
-        for (const entry of assigned.get(at) ?? none) {
+      for (const place of around) {
+        for (const entry of assigned.get(place) ?? none) {
           const refusal = refusalOf(entry, actor, action, address);
-          if (refusal === undefined) return { allowed: true, because: { by: 'assignment', ...entry } };
+          if (refusal === undefined) return entry.verdict;
           // What came closest is what the caller is told.
           if (why === 'noAssignment' || refusal !== 'noRoleCovers') why = refusal;
         }
       }
     }
     return { allowed: false, why };
+  }
+
+  /** Outermost first. Most prefixes of most ids have no assignment and are no place. */
+  function placesOf(scope: string): readonly Place[] {
+    const found: Place[] = [];
+    for (const key of scopesOf(scope)) {
+      const place = places.get(key);
+      if (place) found.push(place);
+    }
+    return found;
   }
 
   function refusalOf(entry: Entry, actor: Actor, action: Action, address: string | undefined): Refusal | undefined {
@@ -90,12 +104,16 @@ export function createEvaluator(options: { readonly nowMs: () => number }): Eval
   }
 
   function unlink(assignment: Assignment): void {
+    const place = places.get(assignment.scopeKey);
     const assigned = byPrincipal.get(assignment.principalId);
-    const key = assignment.scopeKey;
-    const left = assigned?.get(key)?.filter((entry) => entry.assignment.name !== assignment.name) ?? [];
-    if (left.length > 0) assigned?.set(key, left);
-    else assigned?.delete(key);
-    if (assigned?.size === 0) byPrincipal.delete(assignment.principalId);
+    const before = place && assigned?.get(place);
+    if (!place || !assigned || !before) return;
+    const left = before.filter((entry) => entry.assignment.name !== assignment.name);
+    if (left.length > 0) assigned.set(place, left);
+    else assigned.delete(place);
+    if (assigned.size === 0) byPrincipal.delete(assignment.principalId);
+    place.assignments -= before.length - left.length;
+    if (place.assignments === 0) places.delete(place.key);
   }
 
   function link(assignment: Assignment): void {
@@ -103,10 +121,13 @@ export function createEvaluator(options: { readonly nowMs: () => number }): Eval
     // A role that no longer exists grants nothing; the assignment stays listed.
     if (!role) return;
     const reason = `${role.definition.roleName} at ${assignment.scope}`;
-    const entry: Entry = { assignment, role, reason, conditions: assignment.conditions };
-    const assigned = byPrincipal.get(assignment.principalId) ?? new Map<string, Entry[]>();
-    const key = assignment.scopeKey;
-    assigned.set(key, [...(assigned.get(key) ?? []), entry]);
+    const verdict: Verdict = { allowed: true, because: { by: 'assignment', assignment, role, reason } };
+    const entry: Entry = { assignment, role, conditions: assignment.conditions, verdict };
+    const place = places.get(assignment.scopeKey) ?? { key: assignment.scopeKey, assignments: 0 };
+    const assigned = byPrincipal.get(assignment.principalId) ?? new Map<Place, readonly Entry[]>();
+    assigned.set(place, [...(assigned.get(place) ?? none), entry]);
+    place.assignments += 1;
+    places.set(place.key, place);
     byPrincipal.set(assignment.principalId, assigned);
   }
 
@@ -122,10 +143,10 @@ export function createEvaluator(options: { readonly nowMs: () => number }): Eval
     decide,
     applicable(actor, scope) {
       if (!isWellFormed(scope)) return [];
-      const scopes = scopesOf(scope);
+      const around = placesOf(scope);
       return principals(actor).flatMap((principal) => {
         const assigned = byPrincipal.get(principal);
-        return assigned ? scopes.flatMap((at) => assigned.get(at) ?? none) : [];
+        return assigned ? around.flatMap((place) => assigned.get(place) ?? none) : [];
       });
     },
     putRole(definition) {
