@@ -447,6 +447,15 @@ test('signing out ends the session of the browser', async () => {
   assert.match((await bench.browser().follow('/common/oauth2/logout')).text, /You are signed out/);
 });
 
+test('signing out leads nowhere but to registered pages', async () => {
+  const leads = async (query: Readonly<Record<string, string>>) =>
+    (await bench.browser().follow(`/common/oauth2/v2.0/logout?${new URLSearchParams(query)}`)).text;
+  const post_logout_redirect_uri = 'https://evil.example/';
+  assert.match(await leads({ post_logout_redirect_uri, client_id: publicClients.portal }), /This did not work/);
+  assert.match(await leads({ post_logout_redirect_uri }), /You are signed out/);
+  assert.match(await leads({ id_token_hint: 'a.b.c', post_logout_redirect_uri }), /This did not work/);
+});
+
 test('one address cannot begin sign-ins without end', async () => {
   const statuses = new Set<number>();
   for (let time = 0; time < 310; time++) statuses.add((await call('/common/oauth2/v2.0/authorize')).status);

@@ -39,6 +39,8 @@ export type Tokens = {
 export type Verifier = (token: string, type: string) => Promise<TokenClaims>;
 
 export const accessTokenType = 'at+jwt';
+/** RFC 7515 §2: no padding, no white space. Decoders are more lenient, and a token must have one spelling only. */
+const compactForm = /^[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]*$/;
 const purposePattern = /^[a-z][a-z-]{1,31}$/;
 const tokenBytesMax = 16 * 1024;
 const ttlSecondsMax = 7 * 86_400;
@@ -88,6 +90,7 @@ export function createVerifier(options: { readonly signingKeys: SigningKeys; rea
 
   return async (token, type) => {
     if (token.length > tokenBytesMax) throw refusedToken(`The access token is longer than ${tokenBytesMax} bytes.`);
+    if (!compactForm.test(token)) throw refusedToken(notAToken);
     const { type: actual, claims } = await verifySignature(token);
     if (actual !== type) throw refusedToken('This token is of another kind than the one that this operation takes.');
     const now = clock.epochMs() / 1000;
