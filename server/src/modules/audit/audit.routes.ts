@@ -67,64 +67,77 @@ export function auditRoutes(audit: AuditService): readonly Route[] {
       handle: async (grant, { query, exchange }) =>
         json(200, withNextLink(await audit.list(grant.scope, query), exchange)),
     });
+  // Of the whole log, and of the installation's subscription: what they answer holds hashes and counts, no content, so
+  // whoever owns the subscription may verify the record of it.
+  const everywhere = (
+    make: (suffix: string, prefix: string, scopeOf: (params: Params) => string) => Route,
+  ): readonly Route[] => [make('', '', root), make('BySubscription', '/subscriptions/{subscriptionId}', subscription)];
   return [
     events('ActivityLogs_List', `/subscriptions/{subscriptionId}${eventsPath}`, subscription),
     events('TenantActivityLogs_List', eventsPath, root),
     records('AuditRecords_ListBySubscription', `/subscriptions/{subscriptionId}${ours}/records`, subscription),
     records('AuditRecords_List', `${ours}/records`, root),
-    route({
-      operation: 'AuditCheckpoints_List',
-      surface: 'arm',
-      method: 'GET',
-      path: `${ours}/checkpoints`,
-      summary: 'Lists signed checkpoints, newest first',
-      access: needs(auditActions.readCheckpoints, root),
-      audit: accessed(),
-      query: AuditCheckpointsQuery,
-      responses: { 200: AuditCheckpointList },
-      handle: async (_grant, { query, exchange }) => {
-        const page = await audit.checkpoints(query);
-        return json(200, { verifier: audit.verifierLine, ...withNextLink(page, exchange) });
-      },
-    }),
-    route({
-      operation: 'AuditProofs_GetInclusion',
-      surface: 'arm',
-      method: 'GET',
-      path: `${ours}/proofs/inclusion`,
-      summary: 'Proves that a record is in the log',
-      access: needs(auditActions.readProofs, root),
-      audit: accessed('sequence', 'size'),
-      query: AuditInclusionQuery,
-      responses: { 200: AuditInclusion },
-      handle: async (_grant, { query: { sequence, size } }) =>
-        json(200, await audit.proveInclusion(Number(sequence), size === undefined ? undefined : Number(size))),
-    }),
-    route({
-      operation: 'AuditProofs_GetConsistency',
-      surface: 'arm',
-      method: 'GET',
-      path: `${ours}/proofs/consistency`,
-      summary: 'Proves that the log was only ever appended to',
-      access: needs(auditActions.readProofs, root),
-      audit: accessed('from', 'to'),
-      query: AuditConsistencyQuery,
-      responses: { 200: AuditConsistency },
-      handle: async (_grant, { query: { from, to } }) =>
-        json(200, await audit.proveConsistency(Number(from), to === undefined ? undefined : Number(to))),
-    }),
-    route({
-      operation: 'Audit_Verify',
-      surface: 'arm',
-      method: 'POST',
-      path: `${ours}/verify`,
-      summary: 'Recomputes the audit log and reports what does not fit',
-      access: needs(auditActions.verify, root),
-      audit: activity(),
-      body: { kind: 'json', schema: AuditVerifyRequest, maxBytes: 1_048_576, optional: true },
-      responses: { 200: AuditVerification },
-      handle: async (_grant, { body, exchange }) =>
-        json(200, await audit.verify({ checkpoints: body?.checkpoints ?? [], signal: exchange.signal })),
-    }),
+    ...everywhere((suffix, prefix, scopeOf) =>
+      route({
+        operation: `AuditCheckpoints_List${suffix}`,
+        surface: 'arm',
+        method: 'GET',
+        path: `${prefix}${ours}/checkpoints`,
+        summary: 'Lists signed checkpoints, newest first',
+        access: needs(auditActions.readCheckpoints, scopeOf),
+        audit: accessed(),
+        query: AuditCheckpointsQuery,
+        responses: { 200: AuditCheckpointList },
+        handle: async (_grant, { query, exchange }) => {
+          const page = await audit.checkpoints(query);
+          return json(200, { verifier: audit.verifierLine, ...withNextLink(page, exchange) });
+        },
+      }),
+    ),
+    ...everywhere((suffix, prefix, scopeOf) =>
+      route({
+        operation: `AuditProofs_GetInclusion${suffix}`,
+        surface: 'arm',
+        method: 'GET',
+        path: `${prefix}${ours}/proofs/inclusion`,
+        summary: 'Proves that a record is in the log',
+        access: needs(auditActions.readProofs, scopeOf),
+        audit: accessed('sequence', 'size'),
+        query: AuditInclusionQuery,
+        responses: { 200: AuditInclusion },
+        handle: async (_grant, { query: { sequence, size } }) =>
+          json(200, await audit.proveInclusion(Number(sequence), size === undefined ? undefined : Number(size))),
+      }),
+    ),
+    ...everywhere((suffix, prefix, scopeOf) =>
+      route({
+        operation: `AuditProofs_GetConsistency${suffix}`,
+        surface: 'arm',
+        method: 'GET',
+        path: `${prefix}${ours}/proofs/consistency`,
+        summary: 'Proves that the log was only ever appended to',
+        access: needs(auditActions.readProofs, scopeOf),
+        audit: accessed('from', 'to'),
+        query: AuditConsistencyQuery,
+        responses: { 200: AuditConsistency },
+        handle: async (_grant, { query: { from, to } }) =>
+          json(200, await audit.proveConsistency(Number(from), to === undefined ? undefined : Number(to))),
+      }),
+    ),
+    ...everywhere((suffix, prefix, scopeOf) =>
+      route({
+        operation: `Audit_Verify${suffix}`,
+        surface: 'arm',
+        method: 'POST',
+        path: `${prefix}${ours}/verify`,
+        summary: 'Recomputes the audit log and reports what does not fit',
+        access: needs(auditActions.verify, scopeOf),
+        audit: activity(),
+        body: { kind: 'json', schema: AuditVerifyRequest, maxBytes: 1_048_576, optional: true },
+        responses: { 200: AuditVerification },
+        handle: async (_grant, { body, exchange }) =>
+          json(200, await audit.verify({ checkpoints: body?.checkpoints ?? [], signal: exchange.signal })),
+      }),
+    ),
   ];
 }
