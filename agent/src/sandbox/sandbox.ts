@@ -87,6 +87,8 @@ export interface Sandbox {
   stop(graceSeconds: number): Promise<void>;
   /** Replaces the token that the runner itself uses; the user's processes keep the one they started with. */
   renewToken(token: string): void;
+  /** While held nothing is read of what it reports: processes that print more than the pipes take have to wait. */
+  holdOutput(held: boolean): void;
 }
 
 /** What uploading may take after a stop, before everything is killed. */
@@ -188,6 +190,8 @@ export function startSandbox(spec: SandboxSpec): Sandbox {
     finished ??= end;
     // The outer process is the parent of process 1 inside, whose death signal ends the whole pid namespace.
     child.kill('SIGKILL');
+    // What is held back would keep the end from being seen.
+    child.stdout?.resume();
   };
   const diagnose = (text: string): void => {
     diagnostics = (diagnostics + text).slice(-KEPT_DIAGNOSTICS);
@@ -248,5 +252,9 @@ export function startSandbox(spec: SandboxSpec): Sandbox {
       await done;
     },
     renewToken: (token) => say({ token }),
+    holdOutput(held) {
+      if (held && finished === undefined) child.stdout?.pause();
+      else child.stdout?.resume();
+    },
   };
 }

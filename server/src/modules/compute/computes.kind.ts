@@ -11,6 +11,7 @@ import {
   nodeStates,
 } from '@strongroom/contract/compute';
 import { computesType } from '@strongroom/contract/compute.actions';
+import { readDurationSeconds } from '@strongroom/contract/duration';
 import type { Database } from '#kernel/database/database';
 import { accessed, activity, json } from '#kernel/http/route';
 import { idKey, parseResourceId } from '#kernel/ids/ids';
@@ -19,7 +20,7 @@ import type { Agents } from './agents.ts';
 import { deleteCluster, putCluster, type StoredCluster } from './clusters.store.ts';
 import type { Clusters, Node } from './clusters.ts';
 import type { Desk } from './desk.ts';
-import { readDurationSeconds } from './duration.ts';
+
 import { errors } from './errors.ts';
 import type { WorkService } from './work.service.ts';
 

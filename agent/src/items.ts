@@ -1,0 +1,155 @@
+// What this agent holds: each item one sandbox, its tunnel, its reports. An item is held from the moment it is taken until the
+// server has acknowledged its end, so that the list of held items is the truth that the server compares with its own.
+
+import { rmSync } from 'node:fs';
+import type { AgentEvent, AgentItem, AgentPollAnswer, HeldItem } from '@strongroom/contract/agent';
+import type { Gateway } from './gateway.ts';
+import { createOutbox, type NumberedEvent, type Outbox } from './outbox.ts';
+import {
+  createSandboxFolder,
+  type RunnerDocument,
+  type RunnerEvent,
+  type Sandbox,
+  type SandboxEnd,
+  startSandbox,
+} from './sandbox/sandbox.ts';
+import { openTunnel, type Tunnel } from './tunnel.ts';
+
+export interface Items {
+  held(): HeldItem[];
+  start(item: AgentItem): void;
+  stop(order: AgentPollAnswer['stop'][number]): void;
+  renew(token: AgentPollAnswer['tokens'][number]): void;
+  /** Kills everything and reports nothing more. Resolves when no process is left. */
+  dropAll(): Promise<void>;
+}
+
+interface Held {
+  readonly item: AgentItem;
+  readonly outbox: Outbox;
+  sandbox: Sandbox | undefined;
+  stopGraceSeconds: number | undefined;
+  over: Promise<void>;
+}
+
+const MESSAGE_MAX = 4_000;
+const FORWARDED: ReadonlySet<string> = new Set(['preparing', 'running', 'finalizing', 'ready']);
+
+function finished(end: SandboxEnd): AgentEvent {
+  const { reason, exitCode, signal } = end;
+  const message = end.message ?? (signal === null ? undefined : `It was ended by ${signal}.`);
+  const isCode = exitCode !== null && exitCode >= -1 && exitCode <= 255;
+  return {
+    type: 'finished',
+    reason,
+    exitCode: isCode ? exitCode : null,
+    ...(message === undefined ? {} : { message: message.slice(0, MESSAGE_MAX) }),
+  };
+}
+
+export function createItems(options: {
+  readonly host: string;
+  readonly port: number;
+  readonly caPem: string;
+  readonly hostNames: readonly string[];
+  readonly interpreter: string | undefined;
+  readonly gateway: Gateway;
+  /** Of the names of folders that sandboxes share with this agent. */
+  readonly prefix: string;
+  readonly report: (id: string, fence: number, events: readonly NumberedEvent[]) => Promise<void>;
+}): Items {
+  const { host, port, caPem, hostNames, interpreter, gateway, prefix, report } = options;
+  const items = new Map<string, Held>();
+
+  function tell(held: Held, { event }: RunnerEvent): void {
+    // The cast follows the check: the set holds the types of one event of the protocol.
+    if (FORWARDED.has(event)) held.outbox.push({ type: event } as AgentEvent);
+  }
+
+  async function run(held: Held): Promise<void> {
+    const { item, outbox } = held;
+    let tunnel: Tunnel | undefined;
+    let socketFolder: string | undefined;
+    try {
+      tunnel = await openTunnel(prefix, host, port);
+      if (item.kind === 'score') socketFolder = createSandboxFolder(prefix);
+      if (held.stopGraceSeconds !== undefined) {
+        outbox.push({ type: 'finished', reason: 'stopped', exitCode: null });
+        return;
+      }
+      const sandbox = startSandbox({
+        label: item.label,
+        command: item.kind,
+        limits: item.limits as AgentItem['limits'] & { cpuSeconds: number },
+        scratchBytes: item.scratchBytes,
+        document: item.document as RunnerDocument,
+        serverSocket: tunnel.socketPath,
+        caPem,
+        hostNames,
+        ...(interpreter === undefined ? {} : { interpreter }),
+        ...(socketFolder === undefined ? {} : { socketFolder }),
+        onOutput: (text, stream) => {
+          if (stream === 'user' && text !== '') outbox.push({ type: 'output', text });
+        },
+        onEvent: (event) => tell(held, event),
+      });
+      held.sandbox = sandbox;
+      // Before it says that it is ready: the server's first request must find it.
+      if (socketFolder !== undefined) gateway.open(item.id, socketFolder);
+      outbox.push(finished(await sandbox.done));
+    } catch (error) {
+      const message = error instanceof Error ? error.message : 'The sandbox could not be started.';
+      outbox.push({ type: 'finished', reason: 'setup_failed', exitCode: null, message: message.slice(0, MESSAGE_MAX) });
+    } finally {
+      held.sandbox = undefined;
+      gateway.shut(item.id);
+      tunnel?.close();
+      if (socketFolder !== undefined) rmSync(socketFolder, { recursive: true, force: true });
+    }
+    await outbox.drained();
+  }
+
+  function start(item: AgentItem): void {
+    // Handed out again because an answer was late: it runs already.
+    if (items.has(item.id)) return;
+    const outbox = createOutbox({
+      send: (events) => report(item.id, item.fence, events),
+      hold: (isHeld) => held.sandbox?.holdOutput(isHeld),
+      refused: () => void held.sandbox?.stop(0),
+    });
+    const held: Held = { item, outbox, sandbox: undefined, stopGraceSeconds: undefined, over: Promise.resolve() };
+    items.set(item.id, held);
+    held.over = run(held).finally(() => {
+      if (items.get(item.id) === held) items.delete(item.id);
+    });
+  }
+
+  return {
+    held: () =>
+      [...items.values()].map(({ item, stopGraceSeconds }) => ({
+        id: item.id,
+        fence: item.fence,
+        ...(stopGraceSeconds === undefined ? {} : { stopGraceSeconds }),
+      })),
+    start,
+    stop({ id, fence, graceSeconds }) {
+      const held = items.get(id);
+      if (held === undefined || held.item.fence !== fence) return;
+      held.stopGraceSeconds = graceSeconds;
+      void held.sandbox?.stop(graceSeconds);
+    },
+    renew({ id, fence, token }) {
+      const held = items.get(id);
+      if (held?.item.fence === fence) held.sandbox?.renewToken(token);
+    },
+    async dropAll() {
+      const all = [...items.values()];
+      for (const held of all) {
+        held.outbox.abandon();
+        held.stopGraceSeconds = 0;
+        void held.sandbox?.stop(0);
+      }
+      await Promise.all(all.map(({ over }) => over));
+    },
+  };
+}
