@@ -52,6 +52,9 @@ test('a blob goes up and comes down, whole and in ranges', async (t) => {
   assert.equal(down.headers['content-type'], 'text/plain');
   assert.equal(down.headers['x-ms-meta-kind'], 'a');
   assert.equal(down.headers['x-ms-blob-type'], 'BlockBlob');
+  // What users stored must not run as a page of this origin.
+  assert.equal(down.headers['content-security-policy'], "default-src 'none'; sandbox");
+  assert.equal(down.headers['x-content-type-options'], 'nosniff');
   assert.equal(down.headers.etag, up.headers.etag);
   for (const [name, range, from, to] of [
     ['x-ms-range', 'bytes=0-0', 0, 1],

@@ -49,7 +49,7 @@ export type WriteOptions = {
   readonly signal: AbortSignal;
 };
 
-const md5FreeBytes = 16 * 1024 * 1024;
+const md5FreeBytes = 4 * 1024 * 1024;
 const sweepBatch = 500;
 
 export function createSealedFiles(options: {

@@ -133,7 +133,7 @@ export async function setUp(t: TestContext, setting: Setting = {}) {
 }
 
 /** Takes `Bearer test` for the test's actor. */
-const bearer: Scheme = {
+export const bearer: Scheme = {
   name: 'bearer',
   authenticate: (exchange) => (exchange.header('authorization') === 'Bearer test' ? testActor : undefined),
 };
@@ -214,20 +214,9 @@ export type Asked = {
   readonly anonymous?: boolean;
 };
 
-/** The module behind the real door; requests carry a credential and name the host that a client would. */
-export async function openDoor(t: TestContext, setting: Setting & { readonly allows?: Rule } = {}) {
-  const set = await setUp(t, setting);
-  const account = await set.addAccount('acct1');
-  await set.addAccount('other');
-  const audit = testAudit();
-  const door = await openTestDoor({
-    surfaces: [arm, ...(set.storage.surfaces ?? [])],
-    routes: set.storage.routes ?? [],
-    ports: { authorizer: testAuthority(setting.allows).authorizer, audit },
-  });
-  t.after(() => door.close());
-  const port = Number(new URL(door.url).port);
-  const send = (method: string, path: string, asked: Asked = {}) =>
+/** Sends requests to a door on this port; they carry a credential and name the host that a client would. */
+export function sender(port: number): (method: string, path: string, asked?: Asked) => Promise<Reply> {
+  return (method, path, asked = {}) =>
     new Promise<Reply>((resolve, reject) => {
       const body = asked.body === undefined ? undefined : Buffer.from(asked.body);
       const sent = request(
@@ -255,5 +244,21 @@ export async function openDoor(t: TestContext, setting: Setting & { readonly all
       sent.on('error', reject);
       sent.end(body);
     });
+}
+
+/** The module behind the real door; requests carry a credential and name the host that a client would. */
+export async function openDoor(t: TestContext, setting: Setting & { readonly allows?: Rule } = {}) {
+  const set = await setUp(t, setting);
+  const account = await set.addAccount('acct1');
+  await set.addAccount('other');
+  const audit = testAudit();
+  const door = await openTestDoor({
+    surfaces: [arm, ...(set.storage.surfaces ?? [])],
+    routes: set.storage.routes ?? [],
+    ports: { authorizer: testAuthority(setting.allows).authorizer, audit },
+  });
+  t.after(() => door.close());
+  const port = Number(new URL(door.url).port);
+  const send = sender(port);
   return { ...set, account, audit, send, port };
 }
