@@ -42,8 +42,6 @@ export type VaultModule = Module & {
 
 /** How often deleted secrets and keys whose retention has ended are destroyed. */
 const sweepEveryMs = 10 * 60_000;
-/** With the 30 seconds that a customer's key may be held unasked, a key that was turned off is out of use within 40. */
-const revalidateEveryMs = 10_000;
 
 /** The audiences that tokens for vaults carry: below the domain, and the origin itself for the vault at the root. */
 export const vaultAudiences = (domain: string): readonly string[] => [`https://vault.${domain}`, `https://${domain}`];
@@ -51,7 +49,7 @@ export const vaultAudiences = (domain: string): readonly string[] => [`https://v
 export function createVault(deps: {
   /** The control database, migrated with `vaultMigrations` and the data keys' tables. */
   readonly database: Database;
-  readonly dataKeys: Pick<DataKeyService, 'ensure' | 'open' | 'destroy' | 'vaultWrapped' | 'revalidate'>;
+  readonly dataKeys: Pick<DataKeyService, 'ensure' | 'open' | 'destroy' | 'vaultWrapped'>;
   readonly grants: Pick<Grants, 'also' | 'as'>;
   readonly audit: AuditTrail;
   readonly clock: Clock;
@@ -61,14 +59,14 @@ export function createVault(deps: {
   readonly domain: string;
   /** Bearer tokens for `vaultAudiences(domain)`. */
   readonly schemes: readonly Scheme[];
-  /** Name of the vault that is served at the root of the server's own host, from when it exists. */
+  /** Name of the vault that is served at the root of the server's own host, from when it exists; `default` by default. */
   readonly defaultVault?: string;
 }): VaultModule {
   const { database, dataKeys, grants, audit, clock, tasks, tenantId, domain, schemes } = deps;
   const directory = createDirectory(database);
   const addresses = createAddresses({
     domain,
-    defaultVault: () => (deps.defaultVault === undefined ? undefined : directory.byName(deps.defaultVault)?.name),
+    defaultVault: () => directory.byName(deps.defaultVault ?? 'default')?.name,
   });
   const objects = { database, dataKeys, clock };
   const secrets = createSecrets({ directory, objects: createObjects({ ...objects, collection: 'secrets' }) });
@@ -96,7 +94,6 @@ export function createVault(deps: {
       tasks.periodic('vault-purge', sweepEveryMs, async () => {
         await database.write((tx) => purgeDue(tx, clock.epochMs()));
       });
-      tasks.periodic('vault-revalidate', revalidateEveryMs, dataKeys.revalidate);
     },
   };
 }

@@ -107,6 +107,7 @@ export async function openWorld(t: TestContext) {
     late.vault = vault;
     await resources.start?.();
     await vault.start?.();
+    tasks.periodic('data-keys-revalidate', 10_000, dataKeys.revalidate);
     const door = await openTestDoor({
       surfaces: [...(vault.surfaces ?? []), ...(resources.surfaces ?? [])],
       routes: [...(vault.routes ?? []), ...(resources.routes ?? []), ...resources.routesFor(vault.kinds)],
