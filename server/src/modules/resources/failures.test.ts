@@ -123,6 +123,27 @@ test('a removal that fails leaves the resource Failed, and a second one removes 
   assert.equal((await server.call('GET', houseId)).status, 404);
 });
 
+test('a removal that a kind refuses leaves the resource as it was, one that breaks leaves it Failed', async (t) => {
+  const script = createScript();
+  const server = await (await openWorld(t)).start(script);
+  await furnish(server);
+  await server.call('PUT', chair, legs);
+  script.onRemove = async () => {
+    throw refusal('conflict', 'SomebodySitsOnIt');
+  };
+  assert.equal((await server.call('DELETE', chair)).body.error.code, 'SomebodySitsOnIt');
+  assert.equal((await server.call('GET', chair)).body.properties.provisioningState, 'Succeeded');
+  script.onRemove = async () => {
+    throw new Error('it broke');
+  };
+  const broken = await server.call('DELETE', chair);
+  assert.deepEqual([broken.status, broken.body.error.code], [500, 'InternalError']);
+  assert.doesNotMatch(broken.body.error.message, /it broke/);
+  assert.equal((await server.call('GET', chair)).body.properties.provisioningState, 'Failed');
+  script.onRemove = async () => {};
+  assert.equal((await server.call('DELETE', chair)).status, 200);
+});
+
 test('a creation within its request that the server did not survive is taken back at the next start', async (t) => {
   const world = await openWorld(t);
   const script = createScript();

@@ -7,7 +7,7 @@ import { asFailure } from '#kernel/errors/failure';
 import { isGroupOrAbove, topLevelOf } from './catalog.ts';
 import { errors } from './errors.ts';
 import type { Resource } from './kind.ts';
-import { amend, hasSystemIdentity, isBusy, type Parts } from './parts.ts';
+import { amend, hasSystemIdentity, isBusy, isTransitional, type Parts } from './parts.ts';
 import { deleteResource, findResource, rowsBelow, type Stored, updateResource } from './resources.store.ts';
 
 const batchRows = 200;
@@ -96,7 +96,10 @@ export function createRemoval(parts: Parts, finishOperation: (id: string) => Pro
     throw errors.busy(row.id, 'Updating');
   }
 
-  /** Marks and removes within the caller's lock. A failure leaves the resource Failed, to be removed again. */
+  /**
+   * Marks and removes within the caller's lock. A kind that refuses leaves the resource as it was; any other failure leaves
+   * it Failed, to be removed again.
+   */
   async function removeNow(grant: Grant, database: Database, stored: Stored): Promise<void> {
     const { resource } = stored;
     const marked: Stored = {
@@ -108,7 +111,9 @@ export function createRemoval(parts: Parts, finishOperation: (id: string) => Pro
     try {
       await finish(grant, database, resource);
     } catch (thrown) {
-      await amend(database, resource, { provisioningState: 'Failed' });
+      const isRefused = asFailure(thrown).status < 500 && !isTransitional(resource);
+      const provisioningState = isRefused ? resource.provisioningState : 'Failed';
+      await amend(database, resource, { provisioningState });
       throw thrown;
     }
   }
