@@ -1,0 +1,8 @@
+// Actions of jobs beside those derived from the type.
+
+import { control } from './action.ts';
+
+export const jobsActions = {
+  read: control('Microsoft.MachineLearningServices/workspaces/jobs/read'),
+  cancel: control('Microsoft.MachineLearningServices/workspaces/jobs/cancel/action'),
+} as const;

@@ -1,0 +1,79 @@
+// Wire shapes of command jobs. Source: Azure REST specification, CommandJob (2022-10-01 and later). What Azure has and is
+// not served here is named by the kind, not refused.
+
+import { type Static, Type } from './schema.ts';
+
+const text = (maxLength: number) => Type.String({ maxLength });
+const tags = Type.Record(text(256), text(1024));
+
+export const jobStatuses = [
+  'NotStarted',
+  'Starting',
+  'Provisioning',
+  'Preparing',
+  'Queued',
+  'Running',
+  'Finalizing',
+  'CancelRequested',
+  'NotResponding',
+  'Completed',
+  'Failed',
+  'Canceled',
+] as const;
+export type JobStatus = (typeof jobStatuses)[number];
+
+export const jobInput = Type.Object(
+  {
+    jobInputType: Type.Union([
+      Type.Literal('literal'),
+      Type.Literal('uri_file'),
+      Type.Literal('uri_folder'),
+      Type.Literal('custom_model'),
+      Type.Literal('mlflow_model'),
+    ]),
+    value: Type.Optional(Type.Union([text(8192), Type.Number(), Type.Boolean()])),
+    uri: Type.Optional(text(2048)),
+    mode: Type.Optional(text(32)),
+    description: Type.Optional(Type.Union([text(4096), Type.Null()])),
+  },
+  { additionalProperties: false },
+);
+export type JobInput = Static<typeof jobInput>;
+
+export const jobOutput = Type.Object(
+  {
+    jobOutputType: Type.Literal('uri_folder'),
+    mode: Type.Optional(text(32)),
+    description: Type.Optional(Type.Union([text(4096), Type.Null()])),
+  },
+  { additionalProperties: false },
+);
+
+export const commandJob = Type.Object({
+  jobType: Type.String({ maxLength: 32 }),
+  displayName: Type.Optional(text(256)),
+  description: Type.Optional(text(4096)),
+  experimentName: Type.Optional(Type.String({ minLength: 1, maxLength: 255 })),
+  tags: Type.Optional(tags),
+  properties: Type.Optional(tags),
+  isArchived: Type.Optional(Type.Boolean()),
+  computeId: Type.Optional(text(2048)),
+  codeId: Type.Optional(text(2048)),
+  environmentId: Type.Optional(text(2048)),
+  command: Type.Optional(text(32_768)),
+  environmentVariables: Type.Optional(Type.Record(text(256), text(8192))),
+  inputs: Type.Optional(Type.Record(text(256), jobInput)),
+  outputs: Type.Optional(Type.Record(text(256), jobOutput)),
+  resources: Type.Optional(
+    Type.Object({
+      instanceCount: Type.Optional(Type.Integer()),
+      instanceType: Type.Optional(text(128)),
+      properties: Type.Optional(Type.Record(text(256), Type.Unknown())),
+    }),
+  ),
+  limits: Type.Optional(
+    Type.Object({ jobLimitsType: Type.Optional(Type.Literal('Command')), timeout: Type.Optional(text(32)) }),
+  ),
+  identity: Type.Optional(Type.Union([Type.Null(), Type.Object({ identityType: Type.Literal('AMLToken') })])),
+});
+export type CommandJob = Static<typeof commandJob>;

@@ -1,0 +1,34 @@
+// Puts inputs and outputs into a command. Values are quoted for the shell, so that a value is always one word and never a
+// command; a placeholder that means nothing is refused before anything is made. Pure.
+
+import type { CommandJob } from '@strongroom/contract/jobs';
+import { Failure } from '#kernel/errors/failure';
+
+/** One word of a POSIX shell: in single quotes nothing is special but the quote itself. */
+export const shellQuote = (value: string): string =>
+  /^[\w@%+=:,./-]+$/.test(value) ? value : `'${value.replaceAll("'", `'\\''`)}'`;
+
+export const outputFolder = (name: string): string => `outputs/${name}`;
+
+/**
+ * @param pathOf where a folder or file input lies inside the sandbox
+ * @throws Failure `invalid` for a placeholder that names nothing
+ */
+export function resolveCommand(job: CommandJob, pathOf: (input: string) => string): string {
+  const known = [
+    ...Object.keys(job.inputs ?? {}).map((name) => `inputs.${name}`),
+    ...Object.keys(job.outputs ?? {}).map((name) => `outputs.${name}`),
+  ];
+  return (job.command ?? '').replace(/\$\{\{\s*([^}]{0,300}?)\s*\}\}/g, (_, placeholder: string) => {
+    const [collection, name = ''] = placeholder.split(/\.(.*)/s);
+    const input = collection === 'inputs' && Object.hasOwn(job.inputs ?? {}, name) ? job.inputs?.[name] : undefined;
+    if (input) return shellQuote(input.jobInputType === 'literal' ? String(input.value ?? '') : pathOf(name));
+    if (collection === 'outputs' && Object.hasOwn(job.outputs ?? {}, name)) return shellQuote(outputFolder(name));
+    throw new Failure({
+      kind: 'invalid',
+      code: 'UnknownPlaceholder',
+      target: 'properties.command',
+      message: `The command holds \${{${placeholder.slice(0, 100)}}}, which names neither an input nor an output of the job. ${known.length > 0 ? `It has ${known.join(', ')}.` : 'It has none.'}`,
+    });
+  });
+}

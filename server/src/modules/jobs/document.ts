@@ -1,0 +1,103 @@
+// The document that the runner on a node gets for a job (runner/README.md): where its code and inputs are, what to run, its
+// environment as Azure ML's clients expect it, and where its outputs go. It holds the run token, so it is made for one
+// taking and never stored. Pure.
+
+import type { SnapshotFile } from '#assets';
+import type { WorkDocument } from '#compute';
+import { parseResourceId } from '#kernel/ids/ids';
+import type { Resource } from '#resources';
+import type { Workspace } from '#workspaces';
+import type { JobState } from './jobs.service.ts';
+import { logArtifact } from './log.service.ts';
+import { timeoutSecondsOf } from './validate.ts';
+
+export type Content = { readonly digest: string; readonly files: readonly SnapshotFile[] };
+export type JobContent = { readonly code: Content | undefined; readonly inputs: ReadonlyMap<string, Content> };
+
+const apiVersion = 'api-version=2024-10-01';
+const gib = 1024 ** 3;
+/** Bounds of one job's sandbox: room for honest training in memory, none for a fork bomb. */
+const limits = { memoryBytes: 8 * gib, processes: 512, openFiles: 4096, fileBytes: 8 * gib } as const;
+const scratchBytes = 4 * gib;
+
+const encodePath = (path: string) => path.split('/').map(encodeURIComponent).join('/');
+
+export function documentOf(made: {
+  readonly job: Resource;
+  readonly state: JobState;
+  readonly workspace: Workspace;
+  readonly content: JobContent;
+  readonly token: string;
+  readonly port: number;
+  readonly command: string;
+}): WorkDocument {
+  const { job, state, workspace, content, token, port } = made;
+  const origin = `https://localhost:${port}`;
+  const filesOf = ({ digest, files }: Content) =>
+    files.map(({ path, size, sha256 }) => ({
+      path,
+      size,
+      sha256,
+      url: `${origin}${workspace.id}/snapshots/${digest}/files/${encodePath(path)}?${apiVersion}`,
+    }));
+  const tracking = `${origin}/mlflow/v1.0${workspace.id}`;
+  const timeoutSeconds = timeoutSecondsOf(state);
+  return {
+    document: {
+      port,
+      job: {
+        token,
+        command: made.command,
+        environment: { ...state.environmentVariables, ...environmentOf(made, tracking, origin) },
+        timeoutSeconds,
+        snapshot: content.code ? filesOf(content.code) : [],
+        inputs: Object.fromEntries([...content.inputs].map(([name, input]) => [name, filesOf(input)])),
+        redact: [token],
+        upload: {
+          artifactBaseUrl: `${tracking}/api/2.0/mlflow-artifacts/artifacts/${state.experimentId}/${encodeURIComponent(job.name)}/artifacts`,
+        },
+      },
+    },
+    limits,
+    scratchBytes,
+    tokenTtlSeconds: timeoutSeconds,
+  };
+}
+
+function environmentOf(
+  made: Parameters<typeof documentOf>[0],
+  tracking: string,
+  origin: string,
+): Readonly<Record<string, string>> {
+  const { job, state, workspace, token } = made;
+  const { subscriptionId = '', resourceGroup = '', name } = parseResourceId(workspace.id);
+  const experiment = state.experimentName ?? 'Default';
+  const expiry = String(
+    Math.floor(Date.parse(state.startTime ?? new Date(0).toISOString()) / 1000) + timeoutSecondsOf(state),
+  );
+  return {
+    MLFLOW_TRACKING_URI: tracking,
+    MLFLOW_TRACKING_TOKEN: token,
+    MLFLOW_RUN_ID: job.name,
+    MLFLOW_EXPERIMENT_ID: state.experimentId ?? '',
+    MLFLOW_EXPERIMENT_NAME: experiment,
+    AZUREML_RUN_TOKEN: token,
+    AZUREML_RUN_TOKEN_EXPIRY: expiry,
+    AZUREML_RUN_ID: job.name,
+    AZUREML_ARM_SUBSCRIPTION: subscriptionId,
+    AZUREML_ARM_RESOURCEGROUP: resourceGroup,
+    AZUREML_ARM_WORKSPACE_NAME: name,
+    AZUREML_ARM_PROJECT_NAME: experiment,
+    AZUREML_EXPERIMENT_ID: state.experimentId ?? '',
+    AZUREML_EXPERIMENT_SCOPE: `${workspace.id}/experiments/${experiment}`,
+    AZUREML_WORKSPACE_ID: workspace.uniqueId,
+    AZUREML_WORKSPACE_SCOPE: workspace.id,
+    AZUREML_SERVICE_ENDPOINT: origin,
+    AZUREML_DISCOVERY_SERVICE_ENDPOINT: `${origin}/discovery`,
+    AZUREML_RUN_HISTORY_SERVICE_ENDPOINT: origin,
+    AZUREML_FRAMEWORK: 'Python',
+    AZUREML_SCRIPT_DIRECTORY_NAME: '/job/code',
+    AZUREML_CONTROLLOG_PATH: logArtifact,
+    AZUREML_DRIVERLOG_PATH: logArtifact,
+  };
+}

@@ -1,0 +1,58 @@
+// The door of jobs: what runs. Gives compose the kind of command jobs, the scheme of run tokens and the route that follows a
+// log; takes from compute where work runs.
+
+import type { Assets } from '#assets';
+import type { Work } from '#compute';
+import type { Tokens } from '#identity';
+import type { Grants } from '#kernel/authority/grant';
+import type { Clock } from '#kernel/clock/clock';
+import type { Scheme } from '#kernel/http/surface';
+import type { Log } from '#kernel/log/log';
+import type { Module } from '#kernel/module';
+import type { ResourceKind, Resources } from '#resources';
+import type { Runs } from '#runs';
+import type { Workspaces } from '#workspaces';
+import { createJobKind } from './jobs.kind.ts';
+import { createJobsService } from './jobs.service.ts';
+import { logRoutes } from './log.routes.ts';
+import { createJobLogs } from './log.service.ts';
+import { jobTables } from './migrations/index.ts';
+import { createRunTokens, type RunTokens } from './run-tokens.ts';
+
+export type Jobs = Module & {
+  readonly kinds: readonly ResourceKind[];
+  /** Run tokens; stands before the scheme of access tokens on every surface that a running job calls. */
+  readonly runScheme: Scheme;
+};
+
+export function createJobs(deps: {
+  readonly resources: Resources;
+  readonly workspaces: Workspaces;
+  readonly runs: Runs;
+  readonly assets: Assets;
+  readonly work: Work;
+  readonly tokens: Tokens;
+  readonly grants: Grants;
+  readonly tenantId: string;
+  readonly clock: Clock;
+  readonly log: Log;
+  /** The port that the server listens on, which a sandbox reaches it at too. */
+  readonly port: number;
+}): Jobs {
+  deps.workspaces.registerTables(jobTables);
+  const logs = createJobLogs({ runs: deps.runs });
+  const tokens: RunTokens = createRunTokens({
+    tokens: deps.tokens,
+    tenantId: deps.tenantId,
+    isActive: (jobId) => jobs.isActive(jobId),
+  });
+  const jobs = createJobsService({ ...deps, logs, tokens: () => tokens, work: () => deps.work, port: () => deps.port });
+  deps.work.owner('job', { documentOf: jobs.documentOf, renewToken: jobs.renewToken, onEvent: jobs.onEvent });
+  return {
+    name: 'jobs',
+    kinds: [createJobKind({ resources: deps.resources, assets: deps.assets, jobs })],
+    routes: logRoutes({ resources: deps.resources, workspaces: deps.workspaces, logs, grants: deps.grants }),
+    runScheme: tokens.scheme,
+    start: () => jobs.reconcile(),
+  };
+}

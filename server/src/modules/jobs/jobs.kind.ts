@@ -1,0 +1,269 @@
+// The job as a resource kind. Everything that can be wrong is said before the job exists; after that only its state and its
+// description change.
+
+import { type CommandJob, commandJob } from '@strongroom/contract/jobs';
+import { Type } from '@strongroom/contract/schema';
+import type { Assets } from '#assets';
+import type { Grant } from '#kernel/authority/grant';
+import { Failure } from '#kernel/errors/failure';
+import { activity, json } from '#kernel/http/route';
+import { isWithin, parseResourceId } from '#kernel/ids/ids';
+import type { Draft, Properties, Resource, ResourceKind, Resources } from '#resources';
+import { artifactPrefix, workspaceOf, workspaceType } from '#workspaces';
+import { type JobsService, jobType, stateOf } from './jobs.service.ts';
+import { isEnd } from './status.ts';
+import { checkJob } from './validate.ts';
+
+const described = ['displayName', 'description', 'tags', 'properties', 'isArchived'] as const;
+const kept = [
+  'status',
+  'workId',
+  'experimentId',
+  'submissions',
+  'began',
+  'startTime',
+  'endTime',
+  'error',
+  'inputSnapshots',
+  'submitter',
+] as const;
+
+const inWorkspace = (id: string, workspaceId: string, type: string, property: string): void => {
+  if (isWithin(id, workspaceId) && parseResourceId(id).type?.toLowerCase() === `${workspaceType}/${type}`.toLowerCase())
+    return;
+  throw new Failure({
+    kind: 'invalid',
+    code: 'InvalidResourceId',
+    target: `properties.${property}`,
+    message: `properties.${property} must be the id of one of this workspace's ${type}: ${workspaceId}/${type}/…`,
+  });
+};
+
+export function createJobKind(deps: {
+  readonly resources: Resources;
+  readonly assets: Assets;
+  readonly jobs: JobsService;
+}): ResourceKind {
+  const { resources, assets, jobs } = deps;
+
+  /** Inputs become snapshots when the job is accepted, so that what is trained on can be told later, to the byte. */
+  async function inputSnapshots(
+    grant: Grant,
+    workspaceId: string,
+    job: CommandJob,
+  ): Promise<Readonly<Record<string, string>>> {
+    const taken: Record<string, string> = {};
+    for (const [name, input] of Object.entries(job.inputs ?? {})) {
+      if (input.jobInputType === 'literal' || input.uri === undefined) continue;
+      const artifacts = /^azureml:\/\/jobs\/([\w-]{1,255})\/outputs\/artifacts\/(?:paths\/)?([^?#]*)$/.exec(input.uri);
+      const snapshot = artifacts
+        ? await assets.snapshots.takeArtifacts(
+            grant,
+            workspaceId,
+            artifacts[1] ?? '',
+            (artifacts[2] ?? '').replace(/\/+$/, ''),
+          )
+        : /^azureml:\/\/snapshots\//.test(input.uri)
+          ? await assets.snapshots.get(grant, workspaceId, input.uri)
+          : undefined;
+      if (!snapshot) {
+        throw new Failure({
+          kind: 'invalid',
+          code: 'InputNotServed',
+          target: `properties.inputs.${name}`,
+          message: `The uri of input '${name}' is not one that a job can read here. Take a snapshot (azureml://snapshots/sha256:…) or the artifacts of a job (azureml://jobs/{job}/outputs/artifacts/paths/{path}).`,
+        });
+      }
+      taken[name] = snapshot.uri;
+    }
+    return taken;
+  }
+
+  return {
+    type: jobType,
+    title: 'job',
+    namePattern: /^[a-zA-Z0-9][a-zA-Z0-9_-]{0,254}$/,
+    nameRule: 'it begins with a letter or digit and has up to 255 letters, digits, hyphens and underscores',
+    properties: commandJob,
+    unserved: [
+      'componentId',
+      'distribution',
+      'services',
+      'queueSettings',
+      'notificationSetting',
+      'autologgerSettings',
+      'parameters',
+      'secretsConfiguration',
+      'resources.dockerArgs',
+      'resources.shmSize',
+      'status',
+    ],
+    location: 'none',
+    listQuery: Type.Object({
+      jobType: Type.Optional(Type.String()),
+      tag: Type.Optional(Type.String()),
+      listViewType: Type.Optional(
+        Type.Union([Type.Literal('ActiveOnly'), Type.Literal('ArchivedOnly'), Type.Literal('All')]),
+      ),
+    }),
+
+    normalise({ properties }, existing): Properties {
+      if (existing) return { ...existing.properties, ...pick(properties, described) };
+      const own = Object.fromEntries(
+        Object.entries(properties).filter(([name]) => !(kept as readonly string[]).includes(name)),
+      );
+      return {
+        isArchived: false,
+        experimentName: 'Default',
+        ...own,
+        identity: { identityType: 'AMLToken' },
+        status: 'NotStarted',
+      };
+    },
+
+    async validate(grant, draft: Draft, existing, id) {
+      // The manager has checked the shape with the kind's schema.
+      const job = draft.properties as unknown as CommandJob;
+      if (existing) return refuseChange(existing, job);
+      checkJob(job);
+      const workspaceId = workspaceOf(id) ?? '';
+      const computeId = job.computeId ?? '';
+      inWorkspace(computeId, workspaceId, 'computes', 'computeId');
+      const compute = await resources.find(grant, computeId);
+      if (!compute)
+        throw new Failure({
+          kind: 'invalid',
+          code: 'ComputeNotFound',
+          target: 'properties.computeId',
+          message: `There is no compute '${parseResourceId(computeId).name}' in this workspace. Create it first.`,
+        });
+      if (job.codeId !== undefined) {
+        inWorkspace(job.codeId, workspaceId, 'codes/versions', 'codeId');
+        await assets.code(grant, job.codeId);
+      }
+      if (job.environmentId !== undefined) {
+        inWorkspace(job.environmentId, workspaceId, 'environments/versions', 'environmentId');
+        const environment = await assets.environment(grant, job.environmentId);
+        if (environment.image !== undefined) {
+          throw new Failure({
+            kind: 'invalid',
+            code: 'EnvironmentNotServed',
+            target: 'properties.environmentId',
+            message:
+              "Jobs run on the node's own Python: an environment with an image is for deployments. Leave environmentId out.",
+          });
+        }
+      }
+    },
+
+    async create(grant, job) {
+      const workspaceId = workspaceOf(job.id) ?? '';
+      const snapshots = await inputSnapshots(grant, workspaceId, stateOf(job));
+      const properties = {
+        ...(await jobs.begin(grant, job)),
+        inputSnapshots: snapshots,
+        submitter: job.systemData.createdBy,
+      };
+      // Kept before the work is submitted: a node may ask for the document at once.
+      const stored = await resources.change(grant, job.id, () => properties);
+      await jobs.submit(job.id, stateOf(stored), String(stored.properties['workId']));
+      return (await resources.get(grant, job.id)).properties;
+    },
+
+    update: async (_grant, job) => job.properties,
+
+    async remove(_grant, job) {
+      if (!isEnd(stateOf(job).status) && stateOf(job).status !== 'NotStarted') {
+        throw new Failure({
+          kind: 'conflict',
+          code: 'JobActive',
+          message: `The job is ${stateOf(job).status}. Cancel it and wait until it has ended, then delete it.`,
+        });
+      }
+      jobs.forget(job.id);
+    },
+
+    view(job, exchange) {
+      const { workId, submissions, began, inputSnapshots: _, submitter, ...shown } = job.properties;
+      const origin = exchange?.target.origin ?? '';
+      return {
+        ...shown,
+        displayName: shown['displayName'] ?? job.name,
+        tags: shown['tags'] ?? {},
+        services: {
+          Tracking: {
+            jobServiceType: 'Tracking',
+            endpoint: `${origin.replace(/^https:/, 'azureml:')}/mlflow/v1.0${workspaceOf(job.id)}`,
+            status: null,
+            port: null,
+          },
+          Studio: { jobServiceType: 'Studio', endpoint: `${origin}/portal/jobs/${job.name}`, status: null, port: null },
+        },
+        parameters: Object.fromEntries(
+          Object.entries(stateOf(job).inputs ?? {}).map(([name, input]) => [name, input.value ?? input.uri]),
+        ),
+        outputs: {
+          ...(shown['outputs'] as object | undefined),
+          default: {
+            jobOutputType: 'uri_folder',
+            uri: `azureml://datastores/workspaceartifactstore/paths/${artifactPrefix(job.name)}`,
+          },
+        },
+      };
+    },
+
+    matches(job, query) {
+      const { isArchived, tags, jobType: type } = stateOf(job);
+      const view = query['listViewType'] ?? 'ActiveOnly';
+      if (view !== 'All' && (isArchived === true) !== (view === 'ArchivedOnly')) return false;
+      if (typeof query['jobType'] === 'string' && query['jobType'].toLowerCase() !== type.toLowerCase()) return false;
+      if (typeof query['tag'] !== 'string') return true;
+      const [name = '', value] = query['tag'].split(/=(.*)/s);
+      return tags !== undefined && Object.hasOwn(tags, name) && (value === undefined || tags[name] === value);
+    },
+
+    actions: [
+      {
+        name: 'cancel',
+        summary: 'Asks a job to end. Its status says when it has.',
+        audit: activity(),
+        async handle(grant, job, { exchange }) {
+          if (!isEnd(stateOf(job).status)) await jobs.cancel(grant, job);
+          const { origin, rawPath, query } = exchange.target;
+          const jobUrl = `${origin}${rawPath.replace(/\/cancel\/?$/i, '')}?api-version=${encodeURIComponent(query.get('api-version') ?? '')}`;
+          return isEnd(stateOf(job).status) ? json(200, {}) : json(202, {}, { location: jobUrl, 'retry-after': '1' });
+        },
+      },
+    ],
+    audit: {
+      write: activity(
+        'properties.jobType',
+        'properties.experimentName',
+        'properties.computeId',
+        'properties.codeId',
+        'properties.environmentId',
+      ),
+      remove: activity(),
+    },
+  };
+}
+
+function refuseChange(existing: Resource, asked: CommandJob): void {
+  for (const name of ['command', 'codeId', 'computeId', 'environmentId', 'experimentName', 'jobType'] as const) {
+    const before = existing.properties[name];
+    if (asked[name] !== undefined && asked[name] !== before) {
+      throw new Failure({
+        kind: 'conflict',
+        code: 'JobExists',
+        target: `properties.${name}`,
+        message: `The job '${existing.name}' exists and its ${name} cannot change. Submit another job under another name.`,
+      });
+    }
+  }
+}
+
+function pick(properties: Properties, names: readonly string[]): Properties {
+  return Object.fromEntries(
+    names.filter((name) => properties[name] !== undefined).map((name) => [name, properties[name]]),
+  );
+}

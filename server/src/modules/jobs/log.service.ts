@@ -1,0 +1,129 @@
+// What a job prints: kept chunk by chunk in the workspace's encrypted database while it runs, readable at once, and
+// written as the artifact `user_logs/std_log.txt` when it ends. Bounded; what goes beyond is cut with a line that says so.
+
+import type { Readable } from 'node:stream';
+import type { Grant } from '#kernel/authority/grant';
+import type { Database } from '#kernel/database/database';
+import { Failure } from '#kernel/errors/failure';
+import type { Runs } from '#runs';
+import { appendChunk, chunksFrom, dropChunks, logSize } from './log.store.ts';
+
+export const logArtifact = 'user_logs/std_log.txt';
+const maxLogBytes = 64 * 1024 * 1024;
+const pageChunks = 64;
+const pageBytes = 1024 * 1024;
+const cutLine = '\n[the log goes on, but only its first 64 MB are kept]\n';
+
+export type LogPage = { readonly bytes: Buffer; readonly next: number };
+
+export type JobLogs = {
+  append(database: Database, runId: string, text: string): Promise<void>;
+  /** What is there from the offset on, at most a mebibyte; empty when there is nothing more yet. */
+  read(
+    grant: Grant,
+    source: {
+      readonly database: Database;
+      readonly workspaceId: string;
+      readonly runId: string;
+      readonly ended: boolean;
+    },
+    offset: number,
+  ): Promise<LogPage>;
+  /** Resolves when something was appended or the job ended, or the signal aborts. */
+  changed(runId: string, signal: AbortSignal): Promise<void>;
+  /** Writes the artifact and drops the chunks. Idempotent. */
+  seal(
+    grant: Grant,
+    source: { readonly database: Database; readonly workspaceId: string; readonly runId: string },
+  ): Promise<void>;
+  /** Lets those that wait look again. */
+  wake(runId: string): void;
+};
+
+export function createJobLogs(deps: { readonly runs: Pick<Runs, 'putArtifact' | 'openArtifact'> }): JobLogs {
+  const waiting = new Map<string, Set<() => void>>();
+  const wake = (runId: string) => {
+    for (const resume of waiting.get(runId) ?? []) resume();
+  };
+
+  return {
+    async append(database, runId, text) {
+      await database.write(async (tx) => {
+        const start = await logSize(tx, runId);
+        if (start >= maxLogBytes) return;
+        const fits = start + Buffer.byteLength(text) <= maxLogBytes;
+        await appendChunk(tx, runId, {
+          start,
+          text: fits
+            ? text
+            : `${Buffer.from(text)
+                .subarray(0, maxLogBytes - start)
+                .toString('utf8')}${cutLine}`,
+        });
+      });
+      wake(runId);
+    },
+    async read(grant, { database, workspaceId, runId, ended }, offset) {
+      const chunks = await chunksFrom(database.read, runId, offset, pageChunks);
+      if (chunks.length > 0) {
+        const [first] = chunks;
+        const bytes = Buffer.concat(chunks.map(({ text }) => Buffer.from(text)))
+          .subarray(offset - (first?.start ?? offset))
+          .subarray(0, pageBytes);
+        return { bytes, next: offset + bytes.length };
+      }
+      if (!ended) return { bytes: Buffer.alloc(0), next: offset };
+      try {
+        const bytes = await bounded(
+          await deps.runs.openArtifact(grant, workspaceId, runId, logArtifact, {
+            start: offset,
+            end: offset + pageBytes - 1,
+          }),
+        );
+        return { bytes, next: offset + bytes.length };
+      } catch (thrown) {
+        // Nothing printed, or nothing behind the offset: the end.
+        if (thrown instanceof Failure && (thrown.kind === 'notFound' || thrown.kind === 'rangeNotSatisfiable'))
+          return { bytes: Buffer.alloc(0), next: offset };
+        throw thrown;
+      }
+    },
+    changed: (runId, signal) =>
+      new Promise((resolve) => {
+        const resume = () => {
+          signal.removeEventListener('abort', resume);
+          const others = waiting.get(runId);
+          others?.delete(resume);
+          if (others?.size === 0) waiting.delete(runId);
+          resolve();
+        };
+        if (signal.aborted) return resolve();
+        signal.addEventListener('abort', resume);
+        waiting.set(runId, (waiting.get(runId) ?? new Set()).add(resume));
+      }),
+    async seal(grant, { database, workspaceId, runId }) {
+      const parts: Buffer[] = [];
+      for (let offset = 0; ; ) {
+        const chunks = await chunksFrom(database.read, runId, offset, pageChunks);
+        const fresh = chunks.filter(({ start }) => start >= offset);
+        if (fresh.length === 0) break;
+        for (const { start, text } of fresh) {
+          const bytes = Buffer.from(text);
+          parts.push(bytes);
+          offset = start + bytes.length;
+        }
+      }
+      if (parts.length === 0) return;
+      await deps.runs.putArtifact(grant, workspaceId, runId, logArtifact, Buffer.concat(parts));
+      await database.write((tx) => dropChunks(tx, runId));
+      wake(runId);
+    },
+    wake,
+  };
+}
+
+async function bounded({ stream }: { readonly stream: Readable }): Promise<Buffer> {
+  const parts: Buffer[] = [];
+  for await (const part of stream) parts.push(part as Buffer);
+  return Buffer.concat(parts);
+}

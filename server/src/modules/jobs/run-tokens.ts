@@ -1,0 +1,119 @@
+// The credential of a running job: one workspace, one run, the actions that a training script needs, and reading what it
+// was given. It is refused the moment the job ends, whatever its time says. Nothing here stores one.
+
+import { runsActions } from '@strongroom/contract/runs.actions';
+import type { Tokens } from '#identity';
+import type { Actor } from '#kernel/authority/actor';
+import { Failure } from '#kernel/errors/failure';
+import type { Scheme } from '#kernel/http/surface';
+import { idKey } from '#kernel/ids/ids';
+
+export const runTokenPurpose = 'run';
+
+export type RunTokenSubject = {
+  readonly jobId: string;
+  readonly workspaceId: string;
+  readonly workspaceUniqueId: string;
+  readonly runId: string;
+  readonly experimentId: string;
+  /** Ids that the run may read besides itself: the snapshots of its code and inputs. */
+  readonly inputs: readonly string[];
+  /** Object id of who submitted the job, for the record. */
+  readonly submitter: string;
+};
+
+const actions: readonly string[] = [
+  runsActions.readExperiments,
+  runsActions.readRuns,
+  runsActions.writeRuns,
+  runsActions.writeMetrics,
+  runsActions.readArtifacts,
+  runsActions.writeArtifacts,
+].map(({ name }) => name);
+
+export type RunTokens = {
+  issue(subject: RunTokenSubject, ttlSeconds: number): Promise<string>;
+  /** Answers undefined for bearer tokens of other kinds, so it stands before the scheme for access tokens. */
+  readonly scheme: Scheme;
+};
+
+export function createRunTokens(deps: {
+  readonly tokens: Tokens;
+  readonly tenantId: string;
+  readonly isActive: (jobId: string) => Promise<boolean>;
+}): RunTokens {
+  const audienceOf = (workspaceUniqueId: string) => `urn:strongroom:workspace:${workspaceUniqueId}`;
+  return {
+    async issue(subject, ttlSeconds) {
+      const { token } = await deps.tokens.issueToken({
+        purpose: runTokenPurpose,
+        audience: audienceOf(subject.workspaceUniqueId),
+        subject: subject.runId,
+        claims: {
+          job: subject.jobId,
+          workspace: subject.workspaceId,
+          workspaceUniqueId: subject.workspaceUniqueId,
+          experiment: subject.experimentId,
+          inputs: subject.inputs,
+          submitter: subject.submitter,
+        },
+        ttlSeconds,
+      });
+      return token;
+    },
+    scheme: {
+      name: 'run token',
+      async authenticate(exchange) {
+        const token = /^Bearer ([\w-]+\.[\w-]+\.[\w-]+)$/i.exec(exchange.header('authorization') ?? '')?.[1];
+        const unverified = token === undefined ? undefined : payloadOf(token);
+        if (token === undefined || unverified?.['purpose'] !== runTokenPurpose) return undefined;
+        // Only which workspace to verify for is taken from the unverified payload; verification binds it.
+        const claims = await deps.tokens.verifyToken(token, {
+          purpose: runTokenPurpose,
+          audience: audienceOf(String(unverified['workspaceUniqueId'])),
+        });
+        const text = (name: string) => (typeof claims[name] === 'string' ? claims[name] : '');
+        const jobId = text('job');
+        if (!(await deps.isActive(jobId))) {
+          throw new Failure({
+            kind: 'unauthenticated',
+            code: 'RunEnded',
+            message: 'This token belongs to a job that has ended. Sign in to read or change its run.',
+          });
+        }
+        const inputs = Array.isArray(claims['inputs'])
+          ? claims['inputs'].filter((input): input is string => typeof input === 'string')
+          : [];
+        const actor: Actor = {
+          kind: 'run',
+          objectId: text('submitter'),
+          tenantId: deps.tenantId,
+          name: `job ${text('sub')}`,
+          applicationId: undefined,
+          groups: [],
+          authentication: { method: 'runToken', mfa: false, tokenId: text('jti') },
+          bounds: {
+            workspaceId: text('workspace'),
+            runId: text('sub'),
+            experimentId: text('experiment'),
+            actions,
+            inputs,
+          },
+        };
+        return actor;
+      },
+    },
+  };
+}
+
+function payloadOf(token: string): Readonly<Record<string, unknown>> | undefined {
+  if (token.length > 16_384) return undefined;
+  try {
+    const value: unknown = JSON.parse(Buffer.from(token.split('.')[1] ?? '', 'base64url').toString('utf8'));
+    return typeof value === 'object' && value !== null ? (value as Record<string, unknown>) : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
+export const jobKey = (jobId: string): string => idKey(jobId);

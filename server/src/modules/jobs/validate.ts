@@ -1,0 +1,93 @@
+// What a job must be before anything is made of it. Pure: what needs a look elsewhere is in jobs.kind.ts.
+
+import { readDurationSeconds } from '@strongroom/contract/duration';
+import type { CommandJob } from '@strongroom/contract/jobs';
+import { findCredential } from '#assets';
+import { Failure } from '#kernel/errors/failure';
+import { resolveCommand } from './command.ts';
+
+export const defaultTimeoutSeconds = 86_400;
+const maxTimeoutSeconds = 7 * 86_400;
+const maxVariables = 100;
+const maxNamed = 100;
+
+const refuse = (target: string, message: string, code = 'ValidationError') =>
+  new Failure({ kind: 'invalid', code, target: `properties.${target}`, message });
+
+export function timeoutSecondsOf(job: CommandJob): number {
+  const { timeout } = job.limits ?? {};
+  if (timeout === undefined) return defaultTimeoutSeconds;
+  const seconds = readDurationSeconds(timeout);
+  if (seconds === undefined || seconds < 1 || seconds > maxTimeoutSeconds) {
+    throw refuse(
+      'limits.timeout',
+      'limits.timeout is an ISO 8601 duration of one second to seven days, for example PT10M.',
+    );
+  }
+  return seconds;
+}
+
+export function checkJob(job: CommandJob): void {
+  if (job.jobType !== 'Command')
+    throw refuse(
+      'jobType',
+      `Jobs of type '${job.jobType.slice(0, 32)}' are not served here; jobType must be 'Command'.`,
+      'JobTypeNotServed',
+    );
+  if (job.command === undefined || job.command.trim() === '')
+    throw refuse('command', 'A command job needs properties.command: what to run, for example "python3 train.py".');
+  if (job.command.includes('\0')) throw refuse('command', 'The command holds a NUL character.');
+  if (job.computeId === undefined)
+    throw refuse('computeId', 'A job needs properties.computeId: the id of a cluster of this workspace.');
+  if ((job.resources?.instanceCount ?? 1) !== 1)
+    throw refuse('resources.instanceCount', 'Jobs run on one node: resources.instanceCount must be 1.');
+  timeoutSecondsOf(job);
+  checkVariables(job.environmentVariables ?? {});
+  for (const collection of ['inputs', 'outputs'] as const) {
+    const names = Object.keys(job[collection] ?? {});
+    if (names.length > maxNamed) throw refuse(collection, `A job has at most ${maxNamed} ${collection}.`);
+    for (const name of names) {
+      if (!/^[A-Za-z_][A-Za-z0-9_-]{0,254}$/.test(name))
+        throw refuse(
+          collection,
+          `'${name.slice(0, 100)}' is no name of an input or output: it begins with a letter and has letters, digits, hyphens and underscores.`,
+        );
+    }
+  }
+  for (const [name, input] of Object.entries(job.inputs ?? {})) {
+    if (input.jobInputType === 'literal') {
+      if (input.value === undefined) throw refuse(`inputs.${name}`, `The literal input '${name}' has no value.`);
+      if (String(input.value).includes('\0'))
+        throw refuse(`inputs.${name}`, `The value of input '${name}' holds a NUL character.`);
+    } else if (input.uri === undefined) {
+      throw refuse(
+        `inputs.${name}`,
+        `The input '${name}' of type ${input.jobInputType} has no uri. (The JavaScript package @azure/arm-machinelearning 2.1.1 drops it when it writes a job; send the job with a generic PUT, or with the command line.)`,
+      );
+    }
+  }
+  resolveCommand(job, (name) => name);
+}
+
+/** Also for deployments: names that a shell knows, and no value that looks like a credential. */
+export function checkVariables(variables: Readonly<Record<string, string>>): void {
+  const entries = Object.entries(variables);
+  if (entries.length > maxVariables)
+    throw refuse('environmentVariables', `At most ${maxVariables} environment variables.`);
+  for (const [name, value] of entries) {
+    if (!/^[A-Za-z_][A-Za-z0-9_]{0,254}$/.test(name))
+      throw refuse('environmentVariables', `'${name.slice(0, 100)}' is no name of an environment variable.`);
+    if (/^(AZUREML_|MLFLOW_|STRONGROOM_)/i.test(name))
+      throw refuse(`environmentVariables.${name}`, `${name} is set by the service; choose another name.`);
+    if (value.includes('\0'))
+      throw refuse(`environmentVariables.${name}`, `The value of ${name} holds a NUL character.`);
+    const credential = findCredential(value);
+    if (credential !== undefined) {
+      throw refuse(
+        `environmentVariables.${name}`,
+        `The value of ${name} looks like ${credential}. Environment variables are shown to everybody who may read the job: put it into a key vault and read it there.`,
+        'CredentialInEnvironment',
+      );
+    }
+  }
+}
