@@ -6,6 +6,7 @@ import { request } from 'node:http';
 import { after, test } from 'node:test';
 import { md5Base64 } from '#kernel/crypto/digest';
 import { closeScanPool } from '#kernel/database/database';
+import { failNth } from '#kernel/files/faults';
 import { testActor } from '#kernel/testing/authority';
 import { type Asked, bytesOf, openDoor, type Reply } from './testing.ts';
 
@@ -391,4 +392,46 @@ test('the management API and the blob protocol see the same containers', async (
   );
   assert.deepEqual([(await send('DELETE', item)).status, (await send('DELETE', item)).status], [200, 204]);
   assert.equal((await send('HEAD', '/acct1/made?restype=container')).status, 404);
+});
+
+test('blocks that nobody commits are dropped after a week, and no block of today with them', async (t) => {
+  const { send, clock, blobsFolder, account } = await openContainer(t);
+  const stage = (name: string) => send('PUT', `/acct1/data/${name}?comp=block&blockid=YWFh`, { body: name });
+  const day = 24 * 60 * 60 * 1000;
+  await stage('old');
+  clock.jump(4 * day);
+  await stage('young');
+  assert.equal((await readdir(blobsFolder(account.uniqueId))).length, 2);
+  clock.jump(4 * day);
+  await stage('new');
+  assert.equal((await readdir(blobsFolder(account.uniqueId))).length, 2);
+  const commit = (name: string) =>
+    send('PUT', `/acct1/data/${name}?comp=blocklist`, { body: '<BlockList><Latest>YWFh</Latest></BlockList>' });
+  assert.equal(codeOf(await commit('old')), 'InvalidBlockList');
+  for (const name of ['young', 'new']) {
+    assert.equal((await commit(name)).status, 201);
+    assert.equal((await send('GET', `/acct1/data/${name}`)).body.toString(), name);
+  }
+});
+
+test('whatever step of a commit fails, the blob before it stays, with every file that it needs', async (t) => {
+  const { send, seam, blobsFolder, account } = await openContainer(t);
+  const block = (id: string, body: string) =>
+    send('PUT', `/acct1/data/x?comp=block&blockid=${encodeURIComponent(id)}`, { body });
+  const commit = (...ids: string[]) =>
+    send('PUT', '/acct1/data/x?comp=blocklist', {
+      body: `<BlockList>${ids.map((id) => `<Latest>${id}</Latest>`).join('')}</BlockList>`,
+    });
+  await block('YQ==', 'one ');
+  await block('Yg==', 'two');
+  await commit('YQ==', 'Yg==');
+  await block('Yw==', 'three');
+  const failing = failNth(1);
+  seam.faults = failing.faults;
+  assert.ok((await commit('YQ==', 'Yw==')).status >= 500);
+  seam.faults = () => {};
+  assert.equal((await send('GET', '/acct1/data/x')).body.toString(), 'one two');
+  assert.equal((await commit('YQ==', 'Yw==')).status, 201);
+  assert.equal((await send('GET', '/acct1/data/x')).body.toString(), 'one three');
+  assert.equal((await readdir(blobsFolder(account.uniqueId))).length, 2);
 });
