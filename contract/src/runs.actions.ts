@@ -1,0 +1,19 @@
+// Actions of experiments, runs, metrics and artifacts, by Azure's names. The metrics action stands alone, so that the role
+// Metrics Writer can append points and nothing else. Source: Azure RBAC, Microsoft.MachineLearningServices operations.
+
+import { control } from './action.ts';
+
+const workspaces = 'Microsoft.MachineLearningServices/workspaces';
+
+export const runsActions = {
+  readExperiments: control(`${workspaces}/experiments/read`),
+  writeExperiments: control(`${workspaces}/experiments/write`),
+  deleteExperiments: control(`${workspaces}/experiments/delete`),
+  readRuns: control(`${workspaces}/experiments/runs/read`),
+  writeRuns: control(`${workspaces}/experiments/runs/write`),
+  submitRuns: control(`${workspaces}/experiments/runs/submit/action`),
+  writeMetrics: control(`${workspaces}/metrics/resource/write`),
+  readArtifacts: control(`${workspaces}/metadata/artifacts/read`),
+  writeArtifacts: control(`${workspaces}/metadata/artifacts/write`),
+  deleteArtifacts: control(`${workspaces}/metadata/artifacts/delete`),
+} as const;

@@ -1,0 +1,165 @@
+// Routes of artifacts: the list of a run, and the proxy that clients read and write files through. Every read and write is
+// recorded, with its path. Files are always sent as attachments of an opaque type: an artifact is a stranger's bytes, and
+// no browser should run them. Multipart and presigned routes answer 501, upon which clients send the file in one piece.
+
+import * as wire from '@strongroom/contract/runs';
+import { runsActions } from '@strongroom/contract/runs.actions';
+import { Failure } from '#kernel/errors/failure';
+import type { Exchange } from '#kernel/http/exchange';
+import { type Answer, accessed, json, needs, type Route, route } from '#kernel/http/route';
+import type { ByteRange } from '#storage';
+import { call, runIdOf } from '../call.ts';
+import { decodeQuery } from '../decode.ts';
+import { notServed } from '../errors.ts';
+import { mlflowSurface, workspaceIdOf, workspacePath } from '../surface.ts';
+import { runArtifactUri } from '../views.ts';
+import { type Artifacts, artifactBytesMax, type OpenedArtifact } from './artifacts.service.ts';
+
+const { readArtifacts, writeArtifacts, deleteArtifacts } = runsActions;
+const proxy = `${workspacePath}/mlflow-artifacts`;
+const file = `${proxy}/artifacts/{path+}`;
+
+export function artifactRoutes(artifacts: Artifacts): readonly Route[] {
+  return [
+    call({
+      operation: 'ListArtifacts',
+      method: 'GET',
+      path: '/artifacts/list',
+      summary: 'Lists artifacts of a run, right below a path',
+      action: readArtifacts,
+      audit: accessed('workspaceName', 'run_id', 'path'),
+      request: wire.listArtifacts,
+      response: wire.artifactsPage,
+      handle: async (grant, workspaceId, message) => {
+        const runId = runIdOf(message);
+        const { experimentId, files, nextPageToken } = await artifacts.list(grant, workspaceId, runId, {
+          ...(message.path === undefined ? {} : { path: message.path }),
+          ...(message.page_token === undefined ? {} : { pageToken: message.page_token }),
+        });
+        return {
+          root_uri: runArtifactUri(Number(experimentId), runId),
+          ...(files.length === 0 ? {} : { files }),
+          ...(nextPageToken === undefined ? {} : { next_page_token: nextPageToken }),
+        };
+      },
+    }),
+    route({
+      operation: 'MLflow_ListProxiedArtifacts',
+      surface: mlflowSurface,
+      method: 'GET',
+      path: `${proxy}/artifacts`,
+      summary: 'Lists files right below a path, by their base names',
+      access: needs(readArtifacts, workspaceIdOf),
+      audit: accessed('workspaceName', 'path'),
+      responses: { 200: wire.proxiedList },
+      handle: async (grant, { params, exchange }) => {
+        const { path = '' } = decodeQuery(wire.listProxied, exchange.target.query.values);
+        return json(200, { files: await artifacts.listAt(grant, workspaceIdOf(params), path) });
+      },
+    }),
+    route({
+      operation: 'MLflow_DownloadArtifact',
+      surface: mlflowSurface,
+      method: 'GET',
+      path: file,
+      summary: 'Reads an artifact, whole or one range of bytes',
+      access: needs(readArtifacts, workspaceIdOf),
+      audit: accessed('workspaceName', 'path'),
+      handle: async (grant, { params, exchange }) => {
+        const range = rangeOf(exchange);
+        return sent(await artifacts.openAt(grant, workspaceIdOf(params), params['path'] ?? '', range), range);
+      },
+    }),
+    route({
+      operation: 'MLflow_UploadArtifact',
+      surface: mlflowSurface,
+      method: 'PUT',
+      path: file,
+      summary: 'Writes an artifact',
+      access: needs(writeArtifacts, workspaceIdOf),
+      audit: accessed('workspaceName', 'path'),
+      body: { kind: 'stream', maxBytes: artifactBytesMax },
+      responses: { 200: wire.nothing },
+      handle: async (grant, { params, body }) => {
+        try {
+          await artifacts.putAt(grant, workspaceIdOf(params), params['path'] ?? '', body);
+        } catch (thrown) {
+          // A refusal before the first byte leaves a stream that nobody reads.
+          body.destroy();
+          throw thrown;
+        }
+        return json(200, {});
+      },
+    }),
+    route({
+      operation: 'MLflow_DeleteArtifact',
+      surface: mlflowSurface,
+      method: 'DELETE',
+      path: file,
+      summary: 'Removes an artifact or a folder of them',
+      access: needs(deleteArtifacts, workspaceIdOf),
+      audit: accessed('workspaceName', 'path'),
+      responses: { 200: wire.nothing },
+      handle: async (grant, { params }) => {
+        await artifacts.removeAt(grant, workspaceIdOf(params), params['path'] ?? '');
+        return json(200, {});
+      },
+    }),
+    ...(['create', 'complete', 'abort'] as const).map((verb) =>
+      unserved('POST', `MultipartArtifact_${verb}`, `/mpu/${verb}/{path+}`, writeArtifacts),
+    ),
+    unserved('GET', 'PresignArtifact', '/presigned/{path+}', readArtifacts),
+  ];
+}
+
+/** Known to the protocol and not served: the caller's right is checked all the same. */
+function unserved(method: 'GET' | 'POST', operation: string, path: string, action: typeof readArtifacts): Route {
+  return route({
+    operation: `MLflow_${operation}`,
+    surface: mlflowSurface,
+    method,
+    path: `${proxy}${path}`,
+    summary: 'Not served: the file is sent in one piece',
+    access: needs(action, workspaceIdOf),
+    audit: accessed('workspaceName', 'path'),
+    handle: () => {
+      throw notServed('Multipart and presigned transfers are not served here. Send or fetch the file in one piece.');
+    },
+  });
+}
+
+/** One range of `bytes=`; several, or a suffix, are ignored as RFC 9110 allows, and the whole file is sent. */
+function rangeOf(exchange: Exchange): ByteRange | undefined {
+  const found = /^bytes=(\d{1,15})-(\d{0,15})$/.exec(exchange.header('range')?.trim() ?? '');
+  if (found === null) return undefined;
+  const start = Number(found[1]);
+  if (found[2] === '') return { start };
+  const end = Number(found[2]);
+  if (end < start) {
+    throw new Failure({
+      kind: 'rangeNotSatisfiable',
+      code: 'INVALID_PARAMETER_VALUE',
+      message: 'The range ends before it begins.',
+    });
+  }
+  return { start, end };
+}
+
+function sent({ info, stream }: OpenedArtifact, range: ByteRange | undefined): Answer {
+  const last = range === undefined ? info.size - 1 : Math.min(range.end ?? info.size - 1, info.size - 1);
+  const start = range?.start ?? 0;
+  const base = info.name.slice(info.name.lastIndexOf('/') + 1);
+  return {
+    status: range === undefined ? 200 : 206,
+    contentType: 'application/octet-stream',
+    headers: {
+      'content-length': String(last - start + 1),
+      'content-disposition': `attachment; filename*=UTF-8''${encodeURIComponent(base).replace(/['()*]/g, (c) => `%${c.charCodeAt(0).toString(16).toUpperCase()}`)}`,
+      'content-security-policy': "default-src 'none'; sandbox",
+      'accept-ranges': 'bytes',
+      etag: info.etag,
+      ...(range === undefined ? {} : { 'content-range': `bytes ${start}-${last}/${info.size}` }),
+    },
+    body: stream,
+  };
+}

@@ -1,0 +1,89 @@
+// Paths of artifacts, as strangers write them. A path is a list of plain names below the root of one run or model, and
+// whatever could be read as anything else, here or by whoever downloads it later, is refused: dot segments, absolute and
+// Windows paths, URIs, control characters, and each of those behind percent signs or in look-alike letters. A path is never
+// repaired: it is stored as it was sent or not at all.
+
+import { invalid } from '../errors.ts';
+
+const pathCharactersMax = 900;
+const decodingsMax = 8;
+
+const wrong = (why: string) =>
+  invalid(`Invalid path: ${why}. Send a relative path of plain names, such as model/data.bin.`, 'path');
+
+/** @throws Failure `invalid`. Answers the path itself, without a slash at its end. */
+export function requireArtifactPath(path: string): string {
+  if (path.length > pathCharactersMax) throw wrong(`it is longer than ${pathCharactersMax} characters`);
+  const trimmed = path.endsWith('/') ? path.slice(0, -1) : path;
+  // A reader further on may decode once more than we did, so every form that it could end in must be as harmless.
+  let form = trimmed;
+  for (let round = 0; round < decodingsMax; round++) {
+    requirePlain(form);
+    // Full-width dots and slashes become the real ones on file systems that normalise.
+    requirePlain(form.normalize('NFKC'));
+    const decoded = decodedOnce(form);
+    if (decoded === form) return trimmed;
+    form = decoded;
+  }
+  throw wrong('it is percent-encoded too often');
+}
+
+/** Every `%hh` decoded; what is no escape, or no UTF-8, stays. */
+function decodedOnce(text: string): string {
+  return text.replace(/(%[0-9a-f]{2})+/gi, (escapes) => {
+    try {
+      return decodeURIComponent(escapes);
+    } catch {
+      return escapes;
+    }
+  });
+}
+
+function requirePlain(path: string): void {
+  if (!path.isWellFormed()) throw wrong('it is not well-formed Unicode');
+  // biome-ignore lint/suspicious/noControlCharactersInRegex: control characters are what is being refused.
+  if (/[\x00-\x1f\x7f-\x9f\u2028\u2029\u200e\u200f\u202a-\u202e\u2066-\u2069\ufeff]/.test(path))
+    throw wrong('it holds a control character');
+  if (path.includes('\\')) throw wrong('it holds a backslash');
+  if (path.includes('#')) throw wrong('it holds a #');
+  if (path.startsWith('~')) throw wrong('it begins with ~');
+  if (/^[a-z][a-z0-9+.-]*:/i.test(path)) throw wrong('it begins like a URI or a drive letter');
+  for (const segment of path.split('/')) {
+    if (segment === '') throw wrong('it has an empty segment or begins with a slash');
+    if (segment === '.' || segment === '..') throw wrong('it has a dot segment');
+    // Windows drops dots and spaces at the end of a name, and finds the parent behind `.. `.
+    if (/^\.{1,2}[ .]*$/.test(segment)) throw wrong('a segment is dots and spaces');
+  }
+}
+
+/** What a path of the proxy is about. */
+export type ProxiedPath = {
+  readonly experimentId: string;
+  readonly owner: { readonly kind: 'run' | 'model'; readonly id: string };
+  /** Below the root of the owner; empty is the root itself. */
+  readonly path: string;
+};
+
+/** `{experiment}/{run}/artifacts/{path}` or `{experiment}/models/{model}/artifacts/{path}`. */
+export function parseProxiedPath(whole: string): ProxiedPath {
+  const segments = requireArtifactPath(whole).split('/');
+  const [experimentId = '', second = '', third = '', fourth = ''] = segments;
+  const isModel = second === 'models';
+  const root = isModel ? fourth : third;
+  const id = isModel ? third : second;
+  if (!/^(0|[1-9]\d{0,15})$/.test(experimentId) || root !== 'artifacts' || id === '') {
+    throw invalid(
+      'Invalid path: artifacts are below {experiment}/{run}/artifacts or {experiment}/models/{model}/artifacts.',
+      'path',
+    );
+  }
+  return {
+    experimentId,
+    owner: { kind: isModel ? 'model' : 'run', id },
+    path: segments.slice(isModel ? 4 : 3).join('/'),
+  };
+}
+
+/** Where the blobs of a run are in the workspace's artifact container; ends with a slash. */
+export const runPrefix = (runId: string) => `ExperimentRun/dcid.${runId}/`;
+export const modelPrefix = (modelId: string) => `LoggedModels/${modelId}/`;

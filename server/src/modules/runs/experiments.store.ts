@@ -1,0 +1,98 @@
+// Rows of experiments and their tags. No decisions.
+
+import { type Tx, tables } from '#kernel/database/database';
+
+export type ExperimentRow = {
+  readonly experiment: number;
+  readonly name: string;
+  readonly created_ms: number;
+  readonly updated_ms: number;
+  readonly deleted: number;
+};
+export type TagRow = { readonly key: string; readonly value: string };
+type ExperimentTables = {
+  experiments: {
+    // The database numbers new ones.
+    experiment: number;
+    name: string;
+    created_ms: number;
+    updated_ms: number;
+    deleted: number;
+  };
+  experiment_tags: { experiment: number; key: string; value: string };
+  runs: { experiment: number; deleted: number };
+};
+const rows = (tx: Tx) => tables<ExperimentTables>(tx);
+const columns = ['experiment', 'name', 'created_ms', 'updated_ms', 'deleted'] as const;
+
+export const findExperiment = (tx: Tx, experiment: number): Promise<ExperimentRow | undefined> =>
+  rows(tx).selectFrom('experiments').select(columns).where('experiment', '=', experiment).executeTakeFirst();
+
+export const findExperimentByName = (tx: Tx, name: string): Promise<ExperimentRow | undefined> =>
+  rows(tx).selectFrom('experiments').select(columns).where('name', '=', name).executeTakeFirst();
+
+/** The highest id so far; ids of experiments are never reused because experiments are never removed. */
+async function lastExperiment(tx: Tx): Promise<number> {
+  const found = await rows(tx)
+    .selectFrom('experiments')
+    .select('experiment')
+    .orderBy('experiment', 'desc')
+    .limit(1)
+    .executeTakeFirst();
+  return found?.experiment ?? 0;
+}
+
+/** Answers the new experiment's number. */
+export async function insertExperiment(tx: Tx, name: string, nowMs: number): Promise<number> {
+  const experiment = (await lastExperiment(tx)) + 1;
+  await rows(tx)
+    .insertInto('experiments')
+    .values({ experiment, name, created_ms: nowMs, updated_ms: nowMs, deleted: 0 })
+    .execute();
+  return experiment;
+}
+
+export async function renameExperiment(tx: Tx, experiment: number, name: string, nowMs: number): Promise<void> {
+  await rows(tx)
+    .updateTable('experiments')
+    .set({ name, updated_ms: nowMs })
+    .where('experiment', '=', experiment)
+    .execute();
+}
+
+/** Deletes or restores an experiment and every run of it. */
+export async function markExperiment(tx: Tx, experiment: number, deleted: 0 | 1, nowMs: number): Promise<void> {
+  await rows(tx)
+    .updateTable('experiments')
+    .set({ deleted, updated_ms: nowMs })
+    .where('experiment', '=', experiment)
+    .execute();
+  await rows(tx).updateTable('runs').set({ deleted }).where('experiment', '=', experiment).execute();
+}
+
+export const readExperimentTags = (tx: Tx, experiment: number): Promise<readonly TagRow[]> =>
+  rows(tx)
+    .selectFrom('experiment_tags')
+    .select(['key', 'value'])
+    .where('experiment', '=', experiment)
+    .orderBy('key')
+    .execute();
+
+export async function writeExperimentTag(tx: Tx, experiment: number, tag: TagRow, nowMs: number): Promise<void> {
+  await rows(tx)
+    .insertInto('experiment_tags')
+    .values({ experiment, ...tag })
+    .onConflict((conflict) => conflict.columns(['experiment', 'key']).doUpdateSet({ value: tag.value }))
+    .execute();
+  await rows(tx).updateTable('experiments').set({ updated_ms: nowMs }).where('experiment', '=', experiment).execute();
+}
+
+/** Answers whether there was one. */
+export async function removeExperimentTag(tx: Tx, experiment: number, key: string): Promise<boolean> {
+  const removed = await rows(tx)
+    .deleteFrom('experiment_tags')
+    .where('experiment', '=', experiment)
+    .where('key', '=', key)
+    .executeTakeFirst();
+  return removed.numDeletedRows > 0n;
+}

@@ -1,0 +1,103 @@
+// The points of metrics over time: whole and page by page for one run, cut for many runs, sampled for charts.
+
+import type { Metric } from '@strongroom/contract/runs';
+import type { Grant } from '#kernel/authority/grant';
+import { requireRunWithin } from './bounds.ts';
+import { pageTokenKey, type WorkspaceDatabases } from './databases.ts';
+import { invalid, missingParameter, noRun } from './errors.ts';
+import * as store from './history.store.ts';
+import { requireRunId } from './names.ts';
+import { findRun } from './runs.store.ts';
+import { readPlace, signPlace } from './search/pages.ts';
+import { shownMetric } from './views.ts';
+
+export type HistoryPage = { readonly metrics: readonly Metric[]; readonly nextPageToken?: string };
+
+export type History = {
+  get(
+    grant: Grant,
+    workspaceId: string,
+    query: { runId: string; key: string; maxResults?: number; pageToken?: string },
+  ): Promise<HistoryPage>;
+  /** At most 25,000 points of at most 100 runs. */
+  bulk(
+    grant: Grant,
+    workspaceId: string,
+    query: { runIds: readonly string[]; key: string; maxResults?: number },
+  ): Promise<readonly Metric[]>;
+  /** At most 2,500 points a run, at evenly spread steps. */
+  interval(
+    grant: Grant,
+    workspaceId: string,
+    query: { runIds: readonly string[]; key: string; startStep?: number; endStep?: number; maxResults?: number },
+  ): Promise<readonly Metric[]>;
+};
+
+const pageMax = 25_000;
+const runsMax = 100;
+const sampledMax = 2500;
+
+export function createHistory(deps: { readonly workspaces: WorkspaceDatabases }): History {
+  const { workspaces } = deps;
+  return {
+    async get(grant, workspaceId, { runId, key, maxResults = pageMax, pageToken }) {
+      requireRunId(runId);
+      requireRunWithin(grant, workspaceId, runId);
+      if (maxResults < 1) throw invalid("Invalid value 0 for parameter 'max_results' supplied: it must be at least 1.");
+      const limit = Math.min(maxResults, pageMax);
+      const database = await workspaces.database(grant, workspaceId);
+      const row = await findRun(database.read, runId);
+      if (row === undefined) throw noRun(runId);
+      const tokenKey = await pageTokenKey(database);
+      const question = ['history', runId, key];
+      const after = readPlace(tokenKey, question, pageToken);
+      const found = await store.scanHistory(database, { run: row.run, key, after, limit: limit + 1 });
+      const points = found.slice(0, limit);
+      const last = points.at(-1);
+      const next = found.length > limit && last ? [last.timestamp_ms, last.step, last.value, last.nan] : undefined;
+      return {
+        metrics: points.map(shownMetric),
+        ...(next === undefined ? {} : { nextPageToken: signPlace(tokenKey, question, next) }),
+      };
+    },
+
+    async bulk(grant, workspaceId, { runIds, key, maxResults = pageMax }) {
+      requireRuns(grant, workspaceId, runIds, 'run_id');
+      const limit = Math.min(Math.max(maxResults, 1), pageMax);
+      const database = await workspaces.database(grant, workspaceId);
+      return (await store.scanHistories(database, { runIds, key, limit })).map(shownOfRun);
+    },
+
+    async interval(grant, workspaceId, { runIds, key, startStep, endStep, maxResults = sampledMax }) {
+      requireRuns(grant, workspaceId, runIds, 'run_ids');
+      if ((startStep === undefined) !== (endStep === undefined))
+        throw invalid('start_step and end_step must be given together.', 'start_step');
+      if (startStep !== undefined && endStep !== undefined && startStep > endStep)
+        throw invalid('end_step must be greater than start_step.', 'end_step');
+      if (maxResults < 1 || maxResults > sampledMax)
+        throw invalid(
+          `Invalid value ${maxResults} for parameter 'max_results' supplied: it must be between 1 and ${sampledMax}.`,
+        );
+      const range = { from: startStep ?? Number.MIN_SAFE_INTEGER, to: endStep ?? Number.MAX_SAFE_INTEGER };
+      const database = await workspaces.database(grant, workspaceId);
+      const steps = await store.scanSampledSteps(database, { runIds, key, ...range }, maxResults);
+      const perRun = await Promise.all(
+        [...new Set(runIds)]
+          .sort()
+          .map((runId) => store.scanAtSteps(database, { runId, key, steps, limit: sampledMax })),
+      );
+      return perRun.flat().map(shownOfRun);
+    },
+  };
+}
+
+const shownOfRun = (row: store.RunMetricRow): Metric => ({ ...shownMetric(row), run_id: row.run_id });
+
+function requireRuns(grant: Grant, workspaceId: string, runIds: readonly string[], parameter: string): void {
+  if (runIds.length === 0) throw missingParameter(parameter);
+  if (runIds.length > runsMax) throw invalid(`At most ${runsMax} runs are asked for at once.`, parameter);
+  for (const runId of runIds) {
+    requireRunId(runId, parameter);
+    requireRunWithin(grant, workspaceId, runId);
+  }
+}

@@ -1,0 +1,77 @@
+// The histories of metrics, read away from the main thread. No decisions.
+
+import { type RawBuilder, sql } from 'kysely';
+import { type Database, tables } from '#kernel/database/database';
+import type { Place } from './search/pages.ts';
+import type { MetricRow } from './views.ts';
+
+const scan = <R>(database: Database, query: RawBuilder<R>) =>
+  database.scan<R>({ compile: () => query.compile(tables<unknown>(database.read)) });
+
+/** Points of one run and key in order of time, step and value, behind a place of that order. */
+export function scanHistory(
+  database: Database,
+  query: { readonly run: number; readonly key: string; readonly after: Place | undefined; readonly limit: number },
+): Promise<readonly MetricRow[]> {
+  const { run, key, after, limit } = query;
+  const behind =
+    after === undefined
+      ? sql`1`
+      : sql`(timestamp_ms, step, value, nan) > (${after[0]}, ${after[1]}, ${after[2]}, ${after[3]})`;
+  return scan(
+    database,
+    sql<MetricRow>`select key, value, nan, timestamp_ms, step from metrics
+      where run = ${run} and key = ${key} and ${behind}
+      order by timestamp_ms, step, value, nan limit ${limit}`,
+  );
+}
+
+export type RunMetricRow = MetricRow & { readonly run_id: string };
+
+export const scanHistories = (
+  database: Database,
+  query: { readonly runIds: readonly string[]; readonly key: string; readonly limit: number },
+): Promise<readonly RunMetricRow[]> =>
+  scan(
+    database,
+    sql<RunMetricRow>`select r.run_id, m.key, m.value, m.nan, m.timestamp_ms, m.step
+      from runs r join metrics m on m.run = r.run and m.key = ${query.key}
+      where r.run_id in (select value from json_each(${JSON.stringify(query.runIds)}))
+      order by r.run_id, m.timestamp_ms, m.step, m.value limit ${query.limit}`,
+  );
+
+type Steps = { readonly runIds: readonly string[]; readonly key: string; readonly from: number; readonly to: number };
+
+/** About `samples` of the distinct steps of all the runs, evenly spread, with each run's own first and last. */
+export async function scanSampledSteps(
+  database: Database,
+  { runIds, key, from, to }: Steps,
+  samples: number,
+): Promise<readonly number[]> {
+  const points = sql`runs r join metrics m on m.run = r.run and m.key = ${key} and m.step between ${from} and ${to}
+    where r.run_id in (select value from json_each(${JSON.stringify(runIds)}))`;
+  const rows = await scan(
+    database,
+    sql<{ step: number }>`
+      with steps as (select distinct m.step as step from ${points}),
+        numbered as (select step, row_number() over (order by step) - 1 as position, count(*) over () as total from steps)
+      select step from numbered
+        where total <= ${samples} or position % max(1, (total + ${samples} - 1) / ${samples}) = 0
+      union select min(m.step) from ${points} group by r.run
+      union select max(m.step) from ${points} group by r.run
+      order by step`,
+  );
+  return rows.map(({ step }) => step);
+}
+
+export const scanAtSteps = (
+  database: Database,
+  query: { readonly runId: string; readonly key: string; readonly steps: readonly number[]; readonly limit: number },
+): Promise<readonly RunMetricRow[]> =>
+  scan(
+    database,
+    sql<RunMetricRow>`select r.run_id, m.key, m.value, m.nan, m.timestamp_ms, m.step
+      from runs r join metrics m on m.run = r.run and m.key = ${query.key}
+      where r.run_id = ${query.runId} and m.step in (select value from json_each(${JSON.stringify(query.steps)}))
+      order by m.step, m.timestamp_ms, m.value limit ${query.limit}`,
+  );

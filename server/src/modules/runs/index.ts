@@ -1,0 +1,124 @@
+// The door of runs: MLflow tracking over each workspace's own database and storage, and the same for other modules in
+// process. A job is a run; what it prints and what it makes are artifacts of that run.
+
+import type { Readable } from 'node:stream';
+import type { Metric, Run, RunInfo, RunStatus } from '@strongroom/contract/runs';
+import type { Grant } from '#kernel/authority/grant';
+import type { Clock } from '#kernel/clock/clock';
+import type { Scheme } from '#kernel/http/surface';
+import type { Module } from '#kernel/module';
+import type { BlobInfo, BlobStore, ByteRange } from '#storage';
+import type { Workspaces } from '#workspaces';
+import { artifactRoutes } from './artifacts/artifacts.routes.ts';
+import {
+  type ArtifactPage,
+  createArtifacts,
+  type OpenedArtifact,
+  type PutArtifact,
+} from './artifacts/artifacts.service.ts';
+import { runPrefix } from './artifacts/paths.ts';
+import { experimentRoutes } from './experiments.routes.ts';
+import { createExperiments } from './experiments.service.ts';
+import { createHistory } from './history.service.ts';
+import { createInputs } from './inputs.service.ts';
+import { createLogging } from './logging.service.ts';
+import { trackingTables } from './migrations/0001-tracking.ts';
+import { modelRoutes } from './models/models.routes.ts';
+import { createModels } from './models/models.service.ts';
+import { historyRoutes, loggingRoutes, runRoutes } from './runs.routes.ts';
+import { createRunsService, type NewRun } from './runs.service.ts';
+import { createSearch } from './search/search.service.ts';
+import { serverRoutes } from './server.routes.ts';
+import { createMlflowSurface } from './surface.ts';
+
+export type { ArtifactPage, OpenedArtifact, PutArtifact } from './artifacts/artifacts.service.ts';
+export type { NewRun } from './runs.service.ts';
+
+/** Runs in process. Every function refuses what the grant's scope, or a run token's bounds, do not reach. */
+export type Runs = {
+  /** The id of the experiment of this name, made if there is none. A deleted one is refused as `invalid`. */
+  ensureExperiment(grant: Grant, workspaceId: string, name: string): Promise<string>;
+  /** A run id that is taken is a `conflict`. */
+  createRun(grant: Grant, workspaceId: string, input: NewRun): Promise<Run>;
+  /** `endTime` (milliseconds) is now for a status that ends a run. */
+  setStatus(grant: Grant, workspaceId: string, runId: string, status: RunStatus, endTime?: number): Promise<RunInfo>;
+  /** Throws `notFound`. */
+  get(grant: Grant, workspaceId: string, runId: string): Promise<Run>;
+  setTags(grant: Grant, workspaceId: string, runId: string, tags: Readonly<Record<string, string>>): Promise<void>;
+  /** The latest point of each metric. */
+  metricsOf(grant: Grant, workspaceId: string, runId: string): Promise<readonly Metric[]>;
+  /** Where the run's blobs are in the container of `workspaceartifactstore`; ends with a slash. */
+  artifactPrefix(runId: string): string;
+  putArtifact(
+    grant: Grant,
+    workspaceId: string,
+    runId: string,
+    path: string,
+    source: Readable | Uint8Array,
+    options?: PutArtifact,
+  ): Promise<BlobInfo>;
+  openArtifact(
+    grant: Grant,
+    workspaceId: string,
+    runId: string,
+    path: string,
+    range?: ByteRange,
+  ): Promise<OpenedArtifact>;
+  listArtifacts(
+    grant: Grant,
+    workspaceId: string,
+    runId: string,
+    page?: { readonly path?: string; readonly pageToken?: string },
+  ): Promise<ArtifactPage>;
+};
+
+export type RunsModule = Module & { readonly runs: Runs };
+
+const ended: ReadonlySet<RunStatus> = new Set(['FINISHED', 'FAILED', 'KILLED']);
+
+export function createRuns(deps: {
+  readonly workspaces: Pick<Workspaces, 'get' | 'database' | 'container' | 'asIdentity' | 'registerTables'>;
+  readonly blobs: Pick<BlobStore, 'put' | 'open' | 'find' | 'list' | 'remove' | 'removePrefix'>;
+  readonly clock: Clock;
+  /** How callers prove who they are: tokens of the directory, and the tokens of runs. */
+  readonly schemes: readonly Scheme[];
+}): RunsModule {
+  deps.workspaces.registerTables(trackingTables);
+  const experiments = createExperiments(deps);
+  const service = createRunsService(deps);
+  const search = createSearch(deps);
+  const artifacts = createArtifacts(deps);
+  const logging = createLogging(deps);
+
+  return {
+    name: 'runs',
+    surfaces: [createMlflowSurface(deps.schemes)],
+    routes: [
+      ...serverRoutes,
+      ...experimentRoutes(experiments, search),
+      ...runRoutes(service, search),
+      ...loggingRoutes(logging, createInputs(deps)),
+      ...historyRoutes(createHistory(deps)),
+      ...artifactRoutes(artifacts),
+      ...modelRoutes(createModels(deps)),
+    ],
+    runs: {
+      ensureExperiment: experiments.ensure,
+      createRun: service.create,
+      setStatus: (grant, workspaceId, runId, status, endTime) => {
+        const end = endTime ?? (ended.has(status) ? deps.clock.epochMs() : undefined);
+        return service.update(grant, workspaceId, runId, { status, ...(end === undefined ? {} : { endTime: end }) });
+      },
+      get: service.get,
+      setTags: (grant, workspaceId, runId, tags) =>
+        logging.batch(grant, workspaceId, runId, {
+          tags: Object.entries(tags).map(([key, value]) => ({ key, value })),
+        }),
+      metricsOf: async (grant, workspaceId, runId) => (await service.get(grant, workspaceId, runId)).data.metrics ?? [],
+      artifactPrefix: runPrefix,
+      putArtifact: artifacts.put,
+      openArtifact: artifacts.open,
+      listArtifacts: (grant, workspaceId, runId, page = {}) => artifacts.list(grant, workspaceId, runId, page),
+    },
+  };
+}

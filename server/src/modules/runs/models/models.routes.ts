@@ -1,0 +1,148 @@
+// Routes of logged models.
+
+import * as wire from '@strongroom/contract/runs';
+import { runsActions } from '@strongroom/contract/runs.actions';
+import { activity, type Route, unrecorded } from '#kernel/http/route';
+import { call } from '../call.ts';
+import { pageOf } from '../experiments.routes.ts';
+import type { Models } from './models.service.ts';
+
+const { readRuns, writeRuns } = runsActions;
+const reading = unrecorded(
+  'names and numbers that every reader of the workspace sees; reads of the files are recorded',
+);
+const one = '/logged-models/{modelId}';
+
+export function modelRoutes(models: Models): readonly Route[] {
+  return [
+    call({
+      operation: 'CreateLoggedModel',
+      method: 'POST',
+      path: '/logged-models',
+      summary: 'Creates a logged model, pending',
+      action: writeRuns,
+      audit: activity('workspaceName', 'experiment_id', 'name', 'source_run_id'),
+      request: wire.createLoggedModel,
+      response: wire.loggedModelAnswer,
+      handle: async (grant, workspaceId, message) => ({
+        model: await models.create(grant, workspaceId, {
+          experimentId: message.experiment_id,
+          ...(message.name === undefined ? {} : { name: message.name }),
+          ...(message.model_type === undefined ? {} : { modelType: message.model_type }),
+          ...(message.source_run_id === undefined ? {} : { sourceRunId: message.source_run_id }),
+          ...(message.params === undefined ? {} : { params: message.params }),
+          ...(message.tags === undefined ? {} : { tags: message.tags }),
+        }),
+      }),
+    }),
+    call({
+      operation: 'SearchLoggedModels',
+      method: 'POST',
+      path: '/logged-models/search',
+      summary: 'Searches logged models',
+      action: readRuns,
+      audit: reading,
+      request: wire.searchLoggedModels,
+      response: wire.loggedModelsPage,
+      handle: async (grant, workspaceId, message) =>
+        pageOf(
+          'models',
+          await models.search(grant, workspaceId, {
+            experimentIds: message.experiment_ids ?? [],
+            ...(message.filter === undefined ? {} : { filter: message.filter }),
+            ...(message.max_results === undefined ? {} : { maxResults: message.max_results }),
+            ...(message.page_token === undefined ? {} : { pageToken: message.page_token }),
+            ...(message.order_by === undefined
+              ? {}
+              : {
+                  orderBy: message.order_by.map(({ field_name, ascending = true }) => ({
+                    field: field_name,
+                    ascending,
+                  })),
+                }),
+          }),
+        ),
+    }),
+    call({
+      operation: 'GetLoggedModel',
+      method: 'GET',
+      path: one,
+      summary: 'Reads a logged model',
+      action: readRuns,
+      audit: reading,
+      request: wire.nothing,
+      response: wire.loggedModelAnswer,
+      handle: async (grant, workspaceId, _message, { modelId = '' }) => ({
+        model: await models.get(grant, workspaceId, modelId),
+      }),
+    }),
+    call({
+      operation: 'FinalizeLoggedModel',
+      method: 'PATCH',
+      path: one,
+      summary: 'Says whether the files of a logged model are complete',
+      action: writeRuns,
+      audit: activity('workspaceName', 'modelId', 'status'),
+      request: wire.finalizeLoggedModel,
+      response: wire.loggedModelAnswer,
+      handle: async (grant, workspaceId, { status }, { modelId = '' }) => ({
+        model: await models.finalize(grant, workspaceId, modelId, status),
+      }),
+    }),
+    call({
+      operation: 'DeleteLoggedModel',
+      method: 'DELETE',
+      path: one,
+      summary: 'Deletes a logged model, softly',
+      action: writeRuns,
+      audit: activity('workspaceName', 'modelId'),
+      request: wire.nothing,
+      response: wire.nothing,
+      handle: async (grant, workspaceId, _message, { modelId = '' }) => {
+        await models.remove(grant, workspaceId, modelId);
+        return {};
+      },
+    }),
+    call({
+      operation: 'SetLoggedModelTags',
+      method: 'PATCH',
+      path: `${one}/tags`,
+      summary: 'Sets tags of a logged model',
+      action: writeRuns,
+      audit: activity('workspaceName', 'modelId'),
+      request: wire.setLoggedModelTags,
+      response: wire.loggedModelAnswer,
+      handle: async (grant, workspaceId, { tags = [] }, { modelId = '' }) => ({
+        model: await models.setTags(grant, workspaceId, modelId, tags),
+      }),
+    }),
+    call({
+      operation: 'DeleteLoggedModelTag',
+      method: 'DELETE',
+      path: `${one}/tags/{tagKey+}`,
+      summary: 'Removes a tag of a logged model',
+      action: writeRuns,
+      audit: activity('workspaceName', 'modelId', 'tagKey'),
+      request: wire.nothing,
+      response: wire.nothing,
+      handle: async (grant, workspaceId, _message, { modelId = '', tagKey = '' }) => {
+        await models.removeTag(grant, workspaceId, modelId, tagKey);
+        return {};
+      },
+    }),
+    call({
+      operation: 'LogLoggedModelParams',
+      method: 'POST',
+      path: `${one}/params`,
+      summary: 'Adds params to a logged model, each once',
+      action: writeRuns,
+      audit: activity('workspaceName', 'modelId'),
+      request: wire.logModelParams,
+      response: wire.nothing,
+      handle: async (grant, workspaceId, { params = [] }, { modelId = '' }) => {
+        await models.addParams(grant, workspaceId, modelId, params);
+        return {};
+      },
+    }),
+  ];
+}

@@ -1,0 +1,83 @@
+// What experiments, runs, keys and values may be called, and how long they may be. Pure. The limits are MLflow's, because
+// clients cut their values to them. Source: MLflow 3, utils/validation.py as documented; reference 1.6.
+
+import { invalid, invalidParameter, missingParameter } from './errors.ts';
+
+export const keyCharactersMax = 250;
+export const paramCharactersMax = 6000;
+export const runTagCharactersMax = 8000;
+export const experimentNameCharactersMax = 500;
+export const experimentTagCharactersMax = 5000;
+export const batchMetricsMax = 1000;
+export const batchParamsMax = 100;
+export const batchTagsMax = 100;
+export const batchItemsMax = 1000;
+export const inputDatasetsMax = 1000;
+
+export const runNameTag = 'mlflow.runName';
+export const userTag = 'mlflow.user';
+
+const keyCharacters = /^[\p{L}\p{N}_/.\- :]*$/u;
+const runIdPattern = /^[a-zA-Z0-9][\w-]{0,255}$/;
+
+/** A key of a metric, param or tag. Keys look like paths to those who export them, so they must be normal ones. */
+export function requireKey(key: string, parameter: string): void {
+  if (key === '') throw missingParameter(parameter);
+  if (key.length > keyCharactersMax) throw tooLong(parameter, keyCharactersMax);
+  if (!keyCharacters.test(key)) {
+    throw invalidParameter(
+      parameter,
+      key,
+      'names may only hold letters, digits, underscores, dashes, periods, spaces, colons and slashes',
+    );
+  }
+  if (key.startsWith('..') || key.split('/').some((part) => part === '' || part === '.' || part === '..'))
+    throw invalidParameter(
+      parameter,
+      key,
+      'a name must not look like a path that leads elsewhere, such as a/../b or /a',
+    );
+}
+
+/** Text that the database, and whoever reads it later, can hold: well-formed and without NUL. */
+export function requireText(text: string, parameter: string, charactersMax: number): void {
+  if (text.length > charactersMax) throw tooLong(parameter, charactersMax);
+  if (!text.isWellFormed() || text.includes('\0'))
+    throw invalid(`The value of parameter '${parameter}' holds a NUL or half of a surrogate pair.`, parameter);
+}
+
+export const tooLong = (parameter: string, charactersMax: number) =>
+  invalid(`'${parameter}' exceeds the maximum length of ${charactersMax} characters.`, parameter);
+
+/** Cut to `charactersMax`, never through the middle of a surrogate pair: MLflow cuts long values rather than refuse them. */
+export function truncated(text: string, charactersMax: number): string {
+  if (text.length <= charactersMax) return text;
+  const cut = text.slice(0, charactersMax);
+  return cut.isWellFormed() ? cut : cut.slice(0, -1);
+}
+
+export function requireRunId(id: string, parameter = 'run_id'): void {
+  if (id === '') throw missingParameter(parameter);
+  if (!runIdPattern.test(id)) throw invalidParameter(parameter, id, 'it is not a run id');
+}
+
+/** Experiment ids are decimal numbers without leading zeros. */
+export function experimentNumber(id: string, parameter = 'experiment_id'): number {
+  if (id === '') throw missingParameter(parameter);
+  const number = Number(id);
+  if (!/^(0|[1-9]\d{0,15})$/.test(id) || !Number.isSafeInteger(number))
+    throw invalidParameter(parameter, id, 'experiment ids are whole numbers');
+  return number;
+}
+
+const largest = 1.7976931348623157e308;
+export type Value = { readonly value: number; readonly nan: 0 | 1 };
+
+/** A metric's value as it is stored: the database has no NaN, and MLflow keeps infinities as the largest doubles. */
+export function storedValue(value: number): Value {
+  if (Number.isNaN(value)) return { value: 0, nan: 1 };
+  return { value: Math.min(Math.max(value, -largest), largest), nan: 0 };
+}
+
+export const shownValue = (stored: { readonly value: number; readonly nan: number }): number | 'NaN' =>
+  stored.nan === 1 ? 'NaN' : stored.value;

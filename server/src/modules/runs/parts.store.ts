@@ -1,0 +1,111 @@
+// What belongs to runs beside their own rows: latest metrics, params, tags, datasets, models. For one run on the point
+// connection, for a page of runs as scans. No decisions.
+
+import type { Dataset } from '@strongroom/contract/runs';
+import { type RawBuilder, sql } from 'kysely';
+import { type Database, type Tx, tables } from '#kernel/database/database';
+import type { TagRow } from './experiments.store.ts';
+import type { MetricRow, RunParts } from './views.ts';
+
+type Of<R> = R & { readonly run: number };
+type DatasetRow = Of<{
+  readonly dataset: number;
+  readonly name: string;
+  readonly digest: string;
+  readonly source_type: string;
+  readonly source: string;
+  readonly schema: string | null;
+  readonly profile: string | null;
+}>;
+type ModelRow = Of<{ readonly model_id: string; readonly direction: string; readonly step: number }>;
+
+/** Every list is in order of run and then of key, so answers do not change from call to call. */
+const queries = (runs: RawBuilder<unknown>) => ({
+  metrics: sql<Of<MetricRow>>`select run, key, value, nan, timestamp_ms, step from latest_metrics
+    where run in ${runs} order by run, key`,
+  params: sql<Of<TagRow>>`select run, key, value from run_params where run in ${runs} order by run, key`,
+  tags: sql<Of<TagRow>>`select run, key, value from run_tags where run in ${runs} order by run, key`,
+  datasets: sql<DatasetRow>`select run, dataset, name, digest, source_type, source, schema, profile
+    from run_datasets join datasets using (dataset) where run in ${runs} order by run, dataset`,
+  datasetTags: sql<Of<TagRow & { readonly dataset: number }>>`select run, dataset, key, value from run_dataset_tags
+    where run in ${runs} order by run, dataset, key`,
+  models: sql<ModelRow>`select run, model_id, direction, step from run_models where run in ${runs}
+    order by run, direction, model_id, step`,
+});
+const listed = (runs: readonly number[]) => sql`(select value from json_each(${JSON.stringify(runs)}))`;
+
+/** @param tx the point connection, or the transaction that changed the run */
+export async function readParts(tx: Tx, run: number): Promise<RunParts> {
+  const of = queries(sql`(${run})`);
+  const [metrics, params, tags, datasets, datasetTags, models] = await Promise.all([
+    of.metrics.execute(tx),
+    of.params.execute(tx),
+    of.tags.execute(tx),
+    of.datasets.execute(tx),
+    of.datasetTags.execute(tx),
+    of.models.execute(tx),
+  ]);
+  return {
+    metrics: metrics.rows,
+    params: params.rows,
+    tags: tags.rows,
+    datasets: withTags(datasets.rows, datasetTags.rows),
+    models: models.rows,
+  };
+}
+
+const pageRowsMax = 2_000_000;
+
+/** The parts of many runs, by run number. */
+export async function scanParts(database: Database, runs: readonly number[]): Promise<(run: number) => RunParts> {
+  const of = queries(listed(runs));
+  const scan = async <R>(query: RawBuilder<R>) =>
+    database.scan<R>({ compile: () => compiled<R>(database.read, query) }, { maxRows: pageRowsMax });
+  const [metrics, params, tags, datasets, datasetTags, models] = await Promise.all([
+    scan(of.metrics),
+    scan(of.params),
+    scan(of.tags),
+    scan(of.datasets),
+    scan(of.datasetTags),
+    scan(of.models),
+  ]);
+  const [byMetrics, byParams, byTags] = [byRun(metrics), byRun(params), byRun(tags)];
+  const [byDatasets, byDatasetTags, byModels] = [byRun(datasets), byRun(datasetTags), byRun(models)];
+  return (run) => ({
+    metrics: byMetrics(run),
+    params: byParams(run),
+    tags: byTags(run),
+    datasets: withTags(byDatasets(run), byDatasetTags(run)),
+    models: byModels(run),
+  });
+}
+
+const compiled = <R>(tx: Tx, query: RawBuilder<R>) => query.compile(tables<unknown>(tx));
+
+function byRun<R extends { readonly run: number }>(rows: readonly R[]): (run: number) => readonly R[] {
+  const found = new Map<number, R[]>();
+  for (const row of rows) {
+    const present = found.get(row.run);
+    if (present) present.push(row);
+    else found.set(row.run, [row]);
+  }
+  return (run) => found.get(run) ?? [];
+}
+
+function withTags(
+  rows: readonly DatasetRow[],
+  tags: readonly (TagRow & { readonly dataset: number })[],
+): RunParts['datasets'] {
+  return rows.map((row) => {
+    const { name, digest, source_type, source, schema, profile } = row;
+    const dataset: Dataset = {
+      name,
+      digest,
+      source_type,
+      source,
+      ...(schema === null ? {} : { schema }),
+      ...(profile === null ? {} : { profile }),
+    };
+    return { dataset, tags: tags.filter((tag) => tag.dataset === row.dataset) };
+  });
+}

@@ -1,0 +1,76 @@
+// Rows of runs, their tags and their inputs and outputs. No decisions. `run` is the short number, `run_id` the public id.
+
+import type { RunStatus } from '@strongroom/contract/runs';
+import { sql } from 'kysely';
+import { type Tx, tables } from '#kernel/database/database';
+
+export type RunRow = {
+  readonly run: number;
+  readonly run_id: string;
+  readonly experiment: number;
+  readonly name: string;
+  readonly user_id: string;
+  readonly owner_id: string;
+  readonly status: RunStatus;
+  readonly start_ms: number;
+  readonly end_ms: number | null;
+  readonly deleted: number;
+};
+export type RunTables = {
+  runs: { [K in keyof RunRow]: RunRow[K] };
+  run_tags: { run: number; key: string; value: string };
+};
+const rows = (tx: Tx) => tables<RunTables>(tx);
+
+export const runColumns = [
+  'run',
+  'run_id',
+  'experiment',
+  'name',
+  'user_id',
+  'owner_id',
+  'status',
+  'start_ms',
+  'end_ms',
+  'deleted',
+] as const;
+
+export const findRun = (tx: Tx, runId: string): Promise<RunRow | undefined> =>
+  rows(tx).selectFrom('runs').select(runColumns).where('run_id', '=', runId).executeTakeFirst();
+
+/** Answers the number of the new run, or undefined when the id is taken. */
+export async function insertRun(tx: Tx, row: Omit<RunRow, 'run'>): Promise<number | undefined> {
+  const { run_id, experiment, name, user_id, owner_id, status, start_ms, end_ms, deleted } = row;
+  const made = await sql<{ run: number }>`
+    insert into runs (run_id, experiment, name, user_id, owner_id, status, start_ms, end_ms, deleted)
+    values (${run_id}, ${experiment}, ${name}, ${user_id}, ${owner_id}, ${status}, ${start_ms}, ${end_ms}, ${deleted})
+    on conflict (run_id) do nothing returning run`.execute(tx);
+  return made.rows[0]?.run;
+}
+
+export async function changeRun(
+  tx: Tx,
+  run: number,
+  change: { readonly status?: RunStatus; readonly end_ms?: number; readonly name?: string; readonly deleted?: 0 | 1 },
+): Promise<void> {
+  await rows(tx).updateTable('runs').set(change).where('run', '=', run).execute();
+}
+
+export const readTag = async (tx: Tx, run: number, key: string): Promise<string | undefined> =>
+  (
+    await rows(tx)
+      .selectFrom('run_tags')
+      .select('value')
+      .where('run', '=', run)
+      .where('key', '=', key)
+      .executeTakeFirst()
+  )?.value;
+
+export async function removeTag(tx: Tx, run: number, key: string): Promise<boolean> {
+  const removed = await rows(tx)
+    .deleteFrom('run_tags')
+    .where('run', '=', run)
+    .where('key', '=', key)
+    .executeTakeFirst();
+  return removed.numDeletedRows > 0n;
+}

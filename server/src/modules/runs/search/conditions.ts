@@ -1,0 +1,73 @@
+// Comparisons as SQL. Values are always parameters. Every key of a run must exist for its comparison to hold, so `!=` does
+// not match what is missing; LIKE minds the case and ILIKE does not, for ASCII letters.
+
+import { type RawBuilder, sql } from 'kysely';
+import { unreachable } from '#kernel/errors/failure';
+import type { Operator, Value } from './filter.ts';
+
+const symbols = { '=': sql`=`, '!=': sql`<>`, '<': sql`<`, '<=': sql`<=`, '>': sql`>`, '>=': sql`>=` } as const;
+
+/**
+ * The one case-sensitive pattern operator of the engine that needs no setting of the connection is GLOB: `%` and `_` become
+ * its wildcards, and what it would read as its own becomes a class of one.
+ */
+function globOf(pattern: string): string {
+  return pattern.replace(/[*?[\]%_]/g, (character) => {
+    if (character === '%') return '*';
+    return character === '_' ? '?' : `[${character}]`;
+  });
+}
+
+/** @param column an expression of ours that is not null where the comparison is asked */
+export function compare(column: RawBuilder<unknown>, operator: Operator, value: Value): RawBuilder<boolean> {
+  switch (operator) {
+    case '=':
+    case '!=':
+    case '<':
+    case '<=':
+    case '>':
+    case '>=':
+      return sql`${column} ${symbols[operator]} ${value}`;
+    case 'LIKE':
+      return sql`${column} glob ${globOf(String(value))}`;
+    case 'ILIKE':
+      return sql`${column} like ${value}`;
+    case 'IN':
+      return sql`${column} in (select value from json_each(${JSON.stringify(value)}))`;
+    case 'NOT IN':
+      return sql`${column} not in (select value from json_each(${JSON.stringify(value)}))`;
+    case 'IS NULL':
+      return sql`${column} is null`;
+    case 'IS NOT NULL':
+      return sql`${column} is not null`;
+    default:
+      return unreachable(operator);
+  }
+}
+
+/** A number column with a NaN flag: a NaN equals nothing, and differs from every number. */
+export function compareMetric(
+  value: RawBuilder<unknown>,
+  nan: RawBuilder<unknown>,
+  operator: Operator,
+  operand: Value,
+): RawBuilder<boolean> {
+  const compared = compare(value, operator, operand);
+  return operator === '!=' ? sql`(${nan} = 1 or ${compared})` : sql`(${nan} = 0 and ${compared})`;
+}
+
+/** A comparison of a keyed row, or that there is none. `table` holds `owner`, `key` and `value`. */
+export function comparePair(
+  table: 'run_params' | 'run_tags' | 'experiment_tags' | 'logged_model_tags' | 'logged_model_params',
+  owner: RawBuilder<unknown>,
+  key: string,
+  operator: Operator,
+  value: Value,
+): RawBuilder<boolean> {
+  const column = { run_params: 'run', run_tags: 'run', experiment_tags: 'experiment' }[table as string] ?? 'model';
+  const row = (condition: RawBuilder<unknown>) =>
+    sql<boolean>`exists (select 1 from ${sql.table(table)} x where x.${sql.id(column)} = ${owner} and x.key = ${key} and ${condition})`;
+  if (operator === 'IS NULL') return sql`not ${row(sql`1`)}`;
+  if (operator === 'IS NOT NULL') return row(sql`1`);
+  return row(compare(sql`x.value`, operator, value));
+}

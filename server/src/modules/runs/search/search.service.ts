@@ -1,0 +1,112 @@
+// Searching runs and experiments. A page may hold fewer rows than asked for and still name a next one: pages are bounded by
+// what one answer should weigh, and clients go on until no token comes.
+
+import type { Experiment, Run, ViewType } from '@strongroom/contract/runs';
+import type { Grant } from '#kernel/authority/grant';
+import { onlyRun } from '../bounds.ts';
+import { pageTokenKey, type WorkspaceDatabases } from '../databases.ts';
+import { invalid } from '../errors.ts';
+import { experimentOfToken } from '../experiments.service.ts';
+import { experimentNumber } from '../names.ts';
+import { scanParts } from '../parts.store.ts';
+import { shownExperiment, shownRun } from '../views.ts';
+import { parseFilter, parseOrderings } from './filter.ts';
+import { experimentGrammar, runGrammar } from './grammars.ts';
+import { readPlace, signPlace } from './pages.ts';
+import { findExperiments, findRuns, scanExperimentTags } from './search.store.ts';
+
+export type SearchInput = {
+  readonly filter?: string;
+  readonly view?: ViewType;
+  readonly maxResults?: number;
+  readonly orderBy?: readonly string[];
+  readonly pageToken?: string;
+};
+export type Searched<R> = { readonly items: readonly R[]; readonly nextPageToken?: string };
+
+export type Search = {
+  runs(
+    grant: Grant,
+    workspaceId: string,
+    input: SearchInput & { readonly experimentIds: readonly string[] },
+  ): Promise<Searched<Run>>;
+  experiments(grant: Grant, workspaceId: string, input: SearchInput): Promise<Searched<Experiment>>;
+};
+
+const resultsMax = 50_000;
+const resultsDefault = 1000;
+const pageMax = 1000;
+const experimentsMax = 1000;
+
+/** What is asked for, within its bounds. */
+export function pageLimit(asked: number | undefined, max = resultsMax): number {
+  const wanted = asked ?? resultsDefault;
+  if (wanted < 1 || wanted > max)
+    throw invalid(`Invalid value ${wanted} for parameter 'max_results' supplied: it must be between 1 and ${max}.`);
+  return Math.min(wanted, pageMax);
+}
+
+export function createSearch(deps: { readonly workspaces: WorkspaceDatabases }): Search {
+  return {
+    async runs(grant, workspaceId, input) {
+      const { experimentIds, filter = '', view = 'ACTIVE_ONLY', orderBy = [] } = input;
+      if (experimentIds.length > experimentsMax)
+        throw invalid(`A search covers at most ${experimentsMax} experiments.`);
+      const experiments = [...new Set(experimentIds.map((id) => experimentNumber(id, 'experiment_ids')))].sort(
+        (a, b) => a - b,
+      );
+      const comparisons = parseFilter(filter, runGrammar);
+      const order = parseOrderings(orderBy, runGrammar);
+      if (order.some(({ entity }) => entity === 'dataset'))
+        throw invalid('Runs cannot be ordered by dataset.', 'order_by');
+      const limit = pageLimit(input.maxResults);
+      const only = onlyRun(grant, workspaceId);
+      if (experiments.length === 0) return { items: [] };
+      const database = await deps.workspaces.database(grant, workspaceId);
+      const key = await pageTokenKey(database);
+      const question = ['runs', experiments, comparisons, order, view, only ?? null];
+      const after = readPlace(key, question, input.pageToken);
+      const query = { view, filter: comparisons, order, after, limit, experiments, only };
+      const { rows, next } = await findRuns(database, query);
+      const parts =
+        rows.length === 0
+          ? undefined
+          : await scanParts(
+              database,
+              rows.map(({ run }) => run),
+            );
+      return {
+        items: parts === undefined ? [] : rows.map((row) => shownRun(row, parts(row.run))),
+        ...(next === undefined ? {} : { nextPageToken: signPlace(key, question, next) }),
+      };
+    },
+
+    async experiments(grant, workspaceId, input) {
+      const { filter = '', view = 'ACTIVE_ONLY', orderBy = [] } = input;
+      const comparisons = parseFilter(filter, experimentGrammar);
+      const order = parseOrderings(orderBy, experimentGrammar);
+      if (order.some(({ entity }) => entity === 'tag'))
+        throw invalid('Experiments cannot be ordered by tag.', 'order_by');
+      const limit = pageLimit(input.maxResults);
+      const database = await deps.workspaces.database(grant, workspaceId);
+      const own = await experimentOfToken(database, grant, workspaceId);
+      if (grant.within !== undefined && own === undefined) return { items: [] };
+      const only = own === undefined ? undefined : experimentNumber(own);
+      const key = await pageTokenKey(database);
+      const question = ['experiments', comparisons, order, view, only ?? null];
+      const after = readPlace(key, question, input.pageToken);
+      const { rows, next } = await findExperiments(database, { view, filter: comparisons, order, after, limit, only });
+      const tags =
+        rows.length === 0
+          ? undefined
+          : await scanExperimentTags(
+              database,
+              rows.map((row) => row.experiment),
+            );
+      return {
+        items: rows.map((row) => shownExperiment(row, tags?.(row.experiment) ?? [])),
+        ...(next === undefined ? {} : { nextPageToken: signPlace(key, question, next) }),
+      };
+    },
+  };
+}
