@@ -1,0 +1,67 @@
+// Every action that this server knows, from the tables of the modules and from the types of its resources. Roles are
+// written against this list, and the server does not start with a route whose action is not in it.
+
+import { accessActions } from './access.actions.ts';
+import type { Action } from './action.ts';
+import { assetsActions } from './assets.actions.ts';
+import { auditActions } from './audit.actions.ts';
+import { agentActions, computeActions } from './compute.actions.ts';
+import { identityActions } from './identity.actions.ts';
+import { jobsActions } from './jobs.actions.ts';
+import { monitoringActions } from './monitoring.actions.ts';
+import { actionsOfType, resourcesActions } from './resources.actions.ts';
+import { runsActions } from './runs.actions.ts';
+import { storageActions } from './storage.actions.ts';
+import { vaultActions } from './vault.actions.ts';
+import { workspacesActions } from './workspaces.actions.ts';
+
+const workspace = 'Microsoft.MachineLearningServices/workspaces';
+
+/** Resource types with the POST verbs of each; read, write and delete follow. */
+export const resourceTypes: Readonly<Record<string, readonly string[]>> = {
+  'Microsoft.Resources/resourceGroups': [],
+  'Microsoft.KeyVault/vaults': [],
+  'Microsoft.Storage/storageAccounts': [],
+  'Microsoft.ContainerRegistry/registries': [],
+  'Microsoft.Insights/components': [],
+  [workspace]: [],
+  [`${workspace}/datastores`]: [],
+  [`${workspace}/codes`]: [],
+  [`${workspace}/codes/versions`]: [],
+  [`${workspace}/models`]: [],
+  [`${workspace}/models/versions`]: [],
+  [`${workspace}/environments`]: [],
+  [`${workspace}/environments/versions`]: [],
+  [`${workspace}/computes`]: ['listNodes'],
+  [`${workspace}/jobs`]: ['cancel'],
+  [`${workspace}/onlineEndpoints`]: ['listKeys', 'regenerateKeys', 'token'],
+  [`${workspace}/onlineEndpoints/deployments`]: ['getLogs'],
+};
+
+const tables: readonly Readonly<Record<string, Action>>[] = [
+  accessActions,
+  assetsActions,
+  agentActions,
+  auditActions,
+  computeActions,
+  identityActions,
+  jobsActions,
+  monitoringActions,
+  resourcesActions,
+  runsActions,
+  storageActions,
+  vaultActions,
+  workspacesActions,
+];
+
+function derived(): readonly Action[] {
+  return Object.entries(resourceTypes).flatMap(([type, verbs]) => {
+    const { read, write, remove, verb } = actionsOfType(type);
+    return [read, write, remove, ...verbs.map(verb)];
+  });
+}
+
+/** Without duplicates: a table may name an action that its type also derives. */
+export const declaredActions: readonly Action[] = [
+  ...new Map([...tables.flatMap((table) => Object.values(table)), ...derived()].map((action) => [action.name.toLowerCase(), action])).values(),
+];
