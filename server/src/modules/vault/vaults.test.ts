@@ -98,7 +98,10 @@ test('a purge-protected vault that holds anything is not deleted, and keeps its 
   assert.equal((await call('GET', '/secrets/s', { host })).body.value, 'kept');
   const put = (properties: object) => call('PUT', vaultId('main'), { body: { location: 'local', properties } });
   assert.equal((await put({ enablePurgeProtection: false, softDeleteRetentionInDays: 7 })).status, 400);
-  assert.equal((await put({ softDeleteRetentionInDays: 7 })).status, 400);
+  // Left out, it stays as it is: purge protection cannot be lost by forgetting to name it.
+  const updated = await put({ softDeleteRetentionInDays: 7 });
+  assert.equal(updated.status, 200);
+  assert.equal(updated.body.properties.enablePurgeProtection, true);
   assert.ok((await put({ enablePurgeProtection: true, softDeleteRetentionInDays: 7 })).status < 300);
   await call('DELETE', '/secrets/s', { host });
   assert.equal((await call('DELETE', vaultId('main'))).status, 409);
