@@ -80,7 +80,9 @@ export function createDesk(deps: {
     return run;
   }
 
+  let version = 0;
   const changed = (): void => {
+    version += 1;
     for (const watcher of watchers) watcher();
   };
 
@@ -144,6 +146,8 @@ export function createDesk(deps: {
       return () => void watchers.delete(watcher);
     },
     changed,
+    /** Grows with every change: who looked before it has to look again. */
+    version: () => version,
     tellUntold,
     /** Ends, as lost, what agents of an earlier server process held, and queues again what waited. */
     async load(): Promise<number> {

@@ -201,9 +201,11 @@ export function createDispatch(deps: {
 
   return {
     async poll(session, held, signal) {
+      const seen = desk.version();
       const first = await orders(session, held);
       if (!isEmpty(first) || stopping || signal.aborted) return first;
-      await wait(session, signal);
+      // What changed while the orders were made woke nobody.
+      if (desk.version() === seen) await wait(session, signal);
       // Nobody would read the answer, and what is handed out now would have to be handed out again.
       return stopping || signal.aborted ? first : orders(session, held);
     },

@@ -9,7 +9,7 @@ import type { Module } from '#kernel/module';
 import type { ResourceKind } from '#resources';
 import { agentRoutes } from './agent.routes.ts';
 import { createAgentSurface } from './agent.surface.ts';
-import { createAgents, type Readiness } from './agents.ts';
+import { type AgentToken, createAgents, type Readiness } from './agents.ts';
 import { allClusters } from './clusters.store.ts';
 import { createClusters } from './clusters.ts';
 import { createComputesKind } from './computes.kind.ts';
@@ -20,7 +20,7 @@ import { createEmbeddedAgent, type EmbeddedAgent } from './supervisor.ts';
 import { createWork } from './work.service.ts';
 import type { Work } from './work.ts';
 
-export type { Readiness } from './agents.ts';
+export type { AgentToken, Readiness } from './agents.ts';
 export { computeTables } from './migrations/0001-work.ts';
 export type {
   EndReason,
@@ -52,6 +52,10 @@ export type Compute = Module & {
   /** Before the server stops listening: ends the agent and what it runs, and lets its polls go. */
   stopAgent(): Promise<void>;
   agentPid(): number | undefined;
+  /** Makes an agent known under a first token; what it had before, it has lost. */
+  enrol(agent: string): Promise<AgentToken>;
+  /** The agent has ended: its tokens are refused, and what it held is lost. */
+  dismiss(agent: string): Promise<void>;
 };
 
 const clustersMax = 10_000;
@@ -109,8 +113,8 @@ export function createCompute(deps: {
     }
   }
 
-  async function gone(): Promise<void> {
-    const session = agents.dismiss(embedded);
+  async function dismiss(name: string): Promise<void> {
+    const session = agents.dismiss(name);
     // At a stop the rows stay as they are: the next start finds them, when owners can be told again.
     if (session && !stopping.signal.aborted) await dispatch.lose(session);
   }
@@ -146,13 +150,18 @@ export function createCompute(deps: {
         caPem,
         hostNames,
         enrol: () => agents.enrol(embedded),
-        gone,
+        gone: () => dismiss(embedded),
         clock,
         log,
       });
     },
     stopAgent,
     agentPid: () => agent?.pid(),
+    async enrol(name) {
+      await dismiss(name);
+      return agents.enrol(name);
+    },
+    dismiss,
     async stop() {
       await stopAgent();
       await sweeping.done;
