@@ -21,7 +21,6 @@ for (const [title, [command = '', ...rest]] of steps) {
   const { status } = spawnSync(`${root}node_modules/.bin/${command}`, rest, {
     cwd: root,
     stdio: 'inherit',
-    env: { ...process.env, ...environment },
   });
   const seconds = ((performance.now() - started) / 1000).toFixed(1);
   process.stdout.write(`${status === 0 ? 'ok  ' : 'FAIL'} ${title} (${seconds} s)\n`);

@@ -167,17 +167,17 @@ export function createJobsService(deps: {
       const workspaceId = workspaceIdOf(job.id);
       const experimentName = state.experimentName ?? 'Default';
       const experimentId = await runs.ensureExperiment(grant, workspaceId, experimentName);
-      await runs.createRun(grant, workspaceId, {
+      await madeOnce(runs.createRun(grant, workspaceId, {
         runId: job.name,
         experimentId,
         runName: state.displayName ?? job.name,
-        user: { name: job.systemData.createdBy, objectId: state.submitter ?? job.systemData.createdBy },
+        user: { name: job.creator?.name ?? job.systemData.createdBy, objectId: job.systemData.createdBy },
         status: 'SCHEDULED',
         tags: [
           { key: 'mlflow.source.type', value: 'JOB' },
           ...Object.entries(state.tags ?? {}).map(([key, value]) => ({ key, value })),
         ],
-      });
+      }));
       const workId = state.workId ?? randomUuid();
       const kept: Partial<JobState> = { experimentId, workId, submissions: 1, startTime: clock.now().toISOString() };
       return { ...job.properties, ...kept, status: 'Starting' };
@@ -313,6 +313,13 @@ export function createJobsService(deps: {
   }
 
   return service;
+}
+
+/** A crash between making the run and keeping the job makes it again: the run that is there is the job's own. */
+async function madeOnce(making: Promise<unknown>): Promise<void> {
+  await making.catch((thrown: unknown) => {
+    if (!(thrown instanceof Failure && thrown.kind === 'conflict')) throw thrown;
+  });
 }
 
 const endStatusOf = (to: 'Completed' | 'Failed' | 'Canceled') => runStatusOf(to) as 'FINISHED' | 'FAILED' | 'KILLED';
