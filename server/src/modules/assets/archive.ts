@@ -2,7 +2,7 @@
 // `..`, no links, no devices; bounded count, size and ratio. It unpacks nothing to a disk: each file is handed on as a
 // stream and must be consumed before the next.
 
-import { PassThrough, type Readable } from 'node:stream';
+import { Readable } from 'node:stream';
 import { createGunzip } from 'node:zlib';
 import tar from 'tar-stream';
 import { Failure } from '#kernel/errors/failure';
@@ -47,7 +47,9 @@ export async function readArchive(
   const seen = new Set<string>();
   const extract = tar.extract();
   const fail = (error: unknown) => extract.destroy(error instanceof Failure ? error : notAnArchive(error));
-  const input = await gunzipped(source);
+  const input = await gunzipped(source).catch((thrown: unknown) => {
+    throw thrown instanceof Failure ? thrown : notAnArchive(thrown);
+  });
   let received = 0;
   input.on('data', (chunk: Buffer) => {
     received += chunk.length;
@@ -58,7 +60,6 @@ export async function readArchive(
     }
   });
   input.on('error', fail);
-  source.on('error', fail);
   input.pipe(extract);
   let bytes = 0;
   try {
@@ -90,17 +91,21 @@ export async function readArchive(
 
 /** Looks at the first two bytes: gzip is unpacked, anything else passes as it is. */
 async function gunzipped(source: Readable): Promise<Readable> {
-  const first = await new Promise<Buffer>((resolve, reject) => {
-    source.once('error', reject);
-    source.once('end', () => resolve(Buffer.alloc(0)));
-    source.once('readable', () => resolve((source.read() as Buffer | null) ?? Buffer.alloc(0)));
-  });
-  const whole = new PassThrough();
-  whole.write(first);
-  source.on('error', (error) => whole.destroy(error));
-  source.pipe(whole);
-  if (first[0] !== 0x1f || first[1] !== 0x8b) return whole;
+  const pieces = source[Symbol.asyncIterator]() as AsyncIterator<Buffer>;
+  let head = Buffer.alloc(0);
+  while (head.length < 2) {
+    const { done, value } = await pieces.next();
+    if (done) break;
+    head = Buffer.concat([head, value]);
+  }
+  const whole = Readable.from(from(head, pieces), { objectMode: false });
+  if (head[0] !== 0x1f || head[1] !== 0x8b) return whole;
   const gunzip = createGunzip();
   whole.on('error', (error) => gunzip.destroy(error));
   return whole.pipe(gunzip);
+}
+
+async function* from(head: Buffer, rest: AsyncIterator<Buffer>): AsyncGenerator<Buffer> {
+  yield head;
+  for (let next = await rest.next(); !next.done; next = await rest.next()) yield next.value;
 }

@@ -167,17 +167,19 @@ export function createJobsService(deps: {
       const workspaceId = workspaceIdOf(job.id);
       const experimentName = state.experimentName ?? 'Default';
       const experimentId = await runs.ensureExperiment(grant, workspaceId, experimentName);
-      await madeOnce(runs.createRun(grant, workspaceId, {
-        runId: job.name,
-        experimentId,
-        runName: state.displayName ?? job.name,
-        user: { name: job.creator?.name ?? job.systemData.createdBy, objectId: job.systemData.createdBy },
-        status: 'SCHEDULED',
-        tags: [
-          { key: 'mlflow.source.type', value: 'JOB' },
-          ...Object.entries(state.tags ?? {}).map(([key, value]) => ({ key, value })),
-        ],
-      }));
+      await madeOnce(
+        runs.createRun(grant, workspaceId, {
+          runId: job.name,
+          experimentId,
+          runName: state.displayName ?? job.name,
+          user: { name: job.creator?.name ?? job.systemData.createdBy, objectId: job.systemData.createdBy },
+          status: 'SCHEDULED',
+          tags: [
+            { key: 'mlflow.source.type', value: 'JOB' },
+            ...Object.entries(state.tags ?? {}).map(([key, value]) => ({ key, value })),
+          ],
+        }),
+      );
       const workId = state.workId ?? randomUuid();
       const kept: Partial<JobState> = { experimentId, workId, submissions: 1, startTime: clock.now().toISOString() };
       return { ...job.properties, ...kept, status: 'Starting' };

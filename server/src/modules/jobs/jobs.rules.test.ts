@@ -1,0 +1,115 @@
+import assert from 'node:assert/strict';
+import { execFileSync } from 'node:child_process';
+import { test } from 'node:test';
+import { type CommandJob, type JobStatus, jobStatuses } from '@strongroom/contract/jobs';
+import fc from 'fast-check';
+import { Failure } from '#kernel/errors/failure';
+import { resolveCommand, shellQuote } from './command.ts';
+import { isEnd, mayFollow, runStatusOf } from './status.ts';
+import { checkJob, timeoutSecondsOf } from './validate.ts';
+
+const job = (more: Partial<CommandJob> = {}): CommandJob => ({
+  jobType: 'Command',
+  command: 'true',
+  computeId: '/c',
+  ...more,
+});
+const literal = (value: string | number | boolean) => ({ jobInputType: 'literal' as const, value });
+const refused = (made: CommandJob, part: RegExp) =>
+  assert.throws(
+    () => checkJob(made),
+    (thrown: unknown) =>
+      (thrown instanceof Failure && thrown.kind === 'invalid' && part.test(thrown.message)) ||
+      assert.fail(String(thrown)),
+  );
+
+test('whatever a value holds, the shell sees it as one word', () => {
+  fc.assert(
+    fc.property(
+      fc.string({ maxLength: 60 }).filter((value) => !value.includes('\0')),
+      (value) => {
+        assert.equal(execFileSync('/bin/sh', ['-c', `printf %s ${shellQuote(value)}`]).toString(), value);
+      },
+    ),
+    { numRuns: 60 },
+  );
+});
+
+test('an input cannot become a command', () => {
+  const made = job({
+    command: `echo \${{inputs.name}} \${{ outputs.model }}`,
+    inputs: { name: literal("x'; touch /tmp/owned; echo '$(id)`id`") },
+    outputs: { model: { jobOutputType: 'uri_folder' } },
+  });
+  const command = resolveCommand(made, () => '');
+  assert.equal(
+    execFileSync('/bin/sh', ['-c', command]).toString(),
+    "x'; touch /tmp/owned; echo '$(id)`id` outputs/model\n",
+  );
+});
+
+test('a placeholder that names nothing is refused with what there is, prototype names included', () => {
+  for (const placeholder of ['inputs.nam', 'outputs.x', 'inputs.__proto__', 'inputs.constructor', 'secrets.x', '']) {
+    refused(
+      job({ command: `echo \${{${placeholder}}}`, inputs: { name: literal(1) } }),
+      /names neither an input nor an output[\s\S]*inputs\.name/,
+    );
+  }
+});
+
+test('a job that cannot run is refused with what to do', () => {
+  refused(job({ jobType: 'Pipeline' }), /must be 'Command'/);
+  refused(job({ command: '  ' }), /needs properties.command/);
+  refused({ jobType: 'Command', command: 'x' }, /needs properties.computeId/);
+  refused(job({ command: 'a\0b' }), /NUL/);
+  refused(job({ resources: { instanceCount: 2 } }), /instanceCount must be 1/);
+  refused(job({ limits: { timeout: 'PT9999H' } }), /one second to seven days/);
+  refused(job({ limits: { timeout: 'soon' } }), /ISO 8601/);
+  refused(job({ inputs: { data: { jobInputType: 'uri_folder' } } }), /has no uri/);
+  refused(job({ inputs: { 'a b': literal(1) } }), /no name of an input/);
+  refused(job({ inputs: { a: { jobInputType: 'literal' } } }), /has no value/);
+});
+
+test('environment variables: no reserved names, no credentials, no nonsense, bounded', () => {
+  refused(job({ environmentVariables: { MLFLOW_TRACKING_TOKEN: 'x' } }), /set by the service/);
+  refused(job({ environmentVariables: { azureml_run_id: 'x' } }), /set by the service/);
+  refused(job({ environmentVariables: { 'A-B': 'x' } }), /no name of an environment variable/);
+  refused(
+    job({ environmentVariables: { KEY: `AKIA${'A'.repeat(16)}` } }),
+    /looks like an AWS access key[\s\S]*key vault/,
+  );
+  refused(
+    job({ environmentVariables: Object.fromEntries(Array.from({ length: 101 }, (_, i) => [`V${i}`, ''])) }),
+    /At most 100/,
+  );
+  checkJob(job({ environmentVariables: { EPOCHS: '3' } }));
+});
+
+test('time limits are read as ISO 8601 and default to a day', () => {
+  assert.equal(timeoutSecondsOf(job({ limits: { timeout: 'PT10M' } })), 600);
+  assert.equal(timeoutSecondsOf(job()), 86_400);
+});
+
+test('however a job is told about, it only moves forward and ends once', () => {
+  const status = fc.constantFrom<JobStatus>(...jobStatuses);
+  fc.assert(
+    fc.property(fc.array(status, { maxLength: 30 }), (told) => {
+      let now: JobStatus = 'NotStarted';
+      let cancelled = false;
+      for (const next of told) {
+        if (!mayFollow(now, next)) continue;
+        assert.ok(!isEnd(now), `${now} → ${next}`);
+        if (cancelled) assert.ok(isEnd(next), `CancelRequested → ${next}`);
+        cancelled ||= next === 'CancelRequested';
+        now = next;
+      }
+    }),
+  );
+  assert.ok(
+    !mayFollow('Running', 'Queued') &&
+      !mayFollow('Completed', 'Failed') &&
+      mayFollow('Starting', 'Running') &&
+      mayFollow('Queued', 'CancelRequested'),
+  );
+  assert.equal(runStatusOf('Canceled'), 'KILLED');
+});
