@@ -26,8 +26,10 @@ import { createBlobSurface } from './surface.ts';
 
 export { accountType } from './account.kind.ts';
 export type { BlobPage, ByteRange, ListQuery } from './blobs.service.ts';
-export type { BlobInfo } from './blobs.store.ts';
+export type { BlobInfo, Part } from './blobs.store.ts';
 export { type BlobRef, blobScope, type ContainerRef, containerScope } from './scopes.ts';
+export type { SealedFiles, Written } from './sealed-files.ts';
+export { createSealedStores, type SealedStore, type SealedStores } from './sealed-stores.ts';
 export { storageAudience } from './surface.ts';
 
 export type BlobPutOptions = Omit<PutOptions, 'conditions'> & {

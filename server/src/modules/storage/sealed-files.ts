@@ -15,7 +15,9 @@ import { Failure } from '#kernel/errors/failure';
 import type { Files } from '#kernel/files/files';
 import type { Part } from './blobs.store.ts';
 import { damaged } from './errors.ts';
-import type { BlobRef } from './scopes.ts';
+
+/** What the content of a file is bound to, besides its owner and the file's own name. */
+export type Place = { readonly container: string; readonly name: string };
 
 /** What was written: sizes in bytes, digests of the plaintext. */
 export type Written = {
@@ -29,9 +31,9 @@ export type Written = {
 
 export type SealedFiles = {
   /** Reads `source` to its end. Throws `tooLarge` past `maxBytes`; nothing is left behind then. */
-  write(ref: BlobRef, source: Readable | Uint8Array, options: WriteOptions): Promise<Written>;
+  write(ref: Place, source: Readable | Uint8Array, options: WriteOptions): Promise<Written>;
   /** Plaintext of the parts from `start` to `end` inclusive, offsets in the blob. */
-  read(ref: BlobRef, parts: readonly Part[], range: { start: number; end: number }): AsyncGenerator<Uint8Array>;
+  read(ref: Place, parts: readonly Part[], range: { start: number; end: number }): AsyncGenerator<Uint8Array>;
   /** Keeps files from being removed until the answer is called. */
   pin(files: readonly string[]): () => void;
   /** Removes files that nothing refers to any more; those that are being read, after that. What fails is left to a sweep. */
@@ -64,10 +66,10 @@ export function createSealedFiles(options: {
   const removals = new Set<Promise<void>>();
 
   /** JSON of strings is unambiguous: no two places have the same bytes. Written down in README.md for recovery offline. */
-  const place = (ref: BlobRef, file: string) =>
+  const place = (ref: Place, file: string) =>
     Buffer.from(JSON.stringify(['strongroom-blob', uniqueId, ref.container, ref.name, file]));
 
-  async function* readPart(ref: BlobRef, part: Part, start: number, end: number, dataKey: DataKey) {
+  async function* readPart(ref: Place, part: Part, start: number, end: number, dataKey: DataKey) {
     const handle = await open(join(folder, part.file), constants.O_RDONLY | constants.O_NOFOLLOW).catch((error) => {
       throw damaged(error);
     });
