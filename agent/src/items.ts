@@ -149,7 +149,7 @@ export function createItems(options: {
         held.stopGraceSeconds = 0;
         void held.sandbox?.stop(0);
       }
-      await Promise.all(all.map(({ over }) => over));
+      await Promise.allSettled(all.map(({ over }) => over));
     },
   };
 }

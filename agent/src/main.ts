@@ -62,9 +62,11 @@ function readEnrolment(ended: () => void): Promise<AgentEnrolment> {
   });
 }
 
+let quitting = false;
+const isQuitting = (): boolean => quitting;
+
 async function main(): Promise<void> {
   let quit: () => Promise<void> = async () => undefined;
-  let quitting = false;
   const leave = (): void => {
     if (quitting) return;
     quitting = true;
@@ -136,6 +138,7 @@ async function main(): Promise<void> {
         heardAt = performance.now();
         pauseMs = 100;
       } catch (error) {
+        if (quitting) return;
         const refusal = refusedBy(error);
         if (refusal?.code === 'SessionEnded') return;
         if (refusal !== undefined && isFinal(refusal)) throw error;
@@ -158,7 +161,7 @@ async function main(): Promise<void> {
         return answer.leaseSeconds * 1000;
       } catch (error) {
         const refusal = refusedBy(error);
-        if (refusal !== undefined && isFinal(refusal)) throw error;
+        if (quitting || (refusal !== undefined && isFinal(refusal))) throw error;
         await pause(pauseMs);
       }
     }
@@ -175,6 +178,8 @@ async function main(): Promise<void> {
 }
 
 main().catch((error: unknown) => {
+  // On the way out the end comes by itself, when everything is cleaned up.
+  if (isQuitting()) return;
   // Whoever supervises starts it again, with a new token.
   say(`The agent ends: ${messageOf(error)}`);
   process.exit(1);

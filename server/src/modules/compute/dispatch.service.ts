@@ -30,7 +30,7 @@ export type Dispatch = {
   lose(session: Session): Promise<void>;
   /** Lets polls answer for which a token is due. */
   remind(): void;
-  /** Ends every waiting poll, for a stop. */
+  /** Ends every waiting poll, and refuses further ones: the server stops. */
   release(): void;
 };
 
@@ -201,9 +201,10 @@ export function createDispatch(deps: {
 
   return {
     async poll(session, held, signal) {
+      if (stopping) throw errors.stopping();
       const seen = desk.version();
       const first = await orders(session, held);
-      if (!isEmpty(first) || stopping || signal.aborted) return first;
+      if (!isEmpty(first) || signal.aborted) return first;
       // What changed while the orders were made woke nobody.
       if (desk.version() === seen) await wait(session, signal);
       // Nobody would read the answer, and what is handed out now would have to be handed out again.

@@ -70,6 +70,13 @@ export const errors = {
       message: 'The decision of this request does not reach the workspace of that work.',
     }),
   unknownWork: () => new Failure({ kind: 'notFound', code: 'WorkNotFound', message: 'There is no work with this id.' }),
+  stopping: () =>
+    new Failure({
+      kind: 'unavailable',
+      code: 'ServerStopping',
+      message: 'The server stops and hands out no more work.',
+      retryAfterSeconds: 5,
+    }),
   sessionEnded: () =>
     new Failure({
       kind: 'conflict',

@@ -1,0 +1,195 @@
+// The whole way, with nothing played: the real door over TLS, the real agent as a child process, real sandboxes. What runs is
+// a command without a snapshot, which needs nothing of the server but this protocol.
+
+import assert from 'node:assert/strict';
+import { execFileSync } from 'node:child_process';
+import { readdirSync, readFileSync } from 'node:fs';
+import { after, before, describe, it, type TestContext } from 'node:test';
+import { fileURLToPath } from 'node:url';
+import { systemClock } from '#kernel/clock/clock';
+import { createAuthority, issueLeaf, namesOf } from '#kernel/http/certificates';
+import { mount } from '#kernel/http/mount';
+import { freePort, listen } from '#kernel/http/server';
+import { silentLog } from '#kernel/log/log';
+import type { WorkDocument } from './index.ts';
+import { build, createOwner, grant, limits, openControl, openFolder, specOf } from './testing.ts';
+
+const agentMain = fileURLToPath(new URL('../../../../agent/src/main.ts', import.meta.url));
+const canary = 'token-canary-5d2f91';
+
+const authority = await createAuthority('compute tests', new Date());
+const { names, addresses } = namesOf('localhost');
+const leaf = await issueLeaf(authority, names, addresses, new Date());
+
+/** A server with its agent. `commands` says what each label runs. */
+async function openInstallation(t: Pick<TestContext, 'after'>, commands: Readonly<Record<string, string>>) {
+  const folder = await openFolder(t as TestContext);
+  const database = await openControl(folder);
+  const port = await freePort('127.0.0.1');
+  const documents: string[] = [];
+  const owner = createOwner(async ({ label }): Promise<WorkDocument> => {
+    documents.push(label);
+    return {
+      document: { port, job: { token: canary, command: commands[label] ?? 'true', timeoutSeconds: 60 } },
+      limits,
+      scratchBytes: 16 * 1024 * 1024,
+      tokenTtlSeconds: 900,
+    };
+  });
+  const built = await build({
+    database,
+    clock: systemClock,
+    owners: { job: owner.owner },
+    agentCommand: [process.execPath, agentMain],
+  });
+  await built.compute.start?.();
+  const { authorizer, audit } = built;
+  const door = mount({ surfaces: built.surfaces, routes: built.routes, ports: { authorizer, audit }, log: silentLog });
+  const listener = await listen({ door, host: '127.0.0.1', port, leaf, log: silentLog });
+  built.compute.startAgent({
+    url: `https://localhost:${port}`,
+    caPem: authority.certificatePem,
+    hostNames: [],
+  });
+  let isOpen = true;
+  const close = async () => {
+    if (!isOpen) return;
+    isOpen = false;
+    await built.compute.stopAgent();
+    await listener.close();
+    await built.compute.stop?.();
+    await database.close();
+  };
+  t.after(close);
+  return { ...built, owner, documents, close };
+}
+
+const commandLine = (pid: number | string) => {
+  try {
+    return readFileSync(`/proc/${pid}/cmdline`, 'utf8').replaceAll('\0', ' ');
+  } catch {
+    return '';
+  }
+};
+const processes = () => readdirSync('/proc').filter((name) => /^\d+$/.test(name));
+const running = (marker: string) => processes().filter((pid) => commandLine(pid).includes(marker));
+
+async function until(holds: () => boolean): Promise<void> {
+  for (let turn = 0; turn < 400 && !holds(); turn++) await new Promise((resolve) => setTimeout(resolve, 25));
+  assert.ok(holds(), 'it never came to hold');
+}
+
+describe('the agent of this machine', () => {
+  const cleanups: (() => unknown)[] = [];
+  const suite = { after: (fn: () => unknown) => void cleanups.push(fn) } as unknown as Pick<TestContext, 'after'>;
+  let installation: Awaited<ReturnType<typeof openInstallation>>;
+  // A time to sleep that nobody else sleeps.
+  const marker = `sleep 3${process.pid}`;
+
+  before(async () => {
+    installation = await openInstallation(suite, {
+      hello: 'echo hello',
+      fails: 'echo oops >&2; exit 3',
+      lines: 'for i in $(seq 1 20000); do echo "line $i"; done',
+      long: `echo started; ${marker}; echo done`,
+      stops: 'trap "echo stopping; exit 0" TERM; echo started; while true; do sleep 0.1; done',
+    });
+  });
+  after(async () => {
+    for (const cleanup of cleanups.reverse()) await cleanup();
+  });
+
+  async function run(label: string) {
+    const spec = specOf(label);
+    await installation.compute.work.submit(grant, spec);
+    return spec.id;
+  }
+
+  it('runs a command and reports what it prints and how it ends', async () => {
+    const { owner } = installation;
+    const id = await run('hello');
+    await owner.heard(id, 'finished');
+    assert.equal(owner.outputOf(id), 'hello\n');
+    assert.deepEqual(owner.endOf(id), { type: 'finished', reason: 'exited', exitCode: 0, message: undefined });
+    const types = owner.typesOf(id);
+    assert.ok(types.indexOf('preparing') < types.indexOf('running'));
+    assert.ok(types.indexOf('running') < types.indexOf('output'));
+    const failing = await run('fails');
+    await owner.heard(failing, 'finished');
+    assert.equal(owner.outputOf(failing), 'oops\n');
+    const end = owner.endOf(failing);
+    assert.ok(end?.type === 'finished' && end.reason === 'exited' && end.exitCode === 3);
+  });
+
+  it('brings every line of a talkative job, in order', async () => {
+    const { owner } = installation;
+    const id = await run('lines');
+    await owner.heard(id, 'finished');
+    const lines = owner.outputOf(id).trimEnd().split('\n');
+    assert.equal(lines.length, 20_000);
+    assert.equal(lines[12_344], 'line 12345');
+  });
+
+  it('asks a job to stop, and says so when it has', async () => {
+    const { owner, compute } = installation;
+    const id = await run('stops');
+    await owner.heard(id, 'output');
+    await compute.work.cancel(grant, id, 5);
+    await owner.heard(id, 'finished');
+    assert.match(owner.outputOf(id), /stopping/);
+    const end = owner.endOf(id);
+    assert.ok(end?.type === 'finished' && end.reason === 'stopped');
+  });
+
+  it('has no token in an argument or in the environment of any process', async () => {
+    const { owner, compute } = installation;
+    const id = await run('long');
+    await owner.heard(id, 'output');
+    const pid = compute.agentPid();
+    const environments = processes().map((one) => {
+      try {
+        return readFileSync(`/proc/${one}/environ`, 'utf8');
+      } catch {
+        return '';
+      }
+    });
+    assert.equal(processes().filter((one) => commandLine(one).includes(canary)).length, 0);
+    assert.equal(environments.filter((one) => one.includes(canary)).length, 0);
+    assert.ok(commandLine(pid ?? 0).endsWith('agent/src/main.ts '));
+    assert.ok(!environments.some((one) => /eyJ[\w-]{20,}\./.test(one)));
+    await compute.work.cancel(grant, id, 0);
+    await owner.heard(id, 'finished');
+  });
+
+  it('is started again when it is killed; what it ran is gone, and lost once', async () => {
+    const { owner, compute, documents } = installation;
+    const id = await run('long');
+    await owner.heard(id, 'output');
+    assert.equal(running(marker).length > 0, true);
+    const pid = compute.agentPid();
+    assert.ok(pid !== undefined);
+    process.kill(pid, 'SIGKILL');
+    await owner.heard(id, 'lost');
+    await until(() => running(marker).length === 0);
+    const next = await run('hello');
+    await owner.heard(next, 'finished');
+    assert.equal(owner.outputOf(next), 'hello\n');
+    assert.notEqual(compute.agentPid(), pid);
+    assert.deepEqual(
+      owner.typesOf(id).filter((type) => type === 'lost' || type === 'finished'),
+      ['lost'],
+    );
+    assert.equal(documents.filter((label) => label === 'long').length, 2);
+  });
+
+  it('ends, with everything that it runs, when the server stops, and leaves no folder behind', async () => {
+    const { owner, compute, close } = installation;
+    for (const id of [await run('long'), await run('long')]) await owner.heard(id, 'output');
+    const pid = compute.agentPid();
+    await close();
+    assert.equal(commandLine(pid ?? 0), '');
+    await until(() => running(marker).length === 0);
+    const left = execFileSync('ls', ['/dev/shm'], { encoding: 'utf8' });
+    assert.ok(!left.includes(`strongroom-agent-${pid}-`));
+  });
+});
