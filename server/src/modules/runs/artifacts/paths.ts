@@ -77,11 +77,10 @@ export function parseProxiedPath(whole: string): ProxiedPath {
       'path',
     );
   }
-  return {
-    experimentId,
-    owner: { kind: isModel ? 'model' : 'run', id },
-    path: segments.slice(isModel ? 4 : 3).join('/'),
-  };
+  const path = segments.slice(isModel ? 4 : 3).join('/');
+  // Again by itself: a drive letter, say, is only at the beginning of what is left.
+  if (path !== '') requireArtifactPath(path);
+  return { experimentId, owner: { kind: isModel ? 'model' : 'run', id }, path };
 }
 
 /** Where the blobs of a run are in the workspace's artifact container; ends with a slash. */
