@@ -1,0 +1,127 @@
+// `npm run conformance`: holds a fresh Strongroom to the public clients, unmodified, as a user would install them. Installs
+// the pinned clients, starts the server as a process in a temporary folder, runs every suite against it, and stops it.
+// Arguments name suites (`node conformance/run.ts identity mlflow`); without, all run. What is missing on the machine is a
+// failure with the line to run, never a skip.
+
+import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
+import { createHash } from 'node:crypto';
+import { existsSync, globSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { basename, delimiter, dirname, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+
+const here = fileURLToPath(new URL('.', import.meta.url));
+const quiet = '--disable-warning=ExperimentalWarning';
+const environment = { ...process.env, PATH: `${dirname(process.execPath)}${delimiter}${process.env['PATH'] ?? ''}` };
+const wanted = process.argv.slice(2);
+const isWanted = (name: string) => wanted.length === 0 || wanted.includes(name);
+
+class Unable extends Error {}
+
+function must(title: string, command: string, args: readonly string[], remedy: string): void {
+  const { status, error } = spawnSync(command, args, { cwd: here, stdio: ['ignore', 'inherit', 'inherit'], env: environment });
+  if (error !== undefined || status !== 0) throw new Unable(`${title} failed. ${remedy}`);
+}
+
+const digestOf = (file: string) => createHash('sha256').update(readFileSync(join(here, file))).digest('hex');
+
+/** Runs `install` unless it has run for this very content of `from`. */
+function once(from: string, stamp: string, install: () => void): void {
+  const file = join(here, stamp);
+  if (existsSync(file) && readFileSync(file, 'utf8') === digestOf(from)) return;
+  install();
+  writeFileSync(file, digestOf(from));
+}
+
+function installJavaScriptClients(): void {
+  once('package-lock.json', 'node_modules/.installed', () =>
+    must('npm ci in conformance/', 'npm', ['ci'], 'It needs npm and its registry; run `npm ci` there to see why.'),
+  );
+}
+
+const python = join(here, '.venv/bin/python');
+
+function installPythonClients(): void {
+  once('requirements.txt', '.venv/.installed', () => {
+    const remedy = 'On Debian and Ubuntu: apt-get install -y python3 python3-venv';
+    rmSync(join(here, '.venv'), { recursive: true, force: true });
+    must('python3 -m venv conformance/.venv', 'python3', ['-m', 'venv', '.venv'], remedy);
+    const pip = ['-m', 'pip', 'install', '--quiet', '--disable-pip-version-check', '-r', 'requirements.txt'];
+    must('pip install of conformance/requirements.txt', python, pip, 'It needs a package index that pip can reach.');
+  });
+}
+
+type Started = { readonly bootstrapFile: string; readonly caFile: string; stop(): Promise<void> };
+
+async function startServer(): Promise<Started> {
+  const folder = mkdtempSync(join(tmpdir(), 'strongroom-conformance-'));
+  const child: ChildProcess = spawn(process.execPath, [quiet, join(here, 'harness/server.ts'), folder], {
+    stdio: ['ignore', 'pipe', 'inherit'],
+    env: environment,
+  });
+  const ended = new Promise<number | null>((resolve) => child.once('exit', (code) => resolve(code)));
+  const ready = new Promise<void>((resolve) => {
+    let said = '';
+    child.stdout?.setEncoding('utf8').on('data', (text: string) => {
+      said = `${said}${text}`.slice(-4096);
+      if (said.includes(' is ready at ')) resolve();
+    });
+  });
+  const stop = async () => {
+    child.kill('SIGTERM');
+    await ended;
+    rmSync(folder, { recursive: true, force: true });
+  };
+  const failed = await Promise.race([ready.then(() => false), ended.then(() => true)]);
+  if (failed) {
+    await stop();
+    throw new Unable('The server did not start; what it said is above.');
+  }
+  return { bootstrapFile: join(folder, 'bootstrap.json'), caFile: join(folder, 'data', 'ca.pem'), stop };
+}
+
+/** Runs to the end while this process keeps answering. @returns whether it succeeded */
+const succeeds = (command: string, args: readonly string[], env: NodeJS.ProcessEnv) =>
+  new Promise<boolean>((resolve) =>
+    spawn(command, args, { cwd: here, stdio: ['ignore', 'inherit', 'inherit'], env })
+      .once('error', () => resolve(false))
+      .once('exit', (code) => resolve(code === 0)),
+  );
+
+async function run(): Promise<boolean> {
+  const suites = globSync('suites/*.suite.ts', { cwd: here })
+    .filter((file) => isWanted(basename(file, '.suite.ts')))
+    .sort();
+  const scripts = globSync('python/test_*.py', { cwd: here })
+    .filter((file) => isWanted(basename(file, '.py').slice('test_'.length)))
+    .sort();
+  if (suites.length + scripts.length === 0) throw new Unable(`No suite is named ${wanted.join(', ')}.`);
+  if (suites.length > 0) installJavaScriptClients();
+  if (scripts.length > 0) installPythonClients();
+
+  const server = await startServer();
+  try {
+    const shared = { ...environment, CONFORMANCE_BOOTSTRAP: server.bootstrapFile };
+    let isGood = true;
+    if (suites.length > 0) {
+      const options = [quiet, '--test', '--test-timeout=300000', '--test-concurrency=2', '--test-reporter=spec', ...suites];
+      const resolver = `--import=${new URL('harness/resolve-localhost.mjs', import.meta.url).href}`;
+      const env = { ...shared, NODE_EXTRA_CA_CERTS: server.caFile, NODE_OPTIONS: resolver };
+      isGood = (await succeeds(process.execPath, options, env)) && isGood;
+    }
+    for (const script of scripts) {
+      isGood = (await succeeds(python, ['-W', 'ignore', '-m', 'unittest', '-v', script], shared)) && isGood;
+    }
+    return isGood;
+  } finally {
+    await server.stop();
+  }
+}
+
+try {
+  process.exitCode = (await run()) ? 0 : 1;
+} catch (thrown) {
+  if (!(thrown instanceof Unable)) throw thrown;
+  process.stderr.write(`conformance: ${thrown.message}\n`);
+  process.exitCode = 1;
+}
