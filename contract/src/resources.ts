@@ -62,31 +62,37 @@ export const SystemDataWire = Type.Object({
   lastModifiedByType: Party,
 });
 
-export const ResourceWire = Type.Object({
-  id: Type.String(),
-  name: Type.String(),
-  type: Type.String(),
-  location: Type.Optional(Type.String()),
-  tags: Type.Optional(Tags),
-  kind: Type.Optional(Type.String()),
-  sku: Type.Optional(Type.Unknown()),
-  identity: Type.Optional(
-    Type.Object({
-      type: Type.String(),
-      principalId: Type.Optional(Type.String()),
-      tenantId: Type.Optional(Type.String()),
-    }),
-  ),
-  etag: Type.Optional(Type.String()),
-  systemData: Type.Optional(SystemDataWire),
-  properties: Type.Record(Type.String(), Type.Unknown()),
-});
+export const ResourceWire = Type.Object(
+  {
+    id: Type.String(),
+    name: Type.String(),
+    type: Type.String(),
+    location: Type.Optional(Type.String()),
+    tags: Type.Optional(Tags),
+    kind: Type.Optional(Type.String()),
+    sku: Type.Optional(Type.Unknown()),
+    identity: Type.Optional(
+      Type.Object({
+        type: Type.String(),
+        principalId: Type.Optional(Type.String()),
+        tenantId: Type.Optional(Type.String()),
+      }),
+    ),
+    etag: Type.Optional(Type.String()),
+    systemData: Type.Optional(SystemDataWire),
+    properties: Type.Record(Type.String(), Type.Unknown()),
+  },
+  { $id: 'Resource' },
+);
 export type ResourceWire = Static<typeof ResourceWire>;
 
-export const ResourceListWire = Type.Object({
-  value: Type.Array(ResourceWire),
-  nextLink: Type.Optional(Type.String()),
-});
+export const ResourceListWire = Type.Object(
+  {
+    value: Type.Array(ResourceWire),
+    nextLink: Type.Optional(Type.String()),
+  },
+  { $id: 'ResourceList' },
+);
 
 /** What every list takes beside a kind's own filters. */
 export const ListQuery = Type.Object({
@@ -95,16 +101,19 @@ export const ListQuery = Type.Object({
   $top: Type.Optional(Type.String({ pattern: '^[0-9]{1,6}$' })),
 });
 
-export const ErrorWire = Type.Object({
-  error: Type.Object({
-    code: Type.String(),
-    message: Type.String(),
-    target: Type.Optional(Type.String()),
-    details: Type.Optional(
-      Type.Array(Type.Object({ code: Type.String(), message: Type.String(), target: Type.Optional(Type.String()) })),
-    ),
-  }),
-});
+export const ErrorWire = Type.Object(
+  {
+    error: Type.Object({
+      code: Type.String(),
+      message: Type.String(),
+      target: Type.Optional(Type.String()),
+      details: Type.Optional(
+        Type.Array(Type.Object({ code: Type.String(), message: Type.String(), target: Type.Optional(Type.String()) })),
+      ),
+    }),
+  },
+  { $id: 'Error' },
+);
 
 export const OperationStatusWire = Type.Object({
   id: Type.String(),

@@ -1,0 +1,59 @@
+// The routes of the whole server without a server: composed over new databases in a temporary folder that is gone when the
+// promise resolves. Nothing listens and nothing is started.
+
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { compose, controlTables } from '../../server/src/compose.ts';
+import { systemClock } from '../../server/src/kernel/clock/clock.ts';
+import { readConfig } from '../../server/src/kernel/config/config.ts';
+import { randomBytes } from '../../server/src/kernel/crypto/random.ts';
+import { generateSigningKey } from '../../server/src/kernel/crypto/signing.ts';
+import { closeScanPool, openDatabase } from '../../server/src/kernel/database/database.ts';
+import { createFiles } from '../../server/src/kernel/files/files.ts';
+import { createAuthority } from '../../server/src/kernel/http/certificates.ts';
+import type { Route } from '../../server/src/kernel/http/route.ts';
+import { silentLog } from '../../server/src/kernel/log/log.ts';
+import { openKeyring } from '../../server/src/kernel/sealing/keyring.ts';
+import { openRootKeyFile } from '../../server/src/kernel/sealing/root-key.ts';
+import { version } from '../../server/src/main.ts';
+import { auditMigrations } from '../../server/src/modules/audit/index.ts';
+
+export async function composedRoutes(): Promise<{ readonly routes: readonly Route[]; readonly version: string }> {
+  const folder = await mkdtemp(join(tmpdir(), 'strongroom-openapi-'));
+  const files = createFiles();
+  const config = readConfig({
+    flags: { dataDir: folder, log: { level: 'silent' }, agent: { embedded: false } },
+    environment: {},
+  });
+  const rootKey = await openRootKeyFile({ file: join(folder, 'root.key'), dataFolder: join(folder, 'data'), files });
+  const keyring = await openKeyring({ file: join(folder, 'keyring.json'), rootKey, files });
+  const open = (name: string, migrations: typeof controlTables) =>
+    openDatabase({ path: join(folder, name), key: randomBytes(32), migrations });
+  const control = await open('control.db', controlTables);
+  const auditDatabase = await open('audit.db', [auditMigrations]);
+  try {
+    const { door } = await compose({
+      config,
+      version,
+      clock: systemClock,
+      log: silentLog,
+      files,
+      rootKey,
+      keyring,
+      control,
+      auditDatabase,
+      auditSigner: generateSigningKey(),
+      authority: await createAuthority('Strongroom', new Date()),
+      domain: 'localhost:8443',
+    });
+    return { routes: door.routes, version };
+  } finally {
+    await auditDatabase.close();
+    await control.close();
+    await closeScanPool();
+    keyring.close();
+    rootKey.close();
+    await rm(folder, { recursive: true, force: true });
+  }
+}

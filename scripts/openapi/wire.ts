@@ -1,0 +1,68 @@
+// Where a route is found from outside. Routes are written over the canonical path of their surface; three surfaces read
+// it out of something else (a version in the path, a word in the query), and this is the way back. Also the names of path
+// parameters, and the paths that an optional last segment makes. Pure; the route sweep sends its requests by it.
+
+import type { Route } from '../../server/src/kernel/http/route.ts';
+
+export type WirePath = {
+  /** Template from the root of the server's origin: `{name}` one segment, `{name+}` one or more. */
+  readonly path: string;
+  /** Query that is part of what the operation is. */
+  readonly query: Readonly<Record<string, string>>;
+  /** Behind the operation's name where a route has two paths: operation ids are unique. */
+  readonly suffix: string;
+};
+
+/** Words before a blob path → the query that says the same. */
+const blobQueries: Readonly<Record<string, Readonly<Record<string, string>>>> = {
+  blob: {},
+  metadata: { comp: 'metadata' },
+  properties: { comp: 'properties' },
+  block: { comp: 'block' },
+  blocklist: { comp: 'blocklist' },
+  container: { restype: 'container' },
+  'container-metadata': { restype: 'container', comp: 'metadata' },
+  containers: { comp: 'list' },
+  list: { restype: 'container', comp: 'list' },
+};
+
+const mlflowWorkspace = /^\/mlflow(\/subscriptions\/.+?\/workspaces\/\{workspaceName\})(\/.*)$/;
+
+function wireOf({ surface, path }: Route): Omit<WirePath, 'suffix'> {
+  if (surface === 'blob') {
+    const [, word = '', ...rest] = path.split('/');
+    const query = blobQueries[word];
+    // What no operation serves is recognised by what it lacks: an account's name with nothing that says what is wanted.
+    return query === undefined ? { path: '/{account}', query: { comp: word } } : { path: `/${rest.join('/')}`, query };
+  }
+  if (surface === 'mlflow') {
+    const [, workspace = '', tail = ''] = mlflowWorkspace.exec(path) ?? [];
+    const before =
+      tail === '/version' || tail === '/health'
+        ? ''
+        : tail === '/server-info'
+          ? '/api/3.0/mlflow'
+          : tail.startsWith('/mlflow-artifacts/')
+            ? '/api/2.0'
+            : '/api/2.0/mlflow';
+    return { path: `/mlflow/v1.0${workspace}${before}${tail}`, query: {} };
+  }
+  return { path, query: {} };
+}
+
+/** One for each path that leads to the route: two where its last segment is optional. */
+export function wirePathsOf(route: Route): readonly WirePath[] {
+  const { path, query } = wireOf(route);
+  const optional = /^(.*)\/\{(\w+)\?\}$/.exec(path);
+  if (!optional) return [{ path, query, suffix: '' }];
+  const [, before = '', name = ''] = optional;
+  return [
+    { path: before, query, suffix: '' },
+    { path: `${before}/{${name}}`, query, suffix: `By${name.charAt(0).toUpperCase()}${name.slice(1)}` },
+  ];
+}
+
+export type PathParameter = { readonly name: string; readonly isPath: boolean };
+
+export const parametersOf = (path: string): readonly PathParameter[] =>
+  [...path.matchAll(/\{([A-Za-z]\w*)([+?]?)\}/g)].map(([, name = '', mark]) => ({ name, isPath: mark === '+' }));
