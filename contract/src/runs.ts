@@ -219,7 +219,6 @@ export const loggedModel = Type.Object({
     last_updated_timestamp_ms: milliseconds,
     artifact_uri: text,
     status: modelStatus,
-    creator_id: text,
     model_type: optional(text),
     source_run_id: optional(text),
     tags: list(keyValue),

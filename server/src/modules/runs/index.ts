@@ -74,8 +74,6 @@ export type Runs = {
 
 export type RunsModule = Module & { readonly runs: Runs };
 
-const ended: ReadonlySet<RunStatus> = new Set(['FINISHED', 'FAILED', 'KILLED']);
-
 export function createRuns(deps: {
   readonly workspaces: Pick<Workspaces, 'get' | 'database' | 'container' | 'asIdentity' | 'registerTables'>;
   readonly blobs: Pick<BlobStore, 'put' | 'open' | 'find' | 'list' | 'remove' | 'removePrefix'>;
@@ -105,10 +103,7 @@ export function createRuns(deps: {
     runs: {
       ensureExperiment: experiments.ensure,
       createRun: service.create,
-      setStatus: (grant, workspaceId, runId, status, endTime) => {
-        const end = endTime ?? (ended.has(status) ? deps.clock.epochMs() : undefined);
-        return service.update(grant, workspaceId, runId, { status, ...(end === undefined ? {} : { endTime: end }) });
-      },
+      setStatus: service.setStatus,
       get: service.get,
       setTags: (grant, workspaceId, runId, tags) =>
         logging.batch(grant, workspaceId, runId, {

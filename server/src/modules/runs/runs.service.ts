@@ -51,6 +51,8 @@ export type RunsService = {
   create(grant: Grant, workspaceId: string, input: NewRun): Promise<Run>;
   get(grant: Grant, workspaceId: string, runId: string): Promise<Run>;
   update(grant: Grant, workspaceId: string, runId: string, change: RunChange): Promise<RunInfo>;
+  /** For whoever runs it: what happened is told of a deleted run too. */
+  setStatus(grant: Grant, workspaceId: string, runId: string, status: RunStatus, endTime?: number): Promise<RunInfo>;
   remove(grant: Grant, workspaceId: string, runId: string): Promise<void>;
   restore(grant: Grant, workspaceId: string, runId: string): Promise<void>;
   removeTag(grant: Grant, workspaceId: string, runId: string, key: string): Promise<void>;
@@ -133,6 +135,14 @@ export function createRunsService(deps: {
         return shownInfo({ ...row, ...changed });
       }),
 
+    setStatus: (grant, workspaceId, runId, status, endTime) =>
+      change(grant, workspaceId, runId, async (tx, row) => {
+        const end = endTime ?? (ended.has(status) ? clock.epochMs() : undefined);
+        const changed = { status, ...(end === undefined ? {} : { end_ms: end }) };
+        await store.changeRun(tx, row.run, changed);
+        return shownInfo({ ...row, ...changed });
+      }),
+
     remove: (grant, workspaceId, runId) =>
       change(grant, workspaceId, runId, async (tx, row) => {
         requireUnbounded(grant);
@@ -156,6 +166,7 @@ export function createRunsService(deps: {
   };
 }
 
+const ended: ReadonlySet<RunStatus> = new Set(['FINISHED', 'FAILED', 'KILLED']);
 const noParts: RunParts = { metrics: [], params: [], tags: [], datasets: [], models: [] };
 
 export function requireActive(row: { readonly deleted: number }): void {

@@ -6,7 +6,7 @@ import * as wire from '@strongroom/contract/runs';
 import { runsActions } from '@strongroom/contract/runs.actions';
 import { Failure } from '#kernel/errors/failure';
 import type { Exchange } from '#kernel/http/exchange';
-import { type Answer, accessed, json, needs, type Route, route } from '#kernel/http/route';
+import { type Answer, accessed, activity, json, needs, type Route, route } from '#kernel/http/route';
 import type { ByteRange } from '#storage';
 import { call, runIdOf } from '../call.ts';
 import { decodeQuery } from '../decode.ts';
@@ -98,7 +98,7 @@ export function artifactRoutes(artifacts: Artifacts): readonly Route[] {
       path: file,
       summary: 'Removes an artifact or a folder of them',
       access: needs(deleteArtifacts, workspaceIdOf),
-      audit: accessed('workspaceName', 'path'),
+      audit: activity('workspaceName', 'path'),
       responses: { 200: wire.nothing },
       handle: async (grant, { params }) => {
         await artifacts.removeAt(grant, workspaceIdOf(params), params['path'] ?? '');

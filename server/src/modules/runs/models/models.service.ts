@@ -1,5 +1,6 @@
 // Logged models: what a run made, as a thing of its own with files, params, tags and metrics. Made PENDING, finalised READY
-// or UPLOAD_FAILED; params are written once; deleting is soft, and a deleted one is not found.
+// or UPLOAD_FAILED; params are written once; deleting is soft, and a deleted one is not found. Who made a model stands in
+// its tag `mlflow.user`, which no client writes: the wire's own field for it is a number that we do not have.
 
 import type { KeyValue, LoggedModel, ModelStatus } from '@strongroom/contract/runs';
 import { sql } from 'kysely';
@@ -12,7 +13,7 @@ import { pageTokenKey, type WorkspaceDatabases } from '../databases.ts';
 import { invalid, missingResource, noExperiment, noModel } from '../errors.ts';
 import { experimentOfToken, type TagInput } from '../experiments.service.ts';
 import { findExperiment } from '../experiments.store.ts';
-import { experimentNumber, requireKey, requireRunId, requireText, truncated } from '../names.ts';
+import { experimentNumber, requireKey, requireRunId, requireText, truncated, userTag } from '../names.ts';
 import { randomRunName } from '../run-names.ts';
 import { compare, compareMetric, comparePair } from '../search/conditions.ts';
 import { type Comparison, parseFilter } from '../search/filter.ts';
@@ -111,7 +112,7 @@ export function createModels(deps: { readonly workspaces: WorkspaceDatabases; re
         };
         const model = await store.insertModel(tx, row);
         await writeParams(tx, model, params);
-        await store.writeModelTags(tx, model, tags);
+        await store.writeModelTags(tx, model, [...tags, { key: userTag, value: row.creator_id }]);
         return shown(tx, { model, ...row });
       });
     },
@@ -138,13 +139,15 @@ export function createModels(deps: { readonly workspaces: WorkspaceDatabases; re
 
     setTags: (grant, workspaceId, modelId, tags) =>
       change(grant, workspaceId, modelId, async (tx, row, updated_ms) => {
-        await store.writeModelTags(tx, row.model, checkedPairs(tags, 'tags'));
+        const own = checkedPairs(tags, 'tags').filter(({ key }) => key !== userTag);
+        await store.writeModelTags(tx, row.model, own);
         await store.changeModel(tx, row.model, { updated_ms });
         return shown(tx, { ...row, updated_ms });
       }),
 
     removeTag: (grant, workspaceId, modelId, key) =>
       change(grant, workspaceId, modelId, async (tx, row, updated_ms) => {
+        if (key === userTag) throw invalid(`The tag '${key}' says who made the model and cannot be removed.`, 'key');
         if (!(await store.removeModelTag(tx, row.model, key)))
           throw missingResource(`No tag with key '${key.slice(0, 250)}' found for model with ID '${modelId}'.`);
         await store.changeModel(tx, row.model, { updated_ms });
@@ -259,7 +262,6 @@ function shownModel(row: store.ModelRow, { tags, params, metrics }: store.ModelP
       last_updated_timestamp_ms: row.updated_ms,
       artifact_uri: modelArtifactUri(row.experiment, row.model_id),
       status: row.status,
-      creator_id: row.creator_id,
       ...(row.model_type === null ? {} : { model_type: row.model_type }),
       ...(row.source_run_id === null ? {} : { source_run_id: row.source_run_id }),
       ...(tags.length === 0 ? {} : { tags: pairs(tags) }),
