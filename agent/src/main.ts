@@ -63,7 +63,6 @@ function readEnrolment(ended: () => void): Promise<AgentEnrolment> {
 }
 
 let quitting = false;
-const isQuitting = (): boolean => quitting;
 
 async function main(): Promise<void> {
   let quit: () => Promise<void> = async () => undefined;
@@ -179,7 +178,7 @@ async function main(): Promise<void> {
 
 main().catch((error: unknown) => {
   // On the way out the end comes by itself, when everything is cleaned up.
-  if (isQuitting()) return;
+  if (quitting) return;
   // Whoever supervises starts it again, with a new token.
   say(`The agent ends: ${messageOf(error)}`);
   process.exit(1);

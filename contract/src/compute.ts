@@ -39,8 +39,8 @@ export const amlComputeProperties = Type.Object({
 export type AmlComputeProperties = Static<typeof amlComputeProperties>;
 
 const envelope = {
-  computeLocation: Type.Optional(Type.String({ maxLength: 64 })),
-  description: Type.Optional(Type.String({ maxLength: computeLimits.descriptionLength })),
+  computeLocation: Type.Optional(Type.Union([Type.String({ maxLength: 64 }), Type.Null()])),
+  description: Type.Optional(Type.Union([Type.String({ maxLength: computeLimits.descriptionLength }), Type.Null()])),
   disableLocalAuth: Type.Optional(Type.Boolean()),
   resourceId: Type.Optional(Type.Union([Type.String({ maxLength: 2048 }), Type.Null()])),
   createdOn: readOnly,

@@ -16,13 +16,42 @@ function compile(schema: TSchema): Validator {
 
 const dotted = (pointer: string) => pointer.replace(/^\//, '').replaceAll('/', '.') || 'body';
 
+type SchemaError = ReturnType<Validator['Errors']>[number];
+
+/**
+ * Of a union whose branches are told apart by a constant property (`computeType`), only the branch that was meant counts; when
+ * none was, only that the constant is none of them.
+ */
+function ofMeantBranches(errors: readonly SchemaError[]): readonly SchemaError[] {
+  const apart = new Map<string, string>();
+  for (const { keyword, schemaPath } of errors) {
+    const found = keyword === 'const' ? /^((.*\/anyOf)\/\d+)\/properties\/[^/]+$/.exec(schemaPath) : null;
+    if (found?.[1] !== undefined && found[2] !== undefined) apart.set(found[1], found[2]);
+  }
+  if (apart.size === 0) return errors;
+  const branchOf = ({ schemaPath }: SchemaError) =>
+    [...apart.keys()].find((branch) => schemaPath.startsWith(`${branch}/`));
+  const meant = new Set(
+    [...apart.values()].filter((union) =>
+      errors.some((error) => error.schemaPath.startsWith(`${union}/`) && branchOf(error) === undefined),
+    ),
+  );
+  return errors.filter((error) => {
+    const branch = branchOf(error);
+    if (branch === undefined) return true;
+    const isTellingApart =
+      error.keyword === 'const' && /^\/properties\/[^/]+$/.test(error.schemaPath.slice(branch.length));
+    return isTellingApart && !meant.has(apart.get(branch) ?? '');
+  });
+}
+
 /** @throws Failure `invalid`, one detail for each place that is wrong; values are never repeated, they may be secrets */
 export function validate(schema: TSchema, value: unknown, where: 'body' | 'query'): void {
   const validator = compile(schema);
   if (validator.Check(value)) return;
   const details: FailureDetail[] = [];
   const literals = new Map<string, unknown[]>();
-  for (const error of validator.Errors(value)) {
+  for (const error of ofMeantBranches(validator.Errors(value))) {
     if (error.keyword === 'const') {
       // The branches of a union of literals read best as one list.
       const at = dotted(error.instancePath);
@@ -56,7 +85,9 @@ export function validate(schema: TSchema, value: unknown, where: 'body' | 'query
       target: where,
       message: `the ${where} has none of the shapes that this operation takes`,
     });
-  const shown = details.slice(0, maxDetails);
+  const shown = details
+    .filter(({ message }, at) => details.findIndex((other) => other.message === message) === at)
+    .slice(0, maxDetails);
   const first = shown[0];
   throw new Failure({
     kind: 'invalid',
