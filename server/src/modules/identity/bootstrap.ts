@@ -63,3 +63,22 @@ export async function readBootstrapped(database: Database): Promise<Bootstrapped
     credentials: undefined,
   };
 }
+
+/**
+ * New credentials for what the first start made, when nobody was told the first ones (a crash before they were written down).
+ * The earlier password and its sign-ins end with it; the earlier secret was known to nobody.
+ */
+export async function renewCredentials(
+  database: Database,
+  directory: Directory,
+): Promise<NonNullable<Bootstrapped['credentials']>> {
+  const present = await readBootstrapped(database);
+  if (!present) throw new Error('there is nothing to renew before the first start');
+  const password = generatePassword();
+  const passwordHash = await directory.hashPassword(password);
+  return await database.write(async (tx) => {
+    await directory.setPasswordHash(tx, present.administrator.objectId, passwordHash);
+    const { secret } = await directory.addSecret(tx, present.automation.clientId);
+    return { password, clientSecret: secret };
+  });
+}

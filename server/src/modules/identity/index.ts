@@ -13,7 +13,7 @@ import { accessClaims, accessTokenSeconds, issuerOf } from './access-claims.ts';
 import { createAttempts } from './attempts.ts';
 import { knownAudiences, readRequested } from './audiences.ts';
 import { type BearerOptions, createBearerScheme } from './bearer.ts';
-import { type Bootstrapped, bootstrap, readBootstrapped } from './bootstrap.ts';
+import { type Bootstrapped, bootstrap, readBootstrapped, renewCredentials } from './bootstrap.ts';
 import { createDirectory, type Directory } from './directory.ts';
 import { graphRoutes } from './graph.routes.ts';
 import { createGraph } from './graph.service.ts';
@@ -55,6 +55,8 @@ export type Identity = Module & {
   readonly tokens: Tokens;
   /** Makes what a new installation needs, once. Must have run before the first request. */
   bootstrap(): Promise<Bootstrapped>;
+  /** New credentials for the administrator and the automation application, when nobody was told the first ones. */
+  renewCredentials(): Promise<{ readonly password: string; readonly clientSecret: string }>;
   /** @throws before bootstrap */
   tenant(): Tenant;
   /** Every audience that tokens are issued for, in normal form. */
@@ -168,6 +170,7 @@ export function createIdentity(deps: {
       known = made;
       return made;
     },
+    renewCredentials: () => renewCredentials(database, directory),
     tenant: () => ({ tenantId: tenantId(), domain: tenantDomain, displayName: 'Strongroom' }),
     audiences,
     async issueAccessToken({ objectId, resource, origin }) {
