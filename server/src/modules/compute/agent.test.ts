@@ -89,6 +89,7 @@ describe('the agent of this machine', () => {
   before(async () => {
     installation = await openInstallation(suite, {
       hello: 'echo hello',
+      flood: 'head -c 12582912 /dev/zero | tr "\\\\0" x',
       fails: 'echo oops >&2; exit 3',
       lines: 'for i in $(seq 1 20000); do echo "line $i"; done',
       long: `echo started; ${marker}; echo done`,
@@ -128,6 +129,17 @@ describe('the agent of this machine', () => {
     const lines = owner.outputOf(id).trimEnd().split('\n');
     assert.equal(lines.length, 20_000);
     assert.equal(lines[12_344], 'line 12345');
+  });
+
+  it('makes a job wait that prints more than its owner takes, and loses nothing of it', async () => {
+    const { owner } = installation;
+    let refusals = 4;
+    owner.script.refuse = (event) => event.type === 'output' && refusals-- > 0;
+    const id = await run('flood');
+    await owner.heard(id, 'finished');
+    owner.script.refuse = undefined;
+    assert.equal(owner.outputOf(id).length, 12 * 1024 * 1024);
+    assert.ok(owner.told.every(({ event }) => event.type !== 'output' || event.text.length <= 65_536));
   });
 
   it('asks a job to stop, and says so when it has', async () => {
