@@ -203,6 +203,7 @@ export const artifactsPage = Type.Object({
   files: list(fileInfo),
   next_page_token: optional(text),
 });
+export const listModelArtifacts = Type.Object({ artifact_directory_path: optional(text), ...page });
 export const listProxied = Type.Object({ path: optional(text) });
 export const proxiedList = Type.Object({ files: list(fileInfo) });
 

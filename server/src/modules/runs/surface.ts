@@ -94,6 +94,9 @@ export function createMlflowSurface(schemes: readonly Scheme[]): Surface {
     challenge: () => ({ 'www-authenticate': 'Bearer' }),
     render(failure) {
       const [status, errorCode] = rendered[failure.kind];
+      // A search that took too long takes as long again: no client should repeat it by itself.
+      if (failure.code === 'ScanTimeout')
+        return { status: 400, body: { error_code: 'BAD_REQUEST', message: failure.message } };
       // The router's own word for a path that nobody serves.
       const code = failure.kind === 'notFound' && failure.code === 'NotFound' ? 'ENDPOINT_NOT_FOUND' : errorCode;
       return { status, body: { error_code: code, message: failure.message } };

@@ -12,8 +12,8 @@ import { call, runIdOf } from '../call.ts';
 import { decodeQuery } from '../decode.ts';
 import { notServed } from '../errors.ts';
 import { mlflowSurface, workspaceIdOf, workspacePath } from '../surface.ts';
-import { runArtifactUri } from '../views.ts';
-import { type Artifacts, artifactBytesMax, type OpenedArtifact } from './artifacts.service.ts';
+import { modelArtifactUri, runArtifactUri } from '../views.ts';
+import { type ArtifactPage, type Artifacts, artifactBytesMax, type OpenedArtifact } from './artifacts.service.ts';
 
 const { readArtifacts, writeArtifacts, deleteArtifacts } = runsActions;
 const proxy = `${workspacePath}/mlflow-artifacts`;
@@ -32,15 +32,28 @@ export function artifactRoutes(artifacts: Artifacts): readonly Route[] {
       response: wire.artifactsPage,
       handle: async (grant, workspaceId, message) => {
         const runId = runIdOf(message);
-        const { experimentId, files, nextPageToken } = await artifacts.list(grant, workspaceId, runId, {
+        const found = await artifacts.list(grant, workspaceId, runId, {
           ...(message.path === undefined ? {} : { path: message.path }),
           ...(message.page_token === undefined ? {} : { pageToken: message.page_token }),
         });
-        return {
-          root_uri: runArtifactUri(Number(experimentId), runId),
-          ...(files.length === 0 ? {} : { files }),
-          ...(nextPageToken === undefined ? {} : { next_page_token: nextPageToken }),
-        };
+        return shownPage(runArtifactUri(Number(found.experimentId), runId), found);
+      },
+    }),
+    call({
+      operation: 'ListLoggedModelArtifacts',
+      method: 'GET',
+      path: '/logged-models/{modelId}/artifacts/directories',
+      summary: 'Lists artifacts of a logged model, right below a path',
+      action: readArtifacts,
+      audit: accessed('workspaceName', 'modelId', 'artifact_directory_path'),
+      request: wire.listModelArtifacts,
+      response: wire.artifactsPage,
+      handle: async (grant, workspaceId, message, { modelId = '' }) => {
+        const found = await artifacts.listModel(grant, workspaceId, modelId, {
+          ...(message.artifact_directory_path === undefined ? {} : { path: message.artifact_directory_path }),
+          ...(message.page_token === undefined ? {} : { pageToken: message.page_token }),
+        });
+        return shownPage(modelArtifactUri(Number(found.experimentId), modelId), found);
       },
     }),
     route({
@@ -111,6 +124,12 @@ export function artifactRoutes(artifacts: Artifacts): readonly Route[] {
     unserved('GET', 'PresignArtifact', '/presigned/{path+}', readArtifacts),
   ];
 }
+
+const shownPage = (root_uri: string, { files, nextPageToken }: ArtifactPage) => ({
+  root_uri,
+  ...(files.length === 0 ? {} : { files }),
+  ...(nextPageToken === undefined ? {} : { next_page_token: nextPageToken }),
+});
 
 /** Known to the protocol and not served: the caller's right is checked all the same. */
 function unserved(method: 'GET' | 'POST', operation: string, path: string, action: typeof readArtifacts): Route {

@@ -38,6 +38,13 @@ export type Artifacts = {
     runId: string,
     page: { path?: string; pageToken?: string },
   ): Promise<ArtifactPage>;
+  /** The same of a logged model. */
+  listModel(
+    grant: Grant,
+    workspaceId: string,
+    modelId: string,
+    page: { path?: string; pageToken?: string },
+  ): Promise<ArtifactPage>;
   putAt(grant: Grant, workspaceId: string, whole: string, source: Readable): Promise<void>;
   openAt(grant: Grant, workspaceId: string, whole: string, range?: ByteRange): Promise<OpenedArtifact>;
   /** With base names, all of them. */
@@ -149,20 +156,29 @@ export function createArtifacts(deps: {
     return { files, nextMarker: page.nextMarker };
   }
 
+  async function page(
+    grant: Grant,
+    workspaceId: string,
+    root: Root,
+    { path = '', pageToken }: { readonly path?: string; readonly pageToken?: string },
+  ): Promise<ArtifactPage> {
+    const { files, nextMarker } = await list(grant, workspaceId, root, path, pageToken);
+    return {
+      experimentId: root.experimentId,
+      files,
+      ...(nextMarker === undefined ? {} : { nextPageToken: nextMarker }),
+    };
+  }
+
   return {
     put: async (grant, workspaceId, runId, path, source, options = {}) =>
       put(grant, workspaceId, await runRoot(grant, workspaceId, runId, true), path, source, options),
     open: async (grant, workspaceId, runId, path, range) =>
       open(grant, workspaceId, await runRoot(grant, workspaceId, runId, false), path, range),
-    async list(grant, workspaceId, runId, { path = '', pageToken }) {
-      const root = await runRoot(grant, workspaceId, runId, false);
-      const { files, nextMarker } = await list(grant, workspaceId, root, path, pageToken);
-      return {
-        experimentId: root.experimentId,
-        files,
-        ...(nextMarker === undefined ? {} : { nextPageToken: nextMarker }),
-      };
-    },
+    list: async (grant, workspaceId, runId, query) =>
+      page(grant, workspaceId, await runRoot(grant, workspaceId, runId, false), query),
+    listModel: async (grant, workspaceId, modelId, query) =>
+      page(grant, workspaceId, await modelRoot(grant, workspaceId, modelId), query),
     async putAt(grant, workspaceId, whole, source) {
       const { root, path } = await proxied(grant, workspaceId, whole, true);
       await put(grant, workspaceId, root, path, source, {});

@@ -119,6 +119,11 @@ test('a model that was logged has artifacts of its own', async (t) => {
   const path = `/artifacts/0/models/${model_id}/artifacts/MLmodel`;
   assert.equal((await send('PUT', path, 'flavors: {}')).status, 200);
   assert.equal(await (await send('GET', path)).text(), 'flavors: {}');
+  const listed = await mlflow.get(`/logged-models/${model_id}/artifacts/directories`);
+  assert.deepEqual(listed.body, {
+    root_uri: artifact_uri,
+    files: [{ path: 'MLmodel', is_dir: false, file_size: 11 }],
+  });
 });
 
 /** Decoded forms; each is also sent encoded once and twice. */

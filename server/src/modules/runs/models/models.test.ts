@@ -1,0 +1,109 @@
+// Logged models over the real door.
+
+import assert from 'node:assert/strict';
+import { after, test } from 'node:test';
+import { closeScanPool } from '#kernel/database/database';
+import { type Answered, client, grant, setUp, workspaceId } from '../testing.ts';
+
+after(() => closeScanPool());
+
+type Model = { info: Record<string, unknown>; data: Record<string, unknown> };
+const modelOf = (answer: Answered) => {
+  assert.equal(answer.status, 200, JSON.stringify(answer.body));
+  return answer.body['model'] as Model;
+};
+
+async function opened(t: Parameters<typeof setUp>[0]) {
+  const set = await setUp(t);
+  const mlflow = client((await set.openDoor()).url);
+  await set.runs.createRun(grant, workspaceId, { runId: 'r1', experimentId: '0' });
+  const create = async (body: Record<string, unknown> = {}) =>
+    modelOf(await mlflow.post('/logged-models', { experiment_id: '0', name: 'm', source_run_id: 'r1', ...body }));
+  return { ...set, mlflow, create };
+}
+
+test('a model is made pending and finalised, and its tags and params are kept', async (t) => {
+  const { mlflow, create } = await opened(t);
+  const made = await create({ params: [{ key: 'p', value: '1' }], tags: [{ key: 'mlflow.user', value: 'mallory' }] });
+  const path = `/logged-models/${made.info['model_id']}`;
+  assert.match(path, /^\/logged-models\/m-[0-9a-f]{32}$/);
+  assert.equal(made.info['status'], 'LOGGED_MODEL_PENDING');
+  assert.deepEqual(made.info['tags'], [{ key: 'mlflow.user', value: 'alice' }]);
+  assert.equal(modelOf(await mlflow.post(path, { status: 2 }, 'PATCH')).info['status'], 'LOGGED_MODEL_READY');
+  assert.equal((await mlflow.post(path, { status: 'LOGGED_MODEL_PENDING' }, 'PATCH')).status, 400);
+  const tags = [
+    { key: 'a', value: '1' },
+    { key: 'mlflow.user', value: 'mallory' },
+  ];
+  assert.deepEqual(modelOf(await mlflow.post(`${path}/tags`, { tags }, 'PATCH')).info['tags'], [
+    { key: 'a', value: '1' },
+    { key: 'mlflow.user', value: 'alice' },
+  ]);
+  assert.equal((await mlflow.post(`${path}/tags/a`, {}, 'DELETE')).status, 200);
+  assert.equal((await mlflow.post(`${path}/tags/a`, {}, 'DELETE')).status, 404);
+  assert.equal((await mlflow.post(`${path}/tags/mlflow.user`, {}, 'DELETE')).status, 400);
+  assert.equal((await mlflow.post(`${path}/params`, { params: [{ key: 'q', value: '2' }] })).status, 200);
+  assert.equal(
+    (
+      await mlflow.post(`${path}/params`, {
+        params: [
+          { key: 'r', value: '1' },
+          { key: 'q', value: '3' },
+        ],
+      })
+    ).status,
+    400,
+  );
+  assert.deepEqual(modelOf(await mlflow.get(path)).data['params'], [
+    { key: 'p', value: '1' },
+    { key: 'q', value: '2' },
+  ]);
+});
+
+test('a deleted model is not found', async (t) => {
+  const { mlflow, create } = await opened(t);
+  const path = `/logged-models/${(await create()).info['model_id']}`;
+  assert.equal((await mlflow.post(path, {}, 'DELETE')).status, 200);
+  for (const answer of [
+    await mlflow.get(path),
+    await mlflow.post(path, { status: 2 }, 'PATCH'),
+    await mlflow.post(path, {}, 'DELETE'),
+    await mlflow.get(`${path}/artifacts/directories`),
+  ])
+    assert.deepEqual([answer.status, answer.body['error_code']], [404, 'RESOURCE_DOES_NOT_EXIST']);
+});
+
+test('names that would break a model URI are refused', async (t) => {
+  const { mlflow } = await opened(t);
+  for (const name of ['a/b', 'a:b', 'a.b', 'a%b', 'a"b', "a'b", 'x'.repeat(501)])
+    assert.equal((await mlflow.post('/logged-models', { experiment_id: '0', name })).status, 400, name);
+  assert.equal((await mlflow.post('/logged-models', { experiment_id: '9', name: 'a' })).status, 404);
+});
+
+test('models are searched by what they are, page by page', async (t) => {
+  const { mlflow, create } = await opened(t);
+  for (const name of ['a', 'b', 'c']) {
+    const model = await create({ name, params: [{ key: 'p', value: name }], model_type: 'agent' });
+    await mlflow.post('/runs/log-metric', {
+      ...{ run_id: 'r1', key: 'acc', value: name === 'a' ? 1 : 0, timestamp: 1, model_id: model.info['model_id'] },
+    });
+  }
+  const search = async (body: Record<string, unknown>) => {
+    const answer = await mlflow.post('/logged-models/search', { experiment_ids: ['0'], ...body });
+    assert.equal(answer.status, 200, JSON.stringify(answer.body));
+    return {
+      names: ((answer.body['models'] ?? []) as Model[]).map(({ info }) => info['name']),
+      next: answer.body['next_page_token'],
+    };
+  };
+  assert.deepEqual((await search({ filter: "name = 'b' AND params.p != 'x'" })).names, ['b']);
+  assert.deepEqual((await search({ filter: 'metrics.acc > 0.5' })).names, ['a']);
+  assert.deepEqual((await search({ filter: "model_type IN ('agent')" })).names.length, 3);
+  const order_by = [{ field_name: 'name', ascending: false }];
+  const first = await search({ order_by, max_results: 2 });
+  assert.deepEqual(first.names, ['c', 'b']);
+  const rest = await search({ order_by, max_results: 2, page_token: first.next });
+  assert.deepEqual([rest.names, rest.next], [['a'], undefined]);
+  const wrong = { experiment_ids: ['0'], order_by: [{ field_name: 'constructor' }] };
+  assert.equal((await mlflow.post('/logged-models/search', wrong)).status, 400);
+});
