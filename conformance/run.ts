@@ -19,11 +19,18 @@ const isWanted = (name: string) => wanted.length === 0 || wanted.includes(name);
 class Unable extends Error {}
 
 function must(title: string, command: string, args: readonly string[], remedy: string): void {
-  const { status, error } = spawnSync(command, args, { cwd: here, stdio: ['ignore', 'inherit', 'inherit'], env: environment });
+  const { status, error } = spawnSync(command, args, {
+    cwd: here,
+    stdio: ['ignore', 'inherit', 'inherit'],
+    env: environment,
+  });
   if (error !== undefined || status !== 0) throw new Unable(`${title} failed. ${remedy}`);
 }
 
-const digestOf = (file: string) => createHash('sha256').update(readFileSync(join(here, file))).digest('hex');
+const digestOf = (file: string) =>
+  createHash('sha256')
+    .update(readFileSync(join(here, file)))
+    .digest('hex');
 
 /** Runs `install` unless it has run for this very content of `from`. */
 function once(from: string, stamp: string, install: () => void): void {
@@ -104,7 +111,14 @@ async function run(): Promise<boolean> {
     const shared = { ...environment, CONFORMANCE_BOOTSTRAP: server.bootstrapFile };
     let isGood = true;
     if (suites.length > 0) {
-      const options = [quiet, '--test', '--test-timeout=300000', '--test-concurrency=2', '--test-reporter=spec', ...suites];
+      const options = [
+        quiet,
+        '--test',
+        '--test-timeout=300000',
+        '--test-concurrency=2',
+        '--test-reporter=spec',
+        ...suites,
+      ];
       const resolver = `--import=${new URL('harness/resolve-localhost.mjs', import.meta.url).href}`;
       const env = { ...shared, NODE_EXTRA_CA_CERTS: server.caFile, NODE_OPTIONS: resolver };
       isGood = (await succeeds(process.execPath, options, env)) && isGood;

@@ -15,7 +15,8 @@ export type Bootstrap = {
 };
 
 const file = process.env['CONFORMANCE_BOOTSTRAP'];
-if (file === undefined) throw new Error('Run the suites with `node conformance/run.ts`; it starts the server for them.');
+if (file === undefined)
+  throw new Error('Run the suites with `node conformance/run.ts`; it starts the server for them.');
 
 export const bootstrap = JSON.parse(readFileSync(file, 'utf8')) as Bootstrap;
 

@@ -2,7 +2,12 @@
 
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import { ClientAssertionCredential, ClientSecretCredential, DefaultAzureCredential, EnvironmentCredential } from '@azure/identity';
+import {
+  ClientAssertionCredential,
+  ClientSecretCredential,
+  DefaultAzureCredential,
+  EnvironmentCredential,
+} from '@azure/identity';
 import { authority, bootstrap, credential } from '../harness/bootstrap.ts';
 
 const claimsOf = (token: string) =>
@@ -50,7 +55,12 @@ describe('@azure/identity', () => {
   });
 
   it('a wrong secret is refused with 7000215, without the secret in the message', async () => {
-    const wrong = new ClientSecretCredential(bootstrap.tenantId, bootstrap.application.clientId, 'not-the-secret', authority);
+    const wrong = new ClientSecretCredential(
+      bootstrap.tenantId,
+      bootstrap.application.clientId,
+      'not-the-secret',
+      authority,
+    );
     await assert.rejects(wrong.getToken(`${bootstrap.url}/.default`), (error: Error) => {
       assert.match(error.message, /invalid_client/);
       assert.match(error.message, /7000215/);
@@ -60,7 +70,12 @@ describe('@azure/identity', () => {
   });
 
   it('an application that nobody registered is refused', async () => {
-    const unknown = new ClientSecretCredential(bootstrap.tenantId, '11111111-1111-4111-8111-111111111111', 'x', authority);
+    const unknown = new ClientSecretCredential(
+      bootstrap.tenantId,
+      '11111111-1111-4111-8111-111111111111',
+      'x',
+      authority,
+    );
     await assert.rejects(unknown.getToken(`${bootstrap.url}/.default`), /unauthorized_client|invalid_client/);
   });
 
@@ -72,7 +87,12 @@ describe('@azure/identity', () => {
 
   it('an assertion that no registered certificate signed is refused', async () => {
     const assertion = async () => 'eyJhbGciOiJub25lIn0.e30.';
-    const forged = new ClientAssertionCredential(bootstrap.tenantId, bootstrap.application.clientId, assertion, authority);
+    const forged = new ClientAssertionCredential(
+      bootstrap.tenantId,
+      bootstrap.application.clientId,
+      assertion,
+      authority,
+    );
     await assert.rejects(forged.getToken(`${bootstrap.url}/.default`), /invalid_client/);
   });
 });

@@ -15,7 +15,10 @@ describe('@azure/arm-resources', () => {
   it('a resource group is made, found, listed, retagged and deleted', async () => {
     const name = 'resources-groups';
     assert.equal((await resources.resourceGroups.checkExistence(name)).body, false);
-    const made = await resources.resourceGroups.createOrUpdate(name, { location: bootstrap.location, tags: { team: 'a' } });
+    const made = await resources.resourceGroups.createOrUpdate(name, {
+      location: bootstrap.location,
+      tags: { team: 'a' },
+    });
     assert.equal(made.name, name);
     assert.equal(made.location, bootstrap.location);
     assert.equal(made.properties?.provisioningState, 'Succeeded');
@@ -67,7 +70,8 @@ describe('@azure/arm-resources', () => {
   it('a group name that Azure refuses is refused with a reason', async () => {
     await assert.rejects(
       resources.resourceGroups.createOrUpdate('ends-with-a-dot.', { location: bootstrap.location }),
-      (error: { statusCode?: number; message?: string }) => error.statusCode === 400 && (error.message ?? '').length > 20,
+      (error: { statusCode?: number; message?: string }) =>
+        error.statusCode === 400 && (error.message ?? '').length > 20,
     );
   });
 });

@@ -9,6 +9,18 @@ const fail =
 
 const short = (text: string) => (text.length > 200 ? `${text.slice(0, 200)}…` : text);
 
+const groupAlone = /^\/subscriptions\/[^/]+\/resourceGroups\/([^/]+)$/i;
+const groupNotFound = fail(
+  'notFound',
+  'ResourceGroupNotFound',
+  (name: string) => `Resource group '${short(name)}' could not be found. Create it first.`,
+);
+const resourceNotFound = fail(
+  'notFound',
+  'ResourceNotFound',
+  (id: string) => `The resource '${short(id)}' was not found.`,
+);
+
 export const errors = {
   missingApiVersion: fail(
     'invalid',
@@ -26,17 +38,17 @@ export const errors = {
     'SubscriptionNotFound',
     (id: string) => `The subscription '${short(id)}' could not be found.`,
   ),
-  groupNotFound: fail(
-    'notFound',
-    'ResourceGroupNotFound',
-    (name: string) => `Resource group '${short(name)}' could not be found. Create it first.`,
-  ),
+  groupNotFound,
   parentNotFound: fail(
     'notFound',
     'ParentResourceNotFound',
     (id: string) => `The parent resource '${short(id)}' could not be found. Create it first.`,
   ),
-  notFound: fail('notFound', 'ResourceNotFound', (id: string) => `The resource '${short(id)}' was not found.`),
+  /** A group has a code of its own, wherever it is asked for: clients look at it to tell what to create. */
+  notFound: (id: string): Failure => {
+    const group = groupAlone.exec(id)?.[1];
+    return group === undefined ? resourceNotFound(id) : groupNotFound(group);
+  },
   unknownType: fail(
     'notFound',
     'InvalidResourceType',
