@@ -5,64 +5,8 @@ import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
 import { readdirSync, readFileSync } from 'node:fs';
 import { after, before, describe, it, type TestContext } from 'node:test';
-import { fileURLToPath } from 'node:url';
-import { systemClock } from '#kernel/clock/clock';
-import { createAuthority, issueLeaf, namesOf } from '#kernel/http/certificates';
-import { mount } from '#kernel/http/mount';
-import { freePort, listen } from '#kernel/http/server';
-import { silentLog } from '#kernel/log/log';
-import type { WorkDocument } from './index.ts';
-import { build, createOwner, grant, limits, openControl, openFolder, specOf } from './testing.ts';
-
-const agentMain = fileURLToPath(new URL('../../../../agent/src/main.ts', import.meta.url));
-const canary = 'token-canary-5d2f91';
-
-const authority = await createAuthority('compute tests', new Date());
-const { names, addresses } = namesOf('localhost');
-const leaf = await issueLeaf(authority, names, addresses, new Date());
-
-/** A server with its agent. `commands` says what each label runs. */
-async function openInstallation(t: Pick<TestContext, 'after'>, commands: Readonly<Record<string, string>>) {
-  const folder = await openFolder(t as TestContext);
-  const database = await openControl(folder);
-  const port = await freePort('127.0.0.1');
-  const documents: string[] = [];
-  const owner = createOwner(async ({ label }): Promise<WorkDocument> => {
-    documents.push(label);
-    return {
-      document: { port, job: { token: canary, command: commands[label] ?? 'true', timeoutSeconds: 60 } },
-      limits,
-      scratchBytes: 16 * 1024 * 1024,
-      tokenTtlSeconds: 900,
-    };
-  });
-  const built = await build({
-    database,
-    clock: systemClock,
-    owners: { job: owner.owner },
-    agentCommand: [process.execPath, agentMain],
-  });
-  await built.compute.start?.();
-  const { authorizer, audit } = built;
-  const door = mount({ surfaces: built.surfaces, routes: built.routes, ports: { authorizer, audit }, log: silentLog });
-  const listener = await listen({ door, host: '127.0.0.1', port, leaf, log: silentLog });
-  built.compute.startAgent({
-    url: `https://localhost:${port}`,
-    caPem: authority.certificatePem,
-    hostNames: [],
-  });
-  let isOpen = true;
-  const close = async () => {
-    if (!isOpen) return;
-    isOpen = false;
-    await built.compute.stopAgent();
-    await listener.close();
-    await built.compute.stop?.();
-    await database.close();
-  };
-  t.after(close);
-  return { ...built, owner, documents, close };
-}
+import { canary, openInstallation } from './testing/installation.ts';
+import { grant, specOf } from './testing/world.ts';
 
 const commandLine = (pid: number | string) => {
   try {
@@ -86,15 +30,19 @@ describe('the agent of this machine', () => {
   // A time to sleep that nobody else sleeps.
   const marker = `sleep 3${process.pid}`;
 
+  const commands: Readonly<Record<string, string>> = {
+    hello: 'echo hello',
+    flood: 'head -c 12582912 /dev/zero | tr "\\\\0" x',
+    fails: 'echo oops >&2; exit 3',
+    lines: 'for i in $(seq 1 20000); do echo "line $i"; done',
+    long: `echo started; ${marker}; echo done`,
+    stops: 'trap "echo stopping; exit 0" TERM; echo started; while true; do sleep 0.1; done',
+  };
+
   before(async () => {
-    installation = await openInstallation(suite, {
-      hello: 'echo hello',
-      flood: 'head -c 12582912 /dev/zero | tr "\\\\0" x',
-      fails: 'echo oops >&2; exit 3',
-      lines: 'for i in $(seq 1 20000); do echo "line $i"; done',
-      long: `echo started; ${marker}; echo done`,
-      stops: 'trap "echo stopping; exit 0" TERM; echo started; while true; do sleep 0.1; done',
-    });
+    installation = await openInstallation(suite, ({ label }) => ({
+      job: { token: canary, command: commands[label] ?? 'true', timeoutSeconds: 60 },
+    }));
   });
   after(async () => {
     for (const cleanup of cleanups.reverse()) await cleanup();

@@ -4,7 +4,7 @@
 import assert from 'node:assert/strict';
 import { describe, it, type TestContext } from 'node:test';
 import { createTestClock } from '#kernel/clock/test-clock';
-import { clusterId, createOwner, grant, openFolder, openWorld, specOf, workspaceId } from './testing.ts';
+import { clusterId, createOwner, grant, openFolder, openWorld, specOf, workspaceId } from './testing/world.ts';
 
 const exited = { type: 'finished', reason: 'exited', exitCode: 0 } as const;
 

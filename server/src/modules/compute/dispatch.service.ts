@@ -173,8 +173,9 @@ export function createDispatch(deps: {
     }
     if (event.type === 'output' && Buffer.byteLength(event.text) > agentLimits.outputBytes)
       throw errors.outputTooLong(agentLimits.outputBytes);
-    await told(item, event);
+    // Before its owner hears of it, who may ask for the address at once.
     if (event.type === 'ready') item.ready = true;
+    await told(item, event);
     if ((event.type === 'running' || event.type === 'ready') && item.state === 'leased') {
       item.state = 'running';
       const { spec, fence, lastSeq } = item;

@@ -5,7 +5,7 @@ import { describe, it } from 'node:test';
 import { createTestClock } from '#kernel/clock/test-clock';
 import { Failure } from '#kernel/errors/failure';
 import { testGrant } from '#kernel/testing/authority';
-import { createOwner, grant, leaseMs, limits, openFolder, openWorld, specOf, workspaceId } from './testing.ts';
+import { createOwner, grant, leaseMs, limits, openFolder, openWorld, specOf, workspaceId } from './testing/world.ts';
 
 const output = (text: string) => ({ type: 'output', text }) as const;
 const exited = { type: 'finished', reason: 'exited', exitCode: 0 } as const;

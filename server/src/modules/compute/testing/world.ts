@@ -28,7 +28,7 @@ import {
   type WorkKind,
   type WorkOwner,
   type WorkSpec,
-} from './index.ts';
+} from '../index.ts';
 
 const subscriptionId = '33333333-3333-4333-8333-333333333333';
 const tenantId = '22222222-2222-4222-8222-222222222222';
