@@ -20,7 +20,9 @@ const table = {
   endpoints: ['resources', 'workspaces', 'identity', 'registry', 'assets', 'compute', 'monitoring'],
 };
 const modules = 'server/src/modules';
-const product = { pathNot: '\\.(test|fuzz\\.test|contract)\\.ts$|/testing/|/testing\\.ts$' };
+const product = {
+  pathNot: '\\.(test|fuzz\\.test|contract|fixture)\\.ts$|/testing/|/testing\\.ts$|/crash\\.worker\\.ts$',
+};
 
 const perModule = Object.entries(table).flatMap(([name, uses]) => [
   {
@@ -35,7 +37,10 @@ const onlyFrom = (name, to, from, comment) => ({
   name,
   severity: 'error',
   comment,
-  from: { path: '^(server|agent|cli|contract)/', pathNot: `${from}|\\.test\\.ts$|/testing/|/testing\\.ts$` },
+  from: {
+    path: '^(server|agent|cli|contract)/',
+    pathNot: `${from}|\\.(test|fixture)\\.ts$|/testing/|/testing\\.ts$|/crash\\.worker\\.ts$`,
+  },
   to,
 });
 
@@ -57,7 +62,7 @@ const rules = [
   {
     name: 'contract-imports-nothing-of-ours',
     severity: 'error',
-    from: { path: '^contract/' },
+    from: { path: '^contract/', pathNot: '\\.test\\.ts$' },
     to: { path: '^(server|agent|cli)/|^node:' },
   },
   {

@@ -63,5 +63,10 @@ function derived(): readonly Action[] {
 
 /** Without duplicates: a table may name an action that its type also derives. */
 export const declaredActions: readonly Action[] = [
-  ...new Map([...tables.flatMap((table) => Object.values(table)), ...derived()].map((action) => [action.name.toLowerCase(), action])).values(),
+  ...new Map(
+    [...tables.flatMap((table) => Object.values(table)), ...derived()].map((action) => [
+      action.name.toLowerCase(),
+      action,
+    ]),
+  ).values(),
 ];

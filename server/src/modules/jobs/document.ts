@@ -7,7 +7,7 @@ import type { WorkDocument } from '#compute';
 import { parseResourceId } from '#kernel/ids/ids';
 import type { Resource } from '#resources';
 import type { Workspace } from '#workspaces';
-import type { JobState } from './jobs.service.ts';
+import type { JobState } from './job.ts';
 import { logArtifact } from './log.service.ts';
 import { timeoutSecondsOf } from './validate.ts';
 

@@ -10,7 +10,8 @@ import { activity, json } from '#kernel/http/route';
 import { isWithin, parseResourceId } from '#kernel/ids/ids';
 import type { Draft, Properties, Resource, ResourceKind, Resources } from '#resources';
 import { artifactPrefix, workspaceOf, workspaceType } from '#workspaces';
-import { type JobsService, jobType, stateOf } from './jobs.service.ts';
+import { jobType, stateOf } from './job.ts';
+import type { JobsService } from './jobs.service.ts';
 import { isEnd } from './status.ts';
 import { checkJob } from './validate.ts';
 

@@ -1,7 +1,7 @@
 // A job's life after it was accepted: its work is submitted, its document is made when a node takes it, what the node
 // reports moves it from state to state, and whatever dies in between it ends in a true state. Every step may be told twice.
 
-import type { CommandJob, JobStatus } from '@strongroom/contract/jobs';
+import type { JobStatus } from '@strongroom/contract/jobs';
 import type { Assets } from '#assets';
 import type { Work, WorkDocument, WorkEvent, WorkSpec } from '#compute';
 import type { Grant, Grants } from '#kernel/authority/grant';
@@ -14,30 +14,11 @@ import type { Runs } from '#runs';
 import { type Workspace, type Workspaces, workspaceOf, workspaceType } from '#workspaces';
 import { resolveCommand } from './command.ts';
 import { type Content, documentOf, type JobContent } from './document.ts';
+import { type JobState, jobType, stateOf } from './job.ts';
 import type { JobLogs } from './log.service.ts';
 import { jobKey, type RunTokens } from './run-tokens.ts';
 import { isEnd, mayFollow, runStatusOf } from './status.ts';
 import { timeoutSecondsOf } from './validate.ts';
-
-export const jobType = `${workspaceType}/jobs`;
-
-/** What the module keeps beside the job as it was asked for. */
-export type JobState = CommandJob & {
-  readonly status: JobStatus;
-  readonly workId?: string;
-  readonly experimentId?: string;
-  readonly submissions?: number;
-  /** Whether the user's command ever began: then a lost node means a failed job, before it another try. */
-  readonly began?: boolean;
-  readonly startTime?: string;
-  readonly endTime?: string;
-  readonly error?: { readonly code: string; readonly message: string };
-  /** Snapshot URIs by input name, fixed when the job was accepted. */
-  readonly inputSnapshots?: Readonly<Record<string, string>>;
-  readonly submitter?: string;
-};
-
-export const stateOf = (resource: Resource): JobState => resource.properties as unknown as JobState;
 
 /** A node that is lost before the command began is nobody's fault; after this many it is. */
 const maxSubmissions = 3;

@@ -6,7 +6,7 @@ import type { Grants } from '#kernel/authority/grant';
 import { accessed, needs, type Route, route } from '#kernel/http/route';
 import { itemId, itemPath, type Resources } from '#resources';
 import { type Workspaces, workspaceOf } from '#workspaces';
-import { jobType, stateOf } from './jobs.service.ts';
+import { jobType, stateOf } from './job.ts';
 import type { JobLogs } from './log.service.ts';
 import { isEnd } from './status.ts';
 
