@@ -68,15 +68,18 @@ export function createClient(server: {
     headers: {
       host: `${host}:${port}`,
       ...(token === undefined ? {} : { authorization: `Bearer ${token}` }),
-      ...(body === undefined || isRaw(body) ? {} : { 'content-type': 'application/json' }),
+      // Node sends the body of a DELETE without saying how long it is.
+      ...(isRaw(body) ? { 'content-length': String(Buffer.byteLength(body)) } : {}),
       ...headers,
     },
   });
 
   const send: Client['send'] = (path, sent = {}) =>
     new Promise<Reply>((resolve, reject) => {
-      const body = sent.body === undefined || isRaw(sent.body) ? sent.body : JSON.stringify(sent.body);
-      const call = request(options(path, sent), (answer) => {
+      const isJson = sent.body !== undefined && !isRaw(sent.body);
+      const body = isJson ? JSON.stringify(sent.body) : (sent.body as string | Uint8Array | undefined);
+      const headers = { ...(isJson ? { 'content-type': 'application/json' } : {}), ...sent.headers };
+      const call = request(options(path, { ...sent, headers, ...(body === undefined ? {} : { body }) }), (answer) => {
         const chunks: Buffer[] = [];
         answer.on('data', (chunk: Buffer) => chunks.push(chunk));
         answer.on('error', reject);

@@ -130,7 +130,12 @@ export async function openServer(options: { readonly embedded?: boolean } = {}):
     },
     environment: {},
   });
-  const server = await startServer({ config, bootstrapFile, log: silentLog, print: () => {} });
+  const server = await startServer({
+    config,
+    bootstrapFile,
+    log: process.env['DBG'] ? createLog({ level: 'error' }) : silentLog,
+    print: () => {},
+  });
   const world = await worldOf(JSON.parse(await readFile(bootstrapFile, 'utf8')) as FirstStart);
   return {
     ...world,

@@ -124,6 +124,9 @@ function refuse(
     response.destroy();
     return;
   }
+  // A library that took over may have begun an answer: a length of its own would cut ours, and what is cut off would pass
+  // for the beginning of the next answer on this connection.
+  for (const name of response.getHeaderNames()) response.removeHeader(name);
   const rendered = surface.render(failure, exchange);
   const headers: Record<string, string> = { ...surface.headers?.(exchange), ...rendered.headers, ...failure.headers };
   if (failure.kind === 'unauthenticated')

@@ -248,7 +248,12 @@ export function createProvider(options: {
     try {
       await next();
     } catch (thrown) {
-      call.thrown = thrown;
+      const { session } = (ctx as KoaContextWithOIDC).oidc;
+      // A form that came without the session it was shown in: the library shows it again, and then fails to keep a session
+      // that never was. What it shows could not be sent either.
+      if (call.page === undefined || session?.exp !== undefined) call.thrown = thrown;
+      else
+        call.page = errorPage(400, 'This page is out of date. Open it again, and then type the code.', call.requestId);
     }
   });
   return provider;

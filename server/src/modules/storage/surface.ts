@@ -49,10 +49,16 @@ export function createBlobSurface(options: {
   };
 }
 
+/** The words of a refusal by role name the account's resource id, which whoever is refused may not learn exists. */
+const refusedByRole =
+  'This request is not authorized to perform this operation. Data is authorized by roles such as Storage Blob Data Reader. The audit log has the refusal under the request id of this answer.';
+
 const messageOf = (failure: Failure) =>
-  failure.target === undefined || failure.message.includes(failure.target)
-    ? failure.message
-    : `${failure.message} (${failure.target})`;
+  failure.code === 'AuthorizationFailed'
+    ? refusedByRole
+    : failure.target === undefined || failure.message.includes(failure.target)
+      ? failure.message
+      : `${failure.message} (${failure.target})`;
 
 function versionOf(exchange: Exchange): string {
   const asked = exchange.header('x-ms-version');
