@@ -133,7 +133,7 @@ export async function openServer(options: { readonly embedded?: boolean } = {}):
   const server = await startServer({
     config,
     bootstrapFile,
-    log: process.env['DBG'] ? createLog({ level: 'error' }) : silentLog,
+    log: silentLog,
     print: () => {},
   });
   const world = await worldOf(JSON.parse(await readFile(bootstrapFile, 'utf8')) as FirstStart);

@@ -1,0 +1,88 @@
+// What the composed server says of itself fits together: every action that a route needs is declared, every declared action
+// is used by a route or asked for by a service, and every route is in the descriptions of openapi/.
+
+import assert from 'node:assert/strict';
+import { globSync, readFileSync } from 'node:fs';
+import { before, test } from 'node:test';
+import { fileURLToPath } from 'node:url';
+import type { Action } from '@strongroom/contract/action';
+import { declaredActions } from '@strongroom/contract/actions';
+import { checkCatalogue } from '#access';
+import type { Route } from '#kernel/http/route';
+import { composedRoutes } from '../../scripts/openapi/routes.ts';
+import { documentsOf } from '../../scripts/openapi.ts';
+
+const root = fileURLToPath(new URL('../../', import.meta.url));
+let routes: readonly Route[];
+let version: string;
+
+before(async () => {
+  ({ routes, version } = await composedRoutes());
+});
+
+const used = (): readonly Action[] => routes.flatMap(({ access }) => ('action' in access ? [access.action] : []));
+const unusedMark = ' is declared and not used';
+
+test('every action of a route is declared once, on one plane and in one spelling', () => {
+  const mistakes = checkCatalogue(used(), declaredActions);
+  assert.deepEqual(
+    mistakes.filter((mistake) => !mistake.endsWith(unusedMark)),
+    [],
+  );
+});
+
+test('every declared action is needed by a route or asked for somewhere in the server', async () => {
+  const sources = globSync('server/src/**/*.ts', { cwd: root })
+    .filter((path) => !/\.test\.ts$|\/testing(\/|\.ts$)/.test(path))
+    .map((path) => readFileSync(root + path, 'utf8'))
+    .join('\n');
+  /** `secretsActions.purge`, for every action of every table. */
+  const names = new Map<string, string[]>();
+  for (const path of globSync('contract/src/*.actions.ts', { cwd: root })) {
+    const tables = (await import(root + path)) as Readonly<Record<string, unknown>>;
+    for (const [table, actions] of Object.entries(tables))
+      if (typeof actions === 'object' && actions !== null)
+        for (const [name, action] of Object.entries(actions as Record<string, Action>))
+          names.set(action.name, [...(names.get(action.name) ?? []), `${table}.${name}`]);
+  }
+  const unused = checkCatalogue(used(), declaredActions)
+    .filter((mistake) => mistake.endsWith(unusedMark))
+    .map((mistake) => mistake.slice(0, -unusedMark.length))
+    .filter((action) => {
+      const spelt = [...(names.get(action) ?? []), `'${action}'`];
+      return !spelt.some((text) => sources.includes(text));
+    });
+  assert.deepEqual(unused, []);
+});
+
+test('every route is described in openapi/ as it is now', () => {
+  const stale = [...documentsOf(routes, version)].flatMap(([name, wanted]) => {
+    const found = globSync(`openapi/${name}`, { cwd: root }).map((path) => readFileSync(root + path, 'utf8'))[0];
+    return found === wanted ? [] : [name];
+  });
+  assert.deepEqual(stale, [], 'run `npm run openapi`');
+});
+
+test('each description names every operation of its surface once, with who may and what is recorded', () => {
+  type Operation = {
+    operationId: string;
+    'x-strongroom-access': { kind: string; action?: string };
+    'x-strongroom-audit': { level: string };
+  };
+  for (const [name, text] of documentsOf(routes, version)) {
+    const document = JSON.parse(text) as Record<'paths' | 'x-ms-paths', Record<string, Record<string, Operation>>>;
+    const described = [document.paths, document['x-ms-paths'] ?? {}]
+      .flatMap((paths) => Object.values(paths))
+      .flatMap((item) => Object.values(item));
+    const byId = new Map(described.map((operation) => [operation.operationId, operation]));
+    assert.equal(byId.size, described.length, `${name} names an operation twice`);
+    for (const { operation, surface, access, audit } of routes) {
+      if (`${surface}.json` !== name) continue;
+      const found = byId.get(operation);
+      assert.ok(found, operation);
+      assert.equal(found['x-strongroom-access'].kind, access.kind, operation);
+      assert.equal(found['x-strongroom-access'].action, 'action' in access ? access.action.name : undefined, operation);
+      assert.equal(found['x-strongroom-audit'].level, audit.level, operation);
+    }
+  }
+});
