@@ -1,0 +1,246 @@
+// The deployment as a resource kind. Creating one builds its image from code, model and environment, starts its scoring
+// processes and waits until their init() has returned. An update with other contents does the same beside what runs, and
+// takes its place only when it is ready.
+
+import {
+  deploymentSku,
+  type GetLogsRequest,
+  getLogsAnswer,
+  getLogsRequest,
+  onlineDeployment,
+} from '@strongroom/contract/endpoints';
+import { endpointsActions } from '@strongroom/contract/endpoints.actions';
+import type { Assets, Snapshot } from '#assets';
+import type { Grant, Grants } from '#kernel/authority/grant';
+import { accessed, activity, json } from '#kernel/http/route';
+import { parentId, parseResourceId } from '#kernel/ids/ids';
+import type { Draft, Properties, Resource, ResourceKind, Resources } from '#resources';
+import { type Workspace, type Workspaces, workspaceOf } from '#workspaces';
+import { type Directory, trafficOf } from './directory.ts';
+import { forgetTraffic } from './endpoints.kind.ts';
+import { errors } from './errors.ts';
+import type { Fleet } from './fleet.ts';
+import { buildImage, checkInputs, type ImageInputs } from './image.ts';
+import { assetIdIn, baseImageIn, deploymentType, modelIdIn } from './names.ts';
+import { type DeploymentState, type Plan, planOf, stateOf } from './plan.ts';
+import type { ImageRegistry } from './ports.ts';
+import { checkDeployment } from './validate.ts';
+
+const deploymentsMax = 20;
+const ownLabels = /^(strongroom\.|AzureAsyncOperationUri$)/;
+
+export function createDeploymentKind(deps: {
+  readonly resources: Resources;
+  readonly workspaces: Workspaces;
+  readonly assets: Assets;
+  readonly registry: ImageRegistry;
+  readonly grants: Grants;
+  readonly fleet: Fleet;
+  readonly directory: Directory;
+  /** `localhost:8443`: what images may be named with in front. */
+  readonly domain: string;
+}): ResourceKind {
+  const { resources, workspaces, assets, registry, grants, fleet, directory } = deps;
+
+  /** What the image is made of. The grant must be allowed to read each. */
+  async function inputsOf(grant: Grant, workspace: Workspace, state: DeploymentState): Promise<ImageInputs> {
+    const modelId = modelIdIn(workspace.id, state.model);
+    const model = await assets.model(grant, modelId);
+    const code = await assets.code(
+      grant,
+      assetIdIn(workspace.id, state.codeConfiguration?.codeId ?? '', 'codes', 'codeConfiguration.codeId'),
+    );
+    const environmentId = state.environmentId ?? undefined;
+    const { image } =
+      environmentId === undefined
+        ? { image: undefined }
+        : await assets.environment(grant, assetIdIn(workspace.id, environmentId, 'environments', 'environmentId'));
+    const reading = grants.system('read what the image of a deployment is made of');
+    const filesOf = ({ digest, files }: Snapshot) =>
+      files.map(({ path, size }) => ({
+        path,
+        size,
+        open: async () => (await assets.snapshots.openFile(reading, workspace.id, digest, path)).stream,
+      }));
+    return {
+      code: { digest: code.digest, files: filesOf(code) },
+      scoringScript: state.codeConfiguration?.scoringScript ?? '',
+      model: { id: modelId, name: model.name, version: model.version, files: filesOf(model) },
+      base: image === undefined ? undefined : baseImageIn(workspace.containerRegistry, deps.domain, image),
+    };
+  }
+
+  /** Built by the workspace's identity, which pulls and pushes by its own roles. */
+  async function build(
+    grant: Grant,
+    deployment: Resource,
+    workspace: Workspace,
+  ): Promise<NonNullable<DeploymentState['image']>> {
+    const inputs = await inputsOf(grant, workspace, stateOf(deployment.properties));
+    const registryId = workspace.containerRegistry;
+    const repository = `${parseResourceId(registryId).name.toLowerCase()}/deployments/${deployment.uniqueId}`;
+    const as = (action: (typeof endpointsActions)[keyof typeof endpointsActions]) =>
+      workspaces.asIdentity(workspace, action, registryId, 'build the image of a deployment');
+    const built = await buildImage(
+      registry,
+      { push: as(endpointsActions.pushImages), pull: as(endpointsActions.pullImages) },
+      { registryId, repository },
+      inputs,
+    );
+    return { ...built, registryId, scoringScript: inputs.scoringScript.replace(/^\.\//, '') };
+  }
+
+  const isGoing = async (id: string): Promise<boolean> => {
+    const resource = await resources.find(grants.system('is what a deployment lies below being removed'), id);
+    return resource === undefined || resource.provisioningState === 'Deleting';
+  };
+
+  async function planFor(deployment: Resource, image: NonNullable<DeploymentState['image']>): Promise<Plan> {
+    const system = grants.system('run a deployment');
+    return planOf(deployment, image, await workspaces.get(system, workspaceOf(deployment.id) ?? ''));
+  }
+
+  return {
+    type: deploymentType,
+    title: 'deployment',
+    namePattern: /^[a-zA-Z][a-zA-Z0-9-]{1,30}[a-zA-Z0-9]$/,
+    nameRule: 'it has 3 to 32 letters, digits and hyphens, begins with a letter and does not end with a hyphen',
+    properties: onlineDeployment,
+    sku: deploymentSku,
+    unserved: [
+      'modelMountPath',
+      'appInsightsEnabled',
+      'egressPublicNetworkAccess',
+      'dataCollector',
+      'startupProbe',
+      'containerResourceRequirements',
+    ],
+    location: 'optional',
+    longRunning: true,
+
+    normalise({ properties }): Properties {
+      const labels = Object.entries((properties['properties'] ?? {}) as Readonly<Record<string, string>>);
+      return {
+        ...properties,
+        properties: Object.fromEntries(labels.filter(([name]) => !ownLabels.test(name))),
+        scaleSettings: { scaleType: 'Default', ...(properties['scaleSettings'] as object | undefined) },
+      };
+    },
+
+    async validate(grant, draft: Draft, existing, id) {
+      const state = stateOf(draft.properties);
+      checkDeployment(state);
+      const workspace = await workspaces.get(grant, workspaceOf(id) ?? '');
+      checkInputs(await inputsOf(grant, workspace, state));
+      if (existing) return;
+      const siblings = await resources.list(grants.system('how many deployments has the endpoint'), {
+        type: deploymentType,
+        under: parentId(id),
+        limit: deploymentsMax + 1,
+      });
+      if (siblings.length >= deploymentsMax)
+        throw errors.wrong(
+          'model',
+          `An endpoint has at most ${deploymentsMax} deployments. Delete one first.`,
+          'QuotaExceeded',
+        );
+    },
+
+    async create(grant, resource) {
+      const workspace = await workspaces.get(grant, workspaceOf(resource.id) ?? '');
+      const image = await build(grant, resource, workspace);
+      await fleet.roll(planOf(resource, image, workspace));
+      return { ...resource.properties, image };
+    },
+
+    async update(_grant, resource, before) {
+      const image = stateOf(before.properties).image;
+      if (image !== undefined && isSameContent(resource, before)) {
+        fleet.adjust(await planFor(resource, image));
+        return { ...resource.properties, image };
+      }
+      const system = grants.system(`builds ${resource.id} anew`);
+      const workspace = await workspaces.get(system, workspaceOf(resource.id) ?? '');
+      const rebuilt = await build(system, resource, workspace);
+      await fleet.roll(planOf(resource, rebuilt, workspace));
+      return { ...resource.properties, image: rebuilt };
+    },
+
+    async remove(_grant, resource) {
+      const endpointId = parentId(resource.id);
+      const isAlone = !(await isGoing(endpointId)) && !(await isGoing(workspaceOf(resource.id) ?? ''));
+      if (isAlone) {
+        const endpoint = await resources.get(grants.system('has the deployment traffic'), endpointId);
+        const share = trafficOf(endpoint.properties).get(resource.name.toLowerCase()) ?? 0;
+        if (share > 0) throw errors.hasTraffic(resource.name, share);
+        await forgetTraffic({ resources, grants, directory }, endpointId, resource.name);
+      }
+      await fleet.forget(resource.id);
+    },
+
+    view(resource) {
+      const { image, ...shown } = stateOf(resource.properties);
+      return {
+        description: null,
+        environmentVariables: {},
+        instanceType: null,
+        modelMountPath: null,
+        appInsightsEnabled: false,
+        egressPublicNetworkAccess: 'Disabled',
+        ...shown,
+        requestSettings: {
+          maxConcurrentRequestsPerInstance: 1,
+          requestTimeout: 'PT5S',
+          maxQueueWait: 'PT0.5S',
+          ...shown.requestSettings,
+        },
+        properties: {
+          ...shown.properties,
+          ...(image === undefined ? {} : { 'strongroom.image': `${image.repository}@${image.digest}` }),
+          'strongroom.health': fleet.health(resource.id),
+        },
+      };
+    },
+
+    actions: [
+      {
+        name: 'getLogs',
+        summary: 'The last lines that the scoring processes printed.',
+        audit: accessed('containerType'),
+        body: { kind: 'json', schema: getLogsRequest, maxBytes: 4096 },
+        responses: { 200: getLogsAnswer },
+        async handle(_grant, deployment, { body }) {
+          const { containerType, tail } = body as GetLogsRequest; // checked by the schema
+          const isRunner = containerType !== 'StorageInitializer';
+          return json(200, { content: isRunner ? fleet.output(deployment.id).tail(tail ?? undefined) : '' });
+        },
+      },
+    ],
+    audit: {
+      write: activity(
+        'properties.model',
+        'properties.codeConfiguration.codeId',
+        'properties.environmentId',
+        'sku.capacity',
+      ),
+      remove: activity(),
+    },
+  };
+}
+
+/** Whether the processes that run are still what is asked for, however many and however long requests may take. */
+function isSameContent(asked: Resource, before: Resource): boolean {
+  const content = (resource: Resource) => {
+    const { model, codeConfiguration, environmentId, environmentVariables, requestSettings } = stateOf(
+      resource.properties,
+    );
+    return JSON.stringify([
+      model,
+      codeConfiguration ?? null,
+      environmentId ?? null,
+      environmentVariables ?? {},
+      requestSettings?.maxConcurrentRequestsPerInstance ?? 1,
+    ]);
+  };
+  return content(asked) === content(before);
+}

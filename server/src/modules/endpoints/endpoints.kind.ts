@@ -1,0 +1,189 @@
+// The endpoint as a resource kind: a name, two keys, and how the requests are shared among its deployments.
+
+import {
+  type EndpointKeys,
+  listKeysAnswer,
+  type OnlineEndpoint,
+  onlineEndpoint,
+  type RegenerateKeysRequest,
+  regenerateKeysRequest,
+} from '@strongroom/contract/endpoints';
+import type { Grants } from '#kernel/authority/grant';
+import { Failure } from '#kernel/errors/failure';
+import { activity, json } from '#kernel/http/route';
+import type { Properties, Resource, ResourceKind, Resources } from '#resources';
+import { type Workspaces, workspaceOf } from '#workspaces';
+import { type Directory, trafficOf } from './directory.ts';
+import { errors } from './errors.ts';
+import type { EndpointKeyStore, KeyOwner } from './keys.service.ts';
+import { endpointType } from './names.ts';
+import { stateOf } from './plan.ts';
+import { checkEndpoint } from './validate.ts';
+
+export const ownerOf = (endpoint: Pick<Resource, 'id' | 'uniqueId'>): KeyOwner => ({
+  workspaceId: workspaceOf(endpoint.id) ?? '',
+  uniqueId: endpoint.uniqueId,
+});
+
+export function createEndpointKind(deps: {
+  readonly resources: Resources;
+  readonly workspaces: Workspaces;
+  readonly grants: Grants;
+  readonly keys: EndpointKeyStore;
+  readonly directory: Directory;
+  readonly origin: string;
+}): ResourceKind {
+  const { resources, workspaces, grants, keys, directory, origin } = deps;
+
+  /** Traffic goes only where somebody is: to deployments of this endpoint that were ready once. */
+  async function checkTargets(id: string, traffic: OnlineEndpoint['traffic']): Promise<void> {
+    for (const [name, share] of Object.entries(traffic ?? {})) {
+      const deployment = await resources.find(
+        grants.system('is there a deployment for the traffic'),
+        `${id}/deployments/${name}`,
+      );
+      const isReady = deployment !== undefined && stateOf(deployment.properties).image !== undefined;
+      if (!isReady && (share > 0 || deployment === undefined))
+        throw errors.wrong(
+          `traffic.${name.slice(0, 64)}`,
+          `This endpoint has no deployment '${name.slice(0, 64)}' that serves. Create it, wait until it has succeeded, then send it traffic.`,
+          'DeploymentNotFound',
+        );
+    }
+  }
+
+  return {
+    type: endpointType,
+    title: 'online endpoint',
+    namePattern: /^[a-zA-Z][a-zA-Z0-9-]{1,30}[a-zA-Z0-9]$/,
+    nameRule: 'it has 3 to 32 letters, digits and hyphens, begins with a letter and does not end with a hyphen',
+    properties: onlineEndpoint,
+    unserved: ['compute', 'mirrorTraffic', 'publicNetworkAccess', 'scoringUri', 'swaggerUri'],
+    location: 'optional',
+    longRunning: true,
+
+    normalise({ properties }, existing): Properties {
+      return {
+        ...properties,
+        authMode: 'Key',
+        ...(typeof properties['authMode'] === 'string' && properties['authMode'].toLowerCase() !== 'key'
+          ? { authMode: properties['authMode'] }
+          : {}),
+        traffic: properties['traffic'] ?? existing?.properties['traffic'] ?? {},
+      };
+    },
+
+    async validate(_grant, draft, existing, id) {
+      const endpoint = draft.properties as unknown as OnlineEndpoint; // checked by the kind's schema
+      checkEndpoint(endpoint);
+      if (endpoint.keys) {
+        if (existing)
+          throw errors.unchangeable('keys', 'Keys are given only when the endpoint is created. Use regenerateKeys.');
+        keys.check(endpoint.keys);
+      }
+      await checkTargets(id, endpoint.traffic);
+    },
+
+    async create(grant, resource) {
+      const workspace = await workspaces.get(grant, workspaceOf(resource.id) ?? '');
+      const given = (resource.properties['keys'] ?? {}) as EndpointKeys; // checked by the kind's schema
+      const digests = await keys.ensure(grant, ownerOf(resource), given);
+      directory.put({
+        id: resource.id,
+        name: resource.name,
+        uniqueId: resource.uniqueId,
+        workspaceId: workspace.id,
+        workspaceUniqueId: workspace.uniqueId,
+        traffic: trafficOf(resource.properties),
+        keys: digests,
+      });
+      // From here on they are only where they are sealed.
+      return { ...resource.properties, keys: undefined };
+    },
+
+    async update(_grant, resource) {
+      const served = directory.byId(resource.id);
+      if (served !== undefined) served.traffic = trafficOf(resource.properties);
+      return { ...resource.properties, keys: undefined };
+    },
+
+    async remove(grant, resource) {
+      directory.remove(resource.id);
+      await keys.remove(grant, ownerOf(resource));
+    },
+
+    view(resource) {
+      const { keys: _never, ...shown } = resource.properties;
+      const workspaceUniqueId = directory.byId(resource.id)?.workspaceUniqueId;
+      const base = `${origin}/endpoints/${workspaceUniqueId}/${resource.name}`;
+      return {
+        description: null,
+        properties: {},
+        mirrorTraffic: {},
+        publicNetworkAccess: 'Enabled',
+        ...shown,
+        keys: null,
+        ...(workspaceUniqueId === undefined ? {} : { scoringUri: `${base}/score`, swaggerUri: `${base}/swagger.json` }),
+      };
+    },
+
+    actions: [
+      {
+        name: 'listKeys',
+        summary: 'Shows both keys of the endpoint.',
+        audit: activity(),
+        responses: { 200: listKeysAnswer },
+        handle: async (grant, endpoint) => json(200, await keys.read(grant, ownerOf(endpoint))),
+      },
+      {
+        name: 'regenerateKeys',
+        summary: 'Replaces one key, by a new one or by the one sent. The old one is refused from then on.',
+        audit: activity('keyType'),
+        body: { kind: 'json', schema: regenerateKeysRequest, maxBytes: 4096 },
+        async handle(grant, endpoint, { body }) {
+          const { keyType, keyValue } = body as RegenerateKeysRequest; // checked by the schema
+          const name = keyType === 'Primary' ? 'primary' : 'secondary';
+          const digests = await keys.regenerate(grant, ownerOf(endpoint), name, keyValue ?? undefined);
+          const served = directory.byId(endpoint.id);
+          if (served !== undefined) served.keys = digests;
+          return json(200, {});
+        },
+      },
+      {
+        name: 'token',
+        summary: 'Refused: endpoints authenticate with keys here.',
+        audit: activity(),
+        async handle(): Promise<never> {
+          throw errors.noToken();
+        },
+      },
+    ],
+    audit: { write: activity('properties.authMode', 'location') },
+  };
+}
+
+/** A deployment is gone: the endpoint's traffic does not name it any more. */
+export async function forgetTraffic(
+  deps: { readonly resources: Resources; readonly grants: Grants; readonly directory: Directory },
+  endpointId: string,
+  name: string,
+): Promise<void> {
+  try {
+    const changed = await deps.resources.change(
+      deps.grants.system('a deployment of the endpoint is gone'),
+      endpointId,
+      (properties) => ({
+        ...properties,
+        traffic: Object.fromEntries(
+          [...Object.entries((properties['traffic'] ?? {}) as Readonly<Record<string, number>>)].filter(
+            ([each]) => each.toLowerCase() !== name.toLowerCase(),
+          ),
+        ),
+      }),
+    );
+    const served = deps.directory.byId(endpointId);
+    if (served !== undefined) served.traffic = trafficOf(changed.properties);
+  } catch (thrown) {
+    if (!(thrown instanceof Failure) || thrown.kind !== 'notFound') throw thrown;
+  }
+}

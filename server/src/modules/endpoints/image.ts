@@ -1,0 +1,266 @@
+// Builds the image of a deployment without a container engine: the layers of its base image, then what identifies the
+// runtime, the code, the model. Promises that the same inputs give the same digest, whoever builds and whenever, and that
+// every layer is streamed. Sources: OCI Image Format Specification 1.1 (manifest, config, layer).
+
+import { Readable, Transform } from 'node:stream';
+import { constants, createGzip } from 'node:zlib';
+import type { Grant } from '#kernel/authority/grant';
+import { createSha256, sha256Hex } from '#kernel/crypto/digest';
+import { asFailure, type Failure } from '#kernel/errors/failure';
+import { errors } from './errors.ts';
+import type { ImageRegistry } from './ports.ts';
+import { checkPath, type TarFile, tarOf } from './tar.ts';
+
+export const manifestType = 'application/vnd.oci.image.manifest.v1+json';
+const configType = 'application/vnd.oci.image.config.v1+json';
+const layerType = 'application/vnd.oci.image.layer.v1.tar+gzip';
+const dockerManifestType = 'application/vnd.docker.distribution.manifest.v2+json';
+const layerTypes: readonly string[] = [layerType, 'application/vnd.docker.image.rootfs.diff.tar.gzip'];
+
+/** Raised whenever the same inputs would give another image. */
+const builderVersion = '1';
+export const appRoot = '/var/azureml-app';
+const modelsFolder = 'azureml-models';
+const layersMax = 100;
+const imageBytesMax = 10 * 1024 ** 3;
+const configBytesMax = 4 * 1024 * 1024;
+
+export type ImageInputs = {
+  readonly code: { readonly digest: string; readonly files: readonly TarFile[] };
+  /** Below the code's folder. */
+  readonly scoringScript: string;
+  readonly model: {
+    readonly id: string;
+    readonly name: string;
+    readonly version: string;
+    readonly files: readonly TarFile[];
+  };
+  /** Repository and tag or digest in the same registry. */
+  readonly base: { readonly repository: string; readonly reference: string } | undefined;
+};
+
+export type BuiltImage = {
+  readonly repository: string;
+  readonly digest: string;
+  /** Where the model is, in the image. */
+  readonly modelDir: string;
+};
+
+type Descriptor = { readonly mediaType: string; readonly digest: string; readonly size: number };
+type Layer = Descriptor & { readonly diffId: string };
+type Base = { readonly layers: readonly Descriptor[]; readonly diffIds: readonly string[]; readonly config: object };
+
+/** Every rule about the inputs that needs no build: said before anything is made. */
+export function checkInputs({
+  code,
+  scoringScript,
+  model,
+}: Pick<ImageInputs, 'code' | 'scoringScript' | 'model'>): void {
+  const script = scoringScript.replace(/^\.\//, '');
+  if (!/\.py$/.test(script))
+    throw errors.imageRefused(
+      'codeConfiguration.scoringScript',
+      'scoringScript must be a Python file: its name ends in .py.',
+    );
+  checkPath(script, 'codeConfiguration.scoringScript');
+  if (!code.files.some(({ path }) => path === script)) {
+    throw errors.imageRefused(
+      'codeConfiguration.scoringScript',
+      `The code has no file '${script.slice(0, 200)}'. Name the scoring script by its path in the code snapshot.`,
+    );
+  }
+  for (const { path } of code.files) {
+    checkPath(path, 'codeConfiguration.codeId');
+    if (path.split('/')[0] === modelsFolder || path.split('/')[0] === '.strongroom')
+      throw errors.imageRefused(
+        'codeConfiguration.codeId',
+        `The code holds '${path.split('/')[0]}', where the image keeps its own files. Rename that folder.`,
+      );
+  }
+  if (model.files.length === 0) throw errors.imageRefused('model', 'The model has no files.');
+  for (const { path } of model.files) checkPath(path, 'model');
+  const bytes = [...code.files, ...model.files].reduce((sum, { size }) => sum + size, 0);
+  if (bytes > imageBytesMax)
+    throw errors.imageRefused('model', `The code and the model together have more than ${imageBytesMax} bytes.`);
+}
+
+/** @param grants pushing to and pulling from the registry, as the workspace's identity */
+export async function buildImage(
+  registry: ImageRegistry,
+  grants: { readonly push: Grant; readonly pull: Grant },
+  at: { readonly registryId: string; readonly repository: string },
+  inputs: ImageInputs,
+): Promise<BuiltImage> {
+  checkInputs(inputs);
+  const { registryId, repository } = at;
+  const script = inputs.scoringScript.replace(/^\.\//, '');
+  const { model } = inputs;
+  const modelDir = `${appRoot}/${modelsFolder}/${model.name}/${model.version}`;
+  const base = inputs.base === undefined ? undefined : await takeBase(registry, grants, at, inputs.base);
+  const runtime = Buffer.from(`${JSON.stringify({ builder: builderVersion, runtime: 'strongroom-scoring/1' })}\n`);
+
+  const layers: Layer[] = [];
+  for (const files of [
+    [inAppRoot('.strongroom/runtime.json', { size: runtime.length, open: async () => runtime })],
+    inputs.code.files.map((file) => inAppRoot(file.path, file)),
+    model.files.map((file) => inAppRoot(`${modelsFolder}/${model.name}/${model.version}/${file.path}`, file)),
+  ])
+    layers.push(await pushLayer(registry, grants.push, at, files));
+
+  const config = Buffer.from(
+    JSON.stringify({
+      architecture: 'amd64',
+      os: 'linux',
+      ...base?.config,
+      config: {
+        Env: [`AZUREML_APP_ROOT=${appRoot}`, `AZUREML_ENTRY_SCRIPT=${script}`, `AZUREML_MODEL_DIR=${modelDir}`],
+        WorkingDir: appRoot,
+      },
+      rootfs: { type: 'layers', diff_ids: [...(base?.diffIds ?? []), ...layers.map(({ diffId }) => diffId)] },
+    }),
+  );
+  const pushed = await registry.pushBlob(grants.push, registryId, repository, config, digestOf(config));
+  const manifest = Buffer.from(
+    JSON.stringify({
+      schemaVersion: 2,
+      mediaType: manifestType,
+      config: { mediaType: configType, digest: pushed.digest, size: config.length },
+      layers: [...(base?.layers ?? []), ...layers.map(({ mediaType, digest, size }) => ({ mediaType, digest, size }))],
+      annotations: {
+        'io.strongroom.builder': builderVersion,
+        'io.strongroom.code': inputs.code.digest,
+        'io.strongroom.model': model.id,
+        'io.strongroom.script': script,
+      },
+    }),
+  );
+  const { digest } = await registry.putManifest(
+    grants.push,
+    registryId,
+    repository,
+    digestOf(manifest),
+    manifestType,
+    manifest,
+  );
+  if (digest !== digestOf(manifest)) throw new Error('the registry keeps the manifest under another digest');
+  return { repository, digest, modelDir };
+}
+
+const digestOf = (bytes: Uint8Array) => `sha256:${sha256Hex(bytes)}`;
+
+const inAppRoot = (path: string, file: Pick<TarFile, 'size' | 'open'>): TarFile => ({
+  path: `${appRoot.slice(1)}/${path}`,
+  size: file.size,
+  open: () => file.open(),
+});
+
+async function pushLayer(
+  registry: ImageRegistry,
+  push: Grant,
+  at: { readonly registryId: string; readonly repository: string },
+  files: readonly TarFile[],
+): Promise<Layer> {
+  const whole = createSha256();
+  const hashing = new Transform({
+    transform(chunk: Buffer, _encoding, done) {
+      whole.update(chunk);
+      done(null, chunk);
+    },
+  });
+  // Named, not defaulted: another default of the platform must not give the same inputs another digest.
+  const gzip = createGzip({ level: 6, memLevel: 8, windowBits: 15, strategy: constants.Z_DEFAULT_STRATEGY });
+  const tar = Readable.from(tarOf(files), { objectMode: false });
+  tar.on('error', (error) => hashing.destroy(error));
+  hashing.on('error', (error) => gzip.destroy(error));
+  gzip.on('close', () => tar.destroy());
+  const { digest, size } = await registry.pushBlob(push, at.registryId, at.repository, tar.pipe(hashing).pipe(gzip));
+  return { mediaType: layerType, digest, size, diffId: `sha256:${whole.hex()}` };
+}
+
+/** The layers of a base image of the same registry, present in the new image's repository too. */
+async function takeBase(
+  registry: ImageRegistry,
+  grants: { readonly push: Grant; readonly pull: Grant },
+  at: { readonly registryId: string; readonly repository: string },
+  base: { readonly repository: string; readonly reference: string },
+): Promise<Base> {
+  const { registryId } = at;
+  const found = await registry
+    .getManifest(grants.pull, registryId, base.repository, base.reference)
+    .catch((thrown: unknown) => {
+      const failure = asFailure(thrown);
+      if (failure.kind !== 'notFound') throw failure;
+      throw errors.imageRefused(
+        'environmentId',
+        `The environment's base image '${base.repository}' is not in the workspace's registry. Push it there first.`,
+      );
+    });
+  if (found.mediaType !== manifestType && found.mediaType !== dockerManifestType)
+    throw errors.imageRefused(
+      'environmentId',
+      "The environment's base image must be an image for one platform, not an index of several. Name the digest of the one that you mean.",
+    );
+  const manifest = readObject(found.bytes);
+  const layers = Array.isArray(manifest['layers']) ? manifest['layers'].map(readDescriptor) : [];
+  if (
+    layers.length === 0 ||
+    layers.length > layersMax ||
+    layers.some(({ mediaType }) => !layerTypes.includes(mediaType))
+  )
+    throw errors.imageRefused('environmentId', `The base image must have 1 to ${layersMax} layers of gzip'd tar.`);
+  const { digest: configDigest, size } = readDescriptor(manifest['config']);
+  if (size > configBytesMax) throw errors.imageRefused('environmentId', "The base image's configuration is too large.");
+  const opened = await registry.openBlob(grants.pull, registryId, base.repository, configDigest);
+  const config = readObject(await collect(opened.stream));
+  const rootfs = config['rootfs'] as { readonly diff_ids?: unknown } | undefined; // each use below is checked
+  const diffIds = Array.isArray(rootfs?.diff_ids) ? rootfs.diff_ids.map(String) : [];
+  if (diffIds.length !== layers.length)
+    throw errors.imageRefused('environmentId', "The base image's configuration does not describe its layers.");
+  for (const { digest } of layers) {
+    if (await registry.hasBlob(grants.pull, registryId, at.repository, digest)) continue;
+    const { stream } = await registry.openBlob(grants.pull, registryId, base.repository, digest);
+    await registry.pushBlob(grants.push, registryId, at.repository, stream, digest);
+  }
+  const { architecture, os } = config;
+  return {
+    layers,
+    diffIds,
+    config: {
+      ...(typeof architecture === 'string' ? { architecture } : {}),
+      ...(typeof os === 'string' ? { os } : {}),
+    },
+  };
+}
+
+async function collect(stream: Readable): Promise<Buffer> {
+  const chunks: Buffer[] = [];
+  let size = 0;
+  for await (const chunk of stream) {
+    size += (chunk as Buffer).length; // binary streams give buffers
+    if (size > configBytesMax) throw new Error('a configuration is larger than its descriptor says');
+    chunks.push(chunk as Buffer);
+  }
+  return Buffer.concat(chunks);
+}
+
+function readObject(bytes: Uint8Array): Readonly<Record<string, unknown>> {
+  const value: unknown = JSON.parse(Buffer.from(bytes).toString('utf8'));
+  if (typeof value === 'object' && value !== null) return value as Readonly<Record<string, unknown>>; // an object, just checked
+  throw unreadable();
+}
+
+function readDescriptor(value: unknown): Descriptor {
+  const { mediaType, digest, size } = (value ?? {}) as Readonly<Record<string, unknown>>; // each is checked below
+  if (
+    typeof mediaType !== 'string' ||
+    typeof digest !== 'string' ||
+    !/^sha256:[0-9a-f]{64}$/.test(digest) ||
+    typeof size !== 'number' ||
+    !Number.isSafeInteger(size)
+  )
+    throw unreadable();
+  return { mediaType, digest, size };
+}
+
+const unreadable = (): Failure =>
+  errors.imageRefused('environmentId', 'The manifest or configuration of the base image is not readable.');

@@ -1,0 +1,107 @@
+// The door of online endpoints: models that answer requests. Gives compose the two kinds and the scoring surface; takes from
+// compute where scoring processes run, from the registry where their images lie.
+
+import { endpointsActions } from '@strongroom/contract/endpoints.actions';
+import type { Assets } from '#assets';
+import type { Work } from '#compute';
+import type { Grants } from '#kernel/authority/grant';
+import type { Clock } from '#kernel/clock/clock';
+import { createSocketClient } from '#kernel/http/client';
+import type { Log } from '#kernel/log/log';
+import type { Module } from '#kernel/module';
+import type { DataKeys } from '#kernel/sealing/data-keys';
+import type { ScoringRecords } from '#monitoring';
+import { scoringTables } from '#monitoring';
+import type { ResourceKind, Resources } from '#resources';
+import type { Workspaces } from '#workspaces';
+import { createDeploymentKind } from './deployments.kind.ts';
+import { createDirectory } from './directory.ts';
+import { createEndpointKind } from './endpoints.kind.ts';
+import { createFleet } from './fleet.ts';
+import { gatewayRoutes } from './gateway.routes.ts';
+import { createScoringGateway } from './gateway.service.ts';
+import { createEndpointKeys } from './keys.service.ts';
+import { endpointTables } from './migrations/index.ts';
+import { documentOf, pullTokenSeconds } from './plan.ts';
+import type { ImageRegistry } from './ports.ts';
+import { createRestoring } from './restoring.ts';
+import { createScoringSurface } from './surface.ts';
+import { createTraces } from './traces.ts';
+
+export type { ImageRegistry } from './ports.ts';
+
+export type EndpointsDeps = {
+  readonly resources: Resources;
+  readonly workspaces: Workspaces;
+  readonly assets: Assets;
+  /** In process; `#registry` has it. */
+  readonly registry: ImageRegistry;
+  readonly work: Work;
+  readonly dataKeys: DataKeys;
+  readonly grants: Grants;
+  readonly scoring: ScoringRecords;
+  readonly tenantId: string;
+  readonly clock: Clock;
+  readonly log: Log;
+  /** The port that the server listens on, which a sandbox reaches it at too. */
+  readonly port: number;
+  /** `https://localhost:8443`: what scoring URIs begin with. */
+  readonly origin: string;
+  /** How long a new deployment may take until it is ready; 120 by default. */
+  readonly startSeconds?: number;
+};
+
+export type Endpoints = Module & { readonly kinds: readonly ResourceKind[] };
+
+/** The agent closes connections that were idle for two minutes. */
+const idleMs = 45_000;
+const connectionsMax = 512;
+
+/** Made before `start` of compute: it becomes the owner of scoring work. Its surface stands before the one of storage. */
+export function createEndpoints(deps: EndpointsDeps): Endpoints {
+  const { workspaces, grants, dataKeys, registry } = deps;
+  workspaces.registerTables(endpointTables);
+  workspaces.registerTables(scoringTables);
+  const work = () => deps.work;
+  const directory = createDirectory();
+  const keys = createEndpointKeys(deps);
+  const client = createSocketClient({ connectionsMax, idleMs });
+  dataKeys.onClosed((owner) => directory.forgetKeys(owner));
+
+  const fleet = createFleet({
+    ...deps,
+    work,
+    async documentFor(plan) {
+      const { registryId, repository, digest } = plan.image;
+      const workspace = await workspaces.get(grants.system('start a scoring process'), plan.workspaceId);
+      const pull = workspaces.asIdentity(
+        workspace,
+        endpointsActions.pullImages,
+        registryId,
+        'pull the image of a deployment',
+      );
+      const token = await registry.pullToken(pull, { registryId, repository, digest, ttlSeconds: pullTokenSeconds });
+      return documentOf(plan, token, deps.port);
+    },
+  });
+  const traces = createTraces({ ...deps, directory });
+  const gateway = createScoringGateway({ fleet, work, client, traces });
+  const restoring = createRestoring({ ...deps, directory, fleet });
+  deps.work.owner('score', { documentOf: fleet.documentOf, onEvent: fleet.onEvent });
+
+  return {
+    name: 'endpoints',
+    kinds: [
+      createEndpointKind({ ...deps, keys, directory }),
+      createDeploymentKind({ ...deps, fleet, directory, domain: new URL(deps.origin).host }),
+    ],
+    surfaces: [createScoringSurface({ ...deps, directory, keys, traces })],
+    routes: gatewayRoutes({ ...deps, directory, gateway }),
+    start: restoring.start,
+    async stop() {
+      await restoring.stop();
+      fleet.close();
+      client.close();
+    },
+  };
+}

@@ -1,0 +1,163 @@
+// The two keys of an endpoint. At rest they are sealed under a data key of the workspace, so that a customer's key closes
+// them too; in memory only a keyed digest of each is kept, and a request is compared with that. The clear text exists while
+// somebody with the right to list it asks.
+
+import type { EndpointKeys } from '@strongroom/contract/endpoints';
+import type { Grant, Grants } from '#kernel/authority/grant';
+import { constantTimeEqual } from '#kernel/crypto/compare';
+import { hmacSha256 } from '#kernel/crypto/digest';
+import { randomBytes, randomToken } from '#kernel/crypto/random';
+import { type DataKey, openValue, sealValue } from '#kernel/crypto/value-envelope';
+import { asFailure } from '#kernel/errors/failure';
+import type { DataKeys, WrapperRef } from '#kernel/sealing/data-keys';
+import type { Resources } from '#resources';
+import type { Workspaces } from '#workspaces';
+import { errors } from './errors.ts';
+import { deleteKeys, type KeyName, type KeyRow, keysOf, putKey } from './keys.store.ts';
+
+const purpose = 'endpoint-keys';
+/** What a caller brings must be as hard to guess as what is drawn here would be at least: 32 characters. */
+const keyPattern = /^[A-Za-z0-9+/=_-]{32,128}$/;
+const names = ['primary', 'secondary'] as const;
+
+export type Keys = { readonly primaryKey: string; readonly secondaryKey: string };
+/** What a request's key is compared with. Never the key. */
+export type KeyDigests = { readonly primary: Uint8Array; readonly secondary: Uint8Array };
+/** Which endpoint: its resource's unique id, so that a name that is reused finds no old key. */
+export type KeyOwner = { readonly workspaceId: string; readonly uniqueId: string };
+
+export type EndpointKeyStore = {
+  /** Throws unless the keys that a caller brings are good enough. */
+  check(given: EndpointKeys): void;
+  /** Makes the keys that are not there yet. Idempotent. Answers their digests. */
+  ensure(grant: Grant, owner: KeyOwner, given: EndpointKeys): Promise<KeyDigests>;
+  /** Throws the vault's Failure while a customer's key is refused. */
+  read(grant: Grant, owner: KeyOwner): Promise<Keys>;
+  digests(grant: Grant, owner: KeyOwner): Promise<KeyDigests>;
+  /** The old key is refused from the moment that the caller has put the answered digests in place. */
+  regenerate(grant: Grant, owner: KeyOwner, name: KeyName, value: string | undefined): Promise<KeyDigests>;
+  remove(grant: Grant, owner: KeyOwner): Promise<void>;
+  /** constant time: both keys are always compared. */
+  holds(digests: KeyDigests | undefined, given: string): boolean;
+};
+
+export function createEndpointKeys(deps: {
+  readonly workspaces: Workspaces;
+  readonly resources: Resources;
+  readonly dataKeys: DataKeys;
+  readonly grants: Grants;
+}): EndpointKeyStore {
+  const { workspaces, dataKeys, grants } = deps;
+  // Drawn anew in each life of the server: a digest that leaked is worth nothing, and it is not stored.
+  const pepper = randomBytes(32);
+  const nothing: KeyDigests = { primary: randomBytes(32), secondary: randomBytes(32) };
+  const digest = (key: string) => hmacSha256(pepper, key);
+
+  async function dataKey(grant: Grant, owner: KeyOwner): Promise<DataKey> {
+    const workspace = await workspaces.get(grant, owner.workspaceId);
+    try {
+      return await dataKeys.open(workspace.uniqueId, purpose);
+    } catch (thrown) {
+      if (asFailure(thrown).code !== 'DataKeyGone') throw thrown;
+    }
+    const resource = await deps.resources.get(grants.system("what wraps a workspace's keys"), workspace.id);
+    return dataKeys.ensure(workspace.uniqueId, purpose, wrapperIn(resource.properties, workspace.identity));
+  }
+
+  const seal = (key: DataKey, owner: KeyOwner, name: KeyName, version: number, value: string): KeyRow => ({
+    endpoint: owner.uniqueId,
+    name,
+    version,
+    envelope: sealValue(
+      key,
+      { table: 'endpoint_keys', row: owner.uniqueId, column: name, version },
+      Buffer.from(value, 'utf8'),
+    ),
+  });
+  const open = (key: DataKey, row: KeyRow): string => {
+    const place = { table: 'endpoint_keys', row: row.endpoint, column: row.name, version: row.version };
+    return Buffer.from(openValue((id) => (id === key.id ? key : undefined), place, row.envelope)).toString('utf8');
+  };
+
+  async function read(grant: Grant, owner: KeyOwner): Promise<Keys> {
+    const key = await dataKey(grant, owner);
+    const database = await workspaces.database(grant, owner.workspaceId);
+    const rows = await keysOf(database.read, owner.uniqueId);
+    const value = (name: KeyName) => {
+      const row = rows.find((each) => each.name === name);
+      if (row === undefined) throw new Error('an endpoint has no keys');
+      return open(key, row);
+    };
+    return { primaryKey: value('primary'), secondaryKey: value('secondary') };
+  }
+
+  async function digests(grant: Grant, owner: KeyOwner): Promise<KeyDigests> {
+    const { primaryKey, secondaryKey } = await read(grant, owner);
+    return { primary: digest(primaryKey), secondary: digest(secondaryKey) };
+  }
+
+  function check(value: string, target: string): void {
+    if (!keyPattern.test(value))
+      throw errors.wrong(
+        target,
+        'A key of your own has 32 to 128 letters, digits and the characters + / = _ -. Leave it out and a good one is drawn.',
+        'InvalidKey',
+      );
+  }
+
+  return {
+    check({ primaryKey, secondaryKey }) {
+      if (primaryKey !== undefined) check(primaryKey, 'keys.primaryKey');
+      if (secondaryKey !== undefined) check(secondaryKey, 'keys.secondaryKey');
+      if (primaryKey !== undefined && primaryKey === secondaryKey)
+        throw errors.wrong('keys', 'The two keys are the same. Send two different ones.', 'InvalidKey');
+    },
+    async ensure(grant, owner, given) {
+      const key = await dataKey(grant, owner);
+      const database = await workspaces.database(grant, owner.workspaceId);
+      const values = { primary: given.primaryKey, secondary: given.secondaryKey };
+      await database.write(async (tx) => {
+        const present = (await keysOf(tx, owner.uniqueId)).map(({ name }) => name);
+        for (const name of names)
+          if (!present.includes(name)) await putKey(tx, seal(key, owner, name, 1, values[name] ?? randomToken(32)));
+      });
+      return digests(grant, owner);
+    },
+    read,
+    digests,
+    async regenerate(grant, owner, name, value) {
+      if (value !== undefined) check(value, 'keyValue');
+      const key = await dataKey(grant, owner);
+      const database = await workspaces.database(grant, owner.workspaceId);
+      await database.write(async (tx) => {
+        const before = (await keysOf(tx, owner.uniqueId)).find((row) => row.name === name);
+        await putKey(tx, seal(key, owner, name, (before?.version ?? 0) + 1, value ?? randomToken(32)));
+      });
+      return digests(grant, owner);
+    },
+    async remove(grant, owner) {
+      const database = await workspaces.database(grant, owner.workspaceId);
+      await database.write((tx) => deleteKeys(tx, owner.uniqueId));
+    },
+    holds(kept, given) {
+      const shown = digest(given);
+      const { primary, secondary } = kept ?? nothing;
+      const isPrimary = constantTimeEqual(primary, shown);
+      const isSecondary = constantTimeEqual(secondary, shown);
+      return kept !== undefined && (isPrimary || isSecondary);
+    },
+  };
+}
+
+/** What the workspace's keys are wrapped by, as its stored properties say. */
+function wrapperIn(
+  properties: Readonly<Record<string, unknown>>,
+  principal: { readonly objectId: string; readonly name: string },
+): WrapperRef {
+  // Written by the workspace's own kind, which has checked it.
+  const encryption = properties['encryption'] as
+    | { readonly keyVaultProperties?: { readonly keyIdentifier?: string } }
+    | undefined;
+  const keyIdentifier = encryption?.keyVaultProperties?.keyIdentifier;
+  return keyIdentifier === undefined ? { kind: 'root' } : { kind: 'vault', keyIdentifier, principal };
+}

@@ -1,0 +1,92 @@
+// What a deployment is to run, resolved: read from its stored properties, so that a restart needs no build. And the document
+// that the runner gets for it (runner/README.md), with a token that pulls this one image. Pure.
+
+import { readDurationSeconds } from '@strongroom/contract/duration';
+import type { OnlineDeployment } from '@strongroom/contract/endpoints';
+import type { WorkDocument } from '#compute';
+import { parentId } from '#kernel/ids/ids';
+import type { Properties, Resource } from '#resources';
+import { appRoot, type BuiltImage } from './image.ts';
+
+/** What the module keeps beside the deployment as it was asked for. */
+export type DeploymentState = OnlineDeployment & {
+  readonly image?: BuiltImage & { readonly registryId: string; readonly scoringScript: string };
+};
+export const stateOf = (properties: Properties): DeploymentState => properties as unknown as DeploymentState; // checked by the kind's schema
+
+export type Plan = {
+  readonly deploymentId: string;
+  readonly endpointId: string;
+  readonly workspaceId: string;
+  readonly name: string;
+  readonly hbi: boolean;
+  readonly image: NonNullable<DeploymentState['image']>;
+  readonly environment: Readonly<Record<string, string>>;
+  readonly maxConcurrent: number;
+  readonly capacity: number;
+  readonly timeoutMs: number;
+  readonly queueWaitMs: number;
+};
+
+const gib = 1024 ** 3;
+/** Bounds of one scoring process's sandbox. */
+const limits = { memoryBytes: 4 * gib, processes: 256, openFiles: 4096, fileBytes: 4 * gib } as const;
+const scratchBytes = 4 * gib;
+const pullSeconds = 900;
+export const requestBytesMax = 10 * 1024 * 1024;
+export const requestTimeoutSecondsMax = 180;
+
+export const secondsOr = (duration: string | undefined, otherwise: number): number =>
+  duration === undefined ? otherwise : (readDurationSeconds(duration) ?? otherwise);
+
+export const capacityOf = (resource: Pick<Resource, 'sku'>): number => {
+  const capacity = resource.sku?.['capacity'];
+  return typeof capacity === 'number' ? capacity : 1;
+};
+
+export function planOf(
+  deployment: Resource,
+  image: NonNullable<DeploymentState['image']>,
+  workspace: { readonly id: string; readonly hbi: boolean },
+): Plan {
+  const state = stateOf(deployment.properties);
+  const { requestSettings } = state;
+  return {
+    deploymentId: deployment.id,
+    endpointId: parentId(deployment.id),
+    workspaceId: workspace.id,
+    name: deployment.name,
+    hbi: workspace.hbi,
+    image,
+    environment: state.environmentVariables ?? {},
+    maxConcurrent: requestSettings?.maxConcurrentRequestsPerInstance ?? 1,
+    capacity: capacityOf(deployment),
+    timeoutMs: secondsOr(requestSettings?.requestTimeout, 5) * 1000,
+    queueWaitMs: secondsOr(requestSettings?.maxQueueWait, 1) * 1000,
+  };
+}
+
+export function documentOf(plan: Plan, token: string, port: number): WorkDocument {
+  const { repository, digest, modelDir, scoringScript } = plan.image;
+  return {
+    document: {
+      port,
+      score: {
+        token,
+        image: { registryUrl: `https://localhost:${port}`, repository, digest },
+        entryScript: scoringScript,
+        appRoot,
+        modelDir,
+        environment: plan.environment,
+        redact: [token],
+        maxConcurrency: plan.maxConcurrent,
+        maxBodyBytes: requestBytesMax,
+      },
+    },
+    limits,
+    scratchBytes,
+    tokenTtlSeconds: pullSeconds,
+  };
+}
+
+export const pullTokenSeconds = pullSeconds;

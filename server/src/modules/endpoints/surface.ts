@@ -1,0 +1,76 @@
+// The scoring protocol from outside: `/endpoints/{workspace}/{endpoint}/…`, a key as bearer token, Azure's headers and codes.
+// A key proves no person: its actor carries bounds that name one endpoint and one action, and nothing else is ever allowed to
+// it. An endpoint that does not exist answers like a wrong key.
+
+import { endpointsActions } from '@strongroom/contract/endpoints.actions';
+import type { Grants } from '#kernel/authority/grant';
+import type { Scheme, Surface } from '#kernel/http/surface';
+import type { Directory } from './directory.ts';
+import { errors } from './errors.ts';
+import type { EndpointKeyStore } from './keys.service.ts';
+import type { Traces } from './traces.ts';
+
+const keyLengthMax = 1024;
+
+export function createScoringSurface(deps: {
+  readonly directory: Directory;
+  readonly keys: EndpointKeyStore;
+  readonly traces: Traces;
+  readonly grants: Grants;
+  readonly tenantId: string;
+}): Surface {
+  const { keys, traces, grants, tenantId } = deps;
+
+  const scheme: Scheme = {
+    name: 'endpoint key',
+    async authenticate(exchange) {
+      const given = /^bearer +(\S+) *$/i.exec(exchange.header('authorization') ?? '')?.[1];
+      if (given === undefined || given.length > keyLengthMax) throw errors.keyRefused();
+      const { endpoint } = traces.of(exchange);
+      if (endpoint !== undefined && endpoint.keys === undefined)
+        // Closed meanwhile, or not read yet: asked once more, and refused by the vault if it still says no.
+        endpoint.keys = await keys.digests(grants.system('let callers of an endpoint in again'), endpoint);
+      if (!keys.holds(endpoint?.keys, given) || endpoint === undefined) throw errors.keyRefused();
+      return {
+        kind: 'run',
+        objectId: endpoint.uniqueId,
+        tenantId,
+        name: endpoint.name,
+        applicationId: undefined,
+        groups: [],
+        authentication: { method: 'key', mfa: false, tokenId: undefined },
+        bounds: {
+          workspaceId: endpoint.id,
+          runId: '',
+          experimentId: undefined,
+          actions: [endpointsActions.score.name],
+          inputs: [],
+        },
+      };
+    },
+  };
+
+  return {
+    name: 'scoring',
+    ignoresCase: false,
+    collapsesSlashes: true,
+    recognise: ({ segments }) => (segments[0] === 'endpoints' ? segments : undefined),
+    schemes: [scheme],
+    check: (exchange) => void traces.of(exchange),
+    challenge: () => ({ 'www-authenticate': 'Bearer' }),
+    render(failure, exchange) {
+      traces.conclude(exchange, failure.status);
+      const { deployment } = traces.of(exchange);
+      return {
+        status: failure.status,
+        headers: deployment === '' ? {} : { 'azureml-model-deployment': deployment },
+        body: { error: { code: failure.code, message: failure.message } },
+      };
+    },
+    headers: ({ requestId, clientRequestId }) => ({
+      'x-ms-request-id': requestId,
+      'x-request-id': requestId,
+      ...(clientRequestId === undefined ? {} : { 'x-ms-client-request-id': clientRequestId }),
+    }),
+  };
+}

@@ -1,0 +1,117 @@
+// Writes a tar archive (POSIX ustar, with pax records for long names and large files) that depends on nothing but names and
+// contents: sorted, owner 0, time 0, fixed modes. Streams; holds one chunk at a time. Refuses paths that an unpacker could
+// take for something else. Source: POSIX.1-2017, pax, "ustar Interchange Format".
+
+import type { Readable } from 'node:stream';
+import { errors } from './errors.ts';
+
+export type TarFile = {
+  /** Relative, with slashes. */
+  readonly path: string;
+  readonly size: number;
+  open(): Promise<Readable | Uint8Array>;
+};
+
+const block = 512;
+const octalSizeMax = 8 ** 11 - 1;
+const pathBytesMax = 1024;
+
+/** Throws unless the path is plain: relative, no dot segments, no control characters, nothing that unpackers read as a deletion. */
+export function checkPath(path: string, target: string): void {
+  const wrong = (why: string) =>
+    errors.imageRefused(target, `The file '${path.slice(0, 200)}' cannot be put into an image: ${why}. Rename it.`);
+  if (path === '' || Buffer.byteLength(path) > pathBytesMax)
+    throw wrong(`its path must have 1 to ${pathBytesMax} bytes`);
+  // biome-ignore lint/suspicious/noControlCharactersInRegex: control characters are what is being refused.
+  if (/[\x00-\x1f\x7f\\]/.test(path)) throw wrong('its path holds a backslash or a control character');
+  for (const part of path.split('/')) {
+    if (part === '' || part === '.' || part === '..')
+      throw wrong('its path is absolute or holds an empty or dot segment');
+    if (part.startsWith('.wh.')) throw wrong("names that begin with '.wh.' delete files in image layers");
+  }
+}
+
+/** The archive, chunk by chunk. Files in byte order of their paths, each folder before what is in it. */
+export async function* tarOf(files: readonly TarFile[]): AsyncGenerator<Uint8Array> {
+  const sorted = [...files].sort((a, b) => Buffer.compare(Buffer.from(a.path), Buffer.from(b.path)));
+  const folders = new Set<string>();
+  for (const file of sorted) {
+    for (const folder of foldersOf(file.path)) {
+      if (folders.has(folder)) continue;
+      folders.add(folder);
+      yield headerOf(`${folder}/`, 0, '5');
+    }
+    yield headerOf(file.path, file.size, '0');
+    let written = 0;
+    const content = await file.open();
+    for await (const chunk of content instanceof Uint8Array ? [content] : content) {
+      const bytes = chunk as Uint8Array; // no encoding is set on binary streams
+      written += bytes.length;
+      yield bytes;
+    }
+    // A file that is not as long as it was said to be would shift everything after it.
+    if (written !== file.size) throw new Error(`a file of an image layer has ${written} bytes, not ${file.size}`);
+    yield paddingOf(file.size);
+  }
+  yield new Uint8Array(2 * block);
+}
+
+function foldersOf(path: string): readonly string[] {
+  const parts = path.split('/').slice(0, -1);
+  return parts.map((_, index) => parts.slice(0, index + 1).join('/'));
+}
+
+function headerOf(path: string, size: number, type: '0' | '5'): Uint8Array {
+  const split = splitPath(path);
+  if (split !== undefined && size <= octalSizeMax) return ustar(split, size, type);
+  const records = `${split === undefined ? record('path', path) : ''}${size > octalSizeMax ? record('size', String(size)) : ''}`;
+  const bytes = Buffer.from(records);
+  return Buffer.concat([
+    ustar({ prefix: '', name: 'pax' }, bytes.length, 'x'),
+    bytes,
+    paddingOf(bytes.length),
+    ustar({ prefix: '', name: 'long' }, Math.min(size, octalSizeMax), type),
+  ]);
+}
+
+/** `{length} {key}={value}\n`, the length counting itself. */
+function record(key: string, value: string): string {
+  const rest = ` ${key}=${value}\n`;
+  const bytes = Buffer.byteLength(rest);
+  let length = bytes + 1;
+  while (String(length).length + bytes !== length) length = String(length).length + bytes;
+  return `${length}${rest}`;
+}
+
+/** A path as ustar has room for it, or undefined. Other than ASCII is for pax, where it is UTF-8 by definition. */
+function splitPath(path: string): { readonly prefix: string; readonly name: string } | undefined {
+  if (!/^[\x20-\x7e]+$/.test(path)) return undefined;
+  if (path.length <= 100) return { prefix: '', name: path };
+  for (let at = path.indexOf('/'); at > 0 && at <= 155; at = path.indexOf('/', at + 1)) {
+    const name = path.slice(at + 1);
+    if (name.length > 0 && name.length <= 100) return { prefix: path.slice(0, at), name };
+  }
+  return undefined;
+}
+
+function ustar(path: { readonly prefix: string; readonly name: string }, size: number, type: string): Uint8Array {
+  const header = Buffer.alloc(block);
+  const octal = (value: number, length: number) => `${value.toString(8).padStart(length - 1, '0')}\0`;
+  header.write(path.name, 0, 100);
+  header.write(octal(type === '5' ? 0o755 : 0o644, 8), 100);
+  header.write(octal(0, 8), 108);
+  header.write(octal(0, 8), 116);
+  header.write(octal(size, 12), 124);
+  header.write(octal(0, 12), 136);
+  header.write('        ', 148);
+  header.write(type, 156);
+  header.write('ustar\x0000', 257);
+  header.write(octal(0, 8), 329);
+  header.write(octal(0, 8), 337);
+  header.write(path.prefix, 345, 155);
+  const sum = header.reduce((total, byte) => total + byte, 0);
+  header.write(`${sum.toString(8).padStart(6, '0')}\0 `, 148);
+  return header;
+}
+
+const paddingOf = (size: number) => new Uint8Array((block - (size % block)) % block);

@@ -1,0 +1,85 @@
+// What is known of a scoring request until its record is written: one record for every request to an endpoint that exists,
+// whatever became of it, refusals included. The article's seven fields and what finds the request again; never a payload, a
+// query string or a key.
+
+import type { Grants } from '#kernel/authority/grant';
+import type { Clock } from '#kernel/clock/clock';
+import type { Exchange } from '#kernel/http/exchange';
+import type { ScoringRecords } from '#monitoring';
+import type { Workspaces } from '#workspaces';
+import type { Directory, ServedEndpoint } from './directory.ts';
+
+export type Trace = {
+  readonly startedMs: number;
+  readonly endpoint: ServedEndpoint | undefined;
+  deployment: string;
+  responseBytes: number;
+  modelStatus: number | null;
+  isWritten: boolean;
+};
+
+export type Traces = {
+  /** The request's trace, begun when it is asked for first. */
+  of(exchange: Exchange): Trace;
+  /** Writes the record, once. Never throws and never waits. */
+  conclude(exchange: Exchange, status: number): void;
+};
+
+const userAgentMax = 70;
+const urlMax = 1024;
+
+export function createTraces(deps: {
+  readonly scoring: ScoringRecords;
+  readonly workspaces: Workspaces;
+  readonly directory: Directory;
+  readonly grants: Grants;
+  readonly clock: Clock;
+}): Traces {
+  const { scoring, workspaces, directory, grants, clock } = deps;
+  const traces = new WeakMap<Exchange, Trace>();
+
+  function of(exchange: Exchange): Trace {
+    const present = traces.get(exchange);
+    if (present !== undefined) return present;
+    const [, workspace = '', endpoint = ''] = exchange.target.segments.filter((segment) => segment !== '');
+    const trace: Trace = {
+      startedMs: performance.now(),
+      endpoint: directory.find(workspace, endpoint),
+      deployment: '',
+      responseBytes: 0,
+      modelStatus: null,
+      isWritten: false,
+    };
+    traces.set(exchange, trace);
+    return trace;
+  }
+
+  return {
+    of,
+    conclude(exchange, status) {
+      const trace = of(exchange);
+      const { endpoint } = trace;
+      if (endpoint === undefined || trace.isWritten) return;
+      trace.isWritten = true;
+      const length = Number(exchange.header('content-length') ?? '0');
+      const grant = grants.system('record a scoring request');
+      scoring.record(() => workspaces.database(grant, endpoint.workspaceId), endpoint.workspaceUniqueId, {
+        HTTPMethod: exchange.method,
+        UserAgent: (exchange.userAgent ?? '').slice(0, userAgentMax),
+        ComputeType: 'Managed',
+        RequestUrl: `${exchange.target.origin}${exchange.target.rawPath}`.slice(0, urlMax),
+        StatusCode: status,
+        RequestId: exchange.requestId,
+        Duration: Math.round((performance.now() - trace.startedMs) * 100) / 100,
+        Time: clock.now().toISOString(),
+        Endpoint: endpoint.name,
+        Deployment: trace.deployment,
+        AuthType: 'Key',
+        RequestBytes: Number.isSafeInteger(length) && length >= 0 ? length : 0,
+        ResponseBytes: trace.responseBytes,
+        ModelStatusCode: trace.modelStatus,
+        ClientRequestId: exchange.clientRequestId ?? null,
+      });
+    },
+  };
+}

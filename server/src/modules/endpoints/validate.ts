@@ -1,0 +1,73 @@
+// What endpoints and deployments must be before anything is made of them. Pure: what needs a look elsewhere is in the kinds.
+
+import { readDurationSeconds } from '@strongroom/contract/duration';
+import type { OnlineDeployment, OnlineEndpoint } from '@strongroom/contract/endpoints';
+import { findCredential } from '#assets';
+import { errors } from './errors.ts';
+import { requestTimeoutSecondsMax } from './plan.ts';
+
+const variablesMax = 100;
+
+export function checkEndpoint({ authMode, traffic }: OnlineEndpoint): void {
+  if (authMode.toLowerCase() !== 'key') throw errors.authModeNotServed(authMode);
+  const shares = Object.values(traffic ?? {});
+  const sum = shares.reduce((total, share) => total + share, 0);
+  if (sum !== 0 && sum !== 100)
+    throw errors.wrong('traffic', `The shares of traffic add up to ${sum}; they must add up to 0 or 100.`);
+}
+
+export function checkDeployment(deployment: OnlineDeployment): void {
+  const { endpointComputeType, codeConfiguration, scaleSettings, requestSettings } = deployment;
+  if (endpointComputeType.toLowerCase() !== 'managed')
+    throw errors.wrong(
+      'endpointComputeType',
+      `Deployments of type '${endpointComputeType.slice(0, 32)}' are not served here. Use 'Managed'.`,
+      'ComputeTypeNotServed',
+    );
+  if (codeConfiguration?.codeId === undefined || codeConfiguration.codeId === '')
+    throw errors.wrong(
+      'codeConfiguration',
+      'A deployment needs codeConfiguration with codeId and scoringScript: the script that loads the model and scores.',
+    );
+  if (scaleSettings && scaleSettings.scaleType !== 'Default')
+    throw errors.wrong(
+      'scaleSettings.scaleType',
+      "Deployments are scaled by sku.capacity: scaleSettings.scaleType must be 'Default'.",
+    );
+  const bounded = (name: 'requestTimeout' | 'maxQueueWait', example: string) => {
+    const duration = requestSettings?.[name];
+    if (duration === undefined) return;
+    const seconds = readDurationSeconds(duration);
+    if (seconds === undefined || seconds < 1 || seconds > requestTimeoutSecondsMax)
+      throw errors.wrong(
+        `requestSettings.${name}`,
+        `requestSettings.${name} is an ISO 8601 duration of at most ${requestTimeoutSecondsMax} seconds, for example ${example}.`,
+      );
+  };
+  bounded('requestTimeout', 'PT5S');
+  bounded('maxQueueWait', 'PT0.5S');
+  checkVariables(deployment.environmentVariables ?? {});
+}
+
+/** Names that a process knows, and no value that looks like a credential. */
+function checkVariables(variables: Readonly<Record<string, string>>): void {
+  const entries = Object.entries(variables);
+  const wrong = (name: string, message: string, code?: string) =>
+    errors.wrong(`environmentVariables.${name.slice(0, 100)}`, message, code);
+  if (entries.length > variablesMax)
+    throw errors.wrong('environmentVariables', `At most ${variablesMax} environment variables.`);
+  for (const [name, value] of entries) {
+    if (!/^[A-Za-z_][A-Za-z0-9_]{0,254}$/.test(name))
+      throw wrong(name, `'${name.slice(0, 100)}' is no name of an environment variable.`);
+    if (/^(AZUREML_|MLFLOW_|STRONGROOM_)/i.test(name))
+      throw wrong(name, `${name} is set by the service; choose another name.`);
+    if (value.includes('\0')) throw wrong(name, `The value of ${name} holds a NUL character.`);
+    const credential = findCredential(value);
+    if (credential !== undefined)
+      throw wrong(
+        name,
+        `The value of ${name} looks like ${credential}. Everyone who may read the deployment would see it. Keep it in the workspace's key vault and read it from there.`,
+        'CredentialInEnvironmentVariable',
+      );
+  }
+}
