@@ -114,7 +114,12 @@ export function createJobLogs(deps: { readonly runs: Pick<Runs, 'putArtifact' | 
         }
       }
       if (parts.length === 0) return;
-      await deps.runs.putArtifact(grant, workspaceId, runId, logArtifact, Buffer.concat(parts));
+      try {
+        await deps.runs.putArtifact(grant, workspaceId, runId, logArtifact, Buffer.concat(parts));
+      } catch (thrown) {
+        // A run that somebody deleted meanwhile takes no artifact; its job must come to its end all the same.
+        if (!(thrown instanceof Failure && (thrown.kind === 'invalid' || thrown.kind === 'notFound'))) throw thrown;
+      }
       await database.write((tx) => dropChunks(tx, runId));
       wake(runId);
     },
