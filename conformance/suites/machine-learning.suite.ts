@@ -2,7 +2,7 @@
 
 import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
-import { AzureMachineLearningWorkspaces, type CommandJob } from '@azure/arm-machinelearning';
+import { type AmlCompute, AzureMachineLearningWorkspaces, type CommandJob } from '@azure/arm-machinelearning';
 import { all, bootstrap, credential, eventually, makeGroup, resources } from '../harness/bootstrap.ts';
 import { takeSnapshot } from '../harness/snapshot.ts';
 
@@ -10,6 +10,8 @@ const group = 'learning';
 const workspace = 'lab';
 const client = new AzureMachineLearningWorkspaces(credential, bootstrap.subscriptionId, { endpoint: bootstrap.url });
 const terminal = new Set(['Completed', 'Failed', 'Canceled']);
+
+const input = (name: string) => `$\{\{inputs.${name}}}`;
 
 let workspaceId = '';
 before(async () => {
@@ -133,12 +135,11 @@ describe('@azure/arm-machinelearning: compute and jobs', () => {
       group,
       workspace,
       cluster,
-      { properties: { properties: { scaleSettings: { minNodeCount: 0, maxNodeCount: 2 } } } },
+      { properties: { scaleSettings: { minNodeCount: 0, maxNodeCount: 2 } } },
       { updateIntervalInMs: 50 },
     );
     const { properties } = await client.computeOperations.get(group, workspace, cluster);
-    assert.ok(properties?.computeType === 'AmlCompute');
-    assert.equal(properties.properties?.scaleSettings?.maxNodeCount, 2);
+    assert.equal((properties as AmlCompute).properties?.scaleSettings?.maxNodeCount, 2);
     assert.ok(Array.isArray(await all(client.computeOperations.listNodes(group, workspace, cluster))));
   });
 
@@ -163,7 +164,7 @@ describe('@azure/arm-machinelearning: compute and jobs', () => {
       group,
       workspace,
       'add-up',
-      job('python3 main.py ${{inputs.first}} ${{inputs.second}}', {
+      job(`python3 main.py ${input('first')} ${input('second')}`, {
         codeId: code.id ?? '',
         displayName: 'Adding up',
         tags: { purpose: 'conformance' },
@@ -180,7 +181,7 @@ describe('@azure/arm-machinelearning: compute and jobs', () => {
     assert.equal(properties.displayName, 'Adding up');
     assert.equal(properties.experimentName, 'conformance');
     assert.deepEqual(properties.tags, { purpose: 'conformance' });
-    assert.ok((properties.services ?? {})['Tracking']?.endpoint);
+    assert.ok(properties.services?.['Tracking']?.endpoint);
     assert.ok((await all(client.jobs.list(group, workspace))).some((item) => item.name === 'add-up'));
     assert.ok((await all(client.jobs.list(group, workspace, { jobType: 'Command' }))).length > 0);
     assert.equal((await all(client.jobs.list(group, workspace, { tag: 'no-such-tag' }))).length, 0);

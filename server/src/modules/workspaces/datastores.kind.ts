@@ -1,12 +1,15 @@
 // Datastores: names for containers of storage accounts. They hold no credential: data is read and written as the caller
 // or as the workspace's identity, so there is nothing to list, rotate or leak (reference 13, rows 1, 10 and 13).
 
+import { Type } from '@strongroom/contract/schema';
 import { type DatastoreProperties, datastoreProperties } from '@strongroom/contract/workspaces';
 import { Failure } from '#kernel/errors/failure';
 import { activity } from '#kernel/http/route';
 import { parseResourceId } from '#kernel/ids/ids';
 import type { Properties, ResourceKind } from '#resources';
 import { containersOf, datastoreNames, workspaceType } from './dependents.ts';
+
+const defaultDatastore = 'workspaceblobstore';
 
 export function builtInDatastores(
   uniqueId: string,
@@ -62,11 +65,22 @@ export function createDatastoreKind(domain: string): ResourceKind {
       endpoint: `storage.${domain}`,
       protocol: 'https',
       serviceDataAccessAuthIdentity: 'WorkspaceSystemAssignedIdentity',
-      isDefault: resource.name === 'workspaceblobstore',
+      isDefault: resource.name === defaultDatastore,
       tags: {},
       properties: {},
       description: resource.properties['description'] ?? null,
     }),
+    listQuery: Type.Object({
+      isDefault: Type.Optional(Type.Union([Type.Literal('true'), Type.Literal('false')])),
+      /** Comma-separated. */
+      names: Type.Optional(Type.String({ maxLength: 4096 })),
+      searchText: Type.Optional(Type.String({ maxLength: 256 })),
+    }),
+    matches({ name }, { isDefault, names, searchText }) {
+      if (typeof isDefault === 'string' && (isDefault === 'true') !== (name === defaultDatastore)) return false;
+      if (typeof names === 'string' && !names.split(',').includes(name)) return false;
+      return typeof searchText !== 'string' || name.toLowerCase().includes(searchText.toLowerCase());
+    },
     audit: { write: activity('properties.datastoreType', 'properties.accountName') },
   };
 }

@@ -1,0 +1,64 @@
+"""What a Python suite begins with: a token by the bootstrap file, and a workspace of its own.
+
+Standard library only, so that what is tested is the client and not this. Nothing here is a client of its own worth using.
+"""
+
+import json
+import os
+import ssl
+import time
+import urllib.error
+import urllib.parse
+import urllib.request
+
+with open(os.environ["CONFORMANCE_BOOTSTRAP"], encoding="utf-8") as file:
+    BOOTSTRAP = json.load(file)
+
+TLS = ssl.create_default_context(cafile=BOOTSTRAP["caFile"])
+SUBSCRIPTION = f"/subscriptions/{BOOTSTRAP['subscriptionId']}"
+
+
+def _call(request):
+    try:
+        with urllib.request.urlopen(request, context=TLS, timeout=60) as answer:
+            text = answer.read().decode()
+    except urllib.error.HTTPError as refused:
+        raise RuntimeError(f"{request.method} {request.full_url}: {refused.code} {refused.read().decode()}") from None
+    return json.loads(text) if text else {}
+
+
+def token(application=BOOTSTRAP["application"]):
+    """An access token for Resource Manager, which is what MLflow's surface takes too."""
+    form = {
+        "grant_type": "client_credentials",
+        "client_id": application["clientId"],
+        "client_secret": application["clientSecret"],
+        "scope": f"{BOOTSTRAP['url']}/.default",
+    }
+    url = f"{BOOTSTRAP['url']}/{BOOTSTRAP['tenantId']}/oauth2/v2.0/token"
+    return _call(urllib.request.Request(url, urllib.parse.urlencode(form).encode(), method="POST"))["access_token"]
+
+
+def arm(method, path, body=None):
+    """One request to Resource Manager."""
+    headers = {"Authorization": f"Bearer {token()}", "Content-Type": "application/json"}
+    data = None if body is None else json.dumps(body).encode()
+    url = f"{BOOTSTRAP['url']}{path}?api-version=2022-10-01"
+    return _call(urllib.request.Request(url, data, headers, method=method))
+
+
+def workspace(name):
+    """Makes a workspace and waits until it may be used. Returns its ARM id."""
+    group = f"{SUBSCRIPTION}/resourceGroups/conformance-python"
+    arm("PUT", group, {"location": BOOTSTRAP["location"]})
+    path = f"{group}/providers/Microsoft.MachineLearningServices/workspaces/{name}"
+    arm("PUT", path, {"location": BOOTSTRAP["location"], "identity": {"type": "SystemAssigned"}, "properties": {}})
+    end = time.monotonic() + 60
+    while time.monotonic() < end:
+        state = arm("GET", path)["properties"]["provisioningState"]
+        if state == "Succeeded":
+            return path
+        if state == "Failed":
+            break
+        time.sleep(0.1)
+    raise RuntimeError(f"the workspace {name} did not become ready")
