@@ -11,7 +11,6 @@ export const runsActions = {
   deleteExperiments: control(`${workspaces}/experiments/delete`),
   readRuns: control(`${workspaces}/experiments/runs/read`),
   writeRuns: control(`${workspaces}/experiments/runs/write`),
-  submitRuns: control(`${workspaces}/experiments/runs/submit/action`),
   writeMetrics: control(`${workspaces}/metrics/resource/write`),
   readArtifacts: control(`${workspaces}/metadata/artifacts/read`),
   writeArtifacts: control(`${workspaces}/metadata/artifacts/write`),

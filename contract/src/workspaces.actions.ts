@@ -8,6 +8,5 @@ export const workspacesActions = {
   read: control(`${type}/read`),
   write: control(`${type}/write`),
   delete: control(`${type}/delete`),
-  listKeys: control(`${type}/listKeys/action`),
   resyncKeys: control(`${type}/resynckeys/action`),
 } as const;
