@@ -1,0 +1,159 @@
+// Who is signed in where, and what is remembered. A secret is read from a file or typed without echo; on the command line it
+// works too, with a word about who else can see it there.
+
+import { readFileSync } from 'node:fs';
+import { resolve } from 'node:path';
+import { createClient } from '@strongroom/contract/client';
+import type { Command } from 'commander';
+import { readSecretFile } from '../context.ts';
+import { UsageError } from '../exit.ts';
+import { type Act, leaf } from '../given.ts';
+import { type SettingName, settingNames } from '../home.ts';
+import { createSessions, readClaims } from '../session.ts';
+import { createTransport } from '../transport.ts';
+
+type Bootstrap = {
+  readonly url: string;
+  readonly caFile: string;
+  readonly tenantId: string;
+  readonly location: string;
+  readonly application: { readonly clientId: string; readonly clientSecret: string };
+};
+
+export function accountCommands(program: Command, act: Act): void {
+  leaf(
+    program,
+    'login',
+    'sign in: with a code in a browser, or as a service principal',
+    'login --url https://localhost:8443 --ca-file ca.pem',
+  )
+    .option('--tenant <id>', "the tenant (the server's own)")
+    .option('--service-principal', 'sign in as an application')
+    .option('-u, --username <id>', 'the client id of the application')
+    .option('-p, --password <secret>', 'its secret; others on this machine can see it, --password-file is better')
+    .option('--password-file <file>', 'a file with its secret')
+    .option('--bootstrap-file <file>', 'the file that the first start of a server wrote')
+    .action(
+      act(async (context, given) => {
+        const { shell, home } = context;
+        const file = given.text('bootstrapFile');
+        const bootstrap = file === undefined ? undefined : readBootstrap(file);
+        const url = bootstrap?.url ?? context.url;
+        const caFile = bootstrap?.caFile ?? (context.caFile === undefined ? undefined : resolve(context.caFile));
+        const tenant = given.text('tenant') ?? bootstrap?.tenantId ?? 'organizations';
+        const transport = createTransport({ caFile });
+        try {
+          const sessions = createSessions({ home, transport: transport.send, shell });
+          if (bootstrap !== undefined) await sessions.signInWithSecret({ url, tenant, ...bootstrap.application });
+          else if (given.flag('servicePrincipal')) {
+            const clientId = given.needed('username', '-u CLIENT_ID');
+            const onLine = given.text('password');
+            const passwordFile = given.text('passwordFile');
+            if (onLine !== undefined)
+              shell.err(
+                'warning: a secret on the command line can be seen by others on this machine; --password-file keeps it to you\n',
+              );
+            const clientSecret =
+              onLine ??
+              (passwordFile === undefined ? await shell.askSecret('Client secret: ') : readSecretFile(passwordFile));
+            await sessions.signInWithSecret({ url, tenant, clientId, clientSecret });
+          } else await sessions.signInWithDevice({ url, tenant, show: (message) => shell.err(`${message}\n`) });
+          const client = createClient({
+            origin: url,
+            transport: transport.send,
+            token: (audience) => sessions.token(url, audience),
+            userAgent: 'strongroom-cli',
+          });
+          const [subscription] = await client.list('/subscriptions');
+          const before = context.settings;
+          const subscriptionId = subscription?.['subscriptionId'];
+          const tenantId = subscription?.['tenantId'];
+          home.saveSettings({
+            // Defaults of another server name nothing here.
+            ...(before.url === url ? before : before.output === undefined ? {} : { output: before.output }),
+            url,
+            ...(caFile === undefined ? {} : { 'ca-file': caFile }),
+            ...(typeof tenantId === 'string' ? { tenant: tenantId } : {}),
+            ...(typeof subscriptionId === 'string' ? { subscription: subscriptionId } : {}),
+            ...(bootstrap === undefined ? {} : { location: bootstrap.location }),
+          });
+          const claims = readClaims(await sessions.token(url, url));
+          context.show({
+            signedInAs: nameIn(claims),
+            at: url,
+            subscription: subscriptionId ?? 'none: you have no role yet',
+          });
+        } finally {
+          transport.close();
+        }
+      }),
+    );
+
+  leaf(program, 'logout', 'forget the session of this machine', 'logout').action(
+    act((context) => {
+      context.note(context.home.forgetSession() ? 'Signed out.' : 'Nobody was signed in.');
+    }),
+  );
+
+  leaf(program, 'whoami', 'show who is signed in, and where', 'whoami').action(
+    act(async (context) => {
+      const claims = readClaims(await context.sessions.token(context.url, context.url));
+      context.show({
+        name: nameIn(claims),
+        type: claims['idtyp'] === 'user' ? 'user' : 'service principal',
+        objectId: claims['oid'],
+        tenantId: claims['tid'],
+        at: context.url,
+        subscription: context.settings.subscription,
+      });
+    }),
+  );
+
+  const config = program.command('config').description('defaults that are remembered');
+  leaf(config, 'set', `remember a default: ${settingNames.join(', ')}`, 'config set workspace demo')
+    .argument('<setting>', 'which')
+    .argument('<value>', 'what')
+    .action(
+      act((context, given) => {
+        const [setting, value] = given.arguments;
+        const name = settingOf(setting);
+        if (name === 'output' && value !== 'table' && value !== 'json')
+          throw new UsageError("The output is 'table' or 'json'.");
+        context.home.saveSettings({ ...context.settings, [name]: name === 'ca-file' ? resolve(value ?? '') : value });
+      }),
+    );
+  leaf(config, 'unset', 'forget a default', 'config unset workspace')
+    .argument('<setting>', 'which')
+    .action(
+      act((context, given) => {
+        const name = settingOf(given.argument);
+        context.home.saveSettings(
+          Object.fromEntries(Object.entries(context.settings).filter(([each]) => each !== name)),
+        );
+      }),
+    );
+  leaf(config, 'show', 'show what is remembered', 'config show').action(
+    act((context) => context.show(context.settings)),
+  );
+}
+
+function settingOf(name: string | undefined): SettingName {
+  const known = settingNames.find((each) => each === name);
+  if (known === undefined)
+    throw new UsageError(`'${name ?? ''}' is no setting. There are: ${settingNames.join(', ')}.`);
+  return known;
+}
+
+function readBootstrap(file: string): Bootstrap {
+  try {
+    const found = JSON.parse(readFileSync(file, 'utf8')) as Bootstrap; // codec: checked on the next line
+    if (typeof found.url !== 'string' || typeof found.application?.clientSecret !== 'string')
+      throw new Error('it is not a bootstrap file');
+    return found;
+  } catch (thrown) {
+    throw new UsageError(`${file} cannot be read: ${thrown instanceof Error ? thrown.message : 'unknown reason'}`);
+  }
+}
+
+const nameIn = (claims: Readonly<Record<string, unknown>>) =>
+  claims['preferred_username'] ?? claims['upn'] ?? claims['app_displayname'] ?? claims['oid'];

@@ -1,0 +1,145 @@
+// The audit log: reading it, and checking that it was not changed; through the server, or from its files when it is stopped.
+
+import { readFileSync } from 'node:fs';
+import { resolve } from 'node:path';
+import type { AuditEntry, AuditVerification } from '@strongroom/contract/audit';
+import { auditPath } from '@strongroom/contract/client.paths';
+import type { Command } from 'commander';
+import type { Context } from '../context.ts';
+import { exitCodes, UsageError } from '../exit.ts';
+import { type Act, leaf, repeated } from '../given.ts';
+import { at } from '../output.ts';
+import { readTrail } from '../trail.ts';
+
+export function auditCommands(program: Command, act: Act): void {
+  const audit = program.command('audit').description('who did what, when, and whether it worked');
+  leaf(
+    audit,
+    'list',
+    'list the records of the audit log, newest first',
+    'audit list --max 50 --from 2031-01-31T08:00:00Z',
+  )
+    .option('--max <count>', 'at most so many records (100)')
+    .option('--from <time>', 'not before')
+    .option('--to <time>', 'not after')
+    .option('--scope <id>', 'only what was done to this resource or below it')
+    .option('--caller <id>', 'only what this object id did')
+    .option('--operation <name>', 'only this operation')
+    .option('--correlation-id <id>', 'only what belongs to this')
+    .action(
+      act(async (context, given) => {
+        const max = given.whole('max', '--max') ?? 100;
+        const query = Object.fromEntries(
+          ['from', 'to', 'scope', 'caller', 'operation', 'correlationId'].map((name) => [name, given.text(name)]),
+        );
+        const entries = await context.client.list<AuditEntry>(auditPath(context.subscription, 'records'), {
+          query: { ...query, $top: Math.min(Math.max(max, 1), 1000) },
+          max,
+        });
+        if (context.asJson) return context.show(entries);
+        context.list(readTrail(entries).toReversed(), {
+          '#': at('sequence'),
+          time: at('time'),
+          who: at('who'),
+          'did what': at('what'),
+          to: at('on'),
+          outcome: at('outcome'),
+        });
+      }),
+    );
+  leaf(audit, 'checkpoints', 'list the signed checkpoints, newest first', 'audit checkpoints --max 5')
+    .option('--max <count>', 'at most so many (20)')
+    .action(
+      act(async (context, given) => {
+        const max = given.whole('max', '--max') ?? 20;
+        const found = await context.client.list(auditPath(context.subscription, 'checkpoints'), {
+          query: { $top: Math.min(Math.max(max, 1), 1000) },
+          max,
+        });
+        context.list(found, { records: at('size'), time: at('time'), note: at('note') });
+      }),
+    );
+  leaf(
+    audit,
+    'verify',
+    'recompute the audit log and report whatever does not fit; exit code 1 if anything does not',
+    'audit verify --data-dir ./strongroom-data',
+  )
+    .option('--data-dir <folder>', 'verify the files of a server that is stopped, with nothing but the root key')
+    .option('--root-key-file <file>', 'where the root key is, if not in the data folder')
+    .option(
+      '--checkpoints <file>',
+      'checkpoints that you kept elsewhere: only they show that the end was cut off (several times)',
+      repeated,
+    )
+    .action(
+      act(async (context, given) => {
+        const checkpoints = given.texts('checkpoints').flatMap(readCheckpoints);
+        const dataDir = given.text('dataDir');
+        const verification =
+          dataDir === undefined
+            ? await context.progress('verifying', () =>
+                context.client.post<AuditVerification>(auditPath(context.subscription, 'verify'), {
+                  body: { checkpoints },
+                }),
+              )
+            : await offline(context, resolve(dataDir), given.text('rootKeyFile'), checkpoints);
+        if (context.asJson) context.show(verification);
+        else {
+          const { verified, entries, checkpoints: signed, findings, findingCount } = verification;
+          context.shell.out(
+            verified
+              ? `Verified: ${entries} entries and ${signed} checkpoints; nothing was changed, cut or reordered.\n`
+              : `NOT verified: ${findingCount} findings in ${entries} entries.\n`,
+          );
+          for (const { code, sequence, message } of findings)
+            context.shell.out(`  ${code}${sequence === undefined ? '' : ` at ${sequence}`}: ${message}\n`);
+        }
+        return verification.verified ? exitCodes.ok : exitCodes.failed;
+      }),
+    );
+}
+
+async function offline(
+  context: Context,
+  dataDir: string,
+  rootKeyFile: string | undefined,
+  checkpoints: readonly string[],
+): Promise<AuditVerification> {
+  const { verifyOffline } = await import('../../../server/src/main.ts');
+  const config = {
+    dataDir,
+    location: 'local',
+    http: { host: '127.0.0.1', port: 8443, domain: 'localhost' },
+    keys: { rootKeyFile: rootKeyFile === undefined ? '' : resolve(rootKeyFile) },
+    log: { level: 'silent' as const },
+    audit: { checkpointFile: '' },
+    agent: { embedded: false, maxNodes: 0 },
+  };
+  return await context.progress('verifying', () => verifyOffline({ config, checkpoints }));
+}
+
+/** A file of checkpoints as the server appends them (a JSON line each), or one signed note. */
+function readCheckpoints(file: string): readonly string[] {
+  let text: string;
+  try {
+    text = readFileSync(file, 'utf8');
+  } catch (thrown) {
+    throw new UsageError(`${file} cannot be read: ${thrown instanceof Error ? thrown.message : 'unknown reason'}`);
+  }
+  if (!text.trimStart().startsWith('{')) return [text];
+  const notes = text
+    .split('\n')
+    .filter((line) => line.trim() !== '')
+    .flatMap((line) => {
+      try {
+        const { checkpoint } = JSON.parse(line) as { readonly checkpoint?: unknown }; // codec: checked on the next line
+        return typeof checkpoint === 'string' ? [checkpoint] : [];
+      } catch {
+        return []; // a line that a crash cut short
+      }
+    });
+  if (notes.length === 0) throw new UsageError(`${file} holds no checkpoints.`);
+  // The service takes a hundred; the last ones cover the most.
+  return notes.slice(-100);
+}

@@ -1,0 +1,95 @@
+// The server and the agent as commands, and the certificate that clients trust. The server's code is loaded only here, and only
+// by these commands: everything else speaks to it over the network.
+
+import { readFileSync } from 'node:fs';
+import { join, resolve } from 'node:path';
+import type { Command } from 'commander';
+import { UsageError } from '../exit.ts';
+import { type Act, leaf } from '../given.ts';
+
+const systems: Readonly<Record<string, (file: string) => readonly string[]>> = {
+  debian: (file) => [`sudo cp ${file} /usr/local/share/ca-certificates/strongroom.crt`, 'sudo update-ca-certificates'],
+  fedora: (file) => [`sudo cp ${file} /etc/pki/ca-trust/source/anchors/strongroom.pem`, 'sudo update-ca-trust'],
+  macos: (file) => [`sudo security add-trusted-cert -d -r trustRoot -k /Library/Keychains/System.keychain ${file}`],
+  windows: (file) => [`certutil -addstore -f Root ${file}`],
+  python: (file) => [`export REQUESTS_CA_BUNDLE=${file}`, `export SSL_CERT_FILE=${file}`],
+  node: (file) => [`export NODE_EXTRA_CA_CERTS=${file}`],
+};
+
+export function serverCommands(program: Command, act: Act): void {
+  const server = program.command('server').description('run the server');
+  leaf(
+    server,
+    'start',
+    'start the server, and run until it is told to stop (SIGTERM)',
+    'server start --data-dir ./strongroom-data',
+  )
+    .option('--data-dir <folder>', 'where everything is kept; made if it is not there')
+    .option('--host <address>', 'address to listen on (127.0.0.1)')
+    .option('--port <number>', 'port to listen on (8443); 0 takes a free one')
+    .option('--config <file>', 'configuration file')
+    .option(
+      '--bootstrap-file <file>',
+      'on the first start, write how to sign in to this file (0600) instead of printing it',
+    )
+    .action(
+      act(async (_context, given) => {
+        const port = given.whole('port', '--port');
+        const host = given.text('host');
+        const dataDir = given.text('dataDir');
+        const { runServer } = await import('../../../server/src/main.ts');
+        return await runServer({
+          configFile: given.text('config'),
+          bootstrapFile: given.text('bootstrapFile'),
+          flags: {
+            ...(dataDir === undefined ? {} : { dataDir }),
+            ...(host === undefined && port === undefined
+              ? {}
+              : { http: { ...(host === undefined ? {} : { host }), ...(port === undefined ? {} : { port }) } }),
+          },
+        });
+      }),
+    );
+
+  const agent = program.command('agent').description('run a compute agent');
+  leaf(
+    agent,
+    'start',
+    'take work from a server; the enrolment is the first line of standard input',
+    'agent start < enrolment.json',
+  ).action(
+    act(async () => {
+      await import('../../../agent/src/main.ts');
+    }),
+  );
+
+  leaf(
+    program,
+    'trust',
+    'print the certificate authority that clients of this server trust',
+    'trust --data-dir ./strongroom-data > ca.pem',
+  )
+    .option('--data-dir <folder>', "the server's data folder; otherwise the CA file that you use is printed")
+    .option('--install', 'print how to make this machine trust it, for its system and for programs')
+    .action(
+      act((context, given) => {
+        const dataDir = given.text('dataDir');
+        const file = dataDir === undefined ? context.caFile : join(resolve(dataDir), 'ca.pem');
+        if (file === undefined)
+          throw new UsageError("Which server? Give --data-dir on the server's machine, or --ca-file.");
+        let pem: string;
+        try {
+          pem = readFileSync(file, 'utf8');
+        } catch {
+          throw new UsageError(`${file} cannot be read. Has the server been started there?`);
+        }
+        if (!given.flag('install')) return context.shell.out(pem);
+        for (const [system, lines] of Object.entries(systems))
+          context.shell.out(
+            `${system}:\n${lines(file)
+              .map((line) => `  ${line}\n`)
+              .join('')}`,
+          );
+      }),
+    );
+}

@@ -1,0 +1,101 @@
+// Blobs of a storage account, over Azure's blob protocol.
+
+import { createReadStream, createWriteStream, statSync } from 'node:fs';
+import { basename } from 'node:path';
+import { Readable } from 'node:stream';
+import { pipeline } from 'node:stream/promises';
+import { blobAudience, blobOrigin, blobVersion } from '@strongroom/contract/client.paths';
+import type { Command } from 'commander';
+import type { Context } from '../context.ts';
+import { UsageError } from '../exit.ts';
+import { type Act, type Given, leaf } from '../given.ts';
+import { at } from '../output.ts';
+
+const call = { audience: blobAudience, apiVersion: null, headers: { 'x-ms-version': blobVersion } } as const;
+const escaped = (name: string) => name.split('/').map(encodeURIComponent).join('/');
+const entities: Readonly<Record<string, string>> = { lt: '<', gt: '>', amp: '&', quot: '"', apos: "'" };
+const unescaped = (text: string) =>
+  text.replace(/&(lt|gt|amp|quot|apos);/g, (_whole, name: string) => entities[name] ?? '');
+
+export function storageCommands(program: Command, act: Act): void {
+  const blob = program
+    .command('storage')
+    .description('storage accounts')
+    .command('blob')
+    .description('blobs of a storage account');
+  const located = (command: Command) =>
+    command
+      .requiredOption('--account-name <account>', 'the storage account')
+      .requiredOption('-c, --container-name <container>', 'the container');
+  const containerOf = (context: Context, given: Given) =>
+    `${blobOrigin(context.url, given.needed('accountName', '--account-name NAME'))}/${escaped(given.needed('containerName', '--container-name NAME'))}`;
+
+  located(leaf(blob, 'upload', 'send a file', 'storage blob upload --account-name stdemo -c data -f iris.csv'))
+    .requiredOption('-f, --file <file>', 'the file')
+    .option('-n, --name <name>', 'the name of the blob (of the file)')
+    .action(
+      act(async (context, given) => {
+        const file = given.needed('file', '-f FILE');
+        const stat = statSync(file, { throwIfNoEntry: false });
+        if (!stat?.isFile()) throw new UsageError(`There is no file ${file}.`);
+        const name = given.text('name') ?? basename(file);
+        await context.progress(`sending ${file}`, () =>
+          context.client.send('PUT', `${containerOf(context, given)}/${escaped(name)}`, {
+            ...call,
+            headers: { ...call.headers, 'x-ms-blob-type': 'BlockBlob', 'content-length': String(stat.size) },
+            body: stat.size === 0 ? new Uint8Array() : createReadStream(file),
+          }),
+        );
+        context.show({ name, bytes: stat.size });
+      }),
+    );
+  located(
+    leaf(
+      blob,
+      'download',
+      'fetch a blob',
+      'storage blob download --account-name stdemo -c data -n iris.csv -f iris.csv',
+    ),
+  )
+    .requiredOption('-n, --name <name>', 'the name of the blob')
+    .requiredOption('-f, --file <file>', 'where to write it; it must not be there yet')
+    .action(
+      act(async (context, given) => {
+        const file = given.needed('file', '-f FILE');
+        const answer = await context.client.send(
+          'GET',
+          `${containerOf(context, given)}/${escaped(given.needed('name', '-n NAME'))}`,
+          call,
+        );
+        await context.progress(`fetching ${file}`, () =>
+          pipeline(Readable.from(answer.body), createWriteStream(file, { flags: 'wx', mode: 0o600 })),
+        );
+        context.show({ file, bytes: statSync(file).size });
+      }),
+    );
+  located(leaf(blob, 'list', 'list the blobs of a container', 'storage blob list --account-name stdemo -c data'))
+    .option('--prefix <text>', 'only names that begin with this')
+    .action(
+      act(async (context, given) => {
+        const found: { name: string; bytes: number; modified: string }[] = [];
+        let marker: string | undefined;
+        do {
+          const answer = await context.client.send('GET', containerOf(context, given), {
+            ...call,
+            query: { restype: 'container', comp: 'list', prefix: given.text('prefix'), marker },
+          });
+          const xml = await answer.text();
+          for (const [, entry = ''] of xml.matchAll(/<Blob>(.*?)<\/Blob>/gs)) {
+            const field = (name: string) => unescaped(new RegExp(`<${name}>([^<]*)<`).exec(entry)?.[1] ?? '');
+            found.push({
+              name: field('Name'),
+              bytes: Number(field('Content-Length')),
+              modified: field('Last-Modified'),
+            });
+          }
+          marker = /<NextMarker>([^<]+)</.exec(xml)?.[1];
+        } while (marker !== undefined);
+        context.list(found, { name: at('name'), bytes: at('bytes'), modified: at('modified') });
+      }),
+    );
+}

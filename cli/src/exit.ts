@@ -1,0 +1,49 @@
+// How the command ends: which number for which trouble, and what is said of it. Scripts rely on the numbers.
+
+import { ServiceError } from '@strongroom/contract/client';
+import { CommanderError } from 'commander';
+import { NoAnswer } from './transport.ts';
+
+export const exitCodes = { ok: 0, failed: 1, usage: 2, notSignedIn: 3, refused: 4, notFound: 5, conflict: 6 } as const;
+
+/** What was asked for makes no sense; the message says what would. */
+export class UsageError extends Error {}
+export class NotSignedIn extends Error {}
+
+export function exitCodeOf(thrown: unknown): number {
+  if (thrown instanceof CommanderError) return thrown.exitCode === 0 ? exitCodes.ok : exitCodes.usage;
+  if (thrown instanceof UsageError) return exitCodes.usage;
+  if (thrown instanceof NotSignedIn) return exitCodes.notSignedIn;
+  if (!(thrown instanceof ServiceError)) return exitCodes.failed;
+  switch (thrown.status) {
+    case 401:
+      return exitCodes.notSignedIn;
+    case 403:
+      return exitCodes.refused;
+    case 404:
+      return exitCodes.notFound;
+    case 409:
+    case 412:
+      return exitCodes.conflict;
+    default:
+      return exitCodes.failed;
+  }
+}
+
+/** Lines for standard error. `verbose` adds where it came from. */
+export function describeFailure(thrown: unknown, verbose: boolean): string {
+  const lines: string[] = [];
+  if (thrown instanceof ServiceError) {
+    lines.push(`error: ${thrown.message}`);
+    for (const detail of thrown.details) if (detail !== thrown.message) lines.push(`  - ${detail}`);
+    lines.push(
+      `  code ${thrown.code}${thrown.status === 0 ? '' : `, status ${thrown.status}`}${thrown.requestId === undefined ? '' : `, request ${thrown.requestId}`}`,
+    );
+    if (thrown.status === 401) lines.push("  Sign in with 'strongroom login'.");
+    if (thrown.status === 403) lines.push("  'strongroom access explain' shows which role would allow it.");
+  } else if (thrown instanceof UsageError || thrown instanceof NotSignedIn || thrown instanceof NoAnswer)
+    lines.push(`error: ${thrown.message}`);
+  else lines.push(`error: ${thrown instanceof Error ? thrown.message : String(thrown)}`);
+  if (verbose && thrown instanceof Error && thrown.stack !== undefined) lines.push(thrown.stack);
+  return lines.join('\n');
+}

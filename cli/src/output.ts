@@ -1,0 +1,64 @@
+// Results as a person or a program reads them: aligned tables, or the service's own JSON. Text from the service is printed
+// without control characters, so that no name can repaint a terminal.
+
+export type Columns = Readonly<Record<string, (row: Record<string, unknown>) => unknown>>;
+
+// biome-ignore lint/suspicious/noControlCharactersInRegex: control characters are what is being removed.
+const control = /[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069]/g;
+export const plain = (text: string): string => text.replace(control, '\ufffd');
+
+const cellWidthMax = 80;
+
+export function cell(value: unknown): string {
+  if (value === undefined || value === null) return '';
+  const text = typeof value === 'object' ? JSON.stringify(value) : String(value);
+  const one = plain(text).replace(/[\n\t]/g, ' ');
+  return one.length > cellWidthMax ? `${one.slice(0, cellWidthMax - 1)}…` : one;
+}
+
+export function table(rows: readonly unknown[], columns: Columns): string {
+  const header = Object.keys(columns);
+  const body = rows.map((row) => Object.values(columns).map((read) => cell(read(row as Record<string, unknown>))));
+  const widths = header.map((title, index) =>
+    Math.max(title.length, ...body.map((line) => (line[index] ?? '').length)),
+  );
+  return [header, ...body]
+    .map(
+      (line) =>
+        `${line
+          .map((text, index) => text.padEnd(widths[index] ?? 0))
+          .join('  ')
+          .trimEnd()}\n`,
+    )
+    .join('');
+}
+
+/** One thing, a line for each of its parts; nested parts by their path. */
+export function sheet(value: unknown): string {
+  const lines: [string, string][] = [];
+  const walk = (each: unknown, path: string) => {
+    if (typeof each === 'object' && each !== null && !Array.isArray(each) && Object.keys(each).length > 0)
+      for (const [name, inner] of Object.entries(each)) walk(inner, path === '' ? name : `${path}.${name}`);
+    else
+      lines.push([
+        path,
+        Array.isArray(each) || typeof each === 'object' ? plain(JSON.stringify(each)) : plain(String(each ?? '')),
+      ]);
+  };
+  walk(value, '');
+  const width = Math.max(0, ...lines.map(([name]) => name.length));
+  return lines.map(([name, text]) => `${`${name.padEnd(width)}  ${text}`.trimEnd()}\n`).join('');
+}
+
+export const json = (value: unknown): string => `${JSON.stringify(value, null, 2)}\n`;
+
+/** Reads `properties.a.b` of an answer. */
+export function at(path: string): (row: Record<string, unknown>) => unknown {
+  const steps = path.split('.');
+  return (row) =>
+    steps.reduce<unknown>(
+      (value, step) =>
+        typeof value === 'object' && value !== null ? (value as Record<string, unknown>)[step] : undefined,
+      row,
+    );
+}

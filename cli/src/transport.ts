@@ -1,0 +1,141 @@
+// The way from the command line to the server: HTTPS with the certificate authority that was given and no other, TLS 1.2 or
+// later. Names below `.localhost` go to this machine without asking a resolver (RFC 6761), so that hosts of vaults and
+// storage accounts work on a laptop. Nothing here turns verification off.
+
+import { readFileSync } from 'node:fs';
+import { type IncomingMessage, request as plainRequest } from 'node:http';
+import { Agent, request } from 'node:https';
+import type { LookupFunction } from 'node:net';
+import { Readable } from 'node:stream';
+import { pipeline } from 'node:stream/promises';
+import type { Transport, TransportAnswer } from '@strongroom/contract/client';
+
+/** No answer at all, in words that say what to do. */
+export class NoAnswer extends Error {}
+
+export type HttpsTransport = { readonly send: Transport; close(): void };
+
+const isLocal = (host: string) => host === 'localhost' || host.endsWith('.localhost');
+const answerBytesMax = 64 * 1024 * 1024;
+
+const lookupHere: LookupFunction = (_host, options, done) =>
+  options.all ? done(null, [{ address: '127.0.0.1', family: 4 }]) : done(null, '127.0.0.1', 4);
+
+/** @param options.caFile PEM file; absent: the authorities that the runtime knows. `timeoutMs`: of silence, not of the whole. */
+export function createTransport(options: {
+  readonly caFile?: string | undefined;
+  readonly timeoutMs?: number;
+}): HttpsTransport {
+  const ca = options.caFile === undefined ? undefined : readAuthority(options.caFile);
+  const timeout = options.timeoutMs ?? 120_000;
+  const agent = new Agent({
+    keepAlive: true,
+    maxSockets: 16,
+    minVersion: 'TLSv1.2',
+    ...(ca === undefined ? {} : { ca }),
+  });
+
+  const send: Transport = (call) =>
+    new Promise<TransportAnswer>((resolve, reject) => {
+      const url = new URL(call.url);
+      const isPlain = url.protocol === 'http:';
+      // A token over a plain wire is a token given away; only this machine itself is excepted, for tests and proxies on it.
+      if (isPlain && !isLocal(url.hostname) && url.hostname !== '127.0.0.1')
+        return reject(new NoAnswer(`${url.origin} is not https. Strongroom is spoken to over TLS only.`));
+      const bytes =
+        typeof call.body === 'string'
+          ? Buffer.from(call.body)
+          : call.body instanceof Uint8Array
+            ? call.body
+            : undefined;
+      const begin = isPlain ? plainRequest : request;
+      const outgoing = begin(
+        url,
+        {
+          method: call.method,
+          headers: { ...call.headers, ...(bytes === undefined ? {} : { 'content-length': String(bytes.byteLength) }) },
+          timeout,
+          ...(isPlain ? {} : { agent }),
+          ...(isLocal(url.hostname) ? { lookup: lookupHere } : {}),
+          ...(call.signal === undefined ? {} : { signal: call.signal }),
+        },
+        (incoming) => resolve(answerOf(incoming)),
+      );
+      outgoing.on('timeout', () =>
+        outgoing.destroy(new NoAnswer(`${url.host} did not answer within ${timeout / 1000} seconds.`)),
+      );
+      outgoing.on('error', (error: NodeJS.ErrnoException) => reject(explain(error, url, options.caFile)));
+      if (call.body === undefined || bytes !== undefined) outgoing.end(bytes);
+      // The server may answer before it has read everything (a refusal): what it said is worth more than the broken pipe.
+      else
+        pipeline(Readable.from(call.body as AsyncIterable<Uint8Array>), outgoing).catch((error: Error) =>
+          outgoing.destroy(error),
+        );
+    });
+
+  return { send, close: () => agent.destroy() };
+}
+
+function answerOf(incoming: IncomingMessage): TransportAnswer {
+  return {
+    status: incoming.statusCode ?? 0,
+    header(name) {
+      const value = incoming.headers[name.toLowerCase()];
+      return Array.isArray(value) ? value.join(', ') : value;
+    },
+    body: incoming,
+    async text() {
+      const chunks: Buffer[] = [];
+      let size = 0;
+      for await (const chunk of incoming as AsyncIterable<Buffer>) {
+        size += chunk.length;
+        if (size > answerBytesMax) throw new NoAnswer('The answer is too long to hold. Ask for less.');
+        chunks.push(chunk);
+      }
+      return Buffer.concat(chunks).toString('utf8');
+    },
+  };
+}
+
+function readAuthority(file: string): string {
+  try {
+    return readFileSync(file, 'utf8');
+  } catch {
+    throw new NoAnswer(
+      `The CA file ${file} cannot be read. 'strongroom trust' on the server's machine prints the certificate to save there.`,
+    );
+  }
+}
+
+const untrusted = new Set([
+  'UNABLE_TO_VERIFY_LEAF_SIGNATURE',
+  'SELF_SIGNED_CERT_IN_CHAIN',
+  'DEPTH_ZERO_SELF_SIGNED_CERT',
+  'UNABLE_TO_GET_ISSUER_CERT_LOCALLY',
+  'UNABLE_TO_GET_ISSUER_CERT',
+  'CERT_SIGNATURE_FAILURE',
+]);
+
+function explain(error: NodeJS.ErrnoException, url: URL, caFile: string | undefined): Error {
+  if (error instanceof NoAnswer || error.name === 'AbortError') return error;
+  const { code = '' } = error;
+  if (untrusted.has(code))
+    return new NoAnswer(
+      caFile === undefined
+        ? `The certificate of ${url.host} is not one that this machine trusts. Give its authority with --ca-file ('strongroom trust' prints it).`
+        : `The certificate of ${url.host} was not issued by the authority in ${caFile}. Another server answers there, or its authority is new.`,
+    );
+  if (code === 'ERR_TLS_CERT_ALTNAME_INVALID')
+    return new NoAnswer(
+      `The certificate of ${url.host} is for other names. Use the name that the server was configured with.`,
+    );
+  if (code === 'ECONNREFUSED')
+    return new NoAnswer(
+      `Nothing listens at ${url.host}. Is the server running ('strongroom server start') and the address right (--url)?`,
+    );
+  if (code === 'ENOTFOUND' || code === 'EAI_AGAIN')
+    return new NoAnswer(`The name ${url.hostname} cannot be resolved. Is the address right (--url)?`);
+  if (code === 'ECONNRESET' || code === 'EPIPE')
+    return new NoAnswer(`${url.host} closed the connection before it answered.`);
+  return new NoAnswer(`No answer from ${url.host}: ${error.message}`);
+}

@@ -1,0 +1,112 @@
+// What takes more than one call and is needed in more than one place: sending a folder, registering it as code, following a
+// job to its end. Commands and the demo share it.
+
+import type { Client, JsonObject } from '@strongroom/contract/client';
+import type { WorkspacePaths } from '@strongroom/contract/client.paths';
+import type { Sources } from './documents.ts';
+import { listFiles, packFiles } from './packing.ts';
+
+export type Sent = {
+  readonly snapshotId: string;
+  readonly uri: string;
+  readonly files: number;
+  readonly bytes: number;
+};
+
+/** Sends a folder or a file as a snapshot of the workspace. */
+export async function sendSnapshot(
+  client: Client,
+  paths: WorkspacePaths,
+  place: string,
+  options: { readonly allowCredentials?: boolean } = {},
+): Promise<Sent> {
+  const files = listFiles(place);
+  return await client.post<Sent>(paths.snapshots, {
+    body: packFiles(files),
+    headers: { 'content-type': 'application/x-tar' },
+    ...(options.allowCredentials === true ? { query: { allowCredentials: 'true' } } : {}),
+  });
+}
+
+/** A code version named by what it holds: the same folder is registered once. */
+export async function registerCode(
+  client: Client,
+  paths: WorkspacePaths,
+  place: string,
+  options: { readonly allowCredentials?: boolean } = {},
+): Promise<string> {
+  const { snapshotId, uri } = await sendSnapshot(client, paths, place, options);
+  const id = paths.codeVersion(snapshotId.replace(/^sha256:/, ''), '1');
+  await client.settle('PUT', id, { body: { properties: { codeUri: uri, isAnonymous: true } } });
+  return id;
+}
+
+export function sourcesOf(
+  client: Client,
+  paths: WorkspacePaths,
+  options: { readonly allowCredentials?: boolean; readonly told?: (line: string) => void } = {},
+): Sources {
+  return {
+    async snapshot(place) {
+      options.told?.(`sending ${place}`);
+      return (await sendSnapshot(client, paths, place, options)).uri;
+    },
+    async code(place) {
+      options.told?.(`sending ${place}`);
+      return await registerCode(client, paths, place, options);
+    },
+  };
+}
+
+/** Writes the job's log as it comes, until it is complete. Text may end inside a line. */
+export async function followLog(
+  client: Client,
+  paths: WorkspacePaths,
+  job: string,
+  write: (text: string) => void,
+): Promise<void> {
+  const decoder = new TextDecoder();
+  for (let offset = 0; ; ) {
+    const answer = await client.send('GET', paths.jobLog(job), { query: { offset, wait: 'true' } });
+    for await (const chunk of answer.body) write(decoder.decode(chunk, { stream: true }));
+    offset = Number(answer.header('x-log-offset') ?? offset);
+    if (answer.header('x-log-complete') === 'true') break;
+  }
+  const rest = decoder.decode();
+  if (rest !== '') write(rest);
+}
+
+export const propertiesOf = (resource: JsonObject): JsonObject => (resource['properties'] ?? {}) as JsonObject; // codec: every ARM answer has them
+export const finalStatuses: ReadonlySet<string> = new Set(['Completed', 'Failed', 'Canceled']);
+
+/** The job once it is in a final state. The log ends a moment before the status does. */
+export async function waitForJob(
+  client: Client,
+  paths: WorkspacePaths,
+  job: string,
+  sleep: (ms: number) => Promise<void>,
+): Promise<JsonObject> {
+  for (let wait = 100; ; wait = Math.min(wait * 2, 2000)) {
+    const resource = await client.get(paths.job(job));
+    if (finalStatuses.has(String(propertiesOf(resource)['status']))) return resource;
+    await sleep(wait);
+  }
+}
+
+export type Metric = { readonly key: string; readonly value: number | string; readonly step: number };
+export type MlflowRun = {
+  readonly info: { readonly status: string; readonly run_id: string };
+  readonly data: {
+    readonly metrics?: readonly Metric[];
+    readonly params?: readonly { readonly key: string; readonly value: string }[];
+  };
+};
+
+/** The job's run over the MLflow protocol: its latest metrics and its params. */
+export async function runOf(client: Client, paths: WorkspacePaths, job: string): Promise<MlflowRun> {
+  const { run } = await client.get<{ readonly run: MlflowRun }>(`${paths.mlflow}/runs/get`, {
+    query: { run_id: job },
+    apiVersion: null,
+  });
+  return run;
+}
