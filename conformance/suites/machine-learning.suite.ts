@@ -11,7 +11,7 @@ const workspace = 'lab';
 const client = new AzureMachineLearningWorkspaces(credential, bootstrap.subscriptionId, { endpoint: bootstrap.url });
 const terminal = new Set(['Completed', 'Failed', 'Canceled']);
 
-const input = (name: string) => `$\{\{inputs.${name}}}`;
+const input = (name: string) => `$\{{inputs.${name}}}`;
 
 let workspaceId = '';
 before(async () => {
