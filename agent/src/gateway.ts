@@ -131,6 +131,8 @@ export async function openGateway(prefix: string): Promise<Gateway> {
     server.listen(socketPath, resolve);
   });
   chmodSync(socketPath, 0o600);
+  // A connection that cannot be taken is that connection's loss, not the agent's.
+  server.on('error', () => undefined);
 
   return {
     socketPath,

@@ -43,6 +43,8 @@ export async function openTunnel(prefix: string, host: string, port: number): Pr
     remove();
     throw error;
   }
+  // A connection that cannot be taken is that connection's loss, not the agent's.
+  server.on('error', () => undefined);
   return {
     socketPath,
     close() {

@@ -153,3 +153,18 @@ describe('the agent of this machine', () => {
     assert.ok(!left.includes(`strongroom-agent-${pid}-`));
   });
 });
+
+describe('an agent that does not start', () => {
+  it('is tried again with pauses, and work is refused with where to look', async (t) => {
+    const { compute } = await openInstallation(t, () => ({}), { agentCommand: ['/bin/false'] });
+    const early = specOf('early');
+    await compute.work.submit(grant, early);
+    assert.equal(await compute.work.state(early.id), 'queued');
+    await until(() => compute.readiness().state === 'unavailable');
+    await assert.rejects(compute.work.submit(grant, specOf('late')), {
+      code: 'SandboxUnavailable',
+      message: /ended 4 times in a row.*server's log/,
+    });
+    assert.equal(await compute.work.state(early.id), 'queued');
+  });
+});

@@ -50,6 +50,8 @@ export type Agents = {
   /** Sessions of agents that were not heard of for longer than a lease. */
   silent(): readonly Session[];
   readiness(): Readiness;
+  /** The agent of this machine does not come up; forgotten as soon as any agent begins a session. */
+  setTrouble(trouble: { readonly reason: string; readonly remedy: string }): void;
 };
 
 export function createAgents(deps: {
@@ -60,6 +62,7 @@ export function createAgents(deps: {
   const { clock, tokens, tenantId } = deps;
   /** Undefined: known, and dismissed until it is enrolled anew. */
   const enrolments = new Map<string, string | undefined>();
+  let trouble: { readonly reason: string; readonly remedy: string } | undefined;
   const sessions = new Map<string, { readonly session: Session; seenMs: number }>();
 
   async function issue(agent: string, enrolment: string): Promise<AgentToken> {
@@ -127,6 +130,7 @@ export function createAgents(deps: {
       const ended = sessions.get(agent)?.session;
       const session: Session = { id: randomUuid(), agent, sandbox, socketPath, key };
       sessions.set(agent, { session, seenMs: clock.epochMs() });
+      trouble = undefined;
       return { session, ended };
     },
     seen(agent, sessionId) {
@@ -145,7 +149,11 @@ export function createAgents(deps: {
       if (all.some(({ available }) => available)) return { state: 'ready' };
       for (const sandbox of all)
         if (!sandbox.available) return { state: 'unavailable', reason: sandbox.reason, remedy: sandbox.remedy };
+      if (trouble) return { state: 'unavailable', ...trouble };
       return { state: enrolments.size > 0 ? 'starting' : 'none' };
+    },
+    setTrouble(next) {
+      trouble = next;
     },
   };
 }

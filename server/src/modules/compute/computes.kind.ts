@@ -125,7 +125,6 @@ export function createComputesKind(deps: {
       'properties.propertyBag',
     ],
     location: 'optional',
-    identity: true,
     longRunning: true,
 
     normalise(draft, existing) {

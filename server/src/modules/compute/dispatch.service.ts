@@ -107,8 +107,8 @@ export function createDispatch(deps: {
       documentOf(item),
     ]);
     if (leased.status === 'rejected') {
-      await desk.inLane(item, () => desk.end(item, unprepared(leased.reason)));
-      return undefined;
+      putBack(item);
+      throw leased.reason;
     }
     if (made.status === 'rejected') {
       log.warn({ module: 'compute', job: spec.label, error: made.reason }, 'the document of work could not be made');
@@ -122,6 +122,15 @@ export function createDispatch(deps: {
     const everyMs = Math.max(1, Math.floor(tokenTtlSeconds / 3)) * 1000;
     item.renewal = { atMs: clock.epochMs() + everyMs, everyMs };
     return { id: spec.id, kind: spec.kind, fence, label: spec.label, document, limits, scratchBytes };
+  }
+
+  /** As if it had never been taken: no agent has seen the fence, so it is used again. */
+  function putBack(item: Item): void {
+    if (item.ending) return;
+    item.state = 'queued';
+    item.session = undefined;
+    item.fence -= 1;
+    if (item.spec.computeId !== undefined) clusters.release(idKey(item.spec.computeId), item.spec.id);
   }
 
   const documentOf = async (item: Item): Promise<WorkDocument> =>

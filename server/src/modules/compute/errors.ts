@@ -48,7 +48,7 @@ export const errors = {
     new Failure({
       kind: 'unavailable',
       code: 'SandboxUnavailable',
-      message: `The machine that runs the work cannot make a sandbox: ${reason} On that machine: ${remedy}. Then restart Strongroom.`,
+      message: `No work can run on the machine of this installation: ${reason} On that machine: ${remedy.replace(/\.+$/, '')}. Then restart Strongroom.`,
     }),
   otherWork: () =>
     new Failure({

@@ -62,6 +62,13 @@ const clustersMax = 10_000;
 const sweepMs = 5_000;
 const forgetMs = 3_600_000;
 const embedded = 'local';
+/** Deaths in a row after which work is refused rather than kept waiting. */
+const failuresMax = 4;
+
+const doesNotStart = (times: number) => ({
+  reason: `its agent ended ${times} times in a row right after its start.`,
+  remedy: "look in the server's log for what the agent says",
+});
 
 export function createCompute(deps: {
   /** The control database, migrated with `computeTables`. */
@@ -151,6 +158,9 @@ export function createCompute(deps: {
         hostNames,
         enrol: () => agents.enrol(embedded),
         gone: () => dismiss(embedded),
+        failing: (times) => {
+          if (times >= failuresMax) agents.setTrouble(doesNotStart(times));
+        },
         clock,
         log,
       });

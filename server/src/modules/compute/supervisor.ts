@@ -34,6 +34,8 @@ export function createEmbeddedAgent(options: {
   readonly hostNames: readonly string[];
   readonly enrol: () => Promise<AgentToken>;
   readonly gone: () => Promise<void>;
+  /** It ended this often in a row soon after its start. */
+  readonly failing: (times: number) => void;
   readonly clock: Clock;
   readonly log: Log;
 }): EmbeddedAgent {
@@ -75,6 +77,7 @@ export function createEmbeddedAgent(options: {
 
   async function run(): Promise<void> {
     let pauseMs = 250;
+    let failures = 0;
     while (!stopping.signal.aborted) {
       const startedMs = clock.epochMs();
       try {
@@ -83,7 +86,10 @@ export function createEmbeddedAgent(options: {
       } catch (error) {
         log.error({ module: 'compute', node: agent, error }, 'the agent could not be kept running');
       }
-      if (clock.epochMs() - startedMs > healthyMs) pauseMs = 250;
+      const wasHealthy = clock.epochMs() - startedMs > healthyMs;
+      if (wasHealthy) pauseMs = 250;
+      failures = wasHealthy ? 0 : failures + 1;
+      if (failures > 0 && !stopping.signal.aborted) options.failing(failures);
       await clock.sleep(pauseMs, stopping.signal).catch(() => undefined);
       pauseMs = Math.min(pauseMs * 2, backOffMsMax);
     }

@@ -4,6 +4,7 @@ import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { createTestClock } from '#kernel/clock/test-clock';
 import { Failure } from '#kernel/errors/failure';
+import { failNth } from '#kernel/files/faults';
 import { testGrant } from '#kernel/testing/authority';
 import { createOwner, grant, leaseMs, limits, openFolder, openWorld, specOf, workspaceId } from './testing/world.ts';
 
@@ -277,5 +278,41 @@ describe('work', () => {
       code: 'ComputeNotFound',
     });
     assert.ok(limits.processes > 0);
+  });
+
+  it('ends once, whichever write the disk refuses on the way', async (t) => {
+    for (let nth = 1, isLast = false; !isLast; nth++) {
+      const folder = await openFolder(t);
+      const clock = createTestClock();
+      let fault: ReturnType<typeof failNth> | undefined;
+      const world = await openWorld(t, { folder, clock, faults: (point) => fault?.faults(point) });
+      const played = await world.agent();
+      fault = failNth(nth, ({ step }) => step === 'commit');
+      const spec = specOf('faulty');
+      await world.compute.work.submit(grant, spec).catch(() => world.compute.work.submit(grant, spec));
+      // What an agent does: the same again, until it is answered.
+      const ask = async <T extends { readonly status: number }>(send: () => Promise<T>): Promise<T> => {
+        const answer = await send();
+        return answer.status < 500 ? answer : ask(send);
+      };
+      const item = only((await ask(() => played.poll())).body.start);
+      assert.equal(item.fence, 1);
+      await ask(() => played.report(item, 1, { type: 'running' }, output('a')));
+      await ask(() => played.report(item, 3, exited));
+      await clock.advance(5_000);
+      isLast = fault.seen() < nth;
+      fault = undefined;
+      await world.owner.heard(spec.id, 'finished');
+      assert.deepEqual([...new Set(world.owner.typesOf(spec.id))], ['running', 'output', 'finished'], `write ${nth}`);
+      await world.close();
+
+      const owner = createOwner();
+      const again = await openWorld(t, { folder, clock, owner });
+      assert.equal(await again.compute.work.state(spec.id), 'finished');
+      await clock.advance(5_000);
+      assert.ok(!owner.typesOf(spec.id).includes('lost'));
+      await again.close();
+      assert.ok(nth < 20);
+    }
   });
 });

@@ -23,7 +23,11 @@ const leaf = await issueLeaf(authority, names, addresses, new Date());
 export async function openInstallation(
   t: Pick<TestContext, 'after'>,
   contentOf: (work: WorkSpec, port: number) => Pick<WorkDocument['document'], 'job' | 'score'>,
-  further: { readonly surfaces?: readonly Surface[]; readonly routes?: readonly Route[] } = {},
+  further: {
+    readonly surfaces?: readonly Surface[];
+    readonly routes?: readonly Route[];
+    readonly agentCommand?: readonly [string, ...string[]];
+  } = {},
 ) {
   const folder = await openFolder(t as TestContext);
   const database = await openControl(folder);
@@ -42,7 +46,7 @@ export async function openInstallation(
     database,
     clock: systemClock,
     owners: { job: owner.owner, score: owner.owner },
-    agentCommand: [process.execPath, agentMain],
+    agentCommand: further.agentCommand ?? [process.execPath, agentMain],
   });
   await built.compute.start?.();
   const { authorizer, audit } = built;

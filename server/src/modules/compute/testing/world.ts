@@ -14,6 +14,7 @@ import type { Clock } from '#kernel/clock/clock';
 import { createTestClock, type TestClock } from '#kernel/clock/test-clock';
 import { randomUuid } from '#kernel/crypto/random';
 import { type Database, openDatabase } from '#kernel/database/database';
+import { type Faults, noFaults } from '#kernel/files/faults';
 import { silentLog } from '#kernel/log/log';
 import { createTasks, taskMigrations } from '#kernel/tasks/tasks';
 import { testActor, testAudit, testAuthority, testGrant } from '#kernel/testing/authority';
@@ -97,8 +98,9 @@ export async function openFolder(t: TestContext): Promise<string> {
   return folder;
 }
 
-export const openControl = (folder: string): Promise<Database> =>
+export const openControl = (folder: string, faults: Faults = noFaults): Promise<Database> =>
   openDatabase({
+    faults,
     path: join(folder, 'control.db'),
     key: new Uint8Array(32).fill(7),
     migrations: [taskMigrations, identityMigrations, accessMigrations, resourceTables, computeTables],
@@ -246,13 +248,14 @@ export async function openWorld(
     readonly maxNodes?: number;
     readonly folder?: string;
     readonly clock?: TestClock;
+    readonly faults?: Faults;
     /** Makes clusters and an agent known. */
     readonly agent?: boolean;
   } = {},
 ) {
   const folder = options.folder ?? (await openFolder(t));
   const clock = options.clock ?? createTestClock();
-  const database = await openControl(folder);
+  const database = await openControl(folder, options.faults);
   const owner = options.owner ?? createOwner();
   const built = await build({
     database,
