@@ -37,8 +37,12 @@ export function createSocketClient(options: {
   readonly idleMs: number;
 }): SocketClient {
   const agent = new Agent({ keepAlive: true, maxSockets: options.connectionsMax, maxFreeSockets: 64 });
+  const watched = new WeakSet<object>();
   agent.on('free', (socket) => {
-    socket.setTimeout(options.idleMs, () => socket.destroy());
+    // One listener for a connection's whole life, however often it is free.
+    if (!watched.has(socket)) socket.on('timeout', () => socket.destroy());
+    watched.add(socket);
+    socket.setTimeout(options.idleMs);
   });
 
   return {

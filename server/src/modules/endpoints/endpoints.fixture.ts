@@ -1,0 +1,452 @@
+// For the tests of this module: the whole of it over the real resource manager, storage, assets, monitoring and workspace
+// database, behind the real door. Written by hand are what other processes are: the agent (a real HTTP server on a Unix
+// socket), the queue of work, and a registry in memory. Only tests import it.
+
+import { chmod } from 'node:fs/promises';
+import { createServer, type IncomingMessage, request, type ServerResponse } from 'node:http';
+import { join } from 'node:path';
+import type { Readable } from 'node:stream';
+import type { TestContext } from 'node:test';
+import { gatewayHeaders } from '@strongroom/contract/agent';
+import { Type } from '@strongroom/contract/schema';
+import tar from 'tar-stream';
+import { createAssets } from '#assets';
+import type { Work, WorkEvent, WorkOwner, WorkSpec } from '#compute';
+import { sha256Hex } from '#kernel/crypto/digest';
+import { randomUuid } from '#kernel/crypto/random';
+import { type Database, type MigrationSet, openDatabase } from '#kernel/database/database';
+import { Failure } from '#kernel/errors/failure';
+import { silentLog } from '#kernel/log/log';
+import { createTasks, taskMigrations } from '#kernel/tasks/tasks';
+import { type Rule, testActor, testAudit, testAuthority, testGrant } from '#kernel/testing/authority';
+import { openTestDoor } from '#kernel/testing/door';
+import { createMonitoring } from '#monitoring';
+import { createResources, resourceTables } from '#resources';
+import { containerScope } from '#storage';
+import type { Workspace, Workspaces } from '#workspaces';
+import { workspaceType } from '#workspaces';
+import { setUp as setUpStorage } from '../storage/testing.ts';
+import { createEndpoints } from './index.ts';
+import type { ImageRegistry } from './ports.ts';
+
+const subscriptionId = '0b1f6471-1bf0-4dda-aec3-cb9272f09590';
+export const groupId = `/subscriptions/${subscriptionId}/resourceGroups/rg`;
+export const workspaceId = `${groupId}/providers/Microsoft.MachineLearningServices/workspaces/ws`;
+export const registryId = `${groupId}/providers/Microsoft.ContainerRegistry/registries/crws`;
+export const endpointId = `${workspaceId}/onlineEndpoints/credit`;
+const version = 'api-version=2024-10-01';
+
+export const scoreScript = 'def init(): pass\ndef run(data): return data\n';
+
+/** A registry as its description says, in memory: content by digest, nothing that was not pushed. */
+export function createMemoryRegistry() {
+  const blobs = new Map<string, Buffer>();
+  const manifests = new Map<string, { mediaType: string; bytes: Buffer }>();
+  const key = (repository: string, digest: string) => `${repository}@${digest}`;
+  const collect = async (source: Readable | Uint8Array) => {
+    if (source instanceof Uint8Array) return Buffer.from(source);
+    const chunks: Buffer[] = [];
+    for await (const chunk of source) chunks.push(chunk as Buffer);
+    return Buffer.concat(chunks);
+  };
+  const registry: ImageRegistry = {
+    async pushBlob(_grant, _id, repository, source) {
+      const bytes = await collect(source);
+      const digest = `sha256:${sha256Hex(bytes)}`;
+      blobs.set(key(repository, digest), bytes);
+      return { digest, size: bytes.length };
+    },
+    hasBlob: async (_grant, _id, repository, digest) => blobs.has(key(repository, digest)),
+    async openBlob(_grant, _id, repository, digest) {
+      const bytes = blobs.get(key(repository, digest));
+      if (bytes === undefined) throw new Failure({ kind: 'notFound', code: 'BLOB_UNKNOWN', message: 'no blob' });
+      const { Readable } = await import('node:stream');
+      return { size: bytes.length, stream: Readable.from([bytes]) };
+    },
+    async putManifest(_grant, _id, repository, reference, mediaType, bytes) {
+      const digest = `sha256:${sha256Hex(bytes)}`;
+      for (const name of [reference, digest])
+        manifests.set(key(repository, name), { mediaType, bytes: Buffer.from(bytes) });
+      return { digest };
+    },
+    async getManifest(_grant, _id, repository, reference) {
+      const found = manifests.get(key(repository, reference));
+      if (found === undefined)
+        throw new Failure({ kind: 'notFound', code: 'MANIFEST_UNKNOWN', message: 'no manifest' });
+      return { ...found, digest: `sha256:${sha256Hex(found.bytes)}` };
+    },
+    pullToken: async () => 'pull-token',
+  };
+  return { registry, blobs, manifests };
+}
+
+/** What stands for a scoring process: answers the request that the agent would have led to it. */
+export type Model = (request: IncomingMessage, body: Buffer, response: ServerResponse) => void;
+export const answering =
+  (status: number, body: unknown, headers: Readonly<Record<string, string>> = {}): Model =>
+  (_request, _body, response) => {
+    const text = JSON.stringify(body);
+    response.writeHead(status, {
+      'content-type': 'application/json',
+      'content-length': Buffer.byteLength(text),
+      ...headers,
+    });
+    response.end(text);
+  };
+
+const agentKey = 'k'.repeat(43);
+
+async function openAgent(t: TestContext, folder: string) {
+  const socketPath = join(folder, 'agent.sock');
+  const agent = { model: answering(200, { answer: 42 }) as Model, seen: [] as IncomingMessage[] };
+  const server = createServer((incoming, response) => {
+    const chunks: Buffer[] = [];
+    agent.seen.push(incoming);
+    incoming.on('data', (chunk: Buffer) => chunks.push(chunk));
+    incoming.on('end', () => {
+      if (incoming.headers[gatewayHeaders.key] !== agentKey) return void response.writeHead(403).end();
+      agent.model(incoming, Buffer.concat(chunks), response);
+    });
+  });
+  await new Promise<void>((resolve) => server.listen(socketPath, resolve));
+  await chmod(socketPath, 0o600);
+  t.after(() => {
+    server.closeAllConnections();
+    server.close();
+  });
+  return { agent, socketPath };
+}
+
+/** The queue of work without anybody who takes it: a test plays the agent. */
+function createFakeWork(socketPath: () => string) {
+  const items = new Map<string, { spec: WorkSpec; cancelled: boolean; ready: boolean }>();
+  const held: { owner: WorkOwner | undefined } = { owner: undefined };
+  const watchers: (() => void)[] = [];
+  const changed = () => {
+    for (const watcher of watchers.splice(0)) watcher();
+  };
+  const fake = {
+    /** What becomes of work at once when it is submitted; by default it gets ready. */
+    onSubmit: (async (spec) => fake.tell(spec.id, { type: 'ready' })) as (spec: WorkSpec) => Promise<void>,
+    items,
+    async tell(id: string, event: WorkEvent): Promise<void> {
+      const item = items.get(id);
+      if (item === undefined || held.owner === undefined) throw new Error('no such work');
+      if (event.type === 'ready') item.ready = true;
+      if (event.type === 'finished' || event.type === 'lost') items.delete(id);
+      await held.owner.onEvent(item.spec, event);
+      changed();
+    },
+    documentOf: async (id: string) => {
+      const item = items.get(id);
+      if (item === undefined || held.owner === undefined) throw new Error('no such work');
+      return held.owner.documentOf(item.spec, 1);
+    },
+    /** Resolves once `holds`, looked at after every change. */
+    async until(holds: () => boolean): Promise<void> {
+      while (!holds()) await new Promise<void>((resolve) => watchers.push(resolve));
+    },
+    running: () => [...items.values()].filter(({ cancelled }) => !cancelled).map(({ spec }) => spec),
+  };
+  const work: Work = {
+    owner: (_kind, owner) => {
+      held.owner = owner;
+    },
+    async submit(_grant, spec) {
+      items.set(spec.id, { spec, cancelled: false, ready: false });
+      changed();
+      await fake.onSubmit(spec);
+    },
+    async cancel(_grant, id) {
+      const item = items.get(id);
+      if (item !== undefined) item.cancelled = true;
+      items.delete(id);
+      changed();
+    },
+    state: async (id) => (items.has(id) ? 'running' : undefined),
+    address: (id) => (items.get(id)?.ready ? { socketPath: socketPath(), workId: id, key: agentKey } : undefined),
+  };
+  return { work, fake };
+}
+
+export type World = Awaited<ReturnType<typeof setUp>>;
+
+/** @param options.allows what callers of the management API may do; everything when absent */
+export async function setUp(t: TestContext, options: { readonly allows?: Rule; readonly hbi?: boolean } = {}) {
+  const storage = await setUpStorage(t);
+  const account = await storage.addAccount('wsstore');
+  const workspace: Workspace = {
+    id: workspaceId,
+    uniqueId: '44444444-4444-4444-8444-444444444444',
+    name: 'ws',
+    location: 'local',
+    identity: { objectId: '55555555-5555-4555-8555-555555555555', name: 'ws' },
+    storageAccount: account.id,
+    keyVault: '',
+    containerRegistry: registryId,
+    applicationInsights: '',
+    hbi: options.hbi ?? false,
+  };
+  const container = { account: account.id, container: `azureml-blobstore-${workspace.uniqueId}` };
+  await storage.blobs.ensureContainer(testGrant({ scope: containerScope(container) }), account.id, container.container);
+  await storage.dataKeys.ensure(workspace.uniqueId, 'workspace', { kind: 'root' });
+  const tables: MigrationSet[] = [resourceTables];
+  const held: { home: Promise<Database> | undefined; refusal: Failure | undefined } = {
+    home: undefined,
+    refusal: undefined,
+  };
+  const home = () => {
+    if (held.refusal) throw held.refusal;
+    held.home ??= openDatabase({
+      path: join(storage.folder, 'ws.db'),
+      key: new Uint8Array(32).fill(5),
+      migrations: tables,
+    });
+    return held.home;
+  };
+  const control = await openDatabase({
+    path: join(storage.folder, 'arm.db'),
+    key: new Uint8Array(32).fill(6),
+    migrations: [taskMigrations, resourceTables],
+  });
+  const { authorizer, grants } = testAuthority((action, scope, actor) => {
+    // A bounded actor is decided by its bounds alone, as access does.
+    if (actor.bounds) return actor.bounds.actions.includes(action) && scope === actor.bounds.workspaceId;
+    return options.allows?.(action, scope, actor) ?? true;
+  });
+  const workspaces: Workspaces = {
+    async get() {
+      if (held.refusal) throw held.refusal;
+      return workspace;
+    },
+    database: async () => home(),
+    container: () => container,
+    asIdentity: (of, action, scope, reason) => grants.as(of.identity, action, scope, reason),
+    registerTables: (set) => void tables.push(set),
+  };
+  const { agent, socketPath } = await openAgent(t, storage.folder);
+  const memory = createMemoryRegistry();
+  const closing: (() => Promise<unknown>)[] = [];
+  t.after(async () => {
+    for (const close of closing.reverse()) await close();
+    await (await held.home?.catch(() => undefined))?.close();
+    await control.close();
+  });
+
+  /** A server over the same databases, as often as a test wants one to have died. */
+  async function start() {
+    const late: { tasks: ReturnType<typeof createTasks> | undefined } = { tasks: undefined };
+    const schemes = [
+      {
+        name: 'test',
+        authenticate: () => testActor,
+      },
+    ];
+    const resources = createResources({
+      database: control,
+      clock: storage.clock,
+      tasks: {
+        enqueue: (tx, task) => {
+          if (late.tasks === undefined) throw new Error('tasks are not made yet');
+          return late.tasks.enqueue(tx, task);
+        },
+      },
+      grants,
+      identities: { create: async () => ({ objectId: 'id', tenantId: 'tenant' }), remove: async () => {} },
+      homeOf: async (id) => (id.toLowerCase() === workspaceId.toLowerCase() ? home() : undefined),
+      subscription: { id: subscriptionId, displayName: 'Test', tenantId: testActor.tenantId, location: 'local' },
+      domain: 'localhost:8443',
+      schemes,
+    });
+    const { work, fake } = createFakeWork(() => socketPath);
+    const monitoring = createMonitoring({ schemes, subscriptionId, version: '1', log: silentLog });
+    const assets = createAssets({
+      resources: resources.resources,
+      workspaces,
+      blobs: storage.blobs,
+      clock: storage.clock,
+    });
+    const endpoints = createEndpoints({
+      resources: resources.resources,
+      workspaces,
+      assets: assets.assets,
+      registry: memory.registry,
+      work,
+      dataKeys: storage.dataKeys,
+      grants,
+      scoring: monitoring.scoring,
+      tenantId: testActor.tenantId,
+      clock: storage.clock,
+      log: silentLog,
+      port: 8443,
+      origin: 'https://localhost:8443',
+    });
+    const plain = {
+      title: 'workspace',
+      namePattern: /^\w+$/,
+      nameRule: 'letters',
+      properties: Type.Object({}),
+      location: 'none',
+    } as const;
+    const routes = [
+      ...(resources.routes ?? []),
+      ...resources.routesFor([{ ...plain, type: workspaceType }, ...assets.kinds, ...endpoints.kinds]),
+      ...(endpoints.routes ?? []),
+    ];
+    const audit = testAudit();
+    const tasks = createTasks({
+      database: control,
+      clock: storage.clock,
+      log: silentLog,
+      handlers: resources.tasks ?? {},
+    });
+    late.tasks = tasks;
+    await resources.start?.();
+    const surfaces = [...(endpoints.surfaces ?? []), ...(resources.surfaces ?? [])];
+    const door = await openTestDoor({ surfaces, routes, ports: { authorizer, audit } });
+    const stop = async () => {
+      await door.close();
+      await endpoints.stop?.();
+      await monitoring.scoring.flush();
+      await resources.stop?.();
+    };
+    closing.push(async () => stop());
+    const arm = async (method: string, id: string, body?: unknown) => {
+      const reply = await send(door.url, method, `${id}${id.includes('?') ? '&' : '?'}${version}`, {
+        headers: { 'content-type': 'application/json' },
+        ...(body === undefined ? {} : { body: JSON.stringify(body) }),
+      });
+      return { ...reply, json: reply.text === '' ? undefined : JSON.parse(reply.text) };
+    };
+    return {
+      resources: resources.resources,
+      endpoints,
+      assets: assets.assets,
+      monitoring,
+      fake,
+      work,
+      audit,
+      url: door.url,
+      arm,
+      tasks,
+      start: () => endpoints.start?.(),
+      /** A PUT of something long-running, and its end. */
+      async make(id: string, body: unknown) {
+        const put = await arm('PUT', id, body);
+        if (put.status >= 300) return { put, got: put };
+        await tasks.drain();
+        return { put, got: await arm('GET', id) };
+      },
+      score: (body: string | Buffer | undefined, asked: Asked = {}, tail = '/score') =>
+        send(
+          door.url,
+          asked.method ?? 'POST',
+          `/endpoints/${workspace.uniqueId}/${asked.endpoint ?? 'credit'}${tail}`,
+          {
+            ...(body === undefined ? {} : { body }),
+            headers: { 'content-type': 'application/json', ...asked.headers },
+          },
+        ),
+    };
+  }
+
+  const first = await start();
+  await first.arm('PUT', groupId, { location: 'local' });
+  await first.arm('PUT', workspaceId, {});
+
+  /** Takes a folder as a snapshot and registers it. */
+  async function register(kind: 'codes' | 'models', name: string, files: Readonly<Record<string, string>>) {
+    const pack = tar.pack();
+    for (const [path, content] of Object.entries(files)) pack.entry({ name: path }, content);
+    pack.finalize();
+    const grant = testGrant({ scope: workspaceId });
+    const snapshot = await first.assets.snapshots.take(grant, workspaceId, pack as unknown as Readable, {
+      allowCredentials: false,
+    });
+    const id = `${workspaceId}/${kind}/${name}/versions/1`;
+    const property = kind === 'codes' ? 'codeUri' : 'modelUri';
+    const put = await first.arm('PUT', id, { properties: { [property]: snapshot.uri } });
+    if (put.status >= 300) throw new Error(`register: ${put.text}`);
+    return id;
+  }
+
+  return { ...first, storage, workspace, memory, agent, socketPath, register, restart: start, held, home, grants };
+}
+
+/** A deployment's body over the code and model that `furnish` registers. */
+export const deploymentBody = (more: Readonly<Record<string, unknown>> = {}, capacity = 1) => ({
+  location: 'local',
+  sku: { name: 'Default', capacity },
+  properties: {
+    endpointComputeType: 'Managed',
+    model: 'azureml:credit:1',
+    codeConfiguration: { codeId: `${workspaceId}/codes/score/versions/1`, scoringScript: 'score.py' },
+    ...more,
+  },
+});
+
+/** An endpoint with a deployment that gets all the traffic; answers its keys. */
+export async function furnish(world: World, more: Readonly<Record<string, unknown>> = {}, capacity = 1) {
+  await world.register('codes', 'score', { 'score.py': scoreScript, 'lib/helper.py': 'x = 1\n' });
+  await world.register('models', 'credit', { 'model.json': '{"weights":[1,2]}' });
+  await world.make(endpointId, { location: 'local', properties: { authMode: 'Key' } });
+  const made = await world.make(`${endpointId}/deployments/blue`, deploymentBody(more, capacity));
+  if (made.got.json.properties.provisioningState !== 'Succeeded') throw new Error(`no deployment: ${made.got.text}`);
+  const patched = await world.arm('PATCH', endpointId, { properties: { traffic: { blue: 100 } } });
+  if (patched.status !== 200) throw new Error(`no traffic: ${patched.text}`);
+  const { primaryKey, secondaryKey } = (await world.arm('POST', `${endpointId}/listKeys`)).json;
+  return {
+    primary: String(primaryKey),
+    secondary: String(secondaryKey),
+    bearer: { authorization: `Bearer ${primaryKey}` },
+  };
+}
+
+export type Asked = {
+  readonly method?: string;
+  readonly endpoint?: string;
+  readonly headers?: Readonly<Record<string, string>>;
+};
+export type Reply = { readonly status: number; readonly headers: IncomingMessage['headers']; readonly text: string };
+
+export function send(
+  url: string,
+  method: string,
+  path: string,
+  asked: { readonly headers?: Readonly<Record<string, string>>; readonly body?: string | Buffer },
+): Promise<Reply> {
+  const { hostname, port } = new URL(url);
+  return new Promise((resolve, reject) => {
+    const body = asked.body === undefined ? undefined : Buffer.from(asked.body);
+    const sent = request(
+      {
+        host: hostname,
+        port,
+        method,
+        path,
+        headers: {
+          ...(body === undefined || asked.headers?.['transfer-encoding'] !== undefined
+            ? {}
+            : { 'content-length': String(body.length) }),
+          ...asked.headers,
+        },
+      },
+      (answer) => {
+        const chunks: Buffer[] = [];
+        answer.on('data', (chunk: Buffer) => chunks.push(chunk));
+        answer.on('error', reject);
+        answer.on('end', () =>
+          resolve({
+            status: answer.statusCode ?? 0,
+            headers: answer.headers,
+            text: Buffer.concat(chunks).toString('utf8'),
+          }),
+        );
+      },
+    );
+    sent.on('error', reject);
+    sent.end(body);
+  });
+}
+
+export const uuid = randomUuid;
