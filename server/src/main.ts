@@ -161,6 +161,7 @@ export async function startServer(options: {
     renewal.unref();
     closing.push(() => clearInterval(renewal));
     await composed.listening();
+    closing.push(() => composed.leaving());
     composed.setReady(true);
     closing.push(() => composed.setReady(false));
     return { url, caFile, composed, stop: closeAll };
