@@ -1,0 +1,127 @@
+// For tests: a server that can be killed. It runs as a process of its own on a folder and a port that outlive it, so that
+// the next one finds what the last one left.
+
+import { type ChildProcess, spawn } from 'node:child_process';
+import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { setTimeout as pause } from 'node:timers/promises';
+import { fileURLToPath } from 'node:url';
+import { freePort } from '#kernel/http/server';
+import { type FirstStart, type World, worldOf } from './server.fixture.ts';
+
+export type Ended = { readonly code: number | null; readonly signal: string | null; readonly output: string };
+
+/** A server process that is ready. */
+export type Child = World & {
+  readonly pid: number;
+  /** kill -9: nothing of it runs on. */
+  kill(): Promise<void>;
+  /** SIGTERM, and how it ended. */
+  terminate(): Promise<Ended & { readonly milliseconds: number }>;
+};
+
+/** What servers come and go on. */
+export type Place = {
+  readonly folder: string;
+  readonly dataDir: string;
+  /** Temporary folder of the server and of what it starts. */
+  readonly temporary: string;
+  start(): Promise<Child>;
+  /** A start that does not become ready. */
+  fails(): Promise<Ended>;
+  remove(): Promise<void>;
+};
+
+const script = fileURLToPath(new URL('server.child.ts', import.meta.url));
+const readyMs = 60_000;
+
+export async function openPlace(options: { readonly embedded?: boolean } = {}): Promise<Place> {
+  const folder = await mkdtemp(join(tmpdir(), 'strongroom-place-'));
+  const dataDir = join(folder, 'data');
+  const temporary = join(folder, 'tmp');
+  const configFile = join(folder, 'config.yml');
+  const bootstrapFile = join(folder, 'first-start.json');
+  await mkdir(temporary, { mode: 0o700 });
+  const config = {
+    dataDir,
+    http: { port: await freePort('127.0.0.1') },
+    log: { level: 'debug' },
+    agent: { embedded: options.embedded ?? false, maxNodes: 2 },
+  };
+  await writeFile(configFile, JSON.stringify(config));
+  const running = new Set<ChildProcess>();
+
+  function launch(): { readonly child: ChildProcess; readonly ended: Promise<Ended>; readonly ready: Promise<void> } {
+    const child = spawn(
+      process.execPath,
+      ['--disable-warning=ExperimentalWarning', script, configFile, bootstrapFile],
+      {
+        env: { PATH: process.env['PATH'], TMPDIR: temporary },
+        stdio: ['ignore', 'pipe', 'pipe'],
+      },
+    );
+    running.add(child);
+    let output = '';
+    const becameReady = Promise.withResolvers<void>();
+    for (const stream of [child.stdout, child.stderr])
+      stream?.setEncoding('utf8').on('data', (text: string) => {
+        output = (output + text).slice(-100_000);
+        if (output.includes(' is ready at ')) becameReady.resolve();
+      });
+    const ended = new Promise<Ended>((resolve) =>
+      child.once('close', (code, signal) => {
+        running.delete(child);
+        resolve({ code, signal, output });
+      }),
+    );
+    return { child, ended, ready: becameReady.promise };
+  }
+
+  return {
+    folder,
+    dataDir,
+    temporary,
+    async start() {
+      const { child, ended, ready } = launch();
+      const slow = new AbortController();
+      const outcome = await Promise.race([
+        ready.then(() => 'ready' as const),
+        ended,
+        pause(readyMs, 'slow' as const, { signal: slow.signal, ref: false }),
+      ]);
+      slow.abort();
+      if (outcome !== 'ready') throw new Error(`the server did not become ready: ${JSON.stringify(outcome)}`);
+      const world = await worldOf(JSON.parse(await readFile(bootstrapFile, 'utf8')) as FirstStart);
+      return {
+        ...world,
+        pid: child.pid ?? 0,
+        async kill() {
+          child.kill('SIGKILL');
+          await ended;
+          world.close();
+        },
+        async terminate() {
+          const begun = performance.now();
+          child.kill('SIGTERM');
+          const how = await ended;
+          world.close();
+          return { ...how, milliseconds: performance.now() - begun };
+        },
+      };
+    },
+    async fails() {
+      const { child, ended, ready } = launch();
+      const outcome = await Promise.race([ended, ready.then(() => 'ready' as const)]);
+      if (outcome === 'ready') {
+        child.kill('SIGKILL');
+        throw new Error('the server started');
+      }
+      return outcome;
+    },
+    async remove() {
+      for (const child of running) child.kill('SIGKILL');
+      await rm(folder, { recursive: true, force: true, maxRetries: 5 });
+    },
+  };
+}
