@@ -8,13 +8,12 @@ import type { Grant } from '#kernel/authority/grant';
 import type { Clock } from '#kernel/clock/clock';
 import { createSha256 } from '#kernel/crypto/digest';
 import { randomUuid } from '#kernel/crypto/random';
-import { SEGMENT_BYTES } from '#kernel/crypto/stream-aead';
 import type { Accounts } from './accounts.ts';
 import type { BlobInfo, ContentHeaders, Part, StoredBlob } from './blobs.store.ts';
 import * as store from './blobs.store.ts';
 import { type Conditions, requireWritable } from './conditions.ts';
 import { newEtag, requireContainer } from './containers.service.ts';
-import { damaged, failure } from './errors.ts';
+import { failure } from './errors.ts';
 import {
   type Metadata,
   requireBlobName,
@@ -25,6 +24,7 @@ import {
 } from './names.ts';
 import type { OpenedAccount, OpenedAccounts } from './opened-accounts.ts';
 import { type BlobRef, type ContainerRef, requireScope } from './scopes.ts';
+import { streamParts } from './streaming.ts';
 import { removeBlobs } from './upkeep.ts';
 
 /** The largest blob, in bytes: 100 GiB. */
@@ -165,27 +165,7 @@ export function createBlobs(deps: {
 
   async function openRange(account: OpenedAccount, ref: BlobRef, range: ByteRange | undefined) {
     const { blob, bounds, parts, release } = await take(account, ref, range);
-    const letGo = account.hold();
-    const done = () => {
-      release();
-      letGo();
-    };
-    try {
-      const wanted = bounds ? bounds.end - bounds.start + 1 : 0;
-      const bytes = bounds ? account.sealed.read(ref, parts, bounds) : nothing();
-      // The first segment is opened before anything is promised: what does not open is an error and not a broken answer.
-      const first = await bytes.next();
-      const stream = Readable.from(counted(first, bytes, wanted), {
-        objectMode: false,
-        highWaterMark: SEGMENT_BYTES,
-        signal: account.signal,
-      });
-      stream.once('close', done);
-      return { info: blob.info, stream };
-    } catch (thrown) {
-      done();
-      throw thrown;
-    }
+    return { info: blob.info, stream: await streamParts(account, ref, parts, bounds, release) };
   }
 
   async function change(
@@ -344,26 +324,6 @@ export function boundsOf(range: ByteRange | undefined, size: number): { start: n
   if (!Number.isSafeInteger(start) || start < 0 || start >= size || end < start)
     throw failure('InvalidRange', { headers: { 'content-range': `bytes */${size}` } });
   return { start, end };
-}
-
-async function* nothing(): AsyncGenerator<Uint8Array> {}
-
-/** Passes bytes on, and fails rather than end before all that was promised. */
-async function* counted(
-  first: IteratorResult<Uint8Array>,
-  rest: AsyncGenerator<Uint8Array>,
-  wanted: number,
-): AsyncGenerator<Uint8Array> {
-  let seen = 0;
-  try {
-    for (let next = first; !next.done; next = await rest.next()) {
-      seen += next.value.length;
-      yield next.value;
-    }
-  } finally {
-    await rest.return(undefined);
-  }
-  if (seen !== wanted) throw damaged();
 }
 
 /**

@@ -30,6 +30,7 @@ export type { BlobInfo, Part } from './blobs.store.ts';
 export { type BlobRef, blobScope, type ContainerRef, containerScope } from './scopes.ts';
 export type { SealedFiles, Written } from './sealed-files.ts';
 export { createSealedStores, type SealedStore, type SealedStores } from './sealed-stores.ts';
+export { streamParts } from './streaming.ts';
 export { storageAudience } from './surface.ts';
 
 export type BlobPutOptions = Omit<PutOptions, 'conditions'> & {

@@ -1,0 +1,175 @@
+// The door of registry: container registries, and images that are always sealed by us before they reach the disk. Other
+// modules hold `registry` and act with a grant; the world comes through the `oci` surface with a token.
+
+import { join } from 'node:path';
+import type { Readable } from 'node:stream';
+import type { Grant, Grants } from '#kernel/authority/grant';
+import type { Clock } from '#kernel/clock/clock';
+import { Failure } from '#kernel/errors/failure';
+import type { Faults } from '#kernel/files/faults';
+import type { Files } from '#kernel/files/files';
+import type { Scheme } from '#kernel/http/surface';
+import type { Module } from '#kernel/module';
+import type { DataKeys } from '#kernel/sealing/data-keys';
+import type { ResourceKind, Resources } from '#resources';
+import { createSealedStores } from '#storage';
+import { createContent, type Opened, type Range, type Stored } from './content.service.ts';
+import { referenced } from './images.store.ts';
+import { createManifests } from './manifests.service.ts';
+import { imageMigrations } from './migrations/images.ts';
+import { createProtection, type Protect } from './protection.ts';
+import { createRegistries } from './registries.ts';
+import { createRegistryKind, keyPurposes, registryType, stateOf } from './registry.kind.ts';
+import { requireScope } from './scopes.ts';
+import { createRegistryTokens, type Principals, pullTokenSecondsMax, type Tokens } from './tokens.ts';
+
+export type { Range, Stored } from './content.service.ts';
+export { mediaTypes } from './manifest.ts';
+export type { Protect } from './protection.ts';
+export { registryType } from './registry.kind.ts';
+export { repositoryScope } from './scopes.ts';
+
+/**
+ * Images in process. `registryId` is the resource id of a registry, `repository` the name below it (`team/image`), which the
+ * world calls `{registry name in lower case}/{repository}`. Digests are `sha256:` and 64 hexadecimal digits. Every function
+ * refuses (403) what the grant's scope does not cover: the registry, or `repositoryScope` of the repository.
+ */
+export type Registry = {
+  /** Seals a layer or a config. A source is read to its end or destroyed. Throws `invalid` DIGEST_INVALID. */
+  pushBlob(
+    grant: Grant,
+    registryId: string,
+    repository: string,
+    source: Readable | Uint8Array,
+    expectedDigest?: string,
+  ): Promise<Stored>;
+  hasBlob(grant: Grant, registryId: string, repository: string, digest: string): Promise<boolean>;
+  /** The caller reads the stream to its end, or destroys it. `size` is that of the whole blob. Throws `notFound` BLOB_UNKNOWN. */
+  openBlob(
+    grant: Grant,
+    registryId: string,
+    repository: string,
+    digest: string,
+    range?: Range,
+  ): Promise<Stored & { readonly stream: Readable }>;
+  /** What it names must have been pushed. `reference` is a tag or the digest of the bytes. */
+  putManifest(
+    grant: Grant,
+    registryId: string,
+    repository: string,
+    reference: string,
+    mediaType: string,
+    bytes: Uint8Array,
+  ): Promise<{ readonly digest: string }>;
+  /** Throws `notFound` MANIFEST_UNKNOWN. */
+  getManifest(
+    grant: Grant,
+    registryId: string,
+    repository: string,
+    reference: string,
+  ): Promise<{ readonly digest: string; readonly mediaType: string; readonly bytes: Uint8Array }>;
+  /** At most 1000, in order, behind `after`. Throws `notFound` NAME_UNKNOWN. */
+  listTags(grant: Grant, registryId: string, repository: string, after?: string): Promise<readonly string[]>;
+  /** By digest, the manifest with its tags; by tag, the tag alone. Throws `notFound` MANIFEST_UNKNOWN. */
+  removeManifest(grant: Grant, registryId: string, repository: string, reference: string): Promise<void>;
+  /** A bearer token that pulls this repository and does nothing else. The manifest must exist. At most a day. */
+  pullToken(
+    grant: Grant,
+    pull: {
+      readonly registryId: string;
+      readonly repository: string;
+      readonly digest: string;
+      readonly ttlSeconds: number;
+    },
+  ): Promise<string>;
+};
+
+export type RegistryModule = Module & {
+  readonly registry: Registry;
+  readonly kinds: readonly ResourceKind[];
+  /** Puts a registry under a customer's key as the given identity, or back under the root key. */
+  readonly protect: Protect;
+};
+
+const registriesMax = 50_000;
+const tagsAtOnce = 1000;
+
+export function createRegistry(deps: {
+  readonly dataDir: string;
+  readonly files: Files;
+  readonly dataKeys: DataKeys;
+  readonly resources: Resources;
+  readonly grants: Grants;
+  readonly clock: Clock;
+  /** `localhost:8443`: the login server; repositories are below `{domain}/{registry name in lower case}/`. */
+  readonly domain: string;
+  /** How callers prove who they are besides registry tokens: access tokens, tokens of runs. */
+  readonly schemes: readonly Scheme[];
+  readonly tokens: Tokens;
+  /** The directory: what a registry token stands for, and client secrets. */
+  readonly principals: Principals;
+  readonly tenantId: string;
+  /** For tests. */
+  readonly faults?: Faults;
+  readonly openMax?: number;
+}): RegistryModule {
+  const { dataDir, resources, grants } = deps;
+  const folder = join(dataDir, 'registry');
+  const registries = createRegistries();
+  const stores = createSealedStores({
+    ...deps,
+    folder,
+    purposes: keyPurposes,
+    migrations: [imageMigrations],
+    repair: (index, sealed) => sealed.sweep((files) => referenced(index.read, files)),
+    title: 'registry',
+  });
+  const content = createContent({ registries, stores });
+  const manifests = createManifests({ content, clock: deps.clock });
+  const tokens = createRegistryTokens({ ...deps, registries });
+
+  const registry: Registry = {
+    pushBlob: (grant, registryId, repository, source, expectedDigest) =>
+      content.push(grant, { registry: registryId, repository }, source, expectedDigest),
+    hasBlob: async (grant, registryId, repository, digest) =>
+      (await content.find(grant, { registry: registryId, repository }, digest)) !== undefined,
+    openBlob: (grant, registryId, repository, digest, range): Promise<Opened> =>
+      content.open(grant, { registry: registryId, repository }, digest, range),
+    putManifest: (grant, registryId, repository, reference, mediaType, bytes) =>
+      manifests.put(grant, { registry: registryId, repository }, reference, mediaType, bytes),
+    getManifest: (grant, registryId, repository, reference) =>
+      manifests.get(grant, { registry: registryId, repository }, reference),
+    listTags: async (grant, registryId, repository, after = '') =>
+      (await manifests.listTags(grant, { registry: registryId, repository }, { after, limit: tagsAtOnce })).items,
+    removeManifest: (grant, registryId, repository, reference) =>
+      manifests.remove(grant, { registry: registryId, repository }, reference),
+    async pullToken(grant, { registryId, repository, digest, ttlSeconds }) {
+      if (!(ttlSeconds > 0 && ttlSeconds <= pullTokenSecondsMax))
+        throw new Failure({
+          kind: 'invalid',
+          code: 'InvalidLifetime',
+          message: `A token to pull an image lives 1 to ${pullTokenSecondsMax} seconds.`,
+        });
+      const ref = { registry: registryId, repository };
+      requireScope(grant, ref);
+      await manifests.get(grant, ref, digest);
+      return await tokens.issuePull(grant.actor, registries.byId(registryId), repository, digest, ttlSeconds);
+    },
+  };
+
+  return {
+    name: 'registry',
+    kinds: [createRegistryKind({ ...deps, folder, registries, stores })],
+    registry,
+    protect: createProtection({ ...deps, registries }),
+    async start() {
+      const grant = grants.system('learn which registries there are');
+      const query = { type: registryType, under: '/', limit: registriesMax };
+      for (const resource of await resources.list(grant, query)) {
+        const { id, name, uniqueId } = resource;
+        if (stateOf(resource).creationDate !== undefined) registries.add({ id, name, uniqueId });
+      }
+    },
+    stop: () => stores.closeAll(),
+  };
+}
