@@ -9,11 +9,11 @@ import {
   getLogsRequest,
   onlineDeployment,
 } from '@strongroom/contract/endpoints';
-import { endpointsActions } from '@strongroom/contract/endpoints.actions';
+import { registryActions } from '@strongroom/contract/registry.actions';
 import type { Assets, Snapshot } from '#assets';
-import type { Grant, Grants } from '#kernel/authority/grant';
+import type { Action, Grant, Grants } from '#kernel/authority/grant';
 import { accessed, activity, json } from '#kernel/http/route';
-import { parentId, parseResourceId } from '#kernel/ids/ids';
+import { parentId } from '#kernel/ids/ids';
 import type { Draft, Properties, Resource, ResourceKind, Resources } from '#resources';
 import { type Workspace, type Workspaces, workspaceOf } from '#workspaces';
 import { type Directory, trafficOf } from './directory.ts';
@@ -22,7 +22,7 @@ import { errors } from './errors.ts';
 import type { Fleet } from './fleet.ts';
 import { buildImage, checkInputs, type ImageInputs } from './image.ts';
 import { assetIdIn, baseImageIn, deploymentType, modelIdIn } from './names.ts';
-import { type DeploymentState, type Plan, planOf, stateOf } from './plan.ts';
+import { type DeploymentState, type Plan, pathOf, planOf, stateOf } from './plan.ts';
 import type { ImageRegistry } from './ports.ts';
 import { checkDeployment } from './validate.ts';
 
@@ -78,12 +78,12 @@ export function createDeploymentKind(deps: {
   ): Promise<NonNullable<DeploymentState['image']>> {
     const inputs = await inputsOf(grant, workspace, stateOf(deployment.properties));
     const registryId = workspace.containerRegistry;
-    const repository = `${parseResourceId(registryId).name.toLowerCase()}/deployments/${deployment.uniqueId}`;
-    const as = (action: (typeof endpointsActions)[keyof typeof endpointsActions]) =>
+    const repository = `deployments/${deployment.uniqueId}`;
+    const as = (action: Action) =>
       workspaces.asIdentity(workspace, action, registryId, 'build the image of a deployment');
     const built = await buildImage(
       registry,
-      { push: as(endpointsActions.pushImages), pull: as(endpointsActions.pullImages) },
+      { push: as(registryActions.push), pull: as(registryActions.pull) },
       { registryId, repository },
       inputs,
     );
@@ -196,7 +196,7 @@ export function createDeploymentKind(deps: {
         },
         properties: {
           ...shown.properties,
-          ...(image === undefined ? {} : { 'strongroom.image': `${image.repository}@${image.digest}` }),
+          ...(image === undefined ? {} : { 'strongroom.image': `${pathOf(image)}@${image.digest}` }),
           'strongroom.health': fleet.health(resource.id),
         },
       };

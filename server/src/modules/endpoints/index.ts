@@ -1,7 +1,7 @@
 // The door of online endpoints: models that answer requests. Gives compose the two kinds and the scoring surface; takes from
 // compute where scoring processes run, from the registry where their images lie.
 
-import { endpointsActions } from '@strongroom/contract/endpoints.actions';
+import { registryActions } from '@strongroom/contract/registry.actions';
 import type { Assets } from '#assets';
 import type { Work } from '#compute';
 import type { Grants } from '#kernel/authority/grant';
@@ -74,12 +74,7 @@ export function createEndpoints(deps: EndpointsDeps): Endpoints {
     async documentFor(plan) {
       const { registryId, repository, digest } = plan.image;
       const workspace = await workspaces.get(grants.system('start a scoring process'), plan.workspaceId);
-      const pull = workspaces.asIdentity(
-        workspace,
-        endpointsActions.pullImages,
-        registryId,
-        'pull the image of a deployment',
-      );
+      const pull = workspaces.asIdentity(workspace, registryActions.pull, registryId, 'pull the image of a deployment');
       const token = await registry.pullToken(pull, { registryId, repository, digest, ttlSeconds: pullTokenSeconds });
       return documentOf(plan, token, deps.port);
     },

@@ -29,7 +29,7 @@ export function assetIdIn(workspaceId: string, given: string, type: string, targ
   );
 }
 
-/** Repository and tag or digest of a base image, which must lie in the workspace's own registry. */
+/** Repository (below its registry) and tag or digest of a base image, which must lie in the workspace's own registry. */
 export function baseImageIn(
   registryId: string,
   domain: string,
@@ -40,8 +40,8 @@ export function baseImageIn(
   const found = /^([a-z0-9][a-z0-9._/-]{0,254})(?:@(sha256:[0-9a-f]{64})|:([\w][\w.-]{0,127}))$/.exec(path);
   const repository = found?.[1];
   const reference = found?.[2] ?? found?.[3];
-  if (repository !== undefined && reference !== undefined && repository.startsWith(`${registry}/`))
-    return { repository, reference };
+  if (repository?.startsWith(`${registry}/`) === true && reference !== undefined)
+    return { repository: repository.slice(registry.length + 1), reference };
   throw errors.imageRefused(
     'environmentId',
     `The environment's image must be in the workspace's registry, with a tag or digest: ${registry}/{repository}:{tag} or ${registry}/{repository}@sha256:….`,

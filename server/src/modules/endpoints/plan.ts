@@ -4,7 +4,7 @@
 import { readDurationSeconds } from '@strongroom/contract/duration';
 import type { OnlineDeployment } from '@strongroom/contract/endpoints';
 import type { WorkDocument } from '#compute';
-import { parentId } from '#kernel/ids/ids';
+import { parentId, parseResourceId } from '#kernel/ids/ids';
 import type { Properties, Resource } from '#resources';
 import { appRoot, type BuiltImage } from './image.ts';
 
@@ -66,14 +66,18 @@ export function planOf(
   };
 }
 
+/** The repository as clients name it: below its registry's name. */
+export const pathOf = ({ registryId, repository }: NonNullable<DeploymentState['image']>): string =>
+  `${parseResourceId(registryId).name.toLowerCase()}/${repository}`;
+
 export function documentOf(plan: Plan, token: string, port: number): WorkDocument {
-  const { repository, digest, modelDir, scoringScript } = plan.image;
+  const { digest, modelDir, scoringScript } = plan.image;
   return {
     document: {
       port,
       score: {
         token,
-        image: { registryUrl: `https://localhost:${port}`, repository, digest },
+        image: { registryUrl: `https://localhost:${port}`, repository: pathOf(plan.image), digest },
         entryScript: scoringScript,
         appRoot,
         modelDir,

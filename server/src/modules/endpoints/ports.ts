@@ -1,4 +1,4 @@
-// What this module needs of a registry of images; `#registry` has it.
+// What this module needs of a registry of images; `#registry` has it. Repositories are named below their registry.
 
 import type { Readable } from 'node:stream';
 import type { Grant } from '#kernel/authority/grant';

@@ -1,0 +1,325 @@
+// Endpoints and deployments through the management API: rules, keys, what becomes of a deployment whose process fails, and
+// what is there again after a crash.
+
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { Failure } from '#kernel/errors/failure';
+import { testGrant } from '#kernel/testing/authority';
+import { everythingIn } from '../storage/testing.ts';
+import { deploymentBody, endpointId, furnish, setUp, workspaceId } from './endpoints.fixture.ts';
+import { keysOf } from './keys.store.ts';
+
+const blue = `${endpointId}/deployments/blue`;
+const codeId = `${workspaceId}/codes/score/versions/1`;
+
+test('an endpoint answers as Azure clients expect it, and never shows its keys', async (t) => {
+  const world = await setUp(t);
+  const keys = { primaryKey: 'p'.repeat(40), secondaryKey: 's'.repeat(40) };
+  const { put, got } = await world.make(endpointId, { location: 'local', properties: { authMode: 'key', keys } });
+  assert.equal(put.status, 201);
+  assert.ok(put.headers['azure-asyncoperation']);
+  assert.equal(put.json.properties.keys, null);
+  assert.equal(got.json.properties.provisioningState, 'Succeeded');
+  assert.equal(got.json.properties.keys, null);
+  assert.equal(got.json.properties.authMode, 'Key');
+  const base = `https://localhost:8443/endpoints/${world.workspace.uniqueId}/credit`;
+  assert.equal(got.json.properties.scoringUri, `${base}/score`);
+  assert.equal(got.json.properties.swaggerUri, `${base}/swagger.json`);
+  assert.deepEqual((await world.arm('POST', `${endpointId}/listKeys`)).json, keys);
+});
+
+test('what is not served is refused with what to use instead', async (t) => {
+  const world = await setUp(t);
+  for (const authMode of ['AMLToken', 'AADToken', 'Nothing']) {
+    const { put } = await world.make(endpointId, { location: 'local', properties: { authMode } });
+    assert.equal(put.status, 400);
+    assert.match(put.text, /Use 'Key'/);
+  }
+  await furnish(world);
+  const token = await world.arm('POST', `${endpointId}/token`);
+  assert.equal(token.status, 400);
+  assert.match(token.text, /listKeys/);
+});
+
+test('traffic adds up to nothing or to a hundred, and goes to deployments that are there', async (t) => {
+  const world = await setUp(t);
+  await furnish(world);
+  const patch = async (traffic: unknown) => {
+    const reply = await world.arm('PATCH', endpointId, { properties: { traffic } });
+    return [reply.status, reply.json?.error?.code ?? reply.json?.properties?.traffic];
+  };
+  assert.deepEqual(await patch({ blue: 50 }), [400, 'ValidationError']);
+  assert.equal((await patch({ blue: -1 }))[0], 400);
+  assert.equal((await patch({ blue: 101 }))[0], 400);
+  assert.equal((await patch({ blue: 0.5 }))[0], 400);
+  assert.deepEqual(await patch({ blue: 0, green: 100 }), [400, 'DeploymentNotFound']);
+  assert.deepEqual(await patch({ blue: 0 }), [200, { blue: 0 }]);
+  assert.deepEqual(await patch({ blue: 100 }), [200, { blue: 100 }]);
+});
+
+test('keys are drawn, replaced one at a time, and an old one is refused at once', async (t) => {
+  const world = await setUp(t);
+  const { primary, secondary } = await furnish(world);
+  const scored = async (key: string) =>
+    (await world.score('{}', { headers: { authorization: `Bearer ${key}` } })).status;
+  assert.match(primary, /^[\w-]{43}$/);
+  assert.notEqual(primary, secondary);
+  assert.deepEqual([await scored(primary), await scored(secondary)], [200, 200]);
+  assert.equal((await world.arm('POST', `${endpointId}/regenerateKeys`, { keyType: 'Primary' })).status, 200);
+  assert.deepEqual([await scored(primary), await scored(secondary)], [401, 200]);
+  const own = 'o'.repeat(48);
+  await world.arm('POST', `${endpointId}/regenerateKeys`, { keyType: 'Secondary', keyValue: own });
+  assert.deepEqual([await scored(secondary), await scored(own)], [401, 200]);
+  for (const keyValue of ['short', 'with space '.repeat(4), 'x'.repeat(200)]) {
+    const refused = await world.arm('POST', `${endpointId}/regenerateKeys`, { keyType: 'Primary', keyValue });
+    assert.equal(refused.status, 400);
+  }
+  assert.equal((await world.arm('POST', `${endpointId}/regenerateKeys`, { keyType: 'Third' })).status, 400);
+});
+
+test('keys lie nowhere in the clear, and are gone with their endpoint', async (t) => {
+  const world = await setUp(t);
+  const { primary, secondary, bearer } = await furnish(world);
+  for (const { path, bytes } of await everythingIn(world.storage.folder))
+    for (const key of [primary, secondary]) assert.ok(!bytes.includes(key), path);
+  const rows = await keysOf((await world.home()).read, (await world.resources.get(testGrant(), endpointId)).uniqueId);
+  assert.equal(rows.length, 2);
+  for (const { envelope } of rows) assert.ok(!Buffer.from(envelope).includes(primary));
+  await world.arm('DELETE', endpointId);
+  await world.tasks.drain();
+  assert.equal((await world.score('{}', { headers: bearer })).status, 401);
+  // The same name again finds no old key.
+  await world.make(endpointId, { location: 'local', properties: { authMode: 'Key' } });
+  assert.equal((await world.score('{}', { headers: bearer })).status, 401);
+});
+
+test('while the workspace is closed by its customer nobody is let in, and afterwards again', async (t) => {
+  const world = await setUp(t);
+  const { bearer } = await furnish(world);
+  world.held.refusal = new Failure({ kind: 'forbidden', code: 'KeyDisabled', message: 'The key is disabled.' });
+  await world.storage.dataKeys.rewrap(world.workspace.uniqueId, { kind: 'root' });
+  const closed = await world.score('{}', { headers: bearer });
+  assert.deepEqual([closed.status, JSON.parse(closed.text).error.code], [403, 'KeyDisabled']);
+  world.held.refusal = undefined;
+  assert.equal((await world.score('{}', { headers: bearer })).status, 200);
+});
+
+test('a deployment is an image that was built, and a process that was ready', async (t) => {
+  const world = await setUp(t);
+  await furnish(world, { environmentVariables: { GREETING: 'hello' } });
+  const { json } = await world.arm('GET', blue);
+  assert.equal(json.properties.provisioningState, 'Succeeded');
+  assert.deepEqual(json.properties.scaleSettings, { scaleType: 'Default' });
+  assert.match(
+    json.properties.properties['strongroom.image'],
+    /^crws\/deployments\/[0-9a-f-]{36}@sha256:[0-9a-f]{64}$/,
+  );
+  assert.equal(json.properties.properties['strongroom.health'], 'Healthy');
+  const [work] = world.fake.running();
+  assert.equal(work?.kind, 'score');
+  assert.equal(work?.computeId, undefined);
+  const { document } = await world.fake.documentOf(work?.id ?? '');
+  const score = document.score as Record<string, unknown>;
+  assert.equal(score['token'], 'pull-token');
+  assert.equal(score['entryScript'], 'score.py');
+  assert.equal(score['appRoot'], '/var/azureml-app');
+  assert.equal(score['modelDir'], '/var/azureml-app/azureml-models/credit/1');
+  assert.deepEqual(score['environment'], { GREETING: 'hello' });
+  // An answer can be sent back as it was given.
+  const again = await world.arm('PUT', blue, json);
+  assert.equal(again.status, 200, again.text);
+  assert.equal(world.fake.running().length, 1);
+});
+
+test('what a deployment may not be is said before anything is made', async (t) => {
+  const world = await setUp(t);
+  await furnish(world);
+  const refused = async (more: Readonly<Record<string, unknown>>, what: RegExp, capacity = 1) => {
+    const { put } = await world.make(`${endpointId}/deployments/green`, deploymentBody(more, capacity));
+    assert.ok(put.status === 400 || put.status === 404, `${put.status} ${put.text}`);
+    assert.match(put.text, what);
+  };
+  const code = (more: object) => ({ codeConfiguration: { codeId, scoringScript: 'score.py', ...more } });
+  await refused({ endpointComputeType: 'Kubernetes' }, /Use 'Managed'/);
+  await refused({ codeConfiguration: null }, /codeConfiguration/);
+  await refused(code({ scoringScript: 'nope.py' }), /has no file/);
+  await refused(code({ scoringScript: 'score.sh' }), /\.py/);
+  await refused(code({ codeId: '/subscriptions/x' }), /must name a version/);
+  await refused({ model: 'azureml:nothing:1' }, /nothing/);
+  await refused({ model: '/etc/passwd' }, /must name a version/);
+  await refused({ requestSettings: { requestTimeout: 'PT181S' } }, /180 seconds/);
+  await refused({ requestSettings: { requestTimeout: 'soon' } }, /ISO 8601/);
+  await refused({ requestSettings: { maxConcurrentRequestsPerInstance: 0 } }, /maxConcurrent/);
+  await refused({ environmentVariables: { KEY: `ghp_${'a'.repeat(36)}` } }, /looks like a GitHub token/);
+  await refused({ environmentVariables: { AZUREML_MODEL_DIR: '/' } }, /set by the service/);
+  await refused({ scaleSettings: { scaleType: 'TargetUtilization' } }, /capacity/);
+  await refused({}, /capacity/, 0);
+  await refused({}, /capacity/, 11);
+  assert.equal((await world.arm('GET', `${endpointId}/deployments/green`)).status, 404);
+});
+
+test('a script whose init() fails makes a failed deployment that says why, in the words of the script', async (t) => {
+  const world = await setUp(t);
+  await furnish(world);
+  world.fake.onSubmit = async ({ id }) => {
+    await world.fake.tell(id, { type: 'output', text: 'Traceback (most recent call last):\n  File "score.py"\n' });
+    await world.fake.tell(id, { type: 'output', text: 'FileNotFoundError: weights.bin is not there\n' });
+    await world.fake.tell(id, {
+      type: 'finished',
+      reason: 'init_failed',
+      exitCode: 3,
+      message: 'init() of the scoring script raised FileNotFoundError. The log has the details.',
+    });
+  };
+  const green = `${endpointId}/deployments/green`;
+  const { put, got } = await world.make(green, deploymentBody());
+  assert.equal(got.json.properties.provisioningState, 'Failed');
+  const operation = await world.arm('GET', new URL(String(put.headers['azure-asyncoperation'])).pathname);
+  assert.equal(operation.json.status, 'Failed');
+  assert.match(operation.json.error.message, /init\(\).*FileNotFoundError: weights\.bin is not there/);
+  const logs = await world.arm('POST', `${green}/getLogs`, { containerType: 'InferenceServer', tail: 1 });
+  assert.equal(logs.json.content, 'FileNotFoundError: weights.bin is not there\n');
+  assert.equal(
+    (await world.arm('PATCH', endpointId, { properties: { traffic: { blue: 0, green: 100 } } })).status,
+    400,
+  );
+  // Corrected and sent again, it is made again.
+  world.fake.onSubmit = async ({ id }) => world.fake.tell(id, { type: 'ready' });
+  assert.equal((await world.make(green, deploymentBody())).got.json.properties.provisioningState, 'Succeeded');
+});
+
+test('a deployment that does not get ready in time fails, and its process is ended', async (t) => {
+  const world = await setUp(t);
+  await furnish(world);
+  const before = world.fake.running().length;
+  world.fake.onSubmit = async () => {};
+  await world.arm('PUT', `${endpointId}/deployments/green`, deploymentBody());
+  const drained = world.tasks.drain();
+  await world.fake.until(() => world.fake.running().length > before);
+  await world.storage.clock.asleep(1);
+  await world.storage.clock.advance(121_000);
+  await drained;
+  const { json } = await world.arm('GET', `${endpointId}/deployments/green`);
+  assert.equal(json.properties.provisioningState, 'Failed');
+  assert.equal(world.fake.running().length, before);
+});
+
+test('of a workspace of high business impact nothing that its code prints is kept', async (t) => {
+  const world = await setUp(t, { hbi: true });
+  await furnish(world);
+  const [work] = world.fake.running();
+  await world.fake.tell(work?.id ?? '', { type: 'output', text: 'a patient record\n' });
+  assert.equal((await world.arm('POST', `${blue}/getLogs`, {})).json.content, '');
+});
+
+test('capacity is a number of processes, and changes while requests are answered', async (t) => {
+  const world = await setUp(t);
+  const { bearer } = await furnish(world, {}, 2);
+  assert.equal(world.fake.running().length, 2);
+  const scale = async (capacity: number) => world.arm('PATCH', blue, { sku: { name: 'Default', capacity } });
+  assert.equal((await scale(3)).json.sku.capacity, 3);
+  await world.fake.until(() => world.fake.running().length === 3);
+  assert.equal((await scale(1)).json.sku.capacity, 1);
+  await world.fake.until(() => world.fake.running().length === 1);
+  assert.equal((await world.score('{}', { headers: bearer })).status, 200);
+});
+
+test('another model is rolled out beside what runs, and takes over only when it is ready', async (t) => {
+  const world = await setUp(t);
+  const { bearer } = await furnish(world);
+  const [old] = world.fake.running();
+  await world.register('models', 'better', { 'model.json': '{"weights":[3]}' });
+  world.fake.onSubmit = async ({ id }) =>
+    world.fake.tell(id, { type: 'finished', reason: 'init_failed', exitCode: 3, message: 'init() raised X.' });
+  const failed = await world.arm('PUT', blue, deploymentBody({ model: 'azureml:better:1' }));
+  assert.equal(failed.status, 424);
+  assert.deepEqual(
+    world.fake.running().map(({ id }) => id),
+    [old?.id],
+  );
+  assert.equal((await world.score('{}', { headers: bearer })).status, 200);
+  world.fake.onSubmit = async ({ id }) => world.fake.tell(id, { type: 'ready' });
+  const rolled = await world.arm('PUT', blue, deploymentBody({ model: 'azureml:better:1' }));
+  assert.equal(rolled.status, 200, rolled.text);
+  assert.equal(world.fake.running().length, 1);
+  assert.notEqual(world.fake.running()[0]?.id, old?.id);
+  assert.equal((await world.score('{}', { headers: bearer })).status, 200);
+});
+
+test('a process that ends is started again, with growing pauses, and the deployment says that it is unhealthy', async (t) => {
+  const world = await setUp(t);
+  const { bearer } = await furnish(world);
+  const health = async () => (await world.arm('GET', blue)).json.properties.properties['strongroom.health'];
+  const end = { type: 'finished', reason: 'memory', exitCode: null, message: undefined } as const;
+  world.fake.onSubmit = async () => {};
+  for (const pauseMs of [1_000, 2_000, 4_000]) {
+    const [work] = world.fake.running();
+    await world.fake.tell(work?.id ?? '', end);
+    assert.equal(await health(), 'Unhealthy');
+    assert.equal((await world.score('{}', { headers: bearer })).status, 424);
+    await world.storage.clock.advance(pauseMs - 1);
+    assert.equal(world.fake.running().length, 0);
+    await world.storage.clock.advance(1);
+    assert.equal(world.fake.running().length, 1);
+  }
+  const [work] = world.fake.running();
+  await world.fake.tell(work?.id ?? '', { type: 'ready' });
+  assert.equal(await health(), 'Healthy');
+  assert.equal((await world.score('{}', { headers: bearer })).status, 200);
+});
+
+test('after a crash of the server everything that was deployed is served again, with the same keys', async (t) => {
+  const world = await setUp(t);
+  const { bearer } = await furnish(world, {}, 2);
+  const again = await world.restart();
+  assert.equal((await again.score('{}', { headers: bearer })).status, 401);
+  await again.start();
+  await again.fake.until(() => again.fake.running().length === 2);
+  assert.equal((await again.score('{}', { headers: bearer })).status, 200);
+  // Work of the life before is nobody's.
+  await assert.rejects(world.fake.documentOf('unknown'));
+});
+
+test('a lost agent loses no deployment', async (t) => {
+  const world = await setUp(t);
+  const { bearer } = await furnish(world);
+  const [work] = world.fake.running();
+  await world.fake.tell(work?.id ?? '', { type: 'lost' });
+  await world.storage.clock.advance(1_000);
+  assert.equal(world.fake.running().length, 1);
+  assert.equal((await world.score('{}', { headers: bearer })).status, 200);
+});
+
+test('a deployment with traffic is not deleted; an endpoint is, with its deployments', async (t) => {
+  const world = await setUp(t);
+  const { bearer } = await furnish(world);
+  const refused = await world.arm('DELETE', blue);
+  await world.tasks.drain();
+  const operation = await world.arm('GET', new URL(String(refused.headers['azure-asyncoperation'])).pathname);
+  assert.equal(operation.json.error.code, 'DeploymentHasTraffic');
+  assert.equal((await world.score('{}', { headers: bearer })).status, 200);
+  await world.make(`${endpointId}/deployments/green`, deploymentBody());
+  await world.arm('DELETE', `${endpointId}/deployments/green`);
+  await world.tasks.drain();
+  assert.equal((await world.arm('GET', `${endpointId}/deployments/green`)).status, 404);
+  await world.arm('DELETE', endpointId);
+  await world.tasks.drain();
+  assert.equal((await world.arm('GET', blue)).status, 404);
+  assert.equal((await world.arm('GET', endpointId)).status, 404);
+  assert.equal(world.fake.running().length, 0);
+});
+
+test('deleting the workspace takes endpoints along that have traffic', async (t) => {
+  const world = await setUp(t);
+  await furnish(world);
+  const reply = await world.arm('DELETE', workspaceId);
+  assert.equal(reply.status, 200, reply.text);
+  assert.equal(world.fake.running().length, 0);
+});
+
+test('who may not list keys does not see them', async (t) => {
+  const world = await setUp(t, { allows: (action) => !/listKeys|regenerateKeys/i.test(action) });
+  await world.make(endpointId, { location: 'local', properties: { authMode: 'Key' } });
+  assert.equal((await world.arm('POST', `${endpointId}/listKeys`)).status, 403);
+  assert.equal((await world.arm('POST', `${endpointId}/regenerateKeys`, { keyType: 'Primary' })).status, 403);
+});

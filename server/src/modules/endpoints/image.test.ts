@@ -1,0 +1,214 @@
+// Building images: the same inputs give the same bytes, the bytes are what the OCI format and other readers say they are, and
+// no snapshot can write anything but its own folder.
+
+import assert from 'node:assert/strict';
+import { execFile } from 'node:child_process';
+import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { Readable } from 'node:stream';
+import { test } from 'node:test';
+import { promisify } from 'node:util';
+import { gunzipSync } from 'node:zlib';
+import tar from 'tar-stream';
+import { sha256Hex } from '#kernel/crypto/digest';
+import { Failure } from '#kernel/errors/failure';
+import { testGrant } from '#kernel/testing/authority';
+import { createMemoryRegistry } from './endpoints.fixture.ts';
+import { buildImage, checkInputs, type ImageInputs, manifestType } from './image.ts';
+import { type TarFile, tarOf } from './tar.ts';
+
+const at = { registryId: '/r', repository: 'deployments/one' };
+const grants = { push: testGrant(), pull: testGrant() };
+
+const fileOf = (path: string, content: string | Buffer): TarFile => {
+  const bytes = Buffer.from(content);
+  // In pieces, as a sealed blob comes.
+  const pieces = [bytes.subarray(0, 3), bytes.subarray(3)].filter(({ length }) => length > 0);
+  return { path, size: bytes.length, open: async () => Readable.from(pieces) };
+};
+const inputs = (more: Partial<ImageInputs> = {}): ImageInputs => ({
+  code: { digest: 'sha256:code', files: [fileOf('score.py', 'def run(d): return d\n'), fileOf('lib/a.py', '1\n')] },
+  scoringScript: 'score.py',
+  model: { id: '/m/1', name: 'credit', version: '1', files: [fileOf('model.json', '{"w":[1]}')] },
+  base: undefined,
+  ...more,
+});
+const build = async (given: ImageInputs, memory = createMemoryRegistry()) => {
+  const image = await buildImage(memory.registry, grants, at, given);
+  const manifest = JSON.parse(memory.manifests.get(`${image.repository}@${image.digest}`)?.bytes.toString() ?? '');
+  const blob = (digest: string) => memory.blobs.get(`${image.repository}@${digest}`) ?? Buffer.alloc(0);
+  return { image, manifest, blob, memory };
+};
+const refusal = (what: RegExp) => (error: unknown) =>
+  error instanceof Failure && error.kind === 'invalid' && what.test(error.message);
+
+test('the same inputs give the same digest, in whatever order the files come', async () => {
+  const one = await build(inputs());
+  const turned = inputs();
+  const other = await build({ ...turned, code: { ...turned.code, files: [...turned.code.files].reverse() } });
+  assert.equal(one.image.digest, other.image.digest);
+  assert.match(one.image.digest, /^sha256:[0-9a-f]{64}$/);
+});
+
+test('any difference in code, model, names or script gives another digest', async () => {
+  const { model, code } = inputs();
+  const digests = await Promise.all(
+    [
+      inputs(),
+      inputs({ model: { ...model, version: '2' } }),
+      inputs({ model: { ...model, files: [fileOf('model.json', '{"w":[2]}')] } }),
+      inputs({ code: { ...code, files: [...code.files, fileOf('z.py', '')] } }),
+      inputs({ scoringScript: 'lib/a.py' }),
+    ].map(async (each) => (await build(each)).image.digest),
+  );
+  assert.equal(new Set(digests).size, digests.length);
+});
+
+test('manifest, configuration and layers fit together as the format says', async () => {
+  const { manifest, blob } = await build(inputs());
+  assert.equal(manifest.schemaVersion, 2);
+  assert.equal(manifest.mediaType, manifestType);
+  assert.equal(manifest.layers.length, 3);
+  const config = JSON.parse(blob(manifest.config.digest).toString());
+  assert.equal(config.rootfs.type, 'layers');
+  manifest.layers.forEach(({ digest, size }: { digest: string; size: number }, index: number) => {
+    assert.equal(blob(digest).length, size);
+    assert.equal(`sha256:${sha256Hex(blob(digest))}`, digest);
+    assert.equal(`sha256:${sha256Hex(gunzipSync(blob(digest)))}`, config.rootfs.diff_ids[index]);
+  });
+  assert.ok(config.config.Env.includes('AZUREML_MODEL_DIR=/var/azureml-app/azureml-models/credit/1'));
+  assert.ok(!JSON.stringify({ manifest, config }).includes('created'));
+});
+
+test('layers hold the files where the runner looks for them, owned by nobody, without times', async () => {
+  const { manifest, blob } = await build(inputs());
+  const seen: string[] = [];
+  for (const { digest } of manifest.layers) {
+    const reading = Readable.from([gunzipSync(blob(digest))]).pipe(tar.extract());
+    for await (const entry of reading) {
+      const { name, type, mtime, uid, gid, mode } = entry.header;
+      assert.deepEqual([mtime?.getTime(), uid, gid], [0, 0, 0]);
+      assert.equal(mode, type === 'directory' ? 0o755 : 0o644);
+      if (type === 'file') seen.push(name);
+      entry.resume();
+    }
+  }
+  assert.deepEqual(seen, [
+    'var/azureml-app/.strongroom/runtime.json',
+    'var/azureml-app/lib/a.py',
+    'var/azureml-app/score.py',
+    'var/azureml-app/azureml-models/credit/1/model.json',
+  ]);
+});
+
+test('another reader of tar finds long, non-ASCII and empty files whole', async (t) => {
+  const folder = await mkdtemp(join(tmpdir(), 'strongroom-tar-'));
+  t.after(() => rm(folder, { recursive: true, force: true }));
+  const files = [
+    fileOf(`${'deep/'.repeat(30)}name.txt`, 'deep'),
+    fileOf(`${'x'.repeat(180)}.txt`, 'long'),
+    fileOf('möbel/schön.txt', 'umlaut'),
+    fileOf('empty', ''),
+    fileOf('block', Buffer.alloc(1024, 7)),
+  ];
+  const chunks: Uint8Array[] = [];
+  for await (const chunk of tarOf(files)) chunks.push(chunk);
+  const archive = join(folder, 'a.tar');
+  await writeFile(archive, Buffer.concat(chunks));
+  const script =
+    'import sys,tarfile,json; t=tarfile.open(sys.argv[1]); print(json.dumps({m.name:t.extractfile(m).read().decode("latin1") for m in t if m.isfile()}))';
+  const { stdout } = await promisify(execFile)('python3', ['-c', script, archive], { encoding: 'utf8' });
+  const read = JSON.parse(stdout) as Record<string, string>;
+  for (const file of files) {
+    const parts: Buffer[] = [];
+    for await (const chunk of (await file.open()) as Readable) parts.push(chunk as Buffer);
+    assert.equal(read[file.path], Buffer.concat(parts).toString('latin1'), file.path);
+  }
+  assert.equal((await readFile(archive)).length % 512, 0);
+});
+
+test('a file that is not as long as it was said to be ends the build', async () => {
+  const { code } = inputs();
+  const lying = { path: 'lie.py', size: 5, open: async () => Buffer.from('123') };
+  await assert.rejects(build(inputs({ code: { ...code, files: [...code.files, lying] } })), /3 bytes, not 5/);
+});
+
+test('a snapshot cannot reach out of its folder, delete, or stand in for what is not its own', () => {
+  const { code, model } = inputs();
+  const withCode = (path: string) => inputs({ code: { ...code, files: [...code.files, fileOf(path, 'x')] } });
+  for (const path of [
+    '../escape.py',
+    '/etc/passwd',
+    'a/../../b',
+    'a//b',
+    './a',
+    '',
+    'a\\b',
+    'a\0b',
+    'a\nb',
+    '.wh.score.py',
+    'lib/.wh..wh..opq',
+    'azureml-models/credit/1/model.json',
+    '.strongroom/runtime.json',
+    `${'d/'.repeat(600)}x`,
+  ])
+    assert.throws(() => checkInputs(withCode(path)), refusal(/./), JSON.stringify(path));
+  assert.throws(
+    () => checkInputs(inputs({ model: { ...model, files: [fileOf('../../score.py', 'x')] } })),
+    refusal(/dot segment/),
+  );
+  assert.throws(() => checkInputs(inputs({ model: { ...model, files: [] } })), refusal(/no files/));
+});
+
+test('the scoring script must be a Python file of the code', () => {
+  for (const [script, why] of [
+    ['missing.py', /has no file/],
+    ['score.sh', /ends in \.py/],
+    ['../score.py', /dot segment/],
+    ['/score.py', /absolute/],
+    ['', /ends in \.py/],
+  ] as const)
+    assert.throws(() => checkInputs(inputs({ scoringScript: script })), refusal(why), script);
+  checkInputs(inputs({ scoringScript: './score.py' }));
+});
+
+test('a base image of the same registry lies below, and is there under the new repository too', async () => {
+  const memory = createMemoryRegistry();
+  const base = await buildImage(memory.registry, grants, { ...at, repository: 'crws/base' }, inputs());
+  const { manifest, blob } = await build(inputs({ base: { repository: 'crws/base', reference: base.digest } }), memory);
+  assert.equal(manifest.layers.length, 6);
+  const config = JSON.parse(blob(manifest.config.digest).toString());
+  assert.equal(config.rootfs.diff_ids.length, 6);
+  for (const { digest, size } of manifest.layers) assert.equal(blob(digest).length, size);
+});
+
+test('a base image that is missing, an index, or does not describe its layers is refused', async () => {
+  const memory = createMemoryRegistry();
+  const put = async (reference: string, mediaType: string, body: unknown) =>
+    void (await memory.registry.putManifest(
+      grants.push,
+      '/r',
+      'crws/base',
+      reference,
+      mediaType,
+      Buffer.from(JSON.stringify(body)),
+    ));
+  const built = (reference: string) => build(inputs({ base: { repository: 'crws/base', reference } }), memory);
+  await put('index', 'application/vnd.oci.image.index.v1+json', { manifests: [] });
+  await put('none', manifestType, { layers: [], config: {} });
+  const config = await memory.registry.pushBlob(
+    grants.push,
+    '/r',
+    'crws/base',
+    Buffer.from('{"rootfs":{"diff_ids":[]}}'),
+  );
+  await put('liar', manifestType, {
+    config: { mediaType: 'x', ...config },
+    layers: [{ mediaType: 'application/vnd.oci.image.layer.v1.tar+gzip', digest: config.digest, size: 1 }],
+  });
+  await assert.rejects(built('absent'), refusal(/not in the workspace's registry/));
+  await assert.rejects(built('index'), refusal(/one platform/));
+  await assert.rejects(built('none'), refusal(/layers|readable/));
+  await assert.rejects(built('liar'), refusal(/does not describe/));
+});
