@@ -6,9 +6,11 @@ import type { Action } from './action.ts';
 import { assetsActions } from './assets.actions.ts';
 import { auditActions } from './audit.actions.ts';
 import { agentActions, computeActions } from './compute.actions.ts';
+import { endpointsActions } from './endpoints.actions.ts';
 import { identityActions } from './identity.actions.ts';
 import { jobsActions } from './jobs.actions.ts';
 import { monitoringActions } from './monitoring.actions.ts';
+import { registryActions } from './registry.actions.ts';
 import { actionsOfType, resourcesActions } from './resources.actions.ts';
 import { runsActions } from './runs.actions.ts';
 import { storageActions } from './storage.actions.ts';
@@ -44,9 +46,11 @@ const tables: readonly Readonly<Record<string, Action>>[] = [
   agentActions,
   auditActions,
   computeActions,
+  endpointsActions,
   identityActions,
   jobsActions,
   monitoringActions,
+  registryActions,
   resourcesActions,
   runsActions,
   storageActions,
