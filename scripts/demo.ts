@@ -287,12 +287,12 @@ async function run() {
       query: { $top: 500 },
       max: 5000,
     });
-    const rows = collapse(readTrail(entries).filter(({ what }) => !/^(OAuth|OpenId|AuditRecords)_/.test(what)));
+    const rows = collapse(readTrail(entries).filter(({ what }) => !/^AuditRecords_/.test(what)));
     tell.table(
       ['who', 'did what', 'to', 'outcome'],
       rows.map(({ who, what, on, outcome, times }) => [
         who,
-        times > 1 ? `${what} (${times} times)` : what,
+        times > 1 ? `${shortly(what)} (${times} times)` : shortly(what),
         on,
         outcome,
       ]),
@@ -304,7 +304,7 @@ async function run() {
     const verification = await client.post<AuditVerification>(auditPath(subscriptionId, 'verify'), { body: {} });
     promise(verification.verified, `The audit log does not verify: ${JSON.stringify(verification.findings)}.`);
     tell.good(
-      `${verification.entries} entries recomputed: none was changed, cut or reordered (${verification.checkpoints} signed checkpoints).`,
+      `${verification.entries} entries recomputed: none was changed, cut or reordered (signed checkpoints: ${verification.checkpoints}).`,
     );
     return { entries: verification.entries, verified: verification.verified };
   });
@@ -386,7 +386,7 @@ async function run() {
     const watching = (async () => {
       while (!ended) {
         await look();
-        await sleep(300);
+        await sleep(100);
       }
       await look();
     })();
@@ -422,6 +422,10 @@ async function statusOf(call: () => Promise<unknown>): Promise<number> {
 }
 
 const percent = (part: number) => `${(part * 100).toFixed(1)} %`;
+
+/** Without the provider, which the subject says again. */
+const shortly = (operation: string) =>
+  operation.replace(/^(MachineLearningServices_Workspaces|MachineLearningServices|Resources|KeyVault)_(?=\w+_)/, '');
 
 /** The same thing several times in a row becomes one row with a count. */
 function collapse(rows: readonly TrailRow[]): readonly (TrailRow & { readonly times: number })[] {

@@ -42,7 +42,7 @@ export function sheet(value: unknown): string {
     else
       lines.push([
         path,
-        Array.isArray(each) || typeof each === 'object' ? plain(JSON.stringify(each)) : plain(String(each ?? '')),
+        typeof each === 'object' && each !== null ? plain(JSON.stringify(each)) : plain(String(each ?? '')),
       ]);
   };
   walk(value, '');

@@ -39,9 +39,11 @@ function wordOf(outcome: { readonly result: string; readonly status?: number; re
 
 const nameOf = ({ caller }: AuditRecord) => (caller.name === '' ? caller.type : caller.name);
 
-/** The last two words of an id: `workspaces/demo`. */
+/** The last two words of an id, `workspaces/demo`; of a version also whose it is, `models/iris:3`. */
 function subjectOf(scope: string): string {
   const parts = scope.split('/').filter((part) => part !== '');
-  const short = parts.length === 0 ? '/' : parts.slice(-2).join('/');
+  const [plural, name, noun, version] = parts.slice(-4);
+  const short =
+    noun === 'versions' ? `${plural}/${name}:${version}` : parts.length === 0 ? '/' : parts.slice(-2).join('/');
   return short.length > 44 ? `${short.slice(0, 43)}…` : short;
 }

@@ -1,0 +1,233 @@
+// The command line against a whole server, as a person uses it: from an empty folder to a finished job and a verified record.
+
+import assert from 'node:assert/strict';
+import { cpSync, existsSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { after, before, test } from 'node:test';
+import { fileURLToPath } from 'node:url';
+import { type DemoServer, startDemoServer } from '../../scripts/demo/server.ts';
+import { createTestShell, type TestShell } from './testing.ts';
+
+const example = fileURLToPath(new URL('../../examples/breast-cancer/', import.meta.url));
+let folder: string;
+let server: DemoServer;
+let cli: TestShell;
+const bootstrapFile = () => join(folder, 'bootstrap.json');
+
+before(async () => {
+  folder = mkdtempSync(join(tmpdir(), 'strongroom-cli-test-'));
+  cli = createTestShell();
+  server = await startDemoServer({
+    dataDir: join(folder, 'data'),
+    logFile: join(folder, 'server.log'),
+    bootstrapFile: bootstrapFile(),
+  });
+  await cli.json('login', '--bootstrap-file', bootstrapFile());
+});
+after(async () => {
+  await server?.stop();
+  cli?.close();
+  rmSync(folder, { recursive: true, force: true });
+});
+
+test('signing in keeps the session where only its owner can read it, and remembers where', async () => {
+  const home = join(cli.home, 'home');
+  assert.equal(statSync(home).mode & 0o777, 0o700);
+  for (const file of ['session.json', 'settings.json'])
+    assert.equal(statSync(join(home, file)).mode & 0o777, 0o600, file);
+  const settings = await cli.json('config', 'show');
+  assert.equal(settings['url'], server.bootstrap.url);
+  assert.equal(settings['subscription'], server.bootstrap.subscriptionId);
+  const who = await cli.json('whoami');
+  assert.equal(who['objectId'], server.bootstrap.application.objectId);
+  assert.equal(who['type'], 'service principal');
+});
+
+test('a secret is taken from a file; on the command line it works with a warning, and a wrong one exits with 3', async () => {
+  const other = createTestShell();
+  const { url, caFile, application } = server.bootstrap;
+  const base = ['login', '--url', url, '--ca-file', caFile, '--service-principal', '-u', application.clientId];
+  const secret = join(folder, 'secret');
+  writeFileSync(secret, `${application.clientSecret}\n`);
+  assert.equal((await other.run(...base, '--password-file', secret)).code, 0);
+  const onLine = await other.run(...base, '-p', application.clientSecret);
+  assert.equal(onLine.code, 0);
+  assert.match(onLine.err, /can be seen by others/);
+  assert.ok(!(onLine.out + onLine.err).includes(application.clientSecret));
+  const wrong = await other.run(...base, '-p', 'wrong');
+  assert.equal(wrong.code, 3);
+  assert.equal((await other.run(...base)).code, 2, 'nobody can type here');
+  other.close();
+});
+
+test('a group, a vault, a key, a workspace under it, a cluster, a job to its end, a model', async () => {
+  await cli.json('group', 'create', 'demo');
+  assert.deepEqual(
+    (await cli.json<{ name: string }[]>('group', 'list')).map(({ name }) => name),
+    ['demo'],
+  );
+  await cli.run('config', 'set', 'resource-group', 'demo');
+  const vault = await cli.json('vault', 'create', 'cli-vault');
+  assert.equal((vault['properties'] as Record<string, unknown>)['enablePurgeProtection'], true);
+
+  const refused = await cli.run('vault', 'key', 'create', 'main', '--vault', 'cli-vault');
+  assert.equal(refused.code, 4, 'an Owner has no data role');
+  assert.match(refused.err, /request [0-9a-f-]{36}/);
+  await cli.json(
+    'role',
+    'assignment',
+    'create',
+    '--assignee',
+    server.bootstrap.application.objectId,
+    '--role',
+    'Key Vault Administrator',
+    '--scope',
+    String(vault['id']),
+  );
+  const key = await cli.json<{ key: { kid: string } }>(
+    'vault',
+    'key',
+    'create',
+    'main',
+    '--vault',
+    'cli-vault',
+    '--size',
+    '2048',
+  );
+
+  const secretFile = join(folder, 'value');
+  writeFileSync(secretFile, 'a value that is secret\n');
+  const set = await cli.run('vault', 'secret', 'set', 'token', '--vault', 'cli-vault', '--value-file', secretFile);
+  assert.equal(set.code, 0, set.err);
+  assert.ok(!set.out.includes('a value that is secret'));
+  assert.ok(
+    !(await cli.run('vault', 'secret', 'show', 'token', '--vault', 'cli-vault')).out.includes('a value that is secret'),
+  );
+  assert.equal(
+    (await cli.json('vault', 'secret', 'show', 'token', '--vault', 'cli-vault', '--show-value'))['value'],
+    'a value that is secret',
+  );
+
+  const workspace = await cli.json<{ properties: { encryption: { status: string } } }>(
+    'workspace',
+    'create',
+    'lab',
+    '--customer-key',
+    key.key.kid,
+    '--customer-vault',
+    'cli-vault',
+  );
+  assert.equal(workspace.properties.encryption.status, 'Enabled');
+  await cli.run('config', 'set', 'workspace', 'lab');
+  await cli.json('compute', 'create', 'cpu-cluster', '--max-instances', '1');
+  assert.match((await cli.run('compute', 'list')).out, /cpu-cluster +AmlCompute/);
+
+  const project = join(folder, 'project');
+  cpSync(example, project, { recursive: true });
+  const ran = await cli.run(
+    'job',
+    'create',
+    '-f',
+    join(project, 'job.yml'),
+    '--name',
+    'first',
+    '--set',
+    'inputs.epochs=10',
+    '--stream',
+  );
+  assert.equal(ran.code, 0, ran.err);
+  assert.match(ran.err, /wrote outputs\/model\.json/);
+  assert.match(ran.err, /first: Completed/);
+  assert.match((await cli.run('job', 'list')).out, /first +Completed +breast-cancer/);
+  const again = await cli.run('job', 'stream', 'first');
+  assert.equal(again.code, 0);
+  assert.match(again.err, /wrote outputs\/model\.json/, 'the log can be read again after the job has ended');
+
+  const failing = await cli.run(
+    'job',
+    'create',
+    '-f',
+    join(project, 'job.yml'),
+    '--name',
+    'second',
+    '--set',
+    'command=exit 7',
+    '--stream',
+  );
+  assert.equal(failing.code, 1);
+  assert.match(failing.err, /second: Failed/);
+
+  const model = await cli.json(
+    'model',
+    'create',
+    'cancer',
+    '--path',
+    'azureml://jobs/first/outputs/artifacts/paths/outputs/model.json',
+  );
+  assert.equal(model['name'], '1');
+  writeFileSync(join(project, 'local.json'), '{}');
+  assert.equal(
+    (await cli.json('model', 'create', 'cancer', '--path', join(project, 'local.json')))['name'],
+    '2',
+    'the next version',
+  );
+  assert.match((await cli.run('model', 'list')).out, /cancer +2/);
+});
+
+test('exit codes: 5 for what is not there, 6 for a conflict, 2 for wrong usage, 3 for a server where nobody is signed in', async () => {
+  assert.equal((await cli.run('job', 'show', 'never-was')).code, 5);
+  const conflict = await cli.run(
+    'model',
+    'create',
+    'cancer',
+    '--version',
+    '1',
+    '--path',
+    'azureml://jobs/second/outputs/artifacts/paths/other',
+  );
+  assert.equal(conflict.code, 6, conflict.err);
+  assert.equal((await cli.run('job', 'create')).code, 2);
+  assert.equal((await cli.run('group', 'delete', 'demo')).code, 2, 'nobody said yes');
+  assert.equal((await cli.run('whoami', '--url', 'https://localhost:1')).code, 3);
+});
+
+test('access is explained, and roles are listed by their names', async () => {
+  const explained = await cli.json(
+    'access',
+    'explain',
+    '--action',
+    'Microsoft.MachineLearningServices/workspaces/jobs/write',
+  );
+  assert.equal(explained['allowed'], true);
+  assert.match((await cli.run('role', 'assignment', 'list')).out, /Owner/);
+});
+
+test('the record is listed with who, what and outcome, and verified; offline too once the server is stopped', async () => {
+  const listed = await cli.run('audit', 'list', '--max', '1000');
+  assert.match(listed.out, /strongroom-automation +Keys_Create .*failed 403/);
+  assert.match(listed.out, /RoleAssignments_Create/);
+  const verified = await cli.json('audit', 'verify');
+  assert.equal(verified['verified'], true);
+  const dataDir = join(folder, 'data');
+  assert.match((await cli.run('trust', '--data-dir', dataDir)).out, /BEGIN CERTIFICATE/);
+  const running = await cli.run('audit', 'verify', '--data-dir', dataDir);
+  assert.equal(running.code, 1, 'the files belong to the server while it runs');
+  await server.stop();
+  const offline = await cli.json('audit', 'verify', '--data-dir', dataDir);
+  assert.equal(offline['verified'], true);
+  assert.ok(Number(offline['entries']) >= Number(verified['entries']));
+  const gone = await cli.run('whoami');
+  assert.equal(gone.code, 0, 'a token in the cache needs no server');
+  const unreachable = await cli.run('group', 'list');
+  assert.equal(unreachable.code, 1);
+  assert.match(unreachable.err, /Nothing listens at/);
+});
+
+test('signing out leaves nothing that signs in', async () => {
+  assert.equal((await cli.run('logout')).code, 0);
+  assert.ok(!existsSync(join(cli.home, 'home', 'session.json')));
+  const settings = readFileSync(join(cli.home, 'home', 'settings.json'), 'utf8');
+  assert.ok(!settings.includes(server.bootstrap.application.clientSecret));
+  assert.equal((await cli.run('group', 'list')).code, 3);
+});
