@@ -1,0 +1,129 @@
+// A whole server with its real agent, registry and sandbox: from a folder with a model to an answer over TLS. Skipped where
+// no sandbox can be made.
+
+import assert from 'node:assert/strict';
+import { existsSync } from 'node:fs';
+import { test } from 'node:test';
+import { gzipSync } from 'node:zlib';
+import tar from 'tar-stream';
+import { type Bench, openServer } from '../../../test/server.fixture.ts';
+
+const isPossible = ['/usr/bin/bwrap', '/bin/bwrap', '/usr/local/bin/bwrap'].some((path) => existsSync(path));
+
+const score = `
+import json, os
+def init():
+    global weights
+    with open(os.path.join(os.environ["AZUREML_MODEL_DIR"], "model.json")) as source:
+        weights = json.load(source)["weights"]
+    print("model loaded")
+def run(data):
+    rows = json.loads(data)["data"]
+    if rows == "die":
+        os._exit(9)
+    if rows == "environment":
+        return sorted(os.environ)
+    return [sum(w * x for w, x in zip(weights, row)) for row in rows]
+`;
+
+async function archive(files: Readonly<Record<string, string>>): Promise<Buffer> {
+  const pack = tar.pack();
+  for (const [path, content] of Object.entries(files)) pack.entry({ name: path }, content);
+  pack.finalize();
+  const chunks: Buffer[] = [];
+  for await (const chunk of pack) chunks.push(chunk as Buffer);
+  return gzipSync(Buffer.concat(chunks));
+}
+
+async function until<T>(what: string, look: () => Promise<T | undefined>): Promise<T> {
+  for (let tries = 0; tries < 600; tries++) {
+    const found = await look();
+    if (found !== undefined) return found;
+    await new Promise((resolve) => setTimeout(resolve, 100));
+  }
+  throw new Error(`waited in vain: ${what}`);
+}
+
+/** A workspace with an endpoint, and what registers folders in it. */
+async function furnish(bench: Bench) {
+  const token = await bench.ownerToken();
+  const workspaceId = `${await bench.group('scoring')}/providers/Microsoft.MachineLearningServices/workspaces/lab`;
+  const must = async (method: string, path: string, body?: unknown) => {
+    const reply = await bench.armDone(token, method, path, body);
+    assert.ok(reply.status < 300 && reply.body?.status !== 'Failed', `${method} ${path}: ${reply.text}`);
+    return reply;
+  };
+  await must('PUT', workspaceId, { location: bench.location, properties: {} });
+  const register = async (kind: 'codes' | 'models', name: string, files: Readonly<Record<string, string>>) => {
+    const taken = await bench.send(`${workspaceId}/snapshots?api-version=2023-10-01`, {
+      method: 'POST',
+      token,
+      headers: { 'content-type': 'application/x-tar' },
+      body: await archive(files),
+    });
+    assert.equal(taken.status, 201, taken.text);
+    const id = `${workspaceId}/${kind}/${name}/versions/1`;
+    await must('PUT', id, { properties: { [kind === 'codes' ? 'codeUri' : 'modelUri']: taken.body.uri } });
+    return id;
+  };
+  const endpointId = `${workspaceId}/onlineEndpoints/credit`;
+  await must('PUT', endpointId, { location: bench.location, properties: { authMode: 'Key' } });
+  const deployment = (codeId: string) => ({
+    location: bench.location,
+    sku: { name: 'Default', capacity: 1 },
+    properties: {
+      endpointComputeType: 'Managed',
+      model: 'azureml:credit:1',
+      codeConfiguration: { codeId, scoringScript: 'score.py' },
+      environmentVariables: { GREETING: 'hello' },
+    },
+  });
+  return { token, must, register, endpointId, deployment };
+}
+
+test('a model is deployed into a sandbox and scores over TLS, dies and comes back', {
+  skip: !isPossible,
+}, async (t) => {
+  const bench = await openServer({ embedded: true });
+  t.after(() => bench.close());
+  const { token, must, register, endpointId, deployment } = await furnish(bench);
+  const codeId = await register('codes', 'score', { 'score.py': score });
+  await register('models', 'credit', { 'model.json': '{"weights":[2,3]}' });
+  await must('PUT', `${endpointId}/deployments/blue`, deployment(codeId));
+  await must('PATCH', endpointId, { properties: { traffic: { blue: 100 } } });
+  const key = String((await must('POST', `${endpointId}/listKeys`)).body.primaryKey);
+  const { scoringUri } = (await must('GET', endpointId)).body.properties;
+  const scored = (data: unknown) =>
+    bench.send(new URL(scoringUri).pathname, { method: 'POST', token: key, body: { data } });
+
+  const reply = await scored([
+    [1, 1],
+    [10, 1],
+  ]);
+  assert.equal(reply.status, 200, reply.text);
+  assert.deepEqual(reply.body, [5, 23]);
+  assert.equal(reply.headers['azureml-model-deployment'], 'blue');
+  assert.match(String(reply.headers['x-ms-run-fn-exec-ms']), /^\d+$/);
+
+  const names: readonly string[] = (await scored('environment')).body;
+  assert.ok(names.includes('GREETING') && names.includes('AZUREML_MODEL_DIR'));
+  assert.ok(!names.some((name) => /TOKEN|KEY/i.test(name)), names.join());
+  assert.match((await must('POST', `${endpointId}/deployments/blue/getLogs`, {})).body.content, /model loaded/);
+
+  assert.equal((await scored('die')).status, 424);
+  await until('the scoring process is there again', async () =>
+    (await scored([[1, 1]])).status === 200 ? true : undefined,
+  );
+  const records = await bench.arm(token, 'GET', `${endpointId}/requests`);
+  assert.ok(records.body.value.some((each: { StatusCode: number }) => each.StatusCode === 424));
+
+  const broken = await register('codes', 'broken', {
+    'score.py': 'def init():\n    raise RuntimeError("no weights today")\ndef run(d): return d\n',
+  });
+  const failed = await bench.armDone(token, 'PUT', `${endpointId}/deployments/green`, deployment(broken));
+  assert.equal(failed.body.status, 'Failed', failed.text);
+  assert.match(failed.body.error.message, /no weights today/);
+
+  await must('DELETE', endpointId);
+  assert.equal((await scored([[1, 1]])).status, 401);
+});
