@@ -1,5 +1,6 @@
 // Rows of the directory. No decisions; every function takes the transaction first.
 
+import { sql } from 'kysely';
 import { type Tx, tables } from '#kernel/database/database';
 
 export type PrincipalKind = 'user' | 'application' | 'managedIdentity';
@@ -84,22 +85,31 @@ export const findByClientId = (tx: Tx, clientId: string): Promise<PrincipalRow |
 export const findByResource = (tx: Tx, resourceKey: string): Promise<PrincipalRow | undefined> =>
   principals(tx).where('m.resource_key', '=', resourceKey).executeTakeFirst();
 
+/** A display name, or how it begins: then the case of ASCII letters does not count. */
+export type NameFilter = { readonly text: string; readonly isPrefix: boolean };
+
+function isNamed(column: 'u.display_name' | 'p.name', { text, isPrefix }: NameFilter) {
+  if (!isPrefix) return sql<boolean>`${sql.ref(column)} = ${text}`;
+  const pattern = `${text.replaceAll(/[\\%_]/g, '\\$&')}%`;
+  return sql<boolean>`${sql.ref(column)} like ${pattern} escape '\\'`;
+}
+
 export function listPrincipals(
   tx: Tx,
   page: {
     readonly kinds: readonly PrincipalKind[];
     readonly after: string;
     readonly limit: number;
-    readonly displayName: string | undefined;
+    readonly named: NameFilter | undefined;
   },
 ): Promise<PrincipalRow[]> {
-  const { kinds, after, limit, displayName } = page;
+  const { kinds, after, limit, named } = page;
   const all = principals(tx).where('p.kind', 'in', kinds).where('p.object_id', '>', after);
-  const named =
-    displayName === undefined
+  const found =
+    named === undefined
       ? all
-      : all.where((where) => where.or([where('u.display_name', '=', displayName), where('p.name', '=', displayName)]));
-  return named.orderBy('p.object_id').limit(limit).execute();
+      : all.where((where) => where.or([isNamed('u.display_name', named), isNamed('p.name', named)]));
+  return found.orderBy('p.object_id').limit(limit).execute();
 }
 
 export async function insertPrincipal(

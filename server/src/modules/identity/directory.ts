@@ -39,7 +39,7 @@ export type Directory = {
   /** In the order of object ids, after `after`, at most 1000. A service principal is an application or a managed identity. */
   listKind(
     kind: 'user' | 'servicePrincipal',
-    page: { readonly after?: string; readonly limit: number; readonly displayName?: string | undefined },
+    page: { readonly after?: string; readonly limit: number; readonly named?: store.NameFilter | undefined },
   ): Promise<readonly Principal[]>;
 
   /** The identity of a resource: made on first call, the same on every further one. Names no wider than the resource's. */
@@ -128,9 +128,9 @@ export function createDirectory(options: {
     },
     findUser: async (userName) => found(await store.findUserByName(database.read, userName)),
     findByClientId: async (clientId) => found(await store.findByClientId(database.read, clientId.toLowerCase())),
-    async listKind(kind, { after = '', limit, displayName }) {
+    async listKind(kind, { after = '', limit, named }) {
       const kinds = kind === 'user' ? (['user'] as const) : (['application', 'managedIdentity'] as const);
-      const page = { kinds, after, limit: Math.min(limit, lookupMax), displayName };
+      const page = { kinds, after, limit: Math.min(limit, lookupMax), named };
       return (await store.listPrincipals(database.read, page)).map(toPrincipal);
     },
 

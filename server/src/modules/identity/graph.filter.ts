@@ -1,16 +1,19 @@
-// The filters that Azure's command line sends, and no others: one property compared for equality. A filter that is not
-// understood is refused, because answering everything would be worse.
+// The filters that Azure's command line sends, and no others: one property compared for equality, or how the display name
+// begins. A filter that is not understood is refused, because answering everything would be worse.
 
 import { Failure } from '#kernel/errors/failure';
 
 export type GraphFilter = {
   readonly property: 'id' | 'userPrincipalName' | 'appId' | 'displayName';
   readonly value: string;
+  /** Of a display name only: the value is how it begins, in whatever case. */
+  readonly isPrefix?: true;
 };
 
 const lengthMax = 1024;
 const equality = /^\s*(id|userPrincipalName|appId|displayName)\s+eq\s+'((?:[^']|'')*)'\s*$/i;
 const anyName = /^\s*servicePrincipalNames\/any\(\s*(\w+)\s*:\s*(\w+)\s+eq\s+'((?:[^']|'')*)'\s*\)\s*$/i;
+const beginning = /^\s*startswith\(\s*displayName\s*,\s*'((?:[^']|'')*)'\s*\)\s*$/i;
 const properties = ['id', 'userPrincipalName', 'appId', 'displayName'] as const;
 
 /** @throws Failure `invalid` (Request_UnsupportedQuery) */
@@ -22,11 +25,14 @@ export function readGraphFilter(text: string | undefined): GraphFilter | undefin
   const named = text.length <= lengthMax ? anyName.exec(text) : null;
   // A service principal's names are its client id.
   if (named !== null && named[1] === named[2]) return { property: 'appId', value: unquoted(named[3]) };
+  const begun = text.length <= lengthMax ? beginning.exec(text) : null;
+  if (begun !== null) return { property: 'displayName', value: unquoted(begun[1]), isPrefix: true };
   throw new Failure({
     kind: 'invalid',
     code: 'Request_UnsupportedQuery',
     target: '$filter',
-    message: "This filter is not served. Compare id, userPrincipalName, appId or displayName: appId eq '{value}'.",
+    message:
+      "This filter is not served. Compare id, userPrincipalName, appId or displayName (appId eq '{value}'), or ask for startswith(displayName,'{value}').",
   });
 }
 

@@ -101,7 +101,8 @@ export function createGraph(deps: {
     get: async (_grant, kind, id) => toGraph(await find(kind, id)),
     async list(_grant, kind, { filter, after, limit }) {
       if (filter === undefined || filter.property === 'displayName') {
-        const all = await directory.listKind(kind, { after, limit, displayName: filter?.value });
+        const named = filter && { text: filter.value, isPrefix: filter.isPrefix === true };
+        const all = await directory.listKind(kind, { after, limit, named });
         const last = all.length === limit ? all[all.length - 1]?.objectId : undefined;
         return { items: all.map(toGraph), next: last };
       }

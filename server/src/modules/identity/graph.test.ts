@@ -77,7 +77,8 @@ test('the look-ups of the command line find users and service principals, and no
 
 test('filters that are not understood are refused, never ignored', () => {
   for (const filter of [
-    "startswith(displayName,'a')",
+    "startswith(userPrincipalName,'a')",
+    "startswith(displayName,'a') or id eq 'b'",
     "id eq 'a' or id eq 'b'",
     "x eq 'a'",
     "id eq 'a''",
@@ -88,7 +89,27 @@ test('filters that are not understood are refused, never ignored', () => {
       (error) => error instanceof Failure && error.code === 'Request_UnsupportedQuery',
     );
   assert.deepEqual(readGraphFilter("displayName eq 'O''Brien'"), { property: 'displayName', value: "O'Brien" });
+  assert.deepEqual(readGraphFilter("startswith(displayName,'O''B')"), {
+    property: 'displayName',
+    value: "O'B",
+    isPrefix: true,
+  });
   assert.equal(readGraphFilter(''), undefined);
+});
+
+test('names are found by how they begin, and nothing in the text is a pattern', async () => {
+  const find = async (text: string) =>
+    values((await send(`/servicePrincipals?$filter=${encodeURIComponent(`startswith(displayName,'${text}')`)}`)).body);
+  const made = await send('/applications', 'POST', { displayName: '100% Sure_\\thing' });
+  assert.equal(made.status, 201, made.text);
+  for (const text of ['100% sure', '100% SURE_\\th', '100% Sure_\\thing'])
+    assert.deepEqual(
+      (await find(text)).map((one) => one['id']),
+      [made.body['id']],
+      text,
+    );
+  for (const text of ['1%', '100%%', '100_', '100% SureX', '%']) assert.deepEqual(await find(text), [], text);
+  assert.equal((await send(`/applications/${made.body['id']}`, 'DELETE')).status, 204);
 });
 
 test('a user is made, signs in, changes the password, is disabled and removed', async () => {
