@@ -25,12 +25,14 @@ import {
 } from '@strongroom/contract/client.paths';
 import { createTokenEndpoint } from '@strongroom/contract/client.tokens';
 import { deploymentBody, endpointBody, jobBody, readDocument } from '../cli/src/documents.ts';
-import { readTrail, type TrailRow } from '../cli/src/trail.ts';
+import { readTrail } from '../cli/src/trail.ts';
 import { createTransport } from '../cli/src/transport.ts';
 import { followLog, propertiesOf, runOf, sourcesOf, waitForJob } from '../cli/src/work.ts';
 import { searchFor } from './demo/canaries.ts';
 import { createNarrator } from './demo/narrator.ts';
+import { shortened } from './demo/record.ts';
 import { commandPath, startDemoServer } from './demo/server.ts';
+import { lines, watchMetrics } from './demo/training.ts';
 import { ensureSandbox } from './setup.ts';
 
 const keep = process.argv.includes('--keep');
@@ -191,7 +193,7 @@ async function run() {
     const job = `breast-cancer-${randomBytes(4).toString('hex')}`;
     await client.settle('PUT', paths.job(job), { body });
     tell.fact('job', job);
-    const watch = watchMetrics(client, job);
+    const watch = watchMetrics(() => runOf(client, paths, job), tell);
     const print = lines((line) => tell.quote(line));
     await followLog(client, paths, job, print.write);
     print.end();
@@ -287,18 +289,12 @@ async function run() {
       query: { $top: 500 },
       max: 5000,
     });
-    const rows = collapse(readTrail(entries).filter(({ what }) => !/^AuditRecords_/.test(what)));
-    tell.table(
-      ['who', 'did what', 'to', 'outcome'],
-      rows.map(({ who, what, on, outcome, times }) => [
-        who,
-        times > 1 ? `${shortly(what)} (${times} times)` : shortly(what),
-        on,
-        outcome,
-      ]),
-    );
+    const trail = readTrail(entries);
+    const { rows, reads } = shortened(trail, 'strongroom-automation');
+    tell.table(['who', 'did what', 'to', 'outcome'], rows);
+    tell.quiet(`… and ${reads} reads by the same application, each with its own entry`);
     promise(
-      rows.some(({ outcome }) => outcome.includes('403')),
+      trail.some(({ outcome }) => outcome.includes('403')),
       'The refusal by the vault is not in the record.',
     );
     const verification = await client.post<AuditVerification>(auditPath(subscriptionId, 'verify'), { body: {} });
@@ -367,37 +363,6 @@ async function run() {
     atRestCanariesFound: search.found.length,
     seconds,
   };
-
-  /** Says each step of the metrics once, as the MLflow protocol shows it, until the job has ended. */
-  function watchMetrics(of: Client, job: string) {
-    let ended = false;
-    const seen = new Set<number>();
-    const look = async () => {
-      const found = await runOf(of, paths, job);
-      const latest = found.data.metrics ?? [];
-      const step = Math.max(-1, ...latest.map((metric) => metric.step));
-      if (step >= 0 && !seen.has(step)) {
-        seen.add(step);
-        tell.quiet(
-          `  metrics at step ${step}: ${latest.map(({ key: name, value }) => `${name} ${Number(value).toFixed(4)}`).join(', ')}`,
-        );
-      }
-    };
-    const watching = (async () => {
-      while (!ended) {
-        await look();
-        await sleep(100);
-      }
-      await look();
-    })();
-    watching.catch(() => undefined);
-    return {
-      async end() {
-        ended = true;
-        await watching;
-      },
-    };
-  }
 }
 
 async function assignRole(client: Client, scope: string, role: string, principalId: string): Promise<void> {
@@ -422,38 +387,6 @@ async function statusOf(call: () => Promise<unknown>): Promise<number> {
 }
 
 const percent = (part: number) => `${(part * 100).toFixed(1)} %`;
-
-/** Without the provider, which the subject says again. */
-const shortly = (operation: string) =>
-  operation.replace(/^(MachineLearningServices_Workspaces|MachineLearningServices|Resources|KeyVault)_(?=\w+_)/, '');
-
-/** The same thing several times in a row becomes one row with a count. */
-function collapse(rows: readonly TrailRow[]): readonly (TrailRow & { readonly times: number })[] {
-  const short: (TrailRow & { times: number })[] = [];
-  for (const row of rows) {
-    const last = short.at(-1);
-    if (last?.who === row.who && last.what === row.what && last.on === row.on && last.outcome === row.outcome)
-      last.times++;
-    else short.push({ ...row, times: 1 });
-  }
-  return short;
-}
-
-/** Calls back with whole lines, however the text was cut. */
-function lines(each: (line: string) => void) {
-  let rest = '';
-  return {
-    write(text: string) {
-      const parts = (rest + text).split('\n');
-      rest = parts.pop() ?? '';
-      for (const line of parts) each(line);
-    },
-    end() {
-      if (rest !== '') each(rest);
-      rest = '';
-    },
-  };
-}
 
 function tellHowToGoOn(url: string): void {
   tell.blank();

@@ -175,6 +175,67 @@ test('a group, a vault, a key, a workspace under it, a cluster, a job to its end
   assert.match((await cli.run('model', 'list')).out, /cancer +2/);
 });
 
+test('an endpoint and its deployment: made, asked, read, given a new key, taken away', async () => {
+  const project = join(folder, 'project');
+  await cli.json('online-endpoint', 'create', '-f', join(project, 'endpoint.yml'), '--set', 'name=cancer-check');
+  const deployment = ['--endpoint-name', 'cancer-check'];
+  const made = await cli.json<{ properties: { properties: Record<string, string> } }>(
+    ...['online-deployment', 'create', '-f', join(project, 'deployment.yml'), '--set', 'model=azureml:cancer:1'],
+    ...['--set', 'code_configuration.code=src', ...deployment, '--all-traffic'],
+  );
+  assert.match(made.properties.properties['strongroom.image'] ?? '', /@sha256:[0-9a-f]{64}$/);
+  const request = join(project, 'request.json');
+  const answer = JSON.parse(
+    (await cli.run('online-endpoint', 'invoke', 'cancer-check', '--request-file', request)).out,
+  );
+  assert.equal(answer.benign.length, 2);
+  const { primaryKey } = await cli.json<{ primaryKey: string }>('online-endpoint', 'get-credentials', 'cancer-check');
+  assert.equal((await cli.run('online-endpoint', 'regenerate-keys', 'cancer-check', '--yes')).code, 0);
+  assert.notEqual((await cli.json('online-endpoint', 'get-credentials', 'cancer-check'))['primaryKey'], primaryKey);
+  assert.match((await cli.run('online-endpoint', 'list')).out, /cancer-check +Succeeded/);
+  assert.match((await cli.run('online-deployment', 'list', ...deployment)).out, /blue +Succeeded +cancer:1/);
+  assert.equal((await cli.run('online-deployment', 'get-logs', 'blue', ...deployment)).code, 0);
+  const busy = await cli.run('online-deployment', 'delete', 'blue', ...deployment, '--yes');
+  assert.notEqual(busy.code, 0, 'it still gets all the traffic');
+  assert.equal((await cli.run('online-endpoint', 'update', 'cancer-check', '--traffic', 'blue=0')).code, 0);
+  assert.equal((await cli.run('online-deployment', 'delete', 'blue', ...deployment, '--yes')).code, 0);
+  assert.equal((await cli.run('online-endpoint', 'delete', 'cancer-check', '--yes')).code, 0);
+  assert.equal((await cli.run('online-endpoint', 'show', 'cancer-check')).code, 5);
+});
+
+test('blobs go up, are listed and come down as they were', async () => {
+  const { storageAccount } = (await cli.json<{ properties: { storageAccount: string } }>('workspace', 'show', 'lab'))
+    .properties;
+  const { application } = server.bootstrap;
+  await cli.json(
+    'role',
+    'assignment',
+    'create',
+    '--assignee',
+    application.objectId,
+    '--role',
+    'Storage Blob Data Contributor',
+    '--scope',
+    storageAccount,
+  );
+  const at = ['--account-name', storageAccount.split('/').at(-1) ?? '', '-c', 'azureml'];
+  const source = join(example, 'src', 'data.csv');
+  assert.equal(
+    (await cli.run('storage', 'blob', 'upload', ...at, '-f', source, '-n', 'a folder/data & more.csv')).code,
+    0,
+  );
+  const listed = await cli.json<{ name: string }[]>('storage', 'blob', 'list', ...at, '--prefix', 'a folder/');
+  assert.deepEqual(
+    listed.map(({ name }) => name),
+    ['a folder/data & more.csv'],
+  );
+  const target = join(folder, 'back.csv');
+  const down = ['storage', 'blob', 'download', ...at, '-n', 'a folder/data & more.csv', '-f', target];
+  assert.equal((await cli.run(...down)).code, 0);
+  assert.ok(readFileSync(target).equals(readFileSync(source)));
+  assert.equal((await cli.run(...down)).code, 1, 'nothing is written over');
+});
+
 test('exit codes: 5 for what is not there, 6 for a conflict, 2 for wrong usage, 3 for a server where nobody is signed in', async () => {
   assert.equal((await cli.run('job', 'show', 'never-was')).code, 5);
   const conflict = await cli.run(

@@ -1,0 +1,85 @@
+// The demo keeps every promise that it makes, ends by itself and leaves nothing behind; and what it searches with finds things.
+
+import assert from 'node:assert/strict';
+import { spawnSync } from 'node:child_process';
+import { mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { test } from 'node:test';
+import { fileURLToPath } from 'node:url';
+import { searchFor } from './demo/canaries.ts';
+import { shortened } from './demo/record.ts';
+
+const demo = fileURLToPath(new URL('demo.ts', import.meta.url));
+
+test('the demo, as a whole, says so in one line of JSON', () => {
+  const folder = mkdtempSync(join(tmpdir(), 'strongroom-demo-test-'));
+  const { status, stdout, stderr } = spawnSync(process.execPath, [demo, '--json'], {
+    encoding: 'utf8',
+    env: { ...process.env, TMPDIR: folder },
+    timeout: 240_000,
+  });
+  assert.equal(status, 0, `${stdout}${stderr}`);
+  assert.ok(!stdout.includes('\u001b['), 'no colours where no terminal is');
+  const said = JSON.parse(stdout.trimEnd().split('\n').at(-1) ?? '');
+  assert.equal(said.jobStatus, 'Completed');
+  assert.ok(said.metrics.accuracy > 0.9);
+  assert.deepEqual(said.model, { name: 'breast-cancer', version: '1' });
+  assert.match(said.image.digest, /^sha256:[0-9a-f]{64}$/);
+  assert.ok(said.endpoint.scoringUri.startsWith(said.url));
+  assert.equal(said.score.benign.length, 2);
+  assert.equal(said.statusWithoutKey, 401);
+  assert.equal(said.audit.verified, true);
+  assert.ok(said.audit.entries > 30);
+  assert.equal(said.atRestCanariesFound, 0);
+  assert.deepEqual(readdirSync(folder), [], 'nothing is left behind');
+  rmSync(folder, { recursive: true });
+});
+
+test('a flag that the demo does not know is refused', () => {
+  const { status, stderr } = spawnSync(process.execPath, [demo, '--fast'], { encoding: 'utf8' });
+  assert.equal(status, 2);
+  assert.match(stderr, /--fast/);
+});
+
+test('the search finds a canary in any file, also across the pieces that it reads', async () => {
+  const folder = mkdtempSync(join(tmpdir(), 'strongroom-search-'));
+  mkdirSync(join(folder, 'deep'));
+  const canary = 'nightingale';
+  writeFileSync(
+    join(folder, 'deep', 'split'),
+    Buffer.concat([Buffer.alloc((1 << 20) - 5), Buffer.from(canary), Buffer.alloc(10)]),
+  );
+  writeFileSync(join(folder, 'clean'), 'night in gale');
+  const { files, found } = await searchFor(
+    [folder],
+    [
+      ['it', canary],
+      ['other', 'absent'],
+    ],
+  );
+  assert.equal(files, 2);
+  assert.deepEqual(found, [{ file: join(folder, 'deep', 'split'), what: 'it' }]);
+  rmSync(folder, { recursive: true });
+});
+
+test('the trail counts repetitions and the reads of one reader, and hides no refusal', () => {
+  const row = (what: string, outcome = 'allowed', who = 'me') => ({
+    sequence: 0,
+    time: '',
+    who,
+    what,
+    on: 'x/y',
+    outcome,
+  });
+  const { rows, reads } = shortened(
+    [row('A_Get'), row('A_Get', 'failed 403 X'), row('B_Do'), row('B_Do'), row('A_Get', 'allowed', 'other')],
+    'me',
+  );
+  assert.deepEqual(rows, [
+    ['me', 'A_Get', 'x/y', 'failed 403 X'],
+    ['me', 'B_Do (2 times)', 'x/y', 'allowed'],
+    ['other', 'A_Get', 'x/y', 'allowed'],
+  ]);
+  assert.equal(reads, 1);
+});
