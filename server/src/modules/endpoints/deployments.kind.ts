@@ -14,6 +14,7 @@ import type { Assets, Snapshot } from '#assets';
 import type { Action, Grant, Grants } from '#kernel/authority/grant';
 import { accessed, activity, json } from '#kernel/http/route';
 import { parentId } from '#kernel/ids/ids';
+import type { Log } from '#kernel/log/log';
 import type { Draft, Properties, Resource, ResourceKind, Resources } from '#resources';
 import { type Workspace, type Workspaces, workspaceOf } from '#workspaces';
 import { type Directory, trafficOf } from './directory.ts';
@@ -37,10 +38,11 @@ export function createDeploymentKind(deps: {
   readonly grants: Grants;
   readonly fleet: Fleet;
   readonly directory: Directory;
+  readonly log: Log;
   /** `localhost:8443`: what images may be named with in front. */
   readonly domain: string;
 }): ResourceKind {
-  const { resources, workspaces, assets, registry, grants, fleet, directory } = deps;
+  const { resources, workspaces, assets, registry, grants, fleet, directory, log } = deps;
 
   /** What the image is made of. The grant must be allowed to read each. */
   async function inputsOf(grant: Grant, workspace: Workspace, state: DeploymentState): Promise<ImageInputs> {
@@ -98,6 +100,22 @@ export function createDeploymentKind(deps: {
   async function planFor(deployment: Resource, image: NonNullable<DeploymentState['image']>): Promise<Plan> {
     const system = grants.system('run a deployment');
     return planOf(deployment, image, await workspaces.get(system, workspaceOf(deployment.id) ?? ''));
+  }
+
+  /** Nobody needs the image any more. That it stays when it cannot be removed must not keep the deployment. */
+  async function removeImage(deployment: Resource): Promise<void> {
+    const { image } = stateOf(deployment.properties);
+    if (image === undefined) return;
+    try {
+      const system = grants.system('remove the image of a deployment');
+      const workspace = await workspaces.get(system, workspaceOf(deployment.id) ?? '');
+      const { registryId, repository, digest } = image;
+      const reason = 'remove the image of a deployment that is gone';
+      const remove = workspaces.asIdentity(workspace, registryActions.deleteArtifacts, registryId, reason);
+      await registry.removeManifest(remove, registryId, repository, digest);
+    } catch (error) {
+      log.warn({ module: 'endpoints', deployment: deployment.id, error }, 'the image of a deployment was not removed');
+    }
   }
 
   return {
@@ -176,6 +194,7 @@ export function createDeploymentKind(deps: {
         await forgetTraffic({ resources, grants, directory }, endpointId, resource.name);
       }
       await fleet.forget(resource.id);
+      if (isAlone) await removeImage(resource);
     },
 
     view(resource) {

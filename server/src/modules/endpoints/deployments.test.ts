@@ -112,7 +112,7 @@ test('a deployment is an image that was built, and a process that was ready', as
   assert.deepEqual(json.properties.scaleSettings, { scaleType: 'Default' });
   assert.match(
     json.properties.properties['strongroom.image'],
-    /^crws\/deployments\/[0-9a-f-]{36}@sha256:[0-9a-f]{64}$/,
+    /^crlab\/deployments\/[0-9a-f-]{36}@sha256:[0-9a-f]{64}$/,
   );
   assert.equal(json.properties.properties['strongroom.health'], 'Healthy');
   const [work] = world.fake.running();
@@ -120,7 +120,7 @@ test('a deployment is an image that was built, and a process that was ready', as
   assert.equal(work?.computeId, undefined);
   const { document } = await world.fake.documentOf(work?.id ?? '');
   const score = document.score as Record<string, unknown>;
-  assert.equal(score['token'], 'pull-token');
+  assert.match(String(score['token']), /^pull-token:.*deployments/);
   assert.equal(score['entryScript'], 'score.py');
   assert.equal(score['appRoot'], '/var/azureml-app');
   assert.equal(score['modelDir'], '/var/azureml-app/azureml-models/credit/1');

@@ -14,27 +14,34 @@ export type ServedEndpoint = {
   traffic: ReadonlyMap<string, number>;
   /** Undefined: to be read again before anybody is let in. */
   keys: KeyDigests | undefined;
+  /** Counts how often they were closed. */
+  epoch: number;
   /** What each deployment is owed by the weighted choice. */
   readonly credit: Map<string, number>;
 };
 
 export type Directory = {
-  put(endpoint: Omit<ServedEndpoint, 'credit'>): ServedEndpoint;
+  put(endpoint: Omit<ServedEndpoint, 'credit' | 'epoch'>): ServedEndpoint;
   find(workspaceUniqueId: string, name: string): ServedEndpoint | undefined;
   byId(id: string): ServedEndpoint | undefined;
   remove(id: string): void;
   /** A workspace's key may not be used any more: nobody is let in until it opens again. */
   forgetKeys(workspaceUniqueId: string): void;
+  forgetKeysOf(endpoint: ServedEndpoint): void;
 };
 
 export function createDirectory(): Directory {
   const byAddress = new Map<string, ServedEndpoint>();
   const byKey = new Map<string, ServedEndpoint>();
+  const forgetKeysOf = (endpoint: ServedEndpoint): void => {
+    endpoint.keys = undefined;
+    endpoint.epoch += 1;
+  };
   const address = (workspaceUniqueId: string, name: string) =>
     `${workspaceUniqueId.toLowerCase()}/${name.toLowerCase()}`;
   return {
     put(endpoint) {
-      const served: ServedEndpoint = { ...endpoint, credit: new Map() };
+      const served: ServedEndpoint = { ...endpoint, epoch: 0, credit: new Map() };
       byAddress.set(address(endpoint.workspaceUniqueId, endpoint.name), served);
       byKey.set(idKey(endpoint.id), served);
       return served;
@@ -47,8 +54,9 @@ export function createDirectory(): Directory {
       byKey.delete(idKey(id));
       byAddress.delete(address(served.workspaceUniqueId, served.name));
     },
+    forgetKeysOf,
     forgetKeys(workspaceUniqueId) {
-      for (const served of byKey.values()) if (served.workspaceUniqueId === workspaceUniqueId) served.keys = undefined;
+      for (const served of byKey.values()) if (served.workspaceUniqueId === workspaceUniqueId) forgetKeysOf(served);
     },
   };
 }

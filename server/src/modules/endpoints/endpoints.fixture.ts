@@ -1,6 +1,6 @@
 // For the tests of this module: the whole of it over the real resource manager, storage, assets, monitoring and workspace
-// database, behind the real door. Written by hand are what other processes are: the agent (a real HTTP server on a Unix
-// socket), the queue of work, and a registry in memory. Only tests import it.
+// database and registry, behind the real door. Written by hand are what other processes are: the agent (a real HTTP server on a Unix
+// socket) and the queue of work. Only tests import it.
 
 import { chmod } from 'node:fs/promises';
 import { createServer, type IncomingMessage, request, type ServerResponse } from 'node:http';
@@ -12,73 +12,31 @@ import { Type } from '@strongroom/contract/schema';
 import tar from 'tar-stream';
 import { createAssets } from '#assets';
 import type { Work, WorkEvent, WorkOwner, WorkSpec } from '#compute';
-import { sha256Hex } from '#kernel/crypto/digest';
 import { randomUuid } from '#kernel/crypto/random';
 import { type Database, type MigrationSet, openDatabase } from '#kernel/database/database';
-import { Failure } from '#kernel/errors/failure';
+import type { Failure } from '#kernel/errors/failure';
+import { createFiles } from '#kernel/files/files';
 import { silentLog } from '#kernel/log/log';
 import { createTasks, taskMigrations } from '#kernel/tasks/tasks';
 import { type Rule, testActor, testAudit, testAuthority, testGrant } from '#kernel/testing/authority';
 import { openTestDoor } from '#kernel/testing/door';
 import { createMonitoring } from '#monitoring';
+import { createRegistry } from '#registry';
 import { createResources, resourceTables } from '#resources';
 import { containerScope } from '#storage';
 import type { Workspace, Workspaces } from '#workspaces';
 import { workspaceType } from '#workspaces';
 import { setUp as setUpStorage } from '../storage/testing.ts';
 import { createEndpoints } from './index.ts';
-import type { ImageRegistry } from './ports.ts';
 
 const subscriptionId = '0b1f6471-1bf0-4dda-aec3-cb9272f09590';
 export const groupId = `/subscriptions/${subscriptionId}/resourceGroups/rg`;
 export const workspaceId = `${groupId}/providers/Microsoft.MachineLearningServices/workspaces/ws`;
-export const registryId = `${groupId}/providers/Microsoft.ContainerRegistry/registries/crws`;
+export const registryId = `${groupId}/providers/Microsoft.ContainerRegistry/registries/crlab`;
 export const endpointId = `${workspaceId}/onlineEndpoints/credit`;
 const version = 'api-version=2024-10-01';
 
 export const scoreScript = 'def init(): pass\ndef run(data): return data\n';
-
-/** A registry as its description says, in memory: content by digest, nothing that was not pushed. */
-export function createMemoryRegistry() {
-  const blobs = new Map<string, Buffer>();
-  const manifests = new Map<string, { mediaType: string; bytes: Buffer }>();
-  const key = (repository: string, digest: string) => `${repository}@${digest}`;
-  const collect = async (source: Readable | Uint8Array) => {
-    if (source instanceof Uint8Array) return Buffer.from(source);
-    const chunks: Buffer[] = [];
-    for await (const chunk of source) chunks.push(chunk as Buffer);
-    return Buffer.concat(chunks);
-  };
-  const registry: ImageRegistry = {
-    async pushBlob(_grant, _id, repository, source) {
-      const bytes = await collect(source);
-      const digest = `sha256:${sha256Hex(bytes)}`;
-      blobs.set(key(repository, digest), bytes);
-      return { digest, size: bytes.length };
-    },
-    hasBlob: async (_grant, _id, repository, digest) => blobs.has(key(repository, digest)),
-    async openBlob(_grant, _id, repository, digest) {
-      const bytes = blobs.get(key(repository, digest));
-      if (bytes === undefined) throw new Failure({ kind: 'notFound', code: 'BLOB_UNKNOWN', message: 'no blob' });
-      const { Readable } = await import('node:stream');
-      return { size: bytes.length, stream: Readable.from([bytes]) };
-    },
-    async putManifest(_grant, _id, repository, reference, mediaType, bytes) {
-      const digest = `sha256:${sha256Hex(bytes)}`;
-      for (const name of [reference, digest])
-        manifests.set(key(repository, name), { mediaType, bytes: Buffer.from(bytes) });
-      return { digest };
-    },
-    async getManifest(_grant, _id, repository, reference) {
-      const found = manifests.get(key(repository, reference));
-      if (found === undefined)
-        throw new Failure({ kind: 'notFound', code: 'MANIFEST_UNKNOWN', message: 'no manifest' });
-      return { ...found, digest: `sha256:${sha256Hex(found.bytes)}` };
-    },
-    pullToken: async () => 'pull-token',
-  };
-  return { registry, blobs, manifests };
-}
 
 /** What stands for a scoring process: answers the request that the agent would have led to it. */
 export type Model = (request: IncomingMessage, body: Buffer, response: ServerResponse) => void;
@@ -225,7 +183,6 @@ export async function setUp(t: TestContext, options: { readonly allows?: Rule; r
     registerTables: (set) => void tables.push(set),
   };
   const { agent, socketPath } = await openAgent(t, storage.folder);
-  const memory = createMemoryRegistry();
   const closing: (() => Promise<unknown>)[] = [];
   t.after(async () => {
     for (const close of closing.reverse()) await close();
@@ -266,11 +223,35 @@ export async function setUp(t: TestContext, options: { readonly allows?: Rule; r
       blobs: storage.blobs,
       clock: storage.clock,
     });
+    const registry = createRegistry({
+      dataDir: join(storage.folder, 'data'),
+      files: createFiles(),
+      dataKeys: storage.dataKeys,
+      resources: resources.resources,
+      grants,
+      clock: storage.clock,
+      domain: 'localhost:8443',
+      schemes,
+      tokens: {
+        issueToken: async ({ claims }) => ({
+          token: `pull-token:${JSON.stringify(claims)}`,
+          tokenId: randomUuid(),
+          expiresAt: storage.clock.now(),
+        }),
+        verifyToken: async () => ({}),
+      },
+      principals: {
+        findPrincipal: async () => undefined,
+        findByClientId: async () => undefined,
+        isSecret: async () => false,
+      },
+      tenantId: testActor.tenantId,
+    });
     const endpoints = createEndpoints({
       resources: resources.resources,
       workspaces,
       assets: assets.assets,
-      registry: memory.registry,
+      registry: registry.registry,
       work,
       dataKeys: storage.dataKeys,
       grants,
@@ -290,7 +271,12 @@ export async function setUp(t: TestContext, options: { readonly allows?: Rule; r
     } as const;
     const routes = [
       ...(resources.routes ?? []),
-      ...resources.routesFor([{ ...plain, type: workspaceType }, ...assets.kinds, ...endpoints.kinds]),
+      ...resources.routesFor([
+        { ...plain, type: workspaceType },
+        ...registry.kinds,
+        ...assets.kinds,
+        ...endpoints.kinds,
+      ]),
       ...(endpoints.routes ?? []),
     ];
     const audit = testAudit();
@@ -302,11 +288,13 @@ export async function setUp(t: TestContext, options: { readonly allows?: Rule; r
     });
     late.tasks = tasks;
     await resources.start?.();
+    await registry.start?.();
     const surfaces = [...(endpoints.surfaces ?? []), ...(resources.surfaces ?? [])];
     const door = await openTestDoor({ surfaces, routes, ports: { authorizer, audit } });
     const stop = async () => {
       await door.close();
       await endpoints.stop?.();
+      await registry.stop?.();
       await monitoring.scoring.flush();
       await resources.stop?.();
     };
@@ -323,6 +311,7 @@ export async function setUp(t: TestContext, options: { readonly allows?: Rule; r
       endpoints,
       assets: assets.assets,
       monitoring,
+      registry: registry.registry,
       fake,
       work,
       audit,
@@ -353,6 +342,8 @@ export async function setUp(t: TestContext, options: { readonly allows?: Rule; r
   const first = await start();
   await first.arm('PUT', groupId, { location: 'local' });
   await first.arm('PUT', workspaceId, {});
+  const made = await first.arm('PUT', registryId, { location: 'local', sku: { name: 'Premium' }, properties: {} });
+  if (made.status >= 300) throw new Error(`no registry: ${made.text}`);
 
   /** Takes a folder as a snapshot and registers it. */
   async function register(kind: 'codes' | 'models', name: string, files: Readonly<Record<string, string>>) {
@@ -370,7 +361,7 @@ export async function setUp(t: TestContext, options: { readonly allows?: Rule; r
     return id;
   }
 
-  return { ...first, storage, workspace, memory, agent, socketPath, register, restart: start, held, home, grants };
+  return { ...first, storage, workspace, agent, socketPath, register, restart: start, held, home, grants };
 }
 
 /** A deployment's body over the code and model that `furnish` registers. */
@@ -448,5 +439,3 @@ export function send(
     sent.end(body);
   });
 }
-
-export const uuid = randomUuid;

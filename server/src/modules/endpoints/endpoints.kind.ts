@@ -13,6 +13,7 @@ import { Failure } from '#kernel/errors/failure';
 import { activity, json } from '#kernel/http/route';
 import type { Properties, Resource, ResourceKind, Resources } from '#resources';
 import { type Workspaces, workspaceOf } from '#workspaces';
+import type { Admission } from './admission.ts';
 import { type Directory, trafficOf } from './directory.ts';
 import { errors } from './errors.ts';
 import type { EndpointKeyStore, KeyOwner } from './keys.service.ts';
@@ -30,10 +31,11 @@ export function createEndpointKind(deps: {
   readonly workspaces: Workspaces;
   readonly grants: Grants;
   readonly keys: EndpointKeyStore;
+  readonly admission: Admission;
   readonly directory: Directory;
   readonly origin: string;
 }): ResourceKind {
-  const { resources, workspaces, grants, keys, directory, origin } = deps;
+  const { resources, workspaces, grants, keys, admission, directory, origin } = deps;
 
   /** Traffic goes only where somebody is: to deployments of this endpoint that were ready once. */
   async function checkTargets(id: string, traffic: OnlineEndpoint['traffic']): Promise<void> {
@@ -143,9 +145,7 @@ export function createEndpointKind(deps: {
         async handle(grant, endpoint, { body }) {
           const { keyType, keyValue } = body as RegenerateKeysRequest; // checked by the schema
           const name = keyType === 'Primary' ? 'primary' : 'secondary';
-          const digests = await keys.regenerate(grant, ownerOf(endpoint), name, keyValue ?? undefined);
-          const served = directory.byId(endpoint.id);
-          if (served !== undefined) served.keys = digests;
+          await admission.replace(grant, { id: endpoint.id, ...ownerOf(endpoint) }, name, keyValue ?? undefined);
           return json(200, {});
         },
       },

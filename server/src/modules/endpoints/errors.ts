@@ -29,6 +29,12 @@ export const errors = {
       code: 'ResourceNotFound',
       message: `There is no online endpoint '${short(name)}' in this workspace, or it is still being created.`,
     }),
+  noKeys: () =>
+    new Failure({
+      kind: 'conflict',
+      code: 'EndpointNotReady',
+      message: 'The endpoint has no keys: it is still being created, or its creation failed. Create it again.',
+    }),
   hasTraffic: (name: string, share: number) =>
     new Failure({
       kind: 'conflict',

@@ -7,18 +7,18 @@ import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Readable } from 'node:stream';
-import { test } from 'node:test';
+import { type TestContext, test } from 'node:test';
 import { promisify } from 'node:util';
 import { gunzipSync } from 'node:zlib';
 import tar from 'tar-stream';
 import { sha256Hex } from '#kernel/crypto/digest';
 import { Failure } from '#kernel/errors/failure';
 import { testGrant } from '#kernel/testing/authority';
-import { createMemoryRegistry } from './endpoints.fixture.ts';
+import { registryId, setUp } from './endpoints.fixture.ts';
 import { buildImage, checkInputs, type ImageInputs, manifestType } from './image.ts';
 import { type TarFile, tarOf } from './tar.ts';
 
-const at = { registryId: '/r', repository: 'deployments/one' };
+const at = { registryId, repository: 'deployments/one' };
 const grants = { push: testGrant(), pull: testGrant() };
 
 const fileOf = (path: string, content: string | Buffer): TarFile => {
@@ -34,16 +34,28 @@ const inputs = (more: Partial<ImageInputs> = {}): ImageInputs => ({
   base: undefined,
   ...more,
 });
-const build = async (given: ImageInputs, memory = createMemoryRegistry()) => {
-  const image = await buildImage(memory.registry, grants, at, given);
-  const manifest = JSON.parse(memory.manifests.get(`${image.repository}@${image.digest}`)?.bytes.toString() ?? '');
-  const blob = (digest: string) => memory.blobs.get(`${image.repository}@${digest}`) ?? Buffer.alloc(0);
-  return { image, manifest, blob, memory };
-};
+/** A registry, and what is in it after a build. */
+async function open(t: TestContext) {
+  const { registry } = await setUp(t);
+  const collect = async (stream: Readable) => {
+    const chunks: Buffer[] = [];
+    for await (const chunk of stream) chunks.push(chunk as Buffer);
+    return Buffer.concat(chunks);
+  };
+  const build = async (given: ImageInputs, repository = at.repository) => {
+    const image = await buildImage(registry, grants, { ...at, repository }, given);
+    const { bytes } = await registry.getManifest(grants.pull, registryId, repository, image.digest);
+    const blob = async (digest: string) =>
+      collect((await registry.openBlob(grants.pull, registryId, repository, digest)).stream);
+    return { image, manifest: JSON.parse(Buffer.from(bytes).toString('utf8')), blob };
+  };
+  return { registry, build };
+}
 const refusal = (what: RegExp) => (error: unknown) =>
   error instanceof Failure && error.kind === 'invalid' && what.test(error.message);
 
-test('the same inputs give the same digest, in whatever order the files come', async () => {
+test('the same inputs give the same digest, in whatever order the files come', async (t) => {
+  const { build } = await open(t);
   const one = await build(inputs());
   const turned = inputs();
   const other = await build({ ...turned, code: { ...turned.code, files: [...turned.code.files].reverse() } });
@@ -51,41 +63,45 @@ test('the same inputs give the same digest, in whatever order the files come', a
   assert.match(one.image.digest, /^sha256:[0-9a-f]{64}$/);
 });
 
-test('any difference in code, model, names or script gives another digest', async () => {
+test('any difference in code, model, names or script gives another digest', async (t) => {
+  const { build } = await open(t);
   const { model, code } = inputs();
-  const digests = await Promise.all(
-    [
-      inputs(),
-      inputs({ model: { ...model, version: '2' } }),
-      inputs({ model: { ...model, files: [fileOf('model.json', '{"w":[2]}')] } }),
-      inputs({ code: { ...code, files: [...code.files, fileOf('z.py', '')] } }),
-      inputs({ scoringScript: 'lib/a.py' }),
-    ].map(async (each) => (await build(each)).image.digest),
-  );
+  const digests: string[] = [];
+  for (const each of [
+    inputs(),
+    inputs({ model: { ...model, version: '2' } }),
+    inputs({ model: { ...model, files: [fileOf('model.json', '{"w":[2]}')] } }),
+    inputs({ code: { ...code, files: [...code.files, fileOf('z.py', '')] } }),
+    inputs({ scoringScript: 'lib/a.py' }),
+  ])
+    digests.push((await build(each)).image.digest);
   assert.equal(new Set(digests).size, digests.length);
 });
 
-test('manifest, configuration and layers fit together as the format says', async () => {
+test('manifest, configuration and layers fit together as the format says', async (t) => {
+  const { build } = await open(t);
   const { manifest, blob } = await build(inputs());
   assert.equal(manifest.schemaVersion, 2);
   assert.equal(manifest.mediaType, manifestType);
   assert.equal(manifest.layers.length, 3);
-  const config = JSON.parse(blob(manifest.config.digest).toString());
+  const config = JSON.parse((await blob(manifest.config.digest)).toString());
   assert.equal(config.rootfs.type, 'layers');
-  manifest.layers.forEach(({ digest, size }: { digest: string; size: number }, index: number) => {
-    assert.equal(blob(digest).length, size);
-    assert.equal(`sha256:${sha256Hex(blob(digest))}`, digest);
-    assert.equal(`sha256:${sha256Hex(gunzipSync(blob(digest)))}`, config.rootfs.diff_ids[index]);
-  });
+  for (const [index, { digest, size }] of manifest.layers.entries()) {
+    const bytes = await blob(digest);
+    assert.equal(bytes.length, size);
+    assert.equal(`sha256:${sha256Hex(bytes)}`, digest);
+    assert.equal(`sha256:${sha256Hex(gunzipSync(bytes))}`, config.rootfs.diff_ids[index]);
+  }
   assert.ok(config.config.Env.includes('AZUREML_MODEL_DIR=/var/azureml-app/azureml-models/credit/1'));
   assert.ok(!JSON.stringify({ manifest, config }).includes('created'));
 });
 
-test('layers hold the files where the runner looks for them, owned by nobody, without times', async () => {
+test('layers hold the files where the runner looks for them, owned by nobody, without times', async (t) => {
+  const { build } = await open(t);
   const { manifest, blob } = await build(inputs());
   const seen: string[] = [];
   for (const { digest } of manifest.layers) {
-    const reading = Readable.from([gunzipSync(blob(digest))]).pipe(tar.extract());
+    const reading = Readable.from([gunzipSync(await blob(digest))]).pipe(tar.extract());
     for await (const entry of reading) {
       const { name, type, mtime, uid, gid, mode } = entry.header;
       assert.deepEqual([mtime?.getTime(), uid, gid], [0, 0, 0]);
@@ -128,7 +144,8 @@ test('another reader of tar finds long, non-ASCII and empty files whole', async 
   assert.equal((await readFile(archive)).length % 512, 0);
 });
 
-test('a file that is not as long as it was said to be ends the build', async () => {
+test('a file that is not as long as it was said to be ends the build', async (t) => {
+  const { build } = await open(t);
   const { code } = inputs();
   const lying = { path: 'lie.py', size: 5, open: async () => Buffer.from('123') };
   await assert.rejects(build(inputs({ code: { ...code, files: [...code.files, lying] } })), /3 bytes, not 5/);
@@ -173,42 +190,33 @@ test('the scoring script must be a Python file of the code', () => {
   checkInputs(inputs({ scoringScript: './score.py' }));
 });
 
-test('a base image of the same registry lies below, and is there under the new repository too', async () => {
-  const memory = createMemoryRegistry();
-  const base = await buildImage(memory.registry, grants, { ...at, repository: 'crws/base' }, inputs());
-  const { manifest, blob } = await build(inputs({ base: { repository: 'crws/base', reference: base.digest } }), memory);
+test('a base image of the same registry lies below, and is there under the new repository too', async (t) => {
+  const { build } = await open(t);
+  const base = await build(inputs(), 'base');
+  const { manifest, blob } = await build(inputs({ base: { repository: 'base', reference: base.image.digest } }));
   assert.equal(manifest.layers.length, 6);
-  const config = JSON.parse(blob(manifest.config.digest).toString());
+  const config = JSON.parse((await blob(manifest.config.digest)).toString());
   assert.equal(config.rootfs.diff_ids.length, 6);
-  for (const { digest, size } of manifest.layers) assert.equal(blob(digest).length, size);
+  for (const { digest, size } of manifest.layers) assert.equal((await blob(digest)).length, size);
 });
 
-test('a base image that is missing, an index, or does not describe its layers is refused', async () => {
-  const memory = createMemoryRegistry();
-  const put = async (reference: string, mediaType: string, body: unknown) =>
-    void (await memory.registry.putManifest(
-      grants.push,
-      '/r',
-      'crws/base',
-      reference,
-      mediaType,
-      Buffer.from(JSON.stringify(body)),
-    ));
-  const built = (reference: string) => build(inputs({ base: { repository: 'crws/base', reference } }), memory);
+test('a base image that is missing, an index, or does not describe its layers is refused', async (t) => {
+  const { registry, build } = await open(t);
+  const put = async (reference: string, mediaType: string, body: unknown) => {
+    const bytes = Buffer.from(JSON.stringify({ schemaVersion: 2, mediaType, ...(body as object) }));
+    await registry.putManifest(grants.push, registryId, 'base', reference, mediaType, bytes);
+  };
+  const built = (reference: string) => build(inputs({ base: { repository: 'base', reference } }));
+  const pushed = await registry.pushBlob(grants.push, registryId, 'base', Buffer.from('{"rootfs":{"diff_ids":[]}}'));
+  const config = { mediaType: 'application/vnd.oci.image.config.v1+json', ...pushed };
+  const layerType = 'application/vnd.oci.image.layer.v1.tar';
   await put('index', 'application/vnd.oci.image.index.v1+json', { manifests: [] });
-  await put('none', manifestType, { layers: [], config: {} });
-  const config = await memory.registry.pushBlob(
-    grants.push,
-    '/r',
-    'crws/base',
-    Buffer.from('{"rootfs":{"diff_ids":[]}}'),
-  );
-  await put('liar', manifestType, {
-    config: { mediaType: 'x', ...config },
-    layers: [{ mediaType: 'application/vnd.oci.image.layer.v1.tar+gzip', digest: config.digest, size: 1 }],
-  });
+  await put('none', manifestType, { config, layers: [] });
+  await put('plain', manifestType, { config, layers: [{ mediaType: layerType, ...pushed }] });
+  await put('liar', manifestType, { config, layers: [{ mediaType: `${layerType}+gzip`, ...pushed }] });
   await assert.rejects(built('absent'), refusal(/not in the workspace's registry/));
   await assert.rejects(built('index'), refusal(/one platform/));
-  await assert.rejects(built('none'), refusal(/layers|readable/));
+  await assert.rejects(built('none'), refusal(/1 to 100 layers/));
+  await assert.rejects(built('plain'), refusal(/gzip'd tar/));
   await assert.rejects(built('liar'), refusal(/does not describe/));
 });

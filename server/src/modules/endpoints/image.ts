@@ -170,10 +170,20 @@ async function pushLayer(
   // Named, not defaulted: another default of the platform must not give the same inputs another digest.
   const gzip = createGzip({ level: 6, memLevel: 8, windowBits: 15, strategy: constants.Z_DEFAULT_STRATEGY });
   const tar = Readable.from(tarOf(files), { objectMode: false });
-  tar.on('error', (error) => hashing.destroy(error));
-  hashing.on('error', (error) => gzip.destroy(error));
+  // The first failure is what is told: those after it only say that a stream ended early. It may come before anybody reads.
+  let failed: unknown;
+  for (const stream of [tar, hashing, gzip])
+    stream.on('error', (error) => {
+      failed ??= error;
+      gzip.destroy(error);
+    });
   gzip.on('close', () => tar.destroy());
-  const { digest, size } = await registry.pushBlob(push, at.registryId, at.repository, tar.pipe(hashing).pipe(gzip));
+  const source = tar.pipe(hashing).pipe(gzip);
+  const { digest, size } = await registry
+    .pushBlob(push, at.registryId, at.repository, source)
+    .catch((thrown: unknown) => {
+      throw failed ?? thrown;
+    });
   return { mediaType: layerType, digest, size, diffId: `sha256:${whole.hex()}` };
 }
 

@@ -14,6 +14,7 @@ import type { ScoringRecords } from '#monitoring';
 import { scoringTables } from '#monitoring';
 import type { ResourceKind, Resources } from '#resources';
 import type { Workspaces } from '#workspaces';
+import { createAdmission } from './admission.ts';
 import { createDeploymentKind } from './deployments.kind.ts';
 import { createDirectory } from './directory.ts';
 import { createEndpointKind } from './endpoints.kind.ts';
@@ -65,6 +66,7 @@ export function createEndpoints(deps: EndpointsDeps): Endpoints {
   const work = () => deps.work;
   const directory = createDirectory();
   const keys = createEndpointKeys(deps);
+  const admission = createAdmission({ keys, directory, grants });
   const client = createSocketClient({ connectionsMax, idleMs });
   dataKeys.onClosed((owner) => directory.forgetKeys(owner));
 
@@ -87,10 +89,10 @@ export function createEndpoints(deps: EndpointsDeps): Endpoints {
   return {
     name: 'endpoints',
     kinds: [
-      createEndpointKind({ ...deps, keys, directory }),
+      createEndpointKind({ ...deps, keys, admission, directory }),
       createDeploymentKind({ ...deps, fleet, directory, domain: new URL(deps.origin).host }),
     ],
-    surfaces: [createScoringSurface({ ...deps, directory, keys, traces })],
+    surfaces: [createScoringSurface({ ...deps, admission, traces })],
     routes: gatewayRoutes({ ...deps, directory, gateway }),
     start: restoring.start,
     async stop() {

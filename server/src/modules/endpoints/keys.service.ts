@@ -34,8 +34,8 @@ export type EndpointKeyStore = {
   /** Throws the vault's Failure while a customer's key is refused. */
   read(grant: Grant, owner: KeyOwner): Promise<Keys>;
   digests(grant: Grant, owner: KeyOwner): Promise<KeyDigests>;
-  /** The old key is refused from the moment that the caller has put the answered digests in place. */
-  regenerate(grant: Grant, owner: KeyOwner, name: KeyName, value: string | undefined): Promise<KeyDigests>;
+  /** Puts `value`, or a new key, in the place of one. */
+  replace(grant: Grant, owner: KeyOwner, name: KeyName, value: string | undefined): Promise<void>;
   remove(grant: Grant, owner: KeyOwner): Promise<void>;
   /** constant time: both keys are always compared. */
   holds(digests: KeyDigests | undefined, given: string): boolean;
@@ -85,7 +85,7 @@ export function createEndpointKeys(deps: {
     const rows = await keysOf(database.read, owner.uniqueId);
     const value = (name: KeyName) => {
       const row = rows.find((each) => each.name === name);
-      if (row === undefined) throw new Error('an endpoint has no keys');
+      if (row === undefined) throw errors.noKeys();
       return open(key, row);
     };
     return { primaryKey: value('primary'), secondaryKey: value('secondary') };
@@ -125,7 +125,7 @@ export function createEndpointKeys(deps: {
     },
     read,
     digests,
-    async regenerate(grant, owner, name, value) {
+    async replace(grant, owner, name, value) {
       if (value !== undefined) check(value, 'keyValue');
       const key = await dataKey(grant, owner);
       const database = await workspaces.database(grant, owner.workspaceId);
@@ -133,7 +133,6 @@ export function createEndpointKeys(deps: {
         const before = (await keysOf(tx, owner.uniqueId)).find((row) => row.name === name);
         await putKey(tx, seal(key, owner, name, (before?.version ?? 0) + 1, value ?? randomToken(32)));
       });
-      return digests(grant, owner);
     },
     async remove(grant, owner) {
       const database = await workspaces.database(grant, owner.workspaceId);

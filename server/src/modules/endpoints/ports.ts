@@ -33,6 +33,8 @@ export type ImageRegistry = {
     repository: string,
     reference: string,
   ): Promise<{ readonly digest: string; readonly mediaType: string; readonly bytes: Uint8Array }>;
+  /** Throws `notFound`. */
+  removeManifest(grant: Grant, registryId: string, repository: string, reference: string): Promise<void>;
   /** A bearer token that pulls this one image and does nothing else. */
   pullToken(
     grant: Grant,

@@ -3,23 +3,19 @@
 // it. An endpoint that does not exist answers like a wrong key.
 
 import { endpointsActions } from '@strongroom/contract/endpoints.actions';
-import type { Grants } from '#kernel/authority/grant';
 import type { Scheme, Surface } from '#kernel/http/surface';
-import type { Directory } from './directory.ts';
+import type { Admission } from './admission.ts';
 import { errors } from './errors.ts';
-import type { EndpointKeyStore } from './keys.service.ts';
 import type { Traces } from './traces.ts';
 
 const keyLengthMax = 1024;
 
 export function createScoringSurface(deps: {
-  readonly directory: Directory;
-  readonly keys: EndpointKeyStore;
+  readonly admission: Admission;
   readonly traces: Traces;
-  readonly grants: Grants;
   readonly tenantId: string;
 }): Surface {
-  const { keys, traces, grants, tenantId } = deps;
+  const { admission, traces, tenantId } = deps;
 
   const scheme: Scheme = {
     name: 'endpoint key',
@@ -27,10 +23,7 @@ export function createScoringSurface(deps: {
       const given = /^bearer +(\S+) *$/i.exec(exchange.header('authorization') ?? '')?.[1];
       if (given === undefined || given.length > keyLengthMax) throw errors.keyRefused();
       const { endpoint } = traces.of(exchange);
-      if (endpoint !== undefined && endpoint.keys === undefined)
-        // Closed meanwhile, or not read yet: asked once more, and refused by the vault if it still says no.
-        endpoint.keys = await keys.digests(grants.system('let callers of an endpoint in again'), endpoint);
-      if (!keys.holds(endpoint?.keys, given) || endpoint === undefined) throw errors.keyRefused();
+      if (!(await admission.lets(endpoint, given)) || endpoint === undefined) throw errors.keyRefused();
       return {
         kind: 'run',
         objectId: endpoint.uniqueId,

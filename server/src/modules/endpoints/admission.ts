@@ -1,0 +1,59 @@
+// Who is let in: the keys of an endpoint in memory against what a request shows. Loading and replacing keys stand in one line
+// for each endpoint, so that a key which was read before its replacement is never put back after it.
+
+import type { Grant, Grants } from '#kernel/authority/grant';
+import { createLanes } from '#kernel/sealing/lanes';
+import type { Resource } from '#resources';
+import type { Directory, ServedEndpoint } from './directory.ts';
+import { errors } from './errors.ts';
+import type { EndpointKeyStore, KeyOwner } from './keys.service.ts';
+import type { KeyName } from './keys.store.ts';
+
+export type Admission = {
+  /** Reads no database unless the keys were closed meanwhile; then it throws the vault's Failure if they still are. */
+  lets(endpoint: ServedEndpoint | undefined, key: string): Promise<boolean> | boolean;
+  /** When it resolves, the old key is refused. */
+  replace(
+    grant: Grant,
+    endpoint: Pick<Resource, 'id'> & KeyOwner,
+    name: KeyName,
+    value: string | undefined,
+  ): Promise<void>;
+};
+
+const triesMax = 3;
+
+export function createAdmission(deps: {
+  readonly keys: EndpointKeyStore;
+  readonly directory: Directory;
+  readonly grants: Grants;
+}): Admission {
+  const { keys, directory, grants } = deps;
+  const lanes = createLanes();
+
+  /** In the endpoint's lane. */
+  async function load(endpoint: ServedEndpoint): Promise<void> {
+    for (let tries = 0; endpoint.keys === undefined; tries++) {
+      if (tries === triesMax) throw errors.platform(new Error('the keys are closed again each time they are read'));
+      const { epoch } = endpoint;
+      const digests = await keys.digests(grants.system('let callers of an endpoint in'), endpoint);
+      // Closed while they were read: what was read is not known to be allowed any more.
+      if (endpoint.epoch === epoch) endpoint.keys = digests;
+    }
+  }
+
+  return {
+    lets(endpoint, key) {
+      if (endpoint === undefined || endpoint.keys !== undefined) return keys.holds(endpoint?.keys, key);
+      return lanes.run(endpoint.uniqueId, () => load(endpoint)).then(() => keys.holds(endpoint.keys, key));
+    },
+    replace: (grant, owner, name, value) =>
+      lanes.run(owner.uniqueId, async () => {
+        await keys.replace(grant, owner, name, value);
+        const endpoint = directory.byId(owner.id);
+        if (endpoint === undefined) return;
+        directory.forgetKeysOf(endpoint);
+        await load(endpoint);
+      }),
+  };
+}
