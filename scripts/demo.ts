@@ -77,13 +77,14 @@ async function run() {
 
   tell.title('Strongroom, from an empty folder to a scored model');
   const server = await tell.step('Start a server on an empty folder', async () => {
-    const started = await startDemoServer(places);
+    const started = await startDemoServer(places, (stop) => {
+      stopServer = stop;
+    });
     tell.say(
       `It made its keys, its certificate authority and its first administrator, and answers at ${started.bootstrap.url}`,
     );
     return started;
   });
-  stopServer = server.stop;
   serverPid = server.pid;
   const { bootstrap } = server;
   const origin = bootstrap.url;

@@ -40,7 +40,8 @@ export function describeFailure(thrown: unknown, verbose: boolean): string {
       `  code ${thrown.code}${thrown.status === 0 ? '' : `, status ${thrown.status}`}${thrown.requestId === undefined ? '' : `, request ${thrown.requestId}`}`,
     );
     if (thrown.status === 401) lines.push("  Sign in with 'strongroom login'.");
-    if (thrown.status === 403) lines.push("  'strongroom access explain' shows which role would allow it.");
+    if (thrown.status === 403 && /AuthorizationFailed|ForbiddenByRbac/.test(thrown.code))
+      lines.push("  'strongroom access explain' shows which role would allow it.");
   } else if (thrown instanceof UsageError || thrown instanceof NotSignedIn || thrown instanceof NoAnswer)
     lines.push(`error: ${thrown.message}`);
   else lines.push(`error: ${thrown instanceof Error ? thrown.message : String(thrown)}`);

@@ -27,11 +27,11 @@ export const commandPath = fileURLToPath(new URL('../../bin/strongroom', import.
 const readySeconds = 60;
 const stopSeconds = 15;
 
-export async function startDemoServer(places: {
-  readonly dataDir: string;
-  readonly logFile: string;
-  readonly bootstrapFile: string;
-}): Promise<DemoServer> {
+/** @param spawned is given `stop` as soon as there is a process, ready or not. */
+export async function startDemoServer(
+  places: { readonly dataDir: string; readonly logFile: string; readonly bootstrapFile: string },
+  spawned: (stop: () => Promise<void>) => void = () => undefined,
+): Promise<DemoServer> {
   const log = openSync(places.logFile, 'a', 0o600);
   // In a group of its own: Ctrl-C is for the demo, which then stops the server in order.
   const child = spawn(
@@ -61,6 +61,7 @@ export async function startDemoServer(places: {
     await exit;
     clearTimeout(late);
   };
+  spawned(stop);
   const deadline = performance.now() + readySeconds * 1000;
   while (!/ is ready at https:/.test(printed())) {
     if (ended !== undefined)

@@ -77,7 +77,8 @@ export function accessCommands(program: Command, act: Act): void {
           at('properties.roleDefinitionId')(row),
         principal: at('properties.principalId'),
         type: at('properties.principalType'),
-        scope: at('properties.scope'),
+        // The table is for people: what is the same in every line is left out.
+        scope: (row) => String(at('properties.scope')(row)).replace(`${subscriptionPath(context.subscription)}/`, ''),
         name: at('name'),
       });
     }),
