@@ -69,9 +69,9 @@ test('three segments under the header that Tink drew are the bytes that Tink mad
   const second = first + SEGMENT_BYTES - 16;
   const sealed = Buffer.concat([
     cipher.header,
-    cipher.seal(0, false, plaintext.subarray(0, first)),
-    cipher.seal(1, false, plaintext.subarray(first, second)),
-    cipher.seal(2, true, plaintext.subarray(second)),
+    ...cipher.seal(0, false, plaintext.subarray(0, first)),
+    ...cipher.seal(1, false, plaintext.subarray(first, second)),
+    ...cipher.seal(2, true, plaintext.subarray(second)),
   ]);
   assert.equal(sha256Hex(sealed), TINK_LARGE_SHA256);
   assert.deepEqual(await through(openStream(key, associatedData), sealed), plaintext);
@@ -160,7 +160,7 @@ test('another key, other associated data and a foreign header do not open', asyn
 test('a wrong last segment of nothing, which no sealer writes, does not open', async () => {
   const cipher = segmentCipher(key.bytes, ad, Buffer.concat([Uint8Array.of(40), randomBytes(39)]));
   const first = cipher.seal(0, false, pattern(SEGMENT_BYTES - 56));
-  const sealed = Buffer.concat([cipher.header, first, cipher.seal(1, true, new Uint8Array())]);
+  const sealed = Buffer.concat([cipher.header, ...first, ...cipher.seal(1, true, new Uint8Array())]);
   await assert.rejects(through(openStream(key, ad), sealed), broken);
   assert.throws(() => openBuffer(key, ad, sealed), broken);
 });

@@ -19,15 +19,24 @@ export interface RangeRequest {
   readonly associatedData: Uint8Array;
   /** Size of the whole ciphertext, kept apart from it and trusted: it decides which segment is the last. */
   readonly ciphertextSize: number;
-  /** Reads `length` bytes of ciphertext at `offset`; fewer than asked counts as truncation. */
+  /**
+   * Reads `length` bytes of ciphertext at `offset`; fewer than asked counts as truncation. Segments are asked for in order
+   * and one is done with when the next is asked for, so that buffers can be used again.
+   */
   readonly read: (offset: number, length: number) => Promise<Uint8Array>;
   readonly start: number;
   readonly endInclusive: number;
 }
 
+/** Sees plaintext on its way: to count it, to digest it. */
+export type Watch = (plaintext: Uint8Array) => void;
+
 export interface StreamAead {
-  /** A stream that takes plaintext and gives ciphertext. */
-  sealStream(key: Pick<DataKey, 'bytes'>, associatedData: Uint8Array): Transform;
+  /**
+   * A stream that takes plaintext and gives ciphertext. `watch` sees the plaintext in order, a segment at a time and each
+   * before it is sealed; what it throws fails the stream. The bytes are overwritten once it answered.
+   */
+  sealStream(key: Pick<DataKey, 'bytes'>, associatedData: Uint8Array, watch?: Watch): Transform;
   /** A stream that takes ciphertext and gives plaintext; it errors with `integrity` where the first wrong segment is. */
   openStream(key: Pick<DataKey, 'bytes'>, associatedData: Uint8Array): Transform;
   /** Decrypts only the segments that a range touches, in order. Throws `rangeNotSatisfiable` for a range that ends behind the plaintext. */
@@ -44,13 +53,16 @@ export interface StreamAead {
 export function createStreamAead(segmentBytes: number): StreamAead {
   const layout = createLayout(segmentBytes);
 
-  function sealStream(key: Pick<DataKey, 'bytes'>, associatedData: Uint8Array): Transform {
+  function sealStream(key: Pick<DataKey, 'bytes'>, associatedData: Uint8Array, watch?: Watch): Transform {
     const cipher = beginStream(key.bytes, associatedData);
     let index = 0;
     return segmented({
       capacity: () => layout.capacity(index),
-      opening: () => cipher.header,
-      segment: (plaintext, isLast) => cipher.seal(index++, isLast, plaintext),
+      segment(plaintext, isLast) {
+        watch?.(plaintext);
+        const sealed = cipher.seal(index, isLast, plaintext);
+        return index++ === 0 ? [cipher.header, ...sealed] : sealed;
+      },
     });
   }
 
@@ -68,7 +80,7 @@ export function createStreamAead(segmentBytes: number): StreamAead {
         const plaintext = cipher.open(index, isLast, body);
         if (index > 0 && plaintext.length === 0) throw doesNotOpen('sealed stream');
         index++;
-        return plaintext;
+        return [plaintext];
       },
     });
   }
@@ -100,10 +112,10 @@ export function createStreamAead(segmentBytes: number): StreamAead {
   function sealBuffer(key: Pick<DataKey, 'bytes'>, associatedData: Uint8Array, plaintext: Uint8Array): Uint8Array {
     const cipher = beginStream(key.bytes, associatedData);
     const lastIndex = plaintext.length === 0 ? 0 : layout.segmentOf(plaintext.length - 1);
-    const pieces = [cipher.header];
+    const pieces: Uint8Array[] = [cipher.header];
     for (let index = 0; index <= lastIndex; index++) {
       const from = layout.plaintextStart(index);
-      pieces.push(cipher.seal(index, index === lastIndex, plaintext.subarray(from, from + layout.capacity(index))));
+      pieces.push(...cipher.seal(index, index === lastIndex, plaintext.subarray(from, from + layout.capacity(index))));
     }
     return new Uint8Array(Buffer.concat(pieces));
   }
@@ -128,9 +140,8 @@ export function createStreamAead(segmentBytes: number): StreamAead {
 interface Segmenting {
   /** Bytes of input that the segment now being gathered holds when full. */
   capacity(): number;
-  /** Output that precedes the first segment. */
-  opening?(): Uint8Array;
-  segment(bytes: Uint8Array, isLast: boolean): Uint8Array;
+  /** Answers what comes out of a segment, in pieces that nobody has to join. */
+  segment(bytes: Uint8Array, isLast: boolean): readonly Uint8Array[];
 }
 
 /**
@@ -142,7 +153,6 @@ function segmented(work: Segmenting): Transform {
   // segment, so that a thousand tiny streams do not hold a gigabyte.
   let gathered = Buffer.alloc(0);
   let length = 0;
-  let hasOpened = false;
 
   function gather(bytes: Uint8Array): void {
     if (length + bytes.length > gathered.length) {
@@ -158,11 +168,9 @@ function segmented(work: Segmenting): Transform {
   }
 
   function emit(stream: Transform, isLast: boolean): void {
-    const output = work.segment(gathered.subarray(0, length), isLast);
+    const pieces = work.segment(gathered.subarray(0, length), isLast);
     length = 0;
-    if (!hasOpened && work.opening !== undefined) stream.push(work.opening());
-    hasOpened = true;
-    stream.push(output);
+    for (const piece of pieces) stream.push(piece);
   }
 
   async function take(stream: Transform, input: Uint8Array): Promise<void> {
@@ -183,7 +191,11 @@ function segmented(work: Segmenting): Transform {
     readableHighWaterMark: SEGMENT_BYTES,
     writableHighWaterMark: SEGMENT_BYTES,
     transform(chunk: Uint8Array, _encoding: string, done: TransformCallback) {
-      take(this, chunk).then(() => done(), done);
+      // Most pieces complete no segment, and a promise for each would cost more than its copy.
+      if (length + chunk.length <= work.capacity()) {
+        gather(chunk);
+        done();
+      } else take(this, chunk).then(() => done(), done);
     },
     flush(done: TransformCallback) {
       try {

@@ -66,8 +66,8 @@ export function createLayout(segmentBytes: number): Layout {
 /** The cipher of one stream: its header, and its segments by index. */
 export interface SegmentCipher {
   readonly header: Uint8Array;
-  /** Returns ciphertext and tag of segment `index` in one buffer. */
-  seal(index: number, isLast: boolean, plaintext: Uint8Array): Uint8Array;
+  /** Returns ciphertext and tag of segment `index`, apart: joining them would copy every byte that is stored. */
+  seal(index: number, isLast: boolean, plaintext: Uint8Array): readonly [body: Uint8Array, tag: Uint8Array];
   /** Returns the plaintext of segment `index`, or throws `integrity`. */
   open(index: number, isLast: boolean, segment: Uint8Array): Uint8Array;
 }
@@ -106,7 +106,7 @@ export function segmentCipher(key: Uint8Array, associatedData: Uint8Array, heade
       const cipher = createCipheriv('aes-256-gcm', streamKey, nonce(index, isLast), { authTagLength: TAG_BYTES });
       const body = cipher.update(plaintext);
       cipher.final();
-      return Buffer.concat([body, cipher.getAuthTag()]);
+      return [body, cipher.getAuthTag()];
     },
     open(index, isLast, segment) {
       const bodyBytes = segment.length - TAG_BYTES;
