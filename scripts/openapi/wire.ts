@@ -1,5 +1,5 @@
 // Where a route is found from outside. Routes are written over the canonical path of their surface; three surfaces read
-// it out of something else (a version in the path, a word in the query), and this is the way back. Also the names of path
+// it out of something else (a version in the path, a word in the query or at the end of the path), and this is the way back. Also the names of path
 // parameters, and the paths that an optional last segment makes. Pure; the route sweep sends its requests by it.
 
 import type { Route } from '../../server/src/kernel/http/route.ts';
@@ -26,6 +26,15 @@ const blobQueries: Readonly<Record<string, Readonly<Record<string, string>>>> = 
   list: { restype: 'container', comp: 'list' },
 };
 
+/** Words before a path of the registry protocol → what stands behind the repository's name. */
+const ociTails: Readonly<Record<string, string>> = {
+  blobs: '/blobs',
+  uploads: '/blobs/uploads',
+  manifests: '/manifests',
+  tags: '/tags/list',
+  referrers: '/referrers',
+};
+
 const mlflowWorkspace = /^\/mlflow(\/subscriptions\/.+?\/workspaces\/\{workspaceName\})(\/.*)$/;
 
 function wireOf({ surface, path }: Route): Omit<WirePath, 'suffix'> {
@@ -34,6 +43,15 @@ function wireOf({ surface, path }: Route): Omit<WirePath, 'suffix'> {
     const query = blobQueries[word];
     // What no operation serves is recognised by what it lacks: an account's name with nothing that says what is wanted.
     return query === undefined ? { path: '/{account}', query: { comp: word } } : { path: `/${rest.join('/')}`, query };
+  }
+  if (surface === 'oci') {
+    const [, word = '', registry, repository, ...rest] = path.split('/');
+    const tail = ociTails[word];
+    if (tail === undefined || registry === undefined || repository === undefined)
+      return { path: word === 'base' ? '/v2/' : `/v2/${word}`, query: {} };
+    // A repository's name has as many segments as its owner likes. An upload begins at a path that ends in a slash.
+    const last = rest.length > 0 ? `/${rest.join('/')}` : word === 'uploads' ? '/' : '';
+    return { path: `/v2/${registry}/{repository+}${tail}${last}`, query: {} };
   }
   if (surface === 'mlflow') {
     const [, workspace = '', tail = ''] = mlflowWorkspace.exec(path) ?? [];

@@ -40,7 +40,7 @@ export const manners: Readonly<Record<string, Manner>> = {
   ),
   graph: errorObject('AuthenticationFailed', /^Bearer realm="", authorization_uri="https:/, 'AuthorizationFailed'),
   agent: errorObject('AuthenticationFailed', /^Bearer$/, 'AuthorizationFailed'),
-  scoring: errorObject('AuthenticationFailed', /^Bearer/, 'AuthorizationFailed'),
+  scoring: errorObject('key_auth_access_denied', /^Bearer$/, 'AuthorizationFailed'),
   keyvault: errorObject(
     'Unauthorized',
     /^Bearer authorization="https:\/\/localhost:\d+\/[0-9a-f-]{36}", resource="https:\/\/[^"]+"$/,

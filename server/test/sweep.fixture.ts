@@ -27,6 +27,11 @@ export async function furnish(bench: Bench): Promise<{ readonly present: Values;
   await made(ids.vault('rooms-vault'), { location, properties: {} });
   await made(ids.account('roomsaccount'), { location, sku: { name: 'Standard_LRS' }, kind: 'StorageV2' });
   await made(`${ids.account('roomsaccount')}/blobServices/default/containers/rooms`, {});
+  await made(`${group}/providers/Microsoft.ContainerRegistry/registries/roomsregistry`, {
+    location,
+    sku: { name: 'Premium' },
+    properties: {},
+  });
   await made(ids.workspace('Rooms'), { location, properties: {} });
   await made(`${ids.workspace('Rooms')}/computes/rooms`, {
     location,
@@ -62,6 +67,8 @@ export async function furnish(bench: Bench): Promise<{ readonly present: Values;
       account: 'roomsaccount',
       container: 'rooms',
       containerName: 'rooms',
+      registryName: 'roomsregistry',
+      registry: 'roomsregistry',
       computeName: 'rooms',
       datastoreName: 'workspaceblobstore',
       namespace: 'Microsoft.KeyVault',
@@ -76,6 +83,7 @@ export async function furnish(bench: Bench): Promise<{ readonly present: Values;
       scope: `subscriptions/${bench.subscriptionId}/resourceGroups/Nowhere`,
       account: 'absentaccount',
       storageAccountName: 'absentaccount',
+      registry: 'absentregistry',
     },
   };
 }

@@ -117,10 +117,8 @@ describe('without a credential', () => {
   });
 });
 
-/** Agents know no principals: to their surface every token of a person or an application is no credential at all. */
-const refusesEveryToken = new Set(['agent']);
-/** Its credentials are keys of its own, and nothing else is looked at. */
-const takesOtherCredentials = new Set(['scoring']);
+/** Agents and endpoints know no principals: to them a token of a person or an application is no credential at all. */
+const refusesEveryToken = new Set(['agent', 'scoring']);
 
 describe('signed in without any role', () => {
   test('every route that needs an action answers 403, the same for what exists and what does not, and records it', async () => {
@@ -128,7 +126,7 @@ describe('signed in without any role', () => {
     const asked: Asked[] = [];
     const unknown: Asked[] = [];
     await each(
-      routes.filter(({ access, surface }) => access.kind === 'needs' && !takesOtherCredentials.has(surface)),
+      routes.filter(({ access }) => access.kind === 'needs'),
       async (route) => {
         const manner = mannerOf(route.surface);
         const token = await tokenFor(stranger, route.surface);
@@ -201,7 +199,7 @@ describe('signed in with a role that does not hold the action', () => {
     };
     const asked: Asked[] = [];
     await each(
-      routes.filter(({ surface }) => !refusesEveryToken.has(surface) && !takesOtherCredentials.has(surface)),
+      routes.filter(({ surface }) => !refusesEveryToken.has(surface)),
       async (route) => {
         if (route.access.kind !== 'needs') return;
         const token = await tokenFor(await holderWithout(route.access.action), route.surface);
@@ -226,10 +224,7 @@ describe('somebody who may do everything', () => {
   /** What is decided at the root is for nobody on a new server: its first Owner owns the subscription. */
   const isAtRoot = ({ access, path }: Route) =>
     access.kind === 'needs' && path.startsWith('/providers/') && access.scopeOf({}) === '/';
-  const reachable = () =>
-    routes.filter(
-      (route) => !refusesEveryToken.has(route.surface) && !takesOtherCredentials.has(route.surface) && !isAtRoot(route),
-    );
+  const reachable = () => routes.filter((route) => !refusesEveryToken.has(route.surface) && !isAtRoot(route));
   const signed = async (route: Route) =>
     route.access.kind === 'open' ? {} : { token: await tokenFor(mighty, route.surface) };
 
