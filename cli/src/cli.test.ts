@@ -7,6 +7,7 @@ import { join } from 'node:path';
 import { after, before, test } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { type DemoServer, startDemoServer } from '../../scripts/demo/server.ts';
+import { confirmDevice } from './browser.fixture.ts';
 import { createTestShell, type TestShell } from './testing.ts';
 
 const example = fileURLToPath(new URL('../../examples/breast-cancer/', import.meta.url));
@@ -59,6 +60,44 @@ test('a secret is taken from a file; on the command line it works with a warning
   assert.equal(wrong.code, 3);
   assert.equal((await other.run(...base)).code, 2, 'nobody can type here');
   other.close();
+});
+
+test('a person signs in with a code in a browser, and stays signed in when the tokens have run out', async () => {
+  const { url, caFile, administrator, subscriptionId } = server.bootstrap;
+  let told = '';
+  let page = '';
+  const person = createTestShell({
+    err: (text) => {
+      told += text;
+    },
+    // While the command waits, the person acts.
+    sleep: async () => {
+      const [, address = '', userCode = ''] =
+        /open the page (\S+) in a browser and enter the code (\S+)\./.exec(told) ?? [];
+      if (page === '') page = await confirmDevice({ page: address, caFile, userCode, ...administrator });
+    },
+  });
+  const signedIn = await person.json('login', '--url', url, '--ca-file', caFile);
+  assert.match(page, /You are signed in/);
+  assert.equal(signedIn['signedInAs'], administrator.userName);
+  assert.equal(signedIn['subscription'], subscriptionId);
+
+  const file = join(person.home, 'home', 'session.json');
+  const session = JSON.parse(readFileSync(file, 'utf8'));
+  writeFileSync(file, JSON.stringify({ ...session, tokens: {} }), { mode: 0o600 });
+  assert.equal((await person.json('whoami'))['type'], 'user');
+  const renewed = JSON.parse(readFileSync(file, 'utf8'));
+  assert.notEqual(renewed.refreshToken, session.refreshToken, 'a refresh token is used once');
+  const explained = await person.json(
+    'access',
+    'explain',
+    '--assignee',
+    administrator.userName,
+    '--action',
+    'Microsoft.Resources/subscriptions/resourceGroups/read',
+  );
+  assert.equal(explained['allowed'], true, 'and for the directory, a token of its own');
+  person.close();
 });
 
 test('a group, a vault, a key, a workspace under it, a cluster, a job to its end, a model', async () => {
