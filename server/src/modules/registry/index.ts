@@ -13,15 +13,21 @@ import type { Module } from '#kernel/module';
 import type { DataKeys } from '#kernel/sealing/data-keys';
 import type { ResourceKind, Resources } from '#resources';
 import { createSealedStores } from '#storage';
+import { blobRoutes } from './blobs.routes.ts';
+import { createCatalog } from './catalog.service.ts';
 import { createContent, type Opened, type Range, type Stored } from './content.service.ts';
 import { referenced } from './images.store.ts';
+import { manifestRoutes } from './manifests.routes.ts';
 import { createManifests } from './manifests.service.ts';
 import { imageMigrations } from './migrations/images.ts';
 import { createProtection, type Protect } from './protection.ts';
 import { createRegistries } from './registries.ts';
 import { createRegistryKind, keyPurposes, registryType, stateOf } from './registry.kind.ts';
 import { requireScope } from './scopes.ts';
+import { createOciSurface } from './surface.ts';
+import { tokenRoutes } from './token.routes.ts';
 import { createRegistryTokens, type Principals, pullTokenSecondsMax, type Tokens } from './tokens.ts';
+import { createUploads } from './uploads.service.ts';
 
 export type { Range, Stored } from './content.service.ts';
 export { mediaTypes } from './manifest.ts';
@@ -89,6 +95,8 @@ export type RegistryModule = Module & {
   readonly kinds: readonly ResourceKind[];
   /** Puts a registry under a customer's key as the given identity, or back under the root key. */
   readonly protect: Protect;
+  /** Ends uploads that were left for an hour. For a periodic task; every few minutes. */
+  sweep(): Promise<void>;
 };
 
 const registriesMax = 50_000;
@@ -126,6 +134,7 @@ export function createRegistry(deps: {
   });
   const content = createContent({ registries, stores });
   const manifests = createManifests({ content, clock: deps.clock });
+  const uploads = createUploads({ content, clock: deps.clock });
   const tokens = createRegistryTokens({ ...deps, registries });
 
   const registry: Registry = {
@@ -159,9 +168,16 @@ export function createRegistry(deps: {
 
   return {
     name: 'registry',
+    surfaces: [createOciSurface({ ...deps, tokens })],
+    routes: [
+      ...tokenRoutes({ ...deps, tokens }),
+      ...blobRoutes({ registries, content, uploads, tokens, grants }),
+      ...manifestRoutes({ registries, manifests, catalog: createCatalog({ registries, stores }) }),
+    ],
     kinds: [createRegistryKind({ ...deps, folder, registries, stores })],
     registry,
     protect: createProtection({ ...deps, registries }),
+    sweep: uploads.sweep,
     async start() {
       const grant = grants.system('learn which registries there are');
       const query = { type: registryType, under: '/', limit: registriesMax };

@@ -15,6 +15,7 @@ export type RegistryEntry = {
 export type Registries = {
   /** By its name in lower case. */
   byPath(name: string): RegistryEntry | undefined;
+  find(id: string): RegistryEntry | undefined;
   /** Throws NAME_UNKNOWN. */
   byId(id: string): RegistryEntry;
   /** In the order of their names in lower case. */
@@ -39,6 +40,7 @@ export function createRegistries(): Registries {
   return {
     isTaken,
     byPath: (name) => paths.get(name),
+    find: (id) => ids.get(idKey(id)),
     byId(id) {
       const entry = ids.get(idKey(id));
       if (entry === undefined) throw failure('NAME_UNKNOWN', { message: 'There is no such registry.' });

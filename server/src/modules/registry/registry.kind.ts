@@ -116,9 +116,9 @@ function refuseWeakness(draft: Draft): void {
 }
 
 function checkEncryption(draft: Draft, existing: Resource | undefined): void {
-  const { encryption } = draft.properties as RegistryState;
+  const { encryption } = draft.properties as RegistryProperties;
   const before = (existing && stateOf(existing).encryption) ?? { status: 'disabled' };
-  if (JSON.stringify(encryption) === JSON.stringify(before)) return;
+  if (encryption === undefined || JSON.stringify(encryption) === JSON.stringify(before)) return;
   throw invalid(
     'properties.encryption',
     'a registry goes under a customer-managed key with the workspace that it was made for; leave it out here',

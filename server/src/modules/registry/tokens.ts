@@ -135,8 +135,8 @@ export function createRegistryTokens(deps: {
       const pull = pullOf(claims);
       if (pull !== undefined) {
         // A registry of the same name that was made anew is not the one that the token was made for.
-        const entry = registries.all().find((one) => one.uniqueId === pull.uniqueId && one.id === pull.registry);
-        if (entry === undefined) throw refused('The registry that this token was made for is gone.');
+        const entry = registries.find(pull.registry);
+        if (entry?.uniqueId !== pull.uniqueId) throw refused('The registry that this token was made for is gone.');
         const actor = puller(claims, { registry: entry.id, repository: pull.repository }, tokenId);
         ceilings.set(actor, [{ name: `${pathOf(entry.name)}/${pull.repository}`, actions: ['pull'] }]);
         return actor;

@@ -1,0 +1,123 @@
+// The OCI distribution protocol 1.1 as seen from outside, at `/v2/`: its challenge, its token endpoint, its error envelope. A
+// token that lists less than a request needs is answered like none at all, with what to ask for: that is how clients of this
+// protocol learn their scopes.
+
+import type { Actor } from '#kernel/authority/actor';
+import type { Failure } from '#kernel/errors/failure';
+import type { Exchange } from '#kernel/http/exchange';
+import type { Scheme, Surface } from '#kernel/http/surface';
+import { failure, ociCodeOf } from './errors.ts';
+import { actionOf, readPath } from './paths.ts';
+import type { Principals, RegistryTokens } from './tokens.ts';
+
+/** The name that clients give when the password is an access token. */
+const tokenUser = '00000000-0000-0000-0000-000000000000';
+
+export function createOciSurface(options: {
+  readonly domain: string;
+  /** Besides registry tokens: access tokens, tokens of runs. */
+  readonly schemes: readonly Scheme[];
+  readonly tokens: RegistryTokens;
+  readonly principals: Principals;
+}): Surface {
+  const { schemes, tokens, principals } = options;
+  const domain = options.domain.toLowerCase();
+
+  function challenge(exchange: Exchange): Readonly<Record<string, string>> {
+    const path = readPath(exchange.target);
+    const { host, origin } = exchange.target;
+    const parts = [`realm="${host === '' ? `https://${domain}` : origin}/v2/token"`, `service="${domain}"`];
+    const action = path && actionOf(path, exchange.method);
+    const actions = action === 'push' ? 'pull,push' : action;
+    if (path?.name !== undefined) parts.push(`scope="repository:${path.name}:${actions}"`);
+    else if (path?.canonical[0] === '_catalog') parts.push('scope="registry:catalog:*"');
+    if (exchange.header('authorization') !== undefined)
+      parts.push(`error="${path?.name === undefined ? 'invalid_token' : 'insufficient_scope'}"`);
+    return { 'www-authenticate': `Bearer ${parts.join(',')}` };
+  }
+
+  const registryToken: Scheme = {
+    name: 'registry token',
+    async authenticate(exchange) {
+      const token = /^bearer +(\S+) *$/i.exec(exchange.header('authorization') ?? '')?.[1];
+      const path = readPath(exchange.target);
+      // At the token endpoint this would let a token live for ever.
+      if (token === undefined || path?.canonical[0] === 'token') return undefined;
+      const actor = await tokens.actorOf(token);
+      if (actor === undefined || path?.name === undefined) return actor;
+      const action = actionOf(path, exchange.method);
+      if (tokens.lists(actor, path.name, action)) return actor;
+      throw failure('UNAUTHORIZED', {
+        message: `The token does not list ${action} for ${path.name}. Ask for one that does.`,
+      });
+    },
+  };
+
+  const basic: Scheme = {
+    name: 'basic',
+    async authenticate(exchange) {
+      const encoded = /^basic +([A-Za-z0-9+/=_-]{1,32768}) *$/i.exec(exchange.header('authorization') ?? '')?.[1];
+      if (encoded === undefined || readPath(exchange.target)?.canonical[0] !== 'token') return undefined;
+      const text = Buffer.from(encoded, 'base64').toString('utf8');
+      const colon = text.indexOf(':');
+      const [user, password] = colon < 0 ? ['', ''] : [text.slice(0, colon), text.slice(colon + 1)];
+      return user === tokenUser ? await byToken(exchange, password) : await bySecret(user, password);
+    },
+  };
+
+  async function byToken(exchange: Exchange, token: string): Promise<Actor> {
+    const header = (name: string) => (name === 'authorization' ? `Bearer ${token}` : exchange.header(name));
+    for (const scheme of schemes) {
+      const actor = await scheme.authenticate({ ...exchange, header });
+      if (actor !== undefined) return actor;
+    }
+    throw failure('UNAUTHORIZED', { message: 'The password is not an access token of this server.' });
+  }
+
+  async function bySecret(clientId: string, secret: string): Promise<Actor> {
+    const isRight = secret !== '' && (await principals.isSecret(clientId, secret));
+    const principal = isRight ? await principals.findByClientId(clientId) : undefined;
+    if (principal?.enabled) return tokens.principal(principal, 'clientSecret');
+    throw failure('UNAUTHORIZED', {
+      message: `Sign in with a client id and its secret, or with ${tokenUser} and an access token.`,
+    });
+  }
+
+  return {
+    name: 'oci',
+    ignoresCase: false,
+    collapsesSlashes: true,
+    schemes: [registryToken, basic, ...schemes],
+    recognise(target) {
+      // A host of an account or a vault is another protocol's, whatever its path.
+      if (target.host.endsWith(`.${domain}`)) return undefined;
+      return readPath(target)?.canonical;
+    },
+    check(exchange) {
+      if (readPath(exchange.target)?.isMisnamed) throw failure('NAME_INVALID');
+    },
+    challenge,
+    render: (thrown) => ({
+      status: thrown.status,
+      body: { errors: [{ code: ociCodeOf(thrown), message: messageOf(thrown), detail: detailOf(thrown) }] },
+    }),
+    headers: (exchange) => ({
+      'docker-distribution-api-version': 'registry/2.0',
+      'x-ms-request-id': exchange.requestId,
+    }),
+  };
+}
+
+/** The words of a refusal by role name the registry's resource id, which whoever is refused may not learn exists. */
+const messageOf = (thrown: Failure): string =>
+  thrown.code === 'AuthorizationFailed'
+    ? 'The caller is not authorized for this operation on this repository. Registries are authorized by roles such as AcrPull and AcrPush. The audit log has the refusal under the request id of this answer.'
+    : thrown.message;
+
+/** What the specification's few codes do not say. */
+function detailOf(thrown: Failure): Readonly<Record<string, string>> {
+  return {
+    ...(thrown.code === ociCodeOf(thrown) ? {} : { reason: thrown.code }),
+    ...(thrown.target === undefined ? {} : { target: thrown.target }),
+  };
+}
