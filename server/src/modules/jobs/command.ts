@@ -19,7 +19,8 @@ export function resolveCommand(job: CommandJob, pathOf: (input: string) => strin
     ...Object.keys(job.inputs ?? {}).map((name) => `inputs.${name}`),
     ...Object.keys(job.outputs ?? {}).map((name) => `outputs.${name}`),
   ];
-  return (job.command ?? '').replace(/\$\{\{\s*([^}]{0,300}?)\s*\}\}/g, (_, placeholder: string) => {
+  return (job.command ?? '').replace(/\$\{\{([^{}]{0,300})\}\}/g, (_, inner: string) => {
+    const placeholder = inner.trim();
     const [collection, name = ''] = placeholder.split(/\.(.*)/s);
     const input = collection === 'inputs' && Object.hasOwn(job.inputs ?? {}, name) ? job.inputs?.[name] : undefined;
     if (input) return shellQuote(input.jobInputType === 'literal' ? String(input.value ?? '') : pathOf(name));

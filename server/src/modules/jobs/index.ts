@@ -44,13 +44,13 @@ export function createJobs(deps: {
   const tokens: RunTokens = createRunTokens({
     tokens: deps.tokens,
     tenantId: deps.tenantId,
-    isActive: (jobId) => jobs.isActive(jobId),
+    isActive: (jobId, workId) => jobs.isActive(jobId, workId),
   });
-  const jobs = createJobsService({ ...deps, logs, tokens: () => tokens, work: () => deps.work, port: () => deps.port });
+  const jobs = createJobsService({ ...deps, logs, tokens: () => tokens });
   deps.work.owner('job', { documentOf: jobs.documentOf, renewToken: jobs.renewToken, onEvent: jobs.onEvent });
   return {
     name: 'jobs',
-    kinds: [createJobKind({ resources: deps.resources, assets: deps.assets, jobs })],
+    kinds: [createJobKind({ resources: deps.resources, assets: deps.assets, jobs, grants: deps.grants })],
     routes: logRoutes({ resources: deps.resources, workspaces: deps.workspaces, logs, grants: deps.grants }),
     runScheme: tokens.scheme,
     start: () => jobs.reconcile(),

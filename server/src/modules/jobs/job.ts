@@ -1,10 +1,20 @@
-// A job as it is stored: what was asked for, and what the module keeps beside it.
+// A job as it is stored: what was asked for, and what the module keeps beside it. Changes are atomic: each sees what is
+// stored at its moment, whoever else changes the job.
 
 import type { CommandJob, JobStatus } from '@strongroom/contract/jobs';
-import type { Resource } from '#resources';
-import { workspaceType } from '#workspaces';
+import type { Grants } from '#kernel/authority/grant';
+import { Failure } from '#kernel/errors/failure';
+import type { Properties, Resource, Resources } from '#resources';
+import { workspaceOf, workspaceType } from '#workspaces';
 
 export const jobType = `${workspaceType}/jobs`;
+
+/** How a job ends. The first one that is told is kept, and stays. */
+export type Outcome = {
+  readonly status: 'Completed' | 'Failed' | 'Canceled';
+  readonly endTime: string;
+  readonly error?: { readonly code: string; readonly message: string };
+};
 
 /** What the module keeps beside the job as it was asked for. */
 export type JobState = CommandJob & {
@@ -17,9 +27,67 @@ export type JobState = CommandJob & {
   readonly startTime?: string;
   readonly endTime?: string;
   readonly error?: { readonly code: string; readonly message: string };
-  /** Snapshot URIs by input name, fixed when the job was accepted. */
+  /** Decided, while the log and the run are still brought to their ends. */
+  readonly outcome?: Outcome | undefined;
+  /** Snapshot URIs of the code and by input name, fixed when the job was accepted. */
+  readonly codeSnapshot?: string | undefined;
   readonly inputSnapshots?: Readonly<Record<string, string>>;
   readonly submitter?: string;
 };
 
-export const stateOf = (resource: Resource): JobState => resource.properties as unknown as JobState;
+/** Names of what is kept beside the job: nobody sets them from outside. */
+export const keptBeside: readonly (keyof JobState)[] = [
+  'status',
+  'workId',
+  'experimentId',
+  'submissions',
+  'began',
+  'startTime',
+  'endTime',
+  'error',
+  'outcome',
+  'codeSnapshot',
+  'inputSnapshots',
+  'submitter',
+];
+
+/** The manager has checked what was asked for by the kind's schema; the rest is ours. */
+const stateIn = (properties: Properties): JobState => properties as unknown as JobState;
+export const stateOf = (resource: Resource): JobState => stateIn(resource.properties);
+
+/** The workspace of a job. */
+export function workspaceIdOf(jobId: string): string {
+  const id = workspaceOf(jobId);
+  if (id === undefined)
+    throw new Failure({ kind: 'internal', code: 'InternalError', message: 'A job stands outside any workspace.' });
+  return id;
+}
+
+export type JobRecords = {
+  find(jobId: string): Promise<Resource | undefined>;
+  /** Lays `changes` over what is stored; answers the job as it is then, or undefined when it is gone. */
+  change(jobId: string, changes: (state: JobState) => Partial<JobState>): Promise<JobState | undefined>;
+};
+
+export function createJobRecords(deps: {
+  readonly resources: Pick<Resources, 'find' | 'change'>;
+  readonly grants: Pick<Grants, 'system'>;
+}): JobRecords {
+  const { resources, grants } = deps;
+  const system = () => grants.system('move a job through its states');
+  return {
+    find: (jobId) => resources.find(system(), jobId),
+    async change(jobId, changes) {
+      try {
+        const changed = await resources.change(system(), jobId, (properties) => ({
+          ...properties,
+          ...changes(stateIn(properties)),
+        }));
+        return stateOf(changed);
+      } catch (thrown) {
+        if (thrown instanceof Failure && thrown.kind === 'notFound') return undefined;
+        throw thrown;
+      }
+    },
+  };
+}

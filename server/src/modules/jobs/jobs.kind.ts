@@ -1,33 +1,47 @@
 // The job as a resource kind. Everything that can be wrong is said before the job exists; after that only its state and its
 // description change.
 
+import { isDeepStrictEqual } from 'node:util';
 import { type CommandJob, commandJob } from '@strongroom/contract/jobs';
 import { Type } from '@strongroom/contract/schema';
 import type { Assets } from '#assets';
-import type { Grant } from '#kernel/authority/grant';
+import type { Grant, Grants } from '#kernel/authority/grant';
 import { Failure } from '#kernel/errors/failure';
 import { activity, json } from '#kernel/http/route';
 import { isWithin, parseResourceId } from '#kernel/ids/ids';
 import type { Draft, Properties, Resource, ResourceKind, Resources } from '#resources';
 import { artifactPrefix, workspaceOf, workspaceType } from '#workspaces';
-import { jobType, stateOf } from './job.ts';
+import { type JobState, jobType, keptBeside, stateOf } from './job.ts';
 import type { JobsService } from './jobs.service.ts';
 import { isEnd } from './status.ts';
 import { checkJob } from './validate.ts';
 
 const described = ['displayName', 'description', 'tags', 'properties', 'isArchived'] as const;
-const kept = [
-  'status',
+/** What a job is. It says what ran, so it never changes. */
+const fixed = [
+  'jobType',
+  'command',
+  'codeId',
+  'computeId',
+  'environmentId',
+  'experimentName',
+  'environmentVariables',
+  'inputs',
+  'outputs',
+  'resources',
+  'limits',
+] as const;
+
+/** Kept for ourselves. */
+const hidden: ReadonlySet<string> = new Set<keyof JobState>([
   'workId',
-  'experimentId',
   'submissions',
   'began',
-  'startTime',
-  'endTime',
-  'error',
+  'outcome',
+  'codeSnapshot',
   'inputSnapshots',
   'submitter',
-] as const;
+]);
 
 const inWorkspace = (id: string, workspaceId: string, type: string, property: string): void => {
   if (isWithin(id, workspaceId) && parseResourceId(id).type?.toLowerCase() === `${workspaceType}/${type}`.toLowerCase())
@@ -44,8 +58,9 @@ export function createJobKind(deps: {
   readonly resources: Resources;
   readonly assets: Assets;
   readonly jobs: JobsService;
+  readonly grants: Pick<Grants, 'system'>;
 }): ResourceKind {
-  const { resources, assets, jobs } = deps;
+  const { resources, assets, jobs, grants } = deps;
 
   /** Inputs become snapshots when the job is accepted, so that what is trained on can be told later, to the byte. */
   async function inputSnapshots(
@@ -109,9 +124,10 @@ export function createJobKind(deps: {
     }),
 
     normalise({ properties }, existing): Properties {
-      if (existing) return { ...existing.properties, ...pick(properties, described) };
+      // `validate` refuses what differs from what is stored, so that laying it over changes nothing.
+      if (existing) return { ...existing.properties, ...pick(properties, [...described, ...fixed]) };
       const own = Object.fromEntries(
-        Object.entries(properties).filter(([name]) => !(kept as readonly string[]).includes(name)),
+        Object.entries(properties).filter(([name]) => !(keptBeside as readonly string[]).includes(name)),
       );
       return {
         isArchived: false,
@@ -125,7 +141,7 @@ export function createJobKind(deps: {
     async validate(grant, draft: Draft, existing, id) {
       // The manager has checked the shape with the kind's schema.
       const job = draft.properties as unknown as CommandJob;
-      if (existing) return refuseChange(existing, job);
+      if (existing) return refuseChange(existing, draft.properties);
       checkJob(job);
       const workspaceId = workspaceOf(id) ?? '';
       const computeId = job.computeId ?? '';
@@ -159,33 +175,33 @@ export function createJobKind(deps: {
 
     async create(grant, job) {
       const workspaceId = workspaceOf(job.id) ?? '';
-      const snapshots = await inputSnapshots(grant, workspaceId, stateOf(job));
-      const properties = {
-        ...(await jobs.begin(grant, job)),
-        inputSnapshots: snapshots,
-        submitter: job.systemData.createdBy,
-      };
-      // Kept before the work is submitted: a node may ask for the document at once.
-      const stored = await resources.change(grant, job.id, () => properties);
-      await jobs.submit(job.id, stateOf(stored), String(stored.properties['workId']));
-      return (await resources.get(grant, job.id)).properties;
+      const { codeId } = stateOf(job);
+      await jobs.begin(grant, job, {
+        codeSnapshot: codeId === undefined ? undefined : (await assets.code(grant, codeId)).uri,
+        inputSnapshots: await inputSnapshots(grant, workspaceId, stateOf(job)),
+      });
+      // Nothing to keep that is not kept already: the job may be running by now, and what it became must stand.
+      return undefined;
     },
 
-    update: async (_grant, job) => job.properties,
-
-    async remove(_grant, job) {
-      if (!isEnd(stateOf(job).status) && stateOf(job).status !== 'NotStarted') {
+    async remove(grant, job) {
+      // As it is stored now: what is given may be from before it was submitted.
+      const now = await resources.find(grants.system('remove a job'), job.id);
+      if (now === undefined || isEnd(stateOf(now).status)) return;
+      const isMade = job.provisioningState === 'Succeeded';
+      // The system removes what stands in a workspace or a group that goes, and takes back what could not be made.
+      if (isMade && grant.actor.kind !== 'system') {
         throw new Failure({
           kind: 'conflict',
           code: 'JobActive',
-          message: `The job is ${stateOf(job).status}. Cancel it and wait until it has ended, then delete it.`,
+          message: `The job is ${stateOf(now).status}. Cancel it and wait until it has ended, then delete it.`,
         });
       }
-      jobs.forget(job.id);
+      await jobs.abandon(now);
     },
 
     view(job, exchange) {
-      const { workId, submissions, began, inputSnapshots: _, submitter, ...shown } = job.properties;
+      const shown = Object.fromEntries(Object.entries(job.properties).filter(([name]) => !hidden.has(name)));
       const origin = exchange?.target.origin ?? '';
       return {
         ...shown,
@@ -249,18 +265,17 @@ export function createJobKind(deps: {
   };
 }
 
-function refuseChange(existing: Resource, asked: CommandJob): void {
-  for (const name of ['command', 'codeId', 'computeId', 'environmentId', 'experimentName', 'jobType'] as const) {
-    const before = existing.properties[name];
-    if (asked[name] !== undefined && asked[name] !== before) {
-      throw new Failure({
-        kind: 'conflict',
-        code: 'JobExists',
-        target: `properties.${name}`,
-        message: `The job '${existing.name}' exists and its ${name} cannot change. Submit another job under another name.`,
-      });
-    }
-  }
+function refuseChange(existing: Resource, asked: Properties): void {
+  const changed = fixed.find(
+    (name) => asked[name] !== undefined && !isDeepStrictEqual(asked[name], existing.properties[name]),
+  );
+  if (changed === undefined) return;
+  throw new Failure({
+    kind: 'conflict',
+    code: 'JobExists',
+    target: `properties.${changed}`,
+    message: `The job '${existing.name}' exists and its ${changed} cannot change. Submit another job under another name.`,
+  });
 }
 
 function pick(properties: Properties, names: readonly string[]): Properties {

@@ -37,30 +37,36 @@ export function logRoutes(deps: {
         const offset = Number(query.offset ?? '0');
         const workspaceId = workspaceOf(jobId) ?? '';
         const system = grants.system('read the log of a job that the caller may read');
-        const until = AbortSignal.any([exchange.signal, AbortSignal.timeout(waitMs)]);
-        for (;;) {
-          // Registered before looking, so that nothing said in between is missed.
-          const changed = logs.changed(params['jobName'] ?? '', until);
-          const job = await resources.get(grant, jobId);
-          const ended = isEnd(stateOf(job).status);
-          const page = await logs.read(
-            system,
-            { database: await workspaces.database(grant, workspaceId), workspaceId, runId: job.name, ended },
-            offset,
-          );
-          if (page.bytes.length > 0 || ended || query.wait !== 'true' || until.aborted) {
-            return {
-              status: 200,
-              body: page.bytes,
-              contentType: 'text/plain; charset=utf-8',
-              headers: {
-                'x-log-offset': String(page.next),
-                'x-log-complete': String(ended && page.bytes.length === 0),
-                'x-job-status': stateOf(job).status,
-              },
-            };
+        const answered = new AbortController();
+        const until = AbortSignal.any([exchange.signal, AbortSignal.timeout(waitMs), answered.signal]);
+        try {
+          for (;;) {
+            // Registered before looking, so that nothing said in between is missed.
+            const changed = logs.changed(params['jobName'] ?? '', until);
+            const job = await resources.get(grant, jobId);
+            const ended = isEnd(stateOf(job).status);
+            const page = await logs.read(
+              system,
+              { database: await workspaces.database(grant, workspaceId), workspaceId, runId: job.name, ended },
+              offset,
+            );
+            if (page.bytes.length > 0 || ended || query.wait !== 'true' || until.aborted) {
+              return {
+                status: 200,
+                body: page.bytes,
+                contentType: 'text/plain; charset=utf-8',
+                headers: {
+                  'x-log-offset': String(page.next),
+                  'x-log-complete': String(ended && page.bytes.length === 0),
+                  'x-job-status': stateOf(job).status,
+                },
+              };
+            }
+            await changed;
           }
-          await changed;
+        } finally {
+          // Nobody waits for this request any more.
+          answered.abort();
         }
       },
     }),

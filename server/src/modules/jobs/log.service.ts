@@ -41,25 +41,22 @@ export type JobLogs = {
 };
 
 export function createJobLogs(deps: { readonly runs: Pick<Runs, 'putArtifact' | 'openArtifact'> }): JobLogs {
+  /** By the job's name in lower case, since who waits may spell it as he likes. */
   const waiting = new Map<string, Set<() => void>>();
   const wake = (runId: string) => {
-    for (const resume of waiting.get(runId) ?? []) resume();
+    for (const resume of waiting.get(runId.toLowerCase()) ?? []) resume();
   };
 
   return {
     async append(database, runId, text) {
       await database.write(async (tx) => {
         const start = await logSize(tx, runId);
-        if (start >= maxLogBytes) return;
-        const fits = start + Buffer.byteLength(text) <= maxLogBytes;
-        await appendChunk(tx, runId, {
-          start,
-          text: fits
-            ? text
-            : `${Buffer.from(text)
-                .subarray(0, maxLogBytes - start)
-                .toString('utf8')}${cutLine}`,
-        });
+        // Beyond the bound only when the line that says so is there.
+        if (start > maxLogBytes || text === '') return;
+        const bytes = Buffer.from(text);
+        const kept =
+          start + bytes.length <= maxLogBytes ? text : `${wholeCharacters(bytes, maxLogBytes - start)}${cutLine}`;
+        await appendChunk(tx, runId, { start, text: kept });
       });
       wake(runId);
     },
@@ -67,10 +64,8 @@ export function createJobLogs(deps: { readonly runs: Pick<Runs, 'putArtifact' | 
       const chunks = await chunksFrom(database.read, runId, offset, pageChunks);
       if (chunks.length > 0) {
         const [first] = chunks;
-        const bytes = Buffer.concat(chunks.map(({ text }) => Buffer.from(text)))
-          .subarray(offset - (first?.start ?? offset))
-          .subarray(0, pageBytes);
-        return { bytes, next: offset + bytes.length };
+        const all = Buffer.concat(chunks.map(({ text }) => Buffer.from(text)));
+        return pageAt(offset, all.subarray(offset - (first?.start ?? offset)));
       }
       if (!ended) return { bytes: Buffer.alloc(0), next: offset };
       try {
@@ -80,7 +75,7 @@ export function createJobLogs(deps: { readonly runs: Pick<Runs, 'putArtifact' | 
             end: offset + pageBytes - 1,
           }),
         );
-        return { bytes, next: offset + bytes.length };
+        return pageAt(offset, bytes);
       } catch (thrown) {
         // Nothing printed, or nothing behind the offset: the end.
         if (thrown instanceof Failure && (thrown.kind === 'notFound' || thrown.kind === 'rangeNotSatisfiable'))
@@ -90,16 +85,17 @@ export function createJobLogs(deps: { readonly runs: Pick<Runs, 'putArtifact' | 
     },
     changed: (runId, signal) =>
       new Promise((resolve) => {
+        const name = runId.toLowerCase();
         const resume = () => {
           signal.removeEventListener('abort', resume);
-          const others = waiting.get(runId);
+          const others = waiting.get(name);
           others?.delete(resume);
-          if (others?.size === 0) waiting.delete(runId);
+          if (others?.size === 0) waiting.delete(name);
           resolve();
         };
         if (signal.aborted) return resolve();
         signal.addEventListener('abort', resume);
-        waiting.set(runId, (waiting.get(runId) ?? new Set()).add(resume));
+        waiting.set(name, (waiting.get(name) ?? new Set()).add(resume));
       }),
     async seal(grant, { database, workspaceId, runId }) {
       const parts: Buffer[] = [];
@@ -126,6 +122,29 @@ export function createJobLogs(deps: { readonly runs: Pick<Runs, 'putArtifact' | 
     wake,
   };
 }
+
+/** A page ends where a character does, so that every page can be read by itself. */
+function pageAt(offset: number, bytes: Buffer): LogPage {
+  const page = bytes.subarray(0, pageBytes);
+  const whole = page.subarray(0, lastBoundary(page));
+  return { bytes: whole, next: offset + whole.length };
+}
+
+/** Where the last character that is complete ends; the end of the bytes when none begins near it. */
+function lastBoundary(bytes: Buffer): number {
+  for (let back = 1; back <= Math.min(4, bytes.length); back++) {
+    const byte = bytes[bytes.length - back] ?? 0;
+    if ((byte & 0xc0) === 0x80) continue;
+    const length = byte >= 0xf0 ? 4 : byte >= 0xe0 ? 3 : byte >= 0xc0 ? 2 : 1;
+    return length > back && back < bytes.length ? bytes.length - back : bytes.length;
+  }
+  return bytes.length;
+}
+
+const wholeCharacters = (bytes: Buffer, limit: number): string => {
+  const cut = bytes.subarray(0, limit);
+  return cut.subarray(0, lastBoundary(cut)).toString('utf8');
+};
 
 async function bounded({ stream }: { readonly stream: Readable }): Promise<Buffer> {
   const parts: Buffer[] = [];

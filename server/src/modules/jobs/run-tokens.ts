@@ -6,12 +6,13 @@ import type { Tokens } from '#identity';
 import type { Actor } from '#kernel/authority/actor';
 import { Failure } from '#kernel/errors/failure';
 import type { Scheme } from '#kernel/http/surface';
-import { idKey } from '#kernel/ids/ids';
 
 export const runTokenPurpose = 'run';
 
 export type RunTokenSubject = {
   readonly jobId: string;
+  /** The one piece of work that it is handed to: an earlier try's token is refused. */
+  readonly workId: string;
   readonly workspaceId: string;
   readonly workspaceUniqueId: string;
   readonly runId: string;
@@ -40,7 +41,7 @@ export type RunTokens = {
 export function createRunTokens(deps: {
   readonly tokens: Tokens;
   readonly tenantId: string;
-  readonly isActive: (jobId: string) => Promise<boolean>;
+  readonly isActive: (jobId: string, workId: string) => Promise<boolean>;
 }): RunTokens {
   const audienceOf = (workspaceUniqueId: string) => `urn:strongroom:workspace:${workspaceUniqueId}`;
   return {
@@ -51,6 +52,7 @@ export function createRunTokens(deps: {
         subject: subject.runId,
         claims: {
           job: subject.jobId,
+          work: subject.workId,
           workspace: subject.workspaceId,
           workspaceUniqueId: subject.workspaceUniqueId,
           experiment: subject.experimentId,
@@ -73,8 +75,7 @@ export function createRunTokens(deps: {
           audience: audienceOf(String(unverified['workspaceUniqueId'])),
         });
         const text = (name: string) => (typeof claims[name] === 'string' ? claims[name] : '');
-        const jobId = text('job');
-        if (!(await deps.isActive(jobId))) {
+        if (!(await deps.isActive(text('job'), text('work')))) {
           throw new Failure({
             kind: 'unauthenticated',
             code: 'RunEnded',
@@ -115,5 +116,3 @@ function payloadOf(token: string): Readonly<Record<string, unknown>> | undefined
     return undefined;
   }
 }
-
-export const jobKey = (jobId: string): string => idKey(jobId);

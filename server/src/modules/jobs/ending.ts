@@ -1,0 +1,60 @@
+// The end of a job, in one order and once: decided (from here on its token is refused), its log kept as an artifact, its run
+// ended, and only then does the job say so. Each step may run again: after a crash the decision stands and the rest follows.
+
+import type { Grants } from '#kernel/authority/grant';
+import { createLanes, type Lanes } from '#kernel/sealing/lanes';
+import type { Runs } from '#runs';
+import type { Workspaces } from '#workspaces';
+import { type JobRecords, type JobState, type Outcome, workspaceIdOf } from './job.ts';
+import type { JobLogs } from './log.service.ts';
+import { isEnd, runStatusOf } from './status.ts';
+
+export type Ending = {
+  /** Ends the job. What was decided before stands. */
+  end(jobId: string, outcome: Outcome): Promise<void>;
+  /** Finishes what was decided. Does nothing for a job that is undecided or has ended. */
+  conclude(jobId: string): Promise<void>;
+  /** One at a time for each job: what must not happen while it ends. */
+  readonly lanes: Lanes;
+};
+
+export const isOver = (state: JobState): boolean => isEnd(state.status) || state.outcome !== undefined;
+
+export function createEnding(deps: {
+  readonly records: JobRecords;
+  readonly workspaces: Pick<Workspaces, 'database'>;
+  readonly runs: Pick<Runs, 'setStatus'>;
+  readonly logs: JobLogs;
+  readonly grants: Pick<Grants, 'system'>;
+}): Ending {
+  const { records, workspaces, runs, logs, grants } = deps;
+  const lanes = createLanes();
+
+  async function finish(jobId: string, outcome: Outcome): Promise<void> {
+    const grant = grants.system('bring a job to its end');
+    const workspaceId = workspaceIdOf(jobId);
+    const runId = jobId.slice(jobId.lastIndexOf('/') + 1);
+    const database = await workspaces.database(grant, workspaceId);
+    await logs.seal(grant, { database, workspaceId, runId });
+    await runs.setStatus(grant, workspaceId, runId, runStatusOf(outcome.status), Date.parse(outcome.endTime));
+    await records.change(jobId, (state) => (isEnd(state.status) ? {} : { ...outcome, outcome: undefined }));
+    logs.wake(runId);
+  }
+
+  async function conclude(jobId: string): Promise<void> {
+    await lanes.run(jobId.toLowerCase(), async () => {
+      const job = await records.find(jobId);
+      const outcome = job?.properties['outcome'] as Outcome | undefined; // ours, see JobState
+      if (job && outcome) await finish(job.id, outcome);
+    });
+  }
+
+  return {
+    lanes,
+    conclude,
+    async end(jobId, outcome) {
+      const decided = await records.change(jobId, (state) => (isOver(state) ? {} : { outcome }));
+      if (decided?.outcome) await conclude(jobId);
+    },
+  };
+}
