@@ -14,6 +14,7 @@ import { errors } from './errors.ts';
 import type { ScoringGateway } from './gateway.service.ts';
 import { endpointType } from './names.ts';
 import { requestBytesMax } from './plan.ts';
+import type { Traces } from './traces.ts';
 
 const base = '/endpoints/{workspace}/{endpoint}';
 const topMax = 1000;
@@ -23,8 +24,9 @@ export function gatewayRoutes(deps: {
   readonly gateway: ScoringGateway;
   readonly workspaces: Workspaces;
   readonly scoring: ScoringRecords;
+  readonly traces: Traces;
 }): readonly Route[] {
-  const { directory, gateway, workspaces, scoring } = deps;
+  const { directory, gateway, workspaces, scoring, traces } = deps;
   const scopeOf = ({ workspace = '', endpoint = '' }: Params) =>
     directory.find(workspace, endpoint)?.id ?? `/endpoints/${workspace}/${endpoint}`;
   const audit = unrecorded('every scoring request has a record of its own in the workspace');
@@ -83,6 +85,7 @@ export function gatewayRoutes(deps: {
         const served = directory.byId(itemId(endpointType, params));
         if (served === undefined) throw errors.noEndpoint(params['onlineEndpointName'] ?? '');
         const database = await workspaces.database(grant, workspaceOf(served.id) ?? '');
+        traces.flush();
         const limit = Math.min(Number(query['$top'] ?? '100'), topMax);
         return json(200, { value: await scoring.latest(database, served.name, limit) });
       },

@@ -41,6 +41,7 @@ const notPassed =
   /^x-(?:strongroom-|forwarded-|request-id$|ms-request-id$|ms-client-request-id$|content-type-options$|frame-options$|xss-protection$)/;
 /** A model's page is no page of this server. */
 const answerHeaders = { 'content-security-policy': "default-src 'none'; sandbox" };
+const smallBytes = 64 * 1024;
 /** Codes by which the agent answers in place of a scoring process. */
 const gatewayCode = 'x-strongroom-gateway';
 
@@ -151,10 +152,14 @@ export function createScoringGateway(deps: {
   }
 }
 
-/** A body of unknown length is read first: the scoring process wants to know how long it is. */
+/**
+ * A body of unknown length is read first: the scoring process wants to know how long it is. So is a small one: it then
+ * leaves in one piece with its head.
+ */
 async function bodyOf(exchange: Exchange, stream: Readable | undefined): Promise<Readable | Uint8Array | undefined> {
   if (stream === undefined) return undefined;
-  if (exchange.header('content-length') !== undefined) return stream;
+  const length = exchange.header('content-length');
+  if (length !== undefined && Number(length) > smallBytes) return stream;
   const chunks: Buffer[] = [];
   for await (const chunk of stream) chunks.push(chunk as Buffer); // bounded by the route's body rule; binary streams give buffers
   return Buffer.concat(chunks);

@@ -93,10 +93,11 @@ export function createEndpoints(deps: EndpointsDeps): Endpoints {
       createDeploymentKind({ ...deps, fleet, directory, domain: new URL(deps.origin).host }),
     ],
     surfaces: [createScoringSurface({ ...deps, admission, traces })],
-    routes: gatewayRoutes({ ...deps, directory, gateway }),
+    routes: gatewayRoutes({ ...deps, directory, gateway, traces }),
     start: restoring.start,
     async stop() {
       await restoring.stop();
+      traces.flush();
       fleet.close();
       client.close();
     },

@@ -2,6 +2,7 @@
 // whatever became of it, refusals included. The article's seven fields and what finds the request again; never a payload, a
 // query string or a key.
 
+import type { ScoringRecord } from '@strongroom/contract/monitoring';
 import type { Grants } from '#kernel/authority/grant';
 import type { Clock } from '#kernel/clock/clock';
 import type { Exchange } from '#kernel/http/exchange';
@@ -21,12 +22,17 @@ export type Trace = {
 export type Traces = {
   /** The request's trace, begun when it is asked for first. */
   of(exchange: Exchange): Trace;
-  /** Writes the record, once. Never throws and never waits. */
+  /** Keeps the record, once. Never throws and never waits: neighbours are written together, a moment later. */
   conclude(exchange: Exchange, status: number): void;
+  /** Hands over what is kept. */
+  flush(): void;
 };
 
 const userAgentMax = 70;
 const urlMax = 1024;
+/** A write of its own for each request would cost more than the request. */
+const togetherMs = 50;
+const togetherMax = 500;
 
 export function createTraces(deps: {
   readonly scoring: ScoringRecords;
@@ -37,6 +43,24 @@ export function createTraces(deps: {
 }): Traces {
   const { scoring, workspaces, directory, grants, clock } = deps;
   const traces = new WeakMap<Exchange, Trace>();
+  let kept: { readonly endpoint: ServedEndpoint; readonly record: ScoringRecord }[] = [];
+  let timer: NodeJS.Timeout | undefined;
+
+  function flush(): void {
+    clearTimeout(timer);
+    timer = undefined;
+    const records = kept;
+    kept = [];
+    const grant = grants.system('record scoring requests');
+    for (const { endpoint, record } of records)
+      scoring.record(() => workspaces.database(grant, endpoint.workspaceId), endpoint.workspaceUniqueId, record);
+  }
+
+  function keep(endpoint: ServedEndpoint, record: ScoringRecord): void {
+    kept.push({ endpoint, record });
+    if (kept.length >= togetherMax) flush();
+    else timer ??= setTimeout(flush, togetherMs);
+  }
 
   function of(exchange: Exchange): Trace {
     const present = traces.get(exchange);
@@ -56,14 +80,14 @@ export function createTraces(deps: {
 
   return {
     of,
+    flush,
     conclude(exchange, status) {
       const trace = of(exchange);
       const { endpoint } = trace;
       if (endpoint === undefined || trace.isWritten) return;
       trace.isWritten = true;
       const length = Number(exchange.header('content-length') ?? '0');
-      const grant = grants.system('record a scoring request');
-      scoring.record(() => workspaces.database(grant, endpoint.workspaceId), endpoint.workspaceUniqueId, {
+      keep(endpoint, {
         HTTPMethod: exchange.method,
         UserAgent: (exchange.userAgent ?? '').slice(0, userAgentMax),
         ComputeType: 'Managed',
