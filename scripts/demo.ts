@@ -424,20 +424,45 @@ for (const signal of ['SIGINT', 'SIGTERM'] as const)
     void cleanUp().finally(() => process.exit(130));
   });
 
+/** What the server complained of, for whoever has to find out why the demo failed. */
+function complaints(): readonly string[] {
+  try {
+    return readFileSync(places.logFile, 'utf8')
+      .split('\n')
+      .filter((line) => /^\{"level":[4-6]0,/.test(line))
+      .slice(-5);
+  } catch {
+    return []; // there was no server yet
+  }
+}
+
+/** Nothing that the demo does takes minutes: whoever waits that long should be told. */
+async function withinMinutes<T>(minutes: number, act: Promise<T>): Promise<T> {
+  const late = new AbortController();
+  const timer = sleep(minutes * 60_000, undefined, { signal: late.signal }).then(() => {
+    throw new Error(`It did not end within ${minutes} minutes.`);
+  });
+  timer.catch(() => undefined);
+  try {
+    return await Promise.race([act, timer]);
+  } finally {
+    late.abort();
+  }
+}
+
 ensureSandbox();
 try {
-  const summary = await run();
+  const summary = await withinMinutes(5, run());
   if (!keep) await cleanUp();
   if (wantsJson) process.stdout.write(`${JSON.stringify(summary)}\n`);
-  process.exitCode = 0;
 } catch (thrown) {
   tell.failed(thrown instanceof Error ? thrown.message : String(thrown));
   if (thrown instanceof ServiceError)
     tell.say(`code ${thrown.code}, status ${thrown.status}, request ${thrown.requestId ?? 'unknown'}`);
-  if (!(thrown instanceof ServiceError) && thrown instanceof Error && process.env['CI'] === 'true')
-    tell.quiet(thrown.stack ?? '');
+  for (const line of complaints()) tell.quiet(`server: ${line.slice(0, 500)}`);
   if (keep && stopServer !== undefined)
     tell.say(`Everything is left as it was in ${root}; stop the server with: kill ${serverPid}`);
   else await cleanUp();
-  process.exitCode = 1;
+  // What still waits (a log that is followed) must not keep the demo.
+  process.exit(1);
 }
