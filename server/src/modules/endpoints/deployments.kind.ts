@@ -130,6 +130,7 @@ export function createDeploymentKind(deps: {
       'appInsightsEnabled',
       'egressPublicNetworkAccess',
       'dataCollector',
+      'privateNetworkConnection',
       'startupProbe',
       'containerResourceRequirements',
     ],

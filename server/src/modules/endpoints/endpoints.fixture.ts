@@ -332,6 +332,7 @@ export async function setUp(t: TestContext, options: { readonly allows?: Rule; r
           asked.method ?? 'POST',
           `/endpoints/${workspace.uniqueId}/${asked.endpoint ?? 'credit'}${tail}`,
           {
+            ...(asked.signal === undefined ? {} : { signal: asked.signal }),
             ...(body === undefined ? {} : { body }),
             headers: { 'content-type': 'application/json', ...asked.headers },
           },
@@ -396,6 +397,7 @@ export async function furnish(world: World, more: Readonly<Record<string, unknow
 export type Asked = {
   readonly method?: string;
   readonly endpoint?: string;
+  readonly signal?: AbortSignal;
   readonly headers?: Readonly<Record<string, string>>;
 };
 export type Reply = { readonly status: number; readonly headers: IncomingMessage['headers']; readonly text: string };
@@ -404,7 +406,11 @@ export function send(
   url: string,
   method: string,
   path: string,
-  asked: { readonly headers?: Readonly<Record<string, string>>; readonly body?: string | Buffer },
+  asked: {
+    readonly headers?: Readonly<Record<string, string>>;
+    readonly body?: string | Buffer;
+    readonly signal?: AbortSignal;
+  },
 ): Promise<Reply> {
   const { hostname, port } = new URL(url);
   return new Promise((resolve, reject) => {
@@ -415,6 +421,7 @@ export function send(
         port,
         method,
         path,
+        ...(asked.signal === undefined ? {} : { signal: asked.signal }),
         headers: {
           ...(body === undefined || asked.headers?.['transfer-encoding'] !== undefined
             ? {}

@@ -28,6 +28,8 @@ export type Instance = { readonly workId: string; active: number };
 export type Served = {
   readonly plan: Plan;
   readonly queue: Queue;
+  /** How many instances are ready. */
+  ready(): number;
   /** The ready instance with the fewest requests, or undefined. */
   pick(): Instance | undefined;
 };
@@ -275,6 +277,7 @@ export function createFleet(deps: {
       return {
         plan: group.plan,
         queue: group.queue,
+        ready: () => group.slots.filter(({ phase }) => phase === 'ready').length,
         pick() {
           let best: Slot | undefined;
           for (const slot of group.slots)

@@ -41,6 +41,8 @@ const notPassed =
   /^x-(?:strongroom-|forwarded-|request-id$|ms-request-id$|ms-client-request-id$|content-type-options$|frame-options$|xss-protection$)/;
 /** A model's page is no page of this server. */
 const answerHeaders = { 'content-security-policy': "default-src 'none'; sandbox" };
+/** What proxies commonly write down for a caller that went away. */
+const clientGone = 499;
 const smallBytes = 64 * 1024;
 /** Codes by which the agent answers in place of a scoring process. */
 const gatewayCode = 'x-strongroom-gateway';
@@ -89,9 +91,9 @@ export function createScoringGateway(deps: {
       const trace = traces.of(exchange);
       const { endpoint } = trace;
       if (endpoint === undefined) throw errors.keyRefused();
-      const { plan, queue, pick } = deploymentOf(exchange, endpoint);
+      const { plan, queue, ready, pick } = deploymentOf(exchange, endpoint);
       trace.deployment = plan.name;
-      const running = plan.maxConcurrent * plan.capacity;
+      const running = plan.maxConcurrent * Math.max(ready(), 1);
       const leave = await queue.enter({ running, waiting: running * 2, waitMs: plan.queueWaitMs }, exchange.signal);
       const instance = pick();
       const late = new AbortController();
@@ -107,11 +109,15 @@ export function createScoringGateway(deps: {
         const body = await bodyOf(exchange, stream);
         const signal = AbortSignal.any([late.signal, exchange.signal]);
         const answer = await send(exchange, instance, { path, body, signal });
+        if (exchange.signal.aborted) answer.body.destroy();
+        exchange.signal.throwIfAborted();
         refuseAgent(answer);
         trace.modelStatus = answer.status;
         return answered(exchange, answer, plan.name, finish);
       } catch (thrown) {
         finish();
+        // Nobody is there to be answered, and to be told of: the record alone says what happened.
+        if (exchange.signal.aborted) traces.conclude(exchange, clientGone);
         if (late.signal.aborted) throw errors.timeout(plan.timeoutMs / 1000);
         if (thrown instanceof Failure) throw thrown;
         throw isSocketMissing(thrown) ? errors.platform(thrown) : errors.unreachable(thrown);
@@ -127,7 +133,7 @@ export function createScoringGateway(deps: {
     response.once('close', () => {
       finish();
       // Cut off half-way, by either side: the caller did not get what the status promised.
-      traces.conclude(exchange, response.writableFinished ? status : 499);
+      traces.conclude(exchange, response.writableFinished ? status : clientGone);
     });
     const length = answer.headers['content-length'];
     const body = length === undefined ? counted(answer.body, trace) : answer.body;

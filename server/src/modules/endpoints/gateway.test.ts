@@ -148,6 +148,39 @@ test('a body beyond ten mebibytes is 413, declared or not', async (t) => {
   assert.equal(chunked.status, 413);
 });
 
+test('who shows no key is refused before a byte of the body is looked at', async (t) => {
+  const world = await setUp(t);
+  await furnish(world);
+  const reply = await world
+    .score(undefined, { headers: { 'content-length': String(2 ** 40) } })
+    .catch((error: unknown) => ({ status: String(error), headers: {} }));
+  assert.equal(reply.status, 401);
+});
+
+test('a caller that goes away frees its place and leaves a record', async (t) => {
+  const world = await setUp(t);
+  const { bearer } = await furnish(world, { requestSettings: { requestTimeout: 'PT60S' } });
+  const arrived = Promise.withResolvers<void>();
+  const cut = Promise.withResolvers<void>();
+  world.agent.model = (_request, _body, response) => {
+    arrived.resolve();
+    response.once('close', cut.resolve);
+  };
+  const leaving = new AbortController();
+  const gone = assert.rejects(world.score('{}', { headers: bearer, signal: leaving.signal }));
+  await arrived.promise;
+  leaving.abort();
+  await gone;
+  await cut.promise;
+  world.agent.model = answering(200, {});
+  assert.equal((await world.score('{}', { headers: bearer })).status, 200);
+  const { json } = await world.arm('GET', `${endpointId}/requests`);
+  assert.deepEqual(
+    json.value.map((record: { StatusCode: number }) => record.StatusCode),
+    [200, 499],
+  );
+});
+
 test('a chunked body reaches the model whole and with its length', async (t) => {
   const world = await setUp(t);
   const { bearer } = await furnish(world);
