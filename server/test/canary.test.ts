@@ -88,8 +88,8 @@ describe('the word, planted in everything,', () => {
       found.push(...result.found);
     };
     for (const folder of [place.dataDir, place.temporary]) await search(folder);
+    // Those of other servers on this machine come and go; ours is there.
     for (const parent of ['/dev/shm', '/tmp'])
-      // Those of other servers on this machine come and go; ours is there.
       for (const name of await readdir(parent).catch(() => []))
         if (name.startsWith('strongroom-agent-')) await search(join(parent, name)).catch(ignoreGone);
     assert.deepEqual(found, []);

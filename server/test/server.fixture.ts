@@ -154,5 +154,6 @@ export async function openServer(options: { readonly embedded?: boolean } = {}):
 export const idsIn = (group: string) => ({
   vault: (name: string) => `${group}/providers/Microsoft.KeyVault/vaults/${name}`,
   account: (name: string) => `${group}/providers/Microsoft.Storage/storageAccounts/${name}`,
+  registry: (name: string) => `${group}/providers/Microsoft.ContainerRegistry/registries/${name}`,
   workspace: (name: string) => `${group}/providers/Microsoft.MachineLearningServices/workspaces/${name}`,
 });

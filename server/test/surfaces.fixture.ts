@@ -65,7 +65,7 @@ export const manners: Readonly<Record<string, Manner>> = {
     envelope({ text, headers }) {
       isText(headers['x-ms-error-code'], 'x-ms-error-code');
       // A HEAD has no body; its header says it all.
-      if (text !== '') assert.match(text, /<Error><Code>[A-Za-z]+<\/Code><Message>[^<]+<\/Message><\/Error>$/);
+      if (text !== '') assert.match(text, /<Error><Code>[A-Za-z0-9]+<\/Code><Message>[^<]+<\/Message><\/Error>$/);
     },
     unauthenticated: 'AuthenticationFailed',
     challenge: /^Bearer authorization_uri=https:\/\/localhost:\d+\/\S+ resource_id=https:\/\/storage\.azure\.com$/,
