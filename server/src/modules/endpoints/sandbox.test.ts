@@ -3,10 +3,15 @@
 
 import assert from 'node:assert/strict';
 import { existsSync } from 'node:fs';
+import { readFile } from 'node:fs/promises';
 import { test } from 'node:test';
 import { gzipSync } from 'node:zlib';
 import tar from 'tar-stream';
+import { readConfig } from '#kernel/config/config';
+import { silentLog } from '#kernel/log/log';
+import { createClient } from '../../../test/client.fixture.ts';
 import { type Bench, openServer } from '../../../test/server.fixture.ts';
+import { startServer } from '../../main.ts';
 
 const isPossible = ['/usr/bin/bwrap', '/bin/bwrap', '/usr/local/bin/bwrap'].some((path) => existsSync(path));
 
@@ -126,4 +131,45 @@ test('a model is deployed into a sandbox and scores over TLS, dies and comes bac
 
   await must('DELETE', endpointId);
   assert.equal((await scored([[1, 1]])).status, 401);
+});
+
+test('after the server has died and started again the same key scores as before', { skip: !isPossible }, async (t) => {
+  const bench = await openServer({ embedded: true });
+  const closing: (() => Promise<unknown>)[] = [];
+  t.after(async () => {
+    for (const close of closing.reverse()) await close();
+  });
+  closing.push(async () => bench.close());
+  const { must, register, endpointId, deployment } = await furnish(bench);
+  const codeId = await register('codes', 'score', { 'score.py': score });
+  await register('models', 'credit', { 'model.json': '{"weights":[2,3]}' });
+  await must('PUT', `${endpointId}/deployments/blue`, deployment(codeId));
+  await must('PATCH', endpointId, { properties: { traffic: { blue: 100 } } });
+  const key = String((await must('POST', `${endpointId}/listKeys`)).body.primaryKey);
+  const path = new URL((await must('GET', endpointId)).body.properties.scoringUri).pathname;
+
+  await bench.server.stop();
+  const config = readConfig({
+    flags: {
+      dataDir: bench.dataDir,
+      http: { port: 0 },
+      log: { level: 'silent' },
+      agent: { embedded: true, maxNodes: 2 },
+    },
+    environment: {},
+  });
+  const again = await startServer({ config, log: silentLog, print: () => {} });
+  closing.push(async () => again.stop());
+  const client = createClient({
+    url: again.url,
+    caPem: await readFile(again.caFile, 'utf8'),
+    tenantId: bench.tenantId,
+  });
+  closing.push(async () => client.close());
+  const reply = await until('the deployment is served again', async () => {
+    const tried = await client.send(path, { method: 'POST', token: key, body: { data: [[1, 1]] } });
+    return tried.status === 424 ? undefined : tried;
+  });
+  assert.equal(reply.status, 200, reply.text);
+  assert.deepEqual(reply.body, [5]);
 });
