@@ -92,9 +92,6 @@ export async function compose(foundation: Foundation): Promise<Composed> {
     drain: () => tasks.drain(),
   };
 
-  // Run tokens are jobs' to tell; every surface that a running job calls asks for them before access tokens.
-  const runTokens: Scheme = { name: 'run token', authenticate: (exchange) => jobs.runScheme.authenticate(exchange) };
-
   const identity = createIdentity({
     database: control,
     clock,
@@ -111,6 +108,9 @@ export async function compose(foundation: Foundation): Promise<Composed> {
   const { tenantId, subscriptionId } = bootstrapped;
   const bearer = (...audiences: readonly string[]) => identity.bearerScheme({ audiences });
   const armAudiences = [origin, 'https://management.azure.com', 'https://management.core.windows.net'];
+  // Run tokens are jobs' to tell; every surface that a running job calls asks for them before access tokens.
+  const runTokens: Scheme = { name: 'run token', authenticate: (exchange) => jobs.runScheme.authenticate(exchange) };
+  const armSchemes = [runTokens, bearer(...armAudiences)];
 
   const audit = createAudit({
     database: foundation.auditDatabase,
@@ -128,6 +128,18 @@ export async function compose(foundation: Foundation): Promise<Composed> {
     principals: { find: async (objectId) => asRolePrincipal(await identity.directory.findPrincipal(objectId)) },
   });
   const { grants } = access;
+  // What most modules are made with; each takes what its own type names and nothing else.
+  const common = {
+    clock,
+    log,
+    grants,
+    tenantId,
+    domain,
+    files,
+    dataDir: config.dataDir,
+    port: config.http.port,
+    origin,
+  };
   const dataKeys = createDataKeys({ database: control, rootKey, clock, wrapper: () => vault.keyWrapper });
 
   const resources = createResources({
@@ -150,46 +162,34 @@ export async function compose(foundation: Foundation): Promise<Composed> {
     homeOf: (id) => workspaces.homeOf(id),
     subscription: { id: subscriptionId, displayName: subscriptionName, tenantId, location: config.location },
     domain,
-    schemes: [runTokens, bearer(...armAudiences)],
+    schemes: armSchemes,
   });
   resources.onRemoved(
     async (_grant, id) => void (await access.unassignAll(grants.system('what a role was assigned at is gone'), id)),
   );
 
   const vault = createVault({
+    ...common,
     database: control,
     dataKeys,
-    grants,
     audit: audit.trail,
-    clock,
     tasks: lateTasks,
-    tenantId,
-    domain,
     schemes: [bearer(...vaultAudiences(domain), 'https://vault.azure.net')],
   });
   const storage = createStorage({
-    dataDir: config.dataDir,
-    files,
+    ...common,
     dataKeys,
     resources: resources.resources,
-    grants,
-    clock,
-    domain,
     schemes: [bearer('https://storage.azure.com', origin)],
     authority: `${origin}/${tenantId}`,
   });
   const registry = createRegistry({
-    dataDir: config.dataDir,
-    files,
+    ...common,
     dataKeys,
     resources: resources.resources,
-    grants,
-    clock,
-    domain,
-    schemes: [runTokens, bearer(...armAudiences)],
+    schemes: armSchemes,
     tokens: identity.tokens,
     principals: identity.directory,
-    tenantId,
   });
   const monitoring = createMonitoring({
     schemes: [bearer(...armAudiences)],
@@ -198,32 +198,23 @@ export async function compose(foundation: Foundation): Promise<Composed> {
     log,
   });
   const workspaces = createWorkspaces({
+    ...common,
     resources: resources.resources,
-    grants,
     access,
     vaults: vault.vaults,
     blobs: storage.blobs,
     protectStorage: storage.protect,
     protectRegistry: registry.protect,
     dataKeys,
-    tenantId,
-    dataDir: config.dataDir,
-    files,
-    domain,
   });
-  const assets = createAssets({
+  const learning = {
+    ...common,
     resources: resources.resources,
     workspaces: workspaces.workspaces,
     blobs: storage.blobs,
-    clock,
-  });
-
-  const runs = createRuns({
-    workspaces: workspaces.workspaces,
-    blobs: storage.blobs,
-    clock,
-    schemes: [runTokens, bearer(...armAudiences)],
-  });
+  };
+  const { assets, ...assetsModule } = createAssets(learning);
+  const runs = createRuns({ ...learning, schemes: armSchemes });
   const compute = createCompute({
     database: control,
     clock,
@@ -239,34 +230,15 @@ export async function compose(foundation: Foundation): Promise<Composed> {
         ]
       : undefined,
   });
-  const jobs = createJobs({
-    resources: resources.resources,
-    workspaces: workspaces.workspaces,
-    runs: runs.runs,
-    assets: assets.assets,
-    work: compute.work,
-    tokens: identity.tokens,
-    grants,
-    tenantId,
-    clock,
-    log,
-    port: config.http.port,
-  });
+  const jobs = createJobs({ ...learning, runs: runs.runs, assets, work: compute.work, tokens: identity.tokens });
 
   const endpoints = createEndpoints({
-    resources: resources.resources,
-    workspaces: workspaces.workspaces,
-    assets: assets.assets,
+    ...learning,
+    assets,
     registry: registry.registry,
     work: compute.work,
     dataKeys,
-    grants,
     scoring: monitoring.scoring,
-    tenantId,
-    clock,
-    log,
-    port: config.http.port,
-    origin,
   });
 
   const modules: readonly Module[] = [
@@ -280,12 +252,12 @@ export async function compose(foundation: Foundation): Promise<Composed> {
     monitoring,
     workspaces,
     runs,
-    assets,
+    assetsModule,
     compute,
     jobs,
     endpoints,
   ];
-  const kinds = [vault, storage, registry, monitoring, workspaces, assets, compute, jobs, endpoints].flatMap(
+  const kinds = [vault, storage, registry, monitoring, workspaces, assetsModule, compute, jobs, endpoints].flatMap(
     (module) => module.kinds,
   );
   tasks = createTasks({
@@ -304,6 +276,7 @@ export async function compose(foundation: Foundation): Promise<Composed> {
     ports: { authorizer: access.authorizer, audit: audit.trail },
     log,
     observe: monitoring.observe,
+    declared: declaredActions,
   });
 
   return {

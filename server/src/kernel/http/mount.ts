@@ -5,6 +5,7 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { Readable } from 'node:stream';
 import { anonymous } from '#kernel/authority/actor';
+import type { Action } from '#kernel/authority/grant';
 import { randomUuid } from '#kernel/crypto/random';
 import { asFailure, Failure } from '#kernel/errors/failure';
 import type { Exchange } from '#kernel/http/exchange';
@@ -35,9 +36,11 @@ export function mount(options: {
   readonly ports: Ports;
   readonly log: Log;
   readonly observe?: RequestObserver;
+  /** Every action that roles can be written against; a route that asks for another one is a mistake. */
+  readonly declared?: readonly Action[];
 }): Door {
   const { surfaces, routes, ports, log, observe } = options;
-  checkRoutes(surfaces, routes);
+  checkRoutes(surfaces, routes, options.declared);
   const routers = new Map<string, Router>(
     surfaces.map((surface) => [
       surface.name,
@@ -235,7 +238,12 @@ function withTarget(exchange: Exchange, request: IncomingMessage): Exchange {
 }
 
 /** Throws at start, with every mistake at once. */
-function checkRoutes(surfaces: readonly Surface[], routes: readonly Route[]): void {
+function checkRoutes(
+  surfaces: readonly Surface[],
+  routes: readonly Route[],
+  declared: readonly Action[] | undefined,
+): void {
+  const declaredNames = declared && new Set(declared.map(({ name, plane }) => `${plane} ${name.toLowerCase()}`));
   const mistakes: string[] = [];
   const operations = new Set<string>();
   const known = new Set(surfaces.map((surface) => surface.name));
@@ -248,6 +256,9 @@ function checkRoutes(surfaces: readonly Surface[], routes: readonly Route[]): vo
       if (access.reason.length < 8)
         mistakes.push(`${route.operation}: ${access.kind} needs a reason that a reviewer can judge`);
       continue;
+    }
+    if (declaredNames && !declaredNames.has(`${access.action.plane} ${access.action.name.toLowerCase()}`)) {
+      mistakes.push(`${route.operation}: the action ${access.action.name} is not declared`);
     }
     // A scope that ignores a path parameter decides on less than what is acted on. The last parameters may name things
     // below the resource (a secret's version, a blob), so what must be used is every parameter of the scope's own type:

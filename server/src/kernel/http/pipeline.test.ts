@@ -198,6 +198,20 @@ test('a body that never ends as declared is refused and nothing is done', async 
   assert.equal(acted, before);
 });
 
+test('mount refuses a route whose action no role could name', () => {
+  assert.throws(
+    () =>
+      mount({
+        surfaces: [surface],
+        routes: [things],
+        ports: { authorizer, audit },
+        log: silentLog,
+        declared: [{ name: write.name, plane: 'data' }],
+      }),
+    /Test\/things\/write is not declared/,
+  );
+});
+
 test('mount refuses what must not exist, all at once', () => {
   const deaf = { ...things, operation: 'Deaf', path: '/deaf/{name}', access: needs(write, () => '/') };
   const lost = { ...health, operation: 'Lost', surface: 'nowhere' };
