@@ -58,6 +58,8 @@ export type Registry = {
     digest: string,
     range?: Range,
   ): Promise<Stored & { readonly stream: Readable }>;
+  /** Refused while a manifest of the repository needs it. Throws `notFound` BLOB_UNKNOWN. */
+  removeBlob(grant: Grant, registryId: string, repository: string, digest: string): Promise<void>;
   /** What it names must have been pushed. `reference` is a tag or the digest of the bytes. */
   putManifest(
     grant: Grant,
@@ -134,7 +136,7 @@ export function createRegistry(deps: {
   });
   const content = createContent({ registries, stores });
   const manifests = createManifests({ content, clock: deps.clock });
-  const uploads = createUploads({ content, clock: deps.clock });
+  const uploads = createUploads({ registries, content, clock: deps.clock });
   const tokens = createRegistryTokens({ ...deps, registries });
 
   const registry: Registry = {
@@ -144,6 +146,8 @@ export function createRegistry(deps: {
       (await content.find(grant, { registry: registryId, repository }, digest)) !== undefined,
     openBlob: (grant, registryId, repository, digest, range): Promise<Opened> =>
       content.open(grant, { registry: registryId, repository }, digest, range),
+    removeBlob: (grant, registryId, repository, digest) =>
+      content.remove(grant, { registry: registryId, repository }, digest),
     putManifest: (grant, registryId, repository, reference, mediaType, bytes) =>
       manifests.put(grant, { registry: registryId, repository }, reference, mediaType, bytes),
     getManifest: (grant, registryId, repository, reference) =>

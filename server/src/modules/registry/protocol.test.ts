@@ -1,7 +1,9 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { testGrant } from '#kernel/testing/authority';
 import { mediaTypes } from './index.ts';
-import { codesIn, descriptor, digestOf, manifestOf, openDoor, pushBlob, type Send } from './testing.ts';
+import { codesIn, descriptor, digestOf, everythingIn, manifestOf, openDoor, pushBlob, type Send } from './testing.ts';
+import { uploadLimits } from './uploads.service.ts';
 
 const config = '{"os":"linux"}';
 const layer = 'the content of a layer';
@@ -350,4 +352,57 @@ test('a registry that there is not is unknown to those who may ask, and every re
   const entry = audit.entries.at(-1);
   assert.equal(entry?.intent.scope, '/providers/Microsoft.ContainerRegistry/registries/none1/repositories/a');
   assert.equal(entry?.outcome?.status, 404);
+});
+
+test('an upload that a crash cut off leaves no file behind, and what was committed stays', async (t) => {
+  const { send, restart, id, folder } = await openDoor(t);
+  const { digest } = await pushImage(send, 'reg01/a', 'v1');
+  const location = await begin(send, 'reg01/a');
+  assert.equal((await send('PATCH', location, { body: 'a piece' })).status, 202);
+  const files = async () => (await everythingIn(folder)).filter((file) => file.path.includes('/blobs/')).length;
+  assert.equal(await files(), 3);
+  const { registry } = await restart();
+  const grant = testGrant({ scope: id });
+  assert.equal((await registry.getManifest(grant, id, 'a', 'v1')).digest, digest);
+  const { stream } = await registry.openBlob(grant, id, 'a', digestOf(layer));
+  assert.equal(Buffer.concat(await stream.toArray()).toString(), layer);
+  assert.equal(await files(), 2);
+});
+
+test('an upload does not go on in a registry that was made anew', async (t) => {
+  const { send, kind, entry, addRegistry } = await openDoor(t);
+  const location = await begin(send, 'reg01/a');
+  assert.equal((await send('PATCH', location, { body: layer })).status, 202);
+  await kind.remove?.(testGrant(), entry);
+  await addRegistry('Reg01');
+  const reply = await send('PUT', `${location}?digest=${digestOf(layer)}`);
+  assert.deepEqual([reply.status, codesIn(reply)], [404, ['BLOB_UPLOAD_UNKNOWN']]);
+  await pushBlob(send, 'reg01/a', layer);
+});
+
+test('who reads a blob that is deleted meanwhile reads it to its end', async (t) => {
+  const { registry, id, folder } = await openDoor(t);
+  const grant = testGrant({ scope: id });
+  const large = Buffer.alloc(6_000_000, 5);
+  const bytes = manifestOf('{}', [], { layers: [descriptor(large)] });
+  await registry.pushBlob(grant, id, 'a', large);
+  await registry.pushBlob(grant, id, 'a', Buffer.from('{}'));
+  const { digest } = await registry.putManifest(grant, id, 'a', 'v1', mediaTypes.ociManifest, bytes);
+  const { stream } = await registry.openBlob(grant, id, 'a', digestOf(large));
+  await registry.removeManifest(grant, id, 'a', digest);
+  await registry.removeBlob(grant, id, 'a', digestOf(large));
+  assert.equal(await registry.hasBlob(grant, id, 'a', digestOf(large)), false);
+  assert.deepEqual(Buffer.concat(await stream.toArray()), large);
+  assert.equal(
+    (await everythingIn(folder)).filter((file) => file.path.includes('/blobs/') && file.bytes.length > 1_000_000)
+      .length,
+    0,
+  );
+});
+
+test('a caller has a bounded number of uploads open', async (t) => {
+  const { send } = await openDoor(t);
+  for (let count = 0; count < uploadLimits.perCaller; count++) await begin(send, 'reg01/a');
+  const reply = await send('POST', '/v2/reg01/a/blobs/uploads/');
+  assert.deepEqual([reply.status, codesIn(reply)], [429, ['TOOMANYREQUESTS']]);
 });

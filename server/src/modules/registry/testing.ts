@@ -96,19 +96,21 @@ export async function setUp(t: TestContext, allows: Rule = () => true) {
       ? decideWithinBounds(actor, { name: action, plane: 'control' }, scope).allowed
       : allows(action, scope, actor);
   const { grants, authorizer } = testAuthority(rule);
-  const made = createRegistry({
-    dataDir: join(folder, 'data'),
-    ...{ files, dataKeys, grants, clock, tokens },
-    resources: resourcesOver(stored),
-    domain: 'localhost:8443',
-    schemes: [bearer],
-    principals: {
-      findPrincipal: async (objectId) => directory.get(objectId),
-      findByClientId: async (clientId) => directory.get(clientId),
-      isSecret: async (clientId, secret) => clientId === client.id && secret === client.secret,
-    },
-    tenantId: testActor.tenantId,
-  });
+  const create = () =>
+    createRegistry({
+      dataDir: join(folder, 'data'),
+      ...{ files, dataKeys, grants, clock, tokens },
+      resources: resourcesOver(stored),
+      domain: 'localhost:8443',
+      schemes: [bearer],
+      principals: {
+        findPrincipal: async (objectId) => directory.get(objectId),
+        findByClientId: async (clientId) => directory.get(clientId),
+        isSecret: async (clientId, secret) => clientId === client.id && secret === client.secret,
+      },
+      tenantId: testActor.tenantId,
+    });
+  const made = create();
   t.after(async () => {
     await made.stop?.();
     dataKeys.close();
@@ -141,6 +143,15 @@ export async function setUp(t: TestContext, allows: Rule = () => true) {
     return whole;
   }
 
+  /** As after a crash: another module over the same folder, which knows nothing of what the first one had in memory. */
+  async function restart() {
+    await made.stop?.();
+    const next = create();
+    await next.start?.();
+    t.after(() => next.stop?.());
+    return next;
+  }
+
   const entry = await addRegistry('Reg01');
   return {
     folder,
@@ -155,6 +166,7 @@ export async function setUp(t: TestContext, allows: Rule = () => true) {
     grants,
     authorizer,
     addRegistry,
+    restart,
     entry,
     id: entry.id,
     tokens,

@@ -19,6 +19,7 @@ import {
 } from './content.service.ts';
 import { failure } from './errors.ts';
 import { requireDigest } from './names.ts';
+import type { Registries } from './registries.ts';
 import { type RepositoryRef, repositoryScope } from './scopes.ts';
 
 export type Upload = { readonly id: string; readonly size: number };
@@ -48,6 +49,8 @@ export type Uploads = {
 type Session = {
   readonly id: string;
   readonly scope: string;
+  /** Of the registry: one that was made anew under the same id is another. */
+  readonly uniqueId: string;
   readonly objectId: string;
   readonly grant: Grant;
   readonly ref: RepositoryRef;
@@ -60,14 +63,22 @@ type Session = {
 
 export const uploadLimits = { sessions: 500, perCaller: 100, pieces: 10_000, idleMs: 60 * 60 * 1000 } as const;
 
-export function createUploads(deps: { readonly content: Content; readonly clock: Clock }): Uploads {
-  const { content, clock } = deps;
+export function createUploads(deps: {
+  readonly registries: Registries;
+  readonly content: Content;
+  readonly clock: Clock;
+}): Uploads {
+  const { registries, content, clock } = deps;
   const sessions = new Map<string, Session>();
 
   function sessionOf(grant: Grant, ref: RepositoryRef, id: string): Session {
     const session = sessions.get(id);
     // Another repository's session and another caller's are as unknown as one that never was.
-    if (session?.scope !== repositoryScope(ref) || session.objectId !== grant.actor.objectId)
+    if (
+      session?.scope !== repositoryScope(ref) ||
+      session.uniqueId !== registries.find(ref.registry)?.uniqueId ||
+      session.objectId !== grant.actor.objectId
+    )
       throw failure('BLOB_UPLOAD_UNKNOWN');
     session.touchedMs = clock.epochMs();
     return session;
@@ -138,7 +149,8 @@ export function createUploads(deps: { readonly content: Content; readonly clock:
       const id = randomUuid();
       const touchedMs = clock.epochMs();
       sessions.set(id, {
-        ...{ id, scope: repositoryScope(ref), objectId, grant, ref, parts: [] },
+        ...{ id, scope: repositoryScope(ref), uniqueId: registries.byId(ref.registry).uniqueId },
+        ...{ objectId, grant, ref, parts: [] },
         ...{ sha256: undefined, isBusy: false, touchedMs },
       });
       return { id, size: 0 };
