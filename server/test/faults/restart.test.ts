@@ -25,12 +25,14 @@ async function verifies(child: Child): Promise<void> {
   );
 }
 
-/** Command lines and ids of processes that hold the text, this one excepted. */
-async function processesWith(text: string): Promise<readonly string[]> {
+/** Ids and command lines of processes that hold the text, this one excepted; only children of `parent`, if it is given. */
+async function processesWith(text: string, parent?: number): Promise<readonly string[]> {
   const found: string[] = [];
   for (const pid of (await readdir('/proc')).filter((name) => /^\d+$/.test(name))) {
     if (Number(pid) === process.pid) continue;
     const line = await readFile(`/proc/${pid}/cmdline`, 'utf8').catch(() => '');
+    const status = await readFile(`/proc/${pid}/status`, 'utf8').catch(() => '');
+    if (parent !== undefined && !status.includes(`PPid:\t${parent}\n`)) continue;
     if (line.includes(text)) found.push(`${pid} ${line.replaceAll('\0', ' ')}`);
   }
   return found;
@@ -180,6 +182,33 @@ describe('with jobs', () => {
     const log = await second.arm(await second.ownerToken(), 'GET', `${job}/log?offset=0`);
     assert.equal(state === 'Completed', log.text.includes('came-to-its-end'), `${state}: ${log.text}`);
     assert.ok(endStates.has(state));
+  });
+
+  test('killed as a job ended: what it printed last is kept, and its end is told truly', async () => {
+    const first = await started();
+    const job = await submit(first, workspace, 'killed-late', { computeId, command: 'echo first; echo last-line' });
+    await printed(first, job, 'last-line');
+    await first.kill();
+
+    running = undefined;
+    const second = await started();
+    assert.ok(['Completed', 'Failed'].includes(await ended(second, job)));
+    const log = await second.arm(await second.ownerToken(), 'GET', `${job}/log?offset=0`);
+    assert.match(log.text, /last-line/);
+    await verifies(second);
+  });
+
+  test('its agent killed while a job ran: the job has failed, its process is gone, and the next job runs', async () => {
+    const child = await started();
+    const job = await submit(child, workspace, 'agent-killed', { computeId, command: waiting('mark-of-job-three') });
+    await printed(child, job, 'mark-of-job-three runs');
+    const agents = await processesWith('agent/src/main.ts', child.pid);
+    assert.equal(agents.length, 1, agents.join('\n'));
+    process.kill(Number.parseInt(agents[0] ?? '', 10), 'SIGKILL');
+    assert.equal(await ended(child, job), 'Failed');
+    assert.deepEqual(await processesWith('mark-of-job-three'), []);
+    const next = await submit(child, workspace, 'after-agent', { computeId, command: 'echo runs-again' });
+    assert.equal(await ended(child, next), 'Completed');
   });
 
   test('stops within five seconds, with code 0, while a job runs and its log is followed', async () => {
