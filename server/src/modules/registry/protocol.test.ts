@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import { request } from 'node:http';
 import { test } from 'node:test';
 import { testGrant } from '#kernel/testing/authority';
 import { mediaTypes } from './index.ts';
@@ -405,4 +406,24 @@ test('a caller has a bounded number of uploads open', async (t) => {
   for (let count = 0; count < uploadLimits.perCaller; count++) await begin(send, 'reg01/a');
   const reply = await send('POST', '/v2/reg01/a/blobs/uploads/');
   assert.deepEqual([reply.status, codesIn(reply)], [429, ['TOOMANYREQUESTS']]);
+});
+
+test('a piece that breaks off is forgotten, and the upload goes on where it was', async (t) => {
+  const { send, port } = await openDoor(t);
+  const location = await begin(send, 'reg01/a');
+  assert.equal((await send('PATCH', location, { body: layer.slice(0, 5) })).status, 202);
+  const headers = { host: 'localhost:8443', authorization: 'Bearer test', 'content-length': '1000000' };
+  const broken = request({ host: '127.0.0.1', port, method: 'PATCH', path: location, headers });
+  await new Promise((resolve) => {
+    broken.once('error', resolve);
+    broken.once('close', resolve);
+    broken.write(Buffer.alloc(500_000), () => broken.destroy());
+  });
+  const rest = layer.slice(5);
+  // The server learns of the broken connection when it does; until then the upload is busy.
+  let done = await send('PUT', `${location}?digest=${digestOf(layer)}`, { body: rest });
+  for (let tries = 0; done.status === 409 && tries < 1000; tries++)
+    done = await send('PUT', `${location}?digest=${digestOf(layer)}`, { body: rest });
+  assert.equal(done.status, 201, done.body.toString());
+  assert.equal((await send('GET', done.headers.location ?? '')).body.toString(), layer);
 });
