@@ -140,7 +140,7 @@ export function createJobsService(deps: {
         experimentId,
         workId,
         submissions: 1,
-        submitter: job.systemData.createdBy,
+        submitter: job.creator?.objectId ?? '',
         startTime: clock.now().toISOString(),
       });
       if (state?.status === 'CancelRequested') return end(job.id, canceled(clock.now()));

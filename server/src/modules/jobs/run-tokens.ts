@@ -69,10 +69,11 @@ export function createRunTokens(deps: {
         const token = /^Bearer ([\w-]+\.[\w-]+\.[\w-]+)$/i.exec(exchange.header('authorization') ?? '')?.[1];
         const unverified = token === undefined ? undefined : payloadOf(token);
         if (token === undefined || unverified?.['purpose'] !== runTokenPurpose) return undefined;
-        // Only which workspace to verify for is taken from the unverified payload; verification binds it.
+        // Only which workspace to verify for is taken from the unverified payload; verification binds it. What is no text names none.
+        const workspace = unverified['workspaceUniqueId'];
         const claims = await deps.tokens.verifyToken(token, {
           purpose: runTokenPurpose,
-          audience: audienceOf(String(unverified['workspaceUniqueId'])),
+          audience: audienceOf(typeof workspace === 'string' ? workspace : ''),
         });
         const text = (name: string) => (typeof claims[name] === 'string' ? claims[name] : '');
         if (!(await deps.isActive(text('job'), text('work')))) {

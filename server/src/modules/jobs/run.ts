@@ -17,13 +17,12 @@ type RunStore = Pick<Runs, 'createRun' | 'get' | 'setTags' | 'setStatus'>;
 export async function ensureRun(runs: RunStore, grant: Grant, job: Resource, experimentId: string): Promise<void> {
   const { displayName, tags = {} } = stateOf(job);
   const workspaceId = workspaceIdOf(job.id);
-  const owner = job.systemData.createdBy;
   try {
     await runs.createRun(grant, workspaceId, {
       runId: job.name,
       experimentId,
       runName: displayName ?? job.name,
-      user: { name: job.creator?.name ?? owner, objectId: owner },
+      ...(job.creator ? { user: { name: job.creator.name, objectId: job.creator.objectId } } : {}),
       status: 'SCHEDULED',
       tags: [
         ...Object.entries(tags).map(([key, value]) => ({ key, value })),
