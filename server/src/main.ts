@@ -280,5 +280,6 @@ export async function runServer(options: {
   cut.unref();
   await server.stop();
   clearTimeout(cut);
+  process.stdout.write('stopped\n');
   return 0;
 }

@@ -222,6 +222,7 @@ describe('with jobs', () => {
     running = undefined;
     await following;
     assert.deepEqual({ code: how.code, signal: how.signal }, { code: 0, signal: null }, how.output.slice(-2000));
+    assert.match(how.output, /\nstopped\n$/, 'it ended by itself and was not cut off');
     assert.ok(how.milliseconds < 5_000, `${how.milliseconds} ms`);
     assert.deepEqual(await processesWith('mark-of-job-two'), []);
 

@@ -38,6 +38,39 @@ const door = mount({
   ports: { authorizer: testAuthority().authorizer, audit: testAudit() },
   log: silentLog,
 });
+const waiting = Promise.withResolvers<void>();
+let waitedFor = '';
+const patient = mount({
+  surfaces: [
+    {
+      name: 't',
+      ignoresCase: true,
+      collapsesSlashes: true,
+      recognise: (target) => target.segments,
+      schemes: [],
+      render: (failure) => ({ status: failure.status, body: {} }),
+    },
+  ],
+  routes: [
+    route({
+      operation: 'Wait',
+      surface: 't',
+      method: 'GET',
+      path: '/wait',
+      summary: 'waits until the client goes',
+      access: open('a long poll for this test'),
+      audit: unrecorded('test'),
+      async handle(_grant, { exchange }) {
+        waiting.resolve();
+        await new Promise((resolve) => exchange.signal.addEventListener('abort', resolve));
+        waitedFor = 'the end';
+        return json(200, {});
+      },
+    }),
+  ],
+  ports: { authorizer: testAuthority().authorizer, audit: testAudit() },
+  log: silentLog,
+});
 const listener = await listen({ door, host: '127.0.0.1', port: 0, leaf, log: silentLog });
 after(() => listener.close());
 
@@ -98,4 +131,22 @@ test('a certificate is replaced without a restart', async () => {
   const next = await issueLeaf(authority, ['localhost', 'next.example'], addresses, new Date());
   listener.replaceCertificate(next);
   assert.equal((await get('/echo/a', { host: 'next.example' })).status, 200);
+});
+
+test('a long poll does not hold up a stop: it is cut off, and its handler has ended before close resolves', async () => {
+  const stopping = await listen({ door: patient, host: '127.0.0.1', port: 0, leaf, log: silentLog });
+  const polling = request({
+    host: '127.0.0.1',
+    port: stopping.port,
+    path: '/wait',
+    ca: authority.certificatePem,
+    servername: 'localhost',
+    headers: { host: `localhost:${stopping.port}` },
+  });
+  const cut = new Promise((resolve) => polling.on('error', resolve));
+  polling.end();
+  await waiting.promise;
+  await stopping.close();
+  await cut;
+  assert.equal(waitedFor, 'the end');
 });

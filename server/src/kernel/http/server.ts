@@ -1,7 +1,9 @@
 // Listens. TLS 1.2 or newer, hard limits and timeouts on everything, certificates replaced without a restart, a clean
 // stop that lets running requests finish. Fastify carries the transport; every request goes to the one door.
 
+import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Server } from 'node:https';
+import { setTimeout as pause } from 'node:timers/promises';
 import Fastify from 'fastify';
 import type { Leaf } from '#kernel/http/certificates';
 import type { Door } from '#kernel/http/mount';
@@ -21,6 +23,10 @@ export const limits = {
   /** A slow body may take this long; long polls and streams answer well within. */
   requestTimeoutMs: 600_000,
   idleMs: 72_000,
+  /** How long running requests may take when the server stops. Long polls take longer, and are cut off. */
+  closeGraceMs: 1_500,
+  /** How long what was cut off may take to notice. */
+  closeAfterMs: 500,
   connections: 4096,
   requestsPerConnection: 100_000,
 } as const;
@@ -32,6 +38,12 @@ export async function listen(options: {
   readonly leaf: Leaf;
   readonly log: Log;
 }): Promise<Listener> {
+  const running = new Set<Promise<void>>();
+  const handle = (request: IncomingMessage, response: ServerResponse): Promise<void> => {
+    const answering = options.door.handle(request, response).finally(() => running.delete(answering));
+    running.add(answering);
+    return answering;
+  };
   const app = Fastify({
     https: {
       key: options.leaf.privateKeyPem,
@@ -50,7 +62,7 @@ export async function listen(options: {
     // The door reads the URL itself, once (kernel/http/target.ts); Fastify must not refuse or rewrite it first.
     frameworkErrors: (_error, request, reply) => {
       reply.hijack();
-      void options.door.handle(request.raw, reply.raw);
+      void handle(request.raw, reply.raw);
     },
     routerOptions: { ignoreTrailingSlash: false, maxParamLength: 16_384 },
   });
@@ -61,7 +73,7 @@ export async function listen(options: {
   app.addContentTypeParser('*', (_request, _payload, done) => done(null, undefined));
   app.addHook('onRequest', async (request, reply) => {
     reply.hijack();
-    await options.door.handle(request.raw, reply.raw);
+    await handle(request.raw, reply.raw);
   });
   app.all('/*', async () => undefined);
 
@@ -70,7 +82,7 @@ export async function listen(options: {
   const address = server.address();
   const port = typeof address === 'object' && address !== null ? address.port : options.port;
   // Clients resolve `localhost` to either loopback; the second listener shares the door.
-  const second = options.host === '127.0.0.1' ? await listenAlso(options, port) : undefined;
+  const second = options.host === '127.0.0.1' ? await listenAlso({ ...options, handle }, port) : undefined;
   options.log.info({ port, address: options.host }, 'listening');
   return {
     port,
@@ -81,15 +93,26 @@ export async function listen(options: {
     async close() {
       const closing = second ? new Promise<void>((resolve) => second.close(() => resolve())) : Promise.resolve();
       second?.closeIdleConnections();
+      const cut = setTimeout(() => {
+        for (const one of [server, second]) one?.closeAllConnections();
+      }, limits.closeGraceMs);
       await app.close();
       await closing;
+      clearTimeout(cut);
+      // What the handlers stand on is closed next: they end first, if they can.
+      const late = new AbortController();
+      await Promise.race([
+        Promise.allSettled(running),
+        pause(limits.closeAfterMs, undefined, { signal: late.signal }).catch(() => {}),
+      ]);
+      late.abort();
     },
   };
 }
 
 /** ::1 beside 127.0.0.1, at the same port; a machine without IPv6 does without. */
 async function listenAlso(
-  options: { readonly door: Door; readonly leaf: Leaf; readonly log: Log },
+  options: { readonly handle: Door['handle']; readonly leaf: Leaf; readonly log: Log },
   port: number,
 ): Promise<Server | undefined> {
   const { createServer } = await import('node:https');
@@ -103,7 +126,7 @@ async function listenAlso(
       requestTimeout: limits.requestTimeoutMs,
       keepAliveTimeout: limits.idleMs,
     },
-    (request, response) => void options.door.handle(request, response),
+    (request, response) => void options.handle(request, response),
   );
   server.maxConnections = limits.connections;
   return new Promise((resolve) => {
