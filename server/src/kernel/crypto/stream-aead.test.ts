@@ -225,3 +225,27 @@ test('ranges outside the data and impossible sizes are refused', async () => {
   for (const size of [0, 55, 129, 144]) assert.throws(() => aead.plaintextSize(size), broken);
   assert.equal(aead.plaintextSize(145), 73);
 });
+
+test('a watcher sees the plaintext whole, and one that takes its time sees no byte change under it', async () => {
+  const plaintext = pattern(3 * SEGMENT_BYTES + 5);
+  const seen: Buffer[] = [];
+  const watch = async (piece: Uint8Array) => {
+    await new Promise((resolve) => setImmediate(resolve));
+    seen.push(Buffer.from(piece));
+  };
+  const sealed = await through(sealStream(key, ad, watch), plaintext);
+  assert.deepEqual(Buffer.concat(seen), plaintext);
+  assert.deepEqual(Buffer.from(openBuffer(key, ad, sealed)), plaintext);
+});
+
+test('what a watcher throws, now or later, fails the stream', async () => {
+  const now = () => {
+    throw new Error('seen enough');
+  };
+  const later = async () => now();
+  for (const watch of [now, later]) {
+    for (const size of [10, 3 * SEGMENT_BYTES]) {
+      await assert.rejects(through(sealStream(key, ad, watch), pattern(size)), /seen enough/);
+    }
+  }
+});

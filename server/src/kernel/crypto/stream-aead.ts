@@ -29,12 +29,12 @@ export interface RangeRequest {
 }
 
 /** Sees plaintext on its way: to count it, to digest it. */
-export type Watch = (plaintext: Uint8Array) => void;
+export type Watch = (plaintext: Uint8Array) => void | Promise<void>;
 
 export interface StreamAead {
   /**
-   * A stream that takes plaintext and gives ciphertext. `watch` sees the plaintext in order, a segment at a time and each
-   * before it is sealed; what it throws fails the stream. The bytes are overwritten once it answered.
+   * A stream that takes plaintext and gives ciphertext. `watch` sees the plaintext in order, a segment at a time; what it
+   * throws, or its promise, fails the stream. The bytes are in shared memory and are overwritten once it answered.
    */
   sealStream(key: Pick<DataKey, 'bytes'>, associatedData: Uint8Array, watch?: Watch): Transform;
   /** A stream that takes ciphertext and gives plaintext; it errors with `integrity` where the first wrong segment is. */
@@ -59,9 +59,9 @@ export function createStreamAead(segmentBytes: number): StreamAead {
     return segmented({
       capacity: () => layout.capacity(index),
       segment(plaintext, isLast) {
-        watch?.(plaintext);
+        const seen = watch?.(plaintext);
         const sealed = cipher.seal(index, isLast, plaintext);
-        return index++ === 0 ? [cipher.header, ...sealed] : sealed;
+        return { pieces: index++ === 0 ? [cipher.header, ...sealed] : sealed, seen: seen ?? undefined };
       },
     });
   }
@@ -80,7 +80,7 @@ export function createStreamAead(segmentBytes: number): StreamAead {
         const plaintext = cipher.open(index, isLast, body);
         if (index > 0 && plaintext.length === 0) throw doesNotOpen('sealed stream');
         index++;
-        return [plaintext];
+        return { pieces: [plaintext], seen: undefined };
       },
     });
   }
@@ -140,8 +140,11 @@ export function createStreamAead(segmentBytes: number): StreamAead {
 interface Segmenting {
   /** Bytes of input that the segment now being gathered holds when full. */
   capacity(): number;
-  /** Answers what comes out of a segment, in pieces that nobody has to join. */
-  segment(bytes: Uint8Array, isLast: boolean): readonly Uint8Array[];
+  /** What comes out of a segment, in pieces that nobody has to join; `seen` while somebody still looks at the bytes. */
+  segment(
+    bytes: Uint8Array,
+    isLast: boolean,
+  ): { readonly pieces: readonly Uint8Array[]; readonly seen: Promise<void> | undefined };
 }
 
 /**
@@ -151,15 +154,17 @@ interface Segmenting {
 function segmented(work: Segmenting): Transform {
   // Copied, not kept: a writer may reuse its buffer as soon as it is called back. Grows to one
   // segment, so that a thousand tiny streams do not hold a gigabyte.
-  let gathered = Buffer.alloc(0);
+  let gathered = new Uint8Array(new SharedArrayBuffer(0));
   let length = 0;
+  // The segment before, while a watcher still reads it: one is watched while the next is gathered.
+  let watched = { bytes: gathered, seen: Promise.resolve() };
 
   function gather(bytes: Uint8Array): void {
     if (length + bytes.length > gathered.length) {
-      const larger = Buffer.allocUnsafeSlow(
-        Math.min(work.capacity(), Math.max(length + bytes.length, gathered.length * 4)),
+      const larger = new Uint8Array(
+        new SharedArrayBuffer(Math.min(work.capacity(), Math.max(length + bytes.length, gathered.length * 4))),
       );
-      gathered.copy(larger, 0, 0, length);
+      larger.set(gathered.subarray(0, length));
       gathered.fill(0);
       gathered = larger;
     }
@@ -167,17 +172,24 @@ function segmented(work: Segmenting): Transform {
     length += bytes.length;
   }
 
-  function emit(stream: Transform, isLast: boolean): void {
-    const pieces = work.segment(gathered.subarray(0, length), isLast);
+  async function emit(stream: Transform, isLast: boolean): Promise<void> {
+    const { pieces, seen } = work.segment(gathered.subarray(0, length), isLast);
     length = 0;
     for (const piece of pieces) stream.push(piece);
+    if (seen === undefined) return;
+    seen.catch(() => {}); // told to whoever waits for it below
+    const before = watched;
+    watched = { bytes: gathered, seen };
+    gathered = before.bytes;
+    await before.seen;
+    if (isLast) await seen;
   }
 
   async function take(stream: Transform, input: Uint8Array): Promise<void> {
     let offset = 0;
     while (offset < input.length) {
       if (length === work.capacity()) {
-        emit(stream, false);
+        await emit(stream, false);
         // A segment costs about half a millisecond: other requests get their turn in between.
         await yieldToEventLoop();
       }
@@ -198,15 +210,11 @@ function segmented(work: Segmenting): Transform {
       } else take(this, chunk).then(() => done(), done);
     },
     flush(done: TransformCallback) {
-      try {
-        emit(this, true);
-        done();
-      } catch (error) {
-        done(error instanceof Error ? error : new Error('segment failed', { cause: error }));
-      }
+      emit(this, true).then(() => done(), done);
     },
     destroy(error, done) {
       gathered.fill(0);
+      watched.bytes.fill(0);
       done(error);
     },
   });

@@ -8,6 +8,7 @@ import { join } from 'node:path';
 import { Readable, Writable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { createMd5, createSha256 } from '#kernel/crypto/digest';
+import { createThreadSha256, type ThreadSha256 } from '#kernel/crypto/digest-thread';
 import { randomUuid } from '#kernel/crypto/random';
 import { ciphertextSize, openRange, SEGMENT_BYTES, sealStream } from '#kernel/crypto/stream-aead';
 import type { DataKey } from '#kernel/crypto/value-envelope';
@@ -52,6 +53,8 @@ export type WriteOptions = {
 };
 
 const md5FreeBytes = 4 * 1024 * 1024;
+/** A first segment of this length is full or nearly so. Below, the way to the thread is longer than the hashing. */
+const threadBytes = 512 * 1024;
 const sweepBatch = 500;
 
 export function createSealedFiles(options: {
@@ -121,12 +124,13 @@ export function createSealedFiles(options: {
         );
         await target.commit();
       } catch (thrown) {
+        meter.drop();
         // A commit that failed late may have left the file in place.
         await target.abort();
         await remove(file);
         throw thrown;
       }
-      return { file, keyId: dataKey.id, sealedSize: ciphertextSize(meter.size()), ...meter.result() };
+      return { file, keyId: dataKey.id, sealedSize: ciphertextSize(meter.size()), ...(await meter.result()) };
     },
 
     async *read(ref, parts, { start, end }) {
@@ -194,22 +198,28 @@ function* slices(bytes: Uint8Array): Generator<Uint8Array> {
   for (let at = 0; at < bytes.length; at += SEGMENT_BYTES) yield bytes.subarray(at, at + SEGMENT_BYTES);
 }
 
-/** Counts and digests what passes. */
+/** Counts and digests what passes, a segment at a time: what is longer than one, on the thread for digests. */
 function createMeter(maxBytes: number, wantsMd5: boolean) {
+  let thread: ThreadSha256 | undefined;
   const sha256 = createSha256();
   let md5: ReturnType<typeof createMd5> | undefined = createMd5();
   let size = 0;
   return {
-    watch(piece: Uint8Array): void {
+    watch(piece: Uint8Array): Promise<void> | undefined {
+      if (size === 0 && piece.length >= threadBytes) thread = createThreadSha256();
       size += piece.length;
       if (size > maxBytes) throw tooLarge(maxBytes);
+      const seen = thread?.update(piece);
+      if (thread === undefined) sha256.update(piece);
       if (!wantsMd5 && size > md5FreeBytes) md5 = undefined;
-      sha256.update(piece);
       md5?.update(piece);
+      return seen;
     },
     size: () => size,
     /** Once, after the end. */
-    result: () => ({ size, sha256: sha256.hex(), md5: md5?.base64() }),
+    result: async () => ({ size, sha256: (await thread?.hex()) ?? sha256.hex(), md5: md5?.base64() }),
+    /** Instead of a result. */
+    drop: () => thread?.drop(),
   };
 }
 

@@ -1,0 +1,54 @@
+// Digests on the thread: the same as here, whatever else it computes in between, and no reason for a process to stay.
+
+import assert from 'node:assert/strict';
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { join } from 'node:path';
+import { test } from 'node:test';
+import { sha256Hex } from './digest.ts';
+import { createThreadSha256 } from './digest-thread.ts';
+import { randomBytes } from './random.ts';
+
+test('digests that are fed in turns are each what the platform computes at once', async () => {
+  const contents = [0, 1, 3].map((count) => Array.from({ length: count }, () => randomBytes(50_000)));
+  const digests = contents.map(() => createThreadSha256());
+  for (let at = 0; at < 3; at++) {
+    for (const [which, content] of contents.entries()) {
+      const piece = content[at];
+      if (piece !== undefined) await digests[which]?.update(piece);
+    }
+  }
+  for (const [which, content] of contents.entries()) {
+    assert.equal(await digests[which]?.hex(), sha256Hex(Buffer.concat(content)));
+  }
+});
+
+test('a piece in shared memory may be overwritten once its update is answered', async () => {
+  const shared = new Uint8Array(new SharedArrayBuffer(300_000));
+  const digest = createThreadSha256();
+  for (const value of [1, 2]) {
+    shared.fill(value);
+    await digest.update(shared);
+  }
+  shared.fill(3);
+  const expected = Buffer.concat([Buffer.alloc(300_000, 1), Buffer.alloc(300_000, 2)]);
+  assert.equal(await digest.hex(), sha256Hex(expected));
+});
+
+test('a digest that was given up leaves the others as they are', async () => {
+  const [dropped, kept] = [createThreadSha256(), createThreadSha256()];
+  const updated = dropped.update(Buffer.from('a'));
+  await kept.update(Buffer.from('b'));
+  dropped.drop();
+  dropped.drop();
+  await updated;
+  assert.equal(await kept.hex(), sha256Hex('b'));
+  kept.drop();
+});
+
+test('a process ends with a digest unfinished', { timeout: 20_000 }, async () => {
+  const path = JSON.stringify(join(import.meta.dirname, 'digest-thread.ts'));
+  const script = `import(${path}).then((room) => room.createThreadSha256().update(Buffer.from('a')));`;
+  const child = spawn(process.execPath, ['-e', script], { stdio: ['ignore', 'ignore', 'inherit'] });
+  assert.deepEqual(await once(child, 'exit'), [0, null]);
+});

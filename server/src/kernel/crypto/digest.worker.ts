@@ -1,0 +1,28 @@
+// Hashes for digest-thread.ts on a thread of its own: answers every message exactly once, in order, and decides nothing.
+
+import { createHash, type Hash } from 'node:crypto';
+import { parentPort } from 'node:worker_threads';
+
+export type ToDigestWorker =
+  | { readonly say: 'update'; readonly digest: number; readonly bytes: Uint8Array }
+  | { readonly say: 'end'; readonly digest: number };
+/** Empty for an update. */
+export type FromDigestWorker = { readonly hex: string };
+
+const port = parentPort;
+if (port === null) throw new Error('digest.worker.ts runs as a worker thread only');
+
+const hashes = new Map<number, Hash>();
+
+port.on('message', (message: ToDigestWorker) => {
+  const hash = hashes.get(message.digest) ?? createHash('sha256');
+  let hex = '';
+  if (message.say === 'update') {
+    hash.update(message.bytes);
+    hashes.set(message.digest, hash);
+  } else {
+    hex = hash.digest('hex');
+    hashes.delete(message.digest);
+  }
+  port.postMessage({ hex } satisfies FromDigestWorker);
+});
