@@ -111,6 +111,14 @@ describe('refused on every surface:', () => {
     await refusedEverywhere(await signed(claims, ownKey, { ...header, typ: 'run+jwt' }));
     await refusedEverywhere(await signed(claims, ownKey, { ...header, typ: 'JWT' }));
   });
+  test('a token that this server made for a run, an agent or a registry, with the claims of a person', async () => {
+    const { tokens } = bench.server.composed.identity;
+    for (const purpose of ['run', 'agent', 'registry', 'access'])
+      for (const audience of [bench.url, 'https://management.azure.com']) {
+        const made = { purpose, audience, subject: bench.owner.objectId, claims, ttlSeconds: 600 };
+        await refusedEverywhere((await tokens.issueToken(made)).token);
+      }
+  });
   test('a token that nobody signed', async () => {
     for (const alg of ['none', 'None', 'NONE', ''])
       await refusedEverywhere(`${encode({ ...header, alg })}.${encode(claims)}.`);
