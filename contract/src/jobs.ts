@@ -43,6 +43,8 @@ export type JobInput = Static<typeof jobInput>;
 export const jobOutput = Type.Object(
   {
     jobOutputType: Type.Literal('uri_folder'),
+    /** Told of the output `default`, where all artifacts of a job are; not chosen. */
+    uri: Type.Optional(text(2048)),
     mode: Type.Optional(text(32)),
     description: Type.Optional(Type.Union([text(4096), Type.Null()])),
   },

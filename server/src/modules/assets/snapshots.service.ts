@@ -2,7 +2,7 @@
 // changes, so a job or a model that names a snapshot means those bytes for good. Files are sealed blobs under names of
 // ours; their paths are in the workspace's encrypted database.
 
-import { type Readable, Transform } from 'node:stream';
+import { pipeline, type Readable, Transform } from 'node:stream';
 import { storageActions } from '@strongroom/contract/storage.actions';
 import type { Grant } from '#kernel/authority/grant';
 import type { Clock } from '#kernel/clock/clock';
@@ -119,7 +119,8 @@ export function createSnapshots(deps: {
       if (!isNew) await discard();
       return { digest, uri: uriOf(digest), files: isNew ? files : await filesOf(database.read, digest), bytes };
     } catch (thrown) {
-      await discard();
+      // What went wrong first is what is said; blobs that stay behind are named nowhere.
+      await discard().catch(() => undefined);
       throw thrown;
     }
   }
@@ -133,8 +134,10 @@ export function createSnapshots(deps: {
           const scanner = credentialScanner((what) => {
             credential = what;
           });
-          content.on('error', (error) => scanner.destroy(error));
-          await put(path, content.pipe(scanner));
+          await put(
+            path,
+            pipeline(content, scanner, () => {}),
+          );
           if (credential !== undefined && !allowCredentials) throw credentialFound(path, credential);
         }),
       );
@@ -198,7 +201,8 @@ export function createSnapshots(deps: {
         container,
         name: file.blob,
       });
-      return { file, stream: stream.pipe(verified(file)) };
+      // `pipeline`, because either side may fail: a damaged blob ends what is read, and a reader that leaves closes the blob.
+      return { file, stream: pipeline(stream, verified(file), () => {}) };
     },
   };
   return snapshots;

@@ -125,7 +125,8 @@ export function createJobKind(deps: {
 
     normalise({ properties }, existing): Properties {
       // `validate` refuses what differs from what is stored, so that laying it over changes nothing.
-      if (existing) return { ...existing.properties, ...pick(properties, [...described, ...fixed]) };
+      if (existing)
+        return { ...existing.properties, ...pick(withoutShown(properties, existing), [...described, ...fixed]) };
       const own = Object.fromEntries(
         Object.entries(properties).filter(([name]) => !(keptBeside as readonly string[]).includes(name)),
       );
@@ -276,6 +277,13 @@ function refuseChange(existing: Resource, asked: Properties): void {
     target: `properties.${changed}`,
     message: `The job '${existing.name}' exists and its ${changed} cannot change. Submit another job under another name.`,
   });
+}
+
+/** Without the output that every view adds, where the job itself has none of that name. */
+function withoutShown(properties: Properties, existing: Resource): Properties {
+  const { default: shown, ...outputs } = (properties['outputs'] ?? {}) as NonNullable<CommandJob['outputs']>;
+  if (shown === undefined || stateOf(existing).outputs?.['default'] !== undefined) return properties;
+  return { ...properties, outputs: Object.keys(outputs).length === 0 ? undefined : outputs };
 }
 
 function pick(properties: Properties, names: readonly string[]): Properties {

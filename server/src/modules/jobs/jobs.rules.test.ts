@@ -67,6 +67,7 @@ test('a job that cannot run is refused with what to do', () => {
   refused(job({ limits: { timeout: 'soon' } }), /ISO 8601/);
   refused(job({ inputs: { data: { jobInputType: 'uri_folder' } } }), /has no uri/);
   refused(job({ inputs: { 'a b': literal(1) } }), /no name of an input/);
+  refused(job({ outputs: { o: { jobOutputType: 'uri_folder', uri: 'azureml://elsewhere' } } }), /leave the uri/);
   refused(job({ inputs: { a: { jobInputType: 'literal' } } }), /has no value/);
 });
 

@@ -126,7 +126,9 @@ export function createJobLogs(deps: { readonly runs: Pick<Runs, 'putArtifact' | 
 /** A page ends where a character does, so that every page can be read by itself. */
 function pageAt(offset: number, bytes: Buffer): LogPage {
   const page = bytes.subarray(0, pageBytes);
-  const whole = page.subarray(0, lastBoundary(page));
+  const boundary = lastBoundary(page);
+  // Bytes that are no text, asked for from within a character: on with them.
+  const whole = boundary === 0 ? page : page.subarray(0, boundary);
   return { bytes: whole, next: offset + whole.length };
 }
 
@@ -136,7 +138,7 @@ function lastBoundary(bytes: Buffer): number {
     const byte = bytes[bytes.length - back] ?? 0;
     if ((byte & 0xc0) === 0x80) continue;
     const length = byte >= 0xf0 ? 4 : byte >= 0xe0 ? 3 : byte >= 0xc0 ? 2 : 1;
-    return length > back && back < bytes.length ? bytes.length - back : bytes.length;
+    return length > back ? bytes.length - back : bytes.length;
   }
   return bytes.length;
 }

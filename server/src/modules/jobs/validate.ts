@@ -54,6 +54,13 @@ export function checkJob(job: CommandJob): void {
         );
     }
   }
+  for (const [name, output] of Object.entries(job.outputs ?? {})) {
+    if (output.uri !== undefined)
+      throw refuse(
+        `outputs.${name}.uri`,
+        `What a job leaves goes to its own artifacts: leave the uri of output '${name}' out.`,
+      );
+  }
   for (const [name, input] of Object.entries(job.inputs ?? {})) {
     if (input.jobInputType === 'literal') {
       if (input.value === undefined) throw refuse(`inputs.${name}`, `The literal input '${name}' has no value.`);
