@@ -245,6 +245,11 @@ test('an endpoint and its deployment: made, asked, read, given a new key, taken 
 test('blobs go up, are listed and come down as they were', async () => {
   const { storageAccount } = (await cli.json<{ properties: { storageAccount: string } }>('workspace', 'show', 'lab'))
     .properties;
+  const at = ['--account-name', storageAccount.split('/').at(-1) ?? '', '-c', 'azureml'];
+  const large = join(folder, 'large');
+  writeFileSync(large, Buffer.alloc(64 * 1024 * 1024));
+  const refused = await cli.run('storage', 'blob', 'upload', ...at, '-f', large);
+  assert.equal(refused.code, 4, `a refusal that comes before everything was sent is read all the same: ${refused.err}`);
   const { application } = server.bootstrap;
   await cli.json(
     'role',
@@ -257,7 +262,6 @@ test('blobs go up, are listed and come down as they were', async () => {
     '--scope',
     storageAccount,
   );
-  const at = ['--account-name', storageAccount.split('/').at(-1) ?? '', '-c', 'azureml'];
   const source = join(example, 'src', 'data.csv');
   assert.equal(
     (await cli.run('storage', 'blob', 'upload', ...at, '-f', source, '-n', 'a folder/data & more.csv')).code,

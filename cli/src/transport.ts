@@ -64,11 +64,23 @@ export function createTransport(options: {
       outgoing.on('timeout', () =>
         outgoing.destroy(new NoAnswer(`${url.host} did not answer within ${timeout / 1000} seconds.`)),
       );
-      outgoing.on('error', (error: NodeJS.ErrnoException) => reject(explain(error, url, options.caFile)));
+      // A source that fails is the reason, and the broken connection only what followed from it.
+      let sourceError: unknown;
+      const sourced = async function* (body: AsyncIterable<Uint8Array>) {
+        try {
+          yield* body;
+        } catch (thrown) {
+          sourceError = thrown;
+          throw thrown;
+        }
+      };
+      outgoing.on('error', (error: NodeJS.ErrnoException) =>
+        reject(sourceError ?? explain(error, url, options.caFile)),
+      );
       if (call.body === undefined || bytes !== undefined) outgoing.end(bytes);
       // The server may answer before it has read everything (a refusal): what it said is worth more than the broken pipe.
       else
-        pipeline(Readable.from(call.body as AsyncIterable<Uint8Array>), outgoing).catch((error: Error) =>
+        pipeline(Readable.from(sourced(call.body as AsyncIterable<Uint8Array>)), outgoing).catch((error: Error) =>
           outgoing.destroy(error),
         );
     });

@@ -70,7 +70,8 @@ export async function followLog(
     const answer = await client.send('GET', paths.jobLog(job), { query: { offset, wait: 'true' } });
     for await (const chunk of answer.body) write(decoder.decode(chunk, { stream: true }));
     offset = Number(answer.header('x-log-offset') ?? offset);
-    if (answer.header('x-log-complete') === 'true') break;
+    // Only where it says that there is more: an answer that says nothing must not be asked for ever.
+    if (answer.header('x-log-complete') !== 'false') break;
   }
   const rest = decoder.decode();
   if (rest !== '') write(rest);
