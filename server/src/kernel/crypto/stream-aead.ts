@@ -21,7 +21,8 @@ export interface RangeRequest {
   readonly ciphertextSize: number;
   /**
    * Reads `length` bytes of ciphertext at `offset`; fewer than asked counts as truncation. Segments are asked for in order
-   * and one is done with when the next is asked for, so that buffers can be used again.
+   * and one is done with when the next is asked for, so that buffers can be used again. Other
+   * requests get their turn where this waits: a reader that answers at once holds the event loop for the whole range.
    */
   readonly read: (offset: number, length: number) => Promise<Uint8Array>;
   readonly start: number;
@@ -105,7 +106,6 @@ export function createStreamAead(segmentBytes: number): StreamAead {
       const plaintext = cipher.open(index, index === lastIndex, await read(from, to - from));
       const first = layout.plaintextStart(index);
       yield plaintext.subarray(Math.max(0, start - first), endInclusive + 1 - first);
-      await yieldToEventLoop();
     }
   }
 
@@ -176,7 +176,8 @@ function segmented(work: Segmenting): Transform {
     const { pieces, seen } = work.segment(gathered.subarray(0, length), isLast);
     length = 0;
     for (const piece of pieces) stream.push(piece);
-    if (seen === undefined) return;
+    // A segment costs a fraction of a millisecond: other requests get their turn in between, here or while we wait below.
+    if (seen === undefined) return void (await yieldToEventLoop());
     seen.catch(() => {}); // told to whoever waits for it below
     const before = watched;
     watched = { bytes: gathered, seen };
@@ -190,8 +191,6 @@ function segmented(work: Segmenting): Transform {
     while (offset < input.length) {
       if (length === work.capacity()) {
         await emit(stream, false);
-        // A segment costs about half a millisecond: other requests get their turn in between.
-        await yieldToEventLoop();
       }
       const piece = input.subarray(offset, offset + work.capacity() - length);
       gather(piece);

@@ -8,7 +8,7 @@
 //   nonce i   nonce prefix · i as 4 bytes big-endian · 1 if the segment is the last, else 0
 //   segment   ciphertext · 16 bytes tag; all full except the last; the first is shorter by the header
 
-import { createCipheriv, createDecipheriv, createHmac, randomBytes } from 'node:crypto';
+import { createCipheriv, createDecipheriv, createHmac, createSecretKey, randomBytes } from 'node:crypto';
 import { requireKeyBytes } from './envelope.ts';
 import { doesNotOpen, refuse } from './refusals.ts';
 
@@ -85,7 +85,8 @@ export function beginStream(key: Uint8Array, associatedData: Uint8Array): Segmen
 export function segmentCipher(key: Uint8Array, associatedData: Uint8Array, header: Uint8Array): SegmentCipher {
   requireKeyBytes({ bytes: key });
   if (header.length !== HEADER_BYTES || header[0] !== HEADER_BYTES) throw doesNotOpen(WHAT);
-  const streamKey = deriveKey(key, header.subarray(1, 1 + SALT_BYTES), associatedData);
+  // A key object, made once: bytes would be imported anew for every segment.
+  const streamKey = createSecretKey(deriveKey(key, header.subarray(1, 1 + SALT_BYTES), associatedData));
   // Copied: the header may be a view of a buffer that the next segment overwrites (Buffer's own slice would not copy).
   const prefix = Uint8Array.from(header.subarray(1 + SALT_BYTES));
 
