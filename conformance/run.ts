@@ -46,16 +46,19 @@ function installJavaScriptClients(): void {
   );
 }
 
-const python = join(here, '.venv/bin/python');
-
-function installPythonClients(): void {
-  once('requirements.txt', '.venv/.installed', () => {
+/** An environment of its own for each Python suite: the clients pin different versions of the same libraries. */
+function installPythonClients(suite: string): string {
+  const folder = `.venv/${suite}`;
+  const python = join(here, folder, 'bin/python');
+  const requirements = `python/${suite}.requirements.txt`;
+  once(requirements, `${folder}/.installed`, () => {
     const remedy = 'On Debian and Ubuntu: apt-get install -y python3 python3-venv';
-    rmSync(join(here, '.venv'), { recursive: true, force: true });
-    must('python3 -m venv conformance/.venv', 'python3', ['-m', 'venv', '.venv'], remedy);
-    const pip = ['-m', 'pip', 'install', '--quiet', '--disable-pip-version-check', '-r', 'requirements.txt'];
-    must('pip install of conformance/requirements.txt', python, pip, 'It needs a package index that pip can reach.');
+    rmSync(join(here, folder), { recursive: true, force: true });
+    must(`python3 -m venv conformance/${folder}`, 'python3', ['-m', 'venv', folder], remedy);
+    const pip = ['-m', 'pip', 'install', '--quiet', '--disable-pip-version-check', '-r', requirements];
+    must(`pip install of conformance/${requirements}`, python, pip, 'It needs a package index that pip can reach.');
   });
+  return python;
 }
 
 type Started = { readonly bootstrapFile: string; readonly caFile: string; stop(): Promise<void> };
@@ -104,7 +107,10 @@ async function run(): Promise<boolean> {
     .sort();
   if (suites.length + scripts.length === 0) throw new Unable(`No suite is named ${wanted.join(', ')}.`);
   if (suites.length > 0) installJavaScriptClients();
-  if (scripts.length > 0) installPythonClients();
+  const python = scripts.map((script) => ({
+    script,
+    interpreter: installPythonClients(basename(script, '.py').slice('test_'.length)),
+  }));
 
   const server = await startServer();
   try {
@@ -123,8 +129,10 @@ async function run(): Promise<boolean> {
       const env = { ...shared, NODE_EXTRA_CA_CERTS: server.caFile, NODE_OPTIONS: resolver };
       isGood = (await succeeds(process.execPath, options, env)) && isGood;
     }
-    for (const script of scripts) {
-      isGood = (await succeeds(python, ['-W', 'ignore', '-m', 'unittest', '-v', script], shared)) && isGood;
+    for (const { script, interpreter } of python) {
+      const path = [dirname(interpreter), environment.PATH].join(delimiter);
+      const env = { ...shared, PATH: path, PYTHONPATH: join(here, 'python/resolve'), PYTHONDONTWRITEBYTECODE: '1' };
+      isGood = (await succeeds(interpreter, ['-W', 'ignore', '-m', 'unittest', '-v', script], env)) && isGood;
     }
     return isGood;
   } finally {

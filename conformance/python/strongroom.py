@@ -47,12 +47,8 @@ def arm(method, path, body=None):
     return _call(urllib.request.Request(url, data, headers, method=method))
 
 
-def workspace(name):
-    """Makes a workspace and waits until it may be used. Returns its ARM id."""
-    group = f"{SUBSCRIPTION}/resourceGroups/conformance-python"
-    arm("PUT", group, {"location": BOOTSTRAP["location"]})
-    path = f"{group}/providers/Microsoft.MachineLearningServices/workspaces/{name}"
-    arm("PUT", path, {"location": BOOTSTRAP["location"], "identity": {"type": "SystemAssigned"}, "properties": {}})
+def ready(path):
+    """Waits until a resource may be used. Returns its id."""
     end = time.monotonic() + 60
     while time.monotonic() < end:
         state = arm("GET", path)["properties"]["provisioningState"]
@@ -61,4 +57,16 @@ def workspace(name):
         if state == "Failed":
             break
         time.sleep(0.1)
-    raise RuntimeError(f"the workspace {name} did not become ready")
+    raise RuntimeError(f"{path} did not become ready")
+
+
+def group(name="conformance-python"):
+    """Makes a resource group. Returns its id."""
+    return arm("PUT", f"{SUBSCRIPTION}/resourceGroups/{name}", {"location": BOOTSTRAP["location"]})["id"]
+
+
+def workspace(name):
+    """Makes a workspace and waits until it may be used. Returns its ARM id."""
+    path = f"{group()}/providers/Microsoft.MachineLearningServices/workspaces/{name}"
+    arm("PUT", path, {"location": BOOTSTRAP["location"], "identity": {"type": "SystemAssigned"}, "properties": {}})
+    return ready(path)

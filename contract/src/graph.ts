@@ -15,6 +15,14 @@ export const GraphUser = Type.Object({
 });
 export type GraphUser = Static<typeof GraphUser>;
 
+/** What is told of a client secret after it was made: never the secret. */
+export const GraphSecret = Type.Object({
+  keyId: Type.String(),
+  startDateTime: Type.String(),
+  endDateTime: Type.String(),
+});
+export type GraphSecret = Static<typeof GraphSecret>;
+
 /** An application and its service principal are one object here, with one id. */
 export const GraphServicePrincipal = Type.Object({
   '@odata.type': Type.Optional(Type.String()),
@@ -25,6 +33,8 @@ export const GraphServicePrincipal = Type.Object({
   servicePrincipalType: Type.Union([Type.Literal('Application'), Type.Literal('ManagedIdentity')]),
   servicePrincipalNames: Type.Array(Type.String()),
   alternativeNames: Type.Array(Type.String()),
+  /** Of one application that is read or made; lists leave them out. */
+  passwordCredentials: Type.Optional(Type.Array(GraphSecret)),
 });
 export type GraphServicePrincipal = Static<typeof GraphServicePrincipal>;
 

@@ -215,6 +215,19 @@ export async function deleteSecret(tx: Tx, clientId: string, secretId: string): 
   return result.numDeletedRows > 0n;
 }
 
+/** The secrets of an application, also those that have expired, oldest first. */
+export const listSecrets = (
+  tx: Tx,
+  clientId: string,
+): Promise<{ secretId: string; createdAt: string; expiresAtMs: number }[]> =>
+  db(tx)
+    .selectFrom('application_secrets')
+    .select(['secret_id as secretId', 'created_at as createdAt', 'expires_at_ms as expiresAtMs'])
+    .where('client_id', '=', clientId)
+    .orderBy('created_at')
+    .orderBy('secret_id')
+    .execute();
+
 /** Hashes of the secrets that are valid at this time. */
 export async function secretHashes(tx: Tx, clientId: string, nowMs: number): Promise<readonly Uint8Array[]> {
   const rows = await db(tx)

@@ -28,6 +28,8 @@ export type Principal = {
   readonly resourceId: string | undefined;
 };
 
+export type SecretFacts = { readonly secretId: string; readonly createdAt: string; readonly expiresAt: string };
+
 export type Directory = {
   /** Undefined when there is none; one that is disabled is answered with `enabled: false`. */
   findPrincipal(objectId: string): Promise<Principal | undefined>;
@@ -72,6 +74,8 @@ export type Directory = {
     options?: { readonly lifetimeDays?: number },
   ): Promise<{ readonly secretId: string; readonly secret: string; readonly expiresAt: Date }>;
   removeSecret(tx: Tx, clientId: string, secretId: string): Promise<boolean>;
+  /** What there is to tell of its secrets; expired ones count until they are removed. */
+  listSecrets(clientId: string): Promise<readonly SecretFacts[]>;
   /** Constant time; false for an application that does not exist or is disabled. */
   isSecret(clientId: string, secret: string): Promise<boolean>;
 
@@ -218,6 +222,11 @@ export function createDirectory(options: {
       });
       return { secretId, secret, expiresAt };
     },
+    listSecrets: async (clientId) =>
+      (await store.listSecrets(database.read, clientId)).map(({ expiresAtMs, ...secret }) => ({
+        ...secret,
+        expiresAt: new Date(expiresAtMs).toISOString(),
+      })),
     removeSecret: (tx, clientId, secretId) => store.deleteSecret(tx, clientId, secretId),
     async isSecret(clientId, secret) {
       const application = await store.findByClientId(database.read, clientId);

@@ -73,6 +73,18 @@ export function createGraph(deps: {
 }): Graph {
   const { database, directory, signIn, clock } = deps;
 
+  /** With what is told of an application's secrets. */
+  async function whole(principal: Principal): Promise<GraphObject> {
+    if (principal.kind !== 'application' || principal.clientId === undefined) return toGraph(principal);
+    const secrets = await directory.listSecrets(principal.clientId);
+    const passwordCredentials = secrets.map(({ secretId, createdAt, expiresAt }) => ({
+      keyId: secretId,
+      startDateTime: createdAt,
+      endDateTime: expiresAt,
+    }));
+    return { ...toGraph(principal), passwordCredentials };
+  }
+
   async function find(kind: Kind, id: string): Promise<Principal> {
     const byId = await directory.findPrincipal(id);
     const principal = byId ?? (kind === 'user' && id.includes('@') ? await directory.findUser(id) : undefined);
@@ -98,7 +110,7 @@ export function createGraph(deps: {
 
   return {
     me: async (grant) => toGraph((await directory.findPrincipal(grant.actor.objectId)) ?? missingSelf(grant)),
-    get: async (_grant, kind, id) => toGraph(await find(kind, id)),
+    get: async (_grant, kind, id) => whole(await find(kind, id)),
     async list(_grant, kind, { filter, after, limit }) {
       if (filter === undefined || filter.property === 'displayName') {
         const named = filter && { text: filter.value, isPrefix: filter.isPrefix === true };
@@ -143,7 +155,7 @@ export function createGraph(deps: {
 
     async createApplication(_grant, displayName) {
       const { objectId } = await database.write((tx) => directory.createApplication(tx, { name: displayName }));
-      return toGraph(await find('servicePrincipal', objectId));
+      return whole(await find('servicePrincipal', objectId));
     },
     async servicePrincipalOf(_grant, appId) {
       const principal = await directory.findByClientId(appId);

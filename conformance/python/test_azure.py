@@ -1,0 +1,179 @@
+"""Azure's clients for Python: azure-identity, -keyvault-secrets, -keyvault-keys, -storage-blob and azure-ai-ml, unpatched."""
+
+import logging
+import os
+import sys
+import time
+import unittest
+import uuid
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).parent))
+import strongroom  # noqa: E402
+
+URL = strongroom.BOOTSTRAP["url"]
+os.environ["REQUESTS_CA_BUNDLE"] = os.environ["SSL_CERT_FILE"] = strongroom.BOOTSTRAP["caFile"]
+os.environ["ARM_CLOUD_METADATA_URL"] = f"{URL}/metadata/endpoints?api-version=2022-09-01"
+os.environ["AZUREML_CURRENT_CLOUD"] = "Strongroom"
+
+logging.disable(logging.WARNING)
+
+from azure.ai.ml import MLClient, command  # noqa: E402
+from azure.ai.ml.entities import AmlCompute  # noqa: E402
+from azure.core.exceptions import ClientAuthenticationError, HttpResponseError, ResourceNotFoundError  # noqa: E402
+from azure.identity import ClientSecretCredential, EnvironmentCredential  # noqa: E402
+from azure.keyvault.keys import KeyClient  # noqa: E402
+from azure.keyvault.keys.crypto import CryptographyClient, KeyWrapAlgorithm, SignatureAlgorithm  # noqa: E402
+from azure.keyvault.secrets import SecretClient  # noqa: E402
+from azure.storage.blob import BlobServiceClient  # noqa: E402
+
+TENANT = strongroom.BOOTSTRAP["tenantId"]
+APPLICATION = strongroom.BOOTSTRAP["application"]
+CREDENTIAL = ClientSecretCredential(
+    TENANT, APPLICATION["clientId"], APPLICATION["clientSecret"], authority=URL, disable_instance_discovery=True
+)
+KEY_VAULT_ADMINISTRATOR = "00482a5a-887f-4fb3-b363-3b7fe8e74483"
+STORAGE_BLOB_DATA_CONTRIBUTOR = "ba92f5b4-2d11-453d-a403-e96b0029c9fe"
+
+
+def assign(scope, role):
+    """Gives the caller a role: Owner may manage a vault and an account, and not read what is in them."""
+    definition = f"{strongroom.SUBSCRIPTION}/providers/Microsoft.Authorization/roleDefinitions/{role}"
+    body = {"roleDefinitionId": definition, "principalId": APPLICATION["objectId"], "principalType": "ServicePrincipal"}
+    path = f"{scope}/providers/Microsoft.Authorization/roleAssignments/{uuid.uuid4()}"
+    strongroom.arm("PUT", path, {"properties": body})
+
+
+class Identity(unittest.TestCase):
+    def test_a_secret_gets_a_token_and_a_wrong_one_does_not(self):
+        self.assertGreater(CREDENTIAL.get_token(f"{URL}/.default").expires_on, time.time())
+        wrong = ClientSecretCredential(
+            TENANT, APPLICATION["clientId"], "not-the-secret", authority=URL, disable_instance_discovery=True
+        )
+        with self.assertRaises(ClientAuthenticationError) as refused:
+            wrong.get_token(f"{URL}/.default")
+        self.assertIn("secret is not valid", str(refused.exception))
+        self.assertNotIn("not-the-secret", str(refused.exception))
+
+    def test_variables_alone_do_with_the_tenant_adfs(self):
+        variables = {
+            "AZURE_TENANT_ID": "adfs",
+            "AZURE_AUTHORITY_HOST": URL,
+            "AZURE_CLIENT_ID": APPLICATION["clientId"],
+            "AZURE_CLIENT_SECRET": APPLICATION["clientSecret"],
+        }
+        os.environ.update(variables)
+        try:
+            self.assertTrue(EnvironmentCredential().get_token(f"{URL}/.default").token)
+        finally:
+            for name in variables:
+                del os.environ[name]
+
+
+class Vault(unittest.TestCase):
+    @classmethod
+    def setUpClass(cls):
+        group = strongroom.group()
+        vault = f"{group}/providers/Microsoft.KeyVault/vaults/python-vault"
+        properties = {"tenantId": TENANT, "sku": {"family": "A", "name": "standard"}, "enableRbacAuthorization": True}
+        body = {"location": strongroom.BOOTSTRAP["location"], "properties": properties}
+        cls.url = strongroom.arm("PUT", vault, body)["properties"]["vaultUri"]
+        assign(vault, KEY_VAULT_ADMINISTRATOR)
+
+    def test_secrets_are_set_read_listed_deleted_and_recovered(self):
+        client = SecretClient(self.url, CREDENTIAL)
+        first = client.set_secret("password", "one", tags={"a": "1"})
+        client.set_secret("password", "two")
+        self.assertEqual(client.get_secret("password").value, "two")
+        self.assertEqual(client.get_secret("password", first.properties.version).value, "one")
+        self.assertEqual(len(list(client.list_properties_of_secret_versions("password"))), 2)
+        client.begin_delete_secret("password").wait()
+        with self.assertRaises(ResourceNotFoundError):
+            client.get_secret("password")
+        client.begin_recover_deleted_secret("password").wait()
+        self.assertEqual(client.get_secret("password").value, "two")
+
+    def test_a_key_wraps_unwraps_signs_and_verifies(self):
+        key = KeyClient(self.url, CREDENTIAL).create_rsa_key("rsa", size=2048)
+        client = CryptographyClient(key, CREDENTIAL)
+        data_key = os.urandom(32)
+        for algorithm in (KeyWrapAlgorithm.rsa_oaep, KeyWrapAlgorithm.rsa_oaep_256):
+            wrapped = client.wrap_key(algorithm, data_key)
+            self.assertEqual(client.unwrap_key(algorithm, wrapped.encrypted_key).key, data_key)
+        digest = os.urandom(32)
+        for algorithm in (SignatureAlgorithm.rs256, SignatureAlgorithm.ps256):
+            signed = client.sign(algorithm, digest)
+            self.assertTrue(client.verify(algorithm, digest, signed.signature).is_valid)
+            self.assertFalse(client.verify(algorithm, os.urandom(32), signed.signature).is_valid)
+
+
+class Blobs(unittest.TestCase):
+    @classmethod
+    def setUpClass(cls):
+        account = f"{strongroom.group()}/providers/Microsoft.Storage/storageAccounts/pythonblobs"
+        body = {"location": strongroom.BOOTSTRAP["location"], "kind": "StorageV2", "sku": {"name": "Standard_LRS"}}
+        strongroom.arm("PUT", account, {**body, "properties": {}})
+        strongroom.ready(account)
+        assign(account, STORAGE_BLOB_DATA_CONTRIBUTOR)
+
+    def both(self):
+        """The account as the first segment of the path, and as a host."""
+        host = URL.removeprefix("https://")
+        yield BlobServiceClient(f"{URL}/pythonblobs", CREDENTIAL)
+        yield BlobServiceClient(f"https://pythonblobs.blob.storage.{host}", CREDENTIAL)
+
+    def test_blobs_are_written_read_listed_and_deleted_by_path_and_by_host(self):
+        for number, service in enumerate(self.both()):
+            container = service.create_container(f"container{number}")
+            content = os.urandom(5 * 1024 * 1024 + 3)
+            container.upload_blob("deep/ein Blatt+ü.bin", content, metadata={"author": "a"})
+            blob = container.get_blob_client("deep/ein Blatt+ü.bin")
+            self.assertEqual(blob.download_blob().readall(), content)
+            self.assertEqual(blob.download_blob(offset=7, length=9).readall(), content[7:16])
+            self.assertEqual(blob.get_blob_properties().metadata, {"author": "a"})
+            self.assertEqual([item.name for item in container.list_blobs("deep/")], ["deep/ein Blatt+ü.bin"])
+            with self.assertRaises(HttpResponseError) as refused:
+                container.upload_blob("deep/ein Blatt+ü.bin", b"x")
+            self.assertEqual(refused.exception.error_code, "BlobAlreadyExists")
+            blob.delete_blob()
+            self.assertFalse(blob.exists())
+
+
+class MachineLearning(unittest.TestCase):
+    @classmethod
+    def setUpClass(cls):
+        cls.workspace = strongroom.workspace("learning")
+        subscription, group = strongroom.BOOTSTRAP["subscriptionId"], cls.workspace.split("/")[4]
+        cls.client = MLClient(CREDENTIAL, subscription, group, "learning", enable_telemetry=False)
+        environment = f"{cls.workspace}/environments/plain/versions/1"
+        strongroom.arm("PUT", environment, {"properties": {"osType": "Linux"}})
+
+    def test_workspaces_and_datastores_are_read(self):
+        self.assertEqual(self.client.workspaces.get("learning").name, "learning")
+        self.assertIn("learning", [item.name for item in self.client.workspaces.list()])
+        self.assertEqual(self.client.datastores.get_default().name, "workspaceblobstore")
+        self.assertEqual(len(list(self.client.datastores.list())), 4)
+
+    def test_a_command_job_runs_on_a_cluster_and_is_found_again(self):
+        cluster = AmlCompute(name="cpu", size="Standard_DS3_v2", min_instances=0, max_instances=1)
+        self.assertEqual(self.client.compute.begin_create_or_update(cluster).result().provisioning_state, "Succeeded")
+        job = command(
+            command="echo ${{inputs.word}}",
+            inputs={"word": "hello"},
+            environment="azureml:plain:1",
+            compute="cpu",
+            display_name="Echo",
+            experiment_name="conformance",
+            tags={"a": "1"},
+        )
+        name = self.client.jobs.create_or_update(job).name
+        end = time.monotonic() + 120
+        while (read := self.client.jobs.get(name)).status not in ("Completed", "Failed", "Canceled"):
+            self.assertLess(time.monotonic(), end, read.status)
+            time.sleep(0.25)
+        self.assertEqual((read.status, read.display_name, read.tags), ("Completed", "Echo", {"a": "1"}))
+        self.assertIn(name, [item.name for item in self.client.jobs.list()])
+
+
+if __name__ == "__main__":
+    unittest.main()
