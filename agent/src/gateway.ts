@@ -44,7 +44,8 @@ function connectionsTo(socketFolder: string): Agent {
   agent.createConnection = (_options, done) => {
     connectToService(socketFolder).then(
       (socket) => {
-        socket.setTimeout(0);
+        // Only an idle connection has a time limit: it is set when the connection is free and taken away when it is used.
+        socket.on('timeout', () => socket.destroy());
         done?.(null, socket);
       },
       (error: unknown) =>
@@ -52,7 +53,7 @@ function connectionsTo(socketFolder: string): Agent {
     );
     return undefined;
   };
-  agent.on('free', (socket) => socket.setTimeout(IDLE_MS, () => socket.destroy()));
+  agent.on('free', (socket) => socket.setTimeout(IDLE_MS));
   return agent;
 }
 
@@ -105,6 +106,7 @@ export async function openGateway(prefix: string): Promise<Gateway> {
       answer.on('error', () => response.destroy());
       answer.pipe(response);
     });
+    outgoing.on('socket', (socket) => socket.setTimeout(0));
     outgoing.on('error', () => refuse(response, 502, 'ScoringServerUnreachable', 'The scoring server did not answer.'));
     response.on('close', () => {
       done();

@@ -102,7 +102,7 @@ export async function compose(foundation: Foundation): Promise<Composed> {
     },
     origins: () => [origin],
     domain: () => domain,
-    furtherAudiences: () => [`${origin}/registry`],
+    furtherAudiences: () => [`${origin}/registry`, 'https://containerregistry.azure.net'],
   });
   const bootstrapped = await identity.bootstrap();
   const { tenantId, subscriptionId } = bootstrapped;
@@ -187,7 +187,7 @@ export async function compose(foundation: Foundation): Promise<Composed> {
     ...common,
     dataKeys,
     resources: resources.resources,
-    schemes: armSchemes,
+    schemes: [runTokens, bearer('https://containerregistry.azure.net', `${origin}/registry`, ...armAudiences)],
     tokens: identity.tokens,
     principals: identity.directory,
   });
@@ -298,6 +298,7 @@ export async function compose(foundation: Foundation): Promise<Composed> {
         );
         await keyring.put(ownersMade, Buffer.from('1'));
       }
+      tasks.periodic('registry-uploads', 300_000, () => registry.sweep());
       tasks.periodic('identity-sweep', 300_000, () => identity.sweep());
       tasks.periodic('data-keys-revalidate', 10_000, () => dataKeys.revalidate());
       await tasks.start();

@@ -105,7 +105,7 @@ test('an identity that an update made goes again when the update fails', async (
   assert.equal((await server.call('GET', houseId)).body.identity, undefined);
 });
 
-test('a removal that fails leaves the resource Failed, and a second one removes it', async (t) => {
+test('a long removal that a kind refuses leaves the resource as it was, one that breaks leaves it Failed, and a second one removes it', async (t) => {
   const script = createScript();
   const server = await (await openWorld(t)).start(script);
   await furnish(server);
@@ -116,6 +116,12 @@ test('a removal that fails leaves the resource Failed, and a second one removes 
   const poll = (await server.call('DELETE', houseId)).headers.get('azure-asyncoperation') ?? '';
   await server.tasks.drain();
   assert.equal((await server.call('GET', poll)).body.error.code, 'Listed');
+  assert.equal((await server.call('GET', houseId)).body.properties.provisioningState, 'Succeeded');
+  script.onRemove = async (name) => {
+    if (name === 'Villa') throw refusal('integrity', 'Broken');
+  };
+  await server.call('DELETE', houseId);
+  await server.tasks.drain();
   assert.equal((await server.call('GET', houseId)).body.properties.provisioningState, 'Failed');
   script.onRemove = async () => {};
   await server.call('DELETE', houseId);

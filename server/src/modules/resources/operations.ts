@@ -91,7 +91,9 @@ export function createOperations(parts: Parts, work: { readonly making: Making; 
       if (!isLast && passing.has(failure.kind)) throw thrown;
       if (failure.status >= 500)
         log.error({ module: 'resources', operation: id, error: failure }, 'an operation failed');
-      await markFailed(operation);
+      // A kind that refuses to be removed goes on as it was; whatever else fails is to be repaired.
+      const isRefused = operation.verb !== 'create' && failure.status < 500;
+      await markEnded(operation, isRefused ? 'Succeeded' : 'Failed');
       await end(id, { kind: failure.kind, code: failure.code, message: failure.message });
     }
   }
@@ -114,11 +116,11 @@ export function createOperations(parts: Parts, work: { readonly making: Making; 
     await work.removal().finish(grant, home, resource);
   }
 
-  async function markFailed(operation: Operation): Promise<void> {
+  async function markEnded(operation: Operation, provisioningState: 'Succeeded' | 'Failed'): Promise<void> {
     try {
       const home = await homes.of(operation.resourceId);
       const stored = await findResource(home.read, operation.resourceId);
-      if (stored?.operationId === operation.id) await amend(home, stored.resource, { provisioningState: 'Failed' });
+      if (stored?.operationId === operation.id) await amend(home, stored.resource, { provisioningState });
     } catch (error) {
       log.warn(
         { module: 'resources', operation: operation.id, error },
@@ -136,7 +138,7 @@ export function createOperations(parts: Parts, work: { readonly making: Making; 
   async function giveUp(id: string): Promise<void> {
     const operation = await findOperation(control, id);
     if (operation?.status !== 'InProgress') return;
-    await markFailed(operation);
+    await markEnded(operation, 'Failed');
     const message = 'The operation was given up: the server stopped each time it was tried. See its log.';
     await end(id, { kind: 'internal', code: 'OperationGivenUp', message });
   }
