@@ -263,3 +263,79 @@ describe('@azure/arm-machinelearning: assets', () => {
     );
   });
 });
+
+describe('@azure/arm-machinelearning: online endpoints', () => {
+  const endpoint = 'doubling';
+  const wait = { updateIntervalInMs: 100 };
+  const score = async (key: string) => {
+    const { scoringUri } = (await client.onlineEndpoints.get(group, workspace, endpoint)).properties;
+    return fetch(scoringUri ?? '', {
+      method: 'POST',
+      headers: { authorization: `Bearer ${key}`, 'content-type': 'application/json' },
+      body: '{"data":[1,2,3]}',
+    });
+  };
+
+  it('a model is deployed and answers whoever holds a key, until the key is replaced', async () => {
+    const model = await takeSnapshot(workspaceId, { 'model.json': '{"factor":2}' });
+    const script = [
+      'import json, os',
+      'factor = None',
+      'def init():',
+      '    global factor',
+      '    with open(os.path.join(os.environ["AZUREML_MODEL_DIR"], "model.json")) as source:',
+      '        factor = json.load(source)["factor"]',
+      'def run(data):',
+      '    return [factor * item for item in json.loads(data)["data"]]',
+      '',
+    ].join('\n');
+    const code = await takeSnapshot(workspaceId, { 'score.py': script });
+    await client.modelVersions.createOrUpdate(group, workspace, 'doubler', '1', {
+      properties: { modelUri: model, modelType: 'custom_model' },
+    });
+    await client.codeVersions.createOrUpdate(group, workspace, 'scoring', '1', { properties: { codeUri: code } });
+
+    const location = bootstrap.location;
+    const properties = { authMode: 'Key' };
+    await client.onlineEndpoints.beginCreateOrUpdateAndWait(group, workspace, endpoint, { location, properties }, wait);
+    const deployed = await client.onlineDeployments.beginCreateOrUpdateAndWait(
+      group,
+      workspace,
+      endpoint,
+      'blue',
+      {
+        location,
+        sku: { name: 'Default', capacity: 1 },
+        properties: {
+          endpointComputeType: 'Managed',
+          model: `${workspaceId}/models/doubler/versions/1`,
+          codeConfiguration: { codeId: `${workspaceId}/codes/scoring/versions/1`, scoringScript: 'score.py' },
+          instanceType: 'Standard_F2s_v2',
+        },
+      },
+      wait,
+    );
+    assert.equal(deployed.properties.provisioningState, 'Succeeded');
+    const traffic = { location, properties: { ...properties, traffic: { blue: 100 } } };
+    await client.onlineEndpoints.beginCreateOrUpdateAndWait(group, workspace, endpoint, traffic, wait);
+
+    const keys = await client.onlineEndpoints.listKeys(group, workspace, endpoint);
+    for (const key of [keys.primaryKey, keys.secondaryKey]) {
+      const answer = await score(key ?? '');
+      assert.equal(answer.status, 200);
+      assert.deepEqual(await answer.json(), [2, 4, 6]);
+    }
+    assert.equal((await score('not-a-key')).status, 401);
+    const replace = { keyType: 'Primary' };
+    await client.onlineEndpoints.beginRegenerateKeysAndWait(group, workspace, endpoint, replace, wait);
+    assert.equal((await score(keys.primaryKey ?? '')).status, 401);
+    assert.equal((await score(keys.secondaryKey ?? '')).status, 200);
+
+    const logs = await client.onlineDeployments.getLogs(group, workspace, endpoint, 'blue', { tail: 10 });
+    assert.equal(typeof logs.content, 'string');
+    assert.equal((await all(client.onlineDeployments.list(group, workspace, endpoint))).length, 1);
+    assert.ok((await all(client.onlineEndpoints.list(group, workspace))).some((item) => item.name === endpoint));
+    await client.onlineEndpoints.beginDeleteAndWait(group, workspace, endpoint, wait);
+    await assert.rejects(client.onlineEndpoints.get(group, workspace, endpoint), { statusCode: 404 });
+  });
+});
