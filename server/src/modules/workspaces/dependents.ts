@@ -33,11 +33,14 @@ export function dependentsOf(workspaceId: string, uniqueId: string, given: Parti
   };
 }
 
-/** Blob containers of a workspace's storage account, by datastore. */
+/**
+ * Blob containers of a workspace's storage account, by datastore. Each carries the unique id: an account that is given may serve
+ * several workspaces, one after the other or at once, and none finds another's artifacts under a job's name.
+ */
 export function containersOf(uniqueId: string): Readonly<Record<DatastoreName, string>> {
   return {
     workspaceblobstore: `azureml-blobstore-${uniqueId}`,
-    workspaceartifactstore: 'azureml',
+    workspaceartifactstore: `azureml-${uniqueId}`,
     workspaceworkingdirectory: `code-${uniqueId}`,
     workspacefilestore: `azureml-filestore-${uniqueId}`,
   };

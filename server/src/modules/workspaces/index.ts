@@ -79,7 +79,9 @@ export function createWorkspaces(
   const { grants, resources } = deps;
 
   async function stored(grant: Grant, workspaceId: string): Promise<Resource> {
-    if (!isWithin(workspaceId, grant.scope) && !isWithin(grant.scope, workspaceId)) {
+    // Fails closed: a grant that decided nothing (signed in, open) has the widest scope of all.
+    const reaches = isWithin(workspaceId, grant.scope) || isWithin(grant.scope, workspaceId);
+    if (grant.action === '' || !reaches) {
       throw new Failure({
         kind: 'forbidden',
         code: 'AuthorizationFailed',

@@ -134,7 +134,12 @@ export async function openLab(t: TestContext) {
       if (body.properties.provisioningState !== 'Succeeded') throw new Error(JSON.stringify(body));
       return id;
     },
-    /** Everything anew over the same folder. What the old modules had under way is left as it stands. */
+    /** The server dies with things under way that never end; another one stands up. */
+    async abandon() {
+      await running.die();
+      running = await build();
+    },
+    /** Everything anew over the same folder, after a clean stop. */
     async restart() {
       await running.close();
       running = await build();
@@ -369,6 +374,16 @@ async function assemble(on: {
         { name: action, plane: 'control' },
         scope,
       ),
+    /** What is under way stays as it is stored: the tasks that hold it are not waited for. */
+    async die() {
+      await door.close();
+      const stopping = tasks.stop();
+      await clock.asleep(1);
+      await clock.advance(600_000);
+      await stopping;
+      for (const module of [...modules].reverse()) await module.stop?.();
+      dataKeys.close();
+    },
     async close() {
       await door.close();
       await tasks.stop();

@@ -9,7 +9,7 @@ import type { Grant, Grants } from '#kernel/authority/grant';
 import { Failure } from '#kernel/errors/failure';
 import { activity, json } from '#kernel/http/route';
 import { parseResourceId, sameId } from '#kernel/ids/ids';
-import type { DataKeys } from '#kernel/sealing/data-keys';
+import type { DataKeys, WrapperRef } from '#kernel/sealing/data-keys';
 import type { RegistryModule } from '#registry';
 import type { Draft, Properties, Resource, ResourceKind, Resources } from '#resources';
 import type { BlobStore, Storage } from '#storage';
@@ -106,6 +106,14 @@ export function createWorkspaceKind(deps: WorkspaceKindDeps): ResourceKind {
     }
   }
 
+  /** What the workspace made for itself is under its customer's key; what it was given is its owner's. */
+  async function protect(grant: Grant, resource: Resource, wrapper: WrapperRef): Promise<void> {
+    const given = givenIn(resource.properties);
+    const dependents = dependentsStored(resource);
+    if (given.storageAccount === undefined) await deps.protectStorage(grant, dependents.storageAccount, wrapper);
+    if (given.containerRegistry === undefined) await deps.protectRegistry(grant, dependents.containerRegistry, wrapper);
+  }
+
   async function provision(grant: Grant, resource: Resource): Promise<Properties> {
     const dependents = dependentsStored(resource);
     const identity = identityOf(resource);
@@ -121,38 +129,21 @@ export function createWorkspaceKind(deps: WorkspaceKindDeps): ResourceKind {
     await dataKeys.ensure(resource.uniqueId, 'workspace', wrapper);
     await deps.databases.open(resource.uniqueId);
     const given = givenIn(resource.properties);
-    const location = resource.location;
-    const common = { location, tags: {} };
-    if (given.keyVault === undefined) {
-      await resources.put(grant, dependents.keyVault, {
-        ...common,
-        properties: { tenantId: deps.tenantId, sku: { family: 'A', name: 'standard' }, enableRbacAuthorization: true },
-      });
-    }
-    if (given.storageAccount === undefined) {
-      await resources.put(grant, dependents.storageAccount, {
-        ...common,
-        kind: 'StorageV2',
-        sku: { name: 'Standard_LRS' },
-        properties: {},
-      });
-      if (key) await deps.protectStorage(grant, dependents.storageAccount, wrapper);
-    }
-    if (given.containerRegistry === undefined) {
-      await resources.put(grant, dependents.containerRegistry, {
-        ...common,
-        sku: { name: 'Premium' },
-        properties: {},
-      });
-      if (key) await deps.protectRegistry(grant, dependents.containerRegistry, wrapper);
-    }
-    if (given.applicationInsights === undefined) {
-      await resources.put(grant, dependents.applicationInsights, {
-        ...common,
-        kind: 'web',
-        properties: { Application_Type: 'web' },
-      });
-    }
+    const { location } = resource;
+    /** What stands already is left as it is: its owner may have changed it since. */
+    const make = async (name: keyof Dependents, draft: Partial<Draft>) => {
+      if (given[name] !== undefined) return;
+      const present = await resources.find(grant, dependents[name]);
+      if (present?.provisioningState === 'Succeeded') return;
+      await resources.put(grant, dependents[name], { location, tags: {}, ...draft });
+    };
+    await make('keyVault', {
+      properties: { tenantId: deps.tenantId, sku: { family: 'A', name: 'standard' }, enableRbacAuthorization: true },
+    });
+    await make('storageAccount', { kind: 'StorageV2', sku: { name: 'Standard_LRS' }, properties: {} });
+    await make('containerRegistry', { sku: { name: 'Premium' }, properties: {} });
+    await make('applicationInsights', { kind: 'web', properties: { Application_Type: 'web' } });
+    if (key) await protect(grant, resource, wrapper);
     for (const { scope, roleId } of rolesOf(resource.id, dependents)) {
       await access.assign(grant, {
         scope,
@@ -245,18 +236,14 @@ export function createWorkspaceKind(deps: WorkspaceKindDeps): ResourceKind {
 
     create: provision,
 
-    async update(grant, resource, before) {
+    async update(_grant, resource, before) {
       const key = customerKeyOf(resource.properties);
       const old = customerKeyOf(before.properties);
       if (key && old && key.keyIdentifier !== old.keyIdentifier) {
         const wrapper = wrapperOf(key, identityOf(resource));
-        const given = givenIn(resource.properties);
-        const dependents = dependentsStored(resource);
         await dataKeys.rewrap(resource.uniqueId, wrapper);
-        if (given.storageAccount === undefined) await deps.protectStorage(grant, dependents.storageAccount, wrapper);
-        if (given.containerRegistry === undefined) {
-          await deps.protectRegistry(grant, dependents.containerRegistry, wrapper);
-        }
+        // The workspace's own doing, for what it made: its caller decided about the workspace, and sent again it goes on from here.
+        await protect(grants.system('another key version of a workspace'), resource, wrapper);
       }
       return resource.properties;
     },
@@ -265,8 +252,9 @@ export function createWorkspaceKind(deps: WorkspaceKindDeps): ResourceKind {
       // What the workspace made for itself goes with it; what its creator named stays.
       const given = givenIn(resource.properties);
       const dependents = dependentsStored(resource);
-      await deps.databases.remove(resource.uniqueId);
+      // order matters: without its key nobody opens the database again while its files are removed.
       await dataKeys.destroy(resource.uniqueId);
+      await deps.databases.remove(resource.uniqueId);
       for (const name of dependentNames) {
         if (given[name] === undefined && (await resources.find(grant, dependents[name])))
           await resources.remove(grant, dependents[name]);
