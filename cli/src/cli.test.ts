@@ -243,9 +243,9 @@ test('an endpoint and its deployment: made, asked, read, given a new key, taken 
 });
 
 test('blobs go up, are listed and come down as they were', async () => {
-  const { storageAccount } = (await cli.json<{ properties: { storageAccount: string } }>('workspace', 'show', 'lab'))
-    .properties;
-  const at = ['--account-name', storageAccount.split('/').at(-1) ?? '', '-c', 'azureml'];
+  type Lab = { readonly properties: { readonly storageAccount: string; readonly workspaceId: string } };
+  const { storageAccount, workspaceId } = (await cli.json<Lab>('workspace', 'show', 'lab')).properties;
+  const at = ['--account-name', storageAccount.split('/').at(-1) ?? '', '-c', `azureml-blobstore-${workspaceId}`];
   const large = join(folder, 'large');
   writeFileSync(large, Buffer.alloc(64 * 1024 * 1024));
   const refused = await cli.run('storage', 'blob', 'upload', ...at, '-f', large);
@@ -263,10 +263,8 @@ test('blobs go up, are listed and come down as they were', async () => {
     storageAccount,
   );
   const source = join(example, 'src', 'data.csv');
-  assert.equal(
-    (await cli.run('storage', 'blob', 'upload', ...at, '-f', source, '-n', 'a folder/data & more.csv')).code,
-    0,
-  );
+  const up = await cli.run('storage', 'blob', 'upload', ...at, '-f', source, '-n', 'a folder/data & more.csv');
+  assert.equal(up.code, 0, up.err);
   const listed = await cli.json<{ name: string }[]>('storage', 'blob', 'list', ...at, '--prefix', 'a folder/');
   assert.deepEqual(
     listed.map(({ name }) => name),

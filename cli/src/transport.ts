@@ -16,6 +16,9 @@ export class NoAnswer extends Error {}
 export type HttpsTransport = { readonly send: Transport; close(): void };
 
 const isLocal = (host: string) => host === 'localhost' || host.endsWith('.localhost');
+/** A body from this size on is worth waiting for a refusal first. */
+const largeBytes = 1024 * 1024;
+const refusalMs = 500;
 const answerBytesMax = 64 * 1024 * 1024;
 
 const lookupHere: LookupFunction = (_host, options, done) =>
@@ -77,12 +80,22 @@ export function createTransport(options: {
       outgoing.on('error', (error: NodeJS.ErrnoException) =>
         reject(sourceError ?? explain(error, url, options.caFile)),
       );
-      if (call.body === undefined || bytes !== undefined) outgoing.end(bytes);
-      // The server may answer before it has read everything (a refusal): what it said is worth more than the broken pipe.
-      else
-        pipeline(Readable.from(sourced(call.body as AsyncIterable<Uint8Array>)), outgoing).catch((error: Error) =>
-          outgoing.destroy(error),
-        );
+      const sendBody = () => {
+        if (call.body === undefined || bytes !== undefined) outgoing.end(bytes);
+        // The server may answer before it has read everything (a refusal): what it said is worth more than the broken pipe.
+        else
+          pipeline(Readable.from(sourced(call.body as AsyncIterable<Uint8Array>)), outgoing).catch((error: Error) =>
+            outgoing.destroy(error),
+          );
+      };
+      const length = bytes?.byteLength ?? Number(call.headers['content-length'] ?? 0);
+      if (length <= largeBytes) return sendBody();
+      // Whether a request may be is decided on its head, and a refused body is cut off, which can tear the refusal away with
+      // it. Before much is sent, the head goes alone, and a refusal gets a moment to arrive.
+      const patience = setTimeout(sendBody, refusalMs);
+      outgoing.once('response', () => clearTimeout(patience));
+      outgoing.once('close', () => clearTimeout(patience));
+      outgoing.flushHeaders();
     });
 
   return { send, close: () => agent.destroy() };
