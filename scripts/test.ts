@@ -8,6 +8,8 @@ import { fileURLToPath } from 'node:url';
 import { ensureSandbox } from './setup.ts';
 
 const root = fileURLToPath(new URL('..', import.meta.url));
+/** The suite takes minutes; a test that leaves something open must not keep a machine for an hour. */
+const wholeRunMs = 40 * 60_000;
 process.chdir(root);
 ensureSandbox();
 
@@ -34,6 +36,6 @@ const { status } = spawnSync(
     '--test-reporter-destination=stdout',
     ...files.sort(),
   ],
-  { stdio: 'inherit', env: { ...process.env, NODE_ENV: 'test' } },
+  { stdio: 'inherit', env: { ...process.env, NODE_ENV: 'test' }, timeout: wholeRunMs, killSignal: 'SIGKILL' },
 );
 process.exitCode = status ?? 1;
