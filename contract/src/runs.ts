@@ -242,6 +242,8 @@ export const setLoggedModelTags = Type.Object({ tags: list(keyValueInput) });
 export const logModelParams = Type.Object({ params: list(keyValueInput) });
 export const searchLoggedModels = Type.Object({
   experiment_ids: list(text),
+  /** Models with a metric of any of these; conditions on metrics then look at their metrics alone. */
+  datasets: list(Type.Object({ dataset_name: named, dataset_digest: optional(text) })),
   filter: optional(text),
   max_results: optional(count),
   order_by: list(

@@ -50,6 +50,10 @@ export function modelRoutes(models: Models): readonly Route[] {
           await models.search(grant, workspaceId, {
             experimentIds: message.experiment_ids ?? [],
             ...(message.filter === undefined ? {} : { filter: message.filter }),
+            datasets: (message.datasets ?? []).map(({ dataset_name, dataset_digest }) => ({
+              name: dataset_name,
+              digest: dataset_digest,
+            })),
             ...(message.max_results === undefined ? {} : { maxResults: message.max_results }),
             ...(message.page_token === undefined ? {} : { pageToken: message.page_token }),
             ...(message.order_by === undefined

@@ -3,7 +3,7 @@
 // its tag `mlflow.user`, which no client writes: the wire's own field for it is a number that we do not have.
 
 import type { KeyValue, LoggedModel, ModelStatus } from '@strongroom/contract/runs';
-import { sql } from 'kysely';
+import { type RawBuilder, sql } from 'kysely';
 import type { Grant } from '#kernel/authority/grant';
 import type { Clock } from '#kernel/clock/clock';
 import { randomUuid } from '#kernel/crypto/random';
@@ -43,8 +43,11 @@ export type NewModel = {
   readonly params?: readonly TagInput[];
   readonly tags?: readonly TagInput[];
 };
+/** Without a digest: every version of it. */
+type Dataset = { readonly name: string; readonly digest: string | undefined };
 export type ModelSearch = {
   readonly experimentIds: readonly string[];
+  readonly datasets?: readonly Dataset[];
   readonly filter?: string;
   readonly maxResults?: number;
   readonly orderBy?: readonly { readonly field: string; readonly ascending: boolean }[];
@@ -52,6 +55,7 @@ export type ModelSearch = {
 };
 
 const pairsMax = 100;
+const datasetsMax = 100;
 const valueCharactersMax = 5000;
 
 export function createModels(deps: { readonly workspaces: WorkspaceDatabases; readonly clock: Clock }): Models {
@@ -157,8 +161,9 @@ export function createModels(deps: { readonly workspaces: WorkspaceDatabases; re
       change(grant, workspaceId, modelId, (tx, row) => writeParams(tx, row.model, checkedPairs(params, 'params'))),
 
     async search(grant, workspaceId, input) {
-      const { experimentIds, filter = '', orderBy = [] } = input;
+      const { experimentIds, datasets = [], filter = '', orderBy = [] } = input;
       if (experimentIds.length > 1000) throw invalid('A search covers at most 1000 experiments.', 'experiment_ids');
+      if (datasets.length > datasetsMax) throw invalid(`A search names at most ${datasetsMax} datasets.`, 'datasets');
       const experiments = [...new Set(experimentIds.map((id) => experimentNumber(id, 'experiment_ids')))];
       const comparisons = parseFilter(filter, modelGrammar);
       const limit = Math.min(pageLimit(input.maxResults ?? 50), 500);
@@ -167,7 +172,7 @@ export function createModels(deps: { readonly workspaces: WorkspaceDatabases; re
       if (experiments.length === 0) return { items: [] };
       const database = await workspaces.database(grant, workspaceId);
       const key = await pageTokenKey(database);
-      const question = ['models', experiments, comparisons, orderBy, only ?? null];
+      const question = ['models', experiments, datasets, comparisons, orderBy, only ?? null];
       const after = readPlace(key, question, input.pageToken);
       const { rows, next } = await scanPage<store.ModelRow>(
         database,
@@ -180,7 +185,7 @@ export function createModels(deps: { readonly workspaces: WorkspaceDatabases; re
             sql`l.deleted = 0`,
             among(sql`l.experiment`, experiments),
             ...(only === undefined ? [] : [sql`l.source_run_id = ${only}`]),
-            ...comparisons.map(condition),
+            ...conditionsOf(comparisons, datasets),
           ],
           sort,
         },
@@ -205,12 +210,27 @@ const attributes = {
 type Attribute = keyof typeof attributes;
 const isAttribute = (key: string): key is Attribute => Object.hasOwn(attributes, key);
 
-function condition({ entity, key, operator, value }: Comparison) {
+/** Datasets narrow the conditions on metrics; without any such, the model needs some metric of one of them. */
+function conditionsOf(comparisons: readonly Comparison[], datasets: readonly Dataset[]) {
+  const ofDataset = ({ name, digest }: Dataset) =>
+    digest === undefined
+      ? sql`x.dataset_name = ${name}`
+      : sql`(x.dataset_name = ${name} and x.dataset_digest = ${digest})`;
+  const withinDatasets = datasets.length === 0 ? sql`1` : sql`(${sql.join(datasets.map(ofDataset), sql` or `)})`;
+  const conditions = comparisons.map((comparison) => condition(comparison, withinDatasets));
+  if (datasets.length === 0 || comparisons.some(({ entity }) => entity === 'metric')) return conditions;
+  return [
+    sql`exists (select 1 from logged_model_metrics x where x.model = l.model and ${withinDatasets})`,
+    ...conditions,
+  ];
+}
+
+function condition({ entity, key, operator, value }: Comparison, withinDatasets: RawBuilder<unknown>) {
   if (entity === 'param') return comparePair('logged_model_params', sql`l.model`, key, operator, value);
   if (entity === 'tag') return comparePair('logged_model_tags', sql`l.model`, key, operator, value);
   if (entity === 'metric') {
     return sql`exists (select 1 from logged_model_metrics x where x.model = l.model and x.key = ${key}
-      and ${compareMetric(sql`x.value`, sql`x.nan`, operator, value)})`;
+      and ${withinDatasets} and ${compareMetric(sql`x.value`, sql`x.nan`, operator, value)})`;
   }
   if (!isAttribute(key)) throw new Error(`no column is known for the attribute ${key}`);
   return compare(attributes[key], operator, value);

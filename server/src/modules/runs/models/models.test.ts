@@ -86,6 +86,7 @@ test('models are searched by what they are, page by page', async (t) => {
     const model = await create({ name, params: [{ key: 'p', value: name }], model_type: 'agent' });
     await mlflow.post('/runs/log-metric', {
       ...{ run_id: 'r1', key: 'acc', value: name === 'a' ? 1 : 0, timestamp: 1, model_id: model.info['model_id'] },
+      ...(name === 'c' ? {} : { dataset_name: 'table', dataset_digest: name }),
     });
   }
   const search = async (body: Record<string, unknown>) => {
@@ -99,6 +100,13 @@ test('models are searched by what they are, page by page', async (t) => {
   assert.deepEqual((await search({ filter: "name = 'b' AND params.p != 'x'" })).names, ['b']);
   assert.deepEqual((await search({ filter: 'metrics.acc > 0.5' })).names, ['a']);
   assert.deepEqual((await search({ filter: "model_type IN ('agent')" })).names.length, 3);
+  const table = { dataset_name: 'table' };
+  assert.deepEqual((await search({ datasets: [table] })).names.toSorted(), ['a', 'b']);
+  assert.deepEqual((await search({ datasets: [{ ...table, dataset_digest: 'b' }] })).names, ['b']);
+  assert.deepEqual((await search({ datasets: [{ dataset_name: 'other' }] })).names, []);
+  const narrow = { datasets: [{ ...table, dataset_digest: 'b' }], filter: 'metrics.acc > 0.5' };
+  assert.deepEqual((await search(narrow)).names, []);
+  assert.deepEqual((await search({ ...narrow, filter: 'metrics.acc < 0.5' })).names, ['b']);
   const order_by = [{ field_name: 'name', ascending: false }];
   const first = await search({ order_by, max_results: 2 });
   assert.deepEqual(first.names, ['c', 'b']);
