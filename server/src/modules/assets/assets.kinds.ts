@@ -111,6 +111,18 @@ export function createAssetKinds(deps: {
       }));
       return made;
     },
+    async remove(grant, resource) {
+      const id = parentId(resource.id);
+      const container = await resources.find(grant, id);
+      if (container?.properties['latestVersion'] !== resource.name) return;
+      const type = `${workspaceType}/${plural}/versions`;
+      const left = (await resources.list(grant, { type, under: id })).filter(({ name }) => name !== resource.name);
+      const latest = left.reduce<Resource | undefined>(
+        (newest, one) => (newest && newest.systemData.createdAt >= one.systemData.createdAt ? newest : one),
+        undefined,
+      );
+      await resources.change(grant, id, (properties) => ({ ...properties, latestVersion: latest?.name }));
+    },
     update: async (_grant, resource, before) => ({ ...before.properties, ...pick(resource.properties, described) }),
     audit: {
       write: activity('codeUri', 'properties.codeUri', 'properties.modelUri', 'properties.jobName', 'properties.image'),

@@ -47,3 +47,22 @@ test('hostile text does not make the search slow', () => {
   // Not a time limit of the product: only that it is no catastrophe, which would take minutes.
   assert.ok(process.cpuUsage(started).user < 30_000_000);
 });
+
+test('a file made to be slow is read as fast as any', () => {
+  const mebibyte = 1024 * 1024;
+  const header = '-eyJ'.repeat(100);
+  const hostile = [
+    '-eyJ',
+    `${header}.eyJ${'a-eyJ'.repeat(800)}`,
+    `${header}.eyJ${'-'.repeat(4100)}`,
+    `.eyJ${'a'.repeat(10)}`,
+    '8Q~',
+    '?sig=',
+    '-----BEGIN A',
+  ];
+  const started = process.cpuUsage();
+  for (const piece of hostile)
+    assert.equal(findCredential(piece.repeat(Math.floor(mebibyte / piece.length))), undefined);
+  // Linear reading of seven mebibytes takes a tenth of a second; what backtracks took a second for each.
+  assert.ok(process.cpuUsage(started).user < 1_500_000);
+});

@@ -145,6 +145,8 @@ test('what a job left becomes a model that no longer changes', async (t) => {
   assert.equal(one.body.properties.properties['strongroom.files'], '1');
   assert.equal((await get('models/digits')).latestVersion, '2');
   assert.equal((await get('models/digits')).nextVersion, '3');
+  await lab.must(lab.owner, 'DELETE', `${workspaceId}/models/digits/versions/2`);
+  assert.equal((await get('models/digits')).latestVersion, '1');
   for (const modelUri of ['runs:/train/none', 'runs:/nobody/model', 'runs:/train/../other', 'runs:/train/mod'])
     assert.equal((await put('models/bad/versions/1', { modelUri })).status, 400, modelUri);
   for (const modelUri of ['file:///etc/passwd', 'https://evil/x', 'azureml://registries/x'])
@@ -189,6 +191,18 @@ test('versions registered at once all stand; the same version registered twice i
   assert.ok(['1', '2', '3'].includes((await get('models/many')).latestVersion));
   const same = await Promise.all(uris.map((modelUri) => put('models/many/versions/9', { modelUri })));
   assert.deepEqual(same.map(({ status }) => status).sort(), [201, 409, 409]);
+});
+
+test('a container goes with its versions, and the last version leaves an empty one', async (t) => {
+  const { put, get, uriOf, lab, workspaceId } = await openBench(t);
+  const codeUri = await uriOf({ a: '1' });
+  for (const version of ['1', '2', '3']) await put(`codes/c/versions/${version}`, { codeUri });
+  for (const version of ['1', '3', '2'])
+    await lab.must(lab.owner, 'DELETE', `${workspaceId}/codes/c/versions/${version}`);
+  assert.equal((await get('codes/c')).latestVersion, null);
+  await put('codes/c/versions/1', { codeUri });
+  await lab.must(lab.owner, 'DELETE', `${workspaceId}/codes/c`);
+  assert.equal((await lab.call(lab.owner, 'GET', `${workspaceId}/codes/c/versions/1`)).status, 404);
 });
 
 test('who may not read a workspace takes nothing out of it; a snapshot of another workspace is not there', async (t) => {

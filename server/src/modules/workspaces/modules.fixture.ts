@@ -1,0 +1,280 @@
+// For tests: the modules of a server as compose makes them, over databases that outlive them. Everything is real but the
+// nodes; steps can be failed or held up by name.
+
+import { declaredActions } from '@strongroom/contract/actions';
+import { builtInRoles, createAccess } from '#access';
+import { createAssets } from '#assets';
+import { createCompute } from '#compute';
+import { createIdentity } from '#identity';
+import { createJobs } from '#jobs';
+import type { TestClock } from '#kernel/clock/test-clock';
+import type { Database } from '#kernel/database/database';
+import type { Files } from '#kernel/files/files';
+import type { Scheme } from '#kernel/http/surface';
+import { silentLog } from '#kernel/log/log';
+import type { Module } from '#kernel/module';
+import { createDataKeys } from '#kernel/sealing/data-keys.service';
+import type { RootKey } from '#kernel/sealing/root-key';
+import { createTasks, type Tasks } from '#kernel/tasks/tasks';
+import { testActor, testAudit } from '#kernel/testing/authority';
+import { openTestDoor } from '#kernel/testing/door';
+import { createMonitoring } from '#monitoring';
+import { createRegistry } from '#registry';
+import { createResources } from '#resources';
+import { createRuns } from '#runs';
+import { createStorage } from '#storage';
+import { createVault } from '#vault';
+import { createWorkspaces } from './index.ts';
+import type { PlayedWork } from './work.fixture.ts';
+
+export const domain = 'localhost:8443';
+export const location = 'local';
+/** Drawn once for a file of tests: the keys of identity take a second to make. */
+const secrets = new Map<string, Uint8Array>();
+
+/** Steps that a test can fail or hold up, each named before it is taken. */
+export type Seam = { before: (step: string) => Promise<void> };
+
+export async function assemble(on: {
+  readonly dataDir: string;
+  readonly files: Files;
+  readonly control: Database;
+  readonly rootKey: RootKey;
+  readonly clock: TestClock;
+  readonly work: PlayedWork;
+  readonly seam: Seam;
+}) {
+  const { dataDir, files, control, rootKey, clock, work, seam } = on;
+  const log = silentLog;
+  const late: { tasks?: Tasks } = {};
+  const lateTasks: Pick<Tasks, 'enqueue' | 'periodic'> = {
+    enqueue: (tx, task) => late.tasks?.enqueue(tx, task) ?? Promise.reject(new Error('tasks are not made yet')),
+    periodic: (name, everyMs, act) => late.tasks?.periodic(name, everyMs, act),
+  };
+  const identity = createIdentity({
+    database: control,
+    clock,
+    log,
+    secretStore: {
+      get: async (name) => secrets.get(name),
+      put: async (name, bytes) => void secrets.set(name, bytes),
+    },
+    origins: () => [`https://${domain}`],
+    domain: () => domain,
+  });
+  const { tenantId, subscriptionId, administrator } = await identity.bootstrap();
+  const access = createAccess({
+    database: control,
+    clock,
+    tenantId,
+    catalogue: declaredActions,
+    principals: {
+      find: async (objectId) => {
+        const found = await identity.directory.findPrincipal(objectId);
+        const type = found?.kind === 'user' ? 'User' : 'ServicePrincipal';
+        return found && { objectId: found.objectId, name: found.name, type, groups: [] };
+      },
+    },
+  });
+  const { grants, authorizer } = access;
+  const dataKeys = createDataKeys({ database: control, rootKey, clock, wrapper: () => vault.keyWrapper });
+  // `Bearer {object id}`: who somebody is needs no proof here.
+  const byName: Scheme = {
+    name: 'test',
+    authenticate: (exchange) => {
+      const objectId = /^Bearer ([0-9a-f-]{36})$/.exec(exchange.header('authorization') ?? '')?.[1];
+      return objectId === undefined ? undefined : { ...testActor, tenantId, objectId };
+    },
+  };
+  const runTokens: Scheme = { name: 'run token', authenticate: (exchange) => jobs.runScheme.authenticate(exchange) };
+  const audit = testAudit();
+  const resources = createResources({
+    database: control,
+    clock,
+    tasks: lateTasks,
+    grants,
+    identities: {
+      create: async (resource) => ({
+        ...(await control.write((tx) => identity.directory.createManagedIdentity(tx, resource))),
+        tenantId,
+      }),
+      async remove(resourceId) {
+        const removed = await identity.directory.findManagedIdentity(resourceId);
+        if (removed) await access.unassignPrincipal(grants.system('its resource is gone'), removed.objectId);
+        await control.write((tx) => identity.directory.removeManagedIdentity(tx, resourceId));
+      },
+    },
+    homeOf: (id) => workspaces.homeOf(id),
+    subscription: { id: subscriptionId, displayName: 'Test', tenantId, location },
+    domain,
+    schemes: [runTokens, byName],
+  });
+  resources.onRemoved(async (_grant, id) => void (await access.unassignAll(grants.system('it is gone'), id)));
+  const vault = createVault({
+    database: control,
+    dataKeys,
+    grants,
+    audit,
+    clock,
+    tasks: lateTasks,
+    tenantId,
+    domain,
+    schemes: [byName],
+  });
+  const shared = { dataDir, files, dataKeys, resources: resources.resources, grants, clock, domain };
+  const storage = createStorage({ ...shared, schemes: [byName], authority: `https://${domain}/${tenantId}` });
+  const registry = createRegistry({
+    ...shared,
+    schemes: [runTokens, byName],
+    tokens: identity.tokens,
+    principals: identity.directory,
+    tenantId,
+  });
+  const monitoring = createMonitoring({ schemes: [byName], subscriptionId, version: '0', log });
+  const workspaces = createWorkspaces({
+    ...shared,
+    resources: {
+      ...resources.resources,
+      async put(grant, id, draft) {
+        await seam.before(`put ${id.split('/').at(-2)}/${id.split('/').at(-1)}`);
+        return resources.resources.put(grant, id, draft);
+      },
+    },
+    access: {
+      ...access,
+      async assign(grant, assignment) {
+        await seam.before('assign');
+        return access.assign(grant, assignment);
+      },
+    },
+    vaults: vault.vaults,
+    blobs: {
+      async ensureContainer(grant, account, container) {
+        await seam.before(`container ${container.split('-')[0]}`);
+        return storage.blobs.ensureContainer(grant, account, container);
+      },
+    },
+    protectStorage: storage.protect,
+    protectRegistry: registry.protect,
+    tenantId,
+  });
+  const within = { resources: resources.resources, workspaces: workspaces.workspaces, clock };
+  const assets = createAssets({ ...within, blobs: storage.blobs });
+  const runs = createRuns({ ...within, blobs: storage.blobs, schemes: [runTokens, byName] });
+  const compute = createCompute({
+    database: control,
+    clock,
+    log,
+    tokens: identity.tokens,
+    tenantId: () => tenantId,
+    maxNodes: 4,
+    agentCommand: undefined,
+  });
+  const jobs = createJobs({
+    ...within,
+    runs: {
+      ...runs.runs,
+      async createRun(grant, id, run) {
+        await seam.before('create run');
+        return runs.runs.createRun(grant, id, run);
+      },
+      async setStatus(grant, id, run, status, endTime) {
+        await seam.before(`run is ${status}`);
+        return runs.runs.setStatus(grant, id, run, status, endTime);
+      },
+      async putArtifact(grant, id, run, path, source, options) {
+        await seam.before('put artifact');
+        return runs.runs.putArtifact(grant, id, run, path, source, options);
+      },
+    },
+    assets: assets.assets,
+    work: work.anew(seam),
+    tokens: identity.tokens,
+    grants,
+    tenantId,
+    log,
+    port: 8443,
+  });
+  const modules: readonly Module[] = [
+    access,
+    identity,
+    resources,
+    vault,
+    storage,
+    registry,
+    monitoring,
+    workspaces,
+    runs,
+    assets,
+    compute,
+    jobs,
+  ];
+  const kinds = [vault, storage, registry, monitoring, workspaces, assets, compute, jobs].flatMap(
+    (module) => module.kinds,
+  );
+  const tasks = createTasks({
+    database: control,
+    clock,
+    log,
+    handlers: Object.assign({}, ...modules.map((module) => module.tasks ?? {})),
+  });
+  late.tasks = tasks;
+  const door = await openTestDoor({
+    surfaces: [vault, storage, ...modules.filter((module) => module !== vault && module !== storage)].flatMap(
+      (module) => module.surfaces ?? [],
+    ),
+    routes: [...modules.flatMap((module) => module.routes ?? []), ...resources.routesFor(kinds)],
+    ports: { authorizer, audit },
+  });
+  for (const module of modules) await module.start?.();
+  await tasks.start();
+  const subscription = `/subscriptions/${subscriptionId}`;
+  const system = grants.system('a test');
+  await access.bootstrapOwner(system, [administrator.objectId], subscriptionId).catch(() => undefined);
+  const roles = new Map(builtInRoles.map((role) => [role.roleName, role.id]));
+
+  return {
+    ...within,
+    door,
+    identity,
+    access,
+    assets: assets.assets,
+    runs: runs.runs,
+    blobs: storage.blobs,
+    jobs,
+    dataKeys,
+    tasks,
+    audit,
+    system,
+    subscription,
+    owner: administrator.objectId,
+    async assign(principalId: string, role: string, scope: string) {
+      const roleDefinitionId = roles.get(role);
+      if (roleDefinitionId === undefined) throw new Error(`there is no role '${role}'`);
+      await access.assign(system, { scope, roleDefinitionId, principalId, principalType: 'ServicePrincipal' });
+    },
+    /** Decided by the real authorizer, as a route would ask. */
+    grant: (objectId: string, action: string, scope: string) =>
+      authorizer.needs(
+        { actor: { ...testActor, tenantId, objectId }, requestId: 'r1', address: '127.0.0.1' },
+        { name: action, plane: 'control' },
+        scope,
+      ),
+    /** What is under way stays as it is stored: the tasks that hold it are not waited for. */
+    async die() {
+      await door.close();
+      const stopping = tasks.stop();
+      await clock.asleep(1);
+      await clock.advance(600_000);
+      await stopping;
+      for (const module of [...modules].reverse()) await module.stop?.();
+      dataKeys.close();
+    },
+    async close() {
+      await door.close();
+      await tasks.stop();
+      for (const module of [...modules].reverse()) await module.stop?.();
+      dataKeys.close();
+    },
+  };
+}
