@@ -106,7 +106,12 @@ async function run(): Promise<boolean> {
     .filter((file) => isWanted(basename(file, '.py').slice('test_'.length)))
     .sort();
   if (suites.length + scripts.length === 0) throw new Unable(`No suite is named ${wanted.join(', ')}.`);
-  if (suites.length > 0) installJavaScriptClients();
+  if (suites.length > 0) {
+    installJavaScriptClients();
+    // Here and not in `npm run check`: without the clients there is nothing to check against.
+    const compiler = join(here, '../node_modules/.bin/tsc');
+    must('the type check of the suites', compiler, ['-p', '.', '--noEmit'], 'What is wrong is above.');
+  }
   const python = scripts.map((script) => ({
     script,
     interpreter: installPythonClients(basename(script, '.py').slice('test_'.length)),
