@@ -1,8 +1,10 @@
 """Azure's clients for Python: azure-identity, -keyvault-secrets, -keyvault-keys, -storage-blob and azure-ai-ml, unpatched."""
 
+import json
 import logging
 import os
 import sys
+import tempfile
 import time
 import unittest
 import uuid
@@ -19,7 +21,12 @@ os.environ["AZUREML_CURRENT_CLOUD"] = "Strongroom"
 logging.disable(logging.WARNING)
 
 from azure.ai.ml import MLClient, command  # noqa: E402
-from azure.ai.ml.entities import AmlCompute  # noqa: E402
+from azure.ai.ml.entities import (  # noqa: E402
+    AmlCompute,
+    CodeConfiguration,
+    ManagedOnlineDeployment,
+    ManagedOnlineEndpoint,
+)
 from azure.core.exceptions import ClientAuthenticationError, HttpResponseError, ResourceNotFoundError  # noqa: E402
 from azure.identity import ClientSecretCredential, EnvironmentCredential  # noqa: E402
 from azure.keyvault.keys import KeyClient  # noqa: E402
@@ -173,6 +180,34 @@ class MachineLearning(unittest.TestCase):
             time.sleep(0.25)
         self.assertEqual((read.status, read.display_name, read.tags), ("Completed", "Echo", {"a": "1"}))
         self.assertIn(name, [item.name for item in self.client.jobs.list()])
+
+    def test_a_model_is_deployed_and_invoked(self):
+        model = strongroom.snapshot(self.workspace, "model.json", "{}")
+        code = strongroom.snapshot(self.workspace, "score.py", "def init():\n    pass\n\ndef run(data):\n    return [1, 2]\n")
+        strongroom.arm("PUT", f"{self.workspace}/models/answer/versions/1", {"properties": {"modelUri": model}})
+        strongroom.arm("PUT", f"{self.workspace}/codes/answer/versions/1", {"properties": {"codeUri": code}})
+        endpoint = ManagedOnlineEndpoint(name="answers", auth_mode="key")
+        self.client.online_endpoints.begin_create_or_update(endpoint).result()
+        deployment = ManagedOnlineDeployment(
+            name="blue",
+            endpoint_name="answers",
+            model="azureml:answer:1",
+            code_configuration=CodeConfiguration(f"{self.workspace}/codes/answer/versions/1", "score.py"),
+            instance_type="Standard_F2s_v2",
+            instance_count=1,
+        )
+        self.client.online_deployments.begin_create_or_update(deployment).result()
+        read = self.client.online_endpoints.get("answers")
+        read.traffic = {"blue": 100}
+        self.client.online_endpoints.begin_create_or_update(read).result()
+        self.assertTrue(self.client.online_endpoints.get_keys("answers").primary_key)
+        with tempfile.NamedTemporaryFile("w", suffix=".json") as request:
+            request.write("{}")
+            request.flush()
+            answer = self.client.online_endpoints.invoke("answers", request_file=request.name)
+        self.assertEqual(json.loads(answer), [1, 2])
+        self.client.online_endpoints.begin_delete("answers").result()
+        self.assertNotIn("answers", [item.name for item in self.client.online_endpoints.list()])
 
 
 if __name__ == "__main__":
