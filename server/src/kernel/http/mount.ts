@@ -78,7 +78,9 @@ export function mount(options: {
     } catch (thrown) {
       const failure = asFailure(thrown);
       observed.code = failure.code;
-      if (failure.status >= 500)
+      if (failure.kind === 'unavailable')
+        log.warn({ requestId: exchange.requestId, operation, code: failure.code }, 'request put off');
+      else if (failure.status >= 500)
         log.error({ requestId: exchange.requestId, operation, error: failure }, 'request failed');
       refuse(request, response, surface, failure, exchange);
     }
@@ -135,10 +137,23 @@ function refuse(
   if (failure.kind === 'unauthenticated')
     Object.assign(headers, surface.challenge?.(exchange, failure), failure.headers);
   if (failure.retryAfterSeconds !== undefined) headers['retry-after'] = String(failure.retryAfterSeconds);
-  // An unread body would be taken for the next request, or read for nothing: end the connection after the answer.
-  if (!request.complete && Number(request.headers['content-length'] ?? '1') > 65_536) headers['connection'] = 'close';
-  else request.resume();
+  // An unread body would be taken for the next request: the connection ends after the answer. A little of it is still read
+  // and thrown away, because cutting off somebody who is sending can take the answer with it.
+  if (!request.complete && Number(request.headers['content-length'] ?? maxDrainedBytes) >= maxDrainedBytes)
+    headers['connection'] = 'close';
+  drain(request);
   send(response, request.method ?? 'GET', { ...rendered, headers }, undefined);
+}
+
+const maxDrainedBytes = 1_048_576;
+
+function drain(request: IncomingMessage): void {
+  let left = maxDrainedBytes;
+  request.on('data', (chunk: Buffer) => {
+    left -= chunk.length;
+    if (left < 0) request.destroy();
+  });
+  request.resume();
 }
 
 function send(

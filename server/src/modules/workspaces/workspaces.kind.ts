@@ -271,7 +271,6 @@ export function createWorkspaceKind(deps: WorkspaceKindDeps): ResourceKind {
         workspaceId: resource.uniqueId,
         tenantId: deps.tenantId,
         mlFlowTrackingUri: `${origin.replace(/^https:/, 'azureml:')}/mlflow/v1.0${resource.id}`,
-        discoveryUrl: `${origin}/discovery`,
         publicNetworkAccess: 'Enabled',
         storageHnsEnabled: false,
         provisioningState: resource.provisioningState,
