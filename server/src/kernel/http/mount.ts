@@ -79,7 +79,7 @@ export function mount(options: {
       const failure = asFailure(thrown);
       observed.code = failure.code;
       if (failure.kind === 'unavailable')
-        log.warn({ requestId: exchange.requestId, operation, code: failure.code }, 'request put off');
+        log.warn({ requestId: exchange.requestId, operation, error: failure }, 'request put off');
       else if (failure.status >= 500)
         log.error({ requestId: exchange.requestId, operation, error: failure }, 'request failed');
       refuse(request, response, surface, failure, exchange);
