@@ -116,7 +116,10 @@ test('a resource needs its group and its parent, and a parent that is ready', as
   const early = await server.call('PUT', houseId, { location: 'local' });
   assert.deepEqual([early.status, early.body.error.code], [404, 'ResourceGroupNotFound']);
   for (const method of ['GET', 'PATCH'])
-    assert.equal((await server.call(method, groupId, method === 'GET' ? undefined : {})).body.error.code, 'ResourceGroupNotFound');
+    assert.equal(
+      (await server.call(method, groupId, method === 'GET' ? undefined : {})).body.error.code,
+      'ResourceGroupNotFound',
+    );
   const elsewhere = await server.call('PUT', '/subscriptions/44444444-3333-4333-8333-333333333333/resourceGroups/g', {
     location: 'local',
   });
