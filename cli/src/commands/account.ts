@@ -109,6 +109,15 @@ export function accountCommands(program: Command, act: Act): void {
     }),
   );
 
+  leaf(program, 'token', 'print an access token, for clients that take one (MLFLOW_TRACKING_TOKEN)', 'token')
+    .option('--audience <address>', 'what it is for (the server)')
+    .action(
+      act(async (context, given) => {
+        // Asked for in so many words, and nothing else on the line, so that a shell can take it.
+        context.shell.out(`${await context.sessions.token(context.url, given.text('audience') ?? context.url)}\n`);
+      }),
+    );
+
   const config = program.command('config').description('defaults that are remembered');
   leaf(config, 'set', `remember a default: ${settingNames.join(', ')}`, 'config set workspace demo')
     .argument('<setting>', 'which')
