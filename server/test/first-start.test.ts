@@ -1,0 +1,41 @@
+// The first start tells how to sign in exactly once, and never to nobody.
+
+import assert from 'node:assert/strict';
+import { existsSync, mkdtempSync, readFileSync, rmSync, statSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { test } from 'node:test';
+import { readConfig } from '#kernel/config/config';
+import { silentLog } from '#kernel/log/log';
+import { startServer } from '../src/main.ts';
+
+test('credentials that could not be told are renewed at the next start, told once, and hold', async (t) => {
+  const folder = mkdtempSync(join(tmpdir(), 'first-start-'));
+  t.after(() => rmSync(folder, { recursive: true, force: true }));
+  const config = readConfig({
+    flags: { dataDir: join(folder, 'data'), http: { port: 0 }, log: { level: 'silent' }, agent: { embedded: false } },
+    environment: {},
+  });
+  const start = (bootstrapFile: string) =>
+    startServer({ config, bootstrapFile, log: silentLog, print: () => undefined });
+
+  // The directory is made and committed; the file that tells of it cannot be written.
+  await assert.rejects(start(join(folder, 'absent', 'bootstrap.json')));
+
+  const file = join(folder, 'bootstrap.json');
+  const server = await start(file);
+  const { application } = JSON.parse(readFileSync(file, 'utf8')) as {
+    application: { clientId: string; clientSecret: string };
+  };
+  const { directory } = server.composed.identity;
+  assert.equal(await directory.isSecret(application.clientId, application.clientSecret), true);
+  assert.equal(await directory.isSecret(application.clientId, `${application.clientSecret}x`), false);
+  assert.equal(statSync(file).mode & 0o777, 0o600);
+  await server.stop();
+
+  const later = join(folder, 'later.json');
+  const again = await start(later);
+  assert.ok(!existsSync(later), 'a later start tells nobody');
+  assert.equal(await again.composed.identity.directory.isSecret(application.clientId, application.clientSecret), true);
+  await again.stop();
+});
