@@ -269,15 +269,18 @@ export async function runServer(options: {
   readonly bootstrapFile?: string | undefined;
 }): Promise<number> {
   const config = readConfig({ file: options.configFile, ...(options.flags ? { flags: options.flags } : {}) });
+  // Order matters: heard from before the start on, so that a signal that comes right behind the ready line, or during the
+  // start, stops the server in order. A second signal ends the process at once.
+  const signalled = new Promise<string>((resolve) => {
+    for (const name of ['SIGTERM', 'SIGINT'] as const) process.once(name, () => resolve(name));
+  }).then((signal) => {
+    process.stdout.write(`${signal}: stopping\n`);
+    // What does not stop in time is cut off: everything acknowledged is durable already.
+    return setTimeout(() => process.exit(0), 4_500).unref();
+  });
   const server = await startServer({ config, bootstrapFile: options.bootstrapFile });
   process.stdout.write(`Strongroom ${version} is ready at ${server.url}\n`);
-  const signal = await new Promise<string>((done) => {
-    for (const name of ['SIGTERM', 'SIGINT'] as const) process.once(name, () => done(name));
-  });
-  process.stdout.write(`${signal}: stopping\n`);
-  // What does not stop in time is cut off: everything acknowledged is durable already.
-  const cut = setTimeout(() => process.exit(0), 4_500);
-  cut.unref();
+  const cut = await signalled;
   await server.stop();
   clearTimeout(cut);
   process.stdout.write('stopped\n');

@@ -30,6 +30,8 @@ export type Place = {
   start(): Promise<Child>;
   /** A start that does not become ready. */
   fails(): Promise<Ended>;
+  /** A start that is sent SIGTERM as soon as it prints `words`. */
+  interrupted(words: string): Promise<Ended>;
   remove(): Promise<void>;
 };
 
@@ -52,7 +54,11 @@ export async function openPlace(options: { readonly embedded?: boolean } = {}): 
   await writeFile(configFile, JSON.stringify(config));
   const running = new Set<ChildProcess>();
 
-  function launch(): { readonly child: ChildProcess; readonly ended: Promise<Ended>; readonly ready: Promise<void> } {
+  function launch(words = ' is ready at '): {
+    readonly child: ChildProcess;
+    readonly ended: Promise<Ended>;
+    readonly said: Promise<void>;
+  } {
     const child = spawn(
       process.execPath,
       ['--disable-warning=ExperimentalWarning', script, configFile, bootstrapFile],
@@ -63,11 +69,11 @@ export async function openPlace(options: { readonly embedded?: boolean } = {}): 
     );
     running.add(child);
     let output = '';
-    const becameReady = Promise.withResolvers<void>();
+    const said = Promise.withResolvers<void>();
     for (const stream of [child.stdout, child.stderr])
       stream?.setEncoding('utf8').on('data', (text: string) => {
         output = (output + text).slice(-100_000);
-        if (output.includes(' is ready at ')) becameReady.resolve();
+        if (output.includes(words)) said.resolve();
       });
     const ended = new Promise<Ended>((resolve) =>
       child.once('close', (code, signal) => {
@@ -75,7 +81,7 @@ export async function openPlace(options: { readonly embedded?: boolean } = {}): 
         resolve({ code, signal, output });
       }),
     );
-    return { child, ended, ready: becameReady.promise };
+    return { child, ended, said: said.promise };
   }
 
   return {
@@ -83,10 +89,10 @@ export async function openPlace(options: { readonly embedded?: boolean } = {}): 
     dataDir,
     temporary,
     async start() {
-      const { child, ended, ready } = launch();
+      const { child, ended, said } = launch();
       const slow = new AbortController();
       const outcome = await Promise.race([
-        ready.then(() => 'ready' as const),
+        said.then(() => 'ready' as const),
         ended,
         pause(readyMs, 'slow' as const, { signal: slow.signal, ref: false }),
       ]);
@@ -111,13 +117,19 @@ export async function openPlace(options: { readonly embedded?: boolean } = {}): 
       };
     },
     async fails() {
-      const { child, ended, ready } = launch();
-      const outcome = await Promise.race([ended, ready.then(() => 'ready' as const)]);
+      const { child, ended, said } = launch();
+      const outcome = await Promise.race([ended, said.then(() => 'ready' as const)]);
       if (outcome === 'ready') {
         child.kill('SIGKILL');
         throw new Error('the server started');
       }
       return outcome;
+    },
+    async interrupted(words) {
+      const { child, ended, said } = launch(words);
+      await Promise.race([said, ended]);
+      child.kill('SIGTERM');
+      return await ended;
     },
     async remove() {
       for (const child of running) child.kill('SIGKILL');

@@ -239,6 +239,25 @@ describe('with jobs', () => {
   });
 });
 
+describe('asked to stop', () => {
+  let place: Place;
+  before(async () => {
+    place = await openPlace();
+  });
+  after(() => place.remove());
+
+  for (const [moment, words] of [
+    ['while it starts', 'This is the first start'],
+    ['right behind the line that says it is ready', ' is ready at '],
+  ] as const)
+    test(`${moment}, it stops in order, with code 0`, async () => {
+      const { code, signal, output } = await place.interrupted(words);
+      assert.deepEqual({ code, signal }, { code: 0, signal: null }, output);
+      assert.match(output, /\nSIGTERM: stopping\n/);
+      assert.match(output, /\nstopped\n$/);
+    });
+});
+
 describe('the root key', () => {
   test('that others may read, or that is missing, keeps the server from starting', async () => {
     const place = await openPlace();
