@@ -6,7 +6,7 @@ import { once } from 'node:events';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { sha256Hex } from './digest.ts';
-import { createThreadSha256 } from './digest-thread.ts';
+import { createLongSha256, createThreadSha256 } from './digest-thread.ts';
 import { randomBytes } from './random.ts';
 
 test('digests that are fed in turns are each what the platform computes at once', async () => {
@@ -51,4 +51,13 @@ test('a process ends with a digest unfinished', { timeout: 20_000 }, async () =>
   const script = `import(${path}).then((room) => room.createThreadSha256().update(Buffer.from('a')));`;
   const child = spawn(process.execPath, ['-e', script], { stdio: ['ignore', 'ignore', 'inherit'] });
   assert.deepEqual(await once(child, 'exit'), [0, null]);
+});
+
+test('content of any length has its digest, on the thread or here', async () => {
+  for (const pieces of [[], [1], [524_287, 3], [524_288], [600_000, 600_000, 7], [3, 700_000]]) {
+    const digest = createLongSha256();
+    const contents = pieces.map((length) => Buffer.alloc(length, randomBytes(251)));
+    for (const content of contents) await digest.update(content);
+    assert.equal(await digest.hex(), sha256Hex(Buffer.concat(contents)), pieces.join());
+  }
 });

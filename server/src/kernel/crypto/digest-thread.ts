@@ -1,9 +1,10 @@
 // SHA-256 of long content on a thread of its own, one for the process and started at the first use: hashing a large blob
-// takes longer than sealing it, and the event loop has other work. Promises the digest of exactly the pieces, in order; a
+// takes longer than sealing it, and the event loop has other work. Short content is hashed where it is. Promises the digest of exactly the pieces, in order; a
 // thread that dies fails the digests under way, and the next one gets a new thread. It never keeps a process alive by itself.
 
 import { Worker } from 'node:worker_threads';
 import { Failure } from '#kernel/errors/failure';
+import { createSha256 } from './digest.ts';
 import type { FromDigestWorker, ToDigestWorker } from './digest.worker.ts';
 
 export interface ThreadSha256 {
@@ -13,6 +14,36 @@ export interface ThreadSha256 {
   hex(): Promise<string>;
   /** Gives the digest up, so that the thread forgets it. Nothing after `hex`. */
   drop(): void;
+}
+
+/** A SHA-256 of content whose length is not known before it has passed. */
+export interface LongSha256 {
+  /** A promise while the piece is being read, which must not change until then; undefined when that is over already. */
+  update(piece: Uint8Array): Promise<void> | undefined;
+  /** Ends the digest: 64 lower-case hexadecimal digits. */
+  hex(): Promise<string>;
+  /** Instead of `hex`; after it, nothing. */
+  drop(): void;
+}
+
+/** A first piece of this length says that more will follow. Below, the way to the thread is longer than the hashing. */
+const longPieceBytes = 512 * 1024;
+
+export function createLongSha256(): LongSha256 {
+  const here = createSha256();
+  let thread: ThreadSha256 | undefined;
+  let isFirst = true;
+  return {
+    update(piece) {
+      if (isFirst && piece.length >= longPieceBytes) thread = createThreadSha256();
+      isFirst = false;
+      if (thread !== undefined) return thread.update(piece);
+      here.update(piece);
+      return undefined;
+    },
+    hex: async () => (await thread?.hex()) ?? here.hex(),
+    drop: () => thread?.drop(),
+  };
 }
 
 type Waiting = { readonly resolve: (hex: string) => void; readonly reject: (error: Failure) => void };

@@ -7,6 +7,7 @@ import { storageActions } from '@strongroom/contract/storage.actions';
 import type { Grant } from '#kernel/authority/grant';
 import type { Clock } from '#kernel/clock/clock';
 import { createSha256 } from '#kernel/crypto/digest';
+import { createLongSha256 } from '#kernel/crypto/digest-thread';
 import { randomUuid } from '#kernel/crypto/random';
 import { Failure } from '#kernel/errors/failure';
 import { type BlobStore, containerScope } from '#storage';
@@ -100,10 +101,12 @@ export function createSnapshots(deps: {
     try {
       await fill(async (path, content) => {
         const blob = `${folder}/${files.length}`;
-        const info = await blobs.put(write, { account, container, name: blob }, content, {
+        const sha256 = createLongSha256();
+        const { size } = await blobs.put(write, { account, container, name: blob }, content, {
           maxBytes: snapshotLimits.bytes,
+          sha256,
         });
-        files.push({ path, size: info.size, sha256: info.sha256, blob });
+        files.push({ path, size, sha256: await sha256.hex(), blob });
       });
       const digest = snapshotDigest(files);
       const bytes = files.reduce((sum, file) => sum + file.size, 0);

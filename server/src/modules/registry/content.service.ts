@@ -6,6 +6,7 @@ import { Readable } from 'node:stream';
 import { registryLimits } from '@strongroom/contract/registry';
 import type { Grant } from '#kernel/authority/grant';
 import { createSha256 } from '#kernel/crypto/digest';
+import { createLongSha256 } from '#kernel/crypto/digest-thread';
 import { type Part, type SealedStore, type SealedStores, streamParts } from '#storage';
 import { failure } from './errors.ts';
 import * as store from './images.store.ts';
@@ -122,10 +123,12 @@ export async function writePart(
   source: Readable | Uint8Array,
   { start, maxBytes }: { readonly start: number; readonly maxBytes: number },
 ): Promise<{ readonly parts: readonly Part[]; readonly sha256: string }> {
-  const { file, size, sealedSize, keyId, sha256 } = await sealed.write(place, source, { maxBytes, md5: false, signal });
-  if (size > 0) return { parts: [{ start, size, file, sealedSize, keyId, blockId: undefined }], sha256 };
+  const sha256 = createLongSha256();
+  const { file, size, sealedSize, keyId } = await sealed.write(place, source, { maxBytes, md5: false, sha256, signal });
+  const hex = await sha256.hex();
+  if (size > 0) return { parts: [{ start, size, file, sealedSize, keyId, blockId: undefined }], sha256: hex };
   await sealed.discard([file]);
-  return { parts: [], sha256 };
+  return { parts: [], sha256: hex };
 }
 
 /** The digest of parts that did not arrive in one piece, from what is stored. */

@@ -6,7 +6,7 @@ import { Readable } from 'node:stream';
 import { setImmediate as yieldToEventLoop } from 'node:timers/promises';
 import type { Grant } from '#kernel/authority/grant';
 import type { Clock } from '#kernel/clock/clock';
-import { createSha256 } from '#kernel/crypto/digest';
+import type { LongSha256 } from '#kernel/crypto/digest-thread';
 import { randomUuid } from '#kernel/crypto/random';
 import type { Accounts } from './accounts.ts';
 import type { BlobInfo, ContentHeaders, Part, StoredBlob } from './blobs.store.ts';
@@ -41,6 +41,8 @@ export type PutOptions = BlobContent & {
   readonly maxBytes: number;
   /** Base64 of the MD5 that the content must have. */
   readonly contentMd5?: string;
+  /** Fed with the content, for callers who name it by its digest. Theirs to ask after the blob was put. */
+  readonly sha256?: LongSha256;
   readonly conditions?: Conditions;
 };
 /** Bytes from `start` to `end` inclusive; without an end, to the last one. An end behind the blob means its last byte. */
@@ -61,7 +63,7 @@ export type BlobPage = {
 };
 
 export type Blobs = {
-  put(grant: Grant, ref: BlobRef, source: Readable | Uint8Array, options: PutOptions): Promise<BlobInfo & Digested>;
+  put(grant: Grant, ref: BlobRef, source: Readable | Uint8Array, options: PutOptions): Promise<BlobInfo>;
   open(grant: Grant, ref: BlobRef, range?: ByteRange): Promise<{ readonly info: BlobInfo; readonly stream: Readable }>;
   /** Seals the content of one blob again as another of the same account, with its own description or a new one. */
   copy(
@@ -72,7 +74,6 @@ export type Blobs = {
   ): Promise<BlobInfo>;
   find(grant: Grant, ref: BlobRef): Promise<BlobInfo | undefined>;
   head(grant: Grant, ref: BlobRef): Promise<BlobInfo>;
-  digest(grant: Grant, ref: BlobRef): Promise<string>;
   list(grant: Grant, query: ListQuery): Promise<BlobPage>;
   /** Changes what the blob says of itself, not its bytes. */
   describe(grant: Grant, ref: BlobRef, content: BlobContent, conditions?: Conditions): Promise<BlobInfo>;
@@ -80,7 +81,6 @@ export type Blobs = {
   removePrefix(grant: Grant, ref: ContainerRef & { readonly prefix: string }): Promise<number>;
 };
 
-export type Digested = { readonly sha256: string };
 const defaultContentType = 'application/octet-stream';
 const pageSize = 200;
 const attemptsMax = 20;
@@ -116,6 +116,7 @@ export function createBlobs(deps: {
     const written = await sealed.write(ref, source, {
       maxBytes: Math.min(maxBytes, blobBytesMax),
       md5: contentMd5 !== undefined,
+      sha256: options.sha256,
       signal,
     });
     try {
@@ -130,7 +131,6 @@ export function createBlobs(deps: {
         const info = {
           ...describeContent(ref.name, options, now),
           size: written.size,
-          sha256: written.sha256,
           contentMd5: written.md5,
         };
         await store.putBlob(tx, ref.container, { version, info });
@@ -142,6 +142,7 @@ export function createBlobs(deps: {
       await sealed.discard(parts.length === 0 ? [...replaced, written.file] : replaced);
       return info;
     } catch (thrown) {
+      options.sha256?.drop();
       await discardUnreferenced(account, [written.file]);
       throw thrown;
     }
@@ -210,20 +211,6 @@ export function createBlobs(deps: {
         return (await store.findBlob(index.read, ref.container, ref.name))?.info;
       }),
     head: async (grant, ref) => within(grant, ref, async (account) => (await existing(account, ref)).info),
-    digest: async (grant, ref) =>
-      within(grant, ref, async (account) => {
-        const { blob, bounds, parts, release } = await take(account, ref, undefined);
-        try {
-          if (blob.info.sha256 !== undefined) return blob.info.sha256;
-          const sha256 = createSha256();
-          if (bounds) for await (const bytes of account.sealed.read(ref, parts, bounds)) sha256.update(bytes);
-          const hex = sha256.hex();
-          await account.index.write((tx) => store.setDigest(tx, ref.container, blob, hex));
-          return hex;
-        } finally {
-          release();
-        }
-      }),
     async list(grant, query) {
       const { prefix = '', delimiter = '', limit } = query;
       requirePrefix(prefix);

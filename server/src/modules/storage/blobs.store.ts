@@ -10,7 +10,6 @@ type BlobTable = {
   name: string;
   version: string;
   size: number;
-  sha256: string | null;
   content_md5: string | null;
   etag: string;
   content_type: string;
@@ -59,8 +58,6 @@ export type BlobInfo = {
   readonly size: number;
   /** With its quotes, as HTTP sends it. */
   readonly etag: string;
-  /** 64 hexadecimal digits; undefined for a blob that was committed from blocks and never digested (see `digest`). */
-  readonly sha256: string | undefined;
   /** Base64; absent for blobs from blocks, and for large ones whose writer sent none. */
   readonly contentMd5: string | undefined;
   readonly contentType: string;
@@ -166,7 +163,6 @@ const blobColumns = [
   'name',
   'version',
   'size',
-  'sha256',
   'content_md5',
   'etag',
   'content_type',
@@ -183,7 +179,6 @@ function toBlob(row: Pick<BlobTable, (typeof blobColumns)[number]>): StoredBlob 
       name: row.name,
       size: row.size,
       etag: row.etag,
-      sha256: row.sha256 ?? undefined,
       contentMd5: row.content_md5 ?? undefined,
       contentType: row.content_type,
       contentHeaders: JSON.parse(row.headers) as ContentHeaders,
@@ -230,7 +225,6 @@ export async function putBlob(tx: Tx, container: string, { version, info }: Stor
   const values = {
     version,
     size: info.size,
-    sha256: info.sha256 ?? null,
     content_md5: info.contentMd5 ?? null,
     etag: info.etag,
     content_type: info.contentType,
@@ -243,17 +237,6 @@ export async function putBlob(tx: Tx, container: string, { version, info }: Stor
     .insertInto('blobs')
     .values({ container, name: info.name, ...values })
     .onConflict((conflict) => conflict.columns(['container', 'name']).doUpdateSet(values))
-    .execute();
-}
-
-/** Remembers a digest, unless the blob was replaced since. */
-export async function setDigest(tx: Tx, container: string, blob: StoredBlob, sha256: string): Promise<void> {
-  await tables<Tables>(tx)
-    .updateTable('blobs')
-    .set({ sha256 })
-    .where('container', '=', container)
-    .where('name', '=', blob.info.name)
-    .where('version', '=', blob.version)
     .execute();
 }
 

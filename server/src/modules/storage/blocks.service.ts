@@ -131,7 +131,6 @@ export function createBlocks(deps: {
           const info: BlobInfo = {
             ...describeContent(ref.name, content, clock.now()),
             size,
-            sha256: undefined,
             contentMd5: undefined,
           };
           await store.putBlob(tx, ref.container, { version, info });

@@ -13,7 +13,7 @@ import type { ResourceKind, Resources } from '#resources';
 import { accountType, createAccountKind, stateOf } from './account.kind.ts';
 import { createAccounts } from './accounts.ts';
 import { blobRoutes } from './blobs.routes.ts';
-import { type Blobs, createBlobs, type Digested, type PutOptions } from './blobs.service.ts';
+import { type Blobs, createBlobs, type PutOptions } from './blobs.service.ts';
 import type { BlobInfo } from './blobs.store.ts';
 import { createBlocks } from './blocks.service.ts';
 import { containerArmRoutes } from './containers.arm.routes.ts';
@@ -44,14 +44,12 @@ export type BlobPutOptions = Omit<PutOptions, 'conditions'> & {
  */
 export type BlobStore = Pick<Containers, 'ensureContainer'> & {
   /** Writes a whole blob, replacing what has its name at once or not at all. A source is read to its end or destroyed. */
-  put(grant: Grant, ref: BlobRef, source: Readable | Uint8Array, options: BlobPutOptions): Promise<BlobInfo & Digested>;
+  put(grant: Grant, ref: BlobRef, source: Readable | Uint8Array, options: BlobPutOptions): Promise<BlobInfo>;
   /** The caller reads the stream to its end, or destroys it. A blob that was replaced meanwhile is read to its end. */
   open: Blobs['open'];
   /** Throws `notFound`. */
   head: Blobs['head'];
   find: Blobs['find'];
-  /** SHA-256 of the content, 64 hexadecimal digits; computed once for blobs that were committed from blocks. */
-  digest: Blobs['digest'];
   list: Blobs['list'];
   /** Throws `notFound`. */
   remove(grant: Grant, ref: BlobRef): Promise<void>;
@@ -108,7 +106,6 @@ export function createStorage(deps: {
       open: blobs.open,
       head: blobs.head,
       find: blobs.find,
-      digest: blobs.digest,
       list: blobs.list,
       remove: (grant, ref) => blobs.remove(grant, ref),
       removePrefix: blobs.removePrefix,

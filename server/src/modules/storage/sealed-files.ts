@@ -7,8 +7,8 @@ import { constants, type FileHandle, open, opendir, unlink } from 'node:fs/promi
 import { join } from 'node:path';
 import { Readable, Writable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
-import { createMd5, createSha256 } from '#kernel/crypto/digest';
-import { createThreadSha256, type ThreadSha256 } from '#kernel/crypto/digest-thread';
+import { createMd5 } from '#kernel/crypto/digest';
+import type { LongSha256 } from '#kernel/crypto/digest-thread';
 import { randomUuid } from '#kernel/crypto/random';
 import { ciphertextSize, openRange, SEGMENT_BYTES, sealStream } from '#kernel/crypto/stream-aead';
 import type { DataKey } from '#kernel/crypto/value-envelope';
@@ -20,13 +20,12 @@ import { damaged } from './errors.ts';
 /** What the content of a file is bound to, besides its owner and the file's own name. */
 export type Place = { readonly container: string; readonly name: string };
 
-/** What was written: sizes in bytes, digests of the plaintext. */
+/** What was written: sizes in bytes, the MD5 of the plaintext in base64. */
 export type Written = {
   readonly file: string;
   readonly size: number;
   readonly sealedSize: number;
   readonly keyId: string;
-  readonly sha256: string;
   readonly md5: string | undefined;
 };
 
@@ -49,12 +48,15 @@ export type WriteOptions = {
   readonly maxBytes: number;
   /** MD5 costs more than sealing does: beyond `md5FreeBytes` only for those who ask. */
   readonly md5: boolean;
+  /**
+   * Fed with the plaintext; whoever gives it asks it for its result after the write, and a write that fails drops it. It costs
+   * more than sealing does and protects nothing that the seal does not: for those whose protocol names content by its digest.
+   */
+  readonly sha256?: LongSha256 | undefined;
   readonly signal: AbortSignal;
 };
 
 const md5FreeBytes = 4 * 1024 * 1024;
-/** A first segment of this length is full or nearly so. Below, the way to the thread is longer than the hashing. */
-const threadBytes = 512 * 1024;
 const sweepBatch = 500;
 
 export function createSealedFiles(options: {
@@ -102,10 +104,10 @@ export function createSealedFiles(options: {
   }
 
   return {
-    async write(ref, source, { maxBytes, md5, signal }) {
+    async write(ref, source, { maxBytes, md5, sha256, signal }) {
       const dataKey = await key();
       const file = randomUuid();
-      const meter = createMeter(maxBytes, md5);
+      const meter = createMeter(maxBytes, md5, sha256);
       const target = await files.createDurable(join(folder, file));
       try {
         await pipeline(
@@ -124,13 +126,14 @@ export function createSealedFiles(options: {
         );
         await target.commit();
       } catch (thrown) {
-        meter.drop();
+        sha256?.drop();
         // A commit that failed late may have left the file in place.
         await target.abort();
         await remove(file);
         throw thrown;
       }
-      return { file, keyId: dataKey.id, sealedSize: ciphertextSize(meter.size()), ...(await meter.result()) };
+      const { size, md5: contentMd5 } = meter.result();
+      return { file, keyId: dataKey.id, size, sealedSize: ciphertextSize(size), md5: contentMd5 };
     },
 
     async *read(ref, parts, { start, end }) {
@@ -198,28 +201,21 @@ function* slices(bytes: Uint8Array): Generator<Uint8Array> {
   for (let at = 0; at < bytes.length; at += SEGMENT_BYTES) yield bytes.subarray(at, at + SEGMENT_BYTES);
 }
 
-/** Counts and digests what passes, a segment at a time: what is longer than one, on the thread for digests. */
-function createMeter(maxBytes: number, wantsMd5: boolean) {
-  let thread: ThreadSha256 | undefined;
-  const sha256 = createSha256();
+/** Counts and digests what passes, a segment at a time. */
+function createMeter(maxBytes: number, wantsMd5: boolean, sha256: LongSha256 | undefined) {
   let md5: ReturnType<typeof createMd5> | undefined = createMd5();
   let size = 0;
   return {
     watch(piece: Uint8Array): Promise<void> | undefined {
-      if (size === 0 && piece.length >= threadBytes) thread = createThreadSha256();
       size += piece.length;
       if (size > maxBytes) throw tooLarge(maxBytes);
-      const seen = thread?.update(piece);
-      if (thread === undefined) sha256.update(piece);
+      const seen = sha256?.update(piece);
       if (!wantsMd5 && size > md5FreeBytes) md5 = undefined;
       md5?.update(piece);
       return seen;
     },
-    size: () => size,
     /** Once, after the end. */
-    result: async () => ({ size, sha256: (await thread?.hex()) ?? sha256.hex(), md5: md5?.base64() }),
-    /** Instead of a result. */
-    drop: () => thread?.drop(),
+    result: () => ({ size, md5: md5?.base64() }),
   };
 }
 

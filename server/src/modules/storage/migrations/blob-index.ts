@@ -1,5 +1,5 @@
 // The database of one account: which blobs there are and which sealed files hold them. It is encrypted as a whole, so
-// names, metadata and digests are on disk nowhere else and never in the clear.
+// names and metadata are on disk nowhere else and never in the clear.
 //
 // A blob version is an ordered list of parts, each one sealed file: one part for a blob that was put at once, one a block
 // for a blob that was committed from blocks. Names compare byte by byte.
@@ -25,7 +25,6 @@ export const blobIndexMigrations: MigrationSet = {
           name text not null collate binary,
           version text not null collate binary,
           size integer not null,
-          sha256 text,
           content_md5 text,
           etag text not null,
           content_type text not null,
