@@ -9,7 +9,8 @@ import { parentId } from '#kernel/ids/ids';
 import type { Properties, Resource, ResourceKind, Resources } from '#resources';
 import { workspaceOf, workspaceType } from '#workspaces';
 import { badUri } from './errors.ts';
-import { digestOf, type Snapshots } from './snapshots.service.ts';
+import { contentForms, isContentUri, jobFilesOf, type NamedContent } from './named-content.ts';
+import type { Snapshots } from './snapshots.service.ts';
 
 const containerName = {
   namePattern: /^[a-zA-Z0-9][a-zA-Z0-9._-]{0,254}$/,
@@ -21,19 +22,6 @@ const versionName = {
 } as const;
 const described = ['description', 'tags', 'properties', 'isArchived', 'stage'] as const;
 
-const modelForms =
-  'a snapshot (azureml://snapshots/sha256:…), or files of a job (azureml://jobs/{job}/outputs/artifacts/paths/{path}, or runs:/{job}/{path})';
-
-/** Which run and path a model URI names, or undefined. */
-export function jobFilesOf(uri: string): { readonly runId: string; readonly path: string } | undefined {
-  const found =
-    /^(?:azureml:\/\/jobs\/([\w-]{1,255})\/outputs\/artifacts\/(?:paths\/)?|runs:\/([\w-]{1,255})\/)([^#?]*)$/.exec(
-      uri,
-    );
-  const runId = found?.[1] ?? found?.[2];
-  return runId === undefined ? undefined : { runId, path: (found?.[3] ?? '').replace(/\/+$/, '') };
-}
-
 const required = (id: string): string => {
   const workspace = workspaceOf(id);
   if (workspace === undefined)
@@ -43,9 +31,10 @@ const required = (id: string): string => {
 
 export function createAssetKinds(deps: {
   readonly resources: Resources;
-  readonly snapshots: Snapshots;
+  readonly snapshots: Pick<Snapshots, 'get'>;
+  readonly named: NamedContent;
 }): readonly ResourceKind[] {
-  const { resources, snapshots } = deps;
+  const { resources, snapshots, named } = deps;
 
   const container = (plural: string, title: string): ResourceKind => ({
     type: `${workspaceType}/${plural}`,
@@ -131,13 +120,11 @@ export function createAssetKinds(deps: {
 
   async function modelContent(grant: Grant, resource: Resource): Promise<Properties> {
     const uri = String(resource.properties['modelUri']);
-    const files = jobFilesOf(uri);
-    const taken = files
-      ? await snapshots.takeArtifacts(grant, required(resource.id), files.runId, files.path)
-      : await snapshots.get(grant, required(resource.id), uri);
+    const taken = await named(grant, required(resource.id), uri);
+    if (taken === undefined) throw badUri('modelUri', contentForms);
     return {
       ...resource.properties,
-      jobName: resource.properties['jobName'] ?? files?.runId,
+      jobName: resource.properties['jobName'] ?? jobFilesOf(uri)?.runId,
       snapshot: taken.uri,
       files: taken.files.length,
       bytes: taken.bytes,
@@ -158,8 +145,7 @@ export function createAssetKinds(deps: {
     version('models', 'model version', ['modelUri', 'modelType'], {
       properties: modelVersion,
       async validate(_grant, draft) {
-        const uri = String(draft.properties['modelUri']);
-        if (digestOf(uri) === undefined && jobFilesOf(uri) === undefined) throw badUri('modelUri', modelForms);
+        if (!isContentUri(String(draft.properties['modelUri']))) throw badUri('modelUri', contentForms);
       },
       create: modelContent,
       view: ({ properties }) => {

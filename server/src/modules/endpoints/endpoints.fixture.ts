@@ -221,6 +221,7 @@ export async function setUp(t: TestContext, options: { readonly allows?: Rule; r
       resources: resources.resources,
       workspaces,
       blobs: storage.blobs,
+      grants,
       clock: storage.clock,
     });
     const registry = createRegistry({

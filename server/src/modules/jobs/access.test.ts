@@ -55,6 +55,59 @@ test('an AzureML Data Scientist submits and cancels', async (t) => {
   assert.equal((await cancel('science', scientist)).status, 202);
 });
 
+test('who may submit jobs and no more reaches nothing by naming it', async (t) => {
+  const { lab, put, workspaceId, codeId, codeUri, submit, tell, job } = await openBench(t);
+  await submit('source');
+  const written = `/mlflow/v1.0${workspaceId}/api/2.0/mlflow-artifacts/artifacts/0/source/artifacts/secret.txt`;
+  await lab.must(lab.owner, 'PUT', written, { body: Buffer.from('theirs') });
+  await tell('source', running, exited(0));
+  assert.equal((await job('source')).status, 'Completed');
+
+  /** Who holds just these actions of the workspace. */
+  const holding = async (index: number, ...names: readonly string[]) => {
+    const who = await lab.person([]);
+    const actions = names.map((name) => `Microsoft.MachineLearningServices/workspaces/${name}`);
+    const guid = `00000000-0000-4000-8000-00000000000${index}`;
+    const roleDefinitionId = `${lab.subscription}/providers/Microsoft.Authorization/roleDefinitions/${guid}`;
+    await lab.must(lab.owner, 'PUT', roleDefinitionId, {
+      body: {
+        properties: { roleName: `Holder ${index}`, permissions: [{ actions }], assignableScopes: [lab.subscription] },
+      },
+    });
+    await lab.must(lab.owner, 'PUT', `${workspaceId}/providers/Microsoft.Authorization/roleAssignments/${guid}`, {
+      body: { properties: { roleDefinitionId, principalId: who, principalType: 'ServicePrincipal' } },
+    });
+    return who;
+  };
+  const submitter = await holding(1, 'jobs/write', 'computes/read', 'models/versions/write', 'models/write');
+  const input = (uri: string) => ({ codeId: undefined, inputs: { data: { jobInputType: 'uri_folder', uri } } });
+  const artifacts = 'azureml://jobs/source/outputs/artifacts/paths/';
+  assert.equal((await put('bare', { codeId: undefined }, submitter)).status, 201);
+  for (const [name, more] of [
+    ['reads-artifacts', input(artifacts)],
+    ['reads-run', input('runs:/source/secret.txt')],
+    ['reads-snapshot', input(codeUri)],
+    ['reads-code', {}],
+  ] as const) {
+    const refused = await put(name, more, submitter);
+    assert.equal(refused.status, 403, `${name}: ${refused.bytes}`);
+    assert.equal((await lab.call(lab.owner, 'GET', `${workspaceId}/jobs/${name}`)).status, 404, 'nothing is half made');
+  }
+  for (const modelUri of [artifacts, codeUri]) {
+    const model = `${workspaceId}/models/taken/versions/1`;
+    assert.equal((await lab.call(submitter, 'PUT', model, { body: { properties: { modelUri } } })).status, 403);
+    assert.equal((await lab.call(lab.owner, 'GET', model)).status, 404);
+  }
+
+  const reading = await holding(
+    2,
+    ...['jobs/write', 'computes/read', 'metadata/artifacts/read', 'metadata/snapshots/read', 'codes/versions/read'],
+  );
+  assert.equal((await put('may-artifacts', input(artifacts), reading)).status, 201);
+  assert.equal((await put('may-snapshot', input(codeUri), reading)).status, 201);
+  assert.equal((await put('may-code', { codeId }, reading)).status, 201);
+});
+
 const runPath = (jobId: string, run: string) =>
   `/mlflow/v1.0${jobId.split('/jobs/')[0]}/api/2.0/mlflow/runs/get?run_id=${run}`;
 

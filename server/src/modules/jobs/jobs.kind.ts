@@ -4,7 +4,7 @@
 import { isDeepStrictEqual } from 'node:util';
 import { type CommandJob, commandJob } from '@strongroom/contract/jobs';
 import { Type } from '@strongroom/contract/schema';
-import type { Assets } from '#assets';
+import { type Assets, contentForms } from '#assets';
 import type { Grant, Grants } from '#kernel/authority/grant';
 import { Failure } from '#kernel/errors/failure';
 import { activity, json } from '#kernel/http/route';
@@ -71,23 +71,13 @@ export function createJobKind(deps: {
     const taken: Record<string, string> = {};
     for (const [name, input] of Object.entries(job.inputs ?? {})) {
       if (input.jobInputType === 'literal' || input.uri === undefined) continue;
-      const artifacts = /^azureml:\/\/jobs\/([\w-]{1,255})\/outputs\/artifacts\/(?:paths\/)?([^?#]*)$/.exec(input.uri);
-      const snapshot = artifacts
-        ? await assets.snapshots.takeArtifacts(
-            grant,
-            workspaceId,
-            artifacts[1] ?? '',
-            (artifacts[2] ?? '').replace(/\/+$/, ''),
-          )
-        : /^azureml:\/\/snapshots\//.test(input.uri)
-          ? await assets.snapshots.get(grant, workspaceId, input.uri)
-          : undefined;
+      const snapshot = await assets.named(grant, workspaceId, input.uri);
       if (!snapshot) {
         throw new Failure({
           kind: 'invalid',
           code: 'InputNotServed',
           target: `properties.inputs.${name}`,
-          message: `The uri of input '${name}' is not one that a job can read here. Take a snapshot (azureml://snapshots/sha256:…) or the artifacts of a job (azureml://jobs/{job}/outputs/artifacts/paths/{path}).`,
+          message: `The uri of input '${name}' is not one that a job can read here. Take ${contentForms}.`,
         });
       }
       taken[name] = snapshot.uri;

@@ -159,7 +159,7 @@ export async function assemble(on: {
     tenantId,
   });
   const within = { resources: resources.resources, workspaces: workspaces.workspaces, clock };
-  const assets = createAssets({ ...within, blobs: storage.blobs });
+  const assets = createAssets({ ...within, blobs: storage.blobs, grants });
   const runs = createRuns({ ...within, blobs: storage.blobs, schemes: [runTokens, byName] });
   const compute = createCompute({
     database: control,
