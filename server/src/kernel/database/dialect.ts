@@ -1,11 +1,10 @@
-// Kysely over one synchronous connection. Nothing here waits for anything but microtasks: the writer relies on that to run
-// a whole group of calls without giving up the event loop. Kysely's own transactions are refused; `write` is the only one.
+// Kysely over one connection. Over a synchronous one nothing waits for anything but microtasks: the writer relies on that to
+// run a whole group of calls without giving up the event loop. Kysely's own transactions are refused; `write` is the only one.
 
 import {
   type CompiledQuery,
   type DatabaseConnection,
   Kysely,
-  type QueryResult,
   SqliteAdapter,
   SqliteIntrospector,
   SqliteQueryCompiler,
@@ -15,16 +14,21 @@ import type { EngineResult } from './engine.ts';
 
 /** A query builder whose statements go to `run`. `T` is unknown: a store narrows it with `tables`. */
 export function kyselyOver(run: (sql: string, parameters: readonly unknown[]) => EngineResult): Kysely<unknown> {
+  return kyselyThrough(async <R>({ sql, parameters }: CompiledQuery) => {
+    const { rows, changes, insertId } = run(sql, parameters);
+    return {
+      // Kysely's contract: R is what the builder inferred from the columns that it wrote into this SQL.
+      rows: rows as R[],
+      ...(changes === undefined ? {} : { numAffectedRows: changes }),
+      ...(insertId === undefined ? {} : { insertId }),
+    };
+  });
+}
+
+/** A query builder whose statements go to `executeQuery`, which may wait. */
+export function kyselyThrough(executeQuery: DatabaseConnection['executeQuery']): Kysely<unknown> {
   const connection: DatabaseConnection = {
-    async executeQuery<R>({ sql, parameters }: CompiledQuery): Promise<QueryResult<R>> {
-      const { rows, changes, insertId } = run(sql, parameters);
-      return {
-        // Kysely's contract: R is what the builder inferred from the columns that it wrote into this SQL.
-        rows: rows as R[],
-        ...(changes === undefined ? {} : { numAffectedRows: changes }),
-        ...(insertId === undefined ? {} : { insertId }),
-      };
-    },
+    executeQuery,
     streamQuery() {
       throw refused('Streaming would hold the connection between statements; use scan.');
     },

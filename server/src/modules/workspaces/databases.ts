@@ -1,17 +1,17 @@
 // One encrypted database for each workspace, open only while its key may be used. When the key is refused (a customer
-// disabled it) or destroyed, the database is closed and the next call asks for the key again. Bounded: the least
-// recently used are closed.
+// disabled it) or destroyed, the database is closed and the next call asks for the key again. Bounded: beyond `openMax` the
+// least recently used are closed, never one that is at work; whoever holds a database notices nothing.
 
 import { join } from 'node:path';
+import type { DataKey } from '#kernel/crypto/value-envelope';
 import { type Database, type MigrationSet, openDatabase } from '#kernel/database/database';
+import { lentDatabase } from '#kernel/database/lent';
 import { Failure } from '#kernel/errors/failure';
 import type { Files } from '#kernel/files/files';
 import type { DataKeys } from '#kernel/sealing/data-keys';
 
-const maxOpen = 64;
-
 export type WorkspaceDatabases = {
-  /** @param uniqueId of the workspace. Throws the vault's Failure while a customer's key is refused. */
+  /** @param uniqueId of the workspace. Throws the vault's Failure while a customer's key is refused, as each call does later. */
   open(uniqueId: string): Promise<Database>;
   registerTables(set: MigrationSet): void;
   /** Closes and removes the files. The key is destroyed by the caller. */
@@ -19,20 +19,43 @@ export type WorkspaceDatabases = {
   close(): Promise<void>;
 };
 
+type Opened = { readonly database: Promise<Database>; calls: number };
+
 export function createWorkspaceDatabases(deps: {
   readonly folder: string;
   readonly files: Files;
   readonly dataKeys: DataKeys;
+  readonly openMax?: number;
 }): WorkspaceDatabases {
+  const { folder, files, dataKeys, openMax = 64 } = deps;
   const tables: MigrationSet[] = [];
-  const opened = new Map<string, Promise<Database>>();
+  /** In the order of use, the least recent first. */
+  const opened = new Map<string, Opened>();
+  const closing = new Map<string, Promise<void>>();
+  /** What callers hold, one for each workspace, so that what they remember of a database is found again. */
+  const lent = new Map<string, Database>();
 
-  async function close(uniqueId: string): Promise<void> {
-    const database = opened.get(uniqueId);
-    opened.delete(uniqueId);
-    await (await database?.catch(() => undefined))?.close();
+  /** Waits for what is at work; the next call opens the file again. */
+  function close(uniqueId: string): Promise<void> {
+    const entry = opened.get(uniqueId);
+    if (entry !== undefined) {
+      opened.delete(uniqueId);
+      const closed = Promise.all([entry.database.then((database) => database.close()), closing.get(uniqueId)])
+        .then(
+          () => {},
+          () => {},
+        )
+        .finally(() => {
+          if (closing.get(uniqueId) === closed) closing.delete(uniqueId);
+        });
+      closing.set(uniqueId, closed);
+    }
+    return closing.get(uniqueId) ?? Promise.resolve();
   }
-  deps.dataKeys.onClosed((owner) => void close(owner).catch(() => undefined));
+  dataKeys.onClosed((owner) => {
+    lent.delete(owner);
+    void close(owner);
+  });
 
   const pathOf = (uniqueId: string) => {
     // The id becomes a file name, so it must be what we made and nothing else.
@@ -42,37 +65,72 @@ export function createWorkspaceDatabases(deps: {
         code: 'InternalError',
         message: 'A workspace has an id that is not a GUID.',
       });
-    return join(deps.folder, `${uniqueId}.db`);
+    return join(folder, `${uniqueId}.db`);
   };
+
+  async function openFile(uniqueId: string, key: DataKey): Promise<Database> {
+    // order matters: the writer that was there before is gone before another one comes.
+    await closing.get(uniqueId);
+    await files.ensureFolder(folder);
+    return openDatabase({ path: pathOf(uniqueId), key: key.bytes, migrations: tables });
+  }
+
+  function entryOf(uniqueId: string, key: DataKey): Opened {
+    const present = opened.get(uniqueId);
+    if (present !== undefined) {
+      opened.delete(uniqueId);
+      opened.set(uniqueId, present);
+      return present;
+    }
+    const made: Opened = { database: openFile(uniqueId, key), calls: 0 };
+    opened.set(uniqueId, made);
+    made.database.catch(() => {
+      if (opened.get(uniqueId) === made) opened.delete(uniqueId);
+    });
+    return made;
+  }
+
+  function closeIdle(): void {
+    for (const [uniqueId, { calls }] of opened) {
+      if (opened.size <= openMax) return;
+      if (calls === 0) void close(uniqueId);
+    }
+  }
+
+  async function lend<R>(uniqueId: string, act: (database: Database) => Promise<R>): Promise<R> {
+    // Asked on every call: cheap while the key is cached, and the moment that it is refused nothing is served.
+    const key = await dataKeys.open(uniqueId, 'workspace');
+    const entry = entryOf(uniqueId, key);
+    entry.calls += 1;
+    try {
+      return await act(await entry.database);
+    } finally {
+      entry.calls -= 1;
+      closeIdle();
+    }
+  }
 
   return {
     async open(uniqueId) {
-      // Asked on every call: cheap while the key is cached, and the moment that it is refused nothing is served.
-      const key = await deps.dataKeys.open(uniqueId, 'workspace');
-      const present = opened.get(uniqueId);
-      if (present) {
-        opened.delete(uniqueId);
-        opened.set(uniqueId, present);
-        return present;
-      }
-      const opening = (async () => {
-        await deps.files.ensureFolder(deps.folder);
-        return openDatabase({ path: pathOf(uniqueId), key: key.bytes, migrations: tables });
-      })();
-      opened.set(uniqueId, opening);
-      opening.catch(() => opened.delete(uniqueId));
-      const [oldest] = opened.keys();
-      if (opened.size > maxOpen && oldest !== undefined && oldest !== uniqueId)
-        void close(oldest).catch(() => undefined);
-      return opening;
+      await lend(uniqueId, async () => {});
+      const present = lent.get(uniqueId);
+      if (present !== undefined) return present;
+      const made = lentDatabase({
+        path: pathOf(uniqueId),
+        lend: (act) => lend(uniqueId, act),
+        close: () => close(uniqueId),
+      });
+      lent.set(uniqueId, made);
+      return made;
     },
     registerTables: (set) => void tables.push(set),
     async remove(uniqueId) {
+      lent.delete(uniqueId);
       await close(uniqueId);
-      for (const suffix of ['', '-wal', '-shm']) await deps.files.removeDurably(`${pathOf(uniqueId)}${suffix}`);
+      for (const suffix of ['', '-wal', '-shm']) await files.removeDurably(`${pathOf(uniqueId)}${suffix}`);
     },
     async close() {
-      await Promise.all([...opened.keys()].map(close));
+      await Promise.all([...opened.keys(), ...closing.keys()].map(close));
     },
   };
 }

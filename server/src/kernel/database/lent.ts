@@ -1,0 +1,26 @@
+// A Database whose file is open only while one of its calls is at work, for owners of more files than they keep open. Every
+// call borrows the open file and gives it back; what is between two calls may close it and nobody notices.
+
+import type { CompiledQuery } from 'kysely';
+import type { Compilable, Database, Tx } from './database.ts';
+import { kyselyThrough } from './dialect.ts';
+
+/** `lend` opens the file if need be, keeps it open while `act` runs, and throws what opening it throws. */
+export function lentDatabase(options: {
+  readonly path: string;
+  readonly lend: <R>(act: (database: Database) => Promise<R>) => Promise<R>;
+  readonly close: () => Promise<void>;
+}): Database {
+  const { path, lend, close } = options;
+  return {
+    path,
+    // Kysely's contract: R is a label on the query; nothing at run time depends on it.
+    read: kyselyThrough(<R>(query: CompiledQuery) =>
+      lend((database) => database.read.executeQuery(query as CompiledQuery<R>)),
+    ),
+    write: <R>(fn: (tx: Tx) => Promise<R>) => lend((database) => database.write(fn)),
+    scan: <R>(query: Compilable<R>, bounds?: { readonly maxRows?: number }) =>
+      lend((database) => database.scan(query, bounds)),
+    close,
+  };
+}
