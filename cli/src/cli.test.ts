@@ -1,7 +1,7 @@
 // The command line against a whole server, as a person uses it: from an empty folder to a finished job and a verified record.
 
 import assert from 'node:assert/strict';
-import { cpSync, existsSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { cpSync, existsSync, mkdtempSync, readFileSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
@@ -319,6 +319,21 @@ test('the record is listed with who, what and outcome, and verified; offline too
   const offline = await cli.json('audit', 'verify', '--data-dir', dataDir);
   assert.equal(offline['verified'], true);
   assert.ok(Number(offline['entries']) >= Number(verified['entries']));
+  const rootKeyFile = join(folder, 'elsewhere.key');
+  renameSync(join(dataDir, 'keys', 'root.key'), rootKeyFile);
+  const config = join(folder, 'strongroom.yaml');
+  writeFileSync(config, `dataDir: ${dataDir}\nkeys: { rootKeyFile: ${rootKeyFile} }\n`);
+  for (const words of [
+    ['--config', config],
+    ['--data-dir', dataDir, '--root-key-file', rootKeyFile],
+  ])
+    assert.equal((await cli.json('audit', 'verify', ...words))['entries'], offline['entries'], words.join(' '));
+  const keyless = await cli.run('audit', 'verify', '--data-dir', dataDir);
+  assert.equal(keyless.code, 1);
+  assert.match(keyless.err, /root key file .* is missing/i);
+  const mistyped = join(folder, 'dta');
+  assert.equal((await cli.run('audit', 'verify', '--data-dir', mistyped)).code, 1);
+  assert.ok(!existsSync(mistyped), 'looking makes nothing');
   const gone = await cli.run('whoami');
   assert.equal(gone.code, 0, 'a token in the cache needs no server');
   const unreachable = await cli.run('group', 'list');

@@ -213,12 +213,16 @@ async function announce(
   to.print(`This is the first start. How to sign in is in ${to.bootstrapFile} (readable by you only).`);
 }
 
-/** Verifies the audit log of a data folder whose server is stopped, from its files and the root key alone. */
+/**
+ * Verifies the audit log of a data folder whose server is stopped, from its files and the root key alone. They are where the
+ * server's own configuration says, read as `runServer` reads it.
+ */
 export async function verifyOffline(options: {
-  readonly config: Config;
+  readonly configFile?: string | undefined;
+  readonly flags: Parameters<typeof readConfig>[0]['flags'];
   readonly checkpoints?: readonly string[];
 }): ReturnType<typeof verifyAudit> {
-  const { config } = options;
+  const config = readConfig({ file: options.configFile, ...(options.flags ? { flags: options.flags } : {}) });
   const dataDir = resolve(config.dataDir);
   const lock = await lockFolder(join(dataDir, lockName));
   try {

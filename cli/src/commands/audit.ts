@@ -7,7 +7,7 @@ import { auditPath } from '@strongroom/contract/client.paths';
 import type { Command } from 'commander';
 import type { Context } from '../context.ts';
 import { exitCodes, UsageError } from '../exit.ts';
-import { type Act, leaf, repeated } from '../given.ts';
+import { type Act, type Given, leaf, repeated } from '../given.ts';
 import { at } from '../output.ts';
 import { readTrail } from '../trail.ts';
 
@@ -66,7 +66,11 @@ export function auditCommands(program: Command, act: Act): void {
     'audit verify --data-dir ./strongroom-data',
   )
     .option('--data-dir <folder>', 'verify the files of a server that is stopped, with nothing but the root key')
-    .option('--root-key-file <file>', 'where the root key is, if not in the data folder')
+    .option('--config <file>', 'the same, where the configuration file of the stopped server says')
+    .option(
+      '--root-key-file <file>',
+      'where the root key is, if neither in the data folder nor where the configuration says',
+    )
     .option(
       '--checkpoints <file>',
       'checkpoints that you kept elsewhere: only they show that the end was cut off (several times)',
@@ -75,15 +79,14 @@ export function auditCommands(program: Command, act: Act): void {
     .action(
       act(async (context, given) => {
         const checkpoints = given.texts('checkpoints').flatMap(readCheckpoints);
-        const dataDir = given.text('dataDir');
-        const verification =
-          dataDir === undefined
-            ? await context.progress('verifying', () =>
-                context.client.post<AuditVerification>(auditPath(context.subscription, 'verify'), {
-                  body: { checkpoints },
-                }),
-              )
-            : await offline(context, resolve(dataDir), given.text('rootKeyFile'), checkpoints);
+        const isOffline = ['dataDir', 'config', 'rootKeyFile'].some((name) => given.text(name) !== undefined);
+        const verification = !isOffline
+          ? await context.progress('verifying', () =>
+              context.client.post<AuditVerification>(auditPath(context.subscription, 'verify'), {
+                body: { checkpoints },
+              }),
+            )
+          : await offline(context, given, checkpoints);
         if (context.asJson) context.show(verification);
         else {
           const { verified, entries, checkpoints: signed, findings, findingCount } = verification;
@@ -100,23 +103,17 @@ export function auditCommands(program: Command, act: Act): void {
     );
 }
 
-async function offline(
-  context: Context,
-  dataDir: string,
-  rootKeyFile: string | undefined,
-  checkpoints: readonly string[],
-): Promise<AuditVerification> {
+async function offline(context: Context, given: Given, checkpoints: readonly string[]): Promise<AuditVerification> {
   const { verifyOffline } = await import('../../../server/src/main.ts');
-  const config = {
-    dataDir,
-    location: 'local',
-    http: { host: '127.0.0.1', port: 8443, domain: 'localhost' },
-    keys: { rootKeyFile: rootKeyFile === undefined ? '' : resolve(rootKeyFile) },
-    log: { level: 'silent' as const },
-    audit: { checkpointFile: '' },
-    agent: { embedded: false, maxNodes: 0 },
+  const dataDir = given.text('dataDir');
+  const rootKeyFile = given.text('rootKeyFile');
+  const flags = {
+    ...(dataDir === undefined ? {} : { dataDir: resolve(dataDir) }),
+    ...(rootKeyFile === undefined ? {} : { keys: { rootKeyFile: resolve(rootKeyFile) } }),
   };
-  return await context.progress('verifying', () => verifyOffline({ config, checkpoints }));
+  return await context.progress('verifying', () =>
+    verifyOffline({ configFile: given.text('config'), flags, checkpoints }),
+  );
 }
 
 /** A file of checkpoints as the server appends them (a JSON line each), or one signed note. */
