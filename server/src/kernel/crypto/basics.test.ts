@@ -3,7 +3,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { constantTimeEqual } from './compare.ts';
-import { createMd5, createSha256, hmacSha256, md5Base64, sha256, sha256Hex } from './digest.ts';
+import { createHmacSha256, createMd5, createSha256, hmacSha256, md5Base64, sha256, sha256Hex } from './digest.ts';
 import { MAX_RANDOM_BYTES, randomBytes, randomToken, randomUuid } from './random.ts';
 
 test('random bytes have the asked length and differ between draws', () => {
@@ -45,6 +45,9 @@ test('digests match their published vectors', () => {
     Buffer.from(hmacSha256('Jefe', 'what do ya want for nothing?')).toString('hex'),
     '5bdcc146bf60754e6a042426089575c75a003f089d2739839dec58b964ec3843',
   );
+  const kept = createHmacSha256(Buffer.from('Jefe'));
+  for (const input of ['what do ya want for nothing?', '', 'x'.repeat(1000)])
+    assert.deepEqual(kept(input), hmacSha256('Jefe', input));
 });
 
 test('incremental digests equal those of the whole', () => {

@@ -2,7 +2,7 @@
 // SHA-256 identifies content. MD5 exists only because `Content-MD5` (RFC 1864) is part of the blob
 // protocol: it detects line noise, and no decision about trust may rest on it.
 
-import { createHash, createHmac } from 'node:crypto';
+import { createHash, createHmac, createSecretKey } from 'node:crypto';
 
 /** A SHA-256 that is fed piece by piece. After `digest` or `hex` it is spent and further use throws. */
 export interface Sha256Stream {
@@ -51,4 +51,10 @@ export function createMd5(): Md5Stream {
 /** Returns the 32-byte HMAC-SHA256 (RFC 2104) of the input. Compare it with `constantTimeEqual` only. */
 export function hmacSha256(key: Uint8Array | string, input: Uint8Array | string): Uint8Array {
   return new Uint8Array(createHmac('sha256', key).update(input).digest());
+}
+
+/** HMAC-SHA256 under one key for many inputs: the key is taken in once, which costs more than hashing something short. */
+export function createHmacSha256(key: Uint8Array): (input: Uint8Array | string) => Uint8Array {
+  const held = createSecretKey(key);
+  return (input) => new Uint8Array(createHmac('sha256', held).update(input).digest());
 }

@@ -229,7 +229,10 @@ function createExchange(request: IncomingMessage, response: ServerResponse): Exc
     return Array.isArray(value) ? value.join(', ') : value;
   };
   const aborted = new AbortController();
-  response.on('close', () => aborted.abort());
+  // Only of a caller that went away. After a whole answer nobody listens, and an abort costs more than it looks like.
+  response.on('close', () => {
+    if (!response.writableFinished) aborted.abort();
+  });
   const asked = header('x-ms-client-request-id');
   const correlation = header('x-ms-correlation-request-id');
   return {

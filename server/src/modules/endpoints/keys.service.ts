@@ -5,7 +5,7 @@
 import type { EndpointKeys } from '@strongroom/contract/endpoints';
 import type { Grant, Grants } from '#kernel/authority/grant';
 import { constantTimeEqual } from '#kernel/crypto/compare';
-import { hmacSha256 } from '#kernel/crypto/digest';
+import { createHmacSha256 } from '#kernel/crypto/digest';
 import { randomBytes, randomToken } from '#kernel/crypto/random';
 import { type DataKey, openValue, sealValue } from '#kernel/crypto/value-envelope';
 import { asFailure } from '#kernel/errors/failure';
@@ -49,9 +49,8 @@ export function createEndpointKeys(deps: {
 }): EndpointKeyStore {
   const { workspaces, dataKeys, grants } = deps;
   // Drawn anew in each life of the server: a digest that leaked is worth nothing, and it is not stored.
-  const pepper = randomBytes(32);
   const nothing: KeyDigests = { primary: randomBytes(32), secondary: randomBytes(32) };
-  const digest = (key: string) => hmacSha256(pepper, key);
+  const digest = createHmacSha256(randomBytes(32));
 
   async function dataKey(grant: Grant, owner: KeyOwner): Promise<DataKey> {
     const workspace = await workspaces.get(grant, owner.workspaceId);
