@@ -6,7 +6,7 @@ import { test } from 'node:test';
 import { Failure } from '#kernel/errors/failure';
 import { testGrant } from '#kernel/testing/authority';
 import { everythingIn } from '../storage/testing.ts';
-import { deploymentBody, endpointId, furnish, setUp, workspaceId } from './endpoints.fixture.ts';
+import { answering, deploymentBody, endpointId, furnish, setUp, type World, workspaceId } from './endpoints.fixture.ts';
 import { keysOf } from './keys.store.ts';
 
 const blue = `${endpointId}/deployments/blue`;
@@ -244,6 +244,58 @@ test('another model is rolled out beside what runs, and takes over only when it 
   assert.equal(world.fake.running().length, 1);
   assert.notEqual(world.fake.running()[0]?.id, old?.id);
   assert.equal((await world.score('{}', { headers: bearer })).status, 200);
+});
+
+/** A model that answers only when it is told to. */
+function holdModel(world: World, count = 1) {
+  const held: (() => void)[] = [];
+  const arrived = Promise.withResolvers<void>();
+  world.agent.model = (request, body, response) => {
+    held.push(() => answering(200, {})(request, body, response));
+    if (held.length === count) arrived.resolve();
+  };
+  return { arrived: arrived.promise, release: () => held.forEach((answer) => void answer()) };
+}
+
+test('what is replaced answers the requests that it has before it ends, and who waits is served by what replaces it', async (t) => {
+  const world = await setUp(t);
+  const { bearer } = await furnish(world, { requestSettings: { requestTimeout: 'PT30S', maxQueueWait: 'PT30S' } });
+  await world.register('models', 'better', { 'model.json': '{"weights":[3]}' });
+  const [old] = world.fake.running();
+  const { arrived, release } = holdModel(world);
+  const running = world.score('{}', { headers: bearer });
+  await arrived;
+  const waiting = world.score('{}', { headers: bearer });
+  await world.storage.clock.asleep(1);
+  const requestSettings = { requestTimeout: 'PT30S', maxQueueWait: 'PT30S' };
+  const rolled = await world.arm('PUT', blue, deploymentBody({ model: 'azureml:better:1', requestSettings }));
+  assert.equal(rolled.status, 200, rolled.text);
+  assert.ok(world.fake.running().some(({ id }) => id === old?.id));
+  world.agent.model = answering(200, {});
+  release();
+  assert.deepEqual([(await running).status, (await waiting).status], [200, 200]);
+  await world.fake.until(() => world.fake.running().every(({ id }) => id !== old?.id));
+  assert.equal(world.fake.running().length, 1);
+});
+
+test('scaled down while it answers, a process ends after its answer, or when the longest request is over', async (t) => {
+  const world = await setUp(t);
+  const { bearer } = await furnish(world, { requestSettings: { requestTimeout: 'PT30S' } }, 2);
+  const both = world.fake.running().map(({ id }) => id);
+  const { arrived, release } = holdModel(world, 2);
+  const replies = [world.score('{}', { headers: bearer }), world.score('{}', { headers: bearer })];
+  await arrived;
+  const down = await world.arm('PATCH', blue, { sku: { name: 'Default', capacity: 1 } });
+  assert.equal(down.status, 200, down.text);
+  await world.storage.clock.asleep(1);
+  assert.deepEqual(
+    world.fake.running().map(({ id }) => id),
+    both,
+  );
+  await world.storage.clock.advance(30_000);
+  await world.fake.until(() => world.fake.running().length === 1);
+  release();
+  await Promise.all(replies);
 });
 
 test('a process that ends is started again, with growing pauses, and the deployment says that it is unhealthy', async (t) => {

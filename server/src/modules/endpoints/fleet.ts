@@ -1,6 +1,7 @@
 // The scoring processes of every deployment. Each is a piece of work on this machine; which ones there are is known in memory
 // only, because after a restart none of them runs any more. A deployment that was ready once is kept running: what ends is
-// started again, with growing pauses. Work that this fleet does not know is answered with a refusal, and so ends.
+// started again, with growing pauses. Work that this fleet does not know is answered with a refusal, and so ends. What gives
+// way to something else takes no more requests, and ends when those that it has are answered.
 
 import type { Work, WorkDocument, WorkEvent, WorkOwner, WorkSpec } from '#compute';
 import type { Grants } from '#kernel/authority/grant';
@@ -23,15 +24,15 @@ const stopGraceSeconds = 10;
 const firstTriesMax = 3;
 
 export type Health = 'Healthy' | 'Starting' | 'Unhealthy' | 'Stopped';
-export type Instance = { readonly workId: string; active: number };
+/** A request's place in one scoring process; given back once. */
+export type Place = { readonly workId: string; leave(): void };
 
 export type Served = {
   readonly plan: Plan;
+  /** The deployment's, whatever runs behind it. */
   readonly queue: Queue;
   /** How many instances are ready. */
-  ready(): number;
-  /** The ready instance with the fewest requests, or undefined. */
-  pick(): Instance | undefined;
+  readonly ready: number;
 };
 
 export type Fleet = Pick<WorkOwner, 'documentOf' | 'onEvent'> & {
@@ -47,6 +48,8 @@ export type Fleet = Pick<WorkOwner, 'documentOf' | 'onEvent'> & {
   /** Ends what it runs, and forgets what it printed. */
   forget(deploymentId: string): Promise<void>;
   find(deploymentId: string): Served | undefined;
+  /** A place in the ready instance with the fewest requests, of what the deployment runs now. */
+  take(deploymentId: string): Place | undefined;
   health(deploymentId: string): Health;
   output(deploymentId: string): Output;
   /** Lets go of everything; the work itself ends with its agent. */
@@ -54,8 +57,12 @@ export type Fleet = Pick<WorkOwner, 'documentOf' | 'onEvent'> & {
 };
 
 type Slot = {
-  readonly instance: { workId: string; active: number };
-  phase: 'starting' | 'ready' | 'pausing' | 'over';
+  workId: string;
+  /** Requests that it has. */
+  active: number;
+  phase: 'starting' | 'ready' | 'pausing' | 'leaving' | 'over';
+  /** Told when it has none any more. */
+  whenIdle: (() => void) | undefined;
   failures: number;
   readyAtMs: number;
 };
@@ -82,6 +89,7 @@ export function createFleet(deps: {
   const current = new Map<string, Group>();
   const byWork = new Map<string, { readonly group: Group; readonly slot: Slot }>();
   const outputs = new Map<string, Output>();
+  const closing = new AbortController();
   const system = () => grants.system('keep a deployment running');
 
   const output = (deploymentId: string): Output => {
@@ -92,11 +100,20 @@ export function createFleet(deps: {
   };
 
   function newGroup(plan: Plan, first: Group['first']): Group {
-    return { plan, queue: createQueue(clock), slots: [], stopping: new AbortController(), first };
+    // Who waits for the deployment goes on waiting when something else takes its place.
+    const queue = current.get(idKey(plan.deploymentId))?.queue ?? createQueue(clock);
+    return { plan, queue, slots: [], stopping: new AbortController(), first };
   }
 
   function addSlot(group: Group): void {
-    const slot: Slot = { instance: { workId: '', active: 0 }, phase: 'starting', failures: 0, readyAtMs: 0 };
+    const slot: Slot = {
+      workId: '',
+      active: 0,
+      phase: 'starting',
+      whenIdle: undefined,
+      failures: 0,
+      readyAtMs: 0,
+    };
     group.slots.push(slot);
     void launch(group, slot);
   }
@@ -105,7 +122,7 @@ export function createFleet(deps: {
     if (group.stopping.signal.aborted || slot.phase === 'over') return;
     const { plan } = group;
     const workId = randomUuid();
-    slot.instance.workId = workId;
+    slot.workId = workId;
     slot.phase = 'starting';
     byWork.set(workId, { group, slot });
     try {
@@ -127,7 +144,7 @@ export function createFleet(deps: {
 
   /** A process is gone, or could not be submitted. */
   function ended(group: Group, slot: Slot, failure: Failure | undefined): void {
-    if (group.stopping.signal.aborted || slot.phase === 'over') return;
+    if (group.stopping.signal.aborted || slot.phase === 'leaving' || slot.phase === 'over') return;
     if (group.first !== undefined) {
       slot.failures += 1;
       if (failure !== undefined || slot.failures >= firstTriesMax) {
@@ -160,8 +177,25 @@ export function createFleet(deps: {
 
   async function endSlot(slot: Slot): Promise<void> {
     slot.phase = 'over';
-    const { workId } = slot.instance;
+    const { workId } = slot;
     if (byWork.delete(workId)) await cancel(workId);
+  }
+
+  /** Ends when its requests are answered; at the latest when the longest may have been. */
+  async function retire({ plan }: Group, slot: Slot): Promise<void> {
+    if (slot.phase === 'ready' && slot.active > 0) {
+      slot.phase = 'leaving';
+      const idle = new AbortController();
+      slot.whenIdle = () => idle.abort();
+      const early = AbortSignal.any([idle.signal, closing.signal]);
+      await clock.sleep(plan.timeoutMs, early).catch(() => undefined);
+    }
+    await endSlot(slot);
+  }
+
+  function giveWay(group: Group): void {
+    group.stopping.abort();
+    for (const slot of group.slots) void retire(group, slot);
   }
 
   async function end(group: Group): Promise<void> {
@@ -174,7 +208,7 @@ export function createFleet(deps: {
     while (group.slots.length < group.plan.capacity) addSlot(group);
     while (group.slots.length > group.plan.capacity) {
       const slot = group.slots.pop();
-      if (slot !== undefined) void endSlot(slot);
+      if (slot !== undefined) void retire(group, slot);
     }
   };
 
@@ -246,7 +280,7 @@ export function createFleet(deps: {
       }
       const before = current.get(key);
       current.set(key, group);
-      if (before !== undefined) await end(before);
+      if (before !== undefined) giveWay(before);
     },
 
     keep(plan) {
@@ -274,16 +308,24 @@ export function createFleet(deps: {
     find(deploymentId) {
       const group = current.get(idKey(deploymentId));
       if (group === undefined) return undefined;
+      const { plan, queue, slots } = group;
+      return { plan, queue, ready: slots.filter(({ phase }) => phase === 'ready').length };
+    },
+
+    take(deploymentId) {
+      let best: Slot | undefined;
+      for (const slot of current.get(idKey(deploymentId))?.slots ?? [])
+        if (slot.phase === 'ready' && (best === undefined || slot.active < best.active)) best = slot;
+      if (best === undefined) return undefined;
+      const slot = best;
+      slot.active += 1;
+      let held = true;
       return {
-        plan: group.plan,
-        queue: group.queue,
-        ready: () => group.slots.filter(({ phase }) => phase === 'ready').length,
-        pick() {
-          let best: Slot | undefined;
-          for (const slot of group.slots)
-            if (slot.phase === 'ready' && (best === undefined || slot.instance.active < best.instance.active))
-              best = slot;
-          return best?.instance;
+        workId: slot.workId,
+        leave() {
+          if (held) slot.active -= 1;
+          held = false;
+          if (slot.active === 0) slot.whenIdle?.();
         },
       };
     },
@@ -298,6 +340,7 @@ export function createFleet(deps: {
     output,
 
     close() {
+      closing.abort();
       for (const group of current.values()) group.stopping.abort();
       current.clear();
       byWork.clear();

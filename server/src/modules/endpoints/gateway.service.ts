@@ -11,7 +11,7 @@ import type { Exchange } from '#kernel/http/exchange';
 import type { Answer } from '#kernel/http/route';
 import { chooseDeployment, type ServedEndpoint } from './directory.ts';
 import { errors } from './errors.ts';
-import type { Fleet, Instance, Served } from './fleet.ts';
+import type { Fleet, Place, Served } from './fleet.ts';
 import type { Traces } from './traces.ts';
 
 export type ScoringGateway = {
@@ -67,10 +67,10 @@ export function createScoringGateway(deps: {
 
   async function send(
     exchange: Exchange,
-    instance: Instance,
+    place: Place,
     request: { readonly path: string; readonly body: Readable | Uint8Array | undefined; readonly signal: AbortSignal },
   ): Promise<SocketAnswer> {
-    const address = deps.work().address(instance.workId);
+    const address = deps.work().address(place.workId);
     if (address === undefined) throw errors.notReady();
     return client.send({
       socketPath: address.socketPath,
@@ -91,29 +91,30 @@ export function createScoringGateway(deps: {
       const trace = traces.of(exchange);
       const { endpoint } = trace;
       if (endpoint === undefined) throw errors.keyRefused();
-      const { plan, queue, ready, pick } = deploymentOf(exchange, endpoint);
+      const { plan, queue, ready } = deploymentOf(exchange, endpoint);
       trace.deployment = plan.name;
-      const running = plan.maxConcurrent * Math.max(ready(), 1);
-      const leave = await queue.enter({ running, waiting: running * 2, waitMs: plan.queueWaitMs }, exchange.signal);
-      const instance = pick();
+      // As many again may wait: Azure bounds the two together by twice what runs.
+      const running = plan.maxConcurrent * Math.max(ready, 1);
+      const leave = await queue.enter({ running, waiting: running, waitMs: plan.queueWaitMs }, exchange.signal);
+      // Of what runs now: it may have been replaced while the request waited.
+      const place = fleet.take(plan.deploymentId);
       const late = new AbortController();
       const timer = setTimeout(() => late.abort(), plan.timeoutMs);
-      if (instance !== undefined) instance.active += 1;
-      const finish = once(() => {
+      const finish = () => {
         clearTimeout(timer);
-        if (instance !== undefined) instance.active -= 1;
+        place?.leave();
         leave();
-      });
+      };
       try {
-        if (instance === undefined) throw errors.notReady();
+        if (place === undefined) throw errors.notReady();
         const body = await bodyOf(exchange, stream);
         const signal = AbortSignal.any([late.signal, exchange.signal]);
-        const answer = await send(exchange, instance, { path, body, signal });
+        const answer = await send(exchange, place, { path, body, signal });
         if (exchange.signal.aborted) answer.body.destroy();
         exchange.signal.throwIfAborted();
         refuseAgent(answer);
         trace.modelStatus = answer.status;
-        return answered(exchange, answer, plan.name, finish);
+        return answered(exchange, answer, { deployment: plan.name, isLate: () => late.signal.aborted, finish });
       } catch (thrown) {
         finish();
         // Nobody is there to be answered, and to be told of: the record alone says what happened.
@@ -125,15 +126,20 @@ export function createScoringGateway(deps: {
     },
   };
 
-  function answered(exchange: Exchange, answer: SocketAnswer, deployment: string, finish: () => void): Answer {
+  function answered(
+    exchange: Exchange,
+    answer: SocketAnswer,
+    to: { readonly deployment: string; readonly isLate: () => boolean; readonly finish: () => void },
+  ): Answer {
     const trace = traces.of(exchange);
     const isGood = answer.status >= 200 && answer.status < 300;
     const status = isGood ? answer.status : 424;
     const { response } = exchange.raw;
     response.once('close', () => {
-      finish();
-      // Cut off half-way, by either side: the caller did not get what the status promised.
-      traces.conclude(exchange, response.writableFinished ? status : clientGone);
+      // Cut off half-way: the caller did not get what the status promised, and the record says whose doing it was.
+      const cut = to.isLate() ? 408 : answer.body.errored ? 424 : clientGone;
+      to.finish();
+      traces.conclude(exchange, response.writableFinished ? status : cut);
     });
     const length = answer.headers['content-length'];
     const body = length === undefined ? counted(answer.body, trace) : answer.body;
@@ -145,7 +151,7 @@ export function createScoringGateway(deps: {
         ...responseHeaders(answer),
         ...answerHeaders,
         ...(length === undefined ? {} : { 'content-length': length }),
-        'azureml-model-deployment': deployment,
+        'azureml-model-deployment': to.deployment,
         ...(isGood
           ? {}
           : {
@@ -216,13 +222,4 @@ function counted(body: Readable, trace: { responseBytes: number }): Readable {
   through.pause();
   body.on('error', (error) => through.destroy(asFailure(error)));
   return body.pipe(through);
-}
-
-function once(act: () => void): () => void {
-  let done = false;
-  return () => {
-    if (done) return;
-    done = true;
-    act();
-  };
 }
