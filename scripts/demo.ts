@@ -118,7 +118,7 @@ async function withinMinutes<T>(minutes: number, act: Promise<T>): Promise<T> {
   }
 }
 
-ensureSandbox();
+await ensureSandbox();
 try {
   const summary = await withinMinutes(5, run());
   if (!keep) await cleanUp();

@@ -1,9 +1,10 @@
-// What the demo and the tests need from the system beside Node: bubblewrap and a Python of the system. Installs what is
-// missing where it may (root, or sudo without a password, on Debian, Ubuntu, Fedora and Alpine) and says so; where it may
-// not, it stops before anything else has happened and prints the line to run.
+// What the demo and the tests need from the system beside Node: bubblewrap, a Python of the system, and leave to make a
+// sandbox. Installs what is missing where it may (root, or sudo without a password, on Debian, Ubuntu, Fedora and Alpine)
+// and says so; where it may not, it stops before anything else has happened and prints the line to run.
 
 import { spawnSync } from 'node:child_process';
 import { existsSync } from 'node:fs';
+import { appArmorProfile, isAppArmorInTheWay, probeSandbox } from '../agent/src/sandbox/probe.ts';
 
 const has = (command: string) => spawnSync('sh', ['-c', `command -v ${command}`], { stdio: 'ignore' }).status === 0;
 
@@ -17,37 +18,52 @@ const installers: readonly Installer[] = [
 /** A Python that a sandbox can see: below /usr, not in somebody's home folder. */
 const hasSystemPython = () => ['/usr/bin/python3', '/usr/local/bin/python3'].some((path) => existsSync(path));
 
-/** Installs bubblewrap and python3 if they are missing. Exits the process with 1 where it may not install them. */
-export function ensureSandbox(): void {
+/** What goes in front of a line that needs root; undefined where this process may not become it. */
+function becomingRoot(): string | undefined {
+  if (process.getuid?.() === 0) return '';
+  return has('sudo') && spawnSync('sudo', ['-n', 'true'], { stdio: 'ignore' }).status === 0 ? 'sudo -n ' : undefined;
+}
+
+/** Makes sure that sandboxes work here. Exits the process with 1 where they do not and it may not change that. */
+export async function ensureSandbox(): Promise<void> {
   if (process.platform !== 'linux') return;
   const packages = [...(has('bwrap') ? [] : ['bubblewrap']), ...(hasSystemPython() ? [] : ['python3'])];
-  if (packages.length === 0) return;
+  if (packages.length > 0) install(packages);
+  let probe = await probeSandbox();
+  if (!probe.available && isAppArmorInTheWay() && becomingRoot() !== undefined) {
+    process.stdout.write('Allowing bubblewrap to make user namespaces (/etc/apparmor.d/bwrap) ...\n');
+    runAsRoot([appArmorProfile]);
+    probe = await probeSandbox();
+  }
+  if (!probe.available) stop(`No sandbox can be made on this machine: ${probe.reason}`, probe.remedy);
+}
+
+function install(packages: readonly string[]): void {
   const installer = installers.find(({ tool }) => has(tool));
   const lines = installer?.lines(packages) ?? [];
-  const sudo =
-    process.getuid?.() === 0
-      ? ''
-      : has('sudo') && spawnSync('sudo', ['-n', 'true'], { stdio: 'ignore' }).status === 0
-        ? 'sudo -n '
-        : undefined;
-  if (!installer || sudo === undefined) {
-    const advice = installer
-      ? `sudo sh -c '${lines.join(' && ')}'`
-      : `install ${packages.join(' and ')} with your system's package manager`;
-    process.stderr.write(
-      `Strongroom runs users' code in a sandbox and needs ${packages.join(' and ')}, which this machine does not have.\nRun this, then try again:\n\n    ${advice}\n\n`,
+  if (!installer || becomingRoot() === undefined)
+    stop(
+      `Strongroom runs users' code in a sandbox and needs ${packages.join(' and ')}, which this machine does not have.`,
+      installer
+        ? `sudo sh -c '${lines.join(' && ')}'`
+        : `install ${packages.join(' and ')} with your system's package manager`,
     );
-    process.exit(1);
-  }
   process.stdout.write(`Installing ${packages.join(' and ')} (the sandbox needs it) ...\n`);
+  runAsRoot(lines);
+}
+
+function runAsRoot(lines: readonly string[]): void {
   for (const line of lines) {
-    const { status } = spawnSync('sh', ['-c', `${sudo}${line}`], {
+    const command = `${becomingRoot()}sh -c '${line}'`;
+    const { status } = spawnSync('sh', ['-c', command], {
       stdio: ['ignore', 'ignore', 'inherit'],
       env: { ...process.env, DEBIAN_FRONTEND: 'noninteractive' },
     });
-    if (status !== 0) {
-      process.stderr.write(`That failed. Run it by hand, then try again:\n\n    ${sudo}${line}\n\n`);
-      process.exit(1);
-    }
+    if (status !== 0) stop('That failed.', command);
   }
+}
+
+function stop(why: string, line: string): never {
+  process.stderr.write(`${why}\nDo this, then try again:\n\n    ${line}\n\n`);
+  process.exit(1);
 }

@@ -11,7 +11,7 @@ const root = fileURLToPath(new URL('..', import.meta.url));
 /** The suite takes minutes; a test that leaves something open must not keep a machine for an hour. */
 const wholeRunMs = 40 * 60_000;
 process.chdir(root);
-ensureSandbox();
+await ensureSandbox();
 
 const places = process.argv.slice(2);
 const folders =

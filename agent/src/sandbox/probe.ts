@@ -61,11 +61,16 @@ function sysctl(name: string): string | undefined {
   }
 }
 
+/** Ubuntu since 23.10: programs need a profile to make user namespaces. */
+export const isAppArmorInTheWay = (): boolean => sysctl('kernel.apparmor_restrict_unprivileged_userns') === '1';
+
+/** Lets bubblewrap, and nothing else, make user namespaces. To be run as root. */
+export const appArmorProfile =
+  'echo "abi <abi/4.0>, profile bwrap /usr/bin/bwrap flags=(unconfined) { userns, }" > /etc/apparmor.d/bwrap && apparmor_parser -r /etc/apparmor.d/bwrap';
+
 /** Why user namespaces do not work, from the switches that distributions are known to set. */
 function namespaceRemedy(): string {
-  if (sysctl('kernel.apparmor_restrict_unprivileged_userns') === '1') {
-    return 'sudo sysctl -w kernel.apparmor_restrict_unprivileged_userns=0';
-  }
+  if (isAppArmorInTheWay()) return `sudo sh -c '${appArmorProfile}'`;
   if (sysctl('kernel.unprivileged_userns_clone') === '0') return 'sudo sysctl -w kernel.unprivileged_userns_clone=1';
   if (sysctl('user.max_user_namespaces') === '0') return 'sudo sysctl -w user.max_user_namespaces=16384';
   return 'run the agent outside a container, or in one that allows nested user namespaces (podman run --security-opt seccomp=unconfined --security-opt unmask=ALL)';
