@@ -103,6 +103,7 @@ export async function compose(foundation: Foundation): Promise<Composed> {
     origins: () => [origin],
     domain: () => domain,
     furtherAudiences: () => [`${origin}/registry`, 'https://containerregistry.azure.net'],
+    leaving: (objectId, how, leave) => access.retire(grants.system(`a principal is ${how}`), objectId, how, leave),
   });
   const bootstrapped = await identity.bootstrap();
   const { tenantId, subscriptionId } = bootstrapped;
@@ -154,9 +155,11 @@ export async function compose(foundation: Foundation): Promise<Composed> {
         tenantId,
       }),
       async remove(resourceId) {
-        const removed = await identity.directory.findManagedIdentity(resourceId);
-        if (removed) await access.unassignPrincipal(grants.system('its resource is gone'), removed.objectId);
-        await control.write((tx) => identity.directory.removeManagedIdentity(tx, resourceId));
+        const found = await identity.directory.findManagedIdentity(resourceId);
+        if (found === undefined) return;
+        await access.retire(grants.system('its resource is gone'), found.objectId, 'removed', (tx) =>
+          identity.directory.removeManagedIdentity(tx, resourceId),
+        );
       },
     },
     homeOf: (id) => workspaces.homeOf(id),
@@ -326,5 +329,7 @@ function asRolePrincipal(principal: Principal | undefined): RolePrincipal | unde
     name: principal.name,
     type: principal.kind === 'user' ? 'User' : 'ServicePrincipal',
     groups: [],
+    isEnabled: principal.enabled,
+    isOfResource: principal.kind === 'managedIdentity',
   };
 }

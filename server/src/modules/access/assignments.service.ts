@@ -1,6 +1,6 @@
 // Granting and withdrawing roles. Every change is durable first and effective at once after; memory is what lists answer
 // from. The right to grant is `roleAssignments/write` at the scope (or above), which Contributor does not have; nobody can
-// withdraw the last lasting Owner of a subscription, the caller included.
+// withdraw the last lasting Owner of a subscription, the caller included, nor disable or remove the one who holds it.
 
 import { accessActions } from '@strongroom/contract/access.actions';
 import type { Grant, Grants } from '#kernel/authority/grant';
@@ -52,6 +52,9 @@ export type NewAssignment = {
   readonly principalType: PrincipalType;
 };
 
+/** What a change leaves in memory once it is durable. */
+type Effect = { readonly put?: Assignment; readonly removed?: readonly string[] };
+
 export type Assignments = ReturnType<typeof createAssignments>;
 
 export function createAssignments(options: {
@@ -65,12 +68,10 @@ export function createAssignments(options: {
 }) {
   const { database, clock, evaluator, grants, principals, tenantId, serially } = options;
 
-  /** Stores, then remembers. `store` answers what memory must hold after it. */
-  async function changing(
-    change: (tx: Tx) => Promise<{ readonly put?: Assignment; readonly removed?: readonly string[] }>,
-  ): Promise<void> {
-    const { put, removed } = await database.write(change);
-    for (const name of removed ?? []) evaluator.removeAssignment(name);
+  /** Stores, then remembers: `effect` is what memory must hold after it. */
+  async function changing(store: (tx: Tx) => Promise<void>, { put, removed = [] }: Effect): Promise<void> {
+    await database.write(store);
+    for (const name of removed) evaluator.removeAssignment(name);
     if (put) evaluator.putAssignment(put);
   }
 
@@ -78,8 +79,11 @@ export function createAssignments(options: {
   async function put(grant: Grant, name: string, draft: AssignmentDraft): Promise<Put> {
     if (!isGuid(name)) throw invalidAssignmentId(name);
     const scope = checkedScope(grant.scope);
-    const { principalType } = await checkPrincipal(draft);
-    return serially(() => putChecked(grant, name.toLowerCase(), scope, { ...draft, principalType }));
+    // Order matters: a principal that leaves meanwhile has its turn before or after, and never between look and grant.
+    return serially(async () => {
+      const { principalType } = await checkPrincipal(draft);
+      return putChecked(grant, name.toLowerCase(), scope, { ...draft, principalType });
+    });
   }
 
   async function checkPrincipal(draft: AssignmentDraft): Promise<{ principalType: PrincipalType }> {
@@ -121,18 +125,19 @@ export function createAssignments(options: {
       throw invalidProperty('properties.expiresOn', 'properties.expiresOn must be in the future.');
     if (existing) {
       const changed = { ...asked, scope: existing.scope, createdOn: existing.createdOn, createdBy: existing.createdBy };
-      await changing((tx) => keepingOwners(tx, () => store.update(tx, changed)).then(() => ({ put: changed })));
+      await requireOwners({ put: changed });
+      await changing((tx) => store.update(tx, changed), { put: changed });
       return { assignment: changed, created: false };
     }
-    await changing(async (tx) => {
+    const insert = async (tx: Tx) => {
       const same = await store.findSame(tx, asked);
       if (same) throw assignmentExists(same.name);
       const subscription = store.subscriptionKeyOf(scope);
       if (subscription !== undefined && (await store.countOfSubscription(tx, subscription)) >= assignmentsMax)
         throw assignmentLimitExceeded(assignmentsMax);
       await store.insert(tx, asked);
-      return { put: asked };
-    });
+    };
+    await changing(insert, { put: asked });
     return { assignment: asked, created: true };
   }
 
@@ -160,28 +165,41 @@ export function createAssignments(options: {
   async function remove(grant: Grant, name: string): Promise<Assignment | undefined> {
     return serially(async () => {
       const found = at(grant.scope, name);
-      if (found) await removeAll([found]);
+      if (!found) return undefined;
+      const removed = [found.name];
+      await requireOwners({ removed });
+      await changing((tx) => store.remove(tx, removed), { removed });
       return found;
     });
   }
 
-  async function removeAll(found: readonly Assignment[]): Promise<void> {
-    const removed = found.map((assignment) => assignment.name);
-    await changing((tx) => keepingOwners(tx, () => store.remove(tx, removed)).then(() => ({ removed })));
-  }
-
   /**
-   * Does `change` unless a subscription that had a lasting Owner (one without an end and without conditions, at the
-   * subscription or at the root) would have none after it. The throw takes the change back.
+   * Throws if a subscription that has a lasting Owner would have none after `effect`, and without `leaving`. Looks at memory,
+   * which is what is durable as long as one change at a time is made.
    */
-  async function keepingOwners(tx: Tx, change: () => Promise<void>): Promise<void> {
-    const before = await store.lastingScopesOf(tx, roleIds.owner);
-    await change();
-    const after = await store.lastingScopesOf(tx, roleIds.owner);
+  async function requireOwners({ put, removed = [], leaving }: Effect & { readonly leaving?: string }): Promise<void> {
+    const held = [...evaluator.assignments()];
+    const isTouched = ({ name, principalId }: Assignment) =>
+      removed.includes(name) || name === put?.name || principalId === leaving;
+    if (!held.some((each) => isTouched(each) && isLastingOwner(each))) return;
+    const before = await ownedScopes(held);
+    const after = await ownedScopes([...held.filter((each) => !isTouched(each)), ...(put ? [put] : [])]);
     if (after.has('/')) return;
-    const owned = before.has('/') ? await store.subscriptionKeys(tx) : [...before];
+    const subscriptions = held.flatMap(({ scope }) => store.subscriptionKeyOf(scope) ?? []);
+    const owned = before.has('/') ? subscriptions : [...before];
     const orphan = owned.find((scope) => !after.has(scope)) ?? (before.has('/') && after.size === 0 ? '/' : undefined);
     if (orphan !== undefined) throw lastOwner(orphan);
+  }
+
+  /** Subscriptions, and the root, whose lasting Owner is enabled and not the identity of a resource, which leaves unasked. */
+  async function ownedScopes(assignments: readonly Assignment[]): Promise<ReadonlySet<string>> {
+    const owned = new Set<string>();
+    for (const { scopeKey, principalId } of assignments.filter(isLastingOwner)) {
+      if (owned.has(scopeKey)) continue;
+      const principal = await principals.find(principalId);
+      if (principal?.isEnabled && !principal.isOfResource) owned.add(scopeKey);
+    }
+    return owned;
   }
 
   /**
@@ -219,21 +237,38 @@ export function createAssignments(options: {
     return serially(async () => {
       const removed = [...evaluator.assignments()].filter((each) => isWithin(each.scopeKey, checked));
       const names = removed.map((each) => each.name);
-      if (names.length > 0) await changing((tx) => store.remove(tx, names).then(() => ({ removed: names })));
+      if (names.length > 0) await changing((tx) => store.remove(tx, names), { removed: names });
       return names.length;
     });
   }
 
-  /** When a principal is deleted. Throws LastOwnerCannotBeRemoved if a subscription would have no Owner left. */
-  async function unassignPrincipal(grant: Grant, principalId: string): Promise<number> {
+  /**
+   * When a principal leaves: `leave` disables or removes it, in the write that also withdraws the roles of one that is
+   * removed. Throws LastOwnerCannotBeRemoved, and then it stays, if a subscription would have no lasting Owner left.
+   */
+  async function retire(
+    grant: Grant,
+    principalId: string,
+    how: 'disabled' | 'removed',
+    leave: (tx: Tx) => Promise<void>,
+  ): Promise<void> {
     grants.also(grant, accessActions.deleteRoleAssignments, '/');
     return serially(async () => {
       const key = principalId.toLowerCase();
-      const removed = [...evaluator.assignments()].filter((each) => each.principalId === key);
-      if (removed.length > 0) await removeAll(removed);
-      return removed.length;
+      const held = how === 'removed' ? [...evaluator.assignments()].filter((each) => each.principalId === key) : [];
+      const removed = held.map((each) => each.name);
+      await requireOwners({ removed, leaving: key });
+      const change = async (tx: Tx) => {
+        await store.remove(tx, removed);
+        await leave(tx);
+      };
+      await changing(change, { removed });
     });
   }
+
+  /** Withdraws every role of a principal that is removed elsewhere. Throws LastOwnerCannotBeRemoved. */
+  const unassignPrincipal = (grant: Grant, principalId: string): Promise<void> =>
+    retire(grant, principalId, 'removed', async () => undefined);
 
   /** Makes these principals Owners of the subscription. For the first start, by the system; idempotent. */
   async function bootstrapOwner(grant: Grant, principalIds: readonly string[], subscriptionId: string): Promise<void> {
@@ -249,7 +284,13 @@ export function createAssignments(options: {
     }
   }
 
-  return { put, get, remove, assign, unassignAll, unassignPrincipal, bootstrapOwner };
+  return { put, get, remove, assign, unassignAll, unassignPrincipal, retire, bootstrapOwner };
+}
+
+/** Owner of a subscription or of everything, without an end and without conditions. */
+function isLastingOwner({ roleId, scope, scopeKey, expiresAtMs, conditions }: Assignment): boolean {
+  const isWide = scopeKey === '/' || scopeKey === store.subscriptionKeyOf(scope);
+  return roleId === roleIds.owner && isWide && expiresAtMs === undefined && conditions === undefined;
 }
 
 function isSameGrant(one: Assignment, other: Assignment): boolean {

@@ -59,11 +59,6 @@ export async function readAfter(tx: Tx, name: string, limit: number): Promise<re
   return found.map(fromRow);
 }
 
-export async function find(tx: Tx, name: string): Promise<Assignment | undefined> {
-  const row = await rows(tx).selectFrom('role_assignments').select(columns).where('name', '=', name).executeTakeFirst();
-  return row && fromRow(row);
-}
-
 /** The one that gives this principal this role at this very scope. */
 export async function findSame(
   tx: Tx,
@@ -99,31 +94,6 @@ export async function countOfSubscription(tx: Tx, subscriptionKey: string): Prom
     .where('subscription_key', '=', subscriptionKey)
     .executeTakeFirstOrThrow();
   return count;
-}
-
-/** Scope keys, the root and subscriptions only, that have an assignment of `roleId` without an end and without conditions. */
-export async function lastingScopesOf(tx: Tx, roleId: string): Promise<ReadonlySet<string>> {
-  const found = await rows(tx)
-    .selectFrom('role_assignments')
-    .select('scope_key')
-    .distinct()
-    .where('role_id', '=', roleId)
-    .where('expires_at_ms', 'is', null)
-    .where('require_mfa', '=', 0)
-    .where('allowed_addresses', '=', '[]')
-    .where((where) => where.or([where('scope_key', '=', '/'), where('scope_key', '=', where.ref('subscription_key'))]))
-    .execute();
-  return new Set(found.map((row) => row.scope_key));
-}
-
-export async function subscriptionKeys(tx: Tx): Promise<readonly string[]> {
-  const found = await rows(tx)
-    .selectFrom('role_assignments')
-    .select('subscription_key')
-    .distinct()
-    .where('subscription_key', 'is not', null)
-    .execute();
-  return found.flatMap((row) => (row.subscription_key === null ? [] : [row.subscription_key]));
 }
 
 function toRow(assignment: Assignment): AssignmentRow {

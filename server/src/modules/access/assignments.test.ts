@@ -189,6 +189,62 @@ test('two Owners who remove each other at the same time leave one', async (t) =>
   assert.equal(answers.filter((answer) => answer.status === 200).length, 1);
 });
 
+test('the last lasting Owner is neither disabled nor removed, and only those count who can still sign in', async (t) => {
+  const { access, call, people } = await openAccess(t);
+  const system = access.grants.system('test');
+  const refused = { code: 'LastOwnerCannotBeRemoved' };
+  const leaves = (who: string, how: 'disabled' | 'removed') =>
+    access.retire(system, who, how, async () => {
+      const known = people.get(who);
+      if (how === 'removed') people.delete(who);
+      else if (known) people.set(who, { ...known, isEnabled: false });
+    });
+  await assert.rejects(leaves(ann, 'disabled'), refused);
+  await assert.rejects(leaves(ann, 'removed'), refused);
+  assert.equal(people.get(ann)?.isEnabled, true);
+
+  // The identity of a resource goes with it, and nobody signs in as somebody disabled: neither keeps a subscription open.
+  const known = people.get(robot);
+  if (known) people.set(robot, { ...known, isOfResource: true });
+  for (const [at, who] of [robot, bob].entries())
+    await call(ann, 'PUT', assignmentPath(subscription, guid(at)), granting(who, roleIds.owner));
+  await leaves(bob, 'disabled');
+  await assert.rejects(leaves(ann, 'removed'), refused);
+  const [own] = values((await call(ann, 'GET', `${subscription}${list}?$filter=principalId eq '${ann}'`)).body);
+  assert.equal((await call(ann, 'DELETE', assignmentPath(subscription, own?.name ?? ''))).status, 409);
+  await leaves(robot, 'removed');
+
+  await call(ann, 'PUT', assignmentPath(subscription, guid(2)), granting(carol, roleIds.owner));
+  const both = await Promise.allSettled([leaves(ann, 'removed'), leaves(carol, 'removed')]);
+  assert.deepEqual(
+    both.map(({ status }) => status),
+    ['fulfilled', 'rejected'],
+  );
+});
+
+test('with a principal its roles go, for good and also when it is granted one at the same moment', async (t) => {
+  const { access, call, people, reopen } = await openAccess(t);
+  const system = access.grants.system('test');
+  const removed = (who: string) => access.retire(system, who, 'removed', async () => void people.delete(who));
+  await call(ann, 'PUT', assignmentPath(group, guid(1)), granting(bob, roleIds.reader));
+  const [, late] = await Promise.all([
+    removed(bob),
+    call(ann, 'PUT', assignmentPath(group, guid(2)), granting(bob, roleIds.contributor)),
+  ]);
+  assert.deepEqual([late.status, late.body.error?.code], [400, 'PrincipalNotFound']);
+  const of = (one: typeof access) => [...one.evaluator.assignments()].filter((each) => each.principalId === bob);
+  assert.deepEqual(of(access), []);
+
+  // One that cannot be removed keeps its roles.
+  await call(ann, 'PUT', assignmentPath(group, guid(3)), granting(carol, roleIds.reader));
+  const fails = access.retire(system, carol, 'removed', () => Promise.reject(new Error('no')));
+  await assert.rejects(fails, /no/);
+  const reads = (one: typeof access) => one.evaluator.decide(actorOf(carol), read, workspace).allowed;
+  assert.equal(reads(access), true);
+  const again = await reopen();
+  assert.deepEqual([of(again), reads(again)], [[], true]);
+});
+
 test('an assignment with an end grants until then and not after', async (t) => {
   const { access, call, clock } = await openAccess(t);
   const body = granting(bob, roleIds.reader, { expiresOn: '2026-01-01T01:00:00+00:00' });
@@ -335,7 +391,7 @@ test('assign is idempotent also when asked at the same time, and unassignAll tak
     [decide(workspace), decide(`${workspace}/computes/cpu`), decide(`${workspace}2`)],
     [false, false, true],
   );
-  assert.equal(await access.unassignPrincipal(system, robot.toUpperCase()), 1);
+  await access.unassignPrincipal(system, robot.toUpperCase());
   assert.equal(decide(`${workspace}2`), false);
   await assert.rejects(access.unassignAll(system, '/'), Failure);
 });

@@ -246,6 +246,18 @@ test('an explanation names the assignment that allows, or says why none does', a
   assert.deepEqual([bounded.allowed, bounded.considered], [false, []]);
 });
 
+test('an explanation says of somebody disabled that the roles do nothing', async (t) => {
+  const { access, people } = await openAccess(t);
+  const asked = { who: { principalId: ann }, action: 'Microsoft.KeyVault/register/action', scope: subscription };
+  assert.equal((await access.explain(asked)).allowed, true);
+  const known = people.get(ann);
+  if (known) people.set(ann, { ...known, isEnabled: false });
+  const { allowed, explanation, considered } = await access.explain(asked);
+  assert.equal(allowed, false);
+  assert.match(explanation, /disabled in the directory/);
+  assert.equal(considered.length, 1);
+});
+
 test('the catalogue is published by provider and type', async (t) => {
   const { call } = await openAccess(t);
   const all = await call(robot, 'GET', '/providers/Microsoft.Authorization/providerOperations?api-version=2022-04-01');

@@ -35,11 +35,12 @@ export function createExplain(options: {
 }): Explain {
   const { evaluator, principals, catalogue, tenantId, nowMs } = options;
 
-  async function actorOf(who: Question['who']): Promise<Actor> {
-    if ('actor' in who) return who.actor;
+  /** With whether it can prove itself at all: roles of somebody who is disabled are still there, and do nothing. */
+  async function actorOf(who: Question['who']): Promise<{ readonly actor: Actor; readonly isDisabled: boolean }> {
+    if ('actor' in who) return { actor: who.actor, isDisabled: false };
     const found = await principals.find(who.principalId.toLowerCase());
     if (!found) throw principalNotFound(who.principalId, tenantId);
-    return {
+    const actor: Actor = {
       kind: found.type === 'ServicePrincipal' ? 'application' : 'user',
       objectId: found.objectId,
       tenantId,
@@ -48,6 +49,7 @@ export function createExplain(options: {
       groups: found.groups,
       authentication: { method: 'none', mfa: false, tokenId: undefined },
     };
+    return { actor, isDisabled: !found.isEnabled };
   }
 
   function actionOf(action: Action | string): Action {
@@ -75,7 +77,7 @@ export function createExplain(options: {
   }
 
   return async ({ who, action: asked, scope, address }) => {
-    const actor = await actorOf(who);
+    const { actor, isDisabled } = await actorOf(who);
     const action = actionOf(asked);
     const verdict = evaluator.decide(actor, action, scope, address);
     const considered = isBounded(actor) ? [] : evaluator.applicable(actor, scope);
@@ -84,10 +86,12 @@ export function createExplain(options: {
       action: action.name,
       plane: action.plane,
       scope,
-      allowed: verdict.allowed,
-      explanation: verdict.allowed
-        ? `${actor.name} may do '${action.name}' at '${scope}': ${verdict.because.reason}.`
-        : `${actor.name} may not do '${action.name}' at '${scope}': ${inWords(verdict.why)}`,
+      allowed: verdict.allowed && !isDisabled,
+      explanation: isDisabled
+        ? `${actor.name} may not do '${action.name}' at '${scope}': it is disabled in the directory.`
+        : verdict.allowed
+          ? `${actor.name} may do '${action.name}' at '${scope}': ${verdict.because.reason}.`
+          : `${actor.name} may not do '${action.name}' at '${scope}': ${inWords(verdict.why)}`,
       considered: considered.slice(0, consideredMax).map((each) => ({
         roleAssignmentId: assignmentId(each.assignment.scope, each.assignment.name),
         roleName: each.role.definition.roleName,

@@ -33,14 +33,14 @@ export type { Permission, RoleDefinition } from './role.ts';
 export type { Refusal, Verdict } from './verdict.ts';
 
 /** What other modules hold of access besides `Grants`: roles for the identities that they make, and withdrawing them. */
-export type RoleAssigner = Pick<Assignments, 'assign' | 'unassignAll' | 'unassignPrincipal'>;
+export type RoleAssigner = Pick<Assignments, 'assign' | 'unassignAll' | 'unassignPrincipal' | 'retire'>;
 
 export type Access = Module &
   RoleAssigner &
   Pick<Assignments, 'bootstrapOwner'> & {
     readonly authorizer: Authorizer;
     readonly grants: Grants;
-    readonly evaluator: Pick<Evaluator, 'decide'>;
+    readonly evaluator: Pick<Evaluator, 'decide' | 'assignments'>;
     readonly explain: Explain;
     start(): Promise<void>;
   };
@@ -83,6 +83,7 @@ export function createAccess(options: {
     assign: assignments.assign,
     unassignAll: assignments.unassignAll,
     unassignPrincipal: assignments.unassignPrincipal,
+    retire: assignments.retire,
     bootstrapOwner: assignments.bootstrapOwner,
   };
 }

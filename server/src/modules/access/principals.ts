@@ -8,6 +8,10 @@ export type Principal = {
   readonly name: string;
   /** Object ids of all groups that it is in, directly or through others. */
   readonly groups: readonly string[];
+  /** Whoever is disabled proves nothing, whatever its roles say. */
+  readonly isEnabled: boolean;
+  /** The identity of a resource, which goes with it and which nobody signs in as. */
+  readonly isOfResource: boolean;
 };
 
 export type Principals = {

@@ -28,17 +28,18 @@ export const subscription = '/subscriptions/5f7c0000-0000-4000-8000-000000000001
 export const group = `${subscription}/resourceGroups/Lab`;
 export const workspace = `${group}/providers/Microsoft.MachineLearningServices/workspaces/Vision`;
 
+const known = { groups: [], isEnabled: true, isOfResource: false };
 export const directory: readonly Principal[] = [
-  { objectId: ann, type: 'User', name: 'ann@strongroom.local', groups: [] },
-  { objectId: bob, type: 'User', name: 'bob@strongroom.local', groups: [] },
-  { objectId: carol, type: 'User', name: 'carol@strongroom.local', groups: [team] },
-  { objectId: team, type: 'Group', name: 'team', groups: [] },
-  { objectId: robot, type: 'ServicePrincipal', name: 'robot', groups: [] },
+  { ...known, objectId: ann, type: 'User', name: 'ann@strongroom.local' },
+  { ...known, objectId: bob, type: 'User', name: 'bob@strongroom.local' },
+  { ...known, objectId: carol, type: 'User', name: 'carol@strongroom.local', groups: [team] },
+  { ...known, objectId: team, type: 'Group', name: 'team' },
+  { ...known, objectId: robot, type: 'ServicePrincipal', name: 'robot' },
 ];
 
-export const principals = {
-  find: async (objectId: string) => directory.find((each) => each.objectId === objectId.toLowerCase()),
-};
+/** Who is in the directory, by object id: a test changes it. */
+export type People = Map<string, Principal>;
+const everybody = (): People => new Map(directory.map((each) => [each.objectId, each]));
 
 /** The actor that a credential of this principal would prove. */
 export function actorOf(objectId: string, more: Partial<Actor> = {}): Actor {
@@ -108,17 +109,24 @@ export const catalogue: readonly Action[] = [
   { name: 'Microsoft.KeyVault/register/action', plane: 'control' },
 ];
 
-export function accessOver(database: Database, clock: TestClock): Access {
+export function accessOver(database: Database, clock: TestClock, people = everybody()): Access {
+  const principals = { find: async (objectId: string) => people.get(objectId.toLowerCase()) };
   return createAccess({ database, clock, principals, tenantId: testActor.tenantId, catalogue });
 }
 
 /** The module started, ann as Owner of the subscription, and a way to call it. */
-export async function openAccess(
-  t: TestContext,
-): Promise<{ access: Access; call: Call; clock: TestClock; database: Database; reopen(): Promise<Access> }> {
+export async function openAccess(t: TestContext): Promise<{
+  access: Access;
+  call: Call;
+  clock: TestClock;
+  database: Database;
+  people: People;
+  reopen(): Promise<Access>;
+}> {
   const { database, reopen } = await openTemporary(t);
   const clock = createTestClock();
-  const access = accessOver(database, clock);
+  const people = everybody();
+  const access = accessOver(database, clock, people);
   await access.start();
   await access.bootstrapOwner(access.grants.system('first start'), [ann], subscription.split('/')[2] ?? '');
   const audit = testAudit();
@@ -142,8 +150,9 @@ export async function openAccess(
     call,
     clock,
     database,
+    people,
     async reopen() {
-      const again = accessOver(await reopen(), clock);
+      const again = accessOver(await reopen(), clock, people);
       await again.start();
       return again;
     },

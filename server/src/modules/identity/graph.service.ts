@@ -1,14 +1,15 @@
 // The directory for administrators and command lines. Anybody who is signed in may look people up, as in Azure; changing
 // them needs the actions of `identity.actions.ts`. Nobody can lock himself out here: one's own account is neither disabled
-// nor removed, and one's own password is changed with the old one.
+// nor removed, and one's own password is changed with the old one; and `leaving` decides whether somebody may go.
 
 import type { ChangedUser, GraphObject, MadeSecret, NewSecret } from '@strongroom/contract/graph';
 import type { Grant } from '#kernel/authority/grant';
 import type { Clock } from '#kernel/clock/clock';
-import type { Database } from '#kernel/database/database';
+import type { Database, Tx } from '#kernel/database/database';
 import { Failure } from '#kernel/errors/failure';
 import type { Directory, Principal } from './directory.ts';
 import type { GraphFilter } from './graph.filter.ts';
+import type { Leaving } from './leaving.ts';
 import type { SignIn } from './sign-in.service.ts';
 
 export type Kind = 'user' | 'servicePrincipal';
@@ -70,8 +71,9 @@ export function createGraph(deps: {
   readonly directory: Directory;
   readonly signIn: SignIn;
   readonly clock: Clock;
+  readonly leaving: Leaving;
 }): Graph {
-  const { database, directory, signIn, clock } = deps;
+  const { database, directory, signIn, clock, leaving } = deps;
 
   /** With what is told of an application's secrets. */
   async function whole(principal: Principal): Promise<GraphObject> {
@@ -134,10 +136,12 @@ export function createGraph(deps: {
       const user = await find('user', id);
       if (accountEnabled === false) notOneself(grant, user);
       const hash = passwordProfile && (await directory.hashPassword(passwordProfile.password));
-      await database.write(async (tx) => {
+      const change = async (tx: Tx) => {
         if (accountEnabled !== undefined) await directory.setEnabled(tx, user.objectId, accountEnabled);
         if (hash !== undefined) await directory.setPasswordHash(tx, user.objectId, hash);
-      });
+      };
+      if (accountEnabled === false) await leaving(user.objectId, 'disabled', change);
+      else await database.write(change);
     },
     async changeOwnPassword(grant, current, next) {
       const user = await find('user', grant.actor.objectId);
@@ -165,7 +169,9 @@ export function createGraph(deps: {
     async setEnabled(grant, kind, id, enabled) {
       const principal = await find(kind, id);
       if (!enabled) notOneself(grant, principal);
-      await database.write((tx) => directory.setEnabled(tx, principal.objectId, enabled));
+      const change = (tx: Tx) => directory.setEnabled(tx, principal.objectId, enabled);
+      if (enabled) await database.write(change);
+      else await leaving(principal.objectId, 'disabled', change);
     },
     async addSecret(_grant, id, { passwordCredential }) {
       const { clientId } = await findApplication(id);
@@ -188,7 +194,7 @@ export function createGraph(deps: {
     async remove(grant, kind, id) {
       const principal = kind === 'user' ? await find('user', id) : await findApplication(id);
       notOneself(grant, principal);
-      await database.write((tx) => directory.removePrincipal(tx, principal.objectId));
+      await leaving(principal.objectId, 'removed', (tx) => directory.removePrincipal(tx, principal.objectId));
     },
   };
 }

@@ -19,6 +19,7 @@ import { graphRoutes } from './graph.routes.ts';
 import { createGraph } from './graph.service.ts';
 import { createGraphSurface } from './graph.surface.ts';
 import { createInteractions } from './interaction.service.ts';
+import type { Leaving } from './leaving.ts';
 import { directoryTables } from './migrations/0001-directory.ts';
 import { sessionTables } from './migrations/0002-sessions.ts';
 import { oauthRoutes } from './oauth.routes.ts';
@@ -87,6 +88,8 @@ export function createIdentity(deps: {
   readonly domain: () => string;
   /** Audiences besides the usual ones. */
   readonly furtherAudiences?: () => readonly string[];
+  /** Asked before a principal is disabled or removed. Managed identities are removed by their resources, which ask themselves. */
+  readonly leaving: Leaving;
   readonly keyRotationDays?: number;
 }): Identity {
   const { database, clock, log, secretStore, origins, domain } = deps;
@@ -140,7 +143,7 @@ export function createIdentity(deps: {
   const oauth = createOAuth({ host, audiences, tenantId, attempts, beginnings, clock });
   const signIn = createSignIn({ database, passwords, attempts });
   const interactions = createInteractions({ host, signIn, tenantId, clock });
-  const graph = createGraph({ database, directory, signIn, clock });
+  const graph = createGraph({ database, directory, signIn, clock, leaving: deps.leaving });
   const graphBearer = bearerScheme({
     audiences: () => origins().flatMap((origin) => [`${origin}/msgraph`, origin]),
   });

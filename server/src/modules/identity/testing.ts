@@ -77,6 +77,7 @@ export async function openIdentityBench(allows?: Rule): Promise<IdentityBench> {
     secretStore,
     origins: () => [origin, origin.replace('localhost', '127.0.0.1')],
     domain: () => origin.replace('https://', ''),
+    leaving: (_objectId, _how, leave) => database.write(leave),
   });
   const boot = await identity.bootstrap();
   const { credentials } = boot;

@@ -61,6 +61,7 @@ export async function assemble(on: {
     },
     origins: () => [`https://${domain}`],
     domain: () => domain,
+    leaving: (objectId, how, leave) => access.retire(grants.system('test'), objectId, how, leave),
   });
   const { tenantId, subscriptionId, administrator } = await identity.bootstrap();
   const access = createAccess({
@@ -72,7 +73,16 @@ export async function assemble(on: {
       find: async (objectId) => {
         const found = await identity.directory.findPrincipal(objectId);
         const type = found?.kind === 'user' ? 'User' : 'ServicePrincipal';
-        return found && { objectId: found.objectId, name: found.name, type, groups: [] };
+        return (
+          found && {
+            objectId: found.objectId,
+            name: found.name,
+            type,
+            groups: [],
+            isEnabled: found.enabled,
+            isOfResource: found.kind === 'managedIdentity',
+          }
+        );
       },
     },
   });
@@ -99,9 +109,11 @@ export async function assemble(on: {
         tenantId,
       }),
       async remove(resourceId) {
-        const removed = await identity.directory.findManagedIdentity(resourceId);
-        if (removed) await access.unassignPrincipal(grants.system('its resource is gone'), removed.objectId);
-        await control.write((tx) => identity.directory.removeManagedIdentity(tx, resourceId));
+        const found = await identity.directory.findManagedIdentity(resourceId);
+        if (found === undefined) return;
+        await access.retire(grants.system('its resource is gone'), found.objectId, 'removed', (tx) =>
+          identity.directory.removeManagedIdentity(tx, resourceId),
+        );
       },
     },
     homeOf: (id) => workspaces.homeOf(id),

@@ -125,6 +125,7 @@ export async function build(options: {
     },
     origins: () => ['https://localhost:8443'],
     domain: () => 'localhost:8443',
+    leaving: (_objectId, _how, leave) => database.write(leave),
   });
   await identity.bootstrap();
   const access = createAccess({
