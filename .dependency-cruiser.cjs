@@ -75,7 +75,7 @@ const rules = [
     name: 'agent-and-cli-know-no-server',
     severity: 'error',
     from: { path: '^(agent|cli)/', ...product },
-    to: { path: '^server/', pathNot: '^server/src/main\\.ts$' },
+    to: { path: '^server/', pathNot: '^server/src/(main|offline)\\.ts$' },
   },
   onlyFrom(
     'only-crypto-imports-crypto',

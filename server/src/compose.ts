@@ -31,6 +31,7 @@ import { createRuns } from '#runs';
 import { createStorage } from '#storage';
 import { createVault, vaultAudiences, vaultMigrations } from '#vault';
 import { createWorkspaces } from '#workspaces';
+import { makeOwners } from './first-start.ts';
 
 /** Tables of the control database, in the order in which modules stand on each other. */
 export const controlTables: readonly MigrationSet[] = [
@@ -76,8 +77,6 @@ export type Composed = {
 };
 
 const subscriptionName = 'Strongroom';
-/** In the keyring: what the first start did, once. */
-const ownersMade = 'first-start/owners';
 
 export async function compose(foundation: Foundation): Promise<Composed> {
   const { config, clock, log, files, rootKey, keyring, control, domain } = foundation;
@@ -291,16 +290,7 @@ export async function compose(foundation: Foundation): Promise<Composed> {
     setReady: monitoring.setReady,
     async start() {
       for (const module of modules) await module.start?.();
-      // Once, and never again: a role that somebody took away stays away.
-      if ((await keyring.get(ownersMade)) === undefined) {
-        const { administrator, automation } = bootstrapped;
-        await access.bootstrapOwner(
-          grants.system('the first start makes its administrator and its automation Owners'),
-          [administrator.objectId, automation.objectId],
-          subscriptionId,
-        );
-        await keyring.put(ownersMade, Buffer.from('1'));
-      }
+      await makeOwners({ keyring, access, grants }, bootstrapped);
       tasks.periodic('registry-uploads', 300_000, () => registry.sweep());
       tasks.periodic('identity-sweep', 300_000, () => identity.sweep());
       tasks.periodic('data-keys-revalidate', 10_000, () => dataKeys.revalidate());

@@ -104,7 +104,7 @@ export function auditCommands(program: Command, act: Act): void {
 }
 
 async function offline(context: Context, given: Given, checkpoints: readonly string[]): Promise<AuditVerification> {
-  const { verifyOffline } = await import('../../../server/src/main.ts');
+  const { verifyOffline } = await import('../../../server/src/offline.ts');
   const dataDir = given.text('dataDir');
   const rootKeyFile = given.text('rootKeyFile');
   const flags = {

@@ -1,0 +1,71 @@
+// An installation on disk: one folder that one server holds at a time, its keys, its two databases, its certificate
+// authority. Opened by the server when it starts, and by what looks at a stopped one.
+
+import { join, resolve } from 'node:path';
+import { auditMigrations } from '#audit';
+import type { Config } from '#kernel/config/config';
+import { randomBytes } from '#kernel/crypto/random';
+import { generateSigningKey, importSigningKey, type SigningKey } from '#kernel/crypto/signing';
+import { type Database, openDatabase } from '#kernel/database/database';
+import { createFiles, type Files } from '#kernel/files/files';
+import { lockFolder } from '#kernel/files/lock';
+import { type Authority, createAuthority } from '#kernel/http/certificates';
+import { type Keyring, openKeyring } from '#kernel/sealing/keyring';
+import { openRootKeyFile, type RootKey } from '#kernel/sealing/root-key';
+import { controlTables } from './compose.ts';
+
+const lockName = 'server.lock';
+const keyFolder = 'keys';
+
+/** Refuses (`conflict`) while another process holds the folder. */
+export const lockInstallation = (dataDir: string): ReturnType<typeof lockFolder> => lockFolder(join(dataDir, lockName));
+
+export type Keys = { readonly files: Files; readonly rootKey: RootKey; readonly keyring: Keyring };
+
+export async function openKeys(config: Config): Promise<Keys> {
+  const files = createFiles();
+  const dataDir = resolve(config.dataDir);
+  await files.ensureFolder(join(dataDir, keyFolder));
+  const rootKey = await openRootKeyFile({
+    file: config.keys.rootKeyFile === '' ? join(dataDir, keyFolder, 'root.key') : config.keys.rootKeyFile,
+    dataFolder: dataDir,
+    files,
+    besides: [lockName, keyFolder],
+  });
+  const keyring = await openKeyring({ file: join(dataDir, 'keyring.json'), rootKey, files });
+  return { files, rootKey, keyring };
+}
+
+export type Opening = { readonly readonly?: boolean };
+
+export const openControl = (dataDir: string, keyring: Keyring, options: Opening = {}): Promise<Database> =>
+  openNamed(dataDir, keyring, 'control', controlTables, options);
+export const openAudit = (dataDir: string, keyring: Keyring, options: Opening = {}): Promise<Database> =>
+  openNamed(dataDir, keyring, 'audit', [auditMigrations], options);
+
+async function openNamed(
+  dataDir: string,
+  keyring: Keyring,
+  name: string,
+  migrations: Parameters<typeof openDatabase>[0]['migrations'],
+  options: Opening,
+): Promise<Database> {
+  const key = await keyring.ensure(`database/${name}`, () => randomBytes(32));
+  return await openDatabase({ path: join(dataDir, `${name}.db`), key, migrations, ...options });
+}
+
+export const auditSignerOf = async (keyring: Keyring): Promise<SigningKey> =>
+  importSigningKey(await keyring.ensure('audit/signing-key', () => generateSigningKey().exportPkcs8()));
+
+/** Key and certificate are one secret, so that a crash leaves both or neither. */
+export async function authorityOf(keyring: Keyring, name: string): Promise<Authority> {
+  const stored = await keyring.ensure('tls/authority', async () => {
+    const { certificatePem, privateKey } = await createAuthority(name, new Date());
+    return Buffer.from(JSON.stringify({ certificatePem, privateKey: Buffer.from(privateKey).toString('base64') }));
+  });
+  const { certificatePem, privateKey } = JSON.parse(Buffer.from(stored).toString('utf8')) as {
+    certificatePem: string;
+    privateKey: string;
+  };
+  return { certificatePem, privateKey: Buffer.from(privateKey, 'base64') };
+}
