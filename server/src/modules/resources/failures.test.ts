@@ -123,6 +123,12 @@ test('a long removal that a kind refuses leaves the resource as it was, one that
   await server.call('DELETE', houseId);
   await server.tasks.drain();
   assert.equal((await server.call('GET', houseId)).body.properties.provisioningState, 'Failed');
+  script.onRemove = async (name) => {
+    if (name === 'Villa') throw refusal('conflict', 'Listed');
+  };
+  await server.call('DELETE', houseId);
+  await server.tasks.drain();
+  assert.equal((await server.call('GET', houseId)).body.properties.provisioningState, 'Failed', 'as it was');
   script.onRemove = async () => {};
   await server.call('DELETE', houseId);
   await server.tasks.drain();

@@ -9,7 +9,8 @@ import type { Action, Grant } from '#kernel/authority/grant';
 import type { Exchange } from '#kernel/http/exchange';
 import type { Answer, BodyRule } from '#kernel/http/route';
 
-export type ProvisioningState = 'Creating' | 'Updating' | 'Deleting' | 'Succeeded' | 'Failed' | 'Canceled';
+export type RestingState = 'Succeeded' | 'Failed' | 'Canceled';
+export type ProvisioningState = 'Creating' | 'Updating' | 'Deleting' | RestingState;
 
 export type SystemData = {
   readonly createdAt: string;

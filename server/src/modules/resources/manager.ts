@@ -15,7 +15,7 @@ import type { Properties, Resource, ResourceKind } from './kind.ts';
 import type { Lookup } from './lookup.ts';
 import type { Operation } from './operations.store.ts';
 import type { Operations } from './operations.ts';
-import { isBusy, isTransitional, newEtag, type Parts, present } from './parts.ts';
+import { isBusy, newEtag, type Parts, present, restingState } from './parts.ts';
 import { tailOf } from './paths.ts';
 import type { Removal } from './removal.ts';
 import { findResource, type Stored, updateResource } from './resources.store.ts';
@@ -146,7 +146,7 @@ export function createManager(
   async function atRest(stored: Stored): Promise<Resource> {
     const { resource } = stored;
     if (await isAtWork(stored)) throw errors.busy(resource.id, resource.provisioningState);
-    return isTransitional(resource) ? { ...resource, provisioningState: 'Failed' } : resource;
+    return { ...resource, provisioningState: restingState(resource) };
   }
 
   const shownOf = (kind: ResourceKind, existing: Resource | undefined, exchange: Exchange | undefined) =>
@@ -185,8 +185,12 @@ export function createManager(
         return { existed: true, operation: undefined };
       }
       const marked: Resource = { ...resource, provisioningState: 'Deleting', etag: newEtag() };
-      const operation = await operations.accept(grant.actor, 'remove', home, resource.id, (tx, operationId) =>
-        updateResource(tx, { resource: marked, operationId, holder: undefined }),
+      const operation = await operations.accept(
+        grant.actor,
+        { verb: 'remove', refusedState: restingState(resource) },
+        home,
+        resource.id,
+        (tx, operationId) => updateResource(tx, { resource: marked, operationId, holder: undefined }),
       );
       return { existed: true, operation };
     });

@@ -3,12 +3,15 @@
 
 import { type Database, type Tx, tables } from '#kernel/database/database';
 import type { FailureKind } from '#kernel/errors/failure';
+import type { RestingState } from './kind.ts';
 
 export type OperationFailure = { readonly kind: FailureKind; readonly code: string; readonly message: string };
 export type Operation = {
   readonly id: string;
   readonly resourceId: string;
   readonly verb: 'create' | 'remove';
+  /** What the resource is when its kind refuses: as it was before a removal, and Failed when it could not be made. */
+  readonly refusedState: RestingState;
   readonly status: 'InProgress' | 'Succeeded' | 'Failed';
   readonly actorId: string;
   readonly actorTenant: string;
@@ -21,6 +24,7 @@ type OperationRow = {
   id: string;
   resource_id: string;
   verb: 'create' | 'remove';
+  refused_state: RestingState;
   status: 'InProgress' | 'Succeeded' | 'Failed';
   actor_id: string;
   actor_tenant: string;
@@ -39,6 +43,7 @@ export async function insertOperation(tx: Tx, operation: Operation, pruneBefore:
       id: operation.id,
       resource_id: operation.resourceId,
       verb: operation.verb,
+      refused_state: operation.refusedState,
       status: operation.status,
       actor_id: operation.actorId,
       actor_tenant: operation.actorTenant,
@@ -52,7 +57,10 @@ export async function insertOperation(tx: Tx, operation: Operation, pruneBefore:
 export async function findOperation(database: Database, id: string): Promise<Operation | undefined> {
   const row = await tables<OperationTables>(database.read)
     .selectFrom('operations')
-    .select(['id', 'resource_id', 'verb', 'status', 'actor_id', 'actor_tenant', 'started_at', 'ended_at', 'error'])
+    .select([
+      ...(['id', 'resource_id', 'verb', 'refused_state', 'status'] as const),
+      ...(['actor_id', 'actor_tenant', 'started_at', 'ended_at', 'error'] as const),
+    ])
     .where('id', '=', id)
     .executeTakeFirst();
   return (
@@ -60,6 +68,7 @@ export async function findOperation(database: Database, id: string): Promise<Ope
       id: row.id,
       resourceId: row.resource_id,
       verb: row.verb,
+      refusedState: row.refused_state,
       status: row.status,
       actorId: row.actor_id,
       actorTenant: row.actor_tenant,

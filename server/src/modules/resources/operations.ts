@@ -7,6 +7,7 @@ import { randomUuid } from '#kernel/crypto/random';
 import type { Database, Tx } from '#kernel/database/database';
 import { asFailure, Failure } from '#kernel/errors/failure';
 import type { TaskHandler } from '#kernel/tasks/tasks';
+import type { RestingState } from './kind.ts';
 import type { Making } from './making.ts';
 import {
   endOperation,
@@ -35,7 +36,7 @@ export function createOperations(parts: Parts, work: { readonly making: Making; 
    */
   async function accept(
     actor: Actor,
-    verb: Operation['verb'],
+    { verb, refusedState }: Pick<Operation, 'verb' | 'refusedState'>,
     home: Database,
     resourceId: string,
     persist: (tx: Tx, operationId: string) => Promise<unknown>,
@@ -45,6 +46,7 @@ export function createOperations(parts: Parts, work: { readonly making: Making; 
       id: randomUuid(),
       resourceId,
       verb,
+      refusedState,
       status: 'InProgress',
       actorId: actor.objectId,
       actorTenant: actor.tenantId,
@@ -91,9 +93,8 @@ export function createOperations(parts: Parts, work: { readonly making: Making; 
       if (!isLast && passing.has(failure.kind)) throw thrown;
       if (failure.status >= 500)
         log.error({ module: 'resources', operation: id, error: failure }, 'an operation failed');
-      // A kind that refuses to be removed goes on as it was; whatever else fails is to be repaired.
-      const isRefused = operation.verb !== 'create' && failure.status < 500;
-      await markEnded(operation, isRefused ? 'Succeeded' : 'Failed');
+      // What a kind refuses to remove goes on as it was; whatever else fails is to be repaired.
+      await markEnded(operation, failure.status < 500 ? operation.refusedState : 'Failed');
       await end(id, { kind: failure.kind, code: failure.code, message: failure.message });
     }
   }
@@ -116,7 +117,7 @@ export function createOperations(parts: Parts, work: { readonly making: Making; 
     await work.removal().finish(grant, home, resource);
   }
 
-  async function markEnded(operation: Operation, provisioningState: 'Succeeded' | 'Failed'): Promise<void> {
+  async function markEnded(operation: Operation, provisioningState: RestingState): Promise<void> {
     try {
       const home = await homes.of(operation.resourceId);
       const stored = await findResource(home.read, operation.resourceId);

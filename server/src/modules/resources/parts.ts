@@ -11,7 +11,15 @@ import type { NewTask } from '#kernel/tasks/tasks';
 import type { Catalog } from './catalog.ts';
 import { errors } from './errors.ts';
 import type { Homes } from './homes.ts';
-import type { Creator, Properties, ProvisioningState, Resource, ResourceIdentity, SystemData } from './kind.ts';
+import type {
+  Creator,
+  Properties,
+  ProvisioningState,
+  Resource,
+  ResourceIdentity,
+  RestingState,
+  SystemData,
+} from './kind.ts';
 import type { Locks } from './locks.ts';
 import { findResource, type Stored, updateResource } from './resources.store.ts';
 
@@ -53,6 +61,18 @@ export type Subscription = {
 const transitional: ReadonlySet<ProvisioningState> = new Set(['Creating', 'Updating', 'Deleting']);
 
 export const isTransitional = (resource: Resource): boolean => transitional.has(resource.provisioningState);
+
+/** What the resource is when nobody is at work on it: what was begun and is not under way any more has failed. */
+export function restingState({ provisioningState }: Resource): RestingState {
+  switch (provisioningState) {
+    case 'Creating':
+    case 'Updating':
+    case 'Deleting':
+      return 'Failed';
+    default:
+      return provisioningState;
+  }
+}
 
 /** Somebody is at work on it. */
 export function isBusy(parts: Pick<Parts, 'holder'>, stored: Stored): boolean {

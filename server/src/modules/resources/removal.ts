@@ -7,7 +7,7 @@ import { asFailure } from '#kernel/errors/failure';
 import { isGroupOrAbove, topLevelOf } from './catalog.ts';
 import { errors } from './errors.ts';
 import type { Resource } from './kind.ts';
-import { amend, hasSystemIdentity, isBusy, isTransitional, type Parts } from './parts.ts';
+import { amend, hasSystemIdentity, isBusy, type Parts, restingState } from './parts.ts';
 import { deleteResource, findResource, rowsBelow, type Stored, updateResource } from './resources.store.ts';
 
 const batchRows = 200;
@@ -111,8 +111,7 @@ export function createRemoval(parts: Parts, finishOperation: (id: string) => Pro
     try {
       await finish(grant, database, resource);
     } catch (thrown) {
-      const isRefused = asFailure(thrown).status < 500 && !isTransitional(resource);
-      const provisioningState = isRefused ? resource.provisioningState : 'Failed';
+      const provisioningState = asFailure(thrown).status < 500 ? restingState(resource) : 'Failed';
       await amend(database, resource, { provisioningState });
       throw thrown;
     }

@@ -50,8 +50,12 @@ export function createWriting(
     const persist = failed === undefined ? insertResource : updateResource;
     const row = (operationId: string | undefined): Stored => ({ resource, operationId, holder: parts.holder });
     if (kind.longRunning === true) {
-      const operation = await operations.accept(grant.actor, 'create', home, resource.id, (tx, operationId) =>
-        persist(tx, { ...row(operationId), holder: undefined }),
+      const operation = await operations.accept(
+        grant.actor,
+        { verb: 'create', refusedState: 'Failed' },
+        home,
+        resource.id,
+        (tx, operationId) => persist(tx, { ...row(operationId), holder: undefined }),
       );
       await recheckParent(grant, home, resource, failed);
       return { resource, operation };

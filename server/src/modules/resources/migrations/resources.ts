@@ -37,6 +37,7 @@ export const resourceTables: MigrationSet = {
           id text not null collate binary primary key,
           resource_id text not null,
           verb text not null check (verb in ('create', 'remove')),
+          refused_state text not null check (refused_state in ('Succeeded', 'Failed', 'Canceled')),
           status text not null check (status in ('InProgress', 'Succeeded', 'Failed')),
           actor_id text not null,
           actor_tenant text not null,
