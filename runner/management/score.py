@@ -8,6 +8,7 @@ import os
 import stat
 import sys
 
+from .dependencies import dependencies_folder
 from .image import fetch_image
 from .job import base_environment, checked_environment
 from .outcome import Outcome, SetupFailed
@@ -56,6 +57,10 @@ def run_score(document, reporter, control, wire):
         AZUREML_APP_ROOT=app_root,
         AZUREML_ENTRY_SCRIPT=score["entryScript"],
     )
+    dependencies = dependencies_folder(app_root)
+    if dependencies is not None:
+        # Behind what the deployment itself names, before what the system has.
+        environment["PYTHONPATH"] = ":".join(filter(None, (environment.get("PYTHONPATH"), dependencies)))
     if score.get("modelDir"):
         environment["AZUREML_MODEL_DIR"] = _in_image(score["modelDir"])
     settings = {

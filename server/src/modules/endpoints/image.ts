@@ -1,29 +1,25 @@
 // Builds the image of a deployment without a container engine: the layers of its base image, then what identifies the
-// runtime, the code, the model. Promises that the same inputs give the same digest, whoever builds and whenever, and that
+// runtime, the dependencies, the code, the model. Promises that the same inputs give the same digest, whoever builds and whenever, and that
 // every layer is streamed. Sources: OCI Image Format Specification 1.1 (manifest, config, layer).
 
 import { Readable, Transform } from 'node:stream';
 import { constants, createGzip } from 'node:zlib';
 import type { Grant } from '#kernel/authority/grant';
 import { createSha256, sha256Hex } from '#kernel/crypto/digest';
-import { asFailure, type Failure } from '#kernel/errors/failure';
+import { mediaTypes } from '#registry';
+import { type Descriptor, layerType, takeBase } from './base-image.ts';
 import { errors } from './errors.ts';
 import type { ImageRegistry } from './ports.ts';
 import { checkPath, type TarFile, tarOf } from './tar.ts';
+import { checkWheels, dependenciesFolder, dependenciesOf, isWheel } from './wheels.ts';
 
-export const manifestType = 'application/vnd.oci.image.manifest.v1+json';
 const configType = 'application/vnd.oci.image.config.v1+json';
-const layerType = 'application/vnd.oci.image.layer.v1.tar+gzip';
-const dockerManifestType = 'application/vnd.docker.distribution.manifest.v2+json';
-const layerTypes: readonly string[] = [layerType, 'application/vnd.docker.image.rootfs.diff.tar.gzip'];
 
 /** Raised whenever the same inputs would give another image. */
-const builderVersion = '1';
+const builderVersion = '2';
 export const appRoot = '/var/azureml-app';
 const modelsFolder = 'azureml-models';
-const layersMax = 100;
 const imageBytesMax = 10 * 1024 ** 3;
-const configBytesMax = 4 * 1024 * 1024;
 
 export type ImageInputs = {
   readonly code: { readonly digest: string; readonly files: readonly TarFile[] };
@@ -46,9 +42,7 @@ export type BuiltImage = {
   readonly modelDir: string;
 };
 
-type Descriptor = { readonly mediaType: string; readonly digest: string; readonly size: number };
 type Layer = Descriptor & { readonly diffId: string };
-type Base = { readonly layers: readonly Descriptor[]; readonly diffIds: readonly string[]; readonly config: object };
 
 /** Every rule about the inputs that needs no build: said before anything is made. */
 export function checkInputs({
@@ -77,6 +71,7 @@ export function checkInputs({
         `The code holds '${path.split('/')[0]}', where the image keeps its own files. Rename that folder.`,
       );
   }
+  checkWheels(code.files);
   if (model.files.length === 0) throw errors.imageRefused('model', 'The model has no files.');
   for (const { path } of model.files) checkPath(path, 'model');
   const bytes = [...code.files, ...model.files].reduce((sum, { size }) => sum + size, 0);
@@ -100,12 +95,13 @@ export async function buildImage(
   const runtime = Buffer.from(`${JSON.stringify({ builder: builderVersion, runtime: 'strongroom-scoring/1' })}\n`);
 
   const layers: Layer[] = [];
-  for (const files of [
-    [inAppRoot('.strongroom/runtime.json', { size: runtime.length, open: async () => runtime })],
-    inputs.code.files.map((file) => inAppRoot(file.path, file)),
-    model.files.map((file) => inAppRoot(`${modelsFolder}/${model.name}/${model.version}/${file.path}`, file)),
-  ])
-    layers.push(await pushLayer(registry, grants.push, at, files));
+  const add = async (files: readonly TarFile[]) => void layers.push(await pushLayer(registry, grants.push, at, files));
+  await add([inAppRoot('.strongroom/runtime.json', { size: runtime.length, open: async () => runtime })]);
+  for await (const { files } of dependenciesOf(inputs.code.files))
+    await add(files.map((file) => inAppRoot(`${dependenciesFolder}/${file.path}`, file)));
+  const hasDependencies = layers.length > 1;
+  await add(inputs.code.files.filter((file) => !isWheel(file)).map((file) => inAppRoot(file.path, file)));
+  await add(model.files.map((file) => inAppRoot(`${modelsFolder}/${model.name}/${model.version}/${file.path}`, file)));
 
   const config = Buffer.from(
     JSON.stringify({
@@ -113,7 +109,12 @@ export async function buildImage(
       os: 'linux',
       ...base?.config,
       config: {
-        Env: [`AZUREML_APP_ROOT=${appRoot}`, `AZUREML_ENTRY_SCRIPT=${script}`, `AZUREML_MODEL_DIR=${modelDir}`],
+        Env: [
+          `AZUREML_APP_ROOT=${appRoot}`,
+          `AZUREML_ENTRY_SCRIPT=${script}`,
+          `AZUREML_MODEL_DIR=${modelDir}`,
+          ...(hasDependencies ? [`PYTHONPATH=${appRoot}/${dependenciesFolder}`] : []),
+        ],
         WorkingDir: appRoot,
       },
       rootfs: { type: 'layers', diff_ids: [...(base?.diffIds ?? []), ...layers.map(({ diffId }) => diffId)] },
@@ -123,7 +124,7 @@ export async function buildImage(
   const manifest = Buffer.from(
     JSON.stringify({
       schemaVersion: 2,
-      mediaType: manifestType,
+      mediaType: mediaTypes.ociManifest,
       config: { mediaType: configType, digest: pushed.digest, size: config.length },
       layers: [...(base?.layers ?? []), ...layers.map(({ mediaType, digest, size }) => ({ mediaType, digest, size }))],
       annotations: {
@@ -139,7 +140,7 @@ export async function buildImage(
     registryId,
     repository,
     digestOf(manifest),
-    manifestType,
+    mediaTypes.ociManifest,
     manifest,
   );
   if (digest !== digestOf(manifest)) throw new Error('the registry keeps the manifest under another digest');
@@ -186,91 +187,3 @@ async function pushLayer(
     });
   return { mediaType: layerType, digest, size, diffId: `sha256:${whole.hex()}` };
 }
-
-/** The layers of a base image of the same registry, present in the new image's repository too. */
-async function takeBase(
-  registry: ImageRegistry,
-  grants: { readonly push: Grant; readonly pull: Grant },
-  at: { readonly registryId: string; readonly repository: string },
-  base: { readonly repository: string; readonly reference: string },
-): Promise<Base> {
-  const { registryId } = at;
-  const found = await registry
-    .getManifest(grants.pull, registryId, base.repository, base.reference)
-    .catch((thrown: unknown) => {
-      const failure = asFailure(thrown);
-      if (failure.kind !== 'notFound') throw failure;
-      throw errors.imageRefused(
-        'environmentId',
-        `The environment's base image '${base.repository}' is not in the workspace's registry. Push it there first.`,
-      );
-    });
-  if (found.mediaType !== manifestType && found.mediaType !== dockerManifestType)
-    throw errors.imageRefused(
-      'environmentId',
-      "The environment's base image must be an image for one platform, not an index of several. Name the digest of the one that you mean.",
-    );
-  const manifest = readObject(found.bytes);
-  const layers = Array.isArray(manifest['layers']) ? manifest['layers'].map(readDescriptor) : [];
-  if (
-    layers.length === 0 ||
-    layers.length > layersMax ||
-    layers.some(({ mediaType }) => !layerTypes.includes(mediaType))
-  )
-    throw errors.imageRefused('environmentId', `The base image must have 1 to ${layersMax} layers of gzip'd tar.`);
-  const { digest: configDigest, size } = readDescriptor(manifest['config']);
-  if (size > configBytesMax) throw errors.imageRefused('environmentId', "The base image's configuration is too large.");
-  const opened = await registry.openBlob(grants.pull, registryId, base.repository, configDigest);
-  const config = readObject(await collect(opened.stream));
-  const rootfs = config['rootfs'] as { readonly diff_ids?: unknown } | undefined; // each use below is checked
-  const diffIds = Array.isArray(rootfs?.diff_ids) ? rootfs.diff_ids.map(String) : [];
-  if (diffIds.length !== layers.length)
-    throw errors.imageRefused('environmentId', "The base image's configuration does not describe its layers.");
-  for (const { digest } of layers) {
-    if (await registry.hasBlob(grants.pull, registryId, at.repository, digest)) continue;
-    const { stream } = await registry.openBlob(grants.pull, registryId, base.repository, digest);
-    await registry.pushBlob(grants.push, registryId, at.repository, stream, digest);
-  }
-  const { architecture, os } = config;
-  return {
-    layers,
-    diffIds,
-    config: {
-      ...(typeof architecture === 'string' ? { architecture } : {}),
-      ...(typeof os === 'string' ? { os } : {}),
-    },
-  };
-}
-
-async function collect(stream: Readable): Promise<Buffer> {
-  const chunks: Buffer[] = [];
-  let size = 0;
-  for await (const chunk of stream) {
-    size += (chunk as Buffer).length; // binary streams give buffers
-    if (size > configBytesMax) throw new Error('a configuration is larger than its descriptor says');
-    chunks.push(chunk as Buffer);
-  }
-  return Buffer.concat(chunks);
-}
-
-function readObject(bytes: Uint8Array): Readonly<Record<string, unknown>> {
-  const value: unknown = JSON.parse(Buffer.from(bytes).toString('utf8'));
-  if (typeof value === 'object' && value !== null) return value as Readonly<Record<string, unknown>>; // an object, just checked
-  throw unreadable();
-}
-
-function readDescriptor(value: unknown): Descriptor {
-  const { mediaType, digest, size } = (value ?? {}) as Readonly<Record<string, unknown>>; // each is checked below
-  if (
-    typeof mediaType !== 'string' ||
-    typeof digest !== 'string' ||
-    !/^sha256:[0-9a-f]{64}$/.test(digest) ||
-    typeof size !== 'number' ||
-    !Number.isSafeInteger(size)
-  )
-    throw unreadable();
-  return { mediaType, digest, size };
-}
-
-const unreadable = (): Failure =>
-  errors.imageRefused('environmentId', 'The manifest or configuration of the base image is not readable.');

@@ -12,6 +12,7 @@ import { silentLog } from '#kernel/log/log';
 import { createClient } from '../../../test/client.fixture.ts';
 import { type Bench, openServer } from '../../../test/server.fixture.ts';
 import { startServer } from '../../main.ts';
+import { makeWheel } from './wheels.fixture.ts';
 
 /** Under CI a machine that cannot sandbox is a failure, not a skip: the tests run, and say so. */
 const isPossible =
@@ -34,7 +35,7 @@ def run(data):
     return [sum(w * x for w, x in zip(weights, row)) for row in rows]
 `;
 
-async function archive(files: Readonly<Record<string, string>>): Promise<Buffer> {
+async function archive(files: Readonly<Record<string, string | Buffer>>): Promise<Buffer> {
   const pack = tar.pack();
   for (const [path, content] of Object.entries(files)) pack.entry({ name: path }, content);
   pack.finalize();
@@ -62,7 +63,7 @@ async function furnish(bench: Bench) {
     return reply;
   };
   await must('PUT', workspaceId, { location: bench.location, properties: {} });
-  const register = async (kind: 'codes' | 'models', name: string, files: Readonly<Record<string, string>>) => {
+  const register = async (kind: 'codes' | 'models', name: string, files: Readonly<Record<string, string | Buffer>>) => {
     const taken = await bench.send(`${workspaceId}/snapshots?api-version=2023-10-01`, {
       method: 'POST',
       token,
@@ -134,6 +135,31 @@ test('a model is deployed into a sandbox and scores over TLS, dies and comes bac
 
   await must('DELETE', endpointId);
   assert.equal((await scored([[1, 1]])).status, 401);
+});
+
+test('a script imports what the wheels of its code hold, and a wheel for another Python is named', {
+  skip: !isPossible,
+}, async (t) => {
+  const bench = await openServer({ embedded: true });
+  t.after(() => bench.close());
+  const { token, must, register, endpointId, deployment } = await furnish(bench);
+  await register('models', 'credit', { 'model.json': '{}' });
+  const script = 'import zaehlwerk\ndef init(): pass\ndef run(data): return zaehlwerk.total(data)\n';
+  const package_ = { 'zaehlwerk/__init__.py': 'import json\ndef total(data): return sum(json.loads(data))\n' };
+  const pure = makeWheel('zaehlwerk', package_);
+  const codeId = await register('codes', 'wheels', { 'score.py': script, [`wheels/${pure.file}`]: pure.bytes });
+  await must('PUT', `${endpointId}/deployments/blue`, deployment(codeId));
+  await must('PATCH', endpointId, { properties: { traffic: { blue: 100 } } });
+  const key = String((await must('POST', `${endpointId}/listKeys`)).body.primaryKey);
+  const path = new URL((await must('GET', endpointId)).body.properties.scoringUri).pathname;
+  const reply = await bench.send(path, { method: 'POST', token: key, body: [1, 2, 3] });
+  assert.deepEqual([reply.status, reply.body], [200, 6], reply.text);
+
+  const other = makeWheel('zaehlwerk', package_, 'cp37-cp37m-linux_x86_64');
+  const otherId = await register('codes', 'other', { 'score.py': script, [`wheels/${other.file}`]: other.bytes });
+  const failed = await bench.armDone(token, 'PUT', `${endpointId}/deployments/green`, deployment(otherId));
+  assert.equal(failed.body.status, 'Failed', failed.text);
+  assert.match(failed.body.error.message, /wheel of zaehlwerk-1\.0 is for cp37-cp37m-linux_x86_64/);
 });
 
 test('after the server has died and started again the same key scores as before', { skip: !isPossible }, async (t) => {

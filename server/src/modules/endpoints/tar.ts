@@ -2,14 +2,13 @@
 // contents: sorted, owner 0, time 0, fixed modes. Streams; holds one chunk at a time. Refuses paths that an unpacker could
 // take for something else. Source: POSIX.1-2017, pax, "ustar Interchange Format".
 
-import type { Readable } from 'node:stream';
 import { errors } from './errors.ts';
 
 export type TarFile = {
   /** Relative, with slashes. */
   readonly path: string;
   readonly size: number;
-  open(): Promise<Readable | Uint8Array>;
+  open(): Promise<AsyncIterable<Uint8Array> | Uint8Array>;
 };
 
 const block = 512;
@@ -45,9 +44,8 @@ export async function* tarOf(files: readonly TarFile[]): AsyncGenerator<Uint8Arr
     let written = 0;
     const content = await file.open();
     for await (const chunk of content instanceof Uint8Array ? [content] : content) {
-      const bytes = chunk as Uint8Array; // no encoding is set on binary streams
-      written += bytes.length;
-      yield bytes;
+      written += chunk.length;
+      yield chunk;
     }
     // A file that is not as long as it was said to be would shift everything after it.
     if (written !== file.size) throw new Error(`a file of an image layer has ${written} bytes, not ${file.size}`);
