@@ -33,21 +33,43 @@ export function table(rows: readonly unknown[], columns: Columns): string {
     .join('');
 }
 
-/** One thing, a line for each of its parts; nested parts by their path. */
+/**
+ * One thing, a line for each of its parts that says something; nested parts by their path. A resource is read as a person
+ * reads it: what it is like without the word `properties`, who made it in one line, no etag. JSON leaves out nothing.
+ */
 export function sheet(value: unknown): string {
   const lines: [string, string][] = [];
   const walk = (each: unknown, path: string) => {
-    if (typeof each === 'object' && each !== null && !Array.isArray(each) && Object.keys(each).length > 0)
+    if (isEmpty(each)) return;
+    if (isTree(each))
       for (const [name, inner] of Object.entries(each)) walk(inner, path === '' ? name : `${path}.${name}`);
-    else
-      lines.push([
-        path,
-        typeof each === 'object' && each !== null ? plain(JSON.stringify(each)) : plain(String(each ?? '')),
-      ]);
+    else lines.push([path, plain(Array.isArray(each) ? JSON.stringify(each) : String(each))]);
   };
-  walk(value, '');
+  walk(forPerson(value), '');
   const width = Math.max(0, ...lines.map(([name]) => name.length));
   return lines.map(([name, text]) => `${`${name.padEnd(width)}  ${text}`.trimEnd()}\n`).join('');
+}
+
+type Tree = Readonly<Record<string, unknown>>;
+const isTree = (value: unknown): value is Tree => typeof value === 'object' && value !== null && !Array.isArray(value);
+const isEmpty = (value: unknown): boolean =>
+  value === undefined ||
+  value === null ||
+  value === '' ||
+  (typeof value === 'object' && Object.keys(value).length === 0);
+
+function forPerson(value: unknown): unknown {
+  if (!isTree(value) || !isTree(value['properties']) || typeof value['id'] !== 'string') return value;
+  const { properties, systemData, etag: _etag, ...own } = value;
+  const { createdAt, createdBy, lastModifiedAt, lastModifiedBy } = isTree(systemData) ? systemData : {};
+  return {
+    ...own,
+    ...Object.fromEntries(
+      Object.entries(properties as Tree).map(([name, inner]) => [name in own ? `properties.${name}` : name, inner]),
+    ),
+    ...(createdAt === undefined ? {} : { created: `${createdAt} by ${createdBy}` }),
+    ...(lastModifiedAt === createdAt ? {} : { changed: `${lastModifiedAt} by ${lastModifiedBy}` }),
+  };
 }
 
 export const json = (value: unknown): string => `${JSON.stringify(value, null, 2)}\n`;

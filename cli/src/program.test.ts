@@ -8,7 +8,7 @@ import { ServiceError } from '@strongroom/contract/client';
 import type { Command } from 'commander';
 import { describeFailure, exitCodeOf } from './exit.ts';
 import { openHome } from './home.ts';
-import { cell, sheet, table } from './output.ts';
+import { cell, json, sheet, table } from './output.ts';
 import { createProgram, everyCommand } from './program.ts';
 import { createSessions } from './session.ts';
 import { createTestShell } from './testing.ts';
@@ -70,7 +70,7 @@ test('defaults are remembered, shown and forgotten', async () => {
 test('text from the service cannot repaint a terminal', () => {
   assert.equal(cell('a\u001b[2Jb\u202e\nc'), 'a\ufffd[2Jb\ufffd c');
   assert.equal(table([{ name: 'x'.repeat(200) }], { name: (row) => row['name'] }).split('\n')[1]?.length, 80);
-  assert.equal(sheet({ a: { b: 1 }, c: [1], d: null, e: {} }), 'a.b  1\nc    [1]\nd\ne    {}\n');
+  assert.equal(sheet({ a: { b: 1 }, c: [1], d: null, e: {} }), 'a.b  1\nc    [1]\n');
 });
 
 const answering = (...bodies: readonly (readonly [number, unknown])[]) => {
@@ -189,4 +189,28 @@ test('a device sign-in tells what to do, waits as it is told to, and keeps the s
   assert.deepEqual(waits, [5000, 5000, 10_000]);
   assert.match(readFileSync(join(home.folder, 'session.json'), 'utf8'), /"refreshToken": "r"/);
   cli.close();
+});
+
+test('a resource is shown to a person without what says nothing, and to a program whole', () => {
+  const made = { createdAt: '2026-01-01T00:00:00Z', createdBy: 'ann' };
+  const resource = {
+    id: '/x/y',
+    tags: {},
+    etag: '"1"',
+    systemData: { ...made, lastModifiedAt: '2026-01-02T00:00:00Z', lastModifiedBy: 'bob' },
+    properties: { id: 'inner', state: 'Succeeded', description: null, list: [1, { a: 2 }] },
+  };
+  assert.equal(
+    sheet(resource),
+    [
+      'id             /x/y',
+      'properties.id  inner',
+      'state          Succeeded',
+      'list           [1,{"a":2}]',
+      'created        2026-01-01T00:00:00Z by ann',
+      'changed        2026-01-02T00:00:00Z by bob',
+      '',
+    ].join('\n'),
+  );
+  assert.deepEqual(JSON.parse(json(resource)), resource);
 });

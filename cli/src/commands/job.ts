@@ -45,7 +45,8 @@ export function jobCommands(program: Command, act: Act): void {
         if (!given.flag('stream')) return context.show(made);
         context.note(`${String(made['name'])} is submitted.`);
         const { job: ended, code } = await stream(context, String(made['name']));
-        context.show(ended);
+        // Its end was just said; the whole of it is for programs.
+        if (context.asJson) context.show(ended);
         return code;
       }),
     );
