@@ -3,11 +3,9 @@
 Standard library only, so that what is tested is the client and not this. Nothing here is a client of its own worth using.
 """
 
-import io
 import json
 import os
 import ssl
-import tarfile
 import time
 import urllib.error
 import urllib.parse
@@ -72,15 +70,3 @@ def workspace(name):
     path = f"{group()}/providers/Microsoft.MachineLearningServices/workspaces/{name}"
     arm("PUT", path, {"location": BOOTSTRAP["location"], "identity": {"type": "SystemAssigned"}, "properties": {}})
     return ready(path)
-
-
-def snapshot(workspace_id, name, text):
-    """Sends a folder of one file as the command line does. Returns the URI that code and model versions take."""
-    packed, content = io.BytesIO(), text.encode()
-    with tarfile.open(fileobj=packed, mode="w") as archive:
-        entry = tarfile.TarInfo(name)
-        entry.size = len(content)
-        archive.addfile(entry, io.BytesIO(content))
-    headers = {"Authorization": f"Bearer {token()}", "Content-Type": "application/x-tar"}
-    url = f"{BOOTSTRAP['url']}{workspace_id}/snapshots?api-version=2022-10-01"
-    return _call(urllib.request.Request(url, packed.getvalue(), headers, method="POST"))["uri"]

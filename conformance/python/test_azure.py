@@ -20,12 +20,13 @@ os.environ["AZUREML_CURRENT_CLOUD"] = "Strongroom"
 
 logging.disable(logging.WARNING)
 
-from azure.ai.ml import MLClient, command  # noqa: E402
+from azure.ai.ml import Input, MLClient, command  # noqa: E402
 from azure.ai.ml.entities import (  # noqa: E402
     AmlCompute,
     CodeConfiguration,
     ManagedOnlineDeployment,
     ManagedOnlineEndpoint,
+    Model,
 )
 from azure.core.exceptions import ClientAuthenticationError, HttpResponseError, ResourceNotFoundError  # noqa: E402
 from azure.identity import ClientSecretCredential, EnvironmentCredential  # noqa: E402
@@ -151,7 +152,15 @@ class MachineLearning(unittest.TestCase):
     def setUpClass(cls):
         cls.workspace = strongroom.workspace("learning")
         subscription, group = strongroom.BOOTSTRAP["subscriptionId"], cls.workspace.split("/")[4]
-        cls.client = MLClient(CREDENTIAL, subscription, group, "learning", enable_telemetry=False)
+        cls.client = MLClient(CREDENTIAL, subscription, group, "learning", enable_telemetry=False, show_progress=False)
+        # Datastores hold no credential: the SDK reads and writes files as its caller, who needs a role for that.
+        assign(strongroom.arm("GET", cls.workspace)["properties"]["storageAccount"], STORAGE_BLOB_DATA_CONTRIBUTOR)
+        folder = tempfile.TemporaryDirectory()
+        cls.addClassCleanup(folder.cleanup)
+        cls.folder = Path(folder.name)
+        cluster = AmlCompute(name="cpu", size="Standard_DS3_v2", min_instances=0, max_instances=1)
+        made = cls.client.compute.begin_create_or_update(cluster).result()
+        assert made.provisioning_state == "Succeeded", made.provisioning_state
         environment = f"{cls.workspace}/environments/plain/versions/1"
         strongroom.arm("PUT", environment, {"properties": {"osType": "Linux"}})
 
@@ -162,8 +171,6 @@ class MachineLearning(unittest.TestCase):
         self.assertEqual(len(list(self.client.datastores.list())), 4)
 
     def test_a_command_job_runs_on_a_cluster_and_is_found_again(self):
-        cluster = AmlCompute(name="cpu", size="Standard_DS3_v2", min_instances=0, max_instances=1)
-        self.assertEqual(self.client.compute.begin_create_or_update(cluster).result().provisioning_state, "Succeeded")
         job = command(
             command="echo ${{inputs.word}}",
             inputs={"word": "hello"},
@@ -174,25 +181,66 @@ class MachineLearning(unittest.TestCase):
             tags={"a": "1"},
         )
         name = self.client.jobs.create_or_update(job).name
+        read = self.ended(name)
+        self.assertEqual((read.status, read.display_name, read.tags), ("Completed", "Echo", {"a": "1"}))
+        self.assertIn(name, [item.name for item in self.client.jobs.list()])
+
+    def ended(self, name):
         end = time.monotonic() + 120
         while (read := self.client.jobs.get(name)).status not in ("Completed", "Failed", "Canceled"):
             self.assertLess(time.monotonic(), end, read.status)
             time.sleep(0.25)
-        self.assertEqual((read.status, read.display_name, read.tags), ("Completed", "Echo", {"a": "1"}))
-        self.assertIn(name, [item.name for item in self.client.jobs.list()])
+        return read
+
+    def files(self, folder, **contents):
+        """A folder on this machine, as a data scientist has one. Returns its path."""
+        for name, content in contents.items():
+            path = self.folder / folder / f"{name.replace('__', '/')}.py"
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text(content)
+        return str(self.folder / folder)
+
+    def test_local_code_and_data_are_trained_on_and_what_comes_of_it_is_registered(self):
+        train = """
+import os, pathlib, sys
+import lib.module
+assert sorted(os.listdir(sys.argv[1])) == ["a.py", "b.py"], os.listdir(sys.argv[1])
+assert pathlib.Path(sys.argv[2]).read_text() == "one"
+pathlib.Path("outputs/model").mkdir(parents=True)
+pathlib.Path("outputs/model/model.json").write_text(str(lib.module.ANSWER))
+"""
+        code = self.files("src", train=train, lib__module="ANSWER = 42")
+        data = self.files("data", a="one", b="two")
+        inputs = {"folder": Input(type="uri_folder", path=data), "file": Input(type="uri_file", path=f"{data}/a.py")}
+        line = "python3 train.py ${{inputs.folder}} ${{inputs.file}}"
+        names = []
+        for _ in range(2):  # the same folder again: found by its content
+            job = command(code=code, command=line, inputs=inputs, environment="azureml:plain:1", compute="cpu")
+            names.append(self.client.jobs.create_or_update(job).name)
+        self.assertEqual([self.ended(name).status for name in names], ["Completed", "Completed"])
+        output = f"azureml://jobs/{names[0]}/outputs/artifacts/paths/outputs/model"
+        self.assertEqual(self.client.models.create_or_update(Model(path=output, name="trained")).version, "1")
+
+    def test_a_local_model_is_registered_and_comes_back(self):
+        folder = self.files("weights", model="42")
+        self.client.models.create_or_update(Model(path=folder, name="weights", type="custom_model"))
+        self.client.models.create_or_update(Model(path=f"{folder}/model.py", name="one-file"))
+        listed = [item.name for item in self.client.models.list()]
+        self.assertLessEqual({"weights", "one-file"}, set(listed))
+        self.client.models.download("weights", version="1", download_path=self.folder / "down")
+        self.assertEqual((self.folder / "down/weights/weights/model.py").read_text(), "42")
 
     def test_a_model_is_deployed_and_invoked(self):
-        model = strongroom.snapshot(self.workspace, "model.json", "{}")
-        code = strongroom.snapshot(self.workspace, "score.py", "def init():\n    pass\n\ndef run(data):\n    return [1, 2]\n")
-        strongroom.arm("PUT", f"{self.workspace}/models/answer/versions/1", {"properties": {"modelUri": model}})
-        strongroom.arm("PUT", f"{self.workspace}/codes/answer/versions/1", {"properties": {"codeUri": code}})
+        folder = self.files("answer", model="{}")
+        code = self.files("scoring", score="def init():\n    pass\n\ndef run(data):\n    return [1, 2]\n")
+        self.client.models.create_or_update(Model(path=folder, name="answer"))
         endpoint = ManagedOnlineEndpoint(name="answers", auth_mode="key")
         self.client.online_endpoints.begin_create_or_update(endpoint).result()
         deployment = ManagedOnlineDeployment(
             name="blue",
             endpoint_name="answers",
             model="azureml:answer:1",
-            code_configuration=CodeConfiguration(f"{self.workspace}/codes/answer/versions/1", "score.py"),
+            code_configuration=CodeConfiguration(code, "score.py"),
             instance_type="Standard_F2s_v2",
             instance_count=1,
         )

@@ -4,10 +4,17 @@
 import { type Static, Type } from './schema.ts';
 
 const tags = Type.Optional(Type.Record(Type.String({ maxLength: 256 }), Type.String({ maxLength: 1024 })));
+/** Text by Azure's specification; its own Python SDK sends a number among them. Kept and answered as text. */
+const properties = Type.Optional(
+  Type.Record(
+    Type.String({ maxLength: 256 }),
+    Type.Union([Type.String({ maxLength: 1024 }), Type.Number(), Type.Boolean()]),
+  ),
+);
 const common = {
   description: Type.Optional(Type.String({ maxLength: 4096 })),
   tags,
-  properties: tags,
+  properties,
   isArchived: Type.Optional(Type.Boolean()),
 };
 
@@ -16,7 +23,12 @@ export const assetContainer = Type.Object(common);
 export const codeVersion = Type.Object({
   ...common,
   isAnonymous: Type.Optional(Type.Boolean()),
-  codeUri: Type.String({ minLength: 1, maxLength: 2048, description: 'URI of a snapshot of this workspace.' }),
+  codeUri: Type.String({
+    minLength: 1,
+    maxLength: 2048,
+    description:
+      'URI of a snapshot of this workspace, or a folder of the pending upload that was begun for this very version.',
+  }),
 });
 
 export const modelVersion = Type.Object({
@@ -55,6 +67,21 @@ export const snapshotAnswer = Type.Object({
   uri: Type.String(),
   files: Type.Integer(),
   bytes: Type.Integer(),
+});
+
+/** Where a client that was written against shared access signatures sends the files of a code version. */
+export const pendingUploadRequest = Type.Object({
+  pendingUploadType: Type.Optional(Type.Literal('TemporaryBlobReference')),
+});
+export const pendingUploadAnswer = Type.Object({
+  pendingUploadId: Type.String(),
+  pendingUploadType: Type.Literal('TemporaryBlobReference'),
+  blobReferenceForConsumption: Type.Object({
+    /** The container, without the signature; what codeUri begins with. */
+    blobUri: Type.String(),
+    storageAccountArmId: Type.String(),
+    credential: Type.Object({ credentialType: Type.Literal('SAS'), sasUri: Type.String() }),
+  }),
 });
 
 export type CodeVersion = Static<typeof codeVersion>;

@@ -8,7 +8,7 @@ import { createAssets } from '#assets';
 import { createAudit } from '#audit';
 import { computeTables, createCompute } from '#compute';
 import { createEndpoints } from '#endpoints';
-import { createIdentity, identityMigrations, type Principal } from '#identity';
+import { createIdentity, createSignedAddresses, identityMigrations, type Principal } from '#identity';
 import { createJobs } from '#jobs';
 import type { Clock } from '#kernel/clock/clock';
 import type { Config } from '#kernel/config/config';
@@ -128,6 +128,12 @@ export async function compose(foundation: Foundation): Promise<Composed> {
     principals: { find: async (objectId) => asRolePrincipal(await identity.directory.findPrincipal(objectId)) },
   });
   const { grants } = access;
+  const addresses = createSignedAddresses({
+    tokens: identity.tokens,
+    directory: identity.directory,
+    authorizer: access.authorizer,
+    tenantId,
+  });
   // What most modules are made with; each takes what its own type names and nothing else.
   const common = {
     clock,
@@ -183,6 +189,7 @@ export async function compose(foundation: Foundation): Promise<Composed> {
     dataKeys,
     resources: resources.resources,
     schemes: [bearer('https://storage.azure.com', origin)],
+    addresses: addresses.scheme('blob'),
     authority: `${origin}/${tenantId}`,
   });
   const registry = createRegistry({
@@ -214,6 +221,7 @@ export async function compose(foundation: Foundation): Promise<Composed> {
     resources: resources.resources,
     workspaces: workspaces.workspaces,
     blobs: storage.blobs,
+    addresses,
   };
   const { assets, ...assetsModule } = createAssets(learning);
   const runs = createRuns({ ...learning, schemes: armSchemes });

@@ -55,9 +55,10 @@ export function createAuthority(options: {
       });
     },
     signedIn(decision, reason) {
-      // A run acts in a person's name, and what is open to every signed-in person (a password, a token) is not open to it.
+      // Who is bounded acts in a person's name, and what is open to every signed-in person (a password, a token) is not open to him.
       const { actor } = decision;
-      if (actor.kind === 'anonymous' || actor.kind === 'run') throw authorizationFailed(actor, 'signedIn', '/');
+      if (actor.kind === 'anonymous' || actor.kind === 'run' || actor.bounds !== undefined)
+        throw authorizationFailed(actor, 'signedIn', '/');
       return mint(decision, '', '/', `signed in: ${reason}`, decision.requestId);
     },
     open: (decision, reason) => mint(decision, '', '/', `open: ${reason}`, decision.requestId),

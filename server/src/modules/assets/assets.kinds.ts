@@ -2,6 +2,7 @@
 // what it means (its content, its image) and mutable in how it is described.
 
 import { assetContainer, codeVersion, environmentVersion, modelVersion } from '@strongroom/contract/assets';
+import { Type } from '@strongroom/contract/schema';
 import type { Grant } from '#kernel/authority/grant';
 import { Failure } from '#kernel/errors/failure';
 import { activity } from '#kernel/http/route';
@@ -10,7 +11,8 @@ import type { Properties, Resource, ResourceKind, Resources } from '#resources';
 import { workspaceOf, workspaceType } from '#workspaces';
 import { badUri } from './errors.ts';
 import { contentForms, isContentUri, jobFilesOf, type NamedContent } from './named-content.ts';
-import type { Snapshots } from './snapshots.service.ts';
+import type { Snapshot, Snapshots } from './snapshots.service.ts';
+import { isUploadUri, type Uploads } from './uploads.service.ts';
 
 const containerName = {
   namePattern: /^[a-zA-Z0-9][a-zA-Z0-9._-]{0,254}$/,
@@ -33,8 +35,9 @@ export function createAssetKinds(deps: {
   readonly resources: Resources;
   readonly snapshots: Pick<Snapshots, 'get'>;
   readonly named: NamedContent;
+  readonly uploads: Pick<Uploads, 'take'>;
 }): readonly ResourceKind[] {
-  const { resources, snapshots, named } = deps;
+  const { resources, snapshots, named, uploads } = deps;
 
   const container = (plural: string, title: string): ResourceKind => ({
     type: `${workspaceType}/${plural}`,
@@ -45,7 +48,7 @@ export function createAssetKinds(deps: {
     location: 'none',
     normalise: ({ properties }, existing) => ({
       ...existing?.properties,
-      ...properties,
+      ...withText(properties),
       isArchived: properties['isArchived'] ?? false,
     }),
     view: ({ properties }) => {
@@ -61,6 +64,8 @@ export function createAssetKinds(deps: {
     title: string,
     content: readonly string[],
     kind: Pick<ResourceKind, 'properties' | 'validate' | 'create' | 'view'> & Partial<ResourceKind>,
+    /** Content that is written otherwise and may be the same all the same. */
+    isSame: (grant: Grant, id: string, wanted: unknown, existing: unknown) => Promise<boolean> = async () => false,
   ): ResourceKind => ({
     type: `${workspaceType}/${plural}/versions`,
     title,
@@ -69,7 +74,7 @@ export function createAssetKinds(deps: {
     location: 'none',
     normalise: ({ properties }, existing) => ({
       ...existing?.properties,
-      ...properties,
+      ...withText(properties),
       isAnonymous: properties['isAnonymous'] ?? false,
       isArchived: properties['isArchived'] ?? false,
     }),
@@ -82,7 +87,10 @@ export function createAssetKinds(deps: {
             draft.properties[name] !== undefined &&
             JSON.stringify(draft.properties[name]) !== JSON.stringify(existing.properties[name]),
         );
-      if (changed !== undefined) {
+      if (
+        changed !== undefined &&
+        !(await isSame(grant, id, draft.properties[changed], existing?.properties[changed]))
+      ) {
         throw new Failure({
           kind: 'conflict',
           code: 'VersionAlreadyExists',
@@ -118,6 +126,10 @@ export function createAssetKinds(deps: {
     },
   });
 
+  /** A snapshot by its URI, or by the upload that it is made of. */
+  const codeContent = (grant: Grant, id: string, uri: string): Promise<Snapshot> =>
+    isUploadUri(uri) ? uploads.take(grant, id, uri) : snapshots.get(grant, required(id), uri);
+
   async function modelContent(grant: Grant, resource: Resource): Promise<Properties> {
     const uri = String(resource.properties['modelUri']);
     const taken = await named(grant, required(resource.id), uri);
@@ -135,13 +147,28 @@ export function createAssetKinds(deps: {
     container('codes', 'code'),
     container('models', 'model'),
     container('environments', 'environment'),
-    version('codes', 'code version', ['codeUri'], {
-      properties: codeVersion,
-      async validate(grant, draft, _existing, id) {
-        await snapshots.get(grant, required(id), String(draft.properties['codeUri']));
+    version(
+      'codes',
+      'code version',
+      ['codeUri'],
+      {
+        properties: codeVersion,
+        async validate(grant, draft, _existing, id) {
+          await codeContent(grant, id, String(draft.properties['codeUri']));
+        },
+        create: async (grant, { id, properties }) => ({
+          ...properties,
+          codeUri: (await codeContent(grant, id, String(properties['codeUri']))).uri,
+        }),
+        view: ({ properties }) => ({ description: null, tags: {}, properties: {}, ...properties }),
+        listQuery: Type.Object({ hash: Type.Optional(Type.String({ maxLength: 256 })) }),
+        // Clients ask by a hash of their own whether they may skip an upload. Nothing checks such a hash, and who registers other
+        // code under it would have it run in somebody else's name: the answer is no, and the same content is found by its digest.
+        matches: (_version, { hash }) => hash === undefined,
       },
-      view: ({ properties }) => ({ description: null, tags: {}, properties: {}, ...properties }),
-    }),
+      // The same folder, uploaded again.
+      async (grant, id, wanted, existing) => (await codeContent(grant, id, String(wanted))).uri === existing,
+    ),
     version('models', 'model version', ['modelUri', 'modelType'], {
       properties: modelVersion,
       async validate(_grant, draft) {
@@ -179,6 +206,16 @@ export function createAssetKinds(deps: {
       }),
     }),
   ];
+}
+
+/** What a client keeps beside an asset is text, however it was sent. */
+function withText(properties: Properties): Properties {
+  const { properties: kept } = properties;
+  if (kept === undefined) return properties;
+  return {
+    ...properties,
+    properties: Object.fromEntries(Object.entries(kept as object).map(([name, value]) => [name, String(value)])),
+  };
 }
 
 function pick(properties: Properties, names: readonly string[]): Properties {

@@ -66,9 +66,15 @@ export const badUri = (property: string, forms: string) =>
 export const nothingThere = (uri: string) =>
   invalid(
     'AssetContentNotFound',
-    `There are no files at '${uri.slice(0, 300)}'. Check the job's name and the path below its artifacts.`,
-    'properties.modelUri',
+    `There are no files at '${uri.slice(0, 300)}'. Check the name of the job, the datastore or the upload, and the path below it.`,
   );
+export const tooManyUploads = (limit: number) =>
+  new Failure({
+    kind: 'throttled',
+    code: 'TooManyPendingUploads',
+    message: `${limit} uploads of this workspace were begun and are not finished. Register their code versions, or try again in an hour.`,
+    retryAfterSeconds: 600,
+  });
 export const wrongVersion = (version: string) =>
   invalid(
     'InvalidVersion',

@@ -13,6 +13,8 @@ import { assetTables } from './migrations/index.ts';
 import { createNamedContent, type NamedContent } from './named-content.ts';
 import { snapshotRoutes } from './snapshots.routes.ts';
 import { createSnapshots, type Snapshot, type Snapshots } from './snapshots.service.ts';
+import { uploadRoutes } from './uploads.routes.ts';
+import { type AddressSigner, createUploads } from './uploads.service.ts';
 
 export { findCredential } from './credentials.ts';
 export { contentForms } from './named-content.ts';
@@ -36,10 +38,12 @@ export function createAssets(deps: {
   readonly workspaces: Workspaces;
   readonly blobs: BlobStore;
   readonly grants: Pick<Grants, 'also'>;
+  readonly addresses: AddressSigner;
   readonly clock: Clock;
 }): Module & { readonly assets: Assets; readonly kinds: readonly ResourceKind[] } {
   const snapshots = createSnapshots(deps);
-  const named = createNamedContent({ snapshots, grants: deps.grants });
+  const named = createNamedContent({ snapshots, workspaces: deps.workspaces, grants: deps.grants });
+  const uploads = createUploads({ ...deps, snapshots });
   deps.workspaces.registerTables(assetTables);
   const workspaceIn = (id: string) => {
     const workspace = workspaceOf(id);
@@ -76,7 +80,7 @@ export function createAssets(deps: {
   return {
     name: 'assets',
     assets,
-    kinds: createAssetKinds({ resources: deps.resources, snapshots, named }),
-    routes: snapshotRoutes(snapshots),
+    kinds: createAssetKinds({ resources: deps.resources, snapshots, named, uploads }),
+    routes: [...snapshotRoutes(snapshots), ...uploadRoutes(uploads)],
   };
 }

@@ -1,14 +1,18 @@
-// Content that a caller names by a URI: a snapshot, or files that a job left, which become a snapshot. Promises that nobody
+// Content that a caller names by a URI: a snapshot; or files of a job or a datastore, which become one. Promises that nobody
 // reaches by naming it (as the input of a job, as a model) what he may not read.
 
 import { assetsActions } from '@strongroom/contract/assets.actions';
 import { runsActions } from '@strongroom/contract/runs.actions';
+import { storageActions } from '@strongroom/contract/storage.actions';
 import type { Grant, Grants } from '#kernel/authority/grant';
+import { sameId } from '#kernel/ids/ids';
+import { containerScope } from '#storage';
+import { type DatastoreName, datastoreNames, type Workspaces } from '#workspaces';
 import { digestOf, type Snapshot, type Snapshots } from './snapshots.service.ts';
 
 /** For messages: what may be named. */
 export const contentForms =
-  'a snapshot (azureml://snapshots/sha256:…), or files of a job (azureml://jobs/{job}/outputs/artifacts/paths/{path}, or runs:/{job}/{path})';
+  'a snapshot (azureml://snapshots/sha256:…), files of a job (azureml://jobs/{job}/outputs/artifacts/paths/{path}, or runs:/{job}/{path}), or of a datastore that came with the workspace (azureml://datastores/{datastore}/paths/{path})';
 
 /** Undefined for a URI of another form; throws `forbidden` unless the caller may read it, `notFound` where nothing is. */
 export type NamedContent = (grant: Grant, workspaceId: string, uri: string) => Promise<Snapshot | undefined>;
@@ -23,18 +27,45 @@ export function jobFilesOf(uri: string): { readonly runId: string; readonly path
   return runId === undefined ? undefined : { runId, path: (found?.[3] ?? '').replace(/\/+$/, '') };
 }
 
-export const isContentUri = (uri: string): boolean => digestOf(uri) !== undefined || jobFilesOf(uri) !== undefined;
+const datastoreFiles =
+  /^azureml:\/\/(?:(subscriptions\/[^/?#]+\/resourceGroups\/[^/?#]+)\/(?:providers\/Microsoft\.MachineLearningServices\/)?workspaces\/([^/?#]+)\/)?datastores\/([a-z]{1,32})\/paths\/([^#?]*)$/i;
+
+/** Which datastore and path a URI names, of whichever workspace; undefined for another form. */
+export function datastoreFilesOf(
+  uri: string,
+): { readonly workspaceId: string | undefined; readonly datastore: DatastoreName; readonly path: string } | undefined {
+  const [, group, workspace, name = '', path = ''] = datastoreFiles.exec(uri) ?? [];
+  const datastore = datastoreNames.find((known) => known === name.toLowerCase());
+  if (datastore === undefined) return undefined;
+  const workspaceId =
+    group === undefined ? undefined : `/${group}/providers/Microsoft.MachineLearningServices/workspaces/${workspace}`;
+  return { workspaceId, datastore, path: path.replace(/\/+$/, '') };
+}
+
+export const isContentUri = (uri: string): boolean =>
+  [digestOf, jobFilesOf, datastoreFilesOf].some((form) => form(uri) !== undefined);
 
 export function createNamedContent(deps: {
-  readonly snapshots: Pick<Snapshots, 'get' | 'takeArtifacts'>;
+  readonly snapshots: Pick<Snapshots, 'get' | 'takeArtifacts' | 'takeFolder'>;
+  readonly workspaces: Pick<Workspaces, 'get' | 'container'>;
   readonly grants: Pick<Grants, 'also'>;
 }): NamedContent {
-  const { snapshots, grants } = deps;
+  const { snapshots, workspaces, grants } = deps;
   return async (grant, workspaceId, uri) => {
     const digest = digestOf(uri);
     if (digest !== undefined) {
       grants.also(grant, assetsActions.readSnapshot, `${workspaceId}/snapshots/${digest}`);
       return await snapshots.get(grant, workspaceId, uri);
+    }
+    const stored = datastoreFilesOf(uri);
+    if (stored !== undefined) {
+      const { datastore, path } = stored;
+      // A longer form names its workspace, and only this one is at hand.
+      if (stored.workspaceId !== undefined && !sameId(stored.workspaceId, workspaceId)) return undefined;
+      const at = workspaces.container(await workspaces.get(grant, workspaceId), datastore);
+      // As the caller, not as the workspace: what he may not read himself he does not get by naming it.
+      const read = grants.also(grant, storageActions.readBlobs, containerScope(at));
+      return await snapshots.takeFolder(grant, workspaceId, { read, ...at, path, title: datastore });
     }
     const files = jobFilesOf(uri);
     if (files === undefined) return undefined;

@@ -32,6 +32,15 @@ export type Snapshot = {
   readonly bytes: number;
 };
 
+/** Where files lie, and the grant that reads them there. */
+export type Folder = {
+  readonly read: Grant;
+  readonly account: string;
+  readonly container: string;
+  /** What the caller knows it as, for messages. */
+  readonly title: string;
+};
+
 export type Snapshots = {
   /** Takes a tar archive. All or nothing: what was written before a refusal is removed. */
   take(
@@ -42,6 +51,8 @@ export type Snapshots = {
   ): Promise<Snapshot>;
   /** Takes what a job left below its artifacts, so that a registered model can no longer change. */
   takeArtifacts(grant: Grant, workspaceId: string, runId: string, path: string): Promise<Snapshot>;
+  /** Takes a folder of a container, or the one blob of that name, with what the given grant may read. */
+  takeFolder(grant: Grant, workspaceId: string, from: Folder & { readonly path: string }): Promise<Snapshot>;
   /** @param uri `azureml://snapshots/sha256:…`. Throws `notFound`. */
   get(grant: Grant, workspaceId: string, uri: string): Promise<Snapshot>;
   openFile(
@@ -52,7 +63,7 @@ export type Snapshots = {
   ): Promise<{ readonly file: SnapshotFile; readonly stream: Readable }>;
 };
 
-const uriOf = (digest: string) => `azureml://snapshots/${digest}`;
+export const uriOf = (digest: string) => `azureml://snapshots/${digest}`;
 const uriPattern = /^azureml:\/\/snapshots\/(sha256:[0-9a-f]{64})$/;
 
 /** The digest that a snapshot URI names, or undefined. */
@@ -128,19 +139,52 @@ export function createSnapshots(deps: {
     }
   }
 
+  /** Every blob of a folder below `root`, or the one blob that the path names. */
+  async function copy(
+    from: Folder,
+    root: string,
+    path: string,
+    put: (path: string, content: Readable) => Promise<void>,
+  ): Promise<void> {
+    const { read, account, container } = from;
+    const inside = path.replace(/\/+$/, '');
+    const name = `${root}${inside === '' ? '' : safePath(inside)}`;
+    if (inside !== '' && (await blobs.find(read, { account, container, name }))) {
+      const { stream } = await blobs.open(read, { account, container, name });
+      return put(name.slice(name.lastIndexOf('/') + 1), stream);
+    }
+    const folder = name === '' || name.endsWith('/') ? name : `${name}/`;
+    let count = 0;
+    let bytes = 0;
+    let marker: string | undefined;
+    do {
+      const page = await blobs.list(read, {
+        account,
+        container,
+        prefix: folder,
+        limit: 1000,
+        ...(marker === undefined ? {} : { marker }),
+      });
+      for (const blob of page.blobs) {
+        if (++count > snapshotLimits.files) throw tooManyFiles(snapshotLimits.files);
+        bytes += blob.size;
+        if (bytes > snapshotLimits.bytes) throw tooLarge(snapshotLimits.bytes);
+        const { stream } = await blobs.open(read, { account, container, name: blob.name });
+        await put(safePath(blob.name.slice(folder.length)), stream);
+      }
+      marker = page.nextMarker;
+    } while (marker !== undefined);
+    if (count === 0) throw nothingThere(`${from.title}/${path}`);
+  }
+
   const snapshots: Snapshots = {
     async take(grant, workspaceId, archive, { allowCredentials }) {
       const workspace = await workspaces.get(grant, workspaceId);
       return keep(grant, workspace, (put) =>
         readArchive(archive, snapshotLimits, async (path, content) => {
-          let credential: string | undefined;
-          const scanner = credentialScanner((what) => {
-            credential = what;
-          });
-          await put(
-            path,
-            pipeline(content, scanner, () => {}),
-          );
+          const { scanned, found } = scanner(content);
+          await put(path, scanned);
+          const credential = found();
           if (credential !== undefined && !allowCredentials) throw credentialFound(path, credential);
         }),
       );
@@ -150,36 +194,20 @@ export function createSnapshots(deps: {
       const workspace = await workspaces.get(grant, workspaceId);
       const { account, container, as } = place(workspace, 'workspaceartifactstore');
       const read = as(storageActions.readBlobs, 'register what a job left');
-      const root = `${artifactPrefix(runId)}${path === '' ? '' : safePath(path)}`;
-      const whole = await blobs.find(read, { account, container, name: root });
-      return keep(grant, workspace, async (put) => {
-        if (whole && path !== '') {
-          const { stream } = await blobs.open(read, { account, container, name: root });
-          return put(root.slice(root.lastIndexOf('/') + 1), stream);
-        }
-        const folder = root.endsWith('/') ? root : `${root}/`;
-        let count = 0;
-        let bytes = 0;
-        let marker: string | undefined;
-        do {
-          const page = await blobs.list(read, {
-            account,
-            container,
-            prefix: folder,
-            limit: 1000,
-            ...(marker === undefined ? {} : { marker }),
-          });
-          for (const blob of page.blobs) {
-            if (++count > snapshotLimits.files) throw tooManyFiles(snapshotLimits.files);
-            bytes += blob.size;
-            if (bytes > snapshotLimits.bytes) throw tooLarge(snapshotLimits.bytes);
-            const { stream } = await blobs.open(read, { account, container, name: blob.name });
-            await put(safePath(blob.name.slice(folder.length)), stream);
-          }
-          marker = page.nextMarker;
-        } while (marker !== undefined);
-        if (count === 0) throw nothingThere(`${runId}/${path}`);
-      });
+      const from = { read, account, container, title: runId };
+      return keep(grant, workspace, (put) => copy(from, artifactPrefix(runId), path, put));
+    },
+
+    async takeFolder(grant, workspaceId, { path, ...from }) {
+      const workspace = await workspaces.get(grant, workspaceId);
+      return keep(grant, workspace, (put) =>
+        copy(from, '', path, async (name, content) => {
+          const { scanned, found } = scanner(content);
+          await put(name, scanned);
+          const credential = found();
+          if (credential !== undefined) throw credentialFound(name, credential);
+        }),
+      );
     },
 
     async get(grant, workspaceId, uri) {
@@ -209,6 +237,15 @@ export function createSnapshots(deps: {
     },
   };
   return snapshots;
+}
+
+/** What passes through is looked at for credentials; `found` says what was seen once the stream has ended. */
+function scanner(content: Readable): { readonly scanned: Readable; readonly found: () => string | undefined } {
+  let credential: string | undefined;
+  const scan = credentialScanner((what) => {
+    credential = what;
+  });
+  return { scanned: pipeline(content, scan, () => {}), found: () => credential };
 }
 
 /** Fails the stream at its end if the bytes are not those that the digest promised. */

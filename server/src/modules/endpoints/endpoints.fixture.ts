@@ -221,6 +221,7 @@ export async function setUp(t: TestContext, options: { readonly allows?: Rule; r
       resources: resources.resources,
       workspaces,
       blobs: storage.blobs,
+      addresses: { sign: () => Promise.reject(new Error('nothing is uploaded in these tests')) },
       grants,
       clock: storage.clock,
     });

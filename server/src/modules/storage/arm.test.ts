@@ -15,7 +15,7 @@ import { testAudit, testAuthority, testGrant } from '#kernel/testing/authority';
 import { openTestDoor } from '#kernel/testing/door';
 import { createResources, resourceTables } from '#resources';
 import { createStorage } from './index.ts';
-import { bearer, principal, readAll, sender } from './testing.ts';
+import { bearer, noSignatures, principal, readAll, sender } from './testing.ts';
 
 after(() => closeScanPool());
 
@@ -63,6 +63,7 @@ async function open(t: TestContext) {
       files,
       dataKeys,
       resources: manager.resources,
+      addresses: noSignatures,
       authority: `https://localhost:8443/${subscription.tenantId}`,
     });
   const storage = make();

@@ -42,7 +42,7 @@ export type BlobPutOptions = Omit<PutOptions, 'conditions'> & {
  * Sealed blobs in process. `account` is always the resource id of a storage account. Every function refuses (403) what the
  * grant's scope does not cover: `{account}/blobServices/default/containers/{container}[/blobs/{name or folder}]`.
  */
-export type BlobStore = Pick<Containers, 'ensureContainer'> & {
+export type BlobStore = Pick<Containers, 'ensureContainer' | 'deleteContainer'> & {
   /** Writes a whole blob, replacing what has its name at once or not at all. A source is read to its end or destroyed. */
   put(grant: Grant, ref: BlobRef, source: Readable | Uint8Array, options: BlobPutOptions): Promise<BlobInfo>;
   /** The caller reads the stream to its end, or destroys it. A blob that was replaced meanwhile is read to its end. */
@@ -75,6 +75,8 @@ export function createStorage(deps: {
   readonly domain: string;
   /** How callers of the blob surface prove who they are. */
   readonly schemes: readonly Scheme[];
+  /** For addresses that carry a signature (`sig`). Asked first: a request with one is never decided by anything else. */
+  readonly addresses: Scheme;
   /** Where callers get their tokens, for the challenge: `https://localhost:8443/{tenant}`. */
   readonly authority: string;
   /** For tests. */
@@ -89,7 +91,7 @@ export function createStorage(deps: {
   const { resources, grants } = deps;
   return {
     name: 'storage',
-    surfaces: [createBlobSurface({ ...deps, accounts })],
+    surfaces: [createBlobSurface({ ...deps, accounts, schemes: [deps.addresses, ...deps.schemes] })],
     routes: [
       ...blobRoutes({ ...deps, accounts, blobs, blocks }),
       ...containerRoutes({ ...deps, accounts, blobs, containers }),
@@ -98,6 +100,7 @@ export function createStorage(deps: {
     kinds: [createAccountKind({ ...deps, accounts, opened })],
     blobs: {
       ensureContainer: containers.ensureContainer,
+      deleteContainer: containers.deleteContainer,
       put: (grant, ref, source, { ifNoneMatch, ...options }) =>
         blobs.put(grant, ref, source, {
           ...options,

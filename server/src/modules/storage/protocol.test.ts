@@ -316,6 +316,8 @@ test('hostile paths reach nothing', async (t) => {
   assert.equal((await send('GET', '/ACCT1/data/x')).status, 404);
   assert.equal((await send('GET', '/nobody/data/x')).status, 404);
   assert.equal((await send('GET', '/acct1/data/x', { host: 'v.vault.localhost:8443' })).status, 404);
+  // A signature is decided on its own: a token beside it does not make up for one that is none.
+  assert.equal((await send('GET', '/acct1/data/x?sv=2021-12-02&sp=r&sig=c2ln')).status, 401);
   for (const path of ['/acct1/data/x?snapshot=1', '/acct1/data/x?comp=lease', '/acct1/data', '/acct1?comp=batch']) {
     const reply = await send('GET', path);
     assert.deepEqual([reply.status, codeOf(reply)], [501, 'OperationNotSupported'], path);

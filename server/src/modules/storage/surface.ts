@@ -85,13 +85,13 @@ export function accountOfHost(host: string, domain: string): string | undefined 
 const trimmed = (path: readonly string[]) =>
   path.length > 1 && path.length <= 3 && path.at(-1) === '' ? path.slice(0, -1) : path;
 
-const unserved = ['snapshot', 'versionid', 'sig', 'popreceipt'];
+const unserved = ['snapshot', 'versionid', 'popreceipt'];
 
 /** First segment of the canonical path. */
 function operationOf(length: number, { query }: Target): string {
   const comp = query.get('comp');
   const restype = query.get('restype');
-  // Snapshots, versions and signatures change what a request means: never served as if they were not there.
+  // Snapshots and versions change what a request means: never served as if they were not there.
   if (unserved.some((name) => query.get(name) !== undefined)) return 'unserved';
   if (length === 1) return comp === 'list' && restype === undefined ? 'containers' : 'unserved';
   if (length === 2) {

@@ -74,6 +74,7 @@ export async function setUp(t: TestContext, setting: Setting = {}) {
     clock,
     domain: 'localhost:8443',
     schemes: [bearer],
+    addresses: noSignatures,
     authority: 'https://localhost:8443/tenant',
     faults,
     ...(setting.openMax === undefined ? {} : { openMax: setting.openMax }),
@@ -194,6 +195,15 @@ export async function everythingIn(
       })),
   );
 }
+
+/** What identity's scheme does with a signature that is not its own. */
+export const noSignatures: Scheme = {
+  name: 'signed address',
+  authenticate(exchange) {
+    if (exchange.target.query.get('sig') === undefined) return undefined;
+    throw new Failure({ kind: 'unauthenticated', code: 'InvalidAuthenticationToken', message: 'Not signed here.' });
+  },
+};
 
 /** Stands for the surface of the management API. */
 const arm: Surface = {

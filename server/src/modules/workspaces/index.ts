@@ -14,7 +14,7 @@ import { createDatastoreKind } from './datastores.kind.ts';
 import { containersOf, type DatastoreName } from './dependents.ts';
 import { createWorkspaceKind, dependentsStored, identityOf, type WorkspaceKindDeps } from './workspaces.kind.ts';
 
-export { type DatastoreName, dependentsOf, workspaceType } from './dependents.ts';
+export { type DatastoreName, datastoreNames, dependentsOf, workspaceType } from './dependents.ts';
 
 export type Workspace = {
   readonly id: string;

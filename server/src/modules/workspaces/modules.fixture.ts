@@ -5,7 +5,7 @@ import { declaredActions } from '@strongroom/contract/actions';
 import { builtInRoles, createAccess } from '#access';
 import { createAssets } from '#assets';
 import { createCompute } from '#compute';
-import { createIdentity } from '#identity';
+import { createIdentity, createSignedAddresses } from '#identity';
 import { createJobs } from '#jobs';
 import type { TestClock } from '#kernel/clock/test-clock';
 import type { Database } from '#kernel/database/database';
@@ -87,6 +87,12 @@ export async function assemble(on: {
     },
   });
   const { grants, authorizer } = access;
+  const addresses = createSignedAddresses({
+    tokens: identity.tokens,
+    directory: identity.directory,
+    authorizer,
+    tenantId,
+  });
   const dataKeys = createDataKeys({ database: control, rootKey, clock, wrapper: () => vault.keyWrapper });
   // `Bearer {object id}`: who somebody is needs no proof here.
   const byName: Scheme = {
@@ -134,7 +140,12 @@ export async function assemble(on: {
     schemes: [byName],
   });
   const shared = { dataDir, files, dataKeys, resources: resources.resources, grants, clock, domain };
-  const storage = createStorage({ ...shared, schemes: [byName], authority: `https://${domain}/${tenantId}` });
+  const storage = createStorage({
+    ...shared,
+    schemes: [byName],
+    addresses: addresses.scheme('blob'),
+    authority: `https://${domain}/${tenantId}`,
+  });
   const registry = createRegistry({
     ...shared,
     schemes: [runTokens, byName],
@@ -171,7 +182,7 @@ export async function assemble(on: {
     tenantId,
   });
   const within = { resources: resources.resources, workspaces: workspaces.workspaces, clock };
-  const assets = createAssets({ ...within, blobs: storage.blobs, grants });
+  const assets = createAssets({ ...within, blobs: storage.blobs, addresses, grants });
   const runs = createRuns({ ...within, blobs: storage.blobs, schemes: [runTokens, byName] });
   const compute = createCompute({
     database: control,

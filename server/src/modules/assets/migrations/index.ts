@@ -25,5 +25,16 @@ export const assetTables: MigrationSet = {
         ) STRICT, WITHOUT ROWID;
       `,
     },
+    {
+      name: '0002-pending-uploads',
+      up: `
+        CREATE TABLE pending_uploads (
+          container TEXT NOT NULL COLLATE BINARY PRIMARY KEY,
+          version_id TEXT NOT NULL COLLATE NOCASE,
+          expires_at TEXT NOT NULL,
+          digest TEXT COLLATE BINARY
+        ) STRICT;
+      `,
+    },
   ],
 };

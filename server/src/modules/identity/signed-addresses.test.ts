@@ -1,0 +1,141 @@
+// Signed addresses: what a signature must be, one forgery after another. What it opens, and when it stops to, is held by
+// the uploads that use it (assets/uploads.test.ts).
+
+import assert from 'node:assert/strict';
+import { after, test } from 'node:test';
+import fc from 'fast-check';
+import { Failure } from '#kernel/errors/failure';
+import type { Exchange } from '#kernel/http/exchange';
+import { readTarget } from '#kernel/http/target';
+import { testActor, testAuthority, testGrant } from '#kernel/testing/authority';
+import { createSignedAddresses } from './signed-addresses.ts';
+import { openIdentityBench } from './testing.ts';
+
+const bench = await openIdentityBench();
+after(() => bench.close());
+const { identity, boot, clock } = bench;
+const { directory, tokens } = identity;
+const refusals = { roleIsGone: false };
+const { authorizer } = testAuthority(() => !refusals.roleIsGone);
+const tenantId = boot.tenantId;
+const addresses = createSignedAddresses({ tokens, directory, authorizer, tenantId });
+const scheme = addresses.scheme('blob');
+
+const write = { name: 'Test.Codes/write', plane: 'control' } as const;
+const read = { name: 'Test.Blobs/read', plane: 'data' } as const;
+const scope = '/accounts/a/containers/c';
+const me = await directory.findPrincipal(boot.automation.objectId);
+assert.ok(me);
+const actor = { ...testActor, objectId: me.objectId };
+const grant = testGrant({ actor, action: write.name, scope: '/codes/1' });
+const address = { surface: 'blob', scope, actions: [read], action: write, ttlSeconds: 3600 } as const;
+const { signature } = await addresses.sign(grant, address);
+
+/** Only what the scheme looks at. */
+const asking = (query: string): Exchange =>
+  ({ target: readTarget(`/a/c/x?${query}`, 'localhost'), requestId: 'r', address: '::1' }) as Exchange;
+const refused = (code: string) => (error: unknown) => error instanceof Failure && error.code === code;
+const unauthenticated = (error: unknown) => error instanceof Failure && error.kind === 'unauthenticated';
+
+test('a signature stands for who asked for it, and for nothing but what it lists', async () => {
+  const found = await scheme.authenticate(asking(`sv=2021-12-02&sig=${signature}`));
+  assert.equal(found?.objectId, me.objectId);
+  assert.equal(found?.kind, 'application');
+  assert.equal(found?.authentication.method, 'signedAddress');
+  assert.deepEqual([found?.bounds?.workspaceId, found?.bounds?.actions], [scope, [read.name]]);
+});
+
+test('without a signature it is another scheme that decides', async () => {
+  assert.equal(await scheme.authenticate(asking('sv=2021-12-02')), undefined);
+});
+
+test('a signature of another surface, two at once, and none at all', async () => {
+  await assert.rejects(async () => addresses.scheme('arm').authenticate(asking(`sig=${signature}`)), unauthenticated);
+  await assert.rejects(async () => scheme.authenticate(asking(`sig=${signature}&sig=${signature}`)), unauthenticated);
+  await assert.rejects(async () => scheme.authenticate(asking('sig=')), unauthenticated);
+});
+
+test('tokens of other kinds are no signatures, and a signature is no access token', async () => {
+  const run = await tokens.issueToken({
+    purpose: 'run',
+    audience: 'urn:strongroom:address:blob',
+    subject: me.objectId,
+    ttlSeconds: 60,
+  });
+  const { accessToken } = await identity.issueAccessToken({
+    objectId: me.objectId,
+    resource: 'https://management.azure.com',
+    origin: bench.origin,
+  });
+  for (const token of [run.token, accessToken])
+    await assert.rejects(async () => scheme.authenticate(asking(`sig=${token}`)), unauthenticated);
+  const asBearer = await bench.call('/api/me', { headers: { authorization: `Bearer ${signature}` } });
+  assert.equal(asBearer.status, 401);
+});
+
+test('a signature of ours that does not say what it is for is refused', async () => {
+  const whole = { action: write, at: '/codes/1', scope, actions: [read.name] };
+  const sign = (claims: Record<string, unknown>) =>
+    tokens.issueToken({
+      purpose: 'address',
+      audience: 'urn:strongroom:address:blob',
+      subject: me.objectId,
+      claims,
+      ttlSeconds: 60,
+    });
+  assert.ok(await scheme.authenticate(asking(`sig=${(await sign(whole)).token}`)));
+  for (const claims of [
+    { ...whole, action: undefined },
+    { ...whole, action: { name: '', plane: 'data' } },
+    { ...whole, action: { name: 'x', plane: 'all' } },
+    { ...whole, at: '' },
+    { ...whole, scope: '' },
+    { ...whole, scope: 7 },
+  ])
+    await assert.rejects(async () => scheme.authenticate(asking(`sig=${(await sign(claims)).token}`)), unauthenticated);
+});
+
+test('no change to a signature goes unnoticed', async () => {
+  await fc.assert(
+    fc.asyncProperty(fc.nat(signature.length - 1), fc.constantFrom(...'AZaz09-_.~%'), async (at, letter) => {
+      const changed = `${signature.slice(0, at)}${letter}${signature.slice(at + 1)}`;
+      fc.pre(changed !== signature && !changed.includes('%'));
+      await assert.rejects(async () => scheme.authenticate(asking(`sig=${changed}`)), unauthenticated);
+    }),
+    { numRuns: 300 },
+  );
+  await fc.assert(
+    fc.asyncProperty(fc.string({ unit: 'binary', maxLength: 300 }), async (text) => {
+      await assert.rejects(async () => scheme.authenticate(asking(`sig=${encodeURIComponent(text)}`)), unauthenticated);
+    }),
+    { numRuns: 300 },
+  );
+});
+
+test('who is bounded hands on nothing, and nobody more than he asked for himself', async () => {
+  const bounds = { workspaceId: '/w', runId: 'r', experimentId: undefined, actions: [write.name], inputs: [] };
+  const bounded = testGrant({ actor: { ...actor, bounds }, within: bounds, action: write.name, scope: '/codes/1' });
+  await assert.rejects(addresses.sign(bounded, address), refused('AuthorizationFailed'));
+  await assert.rejects(
+    addresses.sign(testGrant({ actor, action: 'Test.Other/read' }), address),
+    refused('AuthorizationFailed'),
+  );
+});
+
+test('it ends with the role, with the principal, and with its time', async () => {
+  refusals.roleIsGone = true;
+  await assert.rejects(async () => scheme.authenticate(asking(`sig=${signature}`)), refused('AuthorizationFailed'));
+  refusals.roleIsGone = false;
+  const gone = await bench.database.write((tx) =>
+    directory.createManagedIdentity(tx, { resourceId: '/some/thing', name: 'thing' }),
+  );
+  const theirs = await addresses.sign(
+    testGrant({ actor: { ...actor, objectId: gone.objectId }, action: write.name }),
+    address,
+  );
+  assert.ok(await scheme.authenticate(asking(`sig=${theirs.signature}`)));
+  await bench.database.write((tx) => directory.removeManagedIdentity(tx, '/some/thing'));
+  await assert.rejects(async () => scheme.authenticate(asking(`sig=${theirs.signature}`)), unauthenticated);
+  await clock.advance(3_700_000);
+  await assert.rejects(async () => scheme.authenticate(asking(`sig=${signature}`)), refused('AuthenticationFailed'));
+});

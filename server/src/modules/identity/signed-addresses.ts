@@ -1,0 +1,117 @@
+// Addresses that carry their own credential, for clients that were written against shared access signatures: they follow a
+// link and send no token. The signature is a token of ours, and no power of its own: it names the decision that it was
+// issued by, and that decision is made again, for the same principal, at every use. So a role that is taken away, a person
+// who is disabled, a password that changes end the address at once, and its time ends it in any case. It opens the one
+// scope and the actions that it lists. Must never be logged: the query of a request is not.
+
+import type { Actor } from '#kernel/authority/actor';
+import type { Authorizer } from '#kernel/authority/authorizer';
+import type { Action, Grant } from '#kernel/authority/grant';
+import { Failure } from '#kernel/errors/failure';
+import type { Exchange } from '#kernel/http/exchange';
+import type { Scheme } from '#kernel/http/surface';
+import type { Directory } from './directory.ts';
+import type { Tokens } from './tokens.ts';
+
+export type SignedAddress = {
+  /** The surface whose scheme takes it. */
+  readonly surface: string;
+  /** All that it opens. */
+  readonly scope: string;
+  readonly actions: readonly Action[];
+  /** What the principal must be allowed, at the scope of the grant, whenever the address is used: the grant's own action. */
+  readonly action: Action;
+  readonly ttlSeconds: number;
+};
+
+export type SignedAddresses = {
+  /** The value of the query parameter `sig`. Throws `forbidden` for a caller who is himself bounded. */
+  sign(grant: Grant, address: SignedAddress): Promise<{ readonly signature: string; readonly expiresAt: Date }>;
+  /** Stands first on its surface: where a signature is sent, nothing else is looked at. */
+  scheme(surface: string): Scheme;
+};
+
+const purpose = 'address';
+const audienceOf = (surface: string) => `urn:strongroom:address:${surface}`;
+const refused = (message: string, cause?: unknown) =>
+  new Failure({ kind: 'unauthenticated', code: 'AuthenticationFailed', message, cause });
+
+export function createSignedAddresses(deps: {
+  readonly tokens: Pick<Tokens, 'issueToken' | 'verifyToken'>;
+  readonly directory: Pick<Directory, 'findPrincipal'>;
+  readonly authorizer: Pick<Authorizer, 'needs'>;
+  readonly tenantId: string;
+}): SignedAddresses {
+  const { tokens, directory, authorizer, tenantId } = deps;
+
+  async function actorOf(signature: string, surface: string, exchange: Exchange): Promise<Actor> {
+    const claims = await tokens
+      .verifyToken(signature, { purpose, audience: audienceOf(surface) })
+      .catch((thrown: unknown) => {
+        throw refused('The signature of this address is not valid, or its time is over. Ask for another one.', thrown);
+      });
+    const { sub, iat, jti, action, at, scope, actions } = claims;
+    if (![sub, jti, at, scope].every((claim) => typeof claim === 'string' && claim !== '') || !isAction(action))
+      throw refused('The signature of this address does not say what it is for.');
+    const principal = await directory.findPrincipal(String(sub));
+    if (principal === undefined || !principal.enabled)
+      throw refused('The principal that this address was made for was removed or disabled.');
+    if (Number(iat) < principal.credentialsFrom)
+      throw refused('The password was changed after this address was made. Ask for another one.');
+    const actor: Actor = {
+      kind: principal.kind,
+      objectId: principal.objectId,
+      tenantId,
+      name: principal.name,
+      applicationId: principal.clientId,
+      groups: [],
+      authentication: { method: 'signedAddress', mfa: false, tokenId: String(jti) },
+    };
+    // Order matters: decided as the principal, roles and all, before it is bounded.
+    authorizer.needs({ actor, requestId: exchange.requestId, address: exchange.address }, action, String(at));
+    return {
+      ...actor,
+      bounds: {
+        workspaceId: String(scope),
+        runId: 'a signed address',
+        experimentId: undefined,
+        actions: Array.isArray(actions) ? actions.filter((one): one is string => typeof one === 'string') : [],
+        inputs: [],
+      },
+    };
+  }
+
+  return {
+    async sign(grant, { surface, scope, actions, action, ttlSeconds }) {
+      if (grant.within !== undefined || grant.actor.bounds !== undefined || grant.action !== action.name)
+        throw new Failure({
+          kind: 'forbidden',
+          code: 'AuthorizationFailed',
+          message: 'Only who acts by roles of his own can hand on a signed address.',
+        });
+      const { token, expiresAt } = await tokens.issueToken({
+        purpose,
+        audience: audienceOf(surface),
+        subject: grant.actor.objectId,
+        claims: { action, at: grant.scope, scope, actions: actions.map(({ name }) => name) },
+        ttlSeconds,
+      });
+      return { signature: token, expiresAt };
+    },
+    scheme: (surface) => ({
+      name: 'signed address',
+      authenticate(exchange) {
+        const [signature, ...more] = exchange.target.query.all('sig');
+        if (signature === undefined) return undefined;
+        if (more.length > 0) throw refused('The address holds more than one signature.');
+        return actorOf(signature, surface, exchange);
+      },
+    }),
+  };
+}
+
+const isAction = (claim: unknown): claim is Action => {
+  if (typeof claim !== 'object' || claim === null) return false;
+  const { name, plane } = claim as Readonly<Record<string, unknown>>;
+  return typeof name === 'string' && name !== '' && (plane === 'control' || plane === 'data');
+};
