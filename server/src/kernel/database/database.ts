@@ -8,7 +8,7 @@ import { type Faults, noFaults } from '#kernel/files/faults';
 import { kyselyOver } from './dialect.ts';
 import { type Engine, openEngine, scanTooLarge, sqliteCode } from './engine.ts';
 import { type MigrationSet, migrate, requireMigrated } from './migrations.ts';
-import { forgetScans, scanRows } from './scan.ts';
+import { forgetScans, scanBytesMax, scanRows } from './scan.ts';
 import { createWriter } from './writer.ts';
 
 export type { Compilable } from 'kysely';
@@ -27,13 +27,16 @@ export type Database = {
   write<R>(fn: (tx: Tx) => Promise<R>): Promise<R>;
   /** Point reads on this thread, each on the last committed state. At most 50,000 rows; for more than a few use scan. */
   readonly read: Tx;
-  /** Reads many rows off this thread. More than `maxRows` (default 50,000) rejects with Failure `ResultTooLarge`. */
-  scan<R>(query: Compilable<R>, options?: { readonly maxRows?: number }): Promise<readonly R[]>;
+  /** Reads many rows off this thread. What is beyond the bounds rejects with Failure `ResultTooLarge`. */
+  scan<R>(query: Compilable<R>, bounds?: ScanBounds): Promise<readonly R[]>;
   /** The file, for backups and messages to operators. */
   readonly path: string;
   /** Waits for queued writes and running scans, checkpoints, and closes everything. Calling it again waits for the same. */
   close(): Promise<void>;
 };
+
+/** `maxRows` is 50,000 and `maxBytes` (two for each character) 256 MiB when absent. */
+export type ScanBounds = { readonly maxRows?: number; readonly maxBytes?: number };
 
 const rowsMax = 50_000;
 let opened = 0;
@@ -129,10 +132,10 @@ function databaseOver(parts: {
       }
       return await writer.write(fn);
     },
-    async scan<R>(query: Compilable<R>, { maxRows = rowsMax }: { readonly maxRows?: number } = {}) {
+    async scan<R>(query: Compilable<R>, { maxRows = rowsMax, maxBytes = scanBytesMax }: ScanBounds = {}) {
       refuseIfClosed();
       const { sql, parameters } = query.compile();
-      const rows = scanRows(target, { sql, parameters }, maxRows);
+      const rows = scanRows(target, { sql, parameters }, { maxRows, maxBytes });
       scans.add(rows);
       try {
         // Kysely's contract: R is what the builder inferred from the columns that it wrote into this SQL.

@@ -2,7 +2,7 @@
 // call borrows the open file and gives it back; what is between two calls may close it and nobody notices.
 
 import type { CompiledQuery } from 'kysely';
-import type { Compilable, Database, Tx } from './database.ts';
+import type { Compilable, Database, ScanBounds, Tx } from './database.ts';
 import { kyselyThrough } from './dialect.ts';
 
 /** `lend` opens the file if need be, keeps it open while `act` runs, and throws what opening it throws. */
@@ -19,8 +19,7 @@ export function lentDatabase(options: {
       lend((database) => database.read.executeQuery(query as CompiledQuery<R>)),
     ),
     write: <R>(fn: (tx: Tx) => Promise<R>) => lend((database) => database.write(fn)),
-    scan: <R>(query: Compilable<R>, bounds?: { readonly maxRows?: number }) =>
-      lend((database) => database.scan(query, bounds)),
+    scan: <R>(query: Compilable<R>, bounds?: ScanBounds) => lend((database) => database.scan(query, bounds)),
     close,
   };
 }

@@ -11,7 +11,7 @@ export type ScanRow = Record<string, unknown>;
 
 const workersMax = 2;
 const waitingMax = 1_000;
-const answerBytesMax = 256 * 1024 * 1024;
+export const scanBytesMax = 256 * 1024 * 1024;
 const answerMillisecondsMax = 60_000;
 
 type Job = {
@@ -35,7 +35,7 @@ let waiting: Job[] = [];
 export function scanRows(
   target: ScanTarget,
   query: { readonly sql: string; readonly parameters: readonly unknown[] },
-  maxRows: number,
+  bounds: { readonly maxRows: number; readonly maxBytes: number },
 ): Promise<readonly ScanRow[]> {
   const rows: ScanRow[] = [];
   return new Promise((resolve, reject) => {
@@ -45,7 +45,7 @@ export function scanRows(
       first(seat) {
         // A copy of the key: the worker wipes what it receives.
         const open = seat.holds.has(target.id) ? undefined : { path: target.path, key: target.key.slice() };
-        return { say: 'scan', database: target.id, open, ...query, maxRows, maxBytes: answerBytesMax };
+        return { say: 'scan', database: target.id, open, ...query, ...bounds };
       },
       hear(message, seat) {
         if (message.say === 'failed') {

@@ -13,8 +13,10 @@ import {
   experimentNameCharactersMax,
   experimentNumber,
   experimentTagCharactersMax,
+  ownedTagsMax,
   requireKey,
   requireText,
+  tooMany,
 } from './names.ts';
 import { findRun } from './runs.store.ts';
 import { shownExperiment } from './views.ts';
@@ -146,6 +148,8 @@ export function createExperiments(deps: {
       change(grant, workspaceId, id, async (tx, row, nowMs) => {
         if (row.deleted === 1) throw invalid(`The experiment ${id} must be in the 'active' state.`);
         await store.writeExperimentTag(tx, row.experiment, checkedTag(tag, ''), nowMs);
+        if ((await store.readExperimentTags(tx, row.experiment)).length > ownedTagsMax)
+          throw tooMany('An experiment', 'tags', ownedTagsMax);
       }),
 
     removeTag: (grant, workspaceId, id, key) =>

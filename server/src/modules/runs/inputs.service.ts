@@ -7,7 +7,14 @@ import { requireRunWithin } from './bounds.ts';
 import type { WorkspaceDatabases } from './databases.ts';
 import { invalid, noRun } from './errors.ts';
 import * as store from './inputs.store.ts';
-import { inputDatasetsMax, requireRunId, requireText } from './names.ts';
+import {
+  inputDatasetsMax,
+  ownedDatasetCharactersMax,
+  ownedDatasetsMax,
+  requireRunId,
+  requireText,
+  tooMany,
+} from './names.ts';
 import { requireActive } from './runs.service.ts';
 import { findRun, type RunRow } from './runs.store.ts';
 
@@ -27,6 +34,7 @@ export type Inputs = {
 };
 
 const modelsMax = 1000;
+const ownedModelsMax = 10_000;
 const lengths = {
   name: 500,
   digest: 36,
@@ -64,6 +72,7 @@ export function createInputs(deps: { readonly workspaces: WorkspaceDatabases }):
         for (const { dataset, tags = [] } of datasets)
           await store.tieDataset(tx, row.run, await store.keepDataset(tx, row.experiment, dataset), tags);
         for (const { model_id } of models) await store.tieModel(tx, row.run, { model_id, direction: 'input', step: 0 });
+        await requireFew(tx, row.run);
       });
     },
     async logOutputs(grant, workspaceId, runId, models) {
@@ -71,9 +80,18 @@ export function createInputs(deps: { readonly workspaces: WorkspaceDatabases }):
       await write(grant, workspaceId, runId, async (tx, row) => {
         for (const { model_id, step = 0 } of models)
           await store.tieModel(tx, row.run, { model_id, direction: 'output', step });
+        await requireFew(tx, row.run);
       });
     },
   };
+}
+
+async function requireFew(tx: Tx, run: number): Promise<void> {
+  const { datasets, characters, models } = await store.countInputs(tx, run);
+  if (datasets > ownedDatasetsMax) throw tooMany('A run', 'datasets', ownedDatasetsMax);
+  if (characters > ownedDatasetCharactersMax)
+    throw tooMany('A run', 'characters of schemas and profiles of datasets', ownedDatasetCharactersMax);
+  if (models > ownedModelsMax) throw tooMany('A run', 'models', ownedModelsMax);
 }
 
 function requireModels(models: readonly { readonly model_id: string }[]): void {

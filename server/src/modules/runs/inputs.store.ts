@@ -42,3 +42,19 @@ export async function tieModel(
     ...[runNumber, model.model_id, model.direction, model.step],
   ]);
 }
+
+/** What a run is tied to in all; characters are those of its datasets' texts. */
+export async function countInputs(
+  tx: Tx,
+  runNumber: number,
+): Promise<{ readonly datasets: number; readonly characters: number; readonly models: number }> {
+  const found = await run<{ datasets: number; characters: number; models: number }>(
+    tx,
+    `select count(*) as datasets,
+        coalesce(sum(length(source) + length(coalesce(schema, '')) + length(coalesce(profile, ''))), 0) as characters,
+        (select count(*) from run_models where run = ?) as models
+      from run_datasets join datasets using (dataset) where run = ?`,
+    [runNumber, runNumber],
+  );
+  return found.rows[0] ?? { datasets: 0, characters: 0, models: 0 };
+}

@@ -15,12 +15,15 @@ import {
   batchMetricsMax,
   batchParamsMax,
   batchTagsMax,
+  ownedParamsMax,
+  ownedTagsMax,
   paramCharactersMax,
   requireKey,
   requireRunId,
   requireText,
   runNameTag,
   storedValue,
+  tooMany,
   truncated,
   userTag,
 } from './names.ts';
@@ -135,7 +138,9 @@ async function writeParams(tx: Tx, run: number, params: readonly store.Pair[]): 
     }
   }
   const missing = params.filter(({ key }) => !present.has(key));
-  if (missing.length > 0) await store.insertParams(tx, run, missing);
+  if (missing.length === 0) return;
+  await store.insertParams(tx, run, missing);
+  if ((await store.countOf(tx, 'run_params', run)) > ownedParamsMax) throw tooMany('A run', 'params', ownedParamsMax);
 }
 
 async function writeTags(tx: Tx, run: number, tags: readonly store.Pair[]): Promise<void> {
@@ -143,7 +148,9 @@ async function writeTags(tx: Tx, run: number, tags: readonly store.Pair[]): Prom
   const own = tags.filter(({ key }) => key !== userTag);
   const name = own.findLast(({ key }) => key === runNameTag)?.value;
   if (name !== undefined) await changeRun(tx, run, { name });
-  if (own.length > 0) await store.writeTags(tx, run, own);
+  if (own.length === 0) return;
+  await store.writeTags(tx, run, own);
+  if ((await store.countOf(tx, 'run_tags', run)) > ownedTagsMax) throw tooMany('A run', 'tags', ownedTagsMax);
 }
 
 function checkedBatch({ metrics = [], params = [], tags = [] }: Batch): Checked {

@@ -96,3 +96,9 @@ export const writeTags = (tx: Tx, runNumber: number, tags: readonly Pair[]): Pro
     tagTexts,
     tags.map(({ key, value }) => [runNumber, key, value]),
   );
+
+/** How many params or tags a run holds. */
+export async function countOf(tx: Tx, table: 'run_params' | 'run_tags', runNumber: number): Promise<number> {
+  const text = `select count(*) as held from ${table} where run = ?`;
+  return (await run<{ held: number }>(tx, text, [runNumber])).rows[0]?.held ?? 0;
+}

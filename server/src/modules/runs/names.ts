@@ -13,6 +13,11 @@ export const batchParamsMax = 100;
 export const batchTagsMax = 100;
 export const batchItemsMax = 1000;
 export const inputDatasetsMax = 1000;
+// Of one run, experiment or model in all: so that each can always be read in one answer.
+export const ownedParamsMax = 5000;
+export const ownedTagsMax = 2000;
+export const ownedDatasetsMax = 1000;
+export const ownedDatasetCharactersMax = 24_000_000;
 
 export const runNameTag = 'mlflow.runName';
 export const userTag = 'mlflow.user';
@@ -45,6 +50,9 @@ export function requireText(text: string, parameter: string, charactersMax: numb
   if (!text.isWellFormed() || text.includes('\0'))
     throw invalid(`The value of parameter '${parameter}' holds a NUL or half of a surrogate pair.`, parameter);
 }
+
+export const tooMany = (owner: string, what: string, max: number) =>
+  invalid(`${owner} holds at most ${max} ${what}. Keep more of them in an artifact.`);
 
 export const tooLong = (parameter: string, charactersMax: number) =>
   invalid(`'${parameter}' exceeds the maximum length of ${charactersMax} characters.`, parameter);

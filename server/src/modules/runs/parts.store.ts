@@ -4,6 +4,7 @@
 import type { Dataset } from '@strongroom/contract/runs';
 import { type RawBuilder, sql } from 'kysely';
 import { type Database, type Tx, tables } from '#kernel/database/database';
+import { Failure } from '#kernel/errors/failure';
 import type { TagRow } from './experiments.store.ts';
 import type { MetricRow, RunParts } from './views.ts';
 
@@ -54,13 +55,17 @@ export async function readParts(tx: Tx, run: number): Promise<RunParts> {
   };
 }
 
-const pageRowsMax = 2_000_000;
+/** Of each kind of part of a page. One run stays within them: what it may record is bounded (`names.ts`). */
+const pageBounds = { maxRows: 500_000, maxBytes: 64 * 1024 * 1024 } as const;
+
+/** The parts of a page are more than an answer should weigh: ask for fewer runs. */
+export const isTooLarge = (thrown: unknown): boolean => thrown instanceof Failure && thrown.code === 'ResultTooLarge';
 
 /** The parts of many runs, by run number. */
 export async function scanParts(database: Database, runs: readonly number[]): Promise<(run: number) => RunParts> {
   const of = queries(listed(runs));
   const scan = async <R>(query: RawBuilder<R>) =>
-    database.scan<R>({ compile: () => compiled<R>(database.read, query) }, { maxRows: pageRowsMax });
+    database.scan<R>({ compile: () => compiled<R>(database.read, query) }, pageBounds);
   const [metrics, params, tags, datasets, datasetTags, models] = await Promise.all([
     scan(of.metrics),
     scan(of.params),

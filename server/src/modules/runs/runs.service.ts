@@ -26,7 +26,7 @@ import {
 import { readParts } from './parts.store.ts';
 import { randomRunName } from './run-names.ts';
 import * as store from './runs.store.ts';
-import { type RunParts, shownInfo, shownRun } from './views.ts';
+import { noParts, shownInfo, shownRun } from './views.ts';
 
 export type NewRun = {
   /** Given by those who name runs themselves, such as jobs; otherwise made: 32 hexadecimal digits. */
@@ -167,7 +167,6 @@ export function createRunsService(deps: {
 }
 
 const ended: ReadonlySet<RunStatus> = new Set(['FINISHED', 'FAILED', 'KILLED']);
-const noParts: RunParts = { metrics: [], params: [], tags: [], datasets: [], models: [] };
 
 export function requireActive(row: { readonly deleted: number }): void {
   if (row.deleted === 1)

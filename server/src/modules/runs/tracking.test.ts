@@ -300,6 +300,34 @@ test('batches have bounds, and one of a thousand points of any keys is stored', 
   await over({ metrics: 'x' }, /Invalid value "x" for parameter 'metrics' supplied/);
 });
 
+test('what one run, experiment or model holds in all has bounds, and a write beyond them changes nothing', async (t) => {
+  const { mlflow, newRun, getRun } = await opened(t);
+  const run_id = await newRun();
+  const pairs = (from: number, count: number) =>
+    Array.from({ length: count }, (_, at) => ({ key: `k${from + at}`, value: 'x' }));
+  // The run has two tags of its own already.
+  for (let from = 0; from < 1900; from += 100)
+    assert.equal((await mlflow.post('/runs/log-batch', { run_id, tags: pairs(from, 100) })).status, 200);
+  refused(
+    await mlflow.post('/runs/log-batch', { run_id, tags: pairs(1900, 100), params: pairs(0, 1) }),
+    400,
+    'INVALID_PARAMETER_VALUE',
+    /at most 2000 tags/,
+  );
+  assert.equal((await mlflow.post('/runs/log-batch', { run_id, tags: pairs(0, 100) })).status, 200, 'replacing');
+  for (let from = 0; from < 5000; from += 100)
+    assert.equal((await mlflow.post('/runs/log-batch', { run_id, params: pairs(from, 100) })).status, 200);
+  refused(await mlflow.post('/runs/log-parameter', { run_id, key: 'one', value: '' }), 400, 'INVALID_PARAMETER_VALUE');
+  const { data } = await getRun(run_id);
+  assert.deepEqual([data.tags?.length, data.params?.length], [1902, 5000]);
+  const dataset = (at: number) => ({
+    dataset: { name: `d${at}`, digest: 'd', source_type: 's', source: 's', profile: 'x'.repeat(9_000_000) },
+  });
+  for (const at of [0, 1])
+    assert.equal((await mlflow.post('/runs/log-inputs', { run_id, datasets: [dataset(at)] })).status, 200);
+  refused(await mlflow.post('/runs/log-inputs', { run_id, datasets: [dataset(2)] }), 400, 'INVALID_PARAMETER_VALUE');
+});
+
 test('tags are replaced and removed, and long values are cut', async (t) => {
   const { mlflow, newRun, getRun } = await opened(t);
   const run_id = await newRun();

@@ -61,6 +61,8 @@ export type RunParts = {
   readonly models: readonly { readonly model_id: string; readonly direction: string; readonly step: number }[];
 };
 
+export const noParts: RunParts = { metrics: [], params: [], tags: [], datasets: [], models: [] };
+
 const pairs = (rows: readonly TagRow[]) => rows.map(({ key, value }) => ({ key, value }));
 
 export function shownRun(row: RunRow, parts: RunParts): Run {

@@ -13,7 +13,17 @@ import { pageTokenKey, type WorkspaceDatabases } from '../databases.ts';
 import { invalid, missingResource, noExperiment, noModel } from '../errors.ts';
 import { experimentOfToken, type TagInput } from '../experiments.service.ts';
 import { findExperiment } from '../experiments.store.ts';
-import { experimentNumber, requireKey, requireRunId, requireText, truncated, userTag } from '../names.ts';
+import {
+  experimentNumber,
+  ownedParamsMax,
+  ownedTagsMax,
+  requireKey,
+  requireRunId,
+  requireText,
+  tooMany,
+  truncated,
+  userTag,
+} from '../names.ts';
 import { randomRunName } from '../run-names.ts';
 import { compare, compareMetric, comparePair } from '../search/conditions.ts';
 import { type Comparison, parseFilter } from '../search/filter.ts';
@@ -145,6 +155,7 @@ export function createModels(deps: { readonly workspaces: WorkspaceDatabases; re
       change(grant, workspaceId, modelId, async (tx, row, updated_ms) => {
         const own = checkedPairs(tags, 'tags').filter(({ key }) => key !== userTag);
         await store.writeModelTags(tx, row.model, own);
+        await requireFew(tx, row.model);
         await store.changeModel(tx, row.model, { updated_ms });
         return shown(tx, { ...row, updated_ms });
       }),
@@ -158,7 +169,10 @@ export function createModels(deps: { readonly workspaces: WorkspaceDatabases; re
       }),
 
     addParams: (grant, workspaceId, modelId, params) =>
-      change(grant, workspaceId, modelId, (tx, row) => writeParams(tx, row.model, checkedPairs(params, 'params'))),
+      change(grant, workspaceId, modelId, async (tx, row) => {
+        await writeParams(tx, row.model, checkedPairs(params, 'params'));
+        await requireFew(tx, row.model);
+      }),
 
     async search(grant, workspaceId, input) {
       const { experimentIds, datasets = [], filter = '', orderBy = [] } = input;
@@ -247,6 +261,12 @@ function orderOf(orderBy: ModelSearch['orderBy'] & object): readonly SortColumn[
     return { expression: attributes[key], ascending };
   });
   return [...columns, last];
+}
+
+async function requireFew(tx: Tx, model: number): Promise<void> {
+  const { tags, params } = await store.readModelParts(tx, model);
+  if (params.length > ownedParamsMax) throw tooMany('A model', 'params', ownedParamsMax);
+  if (tags.length > ownedTagsMax) throw tooMany('A model', 'tags', ownedTagsMax);
 }
 
 async function writeParams(tx: Tx, model: number, params: readonly KeyValue[]): Promise<void> {

@@ -47,6 +47,8 @@ export type Grammar = {
 const filterCharactersMax = 32_768;
 const comparisonsMax = 50;
 const listMax = 1000;
+/** The engine refuses patterns beyond 50,000 bytes, and what it would read as its own wildcards takes three. */
+const patternBytesMax = 10_000;
 const orderingsMax = 10;
 
 type Token =
@@ -240,7 +242,10 @@ function readValue(reader: Reader, kind: FieldKind, operator: Operator): Value {
       throw wrong(`a number without quotes was expected, not ${JSON.stringify(token?.text ?? 'the end')}`);
     return number;
   }
-  return requireString(token);
+  const text = requireString(token);
+  if ((operator === 'LIKE' || operator === 'ILIKE') && Buffer.byteLength(text) > patternBytesMax)
+    throw wrong(`a pattern is longer than ${patternBytesMax} bytes`);
+  return text;
 }
 
 function requireString(token: Token | undefined): string {

@@ -7,7 +7,8 @@ import { invalid } from '../errors.ts';
 
 export type Place = readonly (string | number | null)[];
 
-const tokenCharactersMax = 262_144;
+/** Ten tags of the longest that are kept, each character of them escaped, in base64: what an order can come to. */
+const tokenCharactersMax = 700_000;
 const macBytes = 16;
 
 const mac = (key: Uint8Array, question: string, place: string) =>

@@ -3,17 +3,19 @@
 
 import type { Experiment, Run, ViewType } from '@strongroom/contract/runs';
 import type { Grant } from '#kernel/authority/grant';
+import type { Database } from '#kernel/database/database';
 import { onlyRun } from '../bounds.ts';
 import { pageTokenKey, type WorkspaceDatabases } from '../databases.ts';
 import { invalid } from '../errors.ts';
 import { experimentOfToken } from '../experiments.service.ts';
 import { experimentNumber } from '../names.ts';
-import { scanParts } from '../parts.store.ts';
-import { shownExperiment, shownRun } from '../views.ts';
+import { isTooLarge, scanParts } from '../parts.store.ts';
+import type { RunRow } from '../runs.store.ts';
+import { noParts, shownExperiment, shownRun } from '../views.ts';
 import { parseFilter, parseOrderings } from './filter.ts';
 import { experimentGrammar, runGrammar } from './grammars.ts';
 import { readPlace, signPlace } from './pages.ts';
-import { findExperiments, findRuns, scanExperimentTags } from './search.store.ts';
+import { type FoundPage, findExperiments, findRuns, scanExperimentTags } from './search.store.ts';
 
 export type SearchInput = {
   readonly filter?: string;
@@ -46,6 +48,22 @@ export function pageLimit(asked: number | undefined, max = resultsMax): number {
   return Math.min(wanted, pageMax);
 }
 
+/** As many of the runs, from the first, as weigh no more than an answer may; half as many until they do. */
+async function withParts(database: Database, page: FoundPage<RunRow>) {
+  const { rows, next } = page;
+  if (rows.length === 0) return { rows, next, parts: () => noParts };
+  try {
+    const parts = await scanParts(
+      database,
+      rows.map(({ run }) => run),
+    );
+    return { rows, next, parts };
+  } catch (thrown) {
+    if (!isTooLarge(thrown) || rows.length === 1) throw thrown;
+    return withParts(database, page.cut(Math.ceil(rows.length / 2)));
+  }
+}
+
 export function createSearch(deps: { readonly workspaces: WorkspaceDatabases }): Search {
   return {
     async runs(grant, workspaceId, input) {
@@ -67,16 +85,9 @@ export function createSearch(deps: { readonly workspaces: WorkspaceDatabases }):
       const question = ['runs', experiments, comparisons, order, view, only ?? null];
       const after = readPlace(key, question, input.pageToken);
       const query = { view, filter: comparisons, order, after, limit, experiments, only };
-      const { rows, next } = await findRuns(database, query);
-      const parts =
-        rows.length === 0
-          ? undefined
-          : await scanParts(
-              database,
-              rows.map(({ run }) => run),
-            );
+      const { rows, next, parts } = await withParts(database, await findRuns(database, query));
       return {
-        items: parts === undefined ? [] : rows.map((row) => shownRun(row, parts(row.run))),
+        items: rows.map((row) => shownRun(row, parts(row.run))),
         ...(next === undefined ? {} : { nextPageToken: signPlace(key, question, next) }),
       };
     },

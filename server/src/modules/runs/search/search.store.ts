@@ -18,6 +18,8 @@ export type PageQuery = {
   readonly limit: number;
 };
 export type Found<R> = { readonly rows: readonly R[]; readonly next: Place | undefined };
+/** `cut` answers the same page with only the first rows of it. */
+export type FoundPage<R> = Found<R> & { readonly cut: (count: number) => FoundPage<R> };
 
 /** Runs any `select … from … where … order by … limit` of ours as a scan, one row more than asked to know if there is more. */
 export async function scanPage<R>(
@@ -29,7 +31,7 @@ export async function scanPage<R>(
     readonly where: readonly RawBuilder<unknown>[];
     readonly sort: readonly SortColumn[];
   },
-): Promise<Found<R>> {
+): Promise<FoundPage<R>> {
   const where = [...parts.where, ...(page.after === undefined ? [] : [behind(parts.sort, page.after)])];
   const query = sql<R & Record<string, unknown>>`
     select ${parts.columns}, ${placeColumns(parts.sort)} from ${parts.from}
@@ -38,10 +40,13 @@ export async function scanPage<R>(
   const found = await database.scan<R & Record<string, unknown>>({
     compile: () => query.compile(tables<unknown>(database.read)),
   });
-  const rows = found.slice(0, page.limit);
-  const last = rows.at(-1);
-  const more = found.length > page.limit && last !== undefined;
-  return { rows, next: more ? placeOf(last, parts.sort) : undefined };
+  const cut = (count: number): FoundPage<R> => {
+    const rows = found.slice(0, count);
+    const last = rows.at(-1);
+    const more = found.length > count && last !== undefined;
+    return { rows, next: more ? placeOf(last, parts.sort) : undefined, cut };
+  };
+  return cut(page.limit);
 }
 
 export const inView = (column: RawBuilder<unknown>, view: ViewType): readonly RawBuilder<unknown>[] => {
@@ -114,7 +119,7 @@ const runColumns = sql`r.run, r.run_id, r.experiment, r.name, r.user_id, r.owner
 export function findRuns(
   database: Database,
   query: PageQuery & { readonly experiments: readonly number[]; readonly only: string | undefined },
-): Promise<Found<RunRow>> {
+): Promise<FoundPage<RunRow>> {
   return scanPage<RunRow>(database, query, {
     columns: runColumns,
     where: [

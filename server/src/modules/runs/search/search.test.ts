@@ -178,6 +178,41 @@ test('paging meets every run once while others are added, in every order', async
   }
 });
 
+test('runs that weigh more than an answer should come in shorter pages', async (t) => {
+  const heavy = Object.fromEntries(Array.from({ length: 100 }, (_, at) => [`p${at}`, 'é'.repeat(6000)]));
+  // Each holds 600,000 characters in params: together more than one answer takes of them.
+  const { search, names } = await opened(
+    t,
+    Array.from({ length: 62 }, (_, at) => ({ name: `r${at}`, start: at, params: heavy })),
+  );
+  const all: string[] = [];
+  let pages = 0;
+  let page_token: string | undefined;
+  do {
+    const answer = await search({ order_by: ['start_time ASC'], page_token });
+    all.push(...names(answer));
+    page_token = answer.body['next_page_token'] as string | undefined;
+    pages += 1;
+  } while (page_token !== undefined);
+  assert.deepEqual(
+    all,
+    Array.from({ length: 62 }, (_, at) => `r${at}`),
+  );
+  assert.ok(pages > 1);
+});
+
+test('a page continues behind the longest values that an order can hold', async (t) => {
+  const tags = Object.fromEntries(Array.from({ length: 10 }, (_, at) => [`t${at}`, '\u0001'.repeat(8000)]));
+  const { search, names } = await opened(t, [
+    { name: 'a', tags },
+    { name: 'b', tags },
+  ]);
+  const order_by = Object.keys(tags).map((key) => `tags.${key}`);
+  const first = await search({ order_by, max_results: 1 });
+  const second = await search({ order_by, max_results: 1, page_token: first.body['next_page_token'] });
+  assert.deepEqual([...names(first), ...names(second)], ['a', 'b']);
+});
+
 test('a page token fits only its own search, and cannot be changed', async (t) => {
   const { search } = await opened(t, [{ name: 'a' }, { name: 'b' }, { name: 'c' }]);
   const first = await search({ max_results: 1, filter: 'start_time > 0' });
@@ -234,6 +269,8 @@ test('what the language does not have is refused with what is wrong', async (t) 
     "params.a LIKE 'x' ESCAPE '!'",
     "'a' = 'x'",
     'x'.repeat(40_000),
+    `tags.t LIKE '${'*'.repeat(20_000)}'`,
+    `tags.t ILIKE '${'é'.repeat(8000)}'`,
     Array(51).fill("params.a = 'x'").join(' AND '),
   ])
     assert.equal((await search({ filter })).status, 400, filter.slice(0, 60));
