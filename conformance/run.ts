@@ -9,6 +9,7 @@ import { existsSync, globSync, mkdtempSync, readFileSync, rmSync, writeFileSync 
 import { tmpdir } from 'node:os';
 import { basename, delimiter, dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { ensureProgram } from '../scripts/setup.ts';
 
 const here = fileURLToPath(new URL('.', import.meta.url));
 const quiet = '--disable-warning=ExperimentalWarning';
@@ -106,6 +107,8 @@ async function run(): Promise<boolean> {
     .filter((file) => isWanted(basename(file, '.py').slice('test_'.length)))
     .sort();
   if (suites.length + scripts.length === 0) throw new Unable(`No suite is named ${wanted.join(', ')}.`);
+  if (suites.includes('suites/registry.suite.ts'))
+    ensureProgram('skopeo', 'The suite of the registry copies images with an unmodified client');
   if (suites.length > 0) {
     installJavaScriptClients();
     // Here and not in `npm run check`: without the clients there is nothing to check against.

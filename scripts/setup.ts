@@ -1,4 +1,4 @@
-// What the demo and the tests need from the system beside Node: bubblewrap, a Python of the system, and leave to make a
+// What the demo, the tests and the conformance suites need from the system beside Node: bubblewrap, a Python of the system, and leave to make a
 // sandbox. Installs what is missing where it may (root, or sudo without a password, on Debian, Ubuntu, Fedora and Alpine)
 // and says so; where it may not, it stops before anything else has happened and prints the line to run.
 
@@ -28,7 +28,7 @@ function becomingRoot(): string | undefined {
 export async function ensureSandbox(): Promise<void> {
   if (process.platform !== 'linux') return;
   const packages = [...(has('bwrap') ? [] : ['bubblewrap']), ...(hasSystemPython() ? [] : ['python3'])];
-  if (packages.length > 0) install(packages);
+  if (packages.length > 0) install(packages, "Strongroom runs users' code in a sandbox");
   let probe = await probeSandbox();
   if (!probe.available && isAppArmorInTheWay() && becomingRoot() !== undefined) {
     process.stdout.write('Allowing bubblewrap to make user namespaces (/etc/apparmor.d/bwrap) ...\n');
@@ -38,17 +38,22 @@ export async function ensureSandbox(): Promise<void> {
   if (!probe.available) stop(`No sandbox can be made on this machine: ${probe.reason}`, probe.remedy);
 }
 
-function install(packages: readonly string[]): void {
+/** Makes sure that a program of the system is there whose package has its name. `purpose` begins the sentence that says why. */
+export function ensureProgram(name: string, purpose: string): void {
+  if (!has(name)) install([name], purpose);
+}
+
+function install(packages: readonly string[], purpose: string): void {
   const installer = installers.find(({ tool }) => has(tool));
   const lines = installer?.lines(packages) ?? [];
   if (!installer || becomingRoot() === undefined)
     stop(
-      `Strongroom runs users' code in a sandbox and needs ${packages.join(' and ')}, which this machine does not have.`,
+      `${purpose} and needs ${packages.join(' and ')}, which this machine does not have.`,
       installer
         ? `sudo sh -c '${lines.join(' && ')}'`
         : `install ${packages.join(' and ')} with your system's package manager`,
     );
-  process.stdout.write(`Installing ${packages.join(' and ')} (the sandbox needs it) ...\n`);
+  process.stdout.write(`Installing ${packages.join(' and ')} ...\n`);
   runAsRoot(lines);
 }
 
