@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict';
 import { existsSync, rmSync, statSync, symlinkSync } from 'node:fs';
 import { createServer, type IncomingMessage, type RequestListener, request } from 'node:http';
+import { createServer as createSocketServer } from 'node:net';
 import { join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
 import { type Gateway, openGateway } from './gateway.ts';
@@ -142,5 +143,34 @@ describe('the scoring gateway', () => {
       setImmediate(() => response.socket?.destroy());
     };
     await assert.rejects(ask(key()));
+  });
+
+  it('takes whatever a scoring server says for an answer or for none, and lives', async () => {
+    const other = createSandboxFolder('strongroom-test-');
+    let said = '';
+    const rogue = createSocketServer((socket) => {
+      socket.on('error', () => undefined).on('data', () => socket.end(Buffer.from(said, 'latin1')));
+    });
+    await new Promise<void>((resolve) => rogue.listen(join(other, SERVICE_SOCKET), resolve));
+    gateway.open('w4', other);
+    const w4 = () => ({ ...key(), 'x-strongroom-work': 'w4' });
+    for (const [head, status] of [
+      ['HTTP/1.1 200 a\x01b\r\ncontent-length: 2', 200],
+      ['HTTP/1.1 200 \xff\r\ncontent-length: 2', 200],
+      ['HTTP/1.1 000 no\r\ncontent-length: 2', 502],
+      ['HTTP/1.1 099 no\r\ncontent-length: 2', 502],
+      ['HTTP/1.1 600 no\r\ncontent-length: 2', 502],
+      ['HTTP/1.1 999 no\r\ncontent-length: 2', 502],
+      ['HTTP/1.1 101 Switching\r\nupgrade: x\r\nconnection: upgrade', 502],
+      ['HTTP/1.1 200 OK\r\nx-bad: \x01\r\ncontent-length: 2', 502],
+      ['HTTP/1.1 200 OK\r\ncontent-length: 2\r\ntransfer-encoding: chunked', 502],
+      ['nothing of the kind', 502],
+    ] as const) {
+      said = `${head}\r\n\r\nok`;
+      assert.equal((await ask(w4())).status, status, JSON.stringify(head));
+    }
+    gateway.shut('w4');
+    rogue.close();
+    rmSync(other, { recursive: true, force: true });
   });
 });

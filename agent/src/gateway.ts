@@ -101,13 +101,22 @@ export async function openGateway(prefix: string): Promise<Gateway> {
       if (counted) running -= 1;
       counted = false;
     };
+    const unreachable = () => {
+      refuse(response, 502, 'ScoringServerUnreachable', 'The scoring server did not answer.');
+      outgoing.destroy();
+    };
     const outgoing = request({ agent, method: incoming.method, path: incoming.url, headers }, (answer) => {
-      response.writeHead(answer.statusCode ?? 502, answer.statusMessage, passedOn(answer));
+      const { statusCode = 0 } = answer;
+      // What answers is in the user's hands: a status that is none would be thrown by our own server, and end this agent with
+      // everything that it runs. The words beside the number are passed on to nobody.
+      if (statusCode < 200 || statusCode > 599) return unreachable();
+      response.writeHead(statusCode, passedOn(answer));
       answer.on('error', () => response.destroy());
       answer.pipe(response);
     });
     outgoing.on('socket', (socket) => socket.setTimeout(0));
-    outgoing.on('error', () => refuse(response, 502, 'ScoringServerUnreachable', 'The scoring server did not answer.'));
+    // An upgrade was never asked for, so one that is answered is no answer.
+    outgoing.on('error', unreachable).on('upgrade', unreachable);
     response.on('close', () => {
       done();
       if (!response.writableFinished) outgoing.destroy();
