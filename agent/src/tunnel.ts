@@ -24,12 +24,14 @@ export async function openTunnel(prefix: string, host: string, port: number): Pr
   const server = createServer({ pauseOnConnect: true }, (near) => {
     const far = connect({ host, port, noDelay: true });
     open.add(near);
+    // An error breaks both off; an end lets what was said before it arrive, however slowly it is read.
     near.on('error', () => far.destroy());
+    far.on('error', () => near.destroy());
     near.on('close', () => {
       open.delete(near);
-      far.destroy();
+      far.destroySoon();
     });
-    far.on('error', () => near.destroy()).on('close', () => near.destroy());
+    far.on('close', () => near.destroySoon());
     near.pipe(far).pipe(near);
   });
   server.maxConnections = CONNECTIONS_MAX;

@@ -1,11 +1,11 @@
 // What the sandbox tests share: a certificate, a TLS server in the place of Strongroom, the agent's tunnel to it, and a job that runs.
 // For tests only. The server is real HTTPS with a real CA check; it stands for another process, not for a module of ours.
 import { createHash, generateKeyPairSync, sign } from 'node:crypto';
-import { mkdirSync, rmSync } from 'node:fs';
+import { rmSync } from 'node:fs';
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { createServer as createHttpsServer } from 'node:https';
-import { type AddressInfo, connect, createServer, type Socket } from 'node:net';
-import { dirname, join } from 'node:path';
+import type { AddressInfo } from 'node:net';
+import { openTunnel } from '../tunnel.ts';
 import {
   createSandboxFolder,
   probeSandbox,
@@ -98,7 +98,6 @@ export async function startUpstream(
 ): Promise<Upstream> {
   const { key, certificate } = selfSigned();
   const requests: string[] = [];
-  const sockets = new Set<Socket>();
   const server = createHttpsServer({ key, cert: certificate }, (request, response) => {
     requests.push(`${request.method} ${request.url}`);
     upstream.handle(request, response);
@@ -107,31 +106,19 @@ export async function startUpstream(
   // The cast: a TCP server that listens has an address of this form.
   const { port } = server.address() as AddressInfo;
   const folder = createSandboxFolder('strongroom-test-');
-  const serverSocket = join(folder, 'tunnel', 'server.sock');
-  mkdirSync(dirname(serverSocket), { mode: 0o755 });
-  const tunnel = createServer((near) => {
-    const far = connect(port, '127.0.0.1');
-    sockets.add(near);
-    near.on('error', () => far.destroy()).on('close', () => far.destroy());
-    far.on('error', () => near.destroy()).on('close', () => near.destroy());
-    near.pipe(far).pipe(near);
-  });
-  await new Promise<void>((resolve) => tunnel.listen(serverSocket, resolve));
+  const tunnel = await openTunnel('strongroom-test-', '127.0.0.1', port);
   const upstream: Upstream = {
     port,
     url: `https://localhost:${port}`,
     caPem: certificate,
-    serverSocket,
+    serverSocket: tunnel.socketPath,
     folder,
     requests,
     handle,
     async close() {
-      for (const socket of sockets) socket.destroy();
+      tunnel.close();
       server.closeAllConnections();
-      await Promise.all([
-        new Promise((resolve) => tunnel.close(resolve)),
-        new Promise((resolve) => server.close(resolve)),
-      ]);
+      await new Promise((resolve) => server.close(resolve));
       rmSync(folder, { recursive: true, force: true });
     },
   };
