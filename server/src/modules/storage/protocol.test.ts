@@ -335,7 +335,7 @@ test('without a credential every operation is 401 with a challenge that a client
     ['GET', '/acct1/data/x?sv=2020&sig=abc'],
     ['DELETE', '/acct1/data?restype=container'],
   ] as const) {
-    const reply = await send(method, path, { anonymous: true });
+    const reply = await send(method, path, { authorization: '' });
     assert.equal(reply.status, 401, path);
     assert.equal(
       reply.headers['www-authenticate'],
