@@ -287,6 +287,24 @@ test('periodic work runs every so often, survives its own errors, and ends with 
   assert.equal(runs, 3);
 });
 
+test('periodic work that is wanted at the start runs with it, and then every so often', async (t) => {
+  const base = await setUp(t);
+  let runs = 0;
+  const tasks = tasksOver(base, async () => {});
+  const ran = Promise.withResolvers<void>();
+  const sweep = async () => {
+    runs += 1;
+    ran.resolve();
+  };
+  tasks.periodic('sweep', 10_000, sweep, { atStart: true });
+  await tasks.start();
+  await ran.promise;
+  assert.equal(runs, 1);
+  await base.clock.advance(25_000);
+  assert.equal(runs, 3);
+  await tasks.stop();
+});
+
 test('finished work is forgotten after a week, failed work is kept', async (t) => {
   const base = await setUp(t);
   const first = tasksOver(

@@ -45,8 +45,16 @@ export type Tasks = {
   stop(): Promise<void>;
   /** For tests: works until nothing is due and nothing runs. Needs no start. */
   drain(): Promise<void>;
-  /** Calls `fn` every `everyMs` between start and stop, never twice at once. For sweeps that need no memory of their own. */
-  periodic(name: string, everyMs: number, fn: (signal: AbortSignal) => Promise<void>): void;
+  /**
+   * Calls `fn` every `everyMs` between start and stop, never twice at once; the first time after as long, or with the start
+   * itself. For sweeps that need no memory of their own.
+   */
+  periodic(
+    name: string,
+    everyMs: number,
+    fn: (signal: AbortSignal) => Promise<void>,
+    options?: { readonly atStart: boolean },
+  ): void;
 };
 
 const leaseMs = 60_000;
@@ -200,9 +208,11 @@ export function createTasks(options: {
     return at === undefined ? lookAgainMs : Math.max(0, Math.min(lookAgainMs, at - clock.epochMs()));
   }
 
-  function periodic(name: string, everyMs: number, fn: (signal: AbortSignal) => Promise<void>): void {
+  const periodic: Tasks['periodic'] = (name, everyMs, fn, { atStart } = { atStart: false }) => {
     const repeat = async () => {
-      while (await slept(clock, everyMs, stopping.signal)) {
+      let isDue = atStart;
+      while (isDue || (await slept(clock, everyMs, stopping.signal))) {
+        isDue = false;
         try {
           await fn(stopping.signal);
         } catch (error) {
@@ -212,7 +222,7 @@ export function createTasks(options: {
     };
     if (started) loops.push(atHome(repeat));
     else periodics.push(repeat);
-  }
+  };
 
   const prune = () => database.write((tx) => store.pruneDone(tx, clock.epochMs() - keepDoneMs));
   periodic('tasks.prune', 3_600_000, prune);
