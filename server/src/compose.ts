@@ -77,6 +77,8 @@ export type Composed = {
 };
 
 const subscriptionName = 'Strongroom';
+/** Opens every workspace and registry once, so not more often than it is of use. */
+const sweepEveryMs = 6 * 3_600_000;
 
 export async function compose(foundation: Foundation): Promise<Composed> {
   const { config, clock, log, files, rootKey, keyring, control, domain } = foundation;
@@ -85,7 +87,7 @@ export async function compose(foundation: Foundation): Promise<Composed> {
   let tasks: Tasks;
   const lateTasks: Tasks = {
     enqueue: (tx, task) => tasks.enqueue(tx, task),
-    periodic: (name, everyMs, act) => tasks.periodic(name, everyMs, act),
+    periodic: (...args) => tasks.periodic(...args),
     start: () => tasks.start(),
     stop: () => tasks.stop(),
     drain: () => tasks.drain(),
@@ -223,7 +225,7 @@ export async function compose(foundation: Foundation): Promise<Composed> {
     blobs: storage.blobs,
     addresses,
   };
-  const { assets, ...assetsModule } = createAssets(learning);
+  const { assets, sweep: sweepAssets, ...assetsModule } = createAssets(learning);
   const runs = createRuns({ ...learning, schemes: armSchemes });
   const compute = createCompute({
     database: control,
@@ -299,7 +301,9 @@ export async function compose(foundation: Foundation): Promise<Composed> {
     async start() {
       for (const module of modules) await module.start?.();
       await makeOwners({ keyring, access, grants }, bootstrapped);
-      tasks.periodic('registry-uploads', 300_000, () => registry.sweep());
+      tasks.periodic('registry-uploads', 300_000, () => registry.sweepUploads());
+      tasks.periodic('registry-blobs', sweepEveryMs, registry.sweepBlobs, { atStart: true });
+      tasks.periodic('asset-blobs', sweepEveryMs, sweepAssets, { atStart: true });
       tasks.periodic('identity-sweep', 300_000, () => identity.sweep());
       tasks.periodic('data-keys-revalidate', 10_000, () => dataKeys.revalidate());
       await tasks.start();

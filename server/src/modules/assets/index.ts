@@ -4,6 +4,7 @@ import { actionsOfType } from '@strongroom/contract/resources.actions';
 import type { Grant, Grants } from '#kernel/authority/grant';
 import type { Clock } from '#kernel/clock/clock';
 import { Failure } from '#kernel/errors/failure';
+import type { Log } from '#kernel/log/log';
 import type { Module } from '#kernel/module';
 import type { ResourceKind, Resources } from '#resources';
 import type { BlobStore } from '#storage';
@@ -33,14 +34,25 @@ export type Assets = {
   environment(grant: Grant, environmentVersionId: string): Promise<{ readonly image: string | undefined }>;
 };
 
+export type AssetsModule = Module & {
+  readonly assets: Assets;
+  readonly kinds: readonly ResourceKind[];
+  /** Removes what a crash left of snapshots that were being taken, in every workspace. For a periodic task. */
+  sweep(signal: AbortSignal): Promise<void>;
+};
+
+const workspacesMax = 50_000;
+
 export function createAssets(deps: {
   readonly resources: Resources;
   readonly workspaces: Workspaces;
   readonly blobs: BlobStore;
-  readonly grants: Pick<Grants, 'also'>;
+  readonly grants: Pick<Grants, 'also' | 'system'>;
   readonly addresses: AddressSigner;
   readonly clock: Clock;
-}): Module & { readonly assets: Assets; readonly kinds: readonly ResourceKind[] } {
+  readonly log: Log;
+}): AssetsModule {
+  const { log } = deps;
   const snapshots = createSnapshots(deps);
   const named = createNamedContent({ snapshots, workspaces: deps.workspaces, grants: deps.grants });
   const uploads = createUploads({ ...deps, snapshots });
@@ -82,5 +94,20 @@ export function createAssets(deps: {
     assets,
     kinds: createAssetKinds({ resources: deps.resources, snapshots, named, uploads }),
     routes: [...snapshotRoutes(snapshots), ...uploadRoutes(uploads)],
+    async sweep(signal) {
+      const grant = deps.grants.system('remove what no snapshot names');
+      const query = { type: workspaceType, under: '/', limit: workspacesMax };
+      for (const { id, uniqueId } of await deps.resources.list(grant, query)) {
+        if (signal.aborted) return;
+        try {
+          const count = await snapshots.sweep(grant, id);
+          const fields = { module: 'assets', workspace: uniqueId, count };
+          if (count > 0) log.info(fields, 'blobs that no snapshot names were removed');
+        } catch (error) {
+          // A workspace whose customer refuses his key, or one that is half made: looked at again the next time.
+          log.debug({ module: 'assets', workspace: uniqueId, error }, 'a workspace was not swept');
+        }
+      }
+    },
   };
 }

@@ -3,7 +3,9 @@
 import assert from 'node:assert/strict';
 import { open, readdir, stat } from 'node:fs/promises';
 import { join } from 'node:path';
+import { PassThrough } from 'node:stream';
 import { after, type TestContext, test } from 'node:test';
+import { randomUuid } from '#kernel/crypto/random';
 import { closeScanPool } from '#kernel/database/database';
 import { pack } from '../jobs/jobs.fixture.ts';
 import { openLab } from '../workspaces/lab.fixture.ts';
@@ -79,6 +81,54 @@ test('what is refused leaves nothing behind', async (t) => {
     assert.equal(answer.status, 400);
   }
   assert.equal((await blobs()).length, 0);
+});
+
+test("what a crash left of a snapshot is swept, and nothing that is named, being taken, or a user's own", async (t) => {
+  const { take, blobs, lab, workspace, workspaceId } = await openBench(t);
+  const { system } = lab.now();
+  const at = lab.now().workspaces.container(workspace, 'workspaceblobstore');
+  const put = (name: string, from = lab.now()) =>
+    from.blobs.put(from.system, { ...at, name }, Buffer.from('x'), { maxBytes: 10 });
+  const kept = await take({ 'a.py': '1', 'b.py': '2' });
+  // As a server that died between the blobs and their row leaves them.
+  const abandoned = `snapshots/${randomUuid()}`;
+  for (const name of [`${abandoned}/0`, `${abandoned}/1`]) await put(name);
+  const usersOwn = ['snapshots/readme.txt', 'snapshots/2024/0', `snapshots/${randomUuid()}/0.txt`];
+  for (const name of usersOwn) await put(name);
+
+  // One is being taken: its first file is there, the row is not.
+  const archive = await pack({ '1': Buffer.alloc(100, 1), '2': Buffer.alloc(2_000_000, 2) });
+  const source = new PassThrough();
+  const before = (await blobs()).length;
+  const taking = lab.now().assets.snapshots.take(system, workspaceId, source, { allowCredentials: false });
+  source.write(archive.subarray(0, 4096));
+  while ((await blobs()).length === before) await new Promise((turn) => setImmediate(turn));
+  await lab.now().sweepAssets(new AbortController().signal);
+  const names = (await blobs()).map(({ name }) => name);
+  assert.deepEqual(
+    names.filter((name) => name.startsWith(abandoned)),
+    [],
+  );
+  assert.deepEqual(
+    usersOwn.filter((name) => !names.includes(name)),
+    [],
+  );
+  source.end(archive.subarray(4096));
+  const taken = await taking;
+
+  await (await lab.restart()).sweepAssets(new AbortController().signal);
+  assert.equal((await blobs()).length, 2 + 2 + usersOwn.length);
+  for (const digest of [taken.digest, kept.body.snapshotId])
+    assert.equal(
+      (
+        await lab.call(
+          lab.owner,
+          'GET',
+          `${workspaceId}/snapshots/${digest}/files/${digest === taken.digest ? '2' : 'a.py'}`,
+        )
+      ).status,
+      200,
+    );
 });
 
 test('credentials are taken on request only, and the record says so', async (t) => {

@@ -23,7 +23,7 @@ import {
   tooLarge,
   tooManyFiles,
 } from './errors.ts';
-import { filesOf, findFile, findSnapshot, insertSnapshot, type SnapshotFile } from './snapshots.store.ts';
+import { filesOf, findFile, findSnapshot, insertSnapshot, namedBlobs, type SnapshotFile } from './snapshots.store.ts';
 
 export type Snapshot = {
   readonly digest: string;
@@ -61,7 +61,14 @@ export type Snapshots = {
     digest: string,
     path: string,
   ): Promise<{ readonly file: SnapshotFile; readonly stream: Readable }>;
+  /** Removes blobs of snapshots that a crash left unfinished, never those of one that is being taken; says how many. */
+  sweep(grant: Grant, workspaceId: string): Promise<number>;
 };
+
+/** Where the files of a snapshot lie while and after it is taken: a folder of its own for each taking. */
+const folders = 'snapshots/';
+const fileBlob = /^(snapshots\/[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12})\/\d+$/;
+const sweepPage = 1000;
 
 export const uriOf = (digest: string) => `azureml://snapshots/${digest}`;
 const uriPattern = /^azureml:\/\/snapshots\/(sha256:[0-9a-f]{64})$/;
@@ -85,12 +92,20 @@ export function createSnapshots(deps: {
   readonly clock: Clock;
 }): Snapshots {
   const { workspaces, blobs, clock } = deps;
+  /** Folders whose row is still to come. This process is the only one that writes any, so that what is not here was left behind. */
+  const underWay = new Set<string>();
 
   function place(workspace: Workspace, datastore: 'workspaceblobstore' | 'workspaceartifactstore') {
     const at = workspaces.container(workspace, datastore);
     const as = (action: (typeof storageActions)[keyof typeof storageActions], reason: string) =>
       workspaces.asIdentity(workspace, action, containerScope(at), reason);
     return { ...at, as };
+  }
+
+  /** Only names that we give: what users put beside them in the same container is theirs. */
+  function isLeftBehind(blob: string): boolean {
+    const folder = fileBlob.exec(blob)?.[1];
+    return folder !== undefined && !underWay.has(folder);
   }
 
   /** Keeps files as blobs; on any failure removes them again. */
@@ -100,7 +115,7 @@ export function createSnapshots(deps: {
     fill: (put: (path: string, content: Readable) => Promise<void>) => Promise<void>,
   ): Promise<Snapshot> {
     const { account, container, as } = place(workspace, 'workspaceblobstore');
-    const folder = `snapshots/${randomUuid()}`;
+    const folder = `${folders}${randomUuid()}`;
     const files: SnapshotFile[] = [];
     const write = as(storageActions.writeBlobs, 'keep a snapshot');
     const discard = () =>
@@ -109,6 +124,7 @@ export function createSnapshots(deps: {
         container,
         prefix: `${folder}/`,
       });
+    underWay.add(folder);
     try {
       await fill(async (path, content) => {
         const blob = `${folder}/${files.length}`;
@@ -130,12 +146,15 @@ export function createSnapshots(deps: {
         created_by: grant.actor.objectId,
       };
       const isNew = await database.write((tx) => insertSnapshot(tx, row, files));
-      if (!isNew) await discard();
+      // What cannot be removed now is nobody's, and the sweep finds it.
+      if (!isNew) await discard().catch(() => undefined);
       return { digest, uri: uriOf(digest), files: isNew ? files : await filesOf(database.read, digest), bytes };
     } catch (thrown) {
       // What went wrong first is what is said; blobs that stay behind are named nowhere.
       await discard().catch(() => undefined);
       throw thrown;
+    } finally {
+      underWay.delete(folder);
     }
   }
 
@@ -234,6 +253,32 @@ export function createSnapshots(deps: {
       });
       // `pipeline`, because either side may fail: a damaged blob ends what is read, and a reader that leaves closes the blob.
       return { file, stream: pipeline(stream, verified(file), () => {}) };
+    },
+
+    async sweep(grant, workspaceId) {
+      const workspace = await workspaces.get(grant, workspaceId);
+      const database = await workspaces.database(grant, workspaceId);
+      const { account, container, as } = place(workspace, 'workspaceblobstore');
+      const look = as(storageActions.readBlobs, 'find what no snapshot names');
+      const clear = as(storageActions.deleteBlobs, 'remove what no snapshot names');
+      let removed = 0;
+      let marker: string | undefined;
+      do {
+        const page = await blobs.list(look, {
+          ...{ account, container, prefix: folders, limit: sweepPage },
+          ...(marker === undefined ? {} : { marker }),
+        });
+        // order matters: a folder that is no longer under way now has its row by the time that the rows are read, or never.
+        const candidates = page.blobs.map(({ name }) => name).filter(isLeftBehind);
+        const named = await namedBlobs(database.read, candidates);
+        for (const name of candidates) {
+          if (named.has(name)) continue;
+          await blobs.remove(clear, { account, container, name });
+          removed += 1;
+        }
+        marker = page.nextMarker;
+      } while (marker !== undefined);
+      return removed;
     },
   };
   return snapshots;

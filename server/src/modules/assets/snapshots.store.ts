@@ -58,3 +58,13 @@ export async function findFile(tx: Tx, digest: string, path: string): Promise<Sn
     .where('path', '=', path)
     .executeTakeFirst();
 }
+
+/** Which of these blobs are files of a snapshot. At most a thousand at a time. */
+export async function namedBlobs(tx: Tx, blobs: readonly string[]): Promise<ReadonlySet<string>> {
+  const rows = await tables<Tables>(tx)
+    .selectFrom('snapshot_files')
+    .select('blob')
+    .where('blob', 'in', blobs)
+    .execute();
+  return new Set(rows.map((row) => row.blob));
+}

@@ -224,6 +224,7 @@ export async function setUp(t: TestContext, options: { readonly allows?: Rule; r
       addresses: { sign: () => Promise.reject(new Error('nothing is uploaded in these tests')) },
       grants,
       clock: storage.clock,
+      log: silentLog,
     });
     const registry = createRegistry({
       dataDir: join(storage.folder, 'data'),
@@ -232,6 +233,7 @@ export async function setUp(t: TestContext, options: { readonly allows?: Rule; r
       resources: resources.resources,
       grants,
       clock: storage.clock,
+      log: silentLog,
       domain: 'localhost:8443',
       schemes,
       tokens: {

@@ -5,6 +5,7 @@
 import { Readable } from 'node:stream';
 import { registryLimits } from '@strongroom/contract/registry';
 import type { Grant } from '#kernel/authority/grant';
+import type { Clock } from '#kernel/clock/clock';
 import { createSha256 } from '#kernel/crypto/digest';
 import { createLongSha256 } from '#kernel/crypto/digest-thread';
 import { type Part, type SealedStore, type SealedStores, streamParts } from '#storage';
@@ -13,6 +14,7 @@ import * as store from './images.store.ts';
 import { requireDigest, requireRepository } from './names.ts';
 import type { Registries } from './registries.ts';
 import { type RepositoryRef, requireScope } from './scopes.ts';
+import { renew } from './upkeep.ts';
 
 /** What the files of blobs are bound to, besides their registry and their own names: a digest is known only at the end. */
 const place = { container: 'image', name: 'blob' };
@@ -44,8 +46,12 @@ export type Content = {
 
 const attemptsMax = 20;
 
-export function createContent(deps: { readonly registries: Registries; readonly stores: SealedStores }): Content {
-  const { registries, stores } = deps;
+export function createContent(deps: {
+  readonly registries: Registries;
+  readonly stores: SealedStores;
+  readonly clock: Clock;
+}): Content {
+  const { registries, stores, clock } = deps;
 
   const within: Content['within'] = async (grant, ref, act) => {
     requireRepository(ref.repository);
@@ -58,7 +64,7 @@ export function createContent(deps: { readonly registries: Registries; readonly 
     const digest = `sha256:${part.sha256}`;
     try {
       if (expected !== undefined && expected !== digest) throw failure('DIGEST_INVALID');
-      return await commit(opened, ref, digest, part.parts);
+      return await commit(opened, ref, digest, part.parts, clock.epochMs());
     } catch (thrown) {
       await discardUnreferenced(opened, part.parts);
       throw thrown;
@@ -80,7 +86,8 @@ export function createContent(deps: { readonly registries: Registries; readonly 
       requireDigest(digest);
       return await within(grant, ref, async ({ index }) => {
         const size = await store.findBlob(index.read, ref.repository, digest);
-        return size === undefined ? undefined : { digest, size };
+        if (size === undefined || !(await renew(index, ref.repository, digest, clock.epochMs()))) return undefined;
+        return { digest, size };
       });
     },
     async open(grant, ref, digest, range) {
@@ -94,7 +101,7 @@ export function createContent(deps: { readonly registries: Registries; readonly 
       return await within(grants.push, to, ({ index }) =>
         index.write(async (tx) => {
           if ((await store.findBlob(tx, from.repository, digest)) === undefined) return false;
-          await store.link(tx, to.repository, digest);
+          await store.link(tx, to.repository, digest, clock.epochMs());
           return true;
         }),
       );
@@ -147,12 +154,13 @@ export async function commit(
   ref: RepositoryRef,
   digest: string,
   parts: readonly Part[],
+  nowMs: number,
 ): Promise<Stored> {
   const size = sizeOf(parts);
   const isKnown = await index.write(async (tx) => {
     const known = await store.holdsBlob(tx, digest);
     if (!known) await store.insertBlob(tx, digest, size, parts);
-    await store.link(tx, ref.repository, digest);
+    await store.link(tx, ref.repository, digest, nowMs);
     return known;
   });
   if (isKnown) await sealed.discard(parts.map((part) => part.file));

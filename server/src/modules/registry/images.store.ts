@@ -7,7 +7,7 @@ import type { Part } from '#storage';
 type Tables = {
   blobs: { digest: string; size: number };
   parts: { digest: string; start: number; size: number; file: string; sealed_size: number; key_id: string };
-  links: { repository: string; digest: string };
+  links: { repository: string; digest: string; asked_ms: number };
   repositories: { name: string };
   manifests: {
     repository: string;
@@ -99,12 +99,65 @@ export async function insertBlob(tx: Tx, digest: string, size: number, parts: re
   for (const batch of batches(rows)) await tables<Tables>(tx).insertInto('parts').values(batch).execute();
 }
 
-export async function link(tx: Tx, repository: string, digest: string): Promise<void> {
+export async function link(tx: Tx, repository: string, digest: string, nowMs: number): Promise<void> {
   await tables<Tables>(tx)
     .insertInto('links')
-    .values({ repository, digest })
-    .onConflict((conflict) => conflict.doNothing())
+    .values({ repository, digest, asked_ms: nowMs })
+    .onConflict((conflict) => conflict.columns(['repository', 'digest']).doUpdateSet({ asked_ms: nowMs }))
     .execute();
+}
+
+/** When the link was last made or asked for. */
+export async function askedMs(tx: Tx, repository: string, digest: string): Promise<number | undefined> {
+  const row = await tables<Tables>(tx)
+    .selectFrom('links')
+    .select('asked_ms')
+    .where('repository', '=', repository)
+    .where('digest', '=', digest)
+    .executeTakeFirst();
+  return row?.asked_ms;
+}
+
+export type Link = { readonly repository: string; readonly digest: string };
+
+/** Links behind `after`, in order, and whether each may go: no manifest mentions it and nobody asked for it since. */
+export async function listLinks(
+  tx: Tx,
+  page: { readonly after: Link; readonly limit: number; readonly askedBeforeMs: number },
+): Promise<readonly (Link & { readonly isLoose: boolean })[]> {
+  const { after, limit, askedBeforeMs } = page;
+  const rows = await tables<Tables>(tx)
+    .selectFrom('links')
+    .select((is) => [
+      'repository',
+      'digest',
+      is
+        .and([
+          is('asked_ms', '<', askedBeforeMs),
+          is.not(
+            is.exists(
+              is
+                .selectFrom('mentions')
+                .select('mentions.target')
+                .whereRef('mentions.repository', '=', 'links.repository')
+                .whereRef('mentions.target', '=', 'links.digest'),
+            ),
+          ),
+        ])
+        .$castTo<number>()
+        .as('loose'),
+    ])
+    .where((is) =>
+      is.or([
+        is('repository', '>', after.repository),
+        is.and([is('repository', '=', after.repository), is('digest', '>', after.digest)]),
+      ]),
+    )
+    .orderBy('repository')
+    .orderBy('digest')
+    .limit(limit)
+    .execute();
+  return rows.map(({ repository, digest, loose }) => ({ repository, digest, isLoose: loose === 1 }));
 }
 
 /** Takes the link away, and the blob with the last one. Answers the files that are left over. */

@@ -9,6 +9,7 @@ import { Failure } from '#kernel/errors/failure';
 import type { Faults } from '#kernel/files/faults';
 import type { Files } from '#kernel/files/files';
 import type { Scheme } from '#kernel/http/surface';
+import type { Log } from '#kernel/log/log';
 import type { Module } from '#kernel/module';
 import type { DataKeys } from '#kernel/sealing/data-keys';
 import type { ResourceKind, Resources } from '#resources';
@@ -27,6 +28,7 @@ import { requireScope } from './scopes.ts';
 import { createOciSurface } from './surface.ts';
 import { tokenRoutes } from './token.routes.ts';
 import { createRegistryTokens, type Principals, pullTokenSecondsMax, type Tokens } from './tokens.ts';
+import { sweepLoose } from './upkeep.ts';
 import { createUploads } from './uploads.service.ts';
 
 export type { Range, Stored } from './content.service.ts';
@@ -98,7 +100,9 @@ export type RegistryModule = Module & {
   /** Puts a registry under a customer's key as the given identity, or back under the root key. */
   readonly protect: Protect;
   /** Ends uploads that were left for an hour. For a periodic task; every few minutes. */
-  sweep(): Promise<void>;
+  sweepUploads(): Promise<void>;
+  /** Removes blobs that no manifest mentions and nobody asked for in a day. For a periodic task; a few times a day. */
+  sweepBlobs(signal: AbortSignal): Promise<void>;
 };
 
 const registriesMax = 50_000;
@@ -111,6 +115,7 @@ export function createRegistry(deps: {
   readonly resources: Resources;
   readonly grants: Grants;
   readonly clock: Clock;
+  readonly log: Log;
   /** `localhost:8443`: the login server; repositories are below `{domain}/{registry name in lower case}/`. */
   readonly domain: string;
   /** How callers prove who they are besides registry tokens: access tokens, tokens of runs. */
@@ -123,7 +128,7 @@ export function createRegistry(deps: {
   readonly faults?: Faults;
   readonly openMax?: number;
 }): RegistryModule {
-  const { dataDir, resources, grants } = deps;
+  const { dataDir, resources, grants, clock, log } = deps;
   const folder = join(dataDir, 'registry');
   const registries = createRegistries();
   const stores = createSealedStores({
@@ -134,9 +139,9 @@ export function createRegistry(deps: {
     repair: (index, sealed) => sealed.sweep((files) => referenced(index.read, files)),
     title: 'registry',
   });
-  const content = createContent({ registries, stores });
-  const manifests = createManifests({ content, clock: deps.clock });
-  const uploads = createUploads({ registries, content, clock: deps.clock });
+  const content = createContent({ registries, stores, clock });
+  const manifests = createManifests({ content, clock });
+  const uploads = createUploads({ registries, content, clock });
   const tokens = createRegistryTokens({ ...deps, registries });
 
   const registry: Registry = {
@@ -181,7 +186,20 @@ export function createRegistry(deps: {
     kinds: [createRegistryKind({ ...deps, folder, registries, stores })],
     registry,
     protect: createProtection({ ...deps, registries }),
-    sweep: uploads.sweep,
+    sweepUploads: uploads.sweep,
+    async sweepBlobs(signal) {
+      for (const entry of registries.all()) {
+        if (signal.aborted) return;
+        try {
+          const count = await stores.use(entry, (opened) => sweepLoose(opened, clock.epochMs(), signal));
+          const fields = { module: 'registry', subject: entry.uniqueId, count };
+          if (count > 0) log.info(fields, 'blobs that no manifest mentions were removed');
+        } catch (error) {
+          // A registry whose customer refuses his key: looked at again the next time.
+          log.debug({ module: 'registry', subject: entry.uniqueId, error }, 'a registry was not swept');
+        }
+      }
+    },
     async start() {
       const grant = grants.system('learn which registries there are');
       const query = { type: registryType, under: '/', limit: registriesMax };

@@ -100,7 +100,7 @@ test('an upload that ends with another digest, is cancelled, or is left for an h
   const left = await begin(send, 'reg01/a');
   assert.equal((await send('PATCH', left, { body: layer })).status, 202);
   await clock.advance(61 * 60 * 1000);
-  await module.sweep();
+  await module.sweepUploads();
   for (const location of [wrong, cancelled, left]) {
     const reply = await send('GET', location);
     assert.deepEqual([reply.status, codesIn(reply)], [404, ['BLOB_UPLOAD_UNKNOWN']]);

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { Readable } from 'node:stream';
 import { test } from 'node:test';
 import { Failure } from '#kernel/errors/failure';
+import { failNth } from '#kernel/files/faults';
 import { testGrant } from '#kernel/testing/authority';
 import { mediaTypes, repositoryScope } from './index.ts';
 import { code, customerKey, descriptor, digestOf, everythingIn, manifestOf, registryId, setUp } from './testing.ts';
@@ -55,6 +56,77 @@ test('a blob is stored once a registry, and goes with the last repository that r
   await registry.pushBlob(grant, id, 'b', Buffer.from('same'));
   assert.equal(await blobs(), 1);
   assert.equal(await registry.hasBlob(grant, id, 'c', digestOf('same')), false);
+});
+
+test('a blob that no manifest came for goes a day after it was last asked for, and not before', async (t) => {
+  const { registry, module, id, folder, clock } = await setUp(t);
+  const grant = testGrant({ scope: id });
+  const files = async () => (await everythingIn(folder)).filter((file) => file.path.includes('/blobs/')).length;
+  const sweep = () => module.sweepBlobs(new AbortController().signal);
+  const has = (content: string, repository = 'a') => registry.hasBlob(grant, id, repository, digestOf(content));
+  for (const content of ['config', 'layer', 'shared', 'loose'])
+    await registry.pushBlob(grant, id, 'a', Buffer.from(content));
+  await registry.pushBlob(grant, id, 'b', Buffer.from('shared'));
+  const manifest = manifestOf('config', ['layer']);
+  const { digest } = await registry.putManifest(grant, id, 'a', 'v1', mediaTypes.ociManifest, manifest);
+  clock.jump(23 * 3_600_000);
+  await sweep();
+  assert.equal(await files(), 4);
+  // Told that it is there, a client may take its time until the manifest.
+  assert.equal(await has('shared', 'b'), true);
+  clock.jump(2 * 3_600_000);
+  await sweep();
+  assert.deepEqual([await has('loose'), await has('shared'), await has('shared', 'b')], [false, false, true]);
+  assert.deepEqual([await has('config'), await has('layer'), await files()], [true, true, 3]);
+  clock.jump(13 * 3_600_000);
+  assert.equal(await has('shared', 'b'), true);
+  clock.jump(13 * 3_600_000);
+  await sweep();
+  assert.equal(await has('shared', 'b'), true);
+  await registry.removeManifest(grant, id, 'a', digest);
+  clock.jump(25 * 3_600_000);
+  await sweep();
+  assert.equal(await files(), 0);
+  // Nothing stands in the way of the same content coming again.
+  await registry.pushBlob(grant, id, 'a', Buffer.from('layer'));
+  assert.equal(await has('layer'), true);
+});
+
+test('a blob that goes while it is pulled is pulled to its end', async (t) => {
+  const { registry, module, id, folder, clock } = await setUp(t);
+  const grant = testGrant({ scope: id });
+  const layer = Buffer.alloc(9_000_000, 5);
+  const { digest } = await registry.pushBlob(grant, id, 'a', layer);
+  const { stream } = await registry.openBlob(grant, id, 'a', digest);
+  clock.jump(25 * 3_600_000);
+  await module.sweepBlobs(new AbortController().signal);
+  assert.deepEqual(Buffer.concat(await stream.toArray()), layer);
+  await module.stop?.();
+  assert.deepEqual(
+    (await everythingIn(folder)).filter((file) => file.path.includes('/blobs/')),
+    [],
+  );
+});
+
+test('of many pages of blobs only what is loose goes, also when a removal fails half way', async (t) => {
+  const { registry, module, id, clock, seam } = await setUp(t);
+  const grant = testGrant({ scope: id });
+  const layers = Array.from({ length: 230 }, (_, i) => `layer ${i}`);
+  for (const content of ['config', ...layers]) await registry.pushBlob(grant, id, 'a', Buffer.from(content));
+  const kept = layers.filter((_, i) => i % 3 === 0);
+  await registry.putManifest(grant, id, 'a', 'v1', mediaTypes.ociManifest, manifestOf('config', kept));
+  clock.jump(25 * 3_600_000);
+  const { faults, seen } = failNth(1, ({ step }) => step === 'commit');
+  seam.faults = faults;
+  await module.sweepBlobs(new AbortController().signal);
+  assert.ok(seen() >= 1);
+  const left = async () => {
+    const found: string[] = [];
+    for (const content of layers) if (await registry.hasBlob(grant, id, 'a', digestOf(content))) found.push(content);
+    return found;
+  };
+  await module.sweepBlobs(new AbortController().signal);
+  assert.deepEqual(await left(), kept);
 });
 
 test('a grant for one repository opens no other, not even one below it', async (t) => {

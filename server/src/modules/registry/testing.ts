@@ -3,6 +3,7 @@
 
 import type { TestContext } from 'node:test';
 import { sha256Hex } from '#kernel/crypto/digest';
+import { silentLog } from '#kernel/log/log';
 import { type Rule, testActor, testAudit, testAuthority } from '#kernel/testing/authority';
 import { openTestDoor } from '#kernel/testing/door';
 import { decideWithinBounds } from '../access/bounds.ts';
@@ -61,6 +62,7 @@ export async function setUp(t: TestContext, allows: Rule = () => true) {
   const create = () =>
     createRegistry({
       ...{ dataDir, files, resources, dataKeys, grants, clock, tokens, faults },
+      log: silentLog,
       domain: 'localhost:8443',
       schemes: [bearer],
       principals: {

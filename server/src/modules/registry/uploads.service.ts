@@ -181,7 +181,7 @@ export function createUploads(deps: {
               await drop(session);
               throw failure('DIGEST_INVALID');
             }
-            const stored = await commit(opened, ref, digest, session.parts);
+            const stored = await commit(opened, ref, digest, session.parts, clock.epochMs());
             sessions.delete(id);
             return stored;
           });

@@ -49,7 +49,7 @@ export async function assemble(on: {
   const late: { tasks?: Tasks } = {};
   const lateTasks: Pick<Tasks, 'enqueue' | 'periodic'> = {
     enqueue: (tx, task) => late.tasks?.enqueue(tx, task) ?? Promise.reject(new Error('tasks are not made yet')),
-    periodic: (name, everyMs, act) => late.tasks?.periodic(name, everyMs, act),
+    periodic: (...args) => late.tasks?.periodic(...args),
   };
   const identity = createIdentity({
     database: control,
@@ -139,7 +139,7 @@ export async function assemble(on: {
     domain,
     schemes: [byName],
   });
-  const shared = { dataDir, files, dataKeys, resources: resources.resources, grants, clock, domain };
+  const shared = { dataDir, files, dataKeys, resources: resources.resources, grants, clock, log, domain };
   const storage = createStorage({
     ...shared,
     schemes: [byName],
@@ -182,7 +182,7 @@ export async function assemble(on: {
     tenantId,
   });
   const within = { resources: resources.resources, workspaces: workspaces.workspaces, clock };
-  const assets = createAssets({ ...within, blobs: storage.blobs, addresses, grants });
+  const assets = createAssets({ ...within, blobs: storage.blobs, addresses, grants, log });
   const runs = createRuns({ ...within, blobs: storage.blobs, schemes: [runTokens, byName] });
   const compute = createCompute({
     database: control,
@@ -262,6 +262,7 @@ export async function assemble(on: {
     identity,
     access,
     assets: assets.assets,
+    sweepAssets: assets.sweep,
     runs: runs.runs,
     blobs: storage.blobs,
     jobs,

@@ -23,6 +23,7 @@ export const assetTables: MigrationSet = {
           blob TEXT NOT NULL,
           PRIMARY KEY (digest, path)
         ) STRICT, WITHOUT ROWID;
+        CREATE INDEX snapshot_files_by_blob ON snapshot_files (blob);
       `,
     },
     {

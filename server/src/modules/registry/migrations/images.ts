@@ -2,7 +2,8 @@
 // names, tags, digests and manifests are on disk nowhere else and never in the clear.
 //
 // A blob is there once a registry, in one file or, when it came in chunks, in several. A repository reaches it by a link:
-// who may pull one repository learns nothing of what others hold. A mention is what a manifest needs to stay.
+// who may pull one repository learns nothing of what others hold. A mention is what a manifest needs to stay. A link
+// remembers roughly when somebody pushed, mounted or asked for the blob: what no manifest mentions goes a while after that.
 
 import type { MigrationSet } from '#kernel/database/database';
 
@@ -31,6 +32,7 @@ export const imageMigrations: MigrationSet = {
         create table links (
           repository text not null collate binary,
           digest text not null collate binary,
+          asked_ms integer not null,
           primary key (repository, digest)
         ) strict, without rowid;
         create index links_by_digest on links (digest);
