@@ -86,3 +86,37 @@ test('each description names every operation of its surface once, with who may a
     }
   }
 });
+
+/** Names of every property in a schema, however deep. */
+function namesIn(schema: unknown): readonly string[] {
+  if (typeof schema !== 'object' || schema === null) return [];
+  return Object.entries(schema).flatMap(([name, inner]) =>
+    name === 'properties' && typeof inner === 'object' && inner !== null
+      ? [...Object.keys(inner), ...Object.values(inner).flatMap(namesIn)]
+      : namesIn(inner),
+  );
+}
+
+test('a body that may hold a password, a key or a value of a vault says so, and no digest of it is recorded', () => {
+  // Forms of sign-in take whatever a protocol names, and their schema names nothing.
+  const silent = routes.flatMap(({ operation, surface, body, audit }) => {
+    if ((body?.kind !== 'json' && body?.kind !== 'form') || body.holdsSecrets || audit.level === 'none') return [];
+    // What runs log by the name `value`, whoever may read the run may read; what a vault takes by it, is what it keeps.
+    const secret = surface === 'keyvault' ? /^value$|^key$/ : /password$|secret|^keyValue$|^primaryKey$/i;
+    const names = namesIn(body.schema).filter((name) => secret.test(name));
+    return surface === 'oauth' ? [operation] : names.map((name) => `${operation} ${name}`);
+  });
+  assert.deepEqual(silent, []);
+});
+
+test('a name that a route records is in its path, its query or its body', () => {
+  const nowhere = routes.flatMap(({ operation, method, path, query, body, audit }) => {
+    // A PATCH of a resource shares the list of its PUT, and takes less.
+    if (method === 'PATCH' || body?.kind !== 'json' || namesIn(body.schema).length === 0) return [];
+    const known = [...namesIn(query), ...namesIn(body.schema)];
+    return (('record' in audit && audit.record) || [])
+      .filter((name) => !path.includes(`{${name}`) && !known.includes(name.split('.')[0] ?? ''))
+      .map((name) => `${operation} ${name}`);
+  });
+  assert.deepEqual(nowhere, []);
+});

@@ -2,7 +2,7 @@
 // role that only reads, and no answer holds a secret's value, an endpoint's key, an application's secret or a blob.
 
 import assert from 'node:assert/strict';
-import { randomBytes } from 'node:crypto';
+import { createHash, randomBytes } from 'node:crypto';
 import { after, before, test } from 'node:test';
 import { findInBytes } from './canary.fixture.ts';
 import { type Bench, openServer, type Principal } from './server.fixture.ts';
@@ -84,6 +84,18 @@ for (const roles of [
   test(`with ${roles.join(', ')} no route answers a secret`, async () => {
     assert.deepEqual(await harvest(await bench.principal(roles)), []);
   });
+
+test('the record of a secret is nothing to try guesses against', async () => {
+  const token = await bench.token(await bench.principal(['Reader']), bench.audience('arm'));
+  const records = await bench.arm(
+    token,
+    'GET',
+    `/subscriptions/${bench.subscriptionId}/providers/Strongroom.Audit/records?operation=Secrets_Set`,
+  );
+  assert.match(records.text, /"kind":"intent"/);
+  const digest = createHash('sha256').update(JSON.stringify({ value })).digest('hex');
+  assert.ok(!records.text.includes(digest));
+});
 
 test('with the roles that read them, exactly the routes for it do', async () => {
   const found = await harvest(

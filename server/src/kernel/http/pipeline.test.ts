@@ -53,6 +53,23 @@ const things = route({
     return json(200, { size: body.size });
   },
 });
+const locks = route({
+  operation: 'Locks_Set',
+  surface: 'test',
+  method: 'PUT',
+  path: '/things/{name}/lock',
+  summary: 'locks',
+  access: needs(write, ({ name }) => `/things/${name}`),
+  audit: activity('name', 'by', 'dry'),
+  query: Type.Object({ dry: Type.Optional(Type.String()) }),
+  body: {
+    kind: 'json',
+    maxBytes: 200,
+    holdsSecrets: true,
+    schema: Type.Object({ pin: Type.String(), by: Type.Optional(Type.String()) }),
+  },
+  handle: () => json(200, {}),
+});
 const who = route({
   operation: 'Who',
   surface: 'test',
@@ -76,7 +93,11 @@ const health = route({
 
 const audit = testAudit();
 const { authorizer } = testAuthority((_action, scope) => scope === '/things/mine');
-const door = await openTestDoor({ surfaces: [surface], routes: [things, who, health], ports: { authorizer, audit } });
+const door = await openTestDoor({
+  surfaces: [surface],
+  routes: [things, locks, who, health],
+  ports: { authorizer, audit },
+});
 after(() => door.close());
 const put = (path: string, body: unknown, token = 'good') =>
   fetch(`${door.url}${path}`, {
@@ -94,6 +115,20 @@ test('an allowed act is intended, done, concluded, and its answer carries the su
   assert.match(last()?.intent.bodyDigest ?? '', /^[0-9a-f]{64}$/);
   assert.deepEqual(last()?.outcome, { status: 200, code: undefined });
   assert.ok(!JSON.stringify(audit.entries).includes('hunter2'));
+});
+
+test('a query does not speak for the body: what was acted on is what is recorded', async () => {
+  await put('/things/mine?size=99&deep.inner=y&name=yours', { size: 1 });
+  assert.deepEqual(last()?.intent.parameters, { name: 'mine', size: 1 });
+  await put('/things/mine/lock?by=somebody&dry=yes', { pin: '1234', by: 'me' });
+  assert.deepEqual(last()?.intent.parameters, { name: 'mine', by: 'me', dry: 'yes' });
+  await put('/things/mine/lock?by=somebody', { pin: '1234' });
+  assert.deepEqual(last()?.intent.parameters, { name: 'mine' });
+});
+
+test('of a body that holds secrets there is no digest that a guess could be tried against', async () => {
+  assert.equal((await put('/things/mine/lock', { pin: '1234' })).status, 200);
+  assert.equal(last()?.intent.bodyDigest, undefined);
 });
 
 test('no credential is a 401 with the challenge, before the body is looked at, and it is recorded', async () => {

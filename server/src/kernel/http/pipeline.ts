@@ -139,7 +139,8 @@ async function read(route: Route, exchange: Exchange): Promise<ReadInput> {
   const { request } = exchange.raw;
   if (rule.kind === 'stream') return { ...nothing, query, value: readStream(request, rule.maxBytes) };
   const bytes = await readBytes(request, rule.maxBytes);
-  const digest = bytes.length > 0 ? sha256Hex(bytes) : undefined;
+  const isGuessable = 'holdsSecrets' in rule && rule.holdsSecrets;
+  const digest = bytes.length > 0 && !isGuessable ? sha256Hex(bytes) : undefined;
   if (rule.kind === 'bytes') return { query, value: bytes, body: undefined, digest };
   if (rule.kind === 'json' && rule.optional && bytes.length === 0) return { ...nothing, query };
   const value = rule.kind === 'json' ? parseJson(bytes) : parseForm(bytes);
@@ -149,7 +150,10 @@ async function read(route: Route, exchange: Exchange): Promise<ReadInput> {
 
 const maxRecordedLength = 512;
 
-/** Only what the route lists: path and query parameters by name, properties of a JSON or form body by dotted path. */
+/**
+ * Only what the route lists: parameters of the path, properties of a JSON or form body by dotted path, parameters of the
+ * query. What was acted on is what is recorded: a query does not speak for a body that was parsed, unless the route reads it.
+ */
 function allowListed(
   route: Route,
   params: Readonly<Record<string, string>>,
@@ -158,7 +162,7 @@ function allowListed(
 ): Readonly<Record<string, string | number | boolean>> {
   const recorded: Record<string, string | number | boolean> = {};
   for (const name of ('record' in route.audit && route.audit.record) || []) {
-    let value: unknown = params[name] ?? exchange.target.query.get(name);
+    let value: unknown = params[name] ?? (readsQuery(route, name) ? exchange.target.query.get(name) : undefined);
     if (value === undefined) {
       value = body;
       for (const step of name.split('.')) {
@@ -172,4 +176,9 @@ function allowListed(
     else if (typeof value === 'number' || typeof value === 'boolean') recorded[name] = value;
   }
   return recorded;
+}
+
+function readsQuery({ query, body }: Route, name: string): boolean {
+  if (body?.kind !== 'json' && body?.kind !== 'form') return true;
+  return query !== undefined && 'properties' in query && Object.hasOwn(Object(query.properties), name);
 }

@@ -36,9 +36,18 @@ export const accessed = (...record: readonly string[]): AuditLevel => ({ level: 
 export const unrecorded = (reason: string): AuditLevel => ({ level: 'none', reason });
 
 export type BodyRule =
-  /** Parsed and checked before the handler; its digest is recorded. */
-  | { readonly kind: 'json'; readonly schema: TSchema; readonly maxBytes: number; readonly optional?: boolean }
-  | { readonly kind: 'form'; readonly schema: TSchema; readonly maxBytes: number }
+  /**
+   * Parsed and checked before the handler; its digest is recorded. `holdsSecrets`: it may hold a password, a key or what one
+   * protects, and then no digest is: whoever may read the record could try guesses against it.
+   */
+  | {
+      readonly kind: 'json';
+      readonly schema: TSchema;
+      readonly maxBytes: number;
+      readonly optional?: boolean;
+      readonly holdsSecrets?: boolean;
+    }
+  | { readonly kind: 'form'; readonly schema: TSchema; readonly maxBytes: number; readonly holdsSecrets?: boolean }
   /** Whole, unparsed: XML, text, a manifest. */
   | { readonly kind: 'bytes'; readonly maxBytes: number }
   /** Handed on as it arrives; the handler reads it to the end. More than maxBytes fails the stream with `tooLarge`. */

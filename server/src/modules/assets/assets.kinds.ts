@@ -122,7 +122,7 @@ export function createAssetKinds(deps: {
     },
     update: async (_grant, resource, before) => ({ ...before.properties, ...pick(resource.properties, described) }),
     audit: {
-      write: activity('codeUri', 'properties.codeUri', 'properties.modelUri', 'properties.jobName', 'properties.image'),
+      write: activity('properties.codeUri', 'properties.modelUri', 'properties.jobName', 'properties.image'),
     },
   });
 

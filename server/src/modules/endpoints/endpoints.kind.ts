@@ -60,6 +60,8 @@ export function createEndpointKind(deps: {
     namePattern: /^[a-zA-Z][a-zA-Z0-9-]{1,30}[a-zA-Z0-9]$/,
     nameRule: 'it has 3 to 32 letters, digits and hyphens, begins with a letter and does not end with a hyphen',
     properties: onlineEndpoint,
+    // Whoever brings keys of his own sends them along.
+    holdsSecrets: true,
     unserved: ['compute', 'mirrorTraffic', 'publicNetworkAccess', 'scoringUri', 'swaggerUri'],
     location: 'optional',
     longRunning: true,
@@ -141,7 +143,7 @@ export function createEndpointKind(deps: {
         name: 'regenerateKeys',
         summary: 'Replaces one key, by a new one or by the one sent. The old one is refused from then on.',
         audit: activity('keyType'),
-        body: { kind: 'json', schema: regenerateKeysRequest, maxBytes: 4096 },
+        body: { kind: 'json', schema: regenerateKeysRequest, maxBytes: 4096, holdsSecrets: true },
         async handle(grant, endpoint, { body }) {
           const { keyType, keyValue } = body as RegenerateKeysRequest; // checked by the schema
           const name = keyType === 'Primary' ? 'primary' : 'secondary';

@@ -30,6 +30,7 @@ const pageDefault = 100;
 const pageMax = 999;
 
 const body = <S extends TSchema>(schema: S) => ({ kind: 'json', schema, maxBytes: 64 * 1024 }) as const;
+const secretBody = <S extends TSchema>(schema: S) => ({ ...body(schema), holdsSecrets: true }) as const;
 const idOf = (params: Params) => params['id'] ?? '';
 
 function pageOf({ target }: Exchange) {
@@ -130,7 +131,7 @@ export function graphRoutes(deps: { readonly graph: Graph; readonly subscription
       summary: 'Change one’s own password',
       access: signedIn('everybody changes his own password, with the current one'),
       audit: activity(),
-      body: body(ChangedPassword),
+      body: secretBody(ChangedPassword),
       handle: async (grant, { body: { currentPassword, newPassword } }) => {
         await graph.changeOwnPassword(grant, currentPassword, newPassword);
         return empty(204);
@@ -156,7 +157,7 @@ export function graphRoutes(deps: { readonly graph: Graph; readonly subscription
       summary: 'Create a user',
       access: writing(),
       audit: activity('userPrincipalName', 'displayName'),
-      body: body(NewUser),
+      body: secretBody(NewUser),
       responses: { 201: GraphObject },
       handle: async (grant, { body: { passwordProfile, ...user } }) =>
         json(201, await graph.createUser(grant, { ...user, password: passwordProfile.password })),
@@ -169,7 +170,7 @@ export function graphRoutes(deps: { readonly graph: Graph; readonly subscription
       summary: 'Enable, disable or give a new password to a user',
       access: writing(),
       audit: activity('id', 'accountEnabled'),
-      body: body(ChangedUser),
+      body: secretBody(ChangedUser),
       handle: async (grant, { params, body: change }) => {
         await graph.changeUser(grant, idOf(params), change);
         return empty(204);

@@ -20,7 +20,7 @@ import { paths } from './openid.provider.ts';
 import type { SigningKeys } from './signing-keys.ts';
 
 const surface = 'oauth';
-const form = { kind: 'form', schema: OAuthForm, maxBytes: 64 * 1024 } as const;
+const form = { kind: 'form', schema: OAuthForm, maxBytes: 64 * 1024, holdsSecrets: true } as const;
 const proving = open('the caller is about to prove who it is');
 const published = open('clients read this before they can sign in');
 const nothingActs = 'a public document or an empty form; nothing is done';
@@ -195,7 +195,7 @@ export function oauthRoutes(deps: {
       summary: 'Check a user name and a password',
       access: proving,
       audit: activity('userName', 'cancel'),
-      body: { kind: 'form', schema: SignInForm, maxBytes: 8 * 1024 },
+      body: { kind: 'form', schema: SignInForm, maxBytes: 8 * 1024, holdsSecrets: true },
       handle: (_grant, { params, body, exchange }) => interactions.submit(exchange, uidOf(params), body),
     }),
     route({

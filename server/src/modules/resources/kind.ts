@@ -95,6 +95,8 @@ export type ResourceKind = {
   readonly nameRule: string;
   /** Schema of `properties` in a PUT body. Must not forbid additional properties itself; the manager does with `unserved`. */
   readonly properties: TSchema;
+  /** `properties` may hold a secret: no digest of what was sent is recorded. */
+  readonly holdsSecrets?: boolean;
   /** Dotted property paths that Azure has and we do not serve: accepted, kept out, and named in a Warning header. */
   readonly unserved?: readonly string[];
   /** `required` for top-level resources; children inherit nothing and usually have none. */

@@ -98,6 +98,11 @@ export function routesOf(kind: ResourceKind, serving: Serving): readonly Route[]
   const removeAnswer = ({ existed, operation }: Removed, exchange: Exchange): Answer =>
     operation ? empty(202, pollHeaders(operation, exchange, undefined)) : empty(existed ? 200 : 204);
 
+  const kept = {
+    kind: 'json',
+    maxBytes: resourceLimits.bodyBytes,
+    holdsSecrets: kind.holdsSecrets ?? false,
+  } as const;
   const routes: Route[] = [
     made({
       operation: `${stem}_CreateOrUpdate`,
@@ -106,7 +111,7 @@ export function routesOf(kind: ResourceKind, serving: Serving): readonly Route[]
       summary: `Creates a ${title}, or replaces what may be set of it.`,
       access: needs(actions.write, idOf),
       audit: written,
-      body: { kind: 'json', schema: resourceBody(kind.properties, kind.sku), maxBytes: resourceLimits.bodyBytes },
+      body: { ...kept, schema: resourceBody(kind.properties, kind.sku) },
       responses: { 200: ResourceWire, 201: ResourceWire, 412: ErrorWire, ...refusals },
       handle: async (grant, { params, body, exchange }) =>
         putAnswer(await manager.put(grant, idOf(params), body, howOf(exchange)), exchange),
@@ -133,7 +138,7 @@ export function routesOf(kind: ResourceKind, serving: Serving): readonly Route[]
       summary: `Changes parts of a ${title}, by a JSON merge patch.`,
       access: needs(actions.write, idOf),
       audit: written,
-      body: { kind: 'json', schema: ResourcePatch, maxBytes: resourceLimits.bodyBytes },
+      body: { ...kept, schema: ResourcePatch },
       responses: { 200: ResourceWire, 412: ErrorWire, ...refusals },
       handle: async (grant, { params, body, exchange }) =>
         putAnswer(await manager.patch(grant, idOf(params), body, howOf(exchange)), exchange),

@@ -34,7 +34,8 @@ export function keyRoutes(deps: {
   const query = VaultQuery;
   const key = (p: Params) => directory.scope(p['vault'] ?? '', 'keys', p['name'] ?? '');
   const vault = (p: Params) => directory.scope(p['vault'] ?? '');
-  const body = <S>(schema: S) => ({ kind: 'json', schema, maxBytes: vaultLimits.bodyBytes }) as const;
+  const body = <S>(schema: S) =>
+    ({ kind: 'json', schema, maxBytes: vaultLimits.bodyBytes, holdsSecrets: true }) as const;
   const names = (p: Params) => ({ vault: p['vault'] ?? '', name: p['name'] ?? '', version: p['version'] });
   const attributes = ['attributes.enabled', 'attributes.nbf', 'attributes.exp'] as const;
 
@@ -240,8 +241,8 @@ export function keyRoutes(deps: {
 
   // A client that holds a key id without a version sends an empty segment, which is dropped: the same operation on the latest.
   const forms = [
-    { suffix: '', path: '/vaults/{vault}/keys/{name}/{version}' },
-    { suffix: 'WithLatest', path: '/vaults/{vault}/keys/{name}' },
+    { suffix: '', path: '/vaults/{vault}/keys/{name}/{version}', named: ['vault', 'name', 'version'] },
+    { suffix: 'WithLatest', path: '/vaults/{vault}/keys/{name}', named: ['vault', 'name'] },
   ] as const;
   const uses = [
     { word: 'encrypt', operation: 'encrypt', action: vaultActions.encrypt, summary: 'Encrypts with the public half.' },
@@ -251,7 +252,7 @@ export function keyRoutes(deps: {
     { word: 'sign', operation: 'sign', action: vaultActions.sign, summary: 'Signs a digest.' },
   ] as const;
 
-  const use = forms.flatMap(({ suffix, path }) => [
+  const use = forms.flatMap(({ suffix, path, named }) => [
     ...uses.map(({ word, operation, action, summary }) =>
       route({
         operation: `Keys_${word}${suffix}`,
@@ -260,7 +261,7 @@ export function keyRoutes(deps: {
         path: `${path}/${word}`,
         summary,
         access: needs(action, key),
-        audit: activity('vault', 'name', 'version', 'alg'),
+        audit: activity(...named, 'alg'),
         query,
         body: body(KeyOperation),
         responses: { 200: KeyOperationResult },
@@ -279,7 +280,7 @@ export function keyRoutes(deps: {
       path: `${path}/verify`,
       summary: 'Verifies a signature over a digest.',
       access: needs(vaultActions.verify, key),
-      audit: activity('vault', 'name', 'version', 'alg'),
+      audit: activity(...named, 'alg'),
       query,
       body: body(VerifySignature),
       responses: { 200: VerifyResult },

@@ -27,7 +27,8 @@ export function secretRoutes(deps: {
   const query = VaultQuery;
   const secret = (p: Params) => directory.scope(p['vault'] ?? '', 'secrets', p['name'] ?? '');
   const vault = (p: Params) => directory.scope(p['vault'] ?? '');
-  const body = <S>(schema: S) => ({ kind: 'json', schema, maxBytes: vaultLimits.bodyBytes }) as const;
+  const body = <S>(schema: S) =>
+    ({ kind: 'json', schema, maxBytes: vaultLimits.bodyBytes, holdsSecrets: true }) as const;
   const names = (p: Params) => ({ vault: p['vault'] ?? '', name: p['name'] ?? '', version: p['version'] });
 
   return [
