@@ -46,6 +46,7 @@ def leave(reporter, outcome):
 
 def main():
     guard.become_private()
+    guard.cannot_be_interrupted()
     reporter = Reporter(guard.take_standard_output())
     guard.close_leaked_descriptors(keep=(0, 1, 2, reporter.descriptor))
     # Before any thread exists, because threads inherit the mask: the supervisor takes these two by asking for them.

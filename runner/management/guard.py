@@ -5,6 +5,7 @@ Promises that a process with the same user id cannot open its descriptors or mem
 import ctypes
 import os
 import resource
+import signal
 
 PR_SET_DUMPABLE = 4
 PR_CAP_AMBIENT = 47
@@ -18,6 +19,12 @@ def become_private():
     libc = ctypes.CDLL(None, use_errno=True)
     if libc.prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) != 0:
         raise OSError(ctypes.get_errno(), "prctl(PR_SET_DUMPABLE) failed")
+
+
+def cannot_be_interrupted():
+    """The kernel keeps from process 1 what processes inside send it, but not what it has a handler for: Python's own for an
+    interrupt would let user code end the one that reports on it. Not ignored, because children would inherit that."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 
 def drop_capabilities():

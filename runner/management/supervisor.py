@@ -153,7 +153,8 @@ def supervise(
     started, ending, status = time.monotonic(), Ending(), None
     while status is None:
         taken = signal.sigtimedwait(WATCHED, TICK_SECONDS)
-        if taken is not None and taken.si_signo == signal.SIGTERM:
+        # From outside only (the sender has no process id in here): user code must not end its job as if it had been asked for.
+        if taken is not None and taken.si_signo == signal.SIGTERM and taken.si_pid == 0:
             control.request_stop()
         status = _reap(child)
         now = time.monotonic()
