@@ -8,6 +8,7 @@ import time
 
 from . import fetch
 from .outcome import Outcome, SetupFailed
+from .redaction import Redaction
 from .supervisor import Program, resource_limits, supervise
 from .upload import upload_outputs
 
@@ -78,7 +79,13 @@ def run_job(document, reporter, control, wire):
         return outcome
     reporter.event("finalizing")
     give_up_at = time.monotonic() + UPLOAD_AFTER_STOP_SECONDS if outcome.reason == "stopped" else None
-    failures = upload_outputs(wire, reporter, CODE_FOLDER, upload["artifactBaseUrl"], give_up_at)
+    redaction = Redaction(job.get("redact") or ())
+
+    def say(text):
+        reporter.output(redaction.whole(text))
+
+    failures = upload_outputs(wire, say, CODE_FOLDER, upload["artifactBaseUrl"], give_up_at)
     if failures and outcome.reason == "exited" and outcome.exit_code == 0:
-        return Outcome("upload_failed", exit_code=0, message="%d files could not be uploaded." % failures)
+        message = "%d files could not be uploaded; the log names them." % failures
+        return Outcome("upload_failed", exit_code=0, message=message)
     return outcome

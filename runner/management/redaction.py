@@ -29,6 +29,10 @@ class Redaction:
         """What was held back, at the end of the output."""
         return self._scan(self._held, final=True)
 
+    def whole(self, text):
+        """The same for a text that is all there is."""
+        return self.feed(text) + self.rest()
+
     def _scan(self, text, final):
         if not self._values:
             return text

@@ -1,8 +1,10 @@
 """Takes what a job left in ./outputs and ./logs to the artifacts of its run.
 
-Promises: regular files only, no link is followed, bounded count and bytes, streamed. Runs after the last user process
-has ended, so that a file cannot become something else between looking and reading.
+Promises: regular files only, no link is followed, bounded count and bytes, streamed; what is left behind is named in the job's
+own log, and fails the job unless it was no file at all. Runs after the last user process has ended, so that a file cannot become
+something else between looking and reading. Must bear every tree that a user can make: deep, wide, closed, oddly named.
 """
+import json
 import os
 import stat
 import time
@@ -13,58 +15,108 @@ from .wire import Refused
 
 MOST_FILES = 2000
 MOST_BYTES = 5 * 1024 ** 3
+MOST_ENTRIES = 100000
+#: Lines in the log of the job about what was left behind.
+MOST_NAMED = 20
 FOLDERS = ("outputs", "logs")
 
 
+class Found:
+    """files: (path, size) of what is to be uploaded. refused: (path, message) of what should be and cannot.
+    passed_over: (path, message) of what is no file. Paths are relative to the folder of the code."""
+
+    def __init__(self):
+        self.files = []
+        self.refused = []
+        self.passed_over = []
+        self.bytes = 0
+        self.entries = 0
+
+    def take(self, path, size):
+        """False when there is no room for this file, nor for any after it."""
+        self.bytes += size
+        if len(self.files) == MOST_FILES or self.bytes > MOST_BYTES:
+            self.refused.append((path, "More than %d files or %d GiB." % (MOST_FILES, MOST_BYTES >> 30)))
+            return False
+        self.files.append((path, size))
+        return True
+
+
 def collect(code_folder):
-    """(relative path, size) of every file to upload, and (path, message) of what is left behind."""
-    files, refused, total = [], [], 0
-    for top in FOLDERS:
-        root = os.path.join(code_folder, top)
-        if os.path.islink(root) or not os.path.isdir(root):
-            continue
-        for folder, folders, names in os.walk(root, followlinks=False):
-            folders.sort()
-            for name in sorted(names):
-                path = os.path.relpath(os.path.join(folder, name), code_folder)
-                status = os.lstat(os.path.join(folder, name))
-                if not stat.S_ISREG(status.st_mode):
-                    continue
-                try:
-                    checked_parts(path)
-                except BadPath as failure:
-                    refused.append((path.encode("utf-8", "backslashreplace").decode("utf-8"), str(failure)))
-                    continue
-                total += status.st_size
-                if len(files) == MOST_FILES or total > MOST_BYTES:
-                    refused.append((path, "More than %d files or %d GiB." % (MOST_FILES, MOST_BYTES >> 30)))
-                    return files, refused
-                files.append((path, status.st_size))
-    return files, refused
+    """What there is to upload, by looking at each entry itself, never through a link."""
+    found = Found()
+    # A list, not recursion: user code can make a tree deeper than any stack. Last in, first out, so the first folder comes last.
+    waiting = list(reversed(FOLDERS))
+    while waiting:
+        inside = _look(code_folder, waiting.pop(), found)
+        if inside is None:
+            break
+        waiting.extend(reversed(inside))
+    return found
 
 
-def upload_outputs(wire, reporter, code_folder, base_url, give_up_at=None):
-    """Uploads; reports an event for each file that failed. Returns how many did. give_up_at: on time.monotonic()."""
-    files, refused = collect(code_folder)
-    for path, message in refused:
-        reporter.event("upload_failed", path=path, message=message)
-    failures = len(refused)
-    for path, size in files:
+def _look(code_folder, path, found):
+    """Sorts one entry in. Answers the entries inside it, in order; None when no more is to be looked at."""
+    full = os.path.join(code_folder, path)
+    try:
+        checked_parts(path)
+        status = os.lstat(full)
+        if stat.S_ISREG(status.st_mode):
+            return [] if found.take(path, status.st_size) else None
+        if not stat.S_ISDIR(status.st_mode):
+            found.passed_over.append((path, "It is a link." if stat.S_ISLNK(status.st_mode) else "It is not a file."))
+            return []
+        names = sorted(os.listdir(full))
+    except FileNotFoundError:
+        return []  # outputs or logs themselves: nothing else goes away any more
+    except (BadPath, OSError) as failure:
+        found.refused.append((path, getattr(failure, "strerror", None) or str(failure)))
+        return []
+    found.entries += len(names)
+    if found.entries > MOST_ENTRIES:
+        found.refused.append((path, "More than %d files and folders." % MOST_ENTRIES))
+        return None
+    return [path + "/" + name for name in names]
+
+
+def _readable(path):
+    """As text that can be shown: a name may hold bytes that are none."""
+    return path.encode("utf-8", "backslashreplace").decode("utf-8")
+
+
+def upload_outputs(wire, say, code_folder, base_url, give_up_at=None):
+    """Uploads, and says what was left behind. Returns how many files failed. give_up_at: on time.monotonic()."""
+    found = collect(code_folder)
+    failed = list(found.refused)
+    for path, size in found.files:
         if give_up_at is not None and time.monotonic() > give_up_at:
-            reporter.event("upload_failed", path=path, message="There was no time left for this and later files.")
-            return failures + 1
+            failed.append((path, "There was no time left for this and later files."))
+            break
         url = base_url.rstrip("/") + "/" + urllib.parse.quote(path, safe="/")
         try:
             put_file(wire, os.path.join(code_folder, path), size, url, give_up_at)
-        except (Refused, OSError) as failure:
-            failures += 1
-            reporter.event("upload_failed", path=path, message=str(failure))
-    return failures
+        except Refused as failure:
+            failed.append((path, str(failure)))
+        except OSError as failure:
+            failed.append((path, failure.strerror or str(failure)))
+    left = failed + found.passed_over
+    for path, message in left[:MOST_NAMED]:
+        say("[not kept: %s: %s]\n" % (json.dumps(_readable(path), ensure_ascii=False), message))
+    if len(left) > MOST_NAMED:
+        say("[not kept: %d more]\n" % (len(left) - MOST_NAMED))
+    return len(failed)
 
 
 def put_file(wire, path, size, url, give_up_at):
+    # Opened before anything is sent: a file that cannot be read is no connection that failed, and another try would not help.
+    descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW)
+
     def make_body():
-        return os.fdopen(os.open(path, os.O_RDONLY | os.O_NOFOLLOW), "rb"), size
+        os.lseek(descriptor, 0, os.SEEK_SET)
+        return os.fdopen(os.dup(descriptor), "rb"), size
 
     headers = {"Content-Type": "application/octet-stream"}
-    wire.exchange("PUT", url, lambda response: response.read(), headers, make_body, give_up_at=give_up_at)
+    try:
+        wire.exchange("PUT", url, lambda response: response.read(), headers, make_body, give_up_at=give_up_at)
+    finally:
+        os.close(descriptor)

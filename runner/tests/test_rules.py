@@ -1,6 +1,7 @@
 """Rules of the smaller parts: paths, listings, addresses, control messages, uploads, answers of scripts."""
 import io
 import os
+import subprocess
 import sys
 import tempfile
 import types
@@ -96,9 +97,30 @@ class Uploads(unittest.TestCase):
                 with open(os.path.join(folder, path), "w") as target:
                     target.write(path)
             os.symlink("/etc/passwd", os.path.join(folder, "outputs", "link"))
-            files, refused = upload.collect(folder)
-            self.assertEqual([path for path, _ in files], ["outputs/b", "outputs/a/z", "logs/l"])
-            self.assertEqual([path for path, _ in refused], ["outputs/bad\nname"])
+            found = upload.collect(folder)
+            self.assertEqual([path for path, _ in found.files], ["outputs/a/z", "outputs/b", "logs/l"])
+            self.assertEqual([path for path, _ in found.refused], ["outputs/bad\nname"])
+            self.assertEqual(found.passed_over, [("outputs/link", "It is a link.")])
+
+    def test_bears_a_tree_that_is_deeper_than_any_stack_and_bounds_a_wide_one(self):
+        with tempfile.TemporaryDirectory() as folder:
+            at = os.open(folder, os.O_RDONLY)
+            for name in ["outputs"] + ["d"] * 1500:
+                os.mkdir(name, dir_fd=at)
+                at, above = os.open(name, os.O_RDONLY, dir_fd=at), at
+                os.close(above)
+            os.close(at)
+            found = upload.collect(folder)
+            self.assertEqual(found.files, [])
+            self.assertRegex(found.refused[0][1], "deeper than 64")
+            # What made it cannot remove it: the standard library recurses too.
+            subprocess.run(["rm", "-rf", os.path.join(folder, "outputs")], check=True)
+            os.makedirs(os.path.join(folder, "outputs"))
+            for number in range(30):
+                os.mkdir(os.path.join(folder, "outputs", "f%d" % number))
+            self.addCleanup(setattr, upload, "MOST_ENTRIES", upload.MOST_ENTRIES)
+            upload.MOST_ENTRIES = 29
+            self.assertEqual(upload.collect(folder).refused, [("outputs", "More than 29 files and folders.")])
 
 
 class Redactions(unittest.TestCase):

@@ -184,9 +184,39 @@ describe('a job', { skip: skipReason }, () => {
   it('uploads no link, no pipe, and nothing through a linked folder', async () => {
     const command =
       'ln -s /job/command outputs/link; ln -s /usr/lib outputs/folder; mkfifo outputs/pipe; rmdir logs; ln -s /etc logs; echo x > outputs/real';
-    await runJob(upstream, command, { job: { upload: upload() } });
+    const { end, output } = await runJob(upstream, command, { job: { upload: upload() } });
     assert.deepEqual([...uploads.keys()], [`${ARTIFACTS}/outputs/real`]);
+    assert.equal(end.reason, 'exited');
+    assert.equal(
+      output(),
+      '[not kept: "outputs/folder": It is a link.]\n[not kept: "outputs/link": It is a link.]\n[not kept: "outputs/pipe": It is not a file.]\n[not kept: "logs": It is a link.]\n',
+    );
   });
+
+  for (const [what, command, said] of [
+    ['a file that cannot be read', 'echo x > outputs/f; chmod 000 outputs/f', '"outputs/f": Permission denied'],
+    ['a folder that cannot be read', 'mkdir outputs/d; chmod 000 outputs/d', '"outputs/d": Permission denied'],
+    ['a folder that cannot be entered', 'mkdir outputs/d; >outputs/d/f; chmod 600 outputs/d', '"outputs/d/f": Permi'],
+    ['a name with a line break', "> 'outputs/a\nb'", '"outputs/a\\nb": A path must not contain control characters'],
+    ['a name that is no text', python('open(b"outputs/\\xff", "w")'), '"outputs/\\\\udcff": A path must not contain'],
+    [
+      'a tree deeper than a stack',
+      python('import os\nos.chdir("outputs")\nfor i in range(2000): os.mkdir("d"); os.chdir("d")'),
+      'A path must not be deeper than 64 folders.',
+    ],
+    ['a name that holds a secret', "> 'outputs/a\\hunter2'", '"outputs/a\\\\[redacted]": A path must use'],
+  ] as const)
+    it(`says what it could not keep: ${what}; the rest is kept`, async () => {
+      const { end, output } = await runJob(upstream, `${command}; echo real > outputs/real`, {
+        job: { upload: upload(), redact: ['hunter2'] },
+      });
+      assert.deepEqual(
+        [end.reason, end.exitCode, end.message],
+        ['upload_failed', 0, '1 files could not be uploaded; the log names them.'],
+      );
+      assert.ok(output().includes(`[not kept: `) && output().includes(said), output());
+      assert.deepEqual([...uploads.keys()], [`${ARTIFACTS}/outputs/real`]);
+    });
 
   it('tries again when the server is away for a moment', async () => {
     let refusals = 2;
@@ -207,16 +237,16 @@ describe('a job', { skip: skipReason }, () => {
       request.resume();
       response.writeHead(403).end();
     };
-    const { end, events } = await runJob(upstream, 'echo x > outputs/x; echo y > logs/y', {
+    const { end, output } = await runJob(upstream, 'echo x > outputs/x; echo y > logs/y', {
       job: { upload: upload() },
     });
     assert.equal(end.reason, 'upload_failed');
-    const failed = events.filter(({ event }) => event === 'upload_failed');
     assert.deepEqual(
-      failed.map(({ path }) => path),
+      output()
+        .match(/"[^"]+": .*403/g)
+        ?.map((line) => line.split('"')[1]),
       ['outputs/x', 'logs/y'],
     );
-    assert.match(String(failed[0]?.message), /403/);
   });
 
   it('bounds the number of uploads', async () => {
