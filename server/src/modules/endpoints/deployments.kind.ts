@@ -28,6 +28,7 @@ import type { ImageRegistry } from './ports.ts';
 import { checkDeployment } from './validate.ts';
 
 const deploymentsMax = 20;
+const repositoryOf = ({ uniqueId }: Resource) => `deployments/${uniqueId}`;
 const ownLabels = /^(strongroom\.|AzureAsyncOperationUri$)/;
 
 export function createDeploymentKind(deps: {
@@ -80,7 +81,7 @@ export function createDeploymentKind(deps: {
   ): Promise<NonNullable<DeploymentState['image']>> {
     const inputs = await inputsOf(grant, workspace, stateOf(deployment.properties));
     const registryId = workspace.containerRegistry;
-    const repository = `deployments/${deployment.uniqueId}`;
+    const repository = repositoryOf(deployment);
     const as = (action: Action) =>
       workspaces.asIdentity(workspace, action, registryId, 'build the image of a deployment');
     const built = await buildImage(
@@ -102,19 +103,35 @@ export function createDeploymentKind(deps: {
     return planOf(deployment, image, await workspaces.get(system, workspaceOf(deployment.id) ?? ''));
   }
 
-  /** Nobody needs the image any more. That it stays when it cannot be removed must not keep the deployment. */
-  async function removeImage(deployment: Resource): Promise<void> {
-    const { image } = stateOf(deployment.properties);
-    if (image === undefined) return;
+  /** What the deployment does not run any more is removed. That it stays when it cannot be must not keep the deployment. */
+  async function keepImage(deployment: Resource, image: DeploymentState['image']): Promise<void> {
     try {
-      const system = grants.system('remove the image of a deployment');
+      const system = grants.system('remove images that a deployment does not run');
       const workspace = await workspaces.get(system, workspaceOf(deployment.id) ?? '');
-      const { registryId, repository, digest } = image;
-      const reason = 'remove the image of a deployment that is gone';
+      const registryId = workspace.containerRegistry;
+      const reason = 'remove images that a deployment does not run';
       const remove = workspaces.asIdentity(workspace, registryActions.deleteArtifacts, registryId, reason);
-      await registry.removeManifest(remove, registryId, repository, digest);
+      await registry.keepOnly(remove, registryId, repositoryOf(deployment), image?.digest);
     } catch (error) {
-      log.warn({ module: 'endpoints', deployment: deployment.id, error }, 'the image of a deployment was not removed');
+      log.warn({ module: 'endpoints', deployment: deployment.id, error }, 'images of a deployment were not removed');
+    }
+  }
+
+  /** Builds and starts; afterwards there is the image that runs, and no other. */
+  async function roll(
+    grant: Grant,
+    deployment: Resource,
+    before: DeploymentState['image'],
+  ): Promise<NonNullable<DeploymentState['image']>> {
+    let runs = before;
+    try {
+      const workspace = await workspaces.get(grant, workspaceOf(deployment.id) ?? '');
+      const image = await build(grant, deployment, workspace);
+      await fleet.roll(planOf(deployment, image, workspace));
+      runs = image;
+      return image;
+    } finally {
+      await keepImage(deployment, runs);
     }
   }
 
@@ -166,10 +183,7 @@ export function createDeploymentKind(deps: {
     },
 
     async create(grant, resource) {
-      const workspace = await workspaces.get(grant, workspaceOf(resource.id) ?? '');
-      const image = await build(grant, resource, workspace);
-      await fleet.roll(planOf(resource, image, workspace));
-      return { ...resource.properties, image };
+      return { ...resource.properties, image: await roll(grant, resource, undefined) };
     },
 
     async update(_grant, resource, before) {
@@ -179,10 +193,7 @@ export function createDeploymentKind(deps: {
         return { ...resource.properties, image };
       }
       const system = grants.system(`builds ${resource.id} anew`);
-      const workspace = await workspaces.get(system, workspaceOf(resource.id) ?? '');
-      const rebuilt = await build(system, resource, workspace);
-      await fleet.roll(planOf(resource, rebuilt, workspace));
-      return { ...resource.properties, image: rebuilt };
+      return { ...resource.properties, image: await roll(system, resource, image) };
     },
 
     async remove(_grant, resource) {
@@ -195,7 +206,7 @@ export function createDeploymentKind(deps: {
         await forgetTraffic({ resources, grants, directory }, endpointId, resource.name);
       }
       await fleet.forget(resource.id);
-      if (isAlone) await removeImage(resource);
+      if (isAlone) await keepImage(resource, undefined);
     },
 
     view(resource) {

@@ -6,7 +6,16 @@ import { test } from 'node:test';
 import { Failure } from '#kernel/errors/failure';
 import { testGrant } from '#kernel/testing/authority';
 import { everythingIn } from '../storage/testing.ts';
-import { answering, deploymentBody, endpointId, furnish, setUp, type World, workspaceId } from './endpoints.fixture.ts';
+import {
+  answering,
+  deploymentBody,
+  endpointId,
+  furnish,
+  registryId,
+  setUp,
+  type World,
+  workspaceId,
+} from './endpoints.fixture.ts';
 import { keysOf } from './keys.store.ts';
 
 const blue = `${endpointId}/deployments/blue`;
@@ -102,6 +111,38 @@ test('while the workspace is closed by its customer nobody is let in, and afterw
   assert.deepEqual([closed.status, JSON.parse(closed.text).error.code], [403, 'KeyDisabled']);
   world.held.refusal = undefined;
   assert.equal((await world.score('{}', { headers: bearer })).status, 200);
+});
+
+test('of the images of a deployment there is the one that runs, and none when it does not', async (t) => {
+  const world = await setUp(t);
+  await furnish(world);
+  await world.register('models', 'better', { 'model.json': '{"weights":[3]}' });
+  const grant = testGrant({ scope: registryId });
+  const imageOf = async () => {
+    const [path = '', digest = ''] = String(
+      (await world.arm('GET', blue)).json.properties.properties['strongroom.image'],
+    ).split('@');
+    return { repository: path.slice('crlab/'.length), digest };
+  };
+  const has = ({ repository, digest }: { repository: string; digest: string }) =>
+    world.registry.getManifest(grant, registryId, repository, digest).then(
+      () => true,
+      () => false,
+    );
+  const first = await imageOf();
+  assert.equal(await has(first), true);
+  const rolled = await world.arm('PUT', blue, deploymentBody({ model: 'azureml:better:1' }));
+  assert.equal(rolled.status, 200, rolled.text);
+  const second = await imageOf();
+  assert.deepEqual([await has(first), await has(second)], [false, true]);
+  world.fake.onSubmit = async ({ id }) =>
+    world.fake.tell(id, { type: 'finished', reason: 'init_failed', exitCode: 3, message: 'init() raised X.' });
+  assert.equal((await world.arm('PUT', blue, deploymentBody())).status, 424);
+  assert.deepEqual([await has(first), await has(second)], [false, true]);
+  await world.arm('PATCH', endpointId, { properties: { traffic: { blue: 0 } } });
+  await world.arm('DELETE', blue);
+  await world.tasks.drain();
+  assert.equal(await has(second), false);
 });
 
 test('a deployment is an image that was built, and a process that was ready', async (t) => {

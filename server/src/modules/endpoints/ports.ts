@@ -4,5 +4,5 @@ import type { Registry } from '#registry';
 
 export type ImageRegistry = Pick<
   Registry,
-  'pushBlob' | 'hasBlob' | 'openBlob' | 'putManifest' | 'getManifest' | 'removeManifest' | 'pullToken'
+  'pushBlob' | 'hasBlob' | 'openBlob' | 'putManifest' | 'getManifest' | 'keepOnly' | 'pullToken'
 >;

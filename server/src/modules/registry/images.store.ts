@@ -263,6 +263,16 @@ export async function deleteManifest(tx: Tx, repository: string, digest: string)
   if (other === undefined) await db.deleteFrom('repositories').where('name', '=', repository).execute();
 }
 
+/** Every manifest of a repository. */
+export async function listManifests(tx: Tx, repository: string): Promise<readonly string[]> {
+  const rows = await tables<Tables>(tx)
+    .selectFrom('manifests')
+    .select('digest')
+    .where('repository', '=', repository)
+    .execute();
+  return rows.map(({ digest }) => digest);
+}
+
 export async function findTag(tx: Tx, repository: string, name: string): Promise<string | undefined> {
   const row = await tables<Tables>(tx)
     .selectFrom('tags')

@@ -82,6 +82,8 @@ export type Registry = {
   listTags(grant: Grant, registryId: string, repository: string, after?: string): Promise<readonly string[]>;
   /** By digest, the manifest with its tags; by tag, the tag alone. Throws `notFound` MANIFEST_UNKNOWN. */
   removeManifest(grant: Grant, registryId: string, repository: string, reference: string): Promise<void>;
+  /** For repositories of the caller's own, whose manifests need no others: takes every one away but `digest`, or all. */
+  keepOnly(grant: Grant, registryId: string, repository: string, digest: string | undefined): Promise<void>;
   /** A bearer token that pulls this repository and does nothing else. The manifest must exist. At most a day. */
   pullToken(
     grant: Grant,
@@ -161,6 +163,8 @@ export function createRegistry(deps: {
       (await manifests.listTags(grant, { registry: registryId, repository }, { after, limit: tagsAtOnce })).items,
     removeManifest: (grant, registryId, repository, reference) =>
       manifests.remove(grant, { registry: registryId, repository }, reference),
+    keepOnly: (grant, registryId, repository, digest) =>
+      manifests.keepOnly(grant, { registry: registryId, repository }, digest),
     async pullToken(grant, { registryId, repository, digest, ttlSeconds }) {
       if (!(ttlSeconds > 0 && ttlSeconds <= pullTokenSecondsMax))
         throw new Failure({

@@ -33,6 +33,8 @@ export type Manifests = {
   get(grant: Grant, ref: RepositoryRef, reference: string): Promise<store.Manifest>;
   /** By digest, the manifest with its tags; by tag, the tag alone. */
   remove(grant: Grant, ref: RepositoryRef, reference: string): Promise<void>;
+  /** Takes every manifest of the repository away but one, or all of them. */
+  keepOnly(grant: Grant, ref: RepositoryRef, digest: string | undefined): Promise<void>;
   listTags(grant: Grant, ref: RepositoryRef, page: Page): Promise<Listed<string>>;
   listReferrers(
     grant: Grant,
@@ -109,6 +111,14 @@ export function createManifests(deps: { readonly content: Content; readonly cloc
           await store.deleteManifest(tx, ref.repository, digest);
         });
       }),
+
+    keepOnly: async (grant, ref, kept) =>
+      within(grant, ref, async ({ index }) =>
+        index.write(async (tx) => {
+          for (const digest of await store.listManifests(tx, ref.repository))
+            if (digest !== kept) await store.deleteManifest(tx, ref.repository, digest);
+        }),
+      ),
 
     listTags: async (grant, ref, { after, limit }) =>
       within(grant, ref, async ({ index }) => {

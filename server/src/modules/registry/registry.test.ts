@@ -129,6 +129,23 @@ test('of many pages of blobs only what is loose goes, also when a removal fails 
   assert.deepEqual(await left(), kept);
 });
 
+test('all manifests of a repository but one are taken away, with their tags', async (t) => {
+  const { registry, id } = await setUp(t);
+  const grant = testGrant({ scope: id });
+  const push = async (repository: string, layer: string) => {
+    for (const blob of ['config', layer]) await registry.pushBlob(grant, id, repository, Buffer.from(blob));
+    const manifest = manifestOf('config', [layer]);
+    return (await registry.putManifest(grant, id, repository, layer, mediaTypes.ociManifest, manifest)).digest;
+  };
+  const [first, second, elsewhere] = [await push('a', 'one'), await push('a', 'two'), await push('b', 'one')];
+  await registry.keepOnly(grant, id, 'a', second);
+  await assert.rejects(registry.getManifest(grant, id, 'a', first), code('MANIFEST_UNKNOWN'));
+  assert.deepEqual(await registry.listTags(grant, id, 'a'), ['two']);
+  await registry.keepOnly(grant, id, 'a', undefined);
+  await assert.rejects(registry.getManifest(grant, id, 'a', second), code('MANIFEST_UNKNOWN'));
+  await registry.getManifest(grant, id, 'b', elsewhere);
+});
+
 test('a grant for one repository opens no other, not even one below it', async (t) => {
   const { registry, id } = await setUp(t);
   const grant = testGrant({ scope: repositoryScope({ registry: id, repository: 'team/image' }) });
