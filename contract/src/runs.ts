@@ -63,6 +63,12 @@ export const searchExperiments = Type.Object({
 export const setExperimentTag = Type.Object({ experiment_id: named, key: named, value: text });
 export const deleteExperimentTag = Type.Object({ experiment_id: named, key: named });
 
+/** A dataset of an experiment's runs, once for each context that it was used in. */
+export const datasetSummary = Type.Object({ experiment_id: text, name: text, digest: text, context: optional(text) });
+export type DatasetSummary = Static<typeof datasetSummary>;
+export const searchDatasets = Type.Object({ experiment_ids: Type.Array(named) });
+export const datasetSummaries = Type.Object({ dataset_summaries: list(datasetSummary) });
+
 // Runs
 
 /** A metric's value in an answer: infinities are the largest doubles, NaN is a word. */

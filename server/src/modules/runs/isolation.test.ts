@@ -93,13 +93,17 @@ test("a run's token reads no other run", async (t) => {
 });
 
 test("a search with a run's token finds that run alone, and its experiment alone", async (t) => {
-  const { job } = await opened(t);
+  const { job, alice } = await opened(t);
+  const dataset = { name: 'theirs', digest: 'd', source_type: 's', source: 's' };
+  ok(await alice.post('/runs/log-inputs', { run_id: 'job-sibling', datasets: [{ dataset }] }));
   const { body } = await job.post('/runs/search', { experiment_ids: ['0', '1', '2'], run_view_type: 'ALL' });
   const found = body['runs'] as { info: { run_id: string } }[];
   assert.deepEqual(
     found.map(({ info }) => info.run_id),
     ['job-own'],
   );
+  const datasets = await job.post('/experiments/search-datasets', { experiment_ids: ['0', '1', '2'] });
+  assert.deepEqual(datasets, { status: 200, body: {} }, 'those of others are not told');
   const experiments = await job.post('/experiments/search', { max_results: 100, view_type: 'ALL' });
   assert.deepEqual(
     (experiments.body['experiments'] as { name: string }[]).map(({ name }) => name),

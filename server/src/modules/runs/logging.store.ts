@@ -16,10 +16,11 @@ export type Pair = { readonly key: string; readonly value: string };
 const run = <R>(tx: Tx, text: string, parameters: readonly unknown[]) =>
   tx.executeQuery<R>(CompiledQuery.raw(text, [...parameters]));
 
-const find = 'select run, deleted from runs where run_id = ?';
+const find = 'select run, run_id, deleted from runs where run_id = ?';
+export type Target = { readonly run: number; readonly run_id: string; readonly deleted: number };
 /** The number of a run and whether it is deleted, before something is written to it. */
-export async function findTarget(tx: Tx, runId: string): Promise<{ run: number; deleted: number } | undefined> {
-  return (await run<{ run: number; deleted: number }>(tx, find, [runId])).rows[0];
+export async function findTarget(tx: Tx, runId: string): Promise<Target | undefined> {
+  return (await run<Target>(tx, find, [runId])).rows[0];
 }
 
 /** Statements for as many rows as these, so that a batch of any size needs only these texts. */

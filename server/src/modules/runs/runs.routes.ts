@@ -109,6 +109,18 @@ export function runRoutes(runs: RunsService, search: Search): readonly Route[] {
       },
     }),
     call({
+      operation: 'SearchDatasets',
+      method: 'POST',
+      path: '/experiments/search-datasets',
+      summary: 'Lists the datasets that runs of experiments used',
+      action: readRuns,
+      audit: reading,
+      request: wire.searchDatasets,
+      response: wire.datasetSummaries,
+      handle: async (grant, workspaceId, { experiment_ids }) =>
+        pageOf('dataset_summaries', { items: await search.datasets(grant, workspaceId, experiment_ids) }),
+    }),
+    call({
       operation: 'DeleteTag',
       method: 'POST',
       path: '/runs/delete-tag',

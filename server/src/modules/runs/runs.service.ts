@@ -168,9 +168,9 @@ export function createRunsService(deps: {
 
 const ended: ReadonlySet<RunStatus> = new Set(['FINISHED', 'FAILED', 'KILLED']);
 
-export function requireActive(row: { readonly deleted: number }): void {
+export function requireActive(row: { readonly run_id: string; readonly deleted: number }): void {
   if (row.deleted === 1)
-    throw invalid("The run must be in the 'active' state. Current state is deleted. Restore it first.");
+    throw invalid(`The run ${row.run_id} must be in the 'active' state. It is deleted: restore it first.`);
 }
 
 function checkedName(name: string): string {

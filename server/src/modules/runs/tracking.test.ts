@@ -419,6 +419,19 @@ test('a chart gets evenly spread steps with the first and the last of each run',
   const steps = (body['metrics'] as { step: number }[]).map(({ step }) => step);
   assert.equal(steps.length, 11);
   assert.deepEqual([steps[0], steps.at(-1)], [-10, 989]);
+  const ids = [run_id, await newRun(), await newRun()];
+  for (const id of ids) await mlflow.post('/runs/log-metric', { run_id: id, key: 'n', value: 1, timestamp: 1 });
+  const several = async (...asked: string[]) =>
+    (
+      (
+        await mlflow.get('/metrics/get-history-bulk-interval', [
+          ...asked.map((id): [string, string] => ['run_ids', id]),
+          ['metric_key', 'n'],
+        ])
+      ).body['metrics'] as { run_id: string }[]
+    ).map((point) => point.run_id);
+  assert.deepEqual(await several(...ids), ids, 'in the order of the question');
+  assert.deepEqual(await several(...ids.toReversed()), ids.toReversed());
 });
 
 test('both versions, the preview alias and the ajax path lead to the same run', async (t) => {

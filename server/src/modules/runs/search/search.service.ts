@@ -1,12 +1,12 @@
 // Searching runs and experiments. A page may hold fewer rows than asked for and still name a next one: pages are bounded by
 // what one answer should weigh, and clients go on until no token comes.
 
-import type { Experiment, Run, ViewType } from '@strongroom/contract/runs';
+import type { DatasetSummary, Experiment, Run, ViewType } from '@strongroom/contract/runs';
 import type { Grant } from '#kernel/authority/grant';
 import type { Database } from '#kernel/database/database';
 import { onlyRun } from '../bounds.ts';
 import { pageTokenKey, type WorkspaceDatabases } from '../databases.ts';
-import { invalid } from '../errors.ts';
+import { invalid, missingParameter } from '../errors.ts';
 import { experimentOfToken } from '../experiments.service.ts';
 import { experimentNumber } from '../names.ts';
 import { isTooLarge, scanParts } from '../parts.store.ts';
@@ -15,7 +15,7 @@ import { noParts, shownExperiment, shownRun } from '../views.ts';
 import { parseFilter, parseOrderings } from './filter.ts';
 import { experimentGrammar, runGrammar } from './grammars.ts';
 import { readPlace, signPlace } from './pages.ts';
-import { type FoundPage, findExperiments, findRuns, scanExperimentTags } from './search.store.ts';
+import { type FoundPage, findExperiments, findRuns, scanDatasets, scanExperimentTags } from './search.store.ts';
 
 export type SearchInput = {
   readonly filter?: string;
@@ -33,12 +33,16 @@ export type Search = {
     input: SearchInput & { readonly experimentIds: readonly string[] },
   ): Promise<Searched<Run>>;
   experiments(grant: Grant, workspaceId: string, input: SearchInput): Promise<Searched<Experiment>>;
+  /** Datasets that active runs of these experiments used: at most 20 experiments, the first 1000 in order of name. */
+  datasets(grant: Grant, workspaceId: string, experimentIds: readonly string[]): Promise<readonly DatasetSummary[]>;
 };
 
 const resultsMax = 50_000;
 const resultsDefault = 1000;
 const pageMax = 1000;
 const experimentsMax = 1000;
+const datasetExperimentsMax = 20;
+const datasetsMax = 1000;
 
 /** What is asked for, within its bounds. */
 export function pageLimit(asked: number | undefined, max = resultsMax): number {
@@ -90,6 +94,22 @@ export function createSearch(deps: { readonly workspaces: WorkspaceDatabases }):
         items: rows.map((row) => shownRun(row, parts(row.run))),
         ...(next === undefined ? {} : { nextPageToken: signPlace(key, question, next) }),
       };
+    },
+
+    async datasets(grant, workspaceId, experimentIds) {
+      if (experimentIds.length === 0) throw missingParameter('experiment_ids');
+      if (experimentIds.length > datasetExperimentsMax)
+        throw invalid(`The request must specify at most ${datasetExperimentsMax} experiment_ids.`, 'experiment_ids');
+      const experiments = experimentIds.map((id) => experimentNumber(id, 'experiment_ids'));
+      const only = onlyRun(grant, workspaceId);
+      const database = await deps.workspaces.database(grant, workspaceId);
+      const rows = await scanDatasets(database, { experiments, only, limit: datasetsMax });
+      return rows.map(({ experiment, name, digest, context }) => ({
+        experiment_id: String(experiment),
+        name,
+        digest,
+        ...(context === null ? {} : { context }),
+      }));
     },
 
     async experiments(grant, workspaceId, input) {

@@ -132,6 +132,28 @@ export function findRuns(
   });
 }
 
+export type DatasetUse = {
+  readonly experiment: number;
+  readonly name: string;
+  readonly digest: string;
+  readonly context: string | null;
+};
+
+/** @param only the one run that a token may see */
+export function scanDatasets(
+  database: Database,
+  query: { readonly experiments: readonly number[]; readonly only: string | undefined; readonly limit: number },
+): Promise<readonly DatasetUse[]> {
+  const { experiments, only, limit } = query;
+  const text = sql<DatasetUse>`
+    select distinct d.experiment, d.name, d.digest, t.value as context
+    from runs r join run_datasets u using (run) join datasets d using (dataset)
+      left join run_dataset_tags t on t.run = r.run and t.dataset = d.dataset and t.key = 'mlflow.data.context'
+    where r.deleted = 0 and ${among(sql`r.experiment`, experiments)} and ${only === undefined ? sql`1` : sql`r.run_id = ${only}`}
+    order by d.name, d.digest, d.experiment, context limit ${limit}`;
+  return database.scan<DatasetUse>({ compile: () => text.compile(tables<unknown>(database.read)) });
+}
+
 // Experiments
 
 const experimentAttributes: Readonly<Record<string, RawBuilder<unknown>>> = {

@@ -122,6 +122,16 @@ test('datasets are searched by name, digest and context', async (t) => {
   assert.deepEqual(await found("datasets.digest IN ('d1', 'd2')"), ['a']);
   assert.deepEqual(await found("dataset.context LIKE 'tr%'"), ['a']);
   assert.deepEqual(await found("dataset.name != 'iris'"), []);
+
+  await mlflow.post('/runs/log-inputs', { run_id: 'id-b', datasets: [{ dataset }, { dataset, tags }] });
+  const listed = async (...experiment_ids: string[]) => mlflow.post('/experiments/search-datasets', { experiment_ids });
+  const of = { experiment_id: '0', name: 'iris', digest: 'd1' };
+  assert.deepEqual((await listed('0', '7')).body, { dataset_summaries: [{ ...of, context: 'train' }] });
+  assert.deepEqual((await listed('7')).body, {});
+  await mlflow.post('/runs/delete', { run_id: 'id-a' });
+  await mlflow.post('/runs/delete', { run_id: 'id-b' });
+  assert.deepEqual((await listed('0')).body, {});
+  for (const ids of [[], Array(21).fill('0'), ['x']]) assert.equal((await listed(...ids)).status, 400);
 });
 
 test('the newest comes first, then by id; NaN and what is missing come last in both directions', async (t) => {
