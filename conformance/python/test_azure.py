@@ -1,5 +1,7 @@
 """Azure's clients for Python: azure-identity, -keyvault-secrets, -keyvault-keys, -storage-blob and azure-ai-ml, unpatched."""
 
+import contextlib
+import io
 import json
 import logging
 import os
@@ -28,6 +30,7 @@ from azure.ai.ml.entities import (  # noqa: E402
     ManagedOnlineEndpoint,
     Model,
 )
+from azure.ai.ml.exceptions import JobException  # noqa: E402
 from azure.core.exceptions import ClientAuthenticationError, HttpResponseError, ResourceNotFoundError  # noqa: E402
 from azure.identity import ClientSecretCredential, EnvironmentCredential  # noqa: E402
 from azure.keyvault.keys import KeyClient  # noqa: E402
@@ -206,6 +209,7 @@ import os, pathlib, sys
 import lib.module
 assert sorted(os.listdir(sys.argv[1])) == ["a.py", "b.py"], os.listdir(sys.argv[1])
 assert pathlib.Path(sys.argv[2]).read_text() == "one"
+print("trained on", pathlib.Path(sys.argv[2]).read_text(), flush=True)
 pathlib.Path("outputs/model").mkdir(parents=True)
 pathlib.Path("outputs/model/model.json").write_text(str(lib.module.ANSWER))
 """
@@ -217,9 +221,24 @@ pathlib.Path("outputs/model/model.json").write_text(str(lib.module.ANSWER))
         for _ in range(2):  # the same folder again: found by its content
             job = command(code=code, command=line, inputs=inputs, environment="azureml:plain:1", compute="cpu")
             names.append(self.client.jobs.create_or_update(job).name)
+        with contextlib.redirect_stdout(io.StringIO()) as said:
+            self.client.jobs.stream(names[1])
+        self.assertIn("Execution Summary", said.getvalue())
         self.assertEqual([self.ended(name).status for name in names], ["Completed", "Completed"])
+        self.client.jobs.download(names[0], download_path=self.folder / "job", all=True)
+        self.assertIn("trained on one", (self.folder / "job/artifacts/user_logs/std_log.txt").read_text())
+        self.assertEqual((self.folder / "job/artifacts/outputs/model/model.json").read_text(), "42")
         output = f"azureml://jobs/{names[0]}/outputs/artifacts/paths/outputs/model"
         self.assertEqual(self.client.models.create_or_update(Model(path=output, name="trained")).version, "1")
+
+    def test_a_running_job_is_followed_and_one_that_fails_says_why(self):
+        code = self.files("waiting", wait="import time\nprint('it began', flush=True)\ntime.sleep(4)\nraise SystemExit(3)\n")
+        job = command(code=code, command="python3 wait.py", environment="azureml:plain:1", compute="cpu")
+        name = self.client.jobs.create_or_update(job).name
+        with contextlib.redirect_stdout(io.StringIO()) as said, self.assertRaises(JobException) as failed:
+            self.client.jobs.stream(name)
+        self.assertIn("it began", said.getvalue())
+        self.assertIn("3", str(failed.exception))
 
     def test_a_local_model_is_registered_and_comes_back(self):
         folder = self.files("weights", model="42")

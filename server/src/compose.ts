@@ -242,7 +242,14 @@ export async function compose(foundation: Foundation): Promise<Composed> {
         ]
       : undefined,
   });
-  const jobs = createJobs({ ...learning, runs: runs.runs, assets, work: compute.work, tokens: identity.tokens });
+  const jobs = createJobs({
+    ...learning,
+    runs: runs.runs,
+    assets,
+    work: compute.work,
+    tokens: identity.tokens,
+    schemes: [addresses.scheme('history'), ...armSchemes],
+  });
 
   const endpoints = createEndpoints({
     ...learning,

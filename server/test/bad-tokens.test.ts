@@ -56,6 +56,11 @@ const places = () =>
       `/mlflow/v1.0/subscriptions/${bench.subscriptionId}/resourceGroups/g/providers/Microsoft.MachineLearningServices/workspaces/w/api/2.0/mlflow/experiments/get`,
       {},
     ],
+    [
+      'history',
+      `/history/v1.0/subscriptions/${bench.subscriptionId}/resourceGroups/g/providers/Microsoft.MachineLearningServices/workspaces/w/runs/r/details`,
+      {},
+    ],
     ['graph', '/msgraph/v1.0/me', {}],
     ['keyvault', '/secrets?api-version=7.4', { host: 'any.vault.localhost' }],
     ['blob', '/?comp=list', { host: 'anyaccount.blob.storage.localhost' }],

@@ -38,6 +38,7 @@ export const manners: Readonly<Record<string, Manner>> = {
     /^Bearer authorization_uri="https:\/\/localhost:\d+\/[0-9a-f-]{36}"/,
     'AuthorizationFailed',
   ),
+  history: errorObject('AuthenticationFailed', /^Bearer$/, 'AuthorizationFailed'),
   graph: errorObject('AuthenticationFailed', /^Bearer realm="", authorization_uri="https:/, 'AuthorizationFailed'),
   agent: errorObject('AuthenticationFailed', /^Bearer$/, 'AuthorizationFailed'),
   scoring: errorObject('key_auth_access_denied', /^Bearer$/, 'AuthorizationFailed'),

@@ -1,4 +1,4 @@
-// The door of jobs: what runs. Gives compose the kind of command jobs, the scheme of run tokens and the route that follows a
+// The door of jobs: what runs. Gives compose the kind of command jobs, the scheme of run tokens and the routes that follow a
 // log; takes from compute where work runs.
 
 import type { Assets } from '#assets';
@@ -12,6 +12,8 @@ import type { Module } from '#kernel/module';
 import type { ResourceKind, Resources } from '#resources';
 import type { Runs } from '#runs';
 import type { Workspaces } from '#workspaces';
+import { type AddressSigner, historyRoutes } from './history.routes.ts';
+import { createHistorySurface } from './history.surface.ts';
 import { createJobKind } from './jobs.kind.ts';
 import { createJobsService } from './jobs.service.ts';
 import { logRoutes } from './log.routes.ts';
@@ -32,6 +34,9 @@ export function createJobs(deps: {
   readonly assets: Assets;
   readonly work: Work;
   readonly tokens: Tokens;
+  readonly addresses: AddressSigner;
+  /** How callers of run history prove who they are: a signed address first. */
+  readonly schemes: readonly Scheme[];
   readonly grants: Grants;
   readonly tenantId: string;
   readonly clock: Clock;
@@ -51,7 +56,8 @@ export function createJobs(deps: {
   return {
     name: 'jobs',
     kinds: [createJobKind({ resources: deps.resources, assets: deps.assets, jobs, grants: deps.grants })],
-    routes: logRoutes({ resources: deps.resources, workspaces: deps.workspaces, logs, grants: deps.grants }),
+    surfaces: [createHistorySurface(deps.schemes)],
+    routes: [...logRoutes({ ...deps, logs }), ...historyRoutes({ ...deps, logs })],
     runScheme: tokens.scheme,
     start: () => jobs.reconcile(),
   };

@@ -10,7 +10,7 @@ import { Failure } from '#kernel/errors/failure';
 import { activity, json } from '#kernel/http/route';
 import { isWithin, parseResourceId } from '#kernel/ids/ids';
 import type { Draft, Properties, Resource, ResourceKind, Resources } from '#resources';
-import { artifactPrefix, workspaceOf, workspaceType } from '#workspaces';
+import { workspaceOf, workspaceType } from '#workspaces';
 import { type JobState, jobType, keptBeside, stateOf } from './job.ts';
 import type { JobsService } from './jobs.service.ts';
 import { isEnd } from './status.ts';
@@ -115,8 +115,7 @@ export function createJobKind(deps: {
 
     normalise({ properties }, existing): Properties {
       // `validate` refuses what differs from what is stored, so that laying it over changes nothing.
-      if (existing)
-        return { ...existing.properties, ...pick(withoutShown(properties, existing), [...described, ...fixed]) };
+      if (existing) return { ...existing.properties, ...pick(properties, [...described, ...fixed]) };
       const own = Object.fromEntries(
         Object.entries(properties).filter(([name]) => !(keptBeside as readonly string[]).includes(name)),
       );
@@ -210,13 +209,6 @@ export function createJobKind(deps: {
         parameters: Object.fromEntries(
           Object.entries(stateOf(job).inputs ?? {}).map(([name, input]) => [name, input.value ?? input.uri]),
         ),
-        outputs: {
-          ...(shown['outputs'] as object | undefined),
-          default: {
-            jobOutputType: 'uri_folder',
-            uri: `azureml://datastores/workspaceartifactstore/paths/${artifactPrefix(job.name)}`,
-          },
-        },
       };
     },
 
@@ -267,13 +259,6 @@ function refuseChange(existing: Resource, asked: Properties): void {
     target: `properties.${changed}`,
     message: `The job '${existing.name}' exists and its ${changed} cannot change. Submit another job under another name.`,
   });
-}
-
-/** Without the output that every view adds, where the job itself has none of that name. */
-function withoutShown(properties: Properties, existing: Resource): Properties {
-  const { default: shown, ...outputs } = (properties['outputs'] ?? {}) as NonNullable<CommandJob['outputs']>;
-  if (shown === undefined || stateOf(existing).outputs?.['default'] !== undefined) return properties;
-  return { ...properties, outputs: Object.keys(outputs).length === 0 ? undefined : outputs };
 }
 
 function pick(properties: Properties, names: readonly string[]): Properties {

@@ -213,6 +213,8 @@ export async function assemble(on: {
     assets: assets.assets,
     work: work.anew(seam),
     tokens: identity.tokens,
+    addresses,
+    schemes: [addresses.scheme('history'), runTokens, byName],
     grants,
     tenantId,
     log,

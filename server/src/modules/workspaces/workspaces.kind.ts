@@ -270,6 +270,7 @@ export function createWorkspaceKind(deps: WorkspaceKindDeps): ResourceKind {
         ...dependentsStored(resource),
         workspaceId: resource.uniqueId,
         tenantId: deps.tenantId,
+        discoveryUrl: `${origin}/discovery`,
         mlFlowTrackingUri: `${origin.replace(/^https:/, 'azureml:')}/mlflow/v1.0${resource.id}`,
         publicNetworkAccess: 'Enabled',
         storageHnsEnabled: false,

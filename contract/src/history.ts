@@ -1,0 +1,43 @@
+// Wire shapes of the run history service, as far as Azure's Python SDK reads them to follow and fetch a job. Source: the
+// public clients of run history 1.0.
+
+import { Type } from './schema.ts';
+
+const time = Type.Union([Type.String(), Type.Null()]);
+
+export const runHistoryRun = Type.Object({
+  runId: Type.String(),
+  rootRunId: Type.String(),
+  status: Type.String(),
+  displayName: Type.String(),
+  target: Type.Union([Type.String(), Type.Null()]),
+  createdUtc: time,
+  startTimeUtc: time,
+  endTimeUtc: time,
+  error: Type.Union([
+    Type.Object({ error: Type.Object({ code: Type.String(), message: Type.String() }) }),
+    Type.Null(),
+  ]),
+  tags: Type.Record(Type.String(), Type.String()),
+  properties: Type.Record(Type.String(), Type.String()),
+  inputs: Type.Object({}),
+  outputs: Type.Object({}),
+});
+
+export const runHistoryDetails = Type.Intersect([
+  runHistoryRun,
+  Type.Object({
+    warnings: Type.Array(Type.Object({ message: Type.String() })),
+    /** By name, an address that opens it for a while. */
+    logFiles: Type.Record(Type.String(), Type.String()),
+  }),
+]);
+
+export const runHistoryQuestion = Type.Object({ runId: Type.String({ pattern: '^[a-zA-Z0-9][a-zA-Z0-9_-]{0,254}$' }) });
+export const runHistoryData = Type.Object({ runMetadata: runHistoryRun });
+
+export const discovered = Type.Object({
+  /** Where every service of a workspace is. */
+  api: Type.String(),
+  history: Type.String(),
+});

@@ -1,0 +1,149 @@
+// Follows and describes jobs in the words of run history. Reads what jobs keep and keeps nothing of its own.
+
+import { Readable } from 'node:stream';
+import { discovered, runHistoryData, runHistoryDetails, runHistoryQuestion } from '@strongroom/contract/history';
+import { jobsActions } from '@strongroom/contract/jobs.actions';
+import type { Action, Grant, Grants } from '#kernel/authority/grant';
+import { Failure } from '#kernel/errors/failure';
+import { accessed, json, needs, open, type Params, type Route, route, unrecorded } from '#kernel/http/route';
+import { itemId, itemPath, type Resource, type Resources } from '#resources';
+import { type Workspaces, workspaceOf, workspaceType } from '#workspaces';
+import { historySurface } from './history.surface.ts';
+import { jobType, stateOf } from './job.ts';
+import { type JobLogs, logArtifact } from './log.service.ts';
+import { isEnd } from './status.ts';
+
+/** Hands on a caller's decision as an address. Identity implements it; compose introduces the two. */
+export type AddressSigner = {
+  sign(
+    grant: Grant,
+    address: {
+      readonly surface: typeof historySurface;
+      readonly scope: string;
+      readonly actions: readonly Action[];
+      readonly action: Action;
+      readonly ttlSeconds: number;
+    },
+  ): Promise<{ readonly signature: string }>;
+};
+
+const logAddressSeconds = 1800;
+const workspacePath = `/history/v1.0${itemPath(workspaceType)}`;
+const runPath = `${workspacePath}/runs/{jobName}`;
+const idOf = (params: Params) => itemId(jobType, params);
+
+function runOf(job: Resource) {
+  const { status, displayName, computeId, startTime, endTime, error, tags, properties } = stateOf(job);
+  return {
+    runId: job.name,
+    rootRunId: job.name,
+    status,
+    displayName: displayName ?? job.name,
+    target: computeId?.split('/').at(-1) ?? null,
+    createdUtc: job.systemData.createdAt,
+    startTimeUtc: startTime ?? null,
+    endTimeUtc: endTime ?? null,
+    error: error === undefined ? null : { error: { code: error.code, message: error.message } },
+    tags: tags ?? {},
+    properties: properties ?? {},
+    inputs: {},
+    outputs: {},
+  };
+}
+
+export function historyRoutes(deps: {
+  readonly resources: Resources;
+  readonly workspaces: Workspaces;
+  readonly logs: JobLogs;
+  readonly grants: Pick<Grants, 'system'>;
+  readonly addresses: AddressSigner;
+}): readonly Route[] {
+  const { resources, workspaces, logs, grants, addresses } = deps;
+  const common = { surface: historySurface, access: needs(jobsActions.read, idOf), audit: accessed('jobName') };
+
+  /** Everything that the job has printed, as it is now. */
+  async function* wholeLog(job: Resource): AsyncGenerator<Buffer> {
+    const workspaceId = workspaceOf(job.id) ?? '';
+    const grant = grants.system('read the log of a job that the caller may read');
+    const database = await workspaces.database(grant, workspaceId);
+    const ended = isEnd(stateOf(job).status);
+    for (let offset = 0; ; ) {
+      const page = await logs.read(grant, { database, workspaceId, runId: job.name, ended }, offset);
+      if (page.bytes.length === 0) return;
+      yield page.bytes;
+      offset = page.next;
+    }
+  }
+
+  return [
+    route({
+      operation: 'Discovery_Get',
+      surface: historySurface,
+      method: 'GET',
+      path: '/discovery',
+      summary: 'Where the services of a workspace are: all at this address.',
+      access: open('tells only the address that was asked'),
+      audit: unrecorded('nothing is looked at and nothing is done'),
+      responses: { 200: discovered },
+      handle: async (_grant, { exchange }) =>
+        json(200, { api: exchange.target.origin, history: exchange.target.origin }),
+    }),
+    route({
+      ...common,
+      operation: 'RunHistory_GetDetails',
+      method: 'GET',
+      path: `${runPath}/details`,
+      summary: 'State of a job, with an address of its log that works for half an hour.',
+      responses: { 200: runHistoryDetails },
+      async handle(grant, { params, exchange }) {
+        const job = await resources.get(grant, idOf(params));
+        const url = `${exchange.target.origin}/history/v1.0${workspaceOf(job.id)}/runs/${job.name}/logs/${logArtifact}`;
+        // Who is bounded hands nothing on: a run reads no log by address.
+        const signed =
+          grant.within !== undefined
+            ? undefined
+            : await addresses.sign(grant, {
+                surface: historySurface,
+                scope: grant.scope,
+                actions: [jobsActions.read],
+                action: jobsActions.read,
+                ttlSeconds: logAddressSeconds,
+              });
+        const logFiles = signed === undefined ? {} : { [logArtifact]: `${url}?sig=${signed.signature}` };
+        return json(200, { ...runOf(job), warnings: [], logFiles });
+      },
+    }),
+    route({
+      ...common,
+      operation: 'RunHistory_GetLog',
+      method: 'GET',
+      path: `${runPath}/logs/{path+}`,
+      summary: 'Everything that a job has printed until now.',
+      async handle(grant, { params }) {
+        const job = await resources.get(grant, idOf(params));
+        if (params['path'] !== logArtifact)
+          throw new Failure({
+            kind: 'notFound',
+            code: 'FileNotFound',
+            message: `The log of a job is ${logArtifact}; its other files are artifacts of its run.`,
+          });
+        return { status: 200, body: Readable.from(wholeLog(job)), contentType: 'text/plain; charset=utf-8' };
+      },
+    }),
+    route({
+      operation: 'RunHistory_GetData',
+      surface: historySurface,
+      method: 'POST',
+      path: `${workspacePath}/rundata`,
+      summary: 'State of a job, by the name in the body.',
+      access: needs(jobsActions.read, (params) => itemId(workspaceType, params)),
+      audit: accessed('workspaceName', 'runId'),
+      body: { kind: 'json', schema: runHistoryQuestion, maxBytes: 65_536 },
+      responses: { 200: runHistoryData },
+      async handle(grant, { params, body }) {
+        const jobId = itemId(jobType, { ...params, jobName: body.runId });
+        return json(200, { runMetadata: runOf(await resources.get(grant, jobId)) });
+      },
+    }),
+  ];
+}

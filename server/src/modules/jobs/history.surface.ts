@@ -1,0 +1,23 @@
+// Run history and discovery as Azure's Python SDK asks for them: what it follows a job with. No api-version; errors in
+// `{error: …}`. The SDK fetches logs by address and without a token, so a signed address is looked at first.
+
+import type { Scheme, Surface } from '#kernel/http/surface';
+
+export const historySurface = 'history';
+
+export function createHistorySurface(schemes: readonly Scheme[]): Surface {
+  return {
+    name: historySurface,
+    ignoresCase: true,
+    collapsesSlashes: true,
+    recognise({ segments }) {
+      const named = segments.filter((segment) => segment !== '');
+      const first = named[0]?.toLowerCase();
+      return first === 'history' || (first === 'discovery' && named.length === 1) ? named : undefined;
+    },
+    schemes,
+    challenge: () => ({ 'www-authenticate': 'Bearer' }),
+    render: ({ status, code, message }) => ({ status, body: { error: { code, message } } }),
+    headers: (exchange) => ({ 'x-ms-request-id': exchange.requestId }),
+  };
+}
