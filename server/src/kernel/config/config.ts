@@ -147,7 +147,7 @@ export function readConfig(options: {
   const environment = fromEnvironment(options.environment ?? process.env, mistakes);
   const config = [fromFile, environment, options.flags ?? {}].reduce<Tree>(merge, defaults as unknown as Tree);
   try {
-    validate(configSchema, config, 'body');
+    validate(configSchema, config, 'configuration');
   } catch (thrown) {
     if (thrown instanceof Failure) mistakes.push(...thrown.details.map((detail) => detail.message));
     else throw thrown;

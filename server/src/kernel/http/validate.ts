@@ -14,7 +14,10 @@ function compile(schema: TSchema): Validator {
   return made;
 }
 
-const dotted = (pointer: string) => pointer.replace(/^\//, '').replaceAll('/', '.') || 'body';
+/** What is looked at: what its root is called. */
+export type Where = 'body' | 'query' | 'configuration';
+
+const dotted = (pointer: string, where: Where) => pointer.replace(/^\//, '').replaceAll('/', '.') || where;
 
 type SchemaError = ReturnType<Validator['Errors']>[number];
 
@@ -46,7 +49,7 @@ function ofMeantBranches(errors: readonly SchemaError[]): readonly SchemaError[]
 }
 
 /** @throws Failure `invalid`, one detail for each place that is wrong; values are never repeated, they may be secrets */
-export function validate(schema: TSchema, value: unknown, where: 'body' | 'query'): void {
+export function validate(schema: TSchema, value: unknown, where: Where): void {
   const validator = compile(schema);
   if (validator.Check(value)) return;
   const details: FailureDetail[] = [];
@@ -54,7 +57,7 @@ export function validate(schema: TSchema, value: unknown, where: 'body' | 'query
   for (const error of ofMeantBranches(validator.Errors(value))) {
     if (error.keyword === 'const') {
       // The branches of a union of literals read best as one list.
-      const at = dotted(error.instancePath);
+      const at = dotted(error.instancePath, where);
       literals.set(at, [...(literals.get(at) ?? []), (error.params as { allowedValue?: unknown }).allowedValue]);
       continue;
     }
@@ -68,8 +71,8 @@ export function validate(schema: TSchema, value: unknown, where: 'body' | 'query
         : error.message;
     details.push({
       code: 'ValidationError',
-      target: dotted(error.instancePath),
-      message: `${dotted(error.instancePath)} ${message}`,
+      target: dotted(error.instancePath, where),
+      message: `${dotted(error.instancePath, where)} ${message}`,
     });
   }
   for (const [target, allowed] of literals) {
@@ -91,7 +94,7 @@ export function validate(schema: TSchema, value: unknown, where: 'body' | 'query
   const first = shown[0];
   throw new Failure({
     kind: 'invalid',
-    code: where === 'body' ? 'InvalidRequestContent' : 'InvalidQueryParameterValue',
+    code: where === 'query' ? 'InvalidQueryParameterValue' : 'InvalidRequestContent',
     message: `The ${where} is not valid: ${shown.map((detail) => detail.message).join('; ')}.`,
     ...(first?.target === undefined ? {} : { target: first.target }),
     details: shown,
