@@ -3,13 +3,15 @@
 import assert from 'node:assert/strict';
 import { it } from 'node:test';
 import fc from 'fast-check';
-import { readDurationSeconds } from './duration.ts';
+import { readDurationMs, readDurationSeconds } from './duration.ts';
 
 it('reads what Azure writes', () => {
   assert.equal(readDurationSeconds('PT5M'), 300);
   assert.equal(readDurationSeconds('PT120S'), 120);
   assert.equal(readDurationSeconds('P1DT2H3M4.5S'), 93_785);
   assert.equal(readDurationSeconds('PT0S'), 0);
+  assert.equal(readDurationMs('PT0.5S'), 500);
+  assert.equal(readDurationMs('PT1M0.0001S'), 60_001);
   for (const text of ['', 'P', 'PT', 'P1DT', '5M', 'PT5', 'P1Y', 'P1M', 'PT-5M', ' PT5M', 'PT5M\n', 'pt5m', 'PT.5S'])
     assert.equal(readDurationSeconds(text), undefined, text);
 });
@@ -29,6 +31,8 @@ it('answers every other text with a whole number or nothing', () => {
     fc.property(fc.oneof(fc.string(), fc.stringMatching(/^P[0-9DHMSTW.]{0,20}$/)), (text) => {
       const seconds = readDurationSeconds(text);
       assert.ok(seconds === undefined || Number.isSafeInteger(seconds));
+      const ms = readDurationMs(text);
+      assert.equal(ms === undefined ? undefined : Math.ceil(ms / 1000), seconds);
     }),
   );
 });

@@ -25,22 +25,6 @@ export const onlineEndpoint = Type.Object({
 });
 export type OnlineEndpoint = Static<typeof onlineEndpoint>;
 
-const probe = Type.Optional(
-  Type.Union([
-    Type.Null(),
-    Type.Object(
-      {
-        failureThreshold: Type.Optional(Type.Integer({ minimum: 1 })),
-        successThreshold: Type.Optional(Type.Integer({ minimum: 1 })),
-        initialDelay: duration,
-        period: duration,
-        timeout: duration,
-      },
-      { additionalProperties: false },
-    ),
-  ]),
-);
-
 export const onlineDeployment = Type.Object({
   endpointComputeType: text(32),
   description,
@@ -72,8 +56,6 @@ export const onlineDeployment = Type.Object({
       ),
     ]),
   ),
-  livenessProbe: probe,
-  readinessProbe: probe,
 });
 export type OnlineDeployment = Static<typeof onlineDeployment>;
 

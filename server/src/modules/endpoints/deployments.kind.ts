@@ -17,8 +17,8 @@ import { parentId } from '#kernel/ids/ids';
 import type { Log } from '#kernel/log/log';
 import type { Draft, Properties, Resource, ResourceKind, Resources } from '#resources';
 import { type Workspace, type Workspaces, workspaceOf } from '#workspaces';
-import { type Directory, trafficOf } from './directory.ts';
-import { forgetTraffic } from './endpoints.kind.ts';
+import type { Directory } from './directory.ts';
+import { takeFromTraffic } from './endpoints.kind.ts';
 import { errors } from './errors.ts';
 import type { Fleet } from './fleet.ts';
 import { buildImage, checkInputs, type ImageInputs } from './image.ts';
@@ -149,6 +149,8 @@ export function createDeploymentKind(deps: {
       'dataCollector',
       'privateNetworkConnection',
       'startupProbe',
+      'livenessProbe',
+      'readinessProbe',
       'containerResourceRequirements',
     ],
     location: 'optional',
@@ -199,14 +201,15 @@ export function createDeploymentKind(deps: {
     async remove(_grant, resource) {
       const endpointId = parentId(resource.id);
       const isAlone = !(await isGoing(endpointId)) && !(await isGoing(workspaceOf(resource.id) ?? ''));
-      if (isAlone) {
-        const endpoint = await resources.get(grants.system('has the deployment traffic'), endpointId);
-        const share = trafficOf(endpoint.properties).get(resource.name.toLowerCase()) ?? 0;
-        if (share > 0) throw errors.hasTraffic(resource.name, share);
-        await forgetTraffic({ resources, grants, directory }, endpointId, resource.name);
+      const done = isAlone
+        ? await takeFromTraffic({ resources, grants, directory }, endpointId, resource.name)
+        : undefined;
+      try {
+        await fleet.forget(resource.id);
+        if (isAlone) await keepImage(resource, undefined);
+      } finally {
+        done?.();
       }
-      await fleet.forget(resource.id);
-      if (isAlone) await keepImage(resource, undefined);
     },
 
     view(resource) {

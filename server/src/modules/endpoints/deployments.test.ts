@@ -62,6 +62,7 @@ test('traffic adds up to nothing or to a hundred, and goes to deployments that a
   assert.equal((await patch({ blue: 101 }))[0], 400);
   assert.equal((await patch({ blue: 0.5 }))[0], 400);
   assert.deepEqual(await patch({ blue: 0, green: 100 }), [400, 'DeploymentNotFound']);
+  assert.deepEqual(await patch({ blue: 50, BLUE: 50 }), [400, 'ValidationError']);
   assert.deepEqual(await patch({ blue: 0 }), [200, { blue: 0 }]);
   assert.deepEqual(await patch({ blue: 100 }), [200, { blue: 100 }]);
 });
@@ -79,7 +80,7 @@ test('keys are drawn, replaced one at a time, and an old one is refused at once'
   const own = 'o'.repeat(48);
   await world.arm('POST', `${endpointId}/regenerateKeys`, { keyType: 'Secondary', keyValue: own });
   assert.deepEqual([await scored(secondary), await scored(own)], [401, 200]);
-  for (const keyValue of ['short', 'with space '.repeat(4), 'x'.repeat(200)]) {
+  for (const keyValue of [own, 'short', 'with space '.repeat(4), 'x'.repeat(200)]) {
     const refused = await world.arm('POST', `${endpointId}/regenerateKeys`, { keyType: 'Primary', keyValue });
     assert.equal(refused.status, 400);
   }
@@ -400,6 +401,50 @@ test('a deployment with traffic is not deleted; an endpoint is, with its deploym
   assert.equal((await world.arm('GET', blue)).status, 404);
   assert.equal((await world.arm('GET', endpointId)).status, 404);
   assert.equal(world.fake.running().length, 0);
+});
+
+test('a deployment that is being removed gets no traffic, whatever was checked before', async (t) => {
+  const world = await setUp(t);
+  const { bearer } = await furnish(world);
+  const green = `${endpointId}/deployments/green`;
+  await world.make(green, deploymentBody());
+  const traffic = { blue: 0, green: 100 };
+  const [cancelling, cancelled] = [Promise.withResolvers<void>(), Promise.withResolvers<void>()];
+  const { cancel } = world.work;
+  Object.assign(world.work, {
+    cancel: async (...args: Parameters<typeof cancel>) => {
+      cancelling.resolve();
+      await cancelled.promise;
+      return cancel(...args);
+    },
+  });
+  await world.arm('DELETE', green);
+  const late = await world.arm('PATCH', endpointId, { properties: { traffic } });
+  assert.deepEqual([late.status, late.json.error.code], [400, 'DeploymentNotFound']);
+  const drained = world.tasks.drain();
+  await cancelling.promise;
+  // As if the check had been before the removal began.
+  const kind = world.endpoints.kinds.find(({ title }) => title === 'online endpoint');
+  const endpoint = await world.resources.get(testGrant(), endpointId);
+  const asked = { ...endpoint, properties: { ...endpoint.properties, traffic } };
+  await assert.rejects(
+    async () => kind?.update?.(testGrant(), asked, endpoint),
+    (error) => error instanceof Failure && error.code === 'DeploymentNotFound',
+  );
+  cancelled.resolve();
+  await drained;
+  assert.equal((await world.arm('GET', green)).status, 404);
+  assert.deepEqual((await world.arm('GET', endpointId)).json.properties.traffic, { blue: 100 });
+  assert.equal((await world.score('{}', { headers: bearer })).status, 200);
+});
+
+test('probes are taken, as newer clients send them, and a Warning says that they are not served', async (t) => {
+  const world = await setUp(t);
+  await furnish(world);
+  const livenessProbe = { initialDelay: 'PT10S', period: 'PT10S', timeout: 'PT2S', failureThreshold: 30 };
+  const { put, got } = await world.make(`${endpointId}/deployments/green`, deploymentBody({ livenessProbe }));
+  assert.match(String(put.headers['warning']), /livenessProbe/);
+  assert.equal(got.json.properties.provisioningState, 'Succeeded');
 });
 
 test('deleting the workspace takes endpoints along that have traffic', async (t) => {

@@ -16,12 +16,14 @@ export type ServedEndpoint = {
   keys: KeyDigests | undefined;
   /** Counts how often they were closed. */
   epoch: number;
+  /** Deployments that are being removed, in lower case: from here on no traffic goes there. */
+  readonly leaving: Set<string>;
   /** What each deployment is owed by the weighted choice. */
   readonly credit: Map<string, number>;
 };
 
 export type Directory = {
-  put(endpoint: Omit<ServedEndpoint, 'credit' | 'epoch'>): ServedEndpoint;
+  put(endpoint: Omit<ServedEndpoint, 'credit' | 'epoch' | 'leaving'>): ServedEndpoint;
   find(workspaceUniqueId: string, name: string): ServedEndpoint | undefined;
   byId(id: string): ServedEndpoint | undefined;
   remove(id: string): void;
@@ -41,7 +43,7 @@ export function createDirectory(): Directory {
     `${workspaceUniqueId.toLowerCase()}/${name.toLowerCase()}`;
   return {
     put(endpoint) {
-      const served: ServedEndpoint = { ...endpoint, epoch: 0, credit: new Map() };
+      const served: ServedEndpoint = { ...endpoint, epoch: 0, leaving: new Set(), credit: new Map() };
       byAddress.set(address(endpoint.workspaceUniqueId, endpoint.name), served);
       byKey.set(idKey(endpoint.id), served);
       return served;

@@ -9,7 +9,6 @@ import {
   regenerateKeysRequest,
 } from '@strongroom/contract/endpoints';
 import type { Grants } from '#kernel/authority/grant';
-import { Failure } from '#kernel/errors/failure';
 import { activity, json } from '#kernel/http/route';
 import type { Properties, Resource, ResourceKind, Resources } from '#resources';
 import { type Workspaces, workspaceOf } from '#workspaces';
@@ -40,17 +39,13 @@ export function createEndpointKind(deps: {
   /** Traffic goes only where somebody is: to deployments of this endpoint that were ready once. */
   async function checkTargets(id: string, traffic: OnlineEndpoint['traffic']): Promise<void> {
     for (const [name, share] of Object.entries(traffic ?? {})) {
+      if (share === 0) continue;
       const deployment = await resources.find(
         grants.system('is there a deployment for the traffic'),
         `${id}/deployments/${name}`,
       );
-      const isReady = deployment !== undefined && stateOf(deployment.properties).image !== undefined;
-      if (!isReady && (share > 0 || deployment === undefined))
-        throw errors.wrong(
-          `traffic.${name.slice(0, 64)}`,
-          `This endpoint has no deployment '${name.slice(0, 64)}' that serves. Create it, wait until it has succeeded, then send it traffic.`,
-          'DeploymentNotFound',
-        );
+      const isThere = deployment !== undefined && deployment.provisioningState !== 'Deleting';
+      if (!isThere || stateOf(deployment.properties).image === undefined) throw errors.noTarget(name);
     }
   }
 
@@ -107,8 +102,11 @@ export function createEndpointKind(deps: {
 
     async update(_grant, resource) {
       const served = directory.byId(resource.id);
-      if (served !== undefined) served.traffic = trafficOf(resource.properties);
-      return { ...resource.properties, keys: undefined };
+      const traffic = trafficOf(resource.properties);
+      // In one turn with the change: a deployment whose removal began meanwhile has seen that it has no traffic.
+      for (const [name, share] of traffic) if (share > 0 && served?.leaving.has(name)) throw errors.noTarget(name);
+      if (served !== undefined) served.traffic = traffic;
+      return undefined;
     },
 
     async remove(grant, resource) {
@@ -164,28 +162,41 @@ export function createEndpointKind(deps: {
   };
 }
 
-/** A deployment is gone: the endpoint's traffic does not name it any more. */
-export async function forgetTraffic(
+/**
+ * A deployment is to be removed: refused while it has traffic, and from here on it gets none. The endpoint's traffic does not
+ * name it any more. Answers what to call when the removal is over, however it ended.
+ */
+export async function takeFromTraffic(
   deps: { readonly resources: Resources; readonly grants: Grants; readonly directory: Directory },
   endpointId: string,
   name: string,
-): Promise<void> {
+): Promise<() => void> {
+  const { resources, grants, directory } = deps;
+  const key = name.toLowerCase();
+  const endpoint = await resources.get(grants.system('has the deployment traffic'), endpointId);
+  // Read in one turn with the mark: what is served is what was changed last.
+  const served = directory.byId(endpointId);
+  const share = (served?.traffic ?? trafficOf(endpoint.properties)).get(key) ?? 0;
+  if (share > 0) throw errors.hasTraffic(name, share);
+  served?.leaving.add(key);
+  const done = () => void served?.leaving.delete(key);
   try {
-    const changed = await deps.resources.change(
-      deps.grants.system('a deployment of the endpoint is gone'),
+    const changed = await resources.change(
+      grants.system('a deployment of the endpoint is removed'),
       endpointId,
       (properties) => ({
         ...properties,
         traffic: Object.fromEntries(
-          [...Object.entries((properties['traffic'] ?? {}) as Readonly<Record<string, number>>)].filter(
-            ([each]) => each.toLowerCase() !== name.toLowerCase(),
+          Object.entries((properties['traffic'] ?? {}) as Readonly<Record<string, number>>).filter(
+            ([each]) => each.toLowerCase() !== key,
           ),
         ),
       }),
     );
-    const served = deps.directory.byId(endpointId);
     if (served !== undefined) served.traffic = trafficOf(changed.properties);
+    return done;
   } catch (thrown) {
-    if (!(thrown instanceof Failure) || thrown.kind !== 'notFound') throw thrown;
+    done();
+    throw thrown;
   }
 }

@@ -35,6 +35,13 @@ export const errors = {
       code: 'EndpointNotReady',
       message: 'The endpoint has no keys: it is still being created, or its creation failed. Create it again.',
     }),
+  noTarget: (name: string) =>
+    new Failure({
+      kind: 'invalid',
+      code: 'DeploymentNotFound',
+      target: `properties.traffic.${name.slice(0, 64)}`,
+      message: `This endpoint has no deployment '${name.slice(0, 64)}' that serves. Create it, wait until it has succeeded, then send it traffic.`,
+    }),
   hasTraffic: (name: string, share: number) =>
     new Failure({
       kind: 'conflict',

@@ -132,14 +132,14 @@ test('requests beyond what a deployment takes wait in line, and beyond that are 
 
 test('who waits longer than maxQueueWait is 429', async (t) => {
   const world = await setUp(t);
-  const { bearer } = await furnish(world, { requestSettings: { requestTimeout: 'PT30S', maxQueueWait: 'PT2S' } });
+  const { bearer } = await furnish(world, { requestSettings: { requestTimeout: 'PT30S', maxQueueWait: 'PT0.25S' } });
   const arrived = Promise.withResolvers<() => void>();
   world.agent.model = (request, body, response) => arrived.resolve(() => answering(200, {})(request, body, response));
   const first = world.score('{}', { headers: bearer });
   const release = await arrived.promise;
   const second = world.score('{}', { headers: bearer });
   await world.storage.clock.asleep(1);
-  await world.storage.clock.advance(2_000);
+  await world.storage.clock.advance(250);
   assert.equal((await second).status, 429);
   release();
   assert.equal((await first).status, 200);

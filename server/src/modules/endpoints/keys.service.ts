@@ -108,8 +108,7 @@ export function createEndpointKeys(deps: {
     check({ primaryKey, secondaryKey }) {
       if (primaryKey !== undefined) check(primaryKey, 'keys.primaryKey');
       if (secondaryKey !== undefined) check(secondaryKey, 'keys.secondaryKey');
-      if (primaryKey !== undefined && primaryKey === secondaryKey)
-        throw errors.wrong('keys', 'The two keys are the same. Send two different ones.', 'InvalidKey');
+      if (primaryKey !== undefined && primaryKey === secondaryKey) throw same('keys');
     },
     async ensure(grant, owner, given) {
       const key = await dataKey(grant, owner);
@@ -129,7 +128,11 @@ export function createEndpointKeys(deps: {
       const key = await dataKey(grant, owner);
       const database = await workspaces.database(grant, owner.workspaceId);
       await database.write(async (tx) => {
-        const before = (await keysOf(tx, owner.uniqueId)).find((row) => row.name === name);
+        const rows = await keysOf(tx, owner.uniqueId);
+        const before = rows.find((row) => row.name === name);
+        const other = rows.find((row) => row.name !== name);
+        if (other !== undefined && value !== undefined && constantTimeEqual(open(key, other), value))
+          throw same('keyValue');
         await putKey(tx, seal(key, owner, name, (before?.version ?? 0) + 1, value ?? randomToken(32)));
       });
     },
@@ -146,6 +149,10 @@ export function createEndpointKeys(deps: {
     },
   };
 }
+
+/** Two keys are there so that one can be replaced while the other is used. */
+const same = (target: string) =>
+  errors.wrong(target, 'The two keys are the same. Send two different ones.', 'InvalidKey');
 
 /** What the workspace's keys are wrapped by, as its stored properties say. */
 function wrapperIn(

@@ -1,7 +1,7 @@
 // What a deployment is to run, resolved: read from its stored properties, so that a restart needs no build. And the document
 // that the runner gets for it (runner/README.md), with a token that pulls this one image. Pure.
 
-import { readDurationSeconds } from '@strongroom/contract/duration';
+import { readDurationMs } from '@strongroom/contract/duration';
 import type { OnlineDeployment } from '@strongroom/contract/endpoints';
 import type { WorkDocument } from '#compute';
 import { parentId, parseResourceId } from '#kernel/ids/ids';
@@ -36,8 +36,8 @@ const pullSeconds = 900;
 export const requestBytesMax = 10 * 1024 * 1024;
 export const requestTimeoutSecondsMax = 180;
 
-export const secondsOr = (duration: string | undefined, otherwise: number): number =>
-  duration === undefined ? otherwise : (readDurationSeconds(duration) ?? otherwise);
+const msOr = (duration: string | undefined, otherwise: number): number =>
+  duration === undefined ? otherwise : (readDurationMs(duration) ?? otherwise);
 
 export const capacityOf = (resource: Pick<Resource, 'sku'>): number => {
   const capacity = resource.sku?.['capacity'];
@@ -61,8 +61,8 @@ export function planOf(
     environment: state.environmentVariables ?? {},
     maxConcurrent: requestSettings?.maxConcurrentRequestsPerInstance ?? 1,
     capacity: capacityOf(deployment),
-    timeoutMs: secondsOr(requestSettings?.requestTimeout, 5) * 1000,
-    queueWaitMs: secondsOr(requestSettings?.maxQueueWait, 1) * 1000,
+    timeoutMs: msOr(requestSettings?.requestTimeout, 5_000),
+    queueWaitMs: msOr(requestSettings?.maxQueueWait, 500),
   };
 }
 

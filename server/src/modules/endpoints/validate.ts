@@ -11,6 +11,9 @@ const variablesMax = 100;
 export function checkEndpoint({ authMode, traffic }: OnlineEndpoint): void {
   if (authMode.toLowerCase() !== 'key') throw errors.authModeNotServed(authMode);
   const shares = Object.values(traffic ?? {});
+  const names = Object.keys(traffic ?? {}).map((name) => name.toLowerCase());
+  if (new Set(names).size !== names.length)
+    throw errors.wrong('traffic', 'The traffic names a deployment twice, in another casing. Name it once.');
   const sum = shares.reduce((total, share) => total + share, 0);
   if (sum !== 0 && sum !== 100)
     throw errors.wrong('traffic', `The shares of traffic add up to ${sum}; they must add up to 0 or 100.`);
