@@ -152,6 +152,18 @@ test('a trigger that rolls everything back fails its group without applying half
   assert.deepEqual(await names(database), ['fruit 3']);
 });
 
+test('a call that ends its own savepoint fails its group, and nobody waits for ever', async (t) => {
+  const database = await openIn(t);
+  await insert(database, 1);
+  const rude = database.write((tx) => sql`release call`.execute(tx));
+  const settled = await Promise.allSettled([rude, insert(database, 2)]);
+  assert.equal(settled[0].status, 'rejected');
+  // In its group or behind it, but whole.
+  assert.equal((await names(database)).includes('fruit 2'), settled[1].status === 'fulfilled');
+  await insert(database, 3);
+  assert.ok((await names(database)).includes('fruit 3'));
+});
+
 test('a write inside a write is refused instead of waiting for itself', async (t) => {
   const database = await openIn(t);
   await assert.rejects(

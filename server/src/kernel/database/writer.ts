@@ -100,7 +100,7 @@ export function createWriter(engine: Engine, options: { path: string; faults: Fa
 
   async function runGroup(): Promise<void> {
     const alone = queue.length === 1;
-    const done: { readonly call: Call; readonly outcome: Outcome }[] = [];
+    const done: { readonly call: Call; outcome: Outcome }[] = [];
     let undone: { readonly error: unknown } | undefined;
     try {
       engine.run('begin immediate', []);
@@ -112,7 +112,10 @@ export function createWriter(engine: Engine, options: { path: string; faults: Fa
       ) {
         const call = queue.shift();
         if (call === undefined) break;
-        done.push({ call, outcome: alone ? await runCall(call) : await runInSavepoint(call) });
+        // Among those to be told before it runs: should a savepoint itself fail, it must not wait for ever.
+        const ran = { call, outcome: accepted };
+        done.push(ran);
+        ran.outcome = alone ? await runCall(call) : await runInSavepoint(call);
       }
       commit(done.some(({ outcome }) => outcome.ok));
     } catch (error) {
