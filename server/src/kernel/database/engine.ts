@@ -1,4 +1,4 @@
-// One connection to one encrypted SQLite file, and the only file that imports the driver. It promises that a connection is
+// One connection to one encrypted SQLite file; besides the lock, the only file that imports the driver. It promises that a connection is
 // keyed before its first page is read, that every pragma we rely on is set rather than assumed, and that the key appears in
 // no SQL text, error or log. It knows nothing of queues, transactions or Kysely.
 
@@ -55,7 +55,7 @@ export function openEngine(options: { path: string; key: Uint8Array; readonly: b
 }
 
 /** The file exists with mode 0600, and its folder entry is durable, before SQLite sees it; -wal and -shm inherit the mode. */
-function createPrivately(path: string): void {
+export function createPrivately(path: string): void {
   try {
     closeSync(openSync(path, 'wx', 0o600));
   } catch (error) {
