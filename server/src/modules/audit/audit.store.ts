@@ -113,6 +113,18 @@ export async function readExtent(tx: Tx): Promise<{
   };
 }
 
+/** The first sequence that exists at or after `from`. */
+export async function readNextSequence(tx: Tx, from: number): Promise<number | undefined> {
+  const row = await tables<AuditTables>(tx)
+    .selectFrom('audit_records')
+    .select('sequence')
+    .where('sequence', '>=', from)
+    .orderBy('sequence')
+    .limit(1)
+    .executeTakeFirst();
+  return row?.sequence;
+}
+
 export type RecordRow = Columns & { readonly sequence: number; readonly leaf: Uint8Array; readonly record: string };
 
 /** Rows `from` (included) to `to` (excluded) in order, off this thread. */
