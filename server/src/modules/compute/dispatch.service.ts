@@ -47,6 +47,8 @@ export function createDispatch(deps: {
 }): Dispatch {
   const { database, clock, log, clusters, desk } = deps;
   const polls = new Map<string, () => void>();
+  /** How many polls a session has made: only the newest says what the agent holds now. */
+  const polled = new WeakMap<Session, number>();
   let stopping = false;
   const wakeAll = () => {
     for (const wake of polls.values()) wake();
@@ -163,7 +165,11 @@ export function createDispatch(deps: {
       } else if (item.stopGraceSeconds !== undefined && item.stopGraceSeconds !== stopGraceSeconds)
         stop.push({ id, fence, graceSeconds: item.stopGraceSeconds });
     }
-    const missing = mine.filter(({ spec, fence }) => has.get(spec.id)?.fence !== fence);
+    const absent = mine.filter(({ spec, fence }) => has.get(spec.id)?.fence !== fence);
+    // What was reported on was there. Handed out again it would run a second time, so an agent that has let go of it has lost it.
+    const gone = absent.filter(({ lastSeq }) => lastSeq > 0);
+    await Promise.all(gone.map((item) => desk.inLane(item, () => desk.end(item, { type: 'lost' }))));
+    const missing = absent.filter((item) => !gone.includes(item));
     const room = agentLimits.held - held.length - missing.length;
     const started = await Promise.all([
       ...missing.map((item) => start(session, item, false)),
@@ -213,12 +219,14 @@ export function createDispatch(deps: {
     async poll(session, held, signal) {
       if (stopping) throw errors.stopping();
       const seen = desk.version();
+      const number = (polled.get(session) ?? 0) + 1;
+      polled.set(session, number);
       const first = await orders(session, held);
       if (!isEmpty(first) || signal.aborted) return first;
       // What changed while the orders were made woke nobody.
       if (desk.version() === seen) await wait(session, signal);
-      // Nobody would read the answer, and what is handed out now would have to be handed out again.
-      return stopping || signal.aborted ? first : orders(session, held);
+      // Nobody would read the answer, what is handed out now would have to be handed out again, and what it held may be past.
+      return stopping || signal.aborted || polled.get(session) !== number ? first : orders(session, held);
     },
     async report(session, id, { fence, events }) {
       const item = desk.items.get(id);

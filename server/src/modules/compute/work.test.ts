@@ -130,6 +130,19 @@ describe('work', () => {
     assert.deepEqual({ id: again.id, fence: again.fence }, { id: first.id, fence: first.fence });
   });
 
+  it('is lost, and never handed out a second time, when its agent has let go of what it had begun', async (t) => {
+    const { compute, owner, agent } = await openWorld(t);
+    const played = await agent();
+    const spec = specOf('let-go');
+    await compute.work.submit(grant, spec);
+    const item = only((await played.poll()).body.start);
+    await played.report(item, 1, { type: 'running' });
+    assert.deepEqual((await played.poll()).body.start, []);
+    assert.deepEqual(owner.typesOf(spec.id), ['running', 'lost']);
+    assert.equal((await played.report(item, 2, exited)).status, 409);
+    assert.equal(await compute.work.state(spec.id), 'lost');
+  });
+
   it('is lost once when its agent is silent for longer than its lease', async (t) => {
     const { compute, owner, agent, clock } = await openWorld(t);
     const played = await agent();
