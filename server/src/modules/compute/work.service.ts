@@ -10,7 +10,7 @@ import type { Agents } from './agents.ts';
 import type { Clusters } from './clusters.ts';
 import { type Desk, type Item, queueMax } from './desk.ts';
 import { errors } from './errors.ts';
-import { findWork, insertWork } from './work.store.ts';
+import { findWork, insertWork, unsettledWork } from './work.store.ts';
 import type { Work, WorkSpec } from './work.ts';
 
 export type WorkService = Work & {
@@ -20,6 +20,8 @@ export type WorkService = Work & {
   clear(clusterId: string, message: string): Promise<void>;
 };
 
+/** Twice what may wait or run: as much again can have ended untold. */
+const unsettledMax = 2 * queueMax;
 const idPattern = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i;
 const labelPattern = /^[A-Za-z0-9._-]{1,255}$/;
 
@@ -112,6 +114,7 @@ export function createWork(deps: {
     async state(id) {
       return desk.items.get(id.toLowerCase())?.state ?? (await findWork(database.read, id.toLowerCase()))?.state;
     },
+    unsettled: async (kind) => (await unsettledWork(database.read, kind, unsettledMax)).map(({ spec }) => spec),
     address(id) {
       const item = desk.items.get(id.toLowerCase());
       if (item?.session === undefined || !item.ready) return undefined;

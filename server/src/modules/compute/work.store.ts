@@ -35,6 +35,11 @@ export type StoredWork = {
   readonly exitCode: number | null;
 };
 
+/** States that nothing follows. */
+const ends = ['finished', 'lost'] as const;
+/** States that end. */
+const live = ['queued', 'leased', 'running'] as const;
+
 const columns = [
   'id',
   'number',
@@ -117,7 +122,22 @@ export async function untoldWork(tx: Tx, limit: number): Promise<readonly Stored
   const rows = await tables<WorkTables>(tx)
     .selectFrom('compute_work')
     .select(columns)
+    // Both columns, so that the index finds them among a day's work.
+    .where('state', 'in', ends)
     .where('told', '=', 0)
+    .orderBy('number')
+    .limit(limit)
+    .execute();
+  return rows.map(storedOf);
+}
+
+/** Not ended, or ended and untold. */
+export async function unsettledWork(tx: Tx, kind: WorkKind, limit: number): Promise<readonly StoredWork[]> {
+  const rows = await tables<WorkTables>(tx)
+    .selectFrom('compute_work')
+    .select(columns)
+    .where('kind', '=', kind)
+    .where(({ eb, or, and }) => or([eb('state', 'in', live), and([eb('state', 'in', ends), eb('told', '=', 0)])]))
     .orderBy('number')
     .limit(limit)
     .execute();
@@ -177,7 +197,7 @@ export async function endWork(tx: Tx, id: string, ending: Ending, nowMs: number)
     })
     .where('id', '=', id)
     .where('fence', '=', ending.fence)
-    .where('state', 'in', ['queued', 'leased', 'running'])
+    .where('state', 'in', live)
     .executeTakeFirst();
   return result.numUpdatedRows === 1n;
 }
@@ -199,7 +219,7 @@ export async function markTold(tx: Tx, id: string): Promise<void> {
 export async function forgetWork(tx: Tx, endedBeforeMs: number): Promise<void> {
   await tables<WorkTables>(tx)
     .deleteFrom('compute_work')
-    .where('state', 'in', ['finished', 'lost'])
+    .where('state', 'in', ends)
     .where('told', '=', 1)
     .where('ended_at', '<', endedBeforeMs)
     .execute();

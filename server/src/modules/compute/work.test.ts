@@ -103,6 +103,30 @@ describe('work', () => {
     });
   });
 
+  it('is unsettled until its owner has taken its end in', async (t) => {
+    const { compute, owner, agent, clock } = await openWorld(t);
+    const played = await agent();
+    const [waits, runs, deaf] = [specOf('waits'), specOf('runs'), specOf('deaf')];
+    const unsettled = async () => (await compute.work.unsettled('job')).map(({ label }) => label);
+    await compute.work.submit(grant, deaf);
+    const item = only((await played.poll()).body.start);
+    owner.script.refuse = () => true;
+    await played.report(item, 1, exited);
+    await compute.work.submit(grant, runs);
+    await played.poll();
+    await compute.work.submit(grant, waits);
+    assert.deepEqual(
+      await unsettled(),
+      [deaf, runs, waits].map(({ label }) => label),
+    );
+    assert.deepEqual(await compute.work.unsettled('score'), []);
+    owner.script.refuse = undefined;
+    await clock.advance(5_000);
+    await owner.heard(deaf.id, 'finished');
+    await compute.work.cancel(grant, waits.id, 0);
+    assert.deepEqual(await unsettled(), [runs.label]);
+  });
+
   it('ends with the reason when its document cannot be made', async (t) => {
     const owner = createOwner(async () => {
       throw new Failure({ kind: 'forbidden', code: 'KeyDisabled', message: 'The key of the workspace is disabled.' });

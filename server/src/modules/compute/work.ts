@@ -67,6 +67,8 @@ export type Work = {
   cancel(grant: Grant, id: string, graceSeconds: number): Promise<void>;
   /** Ended work is remembered for a day. */
   state(id: string): Promise<WorkState | undefined>;
+  /** What of a kind has not ended, or ended and its owner has not taken it in. Bounded by what may wait and run. */
+  unsettled(kind: WorkKind): Promise<readonly WorkSpec[]>;
   /** Where a scoring server that is ready is reached: a Unix socket of this machine, and the two headers that open it. */
   address(id: string): { readonly socketPath: string; readonly workId: string; readonly key: string } | undefined;
 };

@@ -121,6 +121,7 @@ function createFakeWork(socketPath: () => string) {
       items.delete(id);
       changed();
     },
+    unsettled: async () => [...items.values()].map(({ spec }) => spec),
     state: async (id) => (items.has(id) ? 'running' : undefined),
     address: (id) => (items.get(id)?.ready ? { socketPath: socketPath(), workId: id, key: agentKey } : undefined),
   };

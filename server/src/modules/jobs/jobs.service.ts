@@ -12,12 +12,12 @@ import { Failure } from '#kernel/errors/failure';
 import type { Log } from '#kernel/log/log';
 import type { Resource, Resources } from '#resources';
 import type { Runs } from '#runs';
-import { type Workspaces, workspaceType } from '#workspaces';
+import type { Workspaces } from '#workspaces';
 import { resolveCommand } from './command.ts';
 import { contentOf, inputPath, tokenFor } from './content.ts';
 import { documentOf } from './document.ts';
 import { createEnding, isOver } from './ending.ts';
-import { createJobRecords, type JobState, jobType, stateOf, workspaceIdOf } from './job.ts';
+import { createJobRecords, type JobState, stateOf, workspaceIdOf } from './job.ts';
 import type { JobLogs } from './log.service.ts';
 import { canceled, outcomeOf } from './outcome.ts';
 import { disownRun, ensureRun } from './run.ts';
@@ -25,8 +25,6 @@ import type { RunTokens } from './run-tokens.ts';
 import { mayFollow } from './status.ts';
 
 const cancelGraceSeconds = 10;
-const workspacesMax = 10_000;
-const jobsMax = 50_000;
 
 export type JobsService = {
   /** Makes the run of a job that was just stored, and submits its work. Idempotent. */
@@ -39,7 +37,7 @@ export type JobsService = {
   documentOf(work: WorkSpec): Promise<WorkDocument>;
   renewToken(work: WorkSpec): Promise<string>;
   onEvent(work: WorkSpec, event: WorkEvent): Promise<void>;
-  /** At start: jobs whose work is gone are brought to a true state. */
+  /** At start: jobs that have not ended are brought to the state that their work says. Looks at no other job. */
   reconcile(): Promise<void>;
 };
 
@@ -56,9 +54,9 @@ export function createJobsService(deps: {
   readonly log: Log;
   readonly port: number;
 }): JobsService {
-  const { resources, workspaces, runs, work, logs, grants, clock } = deps;
+  const { workspaces, runs, work, logs, grants, clock } = deps;
   const system = () => grants.system('move a job through its states');
-  const records = createJobRecords({ resources, grants });
+  const records = createJobRecords({ resources: deps.resources, grants });
   const { end, conclude, lanes } = createEnding({ records, workspaces, runs, logs, grants });
 
   /** Nothing happens when the step may not follow; answers the job as it is then, or undefined when it is gone. */
@@ -117,7 +115,10 @@ export function createJobsService(deps: {
     const state = stateOf(job);
     // What was left while it was made is taken back by the resource manager.
     if (job.provisioningState !== 'Succeeded' || state.workId === undefined) return;
-    if (isOver(state)) return conclude(job.id);
+    if (isOver(state)) {
+      await conclude(job.id);
+      return void (await stopWork(state.workId, 0));
+    }
     const known = await work.state(state.workId);
     // Of work that ended compute itself tells, until it was heard.
     if (known === 'finished') return;
@@ -210,14 +211,17 @@ export function createJobsService(deps: {
     },
 
     async reconcile() {
-      const grant = grants.system('bring jobs to a true state after a restart');
-      const all = await resources.list(grant, { type: workspaceType, under: '/', limit: workspacesMax });
-      for (const { id } of all) {
+      // Every job that has not ended has work that compute still tells of: it is stored before the job is accepted, and is
+      // only settled when the job has taken its end in. So nothing else needs to be looked at, and no workspace to be opened.
+      const left = await work.unsettled('job');
+      const subjects = new Map(left.map((spec) => [spec.subject.toLowerCase(), spec]));
+      for (const { subject, workspaceId } of subjects.values()) {
         try {
-          for (const job of await resources.list(grant, { type: jobType, under: id, limit: jobsMax })) await mend(job);
+          const job = await records.find(subject);
+          if (job) await mend(job);
         } catch (error) {
           // A workspace whose customer has disabled its key is looked at when its jobs are next told of.
-          deps.log.warn({ module: 'jobs', workspace: id, error }, 'the jobs of a workspace could not be looked at');
+          deps.log.warn({ module: 'jobs', workspace: workspaceId, error }, 'a job could not be looked at');
         }
       }
     },

@@ -115,11 +115,11 @@ test('a resubmission that a crash cut short is made at the next start', async (t
 
 test('at a start every job is brought to the state that its work says', async (t) => {
   const bench = await openBench(t);
-  const { lab, submit, tell, status, cancel, of } = bench;
+  const { lab, submit, tell, status, cancel } = bench;
   const cases: readonly {
     readonly name: string;
     readonly before: readonly ('running' | 'cancel')[];
-    readonly work: 'queued' | 'leased' | 'running' | 'finished' | 'lost' | 'forgotten';
+    readonly work: 'queued' | 'leased' | 'running' | 'finished' | 'lost';
     readonly now: string;
     readonly submissions?: number;
   }[] = [
@@ -127,21 +127,17 @@ test('at a start every job is brought to the state that its work says', async (t
     { name: 'queued-leased', before: [], work: 'leased', now: 'Queued' },
     { name: 'queued-running', before: [], work: 'running', now: 'Queued' },
     { name: 'queued-lost', before: [], work: 'lost', now: 'Queued', submissions: 2 },
-    { name: 'queued-forgotten', before: [], work: 'forgotten', now: 'Queued' },
     { name: 'queued-finished', before: [], work: 'finished', now: 'Queued' },
     { name: 'running-running', before: ['running'], work: 'running', now: 'Running' },
     { name: 'running-finished', before: ['running'], work: 'finished', now: 'Running' },
     { name: 'running-lost', before: ['running'], work: 'lost', now: 'Failed' },
-    { name: 'running-forgotten', before: ['running'], work: 'forgotten', now: 'Failed' },
     { name: 'canceling-running', before: ['running', 'cancel'], work: 'running', now: 'CancelRequested' },
     { name: 'canceling-lost', before: ['running', 'cancel'], work: 'lost', now: 'Canceled' },
-    { name: 'canceling-forgotten', before: ['running', 'cancel'], work: 'forgotten', now: 'Canceled' },
   ];
   for (const { name, before, work } of cases) {
     const item = await submit(name);
     for (const one of before) one === 'running' ? await tell(name, running) : await cancel(name);
-    if (work === 'forgotten') lab.work.forget(item);
-    else item.state = work;
+    item.state = work;
   }
   await restart(bench);
   for (const { name, now, submissions = 1 } of cases) {
@@ -155,7 +151,6 @@ test('at a start every job is brought to the state that its work says', async (t
   assert.equal(await status('running-finished'), 'Completed');
   await tell('canceling-running', ended('stopped'));
   assert.equal(await status('canceling-running'), 'Canceled');
-  assert.equal(of('queued-forgotten').state, 'queued');
 });
 
 test('a request to cancel that the work never heard of is made again at the next start', async (t) => {

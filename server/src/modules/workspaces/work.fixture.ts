@@ -7,6 +7,8 @@ export type PlayedItem = {
   readonly spec: WorkSpec;
   state: WorkState;
   canceled: boolean;
+  /** Its end was heard. */
+  told: boolean;
 };
 
 export type PlayedWork = {
@@ -40,7 +42,7 @@ export function createPlayedWork(): PlayedWork {
         },
         async submit(_grant, spec) {
           await seam.before('submit');
-          if (!items.has(spec.id)) items.set(spec.id, { spec, state: 'queued', canceled: false });
+          if (!items.has(spec.id)) items.set(spec.id, { spec, state: 'queued', canceled: false, told: false });
           await seam.before('submitted');
         },
         async cancel(_grant, id) {
@@ -51,8 +53,10 @@ export function createPlayedWork(): PlayedWork {
           item.state = 'finished';
           const message = 'It was canceled before it began.';
           await ownerNow().onEvent(item.spec, { type: 'finished', reason: 'stopped', exitCode: null, message });
+          item.told = true;
         },
         state: async (id) => items.get(id)?.state,
+        unsettled: async () => [...items.values()].flatMap(({ spec, told }) => (told ? [] : [spec])),
         address: () => undefined,
       };
     },
@@ -64,8 +68,10 @@ export function createPlayedWork(): PlayedWork {
     },
     async tell(item, event) {
       if (event.type === 'running') item.state = 'running';
-      if (event.type === 'finished' || event.type === 'lost') item.state = event.type;
+      const isEnd = event.type === 'finished' || event.type === 'lost';
+      if (isEnd) item.state = event.type;
       await ownerNow().onEvent(item.spec, event);
+      if (isEnd) item.told = true;
     },
     renew: (item) => ownerNow().renewToken?.(item.spec) ?? fail('tokens are not renewed'),
     forget: ({ spec }) => void items.delete(spec.id),
