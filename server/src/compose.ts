@@ -103,7 +103,7 @@ export async function compose(foundation: Foundation): Promise<Composed> {
     },
     origins: () => [origin],
     domain: () => domain,
-    furtherAudiences: () => [`${origin}/registry`, 'https://containerregistry.azure.net'],
+    furtherAudiences: () => [`${origin}/registry`],
     leaving: (objectId, how, leave) => access.retire(grants.system(`a principal is ${how}`), objectId, how, leave),
   });
   const bootstrapped = await identity.bootstrap();
@@ -184,13 +184,13 @@ export async function compose(foundation: Foundation): Promise<Composed> {
     dataKeys,
     audit: audit.trail,
     tasks: lateTasks,
-    schemes: [bearer(...vaultAudiences(domain), 'https://vault.azure.net')],
+    schemes: [bearer(...vaultAudiences(domain))],
   });
   const storage = createStorage({
     ...common,
     dataKeys,
     resources: resources.resources,
-    schemes: [bearer('https://storage.azure.com', origin)],
+    schemes: [bearer('https://storage.azure.com')],
     addresses: addresses.scheme('blob'),
     authority: `${origin}/${tenantId}`,
   });

@@ -89,6 +89,8 @@ test('a group that is deleted takes everything with it: no file and no role of i
   );
   assert.equal(roles.status, 200, roles.text);
   assert.ok(!roles.text.includes(principalId), 'the identity of the workspace holds a role still');
-  const identity = await bench.send(`/msgraph/v1.0/servicePrincipals/${principalId}`, { token });
+  const identity = await bench.send(`/msgraph/v1.0/servicePrincipals/${principalId}`, {
+    token: await bench.token(bench.owner, bench.audience('graph')),
+  });
   assert.equal(identity.status, 404, identity.text);
 });

@@ -163,13 +163,31 @@ describe('refused on every surface:', () => {
   });
 });
 
-test('a token for a vault opens nothing else, and one for the resource manager no vault', async () => {
-  const forVaults = await bench.token(bench.owner, bench.audience('keyvault'));
-  // The origin itself is the audience of the vault at the root too; the resource manager's own name is not.
-  const forArm = await bench.token(bench.owner, 'https://management.azure.com');
-  for (const [surface, path, at] of places()) {
-    const wrong = surface === 'keyvault' ? forArm : forVaults;
-    assert.equal((await bench.send(path, { ...at, token: wrong })).status, 401, surface);
+test('a token opens the surfaces of its audience and no other, wherever they are served', async () => {
+  const id = `${await bench.group('g')}/providers/Microsoft.KeyVault/vaults/default`;
+  const properties = {
+    tenantId: bench.tenantId,
+    sku: { family: 'A', name: 'standard' },
+    enableRbacAuthorization: true,
+  };
+  const vault = await bench.arm(await bench.ownerToken(), 'PUT', id, { location: bench.location, properties });
+  assert.ok(vault.status < 300, vault.text);
+  // The vault that is served beside the resource manager, at the same host: an audience is no matter of addresses.
+  const all = [...places(), ['keyvault', '/secrets?api-version=7.4', {}]] as const;
+  const opened = {
+    [bench.url]: ['arm', 'mlflow', 'operator'],
+    'https://management.azure.com': ['arm', 'mlflow', 'operator'],
+    [`${bench.url}/msgraph/`]: ['graph'],
+    'https://vault.azure.net': ['keyvault'],
+    [`https://vault.${bench.domain}`]: ['keyvault'],
+    'https://storage.azure.com': ['blob'],
+  };
+  for (const [audience, surfaces] of Object.entries(opened)) {
+    const token = await bench.token(bench.owner, audience);
+    for (const [surface, path, at] of all) {
+      const { status, text } = await bench.send(path, { ...at, token });
+      assert.equal(status !== 401, surfaces.includes(surface), `${audience} at ${surface} ${path}: ${status} ${text}`);
+    }
   }
 });
 

@@ -23,7 +23,7 @@ export async function plant(world: World, word: string): Promise<Planted> {
 
   const user = await world.send('/msgraph/v1.0/users', {
     method: 'POST',
-    token,
+    token: await world.token(world.owner, world.audience('graph')),
     body: {
       userPrincipalName: `${word}@strongroom.local`,
       displayName: `Person ${word}`,

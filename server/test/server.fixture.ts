@@ -63,6 +63,12 @@ export async function worldOf(started: FirstStart): Promise<World> {
   const subscription = `/subscriptions/${subscriptionId}`;
   const owner = { clientId: application.clientId, secret: application.clientSecret, objectId: application.objectId };
   const ownerToken = () => client.token(owner, started.url);
+  const ofData: Readonly<Record<string, string>> = {
+    keyvault: 'https://vault.azure.net',
+    blob: 'https://storage.azure.com',
+    graph: `${started.url}/msgraph`,
+  };
+  const audience = (surface: string) => ofData[surface] ?? started.url;
 
   async function grant(objectId: string, role: string, scope: string): Promise<void> {
     const id = nodeRoles.get(role);
@@ -93,14 +99,9 @@ export async function worldOf(started: FirstStart): Promise<World> {
     owner,
     ownerToken,
     grant,
-    audience: (surface) =>
-      surface === 'keyvault'
-        ? 'https://vault.azure.net'
-        : surface === 'blob'
-          ? 'https://storage.azure.com'
-          : started.url,
+    audience,
     async principal(roles, scope = subscription) {
-      const token = await ownerToken();
+      const token = await client.token(owner, audience('graph'));
       const graph = (path: string, body: unknown) =>
         client.send(`/msgraph/v1.0/${path}`, { method: 'POST', token, body });
       const made = must(await graph('applications', { displayName: `test-${randomUUID()}` }), 'make an application');

@@ -145,9 +145,7 @@ export function createIdentity(deps: {
   const signIn = createSignIn({ database, passwords, attempts });
   const interactions = createInteractions({ host, signIn, tenantId, clock });
   const graph = createGraph({ database, directory, signIn, clock, leaving: deps.leaving });
-  const graphBearer = bearerScheme({
-    audiences: () => origins().flatMap((origin) => [`${origin}/msgraph`, origin]),
-  });
+  const graphBearer = bearerScheme({ audiences: () => origins().map((origin) => `${origin}/msgraph`) });
 
   return {
     name: 'identity',

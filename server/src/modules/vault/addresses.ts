@@ -15,10 +15,11 @@ export type Addresses = {
   /** What ids in an answer begin with, in the form that the request came in. */
   idBase(exchange: Exchange, vault: string): string;
   /**
-   * The audience that a client must ask a token for. Clients insist that the request's host ends with it (one compares with
-   * the port, another without), and tokens are made for the configured domain only.
+   * The audience that a client must ask a token for, the same for every vault. Clients insist that the request's host ends with
+   * it (one compares with the port, another without); at the root of the origin no audience can satisfy them, so that a client
+   * of the vault there turns this check off.
    */
-  resource(target: Target): string;
+  readonly resource: string;
   /** Throws `InvalidKeyIdentifier`. */
   parseKeyIdentifier(identifier: string): KeyIdentifier;
 };
@@ -70,7 +71,7 @@ export function createAddresses(options: {
       // Clients parse ids strictly: a prefix before the collection would break them, so a path is answered with the host.
       return isByPath ? `https://${vault.toLowerCase()}.vault.${domain}` : target.origin;
     },
-    resource: ({ host }) => `https://${vaultOfHost(hostnameOf(host)) === undefined ? '' : 'vault.'}${domain}`,
+    resource: `https://vault.${domain}`,
     parseKeyIdentifier(identifier) {
       if (identifier.length > identifierLengthMax)
         throw badKeyIdentifier(`it is longer than ${identifierLengthMax} characters`);

@@ -43,8 +43,11 @@ export type VaultModule = Module & {
 /** How often deleted secrets and keys whose retention has ended are destroyed. */
 const sweepEveryMs = 10 * 60_000;
 
-/** The audiences that tokens for vaults carry: below the domain, and the origin itself for the vault at the root. */
-export const vaultAudiences = (domain: string): readonly string[] => [`https://vault.${domain}`, `https://${domain}`];
+/** The audiences that tokens for vaults carry: our own, and the one that clients ask for who know Azure's vaults only. */
+export const vaultAudiences = (domain: string): readonly string[] => [
+  `https://vault.${domain}`,
+  'https://vault.azure.net',
+];
 
 export function createVault(deps: {
   /** The control database, migrated with `vaultMigrations` and the data keys' tables. */

@@ -26,7 +26,7 @@ test('the first request without a token is told where to get one, and its body i
   // Tokens are made for the configured domain, whatever port or name the request came in by.
   assert.equal(await challenge('rooms.vault.localhost:9999'), await challenge(host));
   assert.equal(await challenge('127.0.0.1:8443'), await challenge(rootHost));
-  assert.equal(await challenge(rootHost), `Bearer ${authorization}, resource="https://localhost:8443"`);
+  assert.equal(await challenge(rootHost), `Bearer ${authorization}, resource="https://vault.localhost:8443"`);
   assert.equal(await challenge(host, '/secrets//s/'), await challenge(host));
 });
 

@@ -22,8 +22,8 @@ export function createSurface(options: {
     schemes,
     check: checkApiVersion,
     // Clients take the tenant from the path of `authorization`, and refuse a resource that their request's host is not below.
-    challenge: ({ target }) => ({
-      'www-authenticate': `Bearer authorization="https://${domain}/${tenantId}", resource="${addresses.resource(target)}"`,
+    challenge: () => ({
+      'www-authenticate': `Bearer authorization="https://${domain}/${tenantId}", resource="${addresses.resource}"`,
     }),
     render: (failure) => ({ status: failure.status, body: envelope(failure) }),
     headers: (exchange) => ({
