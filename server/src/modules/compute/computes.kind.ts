@@ -12,6 +12,7 @@ import {
 } from '@strongroom/contract/compute';
 import { computesType } from '@strongroom/contract/compute.actions';
 import { readDurationSeconds } from '@strongroom/contract/duration';
+import { Type } from '@strongroom/contract/schema';
 import type { Database } from '#kernel/database/database';
 import { accessed, activity, json } from '#kernel/http/route';
 import { idKey, parseResourceId } from '#kernel/ids/ids';
@@ -126,6 +127,14 @@ export function createComputesKind(deps: {
     ],
     location: 'optional',
     longRunning: true,
+    // A cluster is made here and has nothing underneath that could stay: to detach it is refused, not taken for a removal.
+    removeQuery: Type.Object({
+      underlyingResourceAction: Type.Optional(
+        Type.Literal('Delete', {
+          description: 'A cluster is made by the service, so it cannot be detached, only deleted.',
+        }),
+      ),
+    }),
 
     normalise(draft, existing) {
       const given = innerOf(draft.properties);

@@ -204,6 +204,10 @@ describe('a compute cluster', () => {
     assert.ok(item);
     await played.report(item, 1, { type: 'running' });
     const waiting = await submit('waiting', 'cpu');
+    const detached = await arm('DELETE', `${clusterId('cpu')}?underlyingResourceAction=Detach`);
+    assert.equal(detached.status, 400);
+    assert.equal(detached.body.error.code, 'InvalidQueryParameterValue');
+    assert.match(detached.body.error.message, /underlyingResourceAction.*Delete/);
     const removed = await arm('DELETE', `${clusterId('cpu')}?underlyingResourceAction=Delete`);
     assert.equal(removed.status, 202);
     const draining = tasks.drain();

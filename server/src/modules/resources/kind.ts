@@ -118,6 +118,8 @@ export type ResourceKind = {
   readonly immutable?: boolean;
   /** Below this depth a list answers at the parent; top-level kinds list by resource group and by subscription. */
   readonly listQuery?: TSchema;
+  /** Query of a DELETE, where the kind's protocol has one: what it does not allow is refused before anything is looked at. */
+  readonly removeQuery?: TSchema;
 
   /** Fills defaults and drops what may not be set. Pure. */
   normalise?(draft: Draft, existing: Resource | undefined): Properties;

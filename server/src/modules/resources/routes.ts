@@ -150,6 +150,7 @@ export function routesOf(kind: ResourceKind, serving: Serving): readonly Route[]
       summary: `Removes a ${title} and everything below it.`,
       access: needs(actions.remove, idOf),
       audit: kind.audit?.remove ?? activity(last),
+      ...(kind.removeQuery === undefined ? {} : { query: kind.removeQuery }),
       responses: { 412: ErrorWire, ...refusals },
       handle: async (grant, { params, exchange }) =>
         removeAnswer(await manager.remove(grant, idOf(params), howOf(exchange)), exchange),
