@@ -310,6 +310,7 @@ export async function compose(foundation: Foundation): Promise<Composed> {
       await makeOwners({ keyring, access, grants }, bootstrapped);
       tasks.periodic('registry-uploads', 300_000, () => registry.sweepUploads());
       tasks.periodic('registry-blobs', sweepEveryMs, registry.sweepBlobs, { atStart: true });
+      tasks.periodic('scoring-records', sweepEveryMs, endpoints.sweepRecords, { atStart: true });
       tasks.periodic('asset-blobs', sweepEveryMs, sweepAssets, { atStart: true });
       tasks.periodic('identity-sweep', 300_000, () => identity.sweep());
       tasks.periodic('data-keys-revalidate', 10_000, () => dataKeys.revalidate());

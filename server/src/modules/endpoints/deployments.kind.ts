@@ -113,7 +113,7 @@ export function createDeploymentKind(deps: {
       const remove = workspaces.asIdentity(workspace, registryActions.deleteArtifacts, registryId, reason);
       await registry.keepOnly(remove, registryId, repositoryOf(deployment), image?.digest);
     } catch (error) {
-      log.warn({ module: 'endpoints', deployment: deployment.id, error }, 'images of a deployment were not removed');
+      log.warn({ module: 'endpoints', subject: deployment.uniqueId, error }, 'images of a deployment were not removed');
     }
   }
 

@@ -10,6 +10,7 @@ export type ServedEndpoint = {
   readonly uniqueId: string;
   readonly workspaceId: string;
   readonly workspaceUniqueId: string;
+  readonly hbi: boolean;
   /** Per cent by name of the deployment, in lower case. */
   traffic: ReadonlyMap<string, number>;
   /** Undefined: to be read again before anybody is let in. */

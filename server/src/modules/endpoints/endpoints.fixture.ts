@@ -33,6 +33,7 @@ const subscriptionId = '0b1f6471-1bf0-4dda-aec3-cb9272f09590';
 export const groupId = `/subscriptions/${subscriptionId}/resourceGroups/rg`;
 export const workspaceId = `${groupId}/providers/Microsoft.MachineLearningServices/workspaces/ws`;
 export const registryId = `${groupId}/providers/Microsoft.ContainerRegistry/registries/crlab`;
+export const insightsId = `${groupId}/providers/Microsoft.Insights/components/wsinsights`;
 export const endpointId = `${workspaceId}/onlineEndpoints/credit`;
 const version = 'api-version=2024-10-01';
 
@@ -143,7 +144,7 @@ export async function setUp(t: TestContext, options: { readonly allows?: Rule; r
     storageAccount: account.id,
     keyVault: '',
     containerRegistry: registryId,
-    applicationInsights: '',
+    applicationInsights: insightsId,
     hbi: options.hbi ?? false,
   };
   const container = { account: account.id, container: `azureml-blobstore-${workspace.uniqueId}` };
@@ -279,6 +280,7 @@ export async function setUp(t: TestContext, options: { readonly allows?: Rule; r
       ...resources.routesFor([
         { ...plain, type: workspaceType },
         ...registry.kinds,
+        ...monitoring.kinds,
         ...assets.kinds,
         ...endpoints.kinds,
       ]),

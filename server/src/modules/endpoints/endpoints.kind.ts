@@ -93,6 +93,7 @@ export function createEndpointKind(deps: {
         uniqueId: resource.uniqueId,
         workspaceId: workspace.id,
         workspaceUniqueId: workspace.uniqueId,
+        hbi: workspace.hbi,
         traffic: trafficOf(resource.properties),
         keys: digests,
       });

@@ -156,7 +156,7 @@ export function createFleet(deps: {
     slot.phase = 'pausing';
     const pauseMs = slot.failures === 0 ? 0 : Math.min(pauseMsMin * 2 ** (slot.failures - 1), pauseMsMax);
     log.warn(
-      { module: 'endpoints', deployment: group.plan.deploymentId, attempt: slot.failures, error: failure },
+      { module: 'endpoints', subject: group.plan.uniqueId, attempt: slot.failures, error: failure },
       'a scoring process ended; it is started again',
     );
     clock.sleep(pauseMs, group.stopping.signal).then(

@@ -2,7 +2,7 @@
 
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { answering, deploymentBody, endpointId, furnish, type Reply, setUp } from './endpoints.fixture.ts';
+import { answering, deploymentBody, endpointId, furnish, insightsId, type Reply, setUp } from './endpoints.fixture.ts';
 
 test('a request with a key reaches the model, and the model never sees the key', async (t) => {
   const world = await setUp(t);
@@ -248,6 +248,22 @@ test('traffic is shared as it is written', async (t) => {
     served[name] = (served[name] ?? 0) + 1;
   }
   assert.deepEqual(served, { blue: 18, green: 2 });
+});
+
+test('a record is kept for as many days as the insights component of the workspace says', async (t) => {
+  const world = await setUp(t);
+  const { bearer } = await furnish(world);
+  await world.arm('PUT', insightsId, { location: 'local', properties: { RetentionInDays: 30 } });
+  await world.score('{}', { headers: bearer });
+  const count = async () => (await world.arm('GET', `${endpointId}/requests`)).json.value.length;
+  const sweep = () => world.endpoints.sweepRecords(new AbortController().signal);
+  assert.equal(await count(), 1);
+  world.storage.clock.jump(29 * 24 * 3_600_000);
+  await sweep();
+  assert.equal(await count(), 1);
+  world.storage.clock.jump(2 * 24 * 3_600_000);
+  await sweep();
+  assert.equal(await count(), 0);
 });
 
 test('every request leaves a record with the fields of the article, refusals too, and no payload or key', async (t) => {

@@ -26,6 +26,7 @@ import { endpointTables } from './migrations/index.ts';
 import { documentOf, pullTokenSeconds } from './plan.ts';
 import type { ImageRegistry } from './ports.ts';
 import { createRestoring } from './restoring.ts';
+import { createRetention } from './retention.ts';
 import { createScoringSurface } from './surface.ts';
 import { createTraces } from './traces.ts';
 
@@ -52,7 +53,11 @@ export type EndpointsDeps = {
   readonly startSeconds?: number;
 };
 
-export type Endpoints = Module & { readonly kinds: readonly ResourceKind[] };
+export type Endpoints = Module & {
+  readonly kinds: readonly ResourceKind[];
+  /** Removes records of scoring requests that are too old. For a periodic task; a few times a day. */
+  sweepRecords(signal: AbortSignal): Promise<void>;
+};
 
 /** The agent closes connections that were idle for two minutes. */
 const idleMs = 45_000;
@@ -94,6 +99,7 @@ export function createEndpoints(deps: EndpointsDeps): Endpoints {
     ],
     surfaces: [createScoringSurface({ ...deps, admission, traces })],
     routes: gatewayRoutes({ ...deps, directory, gateway, traces }),
+    sweepRecords: createRetention(deps),
     start: restoring.start,
     async stop() {
       await restoring.stop();

@@ -16,6 +16,8 @@ export const stateOf = (properties: Properties): DeploymentState => properties a
 
 export type Plan = {
   readonly deploymentId: string;
+  /** What it is called in logs, which hold no names. */
+  readonly uniqueId: string;
   readonly endpointId: string;
   readonly workspaceId: string;
   readonly name: string;
@@ -53,6 +55,7 @@ export function planOf(
   const { requestSettings } = state;
   return {
     deploymentId: deployment.id,
+    uniqueId: deployment.uniqueId,
     endpointId: parentId(deployment.id),
     workspaceId: workspace.id,
     name: deployment.name,

@@ -4,12 +4,14 @@
 import type { Grants } from '#kernel/authority/grant';
 import type { Clock } from '#kernel/clock/clock';
 import type { Log } from '#kernel/log/log';
-import type { Resources } from '#resources';
+import type { Resource, Resources } from '#resources';
 import { type Workspaces, workspaceType } from '#workspaces';
 import { type Directory, trafficOf } from './directory.ts';
 import type { Fleet } from './fleet.ts';
 import { deploymentType, endpointType } from './names.ts';
 import { planOf, stateOf } from './plan.ts';
+
+type Listed = Pick<Resource, 'id' | 'uniqueId'>;
 
 const againMs = 30_000;
 const workspacesMax = 10_000;
@@ -41,6 +43,7 @@ export function createRestoring(deps: {
         uniqueId: endpoint.uniqueId,
         workspaceId: workspace.id,
         workspaceUniqueId: workspace.uniqueId,
+        hbi: workspace.hbi,
         traffic: trafficOf(endpoint.properties),
         keys: undefined,
       });
@@ -53,26 +56,27 @@ export function createRestoring(deps: {
   }
 
   /** Those that could not be restored. */
-  async function restoreAll(ids: readonly string[]): Promise<readonly string[]> {
-    const failed: string[] = [];
-    for (const id of ids) {
+  async function restoreAll(all: readonly Listed[]): Promise<readonly Listed[]> {
+    const failed: Listed[] = [];
+    for (const workspace of all) {
       try {
-        await restore(id);
+        await restore(workspace.id);
       } catch (error) {
-        failed.push(id);
-        log.warn({ module: 'endpoints', workspace: id, error }, 'the endpoints of a workspace are not served yet');
+        failed.push(workspace);
+        const fields = { module: 'endpoints', subject: workspace.uniqueId, error };
+        log.warn(fields, 'the endpoints of a workspace are not served yet');
       }
     }
     return failed;
   }
 
-  async function tryOn(ids: readonly string[]): Promise<void> {
-    let left = ids;
+  async function tryOn(failed: readonly Listed[]): Promise<void> {
+    let left = failed;
     while (left.length > 0) {
       await clock.sleep(againMs, stopping.signal);
       const grant = grants.system('which workspaces are still there');
       const there = await resources.list(grant, { type: workspaceType, under: '/', limit: workspacesMax });
-      left = await restoreAll(left.filter((id) => there.some((each) => each.id === id)));
+      left = await restoreAll(there.filter(({ uniqueId }) => left.some((each) => each.uniqueId === uniqueId)));
     }
   }
 
@@ -80,7 +84,7 @@ export function createRestoring(deps: {
     async start(): Promise<void> {
       const grant = grants.system('which workspaces have endpoints');
       const all = await resources.list(grant, { type: workspaceType, under: '/', limit: workspacesMax });
-      const left = await restoreAll(all.map(({ id }) => id));
+      const left = await restoreAll(all);
       trying = tryOn(left).catch((error: unknown) => {
         if (!stopping.signal.aborted) log.error({ module: 'endpoints', error }, 'restoring endpoints has ended');
       });

@@ -28,7 +28,7 @@ export type Traces = {
   flush(): void;
 };
 
-const userAgentMax = 70;
+const userAgentMax = 256;
 const urlMax = 1024;
 /** A write of its own for each request would cost more than the request. */
 const togetherMs = 50;
@@ -52,8 +52,11 @@ export function createTraces(deps: {
     const records = kept;
     kept = [];
     const grant = grants.system('record scoring requests');
-    for (const { endpoint, record } of records)
-      scoring.record(() => workspaces.database(grant, endpoint.workspaceId), endpoint.workspaceUniqueId, record);
+    for (const { endpoint, record } of records) {
+      const { workspaceId, workspaceUniqueId, hbi } = endpoint;
+      const open = () => workspaces.database(grant, workspaceId);
+      scoring.record({ open, workspaceId: workspaceUniqueId, hbi }, record);
+    }
   }
 
   function keep(endpoint: ServedEndpoint, record: ScoringRecord): void {

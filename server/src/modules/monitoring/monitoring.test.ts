@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { randomBytes } from 'node:crypto';
-import { mkdtempSync, rmSync } from 'node:fs';
+import { cpSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, test } from 'node:test';
@@ -12,7 +12,8 @@ import { openTestDoor } from '#kernel/testing/door';
 import { createMonitoring, scoringTables } from '#monitoring';
 
 const folder = mkdtempSync(join(tmpdir(), 'monitoring-'));
-const database = await openDatabase({ path: join(folder, 'w.db'), key: randomBytes(32), migrations: [scoringTables] });
+const key = randomBytes(32);
+const database = await openDatabase({ path: join(folder, 'w.db'), key, migrations: [scoringTables] });
 const monitoring = createMonitoring({
   schemes: [{ name: 'bearer', authenticate: (exchange) => (exchange.header('authorization') ? testActor : undefined) }],
   subscriptionId: 's',
@@ -49,6 +50,8 @@ const record = (id: number): ScoringRecord => ({
   ClientRequestId: null,
 });
 
+const place = { open: async () => database, workspaceId: 'w', hbi: false };
+
 test('health answers anybody, readiness follows the server', async () => {
   assert.equal((await fetch(`${door.url}/healthz`)).status, 200);
   assert.equal((await fetch(`${door.url}/readyz`)).status, 503);
@@ -65,14 +68,11 @@ test('metrics need a credential and a role', async () => {
 });
 
 test('scoring requests are kept newest first, all of them, and a database that cannot be opened delays nobody', async () => {
-  for (let i = 0; i < 1200; i++) monitoring.scoring.record(async () => database, 'w', record(i));
-  monitoring.scoring.record(
-    async () => {
-      throw new Error('locked');
-    },
-    'locked',
-    record(1),
-  );
+  for (let i = 0; i < 1200; i++) monitoring.scoring.record(place, record(i));
+  const open = async () => {
+    throw new Error('locked');
+  };
+  monitoring.scoring.record({ open, workspaceId: 'locked', hbi: false }, record(1));
   await monitoring.scoring.flush();
   const latest = await monitoring.scoring.latest(database, 'E', 5);
   assert.deepEqual(
@@ -81,4 +81,36 @@ test('scoring requests are kept newest first, all of them, and a database that c
   );
   assert.equal((await monitoring.scoring.latest(database, 'e', 5000)).length, 1200);
   assert.equal(latest[0]?.Duration, 1.5);
+});
+
+test('what was written is there after the process was killed', async (t) => {
+  const killed = mkdtempSync(join(tmpdir(), 'monitoring-killed-'));
+  t.after(() => rmSync(killed, { recursive: true }));
+  monitoring.scoring.record(place, { ...record(7), Endpoint: 'killed' });
+  await monitoring.scoring.flush();
+  // The files as they are while the database is open: nothing is closed, checkpointed or flushed for them.
+  cpSync(folder, killed, { recursive: true });
+  const again = await openDatabase({ path: join(killed, 'w.db'), key, migrations: [scoringTables] });
+  t.after(() => again.close());
+  assert.deepEqual(await monitoring.scoring.latest(again, 'killed', 5), [{ ...record(7), Endpoint: 'killed' }]);
+});
+
+test('records that are too old are removed, all of them and no others', async () => {
+  const from = Date.parse('2030-01-01T00:00:00Z');
+  for (let i = 0; i < 1300; i++) monitoring.scoring.record(place, { ...record(from + i), Endpoint: 'aged' });
+  await monitoring.scoring.flush();
+  const before = new Date(from + 1234);
+  assert.ok((await monitoring.scoring.prune(database, before, new AbortController().signal)) >= 1234);
+  const left = await monitoring.scoring.latest(database, 'aged', 5000);
+  assert.deepEqual([left.length, left.at(-1)?.Time], [66, before.toISOString()]);
+  assert.equal(await monitoring.scoring.prune(database, before, new AbortController().signal), 0);
+});
+
+test('of a workspace of high business impact the counters name no endpoint', async () => {
+  const secret = { ...record(1), Endpoint: 'patients', Deployment: 'oncology' };
+  monitoring.scoring.record({ ...place, hbi: true }, secret);
+  monitoring.scoring.record(place, record(1));
+  const text = await (await fetch(`${door.url}/metrics`, { headers: { authorization: 'Bearer x' } })).text();
+  assert.match(text, /strongroom_scoring_requests_total\{endpoint="e",deployment="blue"/);
+  assert.doesNotMatch(text, /patients|oncology/);
 });

@@ -6,26 +6,33 @@ import type { ScoringRecord } from '@strongroom/contract/monitoring';
 import type { Database } from '#kernel/database/database';
 import type { Log } from '#kernel/log/log';
 import type { Meters } from './meters.ts';
-import { insertRecords, latestRecords } from './scoring.store.ts';
+import { deleteOldest, insertRecords, latestRecords } from './scoring.store.ts';
 
 const queueMax = 10_000;
 const batchMax = 500;
 
+/** Where a record belongs. */
+export type ScoringPlace = {
+  /** Answers the database of the endpoint's workspace. */
+  readonly open: () => Promise<Database>;
+  readonly workspaceId: string;
+  /** Of high business impact: counted without the names of its endpoints, because counters leave the workspace. */
+  readonly hbi: boolean;
+};
+
 export type ScoringRecords = {
-  /** Never throws and never waits. `open` answers the database of the endpoint's workspace. */
-  record(open: () => Promise<Database>, workspaceId: string, record: ScoringRecord): void;
+  /** Never throws and never waits. */
+  record(place: ScoringPlace, record: ScoringRecord): void;
   /** Newest first. What is queued is written before. */
   latest(database: Database, endpoint: string, limit: number): Promise<readonly ScoringRecord[]>;
+  /** Removes what is older than the moment, bit by bit. Answers how much that was. */
+  prune(database: Database, before: Date, signal: AbortSignal): Promise<number>;
   /** Resolves when everything queued so far is written or given up. */
   flush(): Promise<void>;
 };
 
 export function createScoringRecords(deps: { readonly log: Log; readonly meters: Meters }): ScoringRecords {
-  type Waiting = {
-    readonly open: () => Promise<Database>;
-    readonly workspaceId: string;
-    readonly record: ScoringRecord;
-  };
+  type Waiting = ScoringPlace & { readonly record: ScoringRecord };
   let queue: Waiting[] = [];
   let writing: Promise<void> | undefined;
 
@@ -61,20 +68,28 @@ export function createScoringRecords(deps: { readonly log: Log; readonly meters:
   };
 
   return {
-    record(open, workspaceId, record) {
-      const labels = { endpoint: record.Endpoint, deployment: record.Deployment };
+    record(place, record) {
+      const labels = place.hbi
+        ? { endpoint: '', deployment: '' }
+        : { endpoint: record.Endpoint, deployment: record.Deployment };
       deps.meters.scoringRequests.inc({ ...labels, status: String(record.StatusCode) });
       deps.meters.scoringSeconds.observe(labels, record.Duration / 1000);
       if (queue.length >= queueMax) {
         queue.shift();
         deps.meters.scoringRecordsLost.inc();
       }
-      queue.push({ open, workspaceId, record });
+      queue.push({ ...place, record });
       start();
     },
     async latest(database, endpoint, limit) {
       await writing;
       return latestRecords(database, endpoint, limit);
+    },
+    async prune(database, before, signal) {
+      let removed = 0;
+      for (let found = batchMax; found === batchMax && !signal.aborted; removed += found)
+        found = await database.write((tx) => deleteOldest(tx, before.toISOString(), batchMax));
+      return removed;
     },
     async flush() {
       while (writing) await writing;

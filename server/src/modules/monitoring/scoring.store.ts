@@ -67,6 +67,20 @@ export async function insertRecords(tx: Tx, records: readonly ScoringRecord[]): 
   }
 }
 
+/**
+ * Of the oldest `limit` records those from before the moment. Answers how many they were: fewer than asked for, and the next one
+ * is younger. Records come in the order of time, so nothing is searched.
+ */
+export async function deleteOldest(tx: Tx, before: string, limit: number): Promise<number> {
+  const db = tables<Tables>(tx);
+  const oldest = await db.selectFrom('scoring_requests').select(['id', 'time']).orderBy('id').limit(limit).execute();
+  const old = oldest.filter(({ time }) => time < before);
+  const last = old.at(-1)?.id;
+  if (last === undefined) return 0;
+  await db.deleteFrom('scoring_requests').where('id', '<=', last).where('time', '<', before).execute();
+  return old.length;
+}
+
 /** The newest records of an endpoint, newest first. */
 export async function latestRecords(
   database: Database,
