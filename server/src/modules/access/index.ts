@@ -91,18 +91,33 @@ export function createAccess(options: {
 /** For compose, which opens the database before it makes modules. */
 export const accessMigrations = { module: 'access', migrations: [roles] } as const;
 
+/** Definitions first: an assignment whose role is not known grants nothing. */
+async function load({ read }: Database, evaluator: Evaluator): Promise<void> {
+  await everyRow(
+    (after, limit) => definitionStore.readAfter(read, after, limit),
+    ({ id }) => id,
+    evaluator.putRole,
+  );
+  await everyRow(
+    (after, limit) => assignmentStore.readAfter(read, after, limit),
+    ({ name }) => name,
+    evaluator.putAssignment,
+  );
+}
+
 const batchSize = 5_000;
 
-/** Definitions first: an assignment whose role is not known grants nothing. */
-async function load(database: Database, evaluator: Evaluator): Promise<void> {
-  for (let after: string | undefined = ''; after !== undefined; ) {
-    const batch = await definitionStore.readAfter(database.read, after, batchSize);
-    for (const definition of batch) evaluator.putRole(definition);
-    after = batch.length < batchSize ? undefined : batch.at(-1)?.id;
-  }
-  for (let after: string | undefined = ''; after !== undefined; ) {
-    const batch = await assignmentStore.readAfter(database.read, after, batchSize);
-    for (const assignment of batch) evaluator.putAssignment(assignment);
-    after = batch.length < batchSize ? undefined : batch.at(-1)?.name;
+/** Batch by batch, in the order of their keys. */
+async function everyRow<T>(
+  readAfter: (key: string, limit: number) => Promise<readonly T[]>,
+  keyOf: (row: T) => string,
+  take: (row: T) => void,
+): Promise<void> {
+  for (let after = ''; ; ) {
+    const batch = await readAfter(after, batchSize);
+    batch.forEach(take);
+    const last = batch.at(-1);
+    if (last === undefined || batch.length < batchSize) return;
+    after = keyOf(last);
   }
 }
