@@ -166,6 +166,21 @@ test('bad bodies are refused with what is wrong, and nothing is done', async () 
   assert.equal(acted, before);
 });
 
+test('a body that does not say its length is bounded all the same', async () => {
+  const before = acted;
+  const status = await new Promise<number | undefined>((resolve, reject) => {
+    const sent = request(`${door.url}/things/mine`, {
+      method: 'PUT',
+      headers: { authorization: 'Bearer good', 'transfer-encoding': 'chunked' },
+    });
+    sent.on('response', (answer) => resolve(answer.resume().statusCode)).on('error', reject);
+    sent.write(`{"secret":"${'x'.repeat(150)}`);
+    sent.end(`${'x'.repeat(150)}"}`);
+  });
+  assert.equal(status, 413);
+  assert.equal(acted, before);
+});
+
 test('an error that is no Failure shows nothing of itself', async () => {
   const answer = await put('/things/mine', { size: 13 });
   assert.equal(answer.status, 500);
