@@ -2,11 +2,12 @@
 // narrows. Pages are by name, so that an assignment made between two pages neither repeats nor hides another.
 
 import type { Grant } from '#kernel/authority/grant';
-import { idKey, isWithin, scopesOf } from '#kernel/ids/ids';
+import { idKey, scopesOf } from '#kernel/ids/ids';
 import type { Assignment } from './assignment.ts';
 import type { Evaluator } from './evaluator.ts';
 import { type Clause, notUnderstood, parseFilter } from './filter.ts';
 import type { Principals } from './principals.ts';
+import { isKeyWithin } from './scope.ts';
 
 export const pageSize = 1_000;
 
@@ -51,17 +52,29 @@ export function createAssignmentList(options: {
     const { atScope, principals: wanted } = await questionOf(filter);
     const above = new Set(scopesOf(grant.scope));
     const scopeKey = idKey(grant.scope);
+    const sees = visibleTo(grant);
     const found: Assignment[] = [];
     for (const assignment of evaluator.assignments()) {
       if (after !== undefined && assignment.name <= after) continue;
       if (wanted && !wanted.has(assignment.principalId)) continue;
-      if (!above.has(assignment.scopeKey) && (atScope || !isWithin(assignment.scopeKey, scopeKey))) continue;
-      if (grant.visibility && !grant.visibility.all && !grant.visibility.sees(assignment.scope)) continue;
+      if (!above.has(assignment.scopeKey) && (atScope || !isKeyWithin(assignment.scopeKey, scopeKey))) continue;
+      if (!sees(assignment)) continue;
       found.push(assignment);
     }
     found.sort((one, other) => (one.name < other.name ? -1 : 1));
     const assignments = found.slice(0, pageSize);
     return { assignments, next: found.length > pageSize ? assignments.at(-1)?.name : undefined };
+  };
+}
+
+/** Decided once for each scope, not once for each of the thousands of assignments at it. */
+function visibleTo({ visibility }: Grant): (assignment: Assignment) => boolean {
+  if (visibility === undefined || visibility.all) return () => true;
+  const decided = new Map<string, boolean>();
+  return ({ scope, scopeKey }) => {
+    const known = decided.get(scopeKey) ?? visibility.sees(scope);
+    decided.set(scopeKey, known);
+    return known;
   };
 }
 

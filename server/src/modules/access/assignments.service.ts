@@ -26,7 +26,7 @@ import {
 } from './errors.ts';
 import type { Evaluator } from './evaluator.ts';
 import type { Principals } from './principals.ts';
-import { checkedScope, isGuid, roleIdOf } from './scope.ts';
+import { checkedScope, isGuid, isKeyWithin, roleIdOf } from './scope.ts';
 import type { Serially } from './serially.ts';
 
 /** Azure's limit. */
@@ -235,7 +235,8 @@ export function createAssignments(options: {
     // What is assigned at the root and at other subscriptions has nothing to do with a deleted resource.
     if (checked === '/') throw invalidProperty('scope', 'The root scope is never deleted.');
     return serially(async () => {
-      const removed = [...evaluator.assignments()].filter((each) => isWithin(each.scopeKey, checked));
+      const gone = idKey(checked);
+      const removed = [...evaluator.assignments()].filter((each) => isKeyWithin(each.scopeKey, gone));
       const names = removed.map((each) => each.name);
       if (names.length > 0) await changing((tx) => store.remove(tx, names), { removed: names });
       return names.length;

@@ -12,6 +12,10 @@ export function checkedScope(scope: string): string {
   return idKey(scope) === '/' ? '/' : parseResourceId(scope).id;
 }
 
+/** `isWithin` of two keys: whoever looks through every assignment makes none of them anew. */
+export const isKeyWithin = (key: string, outer: string): boolean =>
+  outer === '/' || key === outer || key.startsWith(`${outer}/`);
+
 /**
  * The GUID of a role definition, from `{guid}` or from an id at any scope. The scope in the id does not matter: Azure
  * names one definition by many ids. Throws `invalid`.
