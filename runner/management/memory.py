@@ -4,6 +4,10 @@ Anonymous and shared pages count, files mapped from /usr do not. The cheap sum c
 once for each; only when that is over the limit is the exact, costly one asked for.
 """
 import os
+import signal
+
+#: The part of the limit by which the cheap sum may grow, once it was found to be shared, before all is stopped again.
+GROWTH_SHARE = 16
 
 
 def _field_bytes(text, names):
@@ -33,10 +37,36 @@ def _proportional(pid):
     return exact or _resident(pid)
 
 
-def is_over(limit_bytes):
-    """True when the processes other than this one hold more than the limit."""
-    own = str(os.getpid())
-    pids = [name for name in os.listdir("/proc") if name.isdigit() and name != own]
-    if sum(map(_resident, pids)) <= limit_bytes:
+class Watch:
+    """Asked again and again, by process 1 of a sandbox only: it stops every process that it may signal."""
+
+    def __init__(self, limit_bytes):
+        self._limit_bytes = limit_bytes
+        self._cleared_bytes = 0
+
+    def is_over(self):
+        """True when the processes other than this one hold more than the limit; they may be left stopped then."""
+        own = str(os.getpid())
+        pids = [name for name in os.listdir("/proc") if name.isdigit() and name != own]
+        resident = sum(map(_resident, pids))
+        if resident <= self._limit_bytes:
+            self._cleared_bytes = 0
+            return False
+        # Nothing grows while it is measured: under load that takes long enough for many processes to fill a machine. Not where
+        # the sum was found to be shared pages a moment ago, or workers that share a data set would stand still at every look.
+        stops = resident > self._cleared_bytes + self._limit_bytes // GROWTH_SHARE
+        if stops:
+            _signal_all(signal.SIGSTOP)
+        if sum(map(_proportional, pids)) > self._limit_bytes:
+            return True
+        self._cleared_bytes = resident
+        if stops:
+            _signal_all(signal.SIGCONT)
         return False
-    return sum(map(_proportional, pids)) > limit_bytes
+
+
+def _signal_all(number):
+    try:
+        os.kill(-1, number)
+    except ProcessLookupError:
+        pass

@@ -150,6 +150,7 @@ def supervise(
         pumps.append(threading.Thread(target=_pump_lines, args=(control_read, on_control_line), daemon=True))
     for pump in pumps:
         pump.start()
+    watch = memory.Watch(limits["memoryBytes"])
     started, ending, status = time.monotonic(), Ending(), None
     while status is None:
         taken = signal.sigtimedwait(WATCHED, TICK_SECONDS)
@@ -162,7 +163,7 @@ def supervise(
             ending.begin("stopped", control.stop_grace_seconds, child)
         if timeout_seconds is not None and now - started > timeout_seconds:
             ending.begin("timeout", TIMEOUT_GRACE_SECONDS, child)
-        if memory.is_over(limits["memoryBytes"]):
+        if watch.is_over():
             ending.begin("memory", 0, child)
         problem = on_tick() if on_tick is not None else None
         if problem is not None:

@@ -226,6 +226,25 @@ time.sleep(60)
     assert.equal(end.signal, 'SIGKILL');
   });
 
+  it('lets many busy processes pass that bound by little', async () => {
+    const limit = 256 * 1024 * 1024;
+    const program = `
+import mmap, os
+for i in range(30):
+    if os.fork() == 0:
+        held = mmap.mmap(-1, 200 << 20, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
+        for at in range(0, 200 << 20, 1 << 20):
+            for page in range(at, at + (1 << 20), 4096): held[page] = 1
+            os.write(1, b"m")
+        while True: pass
+while True: os.wait()
+`;
+    const { output, end } = await runJob(upstream, python(program), { limits: { memoryBytes: limit, processes: 64 } });
+    assert.equal(end.reason, 'memory');
+    // A mebibyte for each letter. Without the stop it is sixteen times the bound on a busy machine.
+    assert.ok(output().length * 1024 * 1024 < 4 * limit, `${output().length} MiB`);
+  });
+
   it('does not count what forked processes share', async () => {
     const program = `
 import os, time
