@@ -22,6 +22,7 @@ import { takeFromTraffic } from './endpoints.kind.ts';
 import { errors } from './errors.ts';
 import type { Fleet } from './fleet.ts';
 import { buildImage, checkInputs, type ImageInputs } from './image.ts';
+import { labelsOf, madeBy } from './labels.ts';
 import { assetIdIn, baseImageIn, deploymentType, modelIdIn } from './names.ts';
 import { type DeploymentState, type Plan, pathOf, planOf, stateOf } from './plan.ts';
 import type { ImageRegistry } from './ports.ts';
@@ -29,7 +30,6 @@ import { checkDeployment } from './validate.ts';
 
 const deploymentsMax = 20;
 const repositoryOf = ({ uniqueId }: Resource) => `deployments/${uniqueId}`;
-const ownLabels = /^(strongroom\.|AzureAsyncOperationUri$)/;
 
 export function createDeploymentKind(deps: {
   readonly resources: Resources;
@@ -157,10 +157,9 @@ export function createDeploymentKind(deps: {
     longRunning: true,
 
     normalise({ properties }): Properties {
-      const labels = Object.entries((properties['properties'] ?? {}) as Readonly<Record<string, string>>);
       return {
         ...properties,
-        properties: Object.fromEntries(labels.filter(([name]) => !ownLabels.test(name))),
+        properties: labelsOf(properties),
         scaleSettings: { scaleType: 'Default', ...(properties['scaleSettings'] as object | undefined) },
       };
     },
@@ -212,7 +211,7 @@ export function createDeploymentKind(deps: {
       }
     },
 
-    view(resource) {
+    view(resource, exchange) {
       const { image, ...shown } = stateOf(resource.properties);
       return {
         description: null,
@@ -232,6 +231,7 @@ export function createDeploymentKind(deps: {
           ...shown.properties,
           ...(image === undefined ? {} : { 'strongroom.image': `${pathOf(image)}@${image.digest}` }),
           'strongroom.health': fleet.health(resource.id),
+          ...madeBy(resource, exchange),
         },
       };
     },

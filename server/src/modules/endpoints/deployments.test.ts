@@ -37,6 +37,26 @@ test('an endpoint answers as Azure clients expect it, and never shows its keys',
   assert.deepEqual((await world.arm('POST', `${endpointId}/listKeys`)).json, keys);
 });
 
+test('an endpoint and a deployment name the operation that made them, in their header and in their body', async (t) => {
+  const world = await setUp(t);
+  const labels = { team: 'credit', AzureAsyncOperationUri: 'https://elsewhere.example/' };
+  const { put, got } = await world.make(endpointId, {
+    location: 'local',
+    properties: { authMode: 'key', properties: labels },
+  });
+  const uri = String(put.headers['azure-asyncoperation']);
+  assert.equal(put.json.properties.properties.AzureAsyncOperationUri, uri);
+  assert.deepEqual(got.json.properties.properties, { team: 'credit', AzureAsyncOperationUri: uri });
+  const { pathname } = new URL(uri);
+  assert.equal((await world.arm('GET', pathname)).json.status, 'Succeeded');
+  // Whatever is changed afterwards, a script that polls there goes on.
+  await world.arm('PATCH', endpointId, { tags: { stage: 'test' } });
+  assert.equal((await world.arm('GET', endpointId)).json.properties.properties.AzureAsyncOperationUri, uri);
+  await furnish(world);
+  const deployment = (await world.arm('GET', blue)).json.properties.properties.AzureAsyncOperationUri;
+  assert.match(deployment, /^https:\/\/.*\/locations\/.*\/operationsStatus\/[0-9a-f-]{36}\?api-version=/);
+});
+
 test('what is not served is refused with what to use instead', async (t) => {
   const world = await setUp(t);
   for (const authMode of ['AMLToken', 'AADToken', 'Nothing']) {

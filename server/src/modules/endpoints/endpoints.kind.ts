@@ -16,6 +16,7 @@ import type { Admission } from './admission.ts';
 import { type Directory, trafficOf } from './directory.ts';
 import { errors } from './errors.ts';
 import type { EndpointKeyStore, KeyOwner } from './keys.service.ts';
+import { labelsOf, madeBy } from './labels.ts';
 import { endpointType } from './names.ts';
 import { stateOf } from './plan.ts';
 import { checkEndpoint } from './validate.ts';
@@ -64,6 +65,7 @@ export function createEndpointKind(deps: {
     normalise({ properties }, existing): Properties {
       return {
         ...properties,
+        properties: labelsOf(properties),
         authMode: 'Key',
         ...(typeof properties['authMode'] === 'string' && properties['authMode'].toLowerCase() !== 'key'
           ? { authMode: properties['authMode'] }
@@ -115,16 +117,16 @@ export function createEndpointKind(deps: {
       await keys.remove(grant, ownerOf(resource));
     },
 
-    view(resource) {
+    view(resource, exchange) {
       const { keys: _never, ...shown } = resource.properties;
       const workspaceUniqueId = directory.byId(resource.id)?.workspaceUniqueId;
       const base = `${origin}/endpoints/${workspaceUniqueId}/${resource.name}`;
       return {
         description: null,
-        properties: {},
         mirrorTraffic: {},
         publicNetworkAccess: 'Enabled',
         ...shown,
+        properties: { ...labelsOf(shown), ...madeBy(resource, exchange) },
         keys: null,
         ...(workspaceUniqueId === undefined ? {} : { scoringUri: `${base}/score`, swaggerUri: `${base}/swagger.json` }),
       };

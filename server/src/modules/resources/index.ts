@@ -51,7 +51,7 @@ export { resourceTables } from './migrations/resources.ts';
 export type { Identities, RemovalListener, Subscription } from './parts.ts';
 export { collectionPath, containerId, itemId, itemPath, paramOf } from './paths.ts';
 export { apiVersionOf } from './surface.ts';
-export { resourceWire } from './wire.ts';
+export { madeByUri, resourceWire } from './wire.ts';
 
 export type ResourcesModule = Module & {
   readonly resources: Resources;

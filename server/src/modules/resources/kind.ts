@@ -56,6 +56,8 @@ export type Resource = {
   readonly uniqueId: string;
   /** Always there on a resource that the manager hands out; optional for those that tests write by hand. */
   readonly creator?: Creator;
+  /** The long-running operation that made it, or is removing it. */
+  readonly operationId?: string;
 };
 
 /** What a PUT asks for, checked against the schema. */

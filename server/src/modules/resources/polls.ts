@@ -44,12 +44,7 @@ export function createPolls(parts: {
     async result(grant: Grant, params: Params, exchange: Exchange): Promise<Answer> {
       const operation = await visible(grant, params);
       if (operation.status === 'InProgress') {
-        const at = {
-          subscriptionId: params['subscriptionId'] ?? '',
-          namespace: params['namespace'] ?? '',
-          location: params['location'] ?? '',
-        };
-        return empty(202, { ...soon, location: operationLinks(exchange, operation, at).result });
+        return empty(202, { ...soon, location: operationLinks(exchange, operation, params['location']).result });
       }
       if (operation.error) throw new Failure({ ...operation.error, target: operation.resourceId });
       const resource = operation.verb === 'create' ? await manager.find(operation.resourceId) : undefined;

@@ -75,6 +75,7 @@ function storedOf(row: ResourceRow): Stored {
       systemData: JSON.parse(row.system_data) as SystemData,
       uniqueId: row.unique_id,
       creator: JSON.parse(row.creator) as Creator,
+      ...(row.operation_id === null ? {} : { operationId: row.operation_id }),
     },
     operationId: row.operation_id ?? undefined,
     holder: row.holder ?? undefined,

@@ -86,11 +86,7 @@ export function routesOf(kind: ResourceKind, serving: Serving): readonly Route[]
     body: resourceWire(kind, done.resource, exchange),
   });
   const pollHeaders = (operation: Operation, exchange: Exchange, location: string | undefined) => {
-    const links = operationLinks(exchange, operation, {
-      subscriptionId: operation.resourceId.split('/')[2] ?? '',
-      namespace: type.split('/')[0] ?? '',
-      location: location ?? serving.location,
-    });
+    const links = operationLinks(exchange, operation, location ?? serving.location);
     return operation.verb === 'create'
       ? { 'azure-asyncoperation': links.status, 'retry-after': '1' }
       : { 'azure-asyncoperation': links.status, location: links.result, 'retry-after': '1' };

@@ -2,6 +2,7 @@
 
 import type { OperationStatusWire, ResourceWire } from '@strongroom/contract/resources';
 import type { Exchange } from '#kernel/http/exchange';
+import { readId } from './catalog.ts';
 import type { Resource, ResourceKind } from './kind.ts';
 import type { Operation } from './operations.store.ts';
 import { apiVersionOf } from './surface.ts';
@@ -42,18 +43,32 @@ export function statusWire(operation: Operation, path: string): OperationStatusW
   };
 }
 
-/** Where an operation is polled, absolute, in the form of the host that the request came in on. */
+/**
+ * Where an operation is polled, absolute, in the form of the host that the request came in on. The location is there because
+ * clients expect one: an operation is found without it.
+ */
 export function operationLinks(
   exchange: Exchange,
-  operation: Operation,
-  at: { readonly subscriptionId: string; readonly namespace: string; readonly location: string },
+  operation: Pick<Operation, 'id' | 'resourceId'>,
+  location = 'global',
 ): { readonly status: string; readonly result: string } {
-  const stem = `${exchange.target.origin}/subscriptions/${at.subscriptionId}/providers/${at.namespace}/locations/${at.location}`;
+  const { subscriptionId, type } = readId(operation.resourceId);
+  const [namespace = ''] = type.split('/');
+  const stem = `${exchange.target.origin}/subscriptions/${subscriptionId}/providers/${namespace}/locations/${location}`;
   const version = `?api-version=${apiVersionOf(exchange)}`;
   return {
     status: `${stem}/operationsStatus/${operation.id}${version}`,
     result: `${stem}/operationResults/${operation.id}${version}`,
   };
+}
+
+/**
+ * Where the operation that made a resource is polled: clients that are scripts read it from the body of an online endpoint or
+ * deployment, in `properties.properties.AzureAsyncOperationUri`. Answers for as long as operations are kept.
+ */
+export function madeByUri(resource: Resource, exchange: Exchange | undefined): string | undefined {
+  if (resource.operationId === undefined || exchange === undefined) return undefined;
+  return operationLinks(exchange, { id: resource.operationId, resourceId: resource.id }, resource.location).status;
 }
 
 /** RFC 9111 §5.5. The names come from the kinds' own lists, never from the caller. */

@@ -58,7 +58,7 @@ export function createWriting(
         (tx, operationId) => persist(tx, { ...row(operationId), holder: undefined }),
       );
       await recheckParent(grant, home, resource, failed);
-      return { resource, operation };
+      return { resource: { ...resource, operationId: operation.id }, operation };
     }
     await home.write(async (tx) => void (await persist(tx, row(undefined))));
     await recheckParent(grant, home, resource, failed);
@@ -141,7 +141,7 @@ export function createWriting(
         provisioningState: 'Succeeded',
         etag: newEtag(),
       };
-      await updateResource(tx, { resource, operationId: undefined, holder: undefined });
+      await updateResource(tx, { resource, operationId: now.operationId, holder: undefined });
       return resource;
     });
   }
