@@ -232,6 +232,40 @@ test("a wrapped key moved to another owner's row does not open", async (t) => {
   await assert.rejects(fresh.open('d', 'runs'), code('IntegrityCheckFailed', 'integrity'));
 });
 
+test('a data key moved to another purpose, or together with its owner to another one, does not open', async (t) => {
+  const { keys, database, make } = await setUp(t);
+  for (const owner of ['a', 'b']) await keys.ensure(owner, 'runs', byVault());
+  for (const purpose of ['x', 'y']) await keys.ensure('c', purpose, byRoot);
+  type Rows = {
+    data_key_owners: { owner: string; wrapped: Uint8Array; key_id: string };
+    data_keys: { owner: string; purpose: string; wrapped: Uint8Array; key_id: string };
+  };
+  await database.write(async (tx) => {
+    const db = tables<Rows>(tx);
+    const [x, runs] = [
+      await db
+        .selectFrom('data_keys')
+        .select(['wrapped', 'key_id'])
+        .where('purpose', '=', 'x')
+        .executeTakeFirstOrThrow(),
+      await db.selectFrom('data_keys').select(['wrapped', 'key_id']).where('owner', '=', 'a').executeTakeFirstOrThrow(),
+    ];
+    await db.updateTable('data_keys').set(x).where('purpose', '=', 'y').execute();
+    // The customer's key binds nothing to an owner: what it wrapped for one opens in the row of another.
+    const a = await db
+      .selectFrom('data_key_owners')
+      .select(['wrapped', 'key_id'])
+      .where('owner', '=', 'a')
+      .executeTakeFirstOrThrow();
+    await db.updateTable('data_key_owners').set(a).where('owner', '=', 'b').execute();
+    await db.updateTable('data_keys').set(runs).where('owner', '=', 'b').execute();
+  });
+  const fresh = make().keys;
+  await assert.rejects(fresh.open('c', 'y'), code('IntegrityCheckFailed', 'integrity'));
+  await assert.rejects(fresh.open('b', 'runs'), code('IntegrityCheckFailed', 'integrity'));
+  await fresh.open('a', 'runs');
+});
+
 test('no unwrapped key is on disk', async (t) => {
   const { keys, folder } = await setUp(t);
   const { bytes } = await keys.ensure('owner', 'runs', byVault());

@@ -28,7 +28,10 @@ const valueBytesMax = 64 * 1024;
 const entriesMax = 1000;
 const namePattern = /^[a-z0-9][a-z0-9._/-]{0,127}$/;
 
-/** Counts the writes of its name, so that an older ciphertext put back into a newer file does not open. */
+/**
+ * `version` counts the writes of its name, and an older ciphertext does not open under a newer count. One that is put back
+ * together with its count is an older file, which is told from the present one by nothing in it.
+ */
 type Entry = { readonly version: number; readonly sealed: string };
 type Stored = {
   readonly rootKeyId: string;

@@ -143,6 +143,22 @@ test('a keyring of another root key, a moved secret and a damaged file are refus
   }
 });
 
+test('an earlier secret of a name does not open in the place of a later one', async (t) => {
+  const paths = await folderFor(t);
+  const rootKey = await openRootKeyFile({ ...paths, files });
+  const file = join(paths.folder, 'keyring.json');
+  const keyring = await openKeyring({ file, rootKey, files });
+  type Stored = { readonly entries: Readonly<Record<string, { readonly version: number; readonly sealed: string }>> };
+  const read = async () => JSON.parse(await readFile(file, 'utf8')) as Stored;
+  await keyring.put('signing', Buffer.from('before'));
+  const before = await read();
+  await keyring.put('signing', Buffer.from('after'));
+  const after = await read();
+  const mixed = { ...after.entries.signing, sealed: before.entries.signing?.sealed };
+  await writeFile(file, JSON.stringify({ ...after, entries: { signing: mixed } }));
+  await assert.rejects((await openKeyring({ file, rootKey, files })).get('signing'), code('IntegrityCheckFailed'));
+});
+
 test('names and values out of bounds are refused', async (t) => {
   const paths = await folderFor(t);
   const keyring = await openKeyring({
