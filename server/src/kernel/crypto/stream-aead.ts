@@ -8,6 +8,7 @@ import { Transform, type TransformCallback } from 'node:stream';
 import { setImmediate as yieldToEventLoop } from 'node:timers/promises';
 import type { DataKey } from './envelope.ts';
 import { doesNotOpen, outside, refuse } from './refusals.ts';
+import { giveMemory, takeMemory } from './segment-memory.ts';
 import { beginStream, createLayout, HEADER_BYTES, type SegmentCipher, segmentCipher } from './stream-segments.ts';
 
 /** Bytes of ciphertext in a full segment: 1 MiB. Part of the format on disk. */
@@ -58,6 +59,7 @@ export function createStreamAead(segmentBytes: number): StreamAead {
     const cipher = beginStream(key.bytes, associatedData);
     let index = 0;
     return segmented({
+      memoryBytes: segmentBytes,
       capacity: () => layout.capacity(index),
       segment(plaintext, isLast) {
         const seen = watch?.(plaintext);
@@ -71,6 +73,7 @@ export function createStreamAead(segmentBytes: number): StreamAead {
     let cipher: SegmentCipher | undefined;
     let index = 0;
     return segmented({
+      memoryBytes: segmentBytes,
       capacity: () => segmentBytes,
       segment(bytes, isLast) {
         let body = bytes;
@@ -137,7 +140,12 @@ export function createStreamAead(segmentBytes: number): StreamAead {
   return { sealStream, openStream, openRange, sealBuffer, openBuffer, ciphertextSize, plaintextSize };
 }
 
+/** Up to this many bytes a stream gathers in memory of its own. */
+const smallBytes = 256 * 1024;
+
 interface Segmenting {
+  /** Bytes that hold any segment, gathered. */
+  readonly memoryBytes: number;
   /** Bytes of input that the segment now being gathered holds when full. */
   capacity(): number;
   /** What comes out of a segment, in pieces that nobody has to join; `seen` while somebody still looks at the bytes. */
@@ -154,22 +162,23 @@ interface Segmenting {
 function segmented(work: Segmenting): Transform {
   // Copied, not kept: a writer may reuse its buffer as soon as it is called back. Grows to one
   // segment, so that a thousand tiny streams do not hold a gigabyte.
-  let gathered = new Uint8Array(new SharedArrayBuffer(0));
+  let gathered: Uint8Array = new Uint8Array(0);
   let length = 0;
   // The segment before, while a watcher still reads it: one is watched while the next is gathered.
   let watched = { bytes: gathered, seen: Promise.resolve() };
+  let isOver = false;
 
   function gather(bytes: Uint8Array): void {
-    if (length + bytes.length > gathered.length) {
-      const larger = new Uint8Array(
-        new SharedArrayBuffer(Math.min(work.capacity(), Math.max(length + bytes.length, gathered.length * 4))),
-      );
+    const needed = length + bytes.length;
+    if (needed > gathered.length) {
+      const larger =
+        needed <= smallBytes ? new Uint8Array(Math.max(needed, gathered.length * 4)) : takeMemory(work.memoryBytes);
       larger.set(gathered.subarray(0, length));
-      gathered.fill(0);
+      empty(gathered);
       gathered = larger;
     }
     gathered.set(bytes, length);
-    length += bytes.length;
+    length = needed;
   }
 
   async function emit(stream: Transform, isLast: boolean): Promise<void> {
@@ -191,6 +200,8 @@ function segmented(work: Segmenting): Transform {
     while (offset < input.length) {
       if (length === work.capacity()) {
         await emit(stream, false);
+        // Destroyed meanwhile: our memory is another stream's by now.
+        if (isOver) return;
       }
       const piece = input.subarray(offset, offset + work.capacity() - length);
       gather(piece);
@@ -212,11 +223,20 @@ function segmented(work: Segmenting): Transform {
       emit(this, true).then(() => done(), done);
     },
     destroy(error, done) {
-      gathered.fill(0);
-      watched.bytes.fill(0);
+      isOver = true;
+      const memory = new Set([gathered, watched.bytes]);
+      const letGo = () => memory.forEach(empty);
+      // Not before its digest has read it: what comes into this memory next is another stream's.
+      watched.seen.then(letGo, letGo);
       done(error);
     },
   });
+}
+
+/** Wipes plaintext; memory that can be used again is. */
+function empty(bytes: Uint8Array): void {
+  if (bytes.buffer instanceof SharedArrayBuffer) giveMemory(bytes);
+  else bytes.fill(0);
 }
 
 const atOneMebibyte = createStreamAead(SEGMENT_BYTES);
