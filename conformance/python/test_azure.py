@@ -27,8 +27,10 @@ from azure.ai.ml.entities import (  # noqa: E402
     AmlCompute,
     CodeConfiguration,
     ManagedOnlineDeployment,
+    CustomerManagedKey,
     ManagedOnlineEndpoint,
     Model,
+    Workspace,
 )
 from azure.ai.ml.exceptions import JobException  # noqa: E402
 from azure.core.exceptions import ClientAuthenticationError, HttpResponseError, ResourceNotFoundError  # noqa: E402
@@ -172,6 +174,31 @@ class MachineLearning(unittest.TestCase):
         self.assertIn("learning", [item.name for item in self.client.workspaces.list()])
         self.assertEqual(self.client.datastores.get_default().name, "workspaceblobstore")
         self.assertEqual(len(list(self.client.datastores.list())), 4)
+
+    def test_a_workspace_is_made_under_a_customers_key_and_deleted(self):
+        vault = f"{strongroom.group()}/providers/Microsoft.KeyVault/vaults/python-customer"
+        properties = {"tenantId": TENANT, "sku": {"family": "A", "name": "standard"}, "enableRbacAuthorization": True}
+        body = {"location": strongroom.BOOTSTRAP["location"], "properties": {**properties, "enablePurgeProtection": True}}
+        url = strongroom.arm("PUT", vault, body)["properties"]["vaultUri"]
+        assign(vault, KEY_VAULT_ADMINISTRATOR)
+        key = KeyClient(url, CREDENTIAL).create_rsa_key("wrapping", size=3072)
+        half = Workspace(
+            name="half-a-key", location="local", customer_managed_key=CustomerManagedKey(key_vault=vault, key_uri="")
+        )
+        with self.assertRaises(HttpResponseError) as refused:
+            self.client.workspaces.begin_create(half).result()
+        self.assertIn("keyIdentifier", str(refused.exception))
+        asked = Workspace(
+            name="under-a-key",
+            location="local",
+            hbi_workspace=True,
+            customer_managed_key=CustomerManagedKey(key_vault=vault, key_uri=key.id),
+        )
+        made = self.client.workspaces.begin_create(asked).result()
+        self.assertEqual((made.name, made.hbi_workspace), ("under-a-key", True))
+        self.assertEqual(made.customer_managed_key.key_uri, key.id)
+        self.client.workspaces.begin_delete("under-a-key", delete_dependent_resources=True).result()
+        self.assertNotIn("under-a-key", [item.name for item in self.client.workspaces.list()])
 
     def test_a_command_job_runs_on_a_cluster_and_is_found_again(self):
         job = command(

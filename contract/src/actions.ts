@@ -22,6 +22,7 @@ const workspace = 'Microsoft.MachineLearningServices/workspaces';
 /** Resource types with the POST verbs of each; read, write and delete follow. */
 export const resourceTypes: Readonly<Record<string, readonly string[]>> = {
   'Microsoft.Resources/resourceGroups': [],
+  'Microsoft.Resources/deployments': [],
   'Microsoft.KeyVault/vaults': [],
   'Microsoft.Storage/storageAccounts': [],
   'Microsoft.ContainerRegistry/registries': [],

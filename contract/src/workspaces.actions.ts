@@ -8,5 +8,6 @@ export const workspacesActions = {
   read: control(`${type}/read`),
   write: control(`${type}/write`),
   delete: control(`${type}/delete`),
+  readDeploymentOperations: control('Microsoft.Resources/deployments/operations/read'),
   resyncKeys: control(`${type}/resynckeys/action`),
 } as const;

@@ -12,6 +12,8 @@ import { type Resource, type ResourceKind, resourceTables } from '#resources';
 import { createWorkspaceDatabases } from './databases.ts';
 import { createDatastoreKind } from './datastores.kind.ts';
 import { containersOf, type DatastoreName } from './dependents.ts';
+import { createTemplateKind } from './templates.kind.ts';
+import { templateRoutes } from './templates.routes.ts';
 import { createWorkspaceKind, dependentsStored, identityOf, type WorkspaceKindDeps } from './workspaces.kind.ts';
 
 export { type DatastoreName, datastoreNames, dependentsOf, workspaceType } from './dependents.ts';
@@ -120,7 +122,8 @@ export function createWorkspaces(
   return {
     name: 'workspaces',
     workspaces,
-    kinds: [createWorkspaceKind({ ...deps, databases }), createDatastoreKind(deps.domain)],
+    kinds: [createWorkspaceKind({ ...deps, databases }), createDatastoreKind(deps.domain), createTemplateKind(deps)],
+    routes: templateRoutes(resources),
     async homeOf(id) {
       // Asked with the id of a top-level resource; only a workspace has a home for what is below it.
       if (workspaceOf(id) !== id) return undefined;
