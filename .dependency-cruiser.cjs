@@ -99,7 +99,7 @@ const rules = [
     name: 'testing-is-for-tests',
     severity: 'error',
     from: { path: '^(server|agent|cli)/', ...product },
-    to: { path: '/testing(/|\\.ts$)' },
+    to: { path: '/testing(/|\\.ts$)|\\.(test|contract|fixture)\\.ts$|/crash\\.worker\\.ts$' },
   },
   {
     name: 'routes-know-no-store',
