@@ -40,6 +40,11 @@ test('every mistake is named at once, and unknown keys are refused', () => {
   );
 });
 
+test('a variable that is set to nothing is a mistake, and no port', () => {
+  for (const text of ['', ' ', '1e3', '0x10', '-1', '8443.5'])
+    assert.throws(() => readConfig({ environment: { STRONGROOM_HTTP_PORT: text } }), /http\.port/, text);
+});
+
 test('a file that cannot be read or is no mapping is a mistake with its name', () => {
   assert.throws(() => readConfig({ file: join(folder, 'absent.yaml'), environment: {} }), /absent.yaml/);
   assert.throws(() => readConfig({ file: file('- a'), environment: {} }), /mapping/);

@@ -99,7 +99,10 @@ function fromEnvironment(environment: Readonly<Record<string, string | undefined
     const standard = path.reduce<unknown>((at, step) => (isTree(at) ? at[step] : undefined), defaults);
     const value =
       typeof standard === 'number'
-        ? Number(text)
+        ? // Not what Number makes of an empty text: that would be port 0.
+          /^\d{1,9}$/.test(text)
+          ? Number(text)
+          : text
         : typeof standard === 'boolean'
           ? text === 'true'
             ? true
