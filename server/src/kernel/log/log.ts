@@ -1,9 +1,10 @@
-// Structured logs: JSON lines through pino. What may be logged is an allow-list of field names, so that a new field is
-// dropped until somebody decides that it is safe; deny-lists leak (a token under a new name). Errors log their chain.
+// Structured logs: JSON lines through pino. What may be logged is an allow-list of field names, so that a new field does not
+// compile until somebody decides that it is safe, and is dropped where types do not reach (a library's own fields); deny-lists
+// leak (a token under a new name). Errors log their chain.
 
 import pino from 'pino';
 
-export type LogFields = Readonly<Record<string, unknown>>;
+export type LogFields = { readonly [name in (typeof allowedNames)[number]]?: unknown };
 export type Log = {
   debug(fields: LogFields, message: string): void;
   info(fields: LogFields, message: string): void;
@@ -11,7 +12,7 @@ export type Log = {
   error(fields: LogFields, message: string): void;
 };
 
-const allowed = new Set([
+const allowedNames = [
   'requestId',
   'correlationId',
   'operation',
@@ -46,7 +47,9 @@ const allowed = new Set([
   'migration',
   'workspace',
   'event',
-]);
+  'notAfter',
+] as const;
+const allowed: ReadonlySet<string> = new Set(allowedNames);
 
 /** The whole chain of causes as text. Messages of Failures are safe by rule; stacks hold code places, not values. */
 function chain(error: unknown): string {
