@@ -13,7 +13,7 @@ import type { Log } from '#kernel/log/log';
 import type { Module } from '#kernel/module';
 import type { DataKeys } from '#kernel/sealing/data-keys';
 import type { ResourceKind, Resources } from '#resources';
-import { createSealedStores } from '#storage';
+import { createProtection, createSealedStores, type Protect } from '#storage';
 import { blobRoutes } from './blobs.routes.ts';
 import { createCatalog } from './catalog.service.ts';
 import { createContent, type Opened, type Range, type Stored } from './content.service.ts';
@@ -21,10 +21,9 @@ import { referenced } from './images.store.ts';
 import { manifestRoutes } from './manifests.routes.ts';
 import { createManifests } from './manifests.service.ts';
 import { imageMigrations } from './migrations/images.ts';
-import { createProtection, type Protect } from './protection.ts';
 import { createRegistries } from './registries.ts';
-import { createRegistryKind, keyPurposes, registryType, stateOf } from './registry.kind.ts';
-import { requireScope } from './scopes.ts';
+import { createRegistryKind, keyPurposes, protectedBy, registryType, stateOf } from './registry.kind.ts';
+import { requireRegistryScope, requireScope } from './scopes.ts';
 import { createOciSurface } from './surface.ts';
 import { tokenRoutes } from './token.routes.ts';
 import { createRegistryTokens, type Principals, pullTokenSecondsMax, type Tokens } from './tokens.ts';
@@ -33,7 +32,6 @@ import { createUploads } from './uploads.service.ts';
 
 export type { Range, Stored } from './content.service.ts';
 export { mediaTypes } from './manifest.ts';
-export type { Protect } from './protection.ts';
 export { registryType } from './registry.kind.ts';
 export { repositoryScope } from './scopes.ts';
 
@@ -189,7 +187,14 @@ export function createRegistry(deps: {
     ],
     kinds: [createRegistryKind({ ...deps, folder, registries, stores })],
     registry,
-    protect: createProtection({ ...deps, registries }),
+    protect: createProtection({
+      ...deps,
+      find(grant, id) {
+        requireRegistryScope(grant, id);
+        return registries.byId(id);
+      },
+      tell: protectedBy,
+    }),
     sweepUploads: uploads.sweep,
     async sweepBlobs(signal) {
       for (const entry of registries.all()) {

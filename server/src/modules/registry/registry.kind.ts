@@ -1,6 +1,6 @@
 // The registry as a resource. It promises that nothing weakens one: the admin user, pulls without a credential and network
 // rules are refused with a reason instead of being accepted and ignored. Its data keys are wrapped under the root key, or
-// under a customer's key by whoever owns the registry (see protection.ts).
+// under a customer's key by whoever owns the registry (`protect`).
 
 import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
@@ -9,7 +9,7 @@ import type { Clock } from '#kernel/clock/clock';
 import { Failure } from '#kernel/errors/failure';
 import type { DataKeys } from '#kernel/sealing/data-keys';
 import type { Draft, Properties, Resource, ResourceKind } from '#resources';
-import type { SealedStores } from '#storage';
+import type { ProtectingKey, SealedStores } from '#storage';
 import { registryNamePattern, registryNameRule } from './names.ts';
 import type { Registries } from './registries.ts';
 
@@ -113,6 +113,18 @@ function refuseWeakness(draft: Draft): void {
       'properties.networkRuleSet',
       'network rules are not kept for single registries; restrict who reaches the server where it listens',
     );
+}
+
+/** The properties of a registry whose owner put it under this key, or back under the root key. */
+export function protectedBy(properties: Properties, key: ProtectingKey | undefined): Properties {
+  const encryption =
+    key === undefined
+      ? { status: 'disabled' }
+      : {
+          status: 'enabled',
+          keyVaultProperties: { keyIdentifier: key.keyIdentifier, identity: key.principal.objectId },
+        };
+  return { ...properties, encryption };
 }
 
 function checkEncryption(draft: Draft, existing: Resource | undefined): void {

@@ -13,6 +13,7 @@ import type { Draft, Properties, Resource, ResourceKind } from '#resources';
 import type { Accounts } from './accounts.ts';
 import { accountNamePattern, accountNameRule, reservedAccountNames } from './names.ts';
 import { keyPurposes, type OpenedAccounts } from './opened-accounts.ts';
+import type { ProtectingKey } from './protection.ts';
 
 export const accountType = 'Microsoft.Storage/storageAccounts';
 
@@ -183,6 +184,14 @@ export function wrapperOf(resource: Resource): WrapperRef {
     keyIdentifier: `${key.keyvaulturi.replace(/\/+$/, '')}/keys/${key.keyname}/${key.keyversion}`,
     principal: { objectId, name: protector?.name ?? resource.name },
   };
+}
+
+/** The properties of an account whose owner put it under this key, or back under the root key: what `wrapperOf` reads. */
+export function protectedBy({ protector: _, ...kept }: Properties, key: ProtectingKey | undefined): Properties {
+  if (key === undefined) return { ...kept, encryption: { keySource: 'Microsoft.Storage' } };
+  const { vaultUri: keyvaulturi, name: keyname, version: keyversion, principal: protector } = key;
+  const keyvaultproperties = { keyvaulturi, keyname, keyversion };
+  return { ...kept, encryption: { keySource: 'Microsoft.Keyvault', keyvaultproperties }, protector };
 }
 
 function view(resource: Resource, exchange: Exchange | undefined, domain: string): Properties {

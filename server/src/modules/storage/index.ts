@@ -10,7 +10,7 @@ import type { Scheme } from '#kernel/http/surface';
 import type { Module } from '#kernel/module';
 import type { DataKeys } from '#kernel/sealing/data-keys';
 import type { ResourceKind, Resources } from '#resources';
-import { accountType, createAccountKind, stateOf } from './account.kind.ts';
+import { accountType, createAccountKind, protectedBy, stateOf } from './account.kind.ts';
 import { createAccounts } from './accounts.ts';
 import { blobRoutes } from './blobs.routes.ts';
 import { type Blobs, createBlobs, type PutOptions } from './blobs.service.ts';
@@ -21,12 +21,13 @@ import { containerRoutes } from './containers.routes.ts';
 import { type Containers, createContainers } from './containers.service.ts';
 import { createOpenedAccounts } from './opened-accounts.ts';
 import { createProtection, type Protect } from './protection.ts';
-import type { BlobRef } from './scopes.ts';
+import { type BlobRef, requireAccountScope } from './scopes.ts';
 import { createBlobSurface } from './surface.ts';
 
 export { accountType } from './account.kind.ts';
 export type { BlobPage, ByteRange, ListQuery } from './blobs.service.ts';
 export type { BlobInfo, Part } from './blobs.store.ts';
+export { createProtection, type Protect, type ProtectingKey } from './protection.ts';
 export { type BlobRef, blobScope, type ContainerRef, containerScope } from './scopes.ts';
 export type { SealedFiles, Written } from './sealed-files.ts';
 export { createSealedStores, type SealedStore, type SealedStores } from './sealed-stores.ts';
@@ -113,7 +114,14 @@ export function createStorage(deps: {
       remove: (grant, ref) => blobs.remove(grant, ref),
       removePrefix: blobs.removePrefix,
     },
-    protect: createProtection({ ...deps, accounts }),
+    protect: createProtection({
+      ...deps,
+      find(grant, id) {
+        requireAccountScope(grant, id);
+        return accounts.byId(id);
+      },
+      tell: protectedBy,
+    }),
     async start() {
       const grant = grants.system('learn which storage accounts there are');
       for (const resource of await resources.list(grant, { type: accountType, under: '/', limit: accountsMax })) {
