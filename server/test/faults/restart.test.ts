@@ -38,6 +38,14 @@ async function processesWith(text: string, parent?: number): Promise<readonly st
   return found;
 }
 
+type Family = { readonly holder: number; readonly first: number; readonly users: number };
+
+async function onlyProcess(text: string, parent?: number): Promise<number> {
+  const found = await processesWith(text, parent);
+  assert.equal(found.length, 1, `${text}: ${found.join('\n')}`);
+  return Number.parseInt(found[0] ?? '', 10);
+}
+
 describe('killed while it made a workspace', () => {
   const moments = ['before it answered', 'when it had answered', 'when it had made the first thing'] as const;
   let place: Place;
@@ -202,13 +210,50 @@ describe('with jobs', () => {
     const child = await started();
     const job = await submit(child, workspace, 'agent-killed', { computeId, command: waiting('mark-of-job-three') });
     await printed(child, job, 'mark-of-job-three runs');
-    const agents = await processesWith('agent/src/main.ts', child.pid);
-    assert.equal(agents.length, 1, agents.join('\n'));
-    process.kill(Number.parseInt(agents[0] ?? '', 10), 'SIGKILL');
+    process.kill(await onlyProcess('agent/src/main.ts', child.pid), 'SIGKILL');
     assert.equal(await ended(child, job), 'Failed');
     assert.deepEqual(await processesWith('mark-of-job-three'), []);
     const next = await submit(child, workspace, 'after-agent', { computeId, command: 'echo runs-again' });
     assert.equal(await ended(child, next), 'Completed');
+  });
+
+  for (const [who, pidOf, code] of [
+    // By descent, not by name alone: other tests of this machine run sandboxes too.
+    ['what the user runs', ({ users }: Family) => users, 'UserError'],
+    ['process 1 of its sandbox', ({ first }: Family) => first, 'JobFailed'],
+    ['the process that holds its sandbox', ({ holder }: Family) => holder, 'JobFailed'],
+  ] as const)
+    test(`${who} killed while a job ran: the job has failed and says how, nothing is left, the next job runs`, async () => {
+      const child = await started();
+      const name = `killed-${who.length}`;
+      const mark = `mark-of-${name}-${process.pid}`;
+      const job = await submit(child, workspace, name, { computeId, command: waiting(mark) });
+      await printed(child, job, `${mark} runs`);
+      const agent = await onlyProcess('agent/src/main.ts', child.pid);
+      const holder = await onlyProcess('bwrap', agent);
+      const family: Family = { holder, first: await onlyProcess('run.py', holder), users: await onlyProcess(mark) };
+      process.kill(pidOf(family), 'SIGKILL');
+      assert.equal(await ended(child, job), 'Failed');
+      const { body } = await child.arm(await child.ownerToken(), 'GET', job);
+      assert.equal(body.properties.error?.code, code, JSON.stringify(body.properties));
+      assert.deepEqual(await processesWith(mark), []);
+      const next = await submit(child, workspace, `after-${name}`, { computeId, command: 'echo runs-again' });
+      assert.equal(await ended(child, next), 'Completed');
+    });
+
+  test('killed right after a job was asked to end: it is canceled after a restart, whatever it did', async () => {
+    const first = await started();
+    const job = await submit(first, workspace, 'killed-canceling', { computeId, command: waiting('mark-of-job-five') });
+    await printed(first, job, 'mark-of-job-five runs');
+    const asked = await first.arm(await first.ownerToken(), 'POST', `${job}/cancel`, {});
+    assert.equal(asked.status, 202, asked.text);
+    await first.kill();
+
+    running = undefined;
+    const second = await started();
+    assert.equal(await ended(second, job), 'Canceled');
+    assert.deepEqual(await processesWith('mark-of-job-five'), []);
+    await verifies(second);
   });
 
   test('stops within five seconds, with code 0, while a job runs and its log is followed', async () => {
