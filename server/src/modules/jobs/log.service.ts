@@ -1,7 +1,7 @@
 // What a job prints: kept chunk by chunk in the workspace's encrypted database while it runs, readable at once, and
 // written as the artifact `user_logs/std_log.txt` when it ends. Bounded; what goes beyond is cut with a line that says so.
 
-import type { Readable } from 'node:stream';
+import { Readable } from 'node:stream';
 import type { Grant } from '#kernel/authority/grant';
 import type { Database } from '#kernel/database/database';
 import { Failure } from '#kernel/errors/failure';
@@ -98,20 +98,10 @@ export function createJobLogs(deps: { readonly runs: Pick<Runs, 'putArtifact' | 
         waiting.set(name, (waiting.get(name) ?? new Set()).add(resume));
       }),
     async seal(grant, { database, workspaceId, runId }) {
-      const parts: Buffer[] = [];
-      for (let offset = 0; ; ) {
-        const chunks = await chunksFrom(database.read, runId, offset, pageChunks);
-        const fresh = chunks.filter(({ start }) => start >= offset);
-        if (fresh.length === 0) break;
-        for (const { start, text } of fresh) {
-          const bytes = Buffer.from(text);
-          parts.push(bytes);
-          offset = start + bytes.length;
-        }
-      }
-      if (parts.length === 0) return;
+      if ((await chunksFrom(database.read, runId, 0, 1)).length === 0) return;
       try {
-        await deps.runs.putArtifact(grant, workspaceId, runId, logArtifact, Buffer.concat(parts));
+        const source = Readable.from(wholeLog(database, runId), { objectMode: false });
+        await deps.runs.putArtifact(grant, workspaceId, runId, logArtifact, source);
       } catch (thrown) {
         // A run that somebody deleted meanwhile takes no artifact; its job must come to its end all the same.
         if (!(thrown instanceof Failure && (thrown.kind === 'invalid' || thrown.kind === 'notFound'))) throw thrown;
@@ -121,6 +111,20 @@ export function createJobLogs(deps: { readonly runs: Pick<Runs, 'putArtifact' | 
     },
     wake,
   };
+}
+
+/** Piece by piece: many jobs may end at once, and none of their logs is ever in memory as a whole. */
+async function* wholeLog(database: Database, runId: string): AsyncGenerator<Buffer> {
+  for (let offset = 0; ; ) {
+    const chunks = await chunksFrom(database.read, runId, offset, pageChunks);
+    const fresh = chunks.filter(({ start }) => start >= offset);
+    if (fresh.length === 0) return;
+    for (const { start, text } of fresh) {
+      const bytes = Buffer.from(text);
+      yield bytes;
+      offset = start + bytes.length;
+    }
+  }
 }
 
 /** A page ends where a character does, so that every page can be read by itself. */
