@@ -15,7 +15,7 @@ from .upload import upload_outputs
 CODE_FOLDER = "/job/code"
 INPUTS_FOLDER = "/job/inputs"
 COMMAND_FILE = "/job/command"
-INPUT_NAME = re.compile(r"^[A-Za-z_][A-Za-z0-9_.-]{0,254}$")
+INPUT_NAME = OUTPUT_NAME = re.compile(r"^[A-Za-z_][A-Za-z0-9_.-]{0,254}$")
 UPLOAD_AFTER_STOP_SECONDS = 25
 
 
@@ -50,6 +50,17 @@ def bring_inputs(wire, inputs):
         fetch.fetch_folder(wire, source, os.path.join(INPUTS_FOLDER, name), bounds)
 
 
+def make_output_folders(names):
+    """./outputs, ./logs, and a folder for each named output, so that a command can write to what its placeholder says."""
+    if not all(map(OUTPUT_NAME.match, names)):
+        raise SetupFailed("The name of an output must be a plain word.")
+    for folder in ("outputs", "logs", *("outputs/" + name for name in names)):
+        try:
+            os.makedirs(os.path.join(CODE_FOLDER, folder), exist_ok=True)
+        except (FileExistsError, NotADirectoryError):
+            raise SetupFailed("The snapshot has a file in the place of the folder %s." % folder)
+
+
 def run_job(document, reporter, control, wire):
     job = document["job"]
     wire.token = job["token"]
@@ -58,8 +69,7 @@ def run_job(document, reporter, control, wire):
     fetch.fetch_folder(wire, job.get("snapshot") or [], CODE_FOLDER, bounds)
     bring_inputs(wire, job.get("inputs") or {})
     wire.close()
-    for folder in ("outputs", "logs"):
-        os.makedirs(os.path.join(CODE_FOLDER, folder), exist_ok=True)
+    make_output_folders(job.get("outputs") or ())
     # From a file, not as an argument: arguments of a process can be read by every user of the host.
     with open(COMMAND_FILE, "w", encoding="utf-8") as target:
         target.write(job["command"])

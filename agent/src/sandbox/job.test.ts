@@ -78,6 +78,26 @@ describe('a job', { skip: skipReason }, () => {
     );
   });
 
+  it('makes the folders of named outputs, and says so when the snapshot is in their way', async () => {
+    const job = { outputs: ['model', 'plots'], upload: upload() };
+    const { end } = await runJob(
+      upstream,
+      'cd / && echo x > /job/code/outputs/model/m && rmdir /job/code/outputs/plots',
+      { job },
+    );
+    assert.equal(end.reason, 'exited');
+    assert.deepEqual([...uploads.keys()], [`${ARTIFACTS}/outputs/model/m`]);
+    for (const [path, outputs] of [
+      ['outputs', []],
+      ['outputs/model', ['model']],
+    ] as const) {
+      const blocked = await runJob(upstream, 'true', { job: { outputs, snapshot: [file(path, 'a file')] } });
+      assert.equal(blocked.end.reason, 'setup_failed');
+      assert.match(blocked.end.message ?? '', new RegExp(`a file in the place of the folder ${path}\\.`));
+    }
+    assert.equal((await runJob(upstream, 'true', { job: { outputs: ['../x'] } })).end.reason, 'setup_failed');
+  });
+
   it('takes secrets that it was given out of its output', async () => {
     const job = { environment: { DB: 'pa55-w0rd' }, redact: ['pa55-w0rd'] };
     const { output } = await runJob(upstream, 'echo "DB is $DB."; printf pa55; sleep 0.1; echo -w0rd', { job });

@@ -8,7 +8,8 @@ import { Failure } from '#kernel/errors/failure';
 export const shellQuote = (value: string): string =>
   /^[\w@%+=:,./-]+$/.test(value) ? value : `'${value.replaceAll("'", `'\\''`)}'`;
 
-export const outputFolder = (name: string): string => `outputs/${name}`;
+/** Absolute, like the inputs: a command that changes its folder still finds it. The runner has made it. */
+export const outputFolder = (name: string): string => `/job/code/outputs/${name}`;
 
 /**
  * @param pathOf where a folder or file input lies inside the sandbox

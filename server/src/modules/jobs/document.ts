@@ -52,6 +52,7 @@ export function documentOf(made: {
         timeoutSeconds,
         snapshot: content.code ? filesOf(content.code) : [],
         inputs: Object.fromEntries([...content.inputs].map(([name, input]) => [name, filesOf(input)])),
+        outputs: Object.keys(state.outputs ?? {}),
         redact: [token],
         upload: {
           artifactBaseUrl: `${tracking}/api/2.0/mlflow-artifacts/artifacts/${state.experimentId}/${encodeURIComponent(job.name)}/artifacts`,

@@ -44,7 +44,7 @@ test('an input cannot become a command', () => {
   const command = resolveCommand(made, () => '');
   assert.equal(
     execFileSync('/bin/sh', ['-c', command]).toString(),
-    "x'; touch /tmp/owned; echo '$(id)`id` outputs/model\n",
+    "x'; touch /tmp/owned; echo '$(id)`id` /job/code/outputs/model\n",
   );
 });
 
