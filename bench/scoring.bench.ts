@@ -1,12 +1,13 @@
 // What the scoring gateway costs: one small request through the whole door (TLS, key, decision, queue, agent, record), beside
 // the same request straight to the runtime in its sandbox, and beside two limits of the same run: a plain HTTPS echo, and an
 // HTTPS proxy of the same runtime that forwards to the sandbox over two connections of its own and does nothing else.
-// The sides take turns, so that a busy moment is everybody's. Ratios and added milliseconds are printed; nothing is asserted.
+// The sides take turns, so that a busy moment is everybody's. Ratios and added milliseconds are printed, and how much processor
+// time server, agent and sandbox spend on a request, which a busy machine changes less; nothing is asserted.
 // Run: node bench/scoring.bench.ts [requests] [rounds]
 
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { type IncomingMessage, request as plainRequest, Agent as SocketAgent } from 'node:http';
 import { Agent, createServer, request } from 'node:https';
 import { tmpdir } from 'node:os';
@@ -99,6 +100,28 @@ async function load(connections: number, call: Call): Promise<Figures> {
   times.sort((a, b) => a - b);
   const at = (share: number) => times[Math.floor(times.length * share)] ?? 0;
   return { p50: at(0.5), p99: at(0.99), perSecond: times.length / seconds };
+}
+
+const ticksPerSecond = 100;
+
+/** Processor time that a process and everything below it has used, in ms, by command; empty where there is no /proc. */
+function processorMs(root: number): ReadonlyMap<string, number> {
+  const processes = new Map<number, { readonly name: string; readonly parent: number; readonly ms: number }>();
+  for (const pid of existsSync('/proc/self/stat') ? readdirSync('/proc').filter((name) => /^\d+$/.test(name)) : [])
+    try {
+      const [, name = '', rest = ''] = /^\d+ \((.*)\) (.*)$/s.exec(readFileSync(`/proc/${pid}/stat`, 'utf8')) ?? [];
+      const fields = rest.split(' ');
+      const command = readFileSync(`/proc/${pid}/cmdline`, 'utf8').includes('agent') ? 'agent' : name;
+      const ms = ((Number(fields[11]) + Number(fields[12])) * 1000) / ticksPerSecond;
+      processes.set(Number(pid), { name: command, parent: Number(fields[1]), ms });
+    } catch {
+      // Ended meanwhile.
+    }
+  const isBelow = (pid: number): boolean =>
+    pid === root || (processes.has(pid) && isBelow(processes.get(pid)?.parent ?? 0));
+  const used = new Map<string, number>();
+  for (const [pid, { name, ms }] of processes) if (isBelow(pid)) used.set(name, (used.get(name) ?? 0) + ms);
+  return used;
 }
 
 const median = (values: readonly number[]) => [...values].sort((a, b) => a - b)[Math.floor(values.length / 2)] ?? 0;
@@ -256,7 +279,7 @@ function socketsOfSandboxes(): ReadonlySet<string> {
 async function main(): Promise<void> {
   const root = fileURLToPath(new URL('..', import.meta.url));
   const folder = mkdtempSync(join(tmpdir(), 'scoring-bench-'));
-  const before = socketsOfSandboxes();
+  const others = socketsOfSandboxes();
   const children: ChildProcess[] = [];
   try {
     const dataDir = join(folder, 'data');
@@ -270,7 +293,7 @@ async function main(): Promise<void> {
     const port = Number(await firstLine(server, /ready at https:\/\/[^:]+:(\d+)/));
     const call = caller(readFileSync(join(dataDir, 'ca.pem'), 'utf8'), port);
     const { path, key } = await deploy(JSON.parse(readFileSync(bootstrapFile, 'utf8')) as Bootstrap, call);
-    const [socketPath] = [...socketsOfSandboxes()].filter((each) => !before.has(each));
+    const [socketPath] = [...socketsOfSandboxes()].filter((each) => !others.has(each));
     if (socketPath === undefined) throw new Error('the socket of the scoring process was not found');
 
     const limit = spawn(process.execPath, [fileURLToPath(import.meta.url)], {
@@ -282,8 +305,9 @@ async function main(): Promise<void> {
     const ask = caller(limits.ca, limits.port);
     const straight = new SocketAgent({ keepAlive: true });
     const headers = { 'content-type': 'application/json', 'content-length': body.length };
+    const gateway: Call = () => call('POST', path, { authorization: `Bearer ${key}` }, body);
     const sides: Readonly<Record<string, Call>> = {
-      gateway: () => call('POST', path, { authorization: `Bearer ${key}` }, body),
+      gateway,
       sandbox: () =>
         new Promise((resolve, reject) =>
           plainRequest(
@@ -307,6 +331,13 @@ async function main(): Promise<void> {
         `  the gateway adds ${added.toFixed(2)} ms at p50 to the sandbox alone; ${(of('gateway').perSecond / of('sandbox').perSecond).toFixed(2)} of its requests, ${(of('gateway').perSecond / of('proxy').perSecond).toFixed(2)} of the plain proxy's, ${(of('gateway').perSecond / of('echo').perSecond).toFixed(2)} of the echo's`,
       );
     }
+    const before = processorMs(server.pid ?? 0);
+    for (let round = 0; round < ROUNDS; round++) await load(1, gateway);
+    const spent = [...processorMs(server.pid ?? 0)]
+      .map(([name, ms]) => [name, (ms - (before.get(name) ?? 0)) / (ROUNDS * REQUESTS)] as const)
+      .filter(([, ms]) => ms > 0.005)
+      .map(([name, ms]) => `${name} ${ms.toFixed(2)} ms`);
+    say(`processor time of one request through the gateway: ${spent.join(', ')}`);
     straight.destroy();
   } finally {
     for (const child of children.reverse())
