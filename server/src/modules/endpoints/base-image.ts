@@ -12,13 +12,16 @@ import type { ImageRegistry } from './ports.ts';
 export const layerType = 'application/vnd.oci.image.layer.v1.tar+gzip';
 const layerTypes: readonly string[] = [layerType, 'application/vnd.docker.image.rootfs.diff.tar.gzip'];
 const layersMax = 60;
+const variablesMax = 500;
 const configBytesMax = 4 * 1024 * 1024;
 
 export type Descriptor = { readonly mediaType: string; readonly digest: string; readonly size: number };
 export type Base = {
   readonly layers: readonly Descriptor[];
   readonly diffIds: readonly string[];
-  readonly config: object;
+  readonly platform: { readonly architecture?: string; readonly os?: string };
+  /** Its environment, `NAME=value`: what lies in its layers may need it. */
+  readonly environment: readonly string[];
 };
 
 /** The layers of a base image of the same registry, present in the new image's repository too. */
@@ -69,11 +72,21 @@ export async function takeBase(
   return {
     layers,
     diffIds,
-    config: {
+    platform: {
       ...(typeof architecture === 'string' ? { architecture } : {}),
       ...(typeof os === 'string' ? { os } : {}),
     },
+    environment: environmentIn(config['config']),
   };
+}
+
+function environmentIn(value: unknown): readonly string[] {
+  const given = typeof value === 'object' && value !== null && 'Env' in value ? value.Env : [];
+  const isVariable = (each: unknown) => typeof each === 'string' && /^[^=\0]+=[^\0]*$/.test(each);
+  // An image without variables may say null.
+  if (given === null) return [];
+  if (!Array.isArray(given) || given.length > variablesMax || !given.every(isVariable)) throw unreadable();
+  return given as readonly string[]; // each was checked
 }
 
 async function collect(stream: Readable): Promise<Buffer> {

@@ -247,6 +247,35 @@ test('a base image of the same registry lies below, and is there under the new r
   for (const { digest, size } of manifest.layers) assert.equal((await blob(digest)).length, size);
 });
 
+test("the environment of a base image stays, but for what is the deployment's own", async (t) => {
+  const { registry, build } = await open(t);
+  const pushed = await build(inputs(), 'base');
+  const { layers } = pushed.manifest;
+  const old = JSON.parse((await pushed.blob(pushed.manifest.config.digest)).toString());
+  const push = async (tag: string, Env: unknown) => {
+    const bytes = Buffer.from(JSON.stringify({ ...old, architecture: 'arm64', config: { Env } }));
+    const config = { mediaType: 'application/vnd.oci.image.config.v1+json', ...(await pushBlob(bytes)) };
+    const manifest = { schemaVersion: 2, mediaType: mediaTypes.ociManifest, config, layers };
+    const body = Buffer.from(JSON.stringify(manifest));
+    await registry.putManifest(grants.push, registryId, 'base', tag, mediaTypes.ociManifest, body);
+  };
+  const pushBlob = (bytes: Buffer) => registry.pushBlob(grants.push, registryId, 'base', bytes);
+  await push('set', ['PATH=/opt/bin:/usr/bin', 'AZUREML_MODEL_DIR=/elsewhere']);
+  await push('none', null);
+  await push('odd', ['PATH']);
+  const configOf = async (reference: string) => {
+    const { manifest, blob } = await build(inputs({ base: { repository: 'base', reference } }));
+    return JSON.parse((await blob(manifest.config.digest)).toString());
+  };
+  const { config, architecture } = await configOf('set');
+  assert.equal(architecture, 'arm64');
+  const models = config.Env.filter((variable: string) => variable.startsWith('AZUREML_MODEL_DIR='));
+  assert.deepEqual(models, ['AZUREML_MODEL_DIR=/var/azureml-app/azureml-models/credit/1']);
+  assert.equal(config.Env[0], 'PATH=/opt/bin:/usr/bin');
+  assert.equal((await configOf('none')).config.Env.length, 3);
+  await assert.rejects(configOf('odd'), refusal(/not readable/));
+});
+
 test('a base image that is missing, an index, or does not describe its layers is refused', async (t) => {
   const { registry, build } = await open(t);
   const put = async (reference: string, mediaType: string, body: unknown) => {

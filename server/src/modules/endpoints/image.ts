@@ -103,18 +103,20 @@ export async function buildImage(
   await add(inputs.code.files.filter((file) => !isWheel(file)).map((file) => inAppRoot(file.path, file)));
   await add(model.files.map((file) => inAppRoot(`${modelsFolder}/${model.name}/${model.version}/${file.path}`, file)));
 
+  const environment = [
+    `AZUREML_APP_ROOT=${appRoot}`,
+    `AZUREML_ENTRY_SCRIPT=${script}`,
+    `AZUREML_MODEL_DIR=${modelDir}`,
+    ...(hasDependencies ? [`PYTHONPATH=${appRoot}/${dependenciesFolder}`] : []),
+  ];
+  const names = environment.map(nameOf);
   const config = Buffer.from(
     JSON.stringify({
       architecture: 'amd64',
       os: 'linux',
-      ...base?.config,
+      ...base?.platform,
       config: {
-        Env: [
-          `AZUREML_APP_ROOT=${appRoot}`,
-          `AZUREML_ENTRY_SCRIPT=${script}`,
-          `AZUREML_MODEL_DIR=${modelDir}`,
-          ...(hasDependencies ? [`PYTHONPATH=${appRoot}/${dependenciesFolder}`] : []),
-        ],
+        Env: [...(base?.environment ?? []).filter((variable) => !names.includes(nameOf(variable))), ...environment],
         WorkingDir: appRoot,
       },
       rootfs: { type: 'layers', diff_ids: [...(base?.diffIds ?? []), ...layers.map(({ diffId }) => diffId)] },
@@ -147,6 +149,7 @@ export async function buildImage(
   return { repository, digest, modelDir };
 }
 
+const nameOf = (variable: string) => variable.slice(0, variable.indexOf('='));
 const digestOf = (bytes: Uint8Array) => `sha256:${sha256Hex(bytes)}`;
 
 const inAppRoot = (path: string, file: Pick<TarFile, 'size' | 'open'>): TarFile => ({
