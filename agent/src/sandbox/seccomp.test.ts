@@ -1,7 +1,7 @@
 // The filter, as the kernel applies it inside a real sandbox, and as a program for the architecture that is not this one.
 import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
-import { deniedCalls, type FilteredArch, isFilteredArch, seccompProgram } from './seccomp.ts';
+import { absentCalls, deniedCalls, type FilteredArch, isFilteredArch, seccompProgram } from './seccomp.ts';
 import { python, runJob, skipReason, startUpstream, type Upstream } from './testing.ts';
 
 const EPERM = 1;
@@ -45,6 +45,7 @@ for (const [arch, audit, clone, clone3, socket, ioctl] of [
 
     it('refuses every listed call and kills foreign instruction sets', () => {
       for (const [name, number] of deniedCalls(arch)) assert.equal(verdict(number), refuse(EPERM), name);
+      for (const [name, number] of absentCalls(arch)) assert.equal(verdict(number), refuse(ENOSYS), name);
       assert.equal(evaluate(program, { arch: 0x40000003, number: 0 }), KILL);
       assert.equal(verdict(0x40000000 + 1), KILL);
     });
@@ -80,9 +81,10 @@ describe('the filter in a sandbox', { skip: skipReason }, () => {
   });
   after(() => upstream.close());
 
-  it('refuses every listed call with EPERM, in the kernel', async () => {
+  it('refuses every listed call with its answer, in the kernel', async () => {
     assert.ok(isFilteredArch(process.arch));
-    const calls = deniedCalls(process.arch);
+    const [denied, absent] = [deniedCalls(process.arch), absentCalls(process.arch)];
+    const calls = [...denied, ...absent];
     const program = `
 import ctypes
 libc = ctypes.CDLL(None, use_errno=True)
@@ -93,7 +95,8 @@ for name, number in ${JSON.stringify(calls)}:
 `;
     const { output, end } = await runJob(upstream, python(program));
     assert.equal(end.exitCode, 0, output());
-    for (const [name] of calls) assert.match(output(), new RegExp(`^${name} -1 1$`, 'm'));
+    for (const [name] of denied) assert.match(output(), new RegExp(`^${name} -1 ${EPERM}$`, 'm'));
+    for (const [name] of absent) assert.match(output(), new RegExp(`^${name} -1 ${ENOSYS}$`, 'm'));
   });
 
   it('refuses new user namespaces in every spelling, while threads, forks and subprocesses work', async () => {
@@ -122,6 +125,23 @@ print("nested", subprocess.run(["/usr/bin/unshare", "-Ur", "true"], capture_outp
     for (const family of [1, 2]) assert.match(output(), new RegExp(`^socket ${family} ok$`, 'm'));
     for (const family of [16, 17, 38, 40]) assert.match(output(), new RegExp(`^socket ${family} 1$`, 'm'));
     assert.match(output(), /nested 1/);
+  });
+
+  it('leaves the shared memory of Python: mappings, semaphores and segments in the bounded /dev/shm', async () => {
+    const program = `
+import mmap, multiprocessing as mp, os
+from multiprocessing import shared_memory
+shared = mmap.mmap(-1, 4096)
+segment = shared_memory.SharedMemory(create=True, size=4096)
+queue, lock = mp.SimpleQueue(), mp.Lock()
+def work():
+    with lock: shared[0] = segment.buf[0] = 7
+    queue.put("said")
+child = mp.get_context("fork").Process(target=work); child.start(); child.join()
+print(shared[0], segment.buf[0], queue.get()); segment.close(); segment.unlink()
+`;
+    const { output } = await runJob(upstream, python(program));
+    assert.equal(output(), '7 7 said\n');
   });
 
   it('kills a process that steps around the numbers by the x32 ABI', { skip: process.arch !== 'x64' }, async () => {

@@ -1,7 +1,7 @@
 // The system-call filter of the sandbox: a classic BPF program, assembled here so that it can be read as a table.
 //
-// Promises: a foreign instruction set or the x32 ABI kills the process; every call listed below is refused with EPERM;
-// clone3 answers ENOSYS, so that the C library falls back to clone, whose flags a filter can see.
+// Promises: a foreign instruction set or the x32 ABI kills the process; every call listed below is refused, with EPERM or, where
+// libraries know what to do without it, with ENOSYS: clone3, so that the C library falls back to clone, whose flags a filter sees.
 // It is a deny list: namespaces, the absent capabilities and the empty network do the confining. The filter takes away the
 // kernel surface that has been the way out of such namespaces before. It must not allow what depends on memory
 // contents: a filter sees registers only.
@@ -80,18 +80,29 @@ const DENIED: readonly Call[] = [
   ['vhangup', 153, 58],
 ];
 
+/** Answered as by a kernel that lacks them; libraries fall back. */
+const ABSENT_CALLS: readonly Call[] = [
+  ['clone3', 435, 435],
+  // Memory that no process maps: nobody's limit counts it, and System V's outlives its process, so that not even the kernel's
+  // last resort, killing user processes, would get it back. /dev/shm and shared mappings are there instead.
+  ['memfd_create', 319, 279],
+  ['memfd_secret', 447, 447],
+  ['shmget', 29, 194],
+  ['semget', 64, 190],
+  ['msgget', 68, 186],
+];
+
 interface Machine {
   readonly audit: number;
   readonly clone: number;
-  readonly clone3: number;
   readonly ioctl: number;
   readonly socket: number;
   readonly socketpair: number;
 }
 
 const MACHINES: Readonly<Record<FilteredArch, Machine>> = {
-  x64: { audit: 0xc000003e, clone: 56, clone3: 435, ioctl: 16, socket: 41, socketpair: 53 },
-  arm64: { audit: 0xc00000b7, clone: 220, clone3: 435, ioctl: 29, socket: 198, socketpair: 199 },
+  x64: { audit: 0xc000003e, clone: 56, ioctl: 16, socket: 41, socketpair: 53 },
+  arm64: { audit: 0xc00000b7, clone: 220, ioctl: 29, socket: 198, socketpair: 199 },
 };
 
 // BPF operations: load a 32-bit word, jump if equal / at least / any bit set, mask, return. Source: linux/bpf_common.h.
@@ -142,11 +153,8 @@ function instructions(arch: FilteredArch): readonly Instruction[] {
     [JUMP_AT_LEAST, 0, 1, X32_BIT],
     verdict(KILL_PROCESS),
   ];
-  for (const [, x64, arm64] of DENIED) {
-    const number = arch === 'x64' ? x64 : arm64;
-    if (number !== null) list.push(...refuseIfEqual(number));
-  }
-  list.push(...refuseIfEqual(machine.clone3, ABSENT));
+  for (const [, number] of deniedCalls(arch)) list.push(...refuseIfEqual(number));
+  for (const [, number] of absentCalls(arch)) list.push(...refuseIfEqual(number, ABSENT));
   // order matters: each block below loads an argument over the call number, so each ends in a verdict.
   const onCall = (number: number, block: readonly Instruction[]): void => {
     list.push([JUMP_EQUAL, 0, block.length, number], ...block);
@@ -192,10 +200,17 @@ export function seccompProgram(arch: FilteredArch): Buffer {
   return program;
 }
 
-/** The denied calls of one architecture, for the tests and for the documentation: name and number. */
-export function deniedCalls(arch: FilteredArch): readonly (readonly [name: string, number: number])[] {
-  return DENIED.flatMap(([name, x64, arm64]) => {
+/** Name and number. */
+type NumberedCall = readonly [name: string, number: number];
+
+const numbered = (calls: readonly Call[], arch: FilteredArch): readonly NumberedCall[] =>
+  calls.flatMap(([name, x64, arm64]) => {
     const number = arch === 'x64' ? x64 : arm64;
     return number === null ? [] : [[name, number] as const];
   });
-}
+
+/** The calls of one architecture that are refused with EPERM. */
+export const deniedCalls = (arch: FilteredArch): readonly NumberedCall[] => numbered(DENIED, arch);
+
+/** Those that are answered with ENOSYS. */
+export const absentCalls = (arch: FilteredArch): readonly NumberedCall[] => numbered(ABSENT_CALLS, arch);
