@@ -179,6 +179,55 @@ class Tracking(unittest.TestCase):
         [read] = self.client.get_run(run_id).inputs.dataset_inputs
         self.assertEqual((read.dataset.name, read.dataset.digest), ("table", "d1"))
 
+    def logged_model(self, experiment):
+        """A run with a model as `log_model` of the small client leaves it: files below `model/`, one of them MLmodel."""
+        mlflow.set_experiment(experiment)
+        with mlflow.start_run() as run:
+            mlflow.log_text("flavors: {python_function: {loader_module: none}}\n", "model/MLmodel")
+            mlflow.log_text("weights", "model/data/model.bin")
+        return run.info.run_id
+
+    def test_a_model_is_registered_searched_aliased_and_downloaded(self):
+        run_id = self.logged_model("registry")
+        first = mlflow.register_model(f"runs:/{run_id}/model", "registered", tags={"team": "risk"})
+        second = mlflow.register_model(f"runs:/{run_id}/model", "registered")
+        self.assertEqual((str(first.version), str(second.version)), ("1", "2"))
+        found = self.client.search_model_versions("name = 'registered'", order_by=["version_number ASC"])
+        self.assertEqual([(str(v.version), v.run_id, v.status) for v in found], [("1", run_id, "READY"), ("2", run_id, "READY")])
+        self.assertEqual([m.name for m in self.client.search_registered_models("name LIKE 'regist%'")], ["registered"])
+        self.client.set_registered_model_alias("registered", "champion", "1")
+        self.assertEqual(self.client.get_registered_model("registered").aliases, {"champion": "1"})
+        for source in ("models:/registered/1", "models:/registered@champion", "models:/registered/latest"):
+            with tempfile.TemporaryDirectory() as folder:
+                target = Path(mlflow.artifacts.download_artifacts(source, dst_path=folder))
+                self.assertEqual((target / "data" / "model.bin").read_text(), "weights", source)
+        self.client.set_model_version_tag("registered", "1", "checked", "yes")
+        self.client.update_model_version("registered", "1", "the first")
+        read = self.client.get_model_version("registered", "1")
+        self.assertEqual((read.tags, read.description, read.aliases), ({"team": "risk", "checked": "yes"}, "the first", ["champion"]))
+        copied = self.client.copy_model_version("models:/registered@champion", "copied")
+        self.assertEqual((copied.name, str(copied.version), copied.run_id), ("copied", "1", run_id))
+        self.client.delete_model_version("registered", "1")
+        self.client.delete_registered_model("copied")
+        with self.assertRaises(MlflowException) as refused:
+            self.client.get_model_version("registered", "1")
+        self.assertEqual(refused.exception.error_code, "RESOURCE_DOES_NOT_EXIST")
+
+    def test_a_registered_version_outlives_what_its_run_logs_later(self):
+        run_id = self.logged_model("frozen")
+        mlflow.register_model(f"runs:/{run_id}/model", "frozen")
+        self.client.log_text(run_id, "changed", "model/data/model.bin")
+        with tempfile.TemporaryDirectory() as folder:
+            target = Path(mlflow.artifacts.download_artifacts("models:/frozen/1", dst_path=folder))
+            self.assertEqual((target / "data" / "model.bin").read_text(), "weights")
+
+    def test_a_model_comes_from_this_workspace_or_not_at_all(self):
+        self.client.create_registered_model("foreign")
+        for source in ("/etc/passwd", "file:///etc/passwd", "http://169.254.169.254/", "s3://bucket/model"):
+            with self.assertRaises(MlflowException) as refused:
+                self.client.create_model_version("foreign", source)
+            self.assertEqual(refused.exception.error_code, "INVALID_PARAMETER_VALUE", source)
+
     def test_what_is_not_there_is_told_as_mlflow_tells_it(self):
         with self.assertRaises(MlflowException) as refused:
             self.client.get_run("0" * 32)

@@ -3,7 +3,7 @@
 
 import { type Static, Type } from './schema.ts';
 
-const tags = Type.Optional(Type.Record(Type.String({ maxLength: 256 }), Type.String({ maxLength: 1024 })));
+const tags = Type.Optional(Type.Record(Type.String({ maxLength: 256 }), Type.String({ maxLength: 5000 })));
 /** Text by Azure's specification; its own Python SDK sends a number among them. Kept and answered as text. */
 const properties = Type.Optional(
   Type.Record(
@@ -12,7 +12,7 @@ const properties = Type.Optional(
   ),
 );
 const common = {
-  description: Type.Optional(Type.String({ maxLength: 4096 })),
+  description: Type.Optional(Type.String({ maxLength: 5000 })),
   tags,
   properties,
   isArchived: Type.Optional(Type.Boolean()),

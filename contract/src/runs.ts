@@ -3,18 +3,19 @@
 // (the position in the list, from one), and NaN as a string. A field with `minLength: 1` counts as missing when empty.
 // Source: MLflow 3 REST API, service.proto and mlflow_artifacts.proto. Times are milliseconds since 1970, UTC.
 
-import { type Static, type TSchema, Type } from './schema.ts';
-
-const text = Type.String();
-const named = Type.String({ minLength: 1 });
-/** An integer that a double holds exactly. */
-const integer = Type.Integer({ minimum: Number.MIN_SAFE_INTEGER, maximum: Number.MAX_SAFE_INTEGER });
-const count = Type.Integer({ minimum: 0, maximum: 2 ** 31 - 1 });
-const milliseconds = Type.Integer({ minimum: 0, maximum: Number.MAX_SAFE_INTEGER });
-const optional = <S extends TSchema>(schema: S) => Type.Optional(schema);
-const list = <S extends TSchema>(schema: S) => Type.Optional(Type.Array(schema));
-const choice = <const N extends readonly string[]>(...names: N) =>
-  Type.Unsafe<N[number]>({ type: 'string', enum: [...names] });
+import {
+  choice,
+  count,
+  integer,
+  keyValueInput,
+  list,
+  milliseconds,
+  named,
+  optional,
+  page,
+  text,
+} from './mlflow.fields.ts';
+import { type Static, Type } from './schema.ts';
 
 export const runStatus = choice('RUNNING', 'SCHEDULED', 'FINISHED', 'FAILED', 'KILLED');
 export type RunStatus = Static<typeof runStatus>;
@@ -26,8 +27,6 @@ export const nothing = Type.Object({});
 
 export const keyValue = Type.Object({ key: text, value: text });
 export type KeyValue = Static<typeof keyValue>;
-const keyValueInput = Type.Object({ key: named, value: optional(text) });
-const page = { page_token: optional(text) };
 
 // Experiments
 

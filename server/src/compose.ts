@@ -226,7 +226,7 @@ export async function compose(foundation: Foundation): Promise<Composed> {
     addresses,
   };
   const { assets, sweep: sweepAssets, ...assetsModule } = createAssets(learning);
-  const runs = createRuns({ ...learning, schemes: armSchemes });
+  const runs = createRuns({ ...learning, registry: assets.registry, schemes: armSchemes });
   const compute = createCompute({
     database: control,
     clock,

@@ -11,6 +11,7 @@ import type { Properties, Resource, ResourceKind, Resources } from '#resources';
 import { workspaceOf, workspaceType } from '#workspaces';
 import { badUri } from './errors.ts';
 import { contentForms, isContentUri, jobFilesOf, type NamedContent } from './named-content.ts';
+import { counted, keptOf, registryKey, withoutAliasesOf } from './registered.ts';
 import type { Snapshot, Snapshots } from './snapshots.service.ts';
 import { isUploadUri, type Uploads } from './uploads.service.ts';
 
@@ -52,9 +53,11 @@ export function createAssetKinds(deps: {
       isArchived: properties['isArchived'] ?? false,
     }),
     view: ({ properties }) => {
+      const { [registryKey]: _kept, ...shown } = properties;
       const latest = typeof properties['latestVersion'] === 'string' ? properties['latestVersion'] : null;
-      const next = latest !== null && /^\d+$/.test(latest) ? String(Number(latest) + 1) : latest === null ? '1' : null;
-      return { description: null, tags: {}, properties: {}, ...properties, latestVersion: latest, nextVersion: next };
+      const isCounted = latest === null || /^\d+$/.test(latest);
+      const next = isCounted ? String(Math.max(Number(latest), keptOf(properties).lastNumber) + 1) : null;
+      return { description: null, tags: {}, properties: {}, ...shown, latestVersion: latest, nextVersion: next };
     },
   });
 
@@ -105,13 +108,17 @@ export function createAssetKinds(deps: {
       await resources.change(grant, parentId(resource.id), (properties) => ({
         ...properties,
         latestVersion: resource.name,
+        [registryKey]: counted(properties, resource.name),
       }));
       return made;
     },
     async remove(grant, resource) {
       const id = parentId(resource.id);
       const container = await resources.find(grant, id);
-      if (container?.properties['latestVersion'] !== resource.name) return;
+      if (container === undefined) return;
+      if (Object.values(keptOf(container.properties).aliases).includes(resource.name))
+        await resources.change(grant, id, (properties) => withoutAliasesOf(properties, resource.name));
+      if (container.properties['latestVersion'] !== resource.name) return;
       const type = `${workspaceType}/${plural}/versions`;
       const left = (await resources.list(grant, { type, under: id })).filter(({ name }) => name !== resource.name);
       const latest = left.reduce<Resource | undefined>(
@@ -176,7 +183,7 @@ export function createAssetKinds(deps: {
       },
       create: modelContent,
       view: ({ properties }) => {
-        const { snapshot, files, bytes, ...shown } = properties;
+        const { snapshot, files, bytes, [registryKey]: _kept, ...shown } = properties;
         // The Python SDK iterates `flavors` without looking whether it is there.
         return {
           description: null,

@@ -12,6 +12,7 @@ import { type Workspaces, workspaceOf, workspaceType } from '#workspaces';
 import { createAssetKinds } from './assets.kinds.ts';
 import { assetTables } from './migrations/index.ts';
 import { createNamedContent, type NamedContent } from './named-content.ts';
+import { createRegisteredModels, type RegisteredModels } from './registered-models.service.ts';
 import { snapshotRoutes } from './snapshots.routes.ts';
 import { createSnapshots, type Snapshot, type Snapshots } from './snapshots.service.ts';
 import { uploadRoutes } from './uploads.routes.ts';
@@ -26,6 +27,8 @@ export type { SnapshotFile } from './snapshots.store.ts';
 export type Assets = {
   readonly snapshots: Snapshots;
   readonly named: NamedContent;
+  /** The registered models of a workspace, for protocols beside Resource Manager's. */
+  readonly registry: RegisteredModels;
   /** Content of a code version. */
   code(grant: Grant, codeVersionId: string): Promise<Snapshot>;
   /** Content of a model version, with its name and version. */
@@ -71,18 +74,20 @@ export function createAssets(deps: {
     deps.grants.also(grant, actionsOfType(`${workspaceType}/${plural}/versions`).read, id);
     return deps.resources.get(grant, id);
   };
+  const modelContent = async (grant: Grant, id: string) => {
+    const version = await versionOf(grant, 'models', id);
+    const content = await snapshots.get(grant, workspaceIn(id), String(version.properties['snapshot']));
+    return { ...content, name: version.id.split('/').at(-3) ?? '', version: version.name };
+  };
   const assets: Assets = {
     snapshots,
     named,
+    registry: createRegisteredModels({ ...deps, snapshots, contentOf: modelContent }),
     async code(grant, id) {
       const version = await versionOf(grant, 'codes', id);
       return snapshots.get(grant, workspaceIn(id), String(version.properties['codeUri']));
     },
-    async model(grant, id) {
-      const version = await versionOf(grant, 'models', id);
-      const content = await snapshots.get(grant, workspaceIn(id), String(version.properties['snapshot']));
-      return { ...content, name: version.id.split('/').at(-3) ?? '', version: version.name };
-    },
+    model: modelContent,
     async environment(grant, id) {
       const version = await versionOf(grant, 'environments', id);
       const image = version.properties['image'];

@@ -7,12 +7,12 @@ import { storageActions } from '@strongroom/contract/storage.actions';
 import type { Grant, Grants } from '#kernel/authority/grant';
 import { sameId } from '#kernel/ids/ids';
 import { containerScope } from '#storage';
-import { type DatastoreName, datastoreNames, type Workspaces } from '#workspaces';
+import { artifactPrefix, type DatastoreName, datastoreNames, loggedModelPrefix, type Workspaces } from '#workspaces';
 import { digestOf, type Snapshot, type Snapshots } from './snapshots.service.ts';
 
 /** For messages: what may be named. */
 export const contentForms =
-  'a snapshot (azureml://snapshots/sha256:…), files of a job (azureml://jobs/{job}/outputs/artifacts/paths/{path}, or runs:/{job}/{path}), or of a datastore that came with the workspace (azureml://datastores/{datastore}/paths/{path})';
+  'a snapshot (azureml://snapshots/sha256:…), files of a job (azureml://jobs/{job}/outputs/artifacts/paths/{path}, or runs:/{job}/{path}), of a logged model (models:/m-…), or of a datastore that came with the workspace (azureml://datastores/{datastore}/paths/{path})';
 
 /** Undefined for a URI of another form; throws `forbidden` unless the caller may read it, `notFound` where nothing is. */
 export type NamedContent = (grant: Grant, workspaceId: string, uri: string) => Promise<Snapshot | undefined>;
@@ -42,8 +42,18 @@ export function datastoreFilesOf(
   return { workspaceId, datastore, path: path.replace(/\/+$/, '') };
 }
 
+/** A logged model of MLflow, or undefined. */
+const loggedModelOf = (uri: string): string | undefined => /^models:\/(m-[0-9a-f]{32})$/.exec(uri)?.[1];
+
+function artifactsOf(uri: string): { readonly root: string; readonly path: string } | undefined {
+  const files = jobFilesOf(uri);
+  if (files !== undefined) return { root: artifactPrefix(files.runId), path: files.path };
+  const modelId = loggedModelOf(uri);
+  return modelId === undefined ? undefined : { root: loggedModelPrefix(modelId), path: '' };
+}
+
 export const isContentUri = (uri: string): boolean =>
-  [digestOf, jobFilesOf, datastoreFilesOf].some((form) => form(uri) !== undefined);
+  [digestOf, artifactsOf, datastoreFilesOf].some((form) => form(uri) !== undefined);
 
 export function createNamedContent(deps: {
   readonly snapshots: Pick<Snapshots, 'get' | 'takeArtifacts' | 'takeFolder'>;
@@ -67,9 +77,9 @@ export function createNamedContent(deps: {
       const read = grants.also(grant, storageActions.readBlobs, containerScope(at));
       return await snapshots.takeFolder(grant, workspaceId, { read, ...at, path, title: datastore });
     }
-    const files = jobFilesOf(uri);
-    if (files === undefined) return undefined;
+    const at = artifactsOf(uri);
+    if (at === undefined) return undefined;
     grants.also(grant, runsActions.readArtifacts, workspaceId);
-    return await snapshots.takeArtifacts(grant, workspaceId, files.runId, files.path);
+    return await snapshots.takeArtifacts(grant, workspaceId, at.root, at.path);
   };
 }

@@ -11,7 +11,7 @@ import { createLongSha256 } from '#kernel/crypto/digest-thread';
 import { randomUuid } from '#kernel/crypto/random';
 import { Failure } from '#kernel/errors/failure';
 import { type BlobStore, containerScope } from '#storage';
-import { artifactPrefix, type Workspace, type Workspaces } from '#workspaces';
+import type { Workspace, Workspaces } from '#workspaces';
 import { readArchive, safePath, snapshotLimits } from './archive.ts';
 import { credentialScanner } from './credentials.ts';
 import {
@@ -49,8 +49,8 @@ export type Snapshots = {
     archive: Readable,
     options: { readonly allowCredentials: boolean },
   ): Promise<Snapshot>;
-  /** Takes what a job left below its artifacts, so that a registered model can no longer change. */
-  takeArtifacts(grant: Grant, workspaceId: string, runId: string, path: string): Promise<Snapshot>;
+  /** Takes what lies below the root of a run or a logged model, so that what is registered can no longer change. */
+  takeArtifacts(grant: Grant, workspaceId: string, root: string, path: string): Promise<Snapshot>;
   /** Takes a folder of a container, or the one blob of that name, with what the given grant may read. */
   takeFolder(grant: Grant, workspaceId: string, from: Folder & { readonly path: string }): Promise<Snapshot>;
   /** @param uri `azureml://snapshots/sha256:…`. Throws `notFound`. */
@@ -209,12 +209,12 @@ export function createSnapshots(deps: {
       );
     },
 
-    async takeArtifacts(grant, workspaceId, runId, path) {
+    async takeArtifacts(grant, workspaceId, root, path) {
       const workspace = await workspaces.get(grant, workspaceId);
       const { account, container, as } = place(workspace, 'workspaceartifactstore');
       const read = as(storageActions.readBlobs, 'register what a job left');
-      const from = { read, account, container, title: runId };
-      return keep(grant, workspace, (put) => copy(from, artifactPrefix(runId), path, put));
+      const from = { read, account, container, title: root.split('/').at(-2) ?? '' };
+      return keep(grant, workspace, (put) => copy(from, root, path, put));
     },
 
     async takeFolder(grant, workspaceId, { path, ...from }) {

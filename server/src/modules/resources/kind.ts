@@ -148,6 +148,8 @@ export type Resources = {
   find(grant: Grant, id: string): Promise<Resource | undefined>;
   /** The PUT procedure for code: same checks, same kind functions, waits until it is done (also when long-running). */
   put(grant: Grant, id: string, draft: Partial<Draft>): Promise<Resource>;
+  /** The same, of what is not there yet; undefined when it is. */
+  create(grant: Grant, id: string, draft: Partial<Draft>): Promise<Resource | undefined>;
   /** Changes what a kind keeps beside its resource (a job's status). Atomic: `change` sees the stored properties. */
   change(grant: Grant, id: string, change: (properties: Properties) => Properties): Promise<Resource>;
   remove(grant: Grant, id: string): Promise<void>;

@@ -1,6 +1,7 @@
 // What other modules hold of the resource manager: the same procedures, for code. Each call decides by the grant it is
 // given, or by a further one, before it looks anything up.
 
+import { Failure } from '#kernel/errors/failure';
 import { readId } from './catalog.ts';
 import { errors } from './errors.ts';
 import type { Guard } from './guard.ts';
@@ -35,6 +36,16 @@ export function createService(parts: {
       guard.write(grant, parsed.type, parsed.id);
       const { resource } = await manager.put(grant, parsed.id, draft, { wait: true });
       return resource;
+    },
+    async create(grant, id, draft) {
+      const parsed = readId(id);
+      guard.write(grant, parsed.type, parsed.id);
+      try {
+        return (await manager.put(grant, parsed.id, draft, { wait: true, ifNoneMatch: '*' })).resource;
+      } catch (thrown) {
+        if (thrown instanceof Failure && thrown.kind === 'precondition') return undefined;
+        throw thrown;
+      }
     },
     async change(grant, id, change) {
       const parsed = readId(id);

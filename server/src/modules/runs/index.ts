@@ -25,6 +25,10 @@ import { createLogging } from './logging.service.ts';
 import { trackingTables } from './migrations/0001-tracking.ts';
 import { modelRoutes } from './models/models.routes.ts';
 import { createModels } from './models/models.service.ts';
+import { createRegisteredFiles } from './registry/registered-files.service.ts';
+import type { ModelRegistry } from './registry/registry.port.ts';
+import { registryRoutes } from './registry/registry.routes.ts';
+import { createRegistry } from './registry/registry.service.ts';
 import { historyRoutes, loggingRoutes, runRoutes } from './runs.routes.ts';
 import { createRunsService, type NewRun } from './runs.service.ts';
 import { createSearch } from './search/search.service.ts';
@@ -32,6 +36,7 @@ import { serverRoutes } from './server.routes.ts';
 import { createMlflowSurface } from './surface.ts';
 
 export type { ArtifactPage, OpenedArtifact, PutArtifact } from './artifacts/artifacts.service.ts';
+export type { ModelRegistry } from './registry/registry.port.ts';
 export type { NewRun } from './runs.service.ts';
 
 /** Runs in process. Every function refuses what the grant's scope, or a run token's bounds, do not reach. */
@@ -78,6 +83,8 @@ export function createRuns(deps: {
   readonly workspaces: Pick<Workspaces, 'get' | 'database' | 'container' | 'asIdentity' | 'registerTables'>;
   readonly blobs: Pick<BlobStore, 'put' | 'open' | 'find' | 'list' | 'remove' | 'removePrefix'>;
   readonly clock: Clock;
+  /** The workspace's registered models, which the assets module keeps. */
+  readonly registry: ModelRegistry;
   /** How callers prove who they are: tokens of the directory, and the tokens of runs. */
   readonly schemes: readonly Scheme[];
 }): RunsModule {
@@ -97,8 +104,9 @@ export function createRuns(deps: {
       ...runRoutes(service, search),
       ...loggingRoutes(logging, createInputs(deps)),
       ...historyRoutes(createHistory(deps)),
-      ...artifactRoutes(artifacts),
+      ...artifactRoutes(artifacts, createRegisteredFiles(deps.registry)),
       ...modelRoutes(createModels(deps)),
+      ...registryRoutes(createRegistry(deps)),
     ],
     runs: {
       ensureExperiment: experiments.ensure,

@@ -22,6 +22,10 @@ export const ownedDatasetCharactersMax = 24_000_000;
 export const runNameTag = 'mlflow.runName';
 export const userTag = 'mlflow.user';
 
+/** Names and versions of registered models are names of resources: no path, no separator of a URI. */
+export const registeredName = /^[a-zA-Z0-9][a-zA-Z0-9._-]{0,254}$/;
+export const registeredNumber = /^[1-9]\d{0,14}$/;
+
 const keyCharacters = /^[\p{L}\p{N}_/.\- :]*$/u;
 const runIdPattern = /^[a-zA-Z0-9][\w-]{0,255}$/;
 

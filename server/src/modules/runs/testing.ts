@@ -12,7 +12,7 @@ import { openTestDoor } from '#kernel/testing/door';
 import { containerScope } from '#storage';
 import type { Workspace } from '#workspaces';
 import { setUp as setUpStorage } from '../storage/testing.ts';
-import { createRuns } from './index.ts';
+import { createRuns, type ModelRegistry } from './index.ts';
 
 export const workspaceId =
   '/subscriptions/0b1f6471-1bf0-4dda-aec3-cb9272f09590/resourceGroups/rg/providers/Microsoft.MachineLearningServices/workspaces/ws';
@@ -75,6 +75,8 @@ export async function setUp(t: TestContext, allows: Rule = () => true) {
     },
     blobs: storage.blobs,
     clock: storage.clock,
+    // No test of this set-up registers a model: those that do are in server/test, over the real registry.
+    registry: {} as ModelRegistry,
     schemes: [{ name: 'bearer', authenticate: (exchange) => actorOf(exchange.header('authorization')) }],
   });
   t.after(async () => {

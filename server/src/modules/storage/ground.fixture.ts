@@ -104,6 +104,7 @@ function resourcesOver(stored: Map<string, Resource>): Resources {
   const refuse = () => Promise.reject(new Error('no module with sealed stores calls this'));
   return {
     get: refuse,
+    create: refuse,
     find: refuse,
     put: refuse,
     remove: refuse,

@@ -58,6 +58,8 @@ const pattern =
 
 /** Where the artifacts of a run lie in the container of `workspaceartifactstore`; ends with a slash. */
 export const artifactPrefix = (runId: string) => `ExperimentRun/dcid.${runId}/`;
+/** The same of a logged model. */
+export const loggedModelPrefix = (modelId: string) => `LoggedModels/${modelId}/`;
 
 /** The workspace that an id is or lies below, in the id's casing. */
 export function workspaceOf(id: string): string | undefined {

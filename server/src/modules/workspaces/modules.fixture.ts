@@ -183,7 +183,12 @@ export async function assemble(on: {
   });
   const within = { resources: resources.resources, workspaces: workspaces.workspaces, clock };
   const assets = createAssets({ ...within, blobs: storage.blobs, addresses, grants, log });
-  const runs = createRuns({ ...within, blobs: storage.blobs, schemes: [runTokens, byName] });
+  const runs = createRuns({
+    ...within,
+    blobs: storage.blobs,
+    registry: assets.assets.registry,
+    schemes: [runTokens, byName],
+  });
   const compute = createCompute({
     database: control,
     clock,

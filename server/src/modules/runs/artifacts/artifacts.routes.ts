@@ -11,15 +11,17 @@ import type { ByteRange } from '#storage';
 import { call, runIdOf } from '../call.ts';
 import { decodeQuery } from '../decode.ts';
 import { notServed } from '../errors.ts';
+import { type RegisteredFiles, readOnly } from '../registry/registered-files.service.ts';
 import { mlflowSurface, workspaceIdOf, workspacePath } from '../surface.ts';
 import { modelArtifactUri, runArtifactUri } from '../views.ts';
 import { type ArtifactPage, type Artifacts, artifactBytesMax, type OpenedArtifact } from './artifacts.service.ts';
+import { parseRegisteredPath } from './paths.ts';
 
 const { readArtifacts, writeArtifacts, deleteArtifacts } = runsActions;
 const proxy = `${workspacePath}/mlflow-artifacts`;
 const file = `${proxy}/artifacts/{path+}`;
 
-export function artifactRoutes(artifacts: Artifacts): readonly Route[] {
+export function artifactRoutes(artifacts: Artifacts, registered: RegisteredFiles): readonly Route[] {
   return [
     call({
       operation: 'ListArtifacts',
@@ -67,7 +69,10 @@ export function artifactRoutes(artifacts: Artifacts): readonly Route[] {
       responses: { 200: wire.proxiedList },
       handle: async (grant, { params, exchange }) => {
         const { path = '' } = decodeQuery(wire.listProxied, exchange.target.query.values);
-        return json(200, { files: await artifacts.listAt(grant, workspaceIdOf(params), path) });
+        const at = path === '' ? undefined : parseRegisteredPath(path);
+        const workspaceId = workspaceIdOf(params);
+        const files = await (at ? registered.list(grant, workspaceId, at) : artifacts.listAt(grant, workspaceId, path));
+        return json(200, { files });
       },
     }),
     route({
@@ -79,8 +84,15 @@ export function artifactRoutes(artifacts: Artifacts): readonly Route[] {
       access: needs(readArtifacts, workspaceIdOf),
       audit: accessed('workspaceName', 'path'),
       handle: async (grant, { params, exchange }) => {
+        const path = params['path'] ?? '';
+        const at = parseRegisteredPath(path);
+        if (at !== undefined) {
+          // A range is ignored, as it may be: the file is verified as a whole.
+          const { stream, ...info } = await registered.open(grant, workspaceIdOf(params), at);
+          return sent({ info: { ...info, name: path }, stream }, undefined);
+        }
         const range = rangeOf(exchange);
-        return sent(await artifacts.openAt(grant, workspaceIdOf(params), params['path'] ?? '', range), range);
+        return sent(await artifacts.openAt(grant, workspaceIdOf(params), path, range), range);
       },
     }),
     route({
@@ -95,7 +107,9 @@ export function artifactRoutes(artifacts: Artifacts): readonly Route[] {
       responses: { 200: wire.nothing },
       handle: async (grant, { params, body }) => {
         try {
-          await artifacts.putAt(grant, workspaceIdOf(params), params['path'] ?? '', body);
+          const path = params['path'] ?? '';
+          if (parseRegisteredPath(path) !== undefined) throw readOnly();
+          await artifacts.putAt(grant, workspaceIdOf(params), path, body);
         } catch (thrown) {
           // A refusal before the first byte leaves a stream that nobody reads.
           body.destroy();
@@ -114,7 +128,9 @@ export function artifactRoutes(artifacts: Artifacts): readonly Route[] {
       audit: activity('workspaceName', 'path'),
       responses: { 200: wire.nothing },
       handle: async (grant, { params }) => {
-        await artifacts.removeAt(grant, workspaceIdOf(params), params['path'] ?? '');
+        const path = params['path'] ?? '';
+        if (parseRegisteredPath(path) !== undefined) throw readOnly();
+        await artifacts.removeAt(grant, workspaceIdOf(params), path);
         return json(200, {});
       },
     }),
@@ -164,7 +180,12 @@ function rangeOf(exchange: Exchange): ByteRange | undefined {
   return { start, end };
 }
 
-function sent({ info, stream }: OpenedArtifact, range: ByteRange | undefined): Answer {
+type Sent = {
+  readonly info: Pick<OpenedArtifact['info'], 'name' | 'size' | 'etag'>;
+  readonly stream: OpenedArtifact['stream'];
+};
+
+function sent({ info, stream }: Sent, range: ByteRange | undefined): Answer {
   const last = range === undefined ? info.size - 1 : Math.min(range.end ?? info.size - 1, info.size - 1);
   const start = range?.start ?? 0;
   const base = info.name.slice(info.name.lastIndexOf('/') + 1);

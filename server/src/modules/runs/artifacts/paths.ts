@@ -3,7 +3,8 @@
 // Windows paths, URIs, control characters, and each of those behind percent signs or in look-alike letters. A path is never
 // repaired: it is stored as it was sent or not at all.
 
-import { invalid } from '../errors.ts';
+import { invalid, missingResource } from '../errors.ts';
+import { registeredName, registeredNumber } from '../names.ts';
 
 const pathCharactersMax = 900;
 const decodingsMax = 8;
@@ -64,6 +65,19 @@ export type ProxiedPath = {
   readonly path: string;
 };
 
+/** What a path of the proxy names of a registered version. */
+export type RegisteredPath = { readonly name: string; readonly version: string; readonly path: string };
+
+/** `registry/{name}/{version}/{path}`; undefined for what is of a run or a logged model. */
+export function parseRegisteredPath(whole: string): RegisteredPath | undefined {
+  const [root, name = '', version = '', ...path] = requireArtifactPath(whole).split('/');
+  if (root !== 'registry') return undefined;
+  if (!registeredName.test(name) || !registeredNumber.test(version))
+    throw missingResource('There is no registered version at this path.');
+  if (path.length > 0) requireArtifactPath(path.join('/'));
+  return { name, version, path: path.join('/') };
+}
+
 /** `{experiment}/{run}/artifacts/{path}` or `{experiment}/models/{model}/artifacts/{path}`. */
 export function parseProxiedPath(whole: string): ProxiedPath {
   const segments = requireArtifactPath(whole).split('/');
@@ -84,5 +98,4 @@ export function parseProxiedPath(whole: string): ProxiedPath {
 }
 
 /** Where the blobs of a run are in the workspace's artifact container; ends with a slash. */
-export const runPrefix = (runId: string) => `ExperimentRun/dcid.${runId}/`;
-export const modelPrefix = (modelId: string) => `LoggedModels/${modelId}/`;
+export { artifactPrefix as runPrefix, loggedModelPrefix as modelPrefix } from '#workspaces';

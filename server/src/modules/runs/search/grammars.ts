@@ -70,3 +70,27 @@ export const modelGrammar: Grammar = {
     },
   },
 };
+
+const timestamps = {
+  ...same('number', 'creation_timestamp', 'last_updated_timestamp'),
+  ...alias('last_updated_timestamp', 'number', 'timestamp'),
+};
+
+export const registeredModelGrammar: Grammar = {
+  prefixes: { ...attributes, tag: 'tag', tags: 'tag' },
+  free: { tag: 'optionalText' },
+  fixed: { attribute: { ...same('text', 'name'), ...timestamps } },
+};
+
+export const registeredVersionGrammar: Grammar = {
+  prefixes: { ...attributes, tag: 'tag', tags: 'tag' },
+  free: { tag: 'optionalText' },
+  fixed: {
+    attribute: {
+      ...same('text', 'name', 'source_path'),
+      ...same('id', 'run_id'),
+      ...same('number', 'version_number'),
+      ...timestamps,
+    },
+  },
+};
