@@ -60,17 +60,12 @@ export function createDispatch(deps: {
     // A newer poll of the same agent takes the place of an older one, whose connection is gone.
     polls.get(session.id)?.();
     const over = new AbortController();
-    const woken = new Promise<void>((resolve) => {
-      const wake = () => {
-        if (polls.get(session.id) === wake) polls.delete(session.id);
-        over.abort();
-        resolve();
-      };
-      polls.set(session.id, wake);
-      signal.addEventListener('abort', wake, { once: true });
-    });
-    await Promise.race([woken, clock.sleep(agentLimits.pollSeconds * 1000, over.signal).catch(() => undefined)]);
-    polls.get(session.id)?.();
+    const wake = () => over.abort();
+    polls.set(session.id, wake);
+    signal.addEventListener('abort', wake, { once: true });
+    await clock.sleep(agentLimits.pollSeconds * 1000, over.signal).catch(() => undefined);
+    signal.removeEventListener('abort', wake);
+    if (polls.get(session.id) === wake) polls.delete(session.id);
   }
 
   const heldBy = (session: Session) => [...desk.items.values()].filter((item) => item.session === session);
