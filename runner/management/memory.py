@@ -1,13 +1,16 @@
 """Adds up the memory of everything inside the sandbox. Only process 1 sees exactly those processes, as all of its /proc.
 
-Anonymous and shared pages count, files mapped from /usr do not. The cheap sum counts pages that forked processes share
-once for each; only when that is over the limit is the exact, costly one asked for.
+Anonymous and shared pages count, and what the kernel keeps for each file in scratch beside its content; files mapped from
+/usr do not. The cheap sum counts pages that forked processes share once for each; only when that is over the limit is the
+exact, costly one asked for.
 """
 import os
 import signal
 
 #: The part of the limit by which the cheap sum may grow, once it was found to be shared, before all is stopped again.
 GROWTH_SHARE = 16
+SCRATCH_FOLDERS = ("/job", "/tmp", "/dev/shm")
+BYTES_OF_FILE = 1024
 
 
 def _field_bytes(text, names):
@@ -37,6 +40,15 @@ def _proportional(pid):
     return exact or _resident(pid)
 
 
+def _of_files():
+    """The size of scratch bounds what is in files, not how many there are: an empty one is a kibibyte of the kernel's."""
+    total = 0
+    for folder in SCRATCH_FOLDERS:
+        room = os.statvfs(folder)
+        total += (room.f_files - room.f_ffree) * BYTES_OF_FILE
+    return total
+
+
 class Watch:
     """Asked again and again, by process 1 of a sandbox only: it stops every process that it may signal."""
 
@@ -48,7 +60,8 @@ class Watch:
         """True when the processes other than this one hold more than the limit; they may be left stopped then."""
         own = str(os.getpid())
         pids = [name for name in os.listdir("/proc") if name.isdigit() and name != own]
-        resident = sum(map(_resident, pids))
+        of_files = _of_files()
+        resident = of_files + sum(map(_resident, pids))
         if resident <= self._limit_bytes:
             self._cleared_bytes = 0
             return False
@@ -57,7 +70,7 @@ class Watch:
         stops = resident > self._cleared_bytes + self._limit_bytes // GROWTH_SHARE
         if stops:
             _signal_all(signal.SIGSTOP)
-        if sum(map(_proportional, pids)) > self._limit_bytes:
+        if of_files + sum(map(_proportional, pids)) > self._limit_bytes:
             return True
         self._cleared_bytes = resident
         if stops:

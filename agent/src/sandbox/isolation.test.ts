@@ -226,6 +226,20 @@ time.sleep(60)
     assert.equal(end.signal, 'SIGKILL');
   });
 
+  it('counts what the kernel keeps for files, however empty they are', async () => {
+    const program = `
+import os
+for folder in ("/job", "/tmp", "/dev/shm"):
+    os.mkdir(folder + "/many")
+    for i in range(1 << 20):
+        try: os.mknod("%s/many/%d" % (folder, i))
+        except OSError: break
+print("made them all")
+`;
+    const { end, output } = await runJob(upstream, python(program), { limits: { memoryBytes: 96 * 1024 * 1024 } });
+    assert.equal(end.reason, 'memory', output());
+  });
+
   it('lets many busy processes pass that bound by little', async () => {
     const limit = 256 * 1024 * 1024;
     const program = `
