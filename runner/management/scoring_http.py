@@ -75,7 +75,8 @@ def message(status, text, headers=()):
 class Handler(http.server.BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
     timeout = IDLE_SECONDS
-    disable_nagle_algorithm = False
+    #: Head and body leave in one piece: each piece would wake everybody on the way once more.
+    wbufsize = 64 * 1024
 
     def version_string(self):
         return VERSION
@@ -92,6 +93,11 @@ class Handler(http.server.BaseHTTPRequestHandler):
         if name.startswith("do_"):
             return self.dispatch
         raise AttributeError(name)
+
+    def handle_expect_100(self):
+        goes_on = super().handle_expect_100()
+        self.wfile.flush()
+        return goes_on
 
     def send_error(self, code, text=None, explain=None):
         """For what http.server refuses by itself: a malformed request line, too many headers."""
@@ -206,6 +212,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
         self.end_headers()
         if self.command != "HEAD" and not bodiless:
             self.wfile.write(answer.body)
+        self.wfile.flush()
 
 
 def call_run(script, handler, target, body):
