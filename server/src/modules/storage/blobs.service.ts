@@ -3,25 +3,21 @@
 // lies outside of its scope. Nothing here speaks HTTP, so that runs, assets and registries use the same store in process.
 
 import { Readable } from 'node:stream';
-import { setImmediate as yieldToEventLoop } from 'node:timers/promises';
 import type { Grant } from '#kernel/authority/grant';
 import type { Clock } from '#kernel/clock/clock';
 import type { LongSha256 } from '#kernel/crypto/digest-thread';
 import { randomUuid } from '#kernel/crypto/random';
 import type { Accounts } from './accounts.ts';
-import type { BlobInfo, ContentHeaders, Part, StoredBlob } from './blobs.store.ts';
+import type { BlobInfo, Part, StoredBlob } from './blobs.store.ts';
 import * as store from './blobs.store.ts';
+import { deleteBlocks } from './blocks.store.ts';
 import { type Conditions, requireWritable } from './conditions.ts';
 import { newEtag, requireContainer } from './containers.service.ts';
+import { findContainer } from './containers.store.ts';
+import { type BlobContent, describeContent, requireContent } from './content.ts';
 import { failure } from './errors.ts';
-import {
-  type Metadata,
-  requireBlobName,
-  requireContainerName,
-  requireHeaderValue,
-  requireMetadata,
-  requirePrefix,
-} from './names.ts';
+import { type BlobPage, listPage, readMarker } from './listing.ts';
+import { requireBlobName, requireContainerName, requirePrefix } from './names.ts';
 import type { OpenedAccount, OpenedAccounts } from './opened-accounts.ts';
 import { type BlobRef, type ContainerRef, requireScope } from './scopes.ts';
 import { streamParts } from './streaming.ts';
@@ -31,11 +27,6 @@ import { removeBlobs } from './upkeep.ts';
 export const blobBytesMax = 100 * 1024 ** 3;
 export const listLimitMax = 5000;
 
-export type BlobContent = {
-  readonly contentType?: string;
-  readonly contentHeaders?: ContentHeaders;
-  readonly metadata?: Metadata;
-};
 export type PutOptions = BlobContent & {
   /** More fails with `tooLarge`. */
   readonly maxBytes: number;
@@ -56,12 +47,6 @@ export type ListQuery = ContainerRef & {
   /** 1 to 5000. */
   readonly limit: number;
 };
-export type BlobPage = {
-  readonly blobs: readonly BlobInfo[];
-  readonly prefixes: readonly string[];
-  readonly nextMarker?: string;
-};
-
 export type Blobs = {
   put(grant: Grant, ref: BlobRef, source: Readable | Uint8Array, options: PutOptions): Promise<BlobInfo>;
   open(grant: Grant, ref: BlobRef, range?: ByteRange): Promise<{ readonly info: BlobInfo; readonly stream: Readable }>;
@@ -81,8 +66,7 @@ export type Blobs = {
   removePrefix(grant: Grant, ref: ContainerRef & { readonly prefix: string }): Promise<number>;
 };
 
-const defaultContentType = 'application/octet-stream';
-const pageSize = 200;
+const removedAtOnce = 200;
 const attemptsMax = 20;
 
 export function createBlobs(deps: {
@@ -135,7 +119,7 @@ export function createBlobs(deps: {
         };
         await store.putBlob(tx, ref.container, { version, info });
         await store.insertParts(tx, version, parts);
-        const blocks = await store.deleteBlocks(tx, ref.container, ref.name);
+        const blocks = await deleteBlocks(tx, ref.container, ref.name);
         const old = before === undefined ? [] : await store.deleteParts(tx, before.version);
         return { info, replaced: [...blocks, ...old] };
       });
@@ -206,7 +190,7 @@ export function createBlobs(deps: {
     open: async (grant, ref, range) => within(grant, ref, (account) => openRange(account, ref, range)),
     find: async (grant, ref) =>
       within(grant, ref, async ({ index }) => {
-        const container = await store.findContainer(index.read, ref.container);
+        const container = await findContainer(index.read, ref.container);
         if (container === undefined || container.isDeleting) return undefined;
         return (await store.findBlob(index.read, ref.container, ref.name))?.info;
       }),
@@ -222,7 +206,7 @@ export function createBlobs(deps: {
       const after = query.marker === undefined ? '' : readMarker(query.marker);
       return await opened.use(accounts.byId(query.account), async ({ index }) => {
         await requireContainer(index.read, query.container);
-        return await walk(index.read, { container: query.container, prefix, delimiter, after, limit });
+        return await listPage(index.read, { container: query.container, prefix, delimiter, after, limit });
       });
     },
     describe: async (grant, ref, content, conditions = {}) =>
@@ -245,10 +229,7 @@ export function createBlobs(deps: {
           if (blob === undefined) throw failure('BlobNotFound');
           requireWritable(conditions, blob.info);
           await store.deleteBlob(tx, ref.container, ref.name, blob.version);
-          return [
-            ...(await store.deleteParts(tx, blob.version)),
-            ...(await store.deleteBlocks(tx, ref.container, ref.name)),
-          ];
+          return [...(await store.deleteParts(tx, blob.version)), ...(await deleteBlocks(tx, ref.container, ref.name))];
         });
         await sealed.discard(files);
       }),
@@ -260,11 +241,11 @@ export function createBlobs(deps: {
         await requireContainer(index.read, ref.container);
         let removed = 0;
         for (let after = ''; ; ) {
-          const page = await store.listBlobs(index.read, { ...ref, after, limit: pageSize });
+          const page = await store.listBlobs(index.read, { ...ref, after, limit: removedAtOnce });
           await removeBlobs(index, sealed, ref.container, page);
           removed += page.length;
           const last = page.at(-1);
-          if (last === undefined || page.length < pageSize) return removed;
+          if (last === undefined || page.length < removedAtOnce) return removed;
           after = last.info.name;
         }
       });
@@ -285,24 +266,6 @@ function onePart(written: { file: string; size: number; sealedSize: number; keyI
   return { version: randomUuid(), parts };
 }
 
-export function describeContent(name: string, content: BlobContent, now: Date) {
-  return {
-    name,
-    etag: newEtag(),
-    contentType: content.contentType ?? defaultContentType,
-    contentHeaders: content.contentHeaders ?? {},
-    metadata: content.metadata ?? {},
-    createdAt: now,
-    lastModified: now,
-  };
-}
-
-export function requireContent({ contentType, contentHeaders = {}, metadata = {} }: BlobContent): void {
-  if (contentType !== undefined) requireHeaderValue('content-type', contentType);
-  for (const [name, value] of Object.entries(contentHeaders)) requireHeaderValue(name, value);
-  requireMetadata(metadata);
-}
-
 /** The bytes that a range means in a blob of `size` bytes; undefined for the whole of an empty one. */
 export function boundsOf(range: ByteRange | undefined, size: number): { start: number; end: number } | undefined {
   const start = range?.start ?? 0;
@@ -311,47 +274,4 @@ export function boundsOf(range: ByteRange | undefined, size: number): { start: n
   if (!Number.isSafeInteger(start) || start < 0 || start >= size || end < start)
     throw failure('InvalidRange', { headers: { 'content-range': `bytes */${size}` } });
   return { start, end };
-}
-
-/**
- * One page of names. A group of names below a delimiter is told once and then stepped over, so that a folder of a million
- * blobs costs one page of rows.
- */
-async function walk(
-  tx: Parameters<typeof store.listBlobs>[0],
-  query: { container: string; prefix: string; delimiter: string; after: string; limit: number },
-): Promise<BlobPage> {
-  const { container, prefix, delimiter, limit } = query;
-  const blobs: BlobInfo[] = [];
-  const prefixes: string[] = [];
-  let after = query.after;
-  let group: string | undefined;
-  for (;;) {
-    const rows = await store.listBlobs(tx, { container, prefix, after, limit: Math.min(pageSize, limit + 1) });
-    for (const { info } of rows) {
-      if (group !== undefined && info.name.startsWith(group)) continue;
-      if (blobs.length + prefixes.length === limit) return { blobs, prefixes, nextMarker: writeMarker(after) };
-      const cut = delimiter === '' ? -1 : info.name.indexOf(delimiter, prefix.length);
-      if (cut < 0) {
-        blobs.push(info);
-        after = info.name;
-      } else {
-        group = info.name.slice(0, cut + delimiter.length);
-        prefixes.push(group);
-        after = store.afterPrefix(group);
-      }
-    }
-    if (rows.length < Math.min(pageSize, limit + 1)) return { blobs, prefixes };
-    await yieldToEventLoop();
-  }
-}
-
-/** Opaque to callers: where the next page goes on. */
-const writeMarker = (after: string) => Buffer.from(after, 'utf8').toString('base64url');
-
-function readMarker(marker: string): string {
-  const after = Buffer.from(marker, 'base64url').toString('utf8');
-  if (marker.length > 8192 || writeMarker(after) !== marker)
-    throw failure('InvalidQueryParameterValue', { target: 'marker' });
-  return after;
 }

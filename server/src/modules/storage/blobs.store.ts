@@ -1,10 +1,9 @@
-// What the index of one account remembers: SQL and nothing else. Names compare byte by byte and are bound as parameters;
-// a listing walks the primary key, so that a page costs what it holds and not what the container holds.
+// Blobs and the sealed files that hold them, in the index of one account: SQL and nothing else. Names compare byte by byte and
+// are bound as parameters; a listing walks the primary key, so that a page costs what it holds and not what the container holds.
 
 import { type Tx, tables } from '#kernel/database/database';
-import type { Metadata } from './names.ts';
+import { behind, type Metadata } from './names.ts';
 
-type ContainerTable = { name: string; etag: string; metadata: string; modified_ms: number; deleting: number };
 type BlobTable = {
   container: string;
   name: string;
@@ -27,25 +26,7 @@ type PartTable = {
   key_id: string;
   block_id: string | null;
 };
-type BlockTable = {
-  container: string;
-  blob: string;
-  block_id: string;
-  size: number;
-  file: string;
-  sealed_size: number;
-  key_id: string;
-  staged_ms: number;
-};
-type Tables = { containers: ContainerTable; blobs: BlobTable; parts: PartTable; blocks: BlockTable };
-
-export type Container = {
-  readonly name: string;
-  readonly etag: string;
-  readonly metadata: Metadata;
-  readonly lastModified: Date;
-  readonly isDeleting: boolean;
-};
+type Tables = { blobs: BlobTable; parts: PartTable; blocks: { file: string } };
 
 /** Headers that a writer may give a blob and every reader gets back, by their HTTP names in lower case. */
 export type ContentHeaders = Readonly<
@@ -77,87 +58,8 @@ export type Part = {
   readonly keyId: string;
   readonly blockId: string | undefined;
 };
-export type Block = Omit<Part, 'start' | 'blockId'> & { readonly blockId: string };
-
 /** Rows of one insert: SQLite takes 32,766 parameters. */
 const rowsAtOnce = 500;
-
-/** Sorts behind every name that continues `prefix`: names hold no U+10FFFF. */
-const behind = (prefix: string) => `${prefix}\u{10ffff}`;
-
-// What the columns hold was written by this file; a cast stands for the schema of our own JSON.
-const readMetadata = (text: string) => JSON.parse(text) as Metadata;
-
-export async function findContainer(tx: Tx, name: string): Promise<Container | undefined> {
-  const row = await tables<Tables>(tx)
-    .selectFrom('containers')
-    .select(['name', 'etag', 'metadata', 'modified_ms', 'deleting'])
-    .where('name', '=', name)
-    .executeTakeFirst();
-  return row && toContainer(row);
-}
-
-export async function listContainers(
-  tx: Tx,
-  query: { readonly prefix: string; readonly after: string; readonly limit: number },
-): Promise<readonly Container[]> {
-  const rows = await tables<Tables>(tx)
-    .selectFrom('containers')
-    .select(['name', 'etag', 'metadata', 'modified_ms', 'deleting'])
-    .where('name', '>', query.after)
-    .where('name', '>=', query.prefix)
-    .where('name', '<', behind(query.prefix))
-    .orderBy('name')
-    .limit(query.limit)
-    .execute();
-  return rows.map(toContainer);
-}
-
-function toContainer(row: ContainerTable): Container {
-  return {
-    name: row.name,
-    etag: row.etag,
-    metadata: readMetadata(row.metadata),
-    lastModified: new Date(row.modified_ms),
-    isDeleting: row.deleting === 1,
-  };
-}
-
-/** False when it exists. */
-export async function insertContainer(tx: Tx, container: Container): Promise<boolean> {
-  const result = await tables<Tables>(tx)
-    .insertInto('containers')
-    .values({
-      name: container.name,
-      etag: container.etag,
-      metadata: JSON.stringify(container.metadata),
-      modified_ms: container.lastModified.getTime(),
-      deleting: 0,
-    })
-    .onConflict((conflict) => conflict.doNothing())
-    .executeTakeFirst();
-  return (result.numInsertedOrUpdatedRows ?? 0n) > 0n;
-}
-
-export async function updateContainer(tx: Tx, container: Container): Promise<void> {
-  await tables<Tables>(tx)
-    .updateTable('containers')
-    .set({
-      etag: container.etag,
-      metadata: JSON.stringify(container.metadata),
-      modified_ms: container.lastModified.getTime(),
-    })
-    .where('name', '=', container.name)
-    .execute();
-}
-
-export async function markDeleting(tx: Tx, name: string): Promise<void> {
-  await tables<Tables>(tx).updateTable('containers').set({ deleting: 1 }).where('name', '=', name).execute();
-}
-
-export async function deleteContainer(tx: Tx, name: string): Promise<void> {
-  await tables<Tables>(tx).deleteFrom('containers').where('name', '=', name).execute();
-}
 
 const blobColumns = [
   'name',
@@ -181,10 +83,11 @@ function toBlob(row: Pick<BlobTable, (typeof blobColumns)[number]>): StoredBlob 
       etag: row.etag,
       contentMd5: row.content_md5 ?? undefined,
       contentType: row.content_type,
+      // What the columns hold was written by this file; a cast stands for the schema of our own JSON.
       contentHeaders: JSON.parse(row.headers) as ContentHeaders,
       createdAt: new Date(row.created_ms),
       lastModified: new Date(row.modified_ms),
-      metadata: readMetadata(row.metadata),
+      metadata: JSON.parse(row.metadata) as Metadata,
     },
   };
 }
@@ -216,9 +119,6 @@ export async function listBlobs(
     .execute();
   return rows.map(toBlob);
 }
-
-/** Where a listing goes on behind everything that continues `prefix`. */
-export const afterPrefix = behind;
 
 /** Writes the blob's row, replacing what has its name. Its parts are written by `insertParts`. */
 export async function putBlob(tx: Tx, container: string, { version, info }: StoredBlob): Promise<void> {
@@ -289,101 +189,6 @@ export async function listParts(tx: Tx, version: string, start: number, end: num
 export async function deleteParts(tx: Tx, version: string): Promise<readonly string[]> {
   const rows = await tables<Tables>(tx).deleteFrom('parts').where('version', '=', version).returning('file').execute();
   return rows.map((row) => row.file);
-}
-
-const blockColumns = ['block_id', 'size', 'file', 'sealed_size', 'key_id'] as const;
-
-export async function listBlocks(tx: Tx, container: string, blob: string): Promise<readonly Block[]> {
-  const rows = await tables<Tables>(tx)
-    .selectFrom('blocks')
-    .select(blockColumns)
-    .where('container', '=', container)
-    .where('blob', '=', blob)
-    .orderBy('block_id')
-    .execute();
-  return rows.map((row) => ({
-    blockId: row.block_id,
-    size: row.size,
-    file: row.file,
-    sealedSize: row.sealed_size,
-    keyId: row.key_id,
-  }));
-}
-
-/** How many blocks wait, and the length of their ids. */
-export async function describeBlocks(
-  tx: Tx,
-  container: string,
-  blob: string,
-): Promise<{ readonly count: number; readonly idLength: number | undefined }> {
-  const row = await tables<Tables>(tx)
-    .selectFrom('blocks')
-    .select((is) => [is.fn.countAll<number>().as('count'), is.fn.min('block_id').as('sample')])
-    .where('container', '=', container)
-    .where('blob', '=', blob)
-    .executeTakeFirstOrThrow();
-  return { count: row.count, idLength: row.sample?.length };
-}
-
-/** Answers the file of a block of the same id that it replaced. */
-export async function putBlock(
-  tx: Tx,
-  container: string,
-  blob: string,
-  block: Block,
-  stagedMs: number,
-): Promise<readonly string[]> {
-  const replaced = await tables<Tables>(tx)
-    .deleteFrom('blocks')
-    .where('container', '=', container)
-    .where('blob', '=', blob)
-    .where('block_id', '=', block.blockId)
-    .returning('file')
-    .execute();
-  await tables<Tables>(tx)
-    .insertInto('blocks')
-    .values({
-      container,
-      blob,
-      block_id: block.blockId,
-      size: block.size,
-      file: block.file,
-      sealed_size: block.sealedSize,
-      key_id: block.keyId,
-      staged_ms: stagedMs,
-    })
-    .execute();
-  return replaced.map((row) => row.file);
-}
-
-export async function deleteBlocks(tx: Tx, container: string, blob: string): Promise<readonly string[]> {
-  const rows = await tables<Tables>(tx)
-    .deleteFrom('blocks')
-    .where('container', '=', container)
-    .where('blob', '=', blob)
-    .returning('file')
-    .execute();
-  return rows.map((row) => row.file);
-}
-
-/** Takes away up to `limit` blocks, of one container or staged before a time, and answers their files. */
-export async function deleteSomeBlocks(
-  tx: Tx,
-  of: { readonly container: string } | { readonly stagedBeforeMs: number },
-  limit: number,
-): Promise<readonly string[]> {
-  const chosen = await tables<Tables>(tx)
-    .selectFrom('blocks')
-    .select('file')
-    .$if('container' in of, (query) => query.where('container', '=', 'container' in of ? of.container : ''))
-    .$if('stagedBeforeMs' in of, (query) =>
-      query.where('staged_ms', '<', 'stagedBeforeMs' in of ? of.stagedBeforeMs : 0),
-    )
-    .limit(limit)
-    .execute();
-  const files = chosen.map((row) => row.file);
-  if (files.length > 0) await tables<Tables>(tx).deleteFrom('blocks').where('file', 'in', files).execute();
-  return files;
 }
 
 /** Which of these files anything refers to. At most a thousand at a time. */

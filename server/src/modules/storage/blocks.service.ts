@@ -7,17 +7,14 @@ import type { Clock } from '#kernel/clock/clock';
 import { randomUuid } from '#kernel/crypto/random';
 import { Failure } from '#kernel/errors/failure';
 import type { Accounts } from './accounts.ts';
-import {
-  type BlobContent,
-  blobBytesMax,
-  describeContent,
-  discardUnreferenced,
-  requireContent,
-} from './blobs.service.ts';
-import type { BlobInfo, Block, Part } from './blobs.store.ts';
+import { blobBytesMax, discardUnreferenced } from './blobs.service.ts';
+import type { BlobInfo, Part } from './blobs.store.ts';
 import * as store from './blobs.store.ts';
+import type { Block } from './blocks.store.ts';
+import * as blocks from './blocks.store.ts';
 import { type Conditions, requireWritable } from './conditions.ts';
 import { requireContainer } from './containers.service.ts';
+import { type BlobContent, describeContent, requireContent } from './content.ts';
 import { failure } from './errors.ts';
 import { requireBlobName, requireContainerName } from './names.ts';
 import type { OpenedAccount, OpenedAccounts } from './opened-accounts.ts';
@@ -95,10 +92,10 @@ export function createBlocks(deps: {
       if (contentMd5 !== undefined && written.md5 !== contentMd5) throw failure('Md5Mismatch');
       const replaced = await index.write(async (tx) => {
         await requireContainer(tx, ref.container);
-        const waiting = await store.describeBlocks(tx, ref.container, ref.name);
+        const waiting = await blocks.describeBlocks(tx, ref.container, ref.name);
         if (waiting.count >= blocksMax) throw failure('BlockCountExceedsLimit');
         if (waiting.idLength !== undefined && waiting.idLength !== blockId.length) throw failure('InvalidBlockId');
-        return await store.putBlock(tx, ref.container, ref.name, { ...written, blockId }, clock.epochMs());
+        return await blocks.putBlock(tx, ref.container, ref.name, { ...written, blockId }, clock.epochMs());
       });
       await sealed.discard(replaced);
       return { md5: written.md5 };
@@ -126,7 +123,7 @@ export function createBlocks(deps: {
           const before = await store.findBlob(tx, ref.container, ref.name);
           requireWritable(conditions, before?.info);
           const old = before === undefined ? [] : await store.listParts(tx, before.version, 0, before.info.size);
-          const { parts, size } = assemble(choices, await store.listBlocks(tx, ref.container, ref.name), old);
+          const { parts, size } = assemble(choices, await blocks.listBlocks(tx, ref.container, ref.name), old);
           const version = randomUuid();
           const info: BlobInfo = {
             ...describeContent(ref.name, content, clock.now()),
@@ -135,7 +132,7 @@ export function createBlocks(deps: {
           };
           await store.putBlob(tx, ref.container, { version, info });
           const loose = [
-            ...(await store.deleteBlocks(tx, ref.container, ref.name)),
+            ...(await blocks.deleteBlocks(tx, ref.container, ref.name)),
             ...(before === undefined ? [] : await store.deleteParts(tx, before.version)),
           ];
           await store.insertParts(tx, version, parts);
@@ -149,7 +146,7 @@ export function createBlocks(deps: {
       within(grant, ref, async ({ index }) => {
         await requireContainer(index.read, ref.container);
         const blob = await store.findBlob(index.read, ref.container, ref.name);
-        const uncommitted = await store.listBlocks(index.read, ref.container, ref.name);
+        const uncommitted = await blocks.listBlocks(index.read, ref.container, ref.name);
         if (blob === undefined && uncommitted.length === 0) throw failure('BlobNotFound');
         const parts = blob === undefined ? [] : await store.listParts(index.read, blob.version, 0, blob.info.size);
         const committed = parts.flatMap(({ blockId, size }) => (blockId === undefined ? [] : [{ blockId, size }]));

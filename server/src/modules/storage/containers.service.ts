@@ -6,7 +6,7 @@ import type { Clock } from '#kernel/clock/clock';
 import { randomBytes } from '#kernel/crypto/random';
 import type { Database } from '#kernel/database/database';
 import type { Accounts } from './accounts.ts';
-import * as store from './blobs.store.ts';
+import * as store from './containers.store.ts';
 import { failure } from './errors.ts';
 import { type Metadata, requireContainerName, requireMetadata, requirePrefix } from './names.ts';
 import type { OpenedAccount, OpenedAccounts } from './opened-accounts.ts';

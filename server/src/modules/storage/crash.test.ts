@@ -56,7 +56,7 @@ test('a container that was half deleted when the server died is gone at the next
   const at = { account: account.id, container: 'data' };
   await first.containers.ensureContainer(grant, account.id, 'data');
   for (const name of ['a', 'b']) await first.blobs.put(grant, { ...at, name }, Buffer.from(name), { maxBytes: 10 });
-  const { markDeleting } = await import('./blobs.store.ts');
+  const { markDeleting } = await import('./containers.store.ts');
   await first.opened.use(account, ({ index }) => index.write((tx) => markDeleting(tx, 'data')));
   for (const act of [
     () => first.blobs.head(grant, { ...at, name: 'none' }),

@@ -25,8 +25,9 @@ import { type BlobRef, requireAccountScope } from './scopes.ts';
 import { createBlobSurface } from './surface.ts';
 
 export { accountType } from './account.kind.ts';
-export type { BlobPage, ByteRange, ListQuery } from './blobs.service.ts';
+export type { ByteRange, ListQuery } from './blobs.service.ts';
 export type { BlobInfo, Part } from './blobs.store.ts';
+export type { BlobPage } from './listing.ts';
 export { createProtection, type Protect, type ProtectingKey } from './protection.ts';
 export { type BlobRef, blobScope, type ContainerRef, containerScope } from './scopes.ts';
 export type { SealedFiles, Written } from './sealed-files.ts';

@@ -17,7 +17,7 @@ export const reservedAccountNames: ReadonlySet<string> = new Set([
 
 export const blobNameCharactersMax = 1024;
 const containerName = /^(?=.{3,63}$)[a-z0-9]+(-[a-z0-9]+)*$/;
-// Control characters, and the three code points that XML cannot carry or that close a range of names (see blobs.store.ts).
+// Control characters, and the three code points that XML cannot carry or that close a range of names (see `behind`).
 // biome-ignore lint/suspicious/noControlCharactersInRegex: control characters are what is being refused.
 const forbiddenInNames = /[\x00-\x1f\x7f\ufffe\uffff\u{10ffff}]/u;
 
@@ -65,3 +65,6 @@ export function requireMetadata(metadata: Metadata): void {
 export function requireHeaderValue(name: string, value: string): void {
   if (value.length > 1024 || !metadataValue.test(value)) throw failure('InvalidHeaderValue', { target: name });
 }
+
+/** Sorts behind every name that continues `prefix`: names hold no U+10FFFF. */
+export const behind = (prefix: string): string => `${prefix}\u{10ffff}`;

@@ -1,10 +1,10 @@
 // What answers of the blob protocol look like: headers of a blob and the documents of listings.
 
 import { type Answer, empty } from '#kernel/http/route';
-import type { BlobPage } from '../blobs.service.ts';
 import type { BlobInfo } from '../blobs.store.ts';
 import type { BlockSize } from '../blocks.service.ts';
 import type { Container } from '../containers.service.ts';
+import type { BlobPage } from '../listing.ts';
 import type { Metadata } from '../names.ts';
 import { documentOf, type Element, element } from './xml.ts';
 

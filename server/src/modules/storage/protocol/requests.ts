@@ -2,8 +2,9 @@
 // not done (a lease, a key of the caller's, an access tier of legal hold) is refused instead of being ignored.
 
 import type { Exchange } from '#kernel/http/exchange';
-import type { BlobContent, ByteRange } from '../blobs.service.ts';
+import type { ByteRange } from '../blobs.service.ts';
 import type { Conditions } from '../conditions.ts';
+import type { BlobContent } from '../content.ts';
 import { failure } from '../errors.ts';
 import type { Metadata } from '../names.ts';
 

@@ -1,0 +1,59 @@
+// Pages of the names of a container, as clients walk through them.
+
+import { setImmediate as yieldToEventLoop } from 'node:timers/promises';
+import type { Tx } from '#kernel/database/database';
+import { type BlobInfo, listBlobs } from './blobs.store.ts';
+import { failure } from './errors.ts';
+import { behind } from './names.ts';
+
+export type BlobPage = {
+  readonly blobs: readonly BlobInfo[];
+  readonly prefixes: readonly string[];
+  readonly nextMarker?: string;
+};
+
+/** Rows that are read at once. */
+const pageSize = 200;
+
+/**
+ * One page of names. A group of names below a delimiter is told once and then stepped over, so that a folder of a million
+ * blobs costs one page of rows.
+ */
+export async function listPage(
+  tx: Tx,
+  query: { container: string; prefix: string; delimiter: string; after: string; limit: number },
+): Promise<BlobPage> {
+  const { container, prefix, delimiter, limit } = query;
+  const blobs: BlobInfo[] = [];
+  const prefixes: string[] = [];
+  let after = query.after;
+  let group: string | undefined;
+  for (;;) {
+    const rows = await listBlobs(tx, { container, prefix, after, limit: Math.min(pageSize, limit + 1) });
+    for (const { info } of rows) {
+      if (group !== undefined && info.name.startsWith(group)) continue;
+      if (blobs.length + prefixes.length === limit) return { blobs, prefixes, nextMarker: writeMarker(after) };
+      const cut = delimiter === '' ? -1 : info.name.indexOf(delimiter, prefix.length);
+      if (cut < 0) {
+        blobs.push(info);
+        after = info.name;
+      } else {
+        group = info.name.slice(0, cut + delimiter.length);
+        prefixes.push(group);
+        after = behind(group);
+      }
+    }
+    if (rows.length < Math.min(pageSize, limit + 1)) return { blobs, prefixes };
+    await yieldToEventLoop();
+  }
+}
+
+/** Opaque to callers: where the next page goes on. */
+const writeMarker = (after: string) => Buffer.from(after, 'utf8').toString('base64url');
+
+export function readMarker(marker: string): string {
+  const after = Buffer.from(marker, 'base64url').toString('utf8');
+  if (marker.length > 8192 || writeMarker(after) !== marker)
+    throw failure('InvalidQueryParameterValue', { target: 'marker' });
+  return after;
+}
