@@ -242,6 +242,7 @@ export async function compose(foundation: Foundation): Promise<Composed> {
         ]
       : undefined,
   });
+  resources.onRemoved((_grant, id) => compute.removed(id));
   const jobs = createJobs({
     ...learning,
     runs: runs.runs,

@@ -4,6 +4,7 @@
 
 import type { Clock } from '#kernel/clock/clock';
 import { randomToken } from '#kernel/crypto/random';
+import { isWithin } from '#kernel/ids/ids';
 import type { StoredCluster } from './clusters.store.ts';
 
 export type Node = {
@@ -25,6 +26,8 @@ export type Cluster = {
 export type Clusters = {
   put(stored: StoredCluster): void;
   find(key: string): Cluster | undefined;
+  /** Everywhere below this resource. */
+  within(id: string): readonly StoredCluster[];
   /** Takes no more work; `remove` follows when none is left. */
   leave(key: string): void;
   remove(key: string): void;
@@ -95,6 +98,7 @@ export function createClusters(options: { readonly clock: Clock; readonly nodesM
       fit(stored.key);
     },
     find: (key) => clusters.get(key),
+    within: (id) => [...clusters.values()].flatMap(({ stored }) => (isWithin(stored.id, id) ? [stored] : [])),
     leave(key) {
       const cluster = clusters.get(key);
       if (cluster) clusters.set(key, { ...cluster, leaving: true });

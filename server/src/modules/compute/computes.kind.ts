@@ -27,14 +27,16 @@ import type { WorkService } from './work.service.ts';
 
 type Scale = { readonly min: number; readonly max: number; readonly idle: string; readonly idleSeconds: number };
 
-export function createComputesKind(deps: {
+type ComputesDeps = {
   readonly database: Database;
   readonly clusters: Clusters;
   readonly agents: Agents;
   readonly desk: Desk;
   readonly work: Pick<WorkService, 'clear'>;
-}): ResourceKind {
-  const { database, clusters, agents, desk, work } = deps;
+};
+
+export function createComputesKind(deps: ComputesDeps): ResourceKind {
+  const { database, clusters, agents, desk } = deps;
 
   async function keep(resource: Resource): Promise<undefined> {
     const { min, max, idleSeconds } = scaleOf(resource.properties);
@@ -172,13 +174,7 @@ export function createComputesKind(deps: {
     create: (_grant, resource) => keep(resource),
     update: (_grant, resource) => keep(resource),
 
-    async remove(_grant, resource) {
-      const key = idKey(resource.id);
-      clusters.leave(key);
-      await work.clear(resource.id, 'The compute cluster was deleted.');
-      await database.write((tx) => deleteCluster(tx, key));
-      clusters.remove(key);
-    },
+    remove: (_grant, resource) => removeCluster(deps, resource.id),
 
     view: (resource) => ({
       computeType: 'AmlCompute',
@@ -208,6 +204,18 @@ export function createComputesKind(deps: {
     ],
     audit: { write: activity('computeName', 'properties.computeType', 'properties.properties.vmSize') },
   };
+}
+
+/** Nothing of it runs on when it is gone. Idempotent. */
+export async function removeCluster(
+  { database, clusters, work }: Pick<ComputesDeps, 'database' | 'clusters' | 'work'>,
+  id: string,
+): Promise<void> {
+  const key = idKey(id);
+  clusters.leave(key);
+  await work.clear(id, 'The compute cluster was deleted.');
+  await database.write((tx) => deleteCluster(tx, key));
+  clusters.remove(key);
 }
 
 /** The inner properties of a draft or a stored cluster: checked by the schema before they come here. */

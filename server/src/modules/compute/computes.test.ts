@@ -223,6 +223,25 @@ describe('a compute cluster', () => {
     await assert.rejects(submit('later', 'cpu'), { code: 'ComputeNotFound' });
   });
 
+  it('goes with its workspace, and what it runs ends, when nobody could remove it by itself', async (t) => {
+    const { cluster, submit, played, compute, owner, arm } = await openLab(t, { maxNodes: 2 });
+    await cluster('cpu', { maxNodeCount: 2, minNodeCount: 2 });
+    await submit('runs', 'cpu');
+    const [item] = (await played.poll()).body.start;
+    assert.ok(item);
+    await compute.removed(`${workspaceId}er`);
+    const gone = compute.removed(workspaceId);
+    const held = { id: item.id, fence: item.fence };
+    assert.deepEqual((await played.poll([held])).body.stop, [{ ...held, graceSeconds: 0 }]);
+    await played.report(item, 1, { type: 'finished', reason: 'stopped', exitCode: null });
+    await gone;
+    assert.deepEqual(owner.typesOf(item.id), ['finished']);
+    // Its nodes are free for others.
+    const other = await cluster('other', { maxNodeCount: 2, minNodeCount: 2 });
+    assert.equal(other.status, 201);
+    assert.equal((await arm('GET', clusterId('other'))).body.properties.properties.currentNodeCount, 2);
+  });
+
   it('is there again, with its queue, after the server started again', async (t) => {
     const folder = await openFolder(t);
     const clock = createTestClock();

@@ -12,7 +12,7 @@ import { createAgentSurface } from './agent.surface.ts';
 import { type AgentToken, createAgents, type Readiness } from './agents.ts';
 import { allClusters } from './clusters.store.ts';
 import { createClusters } from './clusters.ts';
-import { createComputesKind } from './computes.kind.ts';
+import { createComputesKind, removeCluster } from './computes.kind.ts';
 import { createDesk } from './desk.ts';
 import { createDispatch } from './dispatch.service.ts';
 import { computeTables } from './migrations/0001-work.ts';
@@ -54,6 +54,11 @@ export type Compute = Module & {
   agentPid(): number | undefined;
   /** Makes an agent known under a first token; what it had before, it has lost. */
   enrol(agent: string): Promise<AgentToken>;
+  /**
+   * A workspace is gone. What it had is removed with it one by one, unless its customer's key was refused: then its clusters
+   * would stand in the control database for ever, and what runs on them run on.
+   */
+  removed(workspaceId: string): Promise<void>;
   /** The agent has ended: its tokens are refused, and what it held is lost. */
   dismiss(agent: string): Promise<void>;
 };
@@ -172,6 +177,9 @@ export function createCompute(deps: {
       return agents.enrol(name);
     },
     dismiss,
+    async removed(workspaceId) {
+      for (const { id } of clusters.within(workspaceId)) await removeCluster({ database, clusters, work }, id);
+    },
     async stop() {
       await stopAgent();
       await sweeping.done;

@@ -198,6 +198,7 @@ export async function assemble(on: {
     maxNodes: 4,
     agentCommand: undefined,
   });
+  resources.onRemoved((_grant, id) => compute.removed(id));
   const jobs = createJobs({
     ...within,
     runs: {
