@@ -9,24 +9,48 @@ export const plain = (text: string): string => text.replace(control, '\ufffd');
 
 const cellWidthMax = 80;
 
+const letters = new Intl.Segmenter('en', { granularity: 'grapheme' });
+/** What terminals draw over two columns: the wide scripts of Unicode's East Asian Width, and emoji. */
+const wide =
+  /^[\u1100-\u115f\u2e80-\u303e\u3041-\ua4cf\ua960-\ua97c\uac00-\ud7a3\uf900-\ufaff\ufe30-\ufe6f\uff01-\uff60\uffe0-\uffe6\u{20000}-\u{3fffd}\p{Emoji_Presentation}]|\ufe0f/u;
+
+/** How many columns of a terminal a text takes. */
+export function widthOf(text: string): number {
+  let width = 0;
+  for (const { segment } of letters.segment(text)) width += wide.test(segment) ? 2 : 1;
+  return width;
+}
+
+/** The beginning of a text that fits, with `…` where something was cut. */
+function fitted(text: string): string {
+  if (widthOf(text) <= cellWidthMax) return text;
+  let kept = '';
+  let width = 1;
+  for (const { segment } of letters.segment(text)) {
+    width += widthOf(segment);
+    if (width > cellWidthMax) break;
+    kept += segment;
+  }
+  return `${kept}…`;
+}
+
 export function cell(value: unknown): string {
   if (value === undefined || value === null) return '';
   const text = typeof value === 'object' ? JSON.stringify(value) : String(value);
-  const one = plain(text).replace(/[\n\t]/g, ' ');
-  return one.length > cellWidthMax ? `${one.slice(0, cellWidthMax - 1)}…` : one;
+  return fitted(plain(text).replace(/[\n\t]/g, ' '));
 }
 
 export function table(rows: readonly unknown[], columns: Columns): string {
   const header = Object.keys(columns);
   const body = rows.map((row) => Object.values(columns).map((read) => cell(read(row as Record<string, unknown>))));
   const widths = header.map((title, index) =>
-    Math.max(title.length, ...body.map((line) => (line[index] ?? '').length)),
+    body.reduce((widest, line) => Math.max(widest, widthOf(line[index] ?? '')), title.length),
   );
   return [header, ...body]
     .map(
       (line) =>
         `${line
-          .map((text, index) => text.padEnd(widths[index] ?? 0))
+          .map((text, index) => text + ' '.repeat(Math.max(0, (widths[index] ?? 0) - widthOf(text))))
           .join('  ')
           .trimEnd()}\n`,
     )
