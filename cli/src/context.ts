@@ -1,7 +1,6 @@
 // What every command works with: the options that all share, the client, and how to answer. Made once a command runs; nothing
 // is read and nobody is asked before a command needs it.
 
-import { readFileSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { type Client, createClient, type JsonObject } from '@strongroom/contract/client';
 import {
@@ -166,15 +165,4 @@ export function openContext(command: Command, shell: Shell): Context {
     close: () => transport?.close(),
   };
   return context;
-}
-
-/** A secret from a file, without the line end that editors add. */
-export function readSecretFile(file: string): string {
-  try {
-    const text = readFileSync(file, 'utf8').replace(/\r?\n$/, '');
-    if (text === '') throw new Error('it is empty');
-    return text;
-  } catch (thrown) {
-    throw new UsageError(`${file} cannot be read: ${thrown instanceof Error ? thrown.message : 'unknown reason'}`);
-  }
 }

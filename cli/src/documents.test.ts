@@ -6,7 +6,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
 import { workspacePaths } from '@strongroom/contract/client.paths';
-import { deploymentBody, endpointBody, jobBody, readDocument } from './documents.ts';
+import { readDocument } from './document.reader.ts';
+import { deploymentBody, endpointBody, jobBody } from './documents.ts';
 
 let folder: string;
 before(() => {
@@ -120,7 +121,7 @@ test('what is missing, unknown or not served is refused by name', async () => {
     ['compute: c\n', /'command' is missing/],
     ['command: a\n', /'compute' is missing/],
     ['command: a\ncompute: c\ncommmand: b\n', /'commmand' is not known/],
-    ['type: pipeline\n', /'pipeline' are not served/],
+    ['type: pipeline\n', /'pipeline': such jobs are not served/],
     ['command: a\ncompute: c\nenvironment: { image: x }\n', /'environment' must be a single value/],
     ['command: a\ncompute: c\nenvironment: azureml:x@latest\n', /azureml:NAME:VERSION/],
     [
@@ -132,11 +133,30 @@ test('what is missing, unknown or not served is refused by name', async () => {
     ['command: a\ncompute: c\nlimits: { timeout: soon }\n', /number of seconds/],
     ['command: a\ncompute: c\nidentity: { type: managed }\n', /aml_token/],
     ['- a list\n', /does not hold a mapping/],
-    ['a: [\n', /cannot be read/],
+    ['command: a\nx: [\n', /x\.yml:3: this is no YAML/],
+    ['command: a\ncompute: c\ncommmand: b\n', /x\.yml:3: .* Did you mean 'command'\?/],
+    ['command: a\ncompute: c\nzzz: b\n', /is not known here\. Known/],
+    ['command: a\ncompute: c\nlimits:\n  timout: 60\n', /x\.yml:4: 'limits\.timout' .* Did you mean 'timeout'\?/],
+    ['command: a\ncompute: c\nresources: { instances: 2 }\n', /'resources\.instances' is not known/],
+    ['command: a\ncompute: c\ninputs:\n  d:\n    pth: x\n', /x\.yml:4: 'inputs\.d' needs 'path'/],
+    ['command: a\ncompute: c\ninputs: { d: { path: x, mood: download } }\n', /'inputs\.d\.mood' is not known/],
+    ['command: a\ncompute: c\noutputs: { r: { typ: uri_folder } }\n', /'outputs\.r\.typ' is not known/],
+    ['command: !run a\ncompute: c\n', /x\.yml:1: this is no YAML: Unresolved tag/],
   ];
   for (const [text, message] of cases)
     await assert.rejects(async () => await jobBody(file(text), paths, sources), message, text);
-  assert.throws(() => readDocument(join(folder, 'absent.yml')), /cannot be read/);
+  assert.deepEqual(
+    sent.splice(0),
+    [`code ${join(folder, 'src')}`, `snapshot ${join(folder, 'data')}`],
+    'nothing is sent of a document with a mistake',
+  );
+  assert.throws(() => readDocument(join(folder, 'absent.yml')), /cannot be read: there is no such file/);
+  assert.throws(() => readDocument(folder), /cannot be read: it is a folder/);
+  await assert.rejects(
+    async () => await jobBody(file('command: a\ncompute: c\n', 'environment=[1]'), paths, sources),
+    /x\.yml: 'environment'/,
+    'what --set changed stands in no line',
+  );
 });
 
 test('an endpoint and a deployment', async () => {
@@ -175,4 +195,8 @@ liveness_probe: { initial_delay: 10, failure_threshold: 3 }
     },
   });
   await assert.rejects(deploymentBody(file('model: azureml:m:2\n'), paths, sources, 'local'), /code_configuration/);
+  await assert.rejects(
+    deploymentBody(file('model: azureml:m:2\nliveness_probe: { period: often }\n'), paths, sources, 'local'),
+    /'liveness_probe\.period' is a number of seconds/,
+  );
 });

@@ -20,7 +20,8 @@ import {
   workspaceType,
 } from '@strongroom/contract/client.paths';
 import { createTokenEndpoint } from '@strongroom/contract/client.tokens';
-import { deploymentBody, endpointBody, jobBody, readDocument } from '../../cli/src/documents.ts';
+import { readDocument } from '../../cli/src/document.reader.ts';
+import { deploymentBody, endpointBody, jobBody } from '../../cli/src/documents.ts';
 import { readTrail } from '../../cli/src/trail.ts';
 import { createTransport } from '../../cli/src/transport.ts';
 import { followLog, propertiesOf, runOf, sourcesOf, waitForJob } from '../../cli/src/work.ts';

@@ -1,12 +1,11 @@
 // Who is signed in where, and what is remembered. A secret is read from a file or typed without echo; on the command line it
 // works too, with a word about who else can see it there.
 
-import { readFileSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { createClient } from '@strongroom/contract/client';
 import type { Command } from 'commander';
-import { readSecretFile } from '../context.ts';
 import { UsageError } from '../exit.ts';
+import { readGiven, readSecretFile } from '../files.ts';
 import { type Act, leaf } from '../given.ts';
 import { type SettingName, settingNames } from '../home.ts';
 import { createSessions, readClaims } from '../session.ts';
@@ -154,14 +153,14 @@ function settingOf(name: string | undefined): SettingName {
 }
 
 function readBootstrap(file: string): Bootstrap {
+  const text = readGiven(file).toString('utf8');
   try {
-    const found = JSON.parse(readFileSync(file, 'utf8')) as Bootstrap; // codec: checked on the next line
-    if (typeof found.url !== 'string' || typeof found.application?.clientSecret !== 'string')
-      throw new Error('it is not a bootstrap file');
-    return found;
-  } catch (thrown) {
-    throw new UsageError(`${file} cannot be read: ${thrown instanceof Error ? thrown.message : 'unknown reason'}`);
-  }
+    const found = JSON.parse(text) as Bootstrap; // codec: checked on the next line
+    if (typeof found.url === 'string' && typeof found.application?.clientSecret === 'string') return found;
+  } catch {} // said below
+  throw new UsageError(
+    `${file} is no bootstrap file. 'strongroom server start --bootstrap-file FILE' writes one at the first start.`,
+  );
 }
 
 const nameIn = (claims: Readonly<Record<string, unknown>>) =>

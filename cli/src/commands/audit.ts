@@ -1,12 +1,12 @@
 // The audit log: reading it, and checking that it was not changed; through the server, or from its files when it is stopped.
 
-import { readFileSync } from 'node:fs';
 import { resolve } from 'node:path';
 import type { AuditEntry, AuditVerification } from '@strongroom/contract/audit';
 import { auditPath } from '@strongroom/contract/client.paths';
 import type { Command } from 'commander';
 import type { Context } from '../context.ts';
 import { exitCodes, UsageError } from '../exit.ts';
+import { readGiven } from '../files.ts';
 import { type Act, type Given, leaf, repeated } from '../given.ts';
 import { at } from '../output.ts';
 import { readTrail } from '../trail.ts';
@@ -92,7 +92,7 @@ export function auditCommands(program: Command, act: Act): void {
           const { verified, entries, checkpoints: signed, findings, findingCount } = verification;
           context.shell.out(
             verified
-              ? `Verified: ${entries} entries and ${signed} checkpoints; nothing was changed, cut or reordered.\n`
+              ? `Verified: ${entries} entries and ${signed} signed ${signed === 1 ? 'checkpoint' : 'checkpoints'}; nothing was changed, cut or reordered.\n`
               : `NOT verified: ${findingCount} findings in ${entries} entries.\n`,
           );
           for (const { code, sequence, message } of findings)
@@ -118,12 +118,7 @@ async function offline(context: Context, given: Given, checkpoints: readonly str
 
 /** A file of checkpoints as the server appends them (a JSON line each), or one signed note. */
 function readCheckpoints(file: string): readonly string[] {
-  let text: string;
-  try {
-    text = readFileSync(file, 'utf8');
-  } catch (thrown) {
-    throw new UsageError(`${file} cannot be read: ${thrown instanceof Error ? thrown.message : 'unknown reason'}`);
-  }
+  const text = readGiven(file).toString('utf8');
   if (!text.trimStart().startsWith('{')) return [text];
   const notes = text
     .split('\n')

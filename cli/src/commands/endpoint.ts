@@ -1,11 +1,12 @@
 // Online endpoints and their deployments.
 
-import { readFileSync } from 'node:fs';
 import type { JsonObject } from '@strongroom/contract/client';
 import type { Command } from 'commander';
 import type { Context } from '../context.ts';
-import { deploymentBody, endpointBody, readDocument } from '../documents.ts';
+import { readDocument } from '../document.reader.ts';
+import { deploymentBody, endpointBody } from '../documents.ts';
 import { UsageError } from '../exit.ts';
+import { readGiven } from '../files.ts';
 import { type Act, type Given, leaf, namedLeaf, repeated } from '../given.ts';
 import { at } from '../output.ts';
 import { propertiesOf, sourcesOf } from '../work.ts';
@@ -126,7 +127,7 @@ export function endpointCommands(program: Command, act: Act): void {
         const answer = await context.client.send('POST', scoringUri, {
           bearer: primaryKey,
           apiVersion: null,
-          body: readRequest(file),
+          body: readGiven(file, 'orInput'),
           headers: {
             'content-type': 'application/json',
             ...(deployment === undefined ? {} : { 'azureml-model-deployment': deployment }),
@@ -253,12 +254,4 @@ function trafficOf(texts: readonly string[]): Readonly<Record<string, number>> {
       return [name, Number(share)];
     }),
   );
-}
-
-function readRequest(file: string): Uint8Array {
-  try {
-    return readFileSync(file === '-' ? 0 : file);
-  } catch (thrown) {
-    throw new UsageError(`${file} cannot be read: ${thrown instanceof Error ? thrown.message : 'unknown reason'}`);
-  }
 }

@@ -4,8 +4,9 @@
 import { readFileSync } from 'node:fs';
 import { vaultAudience, vaultType, vaultVersion } from '@strongroom/contract/client.paths';
 import type { Command } from 'commander';
-import { type Context, readSecretFile } from '../context.ts';
+import type { Context } from '../context.ts';
 import { UsageError } from '../exit.ts';
+import { readSecretFile } from '../files.ts';
 import { type Act, type Given, leaf, namedLeaf } from '../given.ts';
 import { at } from '../output.ts';
 
