@@ -106,6 +106,9 @@ test('a group, a vault, a key, a workspace under it, a cluster, a job to its end
     (await cli.json<{ name: string }[]>('group', 'list')).map(({ name }) => name),
     ['demo'],
   );
+  // Once -g without a remembered group listed the whole subscription.
+  assert.equal((await cli.run('workspace', 'list', '-g', 'absent')).code, 5);
+  assert.deepEqual(await cli.json('workspace', 'list', '-g', 'demo'), []);
   await cli.run('config', 'set', 'resource-group', 'demo');
   const vault = await cli.json('vault', 'create', 'cli-vault');
   assert.equal((vault['properties'] as Record<string, unknown>)['enablePurgeProtection'], true);

@@ -32,6 +32,8 @@ export type Context = {
   readonly asJson: boolean;
   readonly subscription: string;
   readonly location: string;
+  /** Whether a resource group is given or remembered. */
+  readonly hasGroup: boolean;
   /** A name of a resource group: of the option, else the remembered one. */
   readonly group: string;
   readonly groupPath: string;
@@ -105,6 +107,7 @@ export function openContext(command: Command, shell: Shell): Context {
       );
     },
     location: option('location') ?? settings.location ?? 'local',
+    hasGroup: given('resourceGroup', 'resource-group') !== undefined,
     get group() {
       return needed(
         given('resourceGroup', 'resource-group'),

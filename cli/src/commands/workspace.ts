@@ -55,9 +55,7 @@ export function workspaceCommands(program: Command, act: Act): void {
     .action(
       act(async (context, given) => {
         const path =
-          given.flag('all') || context.settings['resource-group'] === undefined
-            ? `/subscriptions/${context.subscription}`
-            : context.groupPath;
+          given.flag('all') || !context.hasGroup ? `/subscriptions/${context.subscription}` : context.groupPath;
         context.list(await context.client.list(`${path}/providers/${workspaceType}`), {
           name: at('name'),
           'resource group': (row) => /resourceGroups\/([^/]+)/i.exec(String(row['id']))?.[1],
