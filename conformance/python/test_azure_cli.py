@@ -82,6 +82,15 @@ class CommandLine(unittest.TestCase):
         answer = self.az("rest", "--method", "get", "--url", f"{URL}{account}?api-version=2023-05-01", "--resource", URL)
         self.assertEqual(answer["name"], "cliblobs")
 
+    def test_a_storage_account_is_made_and_deleted(self):
+        account = ["--name", "climade", "--resource-group", GROUP]
+        place = ["--location", strongroom.BOOTSTRAP["location"], "--sku", "Standard_LRS"]
+        self.assertIs(self.az("storage", "account", "check-name", "--name", "climade")["nameAvailable"], True)
+        made = self.az("storage", "account", "create", *account, *place, "--min-tls-version", "TLS1_2")
+        self.assertIs(made["allowSharedKeyAccess"], False)
+        self.assertIs(self.az("storage", "account", "check-name", "--name", "climade")["nameAvailable"], False)
+        self.az("storage", "account", "delete", *account, "--yes")
+
     def test_roles_are_listed_assigned_and_taken_back(self):
         [reader] = self.az("role", "definition", "list", "--name", "Reader")
         self.assertEqual(reader["roleType"], "BuiltInRole")

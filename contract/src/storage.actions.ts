@@ -6,6 +6,7 @@ import { control, data } from './action.ts';
 const containers = 'Microsoft.Storage/storageAccounts/blobServices/containers';
 
 export const storageActions = {
+  checkName: control('Microsoft.Storage/checknameavailability/read'),
   readContainers: control(`${containers}/read`),
   writeContainers: control(`${containers}/write`),
   deleteContainers: control(`${containers}/delete`),

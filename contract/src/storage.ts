@@ -99,3 +99,13 @@ export type StorageAccountProperties = Static<typeof StorageAccountProperties>;
 export type StorageEncryption = Static<typeof StorageEncryption>;
 export type ContainerBody = Static<typeof ContainerBody>;
 export type ContainerResource = Static<typeof ContainerResource>;
+
+export const NameQuestion = Type.Object({
+  name: Type.String({ maxLength: 256 }),
+  type: Type.Literal('Microsoft.Storage/storageAccounts'),
+});
+export const NameAvailability = Type.Object({
+  nameAvailable: Type.Boolean(),
+  reason: Type.Optional(Type.Union([Type.Literal('AccountNameInvalid'), Type.Literal('AlreadyExists')])),
+  message: Type.Optional(Type.String()),
+});

@@ -38,6 +38,8 @@ export function createAccountKind(deps: {
   return {
     type: accountType,
     title: 'storage account',
+    // Azure's clients take 201 for an error here.
+    createdStatus: 200,
     namePattern: accountNamePattern,
     nameRule: accountNameRule,
     properties: StorageAccountProperties,

@@ -94,7 +94,7 @@ async function open(t: TestContext) {
 test('an account is made with safe defaults, and takes blobs at the endpoint that it shows', async (t) => {
   const { send, put } = await open(t);
   const made = await put(idOf('first'), { location: 'local', kind: 'StorageV2', sku: { name: 'Standard_LRS' } });
-  assert.equal(made.status, 201, JSON.stringify(made.body));
+  assert.equal(made.status, 200, JSON.stringify(made.body));
   const { properties } = made.body;
   assert.deepEqual(properties.primaryEndpoints, { blob: 'https://localhost:8443/first/' });
   assert.equal(properties.allowSharedKeyAccess, false);
@@ -135,7 +135,29 @@ test('a name is taken once on the whole server, also by two who ask at the same 
     put(idOf('same'), { location: 'local' }),
     put(idOf('same').replace('/rg/', '/rg2/'), { location: 'local' }),
   ]);
-  assert.deepEqual(replies.map((reply) => reply.status).sort(), [201, 409]);
+  assert.deepEqual(replies.map((reply) => reply.status).sort(), [200, 409]);
+});
+
+test('a name is said to be free, taken, reserved or none', async (t) => {
+  const { send, put } = await open(t);
+  await put(idOf('mine'), { location: 'local' });
+  const ask = async (name: unknown, type: unknown = 'Microsoft.Storage/storageAccounts') => {
+    const path = at(`/subscriptions/${subscription.id}/providers/Microsoft.Storage/checkNameAvailability`);
+    const headers = { 'content-type': 'application/json' };
+    const reply = await send('POST', path, { headers, body: JSON.stringify({ name, type }) });
+    return { status: reply.status, body: JSON.parse(reply.body.toString()) };
+  };
+  assert.deepEqual((await ask('free1')).body, { nameAvailable: true });
+  assert.equal((await ask('mine')).body.reason, 'AlreadyExists');
+  assert.equal((await ask('mlflow')).body.reason, 'AlreadyExists');
+  for (const name of ['Mine', 'ab', '../x', '', 'x'.repeat(25)])
+    assert.deepEqual(
+      [(await ask(name)).body.nameAvailable, (await ask(name)).body.reason],
+      [false, 'AccountNameInvalid'],
+    );
+  assert.equal((await ask(7)).status, 400);
+  assert.equal((await ask('x'.repeat(300))).status, 400);
+  assert.equal((await ask('free1', 'Microsoft.KeyVault/vaults')).status, 400);
 });
 
 test('after a restart blobs are where they were, and removing the account leaves no file', async (t) => {

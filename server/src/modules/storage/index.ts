@@ -19,6 +19,7 @@ import { createBlocks } from './blocks.service.ts';
 import { containerArmRoutes } from './containers.arm.routes.ts';
 import { containerRoutes } from './containers.routes.ts';
 import { type Containers, createContainers } from './containers.service.ts';
+import { nameRoutes } from './names.arm.routes.ts';
 import { createOpenedAccounts } from './opened-accounts.ts';
 import { createProtection, type Protect } from './protection.ts';
 import { type BlobRef, requireAccountScope } from './scopes.ts';
@@ -98,6 +99,7 @@ export function createStorage(deps: {
       ...blobRoutes({ ...deps, accounts, blobs, blocks }),
       ...containerRoutes({ ...deps, accounts, blobs, containers }),
       ...containerArmRoutes(containers),
+      ...nameRoutes(accounts),
     ],
     kinds: [createAccountKind({ ...deps, accounts, opened })],
     blobs: {
