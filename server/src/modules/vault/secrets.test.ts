@@ -219,8 +219,10 @@ test('deleted secrets whose retention has ended are swept from the table', async
   const { call, clock, server, database } = await openVaults(t, 'rooms');
   await call('PUT', '/secrets/s', { host, body: { value: 'v' } });
   await call('DELETE', '/secrets/s', { host });
-  await server.tasks.start();
+  // The days pass before anything is started: three months of every periodic task would take minutes.
   await clock.advance(91 * dayMs);
+  await server.tasks.start();
+  await clock.advance(3_600_000);
   await server.tasks.stop();
   type Rows = { vault_versions: { name_key: string } };
   const left = await tables<Rows>(database.read).selectFrom('vault_versions').select('name_key').execute();
