@@ -26,7 +26,11 @@ export type Addresses = {
 
 export type KeyIdentifier = { readonly vault: string; readonly name: string; readonly version: string | undefined };
 
-const collections = new Set(['secrets', 'keys', 'deletedsecrets', 'deletedkeys']);
+const collections = new Set([
+  ...['secrets', 'keys', 'deletedsecrets', 'deletedkeys'],
+  // Not served, and refused by name.
+  ...['certificates', 'deletedcertificates'],
+]);
 const identifierLengthMax = 1024;
 
 export function createAddresses(options: {

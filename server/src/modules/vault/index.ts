@@ -25,6 +25,7 @@ import { purgeDue } from './objects.store.ts';
 import { secretRoutes } from './secrets.routes.ts';
 import { createSecrets } from './secrets.service.ts';
 import { createSurface } from './surface.ts';
+import { unservedRoutes } from './unserved.routes.ts';
 import { createVaultKind } from './vaults.kind.ts';
 import { createVaults, type Vaults } from './vaults.service.ts';
 import { createWire } from './wire.ts';
@@ -87,6 +88,7 @@ export function createVault(deps: {
       ...secretRoutes({ secrets, directory, wireOf }),
       ...keyRoutes({ keys, directory, wireOf }),
       ...availabilityRoutes(directory),
+      ...unservedRoutes,
     ],
     kinds: [createVaultKind({ database, dataKeys, directory, addresses, clock, tenantId })],
     migrations: vaultMigrations,

@@ -73,6 +73,27 @@ test('what is not served is refused by name', async (t) => {
   assert.equal((await call('GET', '/keys/k', { host })).body.error.code, 'KeyNotFound');
 });
 
+test('operations of the protocol that are not served say so, to whoever is signed in, and a key may still be called like one', async (t) => {
+  const { call } = await openVaults(t, 'rooms');
+  const calls = [
+    ['GET', '/certificates'],
+    ['POST', '/certificates/c/create'],
+    ['GET', '/deletedcertificates/c'],
+    ['POST', '/keys/k/backup'],
+    ['GET', '/keys/k/rotationpolicy'],
+    ['PUT', '/keys/k/rotationpolicy'],
+    ['POST', `/keys/k/${'0'.repeat(32)}/release`],
+    ['POST', '/rng'],
+    ['POST', '/secrets/s/backup'],
+  ] as const;
+  for (const [method, path] of calls) {
+    const answer = await call(method, path, { host, ...(method === 'GET' ? {} : { body: {} }) });
+    assert.deepEqual([answer.status, answer.body.error.code], [501, 'OperationNotSupported'], path);
+  }
+  await create(call, 'backup');
+  assert.equal((await call('GET', '/keys/backup', { host })).status, 200);
+});
+
 test('what anybody encrypts with the public half the vault decrypts and unwraps, by version and by the latest', async (t) => {
   const { call } = await openVaults(t, 'rooms', 'main');
   const made = await create(call, 'k');
