@@ -57,7 +57,7 @@ const rules = [
     name: 'kernel-knows-no-module',
     severity: 'error',
     from: { path: '^server/src/kernel/', ...product },
-    to: { path: `^${modules}/|^server/src/[^/]+\\.ts$` },
+    to: { path: `^${modules}/|^server/src/[^/]+\\.ts$|^server/src/compose/` },
   },
   {
     name: 'contract-imports-nothing-of-ours',

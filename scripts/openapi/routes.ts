@@ -4,7 +4,8 @@
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { compose, controlTables } from '../../server/src/compose.ts';
+import { controlTables } from '../../server/src/compose/foundation.ts';
+import { compose } from '../../server/src/compose.ts';
 import { systemClock } from '../../server/src/kernel/clock/clock.ts';
 import { readConfig } from '../../server/src/kernel/config/config.ts';
 import { randomBytes } from '../../server/src/kernel/crypto/random.ts';

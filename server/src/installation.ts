@@ -12,7 +12,7 @@ import { createFiles, type Files } from '#kernel/files/files';
 import { type Authority, createAuthority } from '#kernel/http/certificates';
 import { type Keyring, openKeyring } from '#kernel/sealing/keyring';
 import { openRootKeyFile, type RootKey } from '#kernel/sealing/root-key';
-import { controlTables } from './compose.ts';
+import { controlTables } from './compose/foundation.ts';
 
 const lockName = 'server.lock';
 const keyFolder = 'keys';

@@ -1,0 +1,45 @@
+// Where data rests: secrets and keys, blobs, images. Monitoring sits beside them, for what is counted.
+
+import type { Tasks } from '#kernel/tasks/tasks';
+import { createMonitoring } from '#monitoring';
+import { createRegistry } from '#registry';
+import { createStorage } from '#storage';
+import { createVault, vaultAudiences } from '#vault';
+import type { Foundation } from './foundation.ts';
+import type { Ground } from './ground.ts';
+
+export function composeDataPlane(foundation: Foundation, ground: Ground, tasks: Tasks) {
+  const { common, identity, audit, bearer, armAudiences, runTokens, dataKeys } = ground;
+  const { origin, domain, tenantId } = common;
+
+  const vault = createVault({
+    ...common,
+    database: foundation.control,
+    dataKeys,
+    audit: audit.trail,
+    tasks,
+    schemes: [bearer(...vaultAudiences(domain))],
+  });
+  const storage = createStorage({
+    ...common,
+    dataKeys,
+    schemes: [bearer('https://storage.azure.com')],
+    addresses: ground.addresses.scheme('blob'),
+    authority: `${origin}/${tenantId}`,
+  });
+  const registry = createRegistry({
+    ...common,
+    dataKeys,
+    schemes: [runTokens, bearer('https://containerregistry.azure.net', `${origin}/registry`, ...armAudiences)],
+    tokens: identity.tokens,
+    principals: identity.directory,
+  });
+  const monitoring = createMonitoring({
+    schemes: [bearer(...armAudiences)],
+    subscriptionId: ground.bootstrapped.subscriptionId,
+    version: foundation.version,
+    log: foundation.log,
+  });
+  return { vault, storage, registry, monitoring };
+}
+export type DataPlane = ReturnType<typeof composeDataPlane>;

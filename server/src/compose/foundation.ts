@@ -1,0 +1,46 @@
+// What main has opened before anything is composed, and the tables of the control database.
+
+import { accessMigrations } from '#access';
+import { computeTables } from '#compute';
+import { identityMigrations } from '#identity';
+import type { Clock } from '#kernel/clock/clock';
+import type { Config } from '#kernel/config/config';
+import type { SigningKey } from '#kernel/crypto/signing';
+import type { Database, MigrationSet } from '#kernel/database/database';
+import type { Files } from '#kernel/files/files';
+import type { Authority } from '#kernel/http/certificates';
+import type { Log } from '#kernel/log/log';
+import { dataKeyMigrations } from '#kernel/sealing/data-keys.service';
+import type { Keyring } from '#kernel/sealing/keyring';
+import type { RootKey } from '#kernel/sealing/root-key';
+import { taskMigrations } from '#kernel/tasks/tasks';
+import { resourceTables } from '#resources';
+import { vaultMigrations } from '#vault';
+
+/** In the order in which modules stand on each other. */
+export const controlTables: readonly MigrationSet[] = [
+  taskMigrations,
+  dataKeyMigrations,
+  identityMigrations,
+  accessMigrations,
+  resourceTables,
+  vaultMigrations,
+  computeTables,
+];
+
+export type Foundation = {
+  readonly config: Config;
+  readonly version: string;
+  readonly clock: Clock;
+  readonly log: Log;
+  readonly files: Files;
+  readonly rootKey: RootKey;
+  readonly keyring: Keyring;
+  readonly control: Database;
+  readonly auditDatabase: Database;
+  readonly auditSigner: SigningKey;
+  /** The installation's certificate authority, for those who hand its certificate on. */
+  readonly authority: Authority;
+  /** `localhost:8443`, the port already known. */
+  readonly domain: string;
+};

@@ -1,0 +1,139 @@
+// What every module stands on: who you are, what you may, what you did, and the resources that it is all about.
+
+import { declaredActions } from '@strongroom/contract/actions';
+import { type Access, createAccess, type Principal as RolePrincipal } from '#access';
+import { createAudit } from '#audit';
+import { createIdentity, createSignedAddresses, type Principal } from '#identity';
+import type { Scheme } from '#kernel/http/surface';
+import { createDataKeys } from '#kernel/sealing/data-keys.service';
+import type { Tasks } from '#kernel/tasks/tasks';
+import { createResources, type HomeOf } from '#resources';
+import type { VaultModule } from '#vault';
+import type { Foundation } from './foundation.ts';
+
+/** Ports that stand above, named before their side is made: each is called only after everything is composed. */
+export type Above = {
+  readonly tasks: Tasks;
+  readonly homeOf: HomeOf;
+  readonly keyWrapper: () => VaultModule['keyWrapper'];
+  /** Run tokens are jobs' to tell; every surface that a running job calls asks for them before access tokens. */
+  readonly runTokens: Scheme;
+};
+
+const subscriptionName = 'Strongroom';
+
+export async function composeGround(foundation: Foundation, above: Above) {
+  const { config, clock, log, files, rootKey, keyring, control, domain } = foundation;
+  const origin = `https://${domain}`;
+
+  const identity = createIdentity({
+    database: control,
+    clock,
+    log,
+    secretStore: {
+      get: (name) => keyring.get(`identity/${name}`),
+      put: (name, bytes) => keyring.put(`identity/${name}`, bytes),
+    },
+    origins: () => [origin],
+    domain: () => domain,
+    furtherAudiences: () => [`${origin}/registry`],
+    leaving: (objectId, how, leave) => access.retire(grants.system(`a principal is ${how}`), objectId, how, leave),
+  });
+  const bootstrapped = await identity.bootstrap();
+  const { tenantId, subscriptionId } = bootstrapped;
+
+  const audit = createAudit({
+    database: foundation.auditDatabase,
+    clock,
+    log,
+    signer: foundation.auditSigner,
+    installationId: tenantId,
+    ...(config.audit.checkpointFile === '' ? {} : { checkpointFile: config.audit.checkpointFile }),
+  });
+  const access: Access = createAccess({
+    database: control,
+    clock,
+    tenantId,
+    catalogue: declaredActions,
+    principals: { find: async (objectId) => asRolePrincipal(await identity.directory.findPrincipal(objectId)) },
+  });
+  const { grants } = access;
+
+  // Which audience opens which surface: docs/adr/0010-audiences.md.
+  const bearer = (...audiences: readonly string[]) => identity.bearerScheme({ audiences });
+  const armAudiences = [origin, 'https://management.azure.com', 'https://management.core.windows.net'];
+  const armSchemes = [above.runTokens, bearer(...armAudiences)];
+
+  const resources = createResources({
+    database: control,
+    clock,
+    log,
+    tasks: above.tasks,
+    grants,
+    identities: {
+      create: async (resource) => ({
+        ...(await control.write((tx) => identity.directory.createManagedIdentity(tx, resource))),
+        tenantId,
+      }),
+      async remove(resourceId) {
+        const found = await identity.directory.findManagedIdentity(resourceId);
+        if (found === undefined) return;
+        await access.retire(grants.system('its resource is gone'), found.objectId, 'removed', (tx) =>
+          identity.directory.removeManagedIdentity(tx, resourceId),
+        );
+      },
+    },
+    homeOf: above.homeOf,
+    subscription: { id: subscriptionId, displayName: subscriptionName, tenantId, location: config.location },
+    domain,
+    schemes: armSchemes,
+  });
+  resources.onRemoved(
+    async (_grant, id) => void (await access.unassignAll(grants.system('what a role was assigned at is gone'), id)),
+  );
+
+  return {
+    identity,
+    bootstrapped,
+    audit,
+    access,
+    resources,
+    bearer,
+    armAudiences,
+    armSchemes,
+    runTokens: above.runTokens,
+    addresses: createSignedAddresses({
+      tokens: identity.tokens,
+      directory: identity.directory,
+      authorizer: access.authorizer,
+      tenantId,
+    }),
+    dataKeys: createDataKeys({ database: control, rootKey, clock, wrapper: above.keyWrapper }),
+    /** What most modules are made with; each takes what its own type names and nothing else. */
+    common: {
+      clock,
+      log,
+      grants,
+      tenantId,
+      domain,
+      files,
+      dataDir: config.dataDir,
+      port: config.http.port,
+      origin,
+      resources: resources.resources,
+    },
+  };
+}
+export type Ground = Awaited<ReturnType<typeof composeGround>>;
+
+function asRolePrincipal(principal: Principal | undefined): RolePrincipal | undefined {
+  if (principal === undefined) return undefined;
+  return {
+    objectId: principal.objectId,
+    name: principal.name,
+    type: principal.kind === 'user' ? 'User' : 'ServicePrincipal',
+    groups: [],
+    isEnabled: principal.enabled,
+    isOfResource: principal.kind === 'managedIdentity',
+  };
+}

@@ -1,0 +1,65 @@
+// Machine learning: the workspace and what is done in it, from an experiment to an endpoint that answers.
+
+import { fileURLToPath } from 'node:url';
+import { createAssets } from '#assets';
+import { createCompute } from '#compute';
+import { createEndpoints } from '#endpoints';
+import { createJobs } from '#jobs';
+import { createRuns } from '#runs';
+import { createWorkspaces } from '#workspaces';
+import type { DataPlane } from './data-plane.ts';
+import type { Foundation } from './foundation.ts';
+import type { Ground } from './ground.ts';
+
+export function composeLearning(foundation: Foundation, ground: Ground, data: DataPlane) {
+  const { config, clock, log, control } = foundation;
+  const { common, identity, access, armSchemes, addresses, dataKeys } = ground;
+  const { vault, storage, registry, monitoring } = data;
+
+  const workspaces = createWorkspaces({
+    ...common,
+    access,
+    vaults: vault.vaults,
+    blobs: storage.blobs,
+    protectStorage: storage.protect,
+    protectRegistry: registry.protect,
+    dataKeys,
+  });
+  const inWorkspaces = { ...common, workspaces: workspaces.workspaces, blobs: storage.blobs, addresses };
+  const assets = createAssets(inWorkspaces);
+  const runs = createRuns({ ...inWorkspaces, registry: assets.assets.registry, schemes: armSchemes });
+  const compute = createCompute({
+    database: control,
+    clock,
+    log,
+    tokens: identity.tokens,
+    tenantId: () => common.tenantId,
+    maxNodes: config.agent.maxNodes,
+    agentCommand: config.agent.embedded ? embeddedAgent : undefined,
+  });
+  ground.resources.onRemoved((_grant, id) => compute.removed(id));
+  const jobs = createJobs({
+    ...inWorkspaces,
+    runs: runs.runs,
+    assets: assets.assets,
+    work: compute.work,
+    tokens: identity.tokens,
+    schemes: [addresses.scheme('history'), ...armSchemes],
+  });
+  const endpoints = createEndpoints({
+    ...inWorkspaces,
+    assets: assets.assets,
+    registry: registry.registry,
+    work: compute.work,
+    dataKeys,
+    scoring: monitoring.scoring,
+  });
+  return { workspaces, runs, assets, compute, jobs, endpoints };
+}
+export type Learning = ReturnType<typeof composeLearning>;
+
+const embeddedAgent: readonly [string, ...string[]] = [
+  process.execPath,
+  '--disable-warning=ExperimentalWarning',
+  fileURLToPath(new URL('../../../agent/src/main.ts', import.meta.url)),
+];
