@@ -249,7 +249,22 @@ function createExchange(request: IncomingMessage, response: ServerResponse): Exc
   };
 }
 
+/** Node keeps the first of two. Whoever stands in between may have kept the other: nothing is decided on either. */
+const decisive = new Set(['host', 'authorization']);
+
+function refuseRepeated({ rawHeaders }: IncomingMessage): void {
+  const seen = new Set<string>();
+  for (let at = 0; at < rawHeaders.length; at += 2) {
+    const name = rawHeaders[at]?.toLowerCase() ?? '';
+    if (!decisive.has(name)) continue;
+    if (seen.has(name))
+      throw new Failure({ kind: 'invalid', code: 'InvalidHeader', message: `The header ${name} was sent twice.` });
+    seen.add(name);
+  }
+}
+
 function withTarget(exchange: Exchange, request: IncomingMessage): Exchange {
+  refuseRepeated(request);
   const target = readTarget(request.url ?? '/', request.headers.host);
   // The same object, completed: ids given out before the URL was read must be those of the answer.
   return Object.assign(exchange, { target });

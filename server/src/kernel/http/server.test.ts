@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { request } from 'node:https';
+import { networkInterfaces } from 'node:os';
 import { after, test } from 'node:test';
 import { connect } from 'node:tls';
 import { createAuthority, issueLeaf, namesOf } from '#kernel/http/certificates';
@@ -106,6 +107,42 @@ test('errors of the transport come in the same envelope as any other', async () 
   for (const path of ['/%zz', '/echo/%2e%2e', '//echo//x'])
     assert.ok([200, 400].includes((await get(path)).status), path);
   assert.equal(JSON.parse((await get('/%zz')).body).error.code, 'InvalidRequestUri');
+});
+
+/** Bytes as they are, on a connection of their own; answers everything that came back. */
+const bytes = (host: string, text: string) =>
+  new Promise<string>((resolve, reject) => {
+    let answer = '';
+    const socket = connect({ host, port: listener.port, ca: authority.certificatePem, servername: 'localhost' });
+    socket
+      .on('secureConnect', () => socket.write(text))
+      .on('data', (chunk) => (answer += chunk))
+      .on('error', reject)
+      .on('close', () => resolve(answer));
+  });
+
+const hasSecond = Object.values(networkInterfaces()).some((all) => all?.some(({ address }) => address === '::1'));
+const loopback = ['127.0.0.1', ...(hasSecond ? ['::1'] : [])];
+
+test('a request that two readers could read differently is refused, on each loopback address', async () => {
+  const head = `Host: localhost:${listener.port}\r\nConnection: close\r\n`;
+  const refused = {
+    'two hosts': `GET /echo/a HTTP/1.1\r\n${head}Host: v.vault.localhost\r\n\r\n`,
+    'two credentials': `GET /echo/a HTTP/1.1\r\n${head}Authorization: Bearer a\r\nauthorization: Bearer b\r\n\r\n`,
+    'another host in the request line': `GET https://v.vault.localhost/echo/a HTTP/1.1\r\n${head}\r\n`,
+    'two lengths': `GET /echo/a HTTP/1.1\r\n${head}Content-Length: 1\r\nContent-Length: 2\r\n\r\nab`,
+    'a length and chunks': `GET /echo/a HTTP/1.1\r\n${head}Content-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n`,
+    'a folded header': `GET /echo/a HTTP/1.1\r\n${head}X-A: b\r\n c\r\n\r\n`,
+    'no HTTP at all': 'PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n',
+  };
+  for (const host of loopback)
+    for (const [name, text] of Object.entries(refused)) {
+      const answer = await bytes(host, text);
+      assert.match(answer, /^HTTP\/1\.1 400 /, `${name} at ${host}: ${answer}`);
+      assert.ok(JSON.parse(answer.split('\r\n\r\n')[1] ?? '').error.code, name);
+    }
+  const long = await bytes(loopback.at(-1) ?? '', `GET /echo/a HTTP/1.1\r\n${head}X-A: ${'a'.repeat(40_000)}\r\n\r\n`);
+  assert.match(long, /^HTTP\/1\.1 431 [\s\S]*RequestHeaderTooLarge/);
 });
 
 test('TLS 1.1 is not spoken', async () => {

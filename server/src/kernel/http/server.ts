@@ -3,6 +3,7 @@
 
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Server } from 'node:https';
+import type { Writable } from 'node:stream';
 import { setTimeout as pause } from 'node:timers/promises';
 import Fastify from 'fastify';
 import type { Leaf } from '#kernel/http/certificates';
@@ -45,13 +46,8 @@ export async function listen(options: {
     return answering;
   };
   const app = Fastify({
-    https: {
-      key: options.leaf.privateKeyPem,
-      cert: options.leaf.certificatePem,
-      minVersion: 'TLSv1.2',
-      maxHeaderSize: limits.headerBytes,
-      headersTimeout: limits.headersTimeoutMs,
-    },
+    https: transport(options.leaf),
+    clientErrorHandler: refuseUnread,
     requestTimeout: limits.requestTimeoutMs,
     keepAliveTimeout: limits.idleMs,
     maxRequestsPerSocket: limits.requestsPerConnection,
@@ -110,6 +106,39 @@ export async function listen(options: {
   };
 }
 
+const transport = (leaf: Leaf) => ({
+  key: leaf.privateKeyPem,
+  cert: leaf.certificatePem,
+  minVersion: 'TLSv1.2' as const,
+  maxHeaderSize: limits.headerBytes,
+  headersTimeout: limits.headersTimeoutMs,
+});
+
+/** What the parser of HTTP does not take (smuggling with two lengths, a header past its bound, bytes that trickle in). */
+function refuseUnread(error: NodeJS.ErrnoException, socket: Writable): void {
+  if (!socket.writable || error.code === 'ECONNRESET') {
+    socket.destroy();
+    return;
+  }
+  const [status, code, message] = unread[error.code ?? ''] ?? [
+    '400 Bad Request',
+    'BadRequest',
+    'This is no HTTP request.',
+  ];
+  const body = JSON.stringify({ error: { code, message } });
+  const head = `HTTP/1.1 ${status}\r\ncontent-type: application/json\r\ncontent-length: ${body.length}`;
+  socket.end(`${head}\r\ncache-control: no-store\r\nconnection: close\r\n\r\n${body}`);
+}
+
+const unread: Readonly<Record<string, readonly [status: string, code: string, message: string]>> = {
+  HPE_HEADER_OVERFLOW: [
+    '431 Request Header Fields Too Large',
+    'RequestHeaderTooLarge',
+    `The request line and the headers are longer than ${limits.headerBytes} bytes.`,
+  ],
+  ERR_HTTP_REQUEST_TIMEOUT: ['408 Request Timeout', 'RequestTimeout', 'The request did not arrive in time.'],
+};
+
 /** ::1 beside 127.0.0.1, at the same port; a machine without IPv6 does without. */
 async function listenAlso(
   options: { readonly handle: Door['handle']; readonly leaf: Leaf; readonly log: Log },
@@ -117,18 +146,12 @@ async function listenAlso(
 ): Promise<Server | undefined> {
   const { createServer } = await import('node:https');
   const server = createServer(
-    {
-      key: options.leaf.privateKeyPem,
-      cert: options.leaf.certificatePem,
-      minVersion: 'TLSv1.2',
-      maxHeaderSize: limits.headerBytes,
-      headersTimeout: limits.headersTimeoutMs,
-      requestTimeout: limits.requestTimeoutMs,
-      keepAliveTimeout: limits.idleMs,
-    },
+    { ...transport(options.leaf), requestTimeout: limits.requestTimeoutMs, keepAliveTimeout: limits.idleMs },
     (request, response) => void options.handle(request, response),
   );
+  server.on('clientError', refuseUnread);
   server.maxConnections = limits.connections;
+  server.maxRequestsPerSocket = limits.requestsPerConnection;
   return new Promise((resolve) => {
     server.once('error', (error) => {
       options.log.warn({ address: '::1', port, error }, 'not listening on the second loopback address');

@@ -15,10 +15,17 @@ test('a doubled leading slash is no host', () => {
   assert.deepEqual(readTarget('//subscriptions/a?x=1', 'localhost').segments, ['subscriptions', 'a']);
 });
 
-test('an absolute request target loses its scheme and host', () => {
-  const target = readTarget('https://evil.example/subscriptions/a', 'localhost');
+test('an absolute request target loses its scheme and host, which are those of the Host header', () => {
+  const target = readTarget('https://LOCALHOST:8443/subscriptions/a', 'localhost:8443');
   assert.deepEqual(target.segments, ['subscriptions', 'a']);
-  assert.equal(target.origin, 'https://localhost');
+  assert.equal(target.origin, 'https://localhost:8443');
+  for (const url of [
+    'https://any.vault.localhost:8443/secrets',
+    'https://localhost/a',
+    'http:///a',
+    'https://x@localhost:8443/',
+  ])
+    refused(url);
 });
 
 test('segments are decoded once and only once', () => {

@@ -63,9 +63,15 @@ function parseQuery(raw: string): Query {
   return { get: (name) => all(name)[0], all, values, raw };
 }
 
-/** @param url the request line's target, `/path?query` (an absolute form loses its scheme and host) */
+/**
+ * @param url the request line's target: `/path?query`, or the absolute form, whose authority must be the Host header's: of two
+ * names, whoever stands in between may have decided on the other (RFC 9112 §3.2.2)
+ */
 export function readTarget(url: string, host: string | undefined): Target {
-  const relative = url.startsWith('/') ? url : url.replace(/^https?:\/\/[^/?#]*/i, '');
+  const authority = url.startsWith('/') ? undefined : /^https?:\/\/([^/?#]*)/i.exec(url);
+  if (authority && authority[1]?.toLowerCase() !== (host ?? '').toLowerCase())
+    throw malformed('The request line names another host than the Host header.');
+  const relative = url.slice(authority?.[0].length ?? 0);
   const mark = relative.indexOf('?');
   const rawPath = (mark < 0 ? relative : relative.slice(0, mark)).split('#', 1)[0] ?? '/';
   const segments = rawPath.replace(/^\/+/, '').split('/').map(decodeSegment);
