@@ -175,8 +175,8 @@ test('a token opens the surfaces of its audience and no other, wherever they are
   // The vault that is served beside the resource manager, at the same host: an audience is no matter of addresses.
   const all = [...places(), ['keyvault', '/secrets?api-version=7.4', {}]] as const;
   const opened = {
-    [bench.url]: ['arm', 'mlflow', 'operator'],
-    'https://management.azure.com': ['arm', 'mlflow', 'operator'],
+    [bench.url]: ['arm', 'mlflow', 'history', 'operator'],
+    'https://management.azure.com': ['arm', 'mlflow', 'history', 'operator'],
     [`${bench.url}/msgraph/`]: ['graph'],
     'https://vault.azure.net': ['keyvault'],
     [`https://vault.${bench.domain}`]: ['keyvault'],
