@@ -4,6 +4,7 @@
 // which `new URL(path, base)` reads as a host; Key Vault clients percent-encode query names.
 
 import { Failure } from '#kernel/errors/failure';
+import { hasControlCharacter } from '#kernel/ids/characters';
 
 export type Target = {
   /** Host header as sent, lower case, with the port. */
@@ -40,8 +41,7 @@ function decodeSegment(segment: string): string {
   }
   if (decoded === '.' || decoded === '..')
     throw malformed('The path holds a dot segment (. or ..). Send the path that you mean.');
-  // biome-ignore lint/suspicious/noControlCharactersInRegex: control characters are what is being refused.
-  if (/[\x00-\x1f\x7f]/.test(decoded)) throw malformed('The path holds a control character.');
+  if (hasControlCharacter(decoded)) throw malformed('The path holds a control character.');
   return decoded;
 }
 

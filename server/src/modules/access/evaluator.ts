@@ -4,6 +4,7 @@
 
 import type { Actor } from '#kernel/authority/actor';
 import type { Action } from '#kernel/authority/grant';
+import { hasControlCharacter } from '#kernel/ids/characters';
 import { scopesOf } from '#kernel/ids/ids';
 import type { Assignment } from './assignment.ts';
 import { decideWithinBounds, isBounded } from './bounds.ts';
@@ -42,8 +43,8 @@ const scopeLengthMax = 8_192;
  * is decided as no scope at all.
  */
 function isWellFormed(scope: string): boolean {
-  // biome-ignore lint/suspicious/noControlCharactersInRegex: control characters are what is being refused.
-  return scope.startsWith('/') && scope.length <= scopeLengthMax && !/\/\.{1,2}(?:\/|$)|[\x00-\x1f\x7f\\]/.test(scope);
+  if (!scope.startsWith('/') || scope.length > scopeLengthMax) return false;
+  return !hasControlCharacter(scope) && !/\/\.{1,2}(?:\/|$)|\\/.test(scope);
 }
 
 export function createEvaluator(options: { readonly nowMs: () => number }): Evaluator {

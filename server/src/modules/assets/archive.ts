@@ -6,6 +6,7 @@ import { Readable } from 'node:stream';
 import { createGunzip } from 'node:zlib';
 import tar from 'tar-stream';
 import { Failure } from '#kernel/errors/failure';
+import { hasControlCharacter } from '#kernel/ids/characters';
 import {
   duplicatePath,
   emptySnapshot,
@@ -28,8 +29,8 @@ export function safePath(path: string): string {
   const clean = path.replace(/^(\.\/)+/, '').replace(/\/+$/, '');
   if (clean === '' || clean.length > maxPathLength)
     throw unsafePath(path, `a path that is empty or longer than ${maxPathLength} characters`);
-  // biome-ignore lint/suspicious/noControlCharactersInRegex: control characters are what is being refused.
-  if (/[\x00-\x1f\x7f\\]/.test(clean)) throw unsafePath(path, 'a path with a backslash or a control character');
+  if (hasControlCharacter(clean) || clean.includes('\\'))
+    throw unsafePath(path, 'a path with a backslash or a control character');
   if (clean.startsWith('/') || /^[A-Za-z]:/.test(clean)) throw unsafePath(path, 'an absolute path');
   for (const segment of clean.split('/')) {
     if (segment === '' || segment === '.' || segment === '..')

@@ -2,6 +2,7 @@
 // contents: sorted, owner 0, time 0, fixed modes. Streams; holds one chunk at a time. Refuses paths that an unpacker could
 // take for something else. Source: POSIX.1-2017, pax, "ustar Interchange Format".
 
+import { hasControlCharacter } from '#kernel/ids/characters';
 import { errors } from './errors.ts';
 
 export type TarFile = {
@@ -21,8 +22,8 @@ export function checkPath(path: string, target: string): void {
     errors.imageRefused(target, `The file '${path.slice(0, 200)}' cannot be put into an image: ${why}. Rename it.`);
   if (path === '' || Buffer.byteLength(path) > pathBytesMax)
     throw wrong(`its path must have 1 to ${pathBytesMax} bytes`);
-  // biome-ignore lint/suspicious/noControlCharactersInRegex: control characters are what is being refused.
-  if (/[\x00-\x1f\x7f\\]/.test(path)) throw wrong('its path holds a backslash or a control character');
+  if (hasControlCharacter(path) || path.includes('\\'))
+    throw wrong('its path holds a backslash or a control character');
   for (const part of path.split('/')) {
     if (part === '' || part === '.' || part === '..')
       throw wrong('its path is absolute or holds an empty or dot segment');

@@ -8,6 +8,7 @@ import { sha256 } from '#kernel/crypto/digest';
 import { randomToken, randomUuid } from '#kernel/crypto/random';
 import { type Database, isUniqueViolation, type Tx } from '#kernel/database/database';
 import { Failure } from '#kernel/errors/failure';
+import { hasControlCharacter } from '#kernel/ids/characters';
 import { idKey } from '#kernel/ids/ids';
 import * as store from './directory.store.ts';
 import type { Passwords } from './passwords.ts';
@@ -104,8 +105,7 @@ const toPrincipal = (row: store.PrincipalRow): Principal => ({
 });
 
 function checkName(name: string, what: string): void {
-  // biome-ignore lint/suspicious/noControlCharactersInRegex: control characters are what is being refused.
-  if (name.trim() === '' || name.length > 256 || /[\x00-\x1f\x7f]/.test(name))
+  if (name.trim() === '' || name.length > 256 || hasControlCharacter(name))
     throw invalid('InvalidName', `The name of ${what} has 1 to 256 characters, none of them a control character.`);
 }
 
