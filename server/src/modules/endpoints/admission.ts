@@ -2,6 +2,7 @@
 // for each endpoint, so that a key which was read before its replacement is never put back after it.
 
 import type { Grant, Grants } from '#kernel/authority/grant';
+import { Failure } from '#kernel/errors/failure';
 import { createLanes } from '#kernel/sealing/lanes';
 import type { Resource } from '#resources';
 import type { Directory, ServedEndpoint } from './directory.ts';
@@ -45,7 +46,16 @@ export function createAdmission(deps: {
   return {
     lets(endpoint, key) {
       if (endpoint === undefined || endpoint.keys !== undefined) return keys.holds(endpoint?.keys, key);
-      return lanes.run(endpoint.uniqueId, () => load(endpoint)).then(() => keys.holds(endpoint.keys, key));
+      return lanes
+        .run(endpoint.uniqueId, () => load(endpoint))
+        .then(
+          () => keys.holds(endpoint.keys, key),
+          (thrown: unknown) => {
+            // Its creation failed before it had keys: to a stranger it is an endpoint that does not exist.
+            if (thrown instanceof Failure && thrown.code === errors.noKeys().code) return false;
+            throw thrown;
+          },
+        );
     },
     replace: (grant, owner, name, value) =>
       lanes.run(owner.uniqueId, async () => {

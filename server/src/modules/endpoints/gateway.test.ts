@@ -2,6 +2,7 @@
 
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { sql } from 'kysely';
 import { answering, deploymentBody, endpointId, furnish, insightsId, type Reply, setUp } from './endpoints.fixture.ts';
 
 test('a request with a key reaches the model, and the model never sees the key', async (t) => {
@@ -41,6 +42,18 @@ test('no key, a wrong key and an endpoint that is not there answer alike, with a
     assert.equal(JSON.parse(reply.text).error.code, 'key_auth_access_denied');
   }
   assert.equal(wrong.text, nowhere.text);
+});
+
+test('an endpoint that never got keys answers like one that is not there', async (t) => {
+  const world = await setUp(t);
+  const { bearer } = await furnish(world);
+  const database = await world.home();
+  await database.write((tx) => sql`delete from endpoint_keys`.execute(tx));
+  const again = await world.restart();
+  await again.start();
+  const reply = await again.score('{}', { headers: bearer });
+  assert.equal(reply.status, 401);
+  assert.equal(reply.text, (await again.score('{}', { endpoint: 'nothing', headers: bearer })).text);
 });
 
 test("one endpoint's key opens no other endpoint", async (t) => {
