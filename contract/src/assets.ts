@@ -38,7 +38,7 @@ export const modelVersion = Type.Object({
     minLength: 1,
     maxLength: 2048,
     description:
-      'A snapshot, or files of a job of this workspace: azureml://jobs/{job}/outputs/artifacts/paths/{path} or runs:/{job}/{path}.',
+      'A snapshot; files of a job of this workspace: azureml://jobs/{job}/outputs/artifacts/paths/{path} or runs:/{job}/{path}; or of a datastore that came with it: azureml://datastores/{datastore}/paths/{path}.',
   }),
   modelType: Type.Optional(
     Type.Union([Type.Literal('custom_model'), Type.Literal('mlflow_model'), Type.Literal('triton_model')]),
