@@ -49,6 +49,13 @@ test('a list follows its links, sends the query once, and stops at what was aske
   assert.equal(asked[0]?.headers['authorization'], 'Bearer token-for-https://localhost:8443');
 });
 
+test('a list that does not end is refused, never cut short in silence', async () => {
+  const nextLink = 'https://localhost:8443/things?api-version=2024-10-01&$skip=1';
+  const pages = Array.from({ length: 1000 }, () => ({ status: 200, body: { value: [1], nextLink } }));
+  await assert.rejects(script(...pages).client.list('/things'), { code: 'ListTooLong' });
+  assert.equal((await script(...pages).client.list('/things', { max: 1000 })).length, 1000);
+});
+
 test('a link that leads elsewhere gets no token and no request', async () => {
   for (const nextLink of [
     'https://evil.example/things',

@@ -236,7 +236,14 @@ export function createClient(options: {
     ) {
       const all: T[] = [];
       let next: string | undefined = target;
-      for (let page = 0; next !== undefined && page < pagesMax && all.length < max; page++) {
+      for (let page = 0; next !== undefined && all.length < max; page++) {
+        // A list that ends early and does not say so is taken for the whole.
+        if (page === pagesMax)
+          throw new ServiceError({
+            status: 0,
+            code: 'ListTooLong',
+            message: `The list has more than ${pagesMax} pages. Ask for less of it.`,
+          });
         // What was asked for is already in the link to the next page.
         const { query, ...rest } = call;
         const answer: { readonly value?: readonly T[]; readonly nextLink?: string | null } = await json(
