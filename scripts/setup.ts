@@ -49,13 +49,14 @@ function install(packages: readonly string[], purpose: string): void {
   if (!installer || becomingRoot() === undefined)
     stop(
       `${purpose} and needs ${packages.join(' and ')}, which this machine does not have.`,
-      installer
-        ? `sudo sh -c '${lines.join(' && ')}'`
-        : `install ${packages.join(' and ')} with your system's package manager`,
+      installer ? asRoot(lines) : `install ${packages.join(' and ')} with your system's package manager`,
     );
   process.stdout.write(`Installing ${packages.join(' and ')} ...\n`);
   runAsRoot(lines);
 }
+
+/** The line for a person to run; a bare machine has no sudo, and then root's own password is asked for. */
+const asRoot = (lines: readonly string[]): string => `${has('sudo') ? 'sudo sh' : 'su'} -c '${lines.join(' && ')}'`;
 
 function runAsRoot(lines: readonly string[]): void {
   for (const line of lines) {
