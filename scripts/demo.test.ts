@@ -1,7 +1,8 @@
 // The demo keeps every promise that it makes, ends by itself and leaves nothing behind; and what it searches with finds things.
 
 import assert from 'node:assert/strict';
-import { spawnSync } from 'node:child_process';
+import { spawn, spawnSync } from 'node:child_process';
+import { once } from 'node:events';
 import { mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -33,6 +34,26 @@ test('the demo, as a whole, says so in one line of JSON', () => {
   assert.ok(said.audit.entries > 30);
   assert.equal(said.atRestCanariesFound, 0);
   assert.deepEqual(readdirSync(folder), [], 'nothing is left behind');
+  rmSync(folder, { recursive: true });
+});
+
+test('interrupted, it says so and nothing else, and leaves nothing behind', async () => {
+  const folder = mkdtempSync(join(tmpdir(), 'strongroom-demo-test-'));
+  const running = spawn(process.execPath, [demo], {
+    stdio: ['ignore', 'pipe', 'inherit'],
+    env: { ...process.env, TMPDIR: folder },
+  });
+  const exited = once(running, 'exit');
+  let said = '';
+  for await (const chunk of running.stdout.setEncoding('utf8')) {
+    const before = said;
+    said += String(chunk);
+    // While it trains, a request is always under way: the loss of the server was once told as the reason.
+    if (!/^ 5 /m.test(before) && /^ 5 /m.test(said)) running.kill('SIGINT');
+  }
+  assert.deepEqual(await exited, [130, null], said);
+  assert.match(said, /✗ Interrupted[^✗]*$/);
+  assert.deepEqual(readdirSync(folder), []);
   rmSync(folder, { recursive: true });
 });
 

@@ -80,6 +80,7 @@ function tellHowToGoOn({ url, pid }: { readonly url: string; readonly pid: numbe
 }
 
 let stopServer: (() => Promise<void>) | undefined;
+let isInterrupted = false;
 
 /** Leaves nothing behind: no process, no folder. */
 async function cleanUp(): Promise<void> {
@@ -89,7 +90,9 @@ async function cleanUp(): Promise<void> {
 
 for (const signal of ['SIGINT', 'SIGTERM'] as const)
   process.once(signal, () => {
-    void cleanUp().finally(() => process.exit(130));
+    isInterrupted = true;
+    tell.failed('Interrupted. The server is stopped and what it made removed.');
+    void cleanUp().finally(() => process.exit(signal === 'SIGINT' ? 130 : 143));
   });
 
 /** What the server complained of, for whoever has to find out why the demo failed. */
@@ -124,6 +127,8 @@ try {
   if (!keep) await cleanUp();
   if (wantsJson) process.stdout.write(`${JSON.stringify(summary)}\n`);
 } catch (thrown) {
+  // Whoever interrupted it knows why the server is gone; the signal's handler ends the process.
+  if (isInterrupted) await new Promise<never>(() => undefined);
   tell.failed(thrown instanceof Error ? thrown.message : String(thrown));
   if (thrown instanceof ServiceError)
     tell.say(`code ${thrown.code}, status ${thrown.status}, request ${thrown.requestId ?? 'unknown'}`);
