@@ -54,6 +54,7 @@ export function composeLearning(foundation: Foundation, ground: Ground, data: Da
     dataKeys,
     scoring: monitoring.scoring,
   });
+  ground.resources.onRemoved((_grant, id) => endpoints.removed(id));
   return { workspaces, runs, assets, compute, jobs, endpoints };
 }
 export type Learning = ReturnType<typeof composeLearning>;

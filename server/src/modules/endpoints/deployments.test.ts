@@ -394,6 +394,17 @@ test('after a crash of the server everything that was deployed is served again, 
   await assert.rejects(world.fake.documentOf('unknown'));
 });
 
+test('what a workspace ran ends with it, also when nobody could read what there was', async (t) => {
+  const world = await setUp(t);
+  const { bearer } = await furnish(world, {}, 2);
+  assert.equal(world.fake.running().length, 2);
+  await world.endpoints.removed(`${workspaceId}2`);
+  assert.equal((await world.score('{}', { headers: bearer })).status, 200, 'another workspace');
+  await world.endpoints.removed(workspaceId.toUpperCase());
+  assert.equal(world.fake.running().length, 0);
+  assert.equal((await world.score('{}', { headers: bearer })).status, 401);
+});
+
 test('a lost agent loses no deployment', async (t) => {
   const world = await setUp(t);
   const { bearer } = await furnish(world);

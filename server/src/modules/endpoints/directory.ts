@@ -1,7 +1,7 @@
 // The endpoints that are served, in memory: what a scoring request needs to know without reading a database. Filled at start
 // and kept by the kinds. Holds no key, only their keyed digests, and drops those when the workspace's key is closed.
 
-import { idKey } from '#kernel/ids/ids';
+import { idKey, isWithin } from '#kernel/ids/ids';
 import type { KeyDigests } from './keys.service.ts';
 
 export type ServedEndpoint = {
@@ -27,6 +27,7 @@ export type Directory = {
   put(endpoint: Omit<ServedEndpoint, 'credit' | 'epoch' | 'leaving'>): ServedEndpoint;
   find(workspaceUniqueId: string, name: string): ServedEndpoint | undefined;
   byId(id: string): ServedEndpoint | undefined;
+  /** The endpoint, or every one below this id. */
   remove(id: string): void;
   /** A workspace's key may not be used any more: nobody is let in until it opens again. */
   forgetKeys(workspaceUniqueId: string): void;
@@ -52,10 +53,11 @@ export function createDirectory(): Directory {
     find: (workspaceUniqueId, name) => byAddress.get(address(workspaceUniqueId, name)),
     byId: (id) => byKey.get(idKey(id)),
     remove(id) {
-      const served = byKey.get(idKey(id));
-      if (served === undefined) return;
-      byKey.delete(idKey(id));
-      byAddress.delete(address(served.workspaceUniqueId, served.name));
+      for (const [key, served] of byKey) {
+        if (!isWithin(key, id)) continue;
+        byKey.delete(key);
+        byAddress.delete(address(served.workspaceUniqueId, served.name));
+      }
     },
     forgetKeysOf,
     forgetKeys(workspaceUniqueId) {

@@ -8,7 +8,7 @@ import type { Grants } from '#kernel/authority/grant';
 import type { Clock } from '#kernel/clock/clock';
 import { randomUuid } from '#kernel/crypto/random';
 import { asFailure, Failure } from '#kernel/errors/failure';
-import { idKey } from '#kernel/ids/ids';
+import { idKey, isWithin } from '#kernel/ids/ids';
 import type { Log } from '#kernel/log/log';
 import { errors } from './errors.ts';
 import { createOutput, type Output } from './output.ts';
@@ -45,8 +45,8 @@ export type Fleet = Pick<WorkOwner, 'documentOf' | 'onEvent'> & {
   keep(plan: Plan): void;
   /** Other bounds or another number of instances for what runs. */
   adjust(plan: Plan): void;
-  /** Ends what it runs, and forgets what it printed. */
-  forget(deploymentId: string): Promise<void>;
+  /** Ends what a deployment runs, or every one below this id, and forgets what it printed. */
+  forget(id: string): Promise<void>;
   find(deploymentId: string): Served | undefined;
   /** A place in the ready instance with the fewest requests, of what the deployment runs now. */
   take(deploymentId: string): Place | undefined;
@@ -298,11 +298,11 @@ export function createFleet(deps: {
       fits(group);
     },
 
-    async forget(deploymentId) {
-      const group = current.get(idKey(deploymentId));
-      current.delete(idKey(deploymentId));
-      if (group !== undefined) await end(group);
-      outputs.delete(idKey(deploymentId));
+    async forget(id) {
+      const leaving = [...current].filter(([key]) => isWithin(key, id));
+      for (const [key] of leaving) current.delete(key);
+      await Promise.all(leaving.map(([, group]) => end(group)));
+      for (const key of outputs.keys()) if (isWithin(key, id)) outputs.delete(key);
     },
 
     find(deploymentId) {

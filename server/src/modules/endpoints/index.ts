@@ -57,6 +57,11 @@ export type Endpoints = Module & {
   readonly kinds: readonly ResourceKind[];
   /** Removes records of scoring requests that are too old. For a periodic task; a few times a day. */
   sweepRecords(signal: AbortSignal): Promise<void>;
+  /**
+   * The resource with this id is gone. When it is a workspace whose key was refused, its endpoints went without a word: what
+   * they run ends here, and nobody is let in.
+   */
+  removed(id: string): Promise<void>;
 };
 
 /** The agent closes connections that were idle for two minutes. */
@@ -100,6 +105,10 @@ export function createEndpoints(deps: EndpointsDeps): Endpoints {
     surfaces: [createScoringSurface({ ...deps, admission, traces })],
     routes: gatewayRoutes({ ...deps, directory, gateway, traces }),
     sweepRecords: createRetention(deps),
+    async removed(id) {
+      directory.remove(id);
+      await fleet.forget(id);
+    },
     start: restoring.start,
     async stop() {
       await restoring.stop();
