@@ -69,6 +69,23 @@ test('a link that leads elsewhere gets no token and no request', async () => {
   }
 });
 
+test('a server that is too busy to say how an operation goes is asked again, within a bound', async () => {
+  const first = { status: 202, headers: { 'azure-asyncoperation': 'https://localhost:8443/operations/1' } };
+  const busy = { status: 503, body: { error: { code: 'ServerBusy', message: 'M' } } };
+  const { client, asked } = script(
+    first,
+    busy,
+    { ...busy, status: 429 },
+    { status: 200, body: { status: 'Succeeded' } },
+  );
+  await client.settle('DELETE', '/thing');
+  assert.equal(asked.filter(({ method }) => method === 'DELETE').length, 1, 'what acts is never sent again');
+  await assert.rejects(script(first, ...Array.from({ length: 10 }, () => busy)).client.settle('DELETE', '/thing'), {
+    code: 'ServerBusy',
+  });
+  await assert.rejects(script(busy).client.settle('DELETE', '/thing'), { code: 'ServerBusy' });
+});
+
 test('a PUT is followed through its status until it succeeded, waiting as long as it is asked to, and answers the resource', async () => {
   const monitor = 'https://localhost:8443/operations/1?api-version=2024-10-01';
   const { client, asked, waits } = script(

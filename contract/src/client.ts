@@ -75,6 +75,8 @@ export const armVersion = '2024-10-01';
 const pagesMax = 1000;
 const pollSecondsDefault = 2;
 const pollSecondsMax = 60;
+/** How often in a row a server may be too busy to say how an operation goes before it is taken for gone. */
+const busyAnswersMax = 10;
 /** Six hours: longer than anything that the service does. */
 const settleSecondsMax = 6 * 3600;
 const terminal = new Set(['succeeded', 'failed', 'canceled', 'cancelled']);
@@ -159,14 +161,25 @@ export function createClient(options: {
     const monitor = status ?? (first.status === 202 ? first.header('location') : undefined);
     if (monitor === undefined) return undefined;
     let wait = retryAfter(first);
+    let busyAnswers = 0;
     for (let waited = 0; waited < settleSecondsMax; ) {
       await sleep(wait * 1000);
       waited += Math.max(wait, 0.1);
       const { audience, signal } = call;
-      const answer = await send('GET', monitor, {
-        ...(audience === undefined ? {} : { audience }),
-        ...(signal === undefined ? {} : { signal }),
-      });
+      let answer: TransportAnswer;
+      try {
+        answer = await send('GET', monitor, {
+          ...(audience === undefined ? {} : { audience }),
+          ...(signal === undefined ? {} : { signal }),
+        });
+      } catch (thrown) {
+        // The operation goes on, and asking again acts on nothing.
+        if (!(thrown instanceof ServiceError) || !isBusy(thrown.status) || ++busyAnswers >= busyAnswersMax)
+          throw thrown;
+        wait = pollSecondsDefault;
+        continue;
+      }
+      busyAnswers = 0;
       wait = retryAfter(answer);
       const value = await json<JsonObject>(answer);
       if (status === undefined) {
@@ -257,6 +270,7 @@ export function createClient(options: {
   };
 }
 
+const isBusy = (status: number) => status === 429 || status === 503;
 const isWithin = (host: string, home: string) => host === home || host.endsWith(`.${home}`);
 const asObject = (value: unknown): JsonObject =>
   typeof value === 'object' && value !== null ? (value as JsonObject) : {};
