@@ -6,6 +6,7 @@
 //   compose/learning.ts     workspaces · runs · assets · compute · jobs · endpoints
 
 import { declaredActions } from '@strongroom/contract/actions';
+import { originHere } from '#kernel/http/certificates';
 import { type Door, mount } from '#kernel/http/mount';
 import type { Module } from '#kernel/module';
 import { createTasks, type Tasks } from '#kernel/tasks/tasks';
@@ -103,7 +104,7 @@ export async function compose(foundation: Foundation): Promise<Composed> {
     },
     async listening() {
       compute.startAgent({
-        url: `https://localhost:${config.http.port}`,
+        url: originHere(config.http.host, config.http.port),
         caPem: foundation.authority.certificatePem,
         hostNames: [],
       });

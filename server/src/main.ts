@@ -64,7 +64,7 @@ export async function startServer(options: {
     const authority = await authorityOf(keyring, `Strongroom at ${domain}`);
     const caFile = join(dataDir, caName);
     await files.writeDurably(caFile, Buffer.from(authority.certificatePem), { mode: 0o644 });
-    const { names, addresses } = namesOf(config.http.domain);
+    const { names, addresses } = namesOf(config.http.domain, config.http.host);
     const leafNow = () => issueLeaf(authority, names, addresses, new Date());
     const leaf = await leafNow();
 

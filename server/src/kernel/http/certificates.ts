@@ -3,6 +3,7 @@
 // the clear: the caller seals what `createAuthority` answers. RFC 5280 profiles; names as subject alternative names.
 
 // @peculiar/x509 resolves its parts by decorators, which need this polyfill before it loads.
+import { isIP } from 'node:net';
 import 'reflect-metadata';
 import * as x509 from '@peculiar/x509';
 import { randomBytes, subtle } from '#kernel/crypto/web';
@@ -96,13 +97,30 @@ export async function issueLeaf(
   };
 }
 
-/** The names that one origin answers to: itself, vaults and accounts as virtual hosts, and loopback addresses. */
-export function namesOf(domainHost: string): {
+/** Listens on every address, or on the one that `localhost` leads to. */
+const isAnyOrLoopback = (host: string): boolean => ['0.0.0.0', '::', '127.0.0.1', '::1', 'localhost'].includes(host);
+
+/** What a process on this machine calls a server that listens there: by a name or address that `namesOf` certifies. */
+export function originHere(host: string, port: number): string {
+  if (isAnyOrLoopback(host)) return `https://localhost:${port}`;
+  return `https://${isIP(host) === 6 ? `[${host}]` : host}:${port}`;
+}
+
+/**
+ * The names that one origin answers to: itself, vaults and accounts as virtual hosts, loopback addresses, and the address
+ * that it listens on.
+ */
+export function namesOf(
+  domainHost: string,
+  host = '127.0.0.1',
+): {
   readonly names: readonly string[];
   readonly addresses: readonly string[];
 } {
+  const isOwn = !isAnyOrLoopback(host);
+  const names = [domainHost, 'localhost', `*.vault.${domainHost}`, `*.blob.storage.${domainHost}`];
   return {
-    names: [...new Set([domainHost, 'localhost', `*.vault.${domainHost}`, `*.blob.storage.${domainHost}`])],
-    addresses: ['127.0.0.1', '::1'],
+    names: [...new Set([...names, ...(isOwn && isIP(host) === 0 ? [host] : [])])],
+    addresses: ['127.0.0.1', '::1', ...(isOwn && isIP(host) !== 0 ? [host] : [])],
   };
 }

@@ -3,7 +3,7 @@ import { request } from 'node:https';
 import { networkInterfaces } from 'node:os';
 import { after, test } from 'node:test';
 import { connect } from 'node:tls';
-import { createAuthority, issueLeaf, namesOf } from '#kernel/http/certificates';
+import { createAuthority, issueLeaf, namesOf, originHere } from '#kernel/http/certificates';
 import { mount } from '#kernel/http/mount';
 import { json, open, route, unrecorded } from '#kernel/http/route';
 import { listen } from '#kernel/http/server';
@@ -186,4 +186,26 @@ test('a long poll does not hold up a stop: it is cut off, and its handler has en
   await stopping.close();
   await cut;
   assert.equal(waitedFor, 'the end');
+});
+
+test('wherever it listens, a process beside it reaches it by a name or address that its certificate holds', async () => {
+  for (const host of ['127.0.0.1', '127.0.0.2', '0.0.0.0']) {
+    const named = namesOf('ml.example.org', host);
+    const own = await issueLeaf(authority, named.names, named.addresses, new Date());
+    const there = await listen({ door, host, port: 0, leaf: own, log: silentLog });
+    try {
+      const status = await new Promise((resolve, reject) =>
+        request(`${originHere(host, there.port)}/echo/a`, { ca: authority.certificatePem, agent: false }, (answer) => {
+          answer.resume();
+          resolve(answer.statusCode);
+        })
+          .on('error', reject)
+          .end(),
+      );
+      assert.equal(status, 200, host);
+    } finally {
+      await there.close();
+    }
+  }
+  assert.equal(originHere('fd00::2', 8443), 'https://[fd00::2]:8443');
 });
