@@ -1,15 +1,16 @@
 // What every module stands on: who you are, what you may, what you did, and the resources that it is all about.
 
 import { declaredActions } from '@strongroom/contract/actions';
-import { type Access, createAccess, type Principal as RolePrincipal } from '#access';
+import { type Access, createAccess } from '#access';
 import { createAudit } from '#audit';
-import { createIdentity, createSignedAddresses, type Principal } from '#identity';
+import { createIdentity, createSignedAddresses } from '#identity';
 import type { Scheme } from '#kernel/http/surface';
 import { createDataKeys } from '#kernel/sealing/data-keys.service';
 import type { Tasks } from '#kernel/tasks/tasks';
 import { createResources, type HomeOf } from '#resources';
 import type { VaultModule } from '#vault';
 import type { Foundation } from './foundation.ts';
+import { identitiesOf, principalsOf } from './principals.ts';
 
 /** Ports that stand above, named before their side is made: each is called only after everything is composed. */
 export type Above = {
@@ -55,7 +56,7 @@ export async function composeGround(foundation: Foundation, above: Above) {
     clock,
     tenantId,
     catalogue: declaredActions,
-    principals: { find: async (objectId) => asRolePrincipal(await identity.directory.findPrincipal(objectId)) },
+    principals: principalsOf(identity.directory),
   });
   const { grants } = access;
 
@@ -70,19 +71,7 @@ export async function composeGround(foundation: Foundation, above: Above) {
     log,
     tasks: above.tasks,
     grants,
-    identities: {
-      create: async (resource) => ({
-        ...(await control.write((tx) => identity.directory.createManagedIdentity(tx, resource))),
-        tenantId,
-      }),
-      async remove(resourceId) {
-        const found = await identity.directory.findManagedIdentity(resourceId);
-        if (found === undefined) return;
-        await access.retire(grants.system('its resource is gone'), found.objectId, 'removed', (tx) =>
-          identity.directory.removeManagedIdentity(tx, resourceId),
-        );
-      },
-    },
+    identities: identitiesOf({ control, directory: identity.directory, access, tenantId }),
     homeOf: above.homeOf,
     subscription: { id: subscriptionId, displayName: subscriptionName, tenantId, location: config.location },
     domain,
@@ -125,15 +114,3 @@ export async function composeGround(foundation: Foundation, above: Above) {
   };
 }
 export type Ground = Awaited<ReturnType<typeof composeGround>>;
-
-function asRolePrincipal(principal: Principal | undefined): RolePrincipal | undefined {
-  if (principal === undefined) return undefined;
-  return {
-    objectId: principal.objectId,
-    name: principal.name,
-    type: principal.kind === 'user' ? 'User' : 'ServicePrincipal',
-    groups: [],
-    isEnabled: principal.enabled,
-    isOfResource: principal.kind === 'managedIdentity',
-  };
-}

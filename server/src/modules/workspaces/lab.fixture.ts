@@ -7,17 +7,11 @@ import { request } from 'node:http';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { TestContext } from 'node:test';
-import { accessMigrations } from '#access';
-import { computeTables } from '#compute';
-import { identityMigrations } from '#identity';
 import { createTestClock } from '#kernel/clock/test-clock';
 import { openDatabase } from '#kernel/database/database';
 import { createFiles } from '#kernel/files/files';
-import { dataKeyMigrations } from '#kernel/sealing/data-keys.service';
 import { openRootKeyFile } from '#kernel/sealing/root-key';
-import { taskMigrations } from '#kernel/tasks/tasks';
-import { resourceTables } from '#resources';
-import { vaultMigrations } from '#vault';
+import { controlTables } from '../../compose/foundation.ts';
 import { assemble, domain, location, type Seam } from './modules.fixture.ts';
 import { createPlayedWork } from './work.fixture.ts';
 
@@ -43,15 +37,7 @@ export async function openLab(t: TestContext) {
   const control = await openDatabase({
     path: join(folder, 'control.db'),
     key: new Uint8Array(32).fill(7),
-    migrations: [
-      taskMigrations,
-      dataKeyMigrations,
-      identityMigrations,
-      accessMigrations,
-      resourceTables,
-      vaultMigrations,
-      computeTables,
-    ],
+    migrations: controlTables,
   });
   const rootKey = await openRootKeyFile({ file: join(folder, 'root.key'), dataFolder: join(folder, 'none'), files });
   const clock = createTestClock();

@@ -24,6 +24,7 @@ import { createResources } from '#resources';
 import { createRuns } from '#runs';
 import { createStorage } from '#storage';
 import { createVault } from '#vault';
+import { identitiesOf, principalsOf } from '../../compose/principals.ts';
 import { createWorkspaces } from './index.ts';
 import type { PlayedWork } from './work.fixture.ts';
 
@@ -69,22 +70,7 @@ export async function assemble(on: {
     clock,
     tenantId,
     catalogue: declaredActions,
-    principals: {
-      find: async (objectId) => {
-        const found = await identity.directory.findPrincipal(objectId);
-        const type = found?.kind === 'user' ? 'User' : 'ServicePrincipal';
-        return (
-          found && {
-            objectId: found.objectId,
-            name: found.name,
-            type,
-            groups: [],
-            isEnabled: found.enabled,
-            isOfResource: found.kind === 'managedIdentity',
-          }
-        );
-      },
-    },
+    principals: principalsOf(identity.directory),
   });
   const { grants, authorizer } = access;
   const addresses = createSignedAddresses({
@@ -109,19 +95,7 @@ export async function assemble(on: {
     clock,
     tasks: lateTasks,
     grants,
-    identities: {
-      create: async (resource) => ({
-        ...(await control.write((tx) => identity.directory.createManagedIdentity(tx, resource))),
-        tenantId,
-      }),
-      async remove(resourceId) {
-        const found = await identity.directory.findManagedIdentity(resourceId);
-        if (found === undefined) return;
-        await access.retire(grants.system('its resource is gone'), found.objectId, 'removed', (tx) =>
-          identity.directory.removeManagedIdentity(tx, resourceId),
-        );
-      },
-    },
+    identities: identitiesOf({ control, directory: identity.directory, access, tenantId }),
     homeOf: (id) => workspaces.homeOf(id),
     subscription: { id: subscriptionId, displayName: 'Test', tenantId, location },
     domain,
