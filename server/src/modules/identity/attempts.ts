@@ -1,6 +1,7 @@
 // Slows down guessing. Failures are counted by user name (whether or not it exists, so that the lock tells nothing) and by
-// address; past a free allowance each further one locks for twice as long. Counts survive a restart. Must not lock for
-// long: whoever knows a user name can cause the lock.
+// address; past a free allowance each further one locks for twice as long. What is being checked counts as well, so that many
+// guesses at once are no more than many in a row. Counts survive a restart. Must not lock for long: whoever knows a user
+// name can cause the lock.
 
 import type { Clock } from '#kernel/clock/clock';
 import { sha256Hex } from '#kernel/crypto/digest';
@@ -21,8 +22,11 @@ const forgetAfterMs = 24 * 3_600_000;
 const keysMax = 20_000;
 
 export type Attempts = {
-  /** @throws Failure `throttled` while any of these is locked */
-  check(counted: readonly Counted[]): void;
+  /**
+   * Before an attempt is looked at; what it answers is called after it. Throws Failure `throttled` while any of these is locked,
+   * or while so many attempts are looked at that they could use up what is left.
+   */
+  begin(counted: readonly Counted[]): () => void;
   failed(counted: readonly Counted[]): Promise<void>;
   succeeded(counted: readonly Counted[]): Promise<void>;
   load(): Promise<void>;
@@ -33,6 +37,8 @@ export function createAttempts(options: { readonly database: Database; readonly 
   const { database, clock } = options;
   // In order of use: the oldest falls out when an attacker brings more keys than there is room for.
   const known = new Map<string, Row>();
+  /** How many attempts are being looked at, by key. */
+  const running = new Map<string, number>();
   const keyOf = ({ by, value }: Counted) => sha256Hex(`${by}:${value.toLowerCase()}`);
 
   function remember(row: Row): void {
@@ -43,17 +49,30 @@ export function createAttempts(options: { readonly database: Database; readonly 
   }
 
   return {
-    check(counted) {
+    begin(counted) {
       const now = clock.epochMs();
-      const until = Math.max(0, ...counted.map((one) => known.get(keyOf(one))?.locked_until_ms ?? 0));
-      if (until <= now) return;
-      const seconds = Math.ceil((until - now) / 1000);
-      throw new Failure({
-        kind: 'throttled',
-        code: 'TooManyAttempts',
-        message: `There were too many failed attempts. Try again in ${seconds < 90 ? `${seconds} seconds` : `${Math.ceil(seconds / 60)} minutes`}.`,
-        retryAfterSeconds: seconds,
-      });
+      const keys = counted.map(keyOf);
+      const until = Math.max(0, ...keys.map((key) => known.get(key)?.locked_until_ms ?? 0));
+      if (until > now) throw tooMany('There were too many failed attempts.', Math.ceil((until - now) / 1000));
+      for (const [index, key] of keys.entries()) {
+        const row = known.get(key);
+        const failures = row !== undefined && row.forget_at_ms > now ? row.failures : 0;
+        const others = running.get(key) ?? 0;
+        // One at a time always: a lock that is over lets one attempt in.
+        if (others > 0 && failures + others >= allowances[counted[index]?.by ?? 'user'])
+          throw tooMany('Too many attempts are being checked at this moment.', 1);
+      }
+      for (const key of keys) running.set(key, (running.get(key) ?? 0) + 1);
+      let isOver = false;
+      return () => {
+        if (isOver) return;
+        isOver = true;
+        for (const key of keys) {
+          const left = (running.get(key) ?? 1) - 1;
+          if (left > 0) running.set(key, left);
+          else running.delete(key);
+        }
+      };
     },
     async failed(counted) {
       const now = clock.epochMs();
@@ -98,3 +117,11 @@ export function createAttempts(options: { readonly database: Database; readonly 
     },
   };
 }
+
+const tooMany = (why: string, seconds: number) =>
+  new Failure({
+    kind: 'throttled',
+    code: 'TooManyAttempts',
+    message: `${why} Try again in ${seconds < 90 ? `${seconds} ${seconds === 1 ? 'second' : 'seconds'}` : `${Math.ceil(seconds / 60)} minutes`}.`,
+    retryAfterSeconds: seconds,
+  });

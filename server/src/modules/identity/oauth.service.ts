@@ -191,17 +191,21 @@ export function createOAuth(deps: {
     },
     async deviceForm(exchange, form) {
       const guesser: readonly Counted[] = [{ by: 'deviceCode', value: exchange.address ?? '' }];
-      attempts.check(guesser);
       const parameters = ['xsrf', 'user_code', 'confirm', 'abort'].flatMap((name): Parameters => {
         const value = form[name];
         return value === undefined ? [] : [[name, value]];
       });
       const input = { method: 'POST', path: paths.code_verification, parameters, accept: 'html' } as const;
-      const { page, location, guessedWrong } = await host.run(exchange, { ...input, userCode: form['user_code'] });
-      if (guessedWrong) await attempts.failed(guesser);
-      if (location !== undefined) return { status: 303, headers: { location } };
-      if (page !== undefined) return page;
-      throw failed('SignInFailed', 'This page cannot be shown any more. Begin again.');
+      const end = attempts.begin(guesser);
+      try {
+        const { page, location, guessedWrong } = await host.run(exchange, { ...input, userCode: form['user_code'] });
+        if (guessedWrong) await attempts.failed(guesser);
+        if (location !== undefined) return { status: 303, headers: { location } };
+        if (page !== undefined) return page;
+        throw failed('SignInFailed', 'This page cannot be shown any more. Begin again.');
+      } finally {
+        end();
+      }
     },
 
     async logout(exchange, query) {

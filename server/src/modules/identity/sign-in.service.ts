@@ -25,21 +25,25 @@ export function createSignIn(options: {
     async verify(userName, password, address) {
       const user: Counted = { by: 'user', value: userName };
       const counted: readonly Counted[] = address === undefined ? [user] : [user, { by: 'address', value: address }];
-      attempts.check(counted);
-      const credential = await store.findCredential(database.read, userName);
-      // constant time: a hash is computed for a name that nobody has, too.
-      const matches = await passwords.verify(credential?.passwordHash, password);
-      if (credential === undefined || !matches || credential.enabled !== 1) {
-        await attempts.failed(counted);
-        throw new Failure({
-          kind: 'unauthenticated',
-          code: 'InvalidUserNameOrPassword',
-          message: 'The user name or the password is not right.',
-        });
+      const end = attempts.begin(counted);
+      try {
+        const credential = await store.findCredential(database.read, userName);
+        // constant time: a hash is computed for a name that nobody has, too.
+        const matches = await passwords.verify(credential?.passwordHash, password);
+        if (credential === undefined || !matches || credential.enabled !== 1) {
+          await attempts.failed(counted);
+          throw new Failure({
+            kind: 'unauthenticated',
+            code: 'InvalidUserNameOrPassword',
+            message: 'The user name or the password is not right.',
+          });
+        }
+        // Only the name is forgiven: an address that guesses at many names may own one of them.
+        await attempts.succeeded([user]);
+        return { objectId: credential.objectId };
+      } finally {
+        end();
       }
-      // Only the name is forgiven: an address that guesses at many names may own one of them.
-      await attempts.succeeded([user]);
-      return { objectId: credential.objectId };
     },
   };
 }

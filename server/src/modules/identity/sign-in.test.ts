@@ -47,6 +47,32 @@ test('five wrong passwords lock the name from everywhere, longer each time, and 
   await signIn.verify(userName, password, '10.0.2.6');
 });
 
+test('many guesses at once are no more than many in a row', async () => {
+  const signIn = await open();
+  const guesses = await Promise.allSettled(
+    Array.from({ length: 30 }, (_, guess) => signIn.verify(userName, `guess ${guess}`, `10.0.8.${guess}`)),
+  );
+  const looked = guesses.filter((guess) => guess.status === 'rejected' && wrong(guess.reason));
+  assert.equal(looked.length, 5);
+  assert.ok(guesses.every((guess) => guess.status === 'rejected' && (wrong(guess.reason) || locked(guess.reason))));
+  clock.jump(31_000);
+  const again = await Promise.allSettled([
+    signIn.verify(userName, 'guess', '10.0.9.1'),
+    signIn.verify(userName, password, '10.0.9.2'),
+  ]);
+  assert.deepEqual(
+    again.map((guess) => guess.status === 'rejected' && [wrong, locked].map((is) => is(guess.reason))),
+    [
+      [true, false],
+      [false, true],
+    ],
+    'one at a time where the allowance is used up',
+  );
+  clock.jump(61_000);
+  await Promise.all([1, 2].map(() => signIn.verify(userName, password, '10.0.9.3').catch(() => undefined)));
+  await Promise.all([1, 2, 3, 4, 5].map((at) => signIn.verify(userName, password, `10.0.9.1${at}`)));
+});
+
 test('a name that nobody has is locked like one that somebody has', async () => {
   const signIn = await open();
   for (let guess = 0; guess < 5; guess++)
