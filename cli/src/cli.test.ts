@@ -309,7 +309,7 @@ test('access is explained, and roles are listed by their names', async () => {
 });
 
 test('the record is listed with who, what and outcome, and verified; offline too once the server is stopped', async () => {
-  const listed = await cli.run('audit', 'list', '--max', '1000');
+  const listed = await cli.run('audit', 'list', '--max-results', '1000');
   assert.match(listed.out, /strongroom-automation +Keys_Create .*failed 403/);
   assert.match(listed.out, /RoleAssignments_Create/);
   const verified = await cli.json('audit', 'verify');

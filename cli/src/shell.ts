@@ -26,10 +26,11 @@ const unattended = (what: string) =>
 
 export function systemShell(): Shell {
   // A reader that goes away (`| head`) is no error.
-  process.stdout.on('error', (error: NodeJS.ErrnoException) => {
-    if (error.code === 'EPIPE') process.exit(0);
-    throw error;
-  });
+  for (const stream of [process.stdout, process.stderr])
+    stream.on('error', (error: NodeJS.ErrnoException) => {
+      if (error.code === 'EPIPE') process.exit(0);
+      throw error;
+    });
   return {
     environment: process.env,
     out: (text) => void process.stdout.write(text),

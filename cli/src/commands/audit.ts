@@ -17,9 +17,9 @@ export function auditCommands(program: Command, act: Act): void {
     audit,
     'list',
     'list the records of the audit log, newest first',
-    'audit list --max 50 --from 2031-01-31T08:00:00Z',
+    'audit list --max-results 50 --from 2031-01-31T08:00:00Z',
   )
-    .option('--max <count>', 'at most so many records (100)')
+    .option('--max-results <count>', 'at most so many records (100)')
     .option('--from <time>', 'not before')
     .option('--to <time>', 'not after')
     .option('--scope <id>', 'only what was done to this resource or below it')
@@ -28,7 +28,7 @@ export function auditCommands(program: Command, act: Act): void {
     .option('--correlation-id <id>', 'only what belongs to this')
     .action(
       act(async (context, given) => {
-        const max = given.whole('max', '--max') ?? 100;
+        const max = given.whole('maxResults', '--max-results') ?? 100;
         const query = Object.fromEntries(
           ['from', 'to', 'scope', 'caller', 'operation', 'correlationId'].map((name) => [name, given.text(name)]),
         );
@@ -47,11 +47,11 @@ export function auditCommands(program: Command, act: Act): void {
         });
       }),
     );
-  leaf(audit, 'checkpoints', 'list the signed checkpoints, newest first', 'audit checkpoints --max 5')
-    .option('--max <count>', 'at most so many (20)')
+  leaf(audit, 'checkpoints', 'list the signed checkpoints, newest first', 'audit checkpoints --max-results 5')
+    .option('--max-results <count>', 'at most so many (20)')
     .action(
       act(async (context, given) => {
-        const max = given.whole('max', '--max') ?? 20;
+        const max = given.whole('maxResults', '--max-results') ?? 20;
         const found = await context.client.list(auditPath(context.subscription, 'checkpoints'), {
           query: { $top: Math.min(Math.max(max, 1), 1000) },
           max,

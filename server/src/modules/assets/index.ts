@@ -40,7 +40,7 @@ export type Assets = {
 export type AssetsModule = Module & {
   readonly assets: Assets;
   readonly kinds: readonly ResourceKind[];
-  /** Removes what a crash left of snapshots that were being taken, in every workspace. For a periodic task. */
+  /** Removes what a crash left of snapshots that were being taken, and uploads that nobody finished, in every workspace. For a periodic task. */
   sweep(signal: AbortSignal): Promise<void>;
 };
 
@@ -105,6 +105,7 @@ export function createAssets(deps: {
       for (const { id, uniqueId } of await deps.resources.list(grant, query)) {
         if (signal.aborted) return;
         try {
+          await uploads.sweep(grant, id);
           const count = await snapshots.sweep(grant, id);
           const fields = { module: 'assets', workspace: uniqueId, count };
           if (count > 0) log.info(fields, 'blobs that no snapshot names were removed');

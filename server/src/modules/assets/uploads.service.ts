@@ -7,6 +7,7 @@ import { storageActions } from '@strongroom/contract/storage.actions';
 import type { Action, Grant } from '#kernel/authority/grant';
 import type { Clock } from '#kernel/clock/clock';
 import { randomUuid } from '#kernel/crypto/random';
+import type { Database } from '#kernel/database/database';
 import { Failure } from '#kernel/errors/failure';
 import { parseResourceId } from '#kernel/ids/ids';
 import { type BlobStore, containerScope } from '#storage';
@@ -40,6 +41,8 @@ export type PendingUpload = {
 export type Uploads = {
   /** @param origin what the address begins with */
   begin(grant: Grant, versionId: string, origin: string): Promise<PendingUpload>;
+  /** Removes what nobody finished in time. */
+  sweep(grant: Grant, workspaceId: string): Promise<void>;
   /** Makes a snapshot of what was sent, once; asked again it answers the same. Throws `invalid` for an upload of another version. */
   take(grant: Grant, versionId: string, uri: string): Promise<Snapshot>;
 };
@@ -63,8 +66,9 @@ export function createUploads(deps: {
 }): Uploads {
   const { workspaces, blobs, snapshots, addresses, clock } = deps;
 
-  async function opened(grant: Grant, versionId: string) {
-    const workspace = await workspaces.get(grant, workspaceOf(versionId) ?? '');
+  /** @param id of the workspace, or of something in it */
+  async function opened(grant: Grant, id: string) {
+    const workspace = await workspaces.get(grant, workspaceOf(id) ?? '');
     return { workspace, database: await workspaces.database(grant, workspace.id) };
   }
 
@@ -84,14 +88,22 @@ export function createUploads(deps: {
     }
   }
 
+  async function removeExpired(workspace: Workspace, database: Database): Promise<void> {
+    for (const old of await store.expiredUploads(database.read, clock.now().toISOString(), sweptAtOnce)) {
+      await removeContainer(workspace, old);
+      await database.write((tx) => store.removeUpload(tx, old));
+    }
+  }
+
   return {
+    async sweep(grant, workspaceId) {
+      const { workspace, database } = await opened(grant, workspaceId);
+      await removeExpired(workspace, database);
+    },
     async begin(grant, versionId, origin) {
       const { workspace, database } = await opened(grant, versionId);
-      // What nobody finished goes when the next one begins; nothing else would ever come by.
-      for (const old of await store.expiredUploads(database.read, clock.now().toISOString(), sweptAtOnce)) {
-        await removeContainer(workspace, old);
-        await database.write((tx) => store.removeUpload(tx, old));
-      }
+      // Here too, so that what nobody finished never fills the room for those who do.
+      await removeExpired(workspace, database);
       if ((await store.countUploads(database.read)) >= openMax) throw tooManyUploads(openMax);
       const uploadId = randomUuid();
       const ref = { account: workspace.storageAccount, container: `upload-${uploadId}` };

@@ -199,7 +199,7 @@ test('hostile names and credentials among the files are refused as in an archive
   assert.equal((await register(secret.uri, 'b/versions/1')).body.error.code, 'CredentialInSnapshot');
 });
 
-test('what nobody finished goes when the next one begins', async (t) => {
+test('what nobody finished goes when the next one begins, or with the sweep', async (t) => {
   const { lab, begun, containers } = await openBench(t);
   const { clock } = lab;
   await begun('a/versions/1');
@@ -208,4 +208,10 @@ test('what nobody finished goes when the next one begins', async (t) => {
   await clock.advance(3_700_000);
   await begun('c/versions/1');
   assert.equal((await containers()).length, 1);
+  const sweep = () => lab.now().sweepAssets(new AbortController().signal);
+  await sweep();
+  assert.equal((await containers()).length, 1, 'its time is not over');
+  await clock.advance(3_700_000);
+  await sweep();
+  assert.equal((await containers()).length, 0);
 });
