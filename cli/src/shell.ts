@@ -26,11 +26,14 @@ const unattended = (what: string) =>
 
 export function systemShell(): Shell {
   // A reader that goes away (`| head`) is no error.
-  for (const stream of [process.stdout, process.stderr])
-    stream.on('error', (error: NodeJS.ErrnoException) => {
-      if (error.code === 'EPIPE') process.exit(0);
-      throw error;
-    });
+  process.stdout.on('error', (error: NodeJS.ErrnoException) => {
+    if (error.code === 'EPIPE') process.exit(0);
+    throw error;
+  });
+  // Nobody reads what is said beside it: the command goes on, and ends as it ends.
+  process.stderr.on('error', (error: NodeJS.ErrnoException) => {
+    if (error.code !== 'EPIPE') throw error;
+  });
   return {
     environment: process.env,
     out: (text) => void process.stdout.write(text),
