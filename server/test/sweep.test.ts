@@ -286,6 +286,20 @@ describe('somebody who may do everything', () => {
     );
   });
 
+  test('is refused every address that cannot be read, in the protocol’s envelope', async () => {
+    const unreadable = ['/%2e%2e/x', '/%zz', '/a%00b', `?${'a=1&'.repeat(1100)}`];
+    await each(reachable(), async (route) => {
+      const [at] = addressesOf(route, absent, host);
+      assert.ok(at);
+      for (const what of unreadable) {
+        const path = `${at.path.split('?')[0]}${what}`;
+        const reply = await bench.send(path, { method: route.method, host: at.host, headers: headersOf(route) });
+        assert.equal(reply.status, 400, `${what}: ${reply.status} ${reply.text}`);
+        if (route.method !== 'HEAD') mannerOf(route.surface).envelope(reply);
+      }
+    });
+  });
+
   test('is refused methods that a path does not take, in the protocol’s envelope', async () => {
     await each(reachable(), async (route) => {
       const [at] = addressesOf(route, absent, host);

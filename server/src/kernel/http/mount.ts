@@ -13,7 +13,7 @@ import { type Observed, type Ports, serve } from '#kernel/http/pipeline';
 import type { Answer, Route } from '#kernel/http/route';
 import { createRouter, paramsOf, type Router } from '#kernel/http/router';
 import type { Surface } from '#kernel/http/surface';
-import { readTarget, type Target } from '#kernel/http/target';
+import { noTarget, readableOf, readTarget, type Target } from '#kernel/http/target';
 import type { Log } from '#kernel/log/log';
 
 export type Door = {
@@ -78,6 +78,9 @@ export function mount(options: {
     } catch (thrown) {
       const failure = asFailure(thrown);
       observed.code = failure.code;
+      // A URL that cannot be read belongs to no surface, but whoever sent it speaks a protocol and reads its errors.
+      if (exchange.target === noTarget)
+        surface = recognise(surfaces, readableOf(request.url ?? '/', request.headers.host))?.surface ?? surface;
       if (failure.kind === 'unavailable')
         log.warn({ requestId: exchange.requestId, operation, error: failure }, 'request put off');
       else if (failure.status >= 500)
@@ -214,13 +217,6 @@ const unknownSurface: Surface = {
   render: (failure) => ({ status: failure.status, body: { error: { code: failure.code, message: failure.message } } }),
 };
 
-const noTarget: Target = {
-  host: '',
-  origin: '',
-  segments: [],
-  rawPath: '/',
-  query: { get: () => undefined, all: () => [], values: {}, raw: '' },
-};
 const clientId = /^[\w.:{}-]{1,128}$/;
 
 function createExchange(request: IncomingMessage, response: ServerResponse): Exchange {

@@ -88,3 +88,24 @@ export function readTarget(url: string, host: string | undefined): Target {
     query: parseQuery(mark < 0 ? '' : relative.slice(mark + 1)),
   };
 }
+
+const plainSegment = /^[\w.~:-]+$/;
+
+/**
+ * What can be read of a URL that `readTarget` refuses: its host and its plain segments. It tells whose protocol was spoken, for
+ * the form of the refusal; nothing is decided by it and nothing is dispatched.
+ */
+export function readableOf(url: string, host: string | undefined): Target {
+  const path = url.replace(/^https?:\/\/[^/?#]*/i, '').split(/[?#]/, 1)[0] ?? '';
+  const segments = path.split('/').filter((segment) => plainSegment.test(segment) && !/^\.+$/.test(segment));
+  return { ...noTarget, host: (host ?? '').toLowerCase(), segments: segments.slice(0, maxSegments) };
+}
+
+/** Before a URL was read, and of one that cannot be. */
+export const noTarget: Target = {
+  host: '',
+  origin: '',
+  segments: [],
+  rawPath: '/',
+  query: { get: () => undefined, all: () => [], values: {}, raw: '' },
+};
