@@ -153,8 +153,8 @@ export function containerRoutes(deps: {
             kind: 'notImplemented',
             code: 'OperationNotSupported',
             message:
-              'This operation of the blob protocol is not served: snapshots, versions, leases, tiers, tags, batches, ' +
-              'signatures and account properties are not. Blobs, blocks, metadata, containers and listings are.',
+              'This operation of the blob protocol is not served: snapshots, versions, leases, tiers, tags, batches ' +
+              'and account properties are not. Blobs, blocks, metadata, containers and listings are.',
           });
         },
       }),
