@@ -2,7 +2,7 @@
 // connection's peer; without one (work of the server in somebody's name) an address condition does not hold.
 
 import type { Actor } from '#kernel/authority/actor';
-import { type AddressRange, isInRange, parseRange } from './addresses.ts';
+import { type AddressRange, isInRange, parseRange } from '#kernel/http/addresses';
 
 export type Conditions = {
   readonly requireMfa: boolean;

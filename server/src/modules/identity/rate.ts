@@ -1,15 +1,18 @@
-// How often one address may begin a sign-in. Each beginning leaves rows behind until it expires, and nobody has proved
-// anything yet, so it is bounded before it costs anything. In memory: a restart forgives.
+// How often one network may begin a sign-in. Each beginning leaves rows behind until it expires, and nobody has proved
+// anything yet, so it is bounded before it costs anything: by IPv4 address, by /64, and a site's whole /48 may begin four times
+// as often as one of its networks. In memory: a restart forgives.
 
 import type { Clock } from '#kernel/clock/clock';
 import { Failure } from '#kernel/errors/failure';
+import { addressKeys } from '#kernel/http/addresses';
 
 export type Rate = {
   /** @throws Failure `throttled` when this address began too often within the window */
   take(address: string | undefined): void;
 };
 
-const addressesMax = 20_000;
+const keysMax = 20_000;
+const wideFactor = 4;
 
 export function createRate(options: {
   readonly clock: Clock;
@@ -19,18 +22,26 @@ export function createRate(options: {
   const { clock, limit, windowMs } = options;
   const counts = new Map<string, number>();
   let windowEndsMs = 0;
+  /** Counts one more, and says whether that is too many. */
+  function isOver(wanted: string, most: number): boolean {
+    // Past this many networks everybody shares what is left: the bound holds whatever an attacker owns.
+    const key = counts.has(wanted) || counts.size < keysMax ? wanted : 'others';
+    const count = (counts.get(key) ?? 0) + 1;
+    counts.set(key, count);
+    return count > most;
+  }
+
   return {
-    take(address = '') {
+    take(address) {
       const now = clock.epochMs();
       if (now >= windowEndsMs || windowEndsMs - now > windowMs) {
         counts.clear();
         windowEndsMs = now + windowMs;
       }
-      // Past this many addresses everybody shares what is left: the bound holds whatever an attacker owns.
-      const key = counts.has(address) || counts.size < addressesMax ? address : 'others';
-      const count = (counts.get(key) ?? 0) + 1;
-      counts.set(key, count);
-      if (count <= limit) return;
+      const { near, wide } = addressKeys(address);
+      const isNearOver = isOver(near, limit);
+      const isWideOver = wide !== undefined && isOver(wide, limit * wideFactor);
+      if (!isNearOver && !isWideOver) return;
       throw new Failure({
         kind: 'throttled',
         code: 'TooManyRequests',
