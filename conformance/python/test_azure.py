@@ -39,6 +39,7 @@ from azure.keyvault.keys import KeyClient  # noqa: E402
 from azure.keyvault.keys.crypto import CryptographyClient, KeyWrapAlgorithm, SignatureAlgorithm  # noqa: E402
 from azure.keyvault.secrets import SecretClient  # noqa: E402
 from azure.storage.blob import BlobServiceClient  # noqa: E402
+import requests  # noqa: E402
 
 TENANT = strongroom.BOOTSTRAP["tenantId"]
 APPLICATION = strongroom.BOOTSTRAP["application"]
@@ -276,6 +277,12 @@ pathlib.Path("outputs/model/model.json").write_text(str(lib.module.ANSWER))
         self.client.models.download("weights", version="1", download_path=self.folder / "down")
         self.assertEqual((self.folder / "down/weights/weights/model.py").read_text(), "42")
 
+    def score(self, endpoint, key):
+        """The status of a request with a key of one's own choice, which the SDK does not send."""
+        uri = self.client.online_endpoints.get(endpoint).scoring_uri
+        headers = {"Authorization": f"Bearer {key}", "Content-Type": "application/json"}
+        return requests.post(uri, data="{}", headers=headers, timeout=30).status_code
+
     def test_a_model_is_deployed_and_invoked(self):
         folder = self.files("answer", model="{}")
         code = self.files("scoring", score="def init():\n    pass\n\ndef run(data):\n    return [1, 2]\n")
@@ -300,6 +307,13 @@ pathlib.Path("outputs/model/model.json").write_text(str(lib.module.ANSWER))
             request.flush()
             answer = self.client.online_endpoints.invoke("answers", request_file=request.name)
         self.assertEqual(json.loads(answer), [1, 2])
+        for key in ("primary", "secondary"):
+            before = self.client.online_endpoints.get_keys("answers")
+            self.client.online_endpoints.begin_regenerate_keys("answers", key_type=key).result()
+            after = self.client.online_endpoints.get_keys("answers")
+            self.assertNotEqual(getattr(before, f"{key}_key"), getattr(after, f"{key}_key"))
+            self.assertEqual(self.score("answers", getattr(before, f"{key}_key")), 401)
+            self.assertEqual(self.score("answers", getattr(after, f"{key}_key")), 200)
         self.client.online_endpoints.begin_delete("answers").result()
         self.assertNotIn("answers", [item.name for item in self.client.online_endpoints.list()])
 

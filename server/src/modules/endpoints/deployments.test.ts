@@ -107,6 +107,23 @@ test('keys are drawn, replaced one at a time, and an old one is refused at once'
   assert.equal((await world.arm('POST', `${endpointId}/regenerateKeys`, { keyType: 'Third' })).status, 400);
 });
 
+test('a client that sends the present key along, as azure-ai-ml always does, gets a new one', async (t) => {
+  const world = await setUp(t);
+  const { primary, secondary } = await furnish(world);
+  const scored = async (key: string) =>
+    (await world.score('{}', { headers: { authorization: `Bearer ${key}` } })).status;
+  for (const [keyType, before] of [
+    ['Primary', primary],
+    ['Secondary', secondary],
+  ] as const) {
+    const reply = await world.arm('POST', `${endpointId}/regenerateKeys`, { keyType, keyValue: before });
+    assert.equal(reply.status, 200);
+    assert.equal(await scored(before), 401, keyType);
+  }
+  const { primaryKey, secondaryKey } = (await world.arm('POST', `${endpointId}/listKeys`)).json;
+  assert.deepEqual([await scored(primaryKey), await scored(secondaryKey)], [200, 200]);
+});
+
 test('keys lie nowhere in the clear, and are gone with their endpoint', async (t) => {
   const world = await setUp(t);
   const { primary, secondary, bearer } = await furnish(world);

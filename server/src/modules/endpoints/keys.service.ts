@@ -34,7 +34,10 @@ export type EndpointKeyStore = {
   /** Throws the vault's Failure while a customer's key is refused. */
   read(grant: Grant, owner: KeyOwner): Promise<Keys>;
   digests(grant: Grant, owner: KeyOwner): Promise<KeyDigests>;
-  /** Puts `value`, or a new key, in the place of one. */
+  /**
+   * Puts `value`, or a new key, in the place of one. A value that is the very key to be replaced counts as none: Azure's
+   * Python SDK always sends the present one along, and who was told that a key was replaced must not find it working.
+   */
   replace(grant: Grant, owner: KeyOwner, name: KeyName, value: string | undefined): Promise<void>;
   remove(grant: Grant, owner: KeyOwner): Promise<void>;
   /** constant time: both keys are always compared. */
@@ -131,9 +134,11 @@ export function createEndpointKeys(deps: {
         const rows = await keysOf(tx, owner.uniqueId);
         const before = rows.find((row) => row.name === name);
         const other = rows.find((row) => row.name !== name);
-        if (other !== undefined && value !== undefined && constantTimeEqual(open(key, other), value))
-          throw same('keyValue');
-        await putKey(tx, seal(key, owner, name, (before?.version ?? 0) + 1, value ?? randomToken(32)));
+        const is = (row: KeyRow | undefined) =>
+          row !== undefined && value !== undefined && constantTimeEqual(open(key, row), value);
+        if (is(other)) throw same('keyValue');
+        const next = value === undefined || is(before) ? randomToken(32) : value;
+        await putKey(tx, seal(key, owner, name, (before?.version ?? 0) + 1, next));
       });
     },
     async remove(grant, owner) {
