@@ -25,8 +25,17 @@ export type SocketAnswer = {
   readonly body: Readable;
 };
 
-export type SocketClient = {
+/** A request under way. */
+export type SocketCall = {
   /** Resolves with the head of the answer. Rejects with the stream's own error when the request's body fails. */
+  readonly answer: Promise<SocketAnswer>;
+  /** Whether the other side has the whole request, or takes no more of it: then it is the other side that is waited for. */
+  isWithTheOther(): boolean;
+};
+
+export type SocketClient = {
+  call(request: SocketRequest): SocketCall;
+  /** The answer of a `call`. */
   send(request: SocketRequest): Promise<SocketAnswer>;
   close(): void;
 };
@@ -45,21 +54,24 @@ export function createSocketClient(options: {
     socket.setTimeout(options.idleMs);
   });
 
-  return {
-    send({ socketPath, method, path, headers, body, signal }) {
-      return new Promise((resolve, reject) => {
-        const outgoing = request({ agent, socketPath, method, path, headers, signal }, (answer) =>
-          resolve({ status: answer.statusCode ?? 0, headers: joined(answer), body: answer }),
-        );
-        outgoing.on('socket', (socket) => void socket.setTimeout(0));
-        outgoing.on('error', reject);
-        if (body === undefined || body instanceof Uint8Array) outgoing.end(body);
-        else
-          pipeline(body, outgoing, (error) => {
-            if (error) reject(error);
-          });
+  function call({ socketPath, method, path, headers, body, signal }: SocketRequest): SocketCall {
+    const { promise, resolve, reject } = Promise.withResolvers<SocketAnswer>();
+    const outgoing = request({ agent, socketPath, method, path, headers, signal }, (answer) =>
+      resolve({ status: answer.statusCode ?? 0, headers: joined(answer), body: answer }),
+    );
+    outgoing.on('socket', (socket) => void socket.setTimeout(0));
+    outgoing.on('error', reject);
+    if (body === undefined || body instanceof Uint8Array) outgoing.end(body);
+    else
+      pipeline(body, outgoing, (error) => {
+        if (error) reject(error);
       });
-    },
+    return { answer: promise, isWithTheOther: () => outgoing.writableEnded || outgoing.writableNeedDrain };
+  }
+
+  return {
+    call,
+    send: (asked) => call(asked).answer,
     close: () => agent.destroy(),
   };
 }

@@ -213,6 +213,7 @@ export function createDeploymentKind(deps: {
 
     view(resource, exchange) {
       const { image, ...shown } = stateOf(resource.properties);
+      const replaced = fleet.replaced(resource.id);
       return {
         description: null,
         environmentVariables: {},
@@ -231,6 +232,7 @@ export function createDeploymentKind(deps: {
           ...shown.properties,
           ...(image === undefined ? {} : { 'strongroom.image': `${pathOf(image)}@${image.digest}` }),
           'strongroom.health': fleet.health(resource.id),
+          ...(replaced === 0 ? {} : { 'strongroom.replaced': String(replaced) }),
           ...madeBy(resource, exchange),
         },
       };

@@ -107,6 +107,13 @@ export const errors = {
       headers: { [reason]: 'model_unreachable' },
       cause,
     }),
+  answerTooLarge: (bytes: number) =>
+    new Failure({
+      kind: 'dependency',
+      code: 'model_answer_too_large',
+      message: `The model answered with more than ${bytes / 1024 ** 2} MiB, which is not passed on. Answer with less, or write it to a file and answer where it is.`,
+      headers: { [reason]: 'model_answer_too_large' },
+    }),
   platform: (cause: unknown) =>
     new Failure({
       kind: 'internal',

@@ -1,7 +1,8 @@
 // The scoring processes of every deployment. Each is a piece of work on this machine; which ones there are is known in memory
 // only, because after a restart none of them runs any more. A deployment that was ready once is kept running: what ends is
-// started again, with growing pauses. Work that this fleet does not know is answered with a refusal, and so ends. What gives
-// way to something else takes no more requests, and ends when those that it has are answered.
+// started again, with growing pauses, and what hangs, in a call or in its init(), is replaced: nothing inside a process is
+// trusted to keep the time. Work that this fleet does not know is answered with a refusal, and so ends. What gives way to
+// something else takes no more requests, and ends when those that it has are answered.
 
 import type { Work, WorkDocument, WorkEvent, WorkOwner, WorkSpec } from '#compute';
 import type { Grants } from '#kernel/authority/grant';
@@ -25,7 +26,14 @@ const firstTriesMax = 3;
 
 export type Health = 'Healthy' | 'Starting' | 'Unhealthy' | 'Stopped';
 /** A request's place in one scoring process; given back once. */
-export type Place = { readonly workId: string; leave(): void };
+export type Place = {
+  readonly workId: string;
+  /** Aborted when the process is ended or has ended: nothing that was asked of it is answered any more. */
+  readonly gone: AbortSignal;
+  leave(): void;
+  /** The process has not answered in its time nor in the grace after it: it is replaced. The place stays taken. */
+  lose(): void;
+};
 
 export type Served = {
   readonly plan: Plan;
@@ -51,6 +59,8 @@ export type Fleet = Pick<WorkOwner, 'documentOf' | 'onEvent'> & {
   /** A place in the ready instance with the fewest requests, of what the deployment runs now. */
   take(deploymentId: string): Place | undefined;
   health(deploymentId: string): Health;
+  /** How many processes of the deployment were replaced because they hung, since the server started. */
+  replaced(deploymentId: string): number;
   output(deploymentId: string): Output;
   /** Lets go of everything; the work itself ends with its agent. */
   close(): void;
@@ -60,8 +70,14 @@ type Slot = {
   workId: string;
   /** Requests that it has. */
   active: number;
+  /** Those of them that will not be answered. */
+  lost: number;
+  /** Of the process that it is now. */
+  gone: AbortController;
+  /** Serves until this one is ready, because not all of its places are lost. */
+  replaces: Slot | undefined;
   phase: 'starting' | 'ready' | 'pausing' | 'leaving' | 'over';
-  /** Told when it has none any more. */
+  /** Told when it has none any more that may be answered. */
   whenIdle: (() => void) | undefined;
   failures: number;
   readyAtMs: number;
@@ -70,6 +86,8 @@ type Group = {
   plan: Plan;
   readonly queue: Queue;
   readonly slots: Slot[];
+  /** Being replaced, and serving as well as they can until then. */
+  readonly aside: Set<Slot>;
   readonly stopping: AbortController;
   /** While the first start is waited for. */
   first: { readonly ready: () => void; readonly failed: (failure: Failure) => void } | undefined;
@@ -82,6 +100,8 @@ export function createFleet(deps: {
   readonly log: Log;
   /** Makes the document at the moment that an agent takes the work. */
   readonly documentFor: (plan: Plan) => Promise<WorkDocument>;
+  /** For who counts. */
+  readonly onReplaced: (plan: Plan) => void;
   readonly startSeconds?: number;
 }): Fleet {
   const { clock, log, grants } = deps;
@@ -89,6 +109,7 @@ export function createFleet(deps: {
   const current = new Map<string, Group>();
   const byWork = new Map<string, { readonly group: Group; readonly slot: Slot }>();
   const outputs = new Map<string, Output>();
+  const replacements = new Map<string, number>();
   const closing = new AbortController();
   const system = () => grants.system('keep a deployment running');
 
@@ -102,27 +123,34 @@ export function createFleet(deps: {
   function newGroup(plan: Plan, first: Group['first']): Group {
     // Who waits for the deployment goes on waiting when something else takes its place.
     const queue = current.get(idKey(plan.deploymentId))?.queue ?? createQueue(clock);
-    return { plan, queue, slots: [], stopping: new AbortController(), first };
+    return { plan, queue, slots: [], aside: new Set(), stopping: new AbortController(), first };
   }
 
-  function addSlot(group: Group): void {
+  function addSlot(group: Group, of: { readonly replaces?: Slot; readonly failures: number } = { failures: 0 }): void {
     const slot: Slot = {
       workId: '',
       active: 0,
+      lost: 0,
+      gone: new AbortController(),
+      replaces: of.replaces,
       phase: 'starting',
       whenIdle: undefined,
-      failures: 0,
+      failures: of.failures,
       readyAtMs: 0,
     };
     group.slots.push(slot);
     void launch(group, slot);
   }
 
+  /** What is ready serves, what is being replaced included. */
+  const serving = ({ slots, aside }: Group) => [...slots, ...aside].filter(({ phase }) => phase === 'ready');
+
   async function launch(group: Group, slot: Slot): Promise<void> {
     if (group.stopping.signal.aborted || slot.phase === 'over') return;
     const { plan } = group;
     const workId = randomUuid();
     slot.workId = workId;
+    slot.gone = new AbortController();
     slot.phase = 'starting';
     byWork.set(workId, { group, slot });
     try {
@@ -144,7 +172,10 @@ export function createFleet(deps: {
 
   /** A process is gone, or could not be submitted. */
   function ended(group: Group, slot: Slot, failure: Failure | undefined): void {
-    if (group.stopping.signal.aborted || slot.phase === 'leaving' || slot.phase === 'over') return;
+    slot.gone.abort();
+    // What was being replaced has its successor already.
+    const isAside = group.aside.delete(slot);
+    if (isAside || group.stopping.signal.aborted || slot.phase === 'leaving' || slot.phase === 'over') return;
     if (group.first !== undefined) {
       slot.failures += 1;
       if (failure !== undefined || slot.failures >= firstTriesMax) {
@@ -165,25 +196,75 @@ export function createFleet(deps: {
     );
   }
 
-  async function cancel(workId: string): Promise<void> {
+  /**
+   * A process that is started again has as long for its init() as a new deployment, from when it begins: one that hangs there
+   * would otherwise hold its slot for good. The first start is watched by who waits for it.
+   */
+  function watchStart(group: Group, slot: Slot): void {
+    const { workId, gone } = slot;
+    const signal = AbortSignal.any([group.stopping.signal, gone.signal]);
+    clock.sleep(startMs, signal).then(
+      () => {
+        if (slot.workId !== workId || slot.phase !== 'starting') return;
+        say(group, `A scoring process was not ready within ${startMs / 1000} seconds. It is ended and started again.`);
+        byWork.delete(workId);
+        void cancel(workId, 0);
+        ended(group, slot, errors.notReadyInTime(startMs / 1000));
+      },
+      () => undefined,
+    );
+  }
+
+  /** Our own words among what the processes print. */
+  const say = (group: Group, text: string) => output(group.plan.deploymentId).add(`[strongroom] ${text}\n`);
+
+  function replace(group: Group, slot: Slot): void {
+    slot.lost += 1;
+    const isKnown = group.slots.includes(slot) || group.aside.has(slot);
+    if (slot.phase !== 'ready' || !isKnown || group.stopping.signal.aborted) return void slot.whenIdle?.();
+    const { plan } = group;
+    const serves = slot.lost < plan.maxConcurrent;
+    const at = group.slots.indexOf(slot);
+    if (at >= 0) {
+      const key = idKey(plan.deploymentId);
+      replacements.set(key, (replacements.get(key) ?? 0) + 1);
+      deps.onReplaced(plan);
+      const limit = `${plan.timeoutMs / 1000} seconds (requestSettings.requestTimeout)`;
+      say(group, `A request was not answered within ${limit} and the grace after it. Its process is replaced.`);
+      log.warn(
+        { module: 'endpoints', subject: plan.uniqueId, count: slot.lost },
+        'a call of a scoring process hangs; the process is replaced',
+      );
+      group.slots.splice(at, 1);
+      if (serves) group.aside.add(slot);
+      addSlot(group, { failures: slot.failures + 1, ...(serves ? { replaces: slot } : {}) });
+    }
+    if (serves) return;
+    // Nothing that it has will be answered, and nobody else gets a place in it.
+    group.aside.delete(slot);
+    void endSlot(slot, 0);
+  }
+
+  async function cancel(workId: string, graceSeconds = stopGraceSeconds): Promise<void> {
     await deps
       .work()
-      .cancel(system(), workId, stopGraceSeconds)
+      .cancel(system(), workId, graceSeconds)
       .catch((error: unknown) => {
         if (asFailure(error).kind !== 'notFound')
           log.warn({ module: 'endpoints', error }, 'a scoring process could not be told to end');
       });
   }
 
-  async function endSlot(slot: Slot): Promise<void> {
+  async function endSlot(slot: Slot, graceSeconds?: number): Promise<void> {
     slot.phase = 'over';
+    slot.gone.abort();
     const { workId } = slot;
-    if (byWork.delete(workId)) await cancel(workId);
+    if (byWork.delete(workId)) await cancel(workId, graceSeconds);
   }
 
   /** Ends when its requests are answered; at the latest when the longest may have been. */
   async function retire({ plan }: Group, slot: Slot): Promise<void> {
-    if (slot.phase === 'ready' && slot.active > 0) {
+    if (slot.phase === 'ready' && slot.active > slot.lost) {
       slot.phase = 'leaving';
       const idle = new AbortController();
       slot.whenIdle = () => idle.abort();
@@ -195,13 +276,15 @@ export function createFleet(deps: {
 
   function giveWay(group: Group): void {
     group.stopping.abort();
-    for (const slot of group.slots) void retire(group, slot);
+    for (const slot of [...group.slots, ...group.aside]) void retire(group, slot);
+    group.aside.clear();
   }
 
   async function end(group: Group): Promise<void> {
     group.stopping.abort();
     group.first = undefined;
-    await Promise.all(group.slots.map(endSlot));
+    await Promise.all([...group.slots, ...group.aside].map((slot) => endSlot(slot)));
+    group.aside.clear();
   }
 
   const fits = (group: Group) => {
@@ -239,9 +322,16 @@ export function createFleet(deps: {
           // Of a workspace of high business impact nothing is kept that its code prints.
           if (!group.plan.hbi) output(group.plan.deploymentId).add(event.text);
           return;
+        case 'preparing':
+          if (group.first === undefined) watchStart(group, slot);
+          return;
         case 'ready':
+          // Told again, or what gives way already: it must not come back to life.
+          if (slot.phase !== 'starting') return;
           slot.phase = 'ready';
           slot.readyAtMs = clock.epochMs();
+          if (slot.replaces !== undefined && group.aside.delete(slot.replaces)) void retire(group, slot.replaces);
+          slot.replaces = undefined;
           if (group.first !== undefined && group.slots.every(({ phase }) => phase === 'ready')) {
             const { ready } = group.first;
             // From here on what ends is started again.
@@ -302,30 +392,42 @@ export function createFleet(deps: {
       const leaving = [...current].filter(([key]) => isWithin(key, id));
       for (const [key] of leaving) current.delete(key);
       await Promise.all(leaving.map(([, group]) => end(group)));
-      for (const key of outputs.keys()) if (isWithin(key, id)) outputs.delete(key);
+      for (const kept of [outputs, replacements])
+        for (const key of kept.keys()) if (isWithin(key, id)) kept.delete(key);
     },
 
     find(deploymentId) {
       const group = current.get(idKey(deploymentId));
       if (group === undefined) return undefined;
-      const { plan, queue, slots } = group;
-      return { plan, queue, ready: slots.filter(({ phase }) => phase === 'ready').length };
+      const { plan, queue } = group;
+      return { plan, queue, ready: serving(group).length };
     },
 
     take(deploymentId) {
+      const group = current.get(idKey(deploymentId));
+      if (group === undefined) return undefined;
       let best: Slot | undefined;
-      for (const slot of current.get(idKey(deploymentId))?.slots ?? [])
-        if (slot.phase === 'ready' && (best === undefined || slot.active < best.active)) best = slot;
+      for (const slot of serving(group)) if (best === undefined || slot.active < best.active) best = slot;
       if (best === undefined) return undefined;
       const slot = best;
+      const { workId, gone } = slot;
       slot.active += 1;
-      let held = true;
+      let state: 'held' | 'lost' | 'left' = 'held';
       return {
-        workId: slot.workId,
+        workId,
+        gone: gone.signal,
         leave() {
-          if (held) slot.active -= 1;
-          held = false;
-          if (slot.active === 0) slot.whenIdle?.();
+          if (state === 'left') return;
+          slot.active -= 1;
+          if (state === 'lost') slot.lost -= 1;
+          state = 'left';
+          if (slot.active <= slot.lost) slot.whenIdle?.();
+        },
+        lose() {
+          // Its process has ended already: what is there now has nothing to do with it.
+          if (state !== 'held' || gone.signal.aborted) return;
+          state = 'lost';
+          replace(group, slot);
         },
       };
     },
@@ -333,9 +435,12 @@ export function createFleet(deps: {
     health(deploymentId) {
       const group = current.get(idKey(deploymentId));
       if (group === undefined) return 'Stopped';
+      if (group.aside.size > 0) return 'Unhealthy';
       if (group.slots.some(({ phase }) => phase === 'ready')) return 'Healthy';
       return group.slots.some(({ failures }) => failures > 0) ? 'Unhealthy' : 'Starting';
     },
+
+    replaced: (deploymentId) => replacements.get(idKey(deploymentId)) ?? 0,
 
     output,
 

@@ -1,17 +1,20 @@
 // One scoring request from the door to the model and back: choose the deployment, wait for a place, forward, translate. The
 // body streams both ways. What reaches user code is a list of headers, and the caller's key is not on it; what comes back is
-// a list too, so that a model cannot speak for the server. No database is read on the way.
+// a list too, so that a model cannot speak for the server. No database is read on the way. Who asked is answered in time; the
+// place stays taken until the process has answered too, and one that does not is lost to the fleet, which replaces it.
 
 import { PassThrough, type Readable } from 'node:stream';
 import { gatewayHeaders } from '@strongroom/contract/agent';
 import type { Work } from '#compute';
+import type { Clock } from '#kernel/clock/clock';
 import { asFailure, Failure } from '#kernel/errors/failure';
-import type { SocketAnswer, SocketClient } from '#kernel/http/client';
+import type { SocketAnswer, SocketCall, SocketClient } from '#kernel/http/client';
 import type { Exchange } from '#kernel/http/exchange';
 import type { Answer } from '#kernel/http/route';
 import { chooseDeployment, type ServedEndpoint } from './directory.ts';
 import { errors } from './errors.ts';
 import type { Fleet, Place, Served } from './fleet.ts';
+import { answerBytesMax } from './plan.ts';
 import type { Traces } from './traces.ts';
 
 export type ScoringGateway = {
@@ -44,6 +47,10 @@ const answerHeaders = { 'content-security-policy': "default-src 'none'; sandbox"
 /** What proxies commonly write down for a caller that went away. */
 const clientGone = 499;
 const smallBytes = 64 * 1024;
+/** Beyond its time a call may still end by itself for so long; then its process is held to hang. */
+export const graceMs = 5_000;
+/** An answer that begins is carried to its end, as long as its caller takes it at a mebibyte a second. */
+const transferMs = (bytes: number) => 10_000 + (bytes / 1024 ** 2) * 1_000;
 /** Codes by which the agent answers in place of a scoring process. */
 const gatewayCode = 'x-strongroom-gateway';
 
@@ -52,8 +59,9 @@ export function createScoringGateway(deps: {
   readonly work: () => Work;
   readonly client: SocketClient;
   readonly traces: Traces;
+  readonly clock: Clock;
 }): ScoringGateway {
-  const { fleet, client, traces } = deps;
+  const { fleet, client, traces, clock } = deps;
 
   function deploymentOf(exchange: Exchange, endpoint: ServedEndpoint): Served {
     const asked = exchange.header('azureml-model-deployment');
@@ -65,14 +73,14 @@ export function createScoringGateway(deps: {
     throw errors.notReady();
   }
 
-  async function send(
+  function send(
     exchange: Exchange,
     place: Place,
     request: { readonly path: string; readonly body: Readable | Uint8Array | undefined; readonly signal: AbortSignal },
-  ): Promise<SocketAnswer> {
+  ): SocketCall {
     const address = deps.work().address(place.workId);
     if (address === undefined) throw errors.notReady();
-    return client.send({
+    return client.call({
       socketPath: address.socketPath,
       method: exchange.method,
       path: exchange.target.query.raw === '' ? request.path : `${request.path}?${exchange.target.query.raw}`,
@@ -98,25 +106,34 @@ export function createScoringGateway(deps: {
       const leave = await queue.enter({ running, waiting: running, waitMs: plan.queueWaitMs }, exchange.signal);
       // Of what runs now: it may have been replaced while the request waited.
       const place = fleet.take(plan.deploymentId);
+      const cut = new AbortController();
       const late = new AbortController();
       const timer = setTimeout(() => late.abort(), plan.timeoutMs);
+      const begunMs = performance.now();
       const finish = () => {
         clearTimeout(timer);
         place?.leave();
         leave();
       };
+      let call: SocketCall | undefined;
       try {
         if (place === undefined) throw errors.notReady();
         const body = await bodyOf(exchange, stream);
-        const signal = AbortSignal.any([late.signal, exchange.signal]);
-        const answer = await send(exchange, place, { path, body, signal });
-        if (exchange.signal.aborted) answer.body.destroy();
-        exchange.signal.throwIfAborted();
+        // The process that has the call may be replaced while it has it.
+        call = send(exchange, place, { path, body, signal: AbortSignal.any([cut.signal, place.gone]) });
+        const answer = await unless(AbortSignal.any([late.signal, exchange.signal]), call.answer);
+        clearTimeout(timer);
         refuseAgent(answer);
         trace.modelStatus = answer.status;
-        return answered(exchange, answer, { deployment: plan.name, isLate: () => late.signal.aborted, finish });
+        return answered(exchange, answer, { deployment: plan.name, cut, finish });
       } catch (thrown) {
-        finish();
+        const isOver = late.signal.aborted || exchange.signal.aborted;
+        if (isOver && place !== undefined && call?.isWithTheOther())
+          void outlive({ place, call, finish, leftMs: plan.timeoutMs - (performance.now() - begunMs) });
+        else {
+          cut.abort();
+          finish();
+        }
         // Nobody is there to be answered, and to be told of: the record alone says what happened.
         if (exchange.signal.aborted) traces.conclude(exchange, clientGone);
         if (late.signal.aborted) throw errors.timeout(plan.timeoutMs / 1000);
@@ -126,22 +143,59 @@ export function createScoringGateway(deps: {
     },
   };
 
+  /**
+   * Nobody waits for the answer any more, but the process has the call. The place is free when it has answered; when its time
+   * and the grace have passed without, the process is lost, which ends the call too.
+   */
+  async function outlive(of: {
+    readonly place: Place;
+    readonly call: SocketCall;
+    readonly finish: () => void;
+    readonly leftMs: number;
+  }): Promise<void> {
+    const over = new AbortController();
+    const settled = of.call.answer
+      .then(
+        ({ body }) => void body.destroy(),
+        () => undefined,
+      )
+      .then(() => {
+        over.abort();
+        of.finish();
+      });
+    await clock.sleep(Math.max(of.leftMs, 0) + graceMs, over.signal).then(of.place.lose, () => undefined);
+    await settled;
+  }
+
   function answered(
     exchange: Exchange,
     answer: SocketAnswer,
-    to: { readonly deployment: string; readonly isLate: () => boolean; readonly finish: () => void },
+    to: { readonly deployment: string; readonly cut: AbortController; readonly finish: () => void },
   ): Answer {
     const trace = traces.of(exchange);
+    const length = answer.headers['content-length'];
+    if (length !== undefined && !(Number(length) <= answerBytesMax)) {
+      answer.body.destroy();
+      throw errors.answerTooLarge(answerBytesMax);
+    }
     const isGood = answer.status >= 200 && answer.status < 300;
     const status = isGood ? answer.status : 424;
     const { response } = exchange.raw;
+    let isLate = false;
+    const timer = setTimeout(
+      () => {
+        isLate = true;
+        to.cut.abort();
+      },
+      transferMs(Number(length ?? answerBytesMax)),
+    );
     response.once('close', () => {
+      clearTimeout(timer);
       // Cut off half-way: the caller did not get what the status promised, and the record says whose doing it was.
-      const cut = to.isLate() ? 408 : answer.body.errored ? 424 : clientGone;
+      const cut = isLate ? 408 : answer.body.errored ? 424 : clientGone;
       to.finish();
       traces.conclude(exchange, response.writableFinished ? status : cut);
     });
-    const length = answer.headers['content-length'];
     const body = length === undefined ? counted(answer.body, trace) : answer.body;
     if (length !== undefined) trace.responseBytes = Number(length);
     return {
@@ -200,13 +254,29 @@ function responseHeaders({ headers }: SocketAnswer): Readonly<Record<string, str
   return kept;
 }
 
+/** The promise's outcome, unless the signal is aborted first. What the promise becomes after that is nobody's concern here. */
+async function unless<T>(signal: AbortSignal, promise: Promise<T>): Promise<T> {
+  const aborted = Promise.withResolvers<never>();
+  const abort = () => aborted.reject(signal.reason);
+  signal.addEventListener('abort', abort, { once: true });
+  if (signal.aborted) abort();
+  promise.catch(() => undefined);
+  try {
+    return await Promise.race([promise, aborted.promise]);
+  } finally {
+    signal.removeEventListener('abort', abort);
+  }
+}
+
 /** What the agent says in place of a scoring process that is not there. */
 function refuseAgent(answer: SocketAnswer): void {
   const code = answer.headers[gatewayCode];
   if (code === undefined) return;
   answer.body.resume();
   if (code === 'GatewayBusy') throw errors.tooManyPending('Too many requests are running on this machine. Try again.');
-  if (code === 'ScoringServerUnreachable') throw errors.unreachable(new Error('the agent got no answer'));
+  // The second right after a process has ended, before the fleet has heard of it.
+  if (code === 'ScoringServerUnreachable' || code === 'WorkNotHere')
+    throw errors.unreachable(new Error('the agent got no answer'));
   throw errors.platform(new Error(`the agent answered ${code.slice(0, 64)}`));
 }
 
@@ -214,10 +284,12 @@ function refuseAgent(answer: SocketAnswer): void {
 const isSocketMissing = (thrown: unknown): boolean =>
   thrown instanceof Error && 'code' in thrown && (thrown.code === 'ENOENT' || thrown.code === 'ECONNREFUSED');
 
+/** Of an answer that does not say how long it is. */
 function counted(body: Readable, trace: { responseBytes: number }): Readable {
   const through = new PassThrough();
   through.on('data', (chunk: Buffer) => {
     trace.responseBytes += chunk.length;
+    if (trace.responseBytes > answerBytesMax) body.destroy(errors.answerTooLarge(answerBytesMax));
   });
   through.pause();
   body.on('error', (error) => through.destroy(asFailure(error)));

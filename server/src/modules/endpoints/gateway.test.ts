@@ -3,7 +3,16 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { sql } from 'kysely';
-import { answering, deploymentBody, endpointId, furnish, insightsId, type Reply, setUp } from './endpoints.fixture.ts';
+import {
+  answering,
+  deploymentBody,
+  endpointId,
+  furnish,
+  insightsId,
+  type Reply,
+  send,
+  setUp,
+} from './endpoints.fixture.ts';
 
 test('a request with a key reaches the model, and the model never sees the key', async (t) => {
   const world = await setUp(t);
@@ -97,20 +106,135 @@ test('a scoring process that dies while it answers is 424, an agent that is not 
   world.agent.model = answering(502, {}, { 'x-strongroom-gateway': 'ScoringServerUnreachable' });
   assert.equal((await world.score('{}', { headers: bearer })).status, 424);
   world.agent.model = answering(404, {}, { 'x-strongroom-gateway': 'WorkNotHere' });
+  assert.equal((await world.score('{}', { headers: bearer })).status, 424, 'the fleet has not heard of it yet');
+  world.agent.model = answering(403, {}, { 'x-strongroom-gateway': 'KeyRefused' });
   assert.equal((await world.score('{}', { headers: bearer })).status, 500);
   world.agent.model = answering(503, {}, { 'x-strongroom-gateway': 'GatewayBusy' });
   assert.equal((await world.score('{}', { headers: bearer })).status, 429);
 });
 
-test('a model that takes longer than requestTimeout is 408', async (t) => {
+test('a model that takes longer than requestTimeout is 408, and its place is free when it has answered', async (t) => {
   const world = await setUp(t);
   const { bearer } = await furnish(world, { requestSettings: { requestTimeout: 'PT1S' } });
-  world.agent.model = () => {};
-  const reply = await world.score('{}', { headers: bearer });
-  assert.equal(reply.status, 408);
-  // The place is free again.
+  const [before] = world.fake.running();
+  let answer = () => {};
+  world.agent.model = (request, body, response) => {
+    answer = () => answering(200, {})(request, body, response);
+  };
+  assert.equal((await world.score('{}', { headers: bearer })).status, 408);
   world.agent.model = answering(200, {});
+  const second = world.score('{}', { headers: bearer });
+  // One sleeps in the queue, one is the grace of the first.
+  await world.storage.clock.asleep(2);
+  answer();
+  assert.equal((await second).status, 200);
+  assert.equal(world.fake.running()[0]?.id, before?.id, 'the same process');
+});
+
+for (const places of [1, 2])
+  test(`a request that hangs loses its process, which is replaced (calls at once: ${places})`, async (t) => {
+    const world = await setUp(t);
+    const { bearer } = await furnish(world, {
+      requestSettings: { requestTimeout: 'PT1S', maxConcurrentRequestsPerInstance: places },
+    });
+    const scored = async (text: string) => (await world.score(text, { headers: bearer })).status;
+    const blue = async () => (await world.arm('GET', `${endpointId}/deployments/blue`)).json.properties.properties;
+    const [before] = world.fake.running();
+    // What is started in its place is not ready at once.
+    const started = Promise.withResolvers<string>();
+    world.fake.onSubmit = async ({ id }) => started.resolve(id);
+    world.agent.model = (request, body, response) => {
+      if (body.toString() !== '"poison"') answering(200, {})(request, body, response);
+    };
+    assert.equal(await scored('"poison"'), 408);
+    await world.storage.clock.asleep(1);
+    await world.storage.clock.advance(5_999);
+    const next = await started.promise;
+    assert.equal((await blue())['strongroom.health'], 'Unhealthy');
+    // The other place of the process serves until then.
+    assert.equal(await scored('{}'), places === 2 ? 200 : 424);
+    assert.equal(world.fake.items.has(before?.id ?? ''), places === 2);
+    await world.fake.tell(next, { type: 'ready' });
+    assert.equal(await scored('{}'), 200);
+    assert.deepEqual(
+      world.fake.running().map(({ id }) => id),
+      [next],
+      'the one that hangs has ended',
+    );
+    assert.deepEqual([(await blue())['strongroom.health'], (await blue())['strongroom.replaced']], ['Healthy', '1']);
+    const logs = await world.arm('POST', `${endpointId}/deployments/blue/getLogs`, {});
+    assert.match(logs.json.content, /\[strongroom\] A request was not answered within 1 seconds/);
+  });
+
+test('a process whose places all hang is ended at once, whatever was begun in its place', async (t) => {
+  const world = await setUp(t);
+  const { bearer } = await furnish(world, {
+    requestSettings: { requestTimeout: 'PT1S', maxConcurrentRequestsPerInstance: 2 },
+  });
+  const [before] = world.fake.running();
+  let started = 0;
+  world.fake.onSubmit = async () => void started++;
+  world.agent.model = () => {};
+  const both = await Promise.all([1, 2].map(() => world.score('{}', { headers: bearer })));
+  assert.deepEqual(
+    both.map(({ status }) => status),
+    [408, 408],
+  );
+  await world.storage.clock.asleep(2);
+  await world.storage.clock.advance(6_000);
+  await world.fake.until(() => !world.fake.items.has(before?.id ?? ''));
+  assert.equal(started, 1);
+});
+
+test('a process that hangs in its init() after a restart is ended and started again', async (t) => {
+  const world = await setUp(t);
+  const { bearer } = await furnish(world);
+  const begun: string[] = [];
+  world.fake.onSubmit = async ({ id }) => {
+    begun.push(id);
+    await world.fake.tell(id, { type: begun.length === 1 ? 'preparing' : 'ready' });
+  };
+  const [before] = world.fake.running();
+  await world.fake.tell(before?.id ?? '', { type: 'finished', reason: 'exited', exitCode: 1, message: undefined });
+  await world.storage.clock.asleep(1);
+  await world.storage.clock.advance(1_000);
+  await world.fake.until(() => begun.length === 1);
+  assert.equal((await world.score('{}', { headers: bearer })).status, 424);
+  await world.storage.clock.asleep(1);
+  await world.storage.clock.advance(120_000);
+  await world.storage.clock.asleep(1);
+  await world.storage.clock.advance(2_000);
+  await world.fake.until(() => begun.length === 2);
+  assert.deepEqual(
+    world.fake.running().map(({ id }) => id),
+    begun.slice(1),
+  );
   assert.equal((await world.score('{}', { headers: bearer })).status, 200);
+});
+
+test('an answer larger than is passed on is refused before a byte of it', async (t) => {
+  const world = await setUp(t);
+  const { bearer } = await furnish(world);
+  world.agent.model = (_request, _body, response) => {
+    response.writeHead(200, { 'content-length': String(101 * 1024 * 1024) });
+    response.write('x');
+  };
+  const reply = await world.score('{}', { headers: bearer });
+  assert.equal(reply.status, 424);
+  assert.equal(reply.headers['ms-azureml-model-error-reason'], 'model_answer_too_large');
+  assert.match(reply.text, /100 MiB/);
+});
+
+test('an answer that began in time is carried to its end, however long that takes', async (t) => {
+  const world = await setUp(t);
+  const { bearer } = await furnish(world, { requestSettings: { requestTimeout: 'PT1S' } });
+  world.agent.model = (_request, _body, response) => {
+    response.writeHead(200, { 'content-length': '4' });
+    response.write('ab');
+    setTimeout(() => response.end('cd'), 1_200);
+  };
+  const reply = await world.score('{}', { headers: bearer });
+  assert.deepEqual([reply.status, reply.text], [200, 'abcd']);
 });
 
 test('requests beyond what a deployment takes wait in line, and beyond that are 429', async (t) => {
@@ -178,27 +302,41 @@ test('who shows no key is refused before a byte of the body is looked at', async
   assert.equal(reply.status, 401);
 });
 
-test('a caller that goes away frees its place and leaves a record', async (t) => {
+test('a caller that goes away leaves a record, and its place is free when the process has answered', async (t) => {
   const world = await setUp(t);
   const { bearer } = await furnish(world, { requestSettings: { requestTimeout: 'PT60S' } });
-  const arrived = Promise.withResolvers<void>();
-  const cut = Promise.withResolvers<void>();
-  world.agent.model = (_request, _body, response) => {
-    arrived.resolve();
-    response.once('close', cut.resolve);
-  };
+  const arrived = Promise.withResolvers<() => void>();
+  world.agent.model = (request, body, response) => arrived.resolve(() => answering(200, {})(request, body, response));
   const leaving = new AbortController();
   const gone = assert.rejects(world.score('{}', { headers: bearer, signal: leaving.signal }));
-  await arrived.promise;
+  const answer = await arrived.promise;
   leaving.abort();
   await gone;
-  await cut.promise;
   world.agent.model = answering(200, {});
-  assert.equal((await world.score('{}', { headers: bearer })).status, 200);
+  const second = world.score('{}', { headers: bearer });
+  await world.storage.clock.asleep(2);
+  answer();
+  assert.equal((await second).status, 200);
   const { json } = await world.arm('GET', `${endpointId}/requests`);
   assert.deepEqual(
     json.value.map((record: { StatusCode: number }) => record.StatusCode),
     [200, 499],
+  );
+});
+
+test('a caller that stops sending has its connection cut, and no process is lost by it', async (t) => {
+  const world = await setUp(t);
+  const { bearer } = await furnish(world, { requestSettings: { requestTimeout: 'PT1S' } });
+  const [before] = world.fake.running();
+  const slow = send(world.url, 'POST', `/endpoints/${world.workspace.uniqueId}/credit/score`, {
+    headers: { ...bearer, 'content-type': 'application/json', 'content-length': String(2 * 1024 * 1024) },
+    body: Buffer.alloc(100_000, 0x20),
+  });
+  assert.equal((await slow.catch(() => ({ status: 408 }))).status, 408);
+  assert.equal((await world.score('{}', { headers: bearer })).status, 200);
+  assert.deepEqual(
+    world.fake.running().map(({ id }) => id),
+    [before?.id],
   );
 });
 

@@ -7,6 +7,7 @@ import type { Work } from '#compute';
 import type { Grants } from '#kernel/authority/grant';
 import type { Clock } from '#kernel/clock/clock';
 import { createSocketClient } from '#kernel/http/client';
+import { parseResourceId } from '#kernel/ids/ids';
 import type { Log } from '#kernel/log/log';
 import type { Module } from '#kernel/module';
 import type { DataKeys } from '#kernel/sealing/data-keys';
@@ -83,6 +84,8 @@ export function createEndpoints(deps: EndpointsDeps): Endpoints {
   const fleet = createFleet({
     ...deps,
     work,
+    onReplaced: ({ hbi, endpointId, name }) =>
+      deps.scoring.replaced({ hbi, endpoint: parseResourceId(endpointId).name, deployment: name }),
     async documentFor(plan) {
       const { registryId, repository, digest } = plan.image;
       const workspace = await workspaces.get(grants.system('start a scoring process'), plan.workspaceId);
@@ -92,7 +95,7 @@ export function createEndpoints(deps: EndpointsDeps): Endpoints {
     },
   });
   const traces = createTraces({ ...deps, directory });
-  const gateway = createScoringGateway({ fleet, work, client, traces });
+  const gateway = createScoringGateway({ fleet, work, client, traces, clock: deps.clock });
   const restoring = createRestoring({ ...deps, directory, fleet });
   deps.work.owner('score', { documentOf: fleet.documentOf, onEvent: fleet.onEvent });
 

@@ -36,6 +36,7 @@ const limits = { memoryBytes: 4 * gib, processes: 256, openFiles: 4096, fileByte
 const scratchBytes = 4 * gib;
 const pullSeconds = 900;
 export const requestBytesMax = 10 * 1024 * 1024;
+export const answerBytesMax = 100 * 1024 * 1024;
 export const requestTimeoutSecondsMax = 180;
 
 const msOr = (duration: string | undefined, otherwise: number): number =>

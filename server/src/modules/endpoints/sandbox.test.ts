@@ -20,7 +20,7 @@ const isPossible =
   ['/usr/bin/bwrap', '/bin/bwrap', '/usr/local/bin/bwrap'].some((path) => existsSync(path));
 
 const score = `
-import json, os
+import json, os, threading
 def init():
     global weights
     with open(os.path.join(os.environ["AZUREML_MODEL_DIR"], "model.json")) as source:
@@ -30,6 +30,8 @@ def run(data):
     rows = json.loads(data)["data"]
     if rows == "die":
         os._exit(9)
+    if rows == "hang":
+        threading.Event().wait()
     if rows == "environment":
         return sorted(os.environ)
     return [sum(w * x for w, x in zip(weights, row)) for row in rows]
@@ -125,6 +127,25 @@ test('a model is deployed into a sandbox and scores over TLS, dies and comes bac
   );
   const records = await bench.arm(token, 'GET', `${endpointId}/requests`);
   assert.ok(records.body.value.some((each: { StatusCode: number }) => each.StatusCode === 424));
+
+  const impatient = deployment(codeId);
+  await must('PUT', `${endpointId}/deployments/impatient`, {
+    ...impatient,
+    properties: { ...impatient.properties, requestSettings: { requestTimeout: 'PT1S' } },
+  });
+  const ask = (data: unknown) =>
+    bench.send(new URL(scoringUri).pathname, {
+      method: 'POST',
+      token: key,
+      headers: { 'azureml-model-deployment': 'impatient' },
+      body: { data },
+    });
+  assert.equal((await ask('hang')).status, 408);
+  await until('the process that hangs is replaced', async () =>
+    (await ask([[1, 1]])).status === 200 ? true : undefined,
+  );
+  const { properties: told } = (await must('GET', `${endpointId}/deployments/impatient`)).body.properties;
+  assert.deepEqual([told['strongroom.health'], told['strongroom.replaced']], ['Healthy', '1']);
 
   const broken = await register('codes', 'broken', {
     'score.py': 'def init():\n    raise RuntimeError("no weights today")\ndef run(d): return d\n',

@@ -36,6 +36,12 @@ export function createMeters() {
       buckets: [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 10],
       registers,
     }),
+    scoringProcessesReplaced: new Counter({
+      name: 'strongroom_scoring_processes_replaced_total',
+      help: 'Scoring processes that were replaced because a request of theirs hung',
+      labelNames: ['endpoint', 'deployment'],
+      registers,
+    }),
     scoringRecordsLost: new Counter({
       name: 'strongroom_scoring_records_lost_total',
       help: 'Records of scoring requests that could not be kept',

@@ -23,6 +23,8 @@ export type ScoringPlace = {
 export type ScoringRecords = {
   /** Never throws and never waits. */
   record(place: ScoringPlace, record: ScoringRecord): void;
+  /** A scoring process was replaced because it hung. */
+  replaced(of: { readonly hbi: boolean; readonly endpoint: string; readonly deployment: string }): void;
   /** Newest first. What is queued is written before. */
   latest(database: Database, endpoint: string, limit: number): Promise<readonly ScoringRecord[]>;
   /** Removes what is older than the moment, bit by bit. Answers how much that was. */
@@ -80,6 +82,9 @@ export function createScoringRecords(deps: { readonly log: Log; readonly meters:
       }
       queue.push({ ...place, record });
       start();
+    },
+    replaced({ hbi, endpoint, deployment }) {
+      deps.meters.scoringProcessesReplaced.inc(hbi ? { endpoint: '', deployment: '' } : { endpoint, deployment });
     },
     async latest(database, endpoint, limit) {
       await writing;
