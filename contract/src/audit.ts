@@ -26,10 +26,12 @@ const Outcome = Type.Object(
   { additionalProperties: false },
 );
 
+/** RFC 3339, UTC, milliseconds. */
+const moment = Type.String({ pattern: '^\\d{4}-\\d{2}-\\d{2}T\\d{2}:\\d{2}:\\d{2}\\.\\d{3}Z$' });
+
 /** On every record, so that each can be read by itself. */
 const subject = {
-  /** RFC 3339, UTC, milliseconds. */
-  time: Type.String({ pattern: '^\\d{4}-\\d{2}-\\d{2}T\\d{2}:\\d{2}:\\d{2}\\.\\d{3}Z$' }),
+  time: moment,
   operation: text(256),
   action: text(256),
   scope: text(4096),
@@ -62,9 +64,17 @@ const closed = { additionalProperties: false };
 
 /** Written before an act; an outcome follows. */
 export const IntentRecord = Type.Object({ kind: Type.Literal('intent'), ...request }, closed);
-/** An access, or a refusal with its outcome. */
+/**
+ * An access, or a refusal with its outcome. `repeated`: so many more by callers who did not prove who they are, from the network
+ * in `address`, the same in operation and outcome, between `since` and the time of the record; the rest is that of the first one.
+ */
 export const EntryRecord = Type.Object(
-  { kind: Type.Literal('entry'), ...request, outcome: Type.Optional(Outcome) },
+  {
+    kind: Type.Literal('entry'),
+    ...request,
+    outcome: Type.Optional(Outcome),
+    repeated: Type.Optional(Type.Object({ count: Type.Integer({ minimum: 1 }), since: moment }, closed)),
+  },
   closed,
 );
 /** How an intent, or an access that failed, ended. `intent` is the sequence of the record that it concludes. */

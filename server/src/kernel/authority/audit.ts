@@ -43,4 +43,14 @@ export type AuditTrail = {
   begin(level: 'activity' | 'access', intent: AuditIntent): Promise<AuditMark>;
   /** A refusal is intent and outcome in one entry. */
   refused(intent: AuditIntent, outcome: AuditOutcome): Promise<void>;
+  /**
+   * What somebody did who did not prove who he is: listed by itself while his network has room for it, else counted together with
+   * what is like it, so that strangers write so many records a minute and no more.
+   */
+  stranger(intent: AuditIntent, outcome: AuditOutcome): Promise<void>;
+  /**
+   * Whether an open route may be listed with an intent of its own before it acts; `proved` gives the room back. Undefined: it is
+   * recorded after it acted, by itself if the caller proved who he is and counted if not.
+   */
+  listing(address: string | undefined): { proved(): void } | undefined;
 };

@@ -6,12 +6,14 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import { Readable } from 'node:stream';
 import { anonymous } from '#kernel/authority/actor';
 import type { Action } from '#kernel/authority/grant';
+import { type Clock, systemClock } from '#kernel/clock/clock';
 import { randomUuid } from '#kernel/crypto/random';
 import { asFailure, Failure } from '#kernel/errors/failure';
 import type { Exchange } from '#kernel/http/exchange';
 import { type Observed, type Ports, serve } from '#kernel/http/pipeline';
 import type { Answer, Route } from '#kernel/http/route';
 import { createRouter, paramsOf, type Router } from '#kernel/http/router';
+import { createStrangers } from '#kernel/http/strangers';
 import type { Surface } from '#kernel/http/surface';
 import { noTarget, readableOf, readTarget, type Target } from '#kernel/http/target';
 import type { Log } from '#kernel/log/log';
@@ -35,11 +37,14 @@ export function mount(options: {
   readonly routes: readonly Route[];
   readonly ports: Ports;
   readonly log: Log;
+  /** Drives the limits of strangers; the system's unless a test holds it. */
+  readonly clock?: Clock;
   readonly observe?: RequestObserver;
   /** Every action that roles can be written against; a route that asks for another one is a mistake. */
   readonly declared?: readonly Action[];
 }): Door {
-  const { surfaces, routes, ports, log, observe } = options;
+  const { surfaces, routes, log, observe } = options;
+  const ports = { ...options.ports, strangers: createStrangers(options.clock ?? systemClock) };
   checkRoutes(surfaces, routes, options.declared);
   const routers = new Map<string, Router>(
     surfaces.map((surface) => [

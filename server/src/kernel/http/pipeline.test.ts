@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { request } from 'node:http';
 import { after, test } from 'node:test';
 import { Type } from '@strongroom/contract/schema';
+import { createTestClock } from '#kernel/clock/test-clock';
 import { Failure } from '#kernel/errors/failure';
 import { mount } from '#kernel/http/mount';
 import { accessed, activity, json, needs, open, route, signedIn, unrecorded } from '#kernel/http/route';
@@ -231,6 +232,70 @@ test('an unknown path is a plain 404 and a wrong method a 405 with Allow', async
   const answer = await fetch(`${door.url}/who`, { method: 'DELETE' });
   assert.equal(answer.status, 405);
   assert.equal(answer.headers.get('allow'), 'GET');
+});
+
+test('whoever proves nothing is put off in the end, and whoever proves who he is never is', async (t) => {
+  const clock = createTestClock();
+  const proofs = { given: [] as string[], room: true };
+  const recorded = testAudit();
+  const own = await openTestDoor({
+    surfaces: [surface],
+    routes: [
+      who,
+      health,
+      route({
+        operation: 'SignIn',
+        surface: 'test',
+        method: 'POST',
+        path: '/sign-in',
+        summary: 'signs in',
+        access: open('the caller is about to prove who it is', { proves: true }),
+        audit: activity(),
+        handle: (_grant, { exchange }) => {
+          if (exchange.header('x-right') === undefined)
+            throw new Failure({ kind: 'unauthenticated', code: 'WrongPassword', message: 'No.' });
+          return json(200, {});
+        },
+      }),
+    ],
+    ports: {
+      authorizer: testAuthority().authorizer,
+      audit: {
+        ...recorded,
+        listing: () => (proofs.room ? { proved: () => proofs.given.push('proof') } : undefined),
+      },
+    },
+    clock,
+  });
+  t.after(() => own.close());
+  const ask = async (path: string, headers: Record<string, string> = {}, method = 'GET') => {
+    const answer = await fetch(`${own.url}${path}`, { method, headers });
+    return [answer.status, answer.headers.get('retry-after'), (await answer.text()).includes('"error"')];
+  };
+  const proved = { authorization: 'Bearer good' };
+  const statuses = new Set<unknown>();
+  for (let at = 0; at < 2_000; at += 100)
+    for (const [status] of await Promise.all(Array.from({ length: 100 }, () => ask('/who')))) statuses.add(status);
+  assert.deepEqual([...statuses], [401]);
+  assert.deepEqual(await ask('/who'), [429, '60', true]);
+  assert.deepEqual(await ask('/who', { authorization: 'Bearer wrong' }), [429, '60', true]);
+  assert.deepEqual(await ask('/sign-in', {}, 'POST'), [429, '60', true]);
+  assert.deepEqual((await ask('/who', proved))[0], 200);
+  assert.deepEqual((await ask('/sign-in', { 'x-right': '1' }, 'POST'))[0], 200);
+  assert.equal(proofs.given.length, 1);
+  assert.deepEqual((await ask('/health'))[0], 200);
+  // Without room for one of its own a sign-in is recorded after it acted: as an act if it proved something, else counted.
+  proofs.room = false;
+  const levelsOf = async (act: () => Promise<unknown>) => {
+    const from = recorded.entries.length;
+    await act();
+    return recorded.entries.slice(from).map(({ level, outcome }) => [level, outcome?.status]);
+  };
+  assert.deepEqual(await levelsOf(() => ask('/sign-in', { 'x-right': '1' }, 'POST')), [['activity', 200]]);
+  assert.deepEqual(await levelsOf(() => ask('/sign-in', {}, 'POST')), [['refused', 429]]);
+  await clock.advance(60_000);
+  assert.deepEqual((await ask('/who'))[0], 401);
+  assert.deepEqual(await levelsOf(() => ask('/sign-in', {}, 'POST')), [['refused', 401]]);
 });
 
 test('a body that never ends as declared is refused and nothing is done', async () => {

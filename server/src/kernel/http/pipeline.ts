@@ -16,10 +16,13 @@ import { parseForm, parseJson, readBytes, readStream } from '#kernel/http/body';
 import type { Exchange } from '#kernel/http/exchange';
 import type { Answer, Input, Route } from '#kernel/http/route';
 import type { Matched } from '#kernel/http/router';
+import type { Strangers } from '#kernel/http/strangers';
 import type { Surface } from '#kernel/http/surface';
 import { validate } from '#kernel/http/validate';
 
 export type Ports = { readonly authorizer: Authorizer; readonly audit: AuditTrail };
+/** With what the door itself holds. */
+type Within = Ports & { readonly strangers: Strangers };
 
 /** Who and by what right: told to the caller of `serve` as it becomes known, for the log line of the request. */
 export type Observed = { actor: Actor; code: string | undefined };
@@ -28,7 +31,7 @@ export async function serve(
   exchange: Exchange,
   surface: Surface,
   matched: Matched,
-  ports: Ports,
+  ports: Within,
   observed: Observed,
 ): Promise<Answer> {
   const { route, params } = matched;
@@ -61,30 +64,82 @@ export async function serve(
     grant = authorize(route, scope, actor, exchange, ports.authorizer);
     input = await read(route, exchange);
   } catch (thrown) {
-    const failure = asFailure(thrown);
-    if (route.audit.level !== 'none' || failure.kind === 'unauthenticated' || failure.kind === 'forbidden') {
-      await ports.audit.refused(record(actor, 'refused', failure.code, input), {
-        status: failure.status,
-        code: failure.code,
-      });
+    const isStranger = actor.kind === 'anonymous';
+    const failure = isStranger ? ports.strangers.refusal(exchange.address, asFailure(thrown)) : asFailure(thrown);
+    if (route.audit.level !== 'none' || failure.kind === 'forbidden' || isUnproved(failure)) {
+      const refused = record(actor, 'refused', failure.code, input);
+      await ports.audit[isStranger ? 'stranger' : 'refused'](refused, outcomeOf(failure));
     }
     throw failure;
   }
 
-  let mark: AuditMark | undefined;
-  if (route.audit.level !== 'none')
-    mark = await ports.audit.begin(route.audit.level, record(actor, 'allowed', grant.reason, input));
+  const act = () =>
+    route.handle(grant, { params, query: input.query, body: input.value, exchange } as Input<never, never>);
+  const allowed = () => record(actor, 'allowed', grant.reason, input);
+  if (route.audit.level === 'none') return await act();
+  if (route.access.kind === 'open')
+    return await actOpenly({ exchange, route, proves: route.access.proves === true, ports, act, allowed });
+  const mark = await ports.audit.begin(route.audit.level, allowed());
+  return await concluded(mark, act);
+}
+
+const outcomeOf = (failure: Failure) => ({ status: failure.status, code: failure.code });
+const isUnproved = ({ kind }: Failure) => kind === 'unauthenticated' || kind === 'throttled';
+
+async function concluded(mark: AuditMark, act: () => Promise<Answer>): Promise<Answer> {
   try {
-    const answer = await route.handle(grant, { params, query: input.query, body: input.value, exchange } as Input<
-      never,
-      never
-    >);
-    await mark?.conclude({ status: answer.status, code: undefined });
+    const answer = await act();
+    await mark.conclude({ status: answer.status, code: undefined });
     return answer;
   } catch (thrown) {
     const failure = asFailure(thrown);
-    await mark?.conclude({ status: failure.status, code: failure.code });
+    await mark.conclude(outcomeOf(failure));
     throw failure;
+  }
+}
+
+/**
+ * A recorded route that anybody may call: whoever signs in proves himself only now. While strangers have room in the log it is
+ * recorded like any act. Beyond that, what is counted cannot be written before the act; it is still recorded before the answer
+ * leaves, so that no token is handed out without its record.
+ */
+async function actOpenly(parts: {
+  readonly exchange: Exchange;
+  readonly route: Route;
+  readonly proves: boolean;
+  readonly ports: Within;
+  readonly act: () => Promise<Answer>;
+  readonly allowed: () => AuditIntent;
+}): Promise<Answer> {
+  const { exchange, route, proves, ports, act, allowed } = parts;
+  const { audit, strangers } = ports;
+  const listed = audit.listing(exchange.address);
+  const level = route.audit.level === 'activity' ? 'activity' : 'access';
+  if (listed) {
+    const answer = await concluded(await audit.begin(level, allowed()), () => unlessTooMany(act));
+    if (proves && answer.status < 400) listed.proved();
+    return answer;
+  }
+  let answer: Answer;
+  try {
+    answer = await unlessTooMany(act);
+  } catch (thrown) {
+    const failure = asFailure(thrown);
+    await audit.stranger({ ...allowed(), decision: 'refused', reason: failure.code }, outcomeOf(failure));
+    throw failure;
+  }
+  const outcome = { status: answer.status, code: undefined };
+  if (proves && answer.status < 400) await (await audit.begin(level, allowed())).conclude(outcome);
+  else await audit.stranger(allowed(), outcome);
+  return answer;
+
+  async function unlessTooMany(attempt: () => Promise<Answer>): Promise<Answer> {
+    try {
+      return await attempt();
+    } catch (thrown) {
+      const failure = asFailure(thrown);
+      throw failure.status < 500 ? strangers.refusal(exchange.address, failure) : failure;
+    }
   }
 }
 

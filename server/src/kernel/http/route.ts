@@ -16,7 +16,8 @@ export type Access =
   | { readonly kind: 'needs'; readonly action: Action; readonly scopeOf: (params: Params) => string }
   | { readonly kind: 'listing'; readonly action: Action; readonly scopeOf: (params: Params) => string }
   | { readonly kind: 'signedIn'; readonly reason: string }
-  | { readonly kind: 'open'; readonly reason: string };
+  /** `proves`: whoever was answered with success has proved who he is (a sign-in). */
+  | { readonly kind: 'open'; readonly reason: string; readonly proves?: boolean };
 
 export const needs = (action: Action, scopeOf: (params: Params) => string): Access => ({
   kind: 'needs',
@@ -29,7 +30,7 @@ export const listing = (action: Action, scopeOf: (params: Params) => string): Ac
   scopeOf,
 });
 export const signedIn = (reason: string): Access => ({ kind: 'signedIn', reason });
-export const open = (reason: string): Access => ({ kind: 'open', reason });
+export const open = (reason: string, { proves = false } = {}): Access => ({ kind: 'open', reason, proves });
 
 export const activity = (...record: readonly string[]): AuditLevel => ({ level: 'activity', record });
 export const accessed = (...record: readonly string[]): AuditLevel => ({ level: 'access', record });

@@ -125,5 +125,9 @@ export function testAudit(): AuditTrail & {
     async refused(intent, outcome) {
       entries.push({ level: 'refused', intent, outcome });
     },
+    async stranger(intent, outcome) {
+      entries.push({ level: 'refused', intent, outcome });
+    },
+    listing: () => ({ proved: () => {} }),
   };
 }

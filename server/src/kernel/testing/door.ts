@@ -2,6 +2,7 @@
 
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
+import type { Clock } from '#kernel/clock/clock';
 import { mount } from '#kernel/http/mount';
 import type { Ports } from '#kernel/http/pipeline';
 import type { Route } from '#kernel/http/route';
@@ -14,6 +15,7 @@ export async function openTestDoor(options: {
   readonly surfaces: readonly Surface[];
   readonly routes: readonly Route[];
   readonly ports: Ports;
+  readonly clock?: Clock;
 }): Promise<TestDoor> {
   const door = mount({ ...options, log: silentLog });
   const server = createServer((request, response) => void door.handle(request, response));

@@ -88,7 +88,7 @@ export function createAuditService(parts: {
   }
 
   return {
-    trail: { begin: trail.begin, refused: trail.refused },
+    trail: { begin: trail.begin, refused: trail.refused, stranger: trail.stranger, listing: trail.listing },
     verifier,
     verifierLine,
     list: queries.records,

@@ -95,6 +95,20 @@ export function refusedRecord(intent: AuditIntent, outcome: AuditOutcome, time: 
   return { kind: 'entry', ...requestOf(intent, time), outcome: outcomeOf(outcome) };
 }
 
+/** Counted: what strangers did `times` since `since`, told by the first of them. */
+export function repeatedRecord(
+  counted: {
+    readonly intent: AuditIntent;
+    readonly outcome: AuditOutcome;
+    readonly times: number;
+    readonly since: Date;
+  },
+  time: Date,
+): EntryRecord {
+  const { intent, outcome, times, since } = counted;
+  return { ...refusedRecord(intent, outcome, time), repeated: { count: times, since: since.toISOString() } };
+}
+
 /** How the record at `sequence` ended; undefined when nobody can say any more. */
 export function concludedRecord(
   begun: { readonly sequence: number; readonly record: IntentRecord | EntryRecord },

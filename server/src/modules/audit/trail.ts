@@ -6,15 +6,17 @@ import type { Clock } from '#kernel/clock/clock';
 import type { Appender } from './appender.ts';
 import { outcomeNotRecorded } from './errors.ts';
 import { begunRecord, concludedRecord, type Encoded, encodeRecord, refusedRecord } from './record.ts';
+import { createStrangerRecords } from './strangers.ts';
 
 export type Trail = AuditTrail & {
-  /** Writes outcomes that an earlier attempt could not; says how many are still owed. */
+  /** Writes what was counted, and outcomes that an earlier attempt could not; says how many of these are still owed. */
   settle(): Promise<number>;
 };
 
 const owedMax = 10_000;
 
 export function createTrail({ appender, clock }: { readonly appender: Appender; readonly clock: Clock }): Trail {
+  const strangers = createStrangerRecords({ appender, clock });
   // Beyond the bound the intent stays open, and the next start says `unknown`.
   let owed: Encoded[] = [];
 
@@ -46,7 +48,10 @@ export function createTrail({ appender, clock }: { readonly appender: Appender; 
     async refused(intent, outcome) {
       await appender.append(encodeRecord(refusedRecord(intent, outcome, clock.now())));
     },
+    stranger: strangers.record,
+    listing: strangers.listing,
     async settle() {
+      await strangers.flush();
       const due = owed;
       owed = [];
       const settled = await Promise.allSettled(due.map((encoded) => appender.append(encoded)));

@@ -21,7 +21,8 @@ import type { SigningKeys } from './signing-keys.ts';
 
 const surface = 'oauth';
 const form = { kind: 'form', schema: OAuthForm, maxBytes: 64 * 1024, holdsSecrets: true } as const;
-const proving = open('the caller is about to prove who it is');
+const beginning = open('the caller is about to prove who it is');
+const proving = open('the caller is about to prove who it is', { proves: true });
 const published = open('clients read this before they can sign in');
 const nothingActs = 'a public document or an empty form; nothing is done';
 const errors = { 400: OAuthError, 401: OAuthError };
@@ -103,7 +104,7 @@ export function oauthRoutes(deps: {
       method: 'POST',
       path,
       summary: 'Begin a sign-in on another device',
-      access: proving,
+      access: beginning,
       audit: activity('client_id', 'scope'),
       body: form,
       responses: { 200: DeviceCodeResponse, ...errors },
@@ -117,7 +118,7 @@ export function oauthRoutes(deps: {
       method: 'GET',
       path,
       summary: 'Begin a sign-in in a browser',
-      access: proving,
+      access: beginning,
       audit: activity('client_id', 'redirect_uri', 'scope'),
       handle: (_grant, { exchange }) => oauth.authorize(exchange, queryForm(exchange)),
     });
@@ -128,7 +129,7 @@ export function oauthRoutes(deps: {
       method: 'GET',
       path,
       summary: 'Ask whether to end the session of this browser',
-      access: proving,
+      access: beginning,
       audit: unrecorded(nothingActs),
       handle: (_grant, { exchange }) => oauth.logout(exchange, queryForm(exchange)),
     });
@@ -152,7 +153,7 @@ export function oauthRoutes(deps: {
       method: 'GET',
       path: '/{tenant}/oauth2/v2.0/authorize/{uid}',
       summary: 'Return from the sign-in page to the program that asked',
-      access: proving,
+      access: beginning,
       audit: activity(),
       handle: (_grant, { params, exchange }) => oauth.resume(exchange, `${paths.authorization}/${uidOf(params)}`),
     }),
@@ -162,7 +163,7 @@ export function oauthRoutes(deps: {
       method: 'POST',
       path: '/{tenant}/oauth2/v2.0/logout/confirm',
       summary: 'End the session of this browser',
-      access: proving,
+      access: beginning,
       audit: activity('logout'),
       body: form,
       handle: (_grant, { body, exchange }) => oauth.logoutForm(exchange, body),
@@ -173,7 +174,7 @@ export function oauthRoutes(deps: {
       method: 'GET',
       path: '/{tenant}/oauth2/v2.0/logout/success',
       summary: 'Say that the session ended',
-      access: proving,
+      access: beginning,
       audit: unrecorded(nothingActs),
       handle: (_grant, { exchange }) => oauth.loggedOut(exchange),
     }),
@@ -183,7 +184,7 @@ export function oauthRoutes(deps: {
       method: 'GET',
       path: '/{tenant}/login/sign-in/{uid}',
       summary: 'The sign-in page',
-      access: proving,
+      access: beginning,
       audit: unrecorded(nothingActs),
       handle: (_grant, { params, exchange }) => interactions.show(exchange, uidOf(params)),
     }),
@@ -204,7 +205,7 @@ export function oauthRoutes(deps: {
       method: 'GET',
       path: '/{tenant}/login/device',
       summary: 'The page where a device code is typed',
-      access: proving,
+      access: beginning,
       audit: unrecorded(nothingActs),
       handle: (_grant, { exchange }) =>
         oauth.devicePage(exchange, exchange.target.query.get('user_code')?.slice(0, 32)),
@@ -215,7 +216,7 @@ export function oauthRoutes(deps: {
       method: 'POST',
       path: '/{tenant}/login/device',
       summary: 'Compare and confirm a device code',
-      access: proving,
+      access: beginning,
       audit: activity('confirm', 'abort'),
       body: form,
       handle: (_grant, { body, exchange }) => oauth.deviceForm(exchange, body),
@@ -226,7 +227,7 @@ export function oauthRoutes(deps: {
       method: 'GET',
       path: '/{tenant}/login/device/{uid}',
       summary: 'Return from the sign-in page to the device flow',
-      access: proving,
+      access: beginning,
       audit: activity(),
       handle: (_grant, { params, exchange }) => oauth.resume(exchange, `${paths.code_verification}/${uidOf(params)}`),
     }),

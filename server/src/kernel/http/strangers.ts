@@ -1,0 +1,33 @@
+// How often somebody who proves nothing is answered in the words of the operation. Whoever proves who he is is never counted,
+// and never kept out by strangers who share his address: a credential is looked at first, and only its failure is counted.
+
+import type { Clock } from '#kernel/clock/clock';
+import { Failure } from '#kernel/errors/failure';
+import { createBuckets } from './buckets.ts';
+
+export type Strangers = {
+  /** The refusal that this address gets: the given one, or `throttled` when it was refused too often. */
+  refusal(address: string | undefined, failure: Failure): Failure;
+};
+
+/** Far beyond what clients do by themselves: many ask once without a credential, to learn what to ask for. */
+const near = { burst: 2_000, perMinute: 600 };
+const wide = { burst: 8_000, perMinute: 2_400 };
+
+export const tooManyRefusals = 'TooManyRequests';
+
+export function createStrangers(clock: Clock): Strangers {
+  const buckets = createBuckets({ clock, near, wide });
+  return {
+    refusal: (address, failure) => (buckets.take(address) ? failure : throttled(failure)),
+  };
+}
+
+const throttled = (cause: Failure) =>
+  new Failure({
+    kind: 'throttled',
+    code: tooManyRefusals,
+    message: 'Too many requests without a valid credential came from this address. Sign in, or try again in a minute.',
+    retryAfterSeconds: 60,
+    cause,
+  });
