@@ -28,6 +28,7 @@ from azure.ai.ml.entities import (  # noqa: E402
     CodeConfiguration,
     ManagedOnlineDeployment,
     CustomerManagedKey,
+    Environment,
     ManagedOnlineEndpoint,
     Model,
     Workspace,
@@ -47,6 +48,8 @@ CREDENTIAL = ClientSecretCredential(
     TENANT, APPLICATION["clientId"], APPLICATION["clientSecret"], authority=URL, disable_instance_discovery=True
 )
 KEY_VAULT_ADMINISTRATOR = "00482a5a-887f-4fb3-b363-3b7fe8e74483"
+#: The image of an environment that has none; the SDK makes no environment without one.
+NODE_PYTHON = "strongroom/node-python"
 STORAGE_BLOB_DATA_CONTRIBUTOR = "ba92f5b4-2d11-453d-a403-e96b0029c9fe"
 
 
@@ -167,8 +170,7 @@ class MachineLearning(unittest.TestCase):
         cluster = AmlCompute(name="cpu", size="Standard_DS3_v2", min_instances=0, max_instances=1)
         made = cls.client.compute.begin_create_or_update(cluster).result()
         assert made.provisioning_state == "Succeeded", made.provisioning_state
-        environment = f"{cls.workspace}/environments/plain/versions/1"
-        strongroom.arm("PUT", environment, {"properties": {"osType": "Linux"}})
+        cls.client.environments.create_or_update(Environment(name="plain", image=NODE_PYTHON))
 
     def test_workspaces_and_datastores_are_read(self):
         self.assertEqual(self.client.workspaces.get("learning").name, "learning")
@@ -215,6 +217,39 @@ class MachineLearning(unittest.TestCase):
         read = self.ended(name)
         self.assertEqual((read.status, read.display_name, read.tags), ("Completed", "Echo", {"a": "1"}))
         self.assertIn(name, [item.name for item in self.client.jobs.list()])
+
+    def test_an_environment_stands_inside_a_job_and_one_with_an_image_is_refused_with_what_to_do(self):
+        inline = command(command="echo inline", environment=Environment(image=NODE_PYTHON), compute="cpu")
+        self.assertEqual(self.ended(self.client.jobs.create_or_update(inline).name).status, "Completed")
+        with self.assertRaises(HttpResponseError) as refused:
+            other = command(command="echo", environment=Environment(image="docker.io/library/python:3.12"), compute="cpu")
+            self.client.jobs.create_or_update(other)
+        self.assertIn(f"Environment(image='{NODE_PYTHON}')", str(refused.exception))
+
+    def test_the_latest_version_is_the_newest_and_what_is_archived_is_listed_apart(self):
+        for version in range(1, 12):
+            made = Environment(name="many", version=str(version), image=NODE_PYTHON)
+            self.client.environments.create_or_update(made)
+        self.assertEqual(self.client.environments.get("many", label="latest").version, "11")
+        names = [self.client.models.create_or_update(self.model(n)).version for n in range(3)]
+        self.assertEqual(names, ["1", "2", "3"])
+        self.assertEqual(self.client.models.get("counted", label="latest").version, "3")
+        self.client.models.archive("counted", version="3")
+        self.assertEqual(self.client.models.get("counted", label="latest").version, "2")
+
+        def listed(view):
+            return sorted(item.version for item in self.client.models.list(name="counted", list_view_type=view))
+
+        self.assertEqual([listed(v) for v in ("ActiveOnly", "ArchivedOnly", "All")], [["1", "2"], ["3"], ["1", "2", "3"]])
+        self.client.models.restore("counted", version="3")
+        self.assertEqual(len(listed("ActiveOnly")), 3)
+        self.client.environments.archive("many")
+        self.assertNotIn("many", [item.name for item in self.client.environments.list()])
+        self.assertIn("many", [item.name for item in self.client.environments.list(list_view_type="ArchivedOnly")])
+        self.assertEqual([item.version for item in self.client.models.list(name="counted", stage="none")], [])
+
+    def model(self, number):
+        return Model(path=self.files(f"counted{number}", model=str(number)), name="counted")
 
     def ended(self, name):
         end = time.monotonic() + 120

@@ -48,13 +48,20 @@ export const modelVersion = Type.Object({
   stage: Type.Optional(Type.String({ maxLength: 64 })),
 });
 
+/**
+ * The image of an environment that has none: the node's own Python, with the wheels that a folder brings. Clients such as
+ * azure-ai-ml submit nothing without an environment, and make none without an image; with this one they say what they get.
+ */
+export const nodePython = 'strongroom/node-python';
+
 export const environmentVersion = Type.Object({
   ...common,
   isAnonymous: Type.Optional(Type.Boolean()),
   image: Type.Optional(
     Type.String({
       maxLength: 1024,
-      description: "Repository and tag or digest in the workspace's own registry, that images are built upon.",
+      description:
+        "Repository and tag or digest in the workspace's own registry, that images are built upon; or strongroom/node-python: no image, the node's own Python.",
     }),
   ),
   osType: Type.Optional(Type.Literal('Linux')),

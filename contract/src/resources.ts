@@ -101,6 +101,9 @@ export const ListQuery = Type.Object({
   $top: Type.Optional(Type.String({ pattern: '^[0-9]{1,6}$' })),
 });
 
+/** Of lists that can be had in another order. */
+export const OrderQuery = Type.Object({ $orderBy: Type.Optional(Type.String({ maxLength: 256 })) });
+
 export const ErrorWire = Type.Object(
   {
     error: Type.Object({

@@ -10,6 +10,7 @@ import { parentId } from '#kernel/ids/ids';
 import type { Properties, Resource, ResourceKind, Resources } from '#resources';
 import { workspaceOf, workspaceType } from '#workspaces';
 import { badUri } from './errors.ts';
+import { createdOrder, digits, listed, viewed } from './lists.ts';
 import { contentForms, isContentUri, jobFilesOf, type NamedContent } from './named-content.ts';
 import { counted, keptOf, registryKey, withoutAliasesOf } from './registered.ts';
 import type { Snapshot, Snapshots } from './snapshots.service.ts';
@@ -19,9 +20,10 @@ const containerName = {
   namePattern: /^[a-zA-Z0-9][a-zA-Z0-9._-]{0,254}$/,
   nameRule: 'it begins with a letter or digit and has up to 255 letters, digits, dots, hyphens and underscores',
 } as const;
+/** As long as clients make them: azure-ai-ml names an environment that stands inside a job by a digest of it. */
 const versionName = {
-  namePattern: /^[a-zA-Z0-9][a-zA-Z0-9._-]{0,29}$/,
-  nameRule: 'a version has 1 to 30 letters, digits, dots, hyphens and underscores',
+  namePattern: /^[a-zA-Z0-9][a-zA-Z0-9._-]{0,254}$/,
+  nameRule: 'a version has 1 to 255 letters, digits, dots, hyphens and underscores',
 } as const;
 const described = ['description', 'tags', 'properties', 'isArchived', 'stage'] as const;
 
@@ -44,6 +46,7 @@ export function createAssetKinds(deps: {
     type: `${workspaceType}/${plural}`,
     title,
     ...containerName,
+    ...listed(Type.Object({ count: digits, ...viewed })),
     properties: assetContainer,
     unserved: ['latestVersion', 'nextVersion'],
     location: 'none',
@@ -73,6 +76,8 @@ export function createAssetKinds(deps: {
     type: `${workspaceType}/${plural}/versions`,
     title,
     ...versionName,
+    ...listed(Type.Object(viewed)),
+    orders: { createdtime: createdOrder },
     makesParent: true,
     location: 'none',
     normalise: ({ properties }, existing) => ({
@@ -168,7 +173,10 @@ export function createAssetKinds(deps: {
           codeUri: (await codeContent(grant, id, String(properties['codeUri']))).uri,
         }),
         view: ({ properties }) => ({ description: null, tags: {}, properties: {}, ...properties }),
-        listQuery: Type.Object({ hash: Type.Optional(Type.String({ maxLength: 256 })) }),
+        listQuery: Type.Object({
+          hash: Type.Optional(Type.String({ maxLength: 256 })),
+          hashVersion: Type.Optional(Type.String({ maxLength: 32 })),
+        }),
         // Clients ask by a hash of their own whether they may skip an upload. Nothing checks such a hash, and who registers other
         // code under it would have it run in somebody else's name: the answer is no, and the same content is found by its digest.
         matches: (_version, { hash }) => hash === undefined,
@@ -178,6 +186,17 @@ export function createAssetKinds(deps: {
     ),
     version('models', 'model version', ['modelUri', 'modelType'], {
       properties: modelVersion,
+      ...listed(
+        Type.Object({
+          ...viewed,
+          offset: digits,
+          version: Type.Optional(Type.String({ maxLength: 255 })),
+          description: Type.Optional(Type.String({ maxLength: 5000 })),
+          tags: Type.Optional(Type.String({ maxLength: 4096 })),
+          properties: Type.Optional(Type.String({ maxLength: 4096 })),
+          stage: Type.Optional(Type.String({ maxLength: 64 })),
+        }),
+      ),
       async validate(_grant, draft) {
         if (!isContentUri(String(draft.properties['modelUri']))) throw badUri('modelUri', contentForms);
       },
@@ -202,6 +221,7 @@ export function createAssetKinds(deps: {
     }),
     version('environments', 'environment version', ['image'], {
       properties: environmentVersion,
+      ...listed(Type.Object({ ...viewed, stage: Type.Optional(Type.String({ maxLength: 64 })) })),
       unserved: ['condaFile', 'build', 'inferenceConfig', 'autoRebuild'],
       view: ({ properties }) => ({
         description: null,

@@ -75,8 +75,3 @@ export const tooManyUploads = (limit: number) =>
     message: `${limit} uploads of this workspace were begun and are not finished. Register their code versions, or try again in an hour.`,
     retryAfterSeconds: 600,
   });
-export const wrongVersion = (version: string) =>
-  invalid(
-    'InvalidVersion',
-    `'${version.slice(0, 40)}' is no version: it takes 1 to 30 letters, digits, dots, hyphens and underscores.`,
-  );

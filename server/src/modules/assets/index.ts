@@ -1,5 +1,6 @@
 // The door of the assets module: code, models and environments, and the snapshots that their content is.
 
+import { nodePython } from '@strongroom/contract/assets';
 import { actionsOfType } from '@strongroom/contract/resources.actions';
 import type { Grant, Grants } from '#kernel/authority/grant';
 import type { Clock } from '#kernel/clock/clock';
@@ -90,8 +91,8 @@ export function createAssets(deps: {
     model: modelContent,
     async environment(grant, id) {
       const version = await versionOf(grant, 'environments', id);
-      const image = version.properties['image'];
-      return { image: typeof image === 'string' ? image : undefined };
+      const { image } = version.properties;
+      return { image: typeof image === 'string' && image !== nodePython ? image : undefined };
     },
   };
   return {

@@ -1,5 +1,6 @@
 // Types, and the ways in which a deployment may name what it is made of. Pure.
 
+import { nodePython } from '@strongroom/contract/assets';
 import { isWithin, parseResourceId } from '#kernel/ids/ids';
 import { workspaceType } from '#workspaces';
 import { errors } from './errors.ts';
@@ -9,7 +10,7 @@ export const deploymentType = `${endpointType}/deployments`;
 
 /** The resource id of a model version from `azureml:name:version` or a resource id; throws unless it is of this workspace. */
 export function modelIdIn(workspaceId: string, given: string): string {
-  const short = /^azureml:([A-Za-z0-9][\w.-]{0,254}):([A-Za-z0-9][\w.-]{0,29})$/.exec(given);
+  const short = /^azureml:([A-Za-z0-9][\w.-]{0,254}):([A-Za-z0-9][\w.-]{0,254})$/.exec(given);
   if (short) return `${workspaceId}/models/${short[1]}/versions/${short[2]}`;
   return assetIdIn(workspaceId, given, 'models', 'model');
 }
@@ -44,6 +45,6 @@ export function baseImageIn(
     return { repository: repository.slice(registry.length + 1), reference };
   throw errors.imageRefused(
     'environmentId',
-    `The environment's image must be in the workspace's registry, with a tag or digest: ${registry}/{repository}:{tag} or ${registry}/{repository}@sha256:….`,
+    `The environment's image must be in the workspace's registry, with a tag or digest: ${registry}/{repository}:{tag} or ${registry}/{repository}@sha256:…. For the node's own Python, with the wheels in the code, name '${nodePython}' as the image.`,
   );
 }

@@ -2,6 +2,7 @@
 // description change.
 
 import { isDeepStrictEqual } from 'node:util';
+import { nodePython } from '@strongroom/contract/assets';
 import { type CommandJob, commandJob } from '@strongroom/contract/jobs';
 import { Type } from '@strongroom/contract/schema';
 import { type Assets, contentForms } from '#assets';
@@ -156,8 +157,7 @@ export function createJobKind(deps: {
             kind: 'invalid',
             code: 'EnvironmentNotServed',
             target: 'properties.environmentId',
-            message:
-              "Jobs run on the node's own Python: an environment with an image is for deployments. Leave environmentId out.",
+            message: `Jobs run on the node's own Python and in no image yet, so nothing runs in '${environment.image.slice(0, 200)}'. Name an environment whose image is '${nodePython}', which says just that (in Python Environment(image='${nodePython}'), in YAML environment: {image: ${nodePython}}), and bring what is imported as wheels with the code.`,
           });
         }
       }

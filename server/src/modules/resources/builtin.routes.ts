@@ -26,7 +26,7 @@ import { locationWire, metadataWire, subscriptionWire, tenantWire } from './disc
 import { errors } from './errors.ts';
 import { readFilter } from './filter.ts';
 import type { Resource } from './kind.ts';
-import { readPaging } from './listing.ts';
+import { askedOf, readPaging } from './listing.ts';
 import type { Subscription } from './parts.ts';
 import { groupId, groupPath, groupType, subscriptionId, subscriptionPath } from './paths.ts';
 import type { Polls } from './polls.ts';
@@ -77,11 +77,14 @@ export function builtinRoutes(parts: {
       if (grant.visibility?.all === true) throw errors.notFound(under);
       return json(200, { value: [] });
     }
-    const wanted = readFilter(exchange.target.query.get('$filter'));
+    const from = askedOf(exchange.target.query.values);
+    const wanted = readFilter(
+      from.after === '' ? exchange.target.query.get('$filter') : String(from.asked['$filter'] ?? ''),
+    );
     const mayShow = (resource: Resource) =>
       grant.visibility?.all === true || grants.mayAlso(grant, actionsOfType(resource.type).read, resource.id);
     const page = await serving.listing.control({
-      ...readPaging(exchange.target.query.values),
+      ...readPaging(from),
       type: wanted.type,
       under,
       shows: (resource) =>
@@ -102,7 +105,7 @@ export function builtinRoutes(parts: {
         } = resourceWire(undefined, resource, exchange);
         return { ...envelope, provisioningState: resource.provisioningState };
       }),
-      ...(page.next === undefined ? {} : { nextLink: nextLink(exchange, page.next) }),
+      ...(page.next === undefined ? {} : { nextLink: nextLink(exchange, page.next, from.asked) }),
     });
   }
 

@@ -104,6 +104,11 @@ export const errors = {
     'ResponseTooLarge',
     () => 'Too many resources would have to be looked through for this list. Ask below a narrower scope.',
   ),
+  badOrder: fail('invalid', 'InvalidOrderBy', (asked: string, known: readonly string[]) =>
+    known.length === 0
+      ? 'This list takes no $orderBy.'
+      : `'${asked.slice(0, 60)}' is no order of this list. $orderBy takes ${known.map((name) => `'${name} asc'`).join(', ')}, or desc.`,
+  ),
   badSkip: fail(
     'invalid',
     'InvalidSkipToken',

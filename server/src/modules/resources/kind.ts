@@ -120,6 +120,8 @@ export type ResourceKind = {
   readonly immutable?: boolean;
   /** Below this depth a list answers at the parent; top-level kinds list by resource group and by subscription. */
   readonly listQuery?: TSchema;
+  /** What `$orderBy` of a list may name, in lower case, and the text that it compares. A list without it is in id order. */
+  readonly orders?: Readonly<Record<string, (resource: Resource) => string>>;
   /** Query of a DELETE, where the kind's protocol has one: what it does not allow is refused before anything is looked at. */
   readonly removeQuery?: TSchema;
 

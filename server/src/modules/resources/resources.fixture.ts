@@ -94,6 +94,7 @@ function kindsOf(script: Script): readonly ResourceKind[] {
       nameRule: '1 to 61 letters, digits, underscores, periods and hyphens.',
       properties: Type.Object({ legs: Type.Integer({ minimum: 0 }) }),
       location: 'none',
+      orders: { legs: ({ properties }) => String(properties['legs']) },
       listQuery: Type.Object({ legs: Type.Optional(Type.String()) }),
       matches: (resource, query) =>
         query['legs'] === undefined || String(resource.properties['legs']) === query['legs'],

@@ -4,6 +4,7 @@
 import {
   ErrorWire,
   ListQuery,
+  OrderQuery,
   ResourceListWire,
   ResourcePatch,
   ResourceWire,
@@ -11,7 +12,7 @@ import {
   resourceLimits,
 } from '@strongroom/contract/resources';
 import { actionsOfType } from '@strongroom/contract/resources.actions';
-import { Type } from '@strongroom/contract/schema';
+import { type TSchema, Type } from '@strongroom/contract/schema';
 import type { Grant } from '#kernel/authority/grant';
 import type { Failure } from '#kernel/errors/failure';
 import type { Exchange } from '#kernel/http/exchange';
@@ -26,11 +27,12 @@ import {
   type Params,
   type Route,
 } from '#kernel/http/route';
+import { validate } from '#kernel/http/validate';
 import { depthOf } from './catalog.ts';
 import { errors } from './errors.ts';
 import type { Guard } from './guard.ts';
 import type { ResourceAction, ResourceKind } from './kind.ts';
-import { type Listing, readPaging, tokenOf } from './listing.ts';
+import { askedOf, type Listing, readPaging, tokenOf } from './listing.ts';
 import type { How, Manager, Put, Removed } from './manager.ts';
 import type { Operation } from './operations.store.ts';
 import { collectionPath, containerId, groupType, itemId, itemPath, subscriptionId, subscriptionPath } from './paths.ts';
@@ -179,7 +181,7 @@ export function routesOf(kind: ResourceKind, serving: Serving): readonly Route[]
 export function listRoutes(kind: ResourceKind, serving: Serving): readonly Route[] {
   const { type } = kind;
   const { read } = actionsOfType(type);
-  const query = kind.listQuery === undefined ? ListQuery : Type.Intersect([ListQuery, kind.listQuery]);
+  const query = listQueryOf(kind);
   const at = (path: string, name: string, underOf: (params: Params) => string): Route => ({
     operation: `${stemOf(type)}_${name}`,
     surface: 'arm',
@@ -191,8 +193,11 @@ export function listRoutes(kind: ResourceKind, serving: Serving): readonly Route
     query,
     responses: { 200: ResourceListWire, ...refusals },
     handle: (grant, input) => {
-      const { params, query, exchange } = input as unknown as Input; // checked by the schema above
-      return listAnswer(serving, grant, { kind, under: underOf(params), query, exchange });
+      const { params, query: given, exchange } = input as unknown as Input; // checked by the schema above
+      const from = askedOf(given);
+      // What a token says was asked for is checked like what a query says.
+      if (from.after !== '') validate(query, from.asked, 'query');
+      return listAnswer(serving, grant, { kind, under: underOf(params), from, exchange });
     },
   });
   if (type === groupType) return [at(collectionPath(type), 'List', subscriptionId)];
@@ -204,17 +209,25 @@ export function listRoutes(kind: ResourceKind, serving: Serving): readonly Route
   ];
 }
 
+/** One schema a kind: each is compiled once. */
+const listQueryOf = (kind: ResourceKind): TSchema => {
+  const parts: TSchema[] = [ListQuery];
+  if (kind.orders !== undefined) parts.push(OrderQuery);
+  if (kind.listQuery !== undefined) parts.push(kind.listQuery);
+  return parts.length === 1 ? ListQuery : Type.Intersect(parts);
+};
+
 async function listAnswer(
   serving: Serving,
   grant: Grant,
   list: {
     readonly kind: ResourceKind;
     readonly under: string;
-    readonly query: Readonly<Record<string, unknown>>;
+    readonly from: ReturnType<typeof askedOf>;
     readonly exchange: Exchange;
   },
 ): Promise<Answer> {
-  const { kind, under, query, exchange } = list;
+  const { kind, under, from, exchange } = list;
   const { manager, listing, guard } = serving;
   const mayShow = guard.shows(grant, kind.type, under);
   if (!(await manager.hasContainer(under))) {
@@ -224,14 +237,14 @@ async function listAnswer(
     return json(200, { value: [] });
   }
   const page = await listing.page({
-    ...readPaging(query),
+    ...readPaging(from, kind.orders),
     type: kind.type,
     under,
-    shows: (resource) => mayShow(resource.id) && (kind.matches?.(resource, query) ?? true),
+    shows: (resource) => mayShow(resource.id) && (kind.matches?.(resource, from.asked) ?? true),
   });
   return json(200, {
     value: page.resources.map((resource) => resourceWire(kind, resource, exchange)),
-    ...(page.next === undefined ? {} : { nextLink: nextLink(exchange, page.next) }),
+    ...(page.next === undefined ? {} : { nextLink: nextLink(exchange, page.next, from.asked) }),
   });
 }
 
@@ -241,11 +254,14 @@ function missing(container: string): Failure {
   return segments.length === 5 ? errors.groupNotFound(segments[4] ?? '') : errors.parentNotFound(container);
 }
 
-/** The request's own URL with the token of the next page: absolute, in the form of the host that was asked. */
-export function nextLink(exchange: Exchange, next: string): string {
-  const query = new URLSearchParams(exchange.target.query.raw);
-  for (const name of ['$skip', '$skipToken', '$skiptoken']) query.delete(name);
-  query.set('$skipToken', tokenOf(next));
+/**
+ * The request's own path with the token of the next page, which holds what was asked for as well: absolute, in the form of
+ * the host that was asked.
+ */
+export function nextLink(exchange: Exchange, next: string, asked: Readonly<Record<string, unknown>>): string {
+  const version = exchange.target.query.get('api-version');
+  const query = new URLSearchParams(version === undefined ? {} : { 'api-version': version });
+  query.set('$skipToken', tokenOf(next, asked));
   const path = exchange.target.rawPath.replace(/^\/+/, '/');
   return `${exchange.target.origin}${path}?${query}`;
 }
