@@ -112,8 +112,9 @@ async function run(): Promise<boolean> {
   if (suites.length > 0) {
     installJavaScriptClients();
     // Here and not in `npm run check`: without the clients there is nothing to check against.
-    const compiler = join(here, '../node_modules/.bin/tsc');
-    must('the type check of the suites', compiler, ['-p', '.', '--noEmit'], 'What is wrong is above.');
+    const compiler = join(here, '../node_modules/typescript/bin/tsc');
+    const check = [compiler, '-p', '.', '--noEmit'];
+    must('the type check of the suites', process.execPath, check, 'What is wrong is above.');
   }
   const python = scripts.map((script) => ({
     script,

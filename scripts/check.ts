@@ -6,22 +6,23 @@ import { fileURLToPath } from 'node:url';
 
 const root = fileURLToPath(new URL('..', import.meta.url));
 const steps: readonly (readonly [string, readonly string[]])[] = [
-  ['types', ['tsc', '-p', '.', '--noEmit']],
-  ['lint and format', ['biome', 'check', '--diagnostic-level=warn', '.']],
+  ['types', ['node_modules/typescript/bin/tsc', '-p', '.', '--noEmit']],
+  ['lint and format', ['node_modules/@biomejs/biome/bin/biome', 'check', '--diagnostic-level=warn', '.']],
   [
     'dependency table',
-    ['depcruise', '--config', '.dependency-cruiser.cjs', 'server/src', 'agent/src', 'cli/src', 'contract/src'],
+    [
+      'node_modules/dependency-cruiser/bin/dependency-cruise.mjs',
+      ...['--config', '.dependency-cruiser.cjs', 'server/src', 'agent/src', 'cli/src', 'contract/src'],
+    ],
   ],
-  ['openapi', ['node', 'scripts/openapi.ts', '--check']],
+  ['openapi', ['scripts/openapi.ts', '--check']],
 ];
 
 let failed = 0;
-for (const [title, [command = '', ...rest]] of steps) {
+for (const [title, words] of steps) {
   const started = performance.now();
-  const { status } = spawnSync(`${root}node_modules/.bin/${command}`, rest, {
-    cwd: root,
-    stdio: 'inherit',
-  });
+  // Under this very Node: the one that PATH names may be too old for what is started.
+  const { status } = spawnSync(process.execPath, words, { cwd: root, stdio: 'inherit' });
   const seconds = ((performance.now() - started) / 1000).toFixed(1);
   process.stdout.write(`${status === 0 ? 'ok  ' : 'FAIL'} ${title} (${seconds} s)\n`);
   if (status !== 0) failed++;

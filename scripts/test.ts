@@ -1,41 +1,89 @@
 // `npm test`: makes sure that what the tests need is on the machine, then runs every test of the repository with node:test.
-// Arguments name files or folders to run fewer.
+// Arguments name files or folders to run fewer; `--quick` (`npm run test:quick`) leaves out what takes long or needs a sandbox.
 
-import { spawnSync } from 'node:child_process';
+import { spawn } from 'node:child_process';
 import { globSync, statSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
+import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 import { ensureSandbox } from './setup.ts';
+import type { TestEvent } from './test.events.ts';
+import { slowTests } from './test.quick.ts';
+import { createTestReport } from './test.report.ts';
 
 const root = fileURLToPath(new URL('..', import.meta.url));
 /** The suite takes minutes; a test that leaves something open must not keep a machine for an hour. */
-const wholeRunMs = 40 * 60_000;
-process.chdir(root);
-await ensureSandbox();
+const limitMinutes = Number(process.env['TEST_LIMIT_MINUTES'] ?? 40);
+/** How long what was cut off may take to say what it knows. */
+const graceMs = Number(process.env['TEST_GRACE_SECONDS'] ?? 10) * 1000;
+const everything = ['contract', 'server', 'agent', 'runner', 'cli', 'scripts', 'conformance', 'e2e'];
+const quickPlaces = ['contract', 'server/src/kernel', 'server/src/modules'];
 
-const places = process.argv.slice(2);
-const folders =
-  places.length > 0 ? places : ['contract', 'server', 'agent', 'runner', 'cli', 'scripts', 'conformance', 'e2e'];
-const files = folders.flatMap((place) =>
-  statSync(place, { throwIfNoEntry: false })?.isFile()
-    ? [place]
-    : globSync(`${place}/**/*.test.ts`, { exclude: (path) => String(path).includes('node_modules') }),
-);
+process.chdir(root);
+const flags = process.argv.slice(2).filter((word) => word.startsWith('-'));
+const named = process.argv.slice(2).filter((word) => !word.startsWith('-'));
+const isQuick = flags.includes('--quick');
+if (flags.some((flag) => flag !== '--quick')) {
+  process.stderr.write(`The tests take files, folders and --quick, not ${flags.join(' ')}.\n`);
+  process.exit(2);
+}
+const folders = named.length > 0 ? named : isQuick ? quickPlaces : everything;
+const files = folders
+  .flatMap((place) =>
+    statSync(place, { throwIfNoEntry: false })?.isFile()
+      ? [place]
+      : globSync(`${place}/**/*.test.ts`, { exclude: (path) => String(path).includes('node_modules') }),
+  )
+  .filter((file) => !isQuick || !(file.endsWith('.fuzz.test.ts') || slowTests.has(file)))
+  .sort();
 if (files.length === 0) {
   process.stderr.write(`no tests below ${folders.join(', ')}\n`);
   process.exit(1);
 }
-const { status } = spawnSync(
-  process.execPath,
-  [
-    '--disable-warning=ExperimentalWarning',
-    '--test',
-    `--test-concurrency=${Math.max(2, availableParallelism())}`,
-    '--test-timeout=300000',
-    `--test-reporter=${process.env['CI'] === 'true' ? 'spec' : 'dot'}`,
-    '--test-reporter-destination=stdout',
-    ...files.sort(),
-  ],
-  { stdio: 'inherit', env: { ...process.env, NODE_ENV: 'test' }, timeout: wholeRunMs, killSignal: 'SIGKILL' },
-);
-process.exitCode = status ?? 1;
+
+async function run(): Promise<number> {
+  const report = createTestReport(files, process.stdout);
+  const runner = spawn(
+    process.execPath,
+    [
+      '--disable-warning=ExperimentalWarning',
+      '--test',
+      `--test-concurrency=${Math.max(2, availableParallelism())}`,
+      '--test-timeout=300000',
+      '--test-reporter=./scripts/test.events.ts',
+      '--test-reporter-destination=stdout',
+      ...files,
+    ],
+    // In a group of its own, so that what the tests started can be ended with them.
+    { stdio: ['ignore', 'pipe', 'inherit'], env: { ...process.env, NODE_ENV: 'test' }, detached: true },
+  );
+  let cutOff: string | undefined;
+  const tell = (signal: NodeJS.Signals) => {
+    try {
+      process.kill(-(runner.pid ?? 0), signal);
+    } catch {
+      // It ended by itself a moment ago.
+    }
+  };
+  let late: NodeJS.Timeout | undefined;
+  const cut = (why: string) => {
+    cutOff ??= why;
+    tell('SIGTERM');
+    late ??= setTimeout(() => tell('SIGKILL'), graceMs);
+  };
+  const limit = setTimeout(() => cut(`The limit of ${limitMinutes} minutes was reached.`), limitMinutes * 60_000);
+  for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, () => cut(`${signal} came.`));
+  const ended = new Promise<void>((resolve) => runner.once('close', () => resolve()));
+  for await (const line of createInterface({ input: runner.stdout, crlfDelay: Number.POSITIVE_INFINITY })) {
+    // Whatever else a runner prints there is shown as it is.
+    if (line.startsWith('{"type":') || line.startsWith('{"file":')) report.take(JSON.parse(line) as TestEvent);
+    else process.stdout.write(`${line}\n`);
+  }
+  await ended;
+  clearTimeout(limit);
+  clearTimeout(late);
+  return report.end(cutOff);
+}
+
+if (!isQuick) await ensureSandbox();
+process.exitCode = await run();
