@@ -7,6 +7,7 @@ const table = {
   audit: [],
   access: [],
   identity: [],
+  landing: ['identity'],
   resources: ['access'],
   vault: ['resources'],
   storage: ['resources'],

@@ -12,6 +12,8 @@ export type Given = {
   needed(name: string, flag: string): string;
   texts(name: string): readonly string[];
   flag(name: string): boolean;
+  /** Whether it stands on the line itself: of the options that every command has, which may be remembered as well. */
+  isOnLine(name: string): boolean;
   whole(name: string, flag: string): number | undefined;
   /** The positional name, or `--name`. */
   name(what: string): string;
@@ -50,6 +52,7 @@ function givenBy(command: Command): Given {
     },
     texts: (name) => (Array.isArray(options[name]) ? (options[name] as string[]) : []),
     flag: (name) => options[name] === true,
+    isOnLine: (name) => command.getOptionValueSourceWithGlobals(name) === 'cli',
     whole(name, flag) {
       const value = text(name);
       if (value === undefined) return undefined;

@@ -21,7 +21,7 @@ const largeBytes = 1024 * 1024;
 const refusalMs = 500;
 const answerBytesMax = 64 * 1024 * 1024;
 
-const lookupHere: LookupFunction = (_host, options, done) =>
+export const lookupHere: LookupFunction = (_host, options, done) =>
   options.all ? done(null, [{ address: '127.0.0.1', family: 4 }]) : done(null, '127.0.0.1', 4);
 
 /** @param options.caFile PEM file; absent: the authorities that the runtime knows. `timeoutMs`: of silence, not of the whole. */
@@ -147,7 +147,7 @@ function explain(error: NodeJS.ErrnoException, url: URL, caFile: string | undefi
   if (untrusted.has(code))
     return new NoAnswer(
       caFile === undefined
-        ? `The certificate of ${url.host} is not one that this machine trusts. Give its authority with --ca-file ('strongroom trust' prints it).`
+        ? `The certificate of ${url.host} is not one that this machine trusts. Sign in with 'strongroom login --ca-fingerprint SHA256', which the server printed when it started, or give its authority with --ca-file.`
         : `The certificate of ${url.host} was not issued by the authority in ${caFile}. Another server answers there, or its authority is new.`,
     );
   if (code === 'ERR_TLS_CERT_ALTNAME_INVALID')

@@ -14,6 +14,7 @@ import { closeScanPool, openDatabase } from '../../server/src/kernel/database/da
 import { createFiles } from '../../server/src/kernel/files/files.ts';
 import { createAuthority } from '../../server/src/kernel/http/certificates.ts';
 import type { Route } from '../../server/src/kernel/http/route.ts';
+import { createTrust } from '../../server/src/kernel/http/trust.ts';
 import { silentLog } from '../../server/src/kernel/log/log.ts';
 import { openKeyring } from '../../server/src/kernel/sealing/keyring.ts';
 import { openRootKeyFile } from '../../server/src/kernel/sealing/root-key.ts';
@@ -45,7 +46,7 @@ export async function composedRoutes(): Promise<{ readonly routes: readonly Rout
       control,
       auditDatabase,
       auditSigner: generateSigningKey(),
-      authority: await createAuthority('Strongroom', new Date()),
+      trust: createTrust((await createAuthority('Strongroom', new Date())).certificatePem, () => undefined),
       domain: 'localhost:8443',
     });
     return { routes: door.routes, version };

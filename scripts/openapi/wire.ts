@@ -37,6 +37,9 @@ const ociTails: Readonly<Record<string, string>> = {
 
 const mlflowWorkspace = /^\/mlflow(\/subscriptions\/.+?\/workspaces\/\{workspaceName\})(\/.*)$/;
 
+const trackedWorkspace =
+  '/subscriptions/{subscriptionId}/resourceGroups/{group}/providers/Microsoft.MachineLearningServices/workspaces/{workspace}';
+
 function wireOf({ surface, path }: Route): Omit<WirePath, 'suffix'> {
   if (surface === 'blob') {
     const [, word = '', ...rest] = path.split('/');
@@ -65,6 +68,9 @@ function wireOf({ surface, path }: Route): Omit<WirePath, 'suffix'> {
             : '/api/2.0/mlflow';
     return { path: `/mlflow/v1.0${workspace}${before}${tail}`, query: {} };
   }
+  // The very root of a workspace's tracking address.
+  if (surface === 'landing' && path.startsWith('/tracking/'))
+    return { path: `/mlflow/v2.0${trackedWorkspace}`, query: {} };
   return { path, query: {} };
 }
 

@@ -10,6 +10,7 @@ import { originHere } from '#kernel/http/certificates';
 import { type Door, mount } from '#kernel/http/mount';
 import type { Module } from '#kernel/module';
 import { createTasks, type Tasks } from '#kernel/tasks/tasks';
+import { createLanding } from '#landing';
 import { composeDataPlane } from './compose/data-plane.ts';
 import type { Foundation } from './compose/foundation.ts';
 import { composeGround, type Ground } from './compose/ground.ts';
@@ -56,12 +57,13 @@ export async function compose(foundation: Foundation): Promise<Composed> {
   const { audit, access, identity, resources, dataKeys, bootstrapped } = ground;
   const { vault, storage, registry, monitoring } = data;
   const { workspaces, runs, assets, compute, jobs, endpoints } = learning;
+  const landing = createLanding({ version: foundation.version, trust: foundation.trust });
   const kinds = [vault, storage, registry, monitoring, workspaces, assets, compute, jobs, endpoints].flatMap(
     (module) => module.kinds,
   );
   // In the order in which they stand on each other: started so, stopped in reverse.
   const modules: readonly Module[] = [
-    ...[audit, access, identity, resources],
+    ...[audit, access, identity, landing, resources],
     ...[vault, storage, registry, monitoring],
     ...[workspaces, runs, assets, compute, jobs, endpoints],
   ];
@@ -105,7 +107,7 @@ export async function compose(foundation: Foundation): Promise<Composed> {
     async listening() {
       compute.startAgent({
         url: originHere(config.http.host, config.http.port),
-        caPem: foundation.authority.certificatePem,
+        caPem: foundation.trust.pem,
         hostNames: [],
       });
     },

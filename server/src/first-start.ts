@@ -5,11 +5,26 @@ import { resolve } from 'node:path';
 import type { Access } from '#access';
 import type { Bootstrapped, Identity } from '#identity';
 import type { Grants } from '#kernel/authority/grant';
+import { Failure } from '#kernel/errors/failure';
 import type { Files } from '#kernel/files/files';
 import type { Keyring } from '#kernel/sealing/keyring';
 
 const announced = 'first-start/announced';
 const ownersMade = 'first-start/owners';
+
+/**
+ * Where nobody reads along (a journal, a file, a pipe) the two credentials would be kept by whoever keeps what is printed.
+ * @throws Failure `conflict` at a first start
+ */
+export async function refuseToTellAJournal(keyring: Keyring): Promise<void> {
+  if ((await keyring.get(announced)) !== undefined) return;
+  throw new Failure({
+    kind: 'conflict',
+    code: 'BootstrapFileNeeded',
+    message:
+      'This is the first start, which tells how to sign in, and standard output is no terminal: whatever keeps it would keep the credentials. Give --bootstrap-file FILE; it is written for you alone (0600).',
+  });
+}
 
 /** Only what nobody was told yet: at the first start, or after one that ended before it could tell. */
 export async function tellHowToSignIn(

@@ -7,17 +7,25 @@ import { systemClock } from '#kernel/clock/clock';
 import { type Config, readConfig } from '#kernel/config/config';
 import { closeScanPool } from '#kernel/database/database';
 import { createFiles } from '#kernel/files/files';
-import { issueLeaf, namesOf } from '#kernel/http/certificates';
+import {
+  type CertificateFiles,
+  keepReloaded,
+  type OutsideLeaf,
+  readCertificateFiles,
+} from '#kernel/http/certificate-files';
+import { issueLeaf, namesOf, originHere } from '#kernel/http/certificates';
 import { keepRenewed } from '#kernel/http/renewal';
 import { freePort, listen } from '#kernel/http/server';
+import { createTrust, type Trust } from '#kernel/http/trust';
 import { createLog, type Log, silentLog } from '#kernel/log/log';
 import { type Composed, compose } from './compose.ts';
-import { tellHowToSignIn } from './first-start.ts';
+import { refuseToTellAJournal, tellHowToSignIn } from './first-start.ts';
 import { auditSignerOf, authorityOf, lockInstallation, openAudit, openControl, openKeys } from './installation.ts';
 
 export type RunningServer = {
   readonly url: string;
   readonly caFile: string;
+  readonly trust: Trust;
   readonly composed: Composed;
   /** Lets running requests finish, then closes everything. Within five seconds. */
   stop(): Promise<void>;
@@ -33,6 +41,7 @@ export async function startServer(options: {
   readonly config: Config;
   readonly bootstrapFile?: string | undefined;
   readonly log?: Log;
+  /** Absent: standard output, where nothing secret is printed unless a person reads along. */
   readonly print?: (line: string) => void;
 }): Promise<RunningServer> {
   const { config } = options;
@@ -53,6 +62,8 @@ export async function startServer(options: {
       () => keyring.close(),
     );
     await files.sweepTemporary(dataDir);
+    if (options.bootstrapFile === undefined && options.print === undefined && !process.stdout.isTTY)
+      await refuseToTellAJournal(keyring);
 
     const port = config.http.port === 0 ? await freePort(config.http.host) : config.http.port;
     const domain = port === 443 ? config.http.domain : `${config.http.domain}:${port}`;
@@ -62,8 +73,11 @@ export async function startServer(options: {
     closing.push(() => auditDatabase.close());
 
     const authority = await authorityOf(keyring, `Strongroom at ${domain}`);
+    const readOutside = outsideReader(config.http, port);
+    let outside = await readOutside?.();
+    const trust = createTrust(authority.certificatePem, () => outside);
     const caFile = join(dataDir, caName);
-    await files.writeDurably(caFile, Buffer.from(authority.certificatePem), { mode: 0o644 });
+    await files.writeDurably(caFile, Buffer.from(trust.pem), { mode: 0o644 });
     const { names, addresses } = namesOf(config.http.domain, config.http.host);
     const leafNow = () => issueLeaf(authority, names, addresses, new Date());
     const leaf = await leafNow();
@@ -79,7 +93,7 @@ export async function startServer(options: {
       control,
       auditDatabase,
       auditSigner: await auditSignerOf(keyring),
-      authority,
+      trust,
       domain,
     });
     closing.push(() => composed.stop());
@@ -87,21 +101,39 @@ export async function startServer(options: {
     const telling = { url, caFile, location: config.location, bootstrapFile: options.bootstrapFile, print, files };
     await tellHowToSignIn({ keyring, identity: composed.identity }, composed.bootstrapped, telling);
     await composed.start();
-    const listener = await listen({ door: composed.door, host: config.http.host, port, leaf, log });
+    const listener = await listen({ door: composed.door, host: config.http.host, port, leaf, outside, log });
     closing.push(() => listener.close());
     const stopping = new AbortController();
     closing.push(() => stopping.abort());
-    const use = listener.replaceCertificate;
-    void keepRenewed({ leaf, issue: leafNow, use, clock: systemClock, log, signal: stopping.signal });
+    const until = { clock: systemClock, log, signal: stopping.signal };
+    void keepRenewed({ leaf, issue: leafNow, use: listener.replaceCertificate, ...until });
+    if (readOutside && outside) {
+      const use = (found: OutsideLeaf) => {
+        listener.replaceOutside(found);
+        outside = found;
+      };
+      void keepReloaded({ present: outside, read: readOutside, use, ...until });
+    }
     await composed.listening();
     closing.push(() => composed.leaving());
     composed.setReady(true);
     closing.push(() => composed.setReady(false));
-    return { url, caFile, composed, stop: closeAll };
+    return { url, caFile, trust, composed, stop: closeAll };
   } catch (thrown) {
     await closeAll().catch((error: unknown) => log.error({ error }, 'closing after a failed start'));
     throw thrown;
   }
+}
+
+/** Reads the certificate files that are configured, if any are. */
+function outsideReader(http: Config['http'], port: number): (() => Promise<OutsideLeaf>) | undefined {
+  if (http.tls.certificateFile === '') return undefined;
+  const files: CertificateFiles = http.tls;
+  const names = {
+    domain: http.domain,
+    agentHost: new URL(originHere(http.host, port)).hostname.replace(/^\[|\]$/g, ''),
+  };
+  return () => readCertificateFiles(files, names, systemClock.now());
 }
 
 /** `strongroom server start`: runs until a signal. Answers the exit code. */
@@ -121,6 +153,8 @@ export async function runServer(options: {
     return setTimeout(() => process.exit(0), 4_500).unref();
   });
   const server = await startServer({ config, bootstrapFile: options.bootstrapFile });
+  for (const { name, fingerprint } of server.trust.anchors)
+    process.stdout.write(`Certificate authority '${name}': ${fingerprint}\n`);
   process.stdout.write(`Strongroom ${version} is ready at ${server.url}\n`);
   const cut = await signalled;
   await server.stop();

@@ -41,6 +41,11 @@ export const manners: Readonly<Record<string, Manner>> = {
   history: errorObject('AuthenticationFailed', /^Bearer$/, 'AuthorizationFailed'),
   graph: errorObject('AuthenticationFailed', /^Bearer realm="", authorization_uri="https:/, 'AuthorizationFailed'),
   agent: errorObject('AuthenticationFailed', /^Bearer$/, 'AuthorizationFailed'),
+  landing: {
+    ...errorObject('AuthenticationFailed', /^Bearer$/, 'AuthorizationFailed'),
+    // What lies below the root of a tracking address is MLflow's.
+    envelope: ({ body, text }) => isText(body?.error?.code ?? body?.error_code, `code of ${text.slice(0, 200)}`),
+  },
   scoring: errorObject('key_auth_access_denied', /^Bearer$/, 'AuthorizationFailed'),
   keyvault: errorObject(
     'Unauthorized',

@@ -4,6 +4,7 @@
 import { resolve } from 'node:path';
 import { createClient } from '@strongroom/contract/client';
 import type { Command } from 'commander';
+import { comparedAuthority, keepAuthority, offeredAuthorities } from '../authority.ts';
 import { UsageError } from '../exit.ts';
 import { readGiven, readSecretFile } from '../files.ts';
 import { type Act, leaf } from '../given.ts';
@@ -24,7 +25,7 @@ export function accountCommands(program: Command, act: Act): void {
     program,
     'login',
     'sign in: with a code in a browser, or as a service principal',
-    'login --url https://localhost:8443 --ca-file ca.pem',
+    'login --url https://ml.example.org:8443 --ca-fingerprint sha256:…',
   )
     .option('--tenant <id>', "the tenant (the server's own)")
     .option('--service-principal', 'sign in as an application')
@@ -32,13 +33,21 @@ export function accountCommands(program: Command, act: Act): void {
     .option('-p, --password <secret>', 'its secret; others on this machine can see it, --password-file is better')
     .option('--password-file <file>', 'a file with its secret')
     .option('--bootstrap-file <file>', 'the file that the first start of a server wrote')
+    .option(
+      '--ca-fingerprint <sha256>',
+      'trust the authority that the server hands out, if this is its fingerprint (the server prints it when it starts)',
+    )
     .action(
       act(async (context, given) => {
         const { shell, home } = context;
         const file = given.text('bootstrapFile');
         const bootstrap = file === undefined ? undefined : readBootstrap(file);
         const url = bootstrap?.url ?? context.url;
-        const caFile = bootstrap?.caFile ?? (context.caFile === undefined ? undefined : resolve(context.caFile));
+        const fingerprint = given.text('caFingerprint');
+        const caFile =
+          fingerprint === undefined
+            ? (bootstrap?.caFile ?? (context.caFile === undefined ? undefined : resolve(context.caFile)))
+            : keepAuthority(home.folder, url, comparedAuthority(await offeredAuthorities(url), fingerprint, url).pem);
         const tenant = given.text('tenant') ?? bootstrap?.tenantId ?? 'organizations';
         const transport = createTransport({ caFile });
         try {

@@ -4,6 +4,7 @@
 import { readFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import type { Command } from 'commander';
+import { comparedAuthority, keepAuthority, offeredAuthorities } from '../authority.ts';
 import { UsageError } from '../exit.ts';
 import { type Act, leaf } from '../given.ts';
 
@@ -70,13 +71,38 @@ export function serverCommands(program: Command, act: Act): void {
     'trust --data-dir ./strongroom-data > ca.pem',
   )
     .option('--data-dir <folder>', "the server's data folder; otherwise the CA file that you use is printed")
+    .option('--ca-fingerprint <sha256>', 'with --url: keep what the server hands out, if this is its fingerprint')
     .option('--install', 'print how to make this machine trust it, for its system and for programs')
     .action(
-      act((context, given) => {
+      act(async (context, given) => {
         const dataDir = given.text('dataDir');
-        const file = dataDir === undefined ? context.caFile : join(resolve(dataDir), 'ca.pem');
+        const fingerprint = given.text('caFingerprint');
+        // Of a server that is only named, over the network: what it hands out, compared or for comparing.
+        const isAsked = dataDir === undefined && (fingerprint !== undefined || given.isOnLine('url'));
+        if (isAsked && fingerprint === undefined) {
+          if (given.flag('install'))
+            throw new UsageError(
+              'Nothing is installed that nobody compared. Give --ca-fingerprint; the server prints it when it starts.',
+            );
+          for (const { name, fingerprint: offered, pem } of await offeredAuthorities(context.url)) {
+            context.shell.out(pem);
+            context.shell.err(
+              `'${name}' has the fingerprint ${offered}. Nothing proves yet that it is the server's: compare it with what the server printed when it started.\n`,
+            );
+          }
+          return;
+        }
+        const file = isAsked
+          ? keepAuthority(
+              context.home.folder,
+              context.url,
+              comparedAuthority(await offeredAuthorities(context.url), fingerprint ?? '', context.url).pem,
+            )
+          : dataDir === undefined
+            ? context.caFile
+            : join(resolve(dataDir), 'ca.pem');
         if (file === undefined)
-          throw new UsageError("Which server? Give --data-dir on the server's machine, or --ca-file.");
+          throw new UsageError("Which server? Give --url, --data-dir on the server's machine, or --ca-file.");
         let pem: string;
         try {
           pem = readFileSync(file, 'utf8');

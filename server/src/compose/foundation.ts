@@ -8,7 +8,7 @@ import type { Config } from '#kernel/config/config';
 import type { SigningKey } from '#kernel/crypto/signing';
 import type { Database, MigrationSet } from '#kernel/database/database';
 import type { Files } from '#kernel/files/files';
-import type { Authority } from '#kernel/http/certificates';
+import type { Trust } from '#kernel/http/trust';
 import type { Log } from '#kernel/log/log';
 import { dataKeyMigrations } from '#kernel/sealing/data-keys.service';
 import type { Keyring } from '#kernel/sealing/keyring';
@@ -39,8 +39,8 @@ export type Foundation = {
   readonly control: Database;
   readonly auditDatabase: Database;
   readonly auditSigner: SigningKey;
-  /** The installation's certificate authority, for those who hand its certificate on. */
-  readonly authority: Authority;
+  /** Whom clients have to trust, for those who hand it on. */
+  readonly trust: Trust;
   /** `localhost:8443`, the port already known. */
   readonly domain: string;
 };

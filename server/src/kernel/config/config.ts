@@ -22,6 +22,16 @@ export const configSchema = section({
     port: Type.Integer({ minimum: 0, maximum: 65535, description: '0: a free one.' }),
     /** Host name that clients use; virtual hosts of vaults and accounts are below it. */
     domain: Type.String({ pattern: '^[a-z0-9]([a-z0-9.-]*[a-z0-9])?$', description: 'Host name that clients use.' }),
+    /** A certificate of somebody else's authority, shown to whoever asks for a name that it is for. Empty: none. */
+    tls: section({
+      certificateFile: Type.String({
+        description: 'The certificate and the ones above it, in PEM. Read again when it changes.',
+      }),
+      keyFile: Type.String({ description: 'Its private key, in PEM, without a password.' }),
+      authorityFile: Type.String({
+        description: 'Its authority, in PEM, where clients do not know it. Handed out with our own.',
+      }),
+    }),
   }),
   keys: section({
     rootKeyFile: Type.String({
@@ -57,7 +67,12 @@ export type Config = Static<typeof configSchema>;
 const defaults: Config = {
   dataDir: './strongroom-data',
   location: 'local',
-  http: { host: '127.0.0.1', port: 8443, domain: 'localhost' },
+  http: {
+    host: '127.0.0.1',
+    port: 8443,
+    domain: 'localhost',
+    tls: { certificateFile: '', keyFile: '', authorityFile: '' },
+  },
   keys: { rootKeyFile: '' },
   log: { level: 'info' },
   audit: { checkpointFile: '' },
@@ -155,6 +170,7 @@ export function readConfig(options: {
     if (thrown instanceof Failure) mistakes.push(...thrown.details.map((detail) => detail.message));
     else throw thrown;
   }
+  mistakes.push(...halfGiven(config as unknown as Config));
   if (mistakes.length > 0)
     throw new Failure({
       kind: 'invalid',
@@ -162,4 +178,20 @@ export function readConfig(options: {
       message: `The configuration is not valid:\n- ${mistakes.join('\n- ')}`,
     });
   return config as unknown as Config;
+}
+
+/** What is valid by itself and says nothing without its other half. */
+function halfGiven({ http }: Config): readonly string[] {
+  const { certificateFile, keyFile, authorityFile } = http?.tls ?? {};
+  const [hasCertificate, hasKey, hasAuthority] = [certificateFile, keyFile, authorityFile].map(
+    (file) => (file ?? '') !== '',
+  );
+  return [
+    ...(hasCertificate === hasKey
+      ? []
+      : ['http.tls.certificateFile and http.tls.keyFile are given together or not at all']),
+    ...(hasAuthority && !hasCertificate
+      ? ['http.tls.authorityFile belongs to http.tls.certificateFile, which is empty']
+      : []),
+  ];
 }

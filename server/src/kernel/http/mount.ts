@@ -86,10 +86,7 @@ export function mount(options: {
       // A URL that cannot be read belongs to no surface, but whoever sent it speaks a protocol and reads its errors.
       if (exchange.target === noTarget)
         surface = recognise(surfaces, readableOf(request.url ?? '/', request.headers.host))?.surface ?? surface;
-      if (failure.kind === 'unavailable')
-        log.warn({ requestId: exchange.requestId, operation, error: failure }, 'request put off');
-      else if (failure.status >= 500)
-        log.error({ requestId: exchange.requestId, operation, error: failure }, 'request failed');
+      complain(log, failure, { requestId: exchange.requestId, operation });
       refuse(request, response, surface, failure, exchange);
     }
     const milliseconds = Math.round((performance.now() - started) * 100) / 100;
@@ -112,6 +109,19 @@ export function mount(options: {
     );
   }
   return { handle, routes };
+}
+
+/**
+ * What an operator has to know beside the line of the request. A wish for what is not served is the caller's affair; a server
+ * that stops or is busy is an ordinary thing, told without its place in the code unless something else made it so.
+ */
+function complain(log: Log, failure: Failure, about: { readonly requestId: string; readonly operation: string }): void {
+  if (failure.status < 500 || failure.kind === 'notImplemented') return;
+  const { code, message, cause } = failure;
+  if (failure.kind !== 'unavailable') log.error({ ...about, error: failure }, 'request failed');
+  else if (cause !== undefined) log.warn({ ...about, code, error: failure }, 'request put off');
+  else if (code === 'ServerStopping') log.info({ ...about, code }, 'request put off');
+  else log.warn({ ...about, code, reason: message }, 'request put off');
 }
 
 function recognise(

@@ -7,7 +7,7 @@ import { Failure } from '#kernel/errors/failure';
 import { mount } from '#kernel/http/mount';
 import { accessed, activity, json, needs, open, route, signedIn, unrecorded } from '#kernel/http/route';
 import type { Surface } from '#kernel/http/surface';
-import { silentLog } from '#kernel/log/log';
+import { type Log, silentLog } from '#kernel/log/log';
 import { testActor, testAudit, testAuthority } from '#kernel/testing/authority';
 import { openTestDoor } from '#kernel/testing/door';
 
@@ -343,4 +343,55 @@ test('mount refuses what must not exist, all at once', () => {
         thrown.message.includes(part),
       ),
   );
+});
+
+test('the log complains of what is wrong with the server, not of what a caller wished for nor of an ordinary stop', async () => {
+  const failures: Readonly<Record<string, Failure>> = {
+    wish: new Failure({ kind: 'notImplemented', code: 'NotServed', message: 'Not served.' }),
+    stop: new Failure({ kind: 'unavailable', code: 'ServerStopping', message: 'The server is stopping.' }),
+    busy: new Failure({ kind: 'unavailable', code: 'ServerBusy', message: 'Later.' }),
+    full: new Failure({ kind: 'unavailable', code: 'StorageFull', message: 'Full.', cause: new Error('ENOSPC') }),
+    broken: new Failure({ kind: 'integrity', code: 'Broken', message: 'Does not open.' }),
+  };
+  const lines: (readonly [level: string, message: string, code: unknown, hasStack: boolean])[] = [];
+  const level =
+    (name: string): Log['info'] =>
+    ({ code, error }, message) =>
+      message === 'request' ? undefined : void lines.push([name, message, code, error !== undefined]);
+  const noisy = await openTestDoor({
+    surfaces: [surface],
+    routes: [
+      route({
+        operation: 'Fail',
+        surface: 'test',
+        method: 'GET',
+        path: '/fail/{how}',
+        summary: 'fails',
+        access: open('a failure for this test'),
+        audit: unrecorded('test'),
+        handle: (_grant, { params }) => {
+          throw failures[params['how'] ?? ''] ?? new Error('thrown');
+        },
+      }),
+    ],
+    ports: { authorizer: testAuthority().authorizer, audit: testAudit() },
+    log: { debug: level('debug'), info: level('info'), warn: level('warn'), error: level('error') },
+  });
+  for (const [how, status] of [
+    ['wish', 501],
+    ['stop', 503],
+    ['busy', 503],
+    ['full', 503],
+    ['broken', 500],
+    ['else', 500],
+  ] as const)
+    assert.equal((await fetch(`${noisy.url}/fail/${how}`)).status, status);
+  await noisy.close();
+  assert.deepEqual(lines, [
+    ['info', 'request put off', 'ServerStopping', false],
+    ['warn', 'request put off', 'ServerBusy', false],
+    ['warn', 'request put off', 'StorageFull', true],
+    ['error', 'request failed', undefined, true],
+    ['error', 'request failed', undefined, true],
+  ]);
 });

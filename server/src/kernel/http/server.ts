@@ -5,7 +5,9 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Server } from 'node:https';
 import type { Writable } from 'node:stream';
 import { setTimeout as pause } from 'node:timers/promises';
+import { createSecureContext, type SecureContext } from 'node:tls';
 import Fastify from 'fastify';
+import type { OutsideLeaf } from '#kernel/http/certificate-files';
 import type { Leaf } from '#kernel/http/certificates';
 import type { Door } from '#kernel/http/mount';
 import type { Log } from '#kernel/log/log';
@@ -14,6 +16,8 @@ export type Listener = {
   readonly port: number;
   /** New handshakes use the new certificate; running connections go on. */
   replaceCertificate(leaf: Leaf): void;
+  /** The certificate of somebody else's authority, shown to whoever asks for a name that it is for. */
+  replaceOutside(leaf: OutsideLeaf): void;
   close(): Promise<void>;
 };
 
@@ -37,8 +41,10 @@ export async function listen(options: {
   readonly host: string;
   readonly port: number;
   readonly leaf: Leaf;
+  readonly outside?: OutsideLeaf | undefined;
   readonly log: Log;
 }): Promise<Listener> {
+  const byName = createByName(options.outside);
   const running = new Set<Promise<void>>();
   const handle = (request: IncomingMessage, response: ServerResponse): Promise<void> => {
     const answering = options.door.handle(request, response).finally(() => running.delete(answering));
@@ -46,7 +52,7 @@ export async function listen(options: {
     return answering;
   };
   const app = Fastify({
-    https: transport(options.leaf),
+    https: { ...transport(options.leaf), SNICallback: byName.choose },
     clientErrorHandler: refuseUnread,
     requestTimeout: limits.requestTimeoutMs,
     keepAliveTimeout: limits.idleMs,
@@ -78,7 +84,8 @@ export async function listen(options: {
   const address = server.address();
   const port = typeof address === 'object' && address !== null ? address.port : options.port;
   // Clients resolve `localhost` to either loopback; the second listener shares the door.
-  const second = options.host === '127.0.0.1' ? await listenAlso({ ...options, handle }, port) : undefined;
+  const second =
+    options.host === '127.0.0.1' ? await listenAlso({ ...options, handle, choose: byName.choose }, port) : undefined;
   options.log.info({ port, address: options.host }, 'listening');
   return {
     port,
@@ -86,6 +93,7 @@ export async function listen(options: {
       for (const one of [server, second])
         one?.setSecureContext({ key: leaf.privateKeyPem, cert: leaf.certificatePem, minVersion: 'TLSv1.2' });
     },
+    replaceOutside: byName.use,
     async close() {
       const closing = second ? new Promise<void>((resolve) => second.close(() => resolve())) : Promise.resolve();
       second?.closeIdleConnections();
@@ -103,6 +111,24 @@ export async function listen(options: {
       ]);
       late.abort();
     },
+  };
+}
+
+type Choose = (name: string, done: (error: Error | null, context?: SecureContext) => void) => void;
+
+/** Which certificate a handshake is answered with: the outside one for its names, the server's own for everything else. */
+function createByName(outside: OutsideLeaf | undefined) {
+  const contextOf = (leaf: OutsideLeaf) => ({
+    covers: leaf.covers,
+    context: createSecureContext({ key: leaf.privateKeyPem, cert: leaf.certificatePem, minVersion: 'TLSv1.2' }),
+  });
+  let present = outside && contextOf(outside);
+  return {
+    use(leaf: OutsideLeaf): void {
+      present = contextOf(leaf);
+    },
+    choose: ((name, done) =>
+      present?.covers(name.toLowerCase()) === true ? done(null, present.context) : done(null)) satisfies Choose,
   };
 }
 
@@ -141,12 +167,17 @@ const unread: Readonly<Record<string, readonly [status: string, code: string, me
 
 /** ::1 beside 127.0.0.1, at the same port; a machine without IPv6 does without. */
 async function listenAlso(
-  options: { readonly handle: Door['handle']; readonly leaf: Leaf; readonly log: Log },
+  options: { readonly handle: Door['handle']; readonly leaf: Leaf; readonly choose: Choose; readonly log: Log },
   port: number,
 ): Promise<Server | undefined> {
   const { createServer } = await import('node:https');
   const server = createServer(
-    { ...transport(options.leaf), requestTimeout: limits.requestTimeoutMs, keepAliveTimeout: limits.idleMs },
+    {
+      ...transport(options.leaf),
+      SNICallback: options.choose,
+      requestTimeout: limits.requestTimeoutMs,
+      keepAliveTimeout: limits.idleMs,
+    },
     (request, response) => void options.handle(request, response),
   );
   server.on('clientError', refuseUnread);

@@ -7,7 +7,7 @@ import { mount } from '#kernel/http/mount';
 import type { Ports } from '#kernel/http/pipeline';
 import type { Route } from '#kernel/http/route';
 import type { Surface } from '#kernel/http/surface';
-import { silentLog } from '#kernel/log/log';
+import { type Log, silentLog } from '#kernel/log/log';
 
 export type TestDoor = { readonly url: string; close(): Promise<void> };
 
@@ -16,8 +16,9 @@ export async function openTestDoor(options: {
   readonly routes: readonly Route[];
   readonly ports: Ports;
   readonly clock?: Clock;
+  readonly log?: Log;
 }): Promise<TestDoor> {
-  const door = mount({ ...options, log: silentLog });
+  const door = mount({ log: silentLog, ...options });
   const server = createServer((request, response) => void door.handle(request, response));
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
   const { port } = server.address() as AddressInfo;

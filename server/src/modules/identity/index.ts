@@ -38,6 +38,7 @@ import { createTokens, createVerifier, signAccessToken, type Tokens } from './to
 export type { BearerOptions } from './bearer.ts';
 export { type Bootstrapped, readBootstrapped } from './bootstrap.ts';
 export type { Directory, Principal } from './directory.ts';
+export { html, type Markup, page } from './page.ts';
 export { createSignedAddresses, type SignedAddress, type SignedAddresses } from './signed-addresses.ts';
 export type { SecretStore } from './signing-keys.ts';
 export type { IssuedToken, NewToken, TokenClaims, Tokens } from './tokens.ts';

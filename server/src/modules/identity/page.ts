@@ -67,19 +67,23 @@ dd { margin: 0; overflow-wrap: anywhere; }
 footer { max-width: 26rem; color: var(--quiet); font-size: .8rem; text-align: center; overflow-wrap: anywhere; }
 `;
 
-const styleHash = Buffer.from(sha256(style)).toString('base64');
+const allowing = (css: string) => `'sha256-${Buffer.from(sha256(css)).toString('base64')}'`;
 
 const mark = html`<svg viewBox="0 0 24 24" fill="none" stroke="currentColor" stroke-width="2" aria-hidden="true"><rect x="3" y="3" width="18" height="18" rx="3"/><circle cx="12" cy="12" r="4.5"/><path d="M12 7.5V5.5M12 18.5v-2M7.5 12h-2M18.5 12h-2"/></svg>`;
 
-/** An HTML answer. `formTargets`: origins, besides our own, that a form's redirect may lead to. */
+/**
+ * An HTML answer. `formTargets`: origins, besides our own, that a form's redirect may lead to. `furtherStyle`: what a page of
+ * another kind adds to the style sheet.
+ */
 export function page(options: {
   readonly status?: number;
   readonly title: string;
   readonly body: Markup;
   readonly note?: string;
   readonly formTargets?: readonly string[];
+  readonly furtherStyle?: string;
 }): Answer {
-  const { status = 200, title, body, note, formTargets = [] } = options;
+  const { status = 200, title, body, note, formTargets = [], furtherStyle } = options;
   const { markup } = html`<!doctype html>
 <html lang="en">
 <head>
@@ -87,7 +91,9 @@ export function page(options: {
 <meta name="viewport" content="width=device-width, initial-scale=1">
 <meta name="robots" content="noindex">
 <title>${title} · Strongroom</title>
+<link rel="icon" href="/favicon.svg" type="image/svg+xml">
 <style>${{ markup: style }}</style>
+${furtherStyle !== undefined && html`<style>${{ markup: furtherStyle }}</style>`}
 </head>
 <body>
 <main>
@@ -105,7 +111,8 @@ ${note !== undefined && html`<footer>${note}</footer>`}
     headers: {
       'content-security-policy': [
         "default-src 'none'",
-        `style-src 'sha256-${styleHash}'`,
+        ['style-src', ...[style, furtherStyle ?? []].flat().map(allowing)].join(' '),
+        "img-src 'self'",
         ['form-action', "'self'", ...formTargets].join(' '),
         "base-uri 'none'",
         "frame-ancestors 'none'",

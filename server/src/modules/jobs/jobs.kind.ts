@@ -204,7 +204,12 @@ export function createJobKind(deps: {
             status: null,
             port: null,
           },
-          Studio: { jobServiceType: 'Studio', endpoint: `${origin}/portal/jobs/${job.name}`, status: null, port: null },
+          Studio: {
+            jobServiceType: 'Studio',
+            endpoint: `${origin}/portal/jobs/${job.name}?wsid=${workspaceOf(job.id)}`,
+            status: null,
+            port: null,
+          },
         },
         parameters: Object.fromEntries(
           Object.entries(stateOf(job).inputs ?? {}).map(([name, input]) => [name, input.value ?? input.uri]),

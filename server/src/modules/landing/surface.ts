@@ -1,0 +1,42 @@
+// What a browser finds at the origin itself: one page of words, the certificate authority, the icon, and answers for the links
+// that jobs and MLflow's client print. Taken only as far as no protocol has them: of MLflow's address space the very root of a
+// workspace's tracking address, which its client prints with `/#/experiments/…` behind it.
+
+import type { Exchange } from '#kernel/http/exchange';
+import type { Surface } from '#kernel/http/surface';
+import { messagePage, wantsPage } from './page.ts';
+
+const own = new Set(['ca.pem', 'favicon.ico', 'favicon.svg', 'portal']);
+
+/** `/mlflow/v2.0/subscriptions/S/resourceGroups/G/providers/Microsoft.MachineLearningServices/workspaces/W`, with or without a slash. */
+function trackingRoot(segments: readonly string[]): readonly string[] | undefined {
+  const at = segments.at(-1) === '' ? segments.slice(0, -1) : segments;
+  if (at.length !== 10) return undefined;
+  const [mlflow, version, subscriptions, , groups, group = '', providers, namespace, type, name = ''] = at;
+  const words = [mlflow, subscriptions, groups, providers, namespace, type].join('/').toLowerCase();
+  if (words !== 'mlflow/subscriptions/resourcegroups/providers/microsoft.machinelearningservices/workspaces')
+    return undefined;
+  return /^v[12]\.0$/i.test(version ?? '') ? ['tracking', group, name] : undefined;
+}
+
+export function createLandingSurface(): Surface {
+  return {
+    name: 'landing',
+    ignoresCase: false,
+    collapsesSlashes: false,
+    recognise({ segments }) {
+      const named = segments.filter((segment) => segment !== '');
+      const [first] = named;
+      if (first === undefined) return [''];
+      return own.has(first) ? named : trackingRoot(segments);
+    },
+    schemes: [],
+    render: (failure, exchange) =>
+      wantsPage(exchange)
+        ? messagePage(failure, exchange)
+        : { status: failure.status, body: { error: { code: failure.code, message: failure.message } } },
+    headers,
+  };
+}
+
+const headers = (exchange: Exchange) => ({ 'x-ms-request-id': exchange.requestId });
