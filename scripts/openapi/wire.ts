@@ -23,6 +23,7 @@ const blobQueries: Readonly<Record<string, Readonly<Record<string, string>>>> = 
   container: { restype: 'container' },
   'container-metadata': { restype: 'container', comp: 'metadata' },
   containers: { comp: 'list' },
+  tier: { comp: 'tier' },
   list: { restype: 'container', comp: 'list' },
 };
 

@@ -191,7 +191,7 @@ describe('a storage account', () => {
           'a signature that is none, beside a token',
           'kept.txt?sig=x&se=2030-01-01',
           {},
-          401,
+          403,
           'AuthenticationFailed',
         ),
         blob(

@@ -73,7 +73,7 @@ export const manners: Readonly<Record<string, Manner>> = {
       // A HEAD has no body; its header says it all.
       if (text !== '') assert.match(text, /<Error><Code>[A-Za-z0-9]+<\/Code><Message>[^<]+<\/Message><\/Error>$/);
     },
-    unauthenticated: 'AuthenticationFailed',
+    unauthenticated: 'NoAuthenticationInformation',
     challenge: /^Bearer authorization_uri=https:\/\/localhost:\d+\/\S+ resource_id=https:\/\/storage\.azure\.com$/,
     forbidden: 'AuthorizationFailed',
     codeOf: ({ headers }) => String(headers['x-ms-error-code']),

@@ -58,7 +58,7 @@ export async function serve(
   let grant: Grant;
   let input: ReadInput = nothing;
   try {
-    surface.check?.(exchange);
+    surface.check?.(exchange, route);
     actor = await authenticate(exchange, surface, route);
     observed.actor = actor;
     grant = authorize(route, scope, actor, exchange, ports.authorizer);

@@ -71,6 +71,9 @@ export type Input<Q, B> = {
   readonly exchange: Exchange;
 };
 
+/** Headers by their names in lower case (`x-name-*` is every one that begins so), parameters of the query as `?name`. */
+export type Reads = readonly string[];
+
 export type Route = {
   /** Unique over the server: the OpenAPI operationId and the name in the audit log, for example `Secrets_Get`. */
   readonly operation: string;
@@ -82,6 +85,12 @@ export type Route = {
   readonly access: Access;
   readonly audit: AuditLevel;
   readonly query?: TSchema;
+  /**
+   * What of its protocol the operation reads beside the path, beyond what every operation of its surface reads. A surface whose
+   * protocol has optional headers and parameters refuses by this what nobody reads: ignored, it would promise what does not
+   * happen. `anything`: the route does nothing but refuse.
+   */
+  readonly reads?: Reads | 'anything' | ((exchange: Exchange) => Reads);
   readonly body?: BodyRule;
   /** Response schema by status, for OpenAPI. */
   readonly responses?: Readonly<Record<number, TSchema>>;

@@ -4,7 +4,7 @@
 import type { Actor } from '#kernel/authority/actor';
 import type { Failure } from '#kernel/errors/failure';
 import type { Exchange } from '#kernel/http/exchange';
-import type { Answer } from '#kernel/http/route';
+import type { Answer, Route } from '#kernel/http/route';
 import type { Target } from '#kernel/http/target';
 
 /** One way to prove who is calling. Tried in order; the first that recognises its credential decides. */
@@ -23,8 +23,11 @@ export type Surface = {
   /** The canonical segments that this surface dispatches and decides on, or undefined if the request is not its own. First surface that answers wins. */
   recognise(target: Target): readonly string[] | undefined;
   readonly schemes: readonly Scheme[];
-  /** Checked after routing and before authentication: api-version, required protocol headers. Throws. */
-  check?(exchange: Exchange): void;
+  /**
+   * Checked after routing and before authentication: api-version, required protocol headers, and where the surface keeps such
+   * a rule, that what is asked is read by the route (`Route.reads`). Throws.
+   */
+  check?(exchange: Exchange, route: Pick<Route, 'reads'>): void;
   /** Headers of a 401, for example WWW-Authenticate. */
   challenge?(exchange: Exchange, failure: Failure): Readonly<Record<string, string>>;
   /** The protocol's error envelope. */

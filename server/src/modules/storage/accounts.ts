@@ -23,6 +23,10 @@ export type Accounts = {
   remove(id: string): void;
 };
 
+/** The id of an account by its name; for a name that there is not, an id that nothing was granted at. */
+export const accountIdOf = (accounts: Pick<Accounts, 'byName'>, name: string): string =>
+  accounts.byName(name)?.id ?? `/providers/Microsoft.Storage/storageAccounts/${name}`;
+
 export function createAccounts(): Accounts {
   const names = new Map<string, Account>();
   const ids = new Map<string, Account>();

@@ -7,11 +7,12 @@ import type { Grant } from '#kernel/authority/grant';
 import type { Clock } from '#kernel/clock/clock';
 import type { LongSha256 } from '#kernel/crypto/digest-thread';
 import { randomUuid } from '#kernel/crypto/random';
+import type { AccessTier } from './access-tier.ts';
 import type { Accounts } from './accounts.ts';
 import type { BlobInfo, Part, StoredBlob } from './blobs.store.ts';
 import * as store from './blobs.store.ts';
 import { deleteBlocks } from './blocks.store.ts';
-import { type Conditions, requireWritable } from './conditions.ts';
+import { type Conditions, requireSource, requireWritable } from './conditions.ts';
 import { newEtag, requireContainer } from './containers.service.ts';
 import { findContainer } from './containers.store.ts';
 import { type BlobContent, describeContent, requireContent } from './content.ts';
@@ -44,22 +45,30 @@ export type ListQuery = ContainerRef & {
   readonly delimiter?: string;
   /** From the page before. */
   readonly marker?: string;
+  /** Blobs that are nothing but blocks yet, too. */
+  readonly uncommitted?: boolean;
   /** 1 to 5000. */
   readonly limit: number;
 };
+/** A blob, or a range of it, and what must hold of it when it is read. */
+export type CopySource = { readonly ref: BlobRef; readonly range?: ByteRange; readonly conditions?: Conditions };
 export type Blobs = {
   put(grant: Grant, ref: BlobRef, source: Readable | Uint8Array, options: PutOptions): Promise<BlobInfo>;
   open(grant: Grant, ref: BlobRef, range?: ByteRange): Promise<{ readonly info: BlobInfo; readonly stream: Readable }>;
-  /** Seals the content of one blob again as another of the same account, with its own description or a new one. */
+  /** Seals the content of one blob again as another. What `content` does not say of it is as at the source. */
   copy(
     grants: { readonly read: Grant; readonly write: Grant },
-    from: BlobRef,
+    from: CopySource,
     to: BlobRef,
-    options: { readonly content: BlobContent | undefined; readonly conditions?: Conditions },
+    options: Pick<PutOptions, 'contentMd5' | 'conditions'> & { readonly content: BlobContent },
   ): Promise<BlobInfo>;
   find(grant: Grant, ref: BlobRef): Promise<BlobInfo | undefined>;
   head(grant: Grant, ref: BlobRef): Promise<BlobInfo>;
   list(grant: Grant, query: ListQuery): Promise<BlobPage>;
+  /** Content of a source that meets its conditions, to be stored elsewhere: read to its end, or destroyed. */
+  openSource(grant: Grant, source: CopySource): ReturnType<Blobs['open']>;
+  /** Says no other thing of the blob than this. The version stays, as in Azure. */
+  setTier(grant: Grant, ref: BlobRef, accessTier: AccessTier): Promise<void>;
   /** Changes what the blob says of itself, not its bytes. */
   describe(grant: Grant, ref: BlobRef, content: BlobContent, conditions?: Conditions): Promise<BlobInfo>;
   remove(grant: Grant, ref: BlobRef, conditions?: Conditions): Promise<void>;
@@ -115,7 +124,7 @@ export function createBlobs(deps: {
         const info = {
           ...describeContent(ref.name, options, now),
           size: written.size,
-          contentMd5: written.md5,
+          contentMd5: options.toldMd5 || written.md5,
         };
         await store.putBlob(tx, ref.container, { version, info });
         await store.insertParts(tx, version, parts);
@@ -179,14 +188,35 @@ export function createBlobs(deps: {
     }
   };
 
+  const openSource: Blobs['openSource'] = async (grant, { ref, range, conditions = {} }) => {
+    const opened = await within(grant, ref, (account) => openRange(account, ref, range));
+    try {
+      requireSource(conditions, opened.info);
+      return opened;
+    } catch (thrown) {
+      opened.stream.destroy();
+      throw thrown;
+    }
+  };
+
   return {
     put: putBlob,
-    async copy(grants, from, to, { content, conditions = {} }) {
-      const { info, stream } = await within(grants.read, from, (account) => openRange(account, from, undefined));
-      const { contentType, contentHeaders, metadata } = info;
-      const described = content ?? { contentType, contentHeaders, metadata };
-      return await putBlob(grants.write, to, stream, { ...described, maxBytes: info.size, conditions });
+    async copy(grants, from, to, { content, ...options }) {
+      const { info, stream } = await openSource(grants.read, from);
+      const { contentType, contentHeaders, metadata, contentMd5: toldMd5 = '' } = info;
+      const described = { contentType, contentHeaders, metadata, toldMd5, ...content };
+      return await putBlob(grants.write, to, stream, { ...described, ...options, maxBytes: info.size });
     },
+    openSource,
+    setTier: async (grant, ref, accessTier) =>
+      within(grant, ref, async ({ index }) =>
+        index.write(async (tx) => {
+          await requireContainer(tx, ref.container);
+          const blob = await store.findBlob(tx, ref.container, ref.name);
+          if (blob === undefined) throw failure('BlobNotFound');
+          await store.putBlob(tx, ref.container, { version: blob.version, info: { ...blob.info, accessTier } });
+        }),
+      ),
     open: async (grant, ref, range) => within(grant, ref, (account) => openRange(account, ref, range)),
     find: async (grant, ref) =>
       within(grant, ref, async ({ index }) => {
@@ -196,7 +226,7 @@ export function createBlobs(deps: {
       }),
     head: async (grant, ref) => within(grant, ref, async (account) => (await existing(account, ref)).info),
     async list(grant, query) {
-      const { prefix = '', delimiter = '', limit } = query;
+      const { prefix = '', delimiter = '', uncommitted = false, limit } = query;
       requirePrefix(prefix);
       requirePrefix(delimiter);
       requireContainerName(query.container);
@@ -206,7 +236,7 @@ export function createBlobs(deps: {
       const after = query.marker === undefined ? '' : readMarker(query.marker);
       return await opened.use(accounts.byId(query.account), async ({ index }) => {
         await requireContainer(index.read, query.container);
-        return await listPage(index.read, { container: query.container, prefix, delimiter, after, limit });
+        return await listPage(index.read, { container: query.container, prefix, delimiter, after, limit, uncommitted });
       });
     },
     describe: async (grant, ref, content, conditions = {}) =>
@@ -217,6 +247,7 @@ export function createBlobs(deps: {
           ...(content.contentType === undefined ? {} : { contentType: content.contentType }),
           ...(content.contentHeaders === undefined ? {} : { contentHeaders: content.contentHeaders }),
           ...(content.metadata === undefined ? {} : { metadata: content.metadata }),
+          ...(content.toldMd5 === undefined ? {} : { contentMd5: content.toldMd5 || undefined }),
           etag: newEtag(),
           lastModified: now,
         }));

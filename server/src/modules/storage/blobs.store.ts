@@ -2,6 +2,7 @@
 // are bound as parameters; a listing walks the primary key, so that a page costs what it holds and not what the container holds.
 
 import { type Tx, tables } from '#kernel/database/database';
+import { type AccessTier, accessTiers } from './access-tier.ts';
 import { behind, type Metadata } from './names.ts';
 
 type BlobTable = {
@@ -16,6 +17,7 @@ type BlobTable = {
   metadata: string;
   created_ms: number;
   modified_ms: number;
+  access_tier: string | null;
 };
 type PartTable = {
   version: string;
@@ -39,13 +41,19 @@ export type BlobInfo = {
   readonly size: number;
   /** With its quotes, as HTTP sends it. */
   readonly etag: string;
-  /** Base64; absent for blobs from blocks, and for large ones whose writer sent none. */
+  /**
+   * Base64; what was found while writing, or what the writer said (`BlobContent.toldMd5`): for readers, and nothing to trust.
+   * Absent for blobs from blocks, and for large ones whose writer sent none.
+   */
   readonly contentMd5: string | undefined;
+  /** Empty when a writer took it away. */
   readonly contentType: string;
   readonly contentHeaders: ContentHeaders;
   readonly createdAt: Date;
   readonly lastModified: Date;
   readonly metadata: Metadata;
+  /** As a writer set it; otherwise the account's, Hot. */
+  readonly accessTier: AccessTier | undefined;
 };
 export type StoredBlob = { readonly version: string; readonly info: BlobInfo };
 
@@ -72,6 +80,7 @@ const blobColumns = [
   'metadata',
   'created_ms',
   'modified_ms',
+  'access_tier',
 ] as const;
 
 function toBlob(row: Pick<BlobTable, (typeof blobColumns)[number]>): StoredBlob {
@@ -88,6 +97,7 @@ function toBlob(row: Pick<BlobTable, (typeof blobColumns)[number]>): StoredBlob 
       createdAt: new Date(row.created_ms),
       lastModified: new Date(row.modified_ms),
       metadata: JSON.parse(row.metadata) as Metadata,
+      accessTier: accessTiers.find((tier) => tier === row.access_tier),
     },
   };
 }
@@ -132,6 +142,7 @@ export async function putBlob(tx: Tx, container: string, { version, info }: Stor
     metadata: JSON.stringify(info.metadata),
     created_ms: info.createdAt.getTime(),
     modified_ms: info.lastModified.getTime(),
+    access_tier: info.accessTier ?? null,
   };
   await tables<Tables>(tx)
     .insertInto('blobs')

@@ -152,8 +152,9 @@ test('hostile names are refused before anything is touched', async (t) => {
   const names = ['', '.', '..', 'a/../b', 'a/./b', '../x', 'a/..', 'a\\..\\b', 'nul\0', 'bell\x07', '\ud800', '\uffff'];
   for (const name of [...names, 'x'.repeat(1025)])
     await assert.rejects(blobs.put(all, ref(name), new Uint8Array(1), { maxBytes }), code('InvalidResourceName'));
-  for (const container of ['Data', 'DATA', 'ab', 'a--b', '-ab', 'a/b', '..', 'x'.repeat(64), '$root', 'a b'])
+  for (const container of ['Data', 'DATA', 'ab', 'a--b', '-ab', 'a/b', '..', 'x'.repeat(64), '$Root', 'a b'])
     await assert.rejects(blobs.ensureContainer(all, account.id, container), code('InvalidResourceName'), container);
+  await assert.rejects(blobs.ensureContainer(all, account.id, '$root'), code('ContainerNotFound'));
   for (const name of ['a//b', '/a', 'a/', 'a..b', '...', '%2e%2e', 'ü/😀', '__proto__', "'; drop table blobs; --"]) {
     await blobs.put(all, ref(name), Buffer.from(name), { maxBytes });
     assert.equal((await readAll((await blobs.open(all, ref(name))).stream)).toString(), name);

@@ -94,7 +94,7 @@ export function createBlocks(deps: {
         await requireContainer(tx, ref.container);
         const waiting = await blocks.describeBlocks(tx, ref.container, ref.name);
         if (waiting.count >= blocksMax) throw failure('BlockCountExceedsLimit');
-        if (waiting.idLength !== undefined && waiting.idLength !== blockId.length) throw failure('InvalidBlockId');
+        if (waiting.id !== undefined && idBytes(waiting.id) !== idBytes(blockId)) throw failure('InvalidBlobOrBlock');
         return await blocks.putBlock(tx, ref.container, ref.name, { ...written, blockId }, clock.epochMs());
       });
       await sealed.discard(replaced);
@@ -125,10 +125,13 @@ export function createBlocks(deps: {
           const old = before === undefined ? [] : await store.listParts(tx, before.version, 0, before.info.size);
           const { parts, size } = assemble(choices, await blocks.listBlocks(tx, ref.container, ref.name), old);
           const version = randomUuid();
+          const now = clock.now();
           const info: BlobInfo = {
-            ...describeContent(ref.name, content, clock.now()),
+            ...describeContent(ref.name, content, now),
+            // Put together anew it is still the same blob.
+            createdAt: before?.info.createdAt ?? now,
             size,
-            contentMd5: undefined,
+            contentMd5: content.toldMd5 || undefined,
           };
           await store.putBlob(tx, ref.container, { version, info });
           const loose = [
@@ -180,6 +183,8 @@ function assemble(choices: readonly BlockChoice[], waiting: readonly Block[], ol
   }
   return { parts, size };
 }
+
+const idBytes = (blockId: string) => Buffer.byteLength(blockId, 'base64');
 
 export function requireBlockId(blockId: string): void {
   const bytes = Buffer.from(blockId, 'base64');

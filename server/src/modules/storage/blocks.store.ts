@@ -2,6 +2,7 @@
 
 import { type Tx, tables } from '#kernel/database/database';
 import type { Part } from './blobs.store.ts';
+import { behind } from './names.ts';
 
 type BlockTable = {
   container: string;
@@ -13,7 +14,7 @@ type BlockTable = {
   key_id: string;
   staged_ms: number;
 };
-type Tables = { blocks: BlockTable };
+type Tables = { blocks: BlockTable; blobs: { container: string; name: string } };
 
 export type Block = Omit<Part, 'start' | 'blockId'> & { readonly blockId: string };
 
@@ -36,19 +37,49 @@ export async function listBlocks(tx: Tx, container: string, blob: string): Promi
   }));
 }
 
-/** How many blocks wait, and the length of their ids. */
+/** How many blocks wait, and the id of one of them. */
 export async function describeBlocks(
   tx: Tx,
   container: string,
   blob: string,
-): Promise<{ readonly count: number; readonly idLength: number | undefined }> {
+): Promise<{ readonly count: number; readonly id: string | undefined }> {
   const row = await tables<Tables>(tx)
     .selectFrom('blocks')
     .select((is) => [is.fn.countAll<number>().as('count'), is.fn.min('block_id').as('sample')])
     .where('container', '=', container)
     .where('blob', '=', blob)
     .executeTakeFirstOrThrow();
-  return { count: row.count, idLength: row.sample?.length };
+  return { count: row.count, id: row.sample ?? undefined };
+}
+
+/** Names of blobs below `prefix` and behind `after` that have blocks and no version, in order, with the time of the last block. */
+export async function listUncommitted(
+  tx: Tx,
+  query: { readonly container: string; readonly prefix: string; readonly after: string; readonly limit: number },
+): Promise<readonly { readonly name: string; readonly stagedMs: number }[]> {
+  const rows = await tables<Tables>(tx)
+    .selectFrom('blocks')
+    .select((is) => ['blob', is.fn.max('staged_ms').as('staged')])
+    .where('container', '=', query.container)
+    .where('blob', '>', query.after)
+    .where('blob', '>=', query.prefix)
+    .where('blob', '<', behind(query.prefix))
+    .where((is) =>
+      is.not(
+        is.exists(
+          is
+            .selectFrom('blobs')
+            .select('blobs.name')
+            .whereRef('blobs.container', '=', 'blocks.container')
+            .whereRef('blobs.name', '=', 'blocks.blob'),
+        ),
+      ),
+    )
+    .groupBy('blob')
+    .orderBy('blob')
+    .limit(query.limit)
+    .execute();
+  return rows.map(({ blob, staged }) => ({ name: blob, stagedMs: staged }));
 }
 
 /** Answers the file of a block of the same id that it replaced. */

@@ -14,12 +14,13 @@ import {
   signedIn,
   unrecorded,
 } from '#kernel/http/route';
-import type { Accounts } from './accounts.ts';
-import { accountIdOf } from './blobs.routes.ts';
+import { type Accounts, accountIdOf } from './accounts.ts';
 import type { Blobs } from './blobs.service.ts';
 import type { Containers } from './containers.service.ts';
 import * as answers from './protocol/answers.ts';
+import { reads } from './protocol/reads.ts';
 import * as requests from './protocol/requests.ts';
+import { unservedMessage } from './protocol/unserved.ts';
 import { type ContainerRef, containerScope } from './scopes.ts';
 import { accountOfHost } from './surface.ts';
 
@@ -33,12 +34,12 @@ export function containerRoutes(deps: {
 }): readonly Route[] {
   const { accounts, blobs, containers, domain } = deps;
   const refOf = (params: Params): ContainerRef => ({
-    account: accountIdOf(accounts, params),
+    account: accountIdOf(accounts, params['account'] ?? ''),
     container: params['container'] ?? '',
   });
   const scopeOf = (params: Params) => containerScope(refOf(params));
   const at = (operation: string) => `/${operation}/{account}/{container}`;
-  const listingOf = (exchange: Exchange, account: string): answers.Listing => {
+  const listingOf = (exchange: Exchange, account: string, known: readonly string[]): answers.Listing => {
     const { query, origin, host } = exchange.target;
     return {
       endpoint: accountOfHost(host, domain) === undefined ? `${origin}/${account}/` : `${origin}/`,
@@ -46,11 +47,18 @@ export function containerRoutes(deps: {
       marker: query.get('marker'),
       delimiter: query.get('delimiter') || undefined,
       limit: requests.pageSizeOf(exchange),
-      withMetadata: (query.get('include') ?? '').split(',').includes('metadata'),
+      include: requests.includedOf(exchange, known),
     };
   };
   const surface = 'blob';
   const read = { surface, access: needs(actions.readContainers, scopeOf), audit: accessed('account', 'container') };
+
+  // Of most of these there is nothing here: no snapshots, no versions, nothing deleted that could be listed.
+  const ofContainers = ['metadata', 'deleted', 'system'];
+  const ofBlobs = [
+    ...['metadata', 'uncommittedblobs', 'copy', 'snapshots', 'versions', 'deleted', 'deletedwithversions', 'tags'],
+    ...['immutabilitypolicy', 'legalhold', 'permissions'],
+  ];
 
   const get = (operation: string, method: 'GET' | 'HEAD', word: string) =>
     route({
@@ -59,6 +67,7 @@ export function containerRoutes(deps: {
       method,
       path: at(word),
       summary: 'Properties and metadata of a container',
+      reads: reads.nothing,
       handle: async (grant, { params }) =>
         empty(200, answers.containerHeaders(await containers.getContainer(grant, refOf(params)))),
     });
@@ -74,12 +83,13 @@ export function containerRoutes(deps: {
       method: 'GET',
       path: '/containers/{account}',
       summary: 'List the containers of an account',
-      access: needs(actions.readContainers, (params) => accountIdOf(accounts, params)),
+      reads: reads.listContainers,
+      access: needs(actions.readContainers, (params) => accountIdOf(accounts, params['account'] ?? '')),
       audit: accessed('account'),
       handle: async (grant, { params, exchange }) => {
-        const listing = listingOf(exchange, params['account'] ?? '');
+        const listing = listingOf(exchange, params['account'] ?? '', ofContainers);
         const { prefix, marker, limit } = listing;
-        const account = accountIdOf(accounts, params);
+        const account = accountIdOf(accounts, params['account'] ?? '');
         const query = { account, limit, ...requests.withoutUndefined({ prefix, marker }) };
         return answers.containerList(await containers.listContainers(grant, query), listing);
       },
@@ -90,6 +100,7 @@ export function containerRoutes(deps: {
       method: 'PUT',
       path: at('container'),
       summary: 'Create a container',
+      reads: reads.createContainer,
       access: needs(actions.writeContainers, scopeOf),
       audit: activity('account', 'container'),
       handle: async (grant, { params, exchange }) => {
@@ -103,10 +114,12 @@ export function containerRoutes(deps: {
       method: 'PUT',
       path: at('container-metadata'),
       summary: 'Replace the metadata of a container',
+      reads: reads.setContainerMetadata,
       access: needs(actions.writeContainers, scopeOf),
       audit: activity('account', 'container'),
       handle: async (grant, { params, exchange }) => {
-        const set = await containers.setContainerMetadata(grant, refOf(params), requests.metadataOf(exchange));
+        const [metadata, conditions] = [requests.metadataOf(exchange), requests.conditionsOf(exchange)];
+        const set = await containers.setContainerMetadata(grant, refOf(params), metadata, conditions);
         return empty(200, answers.versionHeaders(set));
       },
     }),
@@ -116,10 +129,11 @@ export function containerRoutes(deps: {
       method: 'DELETE',
       path: at('container'),
       summary: 'Delete a container with everything in it',
+      reads: reads.deleteContainer,
       access: needs(actions.deleteContainers, scopeOf),
       audit: activity('account', 'container'),
-      handle: async (grant, { params }) => {
-        await containers.deleteContainer(grant, refOf(params));
+      handle: async (grant, { params, exchange }) => {
+        await containers.deleteContainer(grant, refOf(params), requests.conditionsOf(exchange));
         return empty(202);
       },
     }),
@@ -129,13 +143,20 @@ export function containerRoutes(deps: {
       method: 'GET',
       path: at('list'),
       summary: 'List the blobs of a container',
+      reads: reads.list,
       access: needs(actions.readBlobs, scopeOf),
       audit: accessed('account', 'container', 'prefix'),
       handle: async (grant, { params, exchange }) => {
-        const listing = listingOf(exchange, params['account'] ?? '');
+        const listing = listingOf(exchange, params['account'] ?? '', ofBlobs);
         const { prefix, delimiter, limit } = listing;
+        const uncommitted = listing.include.has('uncommittedblobs');
         const marker = listing.marker === '' ? undefined : listing.marker;
-        const query = { ...refOf(params), limit, ...requests.withoutUndefined({ prefix, delimiter, marker }) };
+        const query = {
+          ...refOf(params),
+          limit,
+          uncommitted,
+          ...requests.withoutUndefined({ prefix, delimiter, marker }),
+        };
         return answers.blobList(params['container'] ?? '', await blobs.list(grant, query), listing);
       },
     }),
@@ -148,13 +169,12 @@ export function containerRoutes(deps: {
         summary: 'Operations of the protocol that are not served',
         access: signedIn('does nothing but say that the operation is not served'),
         audit: unrecorded('nothing is looked at and nothing is done'),
-        handle: () => {
+        reads: 'anything',
+        handle: (_grant, { params, exchange }) => {
           throw new Failure({
             kind: 'notImplemented',
             code: 'OperationNotSupported',
-            message:
-              'This operation of the blob protocol is not served: snapshots, versions, leases, tiers, tags, batches ' +
-              'and account properties are not. Blobs, blocks, metadata, containers and listings are.',
+            message: unservedMessage(method, params['rest']?.split('/').length ?? 1, exchange.target.query),
           });
         },
       }),

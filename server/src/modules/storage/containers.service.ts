@@ -6,6 +6,7 @@ import type { Clock } from '#kernel/clock/clock';
 import { randomBytes } from '#kernel/crypto/random';
 import type { Database } from '#kernel/database/database';
 import type { Accounts } from './accounts.ts';
+import { type Conditions, requireWritable } from './conditions.ts';
 import * as store from './containers.store.ts';
 import { failure } from './errors.ts';
 import { type Metadata, requireContainerName, requireMetadata, requirePrefix } from './names.ts';
@@ -26,15 +27,20 @@ export type Containers = {
     ref: ContainerRef,
     metadata: Metadata | undefined,
   ): Promise<{ readonly container: Container; readonly created: boolean }>;
-  /** Throws `notFound`. */
-  setContainerMetadata(grant: Grant, ref: ContainerRef, metadata: Metadata): Promise<Container>;
+  /** Throws `notFound`, `precondition`. */
+  setContainerMetadata(
+    grant: Grant,
+    ref: ContainerRef,
+    metadata: Metadata,
+    conditions?: Conditions,
+  ): Promise<Container>;
   getContainer(grant: Grant, ref: ContainerRef): Promise<Container>;
   listContainers(
     grant: Grant,
     query: { readonly account: string; readonly prefix?: string; readonly marker?: string; readonly limit: number },
   ): Promise<{ readonly containers: readonly Container[]; readonly nextMarker: string | undefined }>;
   /** With every blob in it. Idempotent over a crash: a container half deleted takes no calls, and deleting goes on. */
-  deleteContainer(grant: Grant, ref: ContainerRef): Promise<void>;
+  deleteContainer(grant: Grant, ref: ContainerRef, conditions?: Conditions): Promise<void>;
 };
 
 export const newEtag = () => `"0x${Buffer.from(randomBytes(8)).toString('hex').toUpperCase()}"`;
@@ -65,10 +71,16 @@ export function createContainers(deps: {
     return (await index.write((tx) => store.insertContainer(tx, container))) ? container : undefined;
   }
 
-  async function replaceMetadata(index: Database, name: string, metadata: Metadata): Promise<Container> {
+  async function replaceMetadata(
+    index: Database,
+    name: string,
+    metadata: Metadata,
+    conditions: Conditions = {},
+  ): Promise<Container> {
     requireMetadata(metadata);
     return await index.write(async (tx) => {
       const present = await requireContainer(tx, name);
+      requireWritable(conditions, present);
       const container = { ...present, metadata, etag: newEtag(), lastModified: clock.now() };
       await store.updateContainer(tx, container);
       return container;
@@ -90,8 +102,8 @@ export function createContainers(deps: {
         await requireContainer(index.read, ref.container);
         throw failure('ContainerAlreadyExists');
       }),
-    setContainerMetadata: async (grant, ref, metadata) =>
-      within(grant, ref, ({ index }) => replaceMetadata(index, ref.container, metadata)),
+    setContainerMetadata: async (grant, ref, metadata, conditions) =>
+      within(grant, ref, ({ index }) => replaceMetadata(index, ref.container, metadata, conditions)),
     putContainer: async (grant, ref, metadata) =>
       within(grant, ref, async ({ index }) => {
         requireMetadata(metadata ?? {});
@@ -113,9 +125,16 @@ export function createContainers(deps: {
         return { containers: page, nextMarker: found.length > limit ? page.at(-1)?.name : undefined };
       });
     },
-    deleteContainer: async (grant, ref) =>
+    deleteContainer: async (grant, ref, conditions = {}) =>
       within(grant, ref, async ({ index, sealed }) => {
-        if ((await store.findContainer(index.read, ref.container)) === undefined) throw failure('ContainerNotFound');
+        // order matters: judged in the transaction that lets no call in any more, and before the first blob goes.
+        await index.write(async (tx) => {
+          const container = await store.findContainer(tx, ref.container);
+          if (container === undefined) throw failure('ContainerNotFound');
+          if (container.isDeleting) return;
+          requireWritable(conditions, container);
+          await store.markDeleting(tx, ref.container);
+        });
         await removeContainer(index, sealed, ref.container);
       }),
   };

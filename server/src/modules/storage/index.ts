@@ -19,6 +19,7 @@ import { createBlocks } from './blocks.service.ts';
 import { containerArmRoutes } from './containers.arm.routes.ts';
 import { containerRoutes } from './containers.routes.ts';
 import { type Containers, createContainers } from './containers.service.ts';
+import { blobSchemes } from './credentials.ts';
 import { nameRoutes } from './names.arm.routes.ts';
 import { createOpenedAccounts } from './opened-accounts.ts';
 import { createProtection, type Protect } from './protection.ts';
@@ -94,7 +95,7 @@ export function createStorage(deps: {
   const { resources, grants } = deps;
   return {
     name: 'storage',
-    surfaces: [createBlobSurface({ ...deps, accounts, schemes: [deps.addresses, ...deps.schemes] })],
+    surfaces: [createBlobSurface({ ...deps, accounts, schemes: blobSchemes(deps.addresses, deps.schemes) })],
     routes: [
       ...blobRoutes({ ...deps, accounts, blobs, blocks }),
       ...containerRoutes({ ...deps, accounts, blobs, containers }),
@@ -108,7 +109,7 @@ export function createStorage(deps: {
       put: (grant, ref, source, { ifNoneMatch, ...options }) =>
         blobs.put(grant, ref, source, {
           ...options,
-          ...(ifNoneMatch === undefined ? {} : { conditions: { ifNoneMatch: [ifNoneMatch] } }),
+          ...(ifNoneMatch === undefined ? {} : { conditions: { ifNoneMatch } }),
         }),
       open: blobs.open,
       head: blobs.head,

@@ -3,11 +3,14 @@
 import { setImmediate as yieldToEventLoop } from 'node:timers/promises';
 import type { Tx } from '#kernel/database/database';
 import { type BlobInfo, listBlobs } from './blobs.store.ts';
+import { listUncommitted } from './blocks.store.ts';
 import { failure } from './errors.ts';
 import { behind } from './names.ts';
 
+/** A blob that is nothing but blocks yet has no etag and no bytes. */
+export type ListedBlob = BlobInfo & { readonly isUncommitted?: true };
 export type BlobPage = {
-  readonly blobs: readonly BlobInfo[];
+  readonly blobs: readonly ListedBlob[];
   readonly prefixes: readonly string[];
   readonly nextMarker?: string;
 };
@@ -21,16 +24,16 @@ const pageSize = 200;
  */
 export async function listPage(
   tx: Tx,
-  query: { container: string; prefix: string; delimiter: string; after: string; limit: number },
+  query: { container: string; prefix: string; delimiter: string; after: string; limit: number; uncommitted: boolean },
 ): Promise<BlobPage> {
-  const { container, prefix, delimiter, limit } = query;
-  const blobs: BlobInfo[] = [];
+  const { container, prefix, delimiter, limit, uncommitted } = query;
+  const blobs: ListedBlob[] = [];
   const prefixes: string[] = [];
   let after = query.after;
   let group: string | undefined;
   for (;;) {
-    const rows = await listBlobs(tx, { container, prefix, after, limit: Math.min(pageSize, limit + 1) });
-    for (const { info } of rows) {
+    const rows = await readRows(tx, { container, prefix, after, limit: Math.min(pageSize, limit + 1) }, uncommitted);
+    for (const info of rows) {
       if (group !== undefined && info.name.startsWith(group)) continue;
       if (blobs.length + prefixes.length === limit) return { blobs, prefixes, nextMarker: writeMarker(after) };
       const cut = delimiter === '' ? -1 : info.name.indexOf(delimiter, prefix.length);
@@ -46,6 +49,23 @@ export async function listPage(
     if (rows.length < Math.min(pageSize, limit + 1)) return { blobs, prefixes };
     await yieldToEventLoop();
   }
+}
+
+async function readRows(
+  tx: Tx,
+  query: Parameters<typeof listBlobs>[1],
+  uncommitted: boolean,
+): Promise<readonly ListedBlob[]> {
+  const committed = (await listBlobs(tx, query)).map(({ info }) => info);
+  if (!uncommitted) return committed;
+  const waiting = (await listUncommitted(tx, query)).map(({ name, stagedMs }): ListedBlob => {
+    const at = new Date(stagedMs);
+    const nothing = { size: 0, etag: '', contentMd5: undefined, contentType: '', contentHeaders: {}, metadata: {} };
+    return { name, ...nothing, accessTier: undefined, createdAt: at, lastModified: at, isUncommitted: true };
+  });
+  // In the order of the index, which is of bytes.
+  const order = (one: ListedBlob, other: ListedBlob) => Buffer.compare(Buffer.from(one.name), Buffer.from(other.name));
+  return [...committed, ...waiting].sort(order).slice(0, query.limit);
 }
 
 /** Opaque to callers: where the next page goes on. */

@@ -23,10 +23,18 @@ const forbiddenInNames = /[\x00-\x1f\x7f\ufffe\uffff\u{10ffff}]/u;
 
 export function requireContainerName(name: string): void {
   if (containerName.test(name)) return;
+  if (/^\$(logs|root|web|blobchangefeed)$/.test(name))
+    throw failure('ContainerNotFound', {
+      message:
+        'Containers whose names begin with $ belong to features of Azure that are not served here: there are none.',
+    });
   throw invalidName(
     'A container name has 3 to 63 lower-case letters, digits and single dashes, and begins and ends with a letter or digit.',
   );
 }
+
+/** The name that a path means: the protocol takes a backslash in it for a slash. */
+export const blobNameOf = (path: string): string => path.replaceAll('\\', '/');
 
 export function requireBlobName(name: string): void {
   if (name.length === 0 || name.length > blobNameCharactersMax)

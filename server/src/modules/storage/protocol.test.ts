@@ -172,7 +172,9 @@ test('block ids that are no base64, too long or of two lengths are refused', asy
   for (const id of ['', '!', 'YQ', Buffer.alloc(65).toString('base64')])
     assert.equal(codeOf(await stage(id)), 'InvalidBlockId', id);
   assert.equal((await stage('YWFh')).status, 201);
-  assert.equal(codeOf(await stage('YWFhYWFh')), 'InvalidBlockId');
+  // One byte more has the same length in base64.
+  for (const other of ['YWFhYWFh', 'YWFhYQ==', 'YQ=='])
+    assert.equal(codeOf(await stage(other)), 'InvalidBlobOrBlock', other);
 });
 
 test('a block list that is anything but a block list is refused', async (t) => {
@@ -212,7 +214,7 @@ test('conditions hold for readers and writers', async (t) => {
   assert.deepEqual([second.status, codeOf(second)], [409, 'BlobAlreadyExists']);
   const etag = String(first.headers.etag);
   const status = async (method: string, headers: Record<string, string>) =>
-    (await send(method, path, { headers: { ...put, ...headers }, ...(method === 'PUT' ? { body: '3' } : {}) })).status;
+    (await send(method, path, method === 'PUT' ? { headers: { ...put, ...headers }, body: '3' } : { headers })).status;
   assert.equal(await status('GET', { 'if-none-match': etag }), 304);
   assert.equal(await status('HEAD', { 'if-none-match': `"x", ${etag}` }), 304);
   assert.equal(await status('GET', { 'if-match': '"other"' }), 412);
@@ -220,7 +222,18 @@ test('conditions hold for readers and writers', async (t) => {
   assert.equal(await status('GET', { 'if-modified-since': String(first.headers['last-modified']) }), 304);
   assert.equal(await status('GET', { 'if-unmodified-since': 'Mon, 01 Jan 2001 00:00:00 GMT' }), 412);
   assert.equal(await status('GET', { 'if-modified-since': 'yesterday' }), 400);
+  const bare = etag.replaceAll('"', '');
+  assert.equal(await status('GET', { 'if-none-match': bare }), 304);
+  for (const nothing of ['nope', `${etag}nope`, '*,abc']) {
+    assert.equal(await status('GET', { 'if-none-match': nothing }), 200, nothing);
+    assert.equal(await status('GET', { 'if-match': nothing }), 412, nothing);
+    assert.equal(await status('DELETE', { 'if-match': nothing }), 412, nothing);
+  }
+  for (const method of ['GET', 'HEAD'])
+    assert.equal(codeOf(await send(method, path, { headers: { 'if-none-match': '*' } })), 'UnsatisfiableCondition');
   assert.equal(await status('DELETE', { 'if-match': '"other"' }), 412);
+  await send('PUT', '/acct1/data/gone', { headers: put, body: '1' });
+  assert.equal((await send('DELETE', '/acct1/data/gone', { headers: { 'if-none-match': '*' } })).status, 202);
   assert.equal(await status('PUT', { 'if-match': etag }), 201);
   assert.equal(await status('PUT', { 'if-match': etag }), 412);
 });
@@ -244,7 +257,7 @@ test('metadata and content headers are replaced without the bytes', async (t) =>
   assert.notEqual(headers.etag, up.headers.etag);
 });
 
-test('a copy comes from the same account on this server and from nowhere else', async (t) => {
+test('a copy comes from this server and from nowhere else', async (t) => {
   const { send } = await openContainer(t);
   await send('PUT', '/acct1/data/from', {
     headers: { ...put, 'x-ms-meta-a': '1', 'content-type': 'text/x' },
@@ -266,13 +279,19 @@ test('a copy comes from the same account on this server and from nowhere else', 
     'https://169.254.169.254/acct1/data/from',
     'https://localhost:9999/acct1/data/from',
     'https://user@localhost:8443/acct1/data/from',
-    'https://localhost:8443/other/data/from',
+    'https://localhost:8443/nobody/data/from',
     'https://localhost:8443/acct1/data/from?snapshot=1',
+    'https://localhost:8443/acct1/data/from?sig=abc',
     'https://evil.example/acct1/data/from',
     'file:///etc/passwd',
   ])
     assert.equal(codeOf(await copy(source)), 'CannotVerifyCopySource', source);
   assert.equal((await copy('https://localhost:8443/acct1/data/..%2f..%2fx')).status, 400);
+  assert.equal(codeOf(await copy('/acct1/data/from')), 'InvalidHeaderValue');
+  await send('PUT', '/other/data?restype=container');
+  await send('PUT', '/other/data/theirs', { headers: put, body: 'theirs' });
+  assert.equal((await copy('https://localhost:8443/other/data/theirs')).status, 202);
+  assert.equal((await send('GET', '/acct1/data/to')).body.toString(), 'theirs');
 });
 
 test('uploads that lie are refused and leave nothing', { timeout: 60_000 }, async (t) => {
@@ -283,7 +302,8 @@ test('uploads that lie are refused and leave nothing', { timeout: 60_000 }, asyn
   await refused({ headers: { ...put, 'content-md5': 'short' }, body: 'body' }, 'InvalidMd5');
   await refused({ headers: { 'x-ms-blob-type': 'PageBlob' }, body: 'x' }, 'InvalidBlobType');
   await refused({ body: 'x' }, 'InvalidBlobType');
-  await refused({ headers: { ...put, 'x-ms-encryption-key': 'k' }, body: 'x' }, 'InvalidHeaderValue');
+  await refused({ headers: { ...put, 'x-ms-encryption-key': 'k' }, body: 'x' }, 'UnsupportedHeader');
+  await refused({ headers: { ...put, 'content-range': 'bytes 0-0/9' }, body: 'x' }, 'UnsupportedHeader');
   await refused({ headers: { ...put, 'x-ms-version': 'latest' }, body: 'x' }, 'InvalidHeaderValue');
   await refused({ headers: { ...put, 'x-ms-meta-a-b': 'x' }, body: 'x' }, 'InvalidMetadata');
   await refused({ headers: { ...put, 'transfer-encoding': 'chunked' } }, 'MissingContentLengthHeader');
@@ -317,10 +337,22 @@ test('hostile paths reach nothing', async (t) => {
   assert.equal((await send('GET', '/nobody/data/x')).status, 404);
   assert.equal((await send('GET', '/acct1/data/x', { host: 'v.vault.localhost:8443' })).status, 404);
   // A signature is decided on its own: a token beside it does not make up for one that is none.
-  assert.equal((await send('GET', '/acct1/data/x?sv=2021-12-02&sp=r&sig=c2ln')).status, 401);
-  for (const path of ['/acct1/data/x?snapshot=1', '/acct1/data/x?comp=lease', '/acct1/data', '/acct1?comp=batch']) {
+  const signed = await send('GET', '/acct1/data/x?sv=2021-12-02&sp=r&sig=c2ln');
+  assert.deepEqual([signed.status, codeOf(signed)], [403, 'AuthenticationFailed']);
+  const unserved = [
+    ['/acct1/data/x?snapshot=1', /snapshot/],
+    ['/acct1/data/x?comp=lease', /Lease Blob/],
+    ['/acct1/data', /root container/],
+    ['/acct1?comp=batch', /Blob Batch/],
+    ['/acct1?restype=service&comp=properties', /Service Properties/],
+    ['/acct1/data?restype=container&comp=acl', /Container ACL/],
+    ['/acct1/data/x?comp=tags&snapshot=1', /Blob Tags/],
+    ['/acct1/data/x?comp=toString', /this comp/],
+  ] as const;
+  for (const [path, named] of unserved) {
     const reply = await send('GET', path);
     assert.deepEqual([reply.status, codeOf(reply)], [501, 'OperationNotSupported'], path);
+    assert.match(reply.body.toString(), named, path);
   }
 });
 
@@ -332,7 +364,6 @@ test('without a credential every operation is 401 with a challenge that a client
     ['GET', '/acct1/data/x'],
     ['PUT', '/acct1/data/x'],
     ['PUT', '/acct1/data/x?comp=block&blockid=YQ=='],
-    ['GET', '/acct1/data/x?sv=2020&sig=abc'],
     ['DELETE', '/acct1/data?restype=container'],
   ] as const) {
     const reply = await send(method, path, { authorization: '' });
@@ -345,6 +376,16 @@ test('without a credential every operation is 401 with a challenge that a client
   }
   const versioned = await send('GET', '/acct1?comp=list', { headers: { 'x-ms-version': '2026-10-06' } });
   assert.equal(versioned.headers['x-ms-version'], '2026-10-06');
+});
+
+test('account keys, and nothing at all, are answered with what takes their place', async (t) => {
+  const { send } = await openContainer(t);
+  for (const authorization of ['', 'SharedKey acct1:c2lnbmF0dXJl', 'SharedKeyLite acct1:c2ln']) {
+    const reply = await send('GET', '/acct1/data/x', { authorization });
+    assert.equal(reply.status, 401);
+    assert.match(reply.body.toString(), /--auth-mode login/);
+    if (authorization !== '') assert.match(reply.body.toString(), /no account keys here/);
+  }
 });
 
 test('what is decided on is the container, by the action of the operation', async (t) => {

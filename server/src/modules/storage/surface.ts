@@ -8,7 +8,7 @@ import type { Scheme, Surface } from '#kernel/http/surface';
 import type { Target } from '#kernel/http/target';
 import type { Accounts } from './accounts.ts';
 import { accountNamePattern, reservedAccountNames } from './names.ts';
-import { checkHeaders, isVersion } from './protocol/requests.ts';
+import { checkRequest, isVersion } from './protocol/requests.ts';
 import { documentOf, element } from './protocol/xml.ts';
 
 export const storageAudience = 'https://storage.azure.com';
@@ -31,16 +31,19 @@ export function createBlobSurface(options: {
       const path = accountPath(target, accounts, domain);
       return path && [operationOf(path.length, target), ...path];
     },
-    check: checkHeaders,
+    check: checkRequest,
     challenge: () => ({
       'www-authenticate': `Bearer authorization_uri=${authority}/oauth2/authorize resource_id=${storageAudience}`,
     }),
-    render: (failure) => ({
-      status: failure.status,
-      headers: { 'x-ms-error-code': failure.code },
-      contentType: 'application/xml',
-      body: documentOf(element('Error', [element('Code', failure.code), element('Message', messageOf(failure))])),
-    }),
+    render(failure, exchange) {
+      const answer = { status: failure.status, headers: { 'x-ms-error-code': failure.code } };
+      // What has no body has no type of one: clients of the protocol look at it.
+      if (exchange.method === 'HEAD') return answer;
+      const body = documentOf(
+        element('Error', [element('Code', failure.code), element('Message', messageOf(failure))]),
+      );
+      return { ...answer, contentType: 'application/xml', body };
+    },
     headers: (exchange) => ({
       'x-ms-request-id': exchange.requestId,
       'x-ms-version': versionOf(exchange),
@@ -85,7 +88,7 @@ export function accountOfHost(host: string, domain: string): string | undefined 
 const trimmed = (path: readonly string[]) =>
   path.length > 1 && path.length <= 3 && path.at(-1) === '' ? path.slice(0, -1) : path;
 
-const unserved = ['snapshot', 'versionid', 'popreceipt'];
+const unserved = ['snapshot', 'versionid'];
 
 /** First segment of the canonical path. */
 function operationOf(length: number, { query }: Target): string {
@@ -101,5 +104,5 @@ function operationOf(length: number, { query }: Target): string {
   }
   if (restype !== undefined) return 'unserved';
   if (comp === undefined) return 'blob';
-  return ['block', 'blocklist', 'metadata', 'properties'].includes(comp) ? comp : 'unserved';
+  return ['block', 'blocklist', 'metadata', 'properties', 'tier'].includes(comp) ? comp : 'unserved';
 }

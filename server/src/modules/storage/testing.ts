@@ -26,15 +26,21 @@ export {
 
 export const accountId = (name: string) => `${group}/providers/${accountType}/${name}`;
 
-export type Setting = Ground & { readonly openMax?: number };
+export type Setting = Ground & {
+  readonly openMax?: number;
+  /** What callers may, at the door and where they ask for a further permission. */
+  readonly allows?: Rule;
+  /** Told of every header and query parameter (`?name`) that is looked at after the caller proved who he is. */
+  readonly looksAt?: (name: string) => void;
+};
 
 export async function setUp(t: TestContext, setting: Setting = {}) {
   const { make, stop, resources, files, dataDir, ...ground } = await openGround(t, setting);
-  const { grants, authorizer } = testAuthority();
+  const { grants, authorizer } = testAuthority(setting.allows);
   const storage = createStorage({
     ...{ dataDir, files, resources, grants, dataKeys: ground.dataKeys, clock: ground.clock, faults: ground.faults },
     domain: 'localhost:8443',
-    schemes: [bearer],
+    schemes: [setting.looksAt === undefined ? bearer : watching(setting.looksAt)],
     addresses: noSignatures,
     authority: 'https://localhost:8443/tenant',
     ...(setting.openMax === undefined ? {} : { openMax: setting.openMax }),
@@ -84,6 +90,38 @@ export const noSignatures: Scheme = {
   },
 };
 
+/** The credential of the tests; from then on the exchange tells what is asked of it. */
+const watching = (looksAt: (name: string) => void): Scheme => ({
+  name: 'bearer',
+  async authenticate(exchange) {
+    const { header, target } = exchange;
+    const { query } = target;
+    const told = {
+      header(name: string) {
+        looksAt(name);
+        return header(name);
+      },
+      target: {
+        ...target,
+        query: {
+          ...query,
+          get(name: string) {
+            looksAt(`?${name}`);
+            return query.get(name);
+          },
+          all(name: string) {
+            looksAt(`?${name}`);
+            return query.all(name);
+          },
+        },
+      },
+    };
+    const actor = await bearer.authenticate(exchange);
+    Object.assign(exchange, told);
+    return actor;
+  },
+});
+
 /** Stands for the surface of the management API. */
 const arm: Surface = {
   name: 'arm',
@@ -95,7 +133,7 @@ const arm: Surface = {
 };
 
 /** The module behind the real door; requests carry a credential and name the host that a client would. */
-export async function openDoor(t: TestContext, setting: Setting & { readonly allows?: Rule } = {}) {
+export async function openDoor(t: TestContext, setting: Setting = {}) {
   const set = await setUp(t, setting);
   const account = await set.addAccount('acct1');
   await set.addAccount('other');
@@ -103,7 +141,7 @@ export async function openDoor(t: TestContext, setting: Setting & { readonly all
   const door = await openTestDoor({
     surfaces: [arm, ...(set.storage.surfaces ?? [])],
     routes: set.storage.routes ?? [],
-    ports: { authorizer: testAuthority(setting.allows).authorizer, audit },
+    ports: { authorizer: set.authorizer, audit },
   });
   t.after(() => door.close());
   const port = Number(new URL(door.url).port);

@@ -62,5 +62,6 @@ export const blobIndexMigrations: MigrationSet = {
         create index blocks_by_age on blocks (staged_ms);
       `,
     },
+    { name: 'access-tier', up: 'alter table blobs add column access_tier text;' },
   ],
 };

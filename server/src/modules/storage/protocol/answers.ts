@@ -4,12 +4,15 @@ import { type Answer, empty } from '#kernel/http/route';
 import type { BlobInfo } from '../blobs.store.ts';
 import type { BlockSize } from '../blocks.service.ts';
 import type { Container } from '../containers.service.ts';
-import type { BlobPage } from '../listing.ts';
+import type { BlobPage, ListedBlob } from '../listing.ts';
 import type { Metadata } from '../names.ts';
 import { documentOf, type Element, element } from './xml.ts';
 
 /** What lies in an account was written by users: a browser that is led to it must run none of it on this origin. */
 const inert = { 'content-security-policy': "default-src 'none'; sandbox" };
+
+/** Of a blob that nobody gave a tier: the account's. */
+const defaultTier = 'Hot';
 
 const httpDate = (date: Date) => date.toUTCString();
 
@@ -28,7 +31,9 @@ export function blobHeaders(info: BlobInfo): Record<string, string> {
     ...info.contentHeaders,
     ...versionHeaders(info),
     ...metadataHeaders(info.metadata),
-    'content-type': info.contentType,
+    ...(info.contentType === '' ? {} : { 'content-type': info.contentType }),
+    'x-ms-access-tier': info.accessTier ?? defaultTier,
+    ...(info.accessTier === undefined ? { 'x-ms-access-tier-inferred': 'true' } : {}),
     'content-length': String(info.size),
     'accept-ranges': 'bytes',
     'x-ms-blob-type': 'BlockBlob',
@@ -64,7 +69,16 @@ const metadataElement = (metadata: Metadata) =>
     Object.entries(metadata).map(([name, value]) => element(name, value)),
   );
 
-function blobElement(info: BlobInfo, withMetadata: boolean): Element {
+function blobElement(info: ListedBlob, withMetadata: boolean): Element {
+  if (info.isUncommitted) {
+    const properties = [
+      element('Last-Modified', httpDate(info.lastModified)),
+      element('Etag', ''),
+      element('Content-Length', 0),
+      element('BlobType', 'BlockBlob'),
+    ];
+    return element('Blob', [element('Name', info.name), element('Properties', properties)]);
+  }
   const headers = info.contentHeaders;
   const properties = [
     element('Creation-Time', httpDate(info.createdAt)),
@@ -78,6 +92,8 @@ function blobElement(info: BlobInfo, withMetadata: boolean): Element {
     element('Cache-Control', headers['cache-control'] ?? ''),
     element('Content-Disposition', headers['content-disposition'] ?? ''),
     element('BlobType', 'BlockBlob'),
+    element('AccessTier', info.accessTier ?? defaultTier),
+    ...(info.accessTier === undefined ? [element('AccessTierInferred', 'true')] : []),
     element('LeaseStatus', 'unlocked'),
     element('LeaseState', 'available'),
     element('ServerEncrypted', 'true'),
@@ -95,7 +111,7 @@ export type Listing = {
   readonly marker: string | undefined;
   readonly delimiter: string | undefined;
   readonly limit: number;
-  readonly withMetadata: boolean;
+  readonly include: ReadonlySet<string>;
 };
 
 const askedElements = (listing: Listing) => [
@@ -107,7 +123,7 @@ const askedElements = (listing: Listing) => [
 
 export function blobList(container: string, page: BlobPage, listing: Listing): Answer {
   const blobs = [
-    ...page.blobs.map((info) => blobElement(info, listing.withMetadata)),
+    ...page.blobs.map((info) => blobElement(info, listing.include.has('metadata'))),
     ...page.prefixes.map((prefix) => element('BlobPrefix', [element('Name', prefix)])),
   ];
   return xml(
@@ -134,7 +150,7 @@ export function containerList(
         element('HasImmutabilityPolicy', 'false'),
         element('HasLegalHold', 'false'),
       ]),
-      ...(listing.withMetadata ? [metadataElement(container.metadata)] : []),
+      ...(listing.include.has('metadata') ? [metadataElement(container.metadata)] : []),
     ]),
   );
   return xml(

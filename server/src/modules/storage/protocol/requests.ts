@@ -1,49 +1,38 @@
-// What the headers of a blob request say. Every value is bounded and checked here; a header that asks for something that is
-// not done (a lease, a key of the caller's, an access tier of legal hold) is refused instead of being ignored.
+// What the headers of a blob request say. Every value is bounded and checked here. Which of them an operation reads at all, and
+// the refusal of the rest, is in reads.ts.
 
 import type { Exchange } from '#kernel/http/exchange';
+import type { Route } from '#kernel/http/route';
+import { type AccessTier, accessTiers } from '../access-tier.ts';
 import type { ByteRange } from '../blobs.service.ts';
-import type { Conditions } from '../conditions.ts';
+import type { Conditions, Etags } from '../conditions.ts';
 import type { BlobContent } from '../content.ts';
 import { failure } from '../errors.ts';
 import type { Metadata } from '../names.ts';
+import { refuseUnread } from './reads.ts';
 
-/** Ignoring one of these would promise what does not happen. */
-const refusedHeaders = [
-  'x-ms-lease-id',
-  'x-ms-encryption-key',
-  'x-ms-encryption-scope',
-  'x-ms-immutability-policy-until-date',
-  'x-ms-legal-hold',
-  'x-ms-tags',
-  'x-ms-if-tags',
-  'x-ms-blob-public-access',
-  'x-ms-content-crc64',
-  'x-ms-structured-body',
-];
-
-export function checkHeaders(exchange: Exchange): void {
+export function checkRequest(exchange: Exchange, route: Pick<Route, 'reads'>): void {
   const version = exchange.header('x-ms-version');
   if (version !== undefined && !isVersion(version))
     throw failure('InvalidHeaderValue', { target: 'x-ms-version', message: 'x-ms-version is a date: 2021-12-02.' });
-  for (const name of refusedHeaders) {
-    if (exchange.header(name) !== undefined)
-      throw failure('InvalidHeaderValue', { target: name, message: `${name} is not served. Leave it out.` });
-  }
+  refuseUnread(exchange, route);
 }
 
 export const isVersion = (text: string): boolean => /^\d{4}-\d{2}-\d{2}$/.test(text);
 
-export function conditionsOf(exchange: Exchange): Conditions {
-  const etags = (name: string) => {
-    const text = exchange.header(name);
-    if (text === undefined) return undefined;
+/** @param prefix of the headers that condition a copy on its source: `x-ms-source-` */
+export function conditionsOf(exchange: Exchange, prefix = ''): Conditions {
+  const etags = (condition: string): Etags | undefined => {
+    const name = prefix + condition;
+    const text = exchange.header(name)?.trim();
+    if (text === undefined || text === '*') return text;
     const found = text.split(',').map((etag) => etag.trim());
-    if (found.length > 16 || found.some((etag) => !/^(\*|(W\/)?"[\x21\x23-\x7e]{0,128}")$/.test(etag)))
-      throw failure('InvalidHeaderValue', { target: name });
-    return found.map((etag) => etag.replace(/^W\//, ''));
+    if (text === '' || found.length > 16) throw failure('InvalidHeaderValue', { target: name });
+    // Quotes are optional in this protocol, whose own listings leave them out; what is no etag of ours matches none.
+    return found.map((etag) => etag.replace(/^W\//, '').replace(/^"(.*)"$/, '$1'));
   };
-  const date = (name: string) => {
+  const date = (condition: string) => {
+    const name = prefix + condition;
     const text = exchange.header(name);
     if (text === undefined) return undefined;
     const parsed = new Date(text);
@@ -58,10 +47,32 @@ export function conditionsOf(exchange: Exchange): Conditions {
   });
 }
 
+/** Of whoever reads: that there be nothing is no wish of a reader. */
+export function readConditionsOf(exchange: Exchange): Conditions {
+  const conditions = conditionsOf(exchange);
+  if (conditions.ifNoneMatch === '*') throw failure('UnsatisfiableCondition');
+  return conditions;
+}
+
+/** Of whoever deletes: for him `If-None-Match: *` means nothing, in the protocol's own service. */
+export function deleteConditionsOf(exchange: Exchange): Conditions {
+  const { ifNoneMatch, ...conditions } = conditionsOf(exchange);
+  return ifNoneMatch === undefined || ifNoneMatch === '*' ? conditions : { ...conditions, ifNoneMatch };
+}
+
+/** Whether a range is meant of what is there now (RFC 9110 section 13.1.5): of anything else the whole is sent. */
+export function isRangeMeant(
+  exchange: Exchange,
+  found: { readonly etag: string; readonly lastModified: Date },
+): boolean {
+  const text = exchange.header('if-range');
+  return text === undefined || text === found.etag || text === found.lastModified.toUTCString();
+}
+
 /** `x-ms-range` wins, and must be right; a `Range` that makes no sense is ignored (RFC 9110 section 14.2). */
-export function rangeOf(exchange: Exchange): ByteRange | undefined {
-  const own = exchange.header('x-ms-range');
-  const text = own ?? exchange.header('range');
+export function rangeOf(exchange: Exchange, header = 'x-ms-range'): ByteRange | undefined {
+  const own = exchange.header(header);
+  const text = own ?? (header === 'x-ms-range' ? exchange.header('range') : undefined);
   if (text === undefined) return undefined;
   const found = /^bytes=(\d{1,15})-(\d{1,15})?$/.exec(text.trim());
   const start = Number(found?.[1]);
@@ -69,7 +80,7 @@ export function rangeOf(exchange: Exchange): ByteRange | undefined {
   if (found !== null && (end === undefined || start <= end)) return end === undefined ? { start } : { start, end };
   if (own !== undefined)
     throw failure('InvalidHeaderValue', {
-      target: 'x-ms-range',
+      target: header,
       message: 'A range looks like bytes=0-1023 or bytes=1024-.',
     });
   return undefined;
@@ -90,25 +101,74 @@ export function metadataOf(exchange: Exchange): Metadata {
   return { ...metadata };
 }
 
-/** What a writer says of the content. `Content-Type` of the request counts only where its body is the content. */
+/** What a writer says of the content. The request's own headers count only where its body is the content. */
 export function contentOf(exchange: Exchange, isBodyTheContent: boolean): BlobContent {
-  const contentType =
-    exchange.header('x-ms-blob-content-type') ?? (isBodyTheContent ? exchange.header('content-type') : undefined);
+  const said = (name: string) =>
+    exchange.header(`x-ms-blob-${name}`) ?? (isBodyTheContent ? exchange.header(name) : undefined);
   return {
-    ...withoutUndefined({ contentType }),
+    ...withoutUndefined({ contentType: said('content-type') }),
     contentHeaders: withoutUndefined({
-      'content-encoding': exchange.header('x-ms-blob-content-encoding'),
-      'content-language': exchange.header('x-ms-blob-content-language'),
+      'content-encoding': said('content-encoding'),
+      'content-language': said('content-language'),
       'content-disposition': exchange.header('x-ms-blob-content-disposition'),
-      'cache-control': exchange.header('x-ms-blob-cache-control'),
+      'cache-control': said('cache-control'),
     }),
     metadata: metadataOf(exchange),
+    ...tierOf(exchange),
   };
 }
 
-/** The MD5 of the content, where the caller sent one. */
-export function md5Of(exchange: Exchange): { readonly contentMd5?: string } {
-  return withoutUndefined({ contentMd5: exchange.header('content-md5') ?? exchange.header('x-ms-blob-content-md5') });
+/** What a writer says is the MD5 of a whole whose bytes are not in this request. */
+export const toldMd5Of = (exchange: Exchange) =>
+  withoutUndefined({ toldMd5: exchange.header('x-ms-blob-content-md5') });
+
+/** The MD5 that content must have, where the caller sent one; of several headers the first that is there. */
+export function md5Of(exchange: Exchange, ...headers: readonly string[]): { readonly contentMd5?: string } {
+  return withoutUndefined({
+    contentMd5: headers.map((name) => exchange.header(name)).find((md5) => md5 !== undefined),
+  });
+}
+
+export function tierOf(exchange: Exchange): { readonly accessTier?: AccessTier } {
+  const asked = exchange.header('x-ms-access-tier');
+  if (asked === undefined) return {};
+  const accessTier = accessTiers.find((tier) => tier.toLowerCase() === asked.toLowerCase());
+  if (accessTier !== undefined) return { accessTier };
+  throw failure('InvalidHeaderValue', {
+    target: 'x-ms-access-tier',
+    message: 'The access tiers are Hot, Cool and Cold: kept and shown, all on the same disk. Archive is not served.',
+  });
+}
+
+/** Of a header that says yes or no; undefined when it is not there. */
+export function flagOf(exchange: Exchange, name: string): boolean | undefined {
+  const text = exchange.header(name)?.toLowerCase();
+  if (text === undefined) return undefined;
+  if (text === 'true' || text === 'false') return text === 'true';
+  throw failure('InvalidHeaderValue', { target: name, message: `${name} is true or false.` });
+}
+
+/** Of a copy: its bytes come from elsewhere. */
+export function requireNoBody(exchange: Exchange): void {
+  if (Number(exchange.header('content-length') ?? 0) === 0 && exchange.header('transfer-encoding') === undefined)
+    return;
+  throw failure('InvalidHeaderValue', {
+    target: 'content-length',
+    message: 'A request with x-ms-copy-source has no body: its bytes come from there. Leave one of them out.',
+  });
+}
+
+/** What a listing tells besides names, of what a listing of this kind may be asked. What there is none of here is told of none. */
+export function includedOf(exchange: Exchange, known: readonly string[]): ReadonlySet<string> {
+  const asked = exchange.target.query.all('include').flatMap((text) => text.split(','));
+  if (asked.length > 64) throw failure('InvalidQueryParameterValue', { target: 'include' });
+  const members = asked.map((member) => member.trim().toLowerCase()).filter((member) => member !== '');
+  const unknown = members.find((member) => !known.includes(member));
+  if (unknown === undefined) return new Set(members);
+  throw failure('InvalidQueryParameterValue', {
+    target: 'include',
+    message: `A listing can include ${known.join(', ')}.`,
+  });
 }
 
 export function requireLength(exchange: Exchange): void {
