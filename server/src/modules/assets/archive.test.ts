@@ -28,7 +28,7 @@ async function pack(entries: readonly Entry[]): Promise<Buffer> {
   return Buffer.concat(parts);
 }
 
-const limits = { files: 3, bytes: 1000 };
+const limits = { files: 3, bytes: 1000, title: 'The test', advice: 'Take less.' };
 async function read(archive: Uint8Array, piece = archive.length || 1): Promise<Map<string, string>> {
   const files = new Map<string, string>();
   const pieces = Array.from({ length: Math.ceil(archive.length / piece) }, (_, i) =>

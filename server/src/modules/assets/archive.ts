@@ -16,9 +16,7 @@ import {
   tooManyFiles,
   unsafePath,
 } from './errors.ts';
-
-export type ArchiveLimits = { readonly files: number; readonly bytes: number };
-export const snapshotLimits: ArchiveLimits = { files: 2000, bytes: 300 * 1024 * 1024 };
+import type { ContentLimits } from './limits.ts';
 
 const maxPathLength = 1024;
 /** Headers, folders and padding besides the files' own bytes. */
@@ -42,7 +40,7 @@ export function safePath(path: string): string {
 /** Reads the archive to its end. `take` must consume the stream that it is given. */
 export async function readArchive(
   source: Readable,
-  limits: ArchiveLimits,
+  limits: ContentLimits,
   take: (path: string, content: Readable, size: number) => Promise<void>,
 ): Promise<void> {
   const seen = new Set<string>();
@@ -57,7 +55,7 @@ export async function readArchive(
     // A bomb shows here, before any entry of it is believed.
     if (received > limits.bytes + overheadBytes) {
       input.destroy();
-      extract.destroy(tooLarge(limits.bytes));
+      extract.destroy(tooLarge(limits));
     }
   });
   input.on('error', fail);
@@ -76,9 +74,9 @@ export async function readArchive(
       // On a case-blind file system two casings would be one file; the snapshot must mean the same everywhere.
       if (seen.has(path.toLowerCase())) throw duplicatePath(path);
       seen.add(path.toLowerCase());
-      if (seen.size > limits.files) throw tooManyFiles(limits.files);
+      if (seen.size > limits.files) throw tooManyFiles(limits);
       bytes += size;
-      if (bytes > limits.bytes) throw tooLarge(limits.bytes);
+      if (bytes > limits.bytes) throw tooLarge(limits);
       await take(path, entry as unknown as Readable, size);
     }
   } catch (thrown) {

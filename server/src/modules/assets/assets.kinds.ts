@@ -10,6 +10,7 @@ import { parentId } from '#kernel/ids/ids';
 import type { Properties, Resource, ResourceKind, Resources } from '#resources';
 import { workspaceOf, workspaceType } from '#workspaces';
 import { badUri } from './errors.ts';
+import { modelLimits } from './limits.ts';
 import { createdOrder, digits, listed, viewed } from './lists.ts';
 import { contentForms, isContentUri, jobFilesOf, type NamedContent } from './named-content.ts';
 import { counted, keptOf, registryKey, withoutAliasesOf } from './registered.ts';
@@ -144,7 +145,7 @@ export function createAssetKinds(deps: {
 
   async function modelContent(grant: Grant, resource: Resource): Promise<Properties> {
     const uri = String(resource.properties['modelUri']);
-    const taken = await named(grant, required(resource.id), uri);
+    const taken = await named(grant, required(resource.id), uri, modelLimits);
     if (taken === undefined) throw badUri('modelUri', contentForms);
     return {
       ...resource.properties,

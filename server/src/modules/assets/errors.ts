@@ -1,6 +1,7 @@
 // What can be wrong with a snapshot or an asset, as a table: one function for each, with a message that says what to do.
 
 import { Failure } from '#kernel/errors/failure';
+import type { ContentLimits } from './limits.ts';
 
 const invalid = (code: string, message: string, target?: string) =>
   new Failure(target === undefined ? { kind: 'invalid', code, message } : { kind: 'invalid', code, message, target });
@@ -15,7 +16,7 @@ export const notAnArchive = (cause?: unknown) =>
 export const unsafePath = (path: string, why: string) =>
   invalid(
     'InvalidSnapshotPath',
-    `The snapshot holds '${path.slice(0, 200)}', ${why}. Leave it out (an .amlignore file names what stays behind).`,
+    `The snapshot holds '${path.slice(0, 200)}', ${why}. Rename it, or leave it out.`,
     path.slice(0, 200),
   );
 export const notRegular = (path: string, type: string) =>
@@ -26,17 +27,23 @@ export const notRegular = (path: string, type: string) =>
   );
 export const duplicatePath = (path: string) =>
   invalid('InvalidSnapshotPath', `The snapshot holds '${path.slice(0, 200)}' twice.`, path.slice(0, 200));
-export const tooManyFiles = (limit: number) =>
+export const fileAndFolder = (path: string) =>
+  invalid(
+    'InvalidSnapshotPath',
+    `'${path.slice(0, 200)}' is the name of a file and of a folder, which no disk can hold. Rename or remove one of the two.`,
+    path.slice(0, 200),
+  );
+export const tooManyFiles = ({ title, files, advice }: ContentLimits) =>
   new Failure({
     kind: 'tooLarge',
     code: 'SnapshotTooManyFiles',
-    message: `The snapshot holds more than ${limit} files. Leave out what the code does not need with an .amlignore file.`,
+    message: `${title} holds more than ${files} files. ${advice}`,
   });
-export const tooLarge = (limitBytes: number) =>
+export const tooLarge = ({ title, bytes, advice }: ContentLimits) =>
   new Failure({
     kind: 'tooLarge',
     code: 'SnapshotTooLarge',
-    message: `The total snapshot size exceeds ${(limitBytes / 1048576).toFixed(1)} MB. Leave out what the code does not need with an .amlignore file, and keep data in a datastore.`,
+    message: `${title} has more than ${bytes / 1024 ** 2} MiB. ${advice}`,
   });
 export const emptySnapshot = () => invalid('EmptySnapshot', 'The snapshot holds no file.');
 export const credentialFound = (path: string, what: string) =>

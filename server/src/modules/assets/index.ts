@@ -7,7 +7,7 @@ import type { Clock } from '#kernel/clock/clock';
 import { Failure } from '#kernel/errors/failure';
 import type { Log } from '#kernel/log/log';
 import type { Module } from '#kernel/module';
-import type { ResourceKind, Resources } from '#resources';
+import type { Resource, ResourceKind, Resources } from '#resources';
 import type { BlobStore } from '#storage';
 import { type Workspaces, workspaceOf, workspaceType } from '#workspaces';
 import { createAssetKinds } from './assets.kinds.ts';
@@ -15,11 +15,12 @@ import { assetTables } from './migrations/index.ts';
 import { createNamedContent, type NamedContent } from './named-content.ts';
 import { createRegisteredModels, type RegisteredModels } from './registered-models.service.ts';
 import { snapshotRoutes } from './snapshots.routes.ts';
-import { createSnapshots, type Snapshot, type Snapshots } from './snapshots.service.ts';
+import { createSnapshots, digestOf, type Snapshot, type Snapshots } from './snapshots.service.ts';
 import { uploadRoutes } from './uploads.routes.ts';
 import { type AddressSigner, createUploads } from './uploads.service.ts';
 
 export { findCredential } from './credentials.ts';
+export { inputLimits } from './limits.ts';
 export { contentForms } from './named-content.ts';
 export type { Snapshot, Snapshots } from './snapshots.service.ts';
 export type { SnapshotFile } from './snapshots.store.ts';
@@ -75,20 +76,24 @@ export function createAssets(deps: {
     deps.grants.also(grant, actionsOfType(`${workspaceType}/${plural}/versions`).read, id);
     return deps.resources.get(grant, id);
   };
-  const modelContent = async (grant: Grant, id: string) => {
-    const version = await versionOf(grant, 'models', id);
-    const content = await snapshots.get(grant, workspaceIn(id), String(version.properties['snapshot']));
-    return { ...content, name: version.id.split('/').at(-3) ?? '', version: version.name };
-  };
+  const snapshotOf = (version: Resource) => String(version.properties['snapshot']);
   const assets: Assets = {
     snapshots,
     named,
-    registry: createRegisteredModels({ ...deps, snapshots, contentOf: modelContent }),
+    registry: createRegisteredModels({
+      ...deps,
+      snapshots,
+      contentOf: async (grant, id) => digestOf(snapshotOf(await versionOf(grant, 'models', id))) ?? '',
+    }),
     async code(grant, id) {
       const version = await versionOf(grant, 'codes', id);
       return snapshots.get(grant, workspaceIn(id), String(version.properties['codeUri']));
     },
-    model: modelContent,
+    async model(grant, id) {
+      const version = await versionOf(grant, 'models', id);
+      const content = await snapshots.get(grant, workspaceIn(id), snapshotOf(version));
+      return { ...content, name: version.id.split('/').at(-3) ?? '', version: version.name };
+    },
     async environment(grant, id) {
       const version = await versionOf(grant, 'environments', id);
       const { image } = version.properties;

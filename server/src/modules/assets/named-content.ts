@@ -8,6 +8,7 @@ import type { Grant, Grants } from '#kernel/authority/grant';
 import { sameId } from '#kernel/ids/ids';
 import { containerScope } from '#storage';
 import { artifactPrefix, type DatastoreName, datastoreNames, loggedModelPrefix, type Workspaces } from '#workspaces';
+import type { ContentLimits } from './limits.ts';
 import { digestOf, type Snapshot, type Snapshots } from './snapshots.service.ts';
 
 /** For messages: what may be named. */
@@ -15,7 +16,13 @@ export const contentForms =
   'a snapshot (azureml://snapshots/sha256:…), files of a job (azureml://jobs/{job}/outputs/artifacts/paths/{path}, or runs:/{job}/{path}), of a logged model (models:/m-…), or of a datastore that came with the workspace (azureml://datastores/{datastore}/paths/{path})';
 
 /** Undefined for a URI of another form; throws `forbidden` unless the caller may read it, `notFound` where nothing is. */
-export type NamedContent = (grant: Grant, workspaceId: string, uri: string) => Promise<Snapshot | undefined>;
+export type NamedContent = (
+  grant: Grant,
+  workspaceId: string,
+  uri: string,
+  /** What is taken by it: more is refused. A snapshot that was taken already stays what it is. */
+  limits: ContentLimits,
+) => Promise<Snapshot | undefined>;
 
 const jobFiles =
   /^(?:azureml:\/\/jobs\/([\w-]{1,255})\/outputs\/artifacts\/(?:paths\/)?|runs:\/([\w-]{1,255})\/)([^#?]*)$/;
@@ -61,7 +68,7 @@ export function createNamedContent(deps: {
   readonly grants: Pick<Grants, 'also'>;
 }): NamedContent {
   const { snapshots, workspaces, grants } = deps;
-  return async (grant, workspaceId, uri) => {
+  return async (grant, workspaceId, uri, limits) => {
     const digest = digestOf(uri);
     if (digest !== undefined) {
       grants.also(grant, assetsActions.readSnapshot, `${workspaceId}/snapshots/${digest}`);
@@ -75,11 +82,11 @@ export function createNamedContent(deps: {
       const at = workspaces.container(await workspaces.get(grant, workspaceId), datastore);
       // As the caller, not as the workspace: what he may not read himself he does not get by naming it.
       const read = grants.also(grant, storageActions.readBlobs, containerScope(at));
-      return await snapshots.takeFolder(grant, workspaceId, { read, ...at, path, title: datastore });
+      return await snapshots.takeFolder(grant, workspaceId, { read, ...at, path, title: datastore }, limits);
     }
     const at = artifactsOf(uri);
     if (at === undefined) return undefined;
     grants.also(grant, runsActions.readArtifacts, workspaceId);
-    return await snapshots.takeArtifacts(grant, workspaceId, at.root, at.path);
+    return await snapshots.takeArtifacts(grant, workspaceId, at.root, at.path, limits);
   };
 }

@@ -8,7 +8,7 @@ import { Failure } from '#kernel/errors/failure';
 import type { Properties, Resource, Resources } from '#resources';
 import { workspaceType } from '#workspaces';
 import { isNumber, type KeptOfVersion, keptOf, registryKey } from './registered.ts';
-import type { Snapshot, Snapshots } from './snapshots.service.ts';
+import { digestOf, type Snapshots, uriOf as snapshotUri } from './snapshots.service.ts';
 
 type Texts = Readonly<Record<string, string>>;
 type Described = { readonly description: string; readonly tags: Texts };
@@ -49,9 +49,9 @@ export type RegisteredModels = ReturnType<typeof createRegisteredModels>;
 
 export function createRegisteredModels(deps: {
   readonly resources: Resources;
-  readonly snapshots: Pick<Snapshots, 'get' | 'openFile'>;
-  /** Content of a version, and that the caller may read it. */
-  readonly contentOf: (grant: Grant, versionId: string) => Promise<Snapshot>;
+  readonly snapshots: Pick<Snapshots, 'hasFile' | 'filesBelow' | 'openFile'>;
+  /** The digest of a version's content, and that the caller may read it. */
+  readonly contentOf: (grant: Grant, versionId: string) => Promise<string>;
   readonly clock: Clock;
 }) {
   const { resources, snapshots, contentOf, clock } = deps;
@@ -60,7 +60,7 @@ export function createRegisteredModels(deps: {
   async function uriOf(grant: Grant, workspaceId: string, content: string): Promise<string> {
     const [, name, version] = /^models:\/([^/]+)\/(\d+)$/.exec(content) ?? [];
     if (name === undefined || version === undefined) return content;
-    return (await contentOf(grant, versionIdOf(workspaceId, name, version))).uri;
+    return snapshotUri(await contentOf(grant, versionIdOf(workspaceId, name, version)));
   }
 
   /** The next number, which is the caller's alone. */
@@ -158,8 +158,8 @@ export function createRegisteredModels(deps: {
         tags,
         ...(runId === undefined ? {} : { jobName: runId }),
       });
-      const { files } = await snapshots.get(grant, workspaceId, String(made.properties['snapshot']));
-      const isMlflow = files.some(({ path }) => path === 'MLmodel');
+      const digest = digestOf(String(made.properties['snapshot'])) ?? '';
+      const isMlflow = await snapshots.hasFile(grant, workspaceId, digest, 'MLmodel');
       const changedMs = clock.epochMs();
       const registered = await resources.change(grant, made.id, (properties) => ({
         ...properties,
@@ -193,12 +193,19 @@ export function createRegisteredModels(deps: {
     removeVersion: (grant: Grant, workspaceId: string, name: string, version: string): Promise<void> =>
       resources.remove(grant, versionIdOf(workspaceId, name, version)),
 
-    files: async (grant: Grant, workspaceId: string, name: string, version: string) =>
-      (await contentOf(grant, versionIdOf(workspaceId, name, version))).files,
+    files: async (grant: Grant, workspaceId: string, name: string, version: string, folder: string) =>
+      snapshots.filesBelow(grant, workspaceId, await contentOf(grant, versionIdOf(workspaceId, name, version)), folder),
 
-    async openFile(grant: Grant, workspaceId: string, name: string, version: string, path: string): Promise<Readable> {
-      const { digest } = await contentOf(grant, versionIdOf(workspaceId, name, version));
-      return (await snapshots.openFile(grant, workspaceId, digest, path)).stream;
+    async openFile(
+      grant: Grant,
+      workspaceId: string,
+      name: string,
+      version: string,
+      path: string,
+    ): Promise<{ readonly size: number; readonly sha256: string; readonly stream: Readable }> {
+      const digest = await contentOf(grant, versionIdOf(workspaceId, name, version));
+      const { file, stream } = await snapshots.openFile(grant, workspaceId, digest, path);
+      return { size: file.size, sha256: file.sha256, stream };
     },
   };
 }

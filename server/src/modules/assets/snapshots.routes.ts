@@ -7,7 +7,7 @@ import { Type } from '@strongroom/contract/schema';
 import { accessed, activity, json, needs, type Params, type Route, route } from '#kernel/http/route';
 import { itemId, itemPath } from '#resources';
 import { workspaceType } from '#workspaces';
-import { snapshotLimits } from './archive.ts';
+import { codeLimits } from './limits.ts';
 import type { Snapshots } from './snapshots.service.ts';
 
 const path = itemPath(workspaceType);
@@ -26,7 +26,7 @@ export function snapshotRoutes(snapshots: Snapshots): readonly Route[] {
       query: Type.Object({
         allowCredentials: Type.Optional(Type.Union([Type.Literal('true'), Type.Literal('false')])),
       }),
-      body: { kind: 'stream', maxBytes: snapshotLimits.bytes + 16 * 1024 * 1024 },
+      body: { kind: 'stream', maxBytes: codeLimits.bytes + 16 * 1024 * 1024 },
       responses: { 201: snapshotAnswer },
       handle: async (grant, { params, query, body }) => {
         const taken = await snapshots.take(grant, workspaceOf(params), body, {

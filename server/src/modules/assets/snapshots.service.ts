@@ -2,7 +2,7 @@
 // changes, so a job or a model that names a snapshot means those bytes for good. Files are sealed blobs under names of
 // ours; their paths are in the workspace's encrypted database.
 
-import { pipeline, type Readable, Transform } from 'node:stream';
+import { pipeline, Readable, Transform } from 'node:stream';
 import { storageActions } from '@strongroom/contract/storage.actions';
 import type { Grant } from '#kernel/authority/grant';
 import type { Clock } from '#kernel/clock/clock';
@@ -12,18 +12,29 @@ import { randomUuid } from '#kernel/crypto/random';
 import { Failure } from '#kernel/errors/failure';
 import { type BlobStore, containerScope } from '#storage';
 import type { Workspace, Workspaces } from '#workspaces';
-import { readArchive, safePath, snapshotLimits } from './archive.ts';
+import { readArchive, safePath } from './archive.ts';
 import { credentialScanner } from './credentials.ts';
 import {
   badUri,
   credentialFound,
+  fileAndFolder,
   fileMissing,
   nothingThere,
   snapshotMissing,
   tooLarge,
   tooManyFiles,
 } from './errors.ts';
-import { filesOf, findFile, findSnapshot, insertSnapshot, namedBlobs, type SnapshotFile } from './snapshots.store.ts';
+import { type ContentLimits, codeLimits } from './limits.ts';
+import { createPacker } from './packs.ts';
+import {
+  filesBelow,
+  filesOf,
+  findFile,
+  findSnapshot,
+  insertSnapshot,
+  namedBlobs,
+  type SnapshotFile,
+} from './snapshots.store.ts';
 
 export type Snapshot = {
   readonly digest: string;
@@ -50,11 +61,25 @@ export type Snapshots = {
     options: { readonly allowCredentials: boolean },
   ): Promise<Snapshot>;
   /** Takes what lies below the root of a run or a logged model, so that what is registered can no longer change. */
-  takeArtifacts(grant: Grant, workspaceId: string, root: string, path: string): Promise<Snapshot>;
+  takeArtifacts(
+    grant: Grant,
+    workspaceId: string,
+    root: string,
+    path: string,
+    limits: ContentLimits,
+  ): Promise<Snapshot>;
   /** Takes a folder of a container, or the one blob of that name, with what the given grant may read. */
-  takeFolder(grant: Grant, workspaceId: string, from: Folder & { readonly path: string }): Promise<Snapshot>;
+  takeFolder(
+    grant: Grant,
+    workspaceId: string,
+    from: Folder & { readonly path: string },
+    limits: ContentLimits,
+  ): Promise<Snapshot>;
   /** @param uri `azureml://snapshots/sha256:…`. Throws `notFound`. */
   get(grant: Grant, workspaceId: string, uri: string): Promise<Snapshot>;
+  hasFile(grant: Grant, workspaceId: string, digest: string, path: string): Promise<boolean>;
+  /** The files below a folder (which ends with a slash; empty is all), without reading the rest of a large snapshot. */
+  filesBelow(grant: Grant, workspaceId: string, digest: string, folder: string): Promise<readonly SnapshotFile[]>;
   openFile(
     grant: Grant,
     workspaceId: string,
@@ -69,6 +94,8 @@ export type Snapshots = {
 const folders = 'snapshots/';
 const fileBlob = /^(snapshots\/[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12})\/\d+$/;
 const sweepPage = 1000;
+/** Files that are copied at the same time; a large one holds up to 14 MiB. */
+const copiedTogether = 4;
 
 export const uriOf = (digest: string) => `azureml://snapshots/${digest}`;
 const uriPattern = /^azureml:\/\/snapshots\/(sha256:[0-9a-f]{64})$/;
@@ -112,12 +139,23 @@ export function createSnapshots(deps: {
   async function keep(
     grant: Grant,
     workspace: Workspace,
+    limits: ContentLimits,
     fill: (put: (path: string, content: Readable) => Promise<void>) => Promise<void>,
   ): Promise<Snapshot> {
     const { account, container, as } = place(workspace, 'workspaceblobstore');
     const folder = `${folders}${randomUuid()}`;
-    const files: SnapshotFile[] = [];
+    const tree = createTree();
+    let count = 0;
     const write = as(storageActions.writeBlobs, 'keep a snapshot');
+    const packer = createPacker(async (content) => {
+      const blob = `${folder}/${count++}`;
+      const sha256 = createLongSha256();
+      const { size } = await blobs.put(write, { account, container, name: blob }, content, {
+        maxBytes: limits.bytes,
+        sha256,
+      });
+      return { blob, size, sha256: await sha256.hex() };
+    });
     const discard = () =>
       blobs.removePrefix(as(storageActions.deleteBlobs, 'discard a snapshot'), {
         account,
@@ -127,14 +165,15 @@ export function createSnapshots(deps: {
     underWay.add(folder);
     try {
       await fill(async (path, content) => {
-        const blob = `${folder}/${files.length}`;
-        const sha256 = createLongSha256();
-        const { size } = await blobs.put(write, { account, container, name: blob }, content, {
-          maxBytes: snapshotLimits.bytes,
-          sha256,
-        });
-        files.push({ path, size, sha256: await sha256.hex(), blob });
+        try {
+          tree.add(path);
+        } catch (thrown) {
+          content.destroy();
+          throw thrown;
+        }
+        await packer.add(path, content);
       });
+      const files = await packer.end();
       const digest = snapshotDigest(files);
       const bytes = files.reduce((sum, file) => sum + file.size, 0);
       const database = await workspaces.database(grant, workspace.id);
@@ -158,11 +197,15 @@ export function createSnapshots(deps: {
     }
   }
 
-  /** Every blob of a folder below `root`, or the one blob that the path names. */
+  /**
+   * Every blob of a folder below `root`, or the one blob that the path names. Sealed again and not shared: a sealed file opens
+   * only at its own name, so that a copy is what keeps the one whatever becomes of the other.
+   */
   async function copy(
     from: Folder,
     root: string,
     path: string,
+    limits: ContentLimits,
     put: (path: string, content: Readable) => Promise<void>,
   ): Promise<void> {
     const { read, account, container } = from;
@@ -173,7 +216,8 @@ export function createSnapshots(deps: {
       return put(name.slice(name.lastIndexOf('/') + 1), stream);
     }
     const folder = name === '' || name.endsWith('/') ? name : `${name}/`;
-    let count = 0;
+    // All names first: what is too large is said before anything is copied.
+    const names: string[] = [];
     let bytes = 0;
     let marker: string | undefined;
     do {
@@ -185,22 +229,25 @@ export function createSnapshots(deps: {
         ...(marker === undefined ? {} : { marker }),
       });
       for (const blob of page.blobs) {
-        if (++count > snapshotLimits.files) throw tooManyFiles(snapshotLimits.files);
+        if (names.push(blob.name) > limits.files) throw tooManyFiles(limits);
         bytes += blob.size;
-        if (bytes > snapshotLimits.bytes) throw tooLarge(snapshotLimits.bytes);
-        const { stream } = await blobs.open(read, { account, container, name: blob.name });
-        await put(safePath(blob.name.slice(folder.length)), stream);
+        if (bytes > limits.bytes) throw tooLarge(limits);
       }
       marker = page.nextMarker;
     } while (marker !== undefined);
-    if (count === 0) throw nothingThere(`${from.title}/${path}`);
+    if (names.length === 0) throw nothingThere(`${from.title}/${path}`);
+    await together(names, copiedTogether, async (blob) => {
+      const at = safePath(blob.slice(folder.length));
+      const { stream } = await blobs.open(read, { account, container, name: blob });
+      await put(at, stream);
+    });
   }
 
   const snapshots: Snapshots = {
     async take(grant, workspaceId, archive, { allowCredentials }) {
       const workspace = await workspaces.get(grant, workspaceId);
-      return keep(grant, workspace, (put) =>
-        readArchive(archive, snapshotLimits, async (path, content) => {
+      return keep(grant, workspace, codeLimits, (put) =>
+        readArchive(archive, codeLimits, async (path, content) => {
           const { scanned, found } = scanner(content);
           await put(path, scanned);
           const credential = found();
@@ -209,18 +256,18 @@ export function createSnapshots(deps: {
       );
     },
 
-    async takeArtifacts(grant, workspaceId, root, path) {
+    async takeArtifacts(grant, workspaceId, root, path, limits) {
       const workspace = await workspaces.get(grant, workspaceId);
       const { account, container, as } = place(workspace, 'workspaceartifactstore');
       const read = as(storageActions.readBlobs, 'register what a job left');
       const from = { read, account, container, title: root.split('/').at(-2) ?? '' };
-      return keep(grant, workspace, (put) => copy(from, root, path, put));
+      return keep(grant, workspace, limits, (put) => copy(from, root, path, limits, put));
     },
 
-    async takeFolder(grant, workspaceId, { path, ...from }) {
+    async takeFolder(grant, workspaceId, { path, ...from }, limits) {
       const workspace = await workspaces.get(grant, workspaceId);
-      return keep(grant, workspace, (put) =>
-        copy(from, '', path, async (name, content) => {
+      return keep(grant, workspace, limits, (put) =>
+        copy(from, '', path, limits, async (name, content) => {
           const { scanned, found } = scanner(content);
           await put(name, scanned);
           const credential = found();
@@ -239,18 +286,30 @@ export function createSnapshots(deps: {
       return { digest, uri: uriOf(digest), files: await filesOf(database.read, digest), bytes: row.bytes };
     },
 
+    async hasFile(grant, workspaceId, digest, path) {
+      const database = await workspaces.database(grant, workspaceId);
+      return (await findFile(database.read, digest, path)) !== undefined;
+    },
+
+    async filesBelow(grant, workspaceId, digest, folder) {
+      const database = await workspaces.database(grant, workspaceId);
+      if (!(await findSnapshot(database.read, digest))) throw snapshotMissing(digest);
+      return await filesBelow(database.read, digest, folder);
+    },
+
     async openFile(grant, workspaceId, digest, path) {
       const workspace = await workspaces.get(grant, workspaceId);
       const database = await workspaces.database(grant, workspaceId);
       if (!(await findSnapshot(database.read, digest))) throw snapshotMissing(digest);
       const file = await findFile(database.read, digest, path);
       if (!file) throw fileMissing(path);
+      if (file.size === 0) return { file, stream: Readable.from([], { objectMode: false }) };
       const { account, container, as } = place(workspace, 'workspaceblobstore');
-      const { stream } = await blobs.open(as(storageActions.readBlobs, 'read a file of a snapshot'), {
-        account,
-        container,
-        name: file.blob,
-      });
+      const { stream } = await blobs.open(
+        as(storageActions.readBlobs, 'read a file of a snapshot'),
+        { account, container, name: file.blob },
+        { start: file.start, end: file.start + file.size - 1 },
+      );
       // `pipeline`, because either side may fail: a damaged blob ends what is read, and a reader that leaves closes the blob.
       return { file, stream: pipeline(stream, verified(file), () => {}) };
     },
@@ -282,6 +341,41 @@ export function createSnapshots(deps: {
     },
   };
   return snapshots;
+}
+
+/** Refuses what no disk could hold: one name for a file and for a folder of others. */
+function createTree() {
+  const files = new Set<string>();
+  const folders = new Set<string>();
+  return {
+    add(path: string): void {
+      const parts = path.split('/');
+      const above = parts.slice(1).map((_, index) => parts.slice(0, index + 1).join('/'));
+      const clash = folders.has(path) ? path : above.find((folder) => files.has(folder));
+      if (clash !== undefined) throw fileAndFolder(clash);
+      files.add(path);
+      for (const folder of above) folders.add(folder);
+    },
+  };
+}
+
+/** Acts on all of them, some at a time. After a failure no further one begins, and those under way are waited for. */
+async function together<T>(items: readonly T[], atOnce: number, act: (item: T) => Promise<void>): Promise<void> {
+  const left = items.values();
+  let failed = false;
+  const work = async () => {
+    for (const item of left) {
+      if (failed) return;
+      try {
+        await act(item);
+      } catch (thrown) {
+        failed = true;
+        throw thrown;
+      }
+    }
+  };
+  const ends = await Promise.allSettled(Array.from({ length: atOnce }, work));
+  for (const end of ends) if (end.status === 'rejected') throw end.reason;
 }
 
 /** What passes through is looked at for credentials; `found` says what was seen once the stream has ended. */

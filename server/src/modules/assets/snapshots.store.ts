@@ -1,5 +1,6 @@
 // Remembers which files a snapshot holds and which blob each is. No decisions.
 
+import { sql } from 'kysely';
 import { type Tx, tables } from '#kernel/database/database';
 
 export type SnapshotFile = {
@@ -7,6 +8,8 @@ export type SnapshotFile = {
   readonly size: number;
   readonly sha256: string;
   readonly blob: string;
+  /** Where it begins in the blob, which several small files may share. */
+  readonly start: number;
 };
 export type SnapshotRow = {
   readonly digest: string;
@@ -18,8 +21,10 @@ export type SnapshotRow = {
 
 type Tables = {
   snapshots: SnapshotRow;
-  snapshot_files: { digest: string; path: string; size: number; sha256: string; blob: string };
+  snapshot_files: SnapshotFile & { readonly digest: string };
 };
+
+const fileColumns = ['path', 'size', 'sha256', 'blob', 'start'] as const;
 
 export async function findSnapshot(tx: Tx, digest: string): Promise<SnapshotRow | undefined> {
   return tables<Tables>(tx)
@@ -33,27 +38,29 @@ export async function findSnapshot(tx: Tx, digest: string): Promise<SnapshotRow 
 export async function insertSnapshot(tx: Tx, row: SnapshotRow, files: readonly SnapshotFile[]): Promise<boolean> {
   if (await findSnapshot(tx, row.digest)) return false;
   await tables<Tables>(tx).insertInto('snapshots').values(row).execute();
-  for (const file of files)
-    await tables<Tables>(tx)
-      .insertInto('snapshot_files')
-      .values({ digest: row.digest, ...file })
-      .execute();
+  // One statement however many there are: thousands of them would hold up every other write of the workspace.
+  const rows = JSON.stringify(files.map(({ path, size, sha256, blob, start }) => [path, size, sha256, blob, start]));
+  await sql`
+    INSERT INTO snapshot_files (digest, path, size, sha256, blob, start)
+    SELECT ${row.digest}, value ->> 0, value ->> 1, value ->> 2, value ->> 3, value ->> 4 FROM json_each(${rows})
+  `.execute(tx);
   return true;
 }
 
-export async function filesOf(tx: Tx, digest: string): Promise<readonly SnapshotFile[]> {
-  return tables<Tables>(tx)
-    .selectFrom('snapshot_files')
-    .select(['path', 'size', 'sha256', 'blob'])
-    .where('digest', '=', digest)
-    .orderBy('path')
-    .execute();
+/** @param folder ends with a slash; empty is all of them */
+export async function filesBelow(tx: Tx, digest: string, folder: string): Promise<readonly SnapshotFile[]> {
+  const all = tables<Tables>(tx).selectFrom('snapshot_files').select(fileColumns).where('digest', '=', digest);
+  // `0` comes right behind the slash.
+  const some = folder === '' ? all : all.where('path', '>', folder).where('path', '<', `${folder.slice(0, -1)}0`);
+  return some.orderBy('path').execute();
 }
+
+export const filesOf = (tx: Tx, digest: string): Promise<readonly SnapshotFile[]> => filesBelow(tx, digest, '');
 
 export async function findFile(tx: Tx, digest: string, path: string): Promise<SnapshotFile | undefined> {
   return tables<Tables>(tx)
     .selectFrom('snapshot_files')
-    .select(['path', 'size', 'sha256', 'blob'])
+    .select(fileColumns)
     .where('digest', '=', digest)
     .where('path', '=', path)
     .executeTakeFirst();

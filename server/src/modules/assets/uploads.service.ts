@@ -13,6 +13,7 @@ import { parseResourceId } from '#kernel/ids/ids';
 import { type BlobStore, containerScope } from '#storage';
 import { type Workspace, type Workspaces, workspaceOf, workspaceType } from '#workspaces';
 import { badUri, tooManyUploads } from './errors.ts';
+import { codeLimits } from './limits.ts';
 import { type Snapshot, type Snapshots, uriOf } from './snapshots.service.ts';
 import * as store from './uploads.store.ts';
 
@@ -152,7 +153,12 @@ export function createUploads(deps: {
         containerScope(ref),
         'make a snapshot of an upload',
       );
-      const taken = await snapshots.takeFolder(grant, workspace.id, { read, ...ref, path, title: container });
+      const taken = await snapshots.takeFolder(
+        grant,
+        workspace.id,
+        { read, ...ref, path, title: container },
+        codeLimits,
+      );
       // Order matters: after a crash the registration runs again, and what it needs is either still there or written down.
       await database.write((tx) => store.setUploadDigest(tx, container, taken.digest));
       // What cannot be removed now goes when its time is over.

@@ -33,9 +33,10 @@ export function checkPath(path: string, target: string): void {
 
 /** The archive, chunk by chunk. Files in byte order of their paths, each folder before what is in it. */
 export async function* tarOf(files: readonly TarFile[]): AsyncGenerator<Uint8Array> {
-  const sorted = [...files].sort((a, b) => Buffer.compare(Buffer.from(a.path), Buffer.from(b.path)));
+  const sorted = files.map((file) => ({ file, bytes: Buffer.from(file.path) }));
+  sorted.sort((a, b) => Buffer.compare(a.bytes, b.bytes));
   const folders = new Set<string>();
-  for (const file of sorted) {
+  for (const { file } of sorted) {
     for (const folder of foldersOf(file.path)) {
       if (folders.has(folder)) continue;
       folders.add(folder);

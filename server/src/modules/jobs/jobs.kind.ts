@@ -5,7 +5,7 @@ import { isDeepStrictEqual } from 'node:util';
 import { nodePython } from '@strongroom/contract/assets';
 import { type CommandJob, commandJob } from '@strongroom/contract/jobs';
 import { Type } from '@strongroom/contract/schema';
-import { type Assets, contentForms } from '#assets';
+import { type Assets, contentForms, inputLimits } from '#assets';
 import type { Grant, Grants } from '#kernel/authority/grant';
 import { Failure } from '#kernel/errors/failure';
 import { activity, json } from '#kernel/http/route';
@@ -72,7 +72,7 @@ export function createJobKind(deps: {
     const taken: Record<string, string> = {};
     for (const [name, input] of Object.entries(job.inputs ?? {})) {
       if (input.jobInputType === 'literal' || input.uri === undefined) continue;
-      const snapshot = await assets.named(grant, workspaceId, input.uri);
+      const snapshot = await assets.named(grant, workspaceId, input.uri, inputLimits);
       if (!snapshot) {
         throw new Failure({
           kind: 'invalid',

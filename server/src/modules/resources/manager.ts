@@ -96,7 +96,23 @@ export function createManager(
     const parsed = readId(id);
     const kind = catalog.get(parsed.type);
     checkName(kind, parsed.name);
-    if (kind.makesParent === true) await makeParent(grant, kind, parsed, bodyFor);
+    const parentMade = kind.makesParent === true ? await makeParent(grant, kind, parsed, bodyFor) : undefined;
+    try {
+      return await putAtItsPlace(grant, id, { parsed, kind }, bodyFor, how);
+    } catch (thrown) {
+      // A parent that was made for this child alone does not outlive its refusal.
+      if (parentMade !== undefined) await removal.removeUnused(parentMade).catch(() => undefined);
+      throw thrown;
+    }
+  }
+
+  async function putAtItsPlace(
+    grant: Grant,
+    id: string,
+    { parsed, kind }: { readonly parsed: ReturnType<typeof readId>; readonly kind: ResourceKind },
+    bodyFor: (existing: Resource | undefined, kind: ResourceKind) => unknown,
+    how: How,
+  ): Promise<Put> {
     const done = await locks(id, async () => {
       const parent = await readyParent(grant, parsed.id, parsed.type);
       const { home, stored } = await load(parsed.id);
@@ -118,27 +134,28 @@ export function createManager(
 
   /**
    * Makes a parent that is missing, by the caller's right to write it, and only for a child that will be taken. Before the
-   * child's lock is held: a removal holds the parent's and asks for the child's.
+   * child's lock is held: a removal holds the parent's and asks for the child's. Answers what it made.
    */
   async function makeParent(
     grant: Grant,
     kind: ResourceKind,
     child: { readonly id: string; readonly name: string },
     bodyFor: (existing: Resource | undefined, kind: ResourceKind) => unknown,
-  ): Promise<void> {
+  ): Promise<Resource | undefined> {
     const parent = parentId(child.id);
     const { type } = readId(parent);
-    if ((await find(parent)) !== undefined) return;
+    if ((await find(parent)) !== undefined) return undefined;
     grants.also(grant, actionsOfType(type).write, parent);
     await readyParent(grant, parent, type);
     const { draft } = readDraft(kind, child, bodyFor(undefined, kind), undefined, undefined);
     const properties = kind.normalise?.(draft, undefined) ?? draft.properties;
     await kind.validate?.(grant, { ...draft, properties }, undefined, child.id);
     try {
-      await put(grant, parent, {}, { wait: true, ifNoneMatch: '*' });
+      return (await put(grant, parent, {}, { wait: true, ifNoneMatch: '*' })).resource;
     } catch (thrown) {
       const isThere = thrown instanceof Failure && thrown.kind === 'precondition';
       if (!isThere) throw thrown;
+      return undefined;
     }
   }
 

@@ -117,6 +117,32 @@ export function createRemoval(parts: Parts, finishOperation: (id: string) => Pro
     }
   }
 
-  return { finish, removeNow };
+  /**
+   * Removes a resource again that nobody has used or changed since it was made. Order matters: marked first, so that a child
+   * which is stored after the mark takes itself back, and one before it is seen here.
+   */
+  async function removeUnused(made: Resource): Promise<void> {
+    await locks(made.id, async () => {
+      const home = await homes.of(made.id);
+      const stored = await findResource(home.read, made.id);
+      if (stored?.resource.etag !== made.etag || isBusy(parts, stored)) return;
+      const marked: Stored = {
+        resource: { ...stored.resource, provisioningState: 'Deleting' },
+        operationId: undefined,
+        holder: parts.holder,
+      };
+      await home.write((tx) => updateResource(tx, marked));
+      const isUsed = (await rowsBelow(home, made.id, 1)).length > 0;
+      if (isUsed) await amend(home, stored.resource, { provisioningState: restingState(stored.resource) });
+      else
+        await finish(
+          grants.system(`takes back ${made.id}, which was made for a child that was refused`),
+          home,
+          stored.resource,
+        );
+    });
+  }
+
+  return { finish, removeNow, removeUnused };
 }
 export type Removal = ReturnType<typeof createRemoval>;

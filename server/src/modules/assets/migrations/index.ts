@@ -37,5 +37,10 @@ export const assetTables: MigrationSet = {
         ) STRICT;
       `,
     },
+    {
+      // Small files share a blob: where each begins in it.
+      name: '0003-snapshot-packs',
+      up: 'ALTER TABLE snapshot_files ADD COLUMN start INTEGER NOT NULL DEFAULT 0;',
+    },
   ],
 };

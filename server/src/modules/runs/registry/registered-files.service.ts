@@ -24,30 +24,29 @@ export const readOnly = () =>
 export function createRegisteredFiles(
   registry: Pick<ModelRegistry, 'version' | 'files' | 'openFile'>,
 ): RegisteredFiles {
-  async function filesOf(grant: Grant, workspaceId: string, { name, version }: RegisteredPath) {
+  async function versionAt(grant: Grant, workspaceId: string, { name, version }: RegisteredPath) {
     requireUnbounded(grant);
     const found = await registry.version(grant, workspaceId, name, version);
     if (found === undefined) throw missingResource('There is no registered version at this path.');
-    return registry.files(grant, workspaceId, found.name, found.version);
+    return found;
   }
   return {
     async list(grant, workspaceId, at) {
       const below = at.path === '' ? '' : `${at.path}/`;
+      const { name, version } = await versionAt(grant, workspaceId, at);
       const entries = new Map<string, FileInfo>();
-      for (const { path, size } of await filesOf(grant, workspaceId, at)) {
-        if (!path.startsWith(below)) continue;
+      for (const { path, size } of await registry.files(grant, workspaceId, name, version, below)) {
         const rest = path.slice(below.length);
         const end = rest.indexOf('/');
-        const name = end < 0 ? rest : rest.slice(0, end);
-        entries.set(name, end < 0 ? { path: name, is_dir: false, file_size: size } : { path: name, is_dir: true });
+        const base = end < 0 ? rest : rest.slice(0, end);
+        entries.set(base, end < 0 ? { path: base, is_dir: false, file_size: size } : { path: base, is_dir: true });
       }
       return [...entries.values()].sort((a, b) => (a.path < b.path ? -1 : 1));
     },
     async open(grant, workspaceId, at) {
-      const file = (await filesOf(grant, workspaceId, at)).find(({ path }) => path === at.path);
-      if (file === undefined) throw missingResource('There is no artifact at this path.');
-      const stream = await registry.openFile(grant, workspaceId, at.name, at.version, file.path);
-      return { size: file.size, etag: `"${file.sha256}"`, stream };
+      const { name, version } = await versionAt(grant, workspaceId, at);
+      const { size, sha256, stream } = await registry.openFile(grant, workspaceId, name, version, at.path);
+      return { size, etag: `"${sha256}"`, stream };
     },
   };
 }

@@ -78,12 +78,22 @@ export type ModelRegistry = {
     change: (version: RegisteredVersion) => VersionChange,
   ): Promise<RegisteredVersion>;
   removeVersion(grant: Grant, workspaceId: string, name: string, version: string): Promise<void>;
-  /** Paths and sizes of the files of a version. Throws `notFound`, and `forbidden` unless the caller may read it. */
+  /**
+   * Paths and sizes of the files of a version below a folder, which ends with a slash; empty is all. Throws `notFound`, and
+   * `forbidden` unless the caller may read it.
+   */
   files(
     grant: Grant,
     workspaceId: string,
     name: string,
     version: string,
-  ): Promise<readonly { readonly path: string; readonly size: number; readonly sha256: string }[]>;
-  openFile(grant: Grant, workspaceId: string, name: string, version: string, path: string): Promise<Readable>;
+    folder: string,
+  ): Promise<readonly { readonly path: string; readonly size: number }[]>;
+  openFile(
+    grant: Grant,
+    workspaceId: string,
+    name: string,
+    version: string,
+    path: string,
+  ): Promise<{ readonly size: number; readonly sha256: string; readonly stream: Readable }>;
 };
