@@ -3,7 +3,9 @@
 
 import { type Static, Type } from './schema.ts';
 
-const tags = Type.Optional(Type.Record(Type.String({ maxLength: 256 }), Type.String({ maxLength: 5000 })));
+/** As long as MLflow's registry lets them be, whose models and versions are these. */
+const textMax = 100_000;
+const tags = Type.Optional(Type.Record(Type.String({ maxLength: 256 }), Type.String({ maxLength: textMax })));
 /** Text by Azure's specification; its own Python SDK sends a number among them. Kept and answered as text. */
 const properties = Type.Optional(
   Type.Record(
@@ -12,7 +14,7 @@ const properties = Type.Optional(
   ),
 );
 const common = {
-  description: Type.Optional(Type.String({ maxLength: 5000 })),
+  description: Type.Optional(Type.String({ maxLength: textMax })),
   tags,
   properties,
   isArchived: Type.Optional(Type.Boolean()),

@@ -112,7 +112,7 @@ test('a version is a copy: its files are read and never written, whatever its ru
     'registry',
   ])
     refused(await send('GET', `${files}/${path}`, undefined), 404, 'RESOURCE_DOES_NOT_EXIST');
-  for (const path of ['registry/copied/1/%252e%252e/x', 'registry/copied/1//MLmodel', 'registry/copied/1/a%255cb'])
+  for (const path of ['registry/copied/1/%252e%252e/x', 'registry/copied/1//MLmodel', 'registry/copied/1/a%5cb'])
     assert.equal((await send('GET', `${files}/${path}`, undefined)).status, 400, path);
   await upload(`0/${run}/artifacts/model/MLmodel`, 'flavors: {}');
 });
@@ -209,9 +209,23 @@ test('logged models and other versions are sources too, with their lineage', asy
 
 test('names have one casing and one form, and are given once', async () => {
   await register('Fraud');
-  for (const name of ['Fraud', 'fraud', 'FRAUD'])
-    refused(await post('registered-models/create', { name }), 400, 'RESOURCE_ALREADY_EXISTS', /already exists/);
-  assert.equal(ok(await get('registered-models/get', { name: 'fraud' })).registered_model.name, 'Fraud');
+  refused(await post('registered-models/create', { name: 'Fraud' }), 400, 'RESOURCE_ALREADY_EXISTS', /already exists/);
+  // A second spelling is another model to MLflow and the same to Resource Manager: never a version of the first.
+  for (const name of ['fraud', 'FRAUD']) {
+    refused(await post('registered-models/create', { name }), 400, 'INVALID_PARAMETER_VALUE', /'Fraud' is there/);
+    const source = `runs:/${run}/model`;
+    for (const reply of [
+      await post('model-versions/create', { name, source }),
+      await get('registered-models/get', { name }),
+      await get('model-versions/get', { name, version: '1' }),
+      await post('registered-models/alias', { name, alias: 'a', version: '1' }),
+      await send('DELETE', 'mlflow/registered-models/delete', { name }),
+    ])
+      refused(reply, 404, 'RESOURCE_DOES_NOT_EXIST', /There is 'Fraud'/);
+    assert.equal((await send('GET', `mlflow-artifacts/artifacts/registry/${name}/1/MLmodel`, undefined)).status, 404);
+  }
+  const versions = ok(await get('model-versions/search', { filter: "name = 'Fraud'" })).model_versions;
+  assert.equal(versions.length, 1);
   for (const name of ['a/b', '../x', 'a:b', '%2e', 'ｆraud', ' ', 'a b', 'a\0', 'x'.repeat(256), '-a', '.'])
     refused(await post('registered-models/create', { name }), 400, 'INVALID_PARAMETER_VALUE');
   const atOnce = await Promise.all(Array.from({ length: 8 }, () => post('registered-models/create', { name: 'once' })));
@@ -303,10 +317,23 @@ test('tags and descriptions are the same for both protocols, and bounded', async
   assert.deepEqual((await arm('GET', 'models/described')).body.properties.tags, { empty: '' });
   for (const more of [
     { key: '../x', value: '' },
-    { key: 'k', value: 'x'.repeat(5001) },
+    { key: 'k', value: 'x'.repeat(100_001) },
     { key: 'k', value: 'a\0' },
   ])
     refused(await post('registered-models/set-tag', { name: 'described', ...more }), 400, 'INVALID_PARAMETER_VALUE');
+  // As long as MLflow lets a model card be, in both protocols, and bounded in all.
+  const card = '語'.repeat(100_000);
+  for (let at = 0; at < 9; at++)
+    ok(await post('registered-models/set-tag', { name: 'described', key: `card${at}`, value: card }));
+  ok(await post('registered-models/set-tag', { name: 'described', key: 'small', value: 'x'.repeat(99_999) }));
+  refused(
+    await post('registered-models/set-tag', { name: 'described', key: 'more', value: 'xx' }),
+    400,
+    'INVALID_PARAMETER_VALUE',
+    /characters of tags/,
+  );
+  ok(await send('PATCH', 'mlflow/registered-models/update', { name: 'described', description: 'd'.repeat(20_000) }));
+  assert.equal((await arm('GET', 'models/described')).body.properties.tags.card3, card);
   const tags = Array.from({ length: 201 }, (_, at) => ({ key: `k${at}`, value: '' }));
   refused(
     await post('registered-models/create', { name: 'tagged', tags }),

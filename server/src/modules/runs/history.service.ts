@@ -25,7 +25,7 @@ export type History = {
     workspaceId: string,
     query: { runIds: readonly string[]; key: string; maxResults?: number },
   ): Promise<readonly Metric[]>;
-  /** At most 2,500 points a run, at evenly spread steps. */
+  /** At most 2,500 points a run, at evenly spread steps, and evenly spread where many share a step. */
   interval(
     grant: Grant,
     workspaceId: string,
@@ -71,9 +71,12 @@ export function createHistory(deps: { readonly workspaces: WorkspaceDatabases })
     async interval(grant, workspaceId, { runIds, key, startStep, endStep, maxResults = sampledMax }) {
       requireRuns(grant, workspaceId, runIds, 'run_ids');
       if ((startStep === undefined) !== (endStep === undefined))
-        throw invalid('start_step and end_step must be given together.', 'start_step');
+        throw invalid('If either start step or end step are specified, both must be specified.', 'start_step');
       if (startStep !== undefined && endStep !== undefined && startStep > endStep)
-        throw invalid('end_step must be greater than start_step.', 'end_step');
+        throw invalid(
+          `end_step must be greater than start_step. Found start_step=${startStep} and end_step=${endStep}.`,
+          'end_step',
+        );
       if (maxResults < 1 || maxResults > sampledMax)
         throw invalid(
           `Invalid value ${maxResults} for parameter 'max_results' supplied: it must be between 1 and ${sampledMax}.`,
@@ -81,9 +84,11 @@ export function createHistory(deps: { readonly workspaces: WorkspaceDatabases })
       const range = { from: startStep ?? Number.MIN_SAFE_INTEGER, to: endStep ?? Number.MAX_SAFE_INTEGER };
       const database = await workspaces.database(grant, workspaceId);
       const steps = await store.scanSampledSteps(database, { runIds, key, ...range }, maxResults);
+      // The steps are few enough already, but for the ends of each run; points that share a step are not.
+      const limit = Math.max(maxResults, steps.length);
       const perRun = await Promise.all(
         // In the order that they were asked for in, as MLflow's charts expect them.
-        [...new Set(runIds)].map((runId) => store.scanAtSteps(database, { runId, key, steps, limit: sampledMax })),
+        [...new Set(runIds)].map((runId) => store.scanAtSteps(database, { runId, key, steps, limit })),
       );
       return perRun.flat().map(shownOfRun);
     },

@@ -64,14 +64,27 @@ export async function scanSampledSteps(
   return rows.map(({ step }) => step);
 }
 
+/**
+ * A run's points at these steps; where many share a step, `limit` of them, evenly spread over all, the first and the last
+ * among them. A point stands where the number of its share of the row changes, so that each share gives one.
+ */
 export const scanAtSteps = (
   database: Database,
   query: { readonly runId: string; readonly key: string; readonly steps: readonly number[]; readonly limit: number },
-): Promise<readonly RunMetricRow[]> =>
-  scan(
+): Promise<readonly RunMetricRow[]> => {
+  // Whole numbers, not reals as the driver binds them: the shares are cut by integer division.
+  const limit = sql`cast(${query.limit} as integer)`;
+  return scan(
     database,
-    sql<RunMetricRow>`select r.run_id, m.key, m.value, m.nan, m.timestamp_ms, m.step
-      from runs r join metrics m on m.run = r.run and m.key = ${query.key}
-      where r.run_id = ${query.runId} and m.step in (select value from json_each(${JSON.stringify(query.steps)}))
-      order by m.step, m.timestamp_ms, m.value limit ${query.limit}`,
+    sql<RunMetricRow>`
+      with points as (
+          select r.run_id, m.key, m.value, m.nan, m.timestamp_ms, m.step,
+            row_number() over (order by m.step, m.timestamp_ms, m.value, m.nan) - 1 as place, count(*) over () as total
+          from runs r join metrics m on m.run = r.run and m.key = ${query.key}
+          where r.run_id = ${query.runId} and m.step in (select value from json_each(${JSON.stringify(query.steps)})))
+      select run_id, key, value, nan, timestamp_ms, step from points
+      where total <= ${limit} or place = 0
+        or place * (${limit} - 1) / (total - 1) > (place - 1) * (${limit} - 1) / (total - 1)
+      order by step, timestamp_ms, value, nan`,
   );
+};

@@ -7,7 +7,7 @@ export const keyCharactersMax = 250;
 export const paramCharactersMax = 6000;
 export const runTagCharactersMax = 8000;
 export const experimentNameCharactersMax = 500;
-export const experimentTagCharactersMax = 5000;
+export const experimentTagCharactersMax = 20_000;
 export const batchMetricsMax = 1000;
 export const batchParamsMax = 100;
 export const batchTagsMax = 100;
@@ -32,7 +32,7 @@ const runIdPattern = /^[a-zA-Z0-9][\w-]{0,255}$/;
 /** A key of a metric, param or tag. Keys look like paths to those who export them, so they must be normal ones. */
 export function requireKey(key: string, parameter: string): void {
   if (key === '') throw missingParameter(parameter);
-  if (key.length > keyCharactersMax) throw tooLong(parameter, keyCharactersMax);
+  if (isLongerThan(key, keyCharactersMax)) throw tooLong(parameter, keyCharactersMax);
   if (!keyCharacters.test(key)) {
     throw invalidParameter(
       parameter,
@@ -48,9 +48,18 @@ export function requireKey(key: string, parameter: string): void {
     );
 }
 
+/** In characters as MLflow counts them, Unicode code points: an emoji is one, though it is two units of a string here. */
+export function isLongerThan(text: string, charactersMax: number): boolean {
+  if (text.length <= charactersMax) return false;
+  if (text.length > 2 * charactersMax) return true;
+  let characters = 0;
+  for (const _ of text) if (++characters > charactersMax) return true;
+  return false;
+}
+
 /** Text that the database, and whoever reads it later, can hold: well-formed and without NUL. */
 export function requireText(text: string, parameter: string, charactersMax: number): void {
-  if (text.length > charactersMax) throw tooLong(parameter, charactersMax);
+  if (isLongerThan(text, charactersMax)) throw tooLong(parameter, charactersMax);
   if (!text.isWellFormed() || text.includes('\0'))
     throw invalid(`The value of parameter '${parameter}' holds a NUL or half of a surrogate pair.`, parameter);
 }
@@ -61,11 +70,16 @@ export const tooMany = (owner: string, what: string, max: number) =>
 export const tooLong = (parameter: string, charactersMax: number) =>
   invalid(`'${parameter}' exceeds the maximum length of ${charactersMax} characters.`, parameter);
 
-/** Cut to `charactersMax`, never through the middle of a surrogate pair: MLflow cuts long values rather than refuse them. */
+/** Cut to `charactersMax`: MLflow cuts params and tags of runs that are too long rather than refuse them. */
 export function truncated(text: string, charactersMax: number): string {
-  if (text.length <= charactersMax) return text;
-  const cut = text.slice(0, charactersMax);
-  return cut.isWellFormed() ? cut : cut.slice(0, -1);
+  if (!isLongerThan(text, charactersMax)) return text;
+  let units = 0;
+  let characters = 0;
+  for (const character of text) {
+    if (++characters > charactersMax) break;
+    units += character.length;
+  }
+  return text.slice(0, units);
 }
 
 export function requireRunId(id: string, parameter = 'run_id'): void {

@@ -91,7 +91,7 @@ test('tags of experiments are set, replaced and removed', async (t) => {
     mlflow.post('/experiments/set-experiment-tag', { experiment_id: '0', key: 'k', value });
   assert.equal((await set('1')).status, 200);
   assert.equal((await set('2')).status, 200);
-  refused(await set('x'.repeat(5001)), 400, 'INVALID_PARAMETER_VALUE', /exceeds the maximum length of 5000 characters/);
+  refused(await set('x'.repeat(20_001)), 400, 'INVALID_PARAMETER_VALUE', /maximum length of 20000 characters/);
   const { body } = await mlflow.get('/experiments/get', { experiment_id: '0' });
   assert.deepEqual((body['experiment'] as Record<string, unknown>)['tags'], [{ key: 'k', value: '2' }]);
   const remove = () => mlflow.post('/experiments/delete-experiment-tag', { experiment_id: '0', key: 'k' });
@@ -432,6 +432,58 @@ test('a chart gets evenly spread steps with the first and the last of each run',
     ).map((point) => point.run_id);
   assert.deepEqual(await several(...ids), ids, 'in the order of the question');
   assert.deepEqual(await several(...ids.toReversed()), ids.toReversed());
+});
+
+test('points that share a step are spread evenly over all of them, within what was asked for', async (t) => {
+  const { mlflow, newRun } = await opened(t);
+  const run_id = await newRun();
+  for (let from = 0; from < 5000; from += 1000)
+    await mlflow.post('/runs/log-batch', {
+      run_id,
+      metrics: Array.from({ length: 1000 }, (_, at) => ({ key: 'm', value: from + at, timestamp: from + at, step: 0 })),
+    });
+  const values = async (max_results: string) =>
+    (
+      (
+        await mlflow.get('/metrics/get-history-bulk-interval', [
+          ['run_ids', run_id],
+          ['metric_key', 'm'],
+          ['max_results', max_results],
+        ])
+      ).body['metrics'] as { value: number }[]
+    ).map(({ value }) => value);
+  const found = await values('320');
+  assert.equal(found.length, 320);
+  assert.deepEqual([found[0], found.at(-1)], [0, 4999]);
+  const gaps = found.slice(1).map((value, at) => value - (found[at] ?? 0));
+  assert.ok(Math.min(...gaps) >= 15 && Math.max(...gaps) <= 16, `${Math.min(...gaps)}…${Math.max(...gaps)}`);
+  assert.deepEqual(await values('1'), [0]);
+  assert.deepEqual(await values('2'), [0, 4999]);
+  assert.equal((await values('2500')).length, 2500);
+});
+
+test('lengths are counted in characters, and nothing is cut that MLflow would keep', async (t) => {
+  const { mlflow, newRun } = await opened(t);
+  const run_id = await newRun();
+  const face = '\u{1F600}';
+  for (const [key, sent, kept] of [
+    ['whole', 6000, 6000],
+    ['longer', 6001, 6000],
+  ] as const) {
+    assert.equal((await mlflow.post('/runs/log-parameter', { run_id, key, value: face.repeat(sent) })).status, 200);
+    const { run } = (await mlflow.get('/runs/get', { run_id })).body as {
+      run: { data: { params: { key: string; value: string }[] } };
+    };
+    assert.equal(run.data.params.find((param) => param.key === key)?.value, face.repeat(kept));
+  }
+  const key = '語'.repeat(200) + '\u{20000}'.repeat(50);
+  assert.equal((await mlflow.post('/runs/set-tag', { run_id, key, value: 'x' })).status, 200);
+  refused(
+    await mlflow.post('/runs/set-tag', { run_id, key: `${key}a`, value: 'x' }),
+    400,
+    'INVALID_PARAMETER_VALUE',
+    /maximum length of 250/,
+  );
 });
 
 test('both versions, the preview alias and the ajax path lead to the same run', async (t) => {

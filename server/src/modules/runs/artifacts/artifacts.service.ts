@@ -69,6 +69,8 @@ export function createArtifacts(deps: {
   readonly blobs: Pick<BlobStore, 'put' | 'open' | 'find' | 'list' | 'remove' | 'removePrefix'>;
 }): Artifacts {
   const { workspaces, blobs } = deps;
+  /** Names that are being written, by the folder of their run or model. This process is the only one that writes there. */
+  const underWay = new Map<string, Map<string, number>>();
 
   /** The folder of a run that is there, and may be touched. */
   async function runRoot(grant: Grant, workspaceId: string, runId: string, writing: boolean): Promise<Root> {
@@ -126,11 +128,53 @@ export function createArtifacts(deps: {
     { maxBytes = artifactBytesMax, contentType }: PutArtifact,
   ): Promise<BlobInfo> {
     const as = await folder(grant, workspaceId, root, 'writeBlobs', 'an artifact is stored');
-    return blobs.put(as.grant, { ...as.container, name: `${root.prefix}${requireFile(path)}` }, source, {
-      maxBytes,
-      ...(contentType === undefined ? {} : { contentType }),
-    });
+    const name = `${root.prefix}${requireFile(path)}`;
+    // Order matters: taken first, then looked at, so that of two that clash at the same time one is refused.
+    const giveBack = takeName(workspaceId, root, name);
+    try {
+      await requireRoom(await folder(grant, workspaceId, root, 'readBlobs', 'an artifact is stored'), root, name);
+      return await blobs.put(as.grant, { ...as.container, name }, source, {
+        maxBytes,
+        ...(contentType === undefined ? {} : { contentType }),
+      });
+    } finally {
+      giveBack();
+    }
   }
+
+  /** Keeps a name, while it is written, from the name of a folder, and its folders from being files. */
+  function takeName(workspaceId: string, root: Root, name: string): () => void {
+    const key = JSON.stringify([workspaceId.toLowerCase(), root.prefix]);
+    const taken = underWay.get(key) ?? new Map<string, number>();
+    for (const other of taken.keys()) {
+      if (other.startsWith(`${name}/`)) throw isFolder(name.slice(root.prefix.length));
+      if (name.startsWith(`${other}/`)) throw isFile(other.slice(root.prefix.length));
+    }
+    taken.set(name, (taken.get(name) ?? 0) + 1);
+    underWay.set(key, taken);
+    return () => {
+      const left = (taken.get(name) ?? 1) - 1;
+      if (left > 0) taken.set(name, left);
+      else taken.delete(name);
+      if (taken.size === 0) underWay.delete(key);
+    };
+  }
+
+  /** What one name is, a file or a folder, it stays: whoever downloads the folder above could keep only one of the two. */
+  async function requireRoom(
+    { container, grant }: Awaited<ReturnType<typeof folder>>,
+    root: Root,
+    name: string,
+  ): Promise<void> {
+    for (let at = name.indexOf('/', root.prefix.length); at >= 0; at = name.indexOf('/', at + 1)) {
+      const above = name.slice(0, at);
+      if (await blobs.find(grant, { ...container, name: above })) throw isFile(above.slice(root.prefix.length));
+    }
+    if (await hasBelow({ container, grant }, name)) throw isFolder(name.slice(root.prefix.length));
+  }
+
+  const hasBelow = async ({ container, grant }: Awaited<ReturnType<typeof folder>>, name: string): Promise<boolean> =>
+    (await blobs.list(grant, { ...container, prefix: `${name}/`, limit: 1 })).blobs.length > 0;
 
   async function open(grant: Grant, workspaceId: string, root: Root, path: string, range: ByteRange | undefined) {
     const as = await folder(grant, workspaceId, root, 'readBlobs', 'an artifact is read');
@@ -149,9 +193,20 @@ export function createArtifacts(deps: {
       limit: listPage,
       ...(marker === undefined || marker === '' ? {} : { marker }),
     });
+    const folders = new Set(page.prefixes);
+    const last = [...page.prefixes, ...page.blobs.map(({ name }) => name)].reduce((a, b) => (a > b ? a : b), '');
+    const plain: (typeof page.blobs)[number][] = [];
+    for (const blob of page.blobs) {
+      // Of data from before names were kept apart: the folder is what is shown, so that what holds it can be downloaded. The
+      // file is read by its own path. A folder that sorts behind the page is asked for.
+      const shadow = `${blob.name}/`;
+      const isShadowed =
+        folders.has(shadow) || (page.nextMarker !== undefined && shadow > last && (await hasBelow(as, blob.name)));
+      if (!isShadowed) plain.push(blob);
+    }
     const files: FileInfo[] = [
       ...page.prefixes.map((prefix) => ({ path: prefix.slice(root.prefix.length, -1), is_dir: true })),
-      ...page.blobs.map(({ name, size }) => ({ path: name.slice(root.prefix.length), is_dir: false, file_size: size })),
+      ...plain.map(({ name, size }) => ({ path: name.slice(root.prefix.length), is_dir: false, file_size: size })),
     ].sort((a, b) => (a.path < b.path ? -1 : 1));
     return { files, nextMarker: page.nextMarker };
   }
@@ -212,6 +267,17 @@ export function createArtifacts(deps: {
     },
   };
 }
+
+const isFile = (path: string) =>
+  invalid(
+    `Invalid path: '${path.slice(0, 200)}' is a file, and cannot be a folder as well. Choose another name.`,
+    'path',
+  );
+const isFolder = (path: string) =>
+  invalid(
+    `Invalid path: '${path.slice(0, 200)}' is a folder, and cannot be a file as well. Choose another name.`,
+    'path',
+  );
 
 function requireFile(path: string): string {
   if (path === '') throw invalid('Invalid path: it names the folder of the run and no file in it.', 'path');

@@ -4,6 +4,8 @@ import assert from 'node:assert/strict';
 import { request } from 'node:http';
 import { after, test } from 'node:test';
 import { closeScanPool } from '#kernel/database/database';
+import { testGrant } from '#kernel/testing/authority';
+import { containerScope } from '#storage';
 import { everythingIn } from '../../storage/testing.ts';
 import { client, grant, setUp, trackingPath, workspaceId } from '../testing.ts';
 import { requireArtifactPath } from './paths.ts';
@@ -126,38 +128,29 @@ test('a model that was logged has artifacts of its own', async (t) => {
   });
 });
 
-/** Decoded forms; each is also sent encoded once and twice. */
+/** Decoded forms that lead elsewhere; each is also sent encoded once and twice. */
 const hostile = [
   '../r2/f',
   'a/../../r2/f',
   '..',
   '.',
   'a/./b',
-  'a//b',
   '/etc/passwd',
   '//host/share',
   '//proc/self/root/etc/passwd',
   '..\\..\\f',
-  'a\\b',
   'C:\\windows',
   'C:/windows',
-  'c:f',
   'file:///etc/passwd',
   'http://169.254.169.254/latest',
   'runs:/x',
-  'a#b',
-  'a\u0000b',
-  'a\nb',
-  'a\u007fb',
-  'a\u0085b',
-  'a\u202eb',
   '~root/x',
   '... /x'.replace('...', '..'),
   'a/.. /b',
   'a/..../../b',
   '．．/x',
   'a／..／b',
-  'a＼b',
+  '..＼..＼f',
   '‥/x',
   '%2e%2e/x',
   '%252e%252e/x',
@@ -168,12 +161,22 @@ const hostile = [
   '\ud800',
 ];
 
+/** Refused as they are; behind percent signs they are no more than names. */
+const unfit = ['a//b', 'a\\b', 'a#b', 'a\u0000b', 'a\nb', 'a\tb', 'a\u007fb', 'a\u0085b', 'a\u202eb', 'a\ufeffb'];
+
 test('every hostile path is refused where paths are read', () => {
-  for (const path of hostile) assert.throws(() => requireArtifactPath(path), /Invalid path/, JSON.stringify(path));
+  for (const path of [...hostile, ...unfit])
+    assert.throws(() => requireArtifactPath(path), /Invalid path/, JSON.stringify(path));
 });
 
 test('plain paths are kept as they are', () => {
-  const plain = ['a', 'a/b.c', 'a b/ü', 'a..b', '.hidden', '100%', '50%25', 'a?b;c=d&e', 'x/~y', 'x/model:v1'];
+  const plain = [
+    ...['a', 'a/b.c', 'a b/ü', 'a..b', '.hidden', '100%', '50%25', 'a?b;c=d&e', 'x/~y', 'x/model:v1', 'c:f', 'C:x.txt'],
+    ...['ファイル＃１.csv', '全角：１／２', 'a＼b', '％', 'ﬁ.bin', '😀'.repeat(900)],
+    // As `log_image` of clients before 2025 names its files, whatever their random part begins with.
+    ...['00', '0a', '1f', '2f', '5c', '7f', '85', '25'].map((hex) => `loss%step%10%timestamp%17%${hex}d3e9.png`),
+    ...unfit.map((path) => encodeURIComponent(path)),
+  ];
   for (const path of plain) assert.equal(requireArtifactPath(path), path);
   assert.equal(requireArtifactPath('folder/'), 'folder');
 });
@@ -193,6 +196,12 @@ test('every hostile path is refused at the door, raw, encoded and doubly encoded
       sent.end(method === 'PUT' ? 'evil' : undefined);
     });
   const prefix = `${trackingPath}/api/2.0/mlflow-artifacts`;
+  for (const path of unfit) {
+    const form = encodeURIComponent(path);
+    for (const method of ['GET', 'PUT', 'DELETE'])
+      assert.equal(await raw(method, `${prefix}/artifacts/0/r1/artifacts/${form}`), 400, `${method} ${form}`);
+    assert.equal(await raw('GET', `${prefix}/artifacts?path=0/r1/artifacts/${form}`), 400, form);
+  }
   const well = hostile.filter((path) => path.isWellFormed());
   for (const path of well) {
     const once = encodeURIComponent(path);
@@ -208,4 +217,69 @@ test('every hostile path is refused at the door, raw, encoded and doubly encoded
     }
   }
   assert.deepEqual(await list('0/r1/artifacts'), [{ path: 'kept', is_dir: false, file_size: 1 }]);
+});
+
+test('names are data: what they could be read as elsewhere is kept and comes back as it was sent', async (t) => {
+  const { send, list } = await opened(t);
+  const names = ['ファイル＃１.csv', 'C:x.txt', 'loss%step%10%timestamp%17%8d.png', 'a%00b', 'é', 'e\u0301'];
+  for (const name of names) assert.equal((await send('PUT', at(encodeURIComponent(name)), name)).status, 200, name);
+  for (const name of names) assert.equal(await (await send('GET', at(encodeURIComponent(name)))).text(), name);
+  assert.deepEqual(
+    (await list('0/r1/artifacts')).map((file) => (file as { path: string }).path).toSorted(),
+    names.toSorted(),
+  );
+});
+
+test("a file never takes a folder's name nor a folder a file's, one after the other or at once", async (t) => {
+  const { send, list, runs } = await opened(t);
+  const put = async (path: string) => (await send('PUT', at(path), path)).status;
+  assert.equal(await put('out/plots/a.txt'), 200);
+  const refused = await send('PUT', at('out/plots'), 'x');
+  assert.equal(refused.status, 400);
+  assert.match(((await refused.json()) as { message: string }).message, /'out\/plots' is a folder/);
+  assert.equal(await put('out'), 400);
+  assert.equal(await put('out/plots/a.txt/b/c.txt'), 400);
+  assert.equal(await put('out/plots/a.txt'), 200, 'a file is written again');
+  assert.equal(await put('out/plots-2'), 200);
+  // As jobs and other modules put them.
+  const inProcess = (path: string) => runs.putArtifact(grant, workspaceId, 'r1', path, Buffer.from('x'));
+  await assert.rejects(inProcess('out/plots'), /is a folder/);
+  await assert.rejects(inProcess('out/plots/a.txt/b'), /is a file/);
+  assert.deepEqual(await list('0/r1/artifacts/out'), [
+    { path: 'plots', is_dir: true },
+    { path: 'plots-2', is_dir: false, file_size: 11 },
+  ]);
+
+  for (let round = 0; round < 10; round++) {
+    const both = await Promise.all([put(`race${round}`), put(`race${round}/below`), put(`race${round}/deep/er`)]);
+    assert.ok(both.filter((status) => status === 200).length >= 1, String(both));
+    const found = (await list('0/r1/artifacts')).filter((file) => (file as { path: string }).path === `race${round}`);
+    assert.equal(found.length, 1, `${both}: ${JSON.stringify(found)}`);
+  }
+  assert.equal((await send('DELETE', at('out/plots'))).status, 200);
+  assert.equal(await put('out/plots'), 200, 'what is gone holds no name');
+});
+
+test('data from before names were kept apart can still be downloaded, file and folder', async (t) => {
+  const { send, list, blobs, container } = await opened(t);
+  const as = testGrant({ scope: containerScope(container) });
+  const old = (path: string) =>
+    blobs.put(as, { ...container, name: `ExperimentRun/dcid.r1/${path}` }, Buffer.from(path), { maxBytes: 100 });
+  for (const path of ['out/plots', 'out/plots/a.txt', 'out/plots.csv']) await old(path);
+  assert.deepEqual(await list('0/r1/artifacts/out'), [
+    { path: 'plots', is_dir: true },
+    { path: 'plots.csv', is_dir: false, file_size: 13 },
+  ]);
+  assert.equal(await (await send('GET', at('out/plots'))).text(), 'out/plots');
+  assert.equal(await (await send('GET', at('out/plots/a.txt'))).text(), 'out/plots/a.txt');
+  // The folder sorts a page behind the file.
+  await old('many/x');
+  for (let index = 0; index < 1001; index += 91)
+    await Promise.all(Array.from({ length: 91 }, (_, more) => old(`many/x-${String(index + more).padStart(4, '0')}`)));
+  await old('many/x/y');
+  const many = (await list('0/r1/artifacts/many')) as { path: string; is_dir: boolean }[];
+  assert.deepEqual(
+    many.filter(({ path }) => path === 'x'),
+    [{ path: 'x', is_dir: true }],
+  );
 });

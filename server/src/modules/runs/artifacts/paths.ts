@@ -1,10 +1,10 @@
-// Paths of artifacts, as strangers write them. A path is a list of plain names below the root of one run or model, and
-// whatever could be read as anything else, here or by whoever downloads it later, is refused: dot segments, absolute and
-// Windows paths, URIs, control characters, and each of those behind percent signs or in look-alike letters. A path is never
-// repaired: it is stored as it was sent or not at all.
+// Paths of artifacts, as strangers write them. A path is a list of plain names below the root of one run or model. Names are
+// data: what a percent sign or a full-width letter in them could once be read as does no harm as long as it is a name. What
+// could lead out of the folder, here or at whoever decodes or normalises once more, is refused: dot segments, absolute and
+// Windows paths, URIs; and as sent, control characters. A path is never repaired: it is stored as it was sent or not at all.
 
 import { invalid, missingResource } from '../errors.ts';
-import { registeredName, registeredNumber } from '../names.ts';
+import { isLongerThan, registeredName, registeredNumber } from '../names.ts';
 
 const pathCharactersMax = 900;
 const decodingsMax = 8;
@@ -14,14 +14,15 @@ const wrong = (why: string) =>
 
 /** @throws Failure `invalid`. Answers the path itself, without a slash at its end. */
 export function requireArtifactPath(path: string): string {
-  if (path.length > pathCharactersMax) throw wrong(`it is longer than ${pathCharactersMax} characters`);
+  if (isLongerThan(path, pathCharactersMax)) throw wrong(`it is longer than ${pathCharactersMax} characters`);
   const trimmed = path.endsWith('/') ? path.slice(0, -1) : path;
-  // A reader further on may decode once more than we did, so every form that it could end in must be as harmless.
+  requirePlain(trimmed);
+  // A reader further on may decode once more than we did, so no form that it could end in may lead elsewhere.
   let form = trimmed;
   for (let round = 0; round < decodingsMax; round++) {
-    requirePlain(form);
+    requireInside(form);
     // Full-width dots and slashes become the real ones on file systems that normalise.
-    requirePlain(form.normalize('NFKC'));
+    requireInside(form.normalize('NFKC'));
     const decoded = decodedOnce(form);
     if (decoded === form) return trimmed;
     form = decoded;
@@ -40,6 +41,7 @@ function decodedOnce(text: string): string {
   });
 }
 
+/** Of the path as it is stored. */
 function requirePlain(path: string): void {
   if (!path.isWellFormed()) throw wrong('it is not well-formed Unicode');
   // biome-ignore lint/suspicious/noControlCharactersInRegex: control characters are what is being refused.
@@ -47,10 +49,15 @@ function requirePlain(path: string): void {
     throw wrong('it holds a control character');
   if (path.includes('\\')) throw wrong('it holds a backslash');
   if (path.includes('#')) throw wrong('it holds a #');
+  if (path.split('/').includes('')) throw wrong('it has an empty segment or begins with a slash');
+}
+
+/** Of every form that the path could be read in: a backslash is a slash to some. */
+function requireInside(path: string): void {
   if (path.startsWith('~')) throw wrong('it begins with ~');
-  if (/^[a-z][a-z0-9+.-]*:/i.test(path)) throw wrong('it begins like a URI or a drive letter');
-  for (const segment of path.split('/')) {
-    if (segment === '') throw wrong('it has an empty segment or begins with a slash');
+  if (/^[/\\]/.test(path)) throw wrong('it begins with a slash');
+  if (/^[a-z][a-z0-9+.-]*:[/\\]/i.test(path)) throw wrong('it begins like a URI or a drive');
+  for (const segment of path.split(/[/\\]/)) {
     if (segment === '.' || segment === '..') throw wrong('it has a dot segment');
     // Windows drops dots and spaces at the end of a name, and finds the parent behind `.. `.
     if (/^\.{1,2}[ .]*$/.test(segment)) throw wrong('a segment is dots and spaces');

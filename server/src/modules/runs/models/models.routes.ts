@@ -4,6 +4,7 @@ import * as wire from '@strongroom/contract/runs';
 import { runsActions } from '@strongroom/contract/runs.actions';
 import { activity, type Route, unrecorded } from '#kernel/http/route';
 import { call } from '../call.ts';
+import { invalid } from '../errors.ts';
 import { pageOf } from '../experiments.routes.ts';
 import type { Models } from './models.service.ts';
 
@@ -12,6 +13,13 @@ const reading = unrecorded(
   'names and numbers that every reader of the workspace sees; reads of the files are recorded',
 );
 const one = '/logged-models/{modelId}';
+
+/** MLflow's clients send an empty text for what is not there. */
+function datasetOf(name: string | undefined, digest: string | undefined) {
+  if (name) return { name, digest: digest || undefined };
+  if (digest) throw invalid('dataset_digest goes only with dataset_name. Name the dataset as well.', 'order_by');
+  return undefined;
+}
 
 export function modelRoutes(models: Models): readonly Route[] {
   return [
@@ -59,9 +67,10 @@ export function modelRoutes(models: Models): readonly Route[] {
             ...(message.order_by === undefined
               ? {}
               : {
-                  orderBy: message.order_by.map(({ field_name, ascending = true }) => ({
+                  orderBy: message.order_by.map(({ field_name, ascending = true, dataset_name, dataset_digest }) => ({
                     field: field_name,
                     ascending,
+                    dataset: datasetOf(dataset_name, dataset_digest),
                   })),
                 }),
           }),

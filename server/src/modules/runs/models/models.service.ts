@@ -17,9 +17,11 @@ import {
   experimentNumber,
   ownedParamsMax,
   ownedTagsMax,
+  paramCharactersMax,
   requireKey,
   requireRunId,
   requireText,
+  runTagCharactersMax,
   tooMany,
   truncated,
   userTag,
@@ -28,7 +30,7 @@ import { randomRunName } from '../run-names.ts';
 import { compare, compareMetric, comparePair } from '../search/conditions.ts';
 import { type Comparison, parseFilter } from '../search/filter.ts';
 import { modelGrammar } from '../search/grammars.ts';
-import type { SortColumn } from '../search/keyset.ts';
+import { ranked, type SortColumn } from '../search/keyset.ts';
 import { readPlace, signPlace } from '../search/pages.ts';
 import { pageLimit, type Searched } from '../search/search.service.ts';
 import { among, scanPage } from '../search/search.store.ts';
@@ -60,13 +62,18 @@ export type ModelSearch = {
   readonly datasets?: readonly Dataset[];
   readonly filter?: string;
   readonly maxResults?: number;
-  readonly orderBy?: readonly { readonly field: string; readonly ascending: boolean }[];
+  readonly orderBy?: readonly {
+    /** An attribute, or `metrics.{key}`. */
+    readonly field: string;
+    readonly ascending: boolean;
+    /** Only the metric's values for it count. */
+    readonly dataset?: Dataset | undefined;
+  }[];
   readonly pageToken?: string;
 };
 
 const pairsMax = 100;
 const datasetsMax = 100;
-const valueCharactersMax = 5000;
 
 export function createModels(deps: { readonly workspaces: WorkspaceDatabases; readonly clock: Clock }): Models {
   const { workspaces, clock } = deps;
@@ -181,7 +188,7 @@ export function createModels(deps: { readonly workspaces: WorkspaceDatabases; re
       const experiments = [...new Set(experimentIds.map((id) => experimentNumber(id, 'experiment_ids')))];
       const comparisons = parseFilter(filter, modelGrammar);
       const limit = Math.min(pageLimit(input.maxResults ?? 50), 500);
-      const sort = orderOf(orderBy);
+      const { joins, sort } = orderOf(orderBy, among(sql`l.experiment`, experiments));
       const only = onlyRun(grant, workspaceId);
       if (experiments.length === 0) return { items: [] };
       const database = await workspaces.database(grant, workspaceId);
@@ -194,7 +201,7 @@ export function createModels(deps: { readonly workspaces: WorkspaceDatabases; re
         {
           columns: sql`l.model, l.model_id, l.experiment, l.name, l.model_type, l.source_run_id, l.creator_id, l.status,
           l.created_ms, l.updated_ms, l.deleted`,
-          from: sql`logged_models l`,
+          from: sql.join([sql`logged_models l`, ...joins], sql` `),
           where: [
             sql`l.deleted = 0`,
             among(sql`l.experiment`, experiments),
@@ -224,12 +231,13 @@ const attributes = {
 type Attribute = keyof typeof attributes;
 const isAttribute = (key: string): key is Attribute => Object.hasOwn(attributes, key);
 
+const ofDataset = ({ name, digest }: Dataset) =>
+  digest === undefined
+    ? sql`x.dataset_name = ${name}`
+    : sql`(x.dataset_name = ${name} and x.dataset_digest = ${digest})`;
+
 /** Datasets narrow the conditions on metrics; without any such, the model needs some metric of one of them. */
 function conditionsOf(comparisons: readonly Comparison[], datasets: readonly Dataset[]) {
-  const ofDataset = ({ name, digest }: Dataset) =>
-    digest === undefined
-      ? sql`x.dataset_name = ${name}`
-      : sql`(x.dataset_name = ${name} and x.dataset_digest = ${digest})`;
   const withinDatasets = datasets.length === 0 ? sql`1` : sql`(${sql.join(datasets.map(ofDataset), sql` or `)})`;
   const conditions = comparisons.map((comparison) => condition(comparison, withinDatasets));
   if (datasets.length === 0 || comparisons.some(({ entity }) => entity === 'metric')) return conditions;
@@ -250,17 +258,49 @@ function condition({ entity, key, operator, value }: Comparison, withinDatasets:
   return compare(attributes[key], operator, value);
 }
 
-function orderOf(orderBy: ModelSearch['orderBy'] & object): readonly SortColumn[] {
-  const last = { expression: sql`l.model_id`, ascending: true };
-  if (orderBy.length === 0) return [{ expression: sql`l.created_ms`, ascending: false }, last];
+type Order = { readonly joins: readonly RawBuilder<unknown>[]; readonly sort: readonly SortColumn[] };
+
+/**
+ * By attributes, and by the newest value that a model has of a metric (of one dataset, where it is named). Models without
+ * the metric come last in both directions. Then the newest first, as MLflow's store answers.
+ * @param within which models are looked at, so that nobody else's metrics are read for an order
+ */
+function orderOf(orderBy: ModelSearch['orderBy'] & object, within: RawBuilder<unknown>): Order {
   if (orderBy.length > 10) throw invalid('A search orders by at most 10 fields.', 'order_by');
-  const columns = orderBy.map(({ field, ascending }) => {
+  const joins: RawBuilder<unknown>[] = [];
+  const sort = orderBy.flatMap(({ field, ascending, dataset }, index) => {
+    const metric = metricOf(field);
+    if (dataset !== undefined && metric === undefined)
+      throw invalid('dataset_name and dataset_digest go only with an order by a metric.', 'order_by');
+    if (metric !== undefined) {
+      requireKey(metric, 'order_by');
+      const newest = sql.id(`o${index}`);
+      joins.push(sql`left join (
+        select model, value, nan from (
+          select x.model, x.value, x.nan, row_number() over (
+            partition by x.model order by x.timestamp_ms desc, x.step desc, x.run, x.value desc) as place
+          from logged_models l join logged_model_metrics x on x.model = l.model and x.key = ${metric}
+          where l.deleted = 0 and ${within} and ${dataset === undefined ? sql`1` : ofDataset(dataset)}
+        ) where place = 1) ${newest} on ${newest}.model = l.model`);
+      return ranked(sql`${newest}.value`, sql`${newest}.nan`, ascending);
+    }
     const named = field.replace(/^attributes?\./, '').replace(/_timestamp_ms$/, '_timestamp');
     const key = named === 'creation_time' ? 'creation_timestamp' : named;
-    if (!isAttribute(key)) throw invalid(`Models cannot be ordered by '${field.slice(0, 100)}'.`, 'order_by');
-    return { expression: attributes[key], ascending };
+    if (!isAttribute(key))
+      throw invalid(
+        `Models cannot be ordered by '${field.slice(0, 100)}'. Order by an attribute, or by a metric as 'metrics.{key}'.`,
+        'order_by',
+      );
+    return [{ expression: attributes[key], ascending }];
   });
-  return [...columns, last];
+  const newestFirst = { expression: sql`l.created_ms`, ascending: false };
+  return { joins, sort: [...sort, newestFirst, { expression: sql`l.model_id`, ascending: true }] };
+}
+
+/** `metrics.rmse`, and keys in quotes as in filters. */
+function metricOf(field: string): string | undefined {
+  const key = /^metrics?\.(.+)$/.exec(field)?.[1];
+  return key === undefined ? undefined : (/^`(.+)`$|^"(.+)"$/.exec(key)?.slice(1).find(Boolean) ?? key);
 }
 
 async function requireFew(tx: Tx, model: number): Promise<void> {
@@ -285,8 +325,9 @@ function checkedPairs(pairs: readonly TagInput[] = [], parameter: string): reado
   if (pairs.length > pairsMax) throw invalid(`At most ${pairsMax} ${parameter} are sent at once.`, parameter);
   return pairs.map(({ key, value = '' }, index) => {
     requireKey(key, `${parameter}[${index}].key`);
-    const cut = truncated(value, valueCharactersMax);
-    requireText(cut, `${parameter}[${index}].value`, valueCharactersMax);
+    const charactersMax = parameter === 'params' ? paramCharactersMax : runTagCharactersMax;
+    const cut = truncated(value, charactersMax);
+    requireText(cut, `${parameter}[${index}].value`, charactersMax);
     return { key, value: cut };
   });
 }

@@ -115,3 +115,63 @@ test('models are searched by what they are, page by page', async (t) => {
   const wrong = { experiment_ids: ['0'], order_by: [{ field_name: 'constructor' }] };
   assert.equal((await mlflow.post('/logged-models/search', wrong)).status, 400);
 });
+
+test('models are ordered by the newest value of a metric, of one dataset where it is named, and come last without it', async (t) => {
+  const { mlflow, create } = await opened(t);
+  const log = async (model_id: unknown, value: number | string, more: Record<string, unknown> = {}) => {
+    const answer = await mlflow.post('/runs/log-metric', {
+      ...{ run_id: 'r1', key: 'rmse', value, timestamp: 1, model_id },
+      ...more,
+    });
+    assert.equal(answer.status, 200, JSON.stringify(answer.body));
+  };
+  const made: Record<string, unknown> = {};
+  for (const name of ['best', 'middle', 'worst', 'nan', 'none']) made[name] = (await create({ name })).info['model_id'];
+  await log(made['best'], 0.1);
+  await log(made['middle'], 9, { timestamp: 1 });
+  await log(made['middle'], 0.5, { timestamp: 2 });
+  await log(made['worst'], 0.9);
+  await log(made['nan'], 'NaN');
+  await log(made['none'], 0, { key: 'other' });
+  await log(made['worst'], 0.05, { dataset_name: 'val', dataset_digest: 'd1' });
+  await log(made['best'], 0.2, { dataset_name: 'val', dataset_digest: 'd1' });
+  await log(made['best'], 0.01, { dataset_name: 'val', dataset_digest: 'd2', timestamp: 0 });
+  const search = (order_by: object[], more: object = {}) =>
+    mlflow.post('/logged-models/search', { experiment_ids: ['0'], order_by, ...more });
+  const names = async (order: object, more?: object) => {
+    const answer = await search([order], more);
+    assert.equal(answer.status, 200, JSON.stringify(answer.body));
+    return ((answer.body['models'] ?? []) as Model[]).map(({ info }) => info['name']);
+  };
+  const rmse = { field_name: 'metrics.rmse' };
+  const val = { dataset_name: 'val', dataset_digest: 'd1' };
+  assert.deepEqual((await names({ ...rmse, ...val })).slice(0, 2), ['worst', 'best']);
+  assert.deepEqual((await names({ ...rmse, ...val, ascending: false })).slice(0, 2), ['best', 'worst']);
+  assert.equal((await names({ ...rmse, dataset_name: 'val' }))[0], 'worst', 'the newest of all digests');
+  assert.equal((await names({ ...rmse, dataset_name: 'val', dataset_digest: 'd2' }))[0], 'best');
+  // Without a dataset all values count, the newest of each model.
+  await log(made['best'], 0.1, { timestamp: 5 });
+  await log(made['worst'], 0.9, { timestamp: 5 });
+  for (const field_name of ['metrics.rmse', 'metric.rmse', 'metrics.`rmse`', 'metrics."rmse"']) {
+    assert.deepEqual(await names({ field_name, ascending: true }), ['best', 'middle', 'worst', 'nan', 'none']);
+    assert.deepEqual(await names({ field_name, ascending: false }), ['worst', 'middle', 'best', 'nan', 'none']);
+  }
+  const paged: unknown[] = [];
+  for (let page_token: unknown; ; ) {
+    const { body } = await search([rmse], { max_results: 2, ...(page_token ? { page_token } : {}) });
+    paged.push(...(body['models'] as Model[]).map(({ info }) => info['name']));
+    page_token = body['next_page_token'];
+    if (page_token === undefined) break;
+  }
+  assert.deepEqual(paged, ['best', 'middle', 'worst', 'nan', 'none']);
+  for (const order of [
+    { field_name: 'metrics.' },
+    { field_name: "metrics.x'; drop table metrics; --" },
+    { field_name: 'metrics.../x' },
+    { field_name: 'params.rmse' },
+    { field_name: 'name', dataset_name: 'val' },
+    { ...rmse, dataset_digest: 'd1' },
+  ])
+    assert.equal((await search([order])).status, 400, JSON.stringify(order));
+  assert.equal((await search(Array.from({ length: 11 }, () => rmse))).status, 400);
+});

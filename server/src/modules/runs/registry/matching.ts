@@ -86,6 +86,8 @@ export function pageAfter<R>(
   columns: readonly Column<R>[],
   after: Place | undefined,
   limit: number,
+  /** Of a row, and of a page, which holds one row in any case. */
+  weight: { readonly of: (row: R) => number; readonly max: number },
 ): { readonly rows: readonly R[]; readonly next: Place | undefined } {
   const placeOf = (row: R): Place => columns.map(({ of }) => of(row));
   const left = after === undefined ? [...rows] : rows.filter((row) => behindOf(row, after, columns) > 0);
@@ -93,9 +95,15 @@ export function pageAfter<R>(
     .map((row) => ({ row, place: placeOf(row) }))
     .sort((a, b) => behindOf(a.row, b.place, columns))
     .map(({ row }) => row);
-  const page = found.slice(0, limit);
+  const page: R[] = [];
+  let weighs = 0;
+  for (const row of found.slice(0, limit)) {
+    weighs += weight.of(row);
+    if (page.length > 0 && weighs > weight.max) break;
+    page.push(row);
+  }
   const last = page.at(-1);
-  return { rows: page, next: found.length > limit && last !== undefined ? placeOf(last) : undefined };
+  return { rows: page, next: found.length > page.length && last !== undefined ? placeOf(last) : undefined };
 }
 
 /** The columns of an order, then those that make it total; a field that is named again counts where it stood first. */

@@ -27,7 +27,7 @@ export function createRegisteredFiles(
   async function versionAt(grant: Grant, workspaceId: string, { name, version }: RegisteredPath) {
     requireUnbounded(grant);
     const found = await registry.version(grant, workspaceId, name, version);
-    if (found === undefined) throw missingResource('There is no registered version at this path.');
+    if (found?.name !== name) throw missingResource('There is no registered version at this path.');
     return found;
   }
   return {

@@ -6,9 +6,11 @@ import type { TagInput } from '../experiments.service.ts';
 import { registeredName, registeredNumber, requireKey, requireText, tooMany } from '../names.ts';
 import type { RegisteredVersion, Texts } from './registry.port.ts';
 
-export const descriptionCharactersMax = 5000;
-const tagCharactersMax = 5000;
+export const descriptionCharactersMax = 100_000;
+const tagCharactersMax = 100_000;
 const tagsMax = 200;
+/** Of one model or version in all, so that it can always be read in one answer. */
+const tagCharactersTotalMax = 1_000_000;
 export const aliasesMax = 200;
 const stages = ['None', 'Staging', 'Production', 'Archived'] as const;
 export type Stage = (typeof stages)[number];
@@ -69,5 +71,8 @@ export function checkedTags(tags: readonly TagInput[]): Texts {
 
 export function requireFew(tags: Texts): Texts {
   if (Object.keys(tags).length > tagsMax) throw tooMany('A registered model or version', 'tags', tagsMax);
+  const characters = Object.values(tags).reduce((sum, value) => sum + value.length, 0);
+  if (characters > tagCharactersTotalMax)
+    throw tooMany('A registered model or version', 'characters of tags', tagCharactersTotalMax);
   return tags;
 }

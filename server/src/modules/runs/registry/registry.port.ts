@@ -46,7 +46,7 @@ export type NewVersion = {
   readonly tags: Texts;
 };
 
-/** Names are compared without regard to case. What is not there is undefined; `change` and `remove` throw `notFound`. */
+/** Names are compared without regard to case, and answered as they are shown. What is not there is undefined; `change` and `remove` throw `notFound`. */
 export type ModelRegistry = {
   models(grant: Grant, workspaceId: string): Promise<readonly RegisteredModel[]>;
   model(grant: Grant, workspaceId: string, name: string): Promise<RegisteredModel | undefined>;

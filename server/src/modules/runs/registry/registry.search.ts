@@ -59,9 +59,15 @@ const versionCells: Readonly<Record<string, (row: RegisteredVersion) => Cell>> =
   last_updated_timestamp: ({ changedMs }) => changedMs,
 };
 
+/** What one answer should weigh: model cards and prompts are kept in tags and descriptions. */
+const pageCharactersMax = 8_000_000;
+
+const charactersOf = ({ tags, description }: { readonly tags: Texts; readonly description: string }): number =>
+  Object.entries(tags).reduce((sum, [key, value]) => sum + key.length + value.length, description.length);
+
 const tagOf = (tags: Texts, key: string) => (Object.hasOwn(tags, key) ? tags[key] : undefined);
 
-async function searched<R extends { readonly tags: Texts }>(
+async function searched<R extends { readonly tags: Texts; readonly description: string }>(
   database: Database,
   what: string,
   input: SearchInput,
@@ -94,6 +100,9 @@ async function searched<R extends { readonly tags: Texts }>(
   );
   // Columns that can be ordered by are never missing.
   const columns = Object.fromEntries(Object.entries(by.table).map(([name, of]) => [name, (row: R) => of(row) ?? '']));
-  const { rows, next } = pageAfter(matching, columnsOf(order, columns, by.last), after, limit);
+  const { rows, next } = pageAfter(matching, columnsOf(order, columns, by.last), after, limit, {
+    of: charactersOf,
+    max: pageCharactersMax,
+  });
   return { items: rows, ...(next === undefined ? {} : { nextPageToken: signPlace(key, question, next) }) };
 }

@@ -47,6 +47,12 @@ const noSuchModel = (name: string) => missingResource(`Registered Model with nam
 const noSuchVersion = (name: string, version: string) =>
   missingResource(`Model Version (name=${name.slice(0, 255)}, version=${version.slice(0, 30)}) not found`);
 
+/** Ids of resources compare without regard to case, so there can be one of the two; never is one taken for the other. */
+const otherSpelling = (name: string, present: string) =>
+  missingResource(
+    `Registered Model with name=${name.slice(0, 255)} not found. There is '${present}', and names that differ only in case are not told apart here: use that name.`,
+  );
+
 export function createRegistry(deps: { readonly registry: ModelRegistry; readonly workspaces: WorkspaceDatabases }) {
   const { registry, workspaces } = deps;
 
@@ -55,6 +61,7 @@ export function createRegistry(deps: { readonly registry: ModelRegistry; readonl
     requireName(name);
     const found = await registry.model(grant, workspaceId, name);
     if (found === undefined) throw noSuchModel(name);
+    if (found.name !== name) throw otherSpelling(name, found.name);
     return found;
   }
 
@@ -64,6 +71,7 @@ export function createRegistry(deps: { readonly registry: ModelRegistry; readonl
     requireNumber(number);
     const found = await registry.version(grant, workspaceId, name, number);
     if (found === undefined) throw noSuchVersion(name, number);
+    if (found.name !== name) throw otherSpelling(name, found.name);
     return found;
   }
 
@@ -115,8 +123,15 @@ export function createRegistry(deps: { readonly registry: ModelRegistry; readonl
       requireUnbounded(grant);
       requireName(name);
       const made = await registry.createModel(grant, workspaceId, name, checkedDescribed(input));
-      if (made === undefined) throw alreadyExists(`Registered Model (name=${name}) already exists.`);
-      return shownModel(made, []);
+      if (made !== undefined) return shownModel(made, []);
+      const present = await registry.model(grant, workspaceId, name);
+      // Another code than for the same name, upon which clients would register a version of what is there.
+      if (present !== undefined && present.name !== name)
+        throw invalid(
+          `A registered model '${present.name}' is there, and names that differ only in case are not told apart here. Use that name, or another one.`,
+          'name',
+        );
+      throw alreadyExists(`Registered Model (name=${name}) already exists.`);
     },
 
     getModel: async (grant: Grant, workspaceId: string, name: string): Promise<WireModel> =>
