@@ -2,7 +2,7 @@
 
 import assert from 'node:assert/strict';
 import { after, test } from 'node:test';
-import { publicClients } from '@strongroom/contract/identity';
+import { publicClients } from '@strongroom/contract/public-clients';
 import { Failure } from '#kernel/errors/failure';
 import { readGraphFilter } from './graph.filter.ts';
 import { formOf, openIdentityBench, pkce, type Sent } from './testing.ts';

@@ -2,7 +2,7 @@
 
 import assert from 'node:assert/strict';
 import { after, test } from 'node:test';
-import { publicClients } from '@strongroom/contract/identity';
+import { publicClients } from '@strongroom/contract/public-clients';
 import { decodeJwt } from 'jose';
 import { formOf, openIdentityBench, pkce, type Reply, submitPassword } from './testing.ts';
 

@@ -2,7 +2,7 @@
 // of the loopback interface for command lines (RFC 8252 §7.3), the portal's own pages for the portal. Applications of the
 // directory use client credentials alone.
 
-import { publicClients } from '@strongroom/contract/identity';
+import { publicClients } from '@strongroom/contract/public-clients';
 import type { AdapterPayload } from 'oidc-provider';
 import { randomToken } from '#kernel/crypto/random';
 import type { Principal } from './directory.ts';

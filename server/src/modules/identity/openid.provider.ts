@@ -1,7 +1,7 @@
 // The OpenID provider library, configured: only what is served is switched on, tokens say what Azure's clients read, and
 // every page is ours. One instance speaks for one origin, because the issuer must live where the request came in.
 
-import { publicClients } from '@strongroom/contract/identity';
+import { publicClients } from '@strongroom/contract/public-clients';
 import type { JWK } from 'jose';
 import { type Configuration, errors, interactionPolicy, type KoaContextWithOIDC, Provider } from 'oidc-provider';
 import type { Clock } from '#kernel/clock/clock';
