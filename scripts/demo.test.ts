@@ -92,6 +92,7 @@ test('the trail counts repetitions and the reads of one reader, and hides no ref
     what,
     on: 'x/y',
     outcome,
+    scope: '/x/y',
   });
   const { rows, reads } = shortened(
     [row('A_Get'), row('A_Get', 'failed 403 X'), row('B_Do'), row('B_Do'), row('A_Get', 'allowed', 'other')],

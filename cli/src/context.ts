@@ -1,4 +1,4 @@
-// What every command works with: the options that all share, the client, and how to answer. Made once a command runs; nothing
+// What every command works with: the options that many share, the client, and how to answer. Made once a command runs; nothing
 // is read and nobody is asked before a command needs it.
 
 import { resolve } from 'node:path';
@@ -11,25 +11,24 @@ import {
   workspacePaths,
   workspaceType,
 } from '@strongroom/contract/client.paths';
-import type { Command } from 'commander';
 import { NotSignedIn, UsageError } from './exit.ts';
 import { type Home, openHome, type SettingName, type Settings } from './home.ts';
-import { type Columns, json, sheet, table } from './output.ts';
+import type { Options } from './options.ts';
+import { createPresenter, isFormat, type Presenter } from './presenting.ts';
+import { createProgress, type Progress } from './progress.ts';
 import { createSessions } from './session.ts';
 import type { Shell } from './shell.ts';
-import { createTransport, type HttpsTransport } from './transport.ts';
+import type { HttpsTransport } from './transport.ts';
+import { clientName } from './version.ts';
 
-export type Context = {
+export type Context = Presenter & {
   readonly shell: Shell;
   readonly home: Home;
   readonly settings: Settings;
   readonly url: string;
   readonly caFile: string | undefined;
-  readonly transport: HttpsTransport;
   readonly sessions: ReturnType<typeof createSessions>;
   readonly client: Client;
-  readonly yes: boolean;
-  readonly asJson: boolean;
   readonly subscription: string;
   readonly location: string;
   /** Whether a resource group is given or remembered. */
@@ -37,66 +36,107 @@ export type Context = {
   /** A name of a resource group: of the option, else the remembered one. */
   readonly group: string;
   readonly groupPath: string;
+  readonly hasWorkspace: boolean;
   readonly workspace: WorkspacePaths;
+  /** Whether it is to be run again, to see what has changed. */
+  readonly watches: boolean;
+  /** Whether operations are followed to their end. */
+  readonly waits: boolean;
+  /** Nothing changes any more. */
+  stopWatching(): void;
   resource(type: string, name: string): string;
   vault(name: string): string;
-  list(rows: readonly unknown[], columns: Columns): void;
-  show(value: unknown): void;
-  /** What was done, for a person; not printed where JSON is asked for. */
+  /** What was done, for a person; not printed where a program reads the result. */
   note(text: string): void;
+  /** What was done to a thing, in one line: `The job 'x' is submitted.`; the whole of it for programs. */
+  done(thing: string, did: string, value: JsonObject, more?: string): void;
+  /** The same for what leaves nothing to show. */
+  over(thing: string, did: string): void;
   /** Shows what is under way on a terminal, once it takes longer than a second. */
-  progress<T>(label: string, act: (update: (status: string) => void) => Promise<T>): Promise<T>;
+  progress: Progress;
   settle(label: string, method: string, target: string, body?: JsonObject): Promise<JsonObject>;
   /** Asks before something is lost; `--yes` answers. */
   confirm(question: string): Promise<void>;
   close(): void;
 };
 
+const textOf = (value: unknown) => (typeof value === 'string' ? value : undefined);
 export const defaultUrl = 'https://localhost:8443';
-const frames = ['⠋', '⠙', '⠹', '⠸', '⠼', '⠴', '⠦', '⠧'];
 
-export function openContext(command: Command, shell: Shell): Context {
-  const options = command.optsWithGlobals<Record<string, unknown>>();
-  const option = (name: string): string | undefined => (typeof options[name] === 'string' ? options[name] : undefined);
+export async function openContext(options: Options, shell: Shell): Promise<Context> {
   const home = openHome(shell.environment);
   const settings = home.settings();
   const given = (name: string, setting: SettingName, variable?: string) =>
-    option(name) ?? (variable === undefined ? undefined : shell.environment[variable]) ?? settings[setting];
-  const url = (given('url', 'url', 'STRONGROOM_URL') ?? defaultUrl).replace(/\/+$/, '');
-  if (!URL.canParse(url) || !/^https?:$/.test(new URL(url).protocol))
-    throw new UsageError(`'${url}' is no address. It looks like ${defaultUrl}.`);
-  const caFile = given('caFile', 'ca-file', 'STRONGROOM_CA_FILE');
-  const format = given('output', 'output') ?? 'table';
-  const asJson = format === 'json';
-  let transport: HttpsTransport | undefined;
-  const transportNow = () =>
-    (transport ??= createTransport({ caFile: caFile === undefined ? undefined : resolve(caFile) }));
-  const sessions = createSessions({ home, transport: (request) => transportNow().send(request), shell });
-  const client = createClient({
-    origin: url,
-    transport: (request) => transportNow().send(request),
-    token: (audience) => sessions.token(url, audience),
-    userAgent: 'strongroom-cli',
-    sleep: shell.sleep,
-    ...(options['verbose'] === true ? { onExchange: (line: string) => shell.err(`${line}\n`) } : {}),
+    options.text(name) ?? (variable === undefined ? undefined : shell.environment[variable]) ?? settings[setting];
+  const format = textOf(options.peek('output')) ?? (options.has('output') ? settings.output : undefined) ?? 'table';
+  if (!isFormat(format))
+    throw new UsageError(`'${format}' is remembered as the output, and is none. Forget it: 'config unset output'.`);
+  let watches = options.peek('watch') === true;
+  const presenter = await createPresenter({
+    shell,
+    format,
+    query: textOf(options.peek('query')),
+    watches,
+    wide: options.peek('wide') === true,
+    used() {
+      for (const name of ['output', 'query', 'watch', 'wide']) if (options.has(name)) options.read(name);
+    },
   });
+  // What commander makes of `--no-wait`.
+  const waits = () => !options.has('wait') || options.read('wait') !== false;
+
+  let transport: HttpsTransport | undefined;
+  const send = (request: Parameters<HttpsTransport['send']>[0]) => {
+    const { caFile } = context;
+    transport ??= shell.connect({ caFile: caFile === undefined ? undefined : resolve(caFile) });
+    return transport.send(request);
+  };
+  const sessions = createSessions({ home, transport: send, shell });
+  let client: Client | undefined;
   const needed = (value: string | undefined, what: string): string => {
     if (value === undefined || value === '') throw new UsageError(what);
     return value;
   };
+  const progress = createProgress(shell);
+  const verbose = options.flag('verbose');
+  const sentence = (thing: string, did: string) => `The ${thing} is ${waits() ? did : `being ${did}`}`;
   const context: Context = {
+    ...presenter,
     shell,
     home,
     settings,
-    url,
-    caFile,
-    get transport() {
-      return transportNow();
-    },
     sessions,
-    client,
-    yes: options['yes'] === true,
-    asJson,
+    get waits() {
+      return waits();
+    },
+    get watches() {
+      return watches;
+    },
+    stopWatching() {
+      watches = false;
+    },
+    progress,
+    get url() {
+      const url = (given('url', 'url', 'STRONGROOM_URL') ?? defaultUrl).replace(/\/+$/, '');
+      if (!URL.canParse(url) || !/^https?:$/.test(new URL(url).protocol))
+        throw new UsageError(`'${url}' is no address. It looks like ${defaultUrl}.`);
+      return url;
+    },
+    get caFile() {
+      return given('caFile', 'ca-file', 'STRONGROOM_CA_FILE');
+    },
+    get client() {
+      const { url } = context;
+      client ??= createClient({
+        origin: url,
+        transport: send,
+        token: (audience) => sessions.token(url, audience),
+        userAgent: clientName,
+        sleep: shell.sleep,
+        ...(verbose ? { onExchange: (line: string) => shell.err(`${line}\n`) } : {}),
+      });
+      return client;
+    },
     get subscription() {
       const value = given('subscription', 'subscription');
       if (value === undefined && home.session() === undefined)
@@ -106,8 +146,12 @@ export function openContext(command: Command, shell: Shell): Context {
         "No subscription is known. Give --subscription, or sign in with 'strongroom login', which finds it.",
       );
     },
-    location: option('location') ?? settings.location ?? 'local',
-    hasGroup: given('resourceGroup', 'resource-group') !== undefined,
+    get location() {
+      return (options.has('location') ? options.text('location') : undefined) ?? settings.location ?? 'local';
+    },
+    get hasGroup() {
+      return given('resourceGroup', 'resource-group') !== undefined;
+    },
     get group() {
       return needed(
         given('resourceGroup', 'resource-group'),
@@ -116,6 +160,9 @@ export function openContext(command: Command, shell: Shell): Context {
     },
     get groupPath() {
       return groupPath(context.subscription, context.group);
+    },
+    get hasWorkspace() {
+      return given('workspace', 'workspace') !== undefined;
     },
     get workspace() {
       const { subscription, group } = context;
@@ -126,42 +173,27 @@ export function openContext(command: Command, shell: Shell): Context {
       return workspacePaths(resourcePath(subscription, group, workspaceType, name));
     },
     resource: (type, name) => resourcePath(context.subscription, context.group, type, name),
-    vault: (name) => vaultOrigin(url, name),
-    list: (rows, columns) => shell.out(asJson ? json(rows) : table(rows, columns)),
-    show: (value) => shell.out(asJson ? json(value) : sheet(value)),
+    vault: (name) => vaultOrigin(context.url, name),
     note: (text) => {
-      if (!asJson) shell.err(`${text}\n`);
+      if (!presenter.forProgram) shell.err(`${text}\n`);
     },
-    async progress(label, act) {
-      if (!shell.errIsTerminal) return await act(() => undefined);
-      let status = '';
-      let frame = 0;
-      let shown = false;
-      const begun = shell.now();
-      const timer = setInterval(() => {
-        if (shell.now() - begun < 1000) return;
-        shown = true;
-        shell.err(
-          `\r\u001b[K${frames[frame++ % frames.length]} ${label}${status === '' ? '' : `: ${status}`} (${Math.round((shell.now() - begun) / 1000)} s)`,
-        );
-      }, 120);
-      try {
-        return await act((next) => {
-          status = next;
-        });
-      } finally {
-        clearInterval(timer);
-        if (shown) shell.err('\r\u001b[K');
-      }
-    },
+    done: (thing, did, value, more) =>
+      presenter.say(`${sentence(thing, did)}${more === undefined ? '.' : `: ${more}`}`, value),
+    over: (thing, did) => context.note(`${sentence(thing, did)}.`),
     settle: (label, method, target, body) =>
-      context.progress(
+      progress(
         label,
         async (onProgress) =>
-          (await client.settle(method, target, { onProgress, ...(body === undefined ? {} : { body }) })).value,
+          (
+            await context.client.settle(method, target, {
+              onProgress,
+              waits: waits(),
+              ...(body === undefined ? {} : { body }),
+            })
+          ).value,
       ),
     async confirm(question) {
-      if (context.yes) return;
+      if (options.flag('yes')) return;
       if (!shell.errIsTerminal) throw new UsageError(`${question} Say so with --yes.`);
       if (!/^y(es)?$/i.test((await shell.ask(`${question} [y/N] `)).trim())) throw new UsageError('Nothing was done.');
     },

@@ -4,9 +4,11 @@
 
 import { resolve } from 'node:path';
 import type { JsonObject } from '@strongroom/contract/client';
-import { isMap, isScalar, LineCounter, type Node, type Document as ParsedYaml, parse, parseDocument } from 'yaml';
+import type { Node, Document as ParsedYaml } from 'yaml';
 import { UsageError } from './exit.ts';
 import { readGiven } from './files.ts';
+import { meant } from './nearest.ts';
+import { line } from './output.ts';
 
 export type Document = {
   readonly file: string;
@@ -18,9 +20,12 @@ export type Document = {
 const fileBytesMax = 1024 * 1024;
 
 /** @param set `path.to.field=value`, applied over the file; values are read as YAML scalars. */
-export function readDocument(file: string, set: readonly string[] = []): Document {
+export async function readDocument(file: string, set: readonly string[] = []): Promise<Document> {
   const bytes = readGiven(file);
   if (bytes.length > fileBytesMax) throw new UsageError(`${file} is longer than 1 MB.`);
+  // Loaded here and not above: most commands read no file, and should not wait for the reader of them.
+  const yaml = await import('yaml');
+  const { LineCounter, parseDocument } = yaml;
   const lines = new LineCounter();
   const parsed = parseDocument(bytes.toString('utf8'), { lineCounter: lines, prettyErrors: false });
   const [mistake] = [...parsed.errors, ...parsed.warnings];
@@ -28,7 +33,7 @@ export function readDocument(file: string, set: readonly string[] = []): Documen
     throw new UsageError(`${file}:${lines.linePos(mistake.pos[0]).line}: this is no YAML: ${mistake.message}`);
   const fields = plainOf(parsed, file);
   if (!isObject(fields)) throw new UsageError(`${file} does not hold a mapping of fields to values.`);
-  const changed = set.map(assignmentOf);
+  const changed = set.map((assignment) => assignmentOf(assignment, yaml));
   return {
     file: resolve(file),
     fields: changed.reduce((before, { path, value }) => put(before, path, value), fields),
@@ -36,10 +41,17 @@ export function readDocument(file: string, set: readonly string[] = []): Documen
       // What --set has changed does not stand in the file.
       const offset = changed.some(({ path: [first] }) => first === path[0])
         ? undefined
-        : offsetOf(parsed.contents, path);
+        : offsetOf(parsed.contents, path, yaml);
       return offset === undefined ? file : `${file}:${lines.linePos(offset).line}`;
     },
   };
+}
+
+/** For commands that take a file or options alone. */
+export async function documentIfGiven(file: string | undefined, set: readonly string[]): Promise<Document | undefined> {
+  if (file !== undefined) return await readDocument(file, set);
+  if (set.length > 0) throw new UsageError('--set changes a file: give -f FILE, too.');
+  return undefined;
 }
 
 function plainOf(parsed: ParsedYaml, file: string): unknown {
@@ -50,14 +62,20 @@ function plainOf(parsed: ParsedYaml, file: string): unknown {
   }
 }
 
-function offsetOf(node: Node | null, [step, ...rest]: readonly string[]): number | undefined {
+type Yaml = Pick<typeof import('yaml'), 'isMap' | 'isScalar' | 'parse'>;
+
+function offsetOf(node: Node | null, [step, ...rest]: readonly string[], yaml: Yaml): number | undefined {
+  const { isMap, isScalar } = yaml;
   if (!isMap<unknown, Node | null>(node)) return undefined;
   const pair = node.items.find(({ key }) => isScalar(key) && String(key.value) === step);
-  if (rest.length > 0) return offsetOf(pair?.value ?? null, rest);
+  if (rest.length > 0) return offsetOf(pair?.value ?? null, rest, yaml);
   return isScalar(pair?.key) ? pair.key.range?.[0] : undefined;
 }
 
-function assignmentOf(assignment: string): { readonly path: readonly string[]; readonly value: unknown } {
+function assignmentOf(
+  assignment: string,
+  { parse }: Yaml,
+): { readonly path: readonly string[]; readonly value: unknown } {
   const at = assignment.indexOf('=');
   if (at < 1) throw new UsageError(`--set takes path.to.field=value, not '${assignment}'.`);
   const path = assignment.slice(0, at).split('.');
@@ -82,9 +100,15 @@ export const isObject = (value: unknown): value is JsonObject =>
 
 export type Reader = {
   text(name: string): string | undefined;
+  /** Empty where it is missing; `finish` says so, after it has named what was written in its place. */
   needed(name: string): string;
+  /** A single value, or what stands under the field. */
+  textOrWithin(name: string): string | Reader | undefined;
   map(name: string): JsonObject | undefined;
   texts(name: string): Readonly<Record<string, string>> | undefined;
+  list(name: string): readonly string[] | undefined;
+  /** Whether it is there at all; it counts as read. */
+  has(name: string): boolean;
   flag(name: string): boolean | undefined;
   whole(name: string): number | undefined;
   positive(name: string, unit: string): number | undefined;
@@ -94,8 +118,11 @@ export type Reader = {
   entries(): readonly (readonly [string, unknown])[];
   /** What is wrong with a field, and where it stands. */
   wrong(name: string, what: string): UsageError;
-  /** Refuses every field that was not read. Call last. */
+  /** Refuses every field that was not read, then what is missing. Call once everything is read, before anything is used. */
   finish(): void;
+  /** The two halves of `finish`, for what is read in one reader and stands under another. */
+  refuseUnknown(): void;
+  refuseMissing(): void;
 };
 
 /** @param path the fields above, where it reads what stands under one */
@@ -106,6 +133,7 @@ export function readerOf(
 ): Reader {
   const known = new Set<string>(path.length === 0 ? ['$schema'] : []);
   const inner: Reader[] = [];
+  const missing: string[] = [];
   const wrong = (name: string, what: string) =>
     new UsageError(`${document.placeOf([...path, name])}: '${[...path, name].join('.')}' ${what}.`);
   const take = (name: string): unknown => {
@@ -115,32 +143,50 @@ export function readerOf(
   const text = (name: string): string | undefined => {
     const value = take(name);
     if (value === undefined) return undefined;
-    if (isObject(value) || Array.isArray(value)) throw wrong(name, 'must be a single value');
+    if (isObject(value)) throw wrong(name, `is a single value, not the fields ${Object.keys(value).join(', ')}`);
+    if (Array.isArray(value)) throw wrong(name, 'is a single value, not a list');
     return String(value);
   };
   const map = (name: string): JsonObject | undefined => {
     const value = take(name);
     if (value === undefined) return undefined;
-    if (!isObject(value)) throw wrong(name, 'must be a mapping');
+    if (!isObject(value))
+      throw wrong(name, `has fields of its own, as in '${name}: { … }'; '${line(value)}' is a single value`);
     return value;
   };
-  return {
+  const reader: Reader = {
     text,
     map,
     wrong,
     entries: () => Object.entries(fields),
     needed(name) {
-      const value = text(name);
-      if (value === undefined || value === '') throw wrong(name, 'is missing');
+      const value = text(name) ?? '';
+      if (value === '') missing.push(name);
       return value;
+    },
+    textOrWithin(name) {
+      return isObject(fields[name]) ? reader.within(name) : text(name);
     },
     texts(name) {
       const value = map(name);
       return (
         value &&
-        Object.fromEntries(Object.entries(value).map(([key, each]) => [key, each === null ? '' : String(each)]))
+        Object.fromEntries(
+          Object.entries(value).map(([key, each]) => {
+            if (typeof each === 'object' && each !== null) throw wrong(name, `holds text, and '${key}' is none`);
+            return [key, each === null ? '' : String(each)];
+          }),
+        )
       );
     },
+    list(name) {
+      const value = take(name);
+      if (value === undefined) return undefined;
+      if (!Array.isArray(value) || value.some((each) => typeof each === 'object'))
+        throw wrong(name, 'is a list of text');
+      return value.map(String);
+    },
+    has: (name) => take(name) !== undefined,
     flag(name) {
       const value = take(name);
       if (value !== undefined && typeof value !== 'boolean') throw wrong(name, 'must be true or false');
@@ -160,43 +206,26 @@ export function readerOf(
     within(name) {
       const value = map(name);
       if (value === undefined) return undefined;
-      const reader = readerOf(document, value, [...path, name]);
-      inner.push(reader);
-      return reader;
+      const below = readerOf(document, value, [...path, name]);
+      inner.push(below);
+      return below;
     },
     finish() {
+      reader.refuseUnknown();
+      reader.refuseMissing();
+    },
+    refuseUnknown() {
       for (const name of Object.keys(fields)) {
         if (known.has(name)) continue;
-        const near = nearest(name, [...known]);
-        throw wrong(
-          name,
-          `is not known here. ${near === undefined ? '' : `Did you mean '${near}'? `}Known: ${[...known].sort().join(', ')}`,
-        );
+        throw wrong(name, `is not known here. ${meant(name, [...known])}Known: ${[...known].sort().join(', ')}`);
       }
-      for (const reader of inner) reader.finish();
+      for (const below of inner) below.refuseUnknown();
+    },
+    refuseMissing() {
+      const [name] = missing;
+      if (name !== undefined) throw wrong(name, 'is missing');
+      for (const below of inner) below.refuseMissing();
     },
   };
-}
-
-/** The known word that is at most two typing mistakes away. */
-function nearest(word: string, known: readonly string[]): string | undefined {
-  const [best] = known
-    .map((each) => ({ each, mistakes: distance(word.slice(0, 64), each) }))
-    .filter(({ mistakes }) => mistakes <= 2)
-    .sort((a, b) => a.mistakes - b.mistakes);
-  return best?.each;
-}
-
-/** Levenshtein's: how many letters are added, lost or changed. */
-function distance(a: string, b: string): number {
-  let row = Array.from({ length: b.length + 1 }, (_, index) => index);
-  for (const [index, letter] of [...a].entries()) {
-    const next = [index + 1];
-    for (const [column, other] of [...b].entries())
-      next.push(
-        Math.min((row[column] ?? 0) + (letter === other ? 0 : 1), (row[column + 1] ?? 0) + 1, (next[column] ?? 0) + 1),
-      );
-    row = next;
-  }
-  return row.at(-1) ?? 0;
+  return reader;
 }

@@ -6,8 +6,11 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
 import { workspacePaths } from '@strongroom/contract/client.paths';
-import { readDocument } from './document.reader.ts';
-import { deploymentBody, endpointBody, jobBody } from './documents.ts';
+import { readDocument, readerOf } from './document.reader.ts';
+import { deploymentBody, endpointBody } from './documents/endpoint.ts';
+import { jobBody } from './documents/job.ts';
+import { modelFields, type Sources } from './documents/references.ts';
+import { computeBody, datastoreBody, definitionBody, workspaceBody } from './documents/resources.ts';
 
 let folder: string;
 before(() => {
@@ -19,7 +22,7 @@ const paths = workspacePaths(
   '/subscriptions/s/resourceGroups/g/providers/Microsoft.MachineLearningServices/workspaces/w',
 );
 const sent: string[] = [];
-const sources = {
+const sources: Sources = {
   snapshot: async (place: string) => {
     sent.push(`snapshot ${place}`);
     return 'azureml://snapshots/sha256:00';
@@ -28,16 +31,26 @@ const sources = {
     sent.push(`code ${place}`);
     return paths.codeVersion('00', '1');
   },
+  latest: async (of, name) => paths.assetVersion(of, name, '7'),
+  environment: async (described) => {
+    sent.push(`environment ${JSON.stringify(described)}`);
+    return paths.environmentVersion('anonymous', 'e');
+  },
+  model: async (described) => {
+    sent.push(`model ${JSON.stringify(described)}`);
+    return paths.modelVersion('anonymous', 'm');
+  },
+  computes: async () => ['cpu-cluster', 'gpu'],
 };
-function file(text: string, ...set: string[]) {
+async function file(text: string, ...set: string[]) {
   const path = join(folder, 'x.yml');
   writeFileSync(path, text);
-  return readDocument(path, set);
+  return await readDocument(path, set);
 }
 
 test('a command job with everything', async () => {
   const { name, body } = await jobBody(
-    file(
+    await file(
       `$schema: https://azuremlschemas.azureedge.net/latest/commandJob.schema.json
 type: command
 name: my-job
@@ -98,8 +111,8 @@ tags: { team: a, n: 1 }
   );
 });
 
-test('--set changes a field before anything is read from it, with YAML values', () => {
-  const document = file(
+test('--set changes a field before anything is read from it, with YAML values', async () => {
+  const document = await file(
     'command: a\ninputs: { rate: 0.1, note: x }\n',
     'inputs.rate=0.5',
     'inputs.flag=true',
@@ -112,18 +125,37 @@ test('--set changes a field before anything is read from it, with YAML values', 
     limits: { timeout: 60 },
   });
   for (const wrong of ['command', '=x', 'a..b=1', '__proto__.polluted=1'])
-    assert.throws(() => file('command: a\n', wrong), /--set|no path/);
+    await assert.rejects(file('command: a\n', wrong), /--set|no path/);
   assert.equal(({} as Record<string, unknown>)['polluted'], undefined);
 });
 
 test('what is missing, unknown or not served is refused by name', async () => {
   const cases: readonly (readonly [string, RegExp])[] = [
     ['compute: c\n', /'command' is missing/],
-    ['command: a\n', /'compute' is missing/],
+    ['command: a\n', /'compute' is missing: which cluster\? There are: cpu-cluster, gpu/],
+    // What was written in its place is named first.
+    ['comand: a\ncompute: c\n', /x\.yml:1: 'comand' is not known here\. Did you mean 'command'\?/],
+    ['command: a\nidentity: { typ: aml_token }\n', /'identity\.typ' is not known here\. Did you mean 'type'\?/],
     ['command: a\ncompute: c\ncommmand: b\n', /'commmand' is not known/],
     ['type: pipeline\n', /'pipeline': such jobs are not served/],
-    ['command: a\ncompute: c\nenvironment: { image: x }\n', /'environment' must be a single value/],
-    ['command: a\ncompute: c\nenvironment: azureml:x@latest\n', /azureml:NAME:VERSION/],
+    ['command: a\ncompute: c\nenvironment: { conda_file: x, image: y }\n', /'environment\.conda_file' is not served/],
+    ['command: a\ncompute: c\nenvironment: { build: { path: x } }\n', /'environment\.build' is not served/],
+    ['command: a\ncompute: c\nenvironment: x\n', /must be azureml:NAME:VERSION, azureml:NAME@latest, or a resource id/],
+    [
+      'command: a\ncompute: c\nenvironment: azureml://registries/azureml/environments/sklearn-1.5/labels/latest\n',
+      /is of a registry that workspaces share, and such are not served/,
+    ],
+    ['command: { a: 1 }\ncompute: c\n', /'command' is a single value, not the fields a/],
+    ['command: a\ncompute: c\ntags: { a: { b: 1 } }\n', /'tags' holds text, and 'a' is none/],
+    [
+      'command: a\ncompute: c\nlimits: 60\n',
+      /'limits' has fields of its own, as in 'limits: \{ … \}'; '60' is a single value/,
+    ],
+    [
+      'command: a\ncompute: c\ninputs: { d: { type: uri_folder, path: "azureml:x@latest" } }\n',
+      /only models can be inputs/,
+    ],
+    ['command: a\ncompute: c\ncode: https://example.com/x\n', /would have to be fetched first/],
     [
       'command: a\ncompute: c\ninputs: { d: { type: uri_file, path: "https://example.com/x" } }\n',
       /from this workspace only/,
@@ -144,32 +176,31 @@ test('what is missing, unknown or not served is refused by name', async () => {
     ['command: !run a\ncompute: c\n', /x\.yml:1: this is no YAML: Unresolved tag/],
   ];
   for (const [text, message] of cases)
-    await assert.rejects(async () => await jobBody(file(text), paths, sources), message, text);
+    await assert.rejects(async () => await jobBody(await file(text), paths, sources), message, text);
   assert.deepEqual(
     sent.splice(0),
     [`code ${join(folder, 'src')}`, `snapshot ${join(folder, 'data')}`],
     'nothing is sent of a document with a mistake',
   );
-  assert.throws(() => readDocument(join(folder, 'absent.yml')), /cannot be read: there is no such file/);
-  assert.throws(() => readDocument(folder), /cannot be read: it is a folder/);
+  await assert.rejects(readDocument(join(folder, 'absent.yml')), /cannot be read: there is no such file/);
+  await assert.rejects(readDocument(folder), /cannot be read: it is a folder/);
   await assert.rejects(
-    async () => await jobBody(file('command: a\ncompute: c\n', 'environment=[1]'), paths, sources),
+    async () => await jobBody(await file('command: a\ncompute: c\n', 'environment=[1]'), paths, sources),
     /x\.yml: 'environment'/,
     'what --set changed stands in no line',
   );
 });
 
 test('an endpoint and a deployment', async () => {
-  assert.deepEqual(endpointBody(file('name: e\nauth_mode: key\ntraffic: { blue: 100 }\n'), 'local'), {
+  assert.deepEqual(endpointBody(await file('name: e\nauth_mode: key\ntraffic: { blue: 100 }\n'), 'local'), {
     name: 'e',
     body: {
       location: 'local',
-      identity: { type: 'SystemAssigned' },
       properties: { authMode: 'Key', traffic: { blue: 100 } },
     },
   });
   const { name, endpoint, body } = await deploymentBody(
-    file(`name: blue
+    await file(`name: blue
 endpoint_name: e
 model: azureml:m:2
 code_configuration: { code: azureml:c:1, scoring_script: score.py }
@@ -194,9 +225,140 @@ liveness_probe: { initial_delay: 10, failure_threshold: 3 }
       requestSettings: { requestTimeout: 'PT5S', maxQueueWait: 'PT0.5S', maxConcurrentRequestsPerInstance: 4 },
     },
   });
-  await assert.rejects(deploymentBody(file('model: azureml:m:2\n'), paths, sources, 'local'), /code_configuration/);
   await assert.rejects(
-    deploymentBody(file('model: azureml:m:2\nliveness_probe: { period: often }\n'), paths, sources, 'local'),
+    deploymentBody(await file('model: azureml:m:2\n'), paths, sources, 'local'),
+    /code_configuration/,
+  );
+  await assert.rejects(
+    deploymentBody(await file('model: azureml:m:2\nliveness_probe: { period: often }\n'), paths, sources, 'local'),
     /'liveness_probe\.period' is a number of seconds/,
   );
+});
+
+test('what public files write in place of a name: the newest version, an image, a model beside the file', async () => {
+  sent.length = 0;
+  const job = await jobBody(
+    await file(
+      'command: a\ncompute: c\nenvironment: azureml:base@latest\ninputs:\n  m: { type: mlflow_model, path: "azureml:iris@latest" }\n  n: { type: custom_model, path: "azureml:iris:2" }\n',
+    ),
+    paths,
+    sources,
+  );
+  const properties = job.body['properties'] as Record<string, unknown>;
+  assert.equal(properties['environmentId'], `${paths.id}/environments/base/versions/7`);
+  assert.deepEqual(properties['inputs'], {
+    m: { jobInputType: 'mlflow_model', uri: `${paths.id}/models/iris/versions/7` },
+    n: { jobInputType: 'custom_model', uri: `${paths.id}/models/iris/versions/2` },
+  });
+  await jobBody(
+    await file('command: a\ncompute: c\nenvironment: { image: "library/python:latest" }\n'),
+    paths,
+    sources,
+  );
+  assert.deepEqual(sent.splice(0), ['environment {"properties":{"image":"library/python:latest"}}']);
+  const { body } = await deploymentBody(
+    await file(
+      'name: blue\nendpoint_name: e\nmodel: { path: ../model/ }\nenvironment: { image: x, name: base, version: 3 }\ncode_configuration: { code: src, scoring_script: score.py }\n',
+    ),
+    paths,
+    sources,
+    'local',
+  );
+  assert.equal((body['properties'] as Record<string, unknown>)['model'], `${paths.id}/models/anonymous/versions/m`);
+  assert.deepEqual(sent.splice(0), [
+    'environment {"name":"base","version":"3","properties":{"image":"x"}}',
+    `model {"properties":{"modelType":"custom_model"},"place":"${join(folder, '..', 'model')}"}`,
+    `code ${join(folder, 'src')}`,
+  ]);
+});
+
+test('an endpoint takes its mode in either case, and no cluster of Kubernetes and no identity of its own', async () => {
+  const { body } = endpointBody(await file('name: e\nauth_mode: Key\n'), 'local');
+  assert.deepEqual(body['properties'], { authMode: 'Key' });
+  for (const [text, message] of [
+    ['auth_mode: password\n', /must be one of key, aml_token, aad_token/],
+    ['auth_mode: Key\ncompute: azureml:inferencecompute\n', /'compute' means a Kubernetes cluster/],
+    ['identity: { type: user_assigned, user_assigned_identities: [] }\n', /'identity\.type' is 'user_assigned'/],
+  ] as const) {
+    const document = await file(text);
+    assert.throws(() => endpointBody(document, 'local'), message);
+  }
+  await assert.rejects(
+    async () => await deploymentBody(await file('type: kubernetes\nname: blue\n'), paths, sources, 'local'),
+    /only managed deployments are served/,
+  );
+});
+
+test('workspaces, clusters, datastores, models and roles are read from files; what restricts and is not served is refused', async () => {
+  const workspace = workspaceBody(
+    await file(
+      'name: w\nlocation: eastus\ndisplay_name: W\nhbi_workspace: true\ntags: { a: b }\ncustomer_managed_key: { key_vault: /v, key_uri: https://k }\n',
+    ),
+  );
+  assert.deepEqual(workspace, {
+    name: 'w',
+    location: 'eastus',
+    tags: { a: 'b' },
+    properties: {
+      friendlyName: 'W',
+      hbiWorkspace: true,
+      encryption: { status: 'Enabled', keyVaultProperties: { keyVaultArmId: '/v', keyIdentifier: 'https://k' } },
+    },
+  });
+  const compute = computeBody(
+    await file(
+      'name: c\ntype: amlcompute\nsize: S\nmin_instances: 0\nmax_instances: 2\nidle_time_before_scale_down: 90\ntier: low_priority\n',
+    ),
+  );
+  assert.deepEqual(
+    [compute.vmPriority, compute.maxNodeCount, compute.nodeIdleTimeBeforeScaleDown],
+    ['LowPriority', 2, 'PT90S'],
+  );
+  assert.deepEqual(datastoreBody(await file('name: d\ntype: azure_blob\naccount_name: a\ncontainer_name: c\n')).body, {
+    properties: {
+      datastoreType: 'AzureBlob',
+      accountName: 'a',
+      containerName: 'c',
+      credentials: { credentialsType: 'None' },
+    },
+  });
+  const model = await file('name: m\npath: model\ntype: mlflow_model\n');
+  assert.deepEqual(modelFields(readerOf(model), model), {
+    name: 'm',
+    version: undefined,
+    properties: { modelType: 'mlflow_model' },
+    place: join(folder, 'model'),
+  });
+  const role = definitionBody(
+    await file(
+      '{"Name": "Reader of models", "IsCustom": true, "Actions": ["a/read"], "NotDataActions": ["b"], "AssignableScopes": ["/subscriptions/s"]}',
+    ),
+    '/subscriptions/other',
+  );
+  assert.deepEqual(role.body, {
+    properties: {
+      roleName: 'Reader of models',
+      type: 'CustomRole',
+      permissions: [{ actions: ['a/read'], notActions: [], dataActions: [], notDataActions: ['b'] }],
+      assignableScopes: ['/subscriptions/s'],
+    },
+  });
+  type Read = (document: Awaited<ReturnType<typeof file>>) => unknown;
+  const refused: readonly (readonly [Read, string, RegExp])[] = [
+    [workspaceBody, 'public_network_access: Disabled\n', /'public_network_access' is not served/],
+    [workspaceBody, 'managed_network: { isolation_mode: x }\n', /'managed_network' is not served/],
+    [workspaceBody, 'customer_managed_key: { key_vault: /v }\n', /'customer_managed_key\.key_uri' is missing/],
+    [computeBody, 'type: computeinstance\n', /'computeinstance': such computes are not served/],
+    [computeBody, 'ssh_settings: { admin_username: a }\n', /nobody signs in to a node/],
+    [computeBody, 'identity: { type: system_assigned }\n', /'identity' is not served/],
+    [datastoreBody, 'type: azure_blob\naccount_name: a\ncredentials: { account_key: x }\n', /holds none/],
+    [datastoreBody, 'type: azure_data_lake_gen2\naccount_name: a\n', /such datastores are not served/],
+    [(document) => definitionBody(document, '/s'), 'Actions: [a]\n', /'Name' is missing/],
+    [(document) => definitionBody(document, '/s'), 'Name: a\nActons: [a]\n', /Did you mean 'Actions'/],
+    [(document) => definitionBody(document, '/s'), 'Name: a\nActions: a\n', /'Actions' is a list of text/],
+  ];
+  for (const [read, text, message] of refused) {
+    const document = await file(text);
+    assert.throws(() => read(document), message, text);
+  }
 });

@@ -2,17 +2,19 @@
 
 import { ServiceError } from '@strongroom/contract/client';
 import { CommanderError } from 'commander';
-import { NoAnswer } from './transport.ts';
 
 export const exitCodes = { ok: 0, failed: 1, usage: 2, notSignedIn: 3, refused: 4, notFound: 5, conflict: 6 } as const;
 
 /** What was asked for makes no sense; the message says what would. */
 export class UsageError extends Error {}
 export class NotSignedIn extends Error {}
+/** What was named is not there; the message says what is. */
+export class NotThere extends Error {}
 
 export function exitCodeOf(thrown: unknown): number {
   if (thrown instanceof CommanderError) return thrown.exitCode === 0 ? exitCodes.ok : exitCodes.usage;
   if (thrown instanceof UsageError) return exitCodes.usage;
+  if (thrown instanceof NotThere) return exitCodes.notFound;
   if (thrown instanceof NotSignedIn) return exitCodes.notSignedIn;
   if (!(thrown instanceof ServiceError)) return exitCodes.failed;
   switch (thrown.status) {
@@ -42,9 +44,7 @@ export function describeFailure(thrown: unknown, verbose: boolean): string {
     if (thrown.status === 401) lines.push("  Sign in with 'strongroom login'.");
     if (thrown.status === 403 && /AuthorizationFailed|ForbiddenByRbac/.test(thrown.code))
       lines.push("  'strongroom access explain' shows which role would allow it.");
-  } else if (thrown instanceof UsageError || thrown instanceof NotSignedIn || thrown instanceof NoAnswer)
-    lines.push(`error: ${thrown.message}`);
-  else lines.push(`error: ${thrown instanceof Error ? thrown.message : String(thrown)}`);
+  } else lines.push(`error: ${thrown instanceof Error ? thrown.message : String(thrown)}`);
   if (verbose && thrown instanceof Error && thrown.stack !== undefined) lines.push(thrown.stack);
   return lines.join('\n');
 }

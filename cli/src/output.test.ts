@@ -2,11 +2,12 @@
 
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { cell, table, widthOf } from './output.ts';
+import { cell, table } from './output.ts';
+import { widthOf } from './width.ts';
 
 test('columns stay straight beside letters that a terminal draws twice as wide', () => {
   assert.deepEqual(
-    ['abc', '训练', '한글', 'ｗ', '👩‍🔬', '❤️', 'é', 'e\u0301', ''].map(widthOf),
+    ['abc', '训练', '한글', 'ｗ', '👩‍🔬', '❤️', 'é', 'e\u0301', ''].map((text) => widthOf(text)),
     [3, 4, 4, 2, 2, 2, 1, 1, 0],
   );
   assert.equal(

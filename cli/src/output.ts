@@ -1,7 +1,9 @@
 // Results as a person or a program reads them: aligned tables, or the service's own JSON. Text from the service is printed
 // without control characters, so that no name can repaint a terminal.
 
-export type Columns = Readonly<Record<string, (row: Record<string, unknown>) => unknown>>;
+import { widthOf } from './width.ts';
+
+export type Columns = Readonly<Record<string, (row: Readonly<Record<string, unknown>>) => unknown>>;
 
 // biome-ignore lint/suspicious/noControlCharactersInRegex: control characters are what is being removed.
 const control = /[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069]/g;
@@ -10,20 +12,11 @@ export const plain = (text: string): string => text.replace(control, '\ufffd');
 const cellWidthMax = 80;
 
 const letters = new Intl.Segmenter('en', { granularity: 'grapheme' });
-/** What terminals draw over two columns: the wide scripts of Unicode's East Asian Width, and emoji. */
-const wide =
-  /^[\u1100-\u115f\u2e80-\u303e\u3041-\ua4cf\ua960-\ua97c\uac00-\ud7a3\uf900-\ufaff\ufe30-\ufe6f\uff01-\uff60\uffe0-\uffe6\u{20000}-\u{3fffd}\p{Emoji_Presentation}]|\ufe0f/u;
-
-/** How many columns of a terminal a text takes. */
-export function widthOf(text: string): number {
-  let width = 0;
-  for (const { segment } of letters.segment(text)) width += wide.test(segment) ? 2 : 1;
-  return width;
-}
 
 /** The beginning of a text that fits, with `…` where something was cut. */
 function fitted(text: string): string {
-  if (widthOf(text) <= cellWidthMax) return text;
+  // No character takes more than two columns: what is short needs no measuring.
+  if (text.length <= cellWidthMax / 2 || widthOf(text) <= cellWidthMax) return text;
   let kept = '';
   let width = 1;
   for (const { segment } of letters.segment(text)) {
@@ -34,22 +27,31 @@ function fitted(text: string): string {
   return `${kept}…`;
 }
 
-export function cell(value: unknown): string {
+/** The whole of a value on one line. */
+export function line(value: unknown): string {
   if (value === undefined || value === null) return '';
   const text = typeof value === 'object' ? JSON.stringify(value) : String(value);
-  return fitted(plain(text).replace(/[\n\t]/g, ' '));
+  return plain(text).replace(/[\n\t]/g, ' ');
 }
 
-export function table(rows: readonly unknown[], columns: Columns): string {
+export const cell = (value: unknown): string => fitted(line(value));
+
+/** @param whole columns that are not cut, however long they are */
+export function table(rows: readonly unknown[], columns: Columns, whole: readonly string[] = []): string {
   const header = Object.keys(columns);
-  const body = rows.map((row) => Object.values(columns).map((read) => cell(read(row as Record<string, unknown>))));
+  const body = rows.map((row) =>
+    Object.entries(columns).map(([name, read]) => {
+      const value = read(row as Record<string, unknown>);
+      return whole.includes(name) ? line(value) : cell(value);
+    }),
+  );
   const widths = header.map((title, index) =>
-    body.reduce((widest, line) => Math.max(widest, widthOf(line[index] ?? '')), title.length),
+    body.reduce((widest, cells) => Math.max(widest, widthOf(cells[index] ?? '')), title.length),
   );
   return [header, ...body]
     .map(
-      (line) =>
-        `${line
+      (cells) =>
+        `${cells
           .map((text, index) => text + ' '.repeat(Math.max(0, (widths[index] ?? 0) - widthOf(text))))
           .join('  ')
           .trimEnd()}\n`,
@@ -96,10 +98,29 @@ function forPerson(value: unknown): unknown {
   };
 }
 
+/** The columns of a table without its head, whole and with tabs between them. */
+export const tabbed = (rows: readonly unknown[], columns: Columns): string =>
+  rows
+    .map(
+      (row) =>
+        `${Object.values(columns)
+          .map((read) => line(read(row as Record<string, unknown>)))
+          .join('\t')}\n`,
+    )
+    .join('');
+
+/** Values alone: each thing of a list on a line of its own, its parts with tabs between them. */
+export function valueLines(value: unknown): string {
+  if (value === undefined || value === null) return '';
+  const parts = (each: unknown) =>
+    Array.isArray(each) ? each.map(line) : isTree(each) ? Object.values(each).map(line) : [line(each)];
+  return (Array.isArray(value) ? value : [value]).map((each) => `${parts(each).join('\t')}\n`).join('');
+}
+
 export const json = (value: unknown): string => `${JSON.stringify(value, null, 2)}\n`;
 
 /** Reads `properties.a.b` of an answer. */
-export function at(path: string): (row: Record<string, unknown>) => unknown {
+export function at(path: string): (row: object) => unknown {
   const steps = path.split('.');
   return (row) =>
     steps.reduce<unknown>(

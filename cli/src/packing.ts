@@ -5,7 +5,6 @@
 import { createReadStream, existsSync, lstatSync, readdirSync, readFileSync, statSync } from 'node:fs';
 import { basename, join } from 'node:path';
 import { finished } from 'node:stream/promises';
-import tar from 'tar-stream';
 import { UsageError } from './exit.ts';
 import { type Ignores, readIgnores } from './ignore.ts';
 
@@ -27,7 +26,7 @@ export function listFiles(
   }
   if (!stat.isDirectory()) throw new UsageError(`${place} is neither a file nor a folder.`);
   const ignoreFile = ['.amlignore', '.gitignore'].map((name) => join(place, name)).find((path) => existsSync(path));
-  const ignores = readIgnores(ignoreFile === undefined ? '' : readFileSync(ignoreFile, 'utf8'));
+  const ignores = readIgnores(ignoreFile === undefined ? '' : readFileSync(ignoreFile, 'utf8'), ignoreFile);
   const found: PackedFile[] = [];
   walk(place, '', 0, ignores, found, limits);
   if (found.length === 0)
@@ -75,7 +74,9 @@ const tooBig = (place: string, bytes: number, most: number) =>
 const mebibytes = (bytes: number) => Math.ceil(bytes / (1024 * 1024));
 
 /** The archive, made while it is read. Fails when a file changes its size meanwhile. */
-export function packFiles(files: readonly PackedFile[]): AsyncIterable<Uint8Array> {
+export async function* packFiles(files: readonly PackedFile[]): AsyncIterable<Uint8Array> {
+  // Loaded here and not above: most commands send no folder.
+  const { default: tar } = await import('tar-stream');
   const pack = tar.pack();
   const write = async () => {
     for (const { path, source, bytes } of files) {
@@ -96,5 +97,5 @@ export function packFiles(files: readonly PackedFile[]): AsyncIterable<Uint8Arra
     pack.finalize();
   };
   write().catch((error: unknown) => pack.destroy(error instanceof Error ? error : new Error(String(error))));
-  return pack as AsyncIterable<Uint8Array>;
+  yield* pack as AsyncIterable<Uint8Array>;
 }

@@ -18,7 +18,7 @@ const wordsOf = (command: Command): readonly string[] =>
 
 test('every command has help, and every command that does something has an example of itself', async () => {
   const cli = createTestShell();
-  const commands = everyCommand(createProgram(cli.shell));
+  const commands = everyCommand(await createProgram(cli.shell));
   assert.ok(commands.length > 60);
   for (const command of commands) {
     const words = wordsOf(command);

@@ -1,59 +1,90 @@
-// All commands, and how one is run: parse, do, explain what went wrong, answer the exit code.
+// All commands, and how one is run: load what it needs, parse, do, explain what went wrong, answer the exit code. Only the file of the
+// noun that was asked for is loaded: whoever lists jobs does not wait for the rest.
 
-import { Command, CommanderError, Option } from 'commander';
-import { accessCommands } from './commands/access.ts';
+import { Command, CommanderError } from 'commander';
 import { accountCommands } from './commands/account.ts';
-import { auditCommands } from './commands/audit.ts';
-import { deploymentCommands, endpointCommands } from './commands/endpoint.ts';
-import { groupCommands } from './commands/group.ts';
-import { jobCommands } from './commands/job.ts';
-import { modelCommands } from './commands/model.ts';
 import { serverCommands } from './commands/server.ts';
-import { storageCommands } from './commands/storage.ts';
-import { vaultCommands } from './commands/vault.ts';
-import { computeCommands, workspaceCommands } from './commands/workspace.ts';
 import { describeFailure, exitCodeOf } from './exit.ts';
-import { actIn } from './given.ts';
+import { type Act, actIn } from './given.ts';
+import { addCommonOptions, type Options } from './options.ts';
 import type { Shell } from './shell.ts';
+import { version } from './version.ts';
 
-const nouns = [
-  serverCommands,
-  accountCommands,
-  groupCommands,
-  vaultCommands,
-  workspaceCommands,
-  computeCommands,
-  jobCommands,
-  modelCommands,
-  endpointCommands,
-  deploymentCommands,
-  accessCommands,
-  auditCommands,
-  storageCommands,
+type Noun = readonly [name: string, description: string, load: () => Promise<(noun: Command, act: Act) => void>];
+
+const nouns: readonly Noun[] = [
+  ['group', 'resource groups', async () => (await import('./commands/group.ts')).groupCommands],
+  ['vault', 'key vaults, keys and secrets', async () => (await import('./commands/vault.ts')).vaultCommands],
+  ['workspace', 'machine-learning workspaces', async () => (await import('./commands/workspace.ts')).workspaceCommands],
+  ['compute', 'clusters that jobs run on', async () => (await import('./commands/compute.ts')).computeCommands],
+  ['job', 'training jobs', async () => (await import('./commands/job.ts')).jobCommands],
+  ['model', 'registered models', async () => (await import('./commands/model.ts')).modelCommands],
+  [
+    'environment',
+    'images that deployments are built upon',
+    async () => (await import('./commands/environment.ts')).environmentCommands,
+  ],
+  [
+    'datastore',
+    'names for containers of storage accounts',
+    async () => (await import('./commands/datastore.ts')).datastoreCommands,
+  ],
+  [
+    'online-endpoint',
+    'web services: one address, one or more deployments',
+    async () => (await import('./commands/endpoint.ts')).endpointCommands,
+  ],
+  [
+    'online-deployment',
+    'what an endpoint runs: an image with code and a model',
+    async () => (await import('./commands/endpoint.ts')).deploymentCommands,
+  ],
+  ['user', 'people who can sign in', async () => (await import('./commands/user.ts')).userCommands],
+  ['role', 'roles', async () => (await import('./commands/role.ts')).roleCommands],
+  ['access', 'what somebody may do, and why', async () => (await import('./commands/access.ts')).accessCommands],
+  [
+    'audit',
+    'who did what, when, and whether it worked',
+    async () => (await import('./commands/audit.ts')).auditCommands,
+  ],
+  ['storage', 'storage accounts', async () => (await import('./commands/storage.ts')).storageCommands],
 ];
 
-export function createProgram(shell: Shell, ended: (code: number) => void = () => undefined): Command {
+export type Ended = (code: number, options: Options) => void;
+
+/**
+ * @param words of the command line: the nouns among them are loaded, the others are there by name alone. Absent: all
+ */
+export async function createProgram(
+  shell: Shell,
+  ended: Ended = () => undefined,
+  words?: readonly string[],
+): Promise<Command> {
   const program = new Command('strongroom')
     .description('A self-hosted machine-learning platform whose security can be verified.')
-    .option('--url <address>', 'the server (https://localhost:8443)')
-    .option('--ca-file <file>', 'the certificate authority of the server, in PEM')
-    .option('--subscription <id>', 'the subscription')
-    .option('-g, --resource-group <name>', 'the resource group')
-    .option('-w, --workspace <name>', 'the workspace')
-    .addOption(new Option('-o, --output <format>', 'how results are printed').choices(['table', 'json']))
-    .option('-y, --yes', 'do not ask before something is lost')
-    .option('--verbose', 'say what is sent, and where a failure came from')
-    .configureHelp({ showGlobalOptions: true })
+    .version(`strongroom ${version}`, '-V, --version', 'print the version')
     .configureOutput({ writeOut: shell.out, writeErr: shell.err })
     .showHelpAfterError('(--help shows what there is)')
     .addHelpText(
       'after',
       '\nExample:\n  strongroom server start --data-dir ./strongroom-data --bootstrap-file ./bootstrap.json\n  strongroom login --bootstrap-file ./bootstrap.json\n\nExit codes: 0 ok, 1 failed, 2 wrong usage, 3 not signed in, 4 refused, 5 not found, 6 conflict',
     )
+    // What stands behind a command is its own: `model show iris --version 1` asks for no version of this program.
+    .enablePositionalOptions()
     .exitOverride();
   const act = actIn(shell, ended);
-  for (const noun of nouns) noun(program, act);
-  for (const command of everyCommand(program)) command.exitOverride().configureHelp({ showGlobalOptions: true });
+  serverCommands(program, act);
+  accountCommands(program, act);
+  const unloaded = new Set<Command>();
+  for (const [name, description, load] of nouns) {
+    const noun = program.command(name).description(description);
+    if (words === undefined || words.includes(name)) (await load())(noun, act);
+    else unloaded.add(noun);
+  }
+  for (const command of everyCommand(program)) {
+    command.exitOverride();
+    if (!unloaded.has(command)) addCommonOptions(command);
+  }
   return program;
 }
 
@@ -61,19 +92,30 @@ export function everyCommand(command: Command): readonly Command[] {
   return [command, ...command.commands.flatMap(everyCommand)];
 }
 
-/** Answers the exit code. @param words what stands behind `strongroom` on the command line */
-export async function runCommand(words: readonly string[], shell: Shell): Promise<number> {
+/**
+ * Answers the exit code.
+ * @param words what stands behind `strongroom` on the command line
+ * @param looked told of the options that the command looked at, for the test that none is shown and ignored
+ */
+export async function runCommand(
+  words: readonly string[],
+  shell: Shell,
+  looked: (options: Options) => void = () => undefined,
+): Promise<number> {
   let code = 0;
-  const program = createProgram(shell, (ends) => {
+  let isVerbose = false;
+  const ended: Ended = (ends, options) => {
     code = ends;
-  });
+    isVerbose = options.flag('verbose');
+    looked(options);
+  };
   try {
+    const program = await createProgram(shell, ended, words);
     await program.parseAsync([...words], { from: 'user' });
     return code;
   } catch (thrown) {
     // Commander has said its own already.
-    if (!(thrown instanceof CommanderError))
-      shell.err(`${describeFailure(thrown, program.opts()['verbose'] === true)}\n`);
+    if (!(thrown instanceof CommanderError)) shell.err(`${describeFailure(thrown, isVerbose)}\n`);
     return exitCodeOf(thrown);
   }
 }

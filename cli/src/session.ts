@@ -6,6 +6,7 @@ import { createTokenEndpoint, type Tokens } from '@strongroom/contract/client.to
 import { NotSignedIn } from './exit.ts';
 import type { Home, Session } from './home.ts';
 import type { Shell } from './shell.ts';
+import { clientName } from './version.ts';
 
 /** A token this close to its end is as good as expired. */
 const marginMs = 60_000;
@@ -18,7 +19,8 @@ export function createSessions(deps: {
   readonly shell: Pick<Shell, 'now' | 'sleep'>;
 }) {
   const { home, transport, shell } = deps;
-  const endpointOf = (url: string, tenant: string) => createTokenEndpoint({ origin: url, tenant, transport });
+  const endpointOf = (url: string, tenant: string) =>
+    createTokenEndpoint({ origin: url, tenant, transport, userAgent: clientName });
 
   const cached = (session: Session | undefined, audience: string): string | undefined => {
     const token = session?.tokens[audience];

@@ -3,6 +3,7 @@
 
 import { createInterface } from 'node:readline/promises';
 import { UsageError } from './exit.ts';
+import type { HttpsTransport, TransportOptions } from './transport.ts';
 
 export type Shell = {
   readonly environment: Readonly<Record<string, string | undefined>>;
@@ -17,6 +18,7 @@ export type Shell = {
   /** Reads one line without echo. Throws UsageError where nobody can type. */
   askSecret(prompt: string): Promise<string>;
   ask(prompt: string): Promise<string>;
+  connect(options: TransportOptions): HttpsTransport;
 };
 
 const unattended = (what: string) =>
@@ -42,6 +44,7 @@ export function systemShell(): Shell {
     errIsTerminal: process.stderr.isTTY === true,
     sleep: (milliseconds) => new Promise((done) => setTimeout(done, milliseconds)),
     now: () => Date.now(),
+    connect,
     askSecret: readHidden,
     async ask(prompt) {
       if (process.stdin.isTTY !== true) throw unattended(prompt.trim());
@@ -52,6 +55,18 @@ export function systemShell(): Shell {
         lines.close();
       }
     },
+  };
+}
+
+/** Opened with the first request: what speaks TLS is not loaded by a command that asks nobody. */
+function connect(options: TransportOptions): HttpsTransport {
+  let opened: Promise<HttpsTransport> | undefined;
+  return {
+    async send(request) {
+      opened ??= import('./transport.ts').then(({ createTransport }) => createTransport(options));
+      return await (await opened).send(request);
+    },
+    close: () => void opened?.then((transport) => transport.close()),
   };
 }
 

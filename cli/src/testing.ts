@@ -6,6 +6,7 @@ import { join } from 'node:path';
 import { UsageError } from './exit.ts';
 import { runCommand } from './program.ts';
 import type { Shell } from './shell.ts';
+import { createTransport } from './transport.ts';
 
 export type Ran = { readonly code: number; readonly out: string; readonly err: string };
 export type TestShell = {
@@ -36,6 +37,7 @@ export function createTestShell(over: Partial<Shell> = {}): TestShell {
     errIsTerminal: false,
     sleep: (milliseconds) => new Promise((done) => setTimeout(done, milliseconds)),
     now: () => Date.now(),
+    connect: createTransport,
     askSecret: nobody,
     ask: nobody,
     ...over,

@@ -9,6 +9,8 @@ export type TrailRow = {
   readonly what: string;
   readonly on: string;
   readonly outcome: string;
+  /** The whole id of `on`. */
+  readonly scope: string;
 };
 
 /** Oldest first. `entries` as the service answers them: newest first, with outcomes apart from what they conclude. */
@@ -27,6 +29,7 @@ export function readTrail(entries: readonly AuditEntry[]): readonly TrailRow[] {
         what: record.operation,
         on: subjectOf(record.scope),
         outcome,
+        scope: record.scope,
       },
     ];
   });

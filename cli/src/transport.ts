@@ -24,11 +24,14 @@ const answerBytesMax = 64 * 1024 * 1024;
 export const lookupHere: LookupFunction = (_host, options, done) =>
   options.all ? done(null, [{ address: '127.0.0.1', family: 4 }]) : done(null, '127.0.0.1', 4);
 
-/** @param options.caFile PEM file; absent: the authorities that the runtime knows. `timeoutMs`: of silence, not of the whole. */
-export function createTransport(options: {
+export type TransportOptions = {
+  /** In PEM; absent: the authorities that the runtime knows. */
   readonly caFile?: string | undefined;
+  /** Of silence, not of the whole. */
   readonly timeoutMs?: number;
-}): HttpsTransport {
+};
+
+export function createTransport(options: TransportOptions): HttpsTransport {
   const ca = options.caFile === undefined ? undefined : readAuthority(options.caFile);
   const timeout = options.timeoutMs ?? 120_000;
   const agent = new Agent({

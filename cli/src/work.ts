@@ -1,9 +1,11 @@
 // What takes more than one call and is needed in more than one place: sending a folder, registering it as code, following a
 // job to its end. Commands and the demo share it.
 
-import type { Client, JsonObject } from '@strongroom/contract/client';
+import { createHash } from 'node:crypto';
+import { type Client, type JsonObject, ServiceError } from '@strongroom/contract/client';
 import type { WorkspacePaths } from '@strongroom/contract/client.paths';
-import type { Sources } from './documents.ts';
+import { isAddress, type Sources, type Versioned } from './documents/references.ts';
+import { NotThere, UsageError } from './exit.ts';
 import { listFiles, packFiles } from './packing.ts';
 
 export type Sent = {
@@ -46,16 +48,81 @@ export function sourcesOf(
   paths: WorkspacePaths,
   options: { readonly allowCredentials?: boolean; readonly told?: (line: string) => void } = {},
 ): Sources {
+  const snapshot = async (place: string) => {
+    options.told?.(`sending ${place}`);
+    return (await sendSnapshot(client, paths, place, options)).uri;
+  };
+  const register = async (id: string, properties: JsonObject) => {
+    await client.settle('PUT', id, { body: { properties } });
+    return id;
+  };
   return {
-    async snapshot(place) {
-      options.told?.(`sending ${place}`);
-      return (await sendSnapshot(client, paths, place, options)).uri;
-    },
+    snapshot,
     async code(place) {
       options.told?.(`sending ${place}`);
       return await registerCode(client, paths, place, options);
     },
+    async latest(of, name) {
+      const version = await latestVersion(client, paths, of, name);
+      return paths.assetVersion(of, name, version);
+    },
+    async environment({ name, version, properties }) {
+      return name === undefined || version === undefined
+        ? await register(paths.environmentVersion(anonymousEnvironment, digestOf(properties)), {
+            ...properties,
+            isAnonymous: true,
+          })
+        : await register(paths.environmentVersion(name, version), properties);
+    },
+    async model({ name, version, place, properties }) {
+      const content = { ...properties, modelUri: isAddress(place) ? place : await snapshot(place) };
+      if (name === undefined)
+        return await register(paths.modelVersion(anonymousModel, digestOf(content)), { ...content, isAnonymous: true });
+      return await register(
+        paths.modelVersion(name, version ?? (await nextVersion(client, paths, 'models', name))),
+        content,
+      );
+    },
+    async computes() {
+      return (await client.list(paths.computes)).map((each) => String(each['name']));
+    },
   };
+}
+
+/** The names under which Azure's own clients register what was described in place; the version is the digest of what it holds. */
+const anonymousEnvironment = 'CliV2AnonymousEnvironment';
+const anonymousModel = 'CliV2AnonymousModel';
+
+/** The same description is registered once, however its fields were ordered. */
+const digestOf = (described: JsonObject): string =>
+  createHash('sha256')
+    .update(JSON.stringify(Object.entries(described).sort(([a], [b]) => (a < b ? -1 : 1))))
+    .digest('hex');
+
+const nouns: Readonly<Record<Versioned, string>> = { models: 'model', environments: 'environment', codes: 'code' };
+
+/** What `@latest` means. @throws NotThere */
+export async function latestVersion(
+  client: Client,
+  paths: WorkspacePaths,
+  of: Versioned,
+  name: string,
+): Promise<string> {
+  const { latestVersion: latest } = propertiesOf(await client.get(paths.asset(of, name)));
+  if (typeof latest !== 'string') throw new NotThere(`The ${nouns[of]} '${name}' has no version yet.`);
+  return latest;
+}
+
+/** The number that comes next; 1 for a name that is new. */
+export async function nextVersion(client: Client, paths: WorkspacePaths, of: Versioned, name: string): Promise<string> {
+  try {
+    const { nextVersion: next } = propertiesOf(await client.get(paths.asset(of, name)));
+    if (typeof next === 'string') return next;
+  } catch (thrown) {
+    if (thrown instanceof ServiceError && thrown.status === 404) return '1';
+    throw thrown;
+  }
+  throw new UsageError(`The versions of the ${nouns[of]} '${name}' are not numbers. Give --version.`);
 }
 
 /** Writes the job's log as it comes, until it is complete. Text may end inside a line. */

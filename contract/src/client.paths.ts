@@ -27,6 +27,13 @@ export function workspacePaths(id: string) {
     jobs: below('jobs'),
     job: (name: string) => below('jobs', name),
     jobLog: (name: string) => below('jobs', name, 'log'),
+    /** Models, environments and codes: names, with versions below them. */
+    assets: (plural: string) => below(plural),
+    asset: (plural: string, name: string) => below(plural, name),
+    assetVersions: (plural: string, name: string) => below(plural, name, 'versions'),
+    assetVersion: (plural: string, name: string, version: string) => below(plural, name, 'versions', version),
+    datastores: below('datastores'),
+    datastore: (name: string) => below('datastores', name),
     codeVersion: (name: string, version: string) => below('codes', name, 'versions', version),
     models: below('models'),
     model: (name: string) => below('models', name),

@@ -2,7 +2,7 @@
 // none. Source: RFC 6749, RFC 8628, and Azure's token endpoint (`/{tenant}/oauth2/v2.0/…`).
 
 import { ServiceError, type Transport } from './client.ts';
-import { publicClients } from './identity.ts';
+import { publicClients } from './public-clients.ts';
 
 export type Tokens = {
   readonly accessToken: string;
@@ -35,6 +35,8 @@ export function createTokenEndpoint(options: {
   /** A tenant's id or domain, or `common` for the one of the installation. */
   readonly tenant: string;
   readonly transport: Transport;
+  /** Shown to whoever is asked to confirm a code. */
+  readonly userAgent?: string;
 }): TokenEndpoint {
   const base = `${options.origin.replace(/\/+$/, '')}/${encodeURIComponent(options.tenant)}/oauth2/v2.0`;
   const clientId = publicClients.strongroomCli;
@@ -46,7 +48,11 @@ export function createTokenEndpoint(options: {
     const answer = await options.transport({
       method: 'POST',
       url: `${base}/${path}`,
-      headers: { accept: 'application/json', 'content-type': 'application/x-www-form-urlencoded' },
+      headers: {
+        accept: 'application/json',
+        'content-type': 'application/x-www-form-urlencoded',
+        'user-agent': options.userAgent ?? 'strongroom-client',
+      },
       body: new URLSearchParams(form).toString(),
     });
     let body: Readonly<Record<string, unknown>> = {};

@@ -57,6 +57,16 @@ export type CallOptions = {
   /** Default: the resource manager's. `null` sends none, for surfaces without versions. */
   readonly apiVersion?: string | null;
 };
+export type SettleOptions = CallOptions & {
+  readonly onProgress?: Progress;
+  /** False: answers what the service said first, and leaves the operation to itself. */
+  readonly waits?: boolean;
+};
+export type ListOptions<T> = CallOptions & {
+  readonly max?: number;
+  /** Asked after every page: whether what is there is enough. */
+  readonly enough?: (all: readonly T[]) => boolean;
+};
 export type Settled = { readonly status: number; readonly value: JsonObject };
 
 export type Client = {
@@ -66,9 +76,9 @@ export type Client = {
   get<T = JsonObject>(target: string, options?: CallOptions): Promise<T>;
   post<T = JsonObject>(target: string, options?: CallOptions): Promise<T>;
   /** PUT, PATCH, POST or DELETE, followed to its end where the service says that it takes longer. */
-  settle(method: string, target: string, options?: CallOptions & { readonly onProgress?: Progress }): Promise<Settled>;
+  settle(method: string, target: string, options?: SettleOptions): Promise<Settled>;
   /** Every page of a list, following nextLink. Stops after `max` items. */
-  list<T = JsonObject>(target: string, options?: CallOptions & { readonly max?: number }): Promise<readonly T[]>;
+  list<T = JsonObject>(target: string, options?: ListOptions<T>): Promise<readonly T[]>;
 };
 
 export const armVersion = '2024-10-01';
@@ -212,9 +222,10 @@ export function createClient(options: {
     get: async (target, call) => json(await send('GET', target, call)),
     post: async (target, call) => json(await send('POST', target, call)),
 
-    async settle(method, target, { onProgress, ...call } = {}) {
+    async settle(method, target, { onProgress, waits = true, ...call } = {}) {
       const first = await send(method, target, call);
       const value = await json<JsonObject>(first);
+      if (!waits) return { status: first.status, value };
       const followed = await follow(first, call, onProgress);
       const { body: _, ...again } = call;
       if (followed === undefined) {
@@ -245,7 +256,7 @@ export function createClient(options: {
 
     async list<T>(
       target: string,
-      { max = Number.POSITIVE_INFINITY, ...call }: CallOptions & { readonly max?: number } = {},
+      { max = Number.POSITIVE_INFINITY, enough = () => false, ...call }: ListOptions<T> = {},
     ) {
       const all: T[] = [];
       let next: string | undefined = target;
@@ -263,7 +274,7 @@ export function createClient(options: {
           await send('GET', next, page === 0 && query !== undefined ? { ...rest, query } : rest),
         );
         all.push(...(answer.value ?? []));
-        next = answer.nextLink ?? undefined;
+        next = enough(all) ? undefined : (answer.nextLink ?? undefined);
       }
       return all.slice(0, max);
     },

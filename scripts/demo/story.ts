@@ -21,7 +21,8 @@ import {
 } from '@strongroom/contract/client.paths';
 import { createTokenEndpoint } from '@strongroom/contract/client.tokens';
 import { readDocument } from '../../cli/src/document.reader.ts';
-import { deploymentBody, endpointBody, jobBody } from '../../cli/src/documents.ts';
+import { deploymentBody, endpointBody } from '../../cli/src/documents/endpoint.ts';
+import { jobBody } from '../../cli/src/documents/job.ts';
 import { readTrail } from '../../cli/src/trail.ts';
 import { createTransport } from '../../cli/src/transport.ts';
 import { followLog, propertiesOf, runOf, sourcesOf, waitForJob } from '../../cli/src/work.ts';
@@ -173,7 +174,7 @@ export async function tellStory(
     cpSync(example, places.project, { recursive: true });
     appendFileSync(join(places.project, 'src', 'data.csv'), `# ${canaries.data}\n`);
     tell.quiet(`A canary is hidden in the data and another in a parameter. At the end the disk is searched for both.`);
-    const document = readDocument(join(places.project, 'job.yml'), [
+    const document = await readDocument(join(places.project, 'job.yml'), [
       `command=python3 train.py --epochs \${{inputs.epochs}} --learning-rate \${{inputs.learning_rate}} --note \${{inputs.note}}`,
       `inputs.note=${canaries.note}`,
       `compute=azureml:${names.cluster}`,
@@ -223,9 +224,9 @@ export async function tellStory(
   });
 
   const deployed = await tell.step('Deploy it: build an image, start it in a sandbox, give it an address', async () => {
-    const endpoint = endpointBody(readDocument(join(places.project, 'endpoint.yml')), location);
+    const endpoint = endpointBody(await readDocument(join(places.project, 'endpoint.yml')), location);
     await client.settle('PUT', paths.endpoint(names.endpoint), { body: endpoint.body });
-    const document = readDocument(join(places.project, 'deployment.yml'), [
+    const document = await readDocument(join(places.project, 'deployment.yml'), [
       `name=${names.deployment}`,
       `endpoint_name=${names.endpoint}`,
     ]);

@@ -4,13 +4,15 @@
 import { resolve } from 'node:path';
 import { createClient } from '@strongroom/contract/client';
 import type { Command } from 'commander';
-import { comparedAuthority, keepAuthority, offeredAuthorities } from '../authority.ts';
+import type { Context } from '../context.ts';
 import { UsageError } from '../exit.ts';
 import { readGiven, readSecretFile } from '../files.ts';
-import { type Act, leaf } from '../given.ts';
+import { type Act, type Given, leaf } from '../given.ts';
 import { type SettingName, settingNames } from '../home.ts';
+import { changing } from '../options.ts';
+import { formats, isFormat } from '../presenting.ts';
 import { createSessions, readClaims } from '../session.ts';
-import { createTransport } from '../transport.ts';
+import { clientName } from '../version.ts';
 
 type Bootstrap = {
   readonly url: string;
@@ -24,6 +26,7 @@ export function accountCommands(program: Command, act: Act): void {
   leaf(
     program,
     'login',
+    changing('server'),
     'sign in: with a code in a browser, or as a service principal',
     'login --url https://ml.example.org:8443 --ca-fingerprint sha256:…',
   )
@@ -40,23 +43,18 @@ export function accountCommands(program: Command, act: Act): void {
     .action(
       act(async (context, given) => {
         const { shell, home } = context;
-        const file = given.text('bootstrapFile');
-        const bootstrap = file === undefined ? undefined : readBootstrap(file);
+        const way = wayIn(given);
+        const bootstrap = way.bootstrapFile === undefined ? undefined : readBootstrap(way.bootstrapFile);
         const url = bootstrap?.url ?? context.url;
-        const fingerprint = given.text('caFingerprint');
-        const caFile =
-          fingerprint === undefined
-            ? (bootstrap?.caFile ?? (context.caFile === undefined ? undefined : resolve(context.caFile)))
-            : keepAuthority(home.folder, url, comparedAuthority(await offeredAuthorities(url), fingerprint, url).pem);
-        const tenant = given.text('tenant') ?? bootstrap?.tenantId ?? 'organizations';
-        const transport = createTransport({ caFile });
+        const caFile = bootstrap?.caFile ?? (await authorityOf(context, way.fingerprint));
+        const tenant = bootstrap?.tenantId ?? way.tenant ?? 'organizations';
+        const transport = shell.connect({ caFile });
         try {
           const sessions = createSessions({ home, transport: transport.send, shell });
           if (bootstrap !== undefined) await sessions.signInWithSecret({ url, tenant, ...bootstrap.application });
-          else if (given.flag('servicePrincipal')) {
+          else if (way.isApplication) {
             const clientId = given.needed('username', '-u CLIENT_ID');
-            const onLine = given.text('password');
-            const passwordFile = given.text('passwordFile');
+            const { password: onLine, passwordFile } = way;
             if (onLine !== undefined)
               shell.err(
                 'warning: a secret on the command line can be seen by others on this machine; --password-file keeps it to you\n',
@@ -70,7 +68,7 @@ export function accountCommands(program: Command, act: Act): void {
             origin: url,
             transport: transport.send,
             token: (audience) => sessions.token(url, audience),
-            userAgent: 'strongroom-cli',
+            userAgent: clientName,
           });
           const [subscription] = await client.list('/subscriptions');
           const before = context.settings;
@@ -97,13 +95,13 @@ export function accountCommands(program: Command, act: Act): void {
       }),
     );
 
-  leaf(program, 'logout', 'forget the session of this machine', 'logout').action(
+  leaf(program, 'logout', { at: 'nowhere' }, 'forget the session of this machine', 'logout').action(
     act((context) => {
       context.note(context.home.forgetSession() ? 'Signed out.' : 'Nobody was signed in.');
     }),
   );
 
-  leaf(program, 'whoami', 'show who is signed in, and where', 'whoami').action(
+  leaf(program, 'whoami', changing('server'), 'show who is signed in, and where', 'whoami').action(
     act(async (context) => {
       const claims = readClaims(await context.sessions.token(context.url, context.url));
       context.show({
@@ -117,7 +115,13 @@ export function accountCommands(program: Command, act: Act): void {
     }),
   );
 
-  leaf(program, 'token', 'print an access token, for clients that take one (MLFLOW_TRACKING_TOKEN)', 'token')
+  leaf(
+    program,
+    'token',
+    { at: 'server' },
+    'print an access token, for clients that take one (MLFLOW_TRACKING_TOKEN)',
+    'token',
+  )
     .option('--audience <address>', 'what it is for (the server)')
     .action(
       act(async (context, given) => {
@@ -127,19 +131,19 @@ export function accountCommands(program: Command, act: Act): void {
     );
 
   const config = program.command('config').description('defaults that are remembered');
-  leaf(config, 'set', `remember a default: ${settingNames.join(', ')}`, 'config set workspace demo')
+  leaf(config, 'set', { at: 'nowhere' }, `remember a default: ${settingNames.join(', ')}`, 'config set workspace demo')
     .argument('<setting>', 'which')
     .argument('<value>', 'what')
     .action(
       act((context, given) => {
         const [setting, value] = given.arguments;
         const name = settingOf(setting);
-        if (name === 'output' && value !== 'table' && value !== 'json')
-          throw new UsageError("The output is 'table' or 'json'.");
+        if (name === 'output' && !isFormat(value ?? ''))
+          throw new UsageError(`The output is one of ${formats.join(', ')}.`);
         context.home.saveSettings({ ...context.settings, [name]: name === 'ca-file' ? resolve(value ?? '') : value });
       }),
     );
-  leaf(config, 'unset', 'forget a default', 'config unset workspace')
+  leaf(config, 'unset', { at: 'nowhere' }, 'forget a default', 'config unset workspace')
     .argument('<setting>', 'which')
     .action(
       act((context, given) => {
@@ -149,7 +153,7 @@ export function accountCommands(program: Command, act: Act): void {
         );
       }),
     );
-  leaf(config, 'show', 'show what is remembered', 'config show').action(
+  leaf(config, 'show', changing('nowhere'), 'show what is remembered', 'config show').action(
     act((context) => context.show(context.settings)),
   );
 }
@@ -159,6 +163,39 @@ function settingOf(name: string | undefined): SettingName {
   if (known === undefined)
     throw new UsageError(`'${name ?? ''}' is no setting. There are: ${settingNames.join(', ')}.`);
   return known;
+}
+
+/** How somebody signs in. What belongs to another way is refused: it would change nothing, and be taken for more than that. */
+function wayIn(given: Given) {
+  const [bootstrapFile, tenant] = [given.text('bootstrapFile'), given.text('tenant')];
+  const isApplication = given.flag('servicePrincipal');
+  const [username, password, passwordFile] = [
+    given.text('username'),
+    given.text('password'),
+    given.text('passwordFile'),
+  ];
+  const ofApplication = [username, password, passwordFile].some((value) => value !== undefined);
+  const [fingerprint, caFile] = [given.text('caFingerprint'), given.text('caFile')];
+  const ofServer = [given.text('url'), caFile, fingerprint, tenant].some((value) => value !== undefined);
+  if (bootstrapFile !== undefined && (isApplication || ofApplication || ofServer))
+    throw new UsageError(
+      '--bootstrap-file says where to sign in and as whom: leave out --url, --ca-file, --ca-fingerprint, --tenant, --service-principal, -u, -p and --password-file.',
+    );
+  if (fingerprint !== undefined && caFile !== undefined)
+    throw new UsageError('--ca-file and --ca-fingerprint both say whom to trust: give one of them.');
+  if (ofApplication && !isApplication)
+    throw new UsageError('-u, -p and --password-file sign in an application: give --service-principal, too.');
+  if (password !== undefined && passwordFile !== undefined)
+    throw new UsageError('-p and --password-file both give the secret: give one of them.');
+  return { bootstrapFile, tenant, fingerprint, isApplication, password, passwordFile };
+}
+
+/** The file with the authority to trust: what the fingerprint is of, kept; or the one that is given or remembered. */
+async function authorityOf(context: Context, fingerprint: string | undefined): Promise<string | undefined> {
+  const { home, url, caFile } = context;
+  if (fingerprint === undefined) return caFile === undefined ? undefined : resolve(caFile);
+  const { comparedAuthority, keepAuthority, offeredAuthorities } = await import('../authority.ts');
+  return keepAuthority(home.folder, url, comparedAuthority(await offeredAuthorities(url), fingerprint, url).pem);
 }
 
 function readBootstrap(file: string): Bootstrap {

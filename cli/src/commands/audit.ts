@@ -8,18 +8,19 @@ import type { Context } from '../context.ts';
 import { exitCodes, UsageError } from '../exit.ts';
 import { readGiven } from '../files.ts';
 import { type Act, type Given, leaf, repeated } from '../given.ts';
+import { changing, listing } from '../options.ts';
 import { at } from '../output.ts';
 import { readTrail } from '../trail.ts';
 
-export function auditCommands(program: Command, act: Act): void {
-  const audit = program.command('audit').description('who did what, when, and whether it worked');
+export function auditCommands(audit: Command, act: Act): void {
   leaf(
     audit,
     'list',
+    listing('subscription'),
     'list the records of the audit log, newest first',
     'audit list --max-results 50 --from 2031-01-31T08:00:00Z',
   )
-    .option('--max-results <count>', 'at most so many records (100)')
+    .option('--max-results <count>', 'at most so many (100)')
     .option('--from <time>', 'not before')
     .option('--to <time>', 'not after')
     .option('--scope <id>', 'only what was done to this resource or below it')
@@ -32,22 +33,38 @@ export function auditCommands(program: Command, act: Act): void {
         const query = Object.fromEntries(
           ['from', 'to', 'scope', 'caller', 'operation', 'correlationId'].map((name) => [name, given.text(name)]),
         );
-        const entries = await context.client.list<AuditEntry>(auditPath(context.subscription, 'records'), {
-          query: { ...query, $top: Math.min(Math.max(max, 1), 1000) },
-          max,
+        const path = auditPath(context.subscription, 'records');
+        const $top = Math.min(Math.max(max, 1), 1000);
+        if (!context.printsColumns)
+          return context.show(await context.client.list<AuditEntry>(path, { query: { ...query, $top }, max }));
+        // What was begun and how it ended are two records and one line: lines are what was asked for.
+        const linesIn = (entries: readonly AuditEntry[]) =>
+          entries.filter(({ record }) => record.kind !== 'outcome').length;
+        const entries = await context.client.list<AuditEntry>(path, {
+          query: { ...query, $top },
+          enough: (all) => linesIn(all) >= max,
         });
-        if (context.asJson) return context.show(entries);
-        context.list(readTrail(entries).toReversed(), {
-          '#': at('sequence'),
-          time: at('time'),
-          who: at('who'),
-          'did what': at('what'),
-          to: at('on'),
-          outcome: at('outcome'),
-        });
+        context.list(
+          readTrail(entries).toReversed().slice(0, max),
+          {
+            '#': at('sequence'),
+            time: at('time'),
+            who: at('who'),
+            'did what': at('what'),
+            to: at('on'),
+            outcome: at('outcome'),
+          },
+          { more: { scope: at('scope') } },
+        );
       }),
     );
-  leaf(audit, 'checkpoints', 'list the signed checkpoints, newest first', 'audit checkpoints --max-results 5')
+  leaf(
+    audit,
+    'checkpoints',
+    listing('subscription'),
+    'list the signed checkpoints, newest first',
+    'audit checkpoints --max-results 5',
+  )
     .option('--max-results <count>', 'at most so many (20)')
     .action(
       act(async (context, given) => {
@@ -62,6 +79,7 @@ export function auditCommands(program: Command, act: Act): void {
   leaf(
     audit,
     'verify',
+    changing('subscription'),
     'recompute the audit log and report whatever does not fit; exit code 1 if anything does not',
     'audit verify --data-dir ./strongroom-data',
   )
@@ -79,7 +97,11 @@ export function auditCommands(program: Command, act: Act): void {
     .action(
       act(async (context, given) => {
         const checkpoints = given.texts('checkpoints').flatMap(readCheckpoints);
-        const isOffline = ['dataDir', 'config', 'rootKeyFile'].some((name) => given.text(name) !== undefined);
+        const isOffline = ['dataDir', 'config', 'rootKeyFile'].map(given.text).some((value) => value !== undefined);
+        if (isOffline && ['url', 'caFile', 'subscription'].map(given.text).some((value) => value !== undefined))
+          throw new UsageError(
+            '--data-dir, --config and --root-key-file read files, and ask no server: leave out --url, --ca-file and --subscription.',
+          );
         const verification = !isOffline
           ? await context.progress('verifying', () =>
               context.client.post<AuditVerification>(auditPath(context.subscription, 'verify'), {
@@ -87,7 +109,7 @@ export function auditCommands(program: Command, act: Act): void {
               }),
             )
           : await offline(context, given, checkpoints);
-        if (context.asJson) context.show(verification);
+        if (context.forProgram) context.show(verification);
         else {
           const { verified, entries, checkpoints: signed, findings, findingCount } = verification;
           context.shell.out(

@@ -3,11 +3,12 @@
 import type { JsonObject } from '@strongroom/contract/client';
 import type { Command } from 'commander';
 import type { Context } from '../context.ts';
-import { readDocument } from '../document.reader.ts';
-import { deploymentBody, endpointBody } from '../documents.ts';
+import { documentIfGiven, readDocument } from '../document.reader.ts';
+import { deploymentBody, endpointBody } from '../documents/endpoint.ts';
 import { UsageError } from '../exit.ts';
 import { readGiven } from '../files.ts';
 import { type Act, type Given, leaf, namedLeaf, repeated } from '../given.ts';
+import { changing, listing, looking, making, removing } from '../options.ts';
 import { at } from '../output.ts';
 import { propertiesOf, sourcesOf } from '../work.ts';
 
@@ -15,36 +16,29 @@ type Keys = { readonly primaryKey: string; readonly secondaryKey: string };
 const keysOf = (context: Context, endpoint: string) =>
   context.client.post<Keys>(`${context.workspace.endpoint(endpoint)}/listKeys`);
 
-export function endpointCommands(program: Command, act: Act): void {
-  const endpoint = program.command('online-endpoint').description('web services: one address, one or more deployments');
-  namedLeaf(endpoint, 'create', 'make an endpoint', 'online-endpoint create -f endpoint.yml')
+export function endpointCommands(endpoint: Command, act: Act): void {
+  namedLeaf(endpoint, 'create', making('workspace'), 'make an endpoint', 'online-endpoint create -f endpoint.yml')
     .option('-f, --file <file>', 'the endpoint, in the schema of managed online endpoints')
     .option('--location <region>', 'the region')
     .option('--set <path=value>', 'change a field of the file (several times)', repeated)
     .action(
       act(async (context, given) => {
-        const file = given.text('file');
+        const document = await documentIfGiven(given.text('file'), given.texts('set'));
         const { name, body } =
-          file === undefined
-            ? {
-                name: undefined,
-                body: {
-                  location: context.location,
-                  identity: { type: 'SystemAssigned' },
-                  properties: { authMode: 'Key' },
-                },
-              }
-            : endpointBody(readDocument(file, given.texts('set')), context.location);
-        const chosen = given.argument ?? given.text('name') ?? name ?? given.name('endpoint');
-        context.show(await context.settle(`making ${chosen}`, 'PUT', context.workspace.endpoint(chosen), body));
+          document === undefined
+            ? { name: undefined, body: { location: context.location, properties: { authMode: 'Key' } } }
+            : endpointBody(document, context.location);
+        const chosen = given.nameIfAny ?? name ?? given.name('endpoint');
+        const made = await context.settle(`making ${chosen}`, 'PUT', context.workspace.endpoint(chosen), body);
+        context.done(`endpoint '${chosen}'`, 'made', made);
       }),
     );
-  namedLeaf(endpoint, 'show', 'show an endpoint', 'online-endpoint show iris').action(
+  namedLeaf(endpoint, 'show', looking('workspace'), 'show an endpoint', 'online-endpoint show iris').action(
     act(async (context, given) =>
       context.show(await context.client.get(context.workspace.endpoint(given.name('endpoint')))),
     ),
   );
-  leaf(endpoint, 'list', 'list endpoints', 'online-endpoint list').action(
+  leaf(endpoint, 'list', listing('workspace'), 'list endpoints', 'online-endpoint list').action(
     act(async (context) =>
       context.list(await context.client.list(context.workspace.endpoints), {
         name: at('name'),
@@ -57,6 +51,7 @@ export function endpointCommands(program: Command, act: Act): void {
   namedLeaf(
     endpoint,
     'update',
+    making('workspace'),
     'divide the traffic between deployments',
     'online-endpoint update iris --traffic blue=90 --traffic green=10',
   )
@@ -65,30 +60,38 @@ export function endpointCommands(program: Command, act: Act): void {
       act(async (context, given) => {
         const name = given.name('endpoint');
         const traffic = trafficOf(given.texts('traffic'));
-        context.show(
-          await context.settle(`updating ${name}`, 'PATCH', context.workspace.endpoint(name), {
-            properties: { traffic },
-          }),
-        );
+        const changed = await context.settle(`updating ${name}`, 'PATCH', context.workspace.endpoint(name), {
+          properties: { traffic },
+        });
+        context.done(`traffic of '${name}'`, 'divided', changed);
       }),
     );
-  namedLeaf(endpoint, 'delete', 'delete an endpoint and its deployments', 'online-endpoint delete iris --yes').action(
+  namedLeaf(
+    endpoint,
+    'delete',
+    removing('workspace'),
+    'delete an endpoint and its deployments',
+    'online-endpoint delete iris --yes',
+  ).action(
     act(async (context, given) => {
       const name = given.name('endpoint');
+      const path = context.workspace.endpoint(name);
       await context.confirm(`Delete the endpoint '${name}' and its deployments?`);
-      await context.settle(`deleting ${name}`, 'DELETE', context.workspace.endpoint(name));
-      context.note(`${name} is deleted.`);
+      await context.settle(`deleting ${name}`, 'DELETE', path);
+      context.over(`endpoint '${name}'`, 'deleted');
     }),
   );
   namedLeaf(
     endpoint,
     'get-credentials',
+    changing('workspace'),
     'print the keys of an endpoint',
     'online-endpoint get-credentials iris',
   ).action(act(async (context, given) => context.show(await keysOf(context, given.name('endpoint')))));
   namedLeaf(
     endpoint,
     'regenerate-keys',
+    removing('workspace'),
     'make a new key; the old one is refused at once',
     'online-endpoint regenerate-keys iris --key-type primary',
   )
@@ -98,18 +101,18 @@ export function endpointCommands(program: Command, act: Act): void {
         const name = given.name('endpoint');
         const keyType = { primary: 'Primary', secondary: 'Secondary' }[given.text('keyType') ?? 'primary'];
         if (keyType === undefined) throw new UsageError('--key-type is primary or secondary.');
+        const path = `${context.workspace.endpoint(name)}/regenerateKeys`;
         await context.confirm(
           `Replace the ${keyType.toLowerCase()} key of '${name}'? Whoever uses it is refused from now on.`,
         );
-        await context.settle('replacing the key', 'POST', `${context.workspace.endpoint(name)}/regenerateKeys`, {
-          keyType,
-        });
-        context.note(`The ${keyType.toLowerCase()} key of ${name} is new.`);
+        await context.settle('replacing the key', 'POST', path, { keyType });
+        context.over(`${keyType.toLowerCase()} key of '${name}'`, 'new');
       }),
     );
   namedLeaf(
     endpoint,
     'invoke',
+    { at: 'workspace' },
     'send a request to an endpoint with its key, and print the answer',
     'online-endpoint invoke iris --request-file request.json',
   )
@@ -138,10 +141,7 @@ export function endpointCommands(program: Command, act: Act): void {
     );
 }
 
-export function deploymentCommands(program: Command, act: Act): void {
-  const deployment = program
-    .command('online-deployment')
-    .description('what an endpoint runs: an image with code and a model');
+export function deploymentCommands(deployment: Command, act: Act): void {
   const ofEndpoint = (command: Command) => command.option('-e, --endpoint-name <name>', 'its endpoint');
   const pathOf = (context: Context, given: Given) =>
     context.workspace.deployment(given.needed('endpointName', '--endpoint-name NAME'), given.name('deployment'));
@@ -150,6 +150,7 @@ export function deploymentCommands(program: Command, act: Act): void {
     namedLeaf(
       deployment,
       'create',
+      making('workspace'),
       'build an image and run it',
       'online-deployment create -f deployment.yml --all-traffic',
     ),
@@ -162,35 +163,54 @@ export function deploymentCommands(program: Command, act: Act): void {
     .action(
       act(async (context, given) => {
         const { client, workspace } = context;
-        const document = readDocument(given.needed('file', '-f FILE'), given.texts('set'));
-        const made = await context.progress('deploying', async (told) => {
+        const [allTraffic, allowCredentials] = [given.flag('allTraffic'), given.flag('allowCredentials')];
+        if (allTraffic && !context.waits)
+          throw new UsageError(
+            '--all-traffic sends requests to what runs, and --no-wait does not wait for that: give one of them.',
+          );
+        const document = await readDocument(given.needed('file', '-f FILE'), given.texts('set'));
+        const [endpointGiven, nameGiven] = [given.text('endpointName'), given.nameIfAny];
+        const { name: chosen, made } = await context.progress('deploying', async (told) => {
           const { name, endpoint, body } = await deploymentBody(
             document,
             workspace,
-            sourcesOf(client, workspace, { allowCredentials: given.flag('allowCredentials'), told }),
+            sourcesOf(client, workspace, { allowCredentials, told }),
             context.location,
           );
-          const ofName = given.text('endpointName') ?? endpoint ?? given.needed('endpointName', '--endpoint-name NAME');
-          const chosen = given.argument ?? given.text('name') ?? name ?? given.name('deployment');
+          const ofName = endpointGiven ?? endpoint ?? given.needed('endpointName', '--endpoint-name NAME');
+          const chosen = nameGiven ?? name ?? given.name('deployment');
           const { value } = await client.settle('PUT', workspace.deployment(ofName, chosen), {
             body,
             onProgress: told,
+            waits: context.waits,
           });
-          if (given.flag('allTraffic'))
+          if (allTraffic)
             await client.settle('PATCH', workspace.endpoint(ofName), {
               body: { properties: { traffic: await allTo(context, ofName, chosen) } },
               onProgress: told,
             });
-          return value;
+          return { name: chosen, made: value };
         });
-        context.show(made);
+        context.done(`deployment '${chosen}'`, 'made', made);
       }),
     );
   ofEndpoint(
-    namedLeaf(deployment, 'show', 'show a deployment', 'online-deployment show blue --endpoint-name iris'),
+    namedLeaf(
+      deployment,
+      'show',
+      looking('workspace'),
+      'show a deployment',
+      'online-deployment show blue --endpoint-name iris',
+    ),
   ).action(act(async (context, given) => context.show(await context.client.get(pathOf(context, given)))));
   ofEndpoint(
-    leaf(deployment, 'list', 'list the deployments of an endpoint', 'online-deployment list --endpoint-name iris'),
+    leaf(
+      deployment,
+      'list',
+      listing('workspace'),
+      'list the deployments of an endpoint',
+      'online-deployment list --endpoint-name iris',
+    ),
   ).action(
     act(async (context, given) =>
       context.list(
@@ -208,21 +228,23 @@ export function deploymentCommands(program: Command, act: Act): void {
     namedLeaf(
       deployment,
       'delete',
+      removing('workspace'),
       'delete a deployment that gets no traffic',
       'online-deployment delete green --endpoint-name iris --yes',
     ),
   ).action(
     act(async (context, given) => {
-      const path = pathOf(context, given);
-      await context.confirm(`Delete the deployment '${given.name('deployment')}'?`);
-      await context.settle('deleting', 'DELETE', path);
-      context.note(`${given.name('deployment')} is deleted.`);
+      const [path, name] = [pathOf(context, given), given.name('deployment')];
+      await context.confirm(`Delete the deployment '${name}'?`);
+      await context.settle(`deleting ${name}`, 'DELETE', path);
+      context.over(`deployment '${name}'`, 'deleted');
     }),
   );
   ofEndpoint(
     namedLeaf(
       deployment,
       'get-logs',
+      { at: 'workspace' },
       'print what a deployment printed last',
       'online-deployment get-logs blue --endpoint-name iris --lines 100',
     ),

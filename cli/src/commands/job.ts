@@ -5,11 +5,14 @@ import type { JsonObject } from '@strongroom/contract/client';
 import type { Command } from 'commander';
 import type { Context } from '../context.ts';
 import { readDocument } from '../document.reader.ts';
-import { jobBody } from '../documents.ts';
+import { jobBody } from '../documents/job.ts';
+import { downloadArtifacts } from '../downloading.ts';
 import { exitCodes } from '../exit.ts';
 import { type Act, leaf, namedLeaf, repeated } from '../given.ts';
+import { changing, listing, looking, making } from '../options.ts';
 import { at, plain } from '../output.ts';
-import { followLog, propertiesOf, sourcesOf, waitForJob } from '../work.ts';
+import { nameOf, readPrincipals } from '../principals.ts';
+import { finalStatuses, followLog, propertiesOf, sourcesOf, waitForJob } from '../work.ts';
 
 async function stream(context: Context, name: string): Promise<{ readonly job: JsonObject; readonly code: number }> {
   const { client, workspace, shell } = context;
@@ -22,9 +25,14 @@ async function stream(context: Context, name: string): Promise<{ readonly job: J
   return { job, code: status === 'Completed' ? exitCodes.ok : exitCodes.failed };
 }
 
-export function jobCommands(program: Command, act: Act): void {
-  const job = program.command('job').description('training jobs');
-  leaf(job, 'create', 'submit a job from a YAML file', 'job create -f job.yml --set inputs.epochs=10 --stream')
+export function jobCommands(job: Command, act: Act): void {
+  leaf(
+    job,
+    'create',
+    changing('workspace'),
+    'submit a job from a YAML file',
+    'job create -f job.yml --set inputs.epochs=10 --stream',
+  )
     .requiredOption('-f, --file <file>', 'the job, in the schema of command jobs')
     .option('-n, --name <name>', 'its name; made up if it has none')
     .option('--set <path=value>', 'change a field of the file (several times)', repeated)
@@ -33,34 +41,43 @@ export function jobCommands(program: Command, act: Act): void {
     .action(
       act(async (context, given) => {
         const { client, workspace } = context;
-        const document = readDocument(given.needed('file', '-f FILE'), given.texts('set'));
+        const allowCredentials = given.flag('allowCredentials');
+        const document = await readDocument(given.needed('file', '-f FILE'), given.texts('set'));
         const made = await context.progress('submitting', async (told) => {
           const { name, body } = await jobBody(
             document,
             workspace,
-            sourcesOf(client, workspace, { allowCredentials: given.flag('allowCredentials'), told }),
+            sourcesOf(client, workspace, { allowCredentials, told }),
           );
           const chosen = given.text('name') ?? name ?? `job-${randomBytes(6).toString('hex')}`;
           return (await client.settle('PUT', workspace.job(chosen), { body })).value;
         });
-        if (!given.flag('stream')) return context.show(made);
-        context.note(`${String(made['name'])} is submitted.`);
-        const { job: ended, code } = await stream(context, String(made['name']));
+        const name = String(made['name']);
+        if (!given.flag('stream'))
+          return context.done(`job '${name}'`, 'submitted', made, `'strongroom job stream ${name}' follows it`);
+        context.note(`The job '${name}' is submitted.`);
+        const { job: ended, code } = await stream(context, name);
         // Its end was just said; the whole of it is for programs.
-        if (context.asJson) context.show(ended);
+        if (context.forProgram) context.show(ended);
         return code;
       }),
     );
-  namedLeaf(job, 'show', 'show a job', 'job show job-1a2b3c').action(
-    act(async (context, given) => context.show(await context.client.get(context.workspace.job(given.name('job'))))),
+  namedLeaf(job, 'show', looking('workspace'), 'show a job', 'job show job-1a2b3c --watch').action(
+    act(async (context, given) => {
+      const found = await context.client.get(context.workspace.job(given.name('job')));
+      context.show(found);
+      // What has ended changes no more.
+      if (finalStatuses.has(String(propertiesOf(found)['status']))) context.stopWatching();
+    }),
   );
   namedLeaf(
     job,
     'stream',
+    { at: 'workspace' },
     "follow a job's log to the end; the exit code is 0 only if it completes",
     'job stream job-1a2b3c',
   ).action(act(async (context, given) => (await stream(context, given.name('job'))).code));
-  leaf(job, 'list', 'list the jobs of a workspace', 'job list --max-results 20')
+  leaf(job, 'list', listing('workspace'), 'list the jobs of a workspace', 'job list --max-results 20')
     .option('--max-results <count>', 'at most so many')
     .option('--tag <tag>', 'only those with this tag')
     .action(
@@ -70,21 +87,48 @@ export function jobCommands(program: Command, act: Act): void {
           query: { tag: given.text('tag') },
           ...(max === undefined ? {} : { max }),
         });
-        context.list(jobs, {
-          name: at('name'),
-          status: at('properties.status'),
-          experiment: at('properties.experimentName'),
-          'display name': at('properties.displayName'),
-          created: at('systemData.createdAt'),
-          by: at('systemData.createdBy'),
-        });
+        const by = at('systemData.createdBy');
+        const people = await readPrincipals(context, context.printsColumns ? jobs.map(by) : []);
+        context.list(
+          jobs,
+          {
+            name: at('name'),
+            status: at('properties.status'),
+            experiment: at('properties.experimentName'),
+            'display name': at('properties.displayName'),
+            created: at('systemData.createdAt'),
+            by: (row) => nameOf(people, by(row)),
+          },
+          { more: { compute: at('properties.computeId'), id: at('id') } },
+        );
       }),
     );
-  namedLeaf(job, 'cancel', 'stop a job', 'job cancel job-1a2b3c').action(
+  namedLeaf(
+    job,
+    'download',
+    changing('workspace'),
+    'fetch the files that a job left, or one of its outputs',
+    'job download job-1a2b3c --output-name result --download-path ./result',
+  )
+    .option('--output-name <name>', 'only the files of this output (all files of the job)')
+    .option('-p, --download-path <folder>', "where to put them (a folder of the job's name); nothing is written over")
+    .action(
+      act(async (context, given) => {
+        const name = given.name('job');
+        const outputName = given.text('outputName');
+        const folder = given.text('downloadPath') ?? name;
+        const fetched = await context.progress(`fetching ${name}`, (told) =>
+          downloadArtifacts(context.client, context.workspace, { job: name, outputName, folder, told }),
+        );
+        context.say(`${fetched.files} files of the job '${name}' are in ${folder}.`, fetched);
+      }),
+    );
+  namedLeaf(job, 'cancel', making('workspace'), 'stop a job', 'job cancel job-1a2b3c').action(
     act(async (context, given) => {
       const name = given.name('job');
-      await context.settle(`cancelling ${name}`, 'POST', `${context.workspace.job(name)}/cancel`);
-      context.show(await context.client.get(context.workspace.job(name)));
+      const path = context.workspace.job(name);
+      await context.settle(`stopping ${name}`, 'POST', `${path}/cancel`);
+      context.done(`job '${name}'`, 'stopped', await context.client.get(path));
     }),
   );
 }

@@ -4,7 +4,6 @@
 import { readFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import type { Command } from 'commander';
-import { comparedAuthority, keepAuthority, offeredAuthorities } from '../authority.ts';
 import { UsageError } from '../exit.ts';
 import { type Act, leaf } from '../given.ts';
 
@@ -22,6 +21,7 @@ export function serverCommands(program: Command, act: Act): void {
   leaf(
     server,
     'start',
+    { at: 'nowhere' },
     'start the server, and run until it is told to stop (SIGTERM)',
     'server start --data-dir ./strongroom-data',
   )
@@ -56,6 +56,7 @@ export function serverCommands(program: Command, act: Act): void {
   leaf(
     agent,
     'start',
+    { at: 'nowhere' },
     'take work from a server; the enrolment is the first line of standard input',
     'agent start < enrolment.json',
   ).action(
@@ -67,6 +68,7 @@ export function serverCommands(program: Command, act: Act): void {
   leaf(
     program,
     'trust',
+    { at: 'server' },
     'print the certificate authority that clients of this server trust',
     'trust --data-dir ./strongroom-data > ca.pem',
   )
@@ -77,10 +79,18 @@ export function serverCommands(program: Command, act: Act): void {
       act(async (context, given) => {
         const dataDir = given.text('dataDir');
         const fingerprint = given.text('caFingerprint');
+        const [url, caFile, install] = [given.text('url'), given.text('caFile'), given.flag('install')];
+        if (dataDir !== undefined && [url, caFile, fingerprint].some((value) => value !== undefined))
+          throw new UsageError("--data-dir is the server's own: leave out --url, --ca-file and --ca-fingerprint.");
+        if (caFile !== undefined && [url, fingerprint].some((value) => value !== undefined))
+          throw new UsageError(
+            '--ca-file is what is trusted already: leave out --url and --ca-fingerprint, or leave out it.',
+          );
+        const { comparedAuthority, keepAuthority, offeredAuthorities } = await import('../authority.ts');
         // Of a server that is only named, over the network: what it hands out, compared or for comparing.
-        const isAsked = dataDir === undefined && (fingerprint !== undefined || given.isOnLine('url'));
+        const isAsked = dataDir === undefined && (fingerprint ?? url) !== undefined;
         if (isAsked && fingerprint === undefined) {
-          if (given.flag('install'))
+          if (install)
             throw new UsageError(
               'Nothing is installed that nobody compared. Give --ca-fingerprint; the server prints it when it starts.',
             );
@@ -109,7 +119,7 @@ export function serverCommands(program: Command, act: Act): void {
         } catch {
           throw new UsageError(`${file} cannot be read. Has the server been started there?`);
         }
-        if (!given.flag('install')) return context.shell.out(pem);
+        if (!install) return context.shell.out(pem);
         for (const [system, lines] of Object.entries(systems))
           context.shell.out(
             `${system}:\n${lines(file)

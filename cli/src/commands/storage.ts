@@ -9,6 +9,7 @@ import type { Command } from 'commander';
 import type { Context } from '../context.ts';
 import { UsageError } from '../exit.ts';
 import { type Act, type Given, leaf } from '../given.ts';
+import { changing, listing } from '../options.ts';
 import { at } from '../output.ts';
 
 const call = { audience: blobAudience, apiVersion: null, headers: { 'x-ms-version': blobVersion } } as const;
@@ -17,12 +18,8 @@ const entities: Readonly<Record<string, string>> = { lt: '<', gt: '>', amp: '&',
 const unescaped = (text: string) =>
   text.replace(/&(lt|gt|amp|quot|apos);/g, (_whole, name: string) => entities[name] ?? '');
 
-export function storageCommands(program: Command, act: Act): void {
-  const blob = program
-    .command('storage')
-    .description('storage accounts')
-    .command('blob')
-    .description('blobs of a storage account');
+export function storageCommands(storage: Command, act: Act): void {
+  const blob = storage.command('blob').description('blobs of a storage account');
   const located = (command: Command) =>
     command
       .requiredOption('--account-name <account>', 'the storage account')
@@ -30,7 +27,15 @@ export function storageCommands(program: Command, act: Act): void {
   const containerOf = (context: Context, given: Given) =>
     `${blobOrigin(context.url, given.needed('accountName', '--account-name NAME'))}/${escaped(given.needed('containerName', '--container-name NAME'))}`;
 
-  located(leaf(blob, 'upload', 'send a file', 'storage blob upload --account-name stdemo -c data -f iris.csv'))
+  located(
+    leaf(
+      blob,
+      'upload',
+      changing('server'),
+      'send a file',
+      'storage blob upload --account-name stdemo -c data -f iris.csv',
+    ),
+  )
     .requiredOption('-f, --file <file>', 'the file')
     .option('-n, --name <name>', 'the name of the blob (of the file)')
     .action(
@@ -46,13 +51,14 @@ export function storageCommands(program: Command, act: Act): void {
             body: stat.size === 0 ? new Uint8Array() : createReadStream(file),
           }),
         );
-        context.show({ name, bytes: stat.size });
+        context.say(`${name} is stored, ${stat.size} bytes.`, { name, bytes: stat.size });
       }),
     );
   located(
     leaf(
       blob,
       'download',
+      changing('server'),
       'fetch a blob',
       'storage blob download --account-name stdemo -c data -n iris.csv -f iris.csv',
     ),
@@ -62,18 +68,24 @@ export function storageCommands(program: Command, act: Act): void {
     .action(
       act(async (context, given) => {
         const file = given.needed('file', '-f FILE');
-        const answer = await context.client.send(
-          'GET',
-          `${containerOf(context, given)}/${escaped(given.needed('name', '-n NAME'))}`,
-          call,
-        );
+        const name = given.needed('name', '-n NAME');
+        const answer = await context.client.send('GET', `${containerOf(context, given)}/${escaped(name)}`, call);
         await context.progress(`fetching ${file}`, () =>
           pipeline(Readable.from(answer.body), createWriteStream(file, { flags: 'wx', mode: 0o600 })),
         );
-        context.show({ file, bytes: statSync(file).size });
+        const { size } = statSync(file);
+        context.say(`${name} is in ${file}, ${size} bytes.`, { file, bytes: size });
       }),
     );
-  located(leaf(blob, 'list', 'list the blobs of a container', 'storage blob list --account-name stdemo -c data'))
+  located(
+    leaf(
+      blob,
+      'list',
+      listing('server'),
+      'list the blobs of a container',
+      'storage blob list --account-name stdemo -c data',
+    ),
+  )
     .option('--prefix <text>', 'only names that begin with this')
     .action(
       act(async (context, given) => {

@@ -1,0 +1,148 @@
+// What documents in Azure ML's v2 schema have in common: how they name what is registered, and how they describe in place what is
+// not. Nothing is looked up or sent while a document is read: reading answers what is to be done once all of it is known to be right.
+
+import { dirname, resolve } from 'node:path';
+import type { JsonObject } from '@strongroom/contract/client';
+import type { WorkspacePaths } from '@strongroom/contract/client.paths';
+import type { Document, Reader } from '../document.reader.ts';
+import type { UsageError } from '../exit.ts';
+
+export type Versioned = 'models' | 'environments' | 'codes';
+
+/** Sends what lies on disk, looks up what a name means, registers what is described in place. */
+export type Sources = {
+  /** A snapshot's URI. */
+  snapshot(place: string): Promise<string>;
+  /** A code version's ARM id. */
+  code(place: string): Promise<string>;
+  /** The id of the newest version, which is what `@latest` means. */
+  latest(of: Versioned, name: string): Promise<string>;
+  /** The id of an environment that is named by what it holds. */
+  environment(described: Described): Promise<string>;
+  /** The id of a model version; `place` is a file or a folder, or an address of the workspace. */
+  model(described: Described & { readonly place: string }): Promise<string>;
+  /** The names of the clusters there are, for a message. */
+  computes(): Promise<readonly string[]>;
+};
+export type Described = {
+  readonly name: string | undefined;
+  readonly version: string | undefined;
+  readonly properties: JsonObject;
+};
+/** What a field comes to, once it is asked for. */
+export type Later<T> = (sources: Sources) => Promise<T>;
+
+/** Leaves out what is undefined: an absent field and an empty one mean different things to the service. */
+export function defined(fields: JsonObject): JsonObject {
+  return Object.fromEntries(Object.entries(fields).filter(([, value]) => value !== undefined));
+}
+
+const duration = (milliseconds: number) => `PT${milliseconds / 1000}S`;
+export const durationOf = (milliseconds: number | undefined): string | undefined =>
+  milliseconds === undefined ? undefined : duration(milliseconds);
+export const secondsOf = (seconds: number | undefined): string | undefined =>
+  durationOf(seconds === undefined ? undefined : seconds * 1000);
+
+export const isReference = (text: string): boolean => text.startsWith('azureml:') || text.startsWith('/subscriptions/');
+/** Content that is in the workspace already. */
+export const isAddress = (text: string): boolean => /^(azureml|runs):/.test(text);
+
+export const placeOf = (document: Document, place: string): string => resolve(dirname(document.file), place);
+
+const forms = 'azureml:NAME:VERSION, azureml:NAME@latest, or a resource id';
+const pathsOf: Readonly<Record<Versioned, (paths: WorkspacePaths) => (name: string, version: string) => string>> = {
+  models: (paths) => paths.modelVersion,
+  environments: (paths) => paths.environmentVersion,
+  codes: (paths) => paths.codeVersion,
+};
+
+/** @param wrong makes the error, with the place where the reference stands */
+export function reference(
+  text: string,
+  of: Versioned,
+  paths: WorkspacePaths,
+  wrong: (what: string) => UsageError,
+): Later<string> {
+  if (text.startsWith('/subscriptions/')) return async () => text;
+  if (/^azureml:\/\/registries\//.test(text))
+    throw wrong(
+      `'${text}' is of a registry that workspaces share, and such are not served. Register it in this workspace, and name it ${forms}`,
+    );
+  // `@latest`, and the way of writing it that stands in older files.
+  const newest = /^azureml:([^:@/]+)(?:@latest|\/labels\/latest)$/.exec(text)?.[1];
+  if (newest !== undefined) return (sources) => sources.latest(of, newest);
+  const [, name, version] = /^azureml:([^:@/]+):([^:@/]+)$/.exec(text) ?? [];
+  if (name === undefined || version === undefined) throw wrong(`'${text}' must be ${forms}`);
+  const id = pathsOf[of](paths)(name, version);
+  return async () => id;
+}
+
+/** A field that names an environment or describes one in place. */
+export function environmentOf(read: Reader, paths: WorkspacePaths): Later<string> | undefined {
+  const given = read.textOrWithin('environment');
+  if (given === undefined) return undefined;
+  if (typeof given === 'string')
+    return reference(given, 'environments', paths, (what) => read.wrong('environment', what));
+  const described = environmentFields(given);
+  return async (sources) => await sources.environment(described);
+}
+
+/** An environment as a file or a field describes it. */
+export function environmentFields(read: Reader): Described {
+  const [name, version, image] = [read.text('name'), read.text('version'), read.text('image')];
+  const fields = {
+    image,
+    osType: osOf(read.text('os_type')),
+    description: read.text('description'),
+    tags: read.texts('tags'),
+    properties: read.texts('properties'),
+  };
+  for (const [field, why] of Object.entries(unservedOfEnvironments))
+    if (read.has(field)) throw read.wrong(field, `is not served: ${why}`);
+  if (image === undefined && version === undefined && name === undefined)
+    throw read.wrong('image', "is missing: an environment in place is { image: … }. Or leave 'environment' out");
+  return { name, version, properties: defined(fields) };
+}
+
+const unservedOfEnvironments: Readonly<Record<string, string>> = {
+  conda_file:
+    'nothing is fetched while an image is built. What a deployment imports comes as wheels in the folder wheels of its code',
+  build: "images are not built from a Dockerfile here. Push the image to the workspace's registry, and give 'image'",
+  inference_config: 'the server answers the routes of a deployment itself',
+};
+
+const osOf = (os: string | undefined) => (os === undefined ? undefined : os.toLowerCase() === 'linux' ? 'Linux' : os);
+
+/** A field that names a model or describes one in place. */
+export function modelOf(read: Reader, document: Document, paths: WorkspacePaths): Later<string> | undefined {
+  const given = read.textOrWithin('model');
+  if (given === undefined) return undefined;
+  if (typeof given === 'string') return reference(given, 'models', paths, (what) => read.wrong('model', what));
+  const described = modelFields(given, document);
+  return async (sources) => await sources.model(described);
+}
+
+export function modelFields(read: Reader, document: Document): Described & { readonly place: string } {
+  const path = read.needed('path');
+  const properties = defined({
+    modelType: read.text('type') ?? 'custom_model',
+    description: read.text('description'),
+    tags: read.texts('tags'),
+    properties: read.texts('properties'),
+    flavors: read.map('flavors'),
+  });
+  return {
+    name: read.text('name'),
+    version: read.text('version'),
+    properties,
+    place: isAddress(path) ? path : placeOf(document, path),
+  };
+}
+
+/** Code that is registered, or a folder beside the file. */
+export function codeOf(text: string, read: Reader, document: Document, paths: WorkspacePaths): Later<string> {
+  if (isReference(text)) return reference(text, 'codes', paths, (what) => read.wrong('code', what));
+  if (/^[a-z][a-z0-9+.-]*:\/\//i.test(text))
+    throw read.wrong('code', `is a folder here or azureml:NAME:VERSION; '${text}' would have to be fetched first`);
+  return async (sources) => await sources.code(placeOf(document, text));
+}
