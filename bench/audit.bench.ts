@@ -12,7 +12,7 @@ import { systemClock } from '../server/src/kernel/clock/clock.ts';
 import { generateSigningKey } from '../server/src/kernel/crypto/signing.ts';
 import { closeScanPool, openDatabase, tables } from '../server/src/kernel/database/database.ts';
 import { silentLog } from '../server/src/kernel/log/log.ts';
-import { auditMigrations, createAudit } from '../server/src/modules/audit/index.ts';
+import { auditMigrations, createAudit, openAnchors } from '../server/src/modules/audit/index.ts';
 import { begunRecord, encodeRecord } from '../server/src/modules/audit/record.ts';
 
 const rounds = Number(process.argv[2] ?? 7);
@@ -59,6 +59,7 @@ const textOf = () => encodeRecord(begunRecord('access', intent(), new Date())).t
 const audited = await openDatabase({ path: join(folder, 'audit.db'), key, migrations: [auditMigrations] });
 const audit = createAudit({
   database: audited,
+  anchors: await openAnchors({ database: audited, clock: systemClock, log: silentLog }),
   clock: systemClock,
   log: silentLog,
   signer: generateSigningKey(),

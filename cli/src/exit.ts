@@ -3,7 +3,17 @@
 import { ServiceError } from '@strongroom/contract/client';
 import { CommanderError } from 'commander';
 
-export const exitCodes = { ok: 0, failed: 1, usage: 2, notSignedIn: 3, refused: 4, notFound: 5, conflict: 6 } as const;
+export const exitCodes = {
+  ok: 0,
+  failed: 1,
+  usage: 2,
+  notSignedIn: 3,
+  refused: 4,
+  notFound: 5,
+  conflict: 6,
+  /** What was asked to be verified fits, and something about it could not be proved. */
+  unproved: 7,
+} as const;
 
 /** What was asked for makes no sense; the message says what would. */
 export class UsageError extends Error {}

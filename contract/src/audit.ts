@@ -177,14 +177,19 @@ export const AuditFinding = Type.Object({
   message: Type.String(),
 });
 export const AuditVerification = Type.Object({
+  /** Nothing contradicts. What could not be proved is in `unproved`. */
   verified: Type.Boolean(),
   entries: Type.Integer(),
   checkpoints: Type.Integer(),
+  /** So many of the entries are those that a given checkpoint signed: one that was kept elsewhere. */
+  provedElsewhere: Type.Integer(),
   /** Intents without an outcome: requests under way, or not swept yet. */
   open: Type.Integer(),
   /** The first ones; `findingCount` counts all. */
   findings: Type.Array(AuditFinding),
   findingCount: Type.Integer(),
+  /** What nothing contradicts and nothing proves either. */
+  unproved: Type.Array(AuditFinding),
 });
 export type AuditFinding = Static<typeof AuditFinding>;
 export type AuditVerification = Static<typeof AuditVerification>;

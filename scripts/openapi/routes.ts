@@ -19,7 +19,7 @@ import { silentLog } from '../../server/src/kernel/log/log.ts';
 import { openKeyring } from '../../server/src/kernel/sealing/keyring.ts';
 import { openRootKeyFile } from '../../server/src/kernel/sealing/root-key.ts';
 import { version } from '../../server/src/main.ts';
-import { auditMigrations } from '../../server/src/modules/audit/index.ts';
+import { auditMigrations, openAnchors } from '../../server/src/modules/audit/index.ts';
 
 export async function composedRoutes(): Promise<{ readonly routes: readonly Route[]; readonly version: string }> {
   const folder = await mkdtemp(join(tmpdir(), 'strongroom-openapi-'));
@@ -45,6 +45,7 @@ export async function composedRoutes(): Promise<{ readonly routes: readonly Rout
       keyring,
       control,
       auditDatabase,
+      anchors: await openAnchors({ database: auditDatabase, clock: systemClock, log: silentLog }),
       auditSigner: generateSigningKey(),
       trust: createTrust((await createAuthority('Strongroom', new Date())).certificatePem, () => undefined),
       domain: 'localhost:8443',

@@ -6,8 +6,9 @@ import { auditMigrations } from '#audit';
 import type { Config } from '#kernel/config/config';
 import { randomBytes } from '#kernel/crypto/random';
 import { generateSigningKey, importSigningKey, type SigningKey } from '#kernel/crypto/signing';
-import { type Database, openDatabase } from '#kernel/database/database';
+import { type Anchored, type Anchors, type Database, openDatabase } from '#kernel/database/database';
 import { lockFolder } from '#kernel/database/lock';
+import { Failure } from '#kernel/errors/failure';
 import { createFiles, type Files } from '#kernel/files/files';
 import { type Authority, createAuthority } from '#kernel/http/certificates';
 import { type Keyring, openKeyring } from '#kernel/sealing/keyring';
@@ -36,7 +37,7 @@ export async function openKeys(config: Config): Promise<Keys> {
   return { files, rootKey, keyring };
 }
 
-export type Opening = { readonly readonly?: boolean };
+export type Opening = { readonly readonly?: boolean; readonly anchored?: Anchored };
 
 export const openControl = (dataDir: string, keyring: Keyring, options: Opening = {}): Promise<Database> =>
   openNamed(dataDir, keyring, 'control', controlTables, options);
@@ -52,6 +53,26 @@ async function openNamed(
 ): Promise<Database> {
   const key = await keyring.ensure(`database/${name}`, () => randomBytes(32));
   return await openDatabase({ path: join(dataDir, `${name}.db`), key, migrations, ...options });
+}
+
+/** The key of a database of the installation that is there already. */
+export async function keyOfDatabase(keyring: Keyring, name: string): Promise<Uint8Array> {
+  const key = await keyring.get(`database/${name}`);
+  if (key) return key;
+  throw new Failure({
+    kind: 'notFound',
+    code: 'NotStartedYet',
+    message: `The keyring holds no key of ${name}.db: the data folder has never been started, or its keyring is another one.`,
+  });
+}
+
+/** The keyring is opened before the log that anchors it, so it is judged after. */
+export async function admitKeyring(keyring: Keyring, anchors: Anchors): Promise<void> {
+  const store = 'keyring';
+  const generation = anchors.admit(store, { generation: keyring.generation(), witness: 0 });
+  keyring.onWritten((written) => anchors.committed(store, written));
+  anchors.committed(store, keyring.generation());
+  await keyring.raiseTo(generation);
 }
 
 export const auditSignerOf = async (keyring: Keyring): Promise<SigningKey> =>

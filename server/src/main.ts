@@ -3,6 +3,7 @@
 
 import { readFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
+import { openAnchors } from '#audit';
 import { systemClock } from '#kernel/clock/clock';
 import { type Config, readConfig } from '#kernel/config/config';
 import { closeScanPool } from '#kernel/database/database';
@@ -20,7 +21,15 @@ import { createTrust, type Trust } from '#kernel/http/trust';
 import { createLog, type Log, silentLog } from '#kernel/log/log';
 import { type Composed, compose } from './compose.ts';
 import { refuseToTellAJournal, tellHowToSignIn } from './first-start.ts';
-import { auditSignerOf, authorityOf, lockInstallation, openAudit, openControl, openKeys } from './installation.ts';
+import {
+  admitKeyring,
+  auditSignerOf,
+  authorityOf,
+  lockInstallation,
+  openAudit,
+  openControl,
+  openKeys,
+} from './installation.ts';
 
 export type RunningServer = {
   readonly url: string;
@@ -40,6 +49,8 @@ const caName = 'ca.pem';
 export async function startServer(options: {
   readonly config: Config;
   readonly bootstrapFile?: string | undefined;
+  /** Stores whose older copy an operator put there on purpose; `all` for every one. */
+  readonly acceptRollback?: readonly string[];
   readonly log?: Log;
   /** Absent: standard output, where nothing secret is printed unless a person reads along. */
   readonly print?: (line: string) => void;
@@ -67,10 +78,19 @@ export async function startServer(options: {
 
     const port = config.http.port === 0 ? await freePort(config.http.host) : config.http.port;
     const domain = port === 443 ? config.http.domain : `${config.http.domain}:${port}`;
-    const control = await openControl(dataDir, keyring);
-    closing.push(closeScanPool, () => control.close());
+    // Before anything is served from another store: the log says how far each of them has come.
     const auditDatabase = await openAudit(dataDir, keyring);
-    closing.push(() => auditDatabase.close());
+    closing.push(closeScanPool, () => auditDatabase.close());
+    const anchors = await openAnchors({
+      database: auditDatabase,
+      clock: systemClock,
+      log,
+      accept: options.acceptRollback ?? [],
+    });
+    await admitKeyring(keyring, anchors);
+    const control = await openControl(dataDir, keyring, { anchored: { store: 'control', anchors } });
+    closing.push(() => control.close());
+    anchors.keepWitness('control', control);
 
     const authority = await authorityOf(keyring, `Strongroom at ${domain}`);
     const readOutside = outsideReader(config.http, port);
@@ -92,6 +112,7 @@ export async function startServer(options: {
       keyring,
       control,
       auditDatabase,
+      anchors,
       auditSigner: await auditSignerOf(keyring),
       trust,
       domain,
@@ -141,6 +162,7 @@ export async function runServer(options: {
   readonly configFile?: string | undefined;
   readonly flags: Parameters<typeof readConfig>[0]['flags'];
   readonly bootstrapFile?: string | undefined;
+  readonly acceptRollback?: readonly string[];
 }): Promise<number> {
   const config = readConfig({ file: options.configFile, ...(options.flags ? { flags: options.flags } : {}) });
   // Order matters: heard from before the start on, so that a signal that comes right behind the ready line, or during the
@@ -152,7 +174,11 @@ export async function runServer(options: {
     // What does not stop in time is cut off: everything acknowledged is durable already.
     return setTimeout(() => process.exit(0), 4_500).unref();
   });
-  const server = await startServer({ config, bootstrapFile: options.bootstrapFile });
+  const server = await startServer({
+    config,
+    bootstrapFile: options.bootstrapFile,
+    acceptRollback: options.acceptRollback ?? [],
+  });
   for (const { name, fingerprint } of server.trust.anchors)
     process.stdout.write(`Certificate authority '${name}': ${fingerprint}\n`);
   process.stdout.write(`Strongroom ${version} is ready at ${server.url}\n`);

@@ -1,52 +1,143 @@
-// Verifies the audit log of a server that is stopped.
+// Looks at the data folder of a server that is stopped: verifies its audit log, and every store that the log anchors.
 
-import { resolve } from 'node:path';
-import { auditOrigin, verifyAudit } from '#audit';
+import { join, resolve } from 'node:path';
+import { auditMigrations, auditOrigin, type FoundStore, verifyAudit } from '#audit';
 import { readBootstrapped } from '#identity';
+import { systemClock } from '#kernel/clock/clock';
 import { readConfig } from '#kernel/config/config';
-import { closeScanPool } from '#kernel/database/database';
+import { closeScanPool, type Database, openDatabase } from '#kernel/database/database';
+import { inspectDatabase } from '#kernel/database/inspect';
 import { Failure } from '#kernel/errors/failure';
-import { auditSignerOf, lockInstallation, openAudit, openControl, openKeys } from './installation.ts';
+import { createDataKeys } from '#kernel/sealing/data-keys.service';
+import type { Keyring } from '#kernel/sealing/keyring';
+import { auditSignerOf, keyOfDatabase, lockInstallation, openControl, openKeys } from './installation.ts';
+
+export type OfflinePlace = {
+  readonly configFile?: string | undefined;
+  readonly flags: Parameters<typeof readConfig>[0]['flags'];
+};
 
 /**
  * Verifies the audit log of a data folder whose server is stopped, from its files and the root key alone. They are where the
  * server's own configuration says, read as `runServer` reads it.
  */
-export async function verifyOffline(options: {
-  readonly configFile?: string | undefined;
-  readonly flags: Parameters<typeof readConfig>[0]['flags'];
-  readonly checkpoints?: readonly string[];
-}): ReturnType<typeof verifyAudit> {
-  const config = readConfig({ file: options.configFile, ...(options.flags ? { flags: options.flags } : {}) });
+export async function verifyOffline(
+  options: OfflinePlace & { readonly checkpoints?: readonly string[] },
+): ReturnType<typeof verifyAudit> {
+  return await inStopped(options, async ({ database, verifier, look }) => {
+    const verification = await verifyAudit({
+      database,
+      verifier,
+      look,
+      ...(options.checkpoints ? { checkpoints: options.checkpoints } : {}),
+    });
+    // The log itself is read whole: what its rows do not reach, its pages do.
+    const log = await look('audit');
+    const damage = log.state === 'damaged' ? log.why : log.state === 'read' ? log.damage : undefined;
+    if (damage === undefined) return verification;
+    const finding = { code: 'PageDamaged', message: `The audit log holds a damaged page: ${damage}` };
+    return {
+      ...verification,
+      verified: false,
+      findings: [...verification.findings, finding],
+      findingCount: verification.findingCount + 1,
+    };
+  });
+}
+
+type Stopped = {
+  readonly database: Database;
+  readonly verifier: Parameters<typeof verifyAudit>[0]['verifier'];
+  readonly look: (store: string) => Promise<FoundStore>;
+};
+
+async function inStopped<R>({ configFile, flags }: OfflinePlace, act: (stopped: Stopped) => Promise<R>): Promise<R> {
+  const config = readConfig({ file: configFile, ...(flags ? { flags } : {}) });
   const dataDir = resolve(config.dataDir);
-  const lock = await lockInstallation(dataDir);
+  const closing: (() => Promise<void> | void)[] = [];
   try {
+    const lock = await lockInstallation(dataDir);
+    closing.push(() => lock.release());
     const { rootKey, keyring } = await openKeys(config);
-    const database = await openAudit(dataDir, keyring, { readonly: true });
+    closing.push(
+      () => rootKey.close(),
+      () => keyring.close(),
+      closeScanPool,
+    );
+    const database = await openDatabase({
+      path: join(dataDir, 'audit.db'),
+      key: await keyOfDatabase(keyring, 'audit'),
+      migrations: [auditMigrations],
+      readonly: true,
+    });
+    closing.push(() => database.close());
     const control = await openControl(dataDir, keyring, { readonly: true });
-    try {
-      const signer = await auditSignerOf(keyring);
-      const installation = await readBootstrapped(control);
-      if (!installation)
-        throw new Failure({
-          kind: 'notFound',
-          code: 'NotStartedYet',
-          message: 'This data folder has never been started, so there is nothing to verify.',
-        });
-      const verifier = { name: auditOrigin(installation.tenantId), publicKey: signer.publicKey };
-      return await verifyAudit({
-        database,
-        verifier,
-        ...(options.checkpoints ? { checkpoints: options.checkpoints } : {}),
+    closing.push(() => control.close());
+    const installation = await readBootstrapped(control);
+    if (!installation)
+      throw new Failure({
+        kind: 'notFound',
+        code: 'NotStartedYet',
+        message: 'This data folder has never been started, so there is nothing to verify.',
       });
-    } finally {
-      await database.close();
-      await control.close();
-      await closeScanPool();
-      keyring.close();
-      rootKey.close();
-    }
+    const dataKeys = createDataKeys({
+      database: control,
+      rootKey,
+      clock: systemClock,
+      wrapper: () => ({ wrap: refuseCustomerKey, unwrap: refuseCustomerKey }),
+    });
+    closing.push(() => dataKeys.close());
+    const signer = await auditSignerOf(keyring);
+    return await act({
+      database,
+      verifier: { name: auditOrigin(installation.tenantId), publicKey: signer.publicKey },
+      look: (store) => look(store, { dataDir, keyring, dataKeys }),
+    });
   } finally {
-    await lock.release();
+    for (const close of closing.reverse()) await close();
+  }
+}
+
+async function refuseCustomerKey(): Promise<never> {
+  throw new Failure({
+    kind: 'forbidden',
+    code: 'CustomerKeyNeeded',
+    message: "it is under a customer's key, which only the running server can ask for.",
+  });
+}
+
+/** Where a store lies, and under which key, by the prefix of its name. */
+const placesOfStores: Readonly<
+  Record<string, { readonly purpose: string; readonly pathOf: (id: string) => readonly string[] }>
+> = {
+  workspace: { purpose: 'workspace', pathOf: (id) => ['workspaces', `${id}.db`] },
+  storage: { purpose: 'storage-index', pathOf: (id) => ['storage', id, 'index.db'] },
+  registry: { purpose: 'registry-index', pathOf: (id) => ['registry', id, 'index.db'] },
+};
+
+async function look(
+  store: string,
+  within: {
+    readonly dataDir: string;
+    readonly keyring: Keyring;
+    readonly dataKeys: Pick<ReturnType<typeof createDataKeys>, 'open'>;
+  },
+): Promise<FoundStore> {
+  const { dataDir, keyring, dataKeys } = within;
+  if (store === 'keyring') return { state: 'read', stamp: { generation: keyring.generation(), witness: 0 } };
+  const [kind = '', id = ''] = store.split('/');
+  const place = placesOfStores[kind];
+  try {
+    if (!place) {
+      const key = await keyOfDatabase(keyring, store);
+      return { state: 'read', ...inspectDatabase({ path: join(dataDir, `${store}.db`), key }) };
+    }
+    const key = await dataKeys.open(id, place.purpose);
+    return { state: 'read', ...inspectDatabase({ path: join(dataDir, ...place.pathOf(id)), key: key.bytes }) };
+  } catch (thrown) {
+    if (!(thrown instanceof Failure)) throw thrown;
+    if (thrown.code === 'DatabaseMissing') return { state: 'missing' };
+    if (thrown.kind === 'integrity') return { state: 'damaged', why: thrown.message };
+    return { state: 'unreadable', why: thrown.message };
   }
 }

@@ -80,7 +80,7 @@ export function auditCommands(audit: Command, act: Act): void {
     audit,
     'verify',
     changing('subscription'),
-    'recompute the audit log and report whatever does not fit; exit code 1 if anything does not',
+    'recompute the audit log and report whatever does not fit (exit code 1), or what nothing proves (7)',
     'audit verify --data-dir ./strongroom-data',
   )
     .option('--data-dir <folder>', 'verify the files of a server that is stopped, with nothing but the root key')
@@ -110,19 +110,28 @@ export function auditCommands(audit: Command, act: Act): void {
             )
           : await offline(context, given, checkpoints);
         if (context.forProgram) context.show(verification);
-        else {
-          const { verified, entries, checkpoints: signed, findings, findingCount } = verification;
-          context.shell.out(
-            verified
-              ? `Verified: ${entries} entries and ${signed} signed ${signed === 1 ? 'checkpoint' : 'checkpoints'}; nothing was changed, cut or reordered.\n`
-              : `NOT verified: ${findingCount} findings in ${entries} entries.\n`,
-          );
-          for (const { code, sequence, message } of findings)
-            context.shell.out(`  ${code}${sequence === undefined ? '' : ` at ${sequence}`}: ${message}\n`);
-        }
-        return verification.verified ? exitCodes.ok : exitCodes.failed;
+        else context.shell.out(told(verification));
+        if (!verification.verified) return exitCodes.failed;
+        return verification.unproved.length === 0 ? exitCodes.ok : exitCodes.unproved;
       }),
     );
+}
+
+/** What was proved, in words that say no more than that. */
+function told(verification: AuditVerification): string {
+  const { verified, entries, checkpoints, provedElsewhere, findings, findingCount, unproved } = verification;
+  const signed = `${checkpoints} signed ${checkpoints === 1 ? 'checkpoint' : 'checkpoints'}`;
+  const lines = !verified
+    ? [`NOT verified: ${findingCount} findings in ${entries} entries.`]
+    : unproved.length > 0
+      ? [`${entries} entries fit together, and ${signed}. Not proved:`]
+      : [
+          `Verified: ${entries} entries and ${signed}; nothing was changed, cut or reordered.`,
+          `A checkpoint that was kept elsewhere signs the first ${provedElsewhere}.`,
+        ];
+  for (const { code, sequence, message } of [...findings, ...unproved])
+    lines.push(`  ${code}${sequence === undefined ? '' : ` at ${sequence}`}: ${message}`);
+  return lines.map((line) => `${line}\n`).join('');
 }
 
 async function offline(context: Context, given: Given, checkpoints: readonly string[]): Promise<AuditVerification> {

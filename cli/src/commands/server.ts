@@ -5,7 +5,7 @@ import { readFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import type { Command } from 'commander';
 import { UsageError } from '../exit.ts';
-import { type Act, leaf } from '../given.ts';
+import { type Act, leaf, repeated } from '../given.ts';
 
 const systems: Readonly<Record<string, (file: string) => readonly string[]>> = {
   debian: (file) => [`sudo cp ${file} /usr/local/share/ca-certificates/strongroom.crt`, 'sudo update-ca-certificates'],
@@ -30,6 +30,11 @@ export function serverCommands(program: Command, act: Act): void {
     .option('--port <number>', 'port to listen on (8443); 0 takes a free one')
     .option('--config <file>', 'configuration file')
     .option(
+      '--accept-rollback <store>',
+      'start although this store is an older copy than the audit log knows: you restored it on purpose; recorded (several times)',
+      repeated,
+    )
+    .option(
       '--bootstrap-file <file>',
       'on the first start, write how to sign in to this file (0600) instead of printing it',
     )
@@ -42,6 +47,7 @@ export function serverCommands(program: Command, act: Act): void {
         return await runServer({
           configFile: given.text('config'),
           bootstrapFile: given.text('bootstrapFile'),
+          acceptRollback: given.texts('acceptRollback'),
           flags: {
             ...(dataDir === undefined ? {} : { dataDir }),
             ...(host === undefined && port === undefined

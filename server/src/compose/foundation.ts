@@ -1,6 +1,7 @@
 // What main has opened before anything is composed, and the tables of the control database.
 
 import { accessMigrations } from '#access';
+import type { LogAnchors } from '#audit';
 import { computeTables } from '#compute';
 import { identityMigrations } from '#identity';
 import type { Clock } from '#kernel/clock/clock';
@@ -38,6 +39,7 @@ export type Foundation = {
   readonly keyring: Keyring;
   readonly control: Database;
   readonly auditDatabase: Database;
+  readonly anchors: LogAnchors;
   readonly auditSigner: SigningKey;
   /** Whom clients have to trust, for those who hand it on. */
   readonly trust: Trust;

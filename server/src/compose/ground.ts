@@ -48,6 +48,7 @@ export async function composeGround(foundation: Foundation, above: Above) {
     clock,
     log,
     signer: foundation.auditSigner,
+    anchors: foundation.anchors,
     installationId: tenantId,
     ...(config.audit.checkpointFile === '' ? {} : { checkpointFile: config.audit.checkpointFile }),
   });
@@ -106,6 +107,7 @@ export async function composeGround(foundation: Foundation, above: Above) {
       tenantId,
       domain,
       files,
+      anchors: foundation.anchors,
       dataDir: config.dataDir,
       port: config.http.port,
       origin,

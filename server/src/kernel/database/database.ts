@@ -5,6 +5,7 @@
 import type { Compilable, Kysely } from 'kysely';
 import { Failure } from '#kernel/errors/failure';
 import { type Faults, noFaults } from '#kernel/files/faults';
+import { type Anchored, createStamper, readStamp, type Stamp, type Stamper } from './anchor.ts';
 import { kyselyOver } from './dialect.ts';
 import { type Engine, openEngine, scanTooLarge, sqliteCode } from './engine.ts';
 import { type MigrationSet, migrate, requireMigrated } from './migrations.ts';
@@ -12,6 +13,7 @@ import { forgetScans, scanBytesMax, scanRows } from './scan.ts';
 import { createWriter } from './writer.ts';
 
 export type { Compilable } from 'kysely';
+export type { Anchored, Anchors, Stamp } from './anchor.ts';
 export type { Migration, MigrationSet } from './migrations.ts';
 export { closeScanPool } from './scan.ts';
 
@@ -29,6 +31,10 @@ export type Database = {
   readonly read: Tx;
   /** Reads many rows off this thread. What is beyond the bounds rejects with Failure `ResultTooLarge`. */
   scan<R>(query: Compilable<R>, bounds?: ScanBounds): Promise<readonly R[]>;
+  /** Writes the witness alone: how much of the audit log is signed by now. Nothing is counted as changed. */
+  restamp(): Promise<void>;
+  /** Of the last commit, as it lies in the file. */
+  stamp(): Promise<Stamp>;
   /** The file, for backups and messages to operators. */
   readonly path: string;
   /** Waits for queued writes and running scans, checkpoints, and closes everything. Calling it again waits for the same. */
@@ -51,6 +57,8 @@ export async function openDatabase(options: {
   readonly migrations: readonly MigrationSet[];
   /** Reads only, and never migrates: for inspection of a running or a restored file. */
   readonly readonly?: boolean;
+  /** Whose older copies are to be noticed: everything that a data folder holds. */
+  readonly anchored?: Anchored | undefined;
   /** For tests: announced before each commit. */
   readonly faults?: Faults;
 }): Promise<Database> {
@@ -58,14 +66,17 @@ export async function openDatabase(options: {
   const key = Uint8Array.from(options.key);
   let writing: Engine | undefined;
   let reading: Engine | undefined;
+  let stamper: Stamper | undefined;
   try {
     if (!readonly) {
       writing = openEngine({ path, key, readonly: false });
+      // Before anything is written: an older copy is refused as it was found.
+      stamper = options.anchored && createStamper(writing, options.anchored);
       migrate(writing, migrations);
     }
     reading = openEngine({ path, key, readonly: true });
     if (writing === undefined) requireMigrated(reading, migrations);
-    return databaseOver({ path, key, writing, reading, faults });
+    return databaseOver({ path, key, writing, reading, stamper, faults });
   } catch (error) {
     reading?.close();
     writing?.close();
@@ -79,12 +90,13 @@ function databaseOver(parts: {
   readonly key: Uint8Array;
   readonly writing: Engine | undefined;
   readonly reading: Engine;
+  readonly stamper: Stamper | undefined;
   readonly faults: Faults;
 }): Database {
-  const { path, key, writing, reading, faults } = parts;
+  const { path, key, writing, reading, stamper, faults } = parts;
   opened += 1;
   const target = { id: opened, path, key };
-  const writer = writing === undefined ? undefined : createWriter(writing, { path, faults });
+  const writer = writing === undefined ? undefined : createWriter(writing, { path, faults, stamper });
   const scans = new Set<Promise<unknown>>();
   let closing: Promise<void> | undefined;
 
@@ -131,6 +143,14 @@ function databaseOver(parts: {
         });
       }
       return await writer.write(fn);
+    },
+    async restamp() {
+      refuseIfClosed();
+      await writer?.restamp();
+    },
+    async stamp() {
+      refuseIfClosed();
+      return readStamp(reading);
     },
     async scan<R>(query: Compilable<R>, { maxRows = rowsMax, maxBytes = scanBytesMax }: ScanBounds = {}) {
       refuseIfClosed();

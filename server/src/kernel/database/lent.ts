@@ -19,6 +19,8 @@ export function lentDatabase(options: {
       lend((database) => database.read.executeQuery(query as CompiledQuery<R>)),
     ),
     write: <R>(fn: (tx: Tx) => Promise<R>) => lend((database) => database.write(fn)),
+    restamp: () => lend((database) => database.restamp()),
+    stamp: () => lend((database) => database.stamp()),
     scan: <R>(query: Compilable<R>, bounds?: ScanBounds) => lend((database) => database.scan(query, bounds)),
     close,
   };

@@ -6,11 +6,14 @@ import { AsyncLocalStorage } from 'node:async_hooks';
 import type { Kysely } from 'kysely';
 import { Failure } from '#kernel/errors/failure';
 import type { Faults } from '#kernel/files/faults';
+import type { Stamper } from './anchor.ts';
 import { kyselyOver } from './dialect.ts';
 import type { Engine } from './engine.ts';
 
 export type Writer = {
   write<R>(fn: (tx: Kysely<unknown>) => Promise<R>): Promise<R>;
+  /** Commits the stamp, and nothing with it that would count as a change. */
+  restamp(): Promise<void>;
   /** Resolves when everything queued so far and while waiting is settled. */
   idle(): Promise<void>;
 };
@@ -20,6 +23,8 @@ type Call = {
   /** Runs the caller's function in the caller's own async context, and keeps its result. */
   readonly run: () => Promise<void>;
   readonly settle: (outcome: Outcome) => void;
+  /** It writes nothing of its own: alone it does not raise the generation. */
+  readonly isStampOnly: boolean;
   active: boolean;
 };
 
@@ -33,7 +38,10 @@ const queueCallsMax = 10_000;
 /** Which call the running code belongs to, over all databases of the process. */
 const within = new AsyncLocalStorage<Call>();
 
-export function createWriter(engine: Engine, options: { path: string; faults: Faults }): Writer {
+export function createWriter(
+  engine: Engine,
+  options: { path: string; faults: Faults; stamper?: Stamper | undefined },
+): Writer {
   const queue: Call[] = [];
   const idleWaiters: (() => void)[] = [];
   let looping = false;
@@ -47,7 +55,7 @@ export function createWriter(engine: Engine, options: { path: string; faults: Fa
     return engine.run(sql, parameters);
   });
 
-  function write<R>(fn: (tx: Kysely<unknown>) => Promise<R>): Promise<R> {
+  function write<R>(fn: (tx: Kysely<unknown>) => Promise<R>, isStampOnly = false): Promise<R> {
     if (within.getStore()?.active === true) {
       return Promise.reject(
         misuse('NestedWrite', 'write() was called inside a write. Pass the transaction on instead.'),
@@ -67,6 +75,7 @@ export function createWriter(engine: Engine, options: { path: string; faults: Fa
     return new Promise<R>((resolve, reject) => {
       let result: { readonly value: R } | undefined;
       const call: Call = {
+        isStampOnly,
         active: false,
         run: () =>
           inCallersContext(() =>
@@ -117,7 +126,11 @@ export function createWriter(engine: Engine, options: { path: string; faults: Fa
         done.push(ran);
         ran.outcome = alone ? await runCall(call) : await runInSavepoint(call);
       }
-      commit(done.some(({ outcome }) => outcome.ok));
+      const kept = done.filter(({ outcome }) => outcome.ok);
+      commit(
+        kept.length > 0,
+        kept.some(({ call }) => !call.isStampOnly),
+      );
     } catch (error) {
       undone = { error };
       // The transaction never began: refuse who would have been in it, rather than try for ever.
@@ -129,7 +142,7 @@ export function createWriter(engine: Engine, options: { path: string; faults: Fa
     }
   }
 
-  function commit(somethingToKeep: boolean): void {
+  function commit(somethingToKeep: boolean, raises: boolean): void {
     if (!engine.inTransaction()) {
       throw new Failure({
         kind: 'unavailable',
@@ -143,7 +156,9 @@ export function createWriter(engine: Engine, options: { path: string; faults: Fa
       return;
     }
     options.faults({ step: 'commit', path: options.path });
+    options.stamper?.write(raises);
     engine.run('commit', []);
+    options.stamper?.committed();
   }
 
   /** If even this fails the transaction stays open, the next BEGIN is refused, and with it every write: fails closed. */
@@ -191,7 +206,8 @@ export function createWriter(engine: Engine, options: { path: string; faults: Fa
   }
 
   return {
-    write,
+    write: (fn) => write(fn),
+    restamp: () => write(async () => {}, true),
     idle: () => (looping ? new Promise<void>((resolve) => idleWaiters.push(resolve)) : Promise.resolve()),
   };
 }

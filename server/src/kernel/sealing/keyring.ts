@@ -1,8 +1,10 @@
 // The system's own secrets (database keys, signing keys, the certificate authority's key) in one file: needed before any
 // database can be opened, so they cannot live in one. Each is sealed under the keyring's key, and that key is wrapped under
 // the root key. Promises: what `ensure` and `put` acknowledged survives a power cut; a name's secret does not open under
-// another name. Must not hold anything of a tenant: those secrets belong to vaults.
+// another name; the file is sealed as a whole, with a generation that every write raises, so that no part of an older file fits
+// into it and whoever remembers the generation knows an older file when he sees one. Must not hold anything of a tenant: those secrets belong to vaults.
 
+import { sha256Hex } from '#kernel/crypto/digest';
 import { randomBytes, randomUuid } from '#kernel/crypto/random';
 import { type DataKey, openValue, sealValue } from '#kernel/crypto/value-envelope';
 import { Failure } from '#kernel/errors/failure';
@@ -19,6 +21,12 @@ export type Keyring = {
   /** Says whether it was there. */
   remove(name: string): Promise<boolean>;
   names(): readonly string[];
+  /** How often the file was written; 0 for one from before it was counted. */
+  generation(): number;
+  /** Writes the file with at least this generation: after an older one was accepted. */
+  raiseTo(generation: number): Promise<void>;
+  /** Told of each generation that is durable. */
+  onWritten(listener: (generation: number) => void): void;
   /** Wipes the keyring's key; every further call is refused. */
   close(): void;
 };
@@ -28,16 +36,16 @@ const valueBytesMax = 64 * 1024;
 const entriesMax = 1000;
 const namePattern = /^[a-z0-9][a-z0-9._/-]{0,127}$/;
 
-/**
- * `version` counts the writes of its name, and an older ciphertext does not open under a newer count. One that is put back
- * together with its count is an older file, which is told from the present one by nothing in it.
- */
+/** `version` counts the writes of its name, and an older ciphertext does not open under a newer count. */
 type Entry = { readonly version: number; readonly sealed: string };
 type Stored = {
   readonly rootKeyId: string;
   readonly keyId: string;
   readonly wrappedKey: string;
   readonly entries: ReadonlyMap<string, Entry>;
+  readonly generation: number;
+  /** Of all entries under this generation; absent in a file from before it was counted. */
+  readonly seal: string | undefined;
 };
 
 /** Opens the keyring in `file`, or begins an empty one where there is none. */
@@ -63,7 +71,10 @@ export async function openKeyring(options: {
     found?.wrappedKey ?? Buffer.from(await rootKey.wrap(purposeOf(key.id), key.bytes)).toString('base64');
   const lanes = createLanes();
   let entries = found?.entries ?? new Map<string, Entry>();
+  let generation = found?.generation ?? 0;
+  const listeners: ((generation: number) => void)[] = [];
   let closed = false;
+  if (found !== undefined) refuseMixed(found, key, file);
 
   function usable(name: string): void {
     // fails closed: a wiped key would seal under zeros.
@@ -93,9 +104,13 @@ export async function openKeyring(options: {
   }
 
   /** The file first, then memory: what is not durable is not known. */
-  async function store(next: ReadonlyMap<string, Entry>): Promise<void> {
-    await files.writeDurably(file, encode({ rootKeyId: rootKey.id, keyId: key.id, wrappedKey, entries: next }));
+  async function store(next: ReadonlyMap<string, Entry>, raised = generation + 1): Promise<void> {
+    const seal = Buffer.from(sealValue(key, wholeOf(raised), digestOf(next))).toString('base64');
+    const stored = { rootKeyId: rootKey.id, keyId: key.id, wrappedKey, generation: raised, seal, entries: next };
+    await files.writeDurably(file, encode(stored));
     entries = next;
+    generation = raised;
+    for (const listener of listeners) listener(generation);
   }
 
   async function put(name: string, value: Uint8Array): Promise<void> {
@@ -141,6 +156,13 @@ export async function openKeyring(options: {
         return true;
       }),
     names: () => [...entries.keys()].sort(),
+    generation: () => generation,
+    raiseTo: (least) =>
+      lanes.run('keyring', async () => {
+        usable('generation');
+        if (generation < least) await store(entries, least);
+      }),
+    onWritten: (listener) => void listeners.push(listener),
     close() {
       closed = true;
       key.bytes.fill(0);
@@ -150,6 +172,35 @@ export async function openKeyring(options: {
 
 const purposeOf = (keyId: string) => ['keyring', keyId] as const;
 const placeOf = (name: string, version: number) => ({ table: 'keyring', row: name, column: 'secret', version });
+
+const wholeOf = (version: number) => ({ table: 'keyring', row: '', column: 'entries', version });
+
+/** Every entry by its name: the same entries have the same digest. */
+function digestOf(entries: ReadonlyMap<string, Entry>): Uint8Array {
+  const sorted = [...entries].sort(([a], [b]) => (a < b ? -1 : 1));
+  return Buffer.from(
+    sha256Hex(Buffer.from(JSON.stringify(sorted.map(([name, entry]) => [name, entry.version, entry.sealed])))),
+  );
+}
+
+/** Of a file whose entries are not those that were written together. */
+function refuseMixed({ entries, generation, seal }: Stored, key: DataKey, file: string): void {
+  if (seal === undefined) return;
+  const mixed = (cause?: unknown) =>
+    new Failure({
+      kind: 'integrity',
+      code: 'KeyringUnreadable',
+      message: `The keyring ${file} was put together from parts of several ones. Put it back from its backup.`,
+      cause,
+    });
+  let sealed: Uint8Array;
+  try {
+    sealed = openValue((id) => (id === key.id ? key : undefined), wholeOf(generation), Buffer.from(seal, 'base64'));
+  } catch (error) {
+    throw mixed(error);
+  }
+  if (!Buffer.from(sealed).equals(digestOf(entries))) throw mixed();
+}
 
 function encode({ entries, ...head }: Stored): Uint8Array {
   return Buffer.from(`${JSON.stringify({ version: 1, ...head, entries: Object.fromEntries(entries) }, null, 2)}\n`);
@@ -178,7 +229,7 @@ function decode(bytes: Uint8Array): Stored | undefined {
     return undefined;
   }
   if (!isRecord(value) || value.version !== 1 || !isRecord(value.entries)) return undefined;
-  const { rootKeyId, keyId, wrappedKey } = value;
+  const { rootKeyId, keyId, wrappedKey, generation, seal } = value;
   if (typeof rootKeyId !== 'string' || typeof keyId !== 'string' || typeof wrappedKey !== 'string') return undefined;
   const entries = new Map<string, Entry>();
   for (const [name, entry] of Object.entries(value.entries)) {
@@ -187,7 +238,10 @@ function decode(bytes: Uint8Array): Stored | undefined {
     if (typeof version !== 'number' || typeof sealed !== 'string') return undefined;
     entries.set(name, { version, sealed });
   }
-  return { rootKeyId, keyId, wrappedKey, entries };
+  if (generation === undefined && seal === undefined)
+    return { rootKeyId, keyId, wrappedKey, entries, generation: 0, seal: undefined };
+  if (!Number.isSafeInteger(generation) || typeof seal !== 'string') return undefined;
+  return { rootKeyId, keyId, wrappedKey, entries, generation: Number(generation), seal };
 }
 
 function isRecord(value: unknown): value is Record<string, unknown> {

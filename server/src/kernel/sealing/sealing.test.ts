@@ -136,6 +136,10 @@ test('a keyring of another root key, a moved secret and a damaged file are refus
   const stored = JSON.parse(await readFile(file, 'utf8')) as { entries: Record<string, unknown> };
   const swapped = { ...stored, entries: { one: stored.entries.two, two: stored.entries.one } };
   await writeFile(file, JSON.stringify(swapped));
+  await assert.rejects(openKeyring({ file, rootKey, files }), code('KeyringUnreadable'));
+  // A file from before it was sealed as a whole still opens, and a moved secret in it does not.
+  const { generation: _, seal: __, ...older } = swapped as Record<string, unknown>;
+  await writeFile(file, JSON.stringify(older));
   await assert.rejects((await openKeyring({ file, rootKey, files })).get('one'), code('IntegrityCheckFailed'));
   for (const content of ['', '{', '[]', 'null', '{"version":2}', JSON.stringify({ ...stored, entries: { one: 1 } })]) {
     await writeFile(file, content);
@@ -148,15 +152,27 @@ test('an earlier secret of a name does not open in the place of a later one', as
   const rootKey = await openRootKeyFile({ ...paths, files });
   const file = join(paths.folder, 'keyring.json');
   const keyring = await openKeyring({ file, rootKey, files });
-  type Stored = { readonly entries: Readonly<Record<string, { readonly version: number; readonly sealed: string }>> };
+  type Stored = {
+    readonly generation: number;
+    readonly entries: Readonly<Record<string, { readonly version: number; readonly sealed: string }>>;
+  };
   const read = async () => JSON.parse(await readFile(file, 'utf8')) as Stored;
   await keyring.put('signing', Buffer.from('before'));
   const before = await read();
   await keyring.put('signing', Buffer.from('after'));
   const after = await read();
   const mixed = { ...after.entries.signing, sealed: before.entries.signing?.sealed };
-  await writeFile(file, JSON.stringify({ ...after, entries: { signing: mixed } }));
+  const { generation: _, seal: __, ...unsealed } = { ...after, entries: { signing: mixed } } as Record<string, unknown>;
+  await writeFile(file, JSON.stringify(unsealed));
   await assert.rejects((await openKeyring({ file, rootKey, files })).get('signing'), code('IntegrityCheckFailed'));
+  // Together with its count it would open: the seal of the whole file says that it was not written with the others.
+  await writeFile(file, JSON.stringify({ ...after, entries: before.entries }));
+  await assert.rejects(openKeyring({ file, rootKey, files }), code('KeyringUnreadable'));
+  await writeFile(file, JSON.stringify({ ...before, generation: after.generation }));
+  await assert.rejects(openKeyring({ file, rootKey, files }), code('KeyringUnreadable'));
+  await writeFile(file, JSON.stringify(before));
+  const older = await openKeyring({ file, rootKey, files });
+  assert.ok(older.generation() < after.generation, 'a whole older file is known by its generation');
 });
 
 test('names and values out of bounds are refused', async (t) => {

@@ -14,6 +14,7 @@ import type { AuditTrail } from '#kernel/authority/audit';
 import { formatVerifier, type NoteVerifier } from '#kernel/crypto/signed-note';
 import type { Database } from '#kernel/database/database';
 import type { Log } from '#kernel/log/log';
+import type { LogAnchors } from './anchors.ts';
 import type { Appender } from './appender.ts';
 import { readCheckpoint, readLastCheckpoint, readRecord, scanCheckpoints } from './audit.store.ts';
 import type { Checkpoints } from './checkpoints.ts';
@@ -22,7 +23,7 @@ import { exportAudit } from './export.ts';
 import { consistencyHashes, inclusionHashes } from './proofs.ts';
 import { createQueries, type Page } from './query.ts';
 import type { Trail } from './trail.ts';
-import { verifyAudit } from './verify.ts';
+import { type FoundStore, verifyAudit } from './verify.ts';
 
 export type AuditService = {
   readonly trail: AuditTrail;
@@ -56,11 +57,12 @@ export function createAuditService(parts: {
   readonly database: Database;
   readonly appender: Appender;
   readonly trail: Trail;
+  readonly anchors: LogAnchors;
   readonly signed: Checkpoints;
   readonly verifier: NoteVerifier;
   readonly log: Log;
 }): AuditService {
-  const { database, appender, trail, signed, verifier, log } = parts;
+  const { database, appender, trail, anchors, signed, verifier, log } = parts;
   // Throws now for a name that no note can carry.
   const verifierLine = formatVerifier(verifier);
   const queries = createQueries(database);
@@ -69,7 +71,9 @@ export function createAuditService(parts: {
   async function checkpointNow(): Promise<AuditCheckpoint | undefined> {
     const owed = await trail.settle();
     if (owed > 0) log.warn({ module: 'audit', count: owed }, 'outcomes still wait to be recorded');
+    await anchors.settle();
     const row = await signed.now();
+    if (row) await anchors.signed(row.size);
     return row && wireCheckpoint(row);
   }
 
@@ -124,7 +128,10 @@ export function createAuditService(parts: {
       try {
         // Binds what the server remembers: rows that were altered since the last checkpoint do not agree with it.
         await checkpointNow();
-        return await verifyAudit({ database, verifier, ...options });
+        const look = async (store: string): Promise<FoundStore> => ({
+          state: anchors.admitted().has(store) ? 'admitted' : 'unopened',
+        });
+        return await verifyAudit({ database, verifier, look, isRunning: true, ...options });
       } finally {
         isVerifying = false;
       }

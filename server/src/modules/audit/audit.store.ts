@@ -25,6 +25,7 @@ export type AuditTables = {
   audit_tiles: { tile: number; root: Uint8Array };
   audit_tree: { id: number; size: number; hashes: Uint8Array; settled: number };
   audit_checkpoints: { size: number; time_ms: number; note: string };
+  audit_anchors: { store: string; generation: number };
 };
 
 /** The appender's row: the tree, and the sequence below which every intent has its outcome. */
@@ -199,6 +200,22 @@ export async function scanStoredTiles(database: Database, from: number, to: numb
       .where('tile', '<', to)
       .orderBy('tile'),
   );
+}
+
+export async function readAnchors(tx: Tx) {
+  return await tables<AuditTables>(tx).selectFrom('audit_anchors').select(['store', 'generation']).execute();
+}
+
+export async function putAnchor(tx: Tx, store: string, generation: number): Promise<void> {
+  await tables<AuditTables>(tx)
+    .insertInto('audit_anchors')
+    .values({ store, generation })
+    .onConflict((conflict) => conflict.column('store').doUpdateSet({ generation }))
+    .execute();
+}
+
+export async function deleteAnchor(tx: Tx, store: string): Promise<void> {
+  await tables<AuditTables>(tx).deleteFrom('audit_anchors').where('store', '=', store).execute();
 }
 
 export type CheckpointRow = AuditTables['audit_checkpoints'];

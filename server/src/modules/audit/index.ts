@@ -7,22 +7,25 @@ import type { SigningKey } from '#kernel/crypto/signing';
 import type { Database, MigrationSet } from '#kernel/database/database';
 import type { Log } from '#kernel/log/log';
 import type { Module } from '#kernel/module';
+import type { LogAnchors } from './anchors.ts';
 import { createAppender } from './appender.ts';
 import { auditRoutes } from './audit.routes.ts';
 import { type AuditService, createAuditService } from './audit.service.ts';
 import { createCheckpointFile } from './checkpoint-file.ts';
 import { createCheckpoints } from './checkpoints.ts';
 import { records } from './migrations/0001-records.ts';
+import { anchors as anchorTable } from './migrations/0002-anchors.ts';
 import { sweepOpenIntents } from './sweep.ts';
 import { createTrail } from './trail.ts';
 
+export { type LogAnchors, openAnchors } from './anchors.ts';
 export type { AuditService } from './audit.service.ts';
 export { readCheckpointFile } from './checkpoint-file.ts';
 export { exportAudit, verifyExport } from './export.ts';
-export { verifyAudit } from './verify.ts';
+export { type FoundStore, verifyAudit } from './verify.ts';
 
 /** Of the audit database, not of the control database. */
-export const auditMigrations: MigrationSet = { module: 'audit', migrations: [records] };
+export const auditMigrations: MigrationSet = { module: 'audit', migrations: [records, anchorTable] };
 
 /** The name under which an installation signs its checkpoints; also their origin. */
 export const auditOrigin = (installationId: string): string => `strongroom/${installationId}`;
@@ -37,14 +40,17 @@ export function createAudit(deps: {
   readonly signer: SigningKey;
   /** Names the log in its checkpoints: no spaces, no plus signs. */
   readonly installationId: string;
+  /** Opened on the same database. */
+  readonly anchors: LogAnchors;
   /** Absolute path of a file that every checkpoint is appended to. */
   readonly checkpointFile?: string;
 }): Module & AuditService {
-  const { database, clock, log, signer } = deps;
+  const { database, clock, log, signer, anchors } = deps;
   const name = auditOrigin(deps.installationId);
   const verifier: NoteVerifier = { name, publicKey: signer.publicKey };
   const appender = createAppender(database);
   const trail = createTrail({ appender, clock });
+  anchors.bind(appender);
   const signed = createCheckpoints({
     database,
     appender,
@@ -53,7 +59,7 @@ export function createAudit(deps: {
     signer: { name, key: signer },
     file: deps.checkpointFile === undefined ? undefined : createCheckpointFile(deps.checkpointFile),
   });
-  const service = createAuditService({ database, appender, trail, signed, verifier, log });
+  const service = createAuditService({ database, appender, trail, anchors, signed, verifier, log });
   const stopping = new AbortController();
   let ticking: Promise<void> = Promise.resolve();
   let isStarted = false;
@@ -74,11 +80,16 @@ export function createAudit(deps: {
     stopping.abort();
     await ticking;
     if (!isStarted) return;
-    await trail.settle();
-    await appender.close();
-    await signed
-      .now()
-      .catch((error: unknown) => log.error({ module: 'audit', error }, 'the last checkpoint could not be made'));
+    try {
+      await trail.settle();
+      await anchors.settle();
+      await appender.close();
+      await anchors.signed((await signed.now())?.size ?? 0);
+    } catch (error) {
+      log.error({ module: 'audit', error }, 'the last checkpoint could not be made');
+    } finally {
+      await appender.close();
+    }
   }
 
   return {

@@ -8,10 +8,13 @@ import { Compile } from '@strongroom/contract/schema';
 import { parseCheckpoint } from '#kernel/crypto/checkpoint';
 import { createTree, leafHash } from '#kernel/crypto/merkle';
 import { type NoteVerifier, openNote } from '#kernel/crypto/signed-note';
-import type { Database } from '#kernel/database/database';
+import type { Database, Stamp } from '#kernel/database/database';
+import { unreachable } from '#kernel/errors/failure';
+import { anchorsIn, isRemoved, logStore, rolledBackText } from './anchors.ts';
 import {
   packHashes,
   type RecordRow,
+  readAnchors,
   readExtent,
   readNextSequence,
   scanCheckpointsAbove,
@@ -32,7 +35,13 @@ const entriesMax = 2 ** 31;
 /** What is known of each record, one byte each. */
 const seen = { nothing: 0, intent: 1, entry: 2, concluded: 3, outcome: 4 } as const;
 
-type Claim = { readonly size: number; readonly root: Uint8Array; readonly source: string };
+type Claim = { readonly size: number; readonly root: Uint8Array; readonly source: string; readonly isKept: boolean };
+
+/** A store beside the log. `admitted`: the running server has compared it when it opened it. */
+export type FoundStore =
+  | { readonly state: 'read'; readonly stamp: Stamp; readonly damage?: string | undefined }
+  | { readonly state: 'admitted' | 'missing' | 'unopened' }
+  | { readonly state: 'unreadable' | 'damaged'; readonly why: string };
 
 /**
  * Verifies everything in `database` against `verifier`, the name and public key of the signer. `checkpoints` are signed
@@ -42,10 +51,19 @@ export async function verifyAudit(options: {
   readonly database: Database;
   readonly verifier: NoteVerifier;
   readonly checkpoints?: readonly string[];
+  /** Looks at a store beside the log, by its name among the anchors; asked for every one that is anchored. */
+  readonly look?: (store: string) => Promise<FoundStore>;
+  /** Records may come while this runs, and the newest need not be signed yet. */
+  readonly isRunning?: boolean;
   readonly signal?: AbortSignal;
 }): Promise<AuditVerification> {
-  const { database, verifier, checkpoints = [], signal } = options;
+  const { database, verifier, checkpoints = [], look = nothingOpened, isRunning = false, signal } = options;
   const findings: AuditFinding[] = [];
+  const unproved: AuditFinding[] = [];
+  /** Generations by store, as the entries anchor them. */
+  const anchored = new Map<string, number>();
+  let signedSize = 0;
+  let provedElsewhere = 0;
   let findingCount = 0;
   let checkpointCount = 0;
   const find = (code: string, message: string, sequence?: number) => {
@@ -65,7 +83,7 @@ export async function verifyAudit(options: {
   if ((first ?? 0) < 0) find('EntryUnexpected', 'There are records before the beginning of the log.', first ?? 0);
 
   const kept = checkpoints
-    .flatMap((note, index) => claimOf(note, `the given checkpoint ${index + 1}`))
+    .flatMap((note, index) => claimOf(note, `the given checkpoint ${index + 1}`, true))
     .sort((a, b) => a.size - b.size);
   const kinds = new Uint8Array(size);
   let open = 0;
@@ -114,8 +132,32 @@ export async function verifyAudit(options: {
   if (!isSame(packHashes(tree.state().hashes), packHashes(stored.tree.hashes)))
     find('TreeMismatch', 'The records do not add up to the stored state of the tree.');
   await checkBeyond();
+  await checkStores();
+  if (size > 0 && (signedSize === 0 || (signedSize < size && !isRunning)))
+    unproved.push({
+      code: signedSize === 0 ? 'NothingSigned' : 'EndNotSigned',
+      message:
+        signedSize === 0
+          ? 'The log holds no signed checkpoint, so nothing of it is signed.'
+          : `The last ${size - signedSize} records are signed by no checkpoint. After a clean stop there are none such.`,
+    });
+  if (size > 0 && provedElsewhere === 0)
+    unproved.push({
+      code: 'NothingKeptElsewhere',
+      message:
+        'No checkpoint that was kept elsewhere was given: whoever holds the keys could have written another history, or cut off its end. Give some with --checkpoints.',
+    });
 
-  return { verified: findingCount === 0, entries: size, checkpoints: checkpointCount, open, findings, findingCount };
+  return {
+    verified: findingCount === 0,
+    entries: size,
+    checkpoints: checkpointCount,
+    provedElsewhere,
+    open,
+    findings,
+    findingCount,
+    unproved,
+  };
 
   /** Everything about one row by itself and about what it refers to; returns the hash of the record as it stands. */
   function examine(row: RecordRow): Uint8Array {
@@ -132,6 +174,10 @@ export async function verifyAudit(options: {
     if (Object.entries(columns).some(([name, value]) => row[name as keyof typeof columns] !== value))
       find('EntryMisindexed', `The index of record ${sequence} says something else than the record.`, sequence);
     if (record.kind === 'intent') open += 1;
+    for (const [store, generation] of (record.kind === 'entry' && anchorsIn(record)) || []) {
+      if (isRemoved(generation)) anchored.delete(store);
+      else anchored.set(store, generation);
+    }
     if (record.kind !== 'outcome') {
       kinds[sequence] = record.kind === 'intent' ? seen.intent : 'outcome' in record ? seen.concluded : seen.entry;
       return leaf;
@@ -160,11 +206,14 @@ export async function verifyAudit(options: {
     }
   }
 
-  function claimOf(note: string, source: string): readonly Claim[] {
+  function claimOf(note: string, source: string, isKept: boolean): readonly Claim[] {
     checkpointCount += 1;
     try {
       const checkpoint = parseCheckpoint(openNote(note, [verifier]).text);
-      if (checkpoint.origin === verifier.name) return [{ size: checkpoint.size, root: checkpoint.rootHash, source }];
+      if (checkpoint.origin === verifier.name) {
+        const { size: claimed, rootHash: root } = checkpoint;
+        return [{ size: claimed, root, source, isKept }];
+      }
     } catch {
       // Whatever is wrong with it, it is not a statement of this log's key.
     }
@@ -181,15 +230,68 @@ export async function verifyAudit(options: {
   }
 
   function storedClaim(row: { readonly size: number; readonly note: string }): readonly Claim[] {
-    const claims = claimOf(row.note, `the stored checkpoint of ${row.size} records`);
+    const claims = claimOf(row.note, `the stored checkpoint of ${row.size} records`, false);
     if (claims.some((claim) => claim.size !== row.size))
       find('CheckpointUnreadable', `The checkpoint that is stored for ${row.size} records is of another size.`);
     return claims.filter((claim) => claim.size === row.size);
   }
 
   function check(claim: Claim): void {
-    if (!isSame(tree.root(), claim.root))
-      find('CheckpointMismatch', `The first ${claim.size} records are not those that ${claim.source} signed.`);
+    if (isSame(tree.root(), claim.root)) {
+      if (claim.isKept) provedElsewhere = Math.max(provedElsewhere, claim.size);
+      else signedSize = Math.max(signedSize, claim.size);
+    } else find('CheckpointMismatch', `The first ${claim.size} records are not those that ${claim.source} signed.`);
+  }
+
+  /** Every store against what the log knows of it, and the log against what every store has seen of it. */
+  async function checkStores(): Promise<void> {
+    const rows = await readAnchors(database.read);
+    const tolerated = rows.find(({ store }) => store === logStore)?.generation ?? 0;
+    const expected = laterOf(anchored, rows);
+    const unopened: string[] = [];
+    for (const store of new Set([...(options.look ? alwaysThere : []), ...expected.keys()])) {
+      signal?.throwIfAborted();
+      const found = await look(store);
+      switch (found.state) {
+        case 'admitted':
+          break;
+        case 'unopened':
+          unopened.push(store);
+          break;
+        case 'missing':
+          find('StoreMissing', `The store '${store}' is anchored, and its file is missing.`);
+          break;
+        case 'damaged':
+          find('StoreDamaged', `The store '${store}' does not open: ${found.why}`);
+          break;
+        case 'unreadable':
+          unproved.push({ code: 'StoreNotRead', message: `The store '${store}' was not compared: ${found.why}` });
+          break;
+        case 'read':
+          compare(store, expected.get(store) ?? 0, tolerated, found);
+          break;
+        default:
+          unreachable(found);
+      }
+    }
+    if (unopened.length > 0)
+      unproved.push({
+        code: 'StoresNotRead',
+        message: `Anchored stores that nothing has opened since the start were not compared (${unopened.length}): ${unopened.slice(0, 5).join(', ')}${unopened.length > 5 ? ', …' : ''}. Each is when it is opened; verify the files of the stopped server to compare all.`,
+      });
+  }
+
+  function compare(store: string, least: number, tolerated: number, found: FoundStore & { state: 'read' }): void {
+    const { generation, witness } = found.stamp;
+    if (found.damage !== undefined) find('PageDamaged', `The store '${store}' holds a damaged page: ${found.damage}`);
+    if (generation < least) find('StoreRolledBack', rolledBackText(store, least, generation));
+    if (witness <= tolerated) return;
+    if (witness > present) find('StoreRolledBack', rolledBackText(logStore, witness, present), present);
+    else if (witness > signedSize)
+      find(
+        'CheckpointsCut',
+        `The store '${store}' has seen a checkpoint of ${witness} records, and the newest that is left and fits covers ${signedSize}.`,
+      );
   }
 
   /** Checkpoints of nothing, and of more than there is. */
@@ -207,6 +309,21 @@ export async function verifyAudit(options: {
     for (const row of beyond.filter((one) => one.size > now)) for (const claim of storedClaim(row)) cut(claim);
   }
 }
+
+/** What a table says besides entries: it is asked when a store is opened, and may run behind them by a crash, never ahead. */
+const laterOf = (
+  entries: ReadonlyMap<string, number>,
+  rows: readonly { readonly store: string; readonly generation: number }[],
+): ReadonlyMap<string, number> => {
+  const later = new Map(entries);
+  for (const { store, generation } of rows)
+    if (store !== logStore) later.set(store, Math.max(generation, later.get(store) ?? 0));
+  return later;
+};
+
+/** Of every data folder, also before anything is anchored. */
+const alwaysThere = ['control', 'keyring'];
+const nothingOpened = async (): Promise<FoundStore> => ({ state: 'unopened' });
 
 const capital = (text: string) => text.charAt(0).toUpperCase() + text.slice(1);
 

@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import type { Readable } from 'node:stream';
 import type { Grant, Grants } from '#kernel/authority/grant';
 import type { Clock } from '#kernel/clock/clock';
+import type { Anchors } from '#kernel/database/database';
 import { Failure } from '#kernel/errors/failure';
 import type { Faults } from '#kernel/files/faults';
 import type { Files } from '#kernel/files/files';
@@ -112,6 +113,7 @@ export function createRegistry(deps: {
   readonly dataDir: string;
   readonly files: Files;
   readonly dataKeys: DataKeys;
+  readonly anchors?: Anchors;
   readonly resources: Resources;
   readonly grants: Grants;
   readonly clock: Clock;
@@ -185,7 +187,7 @@ export function createRegistry(deps: {
       ...blobRoutes({ registries, content, uploads, tokens, grants }),
       ...manifestRoutes({ registries, manifests, catalog: createCatalog({ registries, stores }) }),
     ],
-    kinds: [createRegistryKind({ ...deps, folder, registries, stores })],
+    kinds: [createRegistryKind({ ...deps, registries, stores })],
     registry,
     protect: createProtection({
       ...deps,

@@ -2,8 +2,6 @@
 // rules are refused with a reason instead of being accepted and ignored. Its data keys are wrapped under the root key, or
 // under a customer's key by whoever owns the registry (`protect`).
 
-import { rm } from 'node:fs/promises';
-import { join } from 'node:path';
 import { RegistryProperties, RegistrySku } from '@strongroom/contract/registry';
 import type { Clock } from '#kernel/clock/clock';
 import { Failure } from '#kernel/errors/failure';
@@ -26,15 +24,13 @@ export type RegistryState = {
 };
 
 export function createRegistryKind(deps: {
-  /** Below it each registry has a folder. */
-  readonly folder: string;
   readonly registries: Registries;
   readonly stores: SealedStores;
   readonly dataKeys: DataKeys;
   readonly clock: Clock;
   readonly domain: string;
 }): ResourceKind {
-  const { folder, registries, stores, dataKeys, clock, domain } = deps;
+  const { registries, stores, dataKeys, clock, domain } = deps;
   return {
     type: registryType,
     title: 'container registry',
@@ -73,8 +69,7 @@ export function createRegistryKind(deps: {
       registries.remove(resource.id);
       // order matters: once the keys are gone the images are, whatever happens to the files.
       await dataKeys.destroy(resource.uniqueId);
-      await stores.close(resource.uniqueId);
-      await rm(join(folder, resource.uniqueId), { recursive: true, force: true });
+      await stores.remove(resource.uniqueId);
     },
     view: (resource) => ({ ...resource.properties, loginServer: domain }),
   };

@@ -2,8 +2,6 @@
 // are refused with a reason instead of being accepted and ignored. Its key is wrapped under the root key, or under a
 // customer's key as the account's own identity; whose identity that is can not be said in a request (see protection.ts).
 
-import { rm } from 'node:fs/promises';
-import { join } from 'node:path';
 import { StorageAccountProperties, type StorageEncryption, StorageSku } from '@strongroom/contract/storage';
 import type { Clock } from '#kernel/clock/clock';
 import { Failure } from '#kernel/errors/failure';
@@ -27,14 +25,13 @@ export type AccountState = {
 };
 
 export function createAccountKind(deps: {
-  readonly dataDir: string;
   readonly accounts: Accounts;
   readonly opened: OpenedAccounts;
   readonly dataKeys: DataKeys;
   readonly clock: Clock;
   readonly domain: string;
 }): ResourceKind {
-  const { dataDir, accounts, opened, dataKeys, clock, domain } = deps;
+  const { accounts, opened, dataKeys, clock, domain } = deps;
   return {
     type: accountType,
     title: 'storage account',
@@ -80,8 +77,7 @@ export function createAccountKind(deps: {
       accounts.remove(resource.id);
       // order matters: once the key is gone the data is, whatever happens to the files.
       await dataKeys.destroy(resource.uniqueId);
-      await opened.close(resource.uniqueId);
-      await rm(join(dataDir, 'storage', resource.uniqueId), { recursive: true, force: true });
+      await opened.remove(resource.uniqueId);
     },
     view: (resource, exchange) => view(resource, exchange, domain),
   };

@@ -4,6 +4,7 @@
 import type { Readable } from 'node:stream';
 import type { Grant, Grants } from '#kernel/authority/grant';
 import type { Clock } from '#kernel/clock/clock';
+import type { Anchors } from '#kernel/database/database';
 import type { Faults } from '#kernel/files/faults';
 import type { Files } from '#kernel/files/files';
 import type { Scheme } from '#kernel/http/surface';
@@ -72,6 +73,8 @@ export function createStorage(deps: {
   readonly dataDir: string;
   readonly files: Files;
   readonly dataKeys: DataKeys;
+  /** What notices an older copy of an index. */
+  readonly anchors?: Anchors;
   readonly resources: Resources;
   readonly grants: Grants;
   readonly clock: Clock;

@@ -2,6 +2,7 @@
 
 import { join } from 'node:path';
 import type { Clock } from '#kernel/clock/clock';
+import type { Anchors } from '#kernel/database/database';
 import type { Faults } from '#kernel/files/faults';
 import type { Files } from '#kernel/files/files';
 import type { DataKeys } from '#kernel/sealing/data-keys';
@@ -20,6 +21,7 @@ export function createOpenedAccounts(options: {
   readonly files: Files;
   readonly dataKeys: DataKeys;
   readonly clock: Clock;
+  readonly anchors?: Anchors;
   readonly openMax?: number;
   readonly faults?: Faults;
 }): OpenedAccounts {

@@ -3,8 +3,9 @@
 // so that a customer's key that is refused refuses here within its 30 seconds; what was open is closed at once, running
 // transfers included. What the index holds is its user's: storage keeps accounts in such stores, and registries keep images.
 
+import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
-import { type Database, type MigrationSet, openDatabase } from '#kernel/database/database';
+import { type Anchors, type Database, type MigrationSet, openDatabase } from '#kernel/database/database';
 import { Failure } from '#kernel/errors/failure';
 import type { Faults } from '#kernel/files/faults';
 import type { Files } from '#kernel/files/files';
@@ -25,6 +26,8 @@ export type SealedStores = {
   use<R>(owner: { readonly uniqueId: string }, act: (opened: SealedStore) => Promise<R>): Promise<R>;
   /** Closes it, and waits until nothing of it is open. */
   close(uniqueId: string): Promise<void>;
+  /** Closes it and removes its folder. The keys are destroyed by the caller, before. */
+  remove(uniqueId: string): Promise<void>;
   closeAll(): Promise<void>;
 };
 
@@ -49,10 +52,13 @@ export function createSealedStores(options: {
   readonly title: string;
   readonly files: Files;
   readonly dataKeys: DataKeys;
+  /** What notices an older copy of an index. */
+  readonly anchors?: Anchors;
   readonly openMax?: number;
   readonly faults?: Faults;
 }): SealedStores {
-  const { folder: parent, purposes, migrations, repair, title, files, dataKeys } = options;
+  const { folder: parent, purposes, migrations, repair, title, files, dataKeys, anchors } = options;
+  const storeOf = (uniqueId: string) => `${purposes.files}/${uniqueId}`;
   const most = options.openMax ?? openMax;
   const entries = new Map<string, Entry>();
   const closings = new Map<string, Promise<void>>();
@@ -71,6 +77,7 @@ export function createSealedStores(options: {
       path: join(folder, 'index.db'),
       key: key.bytes,
       migrations,
+      anchored: anchors && { store: storeOf(uniqueId), anchors },
       ...(options.faults === undefined ? {} : { faults: options.faults }),
     });
     const sealed = createSealedFiles({
@@ -159,6 +166,12 @@ export function createSealedStores(options: {
       }
     },
     close,
+    async remove(uniqueId) {
+      await close(uniqueId);
+      // order matters: what is missing and still anchored would look like a file that somebody took away.
+      await anchors?.forget(storeOf(uniqueId));
+      await rm(join(parent, uniqueId), { recursive: true, force: true });
+    },
     async closeAll() {
       await Promise.all([...new Set([...entries.keys(), ...closings.keys()])].map(close));
     },

@@ -4,7 +4,7 @@
 
 import { join } from 'node:path';
 import type { DataKey } from '#kernel/crypto/value-envelope';
-import { type Database, type MigrationSet, openDatabase } from '#kernel/database/database';
+import { type Anchors, type Database, type MigrationSet, openDatabase } from '#kernel/database/database';
 import { lentDatabase } from '#kernel/database/lent';
 import { Failure } from '#kernel/errors/failure';
 import type { Files } from '#kernel/files/files';
@@ -25,9 +25,12 @@ export function createWorkspaceDatabases(deps: {
   readonly folder: string;
   readonly files: Files;
   readonly dataKeys: DataKeys;
+  /** What notices an older copy of a file. */
+  readonly anchors?: Anchors;
   readonly openMax?: number;
 }): WorkspaceDatabases {
-  const { folder, files, dataKeys, openMax = 64 } = deps;
+  const { folder, files, dataKeys, anchors, openMax = 64 } = deps;
+  const storeOf = (uniqueId: string) => `workspace/${uniqueId}`;
   const tables: MigrationSet[] = [];
   /** In the order of use, the least recent first. */
   const opened = new Map<string, Opened>();
@@ -72,7 +75,12 @@ export function createWorkspaceDatabases(deps: {
     // order matters: the writer that was there before is gone before another one comes.
     await closing.get(uniqueId);
     await files.ensureFolder(folder);
-    return openDatabase({ path: pathOf(uniqueId), key: key.bytes, migrations: tables });
+    return openDatabase({
+      path: pathOf(uniqueId),
+      key: key.bytes,
+      migrations: tables,
+      anchored: anchors && { store: storeOf(uniqueId), anchors },
+    });
   }
 
   function entryOf(uniqueId: string, key: DataKey): Opened {
@@ -127,6 +135,8 @@ export function createWorkspaceDatabases(deps: {
     async remove(uniqueId) {
       lent.delete(uniqueId);
       await close(uniqueId);
+      // order matters: what is missing and still anchored would look like a file that somebody took away.
+      await anchors?.forget(storeOf(uniqueId));
       for (const suffix of ['', '-wal', '-shm']) await files.removeDurably(`${pathOf(uniqueId)}${suffix}`);
     },
     async close() {

@@ -3,7 +3,7 @@
 
 import { join } from 'node:path';
 import type { Action, Grant } from '#kernel/authority/grant';
-import type { Database, MigrationSet } from '#kernel/database/database';
+import type { Anchors, Database, MigrationSet } from '#kernel/database/database';
 import { Failure } from '#kernel/errors/failure';
 import type { Files } from '#kernel/files/files';
 import { isWithin } from '#kernel/ids/ids';
@@ -71,12 +71,14 @@ export function createWorkspaces(
     readonly dataDir: string;
     readonly files: Files;
     readonly domain: string;
+    readonly anchors?: Anchors;
   },
 ): WorkspacesModule {
   const databases = createWorkspaceDatabases({
     folder: join(deps.dataDir, 'workspaces'),
     files: deps.files,
     dataKeys: deps.dataKeys,
+    ...(deps.anchors === undefined ? {} : { anchors: deps.anchors }),
   });
   // What is below a workspace is kept as resources in its own database.
   databases.registerTables(resourceTables);

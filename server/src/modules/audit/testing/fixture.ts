@@ -12,7 +12,7 @@ import { openDatabase } from '#kernel/database/database';
 import type { Faults } from '#kernel/files/faults';
 import { type Log, silentLog } from '#kernel/log/log';
 import { testActor } from '#kernel/testing/authority';
-import { auditMigrations, createAudit } from '../index.ts';
+import { auditMigrations, createAudit, openAnchors } from '../index.ts';
 
 export const databaseKey = new Uint8Array(32).fill(7);
 export const subscriptionId = '33333333-3333-4333-8333-333333333333';
@@ -47,6 +47,7 @@ export async function openAudit(
   });
   const audit = createAudit({
     database,
+    anchors: await openAnchors({ database, clock, log: silentLog }),
     clock,
     log: options.log ?? silentLog,
     signer,

@@ -2,11 +2,12 @@
 // keys from standard input, writes the sequence of each acknowledged record to standard output.
 
 import { text } from 'node:stream/consumers';
+import { sql } from 'kysely';
 import { systemClock } from '#kernel/clock/clock';
 import { importSigningKey } from '#kernel/crypto/signing';
 import { openDatabase } from '#kernel/database/database';
 import { silentLog } from '#kernel/log/log';
-import { auditMigrations, createAudit } from '../index.ts';
+import { auditMigrations, createAudit, openAnchors } from '../index.ts';
 import { intentOf } from './fixture.ts';
 
 const given = JSON.parse(await text(process.stdin)) as { path: string; key: number[]; signer: string };
@@ -15,8 +16,25 @@ const database = await openDatabase({
   key: Uint8Array.from(given.key),
   migrations: [auditMigrations],
 });
+const anchors = await openAnchors({ database, clock: systemClock, log: silentLog });
+// Stores beside the log that are written all the time, one of them the keeper of the witness.
+const stores = await Promise.all(
+  ['control', 'workspace/w'].map((store) =>
+    openDatabase({
+      path: `${given.path}.${store.replace('/', '-')}`,
+      key: Uint8Array.from(given.key),
+      migrations: [
+        { module: 'load', migrations: [{ name: 'rows', up: 'create table rows (id integer primary key) strict' }] },
+      ],
+      anchored: { store, anchors },
+    }),
+  ),
+);
+const [control] = stores;
+if (control) anchors.keepWitness('control', control);
 const audit = createAudit({
   database,
+  anchors,
   clock: systemClock,
   log: silentLog,
   signer: importSigningKey(Buffer.from(given.signer, 'base64')),
@@ -32,7 +50,9 @@ for (let worker = 0; worker < 20; worker++) {
       process.stdout.write(`${acknowledged++}\n`);
       await mark.conclude({ status: 200, code: undefined });
       process.stdout.write(`${acknowledged++}\n`);
-      if (acknowledged % 100 === 0) await audit.checkpointNow();
+      for (const store of stores)
+        await store.write(async (tx) => void (await sql`insert into rows default values`.execute(tx)));
+      if (acknowledged % 40 === 0) await audit.checkpointNow();
     }
   })();
 }
