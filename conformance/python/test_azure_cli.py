@@ -120,6 +120,16 @@ class CommandLine(unittest.TestCase):
         self.assertEqual(self.az("keyvault", "secret", "show", *vault, "--name", "password")["value"], "hello")
         self.assertEqual([item["name"] for item in self.az("keyvault", "secret", "list", *vault)], ["password"])
         self.assertEqual(self.az("keyvault", "key", "create", *vault, "--name", "rsa")["key"]["kty"], "RSA")
+        self.az("keyvault", "delete", "--name", "cli-vault")
+        bin_ = self.az("keyvault", "list-deleted", "--resource-type", "vault")
+        self.assertIn("cli-vault", [item["name"] for item in bin_])
+        self.az("keyvault", "recover", "--name", "cli-vault")
+        self.az("role", "assignment", "create", *who, *administrator)
+        self.assertEqual(self.az("keyvault", "secret", "show", *vault, "--name", "password")["value"], "hello")
+        self.az("keyvault", "delete", "--name", "cli-vault")
+        self.az("keyvault", "purge", "--name", "cli-vault")
+        bin_ = self.az("keyvault", "list-deleted", "--resource-type", "vault")
+        self.assertNotIn("cli-vault", [item["name"] for item in bin_])
 
     def test_blobs_go_up_and_come_down_by_name_and_by_address(self):
         account = f"{SCOPE}/providers/Microsoft.Storage/storageAccounts/clifiles"

@@ -45,9 +45,20 @@ describe('@azure/arm-keyvault', () => {
     assert.ok((await all(vaults.listBySubscription())).some((vault) => vault.name === name));
     assert.ok((await all(vaults.list())).some((vault) => vault.name === name));
     assert.deepEqual((await vaults.update('vaults', name, { tags: { a: '1' } })).tags, { a: '1' });
+    const { location = '', properties } = await vaults.get('vaults', name);
     await vaults.delete('vaults', name);
     await assert.rejects(vaults.get('vaults', name), { statusCode: 404 });
-    // There is no recycle bin of vaults: a deleted one is gone with its keys, and its name is free.
+    assert.ok((await all(vaults.listDeleted())).some((vault) => vault.name === name));
+    const recover = {
+      tenantId: properties.tenantId,
+      sku: { family: 'A', name: 'standard' },
+      createMode: 'recover',
+    } as const;
+    await vaults.beginCreateOrUpdateAndWait('vaults', name, { location, properties: recover });
+    await vaults.delete('vaults', name);
+    assert.equal((await vaults.getDeleted(name, location)).properties?.location, location);
+    await vaults.beginPurgeDeletedAndWait(name, location);
+    await assert.rejects(vaults.getDeleted(name, location), { statusCode: 404 });
     assert.equal((await vaults.checkNameAvailability({ name, type: 'Microsoft.KeyVault/vaults' })).nameAvailable, true);
   });
 });

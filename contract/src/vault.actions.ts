@@ -6,6 +6,10 @@ import { control, data } from './action.ts';
 export const vaultActions = {
   checkNameAvailability: control('Microsoft.KeyVault/checkNameAvailability/read'),
 
+  listDeletedVaults: control('Microsoft.KeyVault/deletedVaults/read'),
+  readDeletedVault: control('Microsoft.KeyVault/locations/deletedVaults/read'),
+  purgeDeletedVault: control('Microsoft.KeyVault/locations/deletedVaults/purge/action'),
+
   getSecret: data('Microsoft.KeyVault/vaults/secrets/getSecret/action'),
   setSecret: data('Microsoft.KeyVault/vaults/secrets/setSecret/action'),
   readSecretMetadata: data('Microsoft.KeyVault/vaults/secrets/readMetadata/action'),

@@ -60,6 +60,26 @@ export const VaultNameAvailability = Type.Object({
   message: Type.Optional(Type.String()),
 });
 
+export const DeletedVaultWire = Type.Object({
+  id: Type.String(),
+  name: Type.String(),
+  type: Type.Literal('Microsoft.KeyVault/deletedVaults'),
+  properties: Type.Object({
+    vaultId: Type.String(),
+    location: Type.String(),
+    tags: Type.Record(Type.String(), Type.String()),
+    deletionDate: Type.String(),
+    scheduledPurgeDate: Type.String(),
+    purgeProtectionEnabled: Type.Optional(Type.Boolean()),
+  }),
+});
+export type DeletedVaultWire = Static<typeof DeletedVaultWire>;
+export const DeletedVaultList = Type.Object({
+  value: Type.Array(DeletedVaultWire),
+  nextLink: Type.Optional(Type.String()),
+});
+export const DeletedVaultListQuery = Type.Object({ $skiptoken: Type.Optional(Type.String({ maxLength: 64 })) });
+
 // ---- what a vault holds ---------------------------------------------------------------------------------------------
 
 /** The year 9999, in seconds. */

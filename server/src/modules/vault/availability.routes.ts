@@ -21,8 +21,11 @@ export function availabilityRoutes(directory: Directory): readonly Route[] {
       handle: async (_grant, { body: { name } }) => {
         if (!vaultName.test(name))
           return json(200, { nameAvailable: false, reason: 'AccountNameInvalid', message: vaultNameRule });
-        if (directory.byName(name) === undefined) return json(200, { nameAvailable: true });
-        const message = `The vault name '${name}' is already in use.`;
+        const isBinned = directory.deleted(name) !== undefined;
+        if (directory.byName(name) === undefined && !isBinned) return json(200, { nameAvailable: true });
+        const message = isBinned
+          ? `The vault name '${name}' is kept by a deleted vault. Recover it, purge it, or choose another name.`
+          : `The vault name '${name}' is already in use.`;
         return json(200, { nameAvailable: false, reason: 'AlreadyExists', message });
       },
     }),

@@ -159,7 +159,7 @@ test('a vault whose key protects data is not deleted, and says how many resource
   assert.match(refused.body.error.message, /1 resource/);
   assert.deepEqual(await open(), bytes);
   await server.dataKeys.destroy('workspace');
-  assert.equal((await call('DELETE', vaultId('rooms'))).body.error.code, 'VaultIsPurgeProtected');
+  assert.equal((await call('DELETE', vaultId('rooms'))).status, 200);
 });
 
 test('a key is described to who may read it, for the rules of a workspace', async (t) => {

@@ -144,18 +144,51 @@ export const vaultErrors = {
   createMode: () =>
     invalidProperty(
       'createMode',
-      "A deleted vault is gone together with its keys. Leave createMode out or send 'default'.",
+      "Leave createMode out, or send 'default', or 'recover' for a vault that was deleted.",
     ),
+  nameInBin: (name: string) =>
+    new Failure({
+      kind: 'conflict',
+      code: 'ConflictError',
+      target: 'name',
+      message: `A vault with the name '${name}' exists in deleted state, and its name is kept with it. Recover it (az keyvault recover; createMode 'recover'), purge it (az keyvault purge), or choose another name.`,
+    }),
+  notDeleted: (name: string) =>
+    new Failure({
+      kind: 'conflict',
+      code: 'VaultAlreadyExists',
+      target: 'name',
+      message: `The vault '${name}' is not deleted: there is nothing to recover. Leave createMode out to change it.`,
+    }),
+  nothingToRecover: (name: string) =>
+    new Failure({
+      kind: 'notFound',
+      code: 'DeletedVaultNotFound',
+      target: 'name',
+      message: `There is no deleted vault '${name}' with this resource id and location. GET /subscriptions/{id}/providers/Microsoft.KeyVault/deletedVaults lists those that are; a vault is recovered where it was.`,
+    }),
+  retentionOver: (name: string) =>
+    new Failure({
+      kind: 'conflict',
+      code: 'DeletedVaultIsBeingPurged',
+      message: `The retention of the deleted vault '${name}' is over, or it was purged: it cannot be recovered.`,
+    }),
+  deletedNotFound: (name: string) =>
+    new Failure({
+      kind: 'notFound',
+      code: 'DeletedVaultNotFound',
+      message: `There is no deleted vault named '${name}' at this location. GET /subscriptions/{id}/providers/Microsoft.KeyVault/deletedVaults lists those that are.`,
+    }),
+  purgeProtected: (name: string, purgeAtMs: number) =>
+    new Failure({
+      kind: 'methodNotAllowed',
+      code: 'MethodNotAllowed',
+      message: `Purge protection is on for the vault '${name}': it stays recoverable until ${new Date(purgeAtMs).toISOString()}, and nobody can shorten that.`,
+    }),
   wrapsData: (name: string, count: number) =>
     new Failure({
       kind: 'conflict',
       code: 'VaultInUse',
       message: `The vault '${name}' holds keys that protect the data of ${count} resource(s), which would be unreadable for ever. Delete those workspaces, or move them to another key, and then delete the vault.`,
-    }),
-  protectedContent: (name: string, count: number) =>
-    new Failure({
-      kind: 'conflict',
-      code: 'VaultIsPurgeProtected',
-      message: `Purge protection is on for the vault '${name}' and it holds ${count} key(s) or secret(s), deleted ones included. Delete them, and delete the vault when their retention has ended.`,
     }),
 } as const;

@@ -14,6 +14,8 @@ import type { Tasks } from '#kernel/tasks/tasks';
 import type { ResourceKind } from '#resources';
 import { createAddresses } from './addresses.ts';
 import { availabilityRoutes } from './availability.routes.ts';
+import { deletedVaultRoutes } from './deleted-vaults.routes.ts';
+import { createDeletedVaults } from './deleted-vaults.service.ts';
 import { createDirectory } from './directory.ts';
 import { vaultNotFound } from './errors.ts';
 import { createKeyWrapper } from './key-wrapper.ts';
@@ -41,7 +43,7 @@ export type VaultModule = Module & {
   readonly keyWrapper: KeyWrapper;
 };
 
-/** How often deleted secrets and keys whose retention has ended are destroyed. */
+/** How often deleted secrets, keys and vaults whose retention has ended are destroyed. */
 const sweepEveryMs = 10 * 60_000;
 
 /** The audiences that tokens for vaults carry: our own, and the one that clients ask for who know Azure's vaults only. */
@@ -54,7 +56,7 @@ export function createVault(deps: {
   /** The control database, migrated with `vaultMigrations` and the data keys' tables. */
   readonly database: Database;
   readonly dataKeys: Pick<DataKeyService, 'ensure' | 'open' | 'destroy' | 'vaultWrapped'>;
-  readonly grants: Pick<Grants, 'also' | 'as'>;
+  readonly grants: Pick<Grants, 'also' | 'as' | 'system'>;
   readonly audit: AuditTrail;
   readonly clock: Clock;
   readonly tasks: Pick<Tasks, 'periodic'>;
@@ -67,12 +69,13 @@ export function createVault(deps: {
   readonly defaultVault?: string;
 }): VaultModule {
   const { database, dataKeys, grants, audit, clock, tasks, tenantId, domain, schemes } = deps;
-  const directory = createDirectory(database);
+  const directory = createDirectory(database, clock);
   const addresses = createAddresses({
     domain,
     defaultVault: () => directory.byName(deps.defaultVault ?? 'default')?.name,
   });
   const objects = { database, dataKeys, clock };
+  const deletedVaults = createDeletedVaults({ database, dataKeys, directory, grants, audit, clock });
   const secrets = createSecrets({ directory, objects: createObjects({ ...objects, collection: 'secrets' }) });
   const keys = createKeys({ directory, clock, objects: createObjects({ ...objects, collection: 'keys' }) });
   const wireOf = (exchange: Exchange, name: string) => {
@@ -88,9 +91,10 @@ export function createVault(deps: {
       ...secretRoutes({ secrets, directory, wireOf }),
       ...keyRoutes({ keys, directory, wireOf }),
       ...availabilityRoutes(directory),
+      ...deletedVaultRoutes(deletedVaults),
       ...unservedRoutes,
     ],
-    kinds: [createVaultKind({ database, dataKeys, directory, addresses, clock, tenantId })],
+    kinds: [createVaultKind({ dataKeys, directory, addresses, clock, tenantId })],
     migrations: vaultMigrations,
     vaults: createVaults({ addresses, directory, secrets, keys, grants, audit }),
     keyWrapper: createKeyWrapper({ addresses, directory, keys, grants, audit, clock, tenantId }),
@@ -98,6 +102,7 @@ export function createVault(deps: {
       await directory.load();
       tasks.periodic('vault-purge', sweepEveryMs, async () => {
         await database.write((tx) => purgeDue(tx, clock.epochMs()));
+        await deletedVaults.sweep();
       });
     },
   };

@@ -169,14 +169,15 @@ export async function listVersions(
   return rows.map(versionOf);
 }
 
-/** Objects of a vault, deleted ones included; of one collection when it is given. */
-export async function countObjects(tx: Tx, vault: string, collection?: Collection): Promise<number> {
-  let query = tables<ObjectTables>(tx)
+/** Objects of a vault and collection, deleted ones included. */
+export async function countObjects(tx: Tx, vault: string, collection: Collection): Promise<number> {
+  const row = await tables<ObjectTables>(tx)
     .selectFrom('vault_objects')
     .select((count) => count.fn.countAll<number>().as('count'))
-    .where('vault', '=', vault);
-  if (collection !== undefined) query = query.where('collection', '=', collection);
-  return (await query.executeTakeFirstOrThrow()).count;
+    .where('vault', '=', vault)
+    .where('collection', '=', collection)
+    .executeTakeFirstOrThrow();
+  return row.count;
 }
 
 /** Adds the object, or moves its newest version on. */

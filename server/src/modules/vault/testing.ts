@@ -12,7 +12,7 @@ import { createFiles } from '#kernel/files/files';
 import type { Scheme } from '#kernel/http/surface';
 import { createDataKeys, type DataKeyService, dataKeyMigrations } from '#kernel/sealing/data-keys.service';
 import { openRootKeyFile } from '#kernel/sealing/root-key';
-import { createTasks, taskMigrations } from '#kernel/tasks/tasks';
+import { createTasks, type TaskHandler, taskMigrations } from '#kernel/tasks/tasks';
 import { type Rule, testActor, testAudit, testAuthority } from '#kernel/testing/authority';
 import { openTestDoor } from '#kernel/testing/door';
 import { createResources, resourceTables } from '#resources';
@@ -70,14 +70,19 @@ export async function openWorld(t: TestContext) {
   async function start() {
     const { authorizer, grants } = testAuthority((action, scope, actor) => caller.allows(action, scope, actor));
     const audit = testAudit();
-    const late: { vault?: VaultModule } = {};
+    const late: { vault?: VaultModule; resources?: ReturnType<typeof createResources> } = {};
+    // Removing a group is long: a task, whose handler is made after the tasks.
+    const handlers = {
+      'resources.operation': async (...asked: Parameters<TaskHandler>) =>
+        late.resources?.tasks?.['resources.operation']?.(...asked),
+    };
     const dataKeys: DataKeyService = createDataKeys({
       database,
       rootKey,
       wrapper: () => late.vault?.keyWrapper ?? fail('the vault is not made yet'),
       clock,
     });
-    const tasks = createTasks({ database, clock, log: { debug() {}, info() {}, warn() {}, error() {} }, handlers: {} });
+    const tasks = createTasks({ database, clock, log: { debug() {}, info() {}, warn() {}, error() {} }, handlers });
     const resources = createResources({
       database,
       clock,
@@ -92,6 +97,7 @@ export async function openWorld(t: TestContext) {
       domain: rootHost,
       schemes: [bearer],
     });
+    late.resources = resources;
     const vault = createVault({
       database,
       dataKeys,

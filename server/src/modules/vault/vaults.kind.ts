@@ -1,10 +1,10 @@
 // The vault as a resource. Promises: authorized by roles only, because under access policies whoever may write the vault could
 // grant himself its secrets; soft delete always on; retention chosen once; purge protection never taken back; a vault whose
-// keys protect other data, or which promised to keep what was deleted, is not deleted. A deleted vault is gone with its keys.
+// keys protect other data is not deleted. A deleted vault lies in the bin with all that it holds, and keeps its name, for the
+// retention that it was made with (deleted-vaults.service.ts); a PUT with createMode `recover` brings it back.
 
 import { VaultProperties } from '@strongroom/contract/vault';
 import type { Clock } from '#kernel/clock/clock';
-import type { Database } from '#kernel/database/database';
 import { activity } from '#kernel/http/route';
 import { sameId } from '#kernel/ids/ids';
 import type { DataKeyService } from '#kernel/sealing/data-keys.service';
@@ -13,7 +13,6 @@ import type { Addresses } from './addresses.ts';
 import type { Directory, Vault } from './directory.ts';
 import { vaultErrors } from './errors.ts';
 import { masterKeyPurpose } from './objects.service.ts';
-import * as objects from './objects.store.ts';
 
 export const vaultType = 'Microsoft.KeyVault/vaults';
 /** Letters, digits and single hyphens, because the name becomes a host. */
@@ -22,16 +21,16 @@ export const vaultNameRule =
   'It has 3 to 24 letters, digits and hyphens, begins with a letter, ends with a letter or digit, and has no two hyphens together.';
 
 const retentionDaysDefault = 90;
+const dayMs = 86_400_000;
 
 export function createVaultKind(deps: {
-  readonly database: Database;
-  readonly dataKeys: Pick<DataKeyService, 'ensure' | 'destroy' | 'vaultWrapped'>;
+  readonly dataKeys: Pick<DataKeyService, 'ensure' | 'vaultWrapped'>;
   readonly directory: Directory;
   readonly addresses: Addresses;
   readonly clock: Clock;
   readonly tenantId: string;
 }): ResourceKind {
-  const { database, dataKeys, directory, addresses, clock, tenantId } = deps;
+  const { dataKeys, directory, addresses, clock, tenantId } = deps;
 
   function check(asked: Properties, held: Vault | undefined): void {
     const acls = asked['networkAcls'] as { readonly defaultAction?: string } | undefined; // checked by the schema
@@ -41,10 +40,23 @@ export function createVaultKind(deps: {
     if (!isStandard(asked['sku'])) throw vaultErrors.sku();
     if ((acls?.defaultAction ?? 'Allow').toLowerCase() !== 'allow') throw vaultErrors.network();
     if (String(asked['publicNetworkAccess']).toLowerCase() !== 'enabled') throw vaultErrors.network();
-    if (asked['createMode'] !== undefined) throw vaultErrors.createMode();
     if (held === undefined) return;
     if (asked['softDeleteRetentionInDays'] !== held.retentionDays) throw vaultErrors.retention(held.retentionDays);
     if (held.purgeProtection && asked['enablePurgeProtection'] !== true) throw vaultErrors.purgeProtection();
+  }
+
+  /** What the vault was, under a resource that is new. Run again after a crash it finds the vault among the living. */
+  async function recover({ id, name }: Resource): Promise<Properties> {
+    const binned = directory.deleted(name);
+    const held = directory.byId(id);
+    if (held === undefined && binned === undefined) throw vaultErrors.nothingToRecover(name);
+    const vault = held ?? (binned && (await directory.recover(binned, id)));
+    return {
+      createMode: undefined,
+      contentId: vault?.uniqueId,
+      softDeleteRetentionInDays: vault?.retentionDays,
+      enablePurgeProtection: vault?.purgeProtection === true ? true : undefined,
+    };
   }
 
   /** Keys of this vault that wrap data of others, by the owners of that data. */
@@ -62,10 +74,11 @@ export function createVaultKind(deps: {
     }
   }
 
+  /** A recovered vault is another resource, which holds what the one before it held: under that one's unique id. */
   const vaultOf = (resource: Resource): Vault => ({
     name: resource.name,
     id: resource.id,
-    uniqueId: resource.uniqueId,
+    uniqueId: String(resource.properties['contentId'] ?? resource.uniqueId),
     location: resource.location ?? '',
     retentionDays: Number(resource.properties['softDeleteRetentionInDays']),
     purgeProtection: resource.properties['enablePurgeProtection'] === true,
@@ -104,7 +117,8 @@ export function createVaultKind(deps: {
         ...(isProtected === true ? { enablePurgeProtection: true } : {}),
         publicNetworkAccess: asked['publicNetworkAccess'] ?? 'Enabled',
         ...(asked['networkAcls'] === undefined ? {} : { networkAcls: asked['networkAcls'] }),
-        ...(createMode.toLowerCase() === 'default' ? {} : { createMode }),
+        ...(createMode.toLowerCase() === 'default' ? {} : { createMode: createMode.toLowerCase() }),
+        ...(before['contentId'] === undefined ? {} : { contentId: before['contentId'] }),
       };
     },
 
@@ -112,13 +126,34 @@ export function createVaultKind(deps: {
       const name = id.slice(id.lastIndexOf('/') + 1);
       const held = directory.byName(name);
       if (held !== undefined && !sameId(held.id, id)) throw vaultErrors.nameTaken(name);
+      const binned = directory.deleted(name);
+      const { createMode } = draft.properties;
+      if (createMode === 'recover') {
+        check(draft.properties, undefined);
+        if (held !== undefined) throw vaultErrors.notDeleted(name);
+        const isThere = binned !== undefined && sameId(binned.id, id) && sameLocation(binned.location, draft.location);
+        if (!isThere) throw vaultErrors.nothingToRecover(name);
+        if (binned.purgeAtMs <= clock.epochMs()) throw vaultErrors.retentionOver(name);
+        return;
+      }
+      if (createMode !== undefined) throw vaultErrors.createMode();
+      if (held === undefined && binned !== undefined) throw vaultErrors.nameInBin(name);
       // What was promised holds for as long as the vault is there, also when the resource is written anew after a failure.
       check(draft.properties, held ?? (existing && vaultOf(existing)));
     },
 
     async create(_grant, resource) {
-      await directory.put(vaultOf(resource));
-      await dataKeys.ensure(resource.uniqueId, masterKeyPurpose, { kind: 'root' });
+      if (resource.properties['createMode'] === 'recover') return await recover(resource);
+      const vault = vaultOf(resource);
+      const isNew = directory.byId(resource.id) === undefined;
+      await directory.put(vault);
+      try {
+        await dataKeys.ensure(vault.uniqueId, masterKeyPurpose, { kind: 'root' });
+      } catch (thrown) {
+        // What never was a vault leaves nothing in the bin.
+        if (isNew) await directory.remove(vault.uniqueId);
+        throw thrown;
+      }
       return undefined;
     },
 
@@ -127,24 +162,26 @@ export function createVaultKind(deps: {
       return undefined;
     },
 
-    async remove(_grant, { uniqueId }) {
-      const vault = directory.byUniqueId(uniqueId);
-      if (vault !== undefined) {
-        const inUse = await wrapped(vault);
-        if (inUse > 0) throw vaultErrors.wrapsData(vault.name, inUse);
-        await database.write((tx) => objects.purgeDue(tx, clock.epochMs()));
-        const held = vault.purgeProtection ? await objects.countObjects(database.read, uniqueId) : 0;
-        if (held > 0) throw vaultErrors.protectedContent(vault.name, held);
-      }
-      // Order matters: without its key nothing of the vault opens, whatever happens after.
-      await dataKeys.destroy(uniqueId);
-      await database.write((tx) => objects.purgeVault(tx, uniqueId));
-      await directory.remove(uniqueId);
+    async remove(_grant, { id, tags }) {
+      const vault = directory.byId(id);
+      if (vault === undefined) return;
+      const inUse = await wrapped(vault);
+      if (inUse > 0) throw vaultErrors.wrapsData(vault.name, inUse);
+      const deletedAtMs = clock.epochMs();
+      await directory.bin({ ...vault, tags, deletedAtMs, purgeAtMs: deletedAtMs + vault.retentionDays * dayMs });
     },
 
-    view: ({ name, properties }) => ({ ...properties, accessPolicies: [], vaultUri: addresses.vaultUri(name) }),
+    view: ({ name, properties: { contentId: _, createMode: __, ...shown } }) => ({
+      ...shown,
+      accessPolicies: [],
+      vaultUri: addresses.vaultUri(name),
+    }),
   };
 }
+
+/** `West Europe` is `westeurope`. */
+export const sameLocation = (one: string, other: string | undefined): boolean =>
+  one.replaceAll(' ', '').toLowerCase() === other?.replaceAll(' ', '').toLowerCase();
 
 function isStandard(sku: unknown): boolean {
   const { family = 'A', name } = (sku ?? {}) as { readonly family?: string; readonly name?: string }; // by the schema

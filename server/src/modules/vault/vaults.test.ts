@@ -38,7 +38,7 @@ test('what would weaken a vault is refused with a message that says what to do',
     { sku: { family: 'A', name: 'premium' } },
     { networkAcls: { defaultAction: 'Deny' } },
     { publicNetworkAccess: 'Disabled' },
-    { createMode: 'recover' },
+    { createMode: 'purge' },
   ];
   for (const properties of wrong) {
     const answer = await call('PUT', vaultId('main'), { body: { location: 'local', properties } });
@@ -75,38 +75,6 @@ test('a name is unique over the whole server, without regard to case', async (t)
   assert.equal((await ask('main')).reason, 'AlreadyExists');
   assert.equal((await ask('a--b')).reason, 'AccountNameInvalid');
   assert.deepEqual(await ask('free'), { nameAvailable: true });
-});
-
-test('a deleted vault is gone with its master key, and its name finds nothing old', async (t) => {
-  const { server, call } = await openVaults(t, 'main');
-  const host = hostOf('main');
-  assert.equal((await call('PUT', '/secrets/s', { host, body: { value: 'v' } })).status, 200);
-  assert.equal((await call('DELETE', vaultId('main'))).status, 200);
-  assert.equal((await call('GET', '/secrets/s', { host })).status, 404);
-  await makeVault(server, 'main');
-  assert.equal((await call('GET', '/secrets/s', { host })).status, 404);
-});
-
-test('a purge-protected vault that holds anything is not deleted, and keeps its promise after the refusal', async (t) => {
-  const { server, call, clock } = await openVaults(t);
-  await makeVault(server, 'main', { enablePurgeProtection: true, softDeleteRetentionInDays: 7 });
-  const host = hostOf('main');
-  await call('PUT', '/secrets/s', { host, body: { value: 'kept' } });
-  const refused = await call('DELETE', vaultId('main'));
-  assert.equal(refused.status, 409);
-  assert.equal(refused.body.error.code, 'VaultIsPurgeProtected');
-  assert.equal((await call('GET', '/secrets/s', { host })).body.value, 'kept');
-  const put = (properties: object) => call('PUT', vaultId('main'), { body: { location: 'local', properties } });
-  assert.equal((await put({ enablePurgeProtection: false, softDeleteRetentionInDays: 7 })).status, 400);
-  // Left out, it stays as it is: purge protection cannot be lost by forgetting to name it.
-  const updated = await put({ softDeleteRetentionInDays: 7 });
-  assert.equal(updated.status, 200);
-  assert.equal(updated.body.properties.enablePurgeProtection, true);
-  assert.ok((await put({ enablePurgeProtection: true, softDeleteRetentionInDays: 7 })).status < 300);
-  await call('DELETE', '/secrets/s', { host });
-  assert.equal((await call('DELETE', vaultId('main'))).status, 409);
-  await clock.advance(7 * 86_400_000);
-  assert.equal((await call('DELETE', vaultId('main'))).status, 200);
 });
 
 test('vaults are known again after a restart, without a look at the resource manager', async (t) => {

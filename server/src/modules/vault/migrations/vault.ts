@@ -54,5 +54,23 @@ export const vaultMigrations: MigrationSet = {
         ) strict;
       `,
     },
+    {
+      // What was a vault's row while it lived. What it holds stays where it is, under the same unique_id, sealed by the same key.
+      name: 'deleted-vaults',
+      up: `
+        create table deleted_vaults (
+          name_key text not null primary key collate binary,
+          name text not null,
+          id text not null,
+          unique_id text not null unique collate binary,
+          location text not null,
+          retention_days integer not null,
+          purge_protection integer not null check (purge_protection in (0, 1)),
+          tags text not null,
+          deleted_at integer not null,
+          purge_at integer not null
+        ) strict, without rowid;
+      `,
+    },
   ],
 };

@@ -1,0 +1,101 @@
+// The bin of vaults. A vault that was deleted keeps its name, its keys and its secrets for the retention that it was made with.
+// It ends there in one of three ways: recovered by a PUT, purged by who may, or destroyed when its time is over, which the
+// house does by itself and records. Purge protection leaves only the first and the last.
+
+import { vaultActions } from '@strongroom/contract/vault.actions';
+import type { AuditTrail } from '#kernel/authority/audit';
+import type { Grant, Grants } from '#kernel/authority/grant';
+import type { Clock } from '#kernel/clock/clock';
+import type { Database } from '#kernel/database/database';
+import { asFailure } from '#kernel/errors/failure';
+import { isWithin } from '#kernel/ids/ids';
+import type { DataKeyService } from '#kernel/sealing/data-keys.service';
+import type { DeletedVault, Directory } from './directory.ts';
+import { vaultErrors } from './errors.ts';
+import * as objects from './objects.store.ts';
+import { sameLocation } from './vaults.kind.ts';
+
+export type DeletedVaults = {
+  /** Those of the grant's subscription behind a name, in order. */
+  list(grant: Grant, after: string, limit: number): readonly DeletedVault[];
+  /** Throws `notFound` DeletedVaultNotFound. */
+  get(grant: Grant, location: string, name: string): DeletedVault;
+  /** Destroys it with all that it holds. Throws `notFound`, and under purge protection `methodNotAllowed`. */
+  purge(grant: Grant, location: string, name: string): Promise<void>;
+  /** Destroys those whose time is over, and what a crash left of a purge. */
+  sweep(): Promise<void>;
+};
+
+export function createDeletedVaults(deps: {
+  readonly database: Database;
+  readonly dataKeys: Pick<DataKeyService, 'destroy'>;
+  readonly directory: Directory;
+  readonly grants: Pick<Grants, 'system'>;
+  readonly audit: AuditTrail;
+  readonly clock: Clock;
+}): DeletedVaults {
+  const { database, dataKeys, directory, grants, audit, clock } = deps;
+
+  function get(grant: Grant, location: string, name: string): DeletedVault {
+    const vault = directory.deleted(name);
+    if (vault === undefined || !sameLocation(vault.location, location) || !isWithin(vault.id, grant.scope))
+      throw vaultErrors.deletedNotFound(name);
+    return vault;
+  }
+
+  async function destroy(vault: DeletedVault): Promise<void> {
+    // order matters: first nobody recovers it, then without its key nothing of it opens, whatever happens after.
+    await directory.endRetention(vault);
+    await dataKeys.destroy(vault.uniqueId);
+    await database.write((tx) => objects.purgeVault(tx, vault.uniqueId));
+    await directory.forget(vault);
+  }
+
+  /** As if somebody had asked: intent, act, conclusion. */
+  async function destroyOverdue(vault: DeletedVault): Promise<void> {
+    const grant = grants.system(`the retention of the deleted vault ${vault.name} is over`);
+    const mark = await audit.begin('activity', {
+      operation: 'DeletedVaults_RetentionOver',
+      action: vaultActions.purgeDeletedVault.name,
+      scope: vault.id,
+      actor: grant.actor,
+      requestId: grant.requestId,
+      correlationId: grant.requestId,
+      clientRequestId: undefined,
+      method: 'POST',
+      path: vault.id,
+      address: undefined,
+      userAgent: undefined,
+      decision: 'allowed',
+      reason: grant.reason,
+      parameters: { vaultName: vault.name, deletedAt: new Date(vault.deletedAtMs).toISOString() },
+      bodyDigest: undefined,
+    });
+    try {
+      await destroy(vault);
+      await mark.conclude({ status: 200, code: undefined });
+    } catch (thrown) {
+      const { status, code } = asFailure(thrown);
+      await mark.conclude({ status, code });
+      throw thrown;
+    }
+  }
+
+  return {
+    get,
+    list: (grant, after, limit) =>
+      directory
+        .allDeleted()
+        .filter(({ id, name }) => isWithin(id, grant.scope) && name.toLowerCase() > after.toLowerCase())
+        .slice(0, limit),
+    async purge(grant, location, name) {
+      const vault = get(grant, location, name);
+      if (vault.purgeProtection) throw vaultErrors.purgeProtected(vault.name, vault.purgeAtMs);
+      await destroy(vault);
+    },
+    async sweep() {
+      const nowMs = clock.epochMs();
+      for (const vault of directory.allDeleted()) if (vault.purgeAtMs <= nowMs) await destroyOverdue(vault);
+    },
+  };
+}
