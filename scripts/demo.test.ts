@@ -3,7 +3,7 @@
 import assert from 'node:assert/strict';
 import { spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, readdirSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'node:test';
@@ -37,6 +37,24 @@ test('the demo, as a whole, says so in one line of JSON', () => {
   rmSync(folder, { recursive: true });
 });
 
+test('without training it shows what needs no sandbox, and says what it left out', () => {
+  const folder = mkdtempSync(join(tmpdir(), 'strongroom-demo-test-'));
+  const { status, stdout, stderr } = spawnSync(process.execPath, [demo, '--json', '--without-training'], {
+    encoding: 'utf8',
+    env: { ...process.env, TMPDIR: folder },
+    timeout: 240_000,
+  });
+  assert.equal(status, 0, `${stdout}${stderr}`);
+  assert.match(stdout, /Left out, because it needs a sandbox: training/);
+  assert.doesNotMatch(stdout, /All as promised/);
+  const said = JSON.parse(stdout.trimEnd().split('\n').at(-1) ?? '');
+  assert.equal(said.jobStatus, undefined);
+  assert.equal(said.audit.verified, true);
+  assert.equal(said.atRestCanariesFound, 0);
+  assert.deepEqual(readdirSync(folder), []);
+  rmSync(folder, { recursive: true });
+});
+
 test('interrupted, it says so and nothing else, and leaves nothing behind', async () => {
   const folder = mkdtempSync(join(tmpdir(), 'strongroom-demo-test-'));
   const running = spawn(process.execPath, [demo], {
@@ -54,6 +72,22 @@ test('interrupted, it says so and nothing else, and leaves nothing behind', asyn
   assert.deepEqual(await exited, [130, null], said);
   assert.match(said, /✗ Interrupted[^✗]*$/);
   assert.deepEqual(readdirSync(folder), []);
+  rmSync(folder, { recursive: true });
+});
+
+test('where no sandbox can be made and nothing may be installed, it says the line and leaves nothing behind', () => {
+  const folder = mkdtempSync(join(tmpdir(), 'strongroom-demo-test-'));
+  const path = join(folder, 'path');
+  mkdirSync(path);
+  mkdirSync(join(folder, 'tmp'));
+  symlinkSync('/bin/sh', join(path, 'sh'));
+  const env = { PATH: path, TMPDIR: join(folder, 'tmp') };
+  const { status, stdout, stderr } = spawnSync(process.execPath, [demo], { encoding: 'utf8', env });
+  assert.equal(status, 1);
+  assert.equal(stdout, '');
+  assert.match(stderr, /which this machine does not have\.\nDo this, then try again:\n\n {4}install bubblewrap/);
+  assert.match(stderr, /--without-training\n\n$/);
+  assert.deepEqual(readdirSync(join(folder, 'tmp')), []);
   rmSync(folder, { recursive: true });
 });
 

@@ -24,18 +24,21 @@ function becomingRoot(): string | undefined {
   return has('sudo') && spawnSync('sudo', ['-n', 'true'], { stdio: 'ignore' }).status === 0 ? 'sudo -n ' : undefined;
 }
 
-/** Makes sure that sandboxes work here. Exits the process with 1 where they do not and it may not change that. */
-export async function ensureSandbox(): Promise<void> {
+/**
+ * Makes sure that sandboxes work here. Exits the process with 1 where they do not and it may not change that.
+ * @param otherwise what can be done without one, said behind the line that would make it possible
+ */
+export async function ensureSandbox(otherwise = ''): Promise<void> {
   if (process.platform !== 'linux') return;
   const packages = [...(has('bwrap') ? [] : ['bubblewrap']), ...(hasSystemPython() ? [] : ['python3'])];
-  if (packages.length > 0) install(packages, "Strongroom runs users' code in a sandbox");
+  if (packages.length > 0) install(packages, "Strongroom runs users' code in a sandbox", otherwise);
   let probe = await probeSandbox();
   if (!probe.available && isAppArmorInTheWay() && becomingRoot() !== undefined) {
     process.stdout.write('Allowing bubblewrap to make user namespaces (/etc/apparmor.d/bwrap) ...\n');
     runAsRoot([appArmorProfile]);
     probe = await probeSandbox();
   }
-  if (!probe.available) stop(`No sandbox can be made on this machine: ${probe.reason}`, probe.remedy);
+  if (!probe.available) stop(`No sandbox can be made on this machine: ${probe.reason}`, probe.remedy, otherwise);
 }
 
 /** Makes sure that a program of the system is there whose package has its name. `purpose` begins the sentence that says why. */
@@ -43,13 +46,14 @@ export function ensureProgram(name: string, purpose: string): void {
   if (!has(name)) install([name], purpose);
 }
 
-function install(packages: readonly string[], purpose: string): void {
+function install(packages: readonly string[], purpose: string, otherwise = ''): void {
   const installer = installers.find(({ tool }) => has(tool));
   const lines = installer?.lines(packages) ?? [];
   if (!installer || becomingRoot() === undefined)
     stop(
       `${purpose} and needs ${packages.join(' and ')}, which this machine does not have.`,
       installer ? asRoot(lines) : `install ${packages.join(' and ')} with your system's package manager`,
+      otherwise,
     );
   process.stdout.write(`Installing ${packages.join(' and ')} ...\n`);
   runAsRoot(lines);
@@ -69,7 +73,7 @@ function runAsRoot(lines: readonly string[]): void {
   }
 }
 
-function stop(why: string, line: string): never {
-  process.stderr.write(`${why}\nDo this, then try again:\n\n    ${line}\n\n`);
+function stop(why: string, line: string, otherwise = ''): never {
+  process.stderr.write(`${why}\nDo this, then try again:\n\n    ${line}\n\n${otherwise}`);
   process.exit(1);
 }

@@ -71,7 +71,10 @@ export function openHome(environment: Readonly<Record<string, string | undefined
     try {
       return JSON.parse(readFileSync(file, 'utf8')) as T; // codec: our own files
     } catch (thrown) {
-      if ((thrown as NodeJS.ErrnoException).code === 'ENOENT') return undefined;
+      const { code } = thrown as NodeJS.ErrnoException;
+      if (code === 'ENOENT') return undefined;
+      // Another user's home: `runuser -u strongroom` and `sudo -u` leave HOME as it was. His defaults are not ours.
+      if (code === 'EACCES' && file === settingsFile) return undefined;
       throw new UsageError(
         `${file} cannot be read. Remove it and ${file === sessionFile ? 'sign in again' : 'set your defaults again'}.`,
       );

@@ -63,6 +63,8 @@ export async function tellStory(
   places: Places,
   /** Given how to stop the server as soon as there is one. */
   spawned: (stop: () => Promise<void>) => void,
+  /** Without it, what needs a sandbox is left out: training, the model, its deployment. */
+  { trains }: { readonly trains: boolean } = { trains: true },
 ) {
   const marker = randomBytes(6).toString('hex');
   const canaries = { data: `nightingale-${marker}-in-the-data`, note: `wren-${marker}-in-the-note` };
@@ -148,6 +150,7 @@ export async function tellStory(
         identity: { type: 'SystemAssigned' },
         properties: {
           friendlyName: 'Breast cancer, diagnostic',
+          ...(trains ? {} : { description: canaries.note }),
           encryption: { status: 'Enabled', keyVaultProperties: { keyVaultArmId: vaultId, keyIdentifier: key } },
         },
       },
@@ -155,6 +158,7 @@ export async function tellStory(
     tell.say(
       'With it came a storage account, a container registry, a database of its own and an identity that may use the key.',
     );
+    if (!trains) return tell.quiet('A canary is hidden in its description. At the end the disk is searched for it.');
     await client.settle('PUT', paths.compute(names.cluster), {
       body: {
         location,
@@ -170,109 +174,130 @@ export async function tellStory(
     tell.say('And a cluster of nodes: sandboxes without a network, that exist only while something runs.');
   });
 
-  const trained = await tell.step('Train a model on 569 real biopsies', async () => {
-    cpSync(example, places.project, { recursive: true });
-    appendFileSync(join(places.project, 'src', 'data.csv'), `# ${canaries.data}\n`);
-    tell.quiet(`A canary is hidden in the data and another in a parameter. At the end the disk is searched for both.`);
-    const document = await readDocument(join(places.project, 'job.yml'), [
-      `command=python3 train.py --epochs \${{inputs.epochs}} --learning-rate \${{inputs.learning_rate}} --note \${{inputs.note}}`,
-      `inputs.note=${canaries.note}`,
-      `compute=azureml:${names.cluster}`,
-    ]);
-    const { body } = await jobBody(document, paths, sourcesOf(client, paths));
-    const job = `breast-cancer-${randomBytes(4).toString('hex')}`;
-    await client.settle('PUT', paths.job(job), { body });
-    tell.fact('job', job);
-    const watch = watchMetrics(() => runOf(client, paths, job), tell);
-    const print = lines((line) => tell.quote(line));
-    await followLog(client, paths, job, print.write);
-    print.end();
-    const ended = propertiesOf(await waitForJob(client, paths, job, sleep));
-    await watch.end();
-    const status = String(ended['status']);
-    promise(
-      status === 'Completed',
-      `The job ended as ${status}${ended['error'] === undefined ? '' : `: ${JSON.stringify(ended['error'])}`}.`,
-    );
-    const { data } = await runOf(client, paths, job);
-    const metrics = Object.fromEntries((data.metrics ?? []).map(({ key: name, value }) => [name, value]));
-    promise(
-      Number(metrics['accuracy']) > 0.9,
-      `The accuracy should be above 0.9; it is ${String(metrics['accuracy'])}.`,
-    );
-    promise(
-      data.params?.some(({ value }) => value === canaries.note) === true,
-      'The parameter that the job logged is not in its run.',
-    );
-    tell.good(`Completed: ${(Number(metrics['accuracy']) * 100).toFixed(1)} % of the held-out biopsies told apart.`);
-    return { job, status, metrics };
-  });
+  async function learn() {
+    const trained = await tell.step('Train a model on 569 real biopsies', async () => {
+      cpSync(example, places.project, { recursive: true });
+      appendFileSync(join(places.project, 'src', 'data.csv'), `# ${canaries.data}\n`);
+      tell.quiet(
+        `A canary is hidden in the data and another in a parameter. At the end the disk is searched for both.`,
+      );
+      const document = await readDocument(join(places.project, 'job.yml'), [
+        `command=python3 train.py --epochs \${{inputs.epochs}} --learning-rate \${{inputs.learning_rate}} --note \${{inputs.note}}`,
+        `inputs.note=${canaries.note}`,
+        `compute=azureml:${names.cluster}`,
+      ]);
+      const { body } = await jobBody(document, paths, sourcesOf(client, paths));
+      const job = `breast-cancer-${randomBytes(4).toString('hex')}`;
+      await client.settle('PUT', paths.job(job), { body });
+      tell.fact('job', job);
+      const watch = watchMetrics(() => runOf(client, paths, job), tell);
+      const print = lines((line) => tell.quote(line));
+      await followLog(client, paths, job, print.write);
+      print.end();
+      const ended = propertiesOf(await waitForJob(client, paths, job, sleep));
+      await watch.end();
+      const status = String(ended['status']);
+      promise(
+        status === 'Completed',
+        `The job ended as ${status}${ended['error'] === undefined ? '' : `: ${JSON.stringify(ended['error'])}`}.`,
+      );
+      const { data } = await runOf(client, paths, job);
+      const metrics = Object.fromEntries((data.metrics ?? []).map(({ key: name, value }) => [name, value]));
+      promise(
+        Number(metrics['accuracy']) > 0.9,
+        `The accuracy should be above 0.9; it is ${String(metrics['accuracy'])}.`,
+      );
+      promise(
+        data.params?.some(({ value }) => value === canaries.note) === true,
+        'The parameter that the job logged is not in its run.',
+      );
+      tell.good(`Completed: ${(Number(metrics['accuracy']) * 100).toFixed(1)} % of the held-out biopsies told apart.`);
+      return { job, status, metrics };
+    });
 
-  const model = await tell.step('Register the model that the job wrote', async () => {
-    const version = '1';
-    await client.settle('PUT', paths.modelVersion(names.model, version), {
-      body: {
-        properties: {
-          modelUri: `azureml://jobs/${trained.job}/outputs/artifacts/paths/outputs/model.json`,
-          modelType: 'custom_model',
-          description: `From job ${trained.job}`,
+    const model = await tell.step('Register the model that the job wrote', async () => {
+      const version = '1';
+      await client.settle('PUT', paths.modelVersion(names.model, version), {
+        body: {
+          properties: {
+            modelUri: `azureml://jobs/${trained.job}/outputs/artifacts/paths/outputs/model.json`,
+            modelType: 'custom_model',
+            description: `From job ${trained.job}`,
+          },
         },
-      },
-    });
-    tell.fact('model', `${names.model}:${version}, copied out of the run and fixed by its digest`);
-    return { name: names.model, version };
-  });
-
-  const deployed = await tell.step('Deploy it: build an image, start it in a sandbox, give it an address', async () => {
-    const endpoint = endpointBody(await readDocument(join(places.project, 'endpoint.yml')), location);
-    await client.settle('PUT', paths.endpoint(names.endpoint), { body: endpoint.body });
-    const document = await readDocument(join(places.project, 'deployment.yml'), [
-      `name=${names.deployment}`,
-      `endpoint_name=${names.endpoint}`,
-    ]);
-    const { body } = await deploymentBody(document, paths, sourcesOf(client, paths), location);
-    const { value } = await client.settle('PUT', paths.deployment(names.endpoint, names.deployment), { body });
-    await client.settle('PATCH', paths.endpoint(names.endpoint), {
-      body: { properties: { traffic: { [names.deployment]: 100 } } },
-    });
-    const image = String((propertiesOf(value)['properties'] as JsonObject | undefined)?.['strongroom.image'] ?? '');
-    const [, repository = '', digest = ''] = /^(.+)@(sha256:[0-9a-f]{64})$/.exec(image) ?? [];
-    promise(digest !== '', `The deployment does not say which image it runs (${image}).`);
-    const { scoringUri } = propertiesOf(await client.get(paths.endpoint(names.endpoint)));
-    promise(typeof scoringUri === 'string', 'The endpoint has no scoring address.');
-    tell.fact('image', `${repository}@${digest}`);
-    tell.quiet('Built without a container engine; the same code and model give the same digest.');
-    tell.fact('address', scoringUri);
-    return { repository, digest, scoringUri };
-  });
-
-  const scored = await tell.step('Ask it about two biopsies', async () => {
-    const { primaryKey } = await client.post<{ readonly primaryKey: string }>(
-      `${paths.endpoint(names.endpoint)}/listKeys`,
-    );
-    const request = JSON.parse(readFileSync(join(places.project, 'request.json'), 'utf8')) as JsonObject; // codec: an example of ours
-    const ask = (bearer: string | null) =>
-      client.post<{ readonly benign?: readonly number[] }>(deployed.scoringUri, {
-        bearer,
-        apiVersion: null,
-        body: request,
       });
-    const answer = await ask(primaryKey);
-    const [first = Number.NaN, second = Number.NaN] = answer.benign ?? [];
-    promise(
-      first < 0.5 && second > 0.5,
-      `The first should be malignant and the second benign; the answer is ${JSON.stringify(answer)}.`,
+      tell.fact('model', `${names.model}:${version}, copied out of the run and fixed by its digest`);
+      return { name: names.model, version };
+    });
+
+    const deployed = await tell.step(
+      'Deploy it: build an image, start it in a sandbox, give it an address',
+      async () => {
+        const endpoint = endpointBody(await readDocument(join(places.project, 'endpoint.yml')), location);
+        await client.settle('PUT', paths.endpoint(names.endpoint), { body: endpoint.body });
+        const document = await readDocument(join(places.project, 'deployment.yml'), [
+          `name=${names.deployment}`,
+          `endpoint_name=${names.endpoint}`,
+        ]);
+        const { body } = await deploymentBody(document, paths, sourcesOf(client, paths), location);
+        const { value } = await client.settle('PUT', paths.deployment(names.endpoint, names.deployment), { body });
+        await client.settle('PATCH', paths.endpoint(names.endpoint), {
+          body: { properties: { traffic: { [names.deployment]: 100 } } },
+        });
+        const image = String((propertiesOf(value)['properties'] as JsonObject | undefined)?.['strongroom.image'] ?? '');
+        const [, repository = '', digest = ''] = /^(.+)@(sha256:[0-9a-f]{64})$/.exec(image) ?? [];
+        promise(digest !== '', `The deployment does not say which image it runs (${image}).`);
+        const { scoringUri } = propertiesOf(await client.get(paths.endpoint(names.endpoint)));
+        promise(typeof scoringUri === 'string', 'The endpoint has no scoring address.');
+        tell.fact('image', `${repository}@${digest}`);
+        tell.quiet('Built without a container engine; the same code and model give the same digest.');
+        tell.fact('address', scoringUri);
+        return { repository, digest, scoringUri };
+      },
     );
-    tell.good(
-      `With the key: ${percent(first)} and ${percent(second)} likely to be benign. The first is cancer, the second is not.`,
-    );
-    const statusWithoutKey = await statusOf(() => ask(null));
-    promise(statusWithoutKey === 401, `Without a key the answer should be 401; it is ${statusWithoutKey}.`);
-    const statusWithOther = await statusOf(() => ask(randomBytes(32).toString('base64url')));
-    promise(statusWithOther === 401, `With a wrong key the answer should be 401; it is ${statusWithOther}.`);
-    tell.good('Without the key, and with a wrong one: 401, and nothing about why.');
-    return { answer, statusWithoutKey, primaryKey };
-  });
+
+    const scored = await tell.step('Ask it about two biopsies', async () => {
+      const { primaryKey } = await client.post<{ readonly primaryKey: string }>(
+        `${paths.endpoint(names.endpoint)}/listKeys`,
+      );
+      const request = JSON.parse(readFileSync(join(places.project, 'request.json'), 'utf8')) as JsonObject; // codec: an example of ours
+      const ask = (bearer: string | null) =>
+        client.post<{ readonly benign?: readonly number[] }>(deployed.scoringUri, {
+          bearer,
+          apiVersion: null,
+          body: request,
+        });
+      const answer = await ask(primaryKey);
+      const [first = Number.NaN, second = Number.NaN] = answer.benign ?? [];
+      promise(
+        first < 0.5 && second > 0.5,
+        `The first should be malignant and the second benign; the answer is ${JSON.stringify(answer)}.`,
+      );
+      tell.good(
+        `With the key: ${percent(first)} and ${percent(second)} likely to be benign. The first is cancer, the second is not.`,
+      );
+      const statusWithoutKey = await statusOf(() => ask(null));
+      promise(statusWithoutKey === 401, `Without a key the answer should be 401; it is ${statusWithoutKey}.`);
+      const statusWithOther = await statusOf(() => ask(randomBytes(32).toString('base64url')));
+      promise(statusWithOther === 401, `With a wrong key the answer should be 401; it is ${statusWithOther}.`);
+      tell.good('Without the key, and with a wrong one: 401, and nothing about why.');
+      return { answer, statusWithoutKey, primaryKey };
+    });
+    return {
+      secret: scored.primaryKey,
+      told: {
+        jobName: trained.job,
+        jobStatus: trained.status,
+        metrics: trained.metrics,
+        model,
+        image: { repository: deployed.repository, digest: deployed.digest },
+        endpoint: { name: names.endpoint, scoringUri: deployed.scoringUri },
+        score: scored.answer,
+        statusWithoutKey: scored.statusWithoutKey,
+      },
+    };
+  }
+  const learned = trains ? await learn() : undefined;
 
   const audit = await tell.step('Read the record of all this, and have it prove itself', async () => {
     const entries = await client.list<AuditEntry>(auditPath(subscriptionId, 'records'), {
@@ -300,9 +325,13 @@ export async function tellStory(
     const result = await searchFor(
       [places.dataDir, places.logFile],
       [
-        ['the canary in the data', canaries.data],
-        ['the canary in the parameter', canaries.note],
-        ['the key of the endpoint', scored.primaryKey],
+        ...(learned === undefined
+          ? ([['the canary in the description', canaries.note]] as const)
+          : ([
+              ['the canary in the data', canaries.data],
+              ['the canary in the parameter', canaries.note],
+              ['the key of the endpoint', learned.secret],
+            ] as const)),
         ['the secret of the application', application.clientSecret],
         ['the password of the administrator', administrator.password],
       ],
@@ -321,14 +350,7 @@ export async function tellStory(
   const summary = {
     url: origin,
     workspaceId: paths.id,
-    jobName: trained.job,
-    jobStatus: trained.status,
-    metrics: trained.metrics,
-    model,
-    image: { repository: deployed.repository, digest: deployed.digest },
-    endpoint: { name: names.endpoint, scoringUri: deployed.scoringUri },
-    score: scored.answer,
-    statusWithoutKey: scored.statusWithoutKey,
+    ...learned?.told,
     audit,
     atRestCanariesFound: search.found.length,
   };

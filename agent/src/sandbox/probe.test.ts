@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, it } from 'node:test';
 import { findBubblewrap, interpreterCandidates } from './host.ts';
-import { type Probe, probeSandbox } from './probe.ts';
+import { isInChroot, type Probe, probeSandbox } from './probe.ts';
 import { startSandbox } from './sandbox.ts';
 import { skipReason, startUpstream } from './testing.ts';
 
@@ -57,6 +57,12 @@ describe('the probe', () => {
       assert.match(refusal.reason, /No permissions/);
       assert.match(refusal.remedy, /\S/);
     });
+  });
+
+  it('tells a chroot from a machine, because no container option helps there', () => {
+    const mount = (at: string) => `36 35 98:0 / ${at} rw,noatime - ext4 /dev/root rw`;
+    assert.equal(isInChroot([mount('/proc'), mount('/dev/shm'), ''].join('\n')), true);
+    assert.equal(isInChroot([mount('/'), mount('/proc'), ''].join('\n')), false);
   });
 
   it('is not needed to refuse a spec that makes no sense', { skip: skipReason }, async () => {

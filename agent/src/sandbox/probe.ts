@@ -1,7 +1,7 @@
 // Asks this machine whether it can make the sandbox, by making one. Promises an answer that names the next step: where no
 // sandbox can be made the agent refuses work, so the remedy is the line that an operator types. Must not weaken anything to succeed.
 import { execFile } from 'node:child_process';
-import { readFileSync } from 'node:fs';
+import { readFileSync, statSync } from 'node:fs';
 import { findBubblewrap, interpreterCandidates, NOBODY, sandboxIdentity, stepsDown } from './host.ts';
 import { mergedFolders } from './plan.ts';
 import { isFilteredArch } from './seccomp.ts';
@@ -68,8 +68,33 @@ export const isAppArmorInTheWay = (): boolean => sysctl('kernel.apparmor_restric
 export const appArmorProfile =
   'echo "abi <abi/4.0>, profile bwrap /usr/bin/bwrap flags=(unconfined) { userns, }" > /etc/apparmor.d/bwrap && apparmor_parser -r /etc/apparmor.d/bwrap';
 
+/**
+ * Whether this process sees a part of the machine as its root (chroot, debootstrap, a rescue system): the kernel makes no user
+ * namespace there, whoever asks. @param mounts the text of /proc/self/mountinfo
+ */
+export function isInChroot(mounts: string): boolean {
+  // Without a mount at `/` the root is a plain folder of some mount.
+  if (mounts !== '' && !mounts.split('\n').some((line) => line.split(' ')[4] === '/')) return true;
+  try {
+    const [own, first] = [statSync('/'), statSync('/proc/1/root/')];
+    return own.dev !== first.dev || own.ino !== first.ino;
+  } catch {
+    return false; // only root may look, and only where the first process is visible
+  }
+}
+
+function mountsSeen(): string {
+  try {
+    return readFileSync('/proc/self/mountinfo', 'utf8');
+  } catch {
+    return '';
+  }
+}
+
 /** Why user namespaces do not work, from the switches that distributions are known to set. */
 function namespaceRemedy(): string {
+  if (isInChroot(mountsSeen()))
+    return 'this is a chroot, where the kernel makes no user namespaces: run it outside, or enter this folder as a container (systemd-nspawn -D FOLDER)';
   if (isAppArmorInTheWay()) return `sudo sh -c '${appArmorProfile}'`;
   if (sysctl('kernel.unprivileged_userns_clone') === '0') return 'sudo sysctl -w kernel.unprivileged_userns_clone=1';
   if (sysctl('user.max_user_namespaces') === '0') return 'sudo sysctl -w user.max_user_namespaces=16384';
