@@ -79,6 +79,9 @@ export const MadeSecret = Type.Object({
   endDateTime: Type.String(),
 });
 export type MadeSecret = Static<typeof MadeSecret>;
+/** Always true: what failed is an error. */
+export const EndedSignIns = Type.Object({ value: Type.Boolean() });
+
 export const RemovedSecret = Type.Object({ keyId: Type.String({ maxLength: 64 }) });
 
 export const ObjectIds = Type.Object({ ids: Type.Array(Type.String({ maxLength: 64 }), { maxItems: 1000 }) });

@@ -49,6 +49,7 @@ export async function compose(foundation: Foundation): Promise<Composed> {
     tasks: lateTasks,
     homeOf: (id) => learning.workspaces.homeOf(id),
     keyWrapper: () => data.vault.keyWrapper,
+    left: (objectId) => learning.jobs.endThoseOf(objectId),
     runTokens: { name: 'run token', authenticate: (exchange) => learning.jobs.runScheme.authenticate(exchange) },
   });
   const data = composeDataPlane(foundation, ground, lateTasks);

@@ -30,15 +30,18 @@ test('credentials that could not be told are renewed at the next start, told onc
     application: { clientId: string; clientSecret: string };
   };
   const { directory } = server.composed.identity;
-  assert.equal(await directory.isSecret(application.clientId, application.clientSecret), true);
-  assert.equal(await directory.isSecret(application.clientId, `${application.clientSecret}x`), false);
+  const ownerOf = async (secret: string) =>
+    (await directory.findBySecret(application.clientId, secret))?.principal.clientId;
+  assert.equal(await ownerOf(application.clientSecret), application.clientId);
+  assert.equal(await ownerOf(`${application.clientSecret}x`), undefined);
   assert.equal(statSync(file).mode & 0o777, 0o600);
   await server.stop();
 
   const later = join(folder, 'later.json');
   const again = await start(later);
   assert.ok(!existsSync(later), 'a later start tells nobody');
-  assert.equal(await again.composed.identity.directory.isSecret(application.clientId, application.clientSecret), true);
+  const { directory: restarted } = again.composed.identity;
+  assert.ok(await restarted.findBySecret(application.clientId, application.clientSecret));
   await again.stop();
 });
 

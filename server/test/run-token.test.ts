@@ -128,3 +128,34 @@ test('when the job has ended it opens nothing, and each try is recorded', async 
   const [record] = (await recordsOf(bench)).get(correlation) ?? [];
   assert.ok(record?.kind === 'entry' && record.decision === 'refused' && record.reason === 'RunEnded');
 });
+
+test('with who submitted it the job ends, at once and for good; a new secret of his does not touch it', async () => {
+  const submitter = await bench.principal(['AzureML Data Scientist'], workspace);
+  const graphToken = await bench.token(bench.owner, bench.audience('graph'));
+  const graph = (method: string, path: string, body?: unknown) =>
+    bench.send(`/msgraph/v1.0${path}`, { method, token: graphToken, body });
+  const theirs = await submit(
+    bench,
+    workspace,
+    'theirs',
+    { computeId: `${workspace}/computes/rooms`, command: `python3 -c "${tell}"` },
+    await bench.token(submitter, bench.audience('arm')),
+  );
+  const log = await printed(bench, theirs, ':end');
+  const held = [...(/token: (\S+) :end/.exec(log)?.[1] ?? '')].reverse().join('');
+  const use = async () =>
+    (await bench.send(`/mlflow/v1.0${workspace}/api/2.0/mlflow/runs/get?run_id=theirs`, { token: held })).status;
+  assert.equal(await use(), 200);
+
+  const [secret] = (await graph('GET', `/applications/${submitter.objectId}`)).body.passwordCredentials;
+  const removed = await graph('POST', `/applications/${submitter.objectId}/removePassword`, { keyId: secret.keyId });
+  assert.equal(removed.status, 204, removed.text);
+  assert.equal(await use(), 200, 'the job stands on its submitter, not on his secret');
+
+  const path = `/servicePrincipals/${submitter.objectId}`;
+  assert.equal((await graph('PATCH', path, { accountEnabled: false })).status, 204);
+  assert.equal(await use(), 401);
+  assert.equal(await ended(bench, theirs), 'Canceled');
+  assert.equal((await graph('PATCH', path, { accountEnabled: true })).status, 204);
+  assert.equal(await use(), 401);
+});

@@ -72,9 +72,10 @@ export async function submit(
   workspace: string,
   name: string,
   properties: Readonly<Record<string, unknown>>,
+  token?: string,
 ): Promise<string> {
   const id = `${workspace}/jobs/${name}`;
-  const made = await world.arm(await world.ownerToken(), 'PUT', id, {
+  const made = await world.arm(token ?? (await world.ownerToken()), 'PUT', id, {
     properties: { jobType: 'Command', ...properties },
   });
   assert.ok(made.status < 300, made.text);

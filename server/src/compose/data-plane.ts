@@ -32,7 +32,7 @@ export function composeDataPlane(foundation: Foundation, ground: Ground, tasks: 
     dataKeys,
     schemes: [runTokens, bearer('https://containerregistry.azure.net', `${origin}/registry`, ...armAudiences)],
     tokens: identity.tokens,
-    principals: identity.directory,
+    principals: identity.standings,
   });
   const monitoring = createMonitoring({
     schemes: [bearer(...armAudiences)],

@@ -19,6 +19,8 @@ export type Above = {
   readonly keyWrapper: () => VaultModule['keyWrapper'];
   /** Run tokens are jobs' to tell; every surface that a running job calls asks for them before access tokens. */
   readonly runTokens: Scheme;
+  /** After a principal was disabled or removed: what it submitted ends. */
+  readonly left: (objectId: string) => Promise<void>;
 };
 
 const subscriptionName = 'Strongroom';
@@ -38,7 +40,10 @@ export async function composeGround(foundation: Foundation, above: Above) {
     origins: () => [origin],
     domain: () => domain,
     furtherAudiences: () => [`${origin}/registry`],
-    leaving: (objectId, how, leave) => access.retire(grants.system(`a principal is ${how}`), objectId, how, leave),
+    async leaving(objectId, how, leave) {
+      await access.retire(grants.system(`a principal is ${how}`), objectId, how, leave);
+      await above.left(objectId);
+    },
   });
   const bootstrapped = await identity.bootstrap();
   const { tenantId, subscriptionId } = bootstrapped;
@@ -94,7 +99,7 @@ export async function composeGround(foundation: Foundation, above: Above) {
     runTokens: above.runTokens,
     addresses: createSignedAddresses({
       tokens: identity.tokens,
-      directory: identity.directory,
+      standings: identity.standings,
       authorizer: access.authorizer,
       tenantId,
     }),

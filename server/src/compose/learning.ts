@@ -44,6 +44,7 @@ export function composeLearning(foundation: Foundation, ground: Ground, data: Da
     assets: assets.assets,
     work: compute.work,
     tokens: identity.tokens,
+    directory: identity.directory,
     schemes: [addresses.scheme('history'), ...armSchemes],
   });
   const endpoints = createEndpoints({

@@ -9,6 +9,8 @@ export type Authentication = {
   readonly mfa: boolean;
   /** Identifies the token in the audit log (`uti` or `jti`); never the token. */
   readonly tokenId: string | undefined;
+  /** What the credential stands on, for what is issued in its turn. Says nothing to anybody but `identity`. */
+  readonly standing?: string;
 };
 
 /**

@@ -15,7 +15,7 @@ export const testActor: Actor = {
   name: 'tester@strongroom.local',
   applicationId: undefined,
   groups: [],
-  authentication: { method: 'bearer', mfa: false, tokenId: 'test-token' },
+  authentication: { method: 'bearer', mfa: false, tokenId: 'test-token', standing: '1' },
 };
 
 export type Rule = (action: string, scope: string, actor: Actor) => boolean;

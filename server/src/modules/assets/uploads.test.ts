@@ -147,7 +147,7 @@ test('it ends with the role, with its principal, and after an hour', async (t) =
   await enable(false);
   assert.equal((await send(signed, 'a.py', '1')).status, 401);
   await enable(true);
-  assert.equal((await send(signed, 'a.py', '1')).status, 201);
+  assert.equal((await send(signed, 'a.py', '1')).status, 401, 'enabling brings nothing back');
   const theirs = await lab.person(['AzureML Data Scientist']);
   const second = await begun('x/versions/1', theirs);
   await access.unassignPrincipal(system, theirs);

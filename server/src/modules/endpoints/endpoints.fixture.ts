@@ -247,9 +247,8 @@ export async function setUp(t: TestContext, options: { readonly allows?: Rule; r
         verifyToken: async () => ({}),
       },
       principals: {
-        findPrincipal: async () => undefined,
-        findByClientId: async () => undefined,
-        isSecret: async () => false,
+        principalOf: () => Promise.reject(new Error('nobody signs in in these tests')),
+        bySecret: async () => undefined,
       },
       tenantId: testActor.tenantId,
     });

@@ -2,6 +2,7 @@
 // `oid` with `tid`; names are for display and never decide anything.
 
 import type { Principal } from './directory.ts';
+import type { Standing } from './standings.ts';
 import type { TokenClaims } from './tokens.ts';
 
 /** Seconds. What `expires_in` says, too. */
@@ -17,9 +18,10 @@ export function accessClaims(input: {
   /** The application that the token was issued to. */
   readonly clientId: string;
   readonly tokenId: string;
+  readonly standing: Standing;
   readonly epochSeconds: number;
 }): TokenClaims {
-  const { principal, audience, issuer, tenantId, clientId, tokenId, epochSeconds } = input;
+  const { principal, audience, issuer, tenantId, clientId, tokenId, standing, epochSeconds } = input;
   const isUser = principal.kind === 'user';
   return {
     aud: audience,
@@ -47,6 +49,7 @@ export function accessClaims(input: {
         }
       : { app_displayname: principal.name }),
     ...(principal.resourceId === undefined ? {} : { xms_mirid: principal.resourceId }),
+    standing,
     uti: tokenId,
     jti: tokenId,
     ver: '1.0',

@@ -163,25 +163,52 @@ test('an ID token and a token of another kind are no access tokens', async () =>
   assertRefused(await me(run.token), 'InvalidAuthenticationToken', /another kind/);
 });
 
-test('a principal that was disabled, removed, or whose password changed is refused at once', async () => {
+test('a principal that was disabled, removed, or whose password changed is refused at once, and for good', async () => {
   const made = await bench.database.write((tx) => directory.createApplication(tx, { name: 'short-lived' }));
-  const { token } = { token: await signed({ ...claims, oid: made.objectId, sub: made.objectId }) };
+  const theirs = { ...claims, oid: made.objectId, sub: made.objectId, standing: '1' };
+  const token = await signed(theirs);
   assert.equal((await me(token)).status, 200);
   await bench.database.write((tx) => directory.setEnabled(tx, made.objectId, false));
   assertRefused(await me(token), 'InvalidAuthenticationToken', /removed or disabled/);
   await bench.database.write((tx) => directory.setEnabled(tx, made.objectId, true));
-  assert.equal((await me(token)).status, 200);
+  assertRefused(await me(token), 'InvalidAuthenticationToken', /disabled for a time.*Sign in again/);
+  const later = await signed({ ...theirs, standing: '2' });
+  assert.equal((await me(later)).status, 200);
   await bench.database.write((tx) => directory.removePrincipal(tx, made.objectId));
-  assertRefused(await me(token), 'InvalidAuthenticationToken', /removed or disabled/);
+  assertRefused(await me(later), 'InvalidAuthenticationToken', /removed or disabled/);
 
   const passwordHash = await directory.hashPassword('a long enough password');
   const user = { userName: 'ada@strongroom.local', displayName: 'Ada', passwordHash };
   const { objectId } = await bench.database.write((tx) => directory.createUser(tx, user));
-  const hers = await signed({ ...claims, oid: objectId });
+  const hers = await signed({ ...claims, oid: objectId, standing: '1' });
   assert.equal((await me(hers)).status, 200);
-  clock.jump(2000);
+  // The clock stands still: what is compared is no time.
   await bench.database.write((tx) => directory.setPasswordHash(tx, objectId, passwordHash));
-  assertRefused(await me(hers), 'InvalidAuthenticationToken', /password was changed/);
+  assertRefused(await me(hers), 'InvalidAuthenticationToken', /new password/);
+});
+
+test('a token from before there were generations, or with another word for what it stands on, is refused', async () => {
+  const { standing, ...before } = claims;
+  const generation = String(standing).split('.')[0] ?? '';
+  assertRefused(await me(await signed(before)), 'InvalidAuthenticationToken', /stands on. Sign in again/);
+  for (const other of [
+    1,
+    null,
+    '',
+    ' 1',
+    '1 ',
+    '01x',
+    '-1',
+    '1e0',
+    `${generation}.secret`,
+    `${generation}.else.1`,
+    ['1'],
+  ])
+    assertRefused(await me(await signed({ ...claims, standing: other })), 'InvalidAuthenticationToken', /stands on/);
+  const strange = `${generation}.secret.99999999-9999-4999-8999-999999999999`;
+  assertRefused(await me(await signed({ ...claims, standing: strange })), 'InvalidAuthenticationToken', /secret/);
+  const nowhere = `${generation}.grant.${'0'.repeat(64)}`;
+  assertRefused(await me(await signed({ ...claims, standing: nowhere })), 'InvalidAuthenticationToken', /sign-in/);
 });
 
 test('the token of a managed identity says whose it is, and ends with the resource', async () => {

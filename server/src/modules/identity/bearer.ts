@@ -1,5 +1,5 @@
 // Proof by access token (RFC 6750). A token is accepted when this server signed it for this tenant, under one of its own
-// origins, for an audience of the surface that is asked, and the principal exists and is enabled at this very moment.
+// origins, for an audience of the surface that is asked, and what it stands on (standings.ts) stands at this very moment.
 // Order matters: nothing in a token is believed, or echoed, before its signature is.
 
 import type { Actor } from '#kernel/authority/actor';
@@ -7,8 +7,8 @@ import type { Exchange } from '#kernel/http/exchange';
 import type { Scheme } from '#kernel/http/surface';
 import { issuerOf } from './access-claims.ts';
 import { audienceKey } from './audiences.ts';
-import type { Directory } from './directory.ts';
 import type { Revocations } from './revocations.ts';
+import type { Standings } from './standings.ts';
 import { accessTokenType, refusedToken, type Verifier } from './tokens.ts';
 
 export type BearerOptions = {
@@ -19,11 +19,11 @@ export type BearerOptions = {
 export function createBearerScheme(deps: {
   readonly verifier: Verifier;
   readonly revocations: Revocations;
-  readonly directory: Pick<Directory, 'findPrincipal'>;
+  readonly standings: Pick<Standings, 'principalOf'>;
   readonly tenantId: () => string;
   readonly origins: () => readonly string[];
 }): (options: BearerOptions) => Scheme {
-  const { verifier, revocations, directory, tenantId, origins } = deps;
+  const { verifier, revocations, standings, tenantId, origins } = deps;
 
   async function actorOf(token: string, audiences: readonly string[]): Promise<Actor> {
     const claims = await verifier(token, accessTokenType);
@@ -35,7 +35,7 @@ export function createBearerScheme(deps: {
       );
     if (!origins().some((origin) => claims.iss === issuerOf(origin, tenant)))
       throw refusedToken('The access token was issued under a name that this server does not go by.');
-    const { aud, oid, uti } = claims;
+    const { aud, oid, uti, standing } = claims;
     if (typeof aud !== 'string' || !audiences.some((one) => audienceKey(one) === audienceKey(aud)))
       throw refusedToken(
         `The access token is for the audience '${String(aud).slice(0, 200)}'. Ask for a token for '${audiences[0] ?? ''}'.`,
@@ -43,11 +43,7 @@ export function createBearerScheme(deps: {
       );
     const tokenId = typeof uti === 'string' ? uti : '';
     if (revocations.isRevoked(tokenId)) throw refusedToken('This token was revoked.', 'RevokedAuthenticationToken');
-    const principal = typeof oid === 'string' ? await directory.findPrincipal(oid) : undefined;
-    if (principal === undefined || !principal.enabled)
-      throw refusedToken('The principal that this access token was issued to was removed or disabled.');
-    if (Number(claims.iat) < principal.credentialsFrom)
-      throw refusedToken('The password was changed after this access token was issued. Sign in again.');
+    const principal = await standings.principalOf(oid, standing);
     return {
       kind: principal.kind,
       objectId: principal.objectId,
@@ -55,7 +51,7 @@ export function createBearerScheme(deps: {
       name: principal.name,
       applicationId: typeof claims['appid'] === 'string' ? claims['appid'] : undefined,
       groups: [],
-      authentication: { method: 'bearer', mfa: false, tokenId },
+      authentication: { method: 'bearer', mfa: false, tokenId, standing: String(standing) },
     };
   }
 

@@ -7,7 +7,14 @@ export type PrincipalKind = 'user' | 'application' | 'managedIdentity';
 
 type Tables = {
   identity_settings: { name: string; value: string };
-  principals: { object_id: string; kind: PrincipalKind; name: string; enabled: number; created_at: string };
+  principals: {
+    object_id: string;
+    kind: PrincipalKind;
+    name: string;
+    enabled: number;
+    created_at: string;
+    generation: number;
+  };
   users: {
     object_id: string;
     user_name: string;
@@ -43,7 +50,7 @@ export type PrincipalRow = {
   readonly name: string;
   readonly enabled: number;
   readonly displayName: string | null;
-  readonly passwordChangedAt: string | null;
+  readonly generation: number;
   readonly applicationClientId: string | null;
   readonly identityClientId: string | null;
   readonly resourceId: string | null;
@@ -61,7 +68,7 @@ const principals = (tx: Tx) =>
       'p.name as name',
       'p.enabled as enabled',
       'u.display_name as displayName',
-      'u.password_changed_at as passwordChangedAt',
+      'p.generation as generation',
       'a.client_id as applicationClientId',
       'm.client_id as identityClientId',
       'm.resource_id as resourceId',
@@ -118,7 +125,14 @@ export async function insertPrincipal(
 ): Promise<void> {
   await db(tx)
     .insertInto('principals')
-    .values({ object_id: row.objectId, kind: row.kind, name: row.name, enabled: 1, created_at: row.createdAt })
+    .values({
+      object_id: row.objectId,
+      kind: row.kind,
+      name: row.name,
+      enabled: 1,
+      created_at: row.createdAt,
+      generation: 1,
+    })
     .execute();
 }
 
@@ -126,6 +140,15 @@ export async function setEnabled(tx: Tx, objectId: string, enabled: boolean): Pr
   await db(tx)
     .updateTable('principals')
     .set({ enabled: enabled ? 1 : 0 })
+    .where('object_id', '=', objectId)
+    .execute();
+}
+
+/** What was issued under the generation before is worth nothing once this is durable. */
+export async function raiseGeneration(tx: Tx, objectId: string): Promise<void> {
+  await db(tx)
+    .updateTable('principals')
+    .set({ generation: sql<number>`generation + 1` })
     .where('object_id', '=', objectId)
     .execute();
 }
@@ -161,13 +184,23 @@ export async function insertUser(
     .execute();
 }
 
-export type CredentialRow = { readonly objectId: string; readonly passwordHash: string; readonly enabled: number };
+export type CredentialRow = {
+  readonly objectId: string;
+  readonly passwordHash: string;
+  readonly enabled: number;
+  readonly generation: number;
+};
 
 export const findCredential = (tx: Tx, userName: string): Promise<CredentialRow | undefined> =>
   db(tx)
     .selectFrom('users as u')
     .innerJoin('principals as p', 'p.object_id', 'u.object_id')
-    .select(['u.object_id as objectId', 'u.password_hash as passwordHash', 'p.enabled as enabled'])
+    .select([
+      'u.object_id as objectId',
+      'u.password_hash as passwordHash',
+      'p.enabled as enabled',
+      'p.generation as generation',
+    ])
     .where('u.user_name', '=', userName)
     .executeTakeFirst();
 
@@ -229,14 +262,28 @@ export const listSecrets = (
     .execute();
 
 /** Hashes of the secrets that are valid at this time. */
-export async function secretHashes(tx: Tx, clientId: string, nowMs: number): Promise<readonly Uint8Array[]> {
-  const rows = await db(tx)
+export const secretHashes = (
+  tx: Tx,
+  clientId: string,
+  nowMs: number,
+): Promise<readonly { readonly secretId: string; readonly hash: Uint8Array }[]> =>
+  db(tx)
     .selectFrom('application_secrets')
-    .select('hash')
+    .select(['secret_id as secretId', 'hash'])
     .where('client_id', '=', clientId)
     .where('expires_at_ms', '>', nowMs)
     .execute();
-  return rows.map((row) => row.hash);
+
+/** Whether the application has this secret, and it is valid at this time. */
+export async function hasSecret(tx: Tx, clientId: string, secretId: string, nowMs: number): Promise<boolean> {
+  const row = await db(tx)
+    .selectFrom('application_secrets')
+    .select('secret_id')
+    .where('secret_id', '=', secretId)
+    .where('client_id', '=', clientId)
+    .where('expires_at_ms', '>', nowMs)
+    .executeTakeFirst();
+  return row !== undefined;
 }
 
 export async function insertManagedIdentity(

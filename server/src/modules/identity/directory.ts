@@ -23,8 +23,8 @@ export type Principal = {
   readonly enabled: boolean;
   /** Client id of an application or a managed identity. */
   readonly clientId: string | undefined;
-  /** Seconds since 1970. What a user was given before the password changed is no longer worth anything. */
-  readonly credentialsFrom: number;
+  /** Of its credentials. What was issued under another one is worth nothing; compared for equality, never ordered. */
+  readonly generation: number;
   /** What a managed identity acts for. */
   readonly resourceId: string | undefined;
 };
@@ -60,8 +60,12 @@ export type Directory = {
     tx: Tx,
     user: { readonly userName: string; readonly displayName: string; readonly passwordHash: string },
   ): Promise<{ readonly objectId: string }>;
+  /** Ends everything that was issued to the user before. */
   setPasswordHash(tx: Tx, objectId: string, passwordHash: string): Promise<void>;
+  /** Disabling ends everything that was issued before, for good: enabling again brings none of it back. */
   setEnabled(tx: Tx, objectId: string, enabled: boolean): Promise<void>;
+  /** Ends every session and token of the principal. */
+  endSignIns(tx: Tx, objectId: string): Promise<void>;
   removePrincipal(tx: Tx, objectId: string): Promise<void>;
 
   createApplication(
@@ -77,8 +81,11 @@ export type Directory = {
   removeSecret(tx: Tx, clientId: string, secretId: string): Promise<boolean>;
   /** What there is to tell of its secrets; expired ones count until they are removed. */
   listSecrets(clientId: string): Promise<readonly SecretFacts[]>;
-  /** Constant time; false for an application that does not exist or is disabled. */
-  isSecret(clientId: string, secret: string): Promise<boolean>;
+  /** Constant time; undefined for a wrong secret, and for an application that does not exist or is disabled. */
+  findBySecret(
+    clientId: string,
+    secret: string,
+  ): Promise<{ readonly principal: Principal; readonly secretId: string } | undefined>;
 
   /** Before a transaction: hashing takes long. */
   readonly hashPassword: Passwords['hash'];
@@ -100,7 +107,7 @@ const toPrincipal = (row: store.PrincipalRow): Principal => ({
   displayName: row.displayName ?? row.name,
   enabled: row.enabled === 1,
   clientId: row.applicationClientId ?? row.identityClientId ?? undefined,
-  credentialsFrom: row.passwordChangedAt === null ? 0 : Math.floor(Date.parse(row.passwordChangedAt) / 1000),
+  generation: row.generation,
   resourceId: row.resourceId ?? undefined,
 });
 
@@ -185,11 +192,14 @@ export function createDirectory(options: {
     },
     async setPasswordHash(tx, objectId, passwordHash) {
       if (!(await store.setPasswordHash(tx, objectId, passwordHash, now()))) throw missing('user');
+      await store.raiseGeneration(tx, objectId);
     },
     async setEnabled(tx, objectId, enabled) {
       if ((await store.findPrincipal(tx, objectId)) === undefined) throw missing('principal');
       await store.setEnabled(tx, objectId, enabled);
+      if (!enabled) await store.raiseGeneration(tx, objectId);
     },
+    endSignIns: (tx, objectId) => store.raiseGeneration(tx, objectId),
     removePrincipal: (tx, objectId) => store.deletePrincipal(tx, objectId),
 
     async createApplication(tx, { name }) {
@@ -228,13 +238,14 @@ export function createDirectory(options: {
         expiresAt: new Date(expiresAtMs).toISOString(),
       })),
     removeSecret: (tx, clientId, secretId) => store.deleteSecret(tx, clientId, secretId),
-    async isSecret(clientId, secret) {
+    async findBySecret(clientId, secret) {
       const application = await store.findByClientId(database.read, clientId);
-      const hashes = await store.secretHashes(database.read, clientId, clock.epochMs());
+      const secrets = await store.secretHashes(database.read, clientId, clock.epochMs());
       const hash = sha256(secret);
       // constant time: every secret of the application is compared, whichever matches.
-      const matches = hashes.map((one) => constantTimeEqual(one, hash)).filter((one) => one).length > 0;
-      return matches && application?.kind === 'application' && application.enabled === 1;
+      const [match] = secrets.filter((one) => constantTimeEqual(one.hash, hash));
+      if (match === undefined || application?.kind !== 'application' || application.enabled !== 1) return undefined;
+      return { principal: toPrincipal(application), secretId: match.secretId };
     },
   };
 }

@@ -4,6 +4,7 @@ import {
   ChangedPassword,
   ChangedServicePrincipal,
   ChangedUser,
+  EndedSignIns,
   GraphList,
   GraphObject,
   MadeSecret,
@@ -135,6 +136,34 @@ export function graphRoutes(deps: { readonly graph: Graph; readonly subscription
       handle: async (grant, { body: { currentPassword, newPassword } }) => {
         await graph.changeOwnPassword(grant, currentPassword, newPassword);
         return empty(204);
+      },
+    }),
+    route({
+      operation: 'Graph_EndOwnSignIns',
+      surface,
+      method: 'POST',
+      path: `${base}/me/revokeSignInSessions`,
+      summary: 'End all of one’s own sessions and tokens, this one included',
+      access: signedIn('everybody may end his own sign-ins'),
+      audit: activity(),
+      responses: { 200: EndedSignIns },
+      handle: async (grant) => {
+        await graph.endSignIns(grant, grant.actor.objectId);
+        return json(200, { value: true });
+      },
+    }),
+    route({
+      operation: 'Graph_EndSignIns',
+      surface,
+      method: 'POST',
+      path: `${base}/users/{id}/revokeSignInSessions`,
+      summary: 'End all sessions and tokens of a user',
+      access: writing(),
+      audit: activity('id'),
+      responses: { 200: EndedSignIns },
+      handle: async (grant, { params }) => {
+        await graph.endSignIns(grant, idOf(params));
+        return json(200, { value: true });
       },
     }),
     route({

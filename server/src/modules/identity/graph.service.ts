@@ -34,6 +34,8 @@ export type Graph = {
   /** Answers the one that the application already has. */
   servicePrincipalOf(grant: Grant, appId: string): Promise<GraphObject>;
   setEnabled(grant: Grant, kind: Kind, id: string, enabled: boolean): Promise<void>;
+  /** Every session and token of the user, on every device, is worth nothing from now on. */
+  endSignIns(grant: Grant, id: string): Promise<void>;
   addSecret(grant: Grant, id: string, wanted: NewSecret): Promise<MadeSecret>;
   removeSecret(grant: Grant, id: string, keyId: string): Promise<void>;
   remove(grant: Grant, kind: Kind, id: string): Promise<void>;
@@ -172,6 +174,10 @@ export function createGraph(deps: {
       const change = (tx: Tx) => directory.setEnabled(tx, principal.objectId, enabled);
       if (enabled) await database.write(change);
       else await leaving(principal.objectId, 'disabled', change);
+    },
+    async endSignIns(_grant, id) {
+      const { objectId } = await find('user', id);
+      await database.write((tx) => directory.endSignIns(tx, objectId));
     },
     async addSecret(_grant, id, { passwordCredential }) {
       const { clientId } = await findApplication(id);

@@ -155,6 +155,22 @@ test('a user is made, signs in, changes the password, is disabled and removed', 
   for (const secret of [user.passwordProfile.password, 'another good password']) assert.ok(!recorded.includes(secret));
 });
 
+test('every sign-in of a user is ended, by an administrator or by the user, and no application’s', async () => {
+  const passwordProfile = { password: 'correct horse battery' };
+  const user = { displayName: 'Hedy', userPrincipalName: 'hedy@strongroom.local', passwordProfile };
+  const { body: made } = await send('/users', 'POST', user);
+  const first = await userToken(user.userPrincipalName, passwordProfile.password);
+  assert.deepEqual((await send(`/users/${made['id']}/revokeSignInSessions`, 'POST')).body, { value: true });
+  assert.equal((await send('/me', 'GET', undefined, first)).status, 401);
+  const second = await userToken(user.userPrincipalName, passwordProfile.password);
+  assert.equal((await send(`/users/${made['id']}/revokeSignInSessions`, 'POST', undefined, second)).status, 403);
+  assert.equal((await send('/me/revokeSignInSessions', 'POST', undefined, second)).status, 200);
+  assert.equal((await send('/me', 'GET', undefined, second)).status, 401);
+  assert.equal((await send(`/users/${boot.automation.objectId}/revokeSignInSessions`, 'POST')).status, 404);
+  assert.equal((await send('/me/revokeSignInSessions', 'POST')).status, 404, 'an application has secrets, no sessions');
+  assert.equal((await send(`/users/${made['id']}`, 'DELETE')).status, 204);
+});
+
 test('an application is made with a secret that works until it is removed', async () => {
   const made = await send('/applications', 'POST', { displayName: 'pipeline', signInAudience: 'AzureADMyOrg' });
   assert.equal(made.status, 201, made.text);

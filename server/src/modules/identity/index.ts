@@ -22,6 +22,7 @@ import { createInteractions } from './interaction.service.ts';
 import type { Leaving } from './leaving.ts';
 import { directoryTables } from './migrations/0001-directory.ts';
 import { sessionTables } from './migrations/0002-sessions.ts';
+import { generations } from './migrations/0003-generations.ts';
 import { oauthRoutes } from './oauth.routes.ts';
 import { createOAuth } from './oauth.service.ts';
 import { createOpenIdHost } from './openid.host.ts';
@@ -32,6 +33,7 @@ import { createRate } from './rate.ts';
 import { createRevocations } from './revocations.ts';
 import { createSignIn } from './sign-in.service.ts';
 import { createSigningKeys, type SecretStore } from './signing-keys.ts';
+import { createStandings, type Standings, standingOf } from './standings.ts';
 import { createOAuthSurface } from './surface.ts';
 import { createTokens, createVerifier, signAccessToken, type Tokens } from './tokens.ts';
 
@@ -41,10 +43,11 @@ export type { Directory, Principal } from './directory.ts';
 export { html, type Markup, page } from './page.ts';
 export { createSignedAddresses, type SignedAddress, type SignedAddresses } from './signed-addresses.ts';
 export type { SecretStore } from './signing-keys.ts';
+export type { Standing, Standings } from './standings.ts';
 export type { IssuedToken, NewToken, TokenClaims, Tokens } from './tokens.ts';
 
 /** For compose, which opens the database before there is an identity module. */
-export const identityMigrations = { module: 'identity', migrations: [directoryTables, sessionTables] };
+export const identityMigrations = { module: 'identity', migrations: [directoryTables, sessionTables, generations] };
 
 /** Before bootstrap no route can be called; at mounting, scopes are only looked at. */
 const nowhere = '00000000-0000-0000-0000-000000000000';
@@ -56,6 +59,8 @@ export type Identity = Module & {
   /** Accepts our access tokens for these audiences. Put it last: it refuses every bearer token that is not one. */
   readonly bearerScheme: (options: BearerOptions) => Scheme;
   readonly tokens: Tokens;
+  /** For credentials that other modules issue to principals: what they stand on, and whether it still stands. */
+  readonly standings: Standings;
   /** Makes what a new installation needs, once. Must have run before the first request. */
   bootstrap(): Promise<Bootstrapped>;
   /** New credentials for the administrator and the automation application, when nobody was told the first ones. */
@@ -119,9 +124,10 @@ export function createIdentity(deps: {
     clock,
     issuer: () => `urn:strongroom:tenant:${tenantId()}`,
   });
-  const bearerScheme = createBearerScheme({ verifier, revocations, directory, tenantId, origins });
-
   const records = createOpenIdRecords({ database, clock, directory, origins });
+  const standings = createStandings({ database, clock, directory, isGrant: records.isGrant });
+  const bearerScheme = createBearerScheme({ verifier, revocations, standings, tenantId, origins });
+
   const calls: Calls = new WeakMap();
   const host = createOpenIdHost({
     tenantId,
@@ -136,6 +142,7 @@ export function createIdentity(deps: {
         signingJwk: (await signingKeys.current()).privateJwk,
         records,
         directory,
+        standings,
         clock,
         log,
         calls,
@@ -168,6 +175,7 @@ export function createIdentity(deps: {
     directory,
     bearerScheme,
     tokens,
+    standings,
     async bootstrap() {
       const made = await bootstrap(database, directory);
       known = made;
@@ -194,6 +202,7 @@ export function createIdentity(deps: {
         tenantId: tenantId(),
         clientId: principal.clientId,
         tokenId: randomToken(16),
+        standing: standingOf(principal),
         epochSeconds,
       });
       return {

@@ -71,6 +71,24 @@ export function createInteractions(deps: {
     });
   }
 
+  /**
+   * Another person in the same browser: the session forgets the earlier one and what hung on it. The library would ask for
+   * that by a page that submits itself, and our pages run no script.
+   */
+  async function leaveSession(provider: Provider, interaction: Interaction, accountId: string): Promise<void> {
+    const earlier = interaction.session;
+    if (earlier?.accountId === undefined || earlier.accountId === accountId) return;
+    const session = await provider.Session.findByUid(earlier.uid);
+    if (session === undefined) return;
+    delete session.accountId;
+    delete session.authorizations;
+    await session.persist();
+    const { accountId: _left, ...rest } = earlier;
+    // The library's type knows no session without an account; its code does, before anybody signs in.
+    interaction.session = rest as typeof earlier;
+    await interaction.persist();
+  }
+
   return {
     async show(exchange, uid) {
       const { provider, interaction } = await open(exchange, uid);
@@ -95,9 +113,11 @@ export function createInteractions(deps: {
         return await finish({ error: 'access_denied', error_description: 'The sign-in was cancelled.' });
       const { userName = '', password = '' } = form;
       try {
-        const { objectId } = await signIn.verify(userName, password, exchange.address);
+        const { objectId, generation } = await signIn.verify(userName, password, exchange.address);
+        await leaveSession(provider, interaction, objectId);
         const ts = Math.floor(clock.epochMs() / 1000);
-        return await finish({ login: { accountId: objectId, amr: ['pwd'], remember: false, ts } });
+        const login = { accountId: objectId, acr: String(generation), amr: ['pwd'], remember: false, ts };
+        return await finish({ login });
       } catch (thrown) {
         if (!(thrown instanceof Failure) || (thrown.kind !== 'unauthenticated' && thrown.kind !== 'throttled'))
           throw thrown;

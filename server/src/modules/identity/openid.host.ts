@@ -120,6 +120,7 @@ export function createOpenIdHost(options: {
         context: undefined,
         page: undefined,
         thrown: undefined,
+        proved: undefined,
         guessedWrong: false,
       };
       calls.set(request, heard);

@@ -13,6 +13,7 @@ import { codePage, confirmPage, donePage } from './device.page.ts';
 import type { Directory, Principal } from './directory.ts';
 import { errorPage, signedOutPage, signOutPage } from './message.page.ts';
 import type { OpenIdRecords } from './openid.store.ts';
+import { type Standing, type Standings, standingOf } from './standings.ts';
 
 /** What one request tells the hooks below, and hears from them. */
 export type Call = {
@@ -24,6 +25,8 @@ export type Call = {
   context: KoaContextWithOIDC | undefined;
   page: Answer | undefined;
   thrown: unknown;
+  /** What the token that this request issues will stand on: set where the account or the secret is checked. */
+  proved: { readonly generation: number } | { readonly standing: Standing } | undefined;
   /** True when somebody typed a device code that does not exist. */
   guessedWrong: boolean;
 };
@@ -53,11 +56,12 @@ export function createProvider(options: {
   readonly signingJwk: JWK;
   readonly records: OpenIdRecords;
   readonly directory: Directory;
+  readonly standings: Standings;
   readonly clock: Clock;
   readonly log: Log;
   readonly calls: Calls;
 }): Provider {
-  const { origin, tenantId, audiences, signingJwk, records, directory, clock, log, calls } = options;
+  const { origin, tenantId, audiences, signingJwk, records, directory, standings, clock, log, calls } = options;
   const issuer = issuerOf(origin, tenantId);
   const callOf = (ctx: KoaContextWithOIDC): Call => {
     const call = calls.get(ctx.req);
@@ -191,7 +195,15 @@ export function createProvider(options: {
               ? await directory.findPrincipal(token.accountId)
               : await directory.findByClientId(token.clientId ?? '');
           if (principal === undefined || !principal.enabled) throw new errors.InvalidGrant('the principal is gone');
-          const asked = callOf(ctx).asked ?? askedOf(ctx);
+          const { proved, asked = askedOf(ctx) } = callOf(ctx);
+          const grantId = token.kind === 'AccessToken' ? token.grantId : undefined;
+          // fails closed: no token without what it stands on, and a person's stands on one sign-in.
+          if (proved === undefined || 'standing' in proved !== (token.kind === 'ClientCredentials'))
+            throw new errors.InvalidGrant('nothing was proved');
+          const standing =
+            'standing' in proved
+              ? proved.standing
+              : standingOf(proved, { by: 'grant', id: records.grantKey(grantId ?? '') });
           jwt.payload = accessClaims({
             principal,
             audience: asked ?? String(jwt.payload.aud),
@@ -199,6 +211,7 @@ export function createProvider(options: {
             tenantId,
             clientId: token.clientId ?? '',
             tokenId: String(jwt.payload.jti),
+            standing,
             epochSeconds: Math.floor(clock.epochMs() / 1000),
           });
         },
@@ -222,8 +235,11 @@ export function createProvider(options: {
     async findAccount(ctx, accountId, source) {
       const principal = await directory.findPrincipal(accountId);
       if (principal?.kind !== 'user' || !principal.enabled) return undefined;
-      const signedInAt = (source as { authTime?: number } | undefined)?.authTime ?? ctx.oidc.session?.loginTs;
-      if (signedInAt !== undefined && signedInAt < principal.credentialsFrom) return undefined;
+      // The generation that the password was checked in. The library hands `acr` on from the sign-in to the session, to codes
+      // and to every refresh token, and without `acrValues` tells nobody. What comes from before there were generations has none.
+      const { acr } = (source ?? ctx.oidc.session ?? {}) as { readonly acr?: unknown };
+      if (acr !== String(principal.generation)) return undefined;
+      callOf(ctx).proved = { generation: principal.generation };
       return { accountId, claims: () => Promise.resolve(accountClaims(principal, tenantId)) };
     },
     interactions: { policy, url: (_ctx, interaction) => `/${tenantId}/login/sign-in/${interaction.uid}` },
@@ -233,8 +249,13 @@ export function createProvider(options: {
   };
 
   const provider = new Provider(issuer, configuration);
-  provider.Client.prototype.compareClientSecret = function (this: { clientId: string }, secret: string) {
-    return directory.isSecret(this.clientId, secret);
+  provider.Client.prototype.compareClientSecret = async function (this: { clientId: string }, secret: string) {
+    const found = await standings.bySecret(this.clientId, secret);
+    const ctx = Provider.ctx;
+    if (found === undefined || ctx === undefined) return false;
+    // Clients are shared between requests: what this one proved belongs to its own request.
+    callOf(ctx).proved = { standing: found.standing };
+    return true;
   };
   provider.on('server_error', (ctx, error) =>
     log.error({ requestId: calls.get(ctx.req)?.requestId, error }, 'the OpenID provider failed'),

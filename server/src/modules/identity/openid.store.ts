@@ -31,6 +31,10 @@ const lifetimeSecondsMax = 90 * 86_400;
 
 export type OpenIdRecords = {
   adapter(model: string): Adapter;
+  /** Names the grant of one sign-in in what is issued to it, where its id itself must not stand. */
+  grantKey(grantId: string): string;
+  /** False once the grant was revoked: by a replayed code or refresh token, by signing out. */
+  isGrant(key: string): Promise<boolean>;
   sweep(): Promise<void>;
 };
 
@@ -45,8 +49,11 @@ export function createOpenIdRecords(options: {
   // only this process can make: the hash alone, read from a backup, is not worth the value.
   const handle = `${randomToken()}:`;
 
+  const keyIn = (model: string, id: string) =>
+    id.startsWith(handle) ? id.slice(handle.length) : sha256Hex(`${model}:${id}`);
+
   function recordsOf(model: string): Adapter {
-    const keyOf = (id: string) => (id.startsWith(handle) ? id.slice(handle.length) : sha256Hex(`${model}:${id}`));
+    const keyOf = (id: string) => keyIn(model, id);
     const optionalKey = (value: unknown) => (typeof value === 'string' ? sha256Hex(`${model}:${value}`) : null);
     const live = () => db(database.read).selectFrom('openid_records').where('model', '=', model);
 
@@ -149,6 +156,17 @@ export function createOpenIdRecords(options: {
 
   return {
     adapter: (model) => (model === 'Client' ? clients : recordsOf(model)),
+    grantKey: (grantId) => keyIn('Grant', grantId),
+    async isGrant(key) {
+      const row = await db(database.read)
+        .selectFrom('openid_records')
+        .select('key')
+        .where('model', '=', 'Grant')
+        .where('key', '=', key)
+        .where('expires_at_ms', '>', clock.epochMs())
+        .executeTakeFirst();
+      return row !== undefined;
+    },
     async sweep() {
       await database.write((tx) =>
         db(tx).deleteFrom('openid_records').where('expires_at_ms', '<=', clock.epochMs()).execute(),

@@ -7,12 +7,15 @@ import type { Attempts, Counted } from './attempts.ts';
 import * as store from './directory.store.ts';
 import type { Passwords } from './passwords.ts';
 
+/** Under the generation that the password was checked in: a later one was not proved. */
+export type SignedIn = { readonly objectId: string; readonly generation: number };
+
 export type SignIn = {
   /**
    * @throws Failure `unauthenticated` (code InvalidUserNameOrPassword) when they do not fit or the user is disabled,
    * `throttled` (TooManyAttempts) while the name or the address is locked
    */
-  verify(userName: string, password: string, address: string | undefined): Promise<{ readonly objectId: string }>;
+  verify(userName: string, password: string, address: string | undefined): Promise<SignedIn>;
 };
 
 export function createSignIn(options: {
@@ -40,7 +43,7 @@ export function createSignIn(options: {
         }
         // Only the name is forgiven: an address that guesses at many names may own one of them.
         await attempts.succeeded([user]);
-        return { objectId: credential.objectId };
+        return { objectId: credential.objectId, generation: credential.generation };
       } finally {
         end();
       }

@@ -14,11 +14,11 @@ import { openIdentityBench } from './testing.ts';
 const bench = await openIdentityBench();
 after(() => bench.close());
 const { identity, boot, clock } = bench;
-const { directory, tokens } = identity;
+const { directory, tokens, standings } = identity;
 const refusals = { roleIsGone: false };
 const { authorizer } = testAuthority(() => !refusals.roleIsGone);
 const tenantId = boot.tenantId;
-const addresses = createSignedAddresses({ tokens, directory, authorizer, tenantId });
+const addresses = createSignedAddresses({ tokens, standings, authorizer, tenantId });
 const scheme = addresses.scheme('blob');
 
 const write = { name: 'Test.Codes/write', plane: 'control' } as const;
@@ -74,7 +74,7 @@ test('tokens of other kinds are no signatures, and a signature is no access toke
 });
 
 test('a signature of ours that does not say what it is for is refused', async () => {
-  const whole = { action: write, at: '/codes/1', scope, actions: [read.name] };
+  const whole = { standing: '1', action: write, at: '/codes/1', scope, actions: [read.name] };
   const sign = (claims: Record<string, unknown>) =>
     tokens.issueToken({
       purpose: 'address',
@@ -85,6 +85,10 @@ test('a signature of ours that does not say what it is for is refused', async ()
     });
   assert.ok(await scheme.authenticate(asking(`sig=${(await sign(whole)).token}`)));
   for (const claims of [
+    { ...whole, standing: undefined },
+    { ...whole, standing: '2' },
+    { ...whole, standing: 1 },
+    { ...whole, standing: '1.grant.' },
     { ...whole, action: undefined },
     { ...whole, action: { name: '', plane: 'data' } },
     { ...whole, action: { name: 'x', plane: 'all' } },
@@ -118,6 +122,12 @@ test('who is bounded hands on nothing, and nobody more than he asked for himself
   await assert.rejects(addresses.sign(bounded, address), refused('AuthorizationFailed'));
   await assert.rejects(
     addresses.sign(testGrant({ actor, action: 'Test.Other/read' }), address),
+    refused('AuthorizationFailed'),
+  );
+  // Whoever did not prove himself by a credential of the directory has nothing that an address could end with.
+  const { standing: _none, ...authentication } = actor.authentication;
+  await assert.rejects(
+    addresses.sign(testGrant({ actor: { ...actor, authentication }, action: write.name }), address),
     refused('AuthorizationFailed'),
   );
 });

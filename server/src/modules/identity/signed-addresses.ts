@@ -1,7 +1,8 @@
 // Addresses that carry their own credential, for clients that were written against shared access signatures: they follow a
 // link and send no token. The signature is a token of ours, and no power of its own: it names the decision that it was
-// issued by, and that decision is made again, for the same principal, at every use. So a role that is taken away, a person
-// who is disabled, a password that changes end the address at once, and its time ends it in any case. It opens the one
+// issued by, and that decision is made again, for the same principal, at every use; and it stands on what its maker's own
+// token stood on. So a role that is taken away, a person who is disabled, a password that changes, a client secret that is
+// removed end the address at once, and its time ends it in any case. It opens the one
 // scope and the actions that it lists. Must never be logged: the query of a request is not.
 
 import type { Actor } from '#kernel/authority/actor';
@@ -10,7 +11,7 @@ import type { Action, Grant } from '#kernel/authority/grant';
 import { Failure } from '#kernel/errors/failure';
 import type { Exchange } from '#kernel/http/exchange';
 import type { Scheme } from '#kernel/http/surface';
-import type { Directory } from './directory.ts';
+import type { Standings } from './standings.ts';
 import type { Tokens } from './tokens.ts';
 
 export type SignedAddress = {
@@ -38,11 +39,11 @@ const refused = (message: string, cause?: unknown) =>
 
 export function createSignedAddresses(deps: {
   readonly tokens: Pick<Tokens, 'issueToken' | 'verifyToken'>;
-  readonly directory: Pick<Directory, 'findPrincipal'>;
+  readonly standings: Pick<Standings, 'principalOf'>;
   readonly authorizer: Pick<Authorizer, 'needs'>;
   readonly tenantId: string;
 }): SignedAddresses {
-  const { tokens, directory, authorizer, tenantId } = deps;
+  const { tokens, standings, authorizer, tenantId } = deps;
 
   async function actorOf(signature: string, surface: string, exchange: Exchange): Promise<Actor> {
     const claims = await tokens
@@ -50,14 +51,12 @@ export function createSignedAddresses(deps: {
       .catch((thrown: unknown) => {
         throw refused('The signature of this address is not valid, or its time is over. Ask for another one.', thrown);
       });
-    const { sub, iat, jti, action, at, scope, actions } = claims;
+    const { sub, jti, action, at, scope, actions, standing } = claims;
     if (![sub, jti, at, scope].every((claim) => typeof claim === 'string' && claim !== '') || !isAction(action))
       throw refused('The signature of this address does not say what it is for.');
-    const principal = await directory.findPrincipal(String(sub));
-    if (principal === undefined || !principal.enabled)
-      throw refused('The principal that this address was made for was removed or disabled.');
-    if (Number(iat) < principal.credentialsFrom)
-      throw refused('The password was changed after this address was made. Ask for another one.');
+    const principal = await standings.principalOf(sub, standing).catch((thrown: unknown) => {
+      throw refused('What this address stands on has changed or was withdrawn. Ask for another one.', thrown);
+    });
     const actor: Actor = {
       kind: principal.kind,
       objectId: principal.objectId,
@@ -65,7 +64,7 @@ export function createSignedAddresses(deps: {
       name: principal.name,
       applicationId: principal.clientId,
       groups: [],
-      authentication: { method: 'signedAddress', mfa: false, tokenId: String(jti) },
+      authentication: { method: 'signedAddress', mfa: false, tokenId: String(jti), standing: String(standing) },
     };
     // Order matters: decided as the principal, roles and all, before it is bounded.
     authorizer.needs({ actor, requestId: exchange.requestId, address: exchange.address }, action, String(at));
@@ -83,7 +82,8 @@ export function createSignedAddresses(deps: {
 
   return {
     async sign(grant, { surface, scope, actions, action, ttlSeconds }) {
-      if (grant.within !== undefined || grant.actor.bounds !== undefined || grant.action !== action.name)
+      const { standing } = grant.actor.authentication;
+      if (grant.within !== undefined || grant.actor.bounds !== undefined || grant.action !== action.name || !standing)
         throw new Failure({
           kind: 'forbidden',
           code: 'AuthorizationFailed',
@@ -93,7 +93,7 @@ export function createSignedAddresses(deps: {
         purpose,
         audience: audienceOf(surface),
         subject: grant.actor.objectId,
-        claims: { action, at: grant.scope, scope, actions: actions.map(({ name }) => name) },
+        claims: { standing, action, at: grant.scope, scope, actions: actions.map(({ name }) => name) },
         ttlSeconds,
       });
       return { signature: token, expiresAt };

@@ -19,12 +19,14 @@ import { createJobsService } from './jobs.service.ts';
 import { logRoutes } from './log.routes.ts';
 import { createJobLogs } from './log.service.ts';
 import { jobTables } from './migrations/index.ts';
-import { createRunTokens, type RunTokens } from './run-tokens.ts';
+import { createRunTokens, type RunTokens, type Submitters } from './run-tokens.ts';
 
 export type Jobs = Module & {
   readonly kinds: readonly ResourceKind[];
   /** Run tokens; stands before the scheme of access tokens on every surface that a running job calls. */
   readonly runScheme: Scheme;
+  /** Who submitted jobs is disabled or gone: what of them runs or waits is canceled. */
+  endThoseOf(objectId: string): Promise<void>;
 };
 
 export function createJobs(deps: {
@@ -34,6 +36,7 @@ export function createJobs(deps: {
   readonly assets: Assets;
   readonly work: Work;
   readonly tokens: Tokens;
+  readonly directory: Submitters;
   readonly addresses: AddressSigner;
   /** How callers of run history prove who they are: a signed address first. */
   readonly schemes: readonly Scheme[];
@@ -50,6 +53,7 @@ export function createJobs(deps: {
     tokens: deps.tokens,
     tenantId: deps.tenantId,
     isActive: (jobId, workId) => jobs.isActive(jobId, workId),
+    directory: deps.directory,
   });
   const jobs = createJobsService({ ...deps, logs, tokens: () => tokens });
   deps.work.owner('job', { documentOf: jobs.documentOf, renewToken: jobs.renewToken, onEvent: jobs.onEvent });
@@ -59,6 +63,7 @@ export function createJobs(deps: {
     surfaces: [createHistorySurface(deps.schemes)],
     routes: [...logRoutes({ ...deps, logs }), ...historyRoutes({ ...deps, logs })],
     runScheme: tokens.scheme,
+    endThoseOf: jobs.endThoseOf,
     start: () => jobs.reconcile(),
   };
 }

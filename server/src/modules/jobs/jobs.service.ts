@@ -21,7 +21,7 @@ import { createJobRecords, type JobState, stateOf, workspaceIdOf } from './job.t
 import type { JobLogs } from './log.service.ts';
 import { canceled, outcomeOf } from './outcome.ts';
 import { disownRun, ensureRun } from './run.ts';
-import type { RunTokens } from './run-tokens.ts';
+import type { RunTokens, Submitters } from './run-tokens.ts';
 import { mayFollow } from './status.ts';
 
 const cancelGraceSeconds = 10;
@@ -37,7 +37,12 @@ export type JobsService = {
   documentOf(work: WorkSpec): Promise<WorkDocument>;
   renewToken(work: WorkSpec): Promise<string>;
   onEvent(work: WorkSpec, event: WorkEvent): Promise<void>;
-  /** At start: jobs that have not ended are brought to the state that their work says. Looks at no other job. */
+  /** Cancels what this principal submitted and has not ended. */
+  endThoseOf(objectId: string): Promise<void>;
+  /**
+   * At start: jobs that have not ended are brought to the state that their work says, or canceled where who submitted them
+   * is disabled or gone. Looks at no other job.
+   */
   reconcile(): Promise<void>;
 };
 
@@ -50,6 +55,7 @@ export function createJobsService(deps: {
   readonly logs: JobLogs;
   readonly grants: Grants;
   readonly tokens: () => RunTokens;
+  readonly directory: Submitters;
   readonly clock: Clock;
   readonly log: Log;
   readonly port: number;
@@ -130,6 +136,33 @@ export function createJobsService(deps: {
     await onEnd(specOf(job.id, state.computeId, state.workId), { type: 'lost' });
   }
 
+  async function cancel(job: Resource): Promise<void> {
+    const state = await step(job.id, 'CancelRequested');
+    logs.wake(job.name);
+    if (state?.workId === undefined || isOver(state)) return;
+    if (!(await stopWork(state.workId, cancelGraceSeconds))) await end(job.id, canceled(clock.now()));
+  }
+
+  /** Whether who submitted the job is still there and enabled. */
+  const isBacked = async (job: Resource): Promise<boolean> =>
+    (await deps.directory.findPrincipal(stateOf(job).submitter ?? ''))?.enabled === true;
+
+  /** Of every job that has not ended. A workspace whose customer has disabled its key is looked at another time. */
+  async function eachUnsettled(act: (job: Resource) => Promise<void>): Promise<void> {
+    // Every job that has not ended has work that compute still tells of: it is stored before the job is accepted, and is
+    // only settled when the job has taken its end in. So nothing else needs to be looked at, and no workspace to be opened.
+    const left = await work.unsettled('job');
+    const subjects = new Map(left.map((spec) => [spec.subject.toLowerCase(), spec]));
+    for (const { subject, workspaceId } of subjects.values()) {
+      try {
+        const job = await records.find(subject);
+        if (job) await act(job);
+      } catch (error) {
+        deps.log.warn({ module: 'jobs', workspace: workspaceId, error }, 'a job could not be looked at');
+      }
+    }
+  }
+
   return {
     async begin(grant, job, content) {
       const experimentName = stateOf(job).experimentName ?? 'Default';
@@ -148,12 +181,12 @@ export function createJobsService(deps: {
       if (state) await submit(job.id, state, workId);
     },
 
-    async cancel(_grant, job) {
-      const state = await step(job.id, 'CancelRequested');
-      logs.wake(job.name);
-      if (state?.workId === undefined || isOver(state)) return;
-      if (!(await stopWork(state.workId, cancelGraceSeconds))) await end(job.id, canceled(clock.now()));
-    },
+    cancel: (_grant, job) => cancel(job),
+    endThoseOf: (objectId) =>
+      eachUnsettled(async (job) => {
+        const state = stateOf(job);
+        if (state.submitter === objectId && !isOver(state)) await cancel(job);
+      }),
 
     async abandon({ id }) {
       const job = await records.find(id);
@@ -172,6 +205,10 @@ export function createJobsService(deps: {
     async documentOf(spec) {
       const job = await jobOf(spec);
       if (job === undefined || isOver(stateOf(job))) throw jobEnded();
+      if (!(await isBacked(job))) {
+        await cancel(job);
+        throw jobEnded();
+      }
       const state = stateOf(job);
       const workspace = await workspaces.get(system(), workspaceIdOf(job.id));
       const content = await contentOf(deps.assets, system(), job, workspace);
@@ -210,21 +247,12 @@ export function createJobsService(deps: {
       }
     },
 
-    async reconcile() {
-      // Every job that has not ended has work that compute still tells of: it is stored before the job is accepted, and is
-      // only settled when the job has taken its end in. So nothing else needs to be looked at, and no workspace to be opened.
-      const left = await work.unsettled('job');
-      const subjects = new Map(left.map((spec) => [spec.subject.toLowerCase(), spec]));
-      for (const { subject, workspaceId } of subjects.values()) {
-        try {
-          const job = await records.find(subject);
-          if (job) await mend(job);
-        } catch (error) {
-          // A workspace whose customer has disabled its key is looked at when its jobs are next told of.
-          deps.log.warn({ module: 'jobs', workspace: workspaceId, error }, 'a job could not be looked at');
-        }
-      }
-    },
+    reconcile: () =>
+      eachUnsettled(async (job) => {
+        await mend(job);
+        // The server may have died between a principal's end and the end of its jobs.
+        if (!isOver(stateOf(job)) && !(await isBacked(job))) await cancel(job);
+      }),
   };
 }
 

@@ -1,5 +1,6 @@
 // The credential of a running job: one workspace, one run, the actions that a training script needs, and reading what it
-// was given. It is refused the moment the job ends, whatever its time says. Nothing here stores one.
+// was given. It is refused the moment the job ends, whatever its time says, and while who submitted the job is disabled or
+// gone. A new password of his does not touch it: it stands on the job, not on what he signed in with. Nothing here stores one.
 
 import { runsActions } from '@strongroom/contract/runs.actions';
 import type { Tokens } from '#identity';
@@ -32,6 +33,11 @@ const actions: readonly string[] = [
   runsActions.writeArtifacts,
 ].map(({ name }) => name);
 
+/** What this module holds of the directory. */
+export type Submitters = {
+  findPrincipal(objectId: string): Promise<{ readonly enabled: boolean } | undefined>;
+};
+
 export type RunTokens = {
   issue(subject: RunTokenSubject, ttlSeconds: number): Promise<string>;
   /** Answers undefined for bearer tokens of other kinds, so it stands before the scheme for access tokens. */
@@ -42,6 +48,7 @@ export function createRunTokens(deps: {
   readonly tokens: Tokens;
   readonly tenantId: string;
   readonly isActive: (jobId: string, workId: string) => Promise<boolean>;
+  readonly directory: Submitters;
 }): RunTokens {
   const audienceOf = (workspaceUniqueId: string) => `urn:strongroom:workspace:${workspaceUniqueId}`;
   return {
@@ -81,6 +88,13 @@ export function createRunTokens(deps: {
             kind: 'unauthenticated',
             code: 'RunEnded',
             message: 'This token belongs to a job that has ended. Sign in to read or change its run.',
+          });
+        }
+        if (!(await deps.directory.findPrincipal(text('submitter')))?.enabled) {
+          throw new Failure({
+            kind: 'unauthenticated',
+            code: 'SubmitterDisabled',
+            message: 'Who submitted this job was disabled or removed, and what he submitted ends with him.',
           });
         }
         const inputs = Array.isArray(claims['inputs'])

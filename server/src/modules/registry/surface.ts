@@ -75,9 +75,8 @@ export function createOciSurface(options: {
   }
 
   async function bySecret(clientId: string, secret: string): Promise<Actor> {
-    const isRight = secret !== '' && (await principals.isSecret(clientId, secret));
-    const principal = isRight ? await principals.findByClientId(clientId) : undefined;
-    if (principal?.enabled) return tokens.principal(principal, 'clientSecret');
+    const found = secret === '' ? undefined : await principals.bySecret(clientId, secret);
+    if (found !== undefined) return tokens.principal(found.principal, 'clientSecret', found.standing);
     throw failure('UNAUTHORIZED', {
       message: `Sign in with a client id and its secret, or with ${tokenUser} and an access token.`,
     });

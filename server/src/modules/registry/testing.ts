@@ -3,6 +3,7 @@
 
 import type { TestContext } from 'node:test';
 import { sha256Hex } from '#kernel/crypto/digest';
+import { Failure } from '#kernel/errors/failure';
 import { silentLog } from '#kernel/log/log';
 import { type Rule, testActor, testAudit, testAuthority } from '#kernel/testing/authority';
 import { openTestDoor } from '#kernel/testing/door';
@@ -33,14 +34,13 @@ export async function setUp(t: TestContext, allows: Rule = () => true) {
   const verifier = createVerifier({ signingKeys, clock });
   const revocations = { load: async () => {}, isRevoked: () => false, revoke: async () => {}, sweep: async () => {} };
   const tokens = createTokens({ signingKeys, verifier, revocations, clock, issuer: () => 'urn:test' });
-  type Person = Awaited<ReturnType<Principals['findPrincipal']>> & {};
+  type Person = Awaited<ReturnType<Principals['principalOf']>> & { readonly standing: string };
   const person: Person = {
     objectId: testActor.objectId,
     kind: 'user',
     name: testActor.name,
-    enabled: true,
     clientId: undefined,
-    credentialsFrom: 0,
+    standing: '1',
   };
   const application: Person = {
     ...person,
@@ -66,9 +66,15 @@ export async function setUp(t: TestContext, allows: Rule = () => true) {
       domain: 'localhost:8443',
       schemes: [bearer],
       principals: {
-        findPrincipal: async (objectId) => directory.get(objectId),
-        findByClientId: async (clientId) => directory.get(clientId),
-        isSecret: async (clientId, secret) => clientId === client.id && secret === client.secret,
+        async principalOf(objectId, standing) {
+          const found = directory.get(String(objectId));
+          if (found?.standing === standing && found !== undefined) return found;
+          throw new Failure({ kind: 'unauthenticated', code: 'Withdrawn', message: 'It does not stand any more.' });
+        },
+        bySecret: async (clientId, secret) =>
+          clientId === client.id && secret === client.secret
+            ? { principal: application, standing: application.standing }
+            : undefined,
       },
       tenantId: testActor.tenantId,
     });

@@ -28,17 +28,17 @@ type Principal = {
   readonly objectId: string;
   readonly kind: 'user' | 'application' | 'managedIdentity';
   readonly name: string;
-  readonly enabled: boolean;
   readonly clientId: string | undefined;
-  /** Seconds since 1970: what was given out before is worth nothing. */
-  readonly credentialsFrom: number;
 };
 
-/** What this module holds of the directory. */
+/** What this module holds of identity: who a credential stands for, as long as what it stands on stands. */
 export type Principals = {
-  findPrincipal(objectId: string): Promise<Principal | undefined>;
-  findByClientId(clientId: string): Promise<Principal | undefined>;
-  isSecret(clientId: string, secret: string): Promise<boolean>;
+  /** Throws `unauthenticated`. */
+  principalOf(objectId: unknown, standing: unknown): Promise<Principal>;
+  bySecret(
+    clientId: string,
+    secret: string,
+  ): Promise<{ readonly principal: Principal; readonly standing: string } | undefined>;
 };
 
 export type RepositoryAction = 'pull' | 'push' | 'delete';
@@ -60,7 +60,7 @@ export type RegistryTokens = {
   ): Promise<string>;
   /** The actor of a token of ours; undefined for another kind of token. Throws `unauthenticated`. */
   actorOf(token: string): Promise<Actor | undefined>;
-  principal(actor: Principal, method: string): Actor;
+  principal(principal: Principal, method: string, standing: string): Actor;
   /** Whether the token that proved this actor lists the action; actors that came without such a token list everything. */
   lists(actor: Actor, name: string, action: RepositoryAction): boolean;
 };
@@ -111,7 +111,7 @@ export function createRegistryTokens(deps: {
         purpose,
         audience,
         subject: actor.objectId,
-        claims: { access: listed, mfa: actor.authentication.mfa },
+        claims: { access: listed, mfa: actor.authentication.mfa, standing: actor.authentication.standing },
         ttlSeconds: tokenSeconds,
       });
       return { token, expiresInSeconds: tokenSeconds };
@@ -141,17 +141,16 @@ export function createRegistryTokens(deps: {
         ceilings.set(actor, [{ name: `${pathOf(entry.name)}/${pull.repository}`, actions: ['pull'] }]);
         return actor;
       }
-      const principal = await principals.findPrincipal(String(claims['sub']));
-      if (principal === undefined || !principal.enabled)
-        throw refused('The principal that this token was issued to was removed or disabled.');
-      if (Number(claims['iat']) < principal.credentialsFrom)
-        throw refused('The password was changed after this token was issued. Sign in again.');
-      const actor = asActor(principal, { method: 'registryToken', mfa: claims['mfa'] === true, tokenId });
+      const { standing } = claims;
+      const principal = await principals.principalOf(claims['sub'], standing);
+      const mfa = claims['mfa'] === true;
+      const actor = asActor(principal, { method: 'registryToken', mfa, tokenId, standing: String(standing) });
       ceilings.set(actor, listedIn(claims['access']));
       return actor;
     },
 
-    principal: (principal, method) => asActor(principal, { method, mfa: false, tokenId: undefined }),
+    principal: (principal, method, standing) =>
+      asActor(principal, { method, mfa: false, tokenId: undefined, standing }),
 
     lists(actor, name, action) {
       const ceiling = ceilings.get(actor);

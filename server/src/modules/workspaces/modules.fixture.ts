@@ -75,7 +75,7 @@ export async function assemble(on: {
   const { grants, authorizer } = access;
   const addresses = createSignedAddresses({
     tokens: identity.tokens,
-    directory: identity.directory,
+    standings: identity.standings,
     authorizer,
     tenantId,
   });
@@ -124,7 +124,7 @@ export async function assemble(on: {
     ...shared,
     schemes: [runTokens, byName],
     tokens: identity.tokens,
-    principals: identity.directory,
+    principals: identity.standings,
     tenantId,
   });
   const monitoring = createMonitoring({ schemes: [byName], subscriptionId, version: '0', log });
@@ -193,6 +193,7 @@ export async function assemble(on: {
     assets: assets.assets,
     work: work.anew(seam),
     tokens: identity.tokens,
+    directory: identity.directory,
     addresses,
     schemes: [addresses.scheme('history'), runTokens, byName],
     grants,
