@@ -89,6 +89,12 @@ export const SignInForm = Type.Object(
     userName: Type.Optional(Type.String({ maxLength: 254, pattern: '^[^\\s@]{1,64}@[^\\s@]{1,189}$' })),
     password: Type.Optional(Type.String({ maxLength: 1024 })),
     cancel: Type.Optional(Type.String({ maxLength: 8 })),
+    /** Recorded: which of the two pages this is. */
+    act: Type.Optional(Type.Literal('changePassword')),
+    /** From the page that asks for another password: that the present one was said. */
+    ticket: Type.Optional(Type.String({ maxLength: 256 })),
+    newPassword: Type.Optional(Type.String({ maxLength: 1024 })),
+    newPasswordAgain: Type.Optional(Type.String({ maxLength: 1024 })),
   },
   { additionalProperties: false },
 );

@@ -1,119 +1,216 @@
-// Slows down guessing. Failures are counted by user name (whether or not it exists, so that the lock tells nothing) and by
-// address; past a free allowance each further one locks for twice as long. What is being checked counts as well, so that many
-// guesses at once are no more than many in a row. Counts survive a restart. Must not lock for long: whoever knows a user
-// name can cause the lock.
+// Slows down guessing. A failure fills several buckets, each with a free allowance; past it every further failure locks the
+// bucket for twice as long, at most a quarter of an hour. Which buckets a try is counted in, and why, is decided in
+// sign-in.service.ts (ADR 13). What is being checked counts as well, so that many guesses at once are no more than many in a row.
+// The table is what counts: nothing is forgotten because memory ran out, and a lock survives a restart.
 
 import type { Clock } from '#kernel/clock/clock';
 import { sha256Hex } from '#kernel/crypto/digest';
 import { type Database, type Tx, tables } from '#kernel/database/database';
 import { Failure } from '#kernel/errors/failure';
 
-type Row = { key: string; failures: number; locked_until_ms: number; forget_at_ms: number };
-type Tables = { failed_attempts: Row };
+type Row = { key: string; level: number; level_at_ms: number; locked_until_ms: number; forget_at_ms: number };
+type Tables = { sign_in_attempts: Row };
 const db = (tx: Tx) => tables<Tables>(tx);
 
-/** How many failures are free, by what is counted. */
-const allowances = { user: 5, address: 20, deviceCode: 10 } as const;
-export type Counted = { readonly by: keyof typeof allowances; readonly value: string };
+type Policy = {
+  /** How many failures are free. */
+  readonly free: number;
+  /** One failure is forgiven in this time; without it all of them stay until a day has passed without another. */
+  readonly leakMs?: number;
+  /** Counts names that fail, not failures: a name that fails again is still one. */
+  readonly ofNames?: true;
+};
+const hours = (count: number) => count * 3_600_000;
+
+const policies = {
+  /** A name from one network: the one that locks first, and locks nobody else. */
+  nameHere: { free: 5 },
+  /** A name from one site of IPv6, which has 65,536 networks. */
+  nameAtSite: { free: 10 },
+  /** A name from everywhere. It leaks twice as fast as one locked network can fill it. */
+  name: { free: 50, leakMs: hours(1 / 8) },
+  /** Names that fail from one network. */
+  network: { free: 20, leakMs: hours(1 / 2), ofNames: true },
+  site: { free: 80, leakMs: hours(1 / 8), ofNames: true },
+  /** A browser that the user signed in with before. */
+  device: { free: 5 },
+  /** Whoever is signed in and says an old password. */
+  ownPassword: { free: 5 },
+  /** Codes of the device flow that nobody was given. */
+  deviceCode: { free: 10 },
+  deviceCodeAtSite: { free: 40 },
+} as const satisfies Record<string, Policy>;
+export type Counted = { readonly by: keyof typeof policies; readonly value: string };
 
 const firstLockMs = 30_000;
 const longestLockMs = 15 * 60_000;
-const forgetAfterMs = 24 * 3_600_000;
-const keysMax = 20_000;
+const forgetAfterMs = hours(24);
+/** More than failures of a quarter of an hour can lock: passwords are checked slowly. Between two sweeps there may be more. */
+const rowsMax = 200_000;
+const rereadsMax = 50;
+
+/** One try that is being looked at. */
+export type Attempt = {
+  /** Failures that the first bucket held before: the caller's own, where it is a narrow one. */
+  readonly ownFailures: number;
+  /** Durable when it resolves, in one write with `besides`. */
+  failed(besides?: (tx: Tx) => Promise<void>): Promise<void>;
+  succeeded(besides?: (tx: Tx) => Promise<void>): Promise<void>;
+  /** Must be called, after one of the above. */
+  end(): void;
+};
 
 export type Attempts = {
   /**
-   * Before an attempt is looked at; what it answers is called after it. Throws Failure `throttled` while any of these is locked,
-   * or while so many attempts are looked at that they could use up what is left.
+   * Before anything is checked. Throws Failure `throttled` while any of these is locked, or while so many attempts are being
+   * looked at that they could use up what is left.
    */
-  begin(counted: readonly Counted[]): () => void;
-  failed(counted: readonly Counted[]): Promise<void>;
-  succeeded(counted: readonly Counted[]): Promise<void>;
-  load(): Promise<void>;
+  begin(counted: readonly Counted[]): Promise<Attempt>;
   sweep(): Promise<void>;
 };
 
+const keyOf = ({ by, value }: Counted) => sha256Hex(`${by}:${value.toLowerCase()}`);
+const policyOf = ({ by }: Counted): Policy => policies[by];
+
+function levelOf(row: Row | undefined, { leakMs }: Policy, now: number): number {
+  if (row === undefined || row.forget_at_ms <= now) return 0;
+  if (leakMs === undefined) return row.level;
+  // A clock that was set back forgives nothing and adds nothing.
+  return Math.max(0, row.level - Math.max(0, now - row.level_at_ms) / leakMs);
+}
+
 export function createAttempts(options: { readonly database: Database; readonly clock: Clock }): Attempts {
   const { database, clock } = options;
-  // In order of use: the oldest falls out when an attacker brings more keys than there is room for.
-  const known = new Map<string, Row>();
   /** How many attempts are being looked at, by key. */
   const running = new Map<string, number>();
-  const keyOf = ({ by, value }: Counted) => sha256Hex(`${by}:${value.toLowerCase()}`);
+  /** Grows with every write that others may have to see. */
+  let writes = 0;
 
-  function remember(row: Row): void {
-    known.delete(row.key);
-    known.set(row.key, row);
-    const [oldest] = known.keys();
-    if (known.size > keysMax && oldest !== undefined) known.delete(oldest);
+  async function rowsOf(tx: Tx, keys: readonly string[]): Promise<ReadonlyMap<string, Row>> {
+    const rows = await db(tx)
+      .selectFrom('sign_in_attempts')
+      .select(['key', 'level', 'level_at_ms', 'locked_until_ms', 'forget_at_ms'])
+      .where('key', 'in', keys)
+      .execute();
+    return new Map(rows.map((row) => [row.key, row]));
   }
 
+  /** As nobody changed them while they were read: a failure is in the table before it stops to count as running. */
+  async function settled(keys: readonly string[]): Promise<ReadonlyMap<string, Row>> {
+    for (let time = 0; time < rereadsMax; time++) {
+      const before = writes;
+      const rows = await rowsOf(database.read, keys);
+      if (before === writes) return rows;
+    }
+    throw tooMany('Too many attempts are being checked at this moment.', 1);
+  }
+
+  const put = (tx: Tx, row: Row) =>
+    db(tx)
+      .insertInto('sign_in_attempts')
+      .values(row)
+      .onConflict((conflict) => conflict.column('key').doUpdateSet(row))
+      .execute();
+
   return {
-    begin(counted) {
-      const now = clock.epochMs();
+    async begin(counted) {
       const keys = counted.map(keyOf);
-      const until = Math.max(0, ...keys.map((key) => known.get(key)?.locked_until_ms ?? 0));
+      const rows = await settled(keys);
+      const now = clock.epochMs();
+      const until = Math.max(0, ...keys.map((key) => rows.get(key)?.locked_until_ms ?? 0));
       if (until > now) throw tooMany('There were too many failed attempts.', Math.ceil((until - now) / 1000));
-      for (const [index, key] of keys.entries()) {
-        const row = known.get(key);
-        const failures = row !== undefined && row.forget_at_ms > now ? row.failures : 0;
+      for (const one of counted) {
+        const key = keyOf(one);
         const others = running.get(key) ?? 0;
         // One at a time always: a lock that is over lets one attempt in.
-        if (others > 0 && failures + others >= allowances[counted[index]?.by ?? 'user'])
+        if (others > 0 && levelOf(rows.get(key), policyOf(one), now) + others >= policyOf(one).free)
           throw tooMany('Too many attempts are being checked at this moment.', 1);
       }
       for (const key of keys) running.set(key, (running.get(key) ?? 0) + 1);
       let isOver = false;
-      return () => {
-        if (isOver) return;
-        isOver = true;
-        for (const key of keys) {
-          const left = (running.get(key) ?? 1) - 1;
-          if (left > 0) running.set(key, left);
-          else running.delete(key);
-        }
+      const [first] = counted;
+      const before = first === undefined ? 0 : levelOf(rows.get(keyOf(first)), policyOf(first), now);
+
+      return {
+        ownFailures: before,
+        async failed(besides) {
+          await database.write(async (tx) => {
+            const present = await rowsOf(tx, keys);
+            const at = clock.epochMs();
+            const isNewName = first !== undefined && levelOf(present.get(keyOf(first)), policyOf(first), at) === 0;
+            for (const one of counted) {
+              const policy = policyOf(one);
+              const row = present.get(keyOf(one));
+              const isCounted = policy.ofNames !== true || isNewName;
+              const level = levelOf(row, policy, at) + (isCounted ? 1 : 0);
+              const over = Math.floor(level) - policy.free;
+              const lockMs =
+                over < 0 || !isCounted ? 0 : Math.min(firstLockMs * 2 ** Math.min(over, 20), longestLockMs);
+              await put(tx, {
+                key: keyOf(one),
+                level,
+                level_at_ms: at,
+                locked_until_ms: Math.max(at + lockMs, row?.locked_until_ms ?? 0),
+                forget_at_ms: at + forgetAfterMs,
+              });
+            }
+            await besides?.(tx);
+          });
+          writes += 1;
+        },
+        async succeeded(besides) {
+          await database.write(async (tx) => {
+            const present = await rowsOf(tx, keys);
+            const at = clock.epochMs();
+            const own = first === undefined ? 0 : levelOf(present.get(keyOf(first)), policyOf(first), at);
+            for (const one of counted) {
+              const row = present.get(keyOf(one));
+              if (row === undefined) continue;
+              const policy = policyOf(one);
+              // Whoever knows the password in the end was one who mistyped it, and no more than that is forgiven: what
+              // others tried at this name, and this network at other names, stays.
+              const forgiven = policy.leakMs === undefined ? row.level : policy.ofNames ? Math.min(own, 1) : own;
+              const level = Math.max(0, levelOf(row, policy, at) - forgiven);
+              if (level === 0) await db(tx).deleteFrom('sign_in_attempts').where('key', '=', row.key).execute();
+              else await put(tx, { ...row, level, level_at_ms: at });
+            }
+            await besides?.(tx);
+          });
+          writes += 1;
+        },
+        end() {
+          if (isOver) return;
+          isOver = true;
+          for (const key of keys) {
+            const left = (running.get(key) ?? 1) - 1;
+            if (left > 0) running.set(key, left);
+            else running.delete(key);
+          }
+        },
       };
-    },
-    async failed(counted) {
-      const now = clock.epochMs();
-      const rows = counted.map((one) => {
-        const key = keyOf(one);
-        const before = known.get(key);
-        const failures = before !== undefined && before.forget_at_ms > now ? before.failures + 1 : 1;
-        const over = failures - allowances[one.by];
-        const lockMs = over < 0 ? 0 : Math.min(firstLockMs * 2 ** Math.min(over, 20), longestLockMs);
-        return { key, failures, locked_until_ms: now + lockMs, forget_at_ms: now + forgetAfterMs };
-      });
-      // In memory first: attempts that run at the same time must count each other.
-      rows.forEach(remember);
-      await database.write(async (tx) => {
-        for (const row of rows)
-          await db(tx)
-            .insertInto('failed_attempts')
-            .values(row)
-            .onConflict((conflict) => conflict.column('key').doUpdateSet(row))
-            .execute();
-      });
-    },
-    async succeeded(counted) {
-      const keys = counted.map(keyOf).filter((key) => known.delete(key));
-      if (keys.length === 0) return;
-      await database.write((tx) => db(tx).deleteFrom('failed_attempts').where('key', 'in', keys).execute());
-    },
-    async load() {
-      const rows = await db(database.read)
-        .selectFrom('failed_attempts')
-        .select(['key', 'failures', 'locked_until_ms', 'forget_at_ms'])
-        .where('forget_at_ms', '>', clock.epochMs())
-        .orderBy('forget_at_ms', 'desc')
-        .limit(keysMax)
-        .execute();
-      rows.reverse().forEach(remember);
     },
     async sweep() {
       const now = clock.epochMs();
-      for (const [key, row] of known) if (row.forget_at_ms <= now) known.delete(key);
-      await database.write((tx) => db(tx).deleteFrom('failed_attempts').where('forget_at_ms', '<=', now).execute());
+      await database.write(async (tx) => {
+        await db(tx).deleteFrom('sign_in_attempts').where('forget_at_ms', '<=', now).execute();
+        const { count } = await db(tx)
+          .selectFrom('sign_in_attempts')
+          .select(({ fn }) => fn.countAll<number>().as('count'))
+          .executeTakeFirstOrThrow();
+        if (count <= rowsMax) return;
+        // Never one that is locked.
+        await db(tx)
+          .deleteFrom('sign_in_attempts')
+          .where('key', 'in', (from) =>
+            from
+              .selectFrom('sign_in_attempts')
+              .select('key')
+              .where('locked_until_ms', '<=', now)
+              .orderBy('forget_at_ms')
+              .limit(count - rowsMax),
+          )
+          .execute();
+      });
     },
   };
 }

@@ -2,13 +2,18 @@
 // transaction. Credentials are answered by the call that made them, and by no later one.
 
 import { tenantDomain } from '@strongroom/contract/identity';
-import { randomUuid } from '#kernel/crypto/random';
+import { randomToken, randomUuid } from '#kernel/crypto/random';
 import type { Database } from '#kernel/database/database';
 import * as store from './directory.store.ts';
 import type { Directory } from './directory.ts';
 import { generatePassword } from './passwords.ts';
 
-export const administratorName = `admin@${tenantDomain}`;
+/** Not the same for every installation: whoever wants to keep somebody out, or guess, has to know a name first. */
+const nameOfAdministrator = () =>
+  `admin-${randomToken(32)
+    .toLowerCase()
+    .replace(/[^a-km-np-z]/g, '')
+    .slice(0, 5)}@${tenantDomain}`;
 
 export type Bootstrapped = {
   readonly tenantId: string;
@@ -27,8 +32,9 @@ export async function bootstrap(database: Database, directory: Directory): Promi
   return await database.write(async (tx) => {
     const tenantId = randomUuid();
     const subscriptionId = randomUuid();
+    const userName = nameOfAdministrator();
     const { objectId } = await directory.createUser(tx, {
-      userName: administratorName,
+      userName,
       displayName: 'Administrator',
       passwordHash,
     });
@@ -41,7 +47,7 @@ export async function bootstrap(database: Database, directory: Directory): Promi
     return {
       tenantId,
       subscriptionId,
-      administrator: { objectId, userName: administratorName },
+      administrator: { objectId, userName },
       automation,
       credentials: { password, clientSecret: secret },
     };
@@ -54,11 +60,13 @@ export async function readBootstrapped(database: Database): Promise<Bootstrapped
   const [tenantId, subscriptionId] = [await setting('tenantId'), await setting('subscriptionId')];
   const [administrator, automation] = [await setting('administrator'), await setting('automation')];
   const clientId = await setting('automationClient');
+  const user = administrator === undefined ? undefined : await store.findPrincipal(database.read, administrator);
   if (!tenantId || !subscriptionId || !administrator || !automation || !clientId) return undefined;
   return {
     tenantId,
     subscriptionId,
-    administrator: { objectId: administrator, userName: administratorName },
+    // Empty where the administrator of the first start was removed since.
+    administrator: { objectId: administrator, userName: user?.name ?? '' },
     automation: { objectId: automation, clientId },
     credentials: undefined,
   };

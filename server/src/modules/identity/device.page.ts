@@ -44,7 +44,7 @@ export function confirmPage(options: {
 <div class="shown">${userCode}</div>
 <dl>
 <dt>Asked from</dt><dd>${address ?? 'unknown'}</dd>
-<dt>Program</dt><dd>${(userAgent ?? 'unknown').slice(0, 120)}</dd>
+${(userAgent ?? '') !== '' && html`<dt>Program</dt><dd>${userAgent?.slice(0, 120)}</dd>`}
 </dl>
 <form method="post" action="${action}">
 <input type="hidden" name="xsrf" value="${xsrf}">

@@ -21,6 +21,9 @@ type Tables = {
     display_name: string;
     password_hash: string;
     password_changed_at: string;
+    failed_tries: number;
+    last_failed_at_ms: number | null;
+    must_change_password: number;
   };
   applications: { object_id: string; client_id: string };
   application_secrets: {
@@ -170,6 +173,7 @@ export async function insertUser(
     readonly displayName: string;
     readonly passwordHash: string;
     readonly changedAt: string;
+    readonly mustChange: boolean;
   },
 ): Promise<void> {
   await db(tx)
@@ -180,6 +184,8 @@ export async function insertUser(
       display_name: row.displayName,
       password_hash: row.passwordHash,
       password_changed_at: row.changedAt,
+      failed_tries: 0,
+      must_change_password: row.mustChange ? 1 : 0,
     })
     .execute();
 }
@@ -189,6 +195,9 @@ export type CredentialRow = {
   readonly passwordHash: string;
   readonly enabled: number;
   readonly generation: number;
+  readonly mustChange: number;
+  readonly failedTries: number;
+  readonly lastFailedAtMs: number | null;
 };
 
 export const findCredential = (tx: Tx, userName: string): Promise<CredentialRow | undefined> =>
@@ -200,14 +209,48 @@ export const findCredential = (tx: Tx, userName: string): Promise<CredentialRow 
       'u.password_hash as passwordHash',
       'p.enabled as enabled',
       'p.generation as generation',
+      'u.must_change_password as mustChange',
+      'u.failed_tries as failedTries',
+      'u.last_failed_at_ms as lastFailedAtMs',
     ])
     .where('u.user_name', '=', userName)
     .executeTakeFirst();
 
-export async function setPasswordHash(tx: Tx, objectId: string, hash: string, changedAt: string): Promise<boolean> {
+/** Nothing happens for a name that nobody has. */
+export async function countFailedTry(tx: Tx, userName: string, nowMs: number): Promise<void> {
+  await db(tx)
+    .updateTable('users')
+    .set({ failed_tries: sql<number>`failed_tries + 1`, last_failed_at_ms: nowMs })
+    .where('user_name', '=', userName)
+    .execute();
+}
+
+export async function forgetFailedTries(tx: Tx, objectId: string): Promise<void> {
+  await db(tx)
+    .updateTable('users')
+    .set({ failed_tries: 0, last_failed_at_ms: null })
+    .where('object_id', '=', objectId)
+    .where('failed_tries', '>', 0)
+    .execute();
+}
+
+export async function setMustChange(tx: Tx, objectId: string, mustChange: boolean): Promise<void> {
+  await db(tx)
+    .updateTable('users')
+    .set({ must_change_password: mustChange ? 1 : 0 })
+    .where('object_id', '=', objectId)
+    .execute();
+}
+
+export async function setPasswordHash(
+  tx: Tx,
+  objectId: string,
+  password: { readonly hash: string; readonly changedAt: string; readonly mustChange: boolean },
+): Promise<boolean> {
+  const { hash, changedAt, mustChange } = password;
   const result = await db(tx)
     .updateTable('users')
-    .set({ password_hash: hash, password_changed_at: changedAt })
+    .set({ password_hash: hash, password_changed_at: changedAt, must_change_password: mustChange ? 1 : 0 })
     .where('object_id', '=', objectId)
     .executeTakeFirst();
   return result.numUpdatedRows > 0n;

@@ -58,10 +58,27 @@ export type Directory = {
 
   createUser(
     tx: Tx,
-    user: { readonly userName: string; readonly displayName: string; readonly passwordHash: string },
+    user: {
+      readonly userName: string;
+      readonly displayName: string;
+      readonly passwordHash: string;
+      readonly mustChange?: boolean;
+    },
   ): Promise<{ readonly objectId: string }>;
   /** Ends everything that was issued to the user before. */
-  setPasswordHash(tx: Tx, objectId: string, passwordHash: string): Promise<void>;
+  setPasswordHash(
+    tx: Tx,
+    objectId: string,
+    passwordHash: string,
+    options?: { readonly mustChange?: boolean },
+  ): Promise<void>;
+  /**
+   * A new password of the user's own choice, if the credentials are still of this generation: answers the next one, or
+   * undefined when they were changed meanwhile.
+   */
+  replacePassword(tx: Tx, objectId: string, generation: number, passwordHash: string): Promise<number | undefined>;
+  /** Whether the user must choose another password at the next sign-in, before anything is issued. */
+  setMustChange(tx: Tx, objectId: string, mustChange: boolean): Promise<void>;
   /** Disabling ends everything that was issued before, for good: enabling again brings none of it back. */
   setEnabled(tx: Tx, objectId: string, enabled: boolean): Promise<void>;
   /** Ends every session and token of the principal. */
@@ -126,7 +143,7 @@ export function createDirectory(options: {
   const found = (row: store.PrincipalRow | undefined) => (row === undefined ? undefined : toPrincipal(row));
 
   return {
-    hashPassword: (password) => passwords.hash(password),
+    hashPassword: (password, about) => passwords.hash(password, about),
 
     async findPrincipal(objectId) {
       const id = objectId.toLowerCase();
@@ -171,14 +188,14 @@ export function createDirectory(options: {
       if (row) await store.deletePrincipal(tx, row.objectId);
     },
 
-    async createUser(tx, { userName, displayName, passwordHash }) {
+    async createUser(tx, { userName, displayName, passwordHash, mustChange = false }) {
       checkName(displayName, 'a user');
       if (!/^[^\s@]{1,64}@[^\s@]{1,189}$/.test(userName))
         throw invalid('InvalidUserName', 'A user name looks like name@domain.');
       const objectId = randomUuid();
       try {
         await store.insertPrincipal(tx, { objectId, kind: 'user', name: userName, createdAt: now() });
-        await store.insertUser(tx, { objectId, userName, displayName, passwordHash, changedAt: now() });
+        await store.insertUser(tx, { objectId, userName, displayName, passwordHash, changedAt: now(), mustChange });
       } catch (thrown) {
         if (!isUniqueViolation(thrown)) throw thrown;
         throw new Failure({
@@ -190,8 +207,17 @@ export function createDirectory(options: {
       }
       return { objectId };
     },
-    async setPasswordHash(tx, objectId, passwordHash) {
-      if (!(await store.setPasswordHash(tx, objectId, passwordHash, now()))) throw missing('user');
+    async replacePassword(tx, objectId, generation, hash) {
+      const present = await store.findPrincipal(tx, objectId);
+      if (present?.generation !== generation || present.enabled !== 1) return undefined;
+      await store.setPasswordHash(tx, objectId, { hash, changedAt: now(), mustChange: false });
+      await store.raiseGeneration(tx, objectId);
+      return generation + 1;
+    },
+    setMustChange: (tx, objectId, mustChange) => store.setMustChange(tx, objectId, mustChange),
+    async setPasswordHash(tx, objectId, hash, { mustChange = false } = {}) {
+      const password = { hash, changedAt: now(), mustChange };
+      if (!(await store.setPasswordHash(tx, objectId, password))) throw missing('user');
       await store.raiseGeneration(tx, objectId);
     },
     async setEnabled(tx, objectId, enabled) {

@@ -148,7 +148,7 @@ export function createGraph(deps: {
     async changeOwnPassword(grant, current, next) {
       const user = await find('user', grant.actor.objectId);
       try {
-        await signIn.verify(user.name, current, grant.address);
+        await signIn.verifyOwn(user.name, current);
       } catch (thrown) {
         // The caller is known; what is wrong is the password that it sent along.
         if (thrown instanceof Failure && thrown.kind === 'unauthenticated')

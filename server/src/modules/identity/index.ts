@@ -14,6 +14,7 @@ import { createAttempts } from './attempts.ts';
 import { knownAudiences, readRequested } from './audiences.ts';
 import { type BearerOptions, createBearerScheme } from './bearer.ts';
 import { type Bootstrapped, bootstrap, readBootstrapped, renewCredentials } from './bootstrap.ts';
+import { createDevices } from './devices.ts';
 import { createDirectory, type Directory } from './directory.ts';
 import { graphRoutes } from './graph.routes.ts';
 import { createGraph } from './graph.service.ts';
@@ -23,6 +24,7 @@ import type { Leaving } from './leaving.ts';
 import { directoryTables } from './migrations/0001-directory.ts';
 import { sessionTables } from './migrations/0002-sessions.ts';
 import { generations } from './migrations/0003-generations.ts';
+import { signInAttempts } from './migrations/0004-attempts.ts';
 import { oauthRoutes } from './oauth.routes.ts';
 import { createOAuth } from './oauth.service.ts';
 import { createOpenIdHost } from './openid.host.ts';
@@ -47,7 +49,10 @@ export type { Standing, Standings } from './standings.ts';
 export type { IssuedToken, NewToken, TokenClaims, Tokens } from './tokens.ts';
 
 /** For compose, which opens the database before there is an identity module. */
-export const identityMigrations = { module: 'identity', migrations: [directoryTables, sessionTables, generations] };
+export const identityMigrations = {
+  module: 'identity',
+  migrations: [directoryTables, sessionTables, generations, signInAttempts],
+};
 
 /** Before bootstrap no route can be called; at mounting, scopes are only looked at. */
 const nowhere = '00000000-0000-0000-0000-000000000000';
@@ -150,8 +155,9 @@ export function createIdentity(deps: {
   });
   const beginnings = createRate({ clock, limit: 300, windowMs: 60_000 });
   const oauth = createOAuth({ host, audiences, tenantId, attempts, beginnings, clock });
-  const signIn = createSignIn({ database, passwords, attempts });
-  const interactions = createInteractions({ host, signIn, tenantId, clock });
+  const signIn = createSignIn({ database, clock, passwords, attempts, directory });
+  const devices = createDevices({ secretStore, clock });
+  const interactions = createInteractions({ host, signIn, devices, tenantId, clock });
   const graph = createGraph({ database, directory, signIn, clock, leaving: deps.leaving });
   const graphBearer = bearerScheme({ audiences: () => origins().map((origin) => `${origin}/msgraph`) });
 
@@ -168,7 +174,7 @@ export function createIdentity(deps: {
     migrations: identityMigrations,
     async start() {
       known ??= await readBootstrapped(database);
-      await attempts.load();
+      await devices.load();
       await revocations.load();
       await signingKeys.current();
     },

@@ -10,6 +10,9 @@ import { randomBytes } from '#kernel/crypto/random';
 import { Failure } from '#kernel/errors/failure';
 import type { Exchange } from '#kernel/http/exchange';
 import type { Answer } from '#kernel/http/route';
+import type { Devices } from './devices.ts';
+import { failedTriesPage } from './message.page.ts';
+import { newPasswordPage } from './new-password.page.ts';
 import type { OpenIdHost } from './openid.host.ts';
 import { signInPage } from './sign-in.page.ts';
 import type { SignIn } from './sign-in.service.ts';
@@ -24,13 +27,30 @@ type Interaction = Awaited<ReturnType<Provider['interactionDetails']>>;
 export function createInteractions(deps: {
   readonly host: OpenIdHost;
   readonly signIn: SignIn;
+  readonly devices: Devices;
   readonly tenantId: () => string;
   readonly clock: Clock;
 }): Interactions {
-  const { host, signIn, tenantId, clock } = deps;
+  const { host, signIn, devices, tenantId, clock } = deps;
   // Of this process: a page from before a restart is out of date, and says so.
   const csrfKey = randomBytes(32);
   const csrfOf = (uid: string) => Buffer.from(hmacSha256(csrfKey, uid)).toString('base64url');
+
+  /** That the present password was said in this very sign-in, under this generation. Good for choosing another, once. */
+  const ticketMac = (uid: string, account: string) =>
+    Buffer.from(hmacSha256(csrfKey, `ticket:${uid}:${account}`)).toString('base64url');
+  const ticketOf = (uid: string, objectId: string, generation: number) =>
+    `${objectId}.${generation}.${ticketMac(uid, `${objectId}.${generation}`)}`;
+  function readTicket(uid: string, ticket: string): { readonly objectId: string; readonly generation: number } {
+    const [objectId = '', generation = '', mac = ''] = ticket.split('.');
+    if (constantTimeEqual(mac, ticketMac(uid, `${objectId}.${generation}`)))
+      return { objectId, generation: Number(generation) };
+    throw new Failure({
+      kind: 'forbidden',
+      code: 'TicketInvalid',
+      message: 'This form did not come from the sign-in page, or the server was restarted since. Begin again.',
+    });
+  }
 
   async function open(exchange: Exchange, uid: string) {
     const entered = await host.enter(exchange, {
@@ -52,20 +72,34 @@ export function createInteractions(deps: {
     });
   }
 
+  /** Browsers hold a form's redirects to its policy, so the client that waits at the end must be in it. */
+  const targetsOf = ({ params }: Interaction): readonly string[] =>
+    typeof params['redirect_uri'] === 'string' ? [new URL(params['redirect_uri']).origin] : [];
+  const actionOf = ({ uid }: Interaction) => `/${tenantId()}/login/sign-in/${uid}`;
+
+  const newPassword = (interaction: Interaction, userName: string, ticket: string, wrong?: Failure): Answer =>
+    newPasswordPage({
+      action: actionOf(interaction),
+      csrf: csrfOf(interaction.uid),
+      ticket,
+      userName,
+      formTargets: targetsOf(interaction),
+      ...(wrong === undefined ? {} : { wrong: { status: wrong.status, message: wrong.message } }),
+    });
+
   async function pageOf(
     provider: Provider,
     interaction: Interaction,
     again?: { readonly userName: string; readonly status: number; readonly message: string },
   ): Promise<Answer> {
-    const { client_id: clientId, redirect_uri: redirectUri, login_hint: hint } = interaction.params;
+    const { client_id: clientId, login_hint: hint } = interaction.params;
     const client = await provider.Client.find(String(clientId));
     const userName = again?.userName ?? (typeof hint === 'string' ? hint.slice(0, 254) : undefined);
     return signInPage({
-      action: `/${tenantId()}/login/sign-in/${interaction.uid}`,
+      action: actionOf(interaction),
       csrf: csrfOf(interaction.uid),
       clientName: client?.clientName ?? 'an application',
-      // Browsers hold a form's redirects to its policy, so the client that waits at the end must be in it.
-      formTargets: typeof redirectUri === 'string' ? [new URL(redirectUri).origin] : [],
+      formTargets: targetsOf(interaction),
       ...(userName === undefined ? {} : { userName }),
       ...(again === undefined ? {} : { wrong: { status: again.status, message: again.message } }),
     });
@@ -102,22 +136,45 @@ export function createInteractions(deps: {
           code: 'CsrfTokenInvalid',
           message: 'This form did not come from the sign-in page, or the server was restarted since. Open it again.',
         });
-      const finish = async (result: Parameters<Provider['interactionResult']>[2]): Promise<Answer> => {
-        const options = { mergeWithLastSubmission: false };
-        return {
-          status: 303,
-          headers: { location: await provider.interactionResult(request, response, result, options) },
-        };
-      };
-      if (form.cancel !== undefined)
-        return await finish({ error: 'access_denied', error_description: 'The sign-in was cancelled.' });
-      const { userName = '', password = '' } = form;
-      try {
-        const { objectId, generation } = await signIn.verify(userName, password, exchange.address);
+      const finish = (result: Parameters<Provider['interactionResult']>[2]): Promise<string> =>
+        provider.interactionResult(request, response, result, { mergeWithLastSubmission: false });
+      const signedIn = async (objectId: string, generation: number): Promise<string> => {
         await leaveSession(provider, interaction, objectId);
         const ts = Math.floor(clock.epochMs() / 1000);
         const login = { accountId: objectId, acr: String(generation), amr: ['pwd'], remember: false, ts };
         return await finish({ login });
+      };
+      if (form.cancel !== undefined)
+        return seeOther(await finish({ error: 'access_denied', error_description: 'The sign-in was cancelled.' }));
+      const { userName = '', password = '' } = form;
+      if (form.act === 'changePassword') {
+        const proved = readTicket(uid, form.ticket ?? '');
+        try {
+          if (form.newPassword !== form.newPasswordAgain)
+            throw new Failure({ kind: 'invalid', code: 'InvalidPassword', message: 'The two are not the same.' });
+          const generation = await signIn.choosePassword(proved, form.newPassword ?? '');
+          return seeOther(await signedIn(proved.objectId, generation));
+        } catch (thrown) {
+          if (!(thrown instanceof Failure) || thrown.code !== 'InvalidPassword') throw thrown;
+          return newPassword(interaction, userName, form.ticket ?? '', thrown);
+        }
+      }
+      const cookies = exchange.header('cookie');
+      try {
+        const proved = await signIn.verify({
+          userName,
+          password,
+          address: exchange.address,
+          deviceOf: (objectId) => devices.find(cookies, objectId),
+        });
+        const { objectId, generation, mustChange, failedElsewhere } = proved;
+        const remembered = devices.remember(cookies, objectId);
+        // Beside the cookies that the library sets itself.
+        if (remembered !== undefined) exchange.raw.response.appendHeader('set-cookie', remembered);
+        if (mustChange) return newPassword(interaction, userName, ticketOf(uid, objectId, generation));
+        const location = await signedIn(objectId, generation);
+        if (failedElsewhere === undefined) return seeOther(location);
+        return failedTriesPage(failedElsewhere.count, failedElsewhere.lastAt, location);
       } catch (thrown) {
         if (!(thrown instanceof Failure) || (thrown.kind !== 'unauthenticated' && thrown.kind !== 'throttled'))
           throw thrown;
@@ -129,3 +186,5 @@ export function createInteractions(deps: {
     },
   };
 }
+
+const seeOther = (location: string): Answer => ({ status: 303, headers: { location } });

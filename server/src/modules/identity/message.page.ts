@@ -13,6 +13,16 @@ export const errorPage = (status: number, message: string, requestId: string): A
     note: `Request ${requestId}`,
   });
 
+/** After the password was right: tries by others that were not. */
+export const failedTriesPage = (count: number, lastAt: Date, leadsTo: string): Answer =>
+  page({
+    title: 'Failed sign-ins',
+    body: html`<h1>Somebody tried your password</h1>
+<p>Since you signed in the last time, <strong>${count === 1 ? 'one sign-in' : `${count} sign-ins`}</strong> to this account failed, the last at
+<strong>${lastAt.toISOString().slice(0, 16).replace('T', ' ')} UTC</strong>. Nobody got in by that. If it was not you, tell your administrator.</p>
+<div class="actions"><a class="button" href="${leadsTo}">Continue</a></div>`,
+  });
+
 export const signOutPage = (action: string, xsrf: string, formTargets: readonly string[]): Answer =>
   page({
     title: 'Sign out',

@@ -195,7 +195,7 @@ export function oauthRoutes(deps: {
       path: '/{tenant}/login/sign-in/{uid}',
       summary: 'Check a user name and a password',
       access: proving,
-      audit: activity('userName', 'cancel'),
+      audit: activity('userName', 'cancel', 'act'),
       body: { kind: 'form', schema: SignInForm, maxBytes: 8 * 1024, holdsSecrets: true },
       handle: (_grant, { params, body, exchange }) => interactions.submit(exchange, uidOf(params), body),
     }),

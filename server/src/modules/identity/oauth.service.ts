@@ -5,6 +5,7 @@
 import type { DeviceCodeResponse, TokenResponse } from '@strongroom/contract/identity';
 import type { Clock } from '#kernel/clock/clock';
 import { Failure } from '#kernel/errors/failure';
+import { addressKeys } from '#kernel/http/addresses';
 import type { Exchange } from '#kernel/http/exchange';
 import type { Answer } from '#kernel/http/route';
 import { accessTokenSeconds } from './access-claims.ts';
@@ -12,6 +13,7 @@ import type { Attempts, Counted } from './attempts.ts';
 import { readRequested } from './audiences.ts';
 import type { OpenIdHost, Outcome, ProviderCall } from './openid.host.ts';
 import { askedOf, askedParameter, openidScopes, paths } from './openid.provider.ts';
+import { createPolls } from './polls.ts';
 import type { Rate } from './rate.ts';
 
 export type Form = Readonly<Record<string, string>>;
@@ -32,7 +34,6 @@ export type OAuth = {
 };
 
 const deviceGrant = 'urn:ietf:params:oauth:grant-type:device_code';
-const pollSeconds = 5;
 /** Grants that are served, and the fields of each that are handed on. A Map: `constructor` is no grant. */
 const passed: ReadonlyMap<string, readonly string[]> = new Map([
   ['client_credentials', []],
@@ -53,6 +54,7 @@ export function createOAuth(deps: {
   readonly clock: Clock;
 }): OAuth {
   const { host, audiences, tenantId, attempts, beginnings, clock } = deps;
+  const polls = createPolls({ clock });
 
   /** For programs: an error of the provider becomes a Failure with its word. */
   async function call(exchange: Exchange, input: Omit<ProviderCall, 'accept'>): Promise<Outcome> {
@@ -113,7 +115,10 @@ export function createOAuth(deps: {
       }
       if (requested.resource !== undefined) parameters.push(['resource', requested.resource]);
       const { asked } = requested;
-      const { body, context } = await call(exchange, { method: 'POST', path: paths.token, parameters, asked });
+      const input = { method: 'POST', path: paths.token, parameters, asked } as const;
+      const code = grantType === deviceGrant ? (form['device_code'] ?? form['code']) : undefined;
+      const { body, context } =
+        code === undefined ? await call(exchange, input) : await polls.ask(code, () => call(exchange, input));
       const { access_token, refresh_token, id_token } = body as Record<string, string | undefined>;
       if (access_token === undefined) throw new Error('the provider answered no access token');
 
@@ -162,7 +167,7 @@ export function createOAuth(deps: {
         verification_uri: uri,
         verification_uri_complete: `${uri}?user_code=${encodeURIComponent(user_code)}`,
         expires_in,
-        interval: pollSeconds,
+        interval: polls.seconds,
         message: `To sign in, open the page ${uri} in a browser and enter the code ${user_code}.`,
       };
     },
@@ -190,21 +195,25 @@ export function createOAuth(deps: {
       return await show(exchange, { method: 'GET', path: paths.code_verification, parameters: [], userCode });
     },
     async deviceForm(exchange, form) {
-      const guesser: readonly Counted[] = [{ by: 'deviceCode', value: exchange.address ?? '' }];
+      const { near, wide } = addressKeys(exchange.address);
+      const guesser: readonly Counted[] = [
+        { by: 'deviceCode', value: near },
+        ...(wide === undefined ? [] : [{ by: 'deviceCodeAtSite', value: wide } as const]),
+      ];
       const parameters = ['xsrf', 'user_code', 'confirm', 'abort'].flatMap((name): Parameters => {
         const value = form[name];
         return value === undefined ? [] : [[name, value]];
       });
       const input = { method: 'POST', path: paths.code_verification, parameters, accept: 'html' } as const;
-      const end = attempts.begin(guesser);
+      const attempt = await attempts.begin(guesser);
       try {
         const { page, location, guessedWrong } = await host.run(exchange, { ...input, userCode: form['user_code'] });
-        if (guessedWrong) await attempts.failed(guesser);
+        if (guessedWrong) await attempt.failed();
         if (location !== undefined) return { status: 303, headers: { location } };
         if (page !== undefined) return page;
         throw failed('SignInFailed', 'This page cannot be shown any more. Begin again.');
       } finally {
-        end();
+        attempt.end();
       }
     },
 

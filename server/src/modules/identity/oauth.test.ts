@@ -363,6 +363,7 @@ test('the device flow: pending, confirmed in a browser, then a token; both spell
         form: { grant_type: grant, client_id: publicClients.azureCli, [field]: String(begun.body['device_code']) },
       });
     assertOAuthError(await poll(), 400, 'authorization_pending', 70016);
+    await bench.clock.advance(5000);
 
     const browser = bench.browser();
     const code = await browser.follow(String(begun.body['verification_uri_complete']));
@@ -386,6 +387,23 @@ test('the device flow: pending, confirmed in a browser, then a token; both spell
     assert.equal(typeof reply.body['refresh_token'], 'string');
     assertOAuthError(await poll(), 400, 'invalid_grant', 70000);
   }
+});
+
+test('a device that asks faster than it was told is slowed down, longer each time, and not when it has its answer', async () => {
+  const begun = await call('/organizations/oauth2/v2.0/devicecode', { form: deviceForm });
+  const form = { grant_type: 'device_code', ...deviceForm, device_code: String(begun.body['device_code']) };
+  const poll = async () => (await call('/organizations/oauth2/v2.0/token', { form })).body['error'];
+  const answers: unknown[] = [];
+  for (const seconds of [0, 5, 4.5, 1, 5, 14, 15]) {
+    await bench.clock.advance(seconds * 1000);
+    answers.push(await poll());
+  }
+  const [pending, slow] = ['authorization_pending', 'slow_down'];
+  assert.deepEqual(answers, [pending, pending, pending, slow, slow, pending, pending]);
+  assert.equal(
+    (await call('/organizations/oauth2/v2.0/token', { form: { ...form, device_code: 'x' } })).body['error'],
+    'invalid_grant',
+  );
 });
 
 test('a device code that is denied is denied to the device', async () => {

@@ -115,6 +115,7 @@ export function createOpenIdHost(options: {
       const { provider, request, response } = await enter(exchange, call);
       const heard: Call = {
         requestId: exchange.requestId,
+        address: exchange.address,
         asked: call.asked,
         userCode: call.userCode,
         context: undefined,

@@ -18,6 +18,8 @@ import { type Standing, type Standings, standingOf } from './standings.ts';
 /** What one request tells the hooks below, and hears from them. */
 export type Call = {
   readonly requestId: string;
+  /** Where the request came from, as the door says. */
+  readonly address: string | undefined;
   /** The resource in the client's spelling. */
   readonly asked: string | undefined;
   /** A code that came with the link to the device page. */
@@ -153,7 +155,7 @@ export function createProvider(options: {
       },
       deviceFlow: {
         enabled: true,
-        deviceInfo: (ctx) => ({ ip: ctx.req.socket.remoteAddress ?? '', ua: ctx.get('user-agent').slice(0, 256) }),
+        deviceInfo: (ctx) => ({ ip: callOf(ctx).address ?? '', ua: ctx.get('user-agent').slice(0, 256) }),
         userCodeInputSource: (ctx, _form, _out, error) => {
           const call = callOf(ctx);
           call.guessedWrong = error?.name === 'NotFoundError';

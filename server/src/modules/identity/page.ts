@@ -49,12 +49,12 @@ input { width: 100%; margin-bottom: 1.125rem; padding: .65rem .75rem; font: inhe
   border: 1px solid var(--line); border-radius: .4rem; }
 input.code { font-family: ui-monospace, "Cascadia Mono", Menlo, monospace; font-size: 1.35rem; letter-spacing: .12em;
   text-transform: uppercase; text-align: center; }
-input:focus-visible, button:focus-visible { outline: 3px solid var(--accent); outline-offset: 2px; border-color: transparent; }
+input:focus-visible, button:focus-visible, a.button:focus-visible { outline: 3px solid var(--accent); outline-offset: 2px; border-color: transparent; }
 /* Reversed: the first button of a form is what Enter presses, and that must never be the one that cancels. */
-.actions { display: flex; flex-direction: row-reverse; gap: .75rem; margin-top: .5rem; }
-button { flex: 1; padding: .7rem 1rem; font: inherit; font-weight: 600; border-radius: .4rem; cursor: pointer;
+.actions { display: flex; flex-flow: row-reverse wrap; gap: .75rem; margin-top: .5rem; }
+button, a.button { flex: 1; text-align: center; text-decoration: none; white-space: nowrap; padding: .7rem 1rem; font: inherit; font-weight: 600; border-radius: .4rem; cursor: pointer;
   border: 1px solid var(--accent); background: var(--accent); color: var(--accent-ink); }
-button:hover { filter: brightness(1.08); }
+button:hover, a.button:hover { filter: brightness(1.08); }
 button.plain { background: transparent; color: var(--ink); border-color: var(--line); }
 .wrong { margin-bottom: 1.25rem; padding: .7rem .85rem; color: var(--wrong); background: var(--wrong-ground);
   border-left: 3px solid currentColor; border-radius: .25rem; }
@@ -64,6 +64,7 @@ button.plain { background: transparent; color: var(--ink); border-color: var(--l
 dl { display: grid; grid-template-columns: auto 1fr; gap: .25rem 1rem; margin: 0 0 1.25rem; font-size: .9rem; }
 dt { color: var(--quiet); }
 dd { margin: 0; overflow-wrap: anywhere; }
+@media (max-width: 24rem) { body { padding: 1rem; } main { padding: 1.5rem; } }
 footer { max-width: 26rem; color: var(--quiet); font-size: .8rem; text-align: center; overflow-wrap: anywhere; }
 `;
 

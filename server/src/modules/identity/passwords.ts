@@ -1,4 +1,5 @@
-// Passwords: Argon2id with OWASP's parameters, at most a few at once. A password is checked even for a user that does not
+// Passwords: Argon2id with OWASP's parameters, at most a few at once. What everybody tries first (lists of leaked passwords,
+// keyboard rows, years, the user's own name) is refused when it is set, as NIST SP 800-63B asks. A password is checked even for a user that does not
 // exist, so that neither the answer nor its time tells. Must never log, return or store what was typed.
 
 import { hash, verify } from '@node-rs/argon2';
@@ -13,8 +14,11 @@ const concurrent = 4;
 const waitingMax = 64;
 
 export type Passwords = {
-  /** @throws Failure `invalid` when it is too short or too long */
-  hash(password: string): Promise<string>;
+  /**
+   * @param about what must not be all there is to it: names of the user
+   * @throws Failure `invalid` (InvalidPassword) when it is too short, too long or easy to guess
+   */
+  hash(password: string, about?: readonly string[]): Promise<string>;
   /** `expected` undefined stands for a user that does not exist: takes the same time and is false. */
   verify(expected: string | undefined, password: string): Promise<boolean>;
 };
@@ -23,6 +27,27 @@ export type Passwords = {
 export function generatePassword(): string {
   const letters = randomToken(48).replace(/[^A-Za-z0-9]/g, '');
   return (letters.slice(0, 20).match(/.{5}/g) ?? [letters]).join('-');
+}
+
+/** Every guess that is made before the hundred-millionth, by the estimate of zxcvbn: far more than the common ones. */
+const scoreMin = 3;
+/** What is longer is judged by its beginning: the estimate takes longer than a hash from here on. */
+const estimatedLength = 100;
+let estimator: Promise<(password: string, about: string[]) => number> | undefined;
+
+async function isEasy(password: string, about: readonly string[]): Promise<boolean> {
+  // Two megabytes of words, for the rare moment when a password is set.
+  estimator ??= Promise.all([import('@zxcvbn-ts/core'), import('@zxcvbn-ts/language-common')]).then(
+    ([{ ZxcvbnFactory }, { adjacencyGraphs, dictionary }]) => {
+      const factory = new ZxcvbnFactory({ dictionary, graphs: adjacencyGraphs });
+      return (text, names) => factory.check(text, names).score;
+    },
+  );
+  const names = about
+    .flatMap((name) => [name, ...name.split('@'), ...name.split(/[\s@.]+/)])
+    .flatMap((name) => [name, name.replaceAll(/[^\p{L}\p{N}]/gu, '')])
+    .filter((name) => name !== '');
+  return (await estimator)(password.slice(0, estimatedLength), [...names, 'strongroom']) < scoreMin;
 }
 
 export function createPasswords(): Passwords {
@@ -52,12 +77,19 @@ export function createPasswords(): Passwords {
   }
 
   return {
-    async hash(password) {
+    async hash(password, about = []) {
       if (password.length < lengthMin || password.length > lengthMax)
         throw new Failure({
           kind: 'invalid',
           code: 'InvalidPassword',
           message: `A password has ${lengthMin} to ${lengthMax} characters. A few random words make a good one.`,
+        });
+      if (await isEasy(password, about))
+        throw new Failure({
+          kind: 'invalid',
+          code: 'InvalidPassword',
+          message:
+            'This password is one of those that are tried first: it is common, a simple variation of a common one, or made of the name. A few random words make a good one.',
         });
       return await bounded(() => hash(password, parameters));
     },

@@ -1,52 +1,139 @@
 // Checks a user name and a password. One answer for every way of being wrong, in about the same time, and fewer and
-// fewer answers for whoever keeps asking.
+// fewer answers for whoever keeps asking. What a try is counted by is decided here (ADR 13): a stranger by his network, and by
+// name from that network; a browser that signed in before by itself alone, so that no stranger can keep its user out.
 
+import type { Clock } from '#kernel/clock/clock';
 import type { Database } from '#kernel/database/database';
 import { Failure } from '#kernel/errors/failure';
+import { addressKeys } from '#kernel/http/addresses';
 import type { Attempts, Counted } from './attempts.ts';
 import * as store from './directory.store.ts';
+import type { Directory } from './directory.ts';
 import type { Passwords } from './passwords.ts';
 
-/** Under the generation that the password was checked in: a later one was not proved. */
-export type SignedIn = { readonly objectId: string; readonly generation: number };
+export type SignedIn = {
+  readonly objectId: string;
+  /** Under which the password was checked: a later one was not proved. */
+  readonly generation: number;
+  /** Nothing may be issued before the password was changed. */
+  readonly mustChange: boolean;
+  /** Failed tries by others since the user signed in the last time. */
+  readonly failedElsewhere: { readonly count: number; readonly lastAt: Date } | undefined;
+};
 
 export type SignIn = {
   /**
    * @throws Failure `unauthenticated` (code InvalidUserNameOrPassword) when they do not fit or the user is disabled,
-   * `throttled` (TooManyAttempts) while the name or the address is locked
+   * `throttled` (TooManyAttempts) while what the try is counted by is locked
    */
-  verify(userName: string, password: string, address: string | undefined): Promise<SignedIn>;
+  verify(attempt: {
+    readonly userName: string;
+    readonly password: string;
+    readonly address: string | undefined;
+    /** The id of the caller's device, if it is one that this user signed in with before. */
+    readonly deviceOf?: (objectId: string) => string | undefined;
+  }): Promise<SignedIn>;
+  /**
+   * Another password in place of one that must be changed, for whoever just said it. Answers the generation that counts now.
+   * @throws Failure `invalid` when the new one is not good enough, `conflict` when the account was changed meanwhile
+   */
+  choosePassword(proved: { readonly objectId: string; readonly generation: number }, next: string): Promise<number>;
+  /** Of somebody who is signed in: his tries count by themselves, and keep nobody from signing in. Throws as `verify`. */
+  verifyOwn(userName: string, password: string): Promise<void>;
 };
+
+/** What a stranger's try is counted by. The first is the narrowest. */
+function countedOf(userName: string, address: string | undefined): readonly Counted[] {
+  const { near, wide } = addressKeys(address);
+  const name = userName.toLowerCase();
+  return [
+    { by: 'nameHere', value: `${near} ${name}` },
+    { by: 'name', value: name },
+    { by: 'network', value: near },
+    ...(wide === undefined
+      ? []
+      : ([
+          { by: 'nameAtSite', value: `${wide} ${name}` },
+          { by: 'site', value: wide },
+        ] as const)),
+  ];
+}
 
 export function createSignIn(options: {
   readonly database: Database;
+  readonly clock: Clock;
   readonly passwords: Passwords;
   readonly attempts: Attempts;
+  readonly directory: Pick<Directory, 'findPrincipal' | 'hashPassword' | 'replacePassword'>;
 }): SignIn {
-  const { database, passwords, attempts } = options;
-  return {
-    async verify(userName, password, address) {
-      const user: Counted = { by: 'user', value: userName };
-      const counted: readonly Counted[] = address === undefined ? [user] : [user, { by: 'address', value: address }];
-      const end = attempts.begin(counted);
-      try {
-        const credential = await store.findCredential(database.read, userName);
-        // constant time: a hash is computed for a name that nobody has, too.
-        const matches = await passwords.verify(credential?.passwordHash, password);
-        if (credential === undefined || !matches || credential.enabled !== 1) {
-          await attempts.failed(counted);
-          throw new Failure({
-            kind: 'unauthenticated',
-            code: 'InvalidUserNameOrPassword',
-            message: 'The user name or the password is not right.',
-          });
-        }
-        // Only the name is forgiven: an address that guesses at many names may own one of them.
-        await attempts.succeeded([user]);
-        return { objectId: credential.objectId, generation: credential.generation };
-      } finally {
-        end();
+  const { database, clock, passwords, attempts, directory } = options;
+
+  async function check(
+    userName: string,
+    password: string,
+    counted: (credential: store.CredentialRow | undefined) => readonly Counted[],
+  ): Promise<SignedIn> {
+    const known = await store.findCredential(database.read, userName);
+    const attempt = await attempts.begin(counted(known));
+    try {
+      // Again: what waited for its turn must not be checked against a password that was changed meanwhile.
+      const credential = await store.findCredential(database.read, userName);
+      // constant time: a hash is computed for a name that nobody has, too.
+      const matches = await passwords.verify(credential?.passwordHash, password);
+      if (credential === undefined || !matches || credential.enabled !== 1) {
+        // One write either way: of a name that nobody has it touches no row.
+        await attempt.failed((tx) => store.countFailedTry(tx, userName, clock.epochMs()));
+        throw new Failure({
+          kind: 'unauthenticated',
+          code: 'InvalidUserNameOrPassword',
+          message: 'The user name or the password is not right.',
+        });
       }
+      const { objectId, generation, mustChange, failedTries, lastFailedAtMs } = credential;
+      const others = failedTries - Math.ceil(attempt.ownFailures);
+      await attempt.succeeded((tx) => store.forgetFailedTries(tx, objectId));
+      return {
+        objectId,
+        generation,
+        mustChange: mustChange === 1,
+        failedElsewhere: others > 0 ? { count: others, lastAt: new Date(lastFailedAtMs ?? 0) } : undefined,
+      };
+    } finally {
+      attempt.end();
+    }
+  }
+
+  return {
+    verify: ({ userName, password, address, deviceOf }) =>
+      check(userName, password, (credential) => {
+        const device = credential && deviceOf?.(credential.objectId);
+        return device === undefined ? countedOf(userName, address) : [{ by: 'device', value: device }];
+      }),
+    async choosePassword({ objectId, generation }, next) {
+      const user = await directory.findPrincipal(objectId);
+      const credential = user && (await store.findCredential(database.read, user.name));
+      if (user === undefined || credential === undefined || credential.generation !== generation)
+        throw changedMeanwhile();
+      const hash = await directory.hashPassword(next, [user.name, user.displayName]);
+      if (await passwords.verify(credential.passwordHash, next))
+        throw new Failure({
+          kind: 'invalid',
+          code: 'InvalidPassword',
+          message: 'This is the password that has to be changed. Choose another one.',
+        });
+      const replaced = await database.write((tx) => directory.replacePassword(tx, objectId, generation, hash));
+      if (replaced === undefined) throw changedMeanwhile();
+      return replaced;
+    },
+    async verifyOwn(userName, password) {
+      await check(userName, password, () => [{ by: 'ownPassword', value: userName }]);
     },
   };
 }
+
+const changedMeanwhile = () =>
+  new Failure({
+    kind: 'conflict',
+    code: 'AccountChanged',
+    message: 'This account was changed meanwhile. Begin the sign-in again.',
+  });
