@@ -3,7 +3,7 @@
 
 import assert from 'node:assert/strict';
 import { after, describe, test } from 'node:test';
-import { publicClients } from '@strongroom/contract/identity';
+import { publicClients } from '@strongroom/contract/public-clients';
 import fc from 'fast-check';
 import { type Browser, formOf, openIdentityBench, pkce, type Reply, submitPassword } from './testing.ts';
 

@@ -3,7 +3,7 @@
 
 import assert from 'node:assert/strict';
 import { after, test } from 'node:test';
-import { publicClients } from '@strongroom/contract/identity';
+import { publicClients } from '@strongroom/contract/public-clients';
 import { type Browser, formOf, openIdentityBench, pkce, type Reply } from './testing.ts';
 
 const bench = await openIdentityBench();
