@@ -22,7 +22,7 @@ os.environ["AZUREML_CURRENT_CLOUD"] = "Strongroom"
 
 logging.disable(logging.WARNING)
 
-from azure.ai.ml import Input, MLClient, command  # noqa: E402
+from azure.ai.ml import Input, MLClient, Output, command  # noqa: E402
 from azure.ai.ml.entities import (  # noqa: E402
     AmlCompute,
     CodeConfiguration,
@@ -226,6 +226,41 @@ class MachineLearning(unittest.TestCase):
             self.client.jobs.create_or_update(other)
         self.assertIn(f"Environment(image='{NODE_PYTHON}')", str(refused.exception))
 
+    def test_an_output_is_downloaded_is_an_input_and_becomes_a_model_and_so_is_a_model_an_input(self):
+        first = command(
+            command="echo hi > ${{outputs.res}}/a.txt && echo one > ${{outputs.one}}",
+            outputs={"res": Output(type="uri_folder"), "one": Output(type="uri_file")},
+            environment="plain@latest",
+            compute="cpu",
+        )
+        name = self.client.jobs.create_or_update(first).name
+        done = self.ended(name)
+        self.assertEqual(done.status, "Completed")
+        self.client.jobs.download(name, download_path=self.folder / "named", output_name="res")
+        self.assertEqual((self.folder / "named/named-outputs/res/a.txt").read_text(), "hi\n")
+        done.tags = {"a": "b"}
+        self.assertEqual(self.client.jobs.create_or_update(done).tags, {"a": "b"})
+        self.client.models.create_or_update(
+            Model(path=f"azureml://jobs/{name}/outputs/res/paths/", name="of-output", type="custom_model")
+        )
+        second = command(
+            command="cat ${{inputs.res}}/a.txt ${{inputs.told}}/a.txt ${{inputs.model}}/a.txt ${{inputs.one}} > ${{outputs.all}}",
+            inputs={
+                "res": Input(type="uri_folder", path=f"azureml://jobs/{name}/outputs/res/paths/"),
+                "told": Input(type="uri_folder", path=done.outputs["res"].path),
+                "model": Input(type="custom_model", path="azureml:of-output:1", mode="ro_mount"),
+                "one": Input(type="uri_file", path=done.outputs["one"].path),
+            },
+            outputs={"all": Output(type="uri_file")},
+            environment="azureml:plain:1",
+            compute="cpu",
+        )
+        name = self.client.jobs.create_or_update(second).name
+        self.assertEqual(self.ended(name).status, "Completed")
+        self.client.jobs.download(name, download_path=self.folder / "all", all=True)
+        found = [path.read_text() for path in (self.folder / "all/named-outputs/all").rglob("*") if path.is_file()]
+        self.assertEqual(found, ["hi\nhi\nhi\none\n"])
+
     def test_the_latest_version_is_the_newest_and_what_is_archived_is_listed_apart(self):
         for version in range(1, 12):
             made = Environment(name="many", version=str(version), image=NODE_PYTHON)
@@ -320,7 +355,9 @@ pathlib.Path("outputs/model/model.json").write_text(str(lib.module.ANSWER))
 
     def test_a_model_is_deployed_and_invoked(self):
         folder = self.files("answer", model="{}")
-        code = self.files("scoring", score="def init():\n    pass\n\ndef run(data):\n    return [1, 2]\n")
+        # Below its own name, as in Azure: scripts are written so.
+        init = "import os\n\ndef init():\n    open(os.path.join(os.environ['AZUREML_MODEL_DIR'], 'answer', 'model.py'))\n"
+        code = self.files("scoring", score=f"{init}\ndef run(data):\n    return [1, 2]\n")
         self.client.models.create_or_update(Model(path=folder, name="answer"))
         endpoint = ManagedOnlineEndpoint(name="answers", auth_mode="key")
         self.client.online_endpoints.begin_create_or_update(endpoint).result()

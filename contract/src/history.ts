@@ -21,7 +21,15 @@ export const runHistoryRun = Type.Object({
   tags: Type.Record(Type.String(), Type.String()),
   properties: Type.Record(Type.String(), Type.String()),
   inputs: Type.Object({}),
-  outputs: Type.Object({}),
+  /** By name, an id that says where an output is. */
+  outputs: Type.Record(Type.String(), Type.Object({ assetId: Type.String(), type: Type.String() })),
+});
+
+export const resolvedUrisQuestion = Type.Object({
+  values: Type.Array(Type.String({ maxLength: 1024 }), { maxItems: 200 }),
+});
+export const resolvedUris = Type.Object({
+  values: Type.Record(Type.String(), Type.Object({ uri: Type.String(), type: Type.String() })),
 });
 
 export const runHistoryDetails = Type.Intersect([

@@ -30,6 +30,7 @@ export const jobInput = Type.Object(
       Type.Literal('uri_folder'),
       Type.Literal('custom_model'),
       Type.Literal('mlflow_model'),
+      Type.Literal('triton_model'),
     ]),
     value: Type.Optional(Type.Union([text(8192), Type.Number(), Type.Boolean()])),
     uri: Type.Optional(text(2048)),
@@ -42,8 +43,14 @@ export type JobInput = Static<typeof jobInput>;
 
 export const jobOutput = Type.Object(
   {
-    jobOutputType: Type.Literal('uri_folder'),
-    /** Told of the output `default`, where all artifacts of a job are; not chosen. */
+    jobOutputType: Type.Union([
+      Type.Literal('uri_folder'),
+      Type.Literal('uri_file'),
+      Type.Literal('custom_model'),
+      Type.Literal('mlflow_model'),
+      Type.Literal('triton_model'),
+    ]),
+    /** Where the output is, among the artifacts of the job: told, and not chosen. */
     uri: Type.Optional(text(2048)),
     mode: Type.Optional(text(32)),
     description: Type.Optional(Type.Union([text(4096), Type.Null()])),

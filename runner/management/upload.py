@@ -1,6 +1,6 @@
 """Takes what a job left in ./outputs and ./logs to the artifacts of its run.
 
-Promises: regular files only, no link is followed, bounded count and bytes, streamed; what is left behind is named in the job's
+Promises: regular files only, no link is followed, bounded count and bytes, no holes, streamed; what is left behind is named in the job's
 own log, and fails the job unless it was no file at all. Runs after the last user process has ended, so that a file cannot become
 something else between looking and reading. Must bear every tree that a user can make: deep, wide, closed, oddly named.
 """
@@ -16,6 +16,8 @@ from .wire import Refused
 MOST_FILES = 2000
 MOST_BYTES = 5 * 1024 ** 3
 MOST_ENTRIES = 100000
+#: A larger file of which less than half was ever written is not stored as zeros: a hole costs its maker nothing.
+SPARSE_BYTES = 10 * 1024 ** 2
 #: Lines in the log of the job about what was left behind.
 MOST_NAMED = 20
 FOLDERS = ("outputs", "logs")
@@ -62,6 +64,9 @@ def _look(code_folder, path, found):
         checked_parts(path)
         status = os.lstat(full)
         if stat.S_ISREG(status.st_mode):
+            if status.st_size > SPARSE_BYTES and status.st_blocks * 512 < status.st_size // 2:
+                found.refused.append((path, "Most of it is a hole that was never written. Write the file without holes."))
+                return []
             return [] if found.take(path, status.st_size) else None
         if not stat.S_ISDIR(status.st_mode):
             found.passed_over.append((path, "It is a link." if stat.S_ISLNK(status.st_mode) else "It is not a file."))

@@ -102,6 +102,18 @@ class Uploads(unittest.TestCase):
             self.assertEqual([path for path, _ in found.refused], ["outputs/bad\nname"])
             self.assertEqual(found.passed_over, [("outputs/link", "It is a link.")])
 
+    def test_a_file_that_is_mostly_a_hole_is_not_kept_and_one_that_was_written_is(self):
+        with tempfile.TemporaryDirectory() as folder:
+            os.makedirs(os.path.join(folder, "outputs"))
+            for name, written, size in (("hole", 1, 3 << 30), ("small", 1, 1 << 20), ("whole", 12 << 20, 12 << 20)):
+                with open(os.path.join(folder, "outputs", name), "wb") as target:
+                    target.write(b"x" * written)
+                    target.truncate(size)
+            found = upload.collect(folder)
+            self.assertEqual([path for path, _ in found.files], ["outputs/small", "outputs/whole"])
+            self.assertEqual([path for path, _ in found.refused], ["outputs/hole"])
+            self.assertIn("hole", found.refused[0][1])
+
     def test_bears_a_tree_that_is_deeper_than_any_stack_and_bounds_a_wide_one(self):
         with tempfile.TemporaryDirectory() as folder:
             at = os.open(folder, os.O_RDONLY)

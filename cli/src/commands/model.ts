@@ -1,5 +1,7 @@
 // Registered models: files of a job or of this machine, under a name and a version, that do not change any more.
 
+import { statSync } from 'node:fs';
+import { basename, resolve } from 'node:path';
 import type { Command } from 'commander';
 import { type Document, documentIfGiven, readerOf } from '../document.reader.ts';
 import { isAddress, modelFields } from '../documents/references.ts';
@@ -38,9 +40,12 @@ export function modelCommands(model: Command, act: Act): void {
         const version =
           given.text('version') ?? read?.version ?? (await nextVersion(client, workspace, 'models', name));
         const [description, tags] = [given.text('description'), pairs(given.texts('tag'), '--tag')];
-        const modelUri = isAddress(place)
+        const isNamed = isAddress(place);
+        const modelUri = isNamed
           ? place
           : (await context.progress(`sending ${place}`, () => sendSnapshot(client, workspace, place))).uri;
+        // An archive does not tell what its folder was called; where the model is deployed it is below that name.
+        const folder = !isNamed && statSync(place).isDirectory() ? basename(resolve(place)) : '';
         const made = await context.settle(
           `registering ${name}:${version}`,
           'PUT',
@@ -50,6 +55,7 @@ export function modelCommands(model: Command, act: Act): void {
               modelType: 'custom_model',
               ...read?.properties,
               modelUri,
+              ...(folder === '' ? {} : { properties: { 'strongroom.folder': folder } }),
               ...(type === undefined ? {} : { modelType: type }),
               ...(description === undefined ? {} : { description }),
               ...(tags === undefined ? {} : { tags }),

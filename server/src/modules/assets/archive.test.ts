@@ -135,3 +135,40 @@ test('what is no archive, is cut short, or is empty is refused', async () => {
   const whole = await pack([{ name: 'a', content: 'y'.repeat(900) }]);
   await assert.rejects(read(whole.subarray(0, 800)), (thrown: unknown) => thrown instanceof Failure);
 });
+
+test('names that no sandbox can make are refused', async () => {
+  assert.equal(safePath(`a/${'n'.repeat(255)}`).length, 257);
+  for (const name of [`a/${'n'.repeat(256)}`, `${'ü'.repeat(128)}/b`])
+    await assert.rejects(async () => safePath(name), refusedAs('InvalidSnapshotPath'), name);
+  for (const names of [
+    ['a', 'a/b'],
+    ['a/b', 'a'],
+    ['x/A/b', 'x/a'],
+    ['a/b/c', 'a/b/c/d'],
+  ])
+    await assert.rejects(
+      read(await pack(names.map((name) => ({ name })))),
+      refusedAs('InvalidSnapshotPath'),
+      names.join(),
+    );
+  assert.equal((await read(await pack([{ name: 'ab/c' }, { name: 'a' }, { name: 'ab.c' }]))).size, 3);
+});
+
+test('an archive that is made to fill a disk is refused before it has', async () => {
+  const room = { ...limits, bytes: 300 * 1024 * 1024 };
+  const taken = { bytes: 0 };
+  const reading = (archive: Buffer) =>
+    readArchive(Readable.from([archive]), room, async (_path, content) => {
+      for await (const part of content) taken.bytes += (part as Buffer).length;
+    });
+  const zeros = '\0'.repeat(40 * 1024 * 1024);
+  await assert.rejects(
+    reading(gzipSync(await pack([{ name: 'zeros', content: zeros }]))),
+    refusedAs('SnapshotTooDense'),
+  );
+  assert.ok(taken.bytes < 20 * 1024 * 1024, `${taken.bytes}`);
+  // What packs well and is small, and what packs as data does, is taken.
+  await reading(gzipSync(await pack([{ name: 'zeros', content: zeros.slice(0, 9 * 1024 * 1024) }])));
+  const lines = Array.from({ length: 600_000 }, (_, at) => `${at},${(at * 7919) % 104_729},0.0\n`).join('');
+  await reading(gzipSync(await pack([{ name: 'table.csv', content: lines }])));
+});

@@ -12,6 +12,7 @@ import {
   emptySnapshot,
   notAnArchive,
   notRegular,
+  tooDense,
   tooLarge,
   tooManyFiles,
   unsafePath,
@@ -19,6 +20,11 @@ import {
 import type { ContentLimits } from './limits.ts';
 
 const maxPathLength = 1024;
+/** What a file system of Linux takes as one name. */
+const maxNameBytes = 255;
+/** What packs better than this beyond the first bytes is made to fill a disk. */
+const ratioMax = 100;
+const ratioFreeBytes = 10 * 1024 * 1024;
 /** Headers, folders and padding besides the files' own bytes. */
 const overheadBytes = 16 * 1024 * 1024;
 
@@ -33,8 +39,28 @@ export function safePath(path: string): string {
   for (const segment of clean.split('/')) {
     if (segment === '' || segment === '.' || segment === '..')
       throw unsafePath(path, 'a path that leaves the folder or is not written plainly');
+    if (Buffer.byteLength(segment) > maxNameBytes)
+      throw unsafePath(path, `with a name of more than ${maxNameBytes} bytes, which no file system takes`);
   }
   return clean;
+}
+
+/** Takes the paths of a folder one by one, and throws `invalid` for one that cannot be beside those that were taken. */
+export function createPaths(): (path: string) => void {
+  const files = new Set<string>();
+  const folders = new Set<string>();
+  return (path) => {
+    // On a case-blind file system two casings would be one file; the snapshot must mean the same everywhere.
+    const key = path.toLowerCase();
+    if (files.has(key)) throw duplicatePath(path);
+    if (folders.has(key)) throw unsafePath(path, 'a file of the name that a folder has');
+    for (let at = key.indexOf('/'); at >= 0; at = key.indexOf('/', at + 1)) {
+      const folder = key.slice(0, at);
+      if (files.has(folder)) throw unsafePath(path, 'a file in a folder of the name that a file has');
+      folders.add(folder);
+    }
+    files.add(key);
+  };
 }
 
 /** Reads the archive to its end. `take` must consume the stream that it is given. */
@@ -43,10 +69,14 @@ export async function readArchive(
   limits: ContentLimits,
   take: (path: string, content: Readable, size: number) => Promise<void>,
 ): Promise<void> {
-  const seen = new Set<string>();
+  const paths = createPaths();
+  let count = 0;
   const extract = tar.extract();
   const fail = (error: unknown) => extract.destroy(error instanceof Failure ? error : notAnArchive(error));
-  const input = await gunzipped(source).catch((thrown: unknown) => {
+  let packed = 0;
+  const input = await gunzipped(source, (bytes) => {
+    packed += bytes;
+  }).catch((thrown: unknown) => {
     throw thrown instanceof Failure ? thrown : notAnArchive(thrown);
   });
   let received = 0;
@@ -56,6 +86,9 @@ export async function readArchive(
     if (received > limits.bytes + overheadBytes) {
       input.destroy();
       extract.destroy(tooLarge(limits));
+    } else if (received > ratioFreeBytes && received > packed * ratioMax) {
+      input.destroy();
+      extract.destroy(tooDense(ratioMax));
     }
   });
   input.on('error', fail);
@@ -71,10 +104,8 @@ export async function readArchive(
       }
       if (type !== 'file' && type !== 'contiguous-file') throw notRegular(name, type ?? 'special file');
       const path = safePath(name);
-      // On a case-blind file system two casings would be one file; the snapshot must mean the same everywhere.
-      if (seen.has(path.toLowerCase())) throw duplicatePath(path);
-      seen.add(path.toLowerCase());
-      if (seen.size > limits.files) throw tooManyFiles(limits);
+      paths(path);
+      if (++count > limits.files) throw tooManyFiles(limits);
       bytes += size;
       if (bytes > limits.bytes) throw tooLarge(limits);
       await take(path, entry as unknown as Readable, size);
@@ -85,11 +116,11 @@ export async function readArchive(
     if (thrown instanceof Failure) throw thrown;
     throw notAnArchive(thrown);
   }
-  if (seen.size === 0) throw emptySnapshot();
+  if (count === 0) throw emptySnapshot();
 }
 
-/** Looks at the first two bytes: gzip is unpacked, anything else passes as it is. */
-async function gunzipped(source: Readable): Promise<Readable> {
+/** Looks at the first two bytes: gzip is unpacked, anything else passes as it is. `took` is told of each piece as it came. */
+async function gunzipped(source: Readable, took: (bytes: number) => void): Promise<Readable> {
   const pieces = source[Symbol.asyncIterator]() as AsyncIterator<Buffer>;
   let head = Buffer.alloc(0);
   while (head.length < 2) {
@@ -97,14 +128,18 @@ async function gunzipped(source: Readable): Promise<Readable> {
     if (done) break;
     head = Buffer.concat([head, value]);
   }
-  const whole = Readable.from(from(head, pieces), { objectMode: false });
+  const whole = Readable.from(from(head, pieces, took), { objectMode: false });
   if (head[0] !== 0x1f || head[1] !== 0x8b) return whole;
   const gunzip = createGunzip();
   whole.on('error', (error) => gunzip.destroy(error));
   return whole.pipe(gunzip);
 }
 
-async function* from(head: Buffer, rest: AsyncIterator<Buffer>): AsyncGenerator<Buffer> {
+async function* from(head: Buffer, rest: AsyncIterator<Buffer>, took: (bytes: number) => void): AsyncGenerator<Buffer> {
+  took(head.length);
   yield head;
-  for (let next = await rest.next(); !next.done; next = await rest.next()) yield next.value;
+  for (let next = await rest.next(); !next.done; next = await rest.next()) {
+    took(next.value.length);
+    yield next.value;
+  }
 }

@@ -9,6 +9,7 @@ import { activity } from '#kernel/http/route';
 import { parentId } from '#kernel/ids/ids';
 import type { Properties, Resource, ResourceKind, Resources } from '#resources';
 import { workspaceOf, workspaceType } from '#workspaces';
+import { safePath } from './archive.ts';
 import { badUri } from './errors.ts';
 import { modelLimits } from './limits.ts';
 import { createdOrder, digits, listed, viewed } from './lists.ts';
@@ -151,6 +152,7 @@ export function createAssetKinds(deps: {
       ...resource.properties,
       jobName: resource.properties['jobName'] ?? jobFilesOf(uri)?.runId,
       snapshot: taken.uri,
+      folder: taken.folder ?? folderNamed(resource.properties),
       files: taken.files.length,
       bytes: taken.bytes,
     };
@@ -198,12 +200,13 @@ export function createAssetKinds(deps: {
           stage: Type.Optional(Type.String({ maxLength: 64 })),
         }),
       ),
-      async validate(_grant, draft) {
-        if (!isContentUri(String(draft.properties['modelUri']))) throw badUri('modelUri', contentForms);
+      async validate(_grant, draft, _existing, id) {
+        if (!isContentUri(required(id), String(draft.properties['modelUri']))) throw badUri('modelUri', contentForms);
+        folderNamed(draft.properties);
       },
       create: modelContent,
       view: ({ properties }) => {
-        const { snapshot, files, bytes, [registryKey]: _kept, ...shown } = properties;
+        const { snapshot, folder, files, bytes, [registryKey]: _kept, ...shown } = properties;
         // The Python SDK iterates `flavors` without looking whether it is there.
         return {
           description: null,
@@ -214,6 +217,7 @@ export function createAssetKinds(deps: {
           properties: {
             ...(shown['properties'] as object | undefined),
             'strongroom.snapshot': snapshot,
+            ...(folder === undefined ? {} : { [folderLabel]: folder }),
             'strongroom.files': String(files),
             'strongroom.bytes': String(bytes),
           },
@@ -234,6 +238,19 @@ export function createAssetKinds(deps: {
       }),
     }),
   ];
+}
+
+/** Of the properties of a model: the name of the folder that a snapshot was taken of, which the archive does not tell. */
+const folderLabel = 'strongroom.folder';
+
+/** What a client says of a snapshot that it has sent. A model is below this name where it is deployed, as in Azure. */
+function folderNamed({ properties }: Properties): string | undefined {
+  const given = (properties as Properties | undefined)?.[folderLabel];
+  if (given === undefined) return undefined;
+  const name = String(given);
+  if (name.includes('/') || safePath(name) !== name)
+    throw badUri(`properties.${folderLabel}`, 'the name of a folder, without a slash');
+  return name;
 }
 
 /** What a client keeps beside an asset is text, however it was sent. */

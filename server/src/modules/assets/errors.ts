@@ -45,6 +45,12 @@ export const tooLarge = ({ title, bytes, advice }: ContentLimits) =>
     code: 'SnapshotTooLarge',
     message: `${title} has more than ${bytes / 1024 ** 2} MiB. ${advice}`,
   });
+export const tooDense = (ratio: number) =>
+  new Failure({
+    kind: 'tooLarge',
+    code: 'SnapshotTooDense',
+    message: `The archive unpacks to more than ${ratio} times its size. Leave out files that hold nothing but zeros or the same again and again; a job can make them.`,
+  });
 export const emptySnapshot = () => invalid('EmptySnapshot', 'The snapshot holds no file.');
 export const credentialFound = (path: string, what: string) =>
   invalid(

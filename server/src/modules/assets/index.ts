@@ -12,16 +12,15 @@ import type { BlobStore } from '#storage';
 import { type Workspaces, workspaceOf, workspaceType } from '#workspaces';
 import { createAssetKinds } from './assets.kinds.ts';
 import { assetTables } from './migrations/index.ts';
-import { createNamedContent, type NamedContent } from './named-content.ts';
+import { createNamedContent, type Named, type NamedContent } from './named-content.ts';
 import { createRegisteredModels, type RegisteredModels } from './registered-models.service.ts';
 import { snapshotRoutes } from './snapshots.routes.ts';
 import { createSnapshots, digestOf, type Snapshot, type Snapshots } from './snapshots.service.ts';
 import { uploadRoutes } from './uploads.routes.ts';
 import { type AddressSigner, createUploads } from './uploads.service.ts';
 
-export { findCredential } from './credentials.ts';
 export { inputLimits } from './limits.ts';
-export { contentForms } from './named-content.ts';
+export { contentForms, outputPath } from './named-content.ts';
 export type { Snapshot, Snapshots } from './snapshots.service.ts';
 export type { SnapshotFile } from './snapshots.store.ts';
 
@@ -34,7 +33,10 @@ export type Assets = {
   /** Content of a code version. */
   code(grant: Grant, codeVersionId: string): Promise<Snapshot>;
   /** Content of a model version, with its name and version. */
-  model(grant: Grant, modelVersionId: string): Promise<Snapshot & { readonly name: string; readonly version: string }>;
+  model(
+    grant: Grant,
+    modelVersionId: string,
+  ): Promise<Named & { readonly name: string; readonly version: string; readonly folder: string | undefined }>;
   /** The base image that an environment version names, or undefined: the sandbox's own Python. */
   environment(grant: Grant, environmentVersionId: string): Promise<{ readonly image: string | undefined }>;
 };
@@ -59,7 +61,12 @@ export function createAssets(deps: {
 }): AssetsModule {
   const { log } = deps;
   const snapshots = createSnapshots(deps);
-  const named = createNamedContent({ snapshots, workspaces: deps.workspaces, grants: deps.grants });
+  const named = createNamedContent({
+    snapshots,
+    workspaces: deps.workspaces,
+    grants: deps.grants,
+    model: (grant, id) => assets.model(grant, id),
+  });
   const uploads = createUploads({ ...deps, snapshots });
   deps.workspaces.registerTables(assetTables);
   const workspaceIn = (id: string) => {
@@ -92,7 +99,13 @@ export function createAssets(deps: {
     async model(grant, id) {
       const version = await versionOf(grant, 'models', id);
       const content = await snapshots.get(grant, workspaceIn(id), snapshotOf(version));
-      return { ...content, name: version.id.split('/').at(-3) ?? '', version: version.name };
+      const { folder } = version.properties;
+      return {
+        ...content,
+        name: version.id.split('/').at(-3) ?? '',
+        version: version.name,
+        folder: typeof folder === 'string' ? folder : undefined,
+      };
     },
     async environment(grant, id) {
       const version = await versionOf(grant, 'environments', id);

@@ -1,19 +1,22 @@
-// Content that a caller names by a URI: a snapshot; or files of a job or a datastore, which become one. Promises that nobody
-// reaches by naming it (as the input of a job, as a model) what he may not read.
+// Content that a caller names by a URI: a snapshot; files of a job or a datastore, which become one; or a registered model.
+// Promises that nobody reaches by naming it (as the input of a job, as a model) what he may not read.
 
 import { assetsActions } from '@strongroom/contract/assets.actions';
 import { runsActions } from '@strongroom/contract/runs.actions';
 import { storageActions } from '@strongroom/contract/storage.actions';
 import type { Grant, Grants } from '#kernel/authority/grant';
-import { sameId } from '#kernel/ids/ids';
+import { isWithin, sameId } from '#kernel/ids/ids';
 import { containerScope } from '#storage';
 import { artifactPrefix, type DatastoreName, datastoreNames, loggedModelPrefix, type Workspaces } from '#workspaces';
 import type { ContentLimits } from './limits.ts';
-import { digestOf, type Snapshot, type Snapshots } from './snapshots.service.ts';
+import { digestOf, type Snapshot, type Snapshots, type Taken } from './snapshots.service.ts';
 
 /** For messages: what may be named. */
 export const contentForms =
-  'a snapshot (azureml://snapshots/sha256:…), files of a job (azureml://jobs/{job}/outputs/artifacts/paths/{path}, or runs:/{job}/{path}), of a logged model (models:/m-…), or of a datastore that came with the workspace (azureml://datastores/{datastore}/paths/{path})';
+  'a snapshot (azureml://snapshots/sha256:…), files of a job (azureml://jobs/{job}/outputs/artifacts/paths/{path}, or runs:/{job}/{path}), an output of a job (azureml://jobs/{job}/outputs/{output}/paths/{path}), files of a logged model (models:/m-…) or of a datastore that came with the workspace (azureml://datastores/{datastore}/paths/{path}), or a registered model (azureml:{model}:{version})';
+
+/** A snapshot, and the name of the folder that it was where it came from: a file and the whole of something have none. */
+export type Named = Snapshot & { readonly folder?: string | undefined };
 
 /** Undefined for a URI of another form; throws `forbidden` unless the caller may read it, `notFound` where nothing is. */
 export type NamedContent = (
@@ -22,16 +25,34 @@ export type NamedContent = (
   uri: string,
   /** What is taken by it: more is refused. A snapshot that was taken already stays what it is. */
   limits: ContentLimits,
-) => Promise<Snapshot | undefined>;
+) => Promise<Named | undefined>;
 
 const jobFiles =
-  /^(?:azureml:\/\/jobs\/([\w-]{1,255})\/outputs\/artifacts\/(?:paths\/)?|runs:\/([\w-]{1,255})\/)([^#?]*)$/;
+  /^(?:azureml:\/\/jobs\/([\w-]{1,255})\/outputs\/([A-Za-z_][\w-]{0,254})(?:\/(?:paths(?:\/|$))?|$)|runs:\/([\w-]{1,255})\/)([^#?]*)$/;
+/** Azure's words for all that a job has left. Any other is the name of one of its outputs. */
+const wholeOutputs: readonly string[] = ['artifacts', 'default'];
+
+/** Where the output of a job lies among its artifacts. */
+export const outputPath = (output: string): string => `outputs/${output}`;
 
 /** Which run and path a URI names, or undefined. */
 export function jobFilesOf(uri: string): { readonly runId: string; readonly path: string } | undefined {
-  const found = jobFiles.exec(uri);
-  const runId = found?.[1] ?? found?.[2];
-  return runId === undefined ? undefined : { runId, path: (found?.[3] ?? '').replace(/\/+$/, '') };
+  const [, job, output, run, rest = ''] = jobFiles.exec(uri) ?? [];
+  const runId = job ?? run;
+  if (runId === undefined) return undefined;
+  const path = output === undefined || wholeOutputs.includes(output) ? rest : `${outputPath(output)}/${rest}`;
+  return { runId, path: path.replace(/\/+$/, '') };
+}
+
+/** What run history has as a folder of its store is the run's, whichever way it is written. */
+const runFolder = /^ExperimentRun\/dcid\.([\w-]{1,255})(?:\/(.*))?$/;
+
+/** The version of a registered model that a URI names: in short, by an id, or by an id with `azureml:` before it. */
+export function modelVersionOf(workspaceId: string, uri: string): string | undefined {
+  const [, name, version] = /^azureml:([A-Za-z0-9][\w.-]{0,254}):([A-Za-z0-9][\w.-]{0,254})$/.exec(uri) ?? [];
+  if (name !== undefined) return `${workspaceId}/models/${name}/versions/${version}`;
+  const id = uri.replace(/^azureml:(?=\/)/, '');
+  return /^\/[^/].*\/models\/[^/]+\/versions\/[^/]+$/i.test(id) && isWithin(id, workspaceId) ? id : undefined;
 }
 
 const datastoreFiles =
@@ -53,26 +74,48 @@ export function datastoreFilesOf(
 const loggedModelOf = (uri: string): string | undefined => /^models:\/(m-[0-9a-f]{32})$/.exec(uri)?.[1];
 
 function artifactsOf(uri: string): { readonly root: string; readonly path: string } | undefined {
-  const files = jobFilesOf(uri);
+  const stored = datastoreFilesOf(uri);
+  const [, run, rest = ''] =
+    stored?.workspaceId === undefined && stored?.datastore === 'workspaceartifactstore'
+      ? (runFolder.exec(stored.path) ?? [])
+      : [];
+  const files = run === undefined ? jobFilesOf(uri) : { runId: run, path: rest };
   if (files !== undefined) return { root: artifactPrefix(files.runId), path: files.path };
   const modelId = loggedModelOf(uri);
   return modelId === undefined ? undefined : { root: loggedModelPrefix(modelId), path: '' };
 }
 
-export const isContentUri = (uri: string): boolean =>
+export const isContentUri = (workspaceId: string, uri: string): boolean =>
+  modelVersionOf(workspaceId, uri) !== undefined ||
   [digestOf, artifactsOf, datastoreFilesOf].some((form) => form(uri) !== undefined);
 
 export function createNamedContent(deps: {
   readonly snapshots: Pick<Snapshots, 'get' | 'takeArtifacts' | 'takeFolder'>;
   readonly workspaces: Pick<Workspaces, 'get' | 'container'>;
   readonly grants: Pick<Grants, 'also'>;
+  /** Content of a version of a registered model, for a caller who may read it. */
+  readonly model: (grant: Grant, versionId: string) => Promise<Named>;
 }): NamedContent {
   const { snapshots, workspaces, grants } = deps;
+  const named = (path: string, { isFile, ...taken }: Taken): Named => {
+    const last = path.split('/').at(-1) ?? '';
+    return isFile || last === '' ? taken : { ...taken, folder: last };
+  };
   return async (grant, workspaceId, uri, limits) => {
     const digest = digestOf(uri);
     if (digest !== undefined) {
       grants.also(grant, assetsActions.readSnapshot, `${workspaceId}/snapshots/${digest}`);
       return await snapshots.get(grant, workspaceId, uri);
+    }
+    const modelId = modelVersionOf(workspaceId, uri);
+    if (modelId !== undefined) {
+      const { digest, uri: content, files, bytes, folder } = await deps.model(grant, modelId);
+      return { digest, uri: content, files, bytes, folder };
+    }
+    const left = artifactsOf(uri);
+    if (left !== undefined) {
+      grants.also(grant, runsActions.readArtifacts, workspaceId);
+      return named(left.path, await snapshots.takeArtifacts(grant, workspaceId, left.root, left.path, limits));
     }
     const stored = datastoreFilesOf(uri);
     if (stored !== undefined) {
@@ -82,11 +125,8 @@ export function createNamedContent(deps: {
       const at = workspaces.container(await workspaces.get(grant, workspaceId), datastore);
       // As the caller, not as the workspace: what he may not read himself he does not get by naming it.
       const read = grants.also(grant, storageActions.readBlobs, containerScope(at));
-      return await snapshots.takeFolder(grant, workspaceId, { read, ...at, path, title: datastore }, limits);
+      return named(path, await snapshots.takeFolder(grant, workspaceId, { read, ...at, path, title: datastore }, limits));
     }
-    const at = artifactsOf(uri);
-    if (at === undefined) return undefined;
-    grants.also(grant, runsActions.readArtifacts, workspaceId);
-    return await snapshots.takeArtifacts(grant, workspaceId, at.root, at.path, limits);
+    return undefined;
   };
 }

@@ -8,7 +8,7 @@ import { Failure } from '#kernel/errors/failure';
 import type { Properties, Resource, Resources } from '#resources';
 import { workspaceType } from '#workspaces';
 import { isNumber, type KeptOfVersion, keptOf, registryKey } from './registered.ts';
-import { digestOf, type Snapshots, uriOf as snapshotUri } from './snapshots.service.ts';
+import { digestOf, type Snapshots } from './snapshots.service.ts';
 
 type Texts = Readonly<Record<string, string>>;
 type Described = { readonly description: string; readonly tags: Texts };
@@ -56,11 +56,10 @@ export function createRegisteredModels(deps: {
 }) {
   const { resources, snapshots, contentOf, clock } = deps;
 
-  /** A copy of another version's content means the same snapshot; everything else is taken by its own name. */
-  async function uriOf(grant: Grant, workspaceId: string, content: string): Promise<string> {
+  /** A copy of another version is named as Azure names it; everything else by its own name. */
+  function uriOf(workspaceId: string, content: string): string {
     const [, name, version] = /^models:\/([^/]+)\/(\d+)$/.exec(content) ?? [];
-    if (name === undefined || version === undefined) return content;
-    return snapshotUri(await contentOf(grant, versionIdOf(workspaceId, name, version)));
+    return name === undefined || version === undefined ? content : versionIdOf(workspaceId, name, version);
   }
 
   /** The next number, which is the caller's alone. */
@@ -153,7 +152,7 @@ export function createRegisteredModels(deps: {
       const { content, source, runId, runLink, modelId, description, tags } = input;
       const id = modelIdOf(workspaceId, name);
       const made = await make(grant, id, {
-        modelUri: await uriOf(grant, workspaceId, content),
+        modelUri: uriOf(workspaceId, content),
         description,
         tags,
         ...(runId === undefined ? {} : { jobName: runId }),

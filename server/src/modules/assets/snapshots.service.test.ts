@@ -204,6 +204,39 @@ test('what a job left becomes a model that no longer changes', async (t) => {
   assert.equal((await lab.call(lab.owner, 'GET', `${workspaceId}/models/bad/versions/1`)).status, 404);
 });
 
+test('a model remembers the name of its folder, wherever its files came from; a file and a whole have none', async (t) => {
+  const { put, uriOf, artifacts } = await openBench(t);
+  await artifacts('train', { 'model/weights.bin': 'v1', 'model/sub/a': '', 'outputs/res/x': '1', 'outputs/one': '2' });
+  const folder = async (name: string, modelUri: string, properties?: object) => {
+    const made = await put(`models/${name}/versions/1`, { modelUri, ...(properties && { properties }) });
+    assert.equal(made.status, 201, made.bytes.toString());
+    return made.body.properties.properties['strongroom.folder'];
+  };
+  const job = 'azureml://jobs/train/outputs';
+  assert.equal(await folder('a', `${job}/artifacts/paths/model/`), 'model');
+  assert.equal(await folder('b', 'runs:/train/model/sub'), 'sub');
+  assert.equal(await folder('c', `${job}/res`), 'res');
+  assert.equal(await folder('d', `${job}/res/paths/`), 'res');
+  assert.equal(await folder('e', `${job}/one`), undefined);
+  assert.equal(await folder('f', `${job}/artifacts`), undefined);
+  assert.equal(await folder('g', 'runs:/train/model/weights.bin'), undefined);
+  const store = 'azureml://datastores/workspaceartifactstore/paths/ExperimentRun/dcid.train';
+  assert.equal(await folder('h', `${store}/outputs/res`), 'res');
+  assert.equal(await folder('copy', 'azureml:c:1'), 'res');
+  // An archive does not tell; who sends it does.
+  const sent = await uriOf({ x: '1' });
+  assert.equal(await folder('i', sent), undefined);
+  assert.equal(await folder('j', sent, { 'strongroom.folder': 'weights', team: 'a' }), 'weights');
+  for (const name of ['', '..', 'a/b', '/a', 'a\\b', 'n'.repeat(300)])
+    assert.equal(
+      (await put('models/bad/versions/1', { modelUri: sent, properties: { 'strongroom.folder': name } })).status,
+      400,
+      name,
+    );
+  for (const modelUri of [`${job}/none`, `${job}/res/paths/../../model`, `${job}/re`, 'azureml:nobody:1'])
+    assert.ok((await put('models/bad/versions/1', { modelUri })).status >= 400, modelUri);
+});
+
 test('a version keeps its content for good; its description changes', async (t) => {
   const { lab, put, get, uriOf, workspaceId } = await openBench(t);
   const [one, two] = [await uriOf({ a: '1' }), await uriOf({ a: '2' })];

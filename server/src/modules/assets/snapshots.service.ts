@@ -6,6 +6,7 @@ import { pipeline, Readable, Transform } from 'node:stream';
 import { storageActions } from '@strongroom/contract/storage.actions';
 import type { Grant } from '#kernel/authority/grant';
 import type { Clock } from '#kernel/clock/clock';
+import { credentialScanner } from '#kernel/credentials/credentials';
 import { createSha256 } from '#kernel/crypto/digest';
 import { createLongSha256 } from '#kernel/crypto/digest-thread';
 import { randomUuid } from '#kernel/crypto/random';
@@ -13,7 +14,6 @@ import { Failure } from '#kernel/errors/failure';
 import { type BlobStore, containerScope } from '#storage';
 import type { Workspace, Workspaces } from '#workspaces';
 import { readArchive, safePath } from './archive.ts';
-import { credentialScanner } from './credentials.ts';
 import {
   badUri,
   credentialFound,
@@ -43,6 +43,9 @@ export type Snapshot = {
   readonly bytes: number;
 };
 
+/** What was copied: a folder, or the one file that the path names. */
+export type Taken = Snapshot & { readonly isFile: boolean };
+
 /** Where files lie, and the grant that reads them there. */
 export type Folder = {
   readonly read: Grant;
@@ -67,14 +70,14 @@ export type Snapshots = {
     root: string,
     path: string,
     limits: ContentLimits,
-  ): Promise<Snapshot>;
+  ): Promise<Taken>;
   /** Takes a folder of a container, or the one blob of that name, with what the given grant may read. */
   takeFolder(
     grant: Grant,
     workspaceId: string,
     from: Folder & { readonly path: string },
     limits: ContentLimits,
-  ): Promise<Snapshot>;
+  ): Promise<Taken>;
   /** @param uri `azureml://snapshots/sha256:…`. Throws `notFound`. */
   get(grant: Grant, workspaceId: string, uri: string): Promise<Snapshot>;
   hasFile(grant: Grant, workspaceId: string, digest: string, path: string): Promise<boolean>;
@@ -207,13 +210,14 @@ export function createSnapshots(deps: {
     path: string,
     limits: ContentLimits,
     put: (path: string, content: Readable) => Promise<void>,
-  ): Promise<void> {
+  ): Promise<{ readonly isFile: boolean }> {
     const { read, account, container } = from;
     const inside = path.replace(/\/+$/, '');
     const name = `${root}${inside === '' ? '' : safePath(inside)}`;
     if (inside !== '' && (await blobs.find(read, { account, container, name }))) {
       const { stream } = await blobs.open(read, { account, container, name });
-      return put(name.slice(name.lastIndexOf('/') + 1), stream);
+      await put(name.slice(name.lastIndexOf('/') + 1), stream);
+      return { isFile: true };
     }
     const folder = name === '' || name.endsWith('/') ? name : `${name}/`;
     // All names first: what is too large is said before anything is copied.
@@ -241,6 +245,7 @@ export function createSnapshots(deps: {
       const { stream } = await blobs.open(read, { account, container, name: blob });
       await put(at, stream);
     });
+    return { isFile: false };
   }
 
   const snapshots: Snapshots = {
@@ -248,7 +253,7 @@ export function createSnapshots(deps: {
       const workspace = await workspaces.get(grant, workspaceId);
       return keep(grant, workspace, codeLimits, (put) =>
         readArchive(archive, codeLimits, async (path, content) => {
-          const { scanned, found } = scanner(content);
+          const { scanned, found } = scanner(path, content);
           await put(path, scanned);
           const credential = found();
           if (credential !== undefined && !allowCredentials) throw credentialFound(path, credential);
@@ -261,19 +266,25 @@ export function createSnapshots(deps: {
       const { account, container, as } = place(workspace, 'workspaceartifactstore');
       const read = as(storageActions.readBlobs, 'register what a job left');
       const from = { read, account, container, title: root.split('/').at(-2) ?? '' };
-      return keep(grant, workspace, limits, (put) => copy(from, root, path, limits, put));
+      let copied = { isFile: false };
+      const taken = await keep(grant, workspace, limits, async (put) => {
+        copied = await copy(from, root, path, limits, put);
+      });
+      return { ...taken, ...copied };
     },
 
     async takeFolder(grant, workspaceId, { path, ...from }, limits) {
       const workspace = await workspaces.get(grant, workspaceId);
-      return keep(grant, workspace, limits, (put) =>
-        copy(from, '', path, limits, async (name, content) => {
-          const { scanned, found } = scanner(content);
+      let copied = { isFile: false };
+      const taken = await keep(grant, workspace, limits, async (put) => {
+        copied = await copy(from, '', path, limits, async (name, content) => {
+          const { scanned, found } = scanner(name, content);
           await put(name, scanned);
           const credential = found();
           if (credential !== undefined) throw credentialFound(name, credential);
-        }),
-      );
+        });
+      });
+      return { ...taken, ...copied };
     },
 
     async get(grant, workspaceId, uri) {
@@ -379,9 +390,12 @@ async function together<T>(items: readonly T[], atOnce: number, act: (item: T) =
 }
 
 /** What passes through is looked at for credentials; `found` says what was seen once the stream has ended. */
-function scanner(content: Readable): { readonly scanned: Readable; readonly found: () => string | undefined } {
+function scanner(
+  path: string,
+  content: Readable,
+): { readonly scanned: Readable; readonly found: () => string | undefined } {
   let credential: string | undefined;
-  const scan = credentialScanner((what) => {
+  const scan = credentialScanner(path, (what) => {
     credential = what;
   });
   return { scanned: pipeline(content, scan, () => {}), found: () => credential };

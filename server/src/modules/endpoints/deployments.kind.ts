@@ -68,7 +68,7 @@ export function createDeploymentKind(deps: {
     return {
       code: { digest: code.digest, files: filesOf(code) },
       scoringScript: state.codeConfiguration?.scoringScript ?? '',
-      model: { id: modelId, name: model.name, version: model.version, files: filesOf(model) },
+      model: { id: modelId, name: model.name, version: model.version, folder: model.folder, files: filesOf(model) },
       base: image === undefined ? undefined : baseImageIn(workspace.containerRegistry, deps.domain, image),
     };
   }

@@ -58,6 +58,7 @@ export function createEndpointKind(deps: {
     properties: onlineEndpoint,
     // Whoever brings keys of his own sends them along.
     holdsSecrets: true,
+    secretProperties: ['keys'],
     unserved: ['compute', 'mirrorTraffic', 'publicNetworkAccess', 'scoringUri', 'swaggerUri'],
     location: 'optional',
     longRunning: true,

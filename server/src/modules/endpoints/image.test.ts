@@ -32,7 +32,7 @@ const fileOf = (path: string, content: string | Buffer): TarFile => {
 const inputs = (more: Partial<ImageInputs> = {}): ImageInputs => ({
   code: { digest: 'sha256:code', files: [fileOf('score.py', 'def run(d): return d\n'), fileOf('lib/a.py', '1\n')] },
   scoringScript: 'score.py',
-  model: { id: '/m/1', name: 'credit', version: '1', files: [fileOf('model.json', '{"w":[1]}')] },
+  model: { id: '/m/1', name: 'credit', version: '1', folder: undefined, files: [fileOf('model.json', '{"w":[1]}')] },
   base: undefined,
   ...more,
 });

@@ -29,6 +29,8 @@ export type ImageInputs = {
     readonly id: string;
     readonly name: string;
     readonly version: string;
+    /** Its files are in a folder of this name, below the model's. */
+    readonly folder: string | undefined;
     readonly files: readonly TarFile[];
   };
   /** Repository and tag or digest in the same registry. */
@@ -73,7 +75,7 @@ export function checkInputs({
   }
   checkWheels(code.files);
   if (model.files.length === 0) throw errors.imageRefused('model', 'The model has no files.');
-  for (const { path } of model.files) checkPath(path, 'model');
+  for (const { path } of model.files) checkPath(model.folder === undefined ? path : `${model.folder}/${path}`, 'model');
   const bytes = [...code.files, ...model.files].reduce((sum, { size }) => sum + size, 0);
   if (bytes > imageBytesMax)
     throw errors.imageRefused('model', `The code and the model together have more than ${imageBytesMax} bytes.`);
@@ -101,7 +103,10 @@ export async function buildImage(
     await add(files.map((file) => inAppRoot(`${dependenciesFolder}/${file.path}`, file)));
   const hasDependencies = layers.length > 1;
   await add(inputs.code.files.filter((file) => !isWheel(file)).map((file) => inAppRoot(file.path, file)));
-  await add(model.files.map((file) => inAppRoot(`${modelsFolder}/${model.name}/${model.version}/${file.path}`, file)));
+  const below = [modelsFolder, model.name, model.version, ...(model.folder === undefined ? [] : [model.folder])].join(
+    '/',
+  );
+  await add(model.files.map((file) => inAppRoot(`${below}/${file.path}`, file)));
 
   const environment = [
     `AZUREML_APP_ROOT=${appRoot}`,

@@ -2,7 +2,6 @@
 
 import { readDurationSeconds } from '@strongroom/contract/duration';
 import type { OnlineDeployment, OnlineEndpoint } from '@strongroom/contract/endpoints';
-import { findCredential } from '#assets';
 import { errors } from './errors.ts';
 import { requestTimeoutSecondsMax } from './plan.ts';
 
@@ -52,11 +51,10 @@ export function checkDeployment(deployment: OnlineDeployment): void {
   checkVariables(deployment.environmentVariables ?? {});
 }
 
-/** Names that a process knows, and no value that looks like a credential. */
+/** Names that a process knows. That no value is a credential, the resource manager sees to. */
 function checkVariables(variables: Readonly<Record<string, string>>): void {
   const entries = Object.entries(variables);
-  const wrong = (name: string, message: string, code?: string) =>
-    errors.wrong(`environmentVariables.${name.slice(0, 100)}`, message, code);
+  const wrong = (name: string, message: string) => errors.wrong(`environmentVariables.${name.slice(0, 100)}`, message);
   if (entries.length > variablesMax)
     throw errors.wrong('environmentVariables', `At most ${variablesMax} environment variables.`);
   for (const [name, value] of entries) {
@@ -65,12 +63,5 @@ function checkVariables(variables: Readonly<Record<string, string>>): void {
     if (/^(AZUREML_|MLFLOW_|STRONGROOM_)/i.test(name))
       throw wrong(name, `${name} is set by the service; choose another name.`);
     if (value.includes('\0')) throw wrong(name, `The value of ${name} holds a NUL character.`);
-    const credential = findCredential(value);
-    if (credential !== undefined)
-      throw wrong(
-        name,
-        `The value of ${name} looks like ${credential}. Everyone who may read the deployment would see it. Keep it in the workspace's key vault and read it from there.`,
-        'CredentialInEnvironmentVariable',
-      );
   }
 }

@@ -8,8 +8,8 @@ import { Failure } from '#kernel/errors/failure';
 export const shellQuote = (value: string): string =>
   /^[\w@%+=:,./-]+$/.test(value) ? value : `'${value.replaceAll("'", `'\\''`)}'`;
 
-/** Absolute, like the inputs: a command that changes its folder still finds it. The runner has made it. */
-export const outputFolder = (name: string): string => `/job/code/outputs/${name}`;
+/** Absolute, like the inputs: a command that changes its folder still finds it. The runner has made it, unless it is a file. */
+export const outputPlace = (name: string): string => `/job/code/outputs/${name}`;
 
 /**
  * @param pathOf where a folder or file input lies inside the sandbox
@@ -25,7 +25,7 @@ export function resolveCommand(job: CommandJob, pathOf: (input: string) => strin
     const [collection, name = ''] = placeholder.split(/\.(.*)/s);
     const input = collection === 'inputs' && Object.hasOwn(job.inputs ?? {}, name) ? job.inputs?.[name] : undefined;
     if (input) return shellQuote(input.jobInputType === 'literal' ? String(input.value ?? '') : pathOf(name));
-    if (collection === 'outputs' && Object.hasOwn(job.outputs ?? {}, name)) return shellQuote(outputFolder(name));
+    if (collection === 'outputs' && Object.hasOwn(job.outputs ?? {}, name)) return shellQuote(outputPlace(name));
     throw new Failure({
       kind: 'invalid',
       code: 'UnknownPlaceholder',

@@ -52,7 +52,10 @@ export function documentOf(made: {
         timeoutSeconds,
         snapshot: content.code ? filesOf(content.code) : [],
         inputs: Object.fromEntries([...content.inputs].map(([name, input]) => [name, filesOf(input)])),
-        outputs: Object.keys(state.outputs ?? {}),
+        // A file is made by the command.
+        outputs: Object.entries(state.outputs ?? {}).flatMap(([name, { jobOutputType }]) =>
+          jobOutputType === 'uri_file' ? [] : [name],
+        ),
         redact: [token],
         upload: {
           artifactBaseUrl: `${tracking}/api/2.0/mlflow-artifacts/artifacts/${state.experimentId}/${encodeURIComponent(job.name)}/artifacts`,

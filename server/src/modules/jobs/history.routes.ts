@@ -1,7 +1,14 @@
 // Follows and describes jobs in the words of run history. Reads what jobs keep and keeps nothing of its own.
 
 import { Readable } from 'node:stream';
-import { discovered, runHistoryData, runHistoryDetails, runHistoryQuestion } from '@strongroom/contract/history';
+import {
+  discovered,
+  resolvedUris,
+  resolvedUrisQuestion,
+  runHistoryData,
+  runHistoryDetails,
+  runHistoryQuestion,
+} from '@strongroom/contract/history';
 import { jobsActions } from '@strongroom/contract/jobs.actions';
 import type { Action, Grant, Grants } from '#kernel/authority/grant';
 import { Failure } from '#kernel/errors/failure';
@@ -9,7 +16,7 @@ import { accessed, json, needs, open, type Params, type Route, route, unrecorded
 import { itemId, itemPath, type Resource, type Resources } from '#resources';
 import { type Workspaces, workspaceOf, workspaceType } from '#workspaces';
 import { historySurface } from './history.surface.ts';
-import { jobType, stateOf } from './job.ts';
+import { jobType, outputUri, stateOf } from './job.ts';
 import { type JobLogs, logArtifact } from './log.service.ts';
 import { isEnd } from './status.ts';
 
@@ -32,8 +39,12 @@ const workspacePath = `/history/v1.0${itemPath(workspaceType)}`;
 const runPath = `${workspacePath}/runs/{jobName}`;
 const idOf = (params: Params) => itemId(jobType, params);
 
+const assetIdOf = (jobName: string, output: string) => `azureml://jobs/${jobName}/outputs/${output}`;
+/** What a client downloads it as: a model is a folder. */
+const dataTypeOf = (type: string) => (type === 'uri_file' ? type : 'uri_folder');
+
 function runOf(job: Resource) {
-  const { status, displayName, computeId, startTime, endTime, error, tags, properties } = stateOf(job);
+  const { status, displayName, computeId, startTime, endTime, error, tags, properties, outputs = {} } = stateOf(job);
   return {
     runId: job.name,
     rootRunId: job.name,
@@ -47,7 +58,12 @@ function runOf(job: Resource) {
     tags: tags ?? {},
     properties: properties ?? {},
     inputs: {},
-    outputs: {},
+    outputs: Object.fromEntries(
+      Object.entries(outputs).map(([name, { jobOutputType }]) => [
+        name,
+        { assetId: assetIdOf(job.name, name), type: dataTypeOf(jobOutputType) },
+      ]),
+    ),
   };
 }
 
@@ -128,6 +144,30 @@ export function historyRoutes(deps: {
             message: `The log of a job is ${logArtifact}; its other files are artifacts of its run.`,
           });
         return { status: 200, body: Readable.from(wholeLog(job)), contentType: 'text/plain; charset=utf-8' };
+      },
+    }),
+    route({
+      operation: 'RunHistory_ResolveUris',
+      surface: historySurface,
+      method: 'POST',
+      path: `/data/v1.0${itemPath(workspaceType)}/dataversion/batchGetResolvedUris`,
+      summary: 'Where outputs of jobs are, by the ids that run history told. What there is not is left out.',
+      access: needs(jobsActions.read, (params) => itemId(workspaceType, params)),
+      audit: accessed('workspaceName', 'values'),
+      body: { kind: 'json', schema: resolvedUrisQuestion, maxBytes: 262_144 },
+      responses: { 200: resolvedUris },
+      async handle(grant, { params, body }) {
+        const values: Record<string, { readonly uri: string; readonly type: string }> = {};
+        for (const id of body.values) {
+          const [, jobName = '', output = ''] =
+            /^azureml:\/\/jobs\/([\w-]{1,255})\/outputs\/([\w-]{1,255})$/.exec(id) ?? [];
+          if (jobName === '') continue;
+          const job = await resources.find(grant, itemId(jobType, { ...params, jobName }));
+          const outputs = job === undefined ? undefined : stateOf(job).outputs;
+          if (outputs === undefined || !Object.hasOwn(outputs, output)) continue;
+          values[id] = { uri: outputUri(jobName, output), type: dataTypeOf(outputs[output]?.jobOutputType ?? '') };
+        }
+        return json(200, { values });
       },
     }),
     route({

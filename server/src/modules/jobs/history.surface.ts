@@ -13,7 +13,9 @@ export function createHistorySurface(schemes: readonly Scheme[]): Surface {
     recognise({ segments }) {
       const named = segments.filter((segment) => segment !== '');
       const first = named[0]?.toLowerCase();
-      return first === 'history' || (first === 'discovery' && named.length === 1) ? named : undefined;
+      // No container of an account has a name with a dot.
+      const isData = first === 'data' && named[1]?.toLowerCase() === 'v1.0';
+      return first === 'history' || isData || (first === 'discovery' && named.length === 1) ? named : undefined;
     },
     schemes,
     challenge: () => ({ 'www-authenticate': 'Bearer' }),

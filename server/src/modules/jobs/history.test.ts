@@ -43,6 +43,28 @@ test('a job is followed by its details and by an address of its log that needs n
   assert.equal(`${discovered.body.api}/discovery`, discoveryUrl);
 });
 
+test('run history tells where the outputs of a job are, and of no others', async (t) => {
+  const { submit, data, lab, workspaceId } = await openHistory(t);
+  const outputs = { res: { jobOutputType: 'uri_folder' }, file: { jobOutputType: 'uri_file' } };
+  await submit('j1', { outputs });
+  const told = (await data('j1')).body.runMetadata.outputs;
+  assert.deepEqual([told.res.type, told.file.type], ['uri_folder', 'uri_file']);
+  const resolve = (values: readonly string[], who = lab.owner) =>
+    lab.call(who, 'POST', `/data/v1.0${workspaceId}/dataversion/batchGetResolvedUris`, { body: { values } });
+  const ids: readonly string[] = [told.res.assetId, told.file.assetId];
+  const wrong = [
+    'azureml://jobs/j1/outputs/none',
+    'azureml://jobs/nobody/outputs/res',
+    'azureml://jobs/j1/outputs/__proto__',
+    'x',
+  ];
+  const { values } = (await resolve([...ids, ...wrong])).body;
+  assert.deepEqual(Object.keys(values), ids);
+  const base = 'azureml://datastores/workspaceartifactstore/paths/ExperimentRun/dcid.j1/outputs';
+  assert.deepEqual(values[told.res.assetId], { uri: `${base}/res`, type: 'uri_folder' });
+  assert.equal((await resolve(ids, noCredential)).status, 401);
+});
+
 test('a job that failed says why', async (t) => {
   const { submit, tell, details } = await openHistory(t);
   await submit('j1');

@@ -2,10 +2,11 @@
 // stored at its moment, whoever else changes the job.
 
 import type { CommandJob, JobStatus } from '@strongroom/contract/jobs';
+import { outputPath } from '#assets';
 import type { Grants } from '#kernel/authority/grant';
 import { Failure } from '#kernel/errors/failure';
 import type { Properties, Resource, Resources } from '#resources';
-import { workspaceOf, workspaceType } from '#workspaces';
+import { artifactPrefix, workspaceOf, workspaceType } from '#workspaces';
 
 export const jobType = `${workspaceType}/jobs`;
 
@@ -54,6 +55,10 @@ export const keptBeside: readonly (keyof JobState)[] = [
 /** The manager has checked what was asked for by the kind's schema; the rest is ours. */
 const stateIn = (properties: Properties): JobState => properties as unknown as JobState;
 export const stateOf = (resource: Resource): JobState => stateIn(resource.properties);
+
+/** Where an output of a job is, in the words of Azure: clients download it from there, and another job takes it as an input. */
+export const outputUri = (jobName: string, output: string): string =>
+  `azureml://datastores/workspaceartifactstore/paths/${artifactPrefix(jobName)}${outputPath(output)}`;
 
 /** The workspace of a job. */
 export function workspaceIdOf(jobId: string): string {

@@ -109,6 +109,7 @@ export type JobDocument = {
   readonly environment: Readonly<Record<string, string>>;
   readonly snapshot: readonly { readonly path: string; readonly url: string; readonly sha256: string }[];
   readonly inputs: Readonly<Record<string, readonly { readonly path: string; readonly url: string }[]>>;
+  readonly outputs: readonly string[];
   readonly redact: readonly string[];
 };
 /** The runner's side of the document: what is in it is what these tests look at. */

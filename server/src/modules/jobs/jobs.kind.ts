@@ -12,7 +12,7 @@ import { activity, json } from '#kernel/http/route';
 import { isWithin, parseResourceId } from '#kernel/ids/ids';
 import type { Draft, Properties, Resource, ResourceKind, Resources } from '#resources';
 import { workspaceOf, workspaceType } from '#workspaces';
-import { type JobState, jobType, keptBeside, stateOf } from './job.ts';
+import { type JobState, jobType, keptBeside, outputUri, stateOf } from './job.ts';
 import type { JobsService } from './jobs.service.ts';
 import { isEnd } from './status.ts';
 import { checkJob } from './validate.ts';
@@ -116,7 +116,8 @@ export function createJobKind(deps: {
 
     normalise({ properties }, existing): Properties {
       // `validate` refuses what differs from what is stored, so that laying it over changes nothing.
-      if (existing) return { ...existing.properties, ...pick(properties, [...described, ...fixed]) };
+      if (existing)
+        return { ...existing.properties, ...pick(asStored(properties, existing), [...described, ...fixed]) };
       const own = Object.fromEntries(
         Object.entries(properties).filter(([name]) => !(keptBeside as readonly string[]).includes(name)),
       );
@@ -195,6 +196,7 @@ export function createJobKind(deps: {
       const origin = exchange?.target.origin ?? '';
       return {
         ...shown,
+        ...(job.properties['outputs'] === undefined ? {} : { outputs: outputsOf(job) }),
         displayName: shown['displayName'] ?? job.name,
         tags: shown['tags'] ?? {},
         services: {
@@ -251,6 +253,22 @@ export function createJobKind(deps: {
       remove: activity(),
     },
   };
+}
+
+/** With where each is: a client that has read a job knows where to get what it left. */
+const outputsOf = (job: Resource) =>
+  Object.fromEntries(
+    Object.entries(stateOf(job).outputs ?? {}).map(([name, output]) => [
+      name,
+      { ...output, uri: outputUri(job.name, name) },
+    ]),
+  );
+
+/** A client that has read the job sends back what it was told, and means no change by it. */
+function asStored(properties: Properties, existing: Resource): Properties {
+  return isDeepStrictEqual(properties['outputs'], outputsOf(existing))
+    ? { ...properties, outputs: existing.properties['outputs'] }
+    : properties;
 }
 
 function refuseChange(existing: Resource, asked: Properties): void {

@@ -71,14 +71,10 @@ test('a job that cannot run is refused with what to do', () => {
   refused(job({ inputs: { a: { jobInputType: 'literal' } } }), /has no value/);
 });
 
-test('environment variables: no reserved names, no credentials, no nonsense, bounded', () => {
+test('environment variables: no reserved names, no nonsense, bounded', () => {
   refused(job({ environmentVariables: { MLFLOW_TRACKING_TOKEN: 'x' } }), /set by the service/);
   refused(job({ environmentVariables: { azureml_run_id: 'x' } }), /set by the service/);
   refused(job({ environmentVariables: { 'A-B': 'x' } }), /no name of an environment variable/);
-  refused(
-    job({ environmentVariables: { KEY: `AKIA${'A'.repeat(16)}` } }),
-    /looks like an AWS access key[\s\S]*key vault/,
-  );
   refused(
     job({ environmentVariables: Object.fromEntries(Array.from({ length: 101 }, (_, i) => [`V${i}`, ''])) }),
     /At most 100/,

@@ -94,6 +94,60 @@ test('what a job is never changes; how it is described does, whatever happens to
   assert.equal(lab.work.of(jobId('fixed')).length, 1);
 });
 
+test('a job tells where its outputs are, and what was told may be sent back', async (t) => {
+  const { lab, submit, jobId, of } = await openBench(t);
+  const outputs = { res: { jobOutputType: 'uri_folder', mode: 'ReadWriteMount' }, one: { jobOutputType: 'uri_file' } };
+  await submit('outputs', { outputs, command: `echo > \${{outputs.one}}` });
+  const { body } = await lab.must(lab.owner, 'GET', jobId('outputs'));
+  const base = 'azureml://datastores/workspaceartifactstore/paths/ExperimentRun/dcid.outputs/outputs';
+  assert.deepEqual(body.properties.outputs.res, { ...outputs.res, uri: `${base}/res` });
+  assert.equal(body.properties.outputs.one.uri, `${base}/one`);
+  const document = jobIn(await lab.work.take(of('outputs')));
+  assert.deepEqual([document.outputs, document.command], [['res'], 'echo > /job/code/outputs/one']);
+  assert.equal((await lab.call(lab.owner, 'PUT', jobId('outputs'), { body })).status, 200);
+  body.properties.outputs.res.uri = `${base}/other`;
+  assert.equal((await lab.call(lab.owner, 'PUT', jobId('outputs'), { body })).status, 409);
+});
+
+test('an output of a job is the input of another, and so is a registered model', async (t) => {
+  const { lab, submit, put, tell, of, workspaceId, codeUri } = await openBench(t);
+  await submit('first', { outputs: { res: { jobOutputType: 'uri_folder' } } });
+  const { runs, system } = lab.now();
+  await runs.putArtifact(system, workspaceId, 'first', 'outputs/res/a.txt', Buffer.from('A'));
+  await tell('first', running, exited(0));
+  const modelId = `${workspaceId}/models/m1/versions/2`;
+  await lab.must(lab.owner, 'PUT', modelId, { body: { properties: { modelUri: codeUri } } });
+  const uris = {
+    output: 'azureml://jobs/first/outputs/res/paths/',
+    stored: 'azureml://datastores/workspaceartifactstore/paths/ExperimentRun/dcid.first/outputs/res',
+    short: 'azureml:m1:2',
+    byId: `azureml:${modelId}`,
+  };
+  const inputs = Object.fromEntries(
+    Object.entries(uris).map(([name, uri]) => [name, { jobInputType: 'uri_folder', uri, mode: 'ReadOnlyMount' }]),
+  );
+  await submit('second', { inputs });
+  const taken = jobIn(await lab.work.take(of('second'))).inputs;
+  assert.deepEqual(
+    Object.entries(taken).map(([name, files]) => [name, files.map(({ path }) => path)]),
+    [
+      ['output', ['a.txt']],
+      ['stored', ['a.txt']],
+      ['short', ['train.py']],
+      ['byId', ['train.py']],
+    ],
+  );
+  const refused = async (more: object, code: string) => {
+    const answer = await put('third', more);
+    assert.deepEqual([answer.status, answer.body.error.code], [400, code], answer.bytes.toString());
+  };
+  await refused({ inputs: { x: { ...inputs['output'], mode: 'Direct' } } }, 'ModeNotServed');
+  await refused({ outputs: { x: { jobOutputType: 'uri_folder', mode: 'Direct' } } }, 'ModeNotServed');
+  await refused({ outputs: { default: { jobOutputType: 'uri_folder' } } }, 'ValidationError');
+  const foreign = `azureml:${workspaceId.replace('Vision', 'Other')}/models/m1/versions/2`;
+  await refused({ inputs: { x: { jobInputType: 'custom_model', uri: foreign } } }, 'InputNotServed');
+});
+
 test('code that is deleted, or another under its name, does not change what an accepted job runs', async (t) => {
   const { lab, submit, codeId, workspaceId, of } = await openBench(t);
   await submit('pinned');

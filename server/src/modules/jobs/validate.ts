@@ -2,7 +2,6 @@
 
 import { readDurationSeconds } from '@strongroom/contract/duration';
 import type { CommandJob } from '@strongroom/contract/jobs';
-import { findCredential } from '#assets';
 import { Failure } from '#kernel/errors/failure';
 import { resolveCommand } from './command.ts';
 
@@ -10,6 +9,11 @@ export const defaultTimeoutSeconds = 86_400;
 const maxTimeoutSeconds = 7 * 86_400;
 const maxVariables = 100;
 const maxNamed = 100;
+/** How files come and go in Azure, where it makes no difference to the command. */
+const modes: Readonly<Record<'inputs' | 'outputs', readonly string[]>> = {
+  inputs: ['ReadOnlyMount', 'Download'],
+  outputs: ['ReadWriteMount', 'Upload'],
+};
 
 const refuse = (target: string, message: string, code = 'ValidationError') =>
   new Failure({ kind: 'invalid', code, target: `properties.${target}`, message });
@@ -54,7 +58,18 @@ export function checkJob(job: CommandJob): void {
         );
     }
   }
+  // The command gets a path in the sandbox, whatever brings the files there; what asks for something else is refused.
+  for (const collection of ['inputs', 'outputs'] as const)
+    for (const [name, { mode }] of Object.entries(job[collection] ?? {}))
+      if (mode !== undefined && !modes[collection].includes(mode))
+        throw refuse(
+          `${collection}.${name}.mode`,
+          `The mode '${mode}' of '${name}' is not served: files are copied into the sandbox before the command and out of it afterwards. Leave mode out, or send ${modes[collection].join(' or ')}.`,
+          'ModeNotServed',
+        );
   for (const [name, output] of Object.entries(job.outputs ?? {})) {
+    if (['artifacts', 'default'].includes(name))
+      throw refuse(`outputs.${name}`, `'${name}' is the name of all that a job leaves. Give the output another name.`);
     if (output.uri !== undefined)
       throw refuse(
         `outputs.${name}.uri`,
@@ -76,8 +91,8 @@ export function checkJob(job: CommandJob): void {
   resolveCommand(job, (name) => name);
 }
 
-/** Also for deployments: names that a shell knows, and no value that looks like a credential. */
-export function checkVariables(variables: Readonly<Record<string, string>>): void {
+/** Names that a shell knows. That no value is a credential, the resource manager sees to. */
+function checkVariables(variables: Readonly<Record<string, string>>): void {
   const entries = Object.entries(variables);
   if (entries.length > maxVariables)
     throw refuse('environmentVariables', `At most ${maxVariables} environment variables.`);
@@ -88,13 +103,5 @@ export function checkVariables(variables: Readonly<Record<string, string>>): voi
       throw refuse(`environmentVariables.${name}`, `${name} is set by the service; choose another name.`);
     if (value.includes('\0'))
       throw refuse(`environmentVariables.${name}`, `The value of ${name} holds a NUL character.`);
-    const credential = findCredential(value);
-    if (credential !== undefined) {
-      throw refuse(
-        `environmentVariables.${name}`,
-        `The value of ${name} looks like ${credential}. Environment variables are shown to everybody who may read the job: put it into a key vault and read it there.`,
-        'CredentialInEnvironment',
-      );
-    }
   }
 }

@@ -99,6 +99,8 @@ export type ResourceKind = {
   readonly properties: TSchema;
   /** `properties` may hold a secret: no digest of what was sent is recorded. */
   readonly holdsSecrets?: boolean;
+  /** Those of them that are one, and never shown: all others are looked at for credentials, and refused with one. */
+  readonly secretProperties?: readonly string[];
   /** Dotted property paths that Azure has and we do not serve: accepted, kept out, and named in a Warning header. */
   readonly unserved?: readonly string[];
   /** `required` for top-level resources; children inherit nothing and usually have none. */

@@ -19,6 +19,7 @@ import { isBusy, newEtag, type Parts, present, restingState } from './parts.ts';
 import { tailOf } from './paths.ts';
 import type { Removal } from './removal.ts';
 import { findResource, type Stored, updateResource } from './resources.store.ts';
+import { refuseCredentials } from './visible.ts';
 import type { Writing } from './writing.ts';
 
 export type How = {
@@ -149,6 +150,7 @@ export function createManager(
     await readyParent(grant, parent, type);
     const { draft } = readDraft(kind, child, bodyFor(undefined, kind), undefined, undefined);
     const properties = kind.normalise?.(draft, undefined) ?? draft.properties;
+    refuseCredentials(kind, { ...draft, properties }, undefined);
     await kind.validate?.(grant, { ...draft, properties }, undefined, child.id);
     try {
       return (await put(grant, parent, {}, { wait: true, ifNoneMatch: '*' })).resource;

@@ -13,6 +13,7 @@ import type { Operations } from './operations.ts';
 import { creatorOf, hasSystemIdentity, newEtag, type Parts, stampOf } from './parts.ts';
 import { deleteResource, findResource, insertResource, type Stored, updateResource } from './resources.store.ts';
 import { unknownProperties } from './unknown.ts';
+import { refuseCredentials } from './visible.ts';
 
 export type Created = { readonly resource: Resource; readonly operation: Operation | undefined };
 
@@ -33,6 +34,7 @@ export function createWriting(
   ): Promise<Created> {
     const { failed } = as;
     const properties = kind.normalise?.(draft, undefined) ?? draft.properties;
+    refuseCredentials(kind, { ...draft, properties }, undefined);
     await kind.validate?.(grant, { ...draft, properties }, undefined, as.id);
     const isPlain = kind.create === undefined && !hasSystemIdentity(draft.identity);
     const resource: Resource = {
@@ -101,6 +103,7 @@ export function createWriting(
     const normalised = (now: Resource) =>
       kind.normalise?.(draft, now) ?? { ...keptBeside(kind, now.properties), ...draft.properties };
     const properties = normalised(existing);
+    refuseCredentials(kind, { ...draft, properties }, existing);
     await kind.validate?.(grant, { ...draft, properties }, existing, existing.id);
     const asked: Resource = {
       ...existing,
