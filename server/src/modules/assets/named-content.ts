@@ -125,7 +125,10 @@ export function createNamedContent(deps: {
       const at = workspaces.container(await workspaces.get(grant, workspaceId), datastore);
       // As the caller, not as the workspace: what he may not read himself he does not get by naming it.
       const read = grants.also(grant, storageActions.readBlobs, containerScope(at));
-      return named(path, await snapshots.takeFolder(grant, workspaceId, { read, ...at, path, title: datastore }, limits));
+      return named(
+        path,
+        await snapshots.takeFolder(grant, workspaceId, { read, ...at, path, title: datastore }, limits),
+      );
     }
     return undefined;
   };

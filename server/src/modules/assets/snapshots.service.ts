@@ -64,13 +64,7 @@ export type Snapshots = {
     options: { readonly allowCredentials: boolean },
   ): Promise<Snapshot>;
   /** Takes what lies below the root of a run or a logged model, so that what is registered can no longer change. */
-  takeArtifacts(
-    grant: Grant,
-    workspaceId: string,
-    root: string,
-    path: string,
-    limits: ContentLimits,
-  ): Promise<Taken>;
+  takeArtifacts(grant: Grant, workspaceId: string, root: string, path: string, limits: ContentLimits): Promise<Taken>;
   /** Takes a folder of a container, or the one blob of that name, with what the given grant may read. */
   takeFolder(
     grant: Grant,
