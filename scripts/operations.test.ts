@@ -110,8 +110,10 @@ function createService(root: string, unit: ReadonlyMap<string, string>) {
   const writable = [...made.map(([path]) => path), ...value('ReadWritePaths').split(' ')];
   let running: ChildProcess | undefined;
   let said = '';
+  let logged = '';
   return {
     said: () => said,
+    logged: () => logged,
     async start() {
       for (const [path, mode] of made) inRoot(root, `install -d -o ${user} -g ${user} -m ${mode} ${path}`);
       for (const path of writable)
@@ -126,15 +128,18 @@ function createService(root: string, unit: ReadonlyMap<string, string>) {
       const child = spawn('bwrap', words, { stdio: ['ignore', 'pipe', 'pipe'] });
       running = child;
       said = '';
+      logged = '';
       const ended = once(child, 'exit').then(() => false);
       const ready = new Promise<boolean>((resolve) => {
-        for (const stream of [child.stdout, child.stderr])
-          stream.setEncoding('utf8').on('data', (text: string) => {
-            said += text;
-            if (said.includes(' is ready at ')) resolve(true);
-          });
+        child.stderr.setEncoding('utf8').on('data', (text: string) => {
+          logged += text;
+        });
+        child.stdout.setEncoding('utf8').on('data', (text: string) => {
+          said += text;
+          if (said.includes(' is ready at ')) resolve(true);
+        });
       });
-      assert.ok(await Promise.race([ready, ended]), said);
+      assert.ok(await Promise.race([ready, ended]), `${said}${logged}`);
     },
     async stop() {
       const child = running;
@@ -187,7 +192,10 @@ test('every command of docs/operations runs as it stands, with its configuration
   }
   const outputOf = (word: string) => printed.find((text) => text.split('\n', 1)[0]?.includes(word)) ?? '';
   assert.match(service.said(), /Certificate authority '.*': sha256:[0-9a-f]{64}\n/);
-  assert.doesNotMatch(service.said(), /clientSecret|"password"/);
+  assert.doesNotMatch(`${service.said()}${service.logged()}`, /clientSecret|"password"|password {2}/);
+  // As the page says: words for a person on standard output, the log on standard error, in JSON and without a complaint.
+  assert.doesNotMatch(service.said(), /^\{/m);
+  for (const line of service.logged().trimEnd().split('\n')) assert.ok(JSON.parse(line).level <= 30, line);
   assert.match(outputOf(' whoami'), /service principal/);
   assert.match(outputOf(' trust --data-dir'), /BEGIN CERTIFICATE/);
   assert.match(outputOf(' audit verify'), /verified/i);

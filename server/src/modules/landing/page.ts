@@ -17,6 +17,8 @@ pre { margin: 0 0 1.25rem; padding: .85rem 1rem; background: var(--ground); bord
   border-radius: .4rem; font: .85rem/1.6 ui-monospace, "Cascadia Mono", Menlo, monospace; color: var(--ink);
   white-space: pre-wrap; overflow-wrap: anywhere; }
 pre code { font-size: 1em; }
+pre span { display: block; padding-left: 2ch; text-indent: -2ch; }
+main > :last-child { margin-bottom: 0; }
 code { font-family: ui-monospace, "Cascadia Mono", Menlo, monospace; font-size: .9em; color: var(--ink); }
 dd.print { font: .8rem/1.6 ui-monospace, "Cascadia Mono", Menlo, monospace; }
 a { color: var(--accent); }
@@ -27,7 +29,9 @@ a.go:hover { filter: brightness(1.08); }
 @media (max-width: 30rem) { main { padding: 1.5rem; } dl { grid-template-columns: 1fr; } dt { margin-top: .5rem; } }
 `;
 
-const lines = (...text: readonly string[]): Markup => html`<pre><code>${text.join('\n')}</code></pre>`;
+/** A line that is broken goes on indented: one sees where the next one begins. */
+const lines = (...text: readonly string[]): Markup =>
+  html`<pre><code>${text.map((line) => html`<span>${line}</span>`)}</code></pre>`;
 
 const day = (date: Date) => date.toISOString().slice(0, 10);
 const devicePath = '/organizations/login/device';
