@@ -12,6 +12,7 @@ import { randomBytes } from '../../server/src/kernel/crypto/random.ts';
 import { generateSigningKey } from '../../server/src/kernel/crypto/signing.ts';
 import { closeScanPool, openDatabase } from '../../server/src/kernel/database/database.ts';
 import { createFiles } from '../../server/src/kernel/files/files.ts';
+import { createRoom } from '../../server/src/kernel/files/room.ts';
 import { createAuthority } from '../../server/src/kernel/http/certificates.ts';
 import type { Route } from '../../server/src/kernel/http/route.ts';
 import { createTrust } from '../../server/src/kernel/http/trust.ts';
@@ -41,6 +42,7 @@ export async function composedRoutes(): Promise<{ readonly routes: readonly Rout
       clock: systemClock,
       log: silentLog,
       files,
+      room: createRoom({ folder }),
       rootKey,
       keyring,
       control,

@@ -7,7 +7,9 @@
 
 import { declaredActions } from '@strongroom/contract/actions';
 import { originHere } from '#kernel/http/certificates';
+import { createHosts } from '#kernel/http/hosts';
 import { type Door, mount } from '#kernel/http/mount';
+import { createProxies } from '#kernel/http/proxies';
 import type { Module } from '#kernel/module';
 import { createTasks, type Tasks } from '#kernel/tasks/tasks';
 import { createLanding } from '#landing';
@@ -81,8 +83,14 @@ export async function compose(foundation: Foundation): Promise<Composed> {
       (module) => module.surfaces ?? [],
     ),
     routes: [...modules.flatMap((module) => module.routes ?? []), ...resources.routesFor(kinds)],
-    ports: { authorizer: access.authorizer, audit: audit.trail },
+    ports: { authorizer: access.authorizer, audit: audit.trail, room: foundation.room },
     log,
+    hosts: createHosts({
+      domain: config.http.domain,
+      listensOn: config.http.host,
+      aliases: config.http.aliases,
+    }),
+    clientOf: createProxies(config.http.trustedProxies),
     observe: monitoring.observe,
     declared: declaredActions,
   });

@@ -10,6 +10,7 @@ import { type Anchored, type Anchors, type Database, openDatabase } from '#kerne
 import { lockFolder } from '#kernel/database/lock';
 import { Failure } from '#kernel/errors/failure';
 import { createFiles, type Files } from '#kernel/files/files';
+import { type Room, reserveName } from '#kernel/files/room';
 import { type Authority, createAuthority } from '#kernel/http/certificates';
 import { type Keyring, openKeyring } from '#kernel/sealing/keyring';
 import { openRootKeyFile, type RootKey } from '#kernel/sealing/root-key';
@@ -23,21 +24,21 @@ export const lockInstallation = (dataDir: string): ReturnType<typeof lockFolder>
 
 export type Keys = { readonly files: Files; readonly rootKey: RootKey; readonly keyring: Keyring };
 
-export async function openKeys(config: Config): Promise<Keys> {
-  const files = createFiles();
+export async function openKeys(config: Config, room?: Room): Promise<Keys> {
+  const files = createFiles(room ? { room } : {});
   const dataDir = resolve(config.dataDir);
   await files.ensureFolder(join(dataDir, keyFolder));
   const rootKey = await openRootKeyFile({
     file: config.keys.rootKeyFile === '' ? join(dataDir, keyFolder, 'root.key') : config.keys.rootKeyFile,
     dataFolder: dataDir,
     files,
-    besides: [lockName, keyFolder],
+    besides: [lockName, keyFolder, reserveName],
   });
   const keyring = await openKeyring({ file: join(dataDir, 'keyring.json'), rootKey, files });
   return { files, rootKey, keyring };
 }
 
-export type Opening = { readonly readonly?: boolean; readonly anchored?: Anchored };
+export type Opening = { readonly readonly?: boolean; readonly anchored?: Anchored; readonly onFull?: () => void };
 
 export const openControl = (dataDir: string, keyring: Keyring, options: Opening = {}): Promise<Database> =>
   openNamed(dataDir, keyring, 'control', controlTables, options);

@@ -8,6 +8,7 @@ import { systemClock } from '#kernel/clock/clock';
 import { type Config, readConfig } from '#kernel/config/config';
 import { closeScanPool } from '#kernel/database/database';
 import { createFiles } from '#kernel/files/files';
+import { createRoom } from '#kernel/files/room';
 import {
   type CertificateFiles,
   keepReloaded,
@@ -67,7 +68,10 @@ export async function startServer(options: {
     await createFiles().ensureFolder(dataDir);
     const lock = await lockInstallation(dataDir);
     closing.push(() => lock.release());
-    const { files, rootKey, keyring } = await openKeys(config);
+    const room = createRoom({ folder: dataDir, keepFreeBytes: config.disk.keepFreeBytes });
+    await room.makeWay();
+    const onFull = () => void room.release();
+    const { files, rootKey, keyring } = await openKeys(config, room);
     closing.push(
       () => rootKey.close(),
       () => keyring.close(),
@@ -79,7 +83,7 @@ export async function startServer(options: {
     const port = config.http.port === 0 ? await freePort(config.http.host) : config.http.port;
     const domain = port === 443 ? config.http.domain : `${config.http.domain}:${port}`;
     // Before anything is served from another store: the log says how far each of them has come.
-    const auditDatabase = await openAudit(dataDir, keyring);
+    const auditDatabase = await openAudit(dataDir, keyring, { onFull });
     closing.push(closeScanPool, () => auditDatabase.close());
     const anchors = await openAnchors({
       database: auditDatabase,
@@ -88,7 +92,7 @@ export async function startServer(options: {
       accept: options.acceptRollback ?? [],
     });
     await admitKeyring(keyring, anchors);
-    const control = await openControl(dataDir, keyring, { anchored: { store: 'control', anchors } });
+    const control = await openControl(dataDir, keyring, { onFull, anchored: { store: 'control', anchors } });
     closing.push(() => control.close());
     anchors.keepWitness('control', control);
 
@@ -97,8 +101,10 @@ export async function startServer(options: {
     let outside = await readOutside?.();
     const trust = createTrust(authority.certificatePem, () => outside);
     const caFile = join(dataDir, caName);
-    await files.writeDurably(caFile, Buffer.from(trust.pem), { mode: 0o644 });
-    const { names, addresses } = namesOf(config.http.domain, config.http.host);
+    // Only where it differs: a start must need no room.
+    const present = await files.readFileBounded(caFile, 1_048_576).catch(() => undefined);
+    if (present?.toString() !== trust.pem) await files.writeDurably(caFile, Buffer.from(trust.pem), { mode: 0o644 });
+    const { names, addresses } = namesOf(config.http.domain, config.http.host, config.http.aliases);
     const leafNow = () => issueLeaf(authority, names, addresses, new Date());
     const leaf = await leafNow();
 
@@ -108,6 +114,7 @@ export async function startServer(options: {
       clock: systemClock,
       log,
       files,
+      room,
       rootKey,
       keyring,
       control,
@@ -138,6 +145,8 @@ export async function startServer(options: {
     await composed.listening();
     closing.push(() => composed.leaving());
     composed.setReady(true);
+    const reserving = room.reserve().catch((error: unknown) => log.warn({ error }, 'no reserve could be made'));
+    closing.push(() => reserving);
     closing.push(() => composed.setReady(false));
     return { url, caFile, trust, composed, stop: closeAll };
   } catch (thrown) {

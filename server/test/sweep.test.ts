@@ -383,3 +383,29 @@ function announced(
     sending.write('{');
   });
 }
+
+test('a host name that nobody configured is answered 421 on every surface, and nothing is written with it', async () => {
+  const surfaces = new Map(routes.map((route) => [route.surface, route]));
+  for (const [surface, route] of surfaces) {
+    const [at] = addressesOf(route, absent, host);
+    assert.ok(at);
+    const { promise, resolve, reject } = Promise.withResolvers<{ status: number; seen: string }>();
+    const sending = request(
+      {
+        ...bench.options(at.path, { method: route.method, host }),
+        headers: { ...headersOf(route), host: 'evil.example' },
+      },
+      (answer) => {
+        let seen = JSON.stringify(answer.rawHeaders);
+        answer.on('data', (chunk: Buffer) => {
+          seen += String(chunk);
+        });
+        answer.on('end', () => resolve({ status: answer.statusCode ?? 0, seen }));
+      },
+    );
+    sending.on('error', reject).end();
+    const { status, seen } = await promise;
+    assert.equal(status, 421, `${surface}: ${seen}`);
+    assert.ok(!seen.includes('evil'), `${surface}: ${seen}`);
+  }
+});

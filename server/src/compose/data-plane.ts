@@ -39,6 +39,7 @@ export function composeDataPlane(foundation: Foundation, ground: Ground, tasks: 
     subscriptionId: ground.bootstrapped.subscriptionId,
     version: foundation.version,
     log: foundation.log,
+    room: foundation.room,
   });
   return { vault, storage, registry, monitoring };
 }

@@ -9,6 +9,7 @@ import type { Config } from '#kernel/config/config';
 import type { SigningKey } from '#kernel/crypto/signing';
 import type { Database, MigrationSet } from '#kernel/database/database';
 import type { Files } from '#kernel/files/files';
+import type { Room } from '#kernel/files/room';
 import type { Trust } from '#kernel/http/trust';
 import type { Log } from '#kernel/log/log';
 import { dataKeyMigrations } from '#kernel/sealing/data-keys.service';
@@ -35,6 +36,7 @@ export type Foundation = {
   readonly clock: Clock;
   readonly log: Log;
   readonly files: Files;
+  readonly room: Room;
   readonly rootKey: RootKey;
   readonly keyring: Keyring;
   readonly control: Database;

@@ -22,6 +22,14 @@ export const configSchema = section({
     port: Type.Integer({ minimum: 0, maximum: 65535, description: '0: a free one.' }),
     /** Host name that clients use; virtual hosts of vaults and accounts are below it. */
     domain: Type.String({ pattern: '^[a-z0-9]([a-z0-9.-]*[a-z0-9])?$', description: 'Host name that clients use.' }),
+    aliases: Type.Array(Type.String({ pattern: '^[a-z0-9]([a-z0-9.-]*[a-z0-9])?$' }), {
+      maxItems: 32,
+      description: 'Further names that clients use. Any other name is refused.',
+    }),
+    trustedProxies: Type.Array(Type.String({ minLength: 2, maxLength: 64 }), {
+      maxItems: 64,
+      description: 'Addresses and ranges of proxies whose X-Forwarded-For is believed. Of anybody else it is not.',
+    }),
     /** A certificate of somebody else's authority, shown to whoever asks for a name that it is for. Empty: none. */
     tls: section({
       certificateFile: Type.String({
@@ -47,6 +55,13 @@ export const configSchema = section({
       Type.Literal('silent'),
     ]),
   }),
+  disk: section({
+    keepFreeBytes: Type.Integer({
+      minimum: 0,
+      description:
+        'Free space below which nothing that grows is taken; at least 1 GiB or 5 % of the disk (10 GiB at most) in any case.',
+    }),
+  }),
   audit: section({
     checkpointFile: Type.String({
       description: 'A file that checkpoints are appended to as well; empty: none. Others keep it as their proof.',
@@ -71,10 +86,13 @@ const defaults: Config = {
     host: '127.0.0.1',
     port: 8443,
     domain: 'localhost',
+    aliases: [],
+    trustedProxies: [],
     tls: { certificateFile: '', keyFile: '', authorityFile: '' },
   },
   keys: { rootKeyFile: '' },
   log: { level: 'info' },
+  disk: { keepFreeBytes: 0 },
   audit: { checkpointFile: '' },
   agent: { embedded: true, maxNodes: 8 },
 };
@@ -115,7 +133,7 @@ function fromEnvironment(environment: Readonly<Record<string, string | undefined
     const value =
       typeof standard === 'number'
         ? // Not what Number makes of an empty text: that would be port 0.
-          /^\d{1,9}$/.test(text)
+          /^\d{1,15}$/.test(text)
           ? Number(text)
           : text
         : typeof standard === 'boolean'
@@ -124,7 +142,9 @@ function fromEnvironment(environment: Readonly<Record<string, string | undefined
             : text === 'false'
               ? false
               : text
-          : text;
+          : Array.isArray(standard)
+            ? text.split(',').flatMap((part) => (part.trim() === '' ? [] : [part.trim()]))
+            : text;
     over = merge(over, path.reduceRight<unknown>((inner, step) => ({ [step]: inner }), value) as Tree);
   }
   return over;

@@ -59,6 +59,8 @@ export async function openDatabase(options: {
   readonly readonly?: boolean;
   /** Whose older copies are to be noticed: everything that a data folder holds. */
   readonly anchored?: Anchored | undefined;
+  /** A commit found no room: called each time, so that a reserve is given up for the next one. */
+  readonly onFull?: (() => void) | undefined;
   /** For tests: announced before each commit. */
   readonly faults?: Faults;
 }): Promise<Database> {
@@ -76,7 +78,7 @@ export async function openDatabase(options: {
     }
     reading = openEngine({ path, key, readonly: true });
     if (writing === undefined) requireMigrated(reading, migrations);
-    return databaseOver({ path, key, writing, reading, stamper, faults });
+    return databaseOver({ path, key, writing, reading, stamper, faults, onFull: options.onFull });
   } catch (error) {
     reading?.close();
     writing?.close();
@@ -92,11 +94,12 @@ function databaseOver(parts: {
   readonly reading: Engine;
   readonly stamper: Stamper | undefined;
   readonly faults: Faults;
+  readonly onFull: (() => void) | undefined;
 }): Database {
-  const { path, key, writing, reading, stamper, faults } = parts;
+  const { path, key, writing, reading, stamper, faults, onFull } = parts;
   opened += 1;
   const target = { id: opened, path, key };
-  const writer = writing === undefined ? undefined : createWriter(writing, { path, faults, stamper });
+  const writer = writing === undefined ? undefined : createWriter(writing, { path, faults, stamper, onFull });
   const scans = new Set<Promise<unknown>>();
   let closing: Promise<void> | undefined;
 

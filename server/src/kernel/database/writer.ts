@@ -40,7 +40,7 @@ const within = new AsyncLocalStorage<Call>();
 
 export function createWriter(
   engine: Engine,
-  options: { path: string; faults: Faults; stamper?: Stamper | undefined },
+  options: { path: string; faults: Faults; stamper?: Stamper | undefined; onFull?: (() => void) | undefined },
 ): Writer {
   const queue: Call[] = [];
   const idleWaiters: (() => void)[] = [];
@@ -133,6 +133,7 @@ export function createWriter(
       );
     } catch (error) {
       undone = { error };
+      if (error instanceof Failure && error.code === 'StorageFull') options.onFull?.();
       // The transaction never began: refuse who would have been in it, rather than try for ever.
       if (done.length === 0) done.push(...queue.splice(0, groupCallsMax).map((call) => ({ call, outcome: accepted })));
       rollBack();

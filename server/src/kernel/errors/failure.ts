@@ -15,13 +15,15 @@ export type FailureKind =
   | 'tooLarge' // 413
   | 'unsupportedMedia' // 415
   | 'rangeNotSatisfiable' // 416
+  | 'misdirected' // 421 asked by a name that is not ours
   | 'dependency' // 424 something that we called on the user's behalf failed
   | 'throttled' // 429
   | 'headerTooLarge' // 431
   | 'integrity' // 500 what is stored does not open or does not verify
   | 'internal' // 500
   | 'notImplemented' // 501
-  | 'unavailable'; // 503
+  | 'unavailable' // 503
+  | 'full'; // 507 there is no room for what grows
 
 const statuses: Readonly<Record<FailureKind, number>> = {
   invalid: 400,
@@ -36,6 +38,7 @@ const statuses: Readonly<Record<FailureKind, number>> = {
   tooLarge: 413,
   unsupportedMedia: 415,
   rangeNotSatisfiable: 416,
+  misdirected: 421,
   dependency: 424,
   throttled: 429,
   headerTooLarge: 431,
@@ -43,6 +46,7 @@ const statuses: Readonly<Record<FailureKind, number>> = {
   internal: 500,
   notImplemented: 501,
   unavailable: 503,
+  full: 507,
 };
 
 export type FailureDetail = { readonly code: string; readonly message: string; readonly target?: string };

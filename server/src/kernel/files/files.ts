@@ -6,6 +6,7 @@ import { constants, type FileHandle, lstat, mkdir, open, opendir, rename, unlink
 import { dirname, join } from 'node:path';
 import { Failure } from '#kernel/errors/failure';
 import { type Faults, noFaults } from './faults.ts';
+import type { Room } from './room.ts';
 
 export type DurableFile = {
   /** Appends. Await each before the next. */
@@ -19,7 +20,7 @@ export type DurableFile = {
 export type Files = {
   /** Writes the whole file durably, replacing what was there; mode is 0600 unless given. */
   writeDurably(path: string, bytes: Uint8Array, options?: { readonly mode?: number }): Promise<void>;
-  /** Starts a file that appears under `path` at commit and never before. */
+  /** Starts a file that appears under `path` at commit and never before. Throws Failure `full` while the disk has no room for what grows. */
   createDurable(path: string, options?: { readonly mode?: number }): Promise<DurableFile>;
   /** The file's bytes. Throws Failure `FileMissing`, `FileTooLarge`, or `FileNotRegular` for a link, folder or device. */
   readFileBounded(path: string, maxBytes: number): Promise<Buffer>;
@@ -38,7 +39,13 @@ const live = new Set<string>();
 let temporaries = 0;
 
 /** `faults` lets a test fail a step; see faults.ts. */
-export function createFiles({ faults = noFaults }: { readonly faults?: Faults } = {}): Files {
+export function createFiles({
+  faults = noFaults,
+  room,
+}: {
+  readonly faults?: Faults;
+  readonly room?: Pick<Room, 'require'>;
+} = {}): Files {
   async function syncFolder(folder: string): Promise<void> {
     faults({ step: 'fsync', path: folder });
     const handle = await open(folder, constants.O_RDONLY);
@@ -124,7 +131,11 @@ export function createFiles({ faults = noFaults }: { readonly faults?: Faults } 
   }
 
   return {
-    createDurable,
+    async createDurable(path, options) {
+      room?.require();
+      return await createDurable(path, options);
+    },
+    // Not held to the mark: these are the few small files of the house itself, its keyring first.
     async writeDurably(path, bytes, options) {
       const file = await createDurable(path, options);
       try {

@@ -113,12 +113,14 @@ export function originHere(host: string, port: number): string {
 export function namesOf(
   domainHost: string,
   host = '127.0.0.1',
+  aliases: readonly string[] = [],
 ): {
   readonly names: readonly string[];
   readonly addresses: readonly string[];
 } {
   const isOwn = !isAnyOrLoopback(host);
-  const names = [domainHost, 'localhost', `*.vault.${domainHost}`, `*.blob.storage.${domainHost}`];
+  const below = (name: string) => [name, `*.vault.${name}`, `*.blob.storage.${name}`];
+  const names = [...below(domainHost), 'localhost', ...aliases.flatMap(below)];
   return {
     names: [...new Set([...names, ...(isOwn && isIP(host) === 0 ? [host] : [])])],
     addresses: ['127.0.0.1', '::1', ...(isOwn && isIP(host) !== 0 ? [host] : [])],

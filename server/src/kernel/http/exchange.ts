@@ -9,7 +9,7 @@ export type Exchange = {
   readonly clientRequestId: string | undefined;
   readonly method: string;
   readonly target: Target;
-  /** Peer address of the connection; never a forwarded header, which any client can write. */
+  /** Of the client: the peer of the connection, or what a proxy that is configured as trusted says (`proxies.ts`). */
   readonly address: string | undefined;
   readonly userAgent: string | undefined;
   /** Lower-case names; a repeated header is joined as Node joins it. */

@@ -10,7 +10,9 @@ import { type Clock, systemClock } from '#kernel/clock/clock';
 import { randomUuid } from '#kernel/crypto/random';
 import { asFailure, Failure } from '#kernel/errors/failure';
 import type { Exchange } from '#kernel/http/exchange';
+import type { Hosts } from '#kernel/http/hosts';
 import { type Observed, type Ports, serve } from '#kernel/http/pipeline';
+import type { ClientOf } from '#kernel/http/proxies';
 import type { Answer, Route } from '#kernel/http/route';
 import { createRouter, paramsOf, type Router } from '#kernel/http/router';
 import { createStrangers } from '#kernel/http/strangers';
@@ -37,6 +39,10 @@ export function mount(options: {
   readonly routes: readonly Route[];
   readonly ports: Ports;
   readonly log: Log;
+  /** Names that are believed; absent, every one is (a test's). */
+  readonly hosts?: Hosts;
+  /** Whose address a connection stands for; absent, its peer's. */
+  readonly clientOf?: ClientOf;
   /** Drives the limits of strangers; the system's unless a test holds it. */
   readonly clock?: Clock;
   readonly observe?: RequestObserver;
@@ -58,13 +64,13 @@ export function mount(options: {
 
   async function handle(request: IncomingMessage, response: ServerResponse): Promise<void> {
     const started = performance.now();
-    const exchange = createExchange(request, response);
+    const exchange = createExchange(request, response, options.clientOf);
     const observed: Observed = { actor: anonymous, code: undefined };
     let surface: Surface = unknownSurface;
     let operation = 'none';
     let answer: Answer;
     try {
-      const read = withTarget(exchange, request);
+      const read = withTarget(exchange, request, options.hosts);
       const recognised = recognise(surfaces, read.target);
       if (!recognised)
         throw new Failure({ kind: 'notFound', code: 'NotFound', message: 'There is nothing at this path.' });
@@ -87,7 +93,7 @@ export function mount(options: {
       if (exchange.target === noTarget)
         surface = recognise(surfaces, readableOf(request.url ?? '/', request.headers.host))?.surface ?? surface;
       complain(log, failure, { requestId: exchange.requestId, operation });
-      refuse(request, response, surface, failure, exchange);
+      refuse({ request, response, surface, failure, exchange, isProved: observed.actor.kind !== 'anonymous' });
     }
     const milliseconds = Math.round((performance.now() - started) * 100) / 100;
     const status = response.statusCode;
@@ -135,13 +141,15 @@ function recognise(
   return undefined;
 }
 
-function refuse(
-  request: IncomingMessage,
-  response: ServerResponse,
-  surface: Surface,
-  failure: Failure,
-  exchange: Exchange,
-): void {
+function refuse(parts: {
+  readonly request: IncomingMessage;
+  readonly response: ServerResponse;
+  readonly surface: Surface;
+  readonly failure: Failure;
+  readonly exchange: Exchange;
+  readonly isProved: boolean;
+}): void {
+  const { request, response, surface, failure, exchange, isProved } = parts;
   if (response.headersSent || response.destroyed) {
     // A stream broke half-way: cutting the connection is the only truthful end.
     response.destroy();
@@ -155,21 +163,26 @@ function refuse(
   if (failure.kind === 'unauthenticated')
     Object.assign(headers, surface.challenge?.(exchange, failure), failure.headers);
   if (failure.retryAfterSeconds !== undefined) headers['retry-after'] = String(failure.retryAfterSeconds);
-  // An unread body would be taken for the next request: the connection ends after the answer. A little of it is still read
-  // and thrown away, because cutting off somebody who is sending can take the answer with it.
-  if (!request.complete && Number(request.headers['content-length'] ?? maxDrainedBytes) >= maxDrainedBytes)
-    headers['connection'] = 'close';
-  drain(request);
+  // Order matters: the answer first, then what is still coming is read and thrown away, within bounds. Many clients read nothing
+  // before they have sent everything, and a connection that is cut takes the answer with it. Whoever proved who he is and sent too
+  // much gets more patience than a stranger.
+  drain(request, failure.kind === 'tooLarge' && isProved ? patient : brief);
   send(response, request.method ?? 'GET', { ...rendered, headers }, undefined);
 }
 
-const maxDrainedBytes = 1_048_576;
+type Patience = { readonly bytes: number; readonly milliseconds: number };
+const patient: Patience = { bytes: 1_073_741_824, milliseconds: 60_000 };
+const brief: Patience = { bytes: 16_777_216, milliseconds: 10_000 };
 
-function drain(request: IncomingMessage): void {
-  let left = maxDrainedBytes;
+/** Whoever goes on beyond the bounds is cut off; whoever ends within them keeps his connection. */
+function drain(request: IncomingMessage, { bytes, milliseconds }: Patience): void {
+  if (request.complete) return void request.resume();
+  let left = bytes;
+  const cut = setTimeout(() => request.socket.destroy(), milliseconds).unref();
+  request.once('close', () => clearTimeout(cut)).once('end', () => clearTimeout(cut));
   request.on('data', (chunk: Buffer) => {
     left -= chunk.length;
-    if (left < 0) request.destroy();
+    if (left < 0) request.socket.destroy();
   });
   request.resume();
 }
@@ -234,7 +247,11 @@ const unknownSurface: Surface = {
 
 const clientId = /^[\w.:{}-]{1,128}$/;
 
-function createExchange(request: IncomingMessage, response: ServerResponse): Exchange {
+function createExchange(
+  request: IncomingMessage,
+  response: ServerResponse,
+  clientOf: ClientOf = (peer) => peer,
+): Exchange {
   const header = (name: string) => {
     const value = request.headers[name];
     return Array.isArray(value) ? value.join(', ') : value;
@@ -252,7 +269,7 @@ function createExchange(request: IncomingMessage, response: ServerResponse): Exc
     clientRequestId: asked !== undefined && clientId.test(asked) ? asked : undefined,
     method: request.method ?? 'GET',
     target: noTarget,
-    address: request.socket.remoteAddress,
+    address: clientOf(request.socket.remoteAddress, header('x-forwarded-for')),
     userAgent: header('user-agent'),
     header,
     signal: aborted.signal,
@@ -274,9 +291,11 @@ function refuseRepeated({ rawHeaders }: IncomingMessage): void {
   }
 }
 
-function withTarget(exchange: Exchange, request: IncomingMessage): Exchange {
+function withTarget(exchange: Exchange, request: IncomingMessage, hosts: Hosts | undefined): Exchange {
   refuseRepeated(request);
   const target = readTarget(request.url ?? '/', request.headers.host);
+  // Before the target is known to anybody: no answer is written with a name that is not ours.
+  hosts?.check(target.host, request.socket.localAddress);
   // The same object, completed: ids given out before the URL was read must be those of the answer.
   return Object.assign(exchange, { target });
 }

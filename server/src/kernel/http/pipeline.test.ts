@@ -298,6 +298,30 @@ test('whoever proves nothing is put off in the end, and whoever proves who he is
   assert.deepEqual(await levelsOf(() => ask('/sign-in', {}, 'POST')), [['refused', 401]]);
 });
 
+test('while the disk has no room, what grows is refused before its body is read, and the rest goes on', async (t) => {
+  let isLow = true;
+  const own = await openTestDoor({
+    surfaces: [surface],
+    routes: [{ ...things, grows: true }, who],
+    ports: {
+      authorizer: testAuthority().authorizer,
+      audit: testAudit(),
+      room: {
+        require() {
+          if (isLow) throw new Failure({ kind: 'full', code: 'StorageLow', message: 'No room.' });
+        },
+      },
+    },
+  });
+  t.after(() => own.close());
+  const headers = { authorization: 'Bearer good' };
+  const put = async () => (await fetch(`${own.url}/things/a`, { method: 'PUT', headers, body: '{}' })).status;
+  assert.equal(await put(), 507);
+  assert.equal((await fetch(`${own.url}/who`, { headers })).status, 200);
+  isLow = false;
+  assert.equal(await put(), 200);
+});
+
 test('a body that never ends as declared is refused and nothing is done', async () => {
   const before = acted;
   await new Promise<void>((resolve) => {

@@ -12,6 +12,7 @@ import type { Authorizer } from '#kernel/authority/authorizer';
 import type { Grant } from '#kernel/authority/grant';
 import { sha256Hex } from '#kernel/crypto/digest';
 import { asFailure, Failure, unreachable } from '#kernel/errors/failure';
+import type { Room } from '#kernel/files/room';
 import { parseForm, parseJson, readBytes, readStream } from '#kernel/http/body';
 import type { Exchange } from '#kernel/http/exchange';
 import type { Answer, Input, Route } from '#kernel/http/route';
@@ -20,7 +21,12 @@ import type { Strangers } from '#kernel/http/strangers';
 import type { Surface } from '#kernel/http/surface';
 import { validate } from '#kernel/http/validate';
 
-export type Ports = { readonly authorizer: Authorizer; readonly audit: AuditTrail };
+export type Ports = {
+  readonly authorizer: Authorizer;
+  readonly audit: AuditTrail;
+  /** Absent where nothing is stored on a disk. */
+  readonly room?: Pick<Room, 'require'>;
+};
 /** With what the door itself holds. */
 type Within = Ports & { readonly strangers: Strangers };
 
@@ -62,6 +68,7 @@ export async function serve(
     actor = await authenticate(exchange, surface, route);
     observed.actor = actor;
     grant = authorize(route, scope, actor, exchange, ports.authorizer);
+    if (route.grows) ports.room?.require();
     input = await read(route, exchange);
   } catch (thrown) {
     const isStranger = actor.kind === 'anonymous';

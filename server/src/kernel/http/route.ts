@@ -84,6 +84,8 @@ export type Route = {
   readonly summary: string;
   readonly access: Access;
   readonly audit: AuditLevel;
+  /** It stores what grows and is no file: refused while the disk has no room for that, before the body is read. */
+  readonly grows?: boolean;
   readonly query?: TSchema;
   /**
    * What of its protocol the operation reads beside the path, beyond what every operation of its surface reads. A surface whose

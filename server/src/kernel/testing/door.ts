@@ -3,8 +3,10 @@
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import type { Clock } from '#kernel/clock/clock';
+import type { Hosts } from '#kernel/http/hosts';
 import { mount } from '#kernel/http/mount';
 import type { Ports } from '#kernel/http/pipeline';
+import type { ClientOf } from '#kernel/http/proxies';
 import type { Route } from '#kernel/http/route';
 import type { Surface } from '#kernel/http/surface';
 import { type Log, silentLog } from '#kernel/log/log';
@@ -16,6 +18,8 @@ export async function openTestDoor(options: {
   readonly routes: readonly Route[];
   readonly ports: Ports;
   readonly clock?: Clock;
+  readonly hosts?: Hosts;
+  readonly clientOf?: ClientOf;
   readonly log?: Log;
 }): Promise<TestDoor> {
   const door = mount({ log: silentLog, ...options });

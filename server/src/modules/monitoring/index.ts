@@ -3,6 +3,7 @@
 
 import { insightsProperties } from '@strongroom/contract/monitoring';
 import { monitoringActions } from '@strongroom/contract/monitoring.actions';
+import type { Room } from '#kernel/files/room';
 import type { RequestObserver } from '#kernel/http/mount';
 import { activity, json, needs, open, route, unrecorded } from '#kernel/http/route';
 import type { Scheme } from '#kernel/http/surface';
@@ -57,6 +58,8 @@ export function createMonitoring(deps: {
   readonly subscriptionId: string;
   readonly version: string;
   readonly log: Log;
+  /** Of the disk of the data folder; absent: there is enough. */
+  readonly room?: Pick<Room, 'state'>;
 }): MonitoringModule {
   const meters = createMeters();
   const scoring = createScoringRecords({ log: deps.log, meters });
@@ -92,7 +95,16 @@ export function createMonitoring(deps: {
         summary: 'Whether the server takes requests.',
         access: open('a probe of readiness has no credential and learns one word'),
         audit: unrecorded('probes ask every few seconds'),
-        handle: () => json(ready ? 200 : 503, { status: ready ? 'ready' : 'starting or stopping' }),
+        // Low on room it goes on serving reads, sign-in and deletion, which make room again: whoever took it out of service
+        // would keep people from that. Full, nothing can be recorded, so nothing is done.
+        handle: () => {
+          if (!ready) return json(503, { status: 'starting or stopping' });
+          const room = deps.room?.state() ?? 'enough';
+          if (room === 'full') return json(503, { status: 'the disk is full' });
+          return json(200, {
+            status: room === 'low' ? 'ready, and low on disk space: nothing that grows is stored' : 'ready',
+          });
+        },
       }),
       route({
         operation: 'Metrics_Get',

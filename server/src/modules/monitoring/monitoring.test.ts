@@ -14,11 +14,13 @@ import { createMonitoring, scoringTables } from '#monitoring';
 const folder = mkdtempSync(join(tmpdir(), 'monitoring-'));
 const key = randomBytes(32);
 const database = await openDatabase({ path: join(folder, 'w.db'), key, migrations: [scoringTables] });
+let roomState: 'enough' | 'low' | 'full' = 'enough';
 const monitoring = createMonitoring({
   schemes: [{ name: 'bearer', authenticate: (exchange) => (exchange.header('authorization') ? testActor : undefined) }],
   subscriptionId: 's',
   version: '1',
   log: silentLog,
+  room: { state: () => roomState },
 });
 let allowed = false;
 const door = await openTestDoor({
@@ -56,6 +58,14 @@ test('health answers anybody, readiness follows the server', async () => {
   assert.equal((await fetch(`${door.url}/healthz`)).status, 200);
   assert.equal((await fetch(`${door.url}/readyz`)).status, 503);
   monitoring.setReady(true);
+  assert.equal((await fetch(`${door.url}/readyz`)).status, 200);
+  // Low on room it still serves what makes room again; full, nothing can be recorded.
+  roomState = 'low';
+  const low = await fetch(`${door.url}/readyz`);
+  assert.deepEqual([low.status, (await low.text()).includes('low on disk space')], [200, true]);
+  roomState = 'full';
+  assert.equal((await fetch(`${door.url}/readyz`)).status, 503);
+  roomState = 'enough';
   assert.equal((await fetch(`${door.url}/readyz`)).status, 200);
 });
 

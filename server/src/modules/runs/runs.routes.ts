@@ -25,6 +25,7 @@ export function runRoutes(runs: RunsService, search: Search): readonly Route[] {
       summary: 'Creates a run',
       action: writeRuns,
       audit: activity('workspaceName', 'experiment_id', 'run_name'),
+      grows: true,
       request: wire.createRun,
       response: wire.runAnswer,
       handle: async (grant, workspaceId, message) => ({
@@ -149,6 +150,7 @@ export function loggingRoutes(logging: Logging, inputs: Inputs): readonly Route[
       summary: 'Appends a point to a metric',
       action: writeMetrics,
       audit: appending,
+      grows: true,
       request: wire.logMetric,
       response: wire.nothing,
       handle: async (grant, workspaceId, message) => {
@@ -163,6 +165,7 @@ export function loggingRoutes(logging: Logging, inputs: Inputs): readonly Route[
       summary: 'Writes a param, once',
       action: writeRuns,
       audit: appending,
+      grows: true,
       request: wire.logParameter,
       response: wire.nothing,
       handle: async (grant, workspaceId, message) => {
@@ -177,6 +180,7 @@ export function loggingRoutes(logging: Logging, inputs: Inputs): readonly Route[
       summary: 'Writes metrics, params and tags, all of them or none',
       action: writeRuns,
       audit: appending,
+      grows: true,
       request: wire.logBatch,
       response: wire.nothing,
       maxBytes: batchBytesMax,
@@ -192,6 +196,7 @@ export function loggingRoutes(logging: Logging, inputs: Inputs): readonly Route[
       summary: 'Sets a tag of a run',
       action: writeRuns,
       audit: appending,
+      grows: true,
       request: wire.setTag,
       response: wire.nothing,
       handle: async (grant, workspaceId, message) => {
@@ -206,6 +211,7 @@ export function loggingRoutes(logging: Logging, inputs: Inputs): readonly Route[
       summary: 'Ties datasets and models to a run as its inputs',
       action: writeRuns,
       audit: appending,
+      grows: true,
       request: wire.logInputs,
       response: wire.nothing,
       maxBytes: inputBytesMax,
@@ -221,6 +227,7 @@ export function loggingRoutes(logging: Logging, inputs: Inputs): readonly Route[
       summary: 'Ties models to a run as its outputs',
       action: writeRuns,
       audit: appending,
+      grows: true,
       request: wire.logOutputs,
       response: wire.nothing,
       handle: async (grant, workspaceId, message) => {
@@ -235,6 +242,7 @@ export function loggingRoutes(logging: Logging, inputs: Inputs): readonly Route[
       summary: 'Notes a model in the tag of older clients',
       action: writeRuns,
       audit: appending,
+      grows: true,
       request: wire.logModel,
       response: wire.nothing,
       handle: async (grant, workspaceId, message) => {

@@ -64,6 +64,7 @@ const rendered: Readonly<Record<FailureKind, Rendered>> = {
   tooLarge: [413, 'INVALID_PARAMETER_VALUE'],
   unsupportedMedia: [400, 'INVALID_PARAMETER_VALUE'],
   rangeNotSatisfiable: [416, 'INVALID_PARAMETER_VALUE'],
+  misdirected: [421, 'BAD_REQUEST'],
   dependency: [424, 'BAD_REQUEST'],
   throttled: [429, 'REQUEST_LIMIT_EXCEEDED'],
   headerTooLarge: [431, 'BAD_REQUEST'],
@@ -71,6 +72,7 @@ const rendered: Readonly<Record<FailureKind, Rendered>> = {
   internal: [500, 'INTERNAL_ERROR'],
   notImplemented: [501, 'NOT_IMPLEMENTED'],
   unavailable: [503, 'TEMPORARILY_UNAVAILABLE'],
+  full: [507, 'RESOURCE_EXHAUSTED'],
 };
 
 export function createMlflowSurface(schemes: readonly Scheme[]): Surface {
