@@ -127,16 +127,21 @@ test('a group, a vault, a key, a workspace under it, a cluster, a job to its end
     '--scope',
     String(vault['id']),
   );
-  const key = await cli.json<{ key: { kid: string } }>(
-    'vault',
-    'key',
-    'create',
-    'main',
-    '--vault',
-    'cli-vault',
-    '--size',
-    '2048',
+  const inVault = ['--vault', 'cli-vault'];
+  type Key = { readonly key: { readonly kid: string } };
+  const first = await cli.json<Key>('vault', 'key', 'create', 'main', ...inVault, '--size', '2048');
+  const rotated = await cli.run('vault', 'key', 'rotate', 'main', ...inVault);
+  assert.match(rotated.out, /^The key 'main' is rotated: https:\/\/\S+\/keys\/main\/\w+\n$/);
+  const key = await cli.json<Key>('vault', 'key', 'show', 'main', ...inVault);
+  assert.notEqual(key.key.kid, first.key.kid);
+  assert.equal((await cli.json<unknown[]>('vault', 'key', 'list-versions', 'main', ...inVault)).length, 2);
+  assert.equal(
+    (await cli.run('vault', 'key', 'list', ...inVault, '--query', '[].kid', '-o', 'tsv')).out.split('\n').length,
+    2,
   );
+  await cli.json('vault', 'key', 'create', 'spare', ...inVault, '--size', '2048');
+  assert.equal((await cli.run('vault', 'key', 'delete', 'spare', ...inVault, '--yes')).code, 0);
+  assert.equal((await cli.run('vault', 'key', 'show', 'spare', ...inVault)).code, 5);
 
   const secretFile = join(folder, 'value');
   writeFileSync(secretFile, 'a value that is secret\n');
@@ -150,19 +155,34 @@ test('a group, a vault, a key, a workspace under it, a cluster, a job to its end
     (await cli.json('vault', 'secret', 'show', 'token', '--vault', 'cli-vault', '--show-value'))['value'],
     'a value that is secret',
   );
+  const secrets = await cli.run('vault', 'secret', 'list', ...inVault);
+  assert.match(secrets.out, /token +true/);
+  assert.ok(!secrets.out.includes('a value that is secret'));
 
-  const workspace = await cli.json<{ properties: { encryption: { status: string } } }>(
-    'workspace',
-    'create',
-    'lab',
-    '--customer-key',
-    key.key.kid,
-    '--customer-vault',
-    'cli-vault',
-  );
+  // By their names: the newest version of the key is what the workspace keeps to.
+  const workspace = await cli.json<{
+    properties: { encryption: { status: string; keyVaultProperties: { keyIdentifier: string } } };
+  }>('workspace', 'create', 'lab', '--customer-key', 'main', '--customer-vault', 'cli-vault');
   assert.equal(workspace.properties.encryption.status, 'Enabled');
+  assert.equal(workspace.properties.encryption.keyVaultProperties.keyIdentifier, key.key.kid);
+  const mistyped = await cli.run('compute', 'list', '-w', 'lap');
+  assert.equal(mistyped.code, 5);
+  assert.match(mistyped.err, /There is no workspace 'lap' in the resource group 'demo'\. Did you mean 'lab'\?/);
+  assert.match(
+    (await cli.run('compute', 'list', '-g', 'absent', '-w', 'lab')).err,
+    /There is no resource group 'absent'\. There are: demo\./,
+  );
   await cli.run('config', 'set', 'workspace', 'lab');
-  await cli.json('compute', 'create', 'cpu-cluster', '--max-instances', '1');
+  const clusterFile = join(folder, 'cluster.yml');
+  writeFileSync(clusterFile, 'name: cpu-cluster\ntype: amlcompute\nmax_instances: 8\n');
+  assert.equal(
+    (await cli.run('compute', 'create', '-f', clusterFile, '--max-instances', '1')).out,
+    "The cluster 'cpu-cluster' is made.\n",
+  );
+  assert.match(
+    (await cli.run('compute', 'show', 'cpu-clustr')).err,
+    /There is no cluster 'cpu-clustr' in the workspace 'lab'\. Did you mean 'cpu-cluster'\?/,
+  );
   assert.match((await cli.run('compute', 'list')).out, /cpu-cluster +AmlCompute/);
 
   const project = join(folder, 'project');
@@ -181,7 +201,24 @@ test('a group, a vault, a key, a workspace under it, a cluster, a job to its end
   assert.equal(ran.code, 0, ran.err);
   assert.match(ran.err, /wrote outputs\/model\.json/);
   assert.match(ran.err, /first: Completed/);
-  assert.match((await cli.run('job', 'list')).out, /first +Completed +breast-cancer/);
+  const jobs = await cli.run('job', 'list');
+  assert.match(jobs.out, /first +Completed +breast-cancer .*strongroom-automation$/m, 'who, by name');
+  const fetched = join(folder, 'fetched');
+  assert.equal((await cli.run('job', 'download', 'first', '-p', fetched)).code, 0);
+  assert.ok(existsSync(join(fetched, 'outputs', 'model.json')));
+  assert.equal((await cli.run('job', 'download', 'first', '-p', fetched)).code, 1, 'nothing is written over');
+  assert.equal((await cli.run('job', 'download', 'first', '--output-name', 'nope')).code, 5);
+  const plainJob = join(folder, 'plain.yml');
+  writeFileSync(
+    plainJob,
+    `command: echo hi > \${{outputs.res}}/a.txt\nenvironment: { image: strongroom/node-python }\ncompute: cpu-cluster\noutputs: { res: }\n`,
+  );
+  assert.equal((await cli.run('job', 'create', '-f', plainJob, '-n', 'plain', '--stream')).code, 0);
+  const result = join(folder, 'result');
+  const named = await cli.run('job', 'download', 'plain', '--output-name', 'res', '-p', result);
+  assert.equal(named.code, 0, named.err);
+  assert.equal(readFileSync(join(result, 'a.txt'), 'utf8'), 'hi\n');
+  assert.match((await cli.run('environment', 'list', 'CliV2AnonymousEnvironment')).out, /strongroom\/node-python/);
   const again = await cli.run('job', 'stream', 'first');
   assert.equal(again.code, 0);
   assert.match(again.err, /wrote outputs\/model\.json/, 'the log can be read again after the job has ended');
@@ -215,6 +252,77 @@ test('a group, a vault, a key, a workspace under it, a cluster, a job to its end
     'the next version',
   );
   assert.match((await cli.run('model', 'list')).out, /cancer +2/);
+  assert.equal((await cli.json('model', 'show', 'cancer'))['name'], '2', 'the latest, where no version is named');
+  const modelFile = join(project, 'model.yml');
+  writeFileSync(modelFile, 'name: from-file\npath: local.json\n');
+  assert.equal((await cli.run('model', 'create', '-f', modelFile)).out, "The model 'from-file:1' is registered.\n");
+  assert.match((await cli.run('datastore', 'list')).out, /workspaceblobstore +AzureBlob/);
+});
+
+test('people are made, given a role by name, listed by name, disabled and removed', async () => {
+  const [one, two] = [join(folder, 'one'), join(folder, 'two')];
+  writeFileSync(one, 'correct horse battery staple\n');
+  writeFileSync(two, 'another horse, another staple\n');
+  const ada = 'ada@strongroom.local';
+  const made = await cli.run('user', 'create', ada, '--display-name', 'Ada Lovelace', '--password-file', one);
+  assert.equal(made.code, 0, made.err);
+  assert.ok(!(made.out + made.err).includes('battery'));
+  assert.match((await cli.run('user', 'list')).out, /ada@strongroom\.local +Ada Lovelace +true/);
+  const role = ['--assignee', ada, '--role', 'azureml data scientist', '-g', 'demo', '-w', 'lab'];
+  const given = await cli.run('role', 'assignment', 'create', ...role);
+  assert.equal(given.code, 0, given.err);
+  assert.match(given.out, /^ada@strongroom\.local has the role .* at \/subscriptions\/\S+\/workspaces\/lab\n$/);
+  const listed = (await cli.run('role', 'assignment', 'list')).out.split('\n');
+  const hers = listed.findIndex((line) => line.includes(ada));
+  assert.match(
+    listed[hers] ?? '',
+    /^AzureML Data Scientist +ada@strongroom\.local +user +\/subscriptions\/\S+\/workspaces\/lab$/,
+  );
+  const system = listed.findIndex((line) => line.includes('managed identity'));
+  assert.ok(hers > 0 && hers < system, 'people stand before what workspaces were given');
+  const explained = [
+    'access',
+    'explain',
+    '--assignee',
+    ada,
+    '--action',
+    'Microsoft.MachineLearningServices/workspaces/jobs/write',
+  ];
+  assert.equal((await cli.json(...explained, '-g', 'demo', '-w', 'lab'))['allowed'], true);
+  assert.equal((await cli.json(...explained, '-g', 'demo'))['allowed'], false);
+  assert.equal((await cli.run('role', 'assignment', 'delete', ...role, '--yes')).code, 0);
+  assert.equal((await cli.json(...explained, '-g', 'demo', '-w', 'lab'))['allowed'], false);
+  assert.equal((await cli.run('role', 'assignment', 'delete', ...role, '--yes')).code, 5, 'it is gone');
+  for (const words of [
+    ['reset-password', ada, '--password-file', two],
+    ['disable', ada],
+    ['enable', ada],
+    ['delete', ada, '--yes'],
+  ])
+    assert.equal((await cli.run('user', ...words)).code, 0, words.join(' '));
+  assert.equal((await cli.run('user', 'show', ada)).code, 5);
+});
+
+test('a custom role is made from a file, found by its name, and deleted', async () => {
+  const file = join(folder, 'role.json');
+  writeFileSync(
+    file,
+    JSON.stringify({ Name: 'Model reader', Actions: ['Microsoft.MachineLearningServices/workspaces/models/read'] }),
+  );
+  assert.equal((await cli.run('role', 'definition', 'create', '-f', file)).out, "The role 'Model reader' is made.\n");
+  assert.equal(
+    (await cli.run('role', 'definition', 'create', '-f', file)).out,
+    "The role 'Model reader' is replaced.\n",
+  );
+  assert.match((await cli.run('role', 'definition', 'list', '--custom')).out, /Model reader +custom/);
+  assert.match((await cli.run('role', 'definition', 'show', 'Model readr')).err, /Did you mean 'Model reader'\?/);
+  assert.equal((await cli.run('role', 'definition', 'delete', 'Model reader', '--yes')).code, 0);
+});
+
+test('--no-wait answers at once, and says that it goes on', async () => {
+  const asked = await cli.run('workspace', 'create', 'later', '--no-wait');
+  assert.equal(asked.out, "The workspace 'later' is being made.\n");
+  assert.equal((await cli.run('workspace', 'show', 'later')).code, 0);
 });
 
 test('an endpoint and its deployment: made, asked, read, given a new key, taken away', async () => {
@@ -312,6 +420,8 @@ test('the record is listed with who, what and outcome, and verified; offline too
   const listed = await cli.run('audit', 'list', '--max-results', '1000');
   assert.match(listed.out, /strongroom-automation +Keys_Create .*failed 403/);
   assert.match(listed.out, /RoleAssignments_Create/);
+  const few = await cli.run('audit', 'list', '--max-results', '5');
+  assert.equal(few.out.trimEnd().split('\n').length, 1 + 5, 'what is shown is what is counted');
   const verify = async (...words: readonly string[]) => {
     const { code, out } = await cli.run('audit', 'verify', ...words, '--output', 'json');
     assert.equal(code, 7, 'nothing that was kept elsewhere proves its end');

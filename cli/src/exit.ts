@@ -15,6 +15,21 @@ export const exitCodes = {
   unproved: 7,
 } as const;
 
+const words: Readonly<Record<keyof typeof exitCodes, string>> = {
+  ok: 'ok',
+  failed: 'failed',
+  usage: 'wrong usage',
+  notSignedIn: 'not signed in',
+  refused: 'refused',
+  notFound: 'not found',
+  conflict: 'conflict',
+  unproved: 'verified but not proved',
+};
+/** `0 ok, 1 failed, …`, for help and the page about every command. */
+export const exitCodesInWords: string = Object.entries(exitCodes)
+  .map(([name, code]) => `${code} ${words[name as keyof typeof exitCodes]}`)
+  .join(', ');
+
 /** What was asked for makes no sense; the message says what would. */
 export class UsageError extends Error {}
 export class NotSignedIn extends Error {}

@@ -1,6 +1,7 @@
 // How a command is declared: what it is like, its options, its example, and what it does with a context. One way for all, so that
 // every command has help with an example, takes what it reads and nothing else, and answers mistakes in the same words.
 
+import { ServiceError } from '@strongroom/contract/client';
 import type { Command } from 'commander';
 import { type Context, openContext } from './context.ts';
 import { UsageError } from './exit.ts';
@@ -46,6 +47,10 @@ export function actIn(shell: Shell, over: (code: number, options: Options) => vo
             if (!context.watches) break;
             await shell.sleep(watchMs);
           }
+        } catch (thrown) {
+          throw thrown instanceof ServiceError
+            ? await (await import('./missing.ts')).explained(context, thrown)
+            : thrown;
         } finally {
           context.close();
         }

@@ -74,7 +74,7 @@ test('a simple list loads one noun, and no reader of files that it does not read
   assert.deepEqual(packages, ['commander']);
   assert.deepEqual(
     own.filter((path) => path.startsWith('cli/src/commands/')).sort(),
-    ['account', 'group', 'server'].map((name) => `cli/src/commands/${name}.ts`),
+    ['about', 'account', 'group', 'server'].map((name) => `cli/src/commands/${name}.ts`),
   );
 });
 

@@ -2,9 +2,10 @@
 // noun that was asked for is loaded: whoever lists jobs does not wait for the rest.
 
 import { Command, CommanderError } from 'commander';
+import { aboutCommands } from './commands/about.ts';
 import { accountCommands } from './commands/account.ts';
 import { serverCommands } from './commands/server.ts';
-import { describeFailure, exitCodeOf } from './exit.ts';
+import { describeFailure, exitCodeOf, exitCodesInWords } from './exit.ts';
 import { type Act, actIn } from './given.ts';
 import { addCommonOptions, type Options } from './options.ts';
 import type { Shell } from './shell.ts';
@@ -67,7 +68,7 @@ export async function createProgram(
     .showHelpAfterError('(--help shows what there is)')
     .addHelpText(
       'after',
-      '\nExample:\n  strongroom server start --data-dir ./strongroom-data --bootstrap-file ./bootstrap.json\n  strongroom login --bootstrap-file ./bootstrap.json\n\nExit codes: 0 ok, 1 failed, 2 wrong usage, 3 not signed in, 4 refused, 5 not found, 6 conflict',
+      `\nExample:\n  strongroom server start --data-dir ./strongroom-data --bootstrap-file ./bootstrap.json\n  strongroom login --bootstrap-file ./bootstrap.json\n\nExit codes: ${exitCodesInWords}`,
     )
     // What stands behind a command is its own: `model show iris --version 1` asks for no version of this program.
     .enablePositionalOptions()
@@ -75,6 +76,7 @@ export async function createProgram(
   const act = actIn(shell, ended);
   serverCommands(program, act);
   accountCommands(program, act);
+  aboutCommands(program, act, () => createProgram(shell));
   const unloaded = new Set<Command>();
   for (const [name, description, load] of nouns) {
     const noun = program.command(name).description(description);

@@ -31,6 +31,13 @@ test('every action of a route is declared once, on one plane and in one spelling
   );
 });
 
+test('no summary says `a online endpoint`', () => {
+  const wrong = routes
+    .map(({ summary }) => summary)
+    .filter((summary) => /\b[Aa] [aeio]|\b[Aa]n [^aeiouhn\W]/.test(summary));
+  assert.deepEqual(wrong, []);
+});
+
 test('every declared action is needed by a route or asked for somewhere in the server', async () => {
   const sources = globSync('server/src/**/*.ts', { cwd: root })
     .filter((path) => !/\.test\.ts$|\/testing(\/|\.ts$)/.test(path))

@@ -1,6 +1,7 @@
 // This module's failures, as a table: Azure's codes where Azure has one, and messages that say what to do.
 
 import { Failure, type FailureDetail, type FailureInit, type FailureKind } from '#kernel/errors/failure';
+import { withArticle } from './article.ts';
 
 const fail =
   <A extends readonly unknown[]>(kind: FailureKind, code: string, message: (...args: A) => string) =>
@@ -75,7 +76,7 @@ export const errors = {
     'conflict',
     'Conflict',
     (title: string, id: string) =>
-      `The ${title} '${short(id)}' exists, and a ${title} cannot be changed. Use a new name.`,
+      `The ${title} '${short(id)}' exists, and ${withArticle(title)} cannot be changed. Use a new name.`,
   ),
   changedMeanwhile: fail(
     'conflict',

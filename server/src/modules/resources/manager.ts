@@ -8,6 +8,7 @@ import type { Grant } from '#kernel/authority/grant';
 import { Failure } from '#kernel/errors/failure';
 import type { Exchange } from '#kernel/http/exchange';
 import { parentId } from '#kernel/ids/ids';
+import { withArticle } from './article.ts';
 import { readId } from './catalog.ts';
 import { patchedBody, readDraft } from './draft.ts';
 import { errors } from './errors.ts';
@@ -62,7 +63,7 @@ export function createManager(
       kind: 'invalid',
       code: 'InvalidResourceName',
       target: 'name',
-      message: `'${name.slice(0, 100)}' is not a name for a ${kind.title}: ${kind.nameRule}`,
+      message: `'${name.slice(0, 100)}' is not a name for ${withArticle(kind.title)}: ${kind.nameRule}`,
     });
   }
 

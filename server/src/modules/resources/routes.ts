@@ -28,6 +28,7 @@ import {
   type Route,
 } from '#kernel/http/route';
 import { validate } from '#kernel/http/validate';
+import { withArticle } from './article.ts';
 import { depthOf } from './catalog.ts';
 import { errors } from './errors.ts';
 import type { Guard } from './guard.ts';
@@ -106,7 +107,7 @@ export function routesOf(kind: ResourceKind, serving: Serving): readonly Route[]
       operation: `${stem}_CreateOrUpdate`,
       method: 'PUT',
       path: item,
-      summary: `Creates a ${title}, or replaces what may be set of it.`,
+      summary: `Creates ${withArticle(title)}, or replaces what may be set of it.`,
       access: needs(actions.write, idOf),
       audit: written,
       body: { ...kept, schema: resourceBody(kind.properties, kind.sku) },
@@ -118,7 +119,7 @@ export function routesOf(kind: ResourceKind, serving: Serving): readonly Route[]
       operation: `${stem}_Get`,
       method: 'GET',
       path: item,
-      summary: `Reads a ${title}.`,
+      summary: `Reads ${withArticle(title)}.`,
       access: needs(actions.read, idOf),
       audit: kind.audit?.read ?? accessed(last),
       responses: { 200: ResourceWire, ...refusals },
@@ -133,7 +134,7 @@ export function routesOf(kind: ResourceKind, serving: Serving): readonly Route[]
       operation: `${stem}_Update`,
       method: 'PATCH',
       path: item,
-      summary: `Changes parts of a ${title}, by a JSON merge patch.`,
+      summary: `Changes parts of ${withArticle(title)}, by a JSON merge patch.`,
       access: needs(actions.write, idOf),
       audit: written,
       body: { ...kept, schema: ResourcePatch },
@@ -145,7 +146,7 @@ export function routesOf(kind: ResourceKind, serving: Serving): readonly Route[]
       operation: `${stem}_Delete`,
       method: 'DELETE',
       path: item,
-      summary: `Removes a ${title} and everything below it.`,
+      summary: `Removes ${withArticle(title)} and everything below it.`,
       access: needs(actions.remove, idOf),
       audit: kind.audit?.remove ?? activity(last),
       ...(kind.removeQuery === undefined ? {} : { query: kind.removeQuery }),
