@@ -1,10 +1,11 @@
 // `npm run openapi`: writes openapi/<surface>.json, one description for each protocol that the server speaks, out of the
-// composed routes. With `--check` nothing is written: it exits 1 and names the operations that differ.
+// composed routes, and openapi/properties.md, what resources of Azure have and ours do not serve. With `--check` nothing is written: it exits 1 and names the operations that differ.
 
 import { readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import type { Route } from '../server/src/kernel/http/route.ts';
 import { documentOf } from './openapi/document.ts';
+import { propertiesFile, propertiesOf } from './openapi/properties.ts';
 import { composedRoutes } from './openapi/routes.ts';
 
 const folder = fileURLToPath(new URL('../openapi/', import.meta.url));
@@ -52,7 +53,7 @@ function operationsIn(document: string): ReadonlyMap<string, string> {
 
 function present(): ReadonlyMap<string, string> {
   try {
-    const names = readdirSync(folder).filter((name) => name.endsWith('.json'));
+    const names = readdirSync(folder).filter((name) => name.endsWith('.json') || name === propertiesFile);
     return new Map(names.map((name) => [name, readFileSync(folder + name, 'utf8')]));
   } catch {
     return new Map();
@@ -60,13 +61,13 @@ function present(): ReadonlyMap<string, string> {
 }
 
 async function main(isCheck: boolean): Promise<number> {
-  const { routes, version } = await composedRoutes();
-  const wanted = documentsOf(routes, version);
+  const { routes, kinds, version } = await composedRoutes();
+  const wanted = new Map([...documentsOf(routes, version), [propertiesFile, propertiesOf(kinds)]]);
   const found = present();
   if (!isCheck) {
     for (const name of found.keys()) if (!wanted.has(name)) rmSync(folder + name);
     for (const [name, content] of wanted) writeFileSync(folder + name, content);
-    process.stdout.write(`${routes.length} operations of ${wanted.size} surfaces are in openapi/\n`);
+    process.stdout.write(`${routes.length} operations of ${wanted.size - 1} surfaces are in openapi/\n`);
     return 0;
   }
   const wrong = [...new Set([...wanted.keys(), ...found.keys()])].sort().flatMap((name) => {

@@ -56,6 +56,10 @@ export const modelVersion = Type.Object({
  */
 export const nodePython = 'strongroom/node-python';
 
+const probeRoute = Type.Optional(
+  Type.Object({ path: Type.String({ maxLength: 1024 }), port: Type.Integer({ minimum: 0, maximum: 65_535 }) }),
+);
+
 export const environmentVersion = Type.Object({
   ...common,
   isAnonymous: Type.Optional(Type.Boolean()),
@@ -67,6 +71,20 @@ export const environmentVersion = Type.Object({
     }),
   ),
   osType: Type.Optional(Type.Literal('Linux')),
+  /** Kept and answered; what uses such an environment is refused, because nothing is built. */
+  condaFile: Type.Optional(Type.String({ maxLength: 65_536 })),
+  build: Type.Optional(
+    Type.Object(
+      {
+        contextUri: Type.String({ minLength: 1, maxLength: 2048 }),
+        dockerfilePath: Type.Optional(Type.String({ maxLength: 1024 })),
+      },
+      { additionalProperties: false },
+    ),
+  ),
+  inferenceConfig: Type.Optional(
+    Type.Object({ livenessRoute: probeRoute, readinessRoute: probeRoute, scoringRoute: probeRoute }),
+  ),
 });
 
 export const snapshotAnswer = Type.Object({

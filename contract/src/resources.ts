@@ -81,6 +81,13 @@ export const ResourceWire = Type.Object(
     etag: Type.Optional(Type.String()),
     systemData: Type.Optional(SystemDataWire),
     properties: Type.Record(Type.String(), Type.Unknown()),
+    strongroom: Type.Optional(
+      Type.Object({
+        withoutEffect: Type.Record(Type.String(), Type.String(), {
+          description: 'What is kept and shown as it was sent and has no effect here, by its path, with the reason.',
+        }),
+      }),
+    ),
   },
   { $id: 'Resource' },
 );

@@ -27,14 +27,10 @@ const optionalBoolean = Type.Optional(Type.Boolean());
 export const VaultProperties = Type.Object({
   tenantId: Type.Optional(Type.String({ maxLength: 64 })),
   sku: Type.Optional(Type.Object({ family: Type.Optional(Type.String()), name: Type.String({ maxLength: 32 }) })),
-  accessPolicies: Type.Optional(Type.Array(Type.Unknown(), { maxItems: 1024 })),
   enableRbacAuthorization: Type.Optional(Type.Union([Type.Boolean(), Type.Null()])),
   enableSoftDelete: Type.Optional(Type.Union([Type.Boolean(), Type.Null()])),
   softDeleteRetentionInDays: Type.Optional(Type.Integer({ minimum: 7, maximum: 90 })),
   enablePurgeProtection: Type.Optional(Type.Union([Type.Boolean(), Type.Null()])),
-  enabledForDeployment: optionalBoolean,
-  enabledForDiskEncryption: optionalBoolean,
-  enabledForTemplateDeployment: optionalBoolean,
   networkAcls: Type.Optional(
     Type.Object({
       bypass: Type.Optional(Type.String({ maxLength: 64 })),

@@ -41,5 +41,7 @@ export const datastoreProperties = Type.Object({
   fileShareName: Type.Optional(Type.String({ pattern: '^[a-z0-9](-?[a-z0-9]){2,62}$' })),
   description: Type.Optional(Type.String({ maxLength: 4096 })),
   credentials: Type.Optional(Type.Object({ credentialsType: Type.Literal('None') }, { additionalProperties: false })),
+  tags: Type.Optional(Type.Record(Type.String({ maxLength: 256 }), Type.String({ maxLength: 5000 }))),
+  properties: Type.Optional(Type.Record(Type.String({ maxLength: 256 }), Type.String({ maxLength: 5000 }))),
 });
 export type DatastoreProperties = Static<typeof datastoreProperties>;

@@ -21,8 +21,15 @@ import { openKeyring } from '../../server/src/kernel/sealing/keyring.ts';
 import { openRootKeyFile } from '../../server/src/kernel/sealing/root-key.ts';
 import { version } from '../../server/src/main.ts';
 import { auditMigrations, openAnchors } from '../../server/src/modules/audit/index.ts';
+import type { ResourceKind } from '../../server/src/modules/resources/index.ts';
 
-export async function composedRoutes(): Promise<{ readonly routes: readonly Route[]; readonly version: string }> {
+export type Composition = {
+  readonly routes: readonly Route[];
+  readonly kinds: readonly ResourceKind[];
+  readonly version: string;
+};
+
+export async function composedRoutes(): Promise<Composition> {
   const folder = await mkdtemp(join(tmpdir(), 'strongroom-openapi-'));
   const files = createFiles();
   const config = readConfig({
@@ -36,7 +43,7 @@ export async function composedRoutes(): Promise<{ readonly routes: readonly Rout
   const control = await open('control.db', controlTables);
   const auditDatabase = await open('audit.db', [auditMigrations]);
   try {
-    const { door } = await compose({
+    const { door, kinds } = await compose({
       config,
       version,
       clock: systemClock,
@@ -52,7 +59,7 @@ export async function composedRoutes(): Promise<{ readonly routes: readonly Rout
       trust: createTrust((await createAuthority('Strongroom', new Date())).certificatePem, () => undefined),
       domain: 'localhost:8443',
     });
-    return { routes: door.routes, version };
+    return { routes: door.routes, kinds, version };
   } finally {
     await auditDatabase.close();
     await control.close();

@@ -22,6 +22,7 @@ import { makeOwners } from './first-start.ts';
 export type Composed = Pick<Ground, 'identity' | 'audit' | 'bootstrapped'> & {
   readonly door: Door;
   readonly resources: Ground['resources']['resources'];
+  readonly kinds: ReturnType<Ground['resources']['kinds']>;
   readonly setReady: (ready: boolean) => void;
   start(): Promise<void>;
   /** After the server listens: what calls it back may begin. */
@@ -100,6 +101,7 @@ export async function compose(foundation: Foundation): Promise<Composed> {
     identity,
     audit,
     resources: resources.resources,
+    kinds: resources.kinds(),
     bootstrapped,
     setReady: monitoring.setReady,
     async start() {

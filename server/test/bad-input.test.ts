@@ -94,14 +94,13 @@ describe('requests', () => {
     await refuses(() => put(target(), { ...body(), propertis: {} }), { status: 400, code: 'InvalidRequestContent' });
   });
 
-  test('with a property that Azure has and this server does not serve: taken, and named in a Warning', async () => {
-    const made = await put(`${workspace}/environments/served/versions/1`, {
-      properties: { condaFile: 'name: x', osType: 'Linux' },
+  test('with a property that Azure has and this server does not serve: refused by name, with what to do', async () => {
+    await refuses(() => put(target(), { ...body(), properties: { publicNetworkAccess: 'Disabled' } }), {
+      status: 400,
+      code: 'PropertyNotServed',
+      target: 'properties.publicNetworkAccess',
+      says: /restrict who reaches the server/,
     });
-    assert.ok(made.status < 300, made.text);
-    assert.match(String(made.headers['warning']), /^299 - ".*condaFile/);
-    assert.equal(made.body.properties.condaFile, undefined);
-    assert.equal((await bench.arm(token, 'DELETE', `${workspace}/environments/served/versions/1`)).status, 200);
   });
 
   test('with a value of the wrong type or out of bounds', async () => {

@@ -206,7 +206,7 @@ async function read(route: Route, exchange: Exchange): Promise<ReadInput> {
   if (rule.kind === 'bytes') return { query, value: bytes, body: undefined, digest };
   if (rule.kind === 'json' && rule.optional && bytes.length === 0) return { ...nothing, query };
   const value = rule.kind === 'json' ? parseJson(bytes) : parseForm(bytes);
-  validate(rule.schema, value, 'body');
+  if (rule.kind === 'form' || rule.isCheckedLater !== true) validate(rule.schema, value, 'body');
   return { query, value, body: value, digest };
 }
 

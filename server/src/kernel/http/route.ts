@@ -47,6 +47,8 @@ export type BodyRule =
       readonly maxBytes: number;
       readonly optional?: boolean;
       readonly holdsSecrets?: boolean;
+      /** The schema describes, and the handler checks: one that must look at what is meant before it looks at the shape. */
+      readonly isCheckedLater?: boolean;
     }
   | { readonly kind: 'form'; readonly schema: TSchema; readonly maxBytes: number; readonly holdsSecrets?: boolean }
   /** Whole, unparsed: XML, text, a manifest. */

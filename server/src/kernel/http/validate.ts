@@ -62,6 +62,8 @@ export function validate(schema: TSchema, value: unknown, where: Where): void {
       continue;
     }
     if (error.keyword === 'anyOf' || error.keyword === 'boolean') continue;
+    // The branch of a union that takes null: nobody who sent something else means it.
+    if (error.keyword === 'type' && (error.params as { type?: unknown }).type === 'null') continue;
     const unknown = (error.params as { additionalProperties?: readonly string[] }).additionalProperties;
     const missing = (error.params as { requiredProperties?: readonly string[] }).requiredProperties;
     const message = unknown

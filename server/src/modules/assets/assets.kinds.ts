@@ -7,9 +7,10 @@ import type { Grant } from '#kernel/authority/grant';
 import { Failure } from '#kernel/errors/failure';
 import { activity } from '#kernel/http/route';
 import { parentId } from '#kernel/ids/ids';
-import type { Properties, Resource, ResourceKind, Resources } from '#resources';
+import { everythingServed, type Properties, type Resource, type ResourceKind, type Resources } from '#resources';
 import { workspaceOf, workspaceType } from '#workspaces';
 import { safePath } from './archive.ts';
+import { environmentContent } from './environments.ts';
 import { badUri } from './errors.ts';
 import { modelLimits } from './limits.ts';
 import { createdOrder, digits, listed, viewed } from './lists.ts';
@@ -50,7 +51,11 @@ export function createAssetKinds(deps: {
     ...containerName,
     ...listed(Type.Object({ count: digits, ...viewed })),
     properties: assetContainer,
-    unserved: ['latestVersion', 'nextVersion'],
+    unserved: {
+      refused: {},
+      kept: {},
+      ignored: { latestVersion: 'Told by the server.', nextVersion: 'Told by the server.' },
+    },
     location: 'none',
     normalise: ({ properties }, existing) => ({
       ...existing?.properties,
@@ -71,7 +76,7 @@ export function createAssetKinds(deps: {
     plural: string,
     title: string,
     content: readonly string[],
-    kind: Pick<ResourceKind, 'properties' | 'validate' | 'create' | 'view'> & Partial<ResourceKind>,
+    kind: Pick<ResourceKind, 'properties' | 'unserved' | 'validate' | 'create' | 'view'> & Partial<ResourceKind>,
     /** Content that is written otherwise and may be the same all the same. */
     isSame: (grant: Grant, id: string, wanted: unknown, existing: unknown) => Promise<boolean> = async () => false,
   ): ResourceKind => ({
@@ -168,6 +173,7 @@ export function createAssetKinds(deps: {
       ['codeUri'],
       {
         properties: codeVersion,
+        unserved: everythingServed,
         async validate(grant, draft, _existing, id) {
           await codeContent(grant, id, String(draft.properties['codeUri']));
         },
@@ -200,6 +206,7 @@ export function createAssetKinds(deps: {
           stage: Type.Optional(Type.String({ maxLength: 64 })),
         }),
       ),
+      unserved: everythingServed,
       async validate(_grant, draft, _existing, id) {
         if (!isContentUri(required(id), String(draft.properties['modelUri']))) throw badUri('modelUri', contentForms);
         folderNamed(draft.properties);
@@ -224,10 +231,20 @@ export function createAssetKinds(deps: {
         };
       },
     }),
-    version('environments', 'environment version', ['image'], {
+    version('environments', 'environment version', environmentContent, {
       properties: environmentVersion,
       ...listed(Type.Object({ ...viewed, stage: Type.Optional(Type.String({ maxLength: 64 })) })),
-      unserved: ['condaFile', 'build', 'inferenceConfig', 'autoRebuild'],
+      unserved: {
+        refused: {
+          autoRebuild: {
+            always: 'Disabled',
+            because: 'An environment is what its version says and is not built anew when an image changes.',
+            instead: 'Leave autoRebuild out, and register another version.',
+          },
+        },
+        kept: {},
+        ignored: { environmentType: 'Told by the server.' },
+      },
       view: ({ properties }) => ({
         description: null,
         tags: {},

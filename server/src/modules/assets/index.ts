@@ -11,6 +11,7 @@ import type { Resource, ResourceKind, Resources } from '#resources';
 import type { BlobStore } from '#storage';
 import { type Workspaces, workspaceOf, workspaceType } from '#workspaces';
 import { createAssetKinds } from './assets.kinds.ts';
+import { notBuilt, unbuiltIn } from './environments.ts';
 import { assetTables } from './migrations/index.ts';
 import { createNamedContent, type Named, type NamedContent } from './named-content.ts';
 import { createRegisteredModels, type RegisteredModels } from './registered-models.service.ts';
@@ -37,7 +38,10 @@ export type Assets = {
     grant: Grant,
     modelVersionId: string,
   ): Promise<Named & { readonly name: string; readonly version: string; readonly folder: string | undefined }>;
-  /** The base image that an environment version names, or undefined: the sandbox's own Python. */
+  /**
+   * The base image that an environment version names, or undefined: the sandbox's own Python. Throws `invalid` for one that
+   * would have to be built: nothing runs on something else as if it were that environment.
+   */
   environment(grant: Grant, environmentVersionId: string): Promise<{ readonly image: string | undefined }>;
 };
 
@@ -109,6 +113,8 @@ export function createAssets(deps: {
     },
     async environment(grant, id) {
       const version = await versionOf(grant, 'environments', id);
+      const unbuilt = unbuiltIn(version.properties);
+      if (unbuilt !== undefined) throw notBuilt(version.id, unbuilt);
       const { image } = version.properties;
       return { image: typeof image === 'string' && image !== nodePython ? image : undefined };
     },

@@ -16,7 +16,7 @@ import { Type } from '@strongroom/contract/schema';
 import type { Database } from '#kernel/database/database';
 import { accessed, activity, json } from '#kernel/http/route';
 import { idKey, parseResourceId } from '#kernel/ids/ids';
-import type { Draft, Properties, Resource, ResourceKind } from '#resources';
+import type { Draft, Properties, Resource, ResourceKind, Unserved } from '#resources';
 import type { Agents } from './agents.ts';
 import { deleteCluster, putCluster, type StoredCluster } from './clusters.store.ts';
 import type { Clusters, Node } from './clusters.ts';
@@ -24,6 +24,56 @@ import type { Desk } from './desk.ts';
 
 import { errors } from './errors.ts';
 import type { WorkService } from './work.service.ts';
+
+const noLogin = {
+  because: 'Nobody logs in to a node here: it has no accounts and no port.',
+  instead: 'Leave it out; what runs on a node is a job, and its log and files are read with the job.',
+};
+
+const unservedOfComputes: Unserved = {
+  refused: {
+    'properties.subnet': {
+      always: null,
+      because: 'Nodes are sandboxes on the machines of this installation and stand in no virtual network.',
+      instead: 'Leave subnet out; what a node can reach is set where the agent runs.',
+    },
+    'properties.isolatedNetwork': {
+      harmless: [false],
+      because:
+        'Nodes are sandboxes on the machines of this installation, and one cluster is not isolated otherwise than another.',
+      instead: 'Leave isolatedNetwork out.',
+    },
+    // Python's client always sends true; that a node has no address of its own is so anyway.
+    'properties.enableNodePublicIp': {
+      always: false,
+      harmless: [true],
+      because: 'A node has no address of its own.',
+      instead: 'Leave enableNodePublicIp out.',
+    },
+    'properties.userAccountCredentials': noLogin,
+    'properties.remoteLoginPortPublicAccess': { always: 'NotSpecified', harmless: ['Disabled'], ...noLogin },
+    disableLocalAuth: {
+      always: true,
+      because: 'Nobody logs in to a node here, so there is no local sign-in to leave on.',
+      instead: 'Leave disableLocalAuth out, or send true.',
+    },
+    'properties.virtualMachineImage': {
+      because: 'Nodes run what is on the machines of this installation.',
+      instead: 'Leave virtualMachineImage out, and install what jobs need on those machines.',
+    },
+    'properties.propertyBag': {
+      because: 'What a property bag means is not told to others than its maker.',
+      instead: 'Leave propertyBag out.',
+    },
+  },
+  kept: {
+    'properties.vmSize': {
+      because: 'A node is a part of the machine that its agent runs on, whatever its size is called.',
+    },
+    'properties.vmPriority': { because: 'No node is taken away for another customer.' },
+  },
+  ignored: {},
+};
 
 type Scale = { readonly min: number; readonly max: number; readonly idle: string; readonly idleSeconds: number };
 
@@ -118,15 +168,8 @@ export function createComputesKind(deps: ComputesDeps): ResourceKind {
     nameRule:
       'it begins with a letter, has 3 to 24 letters, digits and hyphens, and does not end in a hyphen followed by digits',
     properties: computeProperties,
-    unserved: [
-      'properties.virtualMachineImage',
-      'properties.isolatedNetwork',
-      'properties.userAccountCredentials',
-      'properties.subnet',
-      'properties.remoteLoginPortPublicAccess',
-      'properties.enableNodePublicIp',
-      'properties.propertyBag',
-    ],
+    unserved: unservedOfComputes,
+    discriminators: [{ path: 'computeType', serves: ['AmlCompute'], refuse: errors.notServed }],
     location: 'optional',
     longRunning: true,
     // A cluster is made here and has nothing underneath that could stay: to detach it is refused, not taken for a removal.
@@ -145,7 +188,6 @@ export function createComputesKind(deps: ComputesDeps): ResourceKind {
       return {
         computeType: draft.properties['computeType'],
         description: draft.properties['description'],
-        disableLocalAuth: draft.properties['disableLocalAuth'] ?? existing?.properties['disableLocalAuth'] ?? true,
         resourceId: draft.properties['resourceId'],
         properties: {
           osType: given.osType ?? before?.osType ?? 'Linux',
@@ -185,7 +227,6 @@ export function createComputesKind(deps: ComputesDeps): ResourceKind {
       resourceId: null,
       provisioningErrors: provisioningErrors(),
       isAttachedCompute: false,
-      disableLocalAuth: resource.properties['disableLocalAuth'] ?? true,
       properties: {
         ...innerOf(resource.properties),
         scaleSettings: scaleView(resource.properties),
@@ -239,8 +280,6 @@ const scaleView = (properties: Properties) => {
 };
 
 function checkContent({ properties }: Draft): void {
-  const computeType = properties['computeType'];
-  if (computeType !== 'AmlCompute') throw errors.notServed(String(computeType));
   const { osType, scaleSettings } = innerOf(properties);
   if (typeof properties['resourceId'] === 'string')
     throw errors.wrong('resourceId', 'An AmlCompute cluster is made here; it has no properties.resourceId to attach.');

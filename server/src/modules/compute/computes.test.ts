@@ -66,7 +66,7 @@ describe('a compute cluster', () => {
     await refused(put({ computeType: 'VirtualMachine', properties: { address: '10.0.0.1' } }), /Use 'AmlCompute'/);
     await refused(
       put({ computeType: 'Toaster', description: 5 }),
-      /^The body is not valid: properties.computeType must be one of "AmlCompute", "AKS", [^;]*\.$/,
+      /^Compute of type 'Toaster' is not served here\. Use 'AmlCompute'/,
     );
     await refused(put({ properties: {} }), /needs 'computeType'/);
     await refused(aml({}), /scaleSettings is required/);
@@ -87,27 +87,59 @@ describe('a compute cluster', () => {
       );
   });
 
-  it('takes what Azure has and is not served here, says so, and keeps no password', async (t) => {
-    const { arm, database, tasks } = await openLab(t);
+  it('refuses what would open or close a node otherwise than all are, and keeps no password', async (t) => {
+    const { arm } = await openLab(t);
+    const put = (inner: object, outer: object = {}) =>
+      arm('PUT', clusterId('cpu'), {
+        location: 'local',
+        ...outer,
+        properties: { computeType: 'amlcompute', properties: { scaleSettings: { maxNodeCount: 1 }, ...inner } },
+      });
+    for (const inner of [
+      { remoteLoginPortPublicAccess: 'Enabled' },
+      { userAccountCredentials: { adminUserName: 'root', adminUserPassword: 'canary-password' } },
+      { subnet: { id: '/subscriptions/s/subnets/x' } },
+      { isolatedNetwork: true },
+    ]) {
+      const { status, body } = await put(inner);
+      assert.deepEqual(
+        [status, body.error.code, body.error.target],
+        [400, 'PropertyNotServed', `properties.properties.${Object.keys(inner)[0]}`],
+      );
+      assert.ok(!JSON.stringify(body).includes('canary-password'));
+    }
+    const identity = { type: 'UserAssigned', userAssignedIdentities: { no_id_at_all: {} } };
+    for (const asked of [identity, { type: 'SystemAssigned' }])
+      assert.equal((await put({}, { identity: asked })).body.error.target, 'identity');
+    assert.equal((await arm('GET', clusterId('cpu'))).status, 404);
+  });
+
+  it('takes what Python’s client always sends, and shows what is so', async (t) => {
+    const { arm, tasks } = await openLab(t);
     const answer = await arm('PUT', clusterId('cpu'), {
       location: 'local',
       properties: {
         computeType: 'AmlCompute',
+        disableLocalAuth: true,
         properties: {
-          scaleSettings: { maxNodeCount: 1 },
-          remoteLoginPortPublicAccess: 'Enabled',
-          userAccountCredentials: { adminUserName: 'root', adminUserPassword: 'canary-password' },
+          osType: 'Linux',
+          vmSize: 'Standard_DS3_v2',
+          vmPriority: 'dedicated',
+          scaleSettings: { maxNodeCount: 1, minNodeCount: 0 },
+          remoteLoginPortPublicAccess: 'NotSpecified',
+          enableNodePublicIp: true,
         },
       },
     });
-    assert.equal(answer.status, 201);
-    assert.match(answer.headers.get('warning') ?? '', /userAccountCredentials/);
+    assert.equal(answer.status, 201, JSON.stringify(answer.body));
     await tasks.drain();
     const shown = await arm('GET', clusterId('cpu'));
-    assert.ok(!JSON.stringify(shown.body).includes('canary-password'));
-    const again = await arm('PUT', clusterId('cpu'), shown.body);
-    assert.equal(again.status, 200, JSON.stringify(again.body));
-    assert.ok(database.path.endsWith('control.db'));
+    const { disableLocalAuth, properties } = shown.body.properties;
+    assert.deepEqual(
+      [disableLocalAuth, properties.enableNodePublicIp, properties.subnet, properties.vmPriority],
+      [true, false, null, 'Dedicated'],
+    );
+    assert.equal((await arm('PUT', clusterId('cpu'), shown.body)).status, 200);
   });
 
   it('grows with waiting work up to its bound, and shrinks after its idle time', async (t) => {

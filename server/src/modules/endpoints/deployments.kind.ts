@@ -26,6 +26,7 @@ import { labelsOf, madeBy } from './labels.ts';
 import { assetIdIn, baseImageIn, deploymentType, modelIdIn } from './names.ts';
 import { type DeploymentState, type Plan, pathOf, planOf, stateOf } from './plan.ts';
 import type { ImageRegistry } from './ports.ts';
+import { unservedOfDeployments } from './unserved.ts';
 import { checkDeployment } from './validate.ts';
 
 const deploymentsMax = 20;
@@ -142,17 +143,8 @@ export function createDeploymentKind(deps: {
     nameRule: 'it has 3 to 32 letters, digits and hyphens, begins with a letter and does not end with a hyphen',
     properties: onlineDeployment,
     sku: deploymentSku,
-    unserved: [
-      'modelMountPath',
-      'appInsightsEnabled',
-      'egressPublicNetworkAccess',
-      'dataCollector',
-      'privateNetworkConnection',
-      'startupProbe',
-      'livenessProbe',
-      'readinessProbe',
-      'containerResourceRequirements',
-    ],
+    unserved: unservedOfDeployments,
+    discriminators: [{ path: 'endpointComputeType', serves: ['Managed'], refuse: errors.computeTypeNotServed }],
     location: 'optional',
     longRunning: true,
 
@@ -218,9 +210,6 @@ export function createDeploymentKind(deps: {
         description: null,
         environmentVariables: {},
         instanceType: null,
-        modelMountPath: null,
-        appInsightsEnabled: false,
-        egressPublicNetworkAccess: 'Disabled',
         ...shown,
         requestSettings: {
           maxConcurrentRequestsPerInstance: 1,

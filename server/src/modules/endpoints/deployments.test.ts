@@ -486,12 +486,13 @@ test('a deployment that is being removed gets no traffic, whatever was checked b
   assert.equal((await world.score('{}', { headers: bearer })).status, 200);
 });
 
-test('probes are taken, as newer clients send them, and a Warning says that they are not served', async (t) => {
+test('probes are kept, as newer clients send them, and the answer says that they have no effect', async (t) => {
   const world = await setUp(t);
   await furnish(world);
   const livenessProbe = { initialDelay: 'PT10S', period: 'PT10S', timeout: 'PT2S', failureThreshold: 30 };
   const { put, got } = await world.make(`${endpointId}/deployments/green`, deploymentBody({ livenessProbe }));
-  assert.match(String(put.headers['warning']), /livenessProbe/);
+  assert.deepEqual(put.json.properties.livenessProbe, livenessProbe);
+  assert.match(got.json.strongroom.withoutEffect['properties.livenessProbe'], /ready when init\(\) has returned/);
   assert.equal(got.json.properties.provisioningState, 'Succeeded');
 });
 

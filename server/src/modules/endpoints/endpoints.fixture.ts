@@ -22,7 +22,7 @@ import { type Rule, testActor, testAudit, testAuthority, testGrant } from '#kern
 import { openTestDoor } from '#kernel/testing/door';
 import { createMonitoring } from '#monitoring';
 import { createRegistry } from '#registry';
-import { createResources, resourceTables } from '#resources';
+import { createResources, everythingServed, resourceTables } from '#resources';
 import { containerScope } from '#storage';
 import type { Workspace, Workspaces } from '#workspaces';
 import { workspaceType } from '#workspaces';
@@ -272,6 +272,7 @@ export async function setUp(t: TestContext, options: { readonly allows?: Rule; r
       namePattern: /^\w+$/,
       nameRule: 'letters',
       properties: Type.Object({}),
+      unserved: everythingServed,
       location: 'none',
     } as const;
     const routes = [

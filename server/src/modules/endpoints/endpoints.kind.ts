@@ -19,6 +19,7 @@ import type { EndpointKeyStore, KeyOwner } from './keys.service.ts';
 import { labelsOf, madeBy } from './labels.ts';
 import { endpointType } from './names.ts';
 import { stateOf } from './plan.ts';
+import { endpointIdentity, unservedOfEndpoints } from './unserved.ts';
 import { checkEndpoint } from './validate.ts';
 
 export const ownerOf = (endpoint: Pick<Resource, 'id' | 'uniqueId'>): KeyOwner => ({
@@ -59,7 +60,9 @@ export function createEndpointKind(deps: {
     // Whoever brings keys of his own sends them along.
     holdsSecrets: true,
     secretProperties: ['keys'],
-    unserved: ['compute', 'mirrorTraffic', 'publicNetworkAccess', 'scoringUri', 'swaggerUri'],
+    unserved: unservedOfEndpoints,
+    envelope: { identity: endpointIdentity },
+    discriminators: [{ path: 'authMode', serves: ['Key'], refuse: errors.authModeNotServed }],
     location: 'optional',
     longRunning: true,
 
@@ -124,8 +127,6 @@ export function createEndpointKind(deps: {
       const base = `${origin}/endpoints/${workspaceUniqueId}/${resource.name}`;
       return {
         description: null,
-        mirrorTraffic: {},
-        publicNetworkAccess: 'Enabled',
         ...shown,
         properties: { ...labelsOf(shown), ...madeBy(resource, exchange) },
         keys: null,

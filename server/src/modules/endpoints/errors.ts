@@ -15,6 +15,13 @@ export const errors = {
       target: 'properties.authMode',
       message: `authMode '${short(mode)}' is not served here. Use 'Key'.`,
     }),
+  computeTypeNotServed: (type: string) =>
+    new Failure({
+      kind: 'invalid',
+      code: 'ComputeTypeNotServed',
+      target: 'properties.endpointComputeType',
+      message: `Deployments of type '${short(type)}' are not served here. Use 'Managed'.`,
+    }),
   noToken: () =>
     new Failure({
       kind: 'invalid',

@@ -7,8 +7,7 @@ import { requestTimeoutSecondsMax } from './plan.ts';
 
 const variablesMax = 100;
 
-export function checkEndpoint({ authMode, traffic }: OnlineEndpoint): void {
-  if (authMode.toLowerCase() !== 'key') throw errors.authModeNotServed(authMode);
+export function checkEndpoint({ traffic }: OnlineEndpoint): void {
   const shares = Object.values(traffic ?? {});
   const names = Object.keys(traffic ?? {}).map((name) => name.toLowerCase());
   if (new Set(names).size !== names.length)
@@ -19,13 +18,7 @@ export function checkEndpoint({ authMode, traffic }: OnlineEndpoint): void {
 }
 
 export function checkDeployment(deployment: OnlineDeployment): void {
-  const { endpointComputeType, codeConfiguration, scaleSettings, requestSettings } = deployment;
-  if (endpointComputeType.toLowerCase() !== 'managed')
-    throw errors.wrong(
-      'endpointComputeType',
-      `Deployments of type '${endpointComputeType.slice(0, 32)}' are not served here. Use 'Managed'.`,
-      'ComputeTypeNotServed',
-    );
+  const { codeConfiguration, scaleSettings, requestSettings } = deployment;
   if (codeConfiguration?.codeId === undefined || codeConfiguration.codeId === '')
     throw errors.wrong(
       'codeConfiguration',

@@ -15,6 +15,7 @@ import { workspaceOf, workspaceType } from '#workspaces';
 import { type JobState, jobType, keptBeside, outputUri, stateOf } from './job.ts';
 import type { JobsService } from './jobs.service.ts';
 import { isEnd } from './status.ts';
+import { identityNotServed, jobTypeNotServed, unservedOfJobs } from './unserved.ts';
 import { checkJob } from './validate.ts';
 
 const described = ['displayName', 'description', 'tags', 'properties', 'isArchived'] as const;
@@ -92,18 +93,10 @@ export function createJobKind(deps: {
     namePattern: /^[a-zA-Z0-9][a-zA-Z0-9_-]{0,254}$/,
     nameRule: 'it begins with a letter or digit and has up to 255 letters, digits, hyphens and underscores',
     properties: commandJob,
-    unserved: [
-      'componentId',
-      'distribution',
-      'services',
-      'queueSettings',
-      'notificationSetting',
-      'autologgerSettings',
-      'parameters',
-      'secretsConfiguration',
-      'resources.dockerArgs',
-      'resources.shmSize',
-      'status',
+    unserved: unservedOfJobs,
+    discriminators: [
+      { path: 'jobType', serves: ['Command'], refuse: jobTypeNotServed },
+      { path: 'identity.identityType', serves: ['AMLToken'], refuse: identityNotServed },
     ],
     location: 'none',
     listQuery: Type.Object({

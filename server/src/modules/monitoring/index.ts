@@ -25,22 +25,50 @@ export type MonitoringModule = Module & {
   setReady(ready: boolean): void;
 };
 
+const noNetworkRules = {
+  because: 'There are no network rules for single components.',
+  instead: 'Leave it out, and restrict who reaches the server where it listens.',
+};
+
 const insights: ResourceKind = {
   type: 'Microsoft.Insights/components',
   title: 'insights component',
   namePattern: /^[a-zA-Z0-9][\w.()-]{0,259}$/,
   nameRule: 'it has up to 260 letters, digits, dots, hyphens, underscores and parentheses',
   properties: insightsProperties,
-  unserved: [
-    'Flow_Type',
-    'Request_Source',
-    'WorkspaceResourceId',
-    'IngestionMode',
-    'publicNetworkAccessForIngestion',
-    'publicNetworkAccessForQuery',
-    'DisableIpMasking',
-    'SamplingPercentage',
-  ],
+  unserved: {
+    refused: {
+      publicNetworkAccessForIngestion: { always: 'Enabled', ...noNetworkRules },
+      publicNetworkAccessForQuery: { always: 'Enabled', ...noNetworkRules },
+      WorkspaceResourceId: {
+        because: 'Workspaces of Log Analytics are not served: records are kept with the workspace that they are about.',
+        instead: 'Leave WorkspaceResourceId out.',
+      },
+      SamplingPercentage: {
+        harmless: [100],
+        because: 'Every request is recorded.',
+        instead: 'Leave SamplingPercentage out.',
+      },
+      ImmediatePurgeDataOn30Days: {
+        harmless: [false],
+        because: 'Records are kept for as long as RetentionInDays says.',
+        instead: 'Leave ImmediatePurgeDataOn30Days out and set RetentionInDays.',
+      },
+      ForceCustomerStorageForProfiler: {
+        harmless: [false],
+        because: 'There is no profiler.',
+        instead: 'Leave ForceCustomerStorageForProfiler out.',
+      },
+    },
+    kept: {},
+    ignored: {
+      Flow_Type: 'Tells Azure by which page the component was made.',
+      Request_Source: 'Tells Azure by which page the component was made.',
+      IngestionMode: 'There is one way in: the gateway writes records itself.',
+      DisableIpMasking: 'No address of a caller is in a record, masked or not.',
+      DisableLocalAuth: 'There is no key that could be sent instead of signing in.',
+    },
+  },
   location: 'required',
   normalise: ({ properties }) => ({ Application_Type: 'web', RetentionInDays: 90, ...properties }),
   // No instrumentation key: records are written by the gateway itself and read by role, so there is no key to leak.

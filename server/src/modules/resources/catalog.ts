@@ -6,6 +6,7 @@ import { parseResourceId, type ResourceId } from '#kernel/ids/ids';
 import { errors } from './errors.ts';
 import type { ResourceKind } from './kind.ts';
 import { groupType, paramNames } from './paths.ts';
+import { mistakesIn } from './unserved.ts';
 
 export type Catalog = {
   add(kind: ResourceKind): void;
@@ -27,6 +28,8 @@ export function createCatalog(): Catalog {
         throw new Error(`'${kind.type}' is not a resource type: Namespace.Name/type`);
       if (find(kind.type)) throw new Error(`two kinds have the type ${kind.type}`);
       paramNames(kind.type);
+      const mistakes = mistakesIn(kind.type, kind.properties, kind.unserved);
+      if (mistakes.length > 0) throw new Error(`a kind is not servable:\n${mistakes.join('\n')}`);
       kinds.set(kind.type.toLowerCase(), kind);
     },
     find,

@@ -1,5 +1,6 @@
-// From the body of a PUT or PATCH to a draft: what is asked for, checked. Refuses what nobody knows, with its path and what
-// was probably meant; accepts what Azure has and is not served here, and reports it; lets an answer be sent back as it was
+// From the body of a PUT or PATCH to a draft: what is asked for, checked. What it is comes first (a job's type, a compute's),
+// then what it holds: what nobody knows is refused with its path and what was probably meant; what Azure has and is not
+// served here goes the one of three ways that the kind chose for it (unserved.ts); and an answer may be sent back as it was
 // given, read-only members included. Pure.
 
 import { IdentityInput, resourceLimits } from '@strongroom/contract/resources';
@@ -9,21 +10,28 @@ import { validate } from '#kernel/http/validate';
 import { sameId } from '#kernel/ids/ids';
 import { errors, invalidContent } from './errors.ts';
 import type { Draft, Properties, Resource, ResourceIdentity, ResourceKind } from './kind.ts';
-import { knownOnly, nearest, unknownProperties, without } from './unknown.ts';
-
-export type ReadDraft = {
-  readonly draft: Draft /** Members accepted and not served, for the Warning header. */;
-  readonly unserved: readonly string[];
-};
-
-type Fields = Readonly<Record<string, unknown>>;
-const isObject = (value: unknown): value is Fields =>
-  typeof value === 'object' && value !== null && !Array.isArray(value);
+import { canonical, type Fields, isObject, knownOnly, nearest, unknownProperties, without } from './unknown.ts';
+import {
+  checkKept,
+  type EnvelopeMember,
+  envelopeRefusals,
+  isHarmless,
+  keptSku,
+  type Refusal,
+  type Refused,
+  refusalOf,
+  ruleFor,
+  saysNoMore,
+  valueAt,
+  withValueAt,
+} from './unserved.ts';
 
 /** Members of an answer that a caller may send back and that mean nothing in a request. */
-const readOnly = new Set(['id', 'name', 'type', 'systemData', 'etag', 'eTag']);
-/** Members that Azure's envelope has on some types. */
-const azureHas = ['managedBy', 'zones', 'extendedLocation', 'plan', 'sku', 'identity', 'location', 'kind', 'tags'];
+const readOnly = new Set(['id', 'name', 'type', 'systemData', 'etag', 'eTag', 'strongroom']);
+/** Of the envelope, what means nothing on a type that has none: it is where its parent is. */
+const ignored = new Set(['location']);
+
+type Refuse = (target: string, message: string) => void;
 
 const whole = new WeakMap<ResourceKind, TSchema>();
 function contentSchema(kind: ResourceKind): TSchema {
@@ -34,7 +42,7 @@ function contentSchema(kind: ResourceKind): TSchema {
     kind: Type.Optional(Type.String({ maxLength: 64 })),
     identity: Type.Optional(IdentityInput),
     properties: kind.properties,
-    ...(kind.sku ? { sku: Type.Optional(kind.sku) } : {}),
+    sku: Type.Optional(kind.sku ?? keptSku),
   });
   whole.set(kind, made);
   return made;
@@ -50,59 +58,80 @@ export function readDraft(
   body: unknown,
   existing: Resource | undefined,
   shown: Properties | undefined,
-): ReadDraft {
+): Draft {
   if (!isObject(body))
     throw invalidContent([{ code: 'ValidationError', target: 'body', message: 'the body must be a JSON object' }]);
+  checkWhatItIs(kind, body);
   const wrong: FailureDetail[] = [];
-  const unserved = new Set<string>();
-  const refuse = (target: string, message: string) => void wrong.push({ code: 'ValidationError', target, message });
+  const refused: Refused[] = [];
+  const refuse: Refuse = (target, message) => void wrong.push({ code: 'ValidationError', target, message });
 
-  const takes = new Set(['location', 'tags', 'properties', 'kind']);
+  const takes = new Set(['location', 'tags', 'properties', 'kind', 'sku']);
   if (kind.location === 'none') takes.delete('location');
-  if (kind.sku) takes.add('sku');
   if (kind.identity) takes.add('identity');
   const taken: Record<string, unknown> = {};
   for (const [name, value] of Object.entries(body)) {
-    if (takes.has(name)) {
-      if (value !== null && value !== undefined) taken[name] = value;
-    } else if (azureHas.includes(name)) {
-      if (value !== null && value !== undefined) unserved.add(name);
-    } else if (!readOnly.has(name)) refuse(name, unknownMessage(name, nearest(name, [...takes, ...readOnly])));
+    if (value === null || value === undefined) continue;
+    const rule = takes.has(name) ? undefined : envelopeRule(kind, name);
+    if (takes.has(name)) taken[name] = value;
+    else if (rule !== undefined) {
+      if (!isHarmless(value, rule)) refused.push({ path: name, rule });
+    } else if (!readOnly.has(name) && !ignored.has(name))
+      refuse(name, unknownMessage(name, nearest(name, [...takes, ...readOnly])));
   }
   if (typeof body['id'] === 'string' && body['id'] !== '' && !sameId(body['id'], id.id))
     refuse('id', 'id is not the id in the path');
   if (typeof body['name'] === 'string' && body['name'].toLowerCase() !== id.name.toLowerCase())
     refuse('name', 'name is not the name in the path');
 
-  const properties = readProperties(kind, taken['properties'] ?? {}, shown, unserved, refuse);
-  const identity = isObject(taken['identity']) ? readIdentity(taken['identity'], unserved) : taken['identity'];
+  const { properties, inert } = readProperties(kind, taken['properties'] ?? {}, shown, refused, refuse);
+  const identity = isObject(taken['identity']) ? readIdentity(taken['identity'], refused, refuse) : taken['identity'];
   const tags = readTags(taken['tags'] ?? {}, refuse);
   const location = readLocation(taken['location'], refuse);
   if (kind.location === 'required' && location === undefined && existing === undefined)
     refuse('location', 'location is required');
   if (kind.sku && isObject(taken['sku']))
-    for (const { path, meant } of unknownProperties(kind.sku, taken['sku']))
-      refuse(`sku.${path}`, unknownMessage(`sku.${path}`, meant));
+    for (const { path, value, meant } of unknownProperties(kind.sku, taken['sku']))
+      if (value !== null) refuse(`sku.${path}`, unknownMessage(`sku.${path}`, meant));
+  if (refused.length > 0) throw refusalOf(refused);
   if (wrong.length > 0) throw invalidContent(wrong);
-  validate(contentSchema(kind), { ...taken, properties, ...(identity === undefined ? {} : { identity }) }, 'body');
+  const schema = contentSchema(kind);
+  const content = canonical(schema, {
+    ...taken,
+    properties,
+    ...(identity === undefined ? {} : { identity }),
+  }) as Fields;
+  validate(schema, content, 'body');
   if (existing?.location !== undefined && location !== undefined && location !== existing.location)
     throw errors.locationChanged(existing.id, existing.location);
 
   return {
-    draft: {
-      location: location ?? existing?.location,
-      tags,
-      kind: (taken['kind'] as string | undefined) ?? existing?.kind, // checked by contentSchema above
-      sku: (taken['sku'] as Properties | undefined) ?? existing?.sku, // checked by contentSchema above
-      // Checked by contentSchema above.
-      identity:
-        (identity as ResourceIdentity | undefined) ??
-        existing?.identity ??
-        (kind.identity === 'always' ? { type: 'SystemAssigned' } : undefined),
-      properties: properties as Properties, // checked by contentSchema above
-    },
-    unserved: [...unserved].sort(),
+    location: location ?? existing?.location,
+    tags,
+    kind: (content['kind'] as string | undefined) ?? existing?.kind, // checked by contentSchema above
+    sku: (content['sku'] as Properties | undefined) ?? existing?.sku, // checked by contentSchema above
+    // Checked by contentSchema above.
+    identity:
+      (content['identity'] as ResourceIdentity | undefined) ??
+      existing?.identity ??
+      (kind.identity === 'always' ? { type: 'SystemAssigned' } : undefined),
+    properties: content['properties'] as Properties, // checked by contentSchema above
+    inert,
   };
+}
+
+/** Before anything else is looked at: what a body of another type lacks or has too much says nothing to who sent it. */
+function checkWhatItIs({ discriminators = [] }: ResourceKind, body: Fields): void {
+  for (const { path, serves, refuse } of discriminators) {
+    const value = valueAt(body['properties'], path);
+    if (typeof value !== 'string' || value === '') continue;
+    if (!serves.some((served) => served.toLowerCase() === value.toLowerCase())) throw refuse(value.slice(0, 64));
+  }
+}
+
+function envelopeRule(kind: ResourceKind, name: string): Refusal | undefined {
+  const own = kind.envelope?.[name as EnvelopeMember];
+  return own ?? (Object.hasOwn(envelopeRefusals, name) ? envelopeRefusals[name as EnvelopeMember] : undefined);
 }
 
 /** The body of a PUT that means what a PATCH asks for: a JSON merge patch (RFC 7396) over what the caller may set. */
@@ -112,8 +141,11 @@ export function patchedBody(kind: ResourceKind, existing: Resource, patch: unkno
   const { location: _given, ...rest } = patch;
   const base: Fields = {
     tags: existing.tags,
-    properties: knownOnly(kind.properties, existing.properties),
-    ...(existing.sku && kind.sku ? { sku: existing.sku } : {}),
+    properties: Object.entries(existing.inert ?? {}).reduce(
+      (all, [path, value]) => withValueAt(all, path, value),
+      knownOnly(kind.properties, existing.properties),
+    ),
+    ...(existing.sku ? { sku: existing.sku } : {}),
     ...(existing.kind === undefined ? {} : { kind: existing.kind }),
   };
   const merged = mergePatch(base, rest);
@@ -139,40 +171,60 @@ function readProperties(
   kind: ResourceKind,
   value: unknown,
   shown: Properties | undefined,
-  unserved: Set<string>,
-  refuse: (target: string, message: string) => void,
-): unknown {
-  if (!isObject(value)) return value;
+  refused: Refused[],
+  refuse: Refuse,
+): { readonly properties: unknown; readonly inert: Properties } {
+  if (!isObject(value)) return { properties: value, inert: {} };
   const drop = new Set<string>();
+  const inert: Record<string, unknown> = {};
   for (const unknown of unknownProperties(kind.properties, value)) {
     const plain = unknown.path.replace(/\[\d+\]/g, '');
-    const listed = kind.unserved?.find((name) => plain === name || plain.startsWith(`${name}.`));
-    const echoed = shown !== undefined && same(at(shown, unknown.path), unknown.value);
-    if (listed !== undefined) unserved.add(`properties.${listed}`);
-    else if (plain !== 'provisioningState' && !echoed) {
-      refuse(`properties.${unknown.path}`, unknownMessage(`properties.${unknown.path}`, unknown.meant));
+    drop.add(unknown.path);
+    const kept = ruleFor(kind.unserved.kept, plain);
+    if (kept !== undefined) {
+      if (unknown.value === null) continue;
+      checkKept(kept.path, kept.rule, unknown.value);
+      inert[kept.path] = unknown.value;
       continue;
     }
-    drop.add(unknown.path);
+    const refusal = ruleFor(kind.unserved.refused, plain);
+    const isEchoed = shown !== undefined && isEcho(unknown.value, valueAt(shown, unknown.path));
+    if (isEchoed || unknown.value === null) continue;
+    if (refusal !== undefined) {
+      if (!isHarmless(unknown.value, refusal.rule))
+        refused.push({ path: `properties.${refusal.path}`, rule: refusal.rule });
+    } else if (plain !== 'provisioningState' && ruleFor(kind.unserved.ignored, plain) === undefined)
+      refuse(`properties.${unknown.path}`, unknownMessage(`properties.${unknown.path}`, unknown.meant));
   }
-  return without(value, drop);
+  refused.sort((a, b) => orderOf(kind, a) - orderOf(kind, b));
+  return { properties: without(value, drop), inert };
 }
 
-function at(value: unknown, path: string): unknown {
-  return path.split('.').reduce<unknown>((from, step) => {
-    return isObject(from) && Object.hasOwn(from, step) ? from[step] : undefined;
-  }, value);
-}
+/** What was asked for is said before what a client added by itself: the kind's own order. */
+const orderOf = ({ unserved }: ResourceKind, { path }: Refused): number =>
+  Object.keys(unserved.refused).indexOf(path.replace('properties.', ''));
 
-/** Equal as JSON; answers and requests of ours keep the order of members. */
-const same = (a: unknown, b: unknown) => a !== undefined && JSON.stringify(a) === JSON.stringify(b);
+const isEcho = (value: unknown, shown: unknown) => shown !== undefined && saysNoMore(value, shown, false);
 
-function readIdentity(value: Fields, unserved: Set<string>): Fields {
-  if (isObject(value['userAssignedIdentities']) && Object.keys(value['userAssignedIdentities']).length > 0)
-    unserved.add('identity.userAssignedIdentities');
-  // principalId and tenantId are answers; a caller cannot choose them. Clients also write the types with a space.
+const userAssigned: Refusal = {
+  because: 'A resource acts here as itself: user-assigned identities are not served.',
+  instead: "Leave userAssignedIdentities out and send the type 'SystemAssigned'.",
+};
+
+function readIdentity(value: Fields, refused: Refused[], refuse: Refuse): Fields {
+  const assigned = value['userAssignedIdentities'];
+  if (isObject(assigned) ? Object.keys(assigned).length > 0 : assigned !== null && assigned !== undefined)
+    refused.push({ path: 'identity.userAssignedIdentities', rule: userAssigned });
+  // principalId and tenantId are answers; a caller cannot choose them.
+  const known = ['type', 'userAssignedIdentities', 'principalId', 'tenantId'];
+  for (const name of Object.keys(value))
+    if (!known.includes(name)) refuse(`identity.${name}`, unknownMessage(`identity.${name}`, nearest(name, known)));
+  // Clients also write the types with a space.
   const type = value['type'];
-  return { type: typeof type === 'string' ? type.replace(', ', ',') : type };
+  const plain = typeof type === 'string' ? type.replace(', ', ',') : type;
+  if (typeof plain === 'string' && plain.toLowerCase().includes('userassigned'))
+    refused.push({ path: 'identity.type', rule: userAssigned });
+  return { type: plain };
 }
 
 function readTags(value: unknown, refuse: (target: string, message: string) => void): Readonly<Record<string, string>> {

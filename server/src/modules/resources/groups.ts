@@ -4,6 +4,7 @@
 import { Type } from '@strongroom/contract/schema';
 import type { ResourceKind } from './kind.ts';
 import { groupType } from './paths.ts';
+import { everythingServed } from './unserved.ts';
 
 export const groupKind: ResourceKind = {
   type: groupType,
@@ -11,6 +12,7 @@ export const groupKind: ResourceKind = {
   namePattern: /^[\w().-]{0,89}[\w()-]$/,
   nameRule: '1 to 90 letters, digits, underscores, hyphens, parentheses and periods, not ending with a period.',
   properties: Type.Object({}),
+  unserved: everythingServed,
   location: 'required',
   longRunning: 'remove',
 };

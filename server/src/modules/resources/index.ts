@@ -37,6 +37,7 @@ import { createWriting } from './writing.ts';
 export type { HomeOf } from './homes.ts';
 export type {
   Creator,
+  Discriminator,
   Draft,
   Properties,
   ProvisioningState,
@@ -51,12 +52,15 @@ export { resourceTables } from './migrations/resources.ts';
 export type { Identities, RemovalListener, Subscription } from './parts.ts';
 export { collectionPath, containerId, itemId, itemPath, paramOf } from './paths.ts';
 export { apiVersionOf } from './surface.ts';
+export { envelopeRefusals, everythingServed, keptSkuBecause, type Refusal, type Unserved } from './unserved.ts';
 export { madeByUri, resourceWire } from './wire.ts';
 
 export type ResourcesModule = Module & {
   readonly resources: Resources;
   /** Makes kinds known and answers their routes. Throws on a type that is known already. */
   routesFor(kinds: readonly ResourceKind[]): readonly Route[];
+  /** All that are served, in the order of their types. */
+  kinds(): readonly ResourceKind[];
   /** Told when what stood behind a resource is gone: what was attached at or below its id (role assignments) goes too. */
   onRemoved(listener: RemovalListener): void;
 };
@@ -132,6 +136,7 @@ export function createResources(deps: {
     tasks: { [operationTask]: operations.handler, [sweepTask]: () => sweeping.sweep(database) },
     resources: createService({ manager, listing, guard }),
     routesFor,
+    kinds: () => parts.catalog.all(),
     onRemoved: (listener) => void listeners.push(listener),
     // As a task, because what it calls belongs to modules that start after this one.
     async start() {

@@ -6,8 +6,10 @@ import type { TSchema } from '@strongroom/contract/schema';
 import type { ActorKind } from '#kernel/authority/actor';
 import type { AuditLevel } from '#kernel/authority/audit';
 import type { Action, Grant } from '#kernel/authority/grant';
+import type { Failure } from '#kernel/errors/failure';
 import type { Exchange } from '#kernel/http/exchange';
 import type { Answer, BodyRule } from '#kernel/http/route';
+import type { EnvelopeMember, Refusal, Unserved } from './unserved.ts';
 
 export type RestingState = 'Succeeded' | 'Failed' | 'Canceled';
 export type ProvisioningState = 'Creating' | 'Updating' | 'Deleting' | RestingState;
@@ -49,6 +51,8 @@ export type Resource = {
   readonly identity: ResourceIdentity | undefined;
   /** What the caller set, normalised, and what the kind keeps beside it. `view` decides what is shown. */
   readonly properties: Properties;
+  /** What the caller set and has no effect here, by dotted path below `properties`: the manager stores and shows it. */
+  readonly inert?: Properties;
   readonly provisioningState: ProvisioningState;
   readonly etag: string;
   readonly systemData: SystemData;
@@ -68,6 +72,16 @@ export type Draft = {
   readonly sku: Properties | undefined;
   readonly identity: ResourceIdentity | undefined;
   readonly properties: Properties;
+  readonly inert?: Properties;
+};
+
+export type Discriminator = {
+  /** Dotted, below `properties`. */
+  readonly path: string;
+  /** Compared without regard to case. */
+  readonly serves: readonly string[];
+  /** @param value what was asked for, cut to a length that may be shown */
+  refuse(value: string): Failure;
 };
 
 export type ResourceAction = {
@@ -95,14 +109,18 @@ export type ResourceKind = {
   readonly namePattern: RegExp;
   /** Said when a name does not match: what a name may hold. */
   readonly nameRule: string;
-  /** Schema of `properties` in a PUT body. Must not forbid additional properties itself; the manager does with `unserved`. */
+  /** Schema of `properties` in a PUT body. Must not forbid additional properties itself; the manager does, with `unserved`. */
   readonly properties: TSchema;
   /** `properties` may hold a secret: no digest of what was sent is recorded. */
   readonly holdsSecrets?: boolean;
   /** Those of them that are one, and never shown: all others are looked at for credentials, and refused with one. */
   readonly secretProperties?: readonly string[];
-  /** Dotted property paths that Azure has and we do not serve: accepted, kept out, and named in a Warning header. */
-  readonly unserved?: readonly string[];
+  /** What Azure's resource of this type has and ours does not serve, each property refused, kept or ignored. */
+  readonly unserved: Unserved;
+  /** Members of the envelope that are refused otherwise than for all kinds. */
+  readonly envelope?: Readonly<Partial<Record<EnvelopeMember, Refusal>>>;
+  /** Properties that say what a resource is: looked at first, so that another type is refused as one and not by its shape. */
+  readonly discriminators?: readonly Discriminator[];
   /** `required` for top-level resources; children inherit nothing and usually have none. */
   readonly location: 'required' | 'optional' | 'none';
   /** Whether PUT takes `identity`; a system-assigned one is made by the manager before `create`. `always`: also unasked. */

@@ -21,6 +21,7 @@ import { tailOf } from './paths.ts';
 import type { Removal } from './removal.ts';
 import { findResource, type Stored, updateResource } from './resources.store.ts';
 import { refuseCredentials } from './visible.ts';
+import { shownOf } from './wire.ts';
 import type { Writing } from './writing.ts';
 
 export type How = {
@@ -34,7 +35,6 @@ export type Put = {
   readonly resource: Resource;
   readonly created: boolean;
   readonly operation: Operation | undefined;
-  readonly unserved: readonly string[];
 };
 export type Removed = { readonly existed: boolean; readonly operation: Operation | undefined };
 
@@ -122,14 +122,15 @@ export function createManager(
       checkConditions(how, existing);
       const body = bodyFor(existing, kind);
       const named = existing ?? { id: parent + tailOf(kind.type, parsed.name), name: parsed.name };
-      const { draft, unserved } = readDraft(kind, named, body, existing, shownOf(kind, existing, how.exchange));
+      const shown = existing && shownOf(kind, existing, how.exchange);
+      const draft = readDraft(kind, named, body, existing, shown);
       // One whose creation failed was never there: it is made again, under the same unique id.
       const isThere = existing !== undefined && existing.provisioningState !== 'Failed';
       if (isThere && kind.immutable === true) throw errors.immutable(kind.title, existing.id);
       const made = isThere
         ? { resource: await writing.update(grant, kind, home, draft, existing), operation: undefined }
         : await writing.create(grant, kind, home, draft, { id: named.id, name: named.name, failed: existing });
-      return { ...made, created: !isThere, unserved };
+      return { ...made, created: !isThere };
     });
     return how.wait ? waitFor(done) : done;
   }
@@ -149,7 +150,7 @@ export function createManager(
     if ((await find(parent)) !== undefined) return undefined;
     grants.also(grant, actionsOfType(type).write, parent);
     await readyParent(grant, parent, type);
-    const { draft } = readDraft(kind, child, bodyFor(undefined, kind), undefined, undefined);
+    const draft = readDraft(kind, child, bodyFor(undefined, kind), undefined, undefined);
     const properties = kind.normalise?.(draft, undefined) ?? draft.properties;
     refuseCredentials(kind, { ...draft, properties }, undefined);
     await kind.validate?.(grant, { ...draft, properties }, undefined, child.id);
@@ -168,9 +169,6 @@ export function createManager(
     if (await isAtWork(stored)) throw errors.busy(resource.id, resource.provisioningState);
     return { ...resource, provisioningState: restingState(resource) };
   }
-
-  const shownOf = (kind: ResourceKind, existing: Resource | undefined, exchange: Exchange | undefined) =>
-    existing && (kind.view?.(existing, exchange) ?? existing.properties);
 
   async function waitFor(done: Put): Promise<Put> {
     if (done.operation === undefined) return done;

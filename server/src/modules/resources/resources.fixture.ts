@@ -16,7 +16,7 @@ import { idKey } from '#kernel/ids/ids';
 import { createTasks, taskMigrations } from '#kernel/tasks/tasks';
 import { type Rule, testActor, testAudit, testAuthority } from '#kernel/testing/authority';
 import { openTestDoor } from '#kernel/testing/door';
-import { createResources, type ResourceKind, resourceTables } from './index.ts';
+import { createResources, everythingServed, type ResourceKind, resourceTables } from './index.ts';
 
 export const subscription = {
   id: '33333333-3333-4333-8333-333333333333',
@@ -71,9 +71,52 @@ function kindsOf(script: Script): readonly ResourceKind[] {
       nameRule: '2 to 31 letters, digits and hyphens.',
       properties: Type.Object({
         colour: Type.Optional(Type.String()),
-        garden: Type.Optional(Type.Object({ size: Type.Number(), pond: Type.Optional(Type.Boolean()) })),
+        garden: Type.Optional(
+          Type.Object({
+            size: Type.Number(),
+            pond: Type.Optional(Type.Boolean()),
+            style: Type.Optional(Type.Union([Type.Literal('English'), Type.Literal('French')])),
+          }),
+        ),
       }),
-      unserved: ['heating', 'garden.fence'],
+      unserved: {
+        refused: {
+          isLocked: {
+            always: false,
+            harmless: ['no'],
+            because: 'Doors have no locks.',
+            instead: 'Leave isLocked out.',
+          },
+          'garden.wall': {
+            harmless: [{ height: 0, made: { of: 'air' } }],
+            because: 'Nobody builds walls.',
+            instead: 'Leave the wall out and plant a hedge.',
+          },
+          moat: { because: 'Nobody builds walls.', instead: 'Leave the wall out and plant a hedge.' },
+        },
+        kept: {
+          heating: {
+            schema: Type.Object({ gas: Type.Optional(Type.Boolean()) }),
+            because: 'It is warm anyway.',
+          },
+          'garden.fence': { schema: Type.Object({ wood: Type.Integer() }), because: 'Nobody climbs.' },
+          colour: { because: 'Nobody looks.' },
+        },
+        ignored: { doorbell: 'Everybody knocks.' },
+      },
+      discriminators: [
+        {
+          path: 'garden.style',
+          serves: ['English', 'French'],
+          refuse: (style) =>
+            new Failure({
+              kind: 'invalid',
+              code: 'StyleNotServed',
+              target: 'properties.garden.style',
+              message: `No gardens '${style}' here. Use 'English' or 'French'.`,
+            }),
+        },
+      ],
       location: 'required',
       identity: true,
       longRunning: true,
@@ -93,6 +136,7 @@ function kindsOf(script: Script): readonly ResourceKind[] {
       namePattern: /^[A-Za-z0-9][\w.-]{0,60}$/,
       nameRule: '1 to 61 letters, digits, underscores, periods and hyphens.',
       properties: Type.Object({ legs: Type.Integer({ minimum: 0 }) }),
+      unserved: everythingServed,
       location: 'none',
       orders: { legs: ({ properties }) => String(properties['legs']) },
       listQuery: Type.Object({ legs: Type.Optional(Type.String()) }),
@@ -106,6 +150,7 @@ function kindsOf(script: Script): readonly ResourceKind[] {
       namePattern: /^\w{1,20}$/,
       nameRule: '1 to 20 letters.',
       properties: Type.Object({}),
+      unserved: everythingServed,
       location: 'none',
     },
     {
@@ -114,6 +159,7 @@ function kindsOf(script: Script): readonly ResourceKind[] {
       namePattern: /^\w{1,20}$/,
       nameRule: '1 to 20 letters.',
       properties: Type.Object({ of: Type.String() }),
+      unserved: everythingServed,
       location: 'none',
       makesParent: true,
       validate: async (_grant, draft) => {
@@ -127,6 +173,7 @@ function kindsOf(script: Script): readonly ResourceKind[] {
       namePattern: /^\w{1,20}$/,
       nameRule: '1 to 20 letters.',
       properties: Type.Object({ text: Type.String() }),
+      unserved: everythingServed,
       location: 'none',
       immutable: true,
     },

@@ -17,6 +17,7 @@ export type ResourceRow = {
   sku: string | null;
   identity: string | null;
   properties: string;
+  inert: string;
   state: ProvisioningState;
   etag: string;
   unique_id: string;
@@ -47,6 +48,7 @@ const columns = [
   'sku',
   'identity',
   'properties',
+  'inert',
   'state',
   'etag',
   'unique_id',
@@ -70,6 +72,7 @@ function storedOf(row: ResourceRow): Stored {
       sku: row.sku === null ? undefined : (JSON.parse(row.sku) as Properties),
       identity: row.identity === null ? undefined : (JSON.parse(row.identity) as ResourceIdentity),
       properties: JSON.parse(row.properties) as Properties,
+      inert: JSON.parse(row.inert) as Properties,
       provisioningState: row.state,
       etag: row.etag,
       systemData: JSON.parse(row.system_data) as SystemData,
@@ -95,6 +98,7 @@ function rowOf({ resource, operationId, holder }: Stored): ResourceRow {
     sku: resource.sku === undefined ? null : JSON.stringify(resource.sku),
     identity: resource.identity === undefined ? null : JSON.stringify(resource.identity),
     properties: JSON.stringify(resource.properties),
+    inert: JSON.stringify(resource.inert ?? {}),
     state: resource.provisioningState,
     etag: resource.etag,
     unique_id: resource.uniqueId,

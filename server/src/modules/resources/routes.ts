@@ -37,7 +37,7 @@ import { askedOf, type Listing, readPaging, tokenOf } from './listing.ts';
 import type { How, Manager, Put, Removed } from './manager.ts';
 import type { Operation } from './operations.store.ts';
 import { collectionPath, containerId, groupType, itemId, itemPath, subscriptionId, subscriptionPath } from './paths.ts';
-import { operationLinks, resourceWire, warningOf } from './wire.ts';
+import { operationLinks, resourceWire } from './wire.ts';
 
 export type Serving = {
   readonly manager: Manager;
@@ -83,7 +83,6 @@ export function routesOf(kind: ResourceKind, serving: Serving): readonly Route[]
     status: done.created ? (kind.createdStatus ?? 201) : 200,
     headers: {
       etag: done.resource.etag,
-      ...warningOf(done.unserved),
       ...(done.operation ? pollHeaders(done.operation, exchange, done.resource.location) : {}),
     },
     body: resourceWire(kind, done.resource, exchange),
@@ -101,6 +100,8 @@ export function routesOf(kind: ResourceKind, serving: Serving): readonly Route[]
     kind: 'json',
     maxBytes: resourceLimits.bodyBytes,
     holdsSecrets: kind.holdsSecrets ?? false,
+    // By the manager, which looks at what is meant before it looks at the shape.
+    isCheckedLater: true,
   } as const;
   const routes: Route[] = [
     made({

@@ -25,8 +25,8 @@ export type UnknownProperty = {
   readonly meant: string | undefined;
 };
 
-type Fields = Readonly<Record<string, unknown>>;
-const isObject = (value: unknown): value is Fields =>
+export type Fields = Readonly<Record<string, unknown>>;
+export const isObject = (value: unknown): value is Fields =>
   typeof value === 'object' && value !== null && !Array.isArray(value);
 
 /** Every unknown property of `value`, at most 50. */
@@ -35,6 +35,54 @@ export function unknownProperties(schema: TSchema, value: unknown): readonly Unk
   walk([schema as Node], value, '', (unknown) => void (found.length < 50 && found.push(unknown)));
   return found;
 }
+
+/** Whether the schema has a property at a dotted path, in any of its branches. */
+export function knows(schema: TSchema, path: string): boolean {
+  let found: readonly Node[] = [schema as Node];
+  for (const step of path.split('.')) {
+    found = found.flatMap((each) => leavesOf(each, undefined)).flatMap((leaf) => childrenOf(leaf, step));
+    if (found.length === 0) return false;
+  }
+  return true;
+}
+
+/**
+ * A copy as the schema spells it: of its literals those that are the same but for case, as Azure compares them, and without
+ * a null where the schema has an optional property that takes none: to clients, null is another word for absent.
+ */
+export function canonical(schema: TSchema, value: unknown): unknown {
+  return spelled([schema as Node], value);
+}
+
+function spelled(schemas: readonly Node[], value: unknown): unknown {
+  const leaves = schemas.flatMap((schema) => leavesOf(schema, value));
+  if (leaves.some(isAnything)) return value;
+  if (typeof value === 'string') {
+    if (leaves.some((leaf) => leaf.const === value || (leaf.type === 'string' && leaf.const === undefined)))
+      return value;
+    return leaves.find((leaf) => isSameWord(leaf.const, value))?.const ?? value;
+  }
+  if (Array.isArray(value)) {
+    const items = leaves.flatMap((leaf) => (leaf.items === undefined ? [] : [leaf.items].flat()));
+    return items.length === 0 ? value : value.map((item) => spelled(items, item));
+  }
+  if (!isObject(value)) return value;
+  return Object.fromEntries(
+    Object.entries(value).flatMap(([name, item]) => {
+      const next = leaves.flatMap((leaf) => childrenOf(leaf, name));
+      if (next.length === 0) return [[name, item]];
+      const isDeclared = leaves.some((leaf) => leaf.properties !== undefined && Object.hasOwn(leaf.properties, name));
+      if (item === null && isDeclared && !takesNull(next)) return [];
+      return [[name, spelled(next, item)]];
+    }),
+  );
+}
+
+const takesNull = (schemas: readonly Node[]) =>
+  schemas.flatMap((schema) => leavesOf(schema, null)).some((leaf) => leaf.type === 'null' || isAnything(leaf));
+
+const isSameWord = (a: unknown, b: unknown) =>
+  a === b || (typeof a === 'string' && typeof b === 'string' && a.toLowerCase() === b.toLowerCase());
 
 /** A copy with only what the schema knows. */
 export function knownOnly(schema: TSchema, value: Fields): Fields {
@@ -94,7 +142,8 @@ function leavesOf(schema: Node, value: unknown): readonly Node[] {
 function fits(branch: Node, value: unknown): boolean {
   if (!isObject(value)) return true;
   return Object.entries(branch.properties ?? {}).every(
-    ([name, property]) => property.const === undefined || !Object.hasOwn(value, name) || value[name] === property.const,
+    ([name, property]) =>
+      property.const === undefined || !Object.hasOwn(value, name) || isSameWord(property.const, value[name]),
   );
 }
 

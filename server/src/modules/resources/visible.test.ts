@@ -44,6 +44,8 @@ test('a credential is refused wherever a resource may have it', () => {
     ['properties.inputs.password.value', draft({ inputs: { password: { value: 12_345_678 } } })],
     ['tags.db_password', draft({}, { db_password: 'hunter2' })],
     ['properties.tags.db_password', draft({ tags: { db_password: 'hunter2' } })],
+    ['properties.queueSettings.x', { ...draft({}), inert: { queueSettings: { x: token } } }],
+    ['sku.name', { ...draft({}), sku: { name: token } }],
     ['properties.uri', draft({ uri: 'https://user:hunter2@host.example/data' })],
   ] as const)
     refusedAt(path, asked);

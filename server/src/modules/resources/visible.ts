@@ -14,6 +14,9 @@ const shown = (path: string) => (path.length > 200 ? `${path.slice(0, 200)}…` 
 /** @throws Failure `invalid`. What was there before is not looked at again: whoever changes the rest must not be kept from it. */
 export function refuseCredentials(kind: ResourceKind, draft: Draft, existing: Resource | undefined): void {
   look('tags', draft.tags, existing?.tags);
+  look('sku', draft.sku, existing?.sku);
+  for (const [path, value] of Object.entries(draft.inert ?? {}))
+    look(`properties.${path}`, value, existing?.inert?.[path]);
   for (const [name, value] of Object.entries(draft.properties))
     if (kind.secretProperties?.includes(name) !== true) look(`properties.${name}`, value, existing?.properties[name]);
 

@@ -1,11 +1,12 @@
-// Domain to wire: a resource as its answer, the links of a long-running operation, the Warning of what is not served.
+// Domain to wire: a resource as its answer, and the links of a long-running operation.
 
 import type { OperationStatusWire, ResourceWire } from '@strongroom/contract/resources';
 import type { Exchange } from '#kernel/http/exchange';
 import { readId } from './catalog.ts';
-import type { Resource, ResourceKind } from './kind.ts';
+import type { Properties, Resource, ResourceKind } from './kind.ts';
 import type { Operation } from './operations.store.ts';
 import { apiVersionOf } from './surface.ts';
+import { withoutEffect, withUnserved } from './unserved.ts';
 
 export function resourceWire(
   kind: ResourceKind | undefined,
@@ -13,7 +14,8 @@ export function resourceWire(
   exchange: Exchange | undefined,
 ): ResourceWire {
   // A row whose kind is not served any more shows nothing of its properties: nobody can say which of them are secret.
-  const shown = kind === undefined ? {} : (kind.view?.(resource, exchange) ?? resource.properties);
+  const shown = kind === undefined ? {} : shownOf(kind, resource, exchange);
+  const inert = kind === undefined ? {} : withoutEffect(shown, kind.unserved, !kind.sku && resource.sku !== undefined);
   const takesTags = kind?.location !== 'none' || Object.keys(resource.tags).length > 0;
   return {
     id: resource.id,
@@ -27,8 +29,13 @@ export function resourceWire(
     etag: resource.etag,
     systemData: { ...resource.systemData },
     properties: { ...shown, provisioningState: resource.provisioningState },
+    ...(Object.keys(inert).length === 0 ? {} : { strongroom: { withoutEffect: inert } }),
   };
 }
+
+/** `properties` of an answer: the kind's view, what is so whatever was asked, and what is kept without effect. */
+export const shownOf = (kind: ResourceKind, resource: Resource, exchange: Exchange | undefined): Properties =>
+  withUnserved(kind.view?.(resource, exchange) ?? resource.properties, kind.unserved, resource.inert ?? {});
 
 export function statusWire(operation: Operation, path: string): OperationStatusWire {
   return {
@@ -69,10 +76,4 @@ export function operationLinks(
 export function madeByUri(resource: Resource, exchange: Exchange | undefined): string | undefined {
   if (resource.operationId === undefined || exchange === undefined) return undefined;
   return operationLinks(exchange, { id: resource.operationId, resourceId: resource.id }, resource.location).status;
-}
-
-/** RFC 9111 §5.5. The names come from the kinds' own lists, never from the caller. */
-export function warningOf(unserved: readonly string[]): Readonly<Record<string, string>> {
-  if (unserved.length === 0) return {};
-  return { warning: `299 - "Accepted but not served, and not stored: ${unserved.join(', ')}"` };
 }

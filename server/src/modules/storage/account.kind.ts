@@ -8,6 +8,7 @@ import { Failure } from '#kernel/errors/failure';
 import type { Exchange } from '#kernel/http/exchange';
 import type { DataKeys, WrapperRef } from '#kernel/sealing/data-keys';
 import type { Draft, Properties, Resource, ResourceKind } from '#resources';
+import { unservedOfAccounts } from './account.unserved.ts';
 import type { Accounts } from './accounts.ts';
 import { accountNamePattern, accountNameRule, reservedAccountNames } from './names.ts';
 import { keyPurposes, type OpenedAccounts } from './opened-accounts.ts';
@@ -40,7 +41,7 @@ export function createAccountKind(deps: {
     namePattern: accountNamePattern,
     nameRule: accountNameRule,
     properties: StorageAccountProperties,
-    unserved: ['accessTier', 'keyPolicy', 'sasPolicy', 'largeFileSharesState', 'encryption.services'],
+    unserved: unservedOfAccounts,
     location: 'required',
     identity: true,
     sku: StorageSku,
@@ -196,7 +197,6 @@ function view(resource: Resource, exchange: Exchange | undefined, domain: string
   const { protector: _, ...shown } = resource.properties;
   return {
     ...shown,
-    accessTier: 'Hot',
     primaryLocation: resource.location,
     statusOfPrimary: 'available',
     primaryEndpoints: { blob: endpointOf(resource.name, exchange, domain) },

@@ -13,6 +13,7 @@ import type { Addresses } from './addresses.ts';
 import type { Directory, Vault } from './directory.ts';
 import { vaultErrors } from './errors.ts';
 import { masterKeyPurpose } from './objects.service.ts';
+import { unservedOfVaults } from './vaults.unserved.ts';
 
 export const vaultType = 'Microsoft.KeyVault/vaults';
 /** Letters, digits and single hyphens, because the name becomes a host. */
@@ -90,14 +91,7 @@ export function createVaultKind(deps: {
     namePattern: vaultName,
     nameRule: vaultNameRule,
     properties: VaultProperties,
-    unserved: [
-      'accessPolicies',
-      'enabledForDeployment',
-      'enabledForDiskEncryption',
-      'enabledForTemplateDeployment',
-      'hsmPoolResourceId',
-      'privateEndpointConnections',
-    ],
+    unserved: unservedOfVaults,
     location: 'required',
     audit: { write: activity('vaultName'), remove: activity('vaultName') },
 
@@ -173,7 +167,6 @@ export function createVaultKind(deps: {
 
     view: ({ name, properties: { contentId: _, createMode: __, ...shown } }) => ({
       ...shown,
-      accessPolicies: [],
       vaultUri: addresses.vaultUri(name),
     }),
   };

@@ -28,6 +28,23 @@ export function builtInDatastores(
   }));
 }
 
+const typeNotServed = (type: string) =>
+  new Failure({
+    kind: 'invalid',
+    code: 'DatastoreTypeNotServed',
+    target: 'properties.datastoreType',
+    message: `Datastores of type '${type}' are not served here. Use 'AzureBlob' or 'AzureFile': a container of a storage account of this installation.`,
+  });
+
+const credentialsNotServed = () =>
+  new Failure({
+    kind: 'invalid',
+    code: 'CredentialsNotServed',
+    target: 'properties.credentials',
+    message:
+      "Datastores hold no credentials here: data is read as whoever asks, by his own role. Leave credentials out (credentialsType 'None').",
+  });
+
 export function createDatastoreKind(domain: string): ResourceKind {
   return {
     type: `${workspaceType}/datastores`,
@@ -35,15 +52,41 @@ export function createDatastoreKind(domain: string): ResourceKind {
     namePattern: /^[a-zA-Z0-9_]{1,255}$/,
     nameRule: 'it has 1 to 255 letters, digits and underscores',
     properties: datastoreProperties,
-    unserved: [
-      'endpoint',
-      'protocol',
-      'serviceDataAccessAuthIdentity',
-      'resourceGroup',
-      'subscriptionId',
-      'tags',
-      'properties',
-      'isDefault',
+    unserved: {
+      refused: {
+        endpoint: {
+          always: `storage.${domain}`,
+          // What clients send that were not told of this cloud.
+          harmless: ['core.windows.net'],
+          because: 'A datastore is a container of a storage account of this installation.',
+          instead: 'Leave endpoint out.',
+        },
+        protocol: {
+          always: 'https',
+          because: 'Nothing is served over plain HTTP.',
+          instead: 'Leave protocol out.',
+        },
+        serviceDataAccessAuthIdentity: {
+          always: 'WorkspaceSystemAssignedIdentity',
+          harmless: ['None'],
+          because: "Data is read as the caller or as the workspace's own identity.",
+          instead: 'Leave serviceDataAccessAuthIdentity out.',
+        },
+        isDefault: {
+          harmless: [false],
+          because: `The default datastore of a workspace is ${defaultDatastore}.`,
+          instead: 'Leave isDefault out.',
+        },
+      },
+      kept: {},
+      ignored: {
+        resourceGroup: 'The name of an account says which it is: no other on this server has it.',
+        subscriptionId: 'The name of an account says which it is: no other on this server has it.',
+      },
+    },
+    discriminators: [
+      { path: 'datastoreType', serves: ['AzureBlob', 'AzureFile'], refuse: typeNotServed },
+      { path: 'credentials.credentialsType', serves: ['None'], refuse: credentialsNotServed },
     ],
     location: 'none',
     normalise: ({ properties }): Properties => ({ ...properties, credentials: { credentialsType: 'None' } }),
@@ -62,12 +105,9 @@ export function createDatastoreKind(domain: string): ResourceKind {
     },
     view: (resource) => ({
       ...resource.properties,
-      endpoint: `storage.${domain}`,
-      protocol: 'https',
-      serviceDataAccessAuthIdentity: 'WorkspaceSystemAssignedIdentity',
       isDefault: resource.name === defaultDatastore,
-      tags: {},
-      properties: {},
+      tags: resource.properties['tags'] ?? {},
+      properties: resource.properties['properties'] ?? {},
       description: resource.properties['description'] ?? null,
     }),
     listQuery: Type.Object({

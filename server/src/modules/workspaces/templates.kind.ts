@@ -1,7 +1,7 @@
 // `Microsoft.Resources/deployments`, for one template: the one that Azure's Python SDK makes a workspace with. Templates are not
 // evaluated. What that template says is known, so its parameters are read as the workspace that they mean, and the workspace is
 // made by the same procedure as with a PUT of its own, by the same caller and under the same rules. Any other template
-// is refused, and so is a parameter that asks for what a workspace does not have here.
+// is refused, and so is a parameter that asks for what a workspace does not have here, in the words of workspaces.
 
 import { templateDeployment } from '@strongroom/contract/templates';
 import type { WorkspaceProperties } from '@strongroom/contract/workspaces';
@@ -10,8 +10,9 @@ import type { Grant, Grants } from '#kernel/authority/grant';
 import { Failure } from '#kernel/errors/failure';
 import { activity } from '#kernel/http/route';
 import { parseResourceId } from '#kernel/ids/ids';
-import type { Draft, Properties, ResourceKind, Resources } from '#resources';
+import { type Draft, everythingServed, type Properties, type ResourceKind, type Resources } from '#resources';
 import { workspaceType } from './dependents.ts';
+import { networkSwitches } from './unserved.ts';
 
 export const templateType = 'Microsoft.Resources/deployments';
 
@@ -31,43 +32,43 @@ function textOf(parameters: Parameters, name: string): string | undefined {
   return typeof value === 'string' && value !== '' ? value : undefined;
 }
 
-/** Parameters that a workspace is made of. */
+/** Parameters that a workspace is made of, or that ask for what it does not have here: the workspace's own rules say so. */
 const read = [
   ...['workspaceName', 'location', 'friendlyName', 'description', 'tagValues', 'identity', 'confidential_data'],
-  ...['cmk_keyvault', 'resource_cmk_uri', 'encryption_status', 'managedNetwork'],
+  ...['cmk_keyvault', 'resource_cmk_uri', 'encryption_status', 'managedNetwork', 'publicNetworkAccess', 'kind'],
+  ...['associatedResourcePNA', 'privateEndpointType', 'enable_data_isolation', 'provisionNetworkNow'],
+  ...['primaryUserAssignedIdentity', 'imageBuildCompute', 'systemDatastoresAuthMode', 'allowRoleAssignmentOnRG'],
   ...['storageAccount', 'keyVault', 'applicationInsights', 'containerRegistry'].flatMap((word) =>
     ['Option', 'Name', 'ResourceGroupName', 'SubscriptionId'].map((part) => `${word}${part}`),
   ),
 ] as const;
 
-const kept = (parameters: Parameters): Parameters =>
-  Object.fromEntries([...read, ...Object.keys(asInTemplate)].map((name) => [name, parameters[name]]));
+const kept = (parameters: Parameters): Parameters => Object.fromEntries(read.map((name) => [name, parameters[name]]));
 
-/** What would be made, if it were not left as the template has it. */
-const asInTemplate: Readonly<Record<string, readonly string[]>> = {
-  kind: ['default'],
-  publicNetworkAccess: ['enabled'],
-  associatedResourcePNA: ['enabled'],
-  privateEndpointType: ['none'],
-  enable_data_isolation: ['false'],
-  provisionNetworkNow: ['false'],
-  primaryUserAssignedIdentity: [''],
-  imageBuildCompute: [''],
-};
-
-function refuseUnserved(parameters: Parameters): void {
-  const asked = Object.entries(asInTemplate).find(([name, usual]) => {
-    const value = parameterOf(parameters, name);
-    return value !== undefined && value !== null && !usual.includes(String(value).toLowerCase());
-  })?.[0];
-  const network = record(parameterOf(parameters, 'managedNetwork'))['isolationMode'];
-  const name = asked ?? (network === undefined || network === 'Disabled' ? undefined : 'managedNetwork');
+/** What the template makes beside a workspace, where it is told to: no property of the workspace stands for it. */
+function refuseBeside(parameters: Parameters): void {
+  const isUsual = (name: string, usual: string) => (textOf(parameters, name) ?? usual).toLowerCase() === usual;
+  // With a workspace that is to be closed itself, the workspace's own refusal says more.
+  const isolation = record(parameterOf(parameters, 'managedNetwork'))['isolationMode'];
+  const isOpen = isUsual('publicNetworkAccess', 'enabled') && (isolation === undefined || isolation === 'Disabled');
+  const name = !isUsual('privateEndpointType', 'none')
+    ? 'privateEndpointType'
+    : isOpen && !isUsual('associatedResourcePNA', 'enabled')
+      ? 'associatedResourcePNA'
+      : undefined;
   if (name === undefined) return;
+  const { because, instead } = networkSwitches;
   throw refused(
-    'ParameterNotServed',
-    `The parameter '${name}' asks for what a workspace does not have here. Leave it as the template has it.`,
+    'PropertyNotServed',
+    `${name} is not served as asked. ${because} ${instead}`,
     `properties.parameters.${name}`,
   );
+}
+
+/** Text where a workspace has a switch. */
+function switchOf(parameters: Parameters, name: string): boolean | undefined {
+  const text = textOf(parameters, name)?.toLowerCase();
+  return text === 'true' ? true : text === 'false' ? false : undefined;
 }
 
 /** The workspace that the parameters mean. Pure. */
@@ -101,7 +102,17 @@ export function workspaceIn(
     containerRegistry: idIn('Microsoft.ContainerRegistry/registries', 'containerRegistry'),
     hbiWorkspace: textOf(parameters, 'confidential_data') === 'true' ? true : undefined,
     encryption,
+    // As they are, to be refused or to pass by the rules of workspaces.
+    managedNetwork: parameterOf(parameters, 'managedNetwork') ?? undefined,
+    publicNetworkAccess: textOf(parameters, 'publicNetworkAccess'),
+    provisionNetworkNow: switchOf(parameters, 'provisionNetworkNow'),
+    enableDataIsolation: switchOf(parameters, 'enable_data_isolation'),
+    allowRoleAssignmentOnRG: switchOf(parameters, 'allowRoleAssignmentOnRG'),
+    primaryUserAssignedIdentity: textOf(parameters, 'primaryUserAssignedIdentity'),
+    imageBuildCompute: textOf(parameters, 'imageBuildCompute'),
+    systemDatastoresAuthMode: textOf(parameters, 'systemDatastoresAuthMode'),
   }) as WorkspaceProperties;
+  const kind = textOf(parameters, 'kind');
   const tags = Object.entries(record(parameterOf(parameters, 'tagValues'))).filter(
     (tag): tag is [string, string] => typeof tag[1] === 'string',
   );
@@ -111,6 +122,7 @@ export function workspaceIn(
       location: textOf(parameters, 'location'),
       tags: Object.fromEntries(tags),
       identity: identityIn(identity),
+      ...(kind === undefined ? {} : { kind }),
       properties,
     },
   };
@@ -151,6 +163,7 @@ export function createTemplateKind(deps: {
     namePattern: /^[\w().-]{1,64}$/,
     nameRule: 'it has 1 to 64 letters, digits, underscores, hyphens, parentheses and periods',
     properties: templateDeployment,
+    unserved: everythingServed,
     location: 'none',
     // A template is not kept, and of its parameters only those that make the workspace: others may be secrets.
     normalise: ({ properties }) => ({
@@ -174,7 +187,7 @@ export function createTemplateKind(deps: {
           "The parameter 'workspaceName' is no name of a workspace: it has letters, digits, hyphens and underscores.",
           'properties.parameters.workspaceName',
         );
-      refuseUnserved(parameters);
+      refuseBeside(parameters);
     },
     create: (grant, { id, properties }) => make(grant, id, properties),
     update: (grant, { id, properties }) => make(grant, id, properties),

@@ -18,6 +18,7 @@ import type { WorkspaceDatabases } from './databases.ts';
 import { builtInDatastores } from './datastores.kind.ts';
 import { containersOf, type Dependents, dependentsOf, rolesOf, workspaceType } from './dependents.ts';
 import { customerKeyOf, validateCustomerKey, wrapperOf } from './encryption.ts';
+import { unservedOfWorkspaces } from './unserved.ts';
 
 export type WorkspaceKindDeps = {
   readonly resources: Resources;
@@ -63,6 +64,14 @@ export function identityOf(resource: Resource): { readonly objectId: string; rea
     throw new Failure({ kind: 'internal', code: 'InternalError', message: 'The workspace has no managed identity.' });
   return { objectId, name: resource.name };
 }
+
+const kindNotServed = (kind: string) =>
+  new Failure({
+    kind: 'invalid',
+    code: 'WorkspaceKindNotServed',
+    target: 'kind',
+    message: `Workspaces of the kind '${kind}' (hubs, projects, feature stores) are not served here. Leave kind out, or send 'Default'.`,
+  });
 
 const immutable = (name: string) =>
   new Failure({
@@ -167,25 +176,7 @@ export function createWorkspaceKind(deps: WorkspaceKindDeps): ResourceKind {
     namePattern: /^[a-zA-Z0-9][a-zA-Z0-9_-]{2,32}$/,
     nameRule: 'it begins with a letter or digit and has 3 to 33 letters, digits, hyphens and underscores',
     properties: workspaceProperties,
-    unserved: [
-      'allowPublicAccessWhenBehindVnet',
-      'imageBuildCompute',
-      'publicNetworkAccess',
-      'managedNetwork',
-      'v1LegacyMode',
-      'systemDatastoresAuthMode',
-      'primaryUserAssignedIdentity',
-      'serviceManagedResourcesSettings',
-      'sharedPrivateLinkResources',
-      'enableDataIsolation',
-      'featureStoreSettings',
-      'hubResourceId',
-      'workspaceHubConfig',
-      'provisionNetworkNow',
-      'enableServiceSideCMKEncryption',
-      'serverlessComputeSettings',
-      'discoveryUrl',
-    ],
+    unserved: unservedOfWorkspaces,
     location: 'required',
     identity: 'always',
     longRunning: true,
@@ -201,6 +192,7 @@ export function createWorkspaceKind(deps: WorkspaceKindDeps): ResourceKind {
     },
 
     async validate(grant, draft, existing, id) {
+      if (draft.kind !== undefined && draft.kind.toLowerCase() !== 'default') throw kindNotServed(draft.kind);
       if (draft.identity !== undefined && !draft.identity.type.includes('SystemAssigned')) {
         throw new Failure({
           kind: 'invalid',
@@ -272,7 +264,6 @@ export function createWorkspaceKind(deps: WorkspaceKindDeps): ResourceKind {
         tenantId: deps.tenantId,
         discoveryUrl: `${origin}/discovery`,
         mlFlowTrackingUri: `${origin.replace(/^https:/, 'azureml:')}/mlflow/v1.0${resource.id}`,
-        publicNetworkAccess: 'Enabled',
         storageHnsEnabled: false,
         provisioningState: resource.provisioningState,
       };

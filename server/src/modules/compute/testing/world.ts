@@ -19,7 +19,7 @@ import { silentLog } from '#kernel/log/log';
 import { createTasks, taskMigrations } from '#kernel/tasks/tasks';
 import { testActor, testAudit, testAuthority, testGrant } from '#kernel/testing/authority';
 import { openTestDoor } from '#kernel/testing/door';
-import { createResources, resourceTables } from '#resources';
+import { createResources, everythingServed, resourceTables } from '#resources';
 import {
   type AgentPlace,
   computeTables,
@@ -178,6 +178,7 @@ export async function build(options: {
     title: 'workspace',
     namePattern: /^\w+$/,
     nameRule: 'letters',
+    unserved: everythingServed,
     properties: Type.Object({}),
     location: 'required',
   } as const;

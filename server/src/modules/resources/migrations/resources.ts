@@ -48,5 +48,10 @@ export const resourceTables: MigrationSet = {
         create index operations_ended on operations (ended_at) where ended_at is not null;
       `,
     },
+    {
+      name: 'inert',
+      // What a caller set and has no effect here; see unserved.ts.
+      up: `alter table resources add column inert text not null default '{}';`,
+    },
   ],
 };

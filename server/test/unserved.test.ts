@@ -1,0 +1,259 @@
+// The sweep over what is not served, for every kind that the composed server has: what is refused is refused by its name, what
+// is kept is shown, what is harmless passes, and no answer hides anything in a Warning. A kind, or a property that is chosen to
+// be kept, is swept as soon as it exists: without an example here the sweep fails.
+
+import assert from 'node:assert/strict';
+import { after, before, test } from 'node:test';
+import type { ResourceKind } from '#resources';
+import type { Reply } from './client.fixture.ts';
+import { type Bench, idsIn, openServer } from './server.fixture.ts';
+import { makeCode, tarOf } from './work.fixture.ts';
+
+type Fields = Readonly<Record<string, unknown>>;
+/** Where an example of a kind stands, and a body that makes it. */
+type Example = { readonly id: string; readonly body: Fields; readonly isPlain?: boolean };
+
+let bench: Bench;
+let token: string;
+let kinds: readonly ResourceKind[];
+let examples: ReadonlyMap<string, Example>;
+
+const put = async (id: string, body: unknown): Promise<Reply> => {
+  const reply = await bench.armDone(token, 'PUT', id, body);
+  assert.equal(reply.headers['warning'], undefined);
+  return reply;
+};
+
+/** An example of every property that is kept. */
+const kept: Readonly<Record<string, unknown>> = {
+  accessTier: 'Cool',
+  keyPolicy: { keyExpirationPeriodInDays: 30 },
+  enabledForDeployment: true,
+  enabledForDiskEncryption: true,
+  enabledForTemplateDeployment: true,
+  queueSettings: { jobTier: 'Spot', priority: 3 },
+  'resources.shmSize': '2g',
+  'resources.instanceType': 'Standard_DS3_v2',
+  'resources.properties': { a: 1 },
+  'properties.vmSize': 'STANDARD_DS3_V2',
+  'properties.vmPriority': 'LowPriority',
+  appInsightsEnabled: true,
+  instanceType: 'Standard_DS3_v2',
+  startupProbe: { path: '/' },
+  livenessProbe: { failureThreshold: 30, initialDelay: 'PT10S', period: 'PT10S', timeout: 'PT2S' },
+  readinessProbe: { successThreshold: 1 },
+};
+
+before(async () => {
+  bench = await openServer({ embedded: true });
+  token = await bench.ownerToken();
+  const { kinds: all } = bench.server.composed;
+  kinds = all;
+  const group = await bench.group('Rooms');
+  const ids = idsIn(group);
+  const { location } = bench;
+  const workspace = ids.workspace('Rooms');
+  const ml = 'Microsoft.MachineLearningServices/workspaces';
+  const compute = `${workspace}/computes/rooms`;
+  const endpoint = `${workspace}/onlineEndpoints/rooms`;
+  const asset = (plural: string, properties: Fields): readonly (readonly [string, Example])[] => [
+    [`${ml}/${plural}`, { id: `${workspace}/${plural}/rooms`, body: { properties: {} } }],
+    [`${ml}/${plural}/versions`, { id: `${workspace}/${plural}/rooms/versions/1`, body: { properties } }],
+  ];
+  const made = await put(workspace, { location, properties: {} });
+  assert.equal(made.body?.status, 'Succeeded', made.text);
+  const snapshot = await bench.arm(token, 'POST', `${workspace}/snapshots`, await tarOf({ 'score.py': 'x' }), {
+    'content-type': 'application/x-tar',
+  });
+  const { uri } = snapshot.body as { uri: string };
+  const codeId = await makeCode(bench, workspace, 'code', { 'score.py': 'x' });
+  const template = {
+    mode: 'Incremental',
+    template: { resources: [{ type: ml }] },
+    parameters: { workspaceName: { value: 'Rooms' }, location: { value: location } },
+  };
+  examples = new Map<string, Example>([
+    ['Microsoft.Resources/resourceGroups', { id: group, body: { location } }],
+    [
+      'Microsoft.Resources/deployments',
+      { id: `${group}/providers/Microsoft.Resources/deployments/d`, body: { properties: template } },
+    ],
+    ['Microsoft.KeyVault/vaults', { id: ids.vault('rooms-vault'), body: { location, properties: {} } }],
+    [
+      'Microsoft.Storage/storageAccounts',
+      {
+        id: ids.account('roomsaccount'),
+        body: {
+          location,
+          sku: { name: 'Standard_LRS' },
+          kind: 'StorageV2',
+          properties: { encryption: { keySource: 'Microsoft.Storage' } },
+        },
+      },
+    ],
+    [
+      'Microsoft.ContainerRegistry/registries',
+      { id: ids.registry('roomsregistry'), body: { location, sku: { name: 'Premium' }, properties: {} } },
+    ],
+    [
+      'Microsoft.Insights/components',
+      { id: `${group}/providers/Microsoft.Insights/components/rooms`, body: { location, properties: {} } },
+    ],
+    [ml, { id: workspace, body: { location, properties: { encryption: { status: 'Disabled' } } } }],
+    [
+      `${ml}/computes`,
+      {
+        id: compute,
+        body: {
+          location,
+          properties: {
+            computeType: 'AmlCompute',
+            properties: { vmPriority: 'LowPriority', vmSize: 'STANDARD_DS3_V2', scaleSettings: { maxNodeCount: 1 } },
+          },
+        },
+      },
+    ],
+    [
+      `${ml}/datastores`,
+      {
+        id: `${workspace}/datastores/rooms`,
+        body: { properties: { datastoreType: 'AzureBlob', accountName: 'roomsaccount', containerName: 'rooms' } },
+      },
+    ],
+    ...asset('codes', { codeUri: uri }),
+    ...asset('models', { modelUri: uri }),
+    ...asset('environments', { osType: 'Linux' }),
+    [
+      `${ml}/jobs`,
+      {
+        id: `${workspace}/jobs/rooms`,
+        body: { properties: { jobType: 'Command', command: 'true', computeId: compute } },
+      },
+    ],
+    [`${ml}/onlineEndpoints`, { id: endpoint, body: { location, properties: { authMode: 'Key' } } }],
+    [
+      `${ml}/onlineEndpoints/deployments`,
+      {
+        id: `${endpoint}/deployments/blue`,
+        // Its making takes its time and may fail: what it says is kept all the same.
+        isPlain: false,
+        body: {
+          location,
+          sku: { name: 'Default', capacity: 1 },
+          properties: {
+            endpointComputeType: 'Managed',
+            model: `${workspace}/models/rooms/versions/1`,
+            codeConfiguration: { codeId, scoringScript: 'score.py' },
+          },
+        },
+      },
+    ],
+  ]);
+  // In the order in which they stand on each other.
+  for (const [type, { id, body, isPlain = true }] of examples) {
+    if (!isPlain) continue;
+    const reply = await put(id, body);
+    assert.ok(reply.status < 300 && reply.body?.status !== 'Failed', `${type}: ${reply.text}`);
+  }
+});
+after(() => bench.close());
+
+function exampleOf({ type }: ResourceKind): Example {
+  const example = examples.get(type);
+  assert.ok(example, `there is no example of a ${type} in this test`);
+  return example;
+}
+
+/** A body with a value at a dotted path. */
+function having(body: Fields, path: string, value: unknown): Fields {
+  const [step = '', ...rest] = path.split('.');
+  const inner = (body[step] ?? {}) as Fields;
+  return { ...body, [step]: rest.length === 0 ? value : having(inner, rest.join('.'), value) };
+}
+
+function at(value: unknown, path: string): unknown {
+  return path.split('.').reduce<unknown>((from, step) => (from as Fields | undefined)?.[step], value);
+}
+
+/** Every place that goes one of the ways, with everything that is wrong in one message. */
+async function each(places: readonly (readonly [string, () => Promise<void>])[]): Promise<void> {
+  const wrong: string[] = [];
+  for (const [name, check] of places)
+    await check().catch(
+      (error: unknown) => void wrong.push(`${name}: ${error instanceof Error ? error.message : error}`),
+    );
+  assert.equal(wrong.length, 0, `${wrong.length} places:\n${wrong.join('\n')}`);
+  assert.ok(places.length > 20, 'hardly anything was swept');
+}
+
+test('what is refused is refused by its name and with what to do, in a PUT and in a PATCH', async () => {
+  const nobodys = { nobody: { asked: ['for', 'this'] } };
+  await each(
+    kinds.flatMap((kind) => {
+      const { id, body } = exampleOf(kind);
+      const envelope = ['managedBy', 'zones', 'extendedLocation', 'plan', ...(kind.identity ? [] : ['identity'])];
+      const paths = [...Object.keys(kind.unserved.refused).map((path) => `properties.${path}`), ...envelope];
+      return paths.map((path) => [
+        `${kind.type} ${path}`,
+        async () => {
+          for (const method of ['PUT', 'PATCH']) {
+            const patch = method === 'PATCH';
+            if (patch && (await bench.arm(token, 'GET', id)).status === 404) continue;
+            const reply = await bench.arm(token, method, id, having(patch ? {} : body, path, nobodys));
+            assert.deepEqual(
+              [reply.status, reply.body?.error?.code],
+              [400, 'PropertyNotServed'],
+              `${method} ${reply.text}`,
+            );
+            assert.equal(reply.body.error.target, path);
+            assert.match(reply.body.error.message, /\. [A-Z].*\.$/);
+          }
+        },
+      ]);
+    }),
+  );
+});
+
+test('what is kept is shown as it was sent, and the answer says that it has no effect', async () => {
+  const places = kinds.flatMap((kind) => Object.keys(kind.unserved.kept).map((path) => [kind, path] as const));
+  for (const [kind, path] of places)
+    assert.ok(path in kept, `there is no example of ${kind.type} ${path} in this test`);
+  for (const kind of kinds) {
+    const paths = Object.keys(kind.unserved.kept);
+    if (paths.length === 0) continue;
+    const { id, body } = exampleOf(kind);
+    const asked = paths.reduce((all, path) => having(all, `properties.${path}`, kept[path]), body);
+    // A job does not change what it is: another one.
+    const fresh = kind.type.endsWith('/jobs') ? `${id}2` : id;
+    const made = await bench.arm(token, 'PUT', fresh, asked);
+    assert.ok(made.status < 300, `${kind.type}: ${made.text}`);
+    const { body: read } = await bench.arm(token, 'GET', fresh);
+    for (const path of paths) {
+      assert.deepEqual(at(read.properties, path), kept[path], `${kind.type} ${path}`);
+      assert.equal(read.strongroom.withoutEffect[`properties.${path}`], kind.unserved.kept[path]?.because);
+    }
+  }
+});
+
+test('what is so anyway, what clients send by themselves, and what is ignored, passes', async () => {
+  await each(
+    kinds.flatMap((kind) => {
+      const { id, body } = exampleOf(kind);
+      const usual = Object.entries(kind.unserved.refused).flatMap(([path, rule]) =>
+        [null, '', [], {}, ...('always' in rule ? [rule.always] : []), ...(rule.harmless ?? [])].map(
+          (value) => [path, value] as const,
+        ),
+      );
+      const forgotten = Object.keys(kind.unserved.ignored).map((path) => [path, 'x'] as const);
+      return [...usual, ...forgotten].map(([path, value]) => [
+        `${kind.type} ${path} ${JSON.stringify(value)}`,
+        async () => {
+          const reply = await bench.arm(token, 'PUT', id, having(body, `properties.${path}`, value));
+          // Busy, or unchangeable for a reason of its own: it was not refused for this.
+          const isOther = reply.status === 409;
+          assert.ok(reply.status < 300 || isOther, reply.text);
+        },
+      ]);
+    }),
+  );
+});
