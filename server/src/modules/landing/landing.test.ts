@@ -94,7 +94,12 @@ test('the links of jobs and of MLflow lead to a page that says how to see it', a
   const job = await get(`/portal/jobs/bc-1?wsid=${wsid}`);
   assert.equal(job.status, 200);
   assert.ok(job.text.includes('strongroom job show bc-1 -g team -w research'));
-  for (const path of [tracking, `${tracking}/`, tracking.replace('v2.0', 'v1.0')]) {
+  for (const path of [
+    tracking,
+    `${tracking}/`,
+    tracking.replace('v2.0', 'v1.0'),
+    tracking.replace('v2.0/', 'v2.0//'),
+  ]) {
     const { status, text } = await get(path);
     assert.equal(status, 200, path);
     assert.ok(text.includes('strongroom job list -g team -w research'), path);

@@ -10,7 +10,8 @@ const own = new Set(['ca.pem', 'favicon.ico', 'favicon.svg', 'portal']);
 
 /** `/mlflow/v2.0/subscriptions/S/resourceGroups/G/providers/Microsoft.MachineLearningServices/workspaces/W`, with or without a slash. */
 function trackingRoot(segments: readonly string[]): readonly string[] | undefined {
-  const at = segments.at(-1) === '' ? segments.slice(0, -1) : segments;
+  // Clients join a base and an id that both have a slash.
+  const at = segments.filter((segment) => segment !== '');
   if (at.length !== 10) return undefined;
   const [mlflow, version, subscriptions, , groups, group = '', providers, namespace, type, name = ''] = at;
   const words = [mlflow, subscriptions, groups, providers, namespace, type].join('/').toLowerCase();
