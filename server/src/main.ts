@@ -136,9 +136,10 @@ export async function startServer(options: {
     const until = { clock: systemClock, log, signal: stopping.signal };
     void keepRenewed({ leaf, issue: leafNow, use: listener.replaceCertificate, ...until });
     if (readOutside && outside) {
-      const use = (found: OutsideLeaf) => {
+      const use = async (found: OutsideLeaf) => {
         listener.replaceOutside(found);
         outside = found;
+        await files.writeDurably(caFile, Buffer.from(trust.pem), { mode: 0o644 });
       };
       void keepReloaded({ present: outside, read: readOutside, use, ...until });
     }

@@ -116,7 +116,7 @@ const reasonOf = (thrown: unknown): string =>
 export async function keepReloaded(options: {
   readonly present: OutsideLeaf;
   readonly read: () => Promise<OutsideLeaf>;
-  readonly use: (leaf: OutsideLeaf) => void;
+  readonly use: (leaf: OutsideLeaf) => Promise<void> | void;
   readonly clock: Clock;
   readonly log: Pick<Log, 'info' | 'error'>;
   readonly signal: AbortSignal;
@@ -136,7 +136,7 @@ export async function keepReloaded(options: {
       trouble = '';
       told = '';
       if (found.digest === present.digest) continue;
-      use(found);
+      await use(found);
       present = found;
       log.info({ notAfter: found.notAfter.toISOString() }, 'the certificate files were read again');
     } catch (error) {
