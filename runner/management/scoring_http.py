@@ -159,7 +159,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
             if os.path.isfile(path):
                 with open(path, "rb") as source:
                     return Answer(200, source.read())
-        return message(404, "The deployment has no schema.")
+        return Answer(200, json.dumps(description(version)).encode("utf-8"))
 
     def read_body(self):
         """(body, None), or (b"", the Answer that refuses it). One way to tell the length, so that no two readers differ."""
@@ -213,6 +213,41 @@ class Handler(http.server.BaseHTTPRequestHandler):
         if self.command != "HEAD" and not bodiless:
             self.wfile.write(answer.body)
         self.wfile.flush()
+
+
+def description(version):
+    """OpenAPI 2 or 3 of a script that brings none: where requests go, and what is known of them. What run() takes is not."""
+    anything = {"description": "What run() of the scoring script takes and returns, as JSON."}
+    failed = {"description": "The scoring script failed."}
+    operation = {
+        "operationId": "score",
+        "summary": "Calls run() of the scoring script.",
+        "responses": {"200": {"description": "What run() returned."}, "default": failed},
+    }
+    info = {"title": "Scoring", "version": "1"}
+    if version == "3":
+        content = {"application/json": {"schema": anything}}
+        operation["requestBody"] = {"required": True, "content": content}
+        operation["responses"]["200"]["content"] = content
+        key = {"type": "http", "scheme": "bearer"}
+        return {
+            "openapi": "3.0.3",
+            "info": info,
+            "paths": {"/score": {"post": operation}},
+            "components": {"securitySchemes": {"key": key}},
+            "security": [{"key": []}],
+        }
+    operation["consumes"] = operation["produces"] = ["application/json"]
+    operation["parameters"] = [{"name": "body", "in": "body", "required": True, "schema": anything}]
+    operation["responses"]["200"]["schema"] = anything
+    key = {"type": "apiKey", "in": "header", "name": "Authorization", "description": "Bearer, a space, and a key."}
+    return {
+        "swagger": "2.0",
+        "info": info,
+        "paths": {"/score": {"post": operation}},
+        "securityDefinitions": {"key": key},
+        "security": [{"key": []}],
+    }
 
 
 def call_run(script, handler, target, body):

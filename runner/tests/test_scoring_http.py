@@ -1,4 +1,5 @@
 """The scoring server on its socket, byte by byte: what its callers see before any HTTP library of theirs has looked at it."""
+import json
 import os
 import socket
 import sys
@@ -48,6 +49,15 @@ class ScoringServer(unittest.TestCase):
         self.assertEqual(self.caller.recv(65536), b"HTTP/1.1 100 Continue\r\n\r\n")
         self.caller.sendall(b"{}")
         self.assertTrue(self.caller.recv(65536).endswith(b'"{}"'))
+
+    def test_a_script_that_brings_no_schema_is_described_all_the_same(self):
+        for version, key, word in (("2", "swagger", "2.0"), ("3", "openapi", "3.0.3")):
+            self.caller.sendall(b"GET /swagger.json?version=%s HTTP/1.1\r\n\r\n" % version.encode())
+            head, _, body = self.caller.recv(65536).partition(b"\r\n\r\n")
+            self.assertTrue(head.startswith(b"HTTP/1.1 200 "), head)
+            told = json.loads(body)
+            self.assertEqual(told[key], word)
+            self.assertEqual(list(told["paths"]), ["/score"])
 
 
 if __name__ == "__main__":

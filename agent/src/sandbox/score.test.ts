@@ -223,7 +223,9 @@ def run(data):
     assert.equal((await ask('/elsewhere')).status, 404);
     assert.equal((await ask('/', { method: 'POST', body: '1' })).status, 405);
     assert.equal((await ask('/swagger.json')).body, '{"swagger":"2.0"}');
-    assert.equal((await ask('/swagger.json?version=3')).status, 404);
+    const generic = await ask('/swagger.json?version=3');
+    assert.deepEqual([generic.status, JSON.parse(generic.body).openapi], [200, '3.0.3']);
+    assert.equal((await ask('/swagger.json?version=1')).status, 404);
     assert.equal((await ask('/../../etc/passwd')).status, 404);
   });
 
