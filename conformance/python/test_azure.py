@@ -1,15 +1,19 @@
 """Azure's clients for Python: azure-identity, -keyvault-secrets, -keyvault-keys, -storage-blob and azure-ai-ml, unpatched."""
 
 import contextlib
+import html
 import io
 import json
 import logging
 import os
+import re
 import sys
 import tempfile
+import threading
 import time
 import unittest
 import uuid
+import webbrowser
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parent))
@@ -17,7 +21,7 @@ import strongroom  # noqa: E402
 
 URL = strongroom.BOOTSTRAP["url"]
 os.environ["REQUESTS_CA_BUNDLE"] = os.environ["SSL_CERT_FILE"] = strongroom.BOOTSTRAP["caFile"]
-os.environ["ARM_CLOUD_METADATA_URL"] = f"{URL}/metadata/endpoints?api-version=2022-09-01"
+os.environ["ARM_CLOUD_METADATA_URL"] = f"{URL}/metadata/endpoints?api-version=2019-05-01"
 os.environ["AZUREML_CURRENT_CLOUD"] = "Strongroom"
 
 logging.disable(logging.WARNING)
@@ -35,7 +39,7 @@ from azure.ai.ml.entities import (  # noqa: E402
 )
 from azure.ai.ml.exceptions import JobException  # noqa: E402
 from azure.core.exceptions import ClientAuthenticationError, HttpResponseError, ResourceNotFoundError  # noqa: E402
-from azure.identity import ClientSecretCredential, EnvironmentCredential  # noqa: E402
+from azure.identity import ClientSecretCredential, EnvironmentCredential, InteractiveBrowserCredential  # noqa: E402
 from azure.keyvault.keys import KeyClient  # noqa: E402
 from azure.keyvault.keys.crypto import CryptographyClient, KeyWrapAlgorithm, SignatureAlgorithm  # noqa: E402
 from azure.keyvault.secrets import SecretClient  # noqa: E402
@@ -61,7 +65,46 @@ def assign(scope, role):
     strongroom.arm("PUT", path, {"properties": body})
 
 
+class ScriptedBrowser:
+    """What a person does in a browser, registered with Python's own webbrowser: the client opens it and knows no better."""
+
+    cancels = False
+
+    def open(self, url, *_args, **_more):
+        threading.Thread(target=self._sign_in, args=(url,), daemon=True).start()
+        return True
+
+    def _sign_in(self, url):
+        session = requests.Session()
+        page = session.get(url)
+        action, form = self._form(page.text)
+        administrator = strongroom.BOOTSTRAP["administrator"]
+        if self.cancels:
+            form["cancel"] = "yes"
+        else:
+            form |= {"userName": administrator["userName"], "password": administrator["password"]}
+        # The last page's form sends itself to the program that waits; here that is done for it.
+        session.post(*self._form(session.post(URL + action, form).text))
+
+    @staticmethod
+    def _form(page):
+        action = re.search(r'<form method="post" action="([^"]*)"', page)[1]
+        hidden = re.findall(r'<input type="hidden" name="([^"]*)" value="([^"]*)">', page)
+        return html.unescape(action), {name: html.unescape(value) for name, value in hidden}
+
+
 class Identity(unittest.TestCase):
+    def test_a_person_signs_in_with_a_browser_and_a_refusal_comes_back_at_once(self):
+        browser = ScriptedBrowser()
+        webbrowser.register("scripted", None, browser, preferred=True)
+        options = {"authority": URL, "disable_instance_discovery": True, "timeout": 60}
+        token = InteractiveBrowserCredential(tenant_id="adfs", **options).get_token(f"{URL}/.default").token
+        answer = requests.get(f"{URL}/subscriptions?api-version=2022-12-01", headers={"Authorization": f"Bearer {token}"})
+        self.assertEqual(answer.status_code, 200)
+        browser.cancels = True
+        with self.assertRaisesRegex(ClientAuthenticationError, "cancelled"):
+            InteractiveBrowserCredential(tenant_id="adfs", **options).get_token(f"{URL}/.default")
+
     def test_a_secret_gets_a_token_and_a_wrong_one_does_not(self):
         self.assertGreater(CREDENTIAL.get_token(f"{URL}/.default").expires_on, time.time())
         wrong = ClientSecretCredential(

@@ -1,10 +1,13 @@
 // The directory as Azure's command line reads and writes it: a small part of Microsoft Graph v1.0. Requests are open
-// objects, because Graph's clients send what other directories need; what is not named here is ignored.
+// objects, because Graph's clients send what other directories need; what is given and not served is refused by name.
 
 import { type Static, Type } from './schema.ts';
 
 const Name = Type.String({ minLength: 1, maxLength: 256 });
-const PasswordProfile = Type.Object({ password: Type.String({ maxLength: 1024 }) });
+const force = { forceChangePasswordNextSignIn: Type.Optional(Type.Union([Type.Boolean(), Type.Null()])) };
+const Password = Type.String({ maxLength: 1024 });
+const PasswordProfile = Type.Object({ password: Password, ...force });
+const ChangedPasswordProfile = Type.Object({ password: Type.Optional(Password), ...force });
 
 export const GraphUser = Type.Object({
   '@odata.type': Type.Optional(Type.String()),
@@ -35,6 +38,9 @@ export const GraphServicePrincipal = Type.Object({
   alternativeNames: Type.Array(Type.String()),
   /** Of one application that is read or made; lists leave them out. */
   passwordCredentials: Type.Optional(Type.Array(GraphSecret)),
+  /** Empty: certificates and permissions of other services are not served. Clients read both. */
+  keyCredentials: Type.Optional(Type.Array(Type.Unknown(), { maxItems: 0 })),
+  requiredResourceAccess: Type.Optional(Type.Array(Type.Unknown(), { maxItems: 0 })),
 });
 export type GraphServicePrincipal = Static<typeof GraphServicePrincipal>;
 
@@ -48,11 +54,14 @@ export const GraphList = Type.Object({
 export const NewUser = Type.Object({
   userPrincipalName: Type.String({ maxLength: 254 }),
   displayName: Name,
+  accountEnabled: Type.Optional(Type.Boolean()),
   passwordProfile: PasswordProfile,
 });
+export type NewUser = Static<typeof NewUser>;
 export const ChangedUser = Type.Object({
+  displayName: Type.Optional(Name),
   accountEnabled: Type.Optional(Type.Boolean()),
-  passwordProfile: Type.Optional(PasswordProfile),
+  passwordProfile: Type.Optional(ChangedPasswordProfile),
 });
 export type ChangedUser = Static<typeof ChangedUser>;
 
@@ -63,11 +72,24 @@ export const ChangedPassword = Type.Object({
 
 export const NewApplication = Type.Object({ displayName: Name });
 export const NewServicePrincipal = Type.Object({ appId: Type.String({ maxLength: 64 }) });
-export const ChangedServicePrincipal = Type.Object({ accountEnabled: Type.Boolean() });
+export const ChangedServicePrincipal = Type.Object({
+  displayName: Type.Optional(Name),
+  accountEnabled: Type.Optional(Type.Boolean()),
+});
+export type ChangedServicePrincipal = Static<typeof ChangedServicePrincipal>;
+export const ChangedApplication = Type.Object({ displayName: Type.Optional(Name) });
+
+/** What a directory without groups, owners and federation answers to whoever asks for them. */
+export const EmptyList = Type.Object({ value: Type.Array(Type.Unknown(), { maxItems: 0 }) });
+/** Nothing in it decides anything: the answer is empty whatever is asked. */
+export const AskedGroups = Type.Object({ securityEnabledOnly: Type.Optional(Type.Boolean()) });
 
 export const NewSecret = Type.Object({
   passwordCredential: Type.Optional(
-    Type.Object({ endDateTime: Type.Optional(Type.Union([Type.String({ maxLength: 64 }), Type.Null()])) }),
+    Type.Object({
+      startDateTime: Type.Optional(Type.Union([Type.String({ maxLength: 64 }), Type.Null()])),
+      endDateTime: Type.Optional(Type.Union([Type.String({ maxLength: 64 }), Type.Null()])),
+    }),
   ),
 });
 export type NewSecret = Static<typeof NewSecret>;

@@ -36,6 +36,8 @@ export function knownAudiences(
     'https://vault.azure.net',
     'https://storage.azure.com',
     'https://ml.azure.com',
+    // What azure-ai-ml makes of the address of the portal in the document of the cloud.
+    `https://ml.azure.${domain}`,
     'https://containerregistry.azure.net',
     'https://monitor.azure.com',
     'https://api.loganalytics.io',

@@ -147,6 +147,17 @@ export async function setEnabled(tx: Tx, objectId: string, enabled: boolean): Pr
     .execute();
 }
 
+/** A user keeps the user name and has a display name besides; everything else has one name. */
+export async function rename(tx: Tx, objectId: string, name: string): Promise<void> {
+  await db(tx).updateTable('users').set({ display_name: name }).where('object_id', '=', objectId).execute();
+  await db(tx)
+    .updateTable('principals')
+    .set({ name })
+    .where('object_id', '=', objectId)
+    .where('kind', '!=', 'user')
+    .execute();
+}
+
 /** What was issued under the generation before is worth nothing once this is durable. */
 export async function raiseGeneration(tx: Tx, objectId: string): Promise<void> {
   await db(tx)

@@ -79,6 +79,8 @@ export type Directory = {
   replacePassword(tx: Tx, objectId: string, generation: number, passwordHash: string): Promise<number | undefined>;
   /** Whether the user must choose another password at the next sign-in, before anything is issued. */
   setMustChange(tx: Tx, objectId: string, mustChange: boolean): Promise<void>;
+  /** The display name of a user, the name of an application. */
+  rename(tx: Tx, objectId: string, displayName: string): Promise<void>;
   /** Disabling ends everything that was issued before, for good: enabling again brings none of it back. */
   setEnabled(tx: Tx, objectId: string, enabled: boolean): Promise<void>;
   /** Ends every session and token of the principal. */
@@ -219,6 +221,10 @@ export function createDirectory(options: {
       const password = { hash, changedAt: now(), mustChange };
       if (!(await store.setPasswordHash(tx, objectId, password))) throw missing('user');
       await store.raiseGeneration(tx, objectId);
+    },
+    async rename(tx, objectId, displayName) {
+      checkName(displayName, 'a principal');
+      await store.rename(tx, objectId, displayName);
     },
     async setEnabled(tx, objectId, enabled) {
       if ((await store.findPrincipal(tx, objectId)) === undefined) throw missing('principal');

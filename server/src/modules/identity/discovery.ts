@@ -24,7 +24,7 @@ export function openIdConfiguration(input: {
     end_session_endpoint: `${oauth}/logout`,
     jwks_uri: `${base}/discovery/v2.0/keys`,
     response_types_supported: ['code'],
-    response_modes_supported: ['query', 'fragment'],
+    response_modes_supported: ['query', 'fragment', 'form_post'],
     grant_types_supported: [
       'authorization_code',
       'client_credentials',

@@ -1,9 +1,12 @@
 // Routes of the directory. Looking up is for everybody who is signed in; changing needs an action at the subscription.
 
 import {
+  AskedGroups,
+  ChangedApplication,
   ChangedPassword,
   ChangedServicePrincipal,
   ChangedUser,
+  EmptyList,
   EndedSignIns,
   GraphList,
   GraphObject,
@@ -98,6 +101,23 @@ export function graphRoutes(deps: { readonly graph: Graph; readonly subscription
     }),
   ];
 
+  /** What this directory has none of, for one of its objects: an empty list, which is the truth. */
+  const none = (noun: string, path: string, kind: Kind, what: string, words: string) =>
+    route({
+      operation: `Graph_List${noun}`,
+      surface,
+      method: 'GET',
+      path: `${base}/${path}/{id}/${what}`,
+      summary: `The ${words}: this directory has none`,
+      access: looking,
+      audit: lookedUp,
+      responses: { 200: EmptyList },
+      async handle(grant, { params }) {
+        await graph.get(grant, kind, idOf(params));
+        return json(200, { value: [] });
+      },
+    });
+
   return [
     ...reads('User', 'users', 'user'),
     ...reads('ServicePrincipal', 'servicePrincipals', 'servicePrincipal'),
@@ -188,17 +208,16 @@ export function graphRoutes(deps: { readonly graph: Graph; readonly subscription
       audit: activity('userPrincipalName', 'displayName'),
       body: secretBody(NewUser),
       responses: { 201: GraphObject },
-      handle: async (grant, { body: { passwordProfile, ...user } }) =>
-        json(201, await graph.createUser(grant, { ...user, password: passwordProfile.password })),
+      handle: async (grant, { body: user }) => json(201, await graph.createUser(grant, user)),
     }),
     route({
       operation: 'Graph_UpdateUser',
       surface,
       method: 'PATCH',
       path: `${base}/users/{id}`,
-      summary: 'Enable, disable or give a new password to a user',
+      summary: 'Rename, enable, disable or give a new password to a user',
       access: writing(),
-      audit: activity('id', 'accountEnabled'),
+      audit: activity('id', 'accountEnabled', 'displayName', 'passwordProfile.forceChangePasswordNextSignIn'),
       body: secretBody(ChangedUser),
       handle: async (grant, { params, body: change }) => {
         await graph.changeUser(grant, idOf(params), change);
@@ -215,7 +234,7 @@ export function graphRoutes(deps: { readonly graph: Graph; readonly subscription
       audit: activity('displayName'),
       body: body(NewApplication),
       responses: { 201: GraphObject },
-      handle: async (grant, { body: { displayName } }) => json(201, await graph.createApplication(grant, displayName)),
+      handle: async (grant, { body: application }) => json(201, await graph.createApplication(grant, application)),
     }),
     route({
       operation: 'Graph_CreateServicePrincipal',
@@ -227,20 +246,72 @@ export function graphRoutes(deps: { readonly graph: Graph; readonly subscription
       audit: activity('appId'),
       body: body(NewServicePrincipal),
       responses: { 201: GraphObject },
-      handle: async (grant, { body: { appId } }) => json(201, await graph.servicePrincipalOf(grant, appId)),
+      handle: async (grant, { body: wanted }) => json(201, await graph.servicePrincipalOf(grant, wanted)),
     }),
     route({
       operation: 'Graph_UpdateServicePrincipal',
       surface,
       method: 'PATCH',
       path: `${base}/servicePrincipals/{id}`,
-      summary: 'Enable or disable a service principal',
+      summary: 'Rename, enable or disable a service principal',
       access: writing(),
-      audit: activity('id', 'accountEnabled'),
+      audit: activity('id', 'accountEnabled', 'displayName'),
       body: body(ChangedServicePrincipal),
-      handle: async (grant, { params, body: { accountEnabled } }) => {
-        await graph.setEnabled(grant, 'servicePrincipal', idOf(params), accountEnabled);
+      handle: async (grant, { params, body: change }) => {
+        await graph.changeServicePrincipal(grant, idOf(params), change, ['displayName', 'accountEnabled']);
         return empty(204);
+      },
+    }),
+    route({
+      operation: 'Graph_UpdateApplication',
+      surface,
+      method: 'PATCH',
+      path: `${base}/applications/{id}`,
+      summary: 'Rename an application',
+      access: writing(),
+      audit: activity('id', 'displayName'),
+      body: body(ChangedApplication),
+      handle: async (grant, { params, body: change }) => {
+        await graph.changeServicePrincipal(grant, idOf(params), change, ['displayName']);
+        return empty(204);
+      },
+    }),
+    none('MemberOfOfUser', 'users', 'user', 'memberOf', 'groups of a user'),
+    none(
+      'MemberOfOfServicePrincipal',
+      'servicePrincipals',
+      'servicePrincipal',
+      'memberOf',
+      'groups of a service principal',
+    ),
+    none('OwnersOfApplication', 'applications', 'servicePrincipal', 'owners', 'owners of an application'),
+    none(
+      'OwnersOfServicePrincipal',
+      'servicePrincipals',
+      'servicePrincipal',
+      'owners',
+      'owners of a service principal',
+    ),
+    none(
+      'FederatedCredentials',
+      'applications',
+      'servicePrincipal',
+      'federatedIdentityCredentials',
+      'federated credentials of an application',
+    ),
+    route({
+      operation: 'Graph_MemberGroupsOfUser',
+      surface,
+      method: 'POST',
+      path: `${base}/users/{id}/getMemberGroups`,
+      summary: 'Ids of the groups of a user: this directory has none',
+      access: looking,
+      audit: lookedUp,
+      body: body(AskedGroups),
+      responses: { 200: EmptyList },
+      async handle(grant, { params }) {
+        await graph.get(grant, 'user', idOf(params));
+        return json(200, { value: [] });
       },
     }),
     route({

@@ -2,13 +2,21 @@
 // them needs the actions of `identity.actions.ts`. Nobody can lock himself out here: one's own account is neither disabled
 // nor removed, and one's own password is changed with the old one; and `leaving` decides whether somebody may go.
 
-import type { ChangedUser, GraphObject, MadeSecret, NewSecret } from '@strongroom/contract/graph';
+import type {
+  ChangedServicePrincipal,
+  ChangedUser,
+  GraphObject,
+  MadeSecret,
+  NewSecret,
+  NewUser,
+} from '@strongroom/contract/graph';
 import type { Grant } from '#kernel/authority/grant';
 import type { Clock } from '#kernel/clock/clock';
 import type { Database, Tx } from '#kernel/database/database';
 import { Failure } from '#kernel/errors/failure';
 import type { Directory, Principal } from './directory.ts';
 import type { GraphFilter } from './graph.filter.ts';
+import { requireServed } from './graph.properties.ts';
 import type { Leaving } from './leaving.ts';
 import type { SignIn } from './sign-in.service.ts';
 
@@ -24,16 +32,19 @@ export type Graph = {
     query: { readonly filter: GraphFilter | undefined; readonly after: string; readonly limit: number },
   ): Promise<GraphPage>;
   byIds(grant: Grant, ids: readonly string[]): Promise<readonly GraphObject[]>;
-  createUser(
-    grant: Grant,
-    user: { readonly userPrincipalName: string; readonly displayName: string; readonly password: string },
-  ): Promise<GraphObject>;
+  createUser(grant: Grant, user: NewUser): Promise<GraphObject>;
   changeUser(grant: Grant, id: string, change: ChangedUser): Promise<void>;
   changeOwnPassword(grant: Grant, current: string, next: string): Promise<void>;
-  createApplication(grant: Grant, displayName: string): Promise<GraphObject>;
+  createApplication(grant: Grant, application: { readonly displayName: string }): Promise<GraphObject>;
   /** Answers the one that the application already has. */
-  servicePrincipalOf(grant: Grant, appId: string): Promise<GraphObject>;
-  setEnabled(grant: Grant, kind: Kind, id: string, enabled: boolean): Promise<void>;
+  servicePrincipalOf(grant: Grant, wanted: { readonly appId: string }): Promise<GraphObject>;
+  /** An application is its service principal; `served` says what this address of it may change. */
+  changeServicePrincipal(
+    grant: Grant,
+    id: string,
+    change: ChangedServicePrincipal,
+    served: readonly ('displayName' | 'accountEnabled')[],
+  ): Promise<void>;
   /** Every session and token of the user, on every device, is worth nothing from now on. */
   endSignIns(grant: Grant, id: string): Promise<void>;
   addSecret(grant: Grant, id: string, wanted: NewSecret): Promise<MadeSecret>;
@@ -86,7 +97,7 @@ export function createGraph(deps: {
       startDateTime: createdAt,
       endDateTime: expiresAt,
     }));
-    return { ...toGraph(principal), passwordCredentials };
+    return { ...toGraph(principal), passwordCredentials, keyCredentials: [], requiredResourceAccess: [] };
   }
 
   async function find(kind: Kind, id: string): Promise<Principal> {
@@ -127,20 +138,39 @@ export function createGraph(deps: {
     },
     byIds: async (_grant, ids) => (await directory.findPrincipals(ids)).map(toGraph),
 
-    async createUser(_grant, { userPrincipalName: userName, displayName, password }) {
-      const passwordHash = await directory.hashPassword(password);
-      const { objectId } = await database.write((tx) =>
-        directory.createUser(tx, { userName, displayName, passwordHash }),
-      );
+    async createUser(_grant, user) {
+      const { userPrincipalName: userName, displayName, accountEnabled = true, passwordProfile } = user;
+      requireServed(user, ['userPrincipalName', 'displayName', 'accountEnabled', 'passwordProfile'], {
+        mailNickname: userName.split('@')[0],
+        userType: 'Member',
+      });
+      requireServed(passwordProfile, ['password', 'forceChangePasswordNextSignIn']);
+      const passwordHash = await directory.hashPassword(passwordProfile.password, [userName, displayName]);
+      // As in Azure: not set is false.
+      const mustChange = passwordProfile.forceChangePasswordNextSignIn === true;
+      const { objectId } = await database.write(async (tx) => {
+        const made = await directory.createUser(tx, { userName, displayName, passwordHash, mustChange });
+        if (!accountEnabled) await directory.setEnabled(tx, made.objectId, false);
+        return made;
+      });
       return toGraph(await find('user', objectId));
     },
-    async changeUser(grant, id, { accountEnabled, passwordProfile }) {
+    async changeUser(grant, id, wanted) {
+      requireServed(wanted, ['displayName', 'accountEnabled', 'passwordProfile']);
+      const { displayName, accountEnabled, passwordProfile = {} } = wanted;
+      requireServed(passwordProfile, ['password', 'forceChangePasswordNextSignIn']);
+      const { password, forceChangePasswordNextSignIn: force } = passwordProfile;
       const user = await find('user', id);
       if (accountEnabled === false) notOneself(grant, user);
-      const hash = passwordProfile && (await directory.hashPassword(passwordProfile.password));
+      const names = [user.name, displayName ?? user.displayName];
+      const hash = password === undefined ? undefined : await directory.hashPassword(password, names);
       const change = async (tx: Tx) => {
+        if (displayName !== undefined) await directory.rename(tx, user.objectId, displayName);
         if (accountEnabled !== undefined) await directory.setEnabled(tx, user.objectId, accountEnabled);
-        if (hash !== undefined) await directory.setPasswordHash(tx, user.objectId, hash);
+        // As in Azure: a password that somebody else gave is changed at the next sign-in, unless that is declined.
+        if (hash !== undefined)
+          await directory.setPasswordHash(tx, user.objectId, hash, { mustChange: force !== false });
+        else if (typeof force === 'boolean') await directory.setMustChange(tx, user.objectId, force);
       };
       if (accountEnabled === false) await leaving(user.objectId, 'disabled', change);
       else await database.write(change);
@@ -155,32 +185,48 @@ export function createGraph(deps: {
           throw refused('The current password is not right.');
         throw thrown;
       }
-      const hash = await directory.hashPassword(next);
+      const hash = await directory.hashPassword(next, [user.name, user.displayName]);
       await database.write((tx) => directory.setPasswordHash(tx, user.objectId, hash));
     },
 
-    async createApplication(_grant, displayName) {
+    async createApplication(_grant, application) {
+      requireServed(application, ['displayName'], { signInAudience: 'AzureADMyOrg' });
+      const { displayName } = application;
       const { objectId } = await database.write((tx) => directory.createApplication(tx, { name: displayName }));
       return whole(await find('servicePrincipal', objectId));
     },
-    async servicePrincipalOf(_grant, appId) {
+    async servicePrincipalOf(_grant, wanted) {
+      requireServed(wanted, ['appId'], { accountEnabled: true });
+      const { appId } = wanted;
       const principal = await directory.findByClientId(appId);
       if (principal === undefined) throw missing(appId);
       return toGraph(principal);
     },
-    async setEnabled(grant, kind, id, enabled) {
-      const principal = await find(kind, id);
-      if (!enabled) notOneself(grant, principal);
-      const change = (tx: Tx) => directory.setEnabled(tx, principal.objectId, enabled);
-      if (enabled) await database.write(change);
-      else await leaving(principal.objectId, 'disabled', change);
+    async changeServicePrincipal(grant, id, wanted, served) {
+      requireServed(wanted, served);
+      const { displayName, accountEnabled } = wanted;
+      // What a resource is called is the resource's to say.
+      const principal = displayName === undefined ? await find('servicePrincipal', id) : await findApplication(id);
+      if (accountEnabled === false) notOneself(grant, principal);
+      const change = async (tx: Tx) => {
+        if (displayName !== undefined) await directory.rename(tx, principal.objectId, displayName);
+        if (accountEnabled !== undefined) await directory.setEnabled(tx, principal.objectId, accountEnabled);
+      };
+      if (accountEnabled === false) await leaving(principal.objectId, 'disabled', change);
+      else await database.write(change);
     },
     async endSignIns(_grant, id) {
       const { objectId } = await find('user', id);
       await database.write((tx) => directory.endSignIns(tx, objectId));
     },
-    async addSecret(_grant, id, { passwordCredential }) {
+    async addSecret(_grant, id, wanted) {
+      const { passwordCredential } = wanted;
+      requireServed(wanted, ['passwordCredential']);
+      // A name of the secret and the moment from which it is valid are comfort: the answer and every list say the latter.
+      requireServed(passwordCredential ?? {}, ['displayName', 'startDateTime', 'endDateTime']);
       const { clientId } = await findApplication(id);
+      if (Date.parse(passwordCredential?.startDateTime ?? '') > clock.epochMs() + dayMs)
+        throw refused('A secret is valid from the moment when it is made: a later startDateTime is not served.');
       const until = passwordCredential?.endDateTime;
       const lifetimeDays = until ? (Date.parse(until) - clock.epochMs()) / dayMs : undefined;
       const { secretId, secret, expiresAt } = await database.write((tx) =>

@@ -155,6 +155,97 @@ test('a user is made, signs in, changes the password, is disabled and removed', 
   for (const secret of [user.passwordProfile.password, 'another good password']) assert.ok(!recorded.includes(secret));
 });
 
+test('what is given is done, or refused by name, and then nothing was', async () => {
+  const user = {
+    displayName: 'Mary',
+    mailNickname: 'mary',
+    userPrincipalName: 'mary@strongroom.local',
+    passwordProfile: { password: 'correct horse battery', forceChangePasswordNextSignIn: true },
+  };
+  const refused = async (method: string, path: string, body: object, word: RegExp) => {
+    const reply = await send(path, method, body);
+    assert.equal(reply.status, 400, `${path} ${JSON.stringify(body)} ${reply.text}`);
+    assert.match(reply.text, word);
+  };
+  await refused('POST', '/users', { ...user, nonsense: 1 }, /'nonsense' is not served/);
+  await refused('POST', '/users', { ...user, mailNickname: 'other' }, /'mailNickname'.*no mail/);
+  await refused('POST', '/users', { ...user, userType: 'Guest' }, /'userType'/);
+  const withMfa = { ...user.passwordProfile, forceChangePasswordNextSignInWithMfa: true };
+  await refused('POST', '/users', { ...user, passwordProfile: withMfa }, /second factor/);
+  for (const password of ['password1234', 'mary@strongroom.local'])
+    await refused('POST', '/users', { ...user, passwordProfile: { password } }, /tried first/);
+  assert.equal((await send(`/users/${user.userPrincipalName}`)).status, 404, 'nothing was done');
+  const made = await send('/users', 'POST', { ...user, accountEnabled: false, jobTitle: null, businessPhones: [] });
+  assert.equal(made.status, 201, made.text);
+  assert.equal(made.body['accountEnabled'], false);
+  const id = String(made.body['id']);
+  const patch = (body: object) => send(`/users/${id}`, 'PATCH', body);
+  assert.equal((await patch({ displayName: 'Mary S.', accountEnabled: true })).status, 204);
+  const { body } = await send(`/users/${id}`);
+  assert.deepEqual([body['displayName'], body['accountEnabled']], ['Mary S.', true]);
+  await refused('PATCH', `/users/${id}`, { nonsense: 1 }, /'nonsense'/);
+  await refused('PATCH', `/users/${id}`, { userPrincipalName: 'm@strongroom.local' }, /keeps the name/);
+  await refused('PATCH', `/users/${id}`, { displayName: 'x', jobTitle: 'y' }, /'jobTitle'/);
+  assert.equal((await send(`/users/${id}`)).body['displayName'], 'Mary S.');
+
+  const mustChange = async (password: string) => {
+    const browser = bench.browser();
+    const redirect_uri = `${bench.origin}/portal/`;
+    const query = { client_id: publicClients.portal, redirect_uri, scope, response_type: 'code' };
+    const proof = { code_challenge: pkce().challenge, code_challenge_method: 'S256' };
+    const page = await browser.follow(`/common/oauth2/v2.0/authorize?${new URLSearchParams({ ...query, ...proof })}`);
+    const { action, fields } = formOf(page);
+    const posted = await browser.open(action, { form: { ...fields, userName: user.userPrincipalName, password } });
+    return posted.status === 303 ? false : /Choose a new password/.test(posted.text) ? true : posted.status;
+  };
+  assert.equal(await mustChange('correct horse battery'), true, 'as it was made');
+  assert.equal((await patch({ passwordProfile: { forceChangePasswordNextSignIn: false } })).status, 204);
+  assert.equal(await mustChange('correct horse battery'), false);
+  const password = 'another good password';
+  assert.equal((await patch({ passwordProfile: { password } })).status, 204);
+  assert.equal(await mustChange(password), true, 'a password that somebody else gave');
+  assert.equal((await patch({ passwordProfile: { password, forceChangePasswordNextSignIn: false } })).status, 204);
+  assert.equal(await mustChange(password), false);
+  assert.equal(await mustChange('correct horse battery'), 401);
+
+  assert.deepEqual((await send(`/users/${id}/memberOf`)).body, { value: [] });
+  assert.deepEqual((await send(`/users/${id}/getMemberGroups`, 'POST', { securityEnabledOnly: true })).body, {
+    value: [],
+  });
+  assert.equal((await send('/users/nobody/memberOf')).status, 404);
+  assert.equal((await send(`/users/${id}`, 'DELETE')).status, 204);
+});
+
+test('an application takes no certificate that nobody would know, and says so', async () => {
+  const application = { displayName: 'with a certificate', signInAudience: 'AzureADMyOrg', keyCredentials: [] };
+  const key = { type: 'AsymmetricX509Cert', usage: 'Verify', key: 'AAAA' };
+  for (const [body, word] of [
+    [{ ...application, keyCredentials: [key] }, /Certificates are not accepted.*client secret/],
+    [{ ...application, signInAudience: 'AzureADMultipleOrgs' }, /'signInAudience'/],
+    [{ ...application, web: { redirectUris: ['https://x'] } }, /'web' is not served/],
+    [{ ...application, nonsense: true }, /'nonsense'/],
+  ] as const) {
+    const reply = await send('/applications', 'POST', body);
+    assert.equal(reply.status, 400, reply.text);
+    assert.match(reply.text, word);
+  }
+  const made = await send('/applications', 'POST', { ...application, web: { redirectUris: [] }, appRoles: null });
+  assert.equal(made.status, 201, made.text);
+  assert.deepEqual([made.body['keyCredentials'], made.body['requiredResourceAccess']], [[], []]);
+  const { id, appId } = made.body as { id: string; appId: string };
+  assert.equal((await send(`/applications/${id}`, 'PATCH', { keyCredentials: [key] })).status, 400);
+  assert.equal((await send(`/applications/${id}`, 'PATCH', { displayName: 'renamed' })).status, 204);
+  assert.equal((await send(`/servicePrincipals/${id}`)).body['displayName'], 'renamed');
+  assert.equal((await send(`/servicePrincipals/${id}`, 'PATCH', { tags: ['x'] })).status, 400);
+  assert.equal((await send('/servicePrincipals', 'POST', { appId, accountEnabled: true })).status, 201);
+  assert.equal((await send('/servicePrincipals', 'POST', { appId, keyCredentials: [key] })).status, 400);
+  const later = { passwordCredential: { startDateTime: '2999-01-01T00:00:00Z' } };
+  assert.equal((await send(`/applications/${id}/addPassword`, 'POST', later)).status, 400);
+  for (const list of ['owners', 'federatedIdentityCredentials'])
+    assert.deepEqual((await send(`/applications/${id}/${list}`)).body, { value: [] });
+  assert.equal((await send(`/applications/${id}`, 'DELETE')).status, 204);
+});
+
 test('every sign-in of a user is ended, by an administrator or by the user, and no application’s', async () => {
   const passwordProfile = { password: 'correct horse battery' };
   const user = { displayName: 'Hedy', userPrincipalName: 'hedy@strongroom.local', passwordProfile };

@@ -23,6 +23,23 @@ export const failedTriesPage = (count: number, lastAt: Date, leadsTo: string): A
 <div class="actions"><a class="button" href="${leadsTo}">Continue</a></div>`,
   });
 
+/**
+ * Carries the answer to the program that waits, in a form that sends itself (OAuth 2.0 Form Post Response Mode). Without scripts
+ * a person presses the button.
+ */
+export const formPostPage = (action: string, inputs: Readonly<Record<string, unknown>>): Answer =>
+  page({
+    title: 'error' in inputs ? 'Not signed in' : 'Signed in',
+    formTargets: [new URL(action).origin],
+    sendsItself: true,
+    body: html`<h1>${'error' in inputs ? 'You are not signed in' : 'You are signed in'}</h1>
+<p>The program that asked is told now.</p>
+<form method="post" action="${action}">
+${Object.entries(inputs).map(([name, value]) => html`<input type="hidden" name="${name}" value="${String(value)}">`)}
+<div class="actions"><button type="submit">Continue</button></div>
+</form>`,
+  });
+
 export const signOutPage = (action: string, xsrf: string, formTargets: readonly string[]): Answer =>
   page({
     title: 'Sign out',

@@ -12,7 +12,7 @@ import { accessTokenSeconds } from './access-claims.ts';
 import type { Attempts, Counted } from './attempts.ts';
 import { readRequested } from './audiences.ts';
 import type { OpenIdHost, Outcome, ProviderCall } from './openid.host.ts';
-import { askedOf, askedParameter, openidScopes, paths } from './openid.provider.ts';
+import { askedOf, askedParameter, formPostMode, openidScopes, paths } from './openid.provider.ts';
 import { createPolls } from './polls.ts';
 import type { Rate } from './rate.ts';
 
@@ -88,6 +88,16 @@ export function createOAuth(deps: {
     const all = audiences();
     const ordered = requested === undefined ? all : [requested, ...all.filter((one) => one !== requested)];
     return ordered.map((one): [string, string] => ['resource', one]);
+  }
+  /** A program waits at the end of a redirect: what is wrong with its request is told to it there, and not on a page. */
+  function readAsked(query: Form): { readonly requested: string | undefined; readonly refusal: Failure | undefined } {
+    try {
+      const { resource } = readRequested({ scope: query['scope'], resource: query['resource'] }, audiences());
+      return { requested: resource, refusal: undefined };
+    } catch (thrown) {
+      if (!(thrown instanceof Failure) || thrown.kind !== 'invalid') throw thrown;
+      return { requested: undefined, refusal: thrown };
+    }
   }
   const userScope = [...openidScopes, 'user_impersonation'].join(' ');
 
@@ -174,11 +184,11 @@ export function createOAuth(deps: {
 
     async authorize(exchange, query) {
       beginnings.take(exchange.address);
-      const requested = readRequested({ scope: query['scope'], resource: query['resource'] }, audiences());
-      if (query['response_mode'] === 'form_post')
-        throw failed('invalid_request', "The response mode 'form_post' is not served here. Use 'query' or 'fragment'.");
-      const parameters: Parameters = [['scope', userScope], ...resourcesFirst(requested.resource)];
-      const names = ['client_id', 'redirect_uri', 'response_type', 'response_mode', 'state', 'nonce'];
+      const { requested, refusal } = readAsked(query);
+      const parameters: Parameters = [['scope', userScope], ...resourcesFirst(requested)];
+      const mode = query['response_mode'] === 'form_post' ? formPostMode : query['response_mode'];
+      if (mode !== undefined) parameters.push(['response_mode', mode]);
+      const names = ['client_id', 'redirect_uri', 'response_type', 'state', 'nonce'];
       for (const name of [...names, 'code_challenge', 'code_challenge_method', 'login_hint']) {
         const value = query[name];
         if (value !== undefined) parameters.push([name, value]);
@@ -186,7 +196,7 @@ export function createOAuth(deps: {
       // Choosing an account is signing in; there is no consent to ask for.
       const prompt = query['prompt'] === 'select_account' ? 'login' : query['prompt'];
       if (prompt === 'login' || prompt === 'none') parameters.push(['prompt', prompt]);
-      return await show(exchange, { method: 'GET', path: paths.authorization, parameters });
+      return await show(exchange, { method: 'GET', path: paths.authorization, parameters, refusal });
     },
     resume: (exchange, path) => show(exchange, { method: 'GET', path, parameters: [] }),
 

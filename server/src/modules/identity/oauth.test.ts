@@ -1,6 +1,7 @@
 // Sign-in as clients see it, over TLS: documents, the token endpoint, the device and the code flow, and what each refuses.
 
 import assert from 'node:assert/strict';
+import { createHash } from 'node:crypto';
 import { after, test } from 'node:test';
 import { publicClients } from '@strongroom/contract/public-clients';
 import { decodeJwt } from 'jose';
@@ -94,6 +95,8 @@ test('the audience is answered as it was spelled, and an unknown or a second one
   assert.equal(await aud('https://management.core.windows.net//.default'), 'https://management.core.windows.net/');
   assert.equal(await aud('https://ml.azure.com/.default'), 'https://ml.azure.com');
   assert.equal(await aud(`${bench.origin}/.default`), bench.origin);
+  const studio = `https://ml.azure.${new URL(bench.origin).host}`;
+  assert.equal(await aud(`${studio}/.default`), studio);
   assert.equal(await aud(`${arm} ${arm} openid`), 'https://management.azure.com');
   const scopes = ['https://evil.example/.default', `${arm} https://vault.azure.net/.default`, 'openid', '', 'nonsense'];
   for (const scope of scopes)
@@ -270,6 +273,48 @@ test('authorization without PKCE, or with a plain challenge, goes back with an e
     assert.equal(url.searchParams.get('error'), 'invalid_request');
     assert.equal(url.searchParams.get('code'), null);
   }
+});
+
+test('form_post carries the code in a form that sends itself, under a policy that allows that line and no other', async () => {
+  const { verifier, challenge } = pkce();
+  const browser = bench.browser();
+  const start = await browser.follow(authorizeUrl(challenge, { response_mode: 'form_post' }));
+  const page = await submitPassword(browser, start, userName, password);
+  assert.equal(page.status, 200, page.text);
+  const { action, fields } = formOf(page);
+  assert.equal(action, redirect);
+  assert.equal(fields['state'], 'the-state');
+  const policy = String(page.headers['content-security-policy']);
+  const [, script = ''] = /<script>([^<]*)<\/script>/.exec(page.text) ?? [];
+  assert.ok(policy.includes(`script-src 'sha256-${createHash('sha256').update(script).digest('base64')}'`), policy);
+  assert.ok(policy.includes(`form-action 'self' ${redirect}`) && !policy.includes('unsafe'));
+  assert.equal((await exchange(fields['code'] ?? '', verifier)).status, 200);
+});
+
+test('a refusal reaches the program that waits: a person who cancels, a scope that is not known', async () => {
+  for (const response_mode of ['query', 'form_post', 'fragment']) {
+    const told = (reply: Reply): Readonly<Record<string, string | undefined>> => {
+      if (response_mode === 'form_post') return { ...formOf(reply).fields, at: formOf(reply).action };
+      assert.equal(reply.status, 303, reply.text);
+      const { origin, search, hash } = new URL(reply.location);
+      return { ...Object.fromEntries(new URLSearchParams(search || hash.slice(1))), at: origin };
+    };
+    const browser = bench.browser();
+    const start = formOf(await browser.follow(authorizeUrl(pkce().challenge, { response_mode })));
+    const cancelled = told(await browser.follow(start.action, { form: { ...start.fields, cancel: 'yes' } }));
+    assert.deepEqual(
+      [cancelled['error'], cancelled['state'], cancelled['at']],
+      ['access_denied', 'the-state', redirect],
+    );
+    const scope = 'https://evil.example/.default';
+    const unknown = told(await bench.browser().open(authorizeUrl(pkce().challenge, { response_mode, scope })));
+    assert.deepEqual([unknown['error'], unknown['at']], ['invalid_scope', redirect]);
+    assert.match(String(unknown['error_description']), /not a resource that this server issues tokens for/);
+  }
+  // Never to a redirect that is not the client's own.
+  const evil = { redirect_uri: 'https://evil.example', scope: 'https://evil.example/.default' };
+  const page = await bench.browser().open(authorizeUrl(pkce().challenge, evil));
+  assert.deepEqual([page.status, page.location], [400, '']);
 });
 
 test('a redirect that is not registered is shown as an error and never followed', async () => {

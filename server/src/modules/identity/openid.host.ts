@@ -18,6 +18,8 @@ export type ProviderCall = {
   readonly accept: 'json' | 'html';
   readonly asked?: string | undefined;
   readonly userCode?: string | undefined;
+  /** Why the request is refused whatever else it says: told to the client, once its redirect was found to be its own. */
+  readonly refusal?: Failure | undefined;
 };
 
 export type Outcome = {
@@ -118,6 +120,7 @@ export function createOpenIdHost(options: {
         address: exchange.address,
         asked: call.asked,
         userCode: call.userCode,
+        refusal: call.refusal,
         context: undefined,
         page: undefined,
         thrown: undefined,

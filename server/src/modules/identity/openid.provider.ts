@@ -5,13 +5,14 @@ import { publicClients } from '@strongroom/contract/public-clients';
 import type { JWK } from 'jose';
 import { type Configuration, errors, interactionPolicy, type KoaContextWithOIDC, Provider } from 'oidc-provider';
 import type { Clock } from '#kernel/clock/clock';
+import type { Failure } from '#kernel/errors/failure';
 import type { Exchange } from '#kernel/http/exchange';
 import type { Answer } from '#kernel/http/route';
 import type { Log } from '#kernel/log/log';
 import { accessClaims, accessTokenSeconds, issuerOf } from './access-claims.ts';
 import { codePage, confirmPage, donePage } from './device.page.ts';
 import type { Directory, Principal } from './directory.ts';
-import { errorPage, signedOutPage, signOutPage } from './message.page.ts';
+import { errorPage, formPostPage, signedOutPage, signOutPage } from './message.page.ts';
 import type { OpenIdRecords } from './openid.store.ts';
 import { type Standing, type Standings, standingOf } from './standings.ts';
 
@@ -24,6 +25,7 @@ export type Call = {
   readonly asked: string | undefined;
   /** A code that came with the link to the device page. */
   readonly userCode: string | undefined;
+  readonly refusal: Failure | undefined;
   context: KoaContextWithOIDC | undefined;
   page: Answer | undefined;
   thrown: unknown;
@@ -47,6 +49,9 @@ export const paths = {
 
 /** Carries the spelling of the resource from the begin of a device flow to its end, where clients do not repeat it. */
 export const askedParameter = 'strongroom_asked';
+
+/** What `response_mode=form_post` is called towards the library. */
+export const formPostMode = 'strongroom_form_post';
 
 const day = 86_400;
 export const openidScopes = ['openid', 'profile', 'offline_access'] as const;
@@ -177,7 +182,9 @@ export function createProvider(options: {
         // A device code or a refresh token carries every audience; the one that was asked for first comes first.
         defaultResource: (_ctx, _client, oneOf) => (Array.isArray(oneOf) ? (oneOf[0] ?? '') : (oneOf ?? '')),
         useGrantedResource: () => true,
-        getResourceServerInfo: (_ctx, resource) => {
+        getResourceServerInfo: (ctx, resource) => {
+          const { refusal } = callOf(ctx);
+          if (refusal !== undefined) throw new errors.CustomOIDCProviderError(refusal.code, refusal.message);
           if (!audiences.includes(resource)) throw new errors.InvalidTarget('this resource is not known here');
           return {
             scope: 'user_impersonation',
@@ -259,6 +266,10 @@ export function createProvider(options: {
     callOf(ctx).proved = { standing: found.standing };
     return true;
   };
+  // The library's own form_post answers with a page of its own making; ours has our policy.
+  provider.registerResponseMode(formPostMode, (ctx, action, inputs) =>
+    show(ctx as KoaContextWithOIDC, formPostPage(action, inputs as Readonly<Record<string, unknown>>)),
+  );
   provider.on('server_error', (ctx, error) =>
     log.error({ requestId: calls.get(ctx.req)?.requestId, error }, 'the OpenID provider failed'),
   );

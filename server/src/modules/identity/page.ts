@@ -1,5 +1,5 @@
-// The frame of every page of sign-in: one style sheet, no script, nothing from elsewhere. The policy allows exactly this
-// style by its hash. Everything that is put into a page goes through `html`, which escapes it.
+// The frame of every page of sign-in: one style sheet, nothing from elsewhere, and no script but the one line that
+// sends the last form of `form_post`. The policy allows exactly these by their hashes. Everything that is put into a page goes through `html`, which escapes it.
 
 import { sha256 } from '#kernel/crypto/digest';
 import type { Answer } from '#kernel/http/route';
@@ -70,6 +70,8 @@ footer { max-width: 26rem; color: var(--quiet); font-size: .8rem; text-align: ce
 
 const allowing = (css: string) => `'sha256-${Buffer.from(sha256(css)).toString('base64')}'`;
 
+const sendForm = 'document.forms[0].submit()';
+
 const mark = html`<svg viewBox="0 0 24 24" fill="none" stroke="currentColor" stroke-width="2" aria-hidden="true"><rect x="3" y="3" width="18" height="18" rx="3"/><circle cx="12" cy="12" r="4.5"/><path d="M12 7.5V5.5M12 18.5v-2M7.5 12h-2M18.5 12h-2"/></svg>`;
 
 /**
@@ -83,8 +85,10 @@ export function page(options: {
   readonly note?: string;
   readonly formTargets?: readonly string[];
   readonly furtherStyle?: string;
+  /** With the one script there is: it sends the page's form, which holds what the server put there. */
+  readonly sendsItself?: true;
 }): Answer {
-  const { status = 200, title, body, note, formTargets = [], furtherStyle } = options;
+  const { status = 200, title, body, note, formTargets = [], furtherStyle, sendsItself } = options;
   const { markup } = html`<!doctype html>
 <html lang="en">
 <head>
@@ -102,6 +106,7 @@ ${furtherStyle !== undefined && html`<style>${{ markup: furtherStyle }}</style>`
 ${body}
 </main>
 ${note !== undefined && html`<footer>${note}</footer>`}
+${sendsItself === true && html`<script>${{ markup: sendForm }}</script>`}
 </body>
 </html>
 `;
@@ -113,6 +118,7 @@ ${note !== undefined && html`<footer>${note}</footer>`}
       'content-security-policy': [
         "default-src 'none'",
         ['style-src', ...[style, furtherStyle ?? []].flat().map(allowing)].join(' '),
+        ...(sendsItself === true ? [`script-src ${allowing(sendForm)}`] : []),
         "img-src 'self'",
         ['form-action', "'self'", ...formTargets].join(' '),
         "base-uri 'none'",
