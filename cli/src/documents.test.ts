@@ -145,6 +145,8 @@ test('what is missing, unknown or not served is refused by name', async () => {
       'command: a\ncompute: c\nenvironment: azureml://registries/azureml/environments/sklearn-1.5/labels/latest\n',
       /is of a registry that workspaces share, and such are not served/,
     ],
+    ['command: a\ncompute: c\nservices: { s: { type: vs_code } }\n', /'services' is not served/],
+    ['command: a\ncompute: c\ndistribution: { type: pytorch }\n', /'distribution' is not served/],
     ['command: { a: 1 }\ncompute: c\n', /'command' is a single value, not the fields a/],
     ['command: a\ncompute: c\ntags: { a: { b: 1 } }\n', /'tags' holds text, and 'a' is none/],
     [
@@ -277,7 +279,8 @@ test('an endpoint takes its mode in either case, and no cluster of Kubernetes an
   assert.deepEqual(body['properties'], { authMode: 'Key' });
   for (const [text, message] of [
     ['auth_mode: password\n', /must be one of key, aml_token, aad_token/],
-    ['auth_mode: Key\ncompute: azureml:inferencecompute\n', /'compute' means a Kubernetes cluster/],
+    ['auth_mode: Key\ncompute: azureml:inferencecompute\n', /'compute' is not served: it means a Kubernetes cluster/],
+    ['public_network_access: disabled\n', /'public_network_access' is not served/],
     ['identity: { type: user_assigned, user_assigned_identities: [] }\n', /'identity\.type' is 'user_assigned'/],
   ] as const) {
     const document = await file(text);

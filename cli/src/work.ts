@@ -2,6 +2,8 @@
 // job to its end. Commands and the demo share it.
 
 import { createHash } from 'node:crypto';
+import { statSync } from 'node:fs';
+import { basename, resolve } from 'node:path';
 import { type Client, type JsonObject, ServiceError } from '@strongroom/contract/client';
 import type { WorkspacePaths } from '@strongroom/contract/client.paths';
 import { isAddress, type Sources, type Versioned } from './documents/references.ts';
@@ -75,7 +77,7 @@ export function sourcesOf(
         : await register(paths.environmentVersion(name, version), properties);
     },
     async model({ name, version, place, properties }) {
-      const content = { ...properties, modelUri: isAddress(place) ? place : await snapshot(place) };
+      const content = await modelContent(place, properties, snapshot);
       if (name === undefined)
         return await register(paths.modelVersion(anonymousModel, digestOf(content)), { ...content, isAnonymous: true });
       return await register(
@@ -87,6 +89,23 @@ export function sourcesOf(
       return (await client.list(paths.computes)).map((each) => String(each['name']));
     },
   };
+}
+
+/** What a version of a model is registered with: where its files are, sent first if they are here. */
+export async function modelContent(
+  place: string,
+  properties: JsonObject,
+  snapshot: (place: string) => Promise<string>,
+): Promise<JsonObject> {
+  if (isAddress(place)) return { ...properties, modelUri: place };
+  const modelUri = await snapshot(place);
+  if (!statSync(place).isDirectory()) return { ...properties, modelUri };
+  // An archive does not tell what its folder was called; where the model is deployed it is below that name.
+  const labels = {
+    ...(properties['properties'] as JsonObject | undefined),
+    'strongroom.folder': basename(resolve(place)),
+  };
+  return { ...properties, modelUri, properties: labels };
 }
 
 /** The names under which Azure's own clients register what was described in place; the version is the digest of what it holds. */

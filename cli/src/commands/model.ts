@@ -1,14 +1,12 @@
 // Registered models: files of a job or of this machine, under a name and a version, that do not change any more.
 
-import { statSync } from 'node:fs';
-import { basename, resolve } from 'node:path';
 import type { Command } from 'commander';
 import { type Document, documentIfGiven, readerOf } from '../document.reader.ts';
-import { isAddress, modelFields } from '../documents/references.ts';
+import { modelFields } from '../documents/references.ts';
 import { UsageError } from '../exit.ts';
 import { type Act, namedLeaf, pairs, repeated } from '../given.ts';
 import { changing } from '../options.ts';
-import { nextVersion, sendSnapshot } from '../work.ts';
+import { modelContent, nextVersion, sendSnapshot } from '../work.ts';
 import { assetCommands } from './assets.ts';
 
 const types = ['custom_model', 'mlflow_model', 'triton_model'];
@@ -40,12 +38,13 @@ export function modelCommands(model: Command, act: Act): void {
         const version =
           given.text('version') ?? read?.version ?? (await nextVersion(client, workspace, 'models', name));
         const [description, tags] = [given.text('description'), pairs(given.texts('tag'), '--tag')];
-        const isNamed = isAddress(place);
-        const modelUri = isNamed
-          ? place
-          : (await context.progress(`sending ${place}`, () => sendSnapshot(client, workspace, place))).uri;
-        // An archive does not tell what its folder was called; where the model is deployed it is below that name.
-        const folder = !isNamed && statSync(place).isDirectory() ? basename(resolve(place)) : '';
+        const content = await context.progress(`sending ${place}`, () =>
+          modelContent(
+            place,
+            read?.properties ?? {},
+            async (each) => (await sendSnapshot(client, workspace, each)).uri,
+          ),
+        );
         const made = await context.settle(
           `registering ${name}:${version}`,
           'PUT',
@@ -53,9 +52,7 @@ export function modelCommands(model: Command, act: Act): void {
           {
             properties: {
               modelType: 'custom_model',
-              ...read?.properties,
-              modelUri,
-              ...(folder === '' ? {} : { properties: { 'strongroom.folder': folder } }),
+              ...content,
               ...(type === undefined ? {} : { modelType: type }),
               ...(description === undefined ? {} : { description }),
               ...(tags === undefined ? {} : { tags }),

@@ -3,10 +3,9 @@
 import type { JsonObject } from '@strongroom/contract/client';
 import type { WorkspacePaths } from '@strongroom/contract/client.paths';
 import { type Document, type Reader, readerOf } from '../document.reader.ts';
-import { codeOf, defined, durationOf, environmentOf, modelOf, type Sources, secondsOf } from './references.ts';
+import { codeOf, defined, durationOf, environmentOf, modelOf, refuse, type Sources, secondsOf } from './references.ts';
 
 const authModes: Readonly<Record<string, string>> = { key: 'Key', aml_token: 'AMLToken', aad_token: 'AADToken' };
-const onlyManaged = 'means a Kubernetes cluster, and only managed endpoints are served: leave it out';
 
 /** PUT of an online endpoint. */
 export function endpointBody(
@@ -18,7 +17,11 @@ export function endpointBody(
   // Public files write it in either case.
   const authMode = authModes[(read.text('auth_mode') ?? 'key').toLowerCase()];
   if (authMode === undefined) throw read.wrong('auth_mode', `must be one of ${Object.keys(authModes).join(', ')}`);
-  if (read.has('compute')) throw read.wrong('compute', onlyManaged);
+  refuse(read, {
+    compute: 'it means a Kubernetes cluster, and only managed endpoints are. Leave it out',
+    public_network_access: 'who reaches an endpoint is decided where the server listens. Leave it out',
+    mirror_traffic: 'a request goes to one deployment. Leave it out',
+  });
   const identityType = identityOf(read.within('identity'));
   const body = defined({
     location: read.text('location') ?? location,
@@ -48,6 +51,10 @@ export async function deploymentBody(document: Document, paths: WorkspacePaths, 
   const read = readerOf(document);
   const type = read.text('type') ?? 'managed';
   if (type !== 'managed') throw read.wrong('type', `is '${type}': only managed deployments are served`);
+  refuse(read, {
+    egress_public_network_access: 'a deployment reaches Strongroom and nothing else. Leave it out',
+    data_collector: 'requests are recorded by the server for every deployment. Leave it out',
+  });
   const configuration = read.within('code_configuration');
   const [code, scoringScript] = [configuration?.text('code'), configuration?.text('scoring_script')];
   const requests = read.within('request_settings');

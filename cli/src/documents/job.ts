@@ -11,6 +11,7 @@ import {
   type Later,
   placeOf,
   reference,
+  refuse,
   type Sources,
   secondsOf,
 } from './references.ts';
@@ -30,6 +31,12 @@ export async function jobBody(
   const read = readerOf(document);
   const type = read.text('type') ?? 'command';
   if (type !== 'command') throw read.wrong('type', `is '${type}': such jobs are not served, 'command' is`);
+  refuse(read, {
+    distribution: 'a command runs as one process on one node. Leave it out',
+    services: 'nothing reaches into a job while it runs. Leave it out',
+    queue_settings: 'jobs run in the order in which they come. Leave it out',
+    secrets_configuration: 'a job has no way to a secret of a vault. Leave it out',
+  });
   const code = read.text('code');
   const timeout = read.within('limits')?.positive('timeout', 'seconds');
   const resources = read.within('resources');

@@ -43,6 +43,12 @@ export const durationOf = (milliseconds: number | undefined): string | undefined
 export const secondsOf = (seconds: number | undefined): string | undefined =>
   durationOf(seconds === undefined ? undefined : seconds * 1000);
 
+/** Fields that Azure has and that would change what is done or who can reach what: never left out in silence, and named as what they are. */
+export function refuse(read: Reader, unserved: Readonly<Record<string, string>>): void {
+  for (const [field, why] of Object.entries(unserved))
+    if (read.has(field)) throw read.wrong(field, `is not served: ${why}`);
+}
+
 export const isReference = (text: string): boolean => text.startsWith('azureml:') || text.startsWith('/subscriptions/');
 /** Content that is in the workspace already. */
 export const isAddress = (text: string): boolean => /^(azureml|runs):/.test(text);
@@ -97,8 +103,7 @@ export function environmentFields(read: Reader): Described {
     tags: read.texts('tags'),
     properties: read.texts('properties'),
   };
-  for (const [field, why] of Object.entries(unservedOfEnvironments))
-    if (read.has(field)) throw read.wrong(field, `is not served: ${why}`);
+  refuse(read, unservedOfEnvironments);
   if (image === undefined && version === undefined && name === undefined)
     throw read.wrong('image', "is missing: an environment in place is { image: … }. Or leave 'environment' out");
   return { name, version, properties: defined(fields) };

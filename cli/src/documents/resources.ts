@@ -2,16 +2,10 @@
 // request bodies. What restricts and is not served is refused by name.
 
 import type { JsonObject } from '@strongroom/contract/client';
-import { type Document, type Reader, readerOf } from '../document.reader.ts';
-import { defined, secondsOf } from './references.ts';
+import { type Document, readerOf } from '../document.reader.ts';
+import { defined, refuse, secondsOf } from './references.ts';
 
 export type Named = { readonly name: string | undefined };
-
-/** Fields that Azure has and that would change who can reach what: never left out in silence. */
-function refuse(read: Reader, unserved: Readonly<Record<string, string>>): void {
-  for (const [field, why] of Object.entries(unserved))
-    if (read.has(field)) throw read.wrong(field, `is not served: ${why}`);
-}
 
 const network = 'who reaches a workspace is decided where the server listens, for all workspaces alike. Leave it out';
 
