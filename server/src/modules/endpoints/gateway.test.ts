@@ -329,7 +329,13 @@ test('a caller that stops sending has its connection cut, and no process is lost
   const { bearer } = await furnish(world, { requestSettings: { requestTimeout: 'PT1S' } });
   const [before] = world.fake.running();
   const slow = send(world.url, 'POST', `/endpoints/${world.workspace.uniqueId}/credit/score`, {
-    headers: { ...bearer, 'content-type': 'application/json', 'content-length': String(2 * 1024 * 1024) },
+    headers: {
+      ...bearer,
+      'content-type': 'application/json',
+      'content-length': String(2 * 1024 * 1024),
+      // Its connection is no good for another request.
+      connection: 'close',
+    },
     body: Buffer.alloc(100_000, 0x20),
   });
   assert.equal((await slow.catch(() => ({ status: 408 }))).status, 408);
