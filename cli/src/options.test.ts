@@ -40,6 +40,7 @@ const anything = {
   primaryKey: 'k',
   root_uri: 'mlflow-artifacts:/1/x/artifacts',
   files: [{ path: 'outputs/result/a', is_dir: false }],
+  deleted: [{ kind: 'run', id: 'x', experiment_id: 'x', name: 'x', deleted_time: 0 }],
 };
 const principals = [{ id: '11111111-1111-1111-1111-111111111111', displayName: 'x' }];
 const roles = [
@@ -163,6 +164,7 @@ const samples: Readonly<Record<string, string>> = {
   '--checkpoints': 'ca.pem',
   '--url': url,
   '--role': 'AzureML Data Scientist',
+  '--older-than': '30d',
   '--customer-vault': 'v',
   '--customer-key': 'k',
   '--request-file': 'request.json',

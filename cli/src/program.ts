@@ -19,6 +19,7 @@ const nouns: readonly Noun[] = [
   ['workspace', 'machine-learning workspaces', async () => (await import('./commands/workspace.ts')).workspaceCommands],
   ['compute', 'clusters that jobs run on', async () => (await import('./commands/compute.ts')).computeCommands],
   ['job', 'training jobs', async () => (await import('./commands/job.ts')).jobCommands],
+  ['mlflow', "for MLflow's client", async () => (await import('./commands/mlflow.ts')).mlflowCommands],
   ['model', 'registered models', async () => (await import('./commands/model.ts')).modelCommands],
   [
     'environment',

@@ -5,6 +5,7 @@ import sys
 import tempfile
 import time
 import unittest
+import unittest.mock
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parent))
@@ -186,6 +187,99 @@ class Tracking(unittest.TestCase):
             mlflow.log_text("flavors: {python_function: {loader_module: none}}\n", "model/MLmodel")
             mlflow.log_text("weights", "model/data/model.bin")
         return run.info.run_id
+
+    def test_a_prompt_is_registered_loaded_searched_aliased_and_tagged(self):
+        name = f"greeting-{time.time_ns()}"
+        first = mlflow.genai.register_prompt(name=name, template="Hello {{name}}", commit_message="first", tags={"team": "risk"})
+        second = mlflow.genai.register_prompt(name=name, template=[{"role": "user", "content": "Hi {{name}} \N{GRINNING FACE}"}])
+        self.assertEqual((first.version, second.version), (1, 2))
+        loaded = mlflow.genai.load_prompt(f"prompts:/{name}/1")
+        self.assertEqual((loaded.template, loaded.commit_message), ("Hello {{name}}", "first"))
+        self.assertEqual(loaded.format(name="Ada"), "Hello Ada")
+        self.assertEqual(mlflow.genai.load_prompt(f"prompts:/{name}/2").template[0]["content"], "Hi {{name}} \N{GRINNING FACE}")
+        mlflow.genai.set_prompt_alias(name, alias="best", version=1)
+        self.assertEqual(mlflow.genai.load_prompt(f"prompts:/{name}@best").version, 1)
+        self.assertEqual(mlflow.genai.load_prompt(f"prompts:/{name}@latest").version, 2)
+        mlflow.genai.set_prompt_tag(name, "owner", "me")
+        self.assertEqual(mlflow.genai.get_prompt_tags(name)["owner"], "me")
+        mlflow.genai.set_prompt_version_tag(name, 1, "seen", "yes")
+        found = mlflow.genai.search_prompts(f"name = '{name}'")
+        self.assertEqual([prompt.name for prompt in found], [name])
+        self.assertEqual([m.name for m in self.client.search_registered_models(f"name = '{name}'")], [])
+        with self.assertRaises(MlflowException):
+            mlflow.genai.register_prompt(name=name.replace("greeting", "Greeting"), template="x")
+        mlflow.genai.delete_prompt_alias(name, alias="best")
+        long = "x" * 100_000
+        self.assertEqual(mlflow.genai.register_prompt(name=f"{name}-long", template=long).template, long)
+
+    def test_logged_models_are_ordered_by_a_metric(self):
+        experiment_id = self.experiment("checkpoints")
+        run_id = self.client.create_run(experiment_id).info.run_id
+        for name, rmse in (("a", 3.0), ("b", 1.0), ("c", 2.0)):
+            model = self.client.create_logged_model(experiment_id, name, source_run_id=run_id)
+            self.client.log_metric(run_id, "rmse", rmse, model_id=model.model_id)
+        self.client.create_logged_model(experiment_id, "none", source_run_id=run_id)
+        for ascending, wanted in ((True, ["b", "c", "a", "none"]), (False, ["a", "c", "b", "none"])):
+            found = self.client.search_logged_models([experiment_id], order_by=[{"field_name": "metrics.rmse", "ascending": ascending}])
+            self.assertEqual([model.name for model in found], wanted)
+
+    def test_names_and_lengths_are_kept_as_they_are(self):
+        run_id = self.client.create_run(self.experiment("names")).info.run_id
+        self.client.log_param(run_id, "p", "\N{GRINNING FACE}" * 6000)
+        self.assertEqual(self.client.get_run(run_id).data.params["p"], "\N{GRINNING FACE}" * 6000)
+        with tempfile.TemporaryDirectory() as folder:
+            names = ["ファイル＃１.csv", "C:x.txt", "loss%step%10%timestamp%17%8d.png"]
+            for name in names:
+                Path(folder, name).write_text(name)
+                self.client.log_artifact(run_id, str(Path(folder, name)), "kept")
+            # The client itself reads a drive and percent escapes into what it lists; the name in full-width letters comes back.
+            listed = [f.path for f in self.client.list_artifacts(run_id, "kept")]
+            self.assertEqual(len(listed), len(names))
+            self.assertIn(f"kept/{names[0]}", listed)
+            target = self.client.download_artifacts(run_id, f"kept/{names[0]}", folder)
+            self.assertEqual(Path(target).read_text(), names[0])
+        self.client.log_text(run_id, "1", "out/plots/a.txt")
+        with self.assertRaises(MlflowException):
+            self.client.log_text(run_id, "2", "out/plots")
+        with tempfile.TemporaryDirectory() as folder:
+            self.assertEqual(Path(self.client.download_artifacts(run_id, "out", folder), "plots", "a.txt").read_text(), "1")
+
+    def test_the_plugin_renews_the_token_of_a_run_of_days(self):
+        sys.path.insert(0, str(Path(__file__).parents[2] / "python" / "strongroom_mlflow"))
+        import strongroom_mlflow
+        from mlflow.tracking.request_auth.registry import _request_auth_provider_registry
+
+        # As `pip install ./python/strongroom_mlflow` makes it known.
+        _request_auth_provider_registry.register(strongroom_mlflow.StrongroomAuth)
+        with tempfile.TemporaryDirectory() as folder:
+            asked = Path(folder, "asked")
+            program = Path(folder, "strongroom.py")
+            program.write_text(
+                f"import sys\nsys.path.insert(0, {str(Path(__file__).parent)!r})\nimport strongroom\n"
+                f"assert sys.argv[1:] == ['token'], sys.argv\nopen({str(asked)!r}, 'a').write('x')\nprint(strongroom.token())\n"
+            )
+            clock = [time.time()]
+            patched = {"MLFLOW_TRACKING_AUTH": "strongroom", "MLFLOW_TRACKING_URI": uri("v1.0"), "STRONGROOM_CLI": f"{sys.executable} {program}"}
+            with unittest.mock.patch.dict(os.environ, patched), unittest.mock.patch.object(
+                strongroom_mlflow, "TOKENS", strongroom_mlflow.Tokens(now=lambda: clock[0])
+            ):
+                # What the variable holds is no token at all: the plugin's is what is sent.
+                os.environ["MLFLOW_TRACKING_TOKEN"] = "worn out"
+                run_id = self.client.create_run(self.experiment("days")).info.run_id
+                for hour in range(3):
+                    self.client.log_metric(run_id, "loss", hour)
+                    self.client.log_text(run_id, str(hour), f"{hour}.txt")
+                    clock[0] += 3600
+                self.assertEqual(self.client.get_run(run_id).data.metrics["loss"], 2)
+            self.assertEqual(len(asked.read_text()), 4, "once an hour, and once for the last reading")
+
+    def test_a_second_spelling_of_a_model_is_refused(self):
+        run_id = self.logged_model("spelling")
+        mlflow.register_model(f"runs:/{run_id}/model", "Iris")
+        with self.assertRaises(MlflowException) as refused:
+            mlflow.register_model(f"runs:/{run_id}/model", "iris")
+        self.assertIn("'Iris'", str(refused.exception))
+        self.assertEqual(len(self.client.search_model_versions("name = 'Iris'")), 1)
 
     def test_a_model_is_registered_searched_aliased_and_downloaded(self):
         run_id = self.logged_model("registry")

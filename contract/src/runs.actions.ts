@@ -9,6 +9,8 @@ export const runsActions = {
   readExperiments: control(`${workspaces}/experiments/read`),
   writeExperiments: control(`${workspaces}/experiments/write`),
   deleteExperiments: control(`${workspaces}/experiments/delete`),
+  /** For good: what was deleted before, with its artifacts. Azure has none. */
+  purgeExperiments: control(`${workspaces}/experiments/purge/action`),
   readRuns: control(`${workspaces}/experiments/runs/read`),
   writeRuns: control(`${workspaces}/experiments/runs/write`),
   writeMetrics: control(`${workspaces}/metrics/resource/write`),

@@ -262,5 +262,23 @@ export const searchLoggedModels = Type.Object({
   ...page,
 });
 
+/** Of Strongroom's own: what is deleted, and its removal for good. */
+export const listDeleted = Type.Object({ older_than_ms: optional(milliseconds) });
+export const deletedList = Type.Object({
+  deleted: Type.Array(
+    Type.Object({
+      kind: Type.Union([Type.Literal('experiment'), Type.Literal('run'), Type.Literal('model')]),
+      id: text,
+      experiment_id: text,
+      name: text,
+      deleted_time: milliseconds,
+    }),
+  ),
+});
+export const purgeRun = Type.Object({ run_id: named });
+export const purgeModel = Type.Object({ model_id: named });
+/** How many files went. */
+export const purged = Type.Object({ artifacts: count });
+
 export const errorAnswer = Type.Object({ error_code: text, message: text });
 export const serverInfo = Type.Object({ store_type: text, workspaces_enabled: Type.Boolean() });

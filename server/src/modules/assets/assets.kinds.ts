@@ -11,10 +11,11 @@ import { everythingServed, type Properties, type Resource, type ResourceKind, ty
 import { workspaceOf, workspaceType } from '#workspaces';
 import { safePath } from './archive.ts';
 import { environmentContent } from './environments.ts';
-import { badUri } from './errors.ts';
+import { badUri, promptMixed } from './errors.ts';
 import { modelLimits } from './limits.ts';
 import { createdOrder, digits, listed, viewed } from './lists.ts';
 import { contentForms, isContentUri, jobFilesOf, type NamedContent } from './named-content.ts';
+import { isPrompt, promptUri } from './prompts.ts';
 import { counted, keptOf, registryKey, withoutAliasesOf } from './registered.ts';
 import type { Snapshot, Snapshots } from './snapshots.service.ts';
 import { isUploadUri, type Uploads } from './uploads.service.ts';
@@ -151,6 +152,7 @@ export function createAssetKinds(deps: {
 
   async function modelContent(grant: Grant, resource: Resource): Promise<Properties> {
     const uri = String(resource.properties['modelUri']);
+    if (uri === promptUri) return resource.properties;
     const taken = await named(grant, required(resource.id), uri, modelLimits);
     if (taken === undefined) throw badUri('modelUri', contentForms);
     return {
@@ -207,8 +209,12 @@ export function createAssetKinds(deps: {
         }),
       ),
       unserved: everythingServed,
-      async validate(_grant, draft, _existing, id) {
-        if (!isContentUri(required(id), String(draft.properties['modelUri']))) throw badUri('modelUri', contentForms);
+      async validate(grant, draft, _existing, id) {
+        const uri = String(draft.properties['modelUri']);
+        const ofPrompt = isPrompt((await resources.find(grant, parentId(id)))?.properties ?? {});
+        if (ofPrompt !== (uri === promptUri) || (ofPrompt && !isPrompt(draft.properties))) throw promptMixed(ofPrompt);
+        if (ofPrompt) return;
+        if (!isContentUri(required(id), uri)) throw badUri('modelUri', contentForms);
         folderNamed(draft.properties);
       },
       create: modelContent,
@@ -223,10 +229,14 @@ export function createAssetKinds(deps: {
           ...shown,
           properties: {
             ...(shown['properties'] as object | undefined),
-            'strongroom.snapshot': snapshot,
-            ...(folder === undefined ? {} : { [folderLabel]: folder }),
-            'strongroom.files': String(files),
-            'strongroom.bytes': String(bytes),
+            ...(snapshot === undefined
+              ? {}
+              : {
+                  'strongroom.snapshot': snapshot,
+                  ...(folder === undefined ? {} : { [folderLabel]: folder }),
+                  'strongroom.files': String(files),
+                  'strongroom.bytes': String(bytes),
+                }),
           },
         };
       },

@@ -76,6 +76,19 @@ export const badUri = (property: string, forms: string) =>
     `properties.${property} is not a URI that this workspace can read. It takes ${forms}.`,
     `properties.${property}`,
   );
+export const promptMixed = (isPrompt: boolean) =>
+  invalid(
+    'PromptVersion',
+    isPrompt
+      ? 'This is a prompt: its versions are text in tags, with mlflow.prompt.is_prompt, and have no files. Register files under the name of a model.'
+      : 'Only a prompt has versions without files: a model that was created with the tag mlflow.prompt.is_prompt. Register one with mlflow.genai.register_prompt.',
+    'properties.modelUri',
+  );
+export const promptHasNoFiles = (name: string) =>
+  invalid(
+    'PromptHasNoFiles',
+    `'${name.slice(0, 255)}' is a prompt: text without files, which can be neither downloaded as files, nor deployed, nor an input of a job. Load it with mlflow.genai.load_prompt.`,
+  );
 export const nothingThere = (uri: string) =>
   invalid(
     'AssetContentNotFound',

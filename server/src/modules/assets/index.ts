@@ -12,6 +12,7 @@ import type { BlobStore } from '#storage';
 import { type Workspaces, workspaceOf, workspaceType } from '#workspaces';
 import { createAssetKinds } from './assets.kinds.ts';
 import { notBuilt, unbuiltIn } from './environments.ts';
+import { promptHasNoFiles } from './errors.ts';
 import { assetTables } from './migrations/index.ts';
 import { createNamedContent, type Named, type NamedContent } from './named-content.ts';
 import { createRegisteredModels, type RegisteredModels } from './registered-models.service.ts';
@@ -87,7 +88,11 @@ export function createAssets(deps: {
     deps.grants.also(grant, actionsOfType(`${workspaceType}/${plural}/versions`).read, id);
     return deps.resources.get(grant, id);
   };
-  const snapshotOf = (version: Resource) => String(version.properties['snapshot']);
+  const snapshotOf = (version: Resource): string => {
+    const { snapshot } = version.properties;
+    if (typeof snapshot !== 'string') throw promptHasNoFiles(version.id.split('/').at(-3) ?? '');
+    return snapshot;
+  };
   const assets: Assets = {
     snapshots,
     named,

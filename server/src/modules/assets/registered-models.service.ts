@@ -157,8 +157,8 @@ export function createRegisteredModels(deps: {
         tags,
         ...(runId === undefined ? {} : { jobName: runId }),
       });
-      const digest = digestOf(String(made.properties['snapshot'])) ?? '';
-      const isMlflow = await snapshots.hasFile(grant, workspaceId, digest, 'MLmodel');
+      const digest = digestOf(String(made.properties['snapshot']));
+      const isMlflow = digest !== undefined && (await snapshots.hasFile(grant, workspaceId, digest, 'MLmodel'));
       const changedMs = clock.epochMs();
       const registered = await resources.change(grant, made.id, (properties) => ({
         ...properties,

@@ -176,7 +176,7 @@ export async function experimentOfToken(
 async function refuseTaken(tx: Tx, name: string): Promise<void> {
   if (await store.findExperimentByName(tx, name))
     throw alreadyExists(
-      `Experiment '${name}' already exists. A deleted experiment keeps its name until it is restored.`,
+      `Experiment(name=${name}) already exists. A deleted experiment keeps its name until it is restored or purged.`,
     );
 }
 

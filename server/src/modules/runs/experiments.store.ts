@@ -1,5 +1,6 @@
 // Rows of experiments and their tags. No decisions.
 
+import { sql } from 'kysely';
 import { type Tx, tables } from '#kernel/database/database';
 
 export type ExperimentRow = {
@@ -18,9 +19,10 @@ type ExperimentTables = {
     created_ms: number;
     updated_ms: number;
     deleted: number;
+    deleted_ms: number | null;
   };
   experiment_tags: { experiment: number; key: string; value: string };
-  runs: { experiment: number; deleted: number };
+  runs: { experiment: number; deleted: number; deleted_ms: number | null };
 };
 const rows = (tx: Tx) => tables<ExperimentTables>(tx);
 const columns = ['experiment', 'name', 'created_ms', 'updated_ms', 'deleted'] as const;
@@ -31,15 +33,10 @@ export const findExperiment = (tx: Tx, experiment: number): Promise<ExperimentRo
 export const findExperimentByName = (tx: Tx, name: string): Promise<ExperimentRow | undefined> =>
   rows(tx).selectFrom('experiments').select(columns).where('name', '=', name).executeTakeFirst();
 
-/** The highest id so far; ids of experiments are never reused because experiments are never removed. */
+/** The highest id so far, also of experiments that were purged: an id is never given twice. */
 async function lastExperiment(tx: Tx): Promise<number> {
-  const found = await rows(tx)
-    .selectFrom('experiments')
-    .select('experiment')
-    .orderBy('experiment', 'desc')
-    .limit(1)
-    .executeTakeFirst();
-  return found?.experiment ?? 0;
+  const found = await sql<{ seq: number }>`select seq from sqlite_sequence where name = 'experiments'`.execute(tx);
+  return found.rows[0]?.seq ?? 0;
 }
 
 /** Answers the new experiment's number. */
@@ -64,10 +61,14 @@ export async function renameExperiment(tx: Tx, experiment: number, name: string,
 export async function markExperiment(tx: Tx, experiment: number, deleted: 0 | 1, nowMs: number): Promise<void> {
   await rows(tx)
     .updateTable('experiments')
-    .set({ deleted, updated_ms: nowMs })
+    .set({ deleted, updated_ms: nowMs, deleted_ms: deleted === 1 ? nowMs : null })
     .where('experiment', '=', experiment)
     .execute();
-  await rows(tx).updateTable('runs').set({ deleted }).where('experiment', '=', experiment).execute();
+  await rows(tx)
+    .updateTable('runs')
+    .set(deleted === 1 ? { deleted, deleted_ms: sql`coalesce(deleted_ms, ${nowMs})` } : { deleted, deleted_ms: null })
+    .where('experiment', '=', experiment)
+    .execute();
 }
 
 export const readExperimentTags = (tx: Tx, experiment: number): Promise<readonly TagRow[]> =>

@@ -4,7 +4,7 @@ import type { Metric } from '@strongroom/contract/runs';
 import type { Grant } from '#kernel/authority/grant';
 import { requireRunWithin } from './bounds.ts';
 import { pageTokenKey, type WorkspaceDatabases } from './databases.ts';
-import { invalid, missingParameter, noRun } from './errors.ts';
+import { invalid, noRun } from './errors.ts';
 import * as store from './history.store.ts';
 import { requireRunId } from './names.ts';
 import { findRun } from './runs.store.ts';
@@ -62,14 +62,22 @@ export function createHistory(deps: { readonly workspaces: WorkspaceDatabases })
     },
 
     async bulk(grant, workspaceId, { runIds, key, maxResults = pageMax }) {
-      requireRuns(grant, workspaceId, runIds, 'run_id');
+      requireRuns(grant, workspaceId, runIds, {
+        parameter: 'run_id',
+        few: 'GetMetricHistoryBulk request must specify at least one run_id.',
+        many: `GetMetricHistoryBulk request cannot specify more than ${runsMax} run_ids.`,
+      });
       const limit = Math.min(Math.max(maxResults, 1), pageMax);
       const database = await workspaces.database(grant, workspaceId);
       return (await store.scanHistories(database, { runIds, key, limit })).map(shownOfRun);
     },
 
     async interval(grant, workspaceId, { runIds, key, startStep, endStep, maxResults = sampledMax }) {
-      requireRuns(grant, workspaceId, runIds, 'run_ids');
+      requireRuns(grant, workspaceId, runIds, {
+        parameter: 'run_ids',
+        few: 'GetMetricHistoryBulkInterval request must specify at least one run_id.',
+        many: `GetMetricHistoryBulkInterval request must specify at most ${runsMax} run_ids.`,
+      });
       if ((startStep === undefined) !== (endStep === undefined))
         throw invalid('If either start step or end step are specified, both must be specified.', 'start_step');
       if (startStep !== undefined && endStep !== undefined && startStep > endStep)
@@ -97,9 +105,14 @@ export function createHistory(deps: { readonly workspaces: WorkspaceDatabases })
 
 const shownOfRun = (row: store.RunMetricRow): Metric => ({ ...shownMetric(row), run_id: row.run_id });
 
-function requireRuns(grant: Grant, workspaceId: string, runIds: readonly string[], parameter: string): void {
-  if (runIds.length === 0) throw missingParameter(parameter);
-  if (runIds.length > runsMax) throw invalid(`The request must specify at most ${runsMax} ${parameter}s.`, parameter);
+function requireRuns(
+  grant: Grant,
+  workspaceId: string,
+  runIds: readonly string[],
+  { parameter, few, many }: { readonly parameter: string; readonly few: string; readonly many: string },
+): void {
+  if (runIds.length === 0) throw invalid(few, parameter);
+  if (runIds.length > runsMax) throw invalid(`${many} Received ${runIds.length} run_ids.`, parameter);
   for (const runId of runIds) {
     requireRunId(runId, parameter);
     requireRunWithin(grant, workspaceId, runId);

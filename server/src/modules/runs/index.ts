@@ -25,6 +25,8 @@ import { createLogging } from './logging.service.ts';
 import { trackingTables } from './migrations/0001-tracking.ts';
 import { modelRoutes } from './models/models.routes.ts';
 import { createModels } from './models/models.service.ts';
+import { purgeRoutes } from './purge/purge.routes.ts';
+import { createPurge } from './purge/purge.service.ts';
 import { createRegisteredFiles } from './registry/registered-files.service.ts';
 import type { ModelRegistry } from './registry/registry.port.ts';
 import { registryRoutes } from './registry/registry.routes.ts';
@@ -34,6 +36,7 @@ import { createRunsService, type NewRun } from './runs.service.ts';
 import { createSearch } from './search/search.service.ts';
 import { serverRoutes } from './server.routes.ts';
 import { createMlflowSurface } from './surface.ts';
+import { unservedRoutes } from './unserved.routes.ts';
 
 export type { ArtifactPage, OpenedArtifact, PutArtifact } from './artifacts/artifacts.service.ts';
 export type { ModelRegistry } from './registry/registry.port.ts';
@@ -100,6 +103,7 @@ export function createRuns(deps: {
     surfaces: [createMlflowSurface(deps.schemes)],
     routes: [
       ...serverRoutes,
+      ...unservedRoutes,
       ...experimentRoutes(experiments, search),
       ...runRoutes(service, search),
       ...loggingRoutes(logging, createInputs(deps)),
@@ -107,6 +111,7 @@ export function createRuns(deps: {
       ...artifactRoutes(artifacts, createRegisteredFiles(deps.registry)),
       ...modelRoutes(createModels(deps)),
       ...registryRoutes(createRegistry(deps)),
+      ...purgeRoutes(createPurge(deps)),
     ],
     runs: {
       ensureExperiment: experiments.ensure,

@@ -182,7 +182,8 @@ function checkedMetrics(
   const modelPoints: ModelPoint[] = [];
   for (const [index, metric] of metrics.entries()) {
     const path = pathOf(index);
-    requireKey(metric.key, path === '' ? 'key' : `${path}.key`);
+    // MLflow calls the key of a metric its name.
+    requireKey(metric.key, path === '' ? 'key' : `${path}.name`);
     const { model_id, dataset_name = '', dataset_digest = '' } = metric;
     const point = {
       key: metric.key,

@@ -1,7 +1,7 @@
 // What experiments, runs, keys and values may be called, and how long they may be. Pure. The limits are MLflow's, because
 // clients cut their values to them. Source: MLflow 3, utils/validation.py as documented; reference 1.6.
 
-import { invalid, invalidParameter, missingParameter } from './errors.ts';
+import { invalid, invalidParameter, missingParameter, noExperiment } from './errors.ts';
 
 export const keyCharactersMax = 250;
 export const paramCharactersMax = 6000;
@@ -90,6 +90,8 @@ export function requireRunId(id: string, parameter = 'run_id'): void {
 /** Experiment ids are decimal numbers without leading zeros. */
 export function experimentNumber(id: string, parameter = 'experiment_id'): number {
   if (id === '') throw missingParameter(parameter);
+  // A number that none has; MLflow looks it up and finds nothing.
+  if (/^-\d{1,15}$/.test(id)) throw noExperiment(id);
   const number = Number(id);
   if (!/^(0|[1-9]\d{0,15})$/.test(id) || !Number.isSafeInteger(number))
     throw invalidParameter(parameter, id, 'experiment ids are whole numbers');

@@ -146,13 +146,13 @@ export function createRunsService(deps: {
     remove: (grant, workspaceId, runId) =>
       change(grant, workspaceId, runId, async (tx, row) => {
         requireUnbounded(grant);
-        if (row.deleted === 0) await store.changeRun(tx, row.run, { deleted: 1 });
+        if (row.deleted === 0) await store.changeRun(tx, row.run, { deleted: 1, deleted_ms: clock.epochMs() });
       }),
 
     restore: (grant, workspaceId, runId) =>
       change(grant, workspaceId, runId, async (tx, row) => {
         requireUnbounded(grant);
-        if (row.deleted === 1) await store.changeRun(tx, row.run, { deleted: 0 });
+        if (row.deleted === 1) await store.changeRun(tx, row.run, { deleted: 0, deleted_ms: null });
       }),
 
     removeTag: (grant, workspaceId, runId, key) =>

@@ -17,7 +17,7 @@ export type RunRow = {
   readonly deleted: number;
 };
 export type RunTables = {
-  runs: { [K in keyof RunRow]: RunRow[K] };
+  runs: { [K in keyof RunRow]: RunRow[K] } & { deleted_ms: number | null };
   run_tags: { run: number; key: string; value: string };
 };
 const rows = (tx: Tx) => tables<RunTables>(tx);
@@ -51,7 +51,13 @@ export async function insertRun(tx: Tx, row: Omit<RunRow, 'run'>): Promise<numbe
 export async function changeRun(
   tx: Tx,
   run: number,
-  change: { readonly status?: RunStatus; readonly end_ms?: number; readonly name?: string; readonly deleted?: 0 | 1 },
+  change: {
+    readonly status?: RunStatus;
+    readonly end_ms?: number;
+    readonly name?: string;
+    readonly deleted?: 0 | 1;
+    readonly deleted_ms?: number | null;
+  },
 ): Promise<void> {
   await rows(tx).updateTable('runs').set(change).where('run', '=', run).execute();
 }

@@ -5,6 +5,7 @@
 
 import { Failure, type FailureKind } from '#kernel/errors/failure';
 import type { Scheme, Surface } from '#kernel/http/surface';
+import { unservedTail } from './families.ts';
 
 export const mlflowSurface = 'mlflow';
 /** The canonical path of a workspace on this surface. */
@@ -42,11 +43,18 @@ function recogniseSegments(segments: readonly string[]): readonly string[] | und
 function canonicalTail(rest: readonly string[]): readonly string[] | undefined {
   const [root, version, family, ...tail] = rest;
   if (rest.length === 1 && (root === 'version' || root === 'health')) return rest;
+  // Spans by OpenTelemetry's protocol, and what MLflow serves beside its own paths.
+  if (root === 'v1' && version === 'traces') return unservedTail(['traces']);
+  if (root === 'graphql' || root === 'gateway') return unservedTail([root]);
   if (root !== 'api' && root !== 'ajax-api') return undefined;
-  if (version === '3.0') return family === 'mlflow' && tail.join('/') === 'server-info' ? tail : undefined;
+  if (version === '3.0') {
+    if (family === 'jobs') return unservedTail([family]);
+    if (family !== 'mlflow') return undefined;
+    return tail.join('/') === 'server-info' ? tail : unservedTail(tail);
+  }
   if (version !== '2.0') return undefined;
   if (family === 'preview') return tail[0] === 'mlflow' ? tail.slice(1) : undefined;
-  if (family === 'mlflow') return tail;
+  if (family === 'mlflow') return unservedTail(tail) ?? tail;
   return family === 'mlflow-artifacts' ? [family, ...tail] : undefined;
 }
 

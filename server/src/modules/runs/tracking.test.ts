@@ -574,3 +574,34 @@ test('making and changing is recorded with what it was about, logging is not', a
   await mlflow.get('/runs/get', { run_id });
   assert.equal(audit.entries.length, before);
 });
+
+test('what MLflow has and this does not serve is told by name, and only to who may look', async (t) => {
+  const { door } = await opened(t);
+  for (const [path, name] of [
+    ['api/2.0/mlflow/traces', /^Traces and their assessments are not served here/],
+    ['api/3.0/mlflow/traces/search', /^Traces/],
+    ['api/3.0/mlflow/traces/tr-1/assessments', /assessments/],
+    ['ajax-api/3.0/mlflow/get-trace-artifact', /^Traces/],
+    ['v1/traces', /^Traces/],
+    ['api/3.0/mlflow/datasets/create', /^Evaluation data sets/],
+    ['api/3.0/mlflow/scorers/register', /^Scorers/],
+    ['api/3.0/mlflow/gateway/secrets/create', /^The AI gateway/],
+    ['api/2.0/mlflow/webhooks', /^Webhooks/],
+    ['ajax-api/2.0/mlflow/runs/create-promptlab-run', /^The prompt lab/],
+    ['graphql', /^GraphQL/],
+    ['ajax-api/2.0/mlflow/unserved/constructor', /^This is not served/],
+  ] as const)
+    for (const method of ['GET', 'POST', 'PATCH', 'DELETE']) {
+      const answer = await fetch(`${door.url}${trackingPath}/${path}`, {
+        method,
+        headers: { authorization: 'Bearer alice', 'content-type': 'application/json' },
+        ...(method === 'GET' ? {} : { body: '{}' }),
+      });
+      const body = (await answer.json()) as { error_code: string; message: string };
+      assert.deepEqual([answer.status, body.error_code], [404, 'ENDPOINT_NOT_FOUND'], `${method} ${path}`);
+      assert.match(body.message, name);
+      assert.match(body.message, /docs\/compat\/mlflow\.md/);
+    }
+  const stranger = await fetch(`${door.url}${trackingPath}/api/2.0/mlflow/traces`);
+  assert.equal(stranger.status, 401);
+});

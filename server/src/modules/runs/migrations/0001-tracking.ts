@@ -159,5 +159,19 @@ export const trackingTables: MigrationSet = {
         ) strict, without rowid;
       `,
     },
+    {
+      // When something was deleted, so that what is old enough can be purged. What is deleted already counts from now on.
+      name: 'purge',
+      up: `
+        alter table runs add column deleted_ms integer;
+        update runs set deleted_ms = unixepoch() * 1000 where deleted = 1;
+        alter table experiments add column deleted_ms integer;
+        update experiments set deleted_ms = unixepoch() * 1000 where deleted = 1;
+        alter table logged_models add column deleted_ms integer;
+        update logged_models set deleted_ms = unixepoch() * 1000 where deleted = 1;
+        create index runs_deleted on runs (run) where deleted = 1;
+        create index logged_models_by_run on logged_models (source_run_id);
+      `,
+    },
   ],
 };

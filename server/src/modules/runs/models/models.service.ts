@@ -155,7 +155,7 @@ export function createModels(deps: { readonly workspaces: WorkspaceDatabases; re
     remove: (grant, workspaceId, modelId) =>
       change(grant, workspaceId, modelId, async (tx, row, updated_ms) => {
         requireUnbounded(grant);
-        await store.changeModel(tx, row.model, { deleted: 1, updated_ms });
+        await store.changeModel(tx, row.model, { deleted: 1, deleted_ms: updated_ms, updated_ms });
       }),
 
     setTags: (grant, workspaceId, modelId, tags) =>

@@ -20,7 +20,7 @@ export type ModelRow = {
   readonly deleted: number;
 };
 export type ModelTables = {
-  logged_models: { [K in keyof ModelRow]: ModelRow[K] };
+  logged_models: { [K in keyof ModelRow]: ModelRow[K] } & { deleted_ms: number | null };
   logged_model_tags: { model: number; key: string; value: string };
   logged_model_params: { model: number; key: string; value: string };
 };
@@ -96,7 +96,12 @@ export async function insertModel(tx: Tx, row: Omit<ModelRow, 'model'>): Promise
 export async function changeModel(
   tx: Tx,
   model: number,
-  change: { readonly status?: ModelStatus; readonly deleted?: 0 | 1; readonly updated_ms: number },
+  change: {
+    readonly status?: ModelStatus;
+    readonly deleted?: 0 | 1;
+    readonly deleted_ms?: number;
+    readonly updated_ms: number;
+  },
 ): Promise<void> {
   await rows(tx).updateTable('logged_models').set(change).where('model', '=', model).execute();
 }

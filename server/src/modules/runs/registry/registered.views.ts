@@ -24,6 +24,12 @@ export function latestOf(versions: readonly RegisteredVersion[]): readonly Regis
   return [...latest.values()];
 }
 
+export const latestOfAll = (versions: readonly RegisteredVersion[]): RegisteredVersion | undefined =>
+  versions.reduce<RegisteredVersion | undefined>(
+    (highest, one) => (highest !== undefined && Number(highest.version) > Number(one.version) ? highest : one),
+    undefined,
+  );
+
 const pairs = (texts: Texts) => Object.entries(texts).map(([key, value]) => ({ key, value }));
 
 export function shownVersion(found: RegisteredVersion, aliases: Texts): WireVersion {

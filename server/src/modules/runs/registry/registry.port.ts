@@ -36,7 +36,7 @@ export type RegisteredVersion = {
 export type VersionChange = Partial<Pick<RegisteredVersion, 'description' | 'tags' | 'stage'>>;
 
 export type NewVersion = {
-  /** A content URI that the assets module reads: `runs:/{run}/{path}`, `models:/m-{id}`, `azureml://…`. */
+  /** A content URI that the assets module reads: `runs:/{run}/{path}`, `models:/m-{id}`, `azureml://…`; `prompt-template` for none. */
   readonly content: string;
   readonly source: string;
   readonly runId: string | undefined;

@@ -13,7 +13,8 @@ import { sourceOf } from './registered.views.ts';
 import type { RegisteredModel, RegisteredVersion, Texts } from './registry.port.ts';
 
 /** Prompts are models with this tag; a search finds them only when it asks for them. */
-const promptTag = 'mlflow.prompt.is_prompt';
+export const promptTag = 'mlflow.prompt.is_prompt';
+export const isPrompt = ({ tags }: { readonly tags: Texts }): boolean => tagOf(tags, promptTag) === 'true';
 
 export function searchModels(
   database: Database,
@@ -90,7 +91,7 @@ async function searched<R extends { readonly tags: Texts; readonly description: 
   const others = comparisons.filter((comparison) => !ofPrompts.includes(comparison));
   const matching = all.filter(
     (row) =>
-      (tagOf(row.tags, promptTag) === 'true') === wantsPrompts &&
+      isPrompt(row) === wantsPrompts &&
       others.every((comparison) =>
         holds(
           comparison,

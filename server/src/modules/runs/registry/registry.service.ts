@@ -30,9 +30,9 @@ import {
   stageOf,
   storedStage,
 } from './registered.names.ts';
-import { latestOf, registeredUri, shownModel, shownVersion } from './registered.views.ts';
+import { latestOf, latestOfAll, registeredUri, shownModel, shownVersion } from './registered.views.ts';
 import type { ModelRegistry, RegisteredModel, RegisteredVersion, Texts } from './registry.port.ts';
-import { searchModels, searchVersions } from './registry.search.ts';
+import { isPrompt, promptTag, searchModels, searchVersions } from './registry.search.ts';
 import { parseSource } from './source.ts';
 
 export type Registry = ReturnType<typeof createRegistry>;
@@ -52,6 +52,21 @@ const otherSpelling = (name: string, present: string) =>
   missingResource(
     `Registered Model with name=${name.slice(0, 255)} not found. There is '${present}', and names that differ only in case are not told apart here: use that name.`,
   );
+
+const wordFor = (prompt: boolean) => (prompt ? 'prompt' : 'registered model');
+const mixed = (name: string, prompt: boolean) =>
+  invalid(
+    prompt
+      ? `'${name}' is a prompt, whose versions are text. Register files under the name of a model.`
+      : `'${name}' is a registered model, whose versions are files. Register the prompt under another name.`,
+    'name',
+  );
+
+/** A prompt stays one, and a model too: what has no files could otherwise be taken for something to deploy. */
+function requireSame(found: { readonly tags: Texts }, key: string, value: string | undefined): void {
+  if (key === promptTag && (value === 'true') !== isPrompt(found))
+    throw invalid(`The tag '${promptTag}' says what was registered, and cannot change.`, 'key');
+}
 
 export function createRegistry(deps: { readonly registry: ModelRegistry; readonly workspaces: WorkspaceDatabases }) {
   const { registry, workspaces } = deps;
@@ -110,6 +125,8 @@ export function createRegistry(deps: { readonly registry: ModelRegistry; readonl
         const copied = await version(grant, workspaceId, parsed.name, parsed.version);
         return { content: `models:/${copied.name}/${copied.version}`, runId: copied.runId, modelId: copied.modelId };
       }
+      case 'prompt':
+        return { content: 'prompt-template', runId: undefined, modelId: undefined };
       default:
         return { content: parsed.uri, runId: undefined, modelId: undefined };
     }
@@ -125,13 +142,19 @@ export function createRegistry(deps: { readonly registry: ModelRegistry; readonl
       const made = await registry.createModel(grant, workspaceId, name, checkedDescribed(input));
       if (made !== undefined) return shownModel(made, []);
       const present = await registry.model(grant, workspaceId, name);
+      const asked = isPrompt({ tags: checkedDescribed(input).tags });
+      if (present?.name === name && isPrompt(present) !== asked)
+        throw alreadyExists(
+          `Tried to create a ${wordFor(asked)} with name '${name}', but the name is already taken by a ${wordFor(!asked)}. ` +
+            'MLflow does not allow creating a model and a prompt with the same name.',
+        );
       // Another code than for the same name, upon which clients would register a version of what is there.
       if (present !== undefined && present.name !== name)
         throw invalid(
           `A registered model '${present.name}' is there, and names that differ only in case are not told apart here. Use that name, or another one.`,
           'name',
         );
-      throw alreadyExists(`Registered Model (name=${name}) already exists.`);
+      throw alreadyExists(`${asked ? 'Prompt' : 'Registered Model'} (name=${name}) already exists.`);
     },
 
     getModel: async (grant: Grant, workspaceId: string, name: string): Promise<WireModel> =>
@@ -161,13 +184,14 @@ export function createRegistry(deps: { readonly registry: ModelRegistry; readonl
     },
 
     async setModelTag(grant: Grant, workspaceId: string, name: string, tag: TagInput): Promise<void> {
-      await model(grant, workspaceId, name);
+      const found = await model(grant, workspaceId, name);
+      requireSame(found, tag.key, tag.value);
       const set = checkedTags([tag]);
       await registry.changeModel(grant, workspaceId, name, ({ tags }) => ({ tags: requireFew({ ...tags, ...set }) }));
     },
 
     async removeModelTag(grant: Grant, workspaceId: string, name: string, key: string): Promise<void> {
-      await model(grant, workspaceId, name);
+      requireSame(await model(grant, workspaceId, name), key, undefined);
       await registry.changeModel(grant, workspaceId, name, ({ tags }) => ({ tags: without(tags, key) }));
     },
 
@@ -189,8 +213,12 @@ export function createRegistry(deps: { readonly registry: ModelRegistry; readonl
     },
 
     async versionByAlias(grant: Grant, workspaceId: string, name: string, alias: string): Promise<WireVersion> {
-      requireAlias(alias);
+      const isLatest = alias.toLowerCase() === 'latest';
+      if (!isLatest) requireAlias(alias);
       const { aliases } = await model(grant, workspaceId, name);
+      // Nobody can set it: it is whichever has the highest number.
+      const newest = isLatest ? latestOfAll(await registry.versions(grant, workspaceId, name)) : undefined;
+      if (newest !== undefined) return shownVersion(newest, aliases);
       const number = Object.hasOwn(aliases, alias) ? aliases[alias] : undefined;
       if (number === undefined) throw invalid(`Registered model alias ${alias} not found.`, 'alias');
       return shownVersion(await version(grant, workspaceId, name, number), aliases);
@@ -212,8 +240,9 @@ export function createRegistry(deps: { readonly registry: ModelRegistry; readonl
 
     async createVersion(grant: Grant, workspaceId: string, name: string, input: NewRegisteredVersion) {
       const { source, runLink } = input;
-      await model(grant, workspaceId, name);
+      const home = await model(grant, workspaceId, name);
       const { description, tags } = checkedDescribed(input);
+      if (isPrompt(home) !== isPrompt({ tags })) throw mixed(name, isPrompt(home));
       if (runLink !== undefined) requireText(runLink, 'run_link', 2048);
       const from = await contentOf(grant, workspaceId, source);
       // Lineage is what is true, not what is said: a run that is named must be there, and be the one that the files are of.
@@ -280,7 +309,7 @@ export function createRegistry(deps: { readonly registry: ModelRegistry; readonl
     },
 
     async setVersionTag(grant: Grant, workspaceId: string, name: string, number: string, tag: TagInput): Promise<void> {
-      await version(grant, workspaceId, name, number);
+      requireSame(await version(grant, workspaceId, name, number), tag.key, tag.value);
       const set = checkedTags([tag]);
       await registry.changeVersion(grant, workspaceId, name, number, ({ tags }) => ({
         tags: requireFew({ ...tags, ...set }),
@@ -294,7 +323,7 @@ export function createRegistry(deps: { readonly registry: ModelRegistry; readonl
       number: string,
       key: string,
     ): Promise<void> {
-      await version(grant, workspaceId, name, number);
+      requireSame(await version(grant, workspaceId, name, number), key, undefined);
       await registry.changeVersion(grant, workspaceId, name, number, ({ tags }) => ({ tags: without(tags, key) }));
     },
 

@@ -10,9 +10,12 @@ export type Source =
   | { readonly kind: 'run'; readonly runId: string; readonly experimentId: string | undefined; readonly path: string }
   | { readonly kind: 'loggedModel'; readonly modelId: string; readonly experimentId: string | undefined }
   | { readonly kind: 'version'; readonly name: string; readonly version: string }
-  | { readonly kind: 'uri'; readonly uri: string };
+  | { readonly kind: 'uri'; readonly uri: string }
+  | { readonly kind: 'prompt' };
 
 const charactersMax = 2048;
+/** What clients name as the source of a prompt, which has no files. */
+const promptSources: readonly string[] = ['dummy-source', 'prompt-template'];
 const wrong = () =>
   invalid(
     "Invalid model version source: it must be files of this workspace, as 'runs:/{run}/{path}', 'models:/{model id}', " +
@@ -23,6 +26,7 @@ const wrong = () =>
 
 export function parseSource(source: string): Source {
   if (source.length > charactersMax) throw wrong();
+  if (promptSources.includes(source)) return { kind: 'prompt' };
   // One colon and one slash: with two slashes a host follows, which would be another server.
   const found = /^(runs|models|mlflow-artifacts):\/(?!\/)(.+)$/.exec(source);
   if (found === null) {

@@ -6,7 +6,7 @@ import type { Grant } from '#kernel/authority/grant';
 import type { Database } from '#kernel/database/database';
 import { onlyRun } from '../bounds.ts';
 import { pageTokenKey, type WorkspaceDatabases } from '../databases.ts';
-import { invalid, missingParameter } from '../errors.ts';
+import { invalid } from '../errors.ts';
 import { experimentOfToken } from '../experiments.service.ts';
 import { experimentNumber } from '../names.ts';
 import { isTooLarge, scanParts } from '../parts.store.ts';
@@ -97,9 +97,13 @@ export function createSearch(deps: { readonly workspaces: WorkspaceDatabases }):
     },
 
     async datasets(grant, workspaceId, experimentIds) {
-      if (experimentIds.length === 0) throw missingParameter('experiment_ids');
+      if (experimentIds.length === 0)
+        throw invalid('SearchDatasets request must specify at least one experiment_id.', 'experiment_ids');
       if (experimentIds.length > datasetExperimentsMax)
-        throw invalid(`The request must specify at most ${datasetExperimentsMax} experiment_ids.`, 'experiment_ids');
+        throw invalid(
+          `SearchDatasets request cannot specify more than ${datasetExperimentsMax} experiment_ids. Received ${experimentIds.length} experiment_ids.`,
+          'experiment_ids',
+        );
       const experiments = experimentIds.map((id) => experimentNumber(id, 'experiment_ids'));
       const only = onlyRun(grant, workspaceId);
       const database = await deps.workspaces.database(grant, workspaceId);
