@@ -19,8 +19,10 @@ export const GraphUser = Type.Object({
 export type GraphUser = Static<typeof GraphUser>;
 
 /** What is told of a client secret after it was made: never the secret. */
+const SecretName = Type.Union([Type.String(), Type.Null()]);
 export const GraphSecret = Type.Object({
   keyId: Type.String(),
+  displayName: SecretName,
   startDateTime: Type.String(),
   endDateTime: Type.String(),
 });
@@ -87,6 +89,7 @@ export const AskedGroups = Type.Object({ securityEnabledOnly: Type.Optional(Type
 export const NewSecret = Type.Object({
   passwordCredential: Type.Optional(
     Type.Object({
+      displayName: Type.Optional(Type.Union([Name, Type.Null()])),
       startDateTime: Type.Optional(Type.Union([Type.String({ maxLength: 64 }), Type.Null()])),
       endDateTime: Type.Optional(Type.Union([Type.String({ maxLength: 64 }), Type.Null()])),
     }),
@@ -96,6 +99,7 @@ export type NewSecret = Static<typeof NewSecret>;
 /** `secretText` is answered here and never again. */
 export const MadeSecret = Type.Object({
   keyId: Type.String(),
+  displayName: SecretName,
   secretText: Type.String(),
   startDateTime: Type.String(),
   endDateTime: Type.String(),

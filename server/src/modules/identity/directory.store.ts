@@ -32,6 +32,7 @@ type Tables = {
     hash: Uint8Array;
     created_at: string;
     expires_at_ms: number;
+    display_name: string | null;
   };
   managed_identities: { object_id: string; client_id: string; resource_key: string; resource_id: string };
 };
@@ -279,6 +280,7 @@ export async function insertSecret(
     readonly hash: Uint8Array;
     readonly createdAt: string;
     readonly expiresAtMs: number;
+    readonly displayName: string | null;
   },
 ): Promise<void> {
   await db(tx)
@@ -289,6 +291,7 @@ export async function insertSecret(
       hash: row.hash,
       created_at: row.createdAt,
       expires_at_ms: row.expiresAtMs,
+      display_name: row.displayName,
     })
     .execute();
 }
@@ -306,10 +309,15 @@ export async function deleteSecret(tx: Tx, clientId: string, secretId: string): 
 export const listSecrets = (
   tx: Tx,
   clientId: string,
-): Promise<{ secretId: string; createdAt: string; expiresAtMs: number }[]> =>
+): Promise<{ secretId: string; createdAt: string; expiresAtMs: number; displayName: string | null }[]> =>
   db(tx)
     .selectFrom('application_secrets')
-    .select(['secret_id as secretId', 'created_at as createdAt', 'expires_at_ms as expiresAtMs'])
+    .select([
+      'secret_id as secretId',
+      'created_at as createdAt',
+      'expires_at_ms as expiresAtMs',
+      'display_name as displayName',
+    ])
     .where('client_id', '=', clientId)
     .orderBy('created_at')
     .orderBy('secret_id')

@@ -29,7 +29,12 @@ export type Principal = {
   readonly resourceId: string | undefined;
 };
 
-export type SecretFacts = { readonly secretId: string; readonly createdAt: string; readonly expiresAt: string };
+export type SecretFacts = {
+  readonly secretId: string;
+  readonly createdAt: string;
+  readonly expiresAt: string;
+  readonly displayName: string | null;
+};
 
 export type Directory = {
   /** Undefined when there is none; one that is disabled is answered with `enabled: false`. */
@@ -95,7 +100,7 @@ export type Directory = {
   addSecret(
     tx: Tx,
     clientId: string,
-    options?: { readonly lifetimeDays?: number },
+    options?: { readonly lifetimeDays?: number; readonly displayName?: string | undefined },
   ): Promise<{ readonly secretId: string; readonly secret: string; readonly expiresAt: Date }>;
   removeSecret(tx: Tx, clientId: string, secretId: string): Promise<boolean>;
   /** What there is to tell of its secrets; expired ones count until they are removed. */
@@ -246,7 +251,8 @@ export function createDirectory(options: {
       await store.insertApplication(tx, application.objectId, application.clientId);
       return application;
     },
-    async addSecret(tx, clientId, { lifetimeDays = secretDaysDefault } = {}) {
+    async addSecret(tx, clientId, { lifetimeDays = secretDaysDefault, displayName } = {}) {
+      if (displayName !== undefined) checkName(displayName, 'a client secret');
       if (!(lifetimeDays >= 1 && lifetimeDays <= secretDaysMax))
         throw invalid('InvalidLifetime', `A client secret lives 1 to ${secretDaysMax} days.`);
       const application = await store.findByClientId(tx, clientId);
@@ -261,6 +267,7 @@ export function createDirectory(options: {
         hash: sha256(secret),
         createdAt: now(),
         expiresAtMs: expiresAt.getTime(),
+        displayName: displayName ?? null,
       });
       return { secretId, secret, expiresAt };
     },

@@ -92,8 +92,9 @@ export function createGraph(deps: {
   async function whole(principal: Principal): Promise<GraphObject> {
     if (principal.kind !== 'application' || principal.clientId === undefined) return toGraph(principal);
     const secrets = await directory.listSecrets(principal.clientId);
-    const passwordCredentials = secrets.map(({ secretId, createdAt, expiresAt }) => ({
+    const passwordCredentials = secrets.map(({ secretId, createdAt, expiresAt, displayName }) => ({
       keyId: secretId,
+      displayName,
       startDateTime: createdAt,
       endDateTime: expiresAt,
     }));
@@ -222,18 +223,19 @@ export function createGraph(deps: {
     async addSecret(_grant, id, wanted) {
       const { passwordCredential } = wanted;
       requireServed(wanted, ['passwordCredential']);
-      // A name of the secret and the moment from which it is valid are comfort: the answer and every list say the latter.
       requireServed(passwordCredential ?? {}, ['displayName', 'startDateTime', 'endDateTime']);
       const { clientId } = await findApplication(id);
       if (Date.parse(passwordCredential?.startDateTime ?? '') > clock.epochMs() + dayMs)
         throw refused('A secret is valid from the moment when it is made: a later startDateTime is not served.');
+      const displayName = passwordCredential?.displayName ?? undefined;
       const until = passwordCredential?.endDateTime;
       const lifetimeDays = until ? (Date.parse(until) - clock.epochMs()) / dayMs : undefined;
       const { secretId, secret, expiresAt } = await database.write((tx) =>
-        directory.addSecret(tx, clientId, lifetimeDays === undefined ? {} : { lifetimeDays }),
+        directory.addSecret(tx, clientId, { displayName, ...(lifetimeDays === undefined ? {} : { lifetimeDays }) }),
       );
       return {
         keyId: secretId,
+        displayName: displayName ?? null,
         secretText: secret,
         startDateTime: clock.now().toISOString(),
         endDateTime: expiresAt.toISOString(),

@@ -286,7 +286,12 @@ test('an application is made with a secret that works until it is removed', asyn
   assert.equal((await token()).status, 200);
   const told = await send(`/applications/${id}`);
   assert.deepEqual(told.body['passwordCredentials'], [
-    { keyId: body['keyId'], startDateTime: body['startDateTime'], endDateTime: body['endDateTime'] },
+    {
+      keyId: body['keyId'],
+      displayName: 'rbac',
+      startDateTime: body['startDateTime'],
+      endDateTime: body['endDateTime'],
+    },
   ]);
   assert.ok(!told.text.includes(String(body['secretText'])));
   assert.equal((await send(`/applications/${id}/removePassword`, 'POST', { keyId: body['keyId'] })).status, 204);

@@ -25,6 +25,7 @@ import { directoryTables } from './migrations/0001-directory.ts';
 import { sessionTables } from './migrations/0002-sessions.ts';
 import { generations } from './migrations/0003-generations.ts';
 import { signInAttempts } from './migrations/0004-attempts.ts';
+import { secretNames } from './migrations/0005-secret-names.ts';
 import { oauthRoutes } from './oauth.routes.ts';
 import { createOAuth } from './oauth.service.ts';
 import { createOpenIdHost } from './openid.host.ts';
@@ -51,7 +52,7 @@ export type { IssuedToken, NewToken, TokenClaims, Tokens } from './tokens.ts';
 /** For compose, which opens the database before there is an identity module. */
 export const identityMigrations = {
   module: 'identity',
-  migrations: [directoryTables, sessionTables, generations, signInAttempts],
+  migrations: [directoryTables, sessionTables, generations, signInAttempts, secretNames],
 };
 
 /** Before bootstrap no route can be called; at mounting, scopes are only looked at. */
