@@ -83,6 +83,21 @@ export const commandJob = Type.Object({
   limits: Type.Optional(
     Type.Object({ jobLimitsType: Type.Optional(Type.Literal('Command')), timeout: Type.Optional(text(32)) }),
   ),
+  /** Told by the server. What a client has read it may send back, with what it has added to an address; no other is taken. */
+  services: Type.Optional(
+    Type.Union([
+      Type.Null(),
+      Type.Record(
+        text(256),
+        Type.Object({
+          jobServiceType: Type.Optional(Type.Union([Type.Null(), text(64)])),
+          endpoint: Type.Optional(Type.Union([Type.Null(), text(4096)])),
+          status: Type.Optional(Type.Union([Type.Null(), text(64)])),
+          port: Type.Optional(Type.Union([Type.Null(), Type.Integer()])),
+        }),
+      ),
+    ]),
+  ),
   identity: Type.Optional(Type.Union([Type.Null(), Type.Object({ identityType: Type.Literal('AMLToken') })])),
 });
 export type CommandJob = Static<typeof commandJob>;

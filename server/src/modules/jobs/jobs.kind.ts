@@ -15,7 +15,7 @@ import { workspaceOf, workspaceType } from '#workspaces';
 import { type JobState, jobType, keptBeside, outputUri, stateOf } from './job.ts';
 import type { JobsService } from './jobs.service.ts';
 import { isEnd } from './status.ts';
-import { identityNotServed, jobTypeNotServed, unservedOfJobs } from './unserved.ts';
+import { identityNotServed, jobTypeNotServed, refuseServices, unservedOfJobs } from './unserved.ts';
 import { checkJob } from './validate.ts';
 
 const described = ['displayName', 'description', 'tags', 'properties', 'isArchived'] as const;
@@ -110,7 +110,10 @@ export function createJobKind(deps: {
     normalise({ properties }, existing): Properties {
       // `validate` refuses what differs from what is stored, so that laying it over changes nothing.
       if (existing)
-        return { ...existing.properties, ...pick(asStored(properties, existing), [...described, ...fixed]) };
+        return {
+          ...existing.properties,
+          ...pick(asStored(properties, existing), [...described, ...fixed, 'services']),
+        };
       const own = Object.fromEntries(
         Object.entries(properties).filter(([name]) => !(keptBeside as readonly string[]).includes(name)),
       );
@@ -126,6 +129,7 @@ export function createJobKind(deps: {
     async validate(grant, draft: Draft, existing, id) {
       // The manager has checked the shape with the kind's schema.
       const job = draft.properties as unknown as CommandJob;
+      refuseServices(job.services);
       if (existing) return refuseChange(existing, draft.properties);
       checkJob(job);
       const workspaceId = workspaceOf(id) ?? '';

@@ -121,6 +121,12 @@ test('a job tells where its outputs are, and what was told may be sent back', as
   const document = jobIn(await lab.work.take(of('outputs')));
   assert.deepEqual([document.outputs, document.command], [['res'], 'echo > /job/code/outputs/one']);
   assert.equal((await lab.call(lab.owner, 'PUT', jobId('outputs'), { body })).status, 200);
+  // As azure-ai-ml does, with a tenant that it adds to an address.
+  body.properties.services.Studio.endpoint += '&tid=x';
+  assert.equal((await lab.call(lab.owner, 'PUT', jobId('outputs'), { body })).status, 200);
+  body.properties.services.board = { jobServiceType: 'TensorBoard' };
+  assert.equal((await lab.call(lab.owner, 'PUT', jobId('outputs'), { body })).status, 400);
+  delete body.properties.services;
   body.properties.outputs.res.uri = `${base}/other`;
   assert.equal((await lab.call(lab.owner, 'PUT', jobId('outputs'), { body })).status, 409);
 });

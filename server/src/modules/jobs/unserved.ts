@@ -1,6 +1,7 @@
 // What Azure's jobs have and ours do not: what would change what a job does is refused by its name, because a job that ran
 // without it would count as having done what it says.
 
+import type { CommandJob } from '@strongroom/contract/jobs';
 import { Type } from '@strongroom/contract/schema';
 import { Failure } from '#kernel/errors/failure';
 import type { Unserved } from '#resources';
@@ -21,6 +22,24 @@ export const identityNotServed = (type: string): Failure =>
     message: `A job acts here by a token of its own run, with the rights of whoever submitted it in its workspace; it cannot act as '${type}'. Leave identity out, or send the type 'AMLToken'.`,
   });
 
+/** Those that every job shows. azure-ai-ml adds a tenant to the address of one before it sends the job back. */
+const toldServices: readonly string[] = ['Tracking', 'Studio'];
+
+/** @throws Failure `invalid` for one that somebody would connect to */
+export function refuseServices(services: CommandJob['services']): void {
+  const asked = Object.entries(services ?? {}).find(
+    ([name, { jobServiceType }]) => !toldServices.includes(name) || (jobServiceType ?? name) !== name,
+  );
+  if (asked === undefined) return;
+  throw new Failure({
+    kind: 'invalid',
+    code: 'PropertyNotServed',
+    target: 'properties.services',
+    message:
+      'properties.services is not served as asked. Nobody connects to a job while it runs: no notebook, shell or board is opened beside it. Leave services out; its log can be followed, and its metrics and files are in its run.',
+  });
+}
+
 const bounded = {
   because: 'A job has the limits of its node.',
   instead: 'Leave it out; what a node allows is set where the agent runs.',
@@ -35,10 +54,6 @@ export const unservedOfJobs: Unserved = {
     distribution: {
       because: 'A job is one process on one node, so a script that expects others would train on a part of its data.',
       instead: 'Leave distribution out; a script that starts its own workers on one node does so in the command.',
-    },
-    services: {
-      because: 'Nobody connects to a job while it runs: no notebook, shell or board is opened beside it.',
-      instead: 'Leave services out; its log can be followed, and its metrics and files are in its run.',
     },
     secretsConfiguration: {
       because: 'No secret is put into a job.',
