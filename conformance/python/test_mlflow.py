@@ -239,7 +239,7 @@ class Tracking(unittest.TestCase):
             target = self.client.download_artifacts(run_id, f"kept/{names[0]}", folder)
             self.assertEqual(Path(target).read_text(), names[0])
         self.client.log_text(run_id, "1", "out/plots/a.txt")
-        with self.assertRaises(MlflowException):
+        with self.assertRaisesRegex(Exception, "'out/plots' is a folder"):
             self.client.log_text(run_id, "2", "out/plots")
         with tempfile.TemporaryDirectory() as folder:
             self.assertEqual(Path(self.client.download_artifacts(run_id, "out", folder), "plots", "a.txt").read_text(), "1")
