@@ -24,7 +24,7 @@ export const resourceTypes: Readonly<Record<string, readonly string[]>> = {
   'Microsoft.Resources/resourceGroups': [],
   'Microsoft.Resources/deployments': [],
   'Microsoft.KeyVault/vaults': [],
-  'Microsoft.Storage/storageAccounts': [],
+  'Microsoft.Storage/storageAccounts': ['listKeys', 'regenerateKey', 'listAccountSas', 'listServiceSas'],
   'Microsoft.ContainerRegistry/registries': [],
   'Microsoft.Insights/components': [],
   [workspace]: [],

@@ -25,6 +25,7 @@ export function composeLearning(foundation: Foundation, ground: Ground, data: Da
     protectRegistry: registry.protect,
     dataKeys,
   });
+  ground.resources.onRemoving(workspaces.livingHolders);
   const inWorkspaces = { ...common, workspaces: workspaces.workspaces, blobs: storage.blobs, addresses };
   const assets = createAssets(inWorkspaces);
   const runs = createRuns({ ...inWorkspaces, registry: assets.assets.registry, schemes: armSchemes });

@@ -108,7 +108,8 @@ export function originHere(host: string, port: number): string {
 
 /**
  * The names that one origin answers to: itself, vaults and accounts as virtual hosts, loopback addresses, and the address
- * that it listens on.
+ * that it listens on. Of an account's hosts one is served; the others are certified too, because clients build them from the one
+ * suffix, and where the handshake fails they try for a minute and are told nothing.
  */
 export function namesOf(
   domainHost: string,
@@ -119,7 +120,8 @@ export function namesOf(
   readonly addresses: readonly string[];
 } {
   const isOwn = !isAnyOrLoopback(host);
-  const below = (name: string) => [name, `*.vault.${name}`, `*.blob.storage.${name}`];
+  const services = ['blob', 'dfs', 'file', 'queue', 'table', 'web'] as const;
+  const below = (name: string) => [name, `*.vault.${name}`, ...services.map((one) => `*.${one}.storage.${name}`)];
   const names = [...below(domainHost), 'localhost', ...aliases.flatMap(below)];
   return {
     names: [...new Set([...names, ...(isOwn && isIP(host) === 0 ? [host] : [])])],

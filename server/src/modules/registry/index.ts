@@ -183,7 +183,7 @@ export function createRegistry(deps: {
     name: 'registry',
     surfaces: [createOciSurface({ ...deps, tokens })],
     routes: [
-      ...tokenRoutes({ ...deps, tokens }),
+      ...tokenRoutes({ ...deps, tokens, registries }),
       ...blobRoutes({ registries, content, uploads, tokens, grants }),
       ...manifestRoutes({ registries, manifests, catalog: createCatalog({ registries, stores }) }),
     ],

@@ -3,18 +3,45 @@
 
 import { RegistryToken } from '@strongroom/contract/registry';
 import { registryActions } from '@strongroom/contract/registry.actions';
+import type { Action, Grant, Grants } from '#kernel/authority/grant';
 import type { Clock } from '#kernel/clock/clock';
 import type { Exchange } from '#kernel/http/exchange';
 import { accessed, json, listing, type Route, route, signedIn, unrecorded } from '#kernel/http/route';
 import { failure } from './errors.ts';
 import { isName } from './names.ts';
+import type { Registries } from './registries.ts';
+import { repositoryScope } from './scopes.ts';
 import type { Listed, RegistryTokens, RepositoryAction } from './tokens.ts';
 
 const scopesMax = 20;
 const known: readonly RepositoryAction[] = ['pull', 'push', 'delete'];
 
-export function tokenRoutes(deps: { readonly tokens: RegistryTokens; readonly clock: Clock }): readonly Route[] {
-  const { tokens, clock } = deps;
+const actionOf: Readonly<Record<RepositoryAction, Action>> = {
+  pull: registryActions.pull,
+  push: registryActions.push,
+  delete: registryActions.deleteArtifacts,
+};
+
+export function tokenRoutes(deps: {
+  readonly tokens: RegistryTokens;
+  readonly registries: Pick<Registries, 'byPath'>;
+  readonly grants: Pick<Grants, 'mayAlso'>;
+  readonly clock: Clock;
+}): readonly Route[] {
+  const { tokens, registries, grants, clock } = deps;
+
+  /** Of what was asked for, what the caller may: a token that says more than is so misleads who reads it. */
+  function allowed(grant: Grant, asked: readonly Listed[]): readonly Listed[] {
+    return asked.flatMap(({ name, actions }) => {
+      const [path = '', ...repository] = name.split('/');
+      const registry = registries.byPath(path)?.id;
+      if (registry === undefined) return [];
+      const scope = repositoryScope({ registry, repository: repository.join('/') });
+      const may = actions.filter((action) => grants.mayAlso(grant, actionOf[action], scope));
+      return may.length === 0 ? [] : [{ name, actions: may }];
+    });
+  }
+
   return [
     route({
       surface: 'oci',
@@ -33,11 +60,13 @@ export function tokenRoutes(deps: { readonly tokens: RegistryTokens; readonly cl
       method: 'GET',
       path: '/token',
       summary: 'A token for the registry protocol, for the caller himself.',
-      access: signedIn('the token stands for the caller, and what he may do is decided when he uses it'),
+      access: signedIn(
+        'the token stands for the caller, says what of the asked he may, and is decided on again at every use',
+      ),
       audit: accessed('scope'),
       responses: { 200: RegistryToken },
       async handle(grant, { exchange }) {
-        const { token, expiresInSeconds } = await tokens.issue(grant.actor, scopesOf(exchange));
+        const { token, expiresInSeconds } = await tokens.issue(grant.actor, allowed(grant, scopesOf(exchange)));
         const issuedAt = clock.now().toISOString();
         return json(200, { token, access_token: token, expires_in: expiresInSeconds, issued_at: issuedAt });
       },

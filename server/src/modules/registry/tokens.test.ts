@@ -206,3 +206,15 @@ test('hosts of accounts and vaults are not of this protocol', async (t) => {
   const { send } = await openDoor(t);
   assert.equal((await send('GET', '/v2/', { host: 'acct1.blob.storage.localhost:8443' })).status, 404);
 });
+
+test('a token says of what was asked for only what its caller may', async (t) => {
+  const { send } = await openDoor(t, (action) => action.endsWith('/pull/read'));
+  const listed = async (scope: string) => {
+    const token = await tokenOf(send, scope);
+    const claims = JSON.parse(Buffer.from(token.split('.')[1] ?? '', 'base64url').toString()) as { access: unknown };
+    return claims.access;
+  };
+  assert.deepEqual(await listed('repository:reg01/a:pull,push,delete'), [{ name: 'reg01/a', actions: ['pull'] }]);
+  assert.deepEqual(await listed('repository:reg01/a:push'), []);
+  assert.deepEqual(await listed('repository:absent/a:pull'), []);
+});

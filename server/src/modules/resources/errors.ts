@@ -66,6 +66,12 @@ export const errors = {
     (id: string, state: string) =>
       `The parent resource '${short(id)}' is in state ${state}. Wait until it is Succeeded, then try again.`,
   ),
+  inUse: fail(
+    'conflict',
+    'ResourceInUse',
+    (id: string, holders: readonly string[]) =>
+      `The resource '${short(id)}' is not removed: ${holders.slice(0, 5).join(', ')} ${holders.length === 1 ? 'stands' : 'stand'} on it. Delete what stands on it first, then this.`,
+  ),
   busy: fail(
     'conflict',
     'AnotherOperationInProgress',

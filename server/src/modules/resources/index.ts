@@ -24,7 +24,14 @@ import { createMaking } from './making.ts';
 import { createManager } from './manager.ts';
 import { resourceTables } from './migrations/resources.ts';
 import { createOperations, operationTask } from './operations.ts';
-import { type Identities, type Parts, present, type RemovalListener, type Subscription } from './parts.ts';
+import {
+  type Holders,
+  type Identities,
+  type Parts,
+  present,
+  type RemovalListener,
+  type Subscription,
+} from './parts.ts';
 import { createPolls } from './polls.ts';
 import { createProviders } from './providers.ts';
 import { createRemoval, type Removal } from './removal.ts';
@@ -49,7 +56,7 @@ export type {
   SystemData,
 } from './kind.ts';
 export { resourceTables } from './migrations/resources.ts';
-export type { Identities, RemovalListener, Subscription } from './parts.ts';
+export type { Holders, Identities, RemovalListener, Subscription } from './parts.ts';
 export { collectionPath, containerId, itemId, itemPath, paramOf } from './paths.ts';
 export { apiVersionOf } from './surface.ts';
 export { envelopeRefusals, everythingServed, keptSkuBecause, type Refusal, type Unserved } from './unserved.ts';
@@ -63,6 +70,8 @@ export type ResourcesModule = Module & {
   kinds(): readonly ResourceKind[];
   /** Told when what stood behind a resource is gone: what was attached at or below its id (role assignments) goes too. */
   onRemoved(listener: RemovalListener): void;
+  /** Asked before a resource is removed: who stands on it, by their names for messages. */
+  onRemoving(ask: Holders): void;
 };
 
 const sweepTask = 'resources.sweep';
@@ -85,6 +94,7 @@ export function createResources(deps: {
   const { database, clock, tasks, grants, identities, subscription, domain } = deps;
   const log = deps.log ?? silentLog;
   const listeners: RemovalListener[] = [];
+  const holders: Holders[] = [];
   const sweeps = new Set<Promise<void>>();
   const homes = createHomes({ control: database, homeOf: deps.homeOf, opened: (home) => sweepLater(home) });
   const parts: Parts = {
@@ -100,6 +110,7 @@ export function createResources(deps: {
     holder: randomUuid(),
     enqueue: (tx, task) => tasks.enqueue(tx, task),
     listeners,
+    holders,
   };
   const making = createMaking(parts);
   // Operations remove, and a removal waits for operations on what it removes: one of the two is named before it is made.
@@ -138,6 +149,7 @@ export function createResources(deps: {
     routesFor,
     kinds: () => parts.catalog.all(),
     onRemoved: (listener) => void listeners.push(listener),
+    onRemoving: (ask) => void holders.push(ask),
     // As a task, because what it calls belongs to modules that start after this one.
     async start() {
       if (await sweeping.needsSweep(database))

@@ -16,7 +16,7 @@ import type { Properties, Resource, ResourceKind } from './kind.ts';
 import type { Lookup } from './lookup.ts';
 import type { Operation } from './operations.store.ts';
 import type { Operations } from './operations.ts';
-import { isBusy, newEtag, type Parts, present, restingState } from './parts.ts';
+import { holdersOf, isBusy, newEtag, type Parts, present, restingState } from './parts.ts';
 import { tailOf } from './paths.ts';
 import type { Removal } from './removal.ts';
 import { findResource, type Stored, updateResource } from './resources.store.ts';
@@ -36,7 +36,12 @@ export type Put = {
   readonly created: boolean;
   readonly operation: Operation | undefined;
 };
-export type Removed = { readonly existed: boolean; readonly operation: Operation | undefined };
+export type Removed = {
+  readonly existed: boolean;
+  readonly operation: Operation | undefined;
+  /** What stands on it still: the operation waits for a while that they go, and is refused if they do not. */
+  readonly holders?: readonly string[];
+};
 
 export function createManager(
   parts: Parts,
@@ -198,7 +203,9 @@ export function createManager(
         if (present?.verb === 'remove') return { existed: true, operation: present };
         throw errors.busy(resource.id, resource.provisioningState);
       }
-      if (kind.longRunning === undefined || kind.longRunning === false) {
+      const holders = await holdersOf(parts, resource.id);
+      const isLong = kind.longRunning !== undefined && kind.longRunning !== false;
+      if (!isLong && holders.length === 0) {
         await removal.removeNow(grant, home, stored);
         return { existed: true, operation: undefined };
       }
@@ -210,7 +217,7 @@ export function createManager(
         resource.id,
         (tx, operationId) => updateResource(tx, { resource: marked, operationId, holder: undefined }),
       );
-      return { existed: true, operation };
+      return { existed: true, operation, holders };
     });
     if (how.wait && done.operation !== undefined) {
       await finished(done.operation);

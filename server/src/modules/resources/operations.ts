@@ -7,6 +7,7 @@ import { randomUuid } from '#kernel/crypto/random';
 import type { Database, Tx } from '#kernel/database/database';
 import { asFailure, Failure } from '#kernel/errors/failure';
 import type { TaskHandler } from '#kernel/tasks/tasks';
+import { errors } from './errors.ts';
 import type { RestingState } from './kind.ts';
 import type { Making } from './making.ts';
 import {
@@ -16,7 +17,7 @@ import {
   type Operation,
   type OperationFailure,
 } from './operations.store.ts';
-import { amend, type Parts } from './parts.ts';
+import { amend, holdersOf, type Parts } from './parts.ts';
 import type { Removal } from './removal.ts';
 import { findResource, type Stored } from './resources.store.ts';
 
@@ -24,6 +25,7 @@ export const operationTask = 'resources.operation';
 const keepDays = 7;
 /** After this many attempts a passing trouble is no longer taken for one. */
 const attemptsMax = 5;
+const inUse = 'ResourceInUse';
 const passing = new Set(['unavailable', 'throttled', 'timeout', 'internal']);
 
 export function createOperations(parts: Parts, work: { readonly making: Making; readonly removal: () => Removal }) {
@@ -90,7 +92,7 @@ export function createOperations(parts: Parts, work: { readonly making: Making; 
       await end(id, undefined);
     } catch (thrown) {
       const failure = asFailure(thrown);
-      if (!isLast && passing.has(failure.kind)) throw thrown;
+      if (!isLast && (passing.has(failure.kind) || failure.code === inUse)) throw thrown;
       if (failure.status >= 500)
         log.error({ module: 'resources', operation: id, error: failure }, 'an operation failed');
       // What a kind refuses to remove goes on as it was; whatever else fails is to be repaired.
@@ -113,6 +115,10 @@ export function createOperations(parts: Parts, work: { readonly making: Making; 
   }
 
   async function remove(operation: Operation, home: Database, { resource }: Stored): Promise<void> {
+    // Before anything below it goes. Clients that clear away a workspace delete what it stands on first, and the workspace right
+    // after: so a removal that is refused for this is tried again, for some fifteen seconds, and then refused for good.
+    const holders = await holdersOf(parts, resource.id);
+    if (holders.length > 0) throw errors.inUse(resource.id, holders);
     const grant = grants.system(`removes ${resource.id} for ${operation.actorId}`);
     await work.removal().finish(grant, home, resource);
   }

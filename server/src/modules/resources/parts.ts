@@ -35,6 +35,9 @@ export type Identities = {
 /** Told after what stood behind a resource is gone; whatever was attached at or below its id goes too. Idempotent. */
 export type RemovalListener = (grant: Grant, id: string) => Promise<void>;
 
+/** Names what outside of `id` stands on it, or on something below: it must not be removed under them. */
+export type Holders = (id: string) => Promise<readonly string[]>;
+
 export type Parts = {
   readonly control: Database;
   readonly homes: Homes;
@@ -49,7 +52,12 @@ export type Parts = {
   readonly holder: string;
   readonly enqueue: (tx: Tx, task: NewTask) => Promise<number>;
   readonly listeners: readonly RemovalListener[];
+  readonly holders: readonly Holders[];
 };
+
+export async function holdersOf({ holders }: Pick<Parts, 'holders'>, id: string): Promise<readonly string[]> {
+  return (await Promise.all(holders.map((ask) => ask(id)))).flat();
+}
 
 export type Subscription = {
   readonly id: string;

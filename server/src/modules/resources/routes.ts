@@ -93,8 +93,14 @@ export function routesOf(kind: ResourceKind, serving: Serving): readonly Route[]
       ? { 'azure-asyncoperation': links.status, 'retry-after': '1' }
       : { 'azure-asyncoperation': links.status, location: links.result, 'retry-after': '1' };
   };
-  const removeAnswer = ({ existed, operation }: Removed, exchange: Exchange): Answer =>
-    operation ? empty(202, pollHeaders(operation, exchange, undefined)) : empty(existed ? 200 : 204);
+  const removeAnswer = ({ existed, operation, holders = [] }: Removed, exchange: Exchange): Answer => {
+    if (operation === undefined) return empty(existed ? 200 : 204);
+    const headers = pollHeaders(operation, exchange, undefined);
+    if (holders.length === 0) return empty(202, headers);
+    // For clients that do not poll this type's removal, and take a 202 for a fault: they show what the body says.
+    const { code, message } = errors.inUse(operation.resourceId, holders);
+    return json(202, { status: operation.status, error: { code, message } }, headers);
+  };
 
   const kept = {
     kind: 'json',

@@ -6,8 +6,9 @@ import { StorageAccountProperties, type StorageEncryption, StorageSku } from '@s
 import type { Clock } from '#kernel/clock/clock';
 import { Failure } from '#kernel/errors/failure';
 import type { Exchange } from '#kernel/http/exchange';
+import { unrecorded } from '#kernel/http/route';
 import type { DataKeys, WrapperRef } from '#kernel/sealing/data-keys';
-import type { Draft, Properties, Resource, ResourceKind } from '#resources';
+import type { Draft, Properties, Resource, ResourceAction, ResourceKind } from '#resources';
 import { unservedOfAccounts } from './account.unserved.ts';
 import type { Accounts } from './accounts.ts';
 import { accountNamePattern, accountNameRule, reservedAccountNames } from './names.ts';
@@ -81,8 +82,27 @@ export function createAccountKind(deps: {
       await opened.remove(resource.uniqueId);
     },
     view: (resource, exchange) => view(resource, exchange, domain),
+    actions: keyActions,
   };
 }
+
+/** What hands out keys, or signatures by them, in Azure. Clients fall back to these without saying so; they are told what to do. */
+const keyActions: readonly ResourceAction[] = ['listKeys', 'regenerateKey', 'listAccountSas', 'listServiceSas'].map(
+  (name) => ({
+    name,
+    summary: 'Account keys and signatures by them, which are not served',
+    audit: unrecorded('there are no keys: nothing is looked at and nothing is done'),
+    handle() {
+      throw new Failure({
+        kind: 'notImplemented',
+        code: 'AccountKeysNotServed',
+        message:
+          'Storage accounts have no account keys here, and no signatures by them: every access has a name. Use a token: with az, ' +
+          'add --auth-mode login; with an SDK, pass a credential such as DefaultAzureCredential; and give the caller a role such as Storage Blob Data Reader.',
+      });
+    },
+  }),
+);
 
 export const stateOf = (resource: Pick<Resource, 'properties'>): AccountState =>
   // `normalise`, `create` and `protect` wrote it.

@@ -20,11 +20,11 @@ import type { Containers } from './containers.service.ts';
 import * as answers from './protocol/answers.ts';
 import { reads } from './protocol/reads.ts';
 import * as requests from './protocol/requests.ts';
-import { unservedMessage } from './protocol/unserved.ts';
+import { otherServiceMessage, unservedMessage } from './protocol/unserved.ts';
 import { type ContainerRef, containerScope } from './scopes.ts';
-import { accountOfHost } from './surface.ts';
+import { accountOfHost, otherServiceOf } from './surface.ts';
 
-const methods = ['GET', 'HEAD', 'PUT', 'POST', 'DELETE'] as const;
+const methods = ['GET', 'HEAD', 'PUT', 'POST', 'PATCH', 'DELETE'] as const;
 
 export function containerRoutes(deps: {
   readonly accounts: Accounts;
@@ -174,7 +174,9 @@ export function containerRoutes(deps: {
           throw new Failure({
             kind: 'notImplemented',
             code: 'OperationNotSupported',
-            message: unservedMessage(method, params['rest']?.split('/').length ?? 1, exchange.target.query),
+            message:
+              otherServiceMessage(otherServiceOf(exchange.target.host, domain.toLowerCase())) ??
+              unservedMessage(method, params['rest']?.split('/').length ?? 1, exchange.target.query),
           });
         },
       }),

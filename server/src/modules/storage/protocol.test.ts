@@ -378,6 +378,22 @@ test('without a credential every operation is 401 with a challenge that a client
   assert.equal(versioned.headers['x-ms-version'], '2026-10-06');
 });
 
+test('the hosts of other services of an account say that these are not served, and ask for no second try', async (t) => {
+  const { send } = await openContainer(t);
+  for (const [service, named] of [
+    ['dfs', /Data Lake/],
+    ['file', /Files/],
+    ['queue', /Queue/],
+    ['table', /Table/],
+  ] as const)
+    for (const method of ['GET', 'PUT', 'POST', 'PATCH']) {
+      const reply = await send(method, '/data/x?resource=file', { host: `acct1.${service}.storage.localhost:8443` });
+      assert.equal(reply.status, 501, `${method} ${service}`);
+      assert.match(reply.body.toString(), named);
+    }
+  assert.equal((await send('GET', '/data/x', { host: 'acct1.dfs.storage.evil:8443' })).status, 404);
+});
+
 test('account keys, and nothing at all, are answered with what takes their place', async (t) => {
   const { send } = await openContainer(t);
   for (const authorization of ['', 'SharedKey acct1:c2lnbmF0dXJl', 'SharedKeyLite acct1:c2ln']) {

@@ -28,6 +28,9 @@ export function createBlobSurface(options: {
     collapsesSlashes: false,
     schemes,
     recognise(target) {
+      // Another service of an account: asked for by clients who build its host from the suffix. It is said that it is not served.
+      const other = otherServiceOf(target.host, domain);
+      if (other !== undefined) return ['unserved', other, ...target.segments];
       const path = accountPath(target, accounts, domain);
       return path && [operationOf(path.length, target), ...path];
     },
@@ -83,6 +86,14 @@ export function accountOfHost(host: string, domain: string): string | undefined 
   const account = host.endsWith(suffix) ? host.slice(0, -suffix.length) : undefined;
   return account !== undefined && accountNamePattern.test(account) ? account : undefined;
 }
+
+/** `dfs`, `file`, `queue`, `table` or `web` of a host that clients build for it. */
+export function otherServiceOf(host: string, domain: string): string | undefined {
+  const [account = '', service = '', ...rest] = host.split('.');
+  if (!otherServices.has(service) || !accountNamePattern.test(account)) return undefined;
+  return rest.join('.') === `storage.${domain}` ? service : undefined;
+}
+const otherServices: ReadonlySet<string> = new Set(['dfs', 'file', 'queue', 'table', 'web']);
 
 /** A slash behind the account or the container means nothing; one behind a blob's name belongs to it. */
 const trimmed = (path: readonly string[]) =>

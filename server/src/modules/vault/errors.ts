@@ -13,6 +13,27 @@ const day = (seconds: number) => new Date(seconds * 1000).toISOString();
 export const badParameter = (message: string, target?: string): Failure =>
   new Failure({ kind: 'invalid', code: 'BadParameter', message, ...(target === undefined ? {} : { target }) });
 
+const keyTypes: Readonly<Record<string, string>> = {
+  EC: 'Elliptic-curve keys (EC)',
+  'EC-HSM': 'Elliptic-curve keys in hardware (EC-HSM)',
+  'RSA-HSM': 'Keys in hardware (RSA-HSM)',
+  oct: 'Symmetric keys (oct)',
+  'oct-HSM': 'Symmetric keys in hardware (oct-HSM)',
+};
+
+/** Of a type that the protocol has, it is said that the server lacks it: sending another is no advice to who needs this one. */
+export const keyTypeNotServed = (kty: string): Failure => {
+  const known = Object.hasOwn(keyTypes, kty) ? keyTypes[kty] : undefined;
+  if (known === undefined)
+    return badParameter("The key type (kty) is none of the protocol's. Vaults here hold 'RSA'.", 'kty');
+  return new Failure({
+    kind: 'notImplemented',
+    code: 'KeyTypeNotServed',
+    target: 'kty',
+    message: `${known} are not served by this server's vaults: they hold RSA keys of 2048, 3072 and 4096 bits in software. Keep this key in another vault, or use RSA where the algorithm may be chosen.`,
+  });
+};
+
 export const vaultNotFound = (name: string): Failure =>
   new Failure({
     kind: 'notFound',

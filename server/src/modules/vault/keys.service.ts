@@ -22,6 +22,7 @@ import {
   disabled,
   keyExpired,
   keyNotYetValid,
+  keyTypeNotServed,
   operationNotPermitted,
   tooManyGenerations,
 } from './errors.ts';
@@ -267,8 +268,7 @@ function trimmed(parts: RsaPrivateParts): RsaPrivateParts {
 }
 
 function refuseUnserved(kty: string, releasePolicy: unknown): void {
-  if (kty !== 'RSA')
-    throw badParameter("Vaults of this server hold software keys of the type 'RSA'. Send kty RSA.", 'kty');
+  if (kty !== 'RSA') throw keyTypeNotServed(kty);
   if (releasePolicy !== undefined && releasePolicy !== null)
     throw badParameter('Keys of this server are never released. Leave release_policy out.', 'release_policy');
 }

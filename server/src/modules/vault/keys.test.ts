@@ -56,9 +56,7 @@ test('a key is created, read, listed and updated, and shows its public half only
 test('what is not served is refused by name', async (t) => {
   const { call } = await openVaults(t, 'rooms');
   const wrong = [
-    { kty: 'EC' },
-    { kty: 'RSA-HSM' },
-    { kty: 'oct' },
+    { kty: 'toString' },
     { key_size: 1024 },
     { key_size: 2049 },
     { public_exponent: 3 },
@@ -69,6 +67,16 @@ test('what is not served is refused by name', async (t) => {
   for (const body of wrong) {
     const answer = await call('POST', '/keys/k/create', { host, body: { kty: 'RSA', ...body } });
     assert.deepEqual([answer.status, answer.body.error.code], [400, 'BadParameter'], JSON.stringify(body));
+  }
+  for (const [kty, named] of [
+    ['EC', /Elliptic-curve/],
+    ['EC-HSM', /hardware/],
+    ['RSA-HSM', /hardware/],
+    ['oct', /Symmetric/],
+  ] as const) {
+    const { status, body } = await call('POST', '/keys/k/create', { host, body: { kty } });
+    assert.deepEqual([status, body.error.code], [501, 'KeyTypeNotServed'], kty);
+    assert.match(body.error.message, named);
   }
   assert.equal((await call('GET', '/keys/k', { host })).body.error.code, 'KeyNotFound');
 });
@@ -85,6 +93,8 @@ test('operations of the protocol that are not served say so, to whoever is signe
     ['POST', `/keys/k/${'0'.repeat(32)}/release`],
     ['POST', '/rng'],
     ['POST', '/secrets/s/backup'],
+    ['POST', '/secrets/restore'],
+    ['POST', '/keys/restore'],
   ] as const;
   for (const [method, path] of calls) {
     const answer = await call(method, path, { host, ...(method === 'GET' ? {} : { body: {} }) });
@@ -256,7 +266,7 @@ test('an imported key is the same key, however its numbers are padded; parts tha
     { ...key, d: undefined },
     { ...key, dp: other.dp },
     { ...key, n: other.n },
-    { ...key, kty: 'EC' },
+    { ...key, kty: 'none' },
   ])
     assert.equal((await call('PUT', '/keys/k', { host, body: { key: wrong } })).status, 400);
   assert.equal((await call('PUT', '/keys/k', { host, body: { key, Hsm: true } })).status, 400);

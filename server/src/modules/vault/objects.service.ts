@@ -189,7 +189,9 @@ export function createObjects(options: {
 
     async versions(vault, name, { size, after }) {
       const of = at(vault, name);
-      if ((await findLive(database.read, of)) === undefined) throw objectNotFound(collection, name);
+      // Of a name that nobody used there are none, which is no fault in this protocol; one that was deleted is.
+      if ((await store.findObject(database.read, of))?.deletedAtMs !== undefined)
+        throw objectNotFound(collection, name);
       const found = await store.listVersions(database.read, of, Number.parseInt(after, 10) || 0, size + 1);
       return pageOf(found, size, ({ number }) => String(number));
     },

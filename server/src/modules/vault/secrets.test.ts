@@ -187,6 +187,7 @@ test('a deleted name is blocked until it is recovered or purged, and gone when i
   assert.equal((await call('GET', '/secrets/a', { host })).status, 404);
   assert.equal((await call('PATCH', '/secrets/a', { host, body: {} })).status, 404);
   assert.equal((await call('GET', '/secrets/a/versions', { host })).status, 404);
+  assert.deepEqual((await call('GET', '/secrets/never/versions', { host })).body.value, []);
   assert.equal((await call('DELETE', '/secrets/a', { host })).status, 404);
   const blocked = await set('A');
   assert.deepEqual(

@@ -8,13 +8,19 @@ import { Failure } from '#kernel/errors/failure';
 import type { Files } from '#kernel/files/files';
 import { isWithin } from '#kernel/ids/ids';
 import type { Module } from '#kernel/module';
-import { type Resource, type ResourceKind, resourceTables } from '#resources';
+import { type Holders, type Resource, type ResourceKind, resourceTables } from '#resources';
 import { createWorkspaceDatabases } from './databases.ts';
 import { createDatastoreKind } from './datastores.kind.ts';
-import { containersOf, type DatastoreName } from './dependents.ts';
+import { containersOf, type DatastoreName, workspaceType } from './dependents.ts';
 import { createTemplateKind } from './templates.kind.ts';
 import { templateRoutes } from './templates.routes.ts';
-import { createWorkspaceKind, dependentsStored, identityOf, type WorkspaceKindDeps } from './workspaces.kind.ts';
+import {
+  createWorkspaceKind,
+  dependentsStored,
+  identityOf,
+  ownDependents,
+  type WorkspaceKindDeps,
+} from './workspaces.kind.ts';
 
 export { type DatastoreName, datastoreNames, dependentsOf, workspaceType } from './dependents.ts';
 
@@ -51,7 +57,11 @@ export type WorkspacesModule = Module & {
   readonly kinds: readonly ResourceKind[];
   /** For the resource manager: where the children of this resource live; undefined unless it is a workspace that has its database. */
   homeOf(id: string): Promise<Database | undefined>;
+  /** For the resource manager: living workspaces outside of what is removed that stand on a vault, account or registry in it. */
+  readonly livingHolders: Holders;
 };
+
+const workspacesMax = 10_000;
 
 const pattern =
   /^(\/subscriptions\/[^/]+\/resourceGroups\/[^/]+\/providers\/Microsoft\.MachineLearningServices\/workspaces\/[^/]+)(\/.+)?$/i;
@@ -123,9 +133,33 @@ export function createWorkspaces(
     registerTables: databases.registerTables,
   };
 
+  const livingHolders: Holders = async (id) => {
+    // Below a workspace nothing is that another one stands on.
+    const workspaceId = workspaceOf(id);
+    if (workspaceId !== undefined && workspaceId !== id) return [];
+    const grant = grants.system('who stands on what is to be removed');
+    const all = await resources.list(grant, { type: workspaceType, under: '/', limit: workspacesMax });
+    const isGoing = (resource: Resource) => isWithin(resource.id, id);
+    const standsOn = (resource: Resource) => {
+      const { storageAccount, keyVault, containerRegistry } = dependentsStored(resource);
+      return [storageAccount, keyVault, containerRegistry];
+    };
+    // What a workspace made for itself goes with it.
+    const removed = [id, ...all.filter(isGoing).flatMap((one) => ownDependents(one))];
+    const names: string[] = [];
+    for (const one of all) {
+      if (isGoing(one) || one.provisioningState === 'Deleting') continue;
+      if (!standsOn(one).some((on) => removed.some((gone) => isWithin(on, gone)))) continue;
+      const group = await resources.find(grant, one.id.slice(0, one.id.toLowerCase().indexOf('/providers/')));
+      if (group?.provisioningState !== 'Deleting') names.push(`the workspace '${one.name}'`);
+    }
+    return names;
+  };
+
   return {
     name: 'workspaces',
     workspaces,
+    livingHolders,
     kinds: [createWorkspaceKind({ ...deps, databases }), createDatastoreKind(deps.domain), createTemplateKind(deps)],
     routes: templateRoutes(resources),
     async homeOf(id) {

@@ -172,6 +172,7 @@ export async function assemble(on: {
     maxNodes: 4,
     agentCommand: undefined,
   });
+  resources.onRemoving(workspaces.livingHolders);
   resources.onRemoved((_grant, id) => compute.removed(id));
   const jobs = createJobs({
     ...within,

@@ -49,6 +49,12 @@ export function dependentsStored(resource: Resource): Dependents {
   return dependentsOf(resource.id, resource.uniqueId, givenIn(resource.properties));
 }
 
+/** Those that the workspace made for itself. */
+export function ownDependents(resource: Resource): readonly string[] {
+  const given = givenIn(resource.properties);
+  return Object.entries(dependentsStored(resource)).flatMap(([name, id]) => (Object.hasOwn(given, name) ? [] : [id]));
+}
+
 function givenIn(properties: Properties): Partial<Dependents> {
   const given: Partial<Record<keyof Dependents, string>> = {};
   for (const name of dependentNames) {

@@ -44,6 +44,23 @@ const ofBlob: Readonly<Record<string, string>> = {
 };
 const levels = [ofAccount, ofContainer, ofBlob];
 
+const services: Readonly<Record<string, string>> = {
+  dfs: 'The Data Lake protocol (dfs: folders with rights of their own)',
+  file: 'The Files protocol (file shares)',
+  queue: 'The Queue protocol',
+  table: 'The Table protocol',
+  web: 'Static websites',
+};
+
+/** Of a host that clients build for another service of an account. */
+export function otherServiceMessage(service: string | undefined): string | undefined {
+  const named = service === undefined ? undefined : services[service];
+  return (
+    named &&
+    `${named} of storage accounts is not served by this server. Blobs are, at {account}.blob.storage of this domain.`
+  );
+}
+
 /** @param depth 1 for an account, 2 for a container, 3 and more for a blob */
 export function unservedMessage(method: string, depth: number, query: Query): string {
   const comp = query.get('comp')?.toLowerCase();
