@@ -443,6 +443,17 @@ test('the record is listed with who, what and outcome, and verified; offline too
   await server.stop();
   const offline = await verify('--data-dir', dataDir);
   const whole = await cli.run('audit', 'verify', '--data-dir', dataDir, '--checkpoints', kept);
+  const exportFile = join(folder, 'audit.jsonl');
+  const exported = await cli.run('audit', 'export', '--data-dir', dataDir, '--to-file', exportFile);
+  assert.equal(exported.code, 0, exported.err);
+  assert.match(exported.out, /strongroom\/[0-9a-f-]{36}\+/);
+  const exportedLines = readFileSync(exportFile, 'utf8').trimEnd().split('\n');
+  assert.ok(exportedLines.length > 100 && exportedLines[0]?.includes('strongroom-audit/1'));
+  assert.equal(
+    (await cli.run('audit', 'export', '--data-dir', dataDir, '--to-file', exportFile)).code,
+    1,
+    'never over one',
+  );
   // All that is left unproved are stores under a customer's key, which nobody opens without the server.
   assert.equal(whole.code, 7, whole.out);
   const left = whole.out.split('\n').slice(1, -1);

@@ -165,6 +165,9 @@ export const AuditConsistency = Type.Object({
 });
 export type AuditConsistency = Static<typeof AuditConsistency>;
 
+/** Records `from` (included) to `to` (excluded); all that the last checkpoint covers when absent. */
+export const AuditExportQuery = Type.Object({ from: Type.Optional(wholeNumber), to: Type.Optional(wholeNumber) });
+
 /** Checkpoints that the caller kept elsewhere: only they can show that the end of the log was cut off. */
 export const AuditVerifyRequest = Type.Object(
   { checkpoints: Type.Optional(Type.Array(text(8192), { maxItems: 100 })) },

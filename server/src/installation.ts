@@ -24,7 +24,10 @@ export const lockInstallation = (dataDir: string): ReturnType<typeof lockFolder>
 
 export type Keys = { readonly files: Files; readonly rootKey: RootKey; readonly keyring: Keyring };
 
-export async function openKeys(config: Config, room?: Room): Promise<Keys> {
+export async function openKeys(
+  config: Config,
+  { room, asReader = false }: { readonly room?: Room; readonly asReader?: boolean } = {},
+): Promise<Keys> {
   const files = createFiles(room ? { room } : {});
   const dataDir = resolve(config.dataDir);
   await files.ensureFolder(join(dataDir, keyFolder));
@@ -33,6 +36,7 @@ export async function openKeys(config: Config, room?: Room): Promise<Keys> {
     dataFolder: dataDir,
     files,
     besides: [lockName, keyFolder, reserveName],
+    asReader,
   });
   const keyring = await openKeyring({ file: join(dataDir, 'keyring.json'), rootKey, files });
   return { files, rootKey, keyring };

@@ -71,7 +71,7 @@ export async function startServer(options: {
     const room = createRoom({ folder: dataDir, keepFreeBytes: config.disk.keepFreeBytes });
     await room.makeWay();
     const onFull = () => void room.release();
-    const { files, rootKey, keyring } = await openKeys(config, room);
+    const { files, rootKey, keyring } = await openKeys(config, { room });
     closing.push(
       () => rootKey.close(),
       () => keyring.close(),

@@ -1,10 +1,11 @@
 // Looks at the data folder of a server that is stopped: verifies its audit log, and every store that the log anchors.
 
 import { join, resolve } from 'node:path';
-import { auditMigrations, auditOrigin, type FoundStore, verifyAudit } from '#audit';
+import { auditMigrations, auditOrigin, exportAudit, type FoundStore, verifyAudit } from '#audit';
 import { readBootstrapped } from '#identity';
 import { systemClock } from '#kernel/clock/clock';
 import { readConfig } from '#kernel/config/config';
+import { formatVerifier } from '#kernel/crypto/signed-note';
 import { closeScanPool, type Database, openDatabase } from '#kernel/database/database';
 import { inspectDatabase } from '#kernel/database/inspect';
 import { Failure } from '#kernel/errors/failure';
@@ -45,6 +46,26 @@ export async function verifyOffline(
   });
 }
 
+/** The log of a stopped server as `exportAudit` writes it, line by line to `write`. Answers how many records that were. */
+export async function exportOffline(
+  options: OfflinePlace & {
+    readonly from?: number;
+    readonly to?: number;
+    readonly write: (line: string) => Promise<void>;
+  },
+): Promise<{ readonly records: number; readonly verifier: string }> {
+  const { from, to, write } = options;
+  return await inStopped(options, async ({ database, verifier }) => {
+    const range = { ...(from === undefined ? {} : { from }), ...(to === undefined ? {} : { to }) };
+    let lines = 0;
+    for await (const line of exportAudit({ database, verifier, ...range })) {
+      await write(line);
+      lines += 1;
+    }
+    return { records: lines - 1, verifier: formatVerifier(verifier) };
+  });
+}
+
 type Stopped = {
   readonly database: Database;
   readonly verifier: Parameters<typeof verifyAudit>[0]['verifier'];
@@ -58,7 +79,7 @@ async function inStopped<R>({ configFile, flags }: OfflinePlace, act: (stopped: 
   try {
     const lock = await lockInstallation(dataDir);
     closing.push(() => lock.release());
-    const { rootKey, keyring } = await openKeys(config);
+    const { rootKey, keyring } = await openKeys(config, { asReader: true });
     closing.push(
       () => rootKey.close(),
       () => keyring.close(),

@@ -1,5 +1,6 @@
 // The audit log: reading it, and checking that it was not changed; through the server, or from its files when it is stopped.
 
+import { open, rm } from 'node:fs/promises';
 import { resolve } from 'node:path';
 import type { AuditEntry, AuditVerification } from '@strongroom/contract/audit';
 import { auditPath } from '@strongroom/contract/client.paths';
@@ -115,6 +116,55 @@ export function auditCommands(audit: Command, act: Act): void {
         return verification.unproved.length === 0 ? exitCodes.ok : exitCodes.unproved;
       }),
     );
+  leaf(
+    audit,
+    'export',
+    { at: 'nowhere' },
+    'write the log of a stopped server as JSON Lines that anybody can verify: a signed checkpoint with its proofs, then the records',
+    'audit export --data-dir ./strongroom-data --to-file audit.jsonl',
+  )
+    .requiredOption('--to-file <file>', 'written anew; must not exist yet')
+    .option('--data-dir <folder>', 'the data folder')
+    .option('--config <file>', 'where the configuration file of the stopped server says')
+    .option(
+      '--root-key-file <file>',
+      'where the root key is, if neither in the data folder nor where the configuration says',
+    )
+    .option('--from-record <sequence>', 'not before this record (0)')
+    .option('--to-record <sequence>', 'up to this record, not included (all that is signed)')
+    .action(
+      act(async (context, given) => {
+        if (['dataDir', 'config'].every((name) => given.text(name) === undefined))
+          throw new UsageError(
+            'Which data folder? Give --data-dir or --config. A running server answers the same at GET /providers/Strongroom.Audit/export.',
+          );
+        const { exportOffline } = await import('../../../server/src/offline.ts');
+        const from = given.whole('fromRecord', '--from-record');
+        const to = given.whole('toRecord', '--to-record');
+        // Never over something that is there: an export is evidence.
+        const path = resolve(given.text('toFile') ?? '');
+        const file = await open(path, 'wx', 0o600);
+        try {
+          const exported = await context.progress('exporting', () =>
+            exportOffline({
+              ...placeOf(given),
+              ...(from === undefined ? {} : { from }),
+              ...(to === undefined ? {} : { to }),
+              write: async (line) => void (await file.write(line)),
+            }),
+          );
+          await file.sync();
+          // The signer is to be kept elsewhere than the file: whoever could change one must not be able to change the other.
+          context.shell.out(`${exported.records} records. Their signer: ${exported.verifier}\n`);
+        } catch (error) {
+          // Half of a log is none.
+          await rm(path, { force: true });
+          throw error;
+        } finally {
+          await file.close();
+        }
+      }),
+    );
 }
 
 /** What was proved, in words that say no more than that. */
@@ -136,15 +186,20 @@ function told(verification: AuditVerification): string {
 
 async function offline(context: Context, given: Given, checkpoints: readonly string[]): Promise<AuditVerification> {
   const { verifyOffline } = await import('../../../server/src/offline.ts');
+  return await context.progress('verifying', () => verifyOffline({ ...placeOf(given), checkpoints }));
+}
+
+/** Where the stopped server's files are, by what was given. */
+function placeOf(given: Given) {
   const dataDir = given.text('dataDir');
   const rootKeyFile = given.text('rootKeyFile');
-  const flags = {
-    ...(dataDir === undefined ? {} : { dataDir: resolve(dataDir) }),
-    ...(rootKeyFile === undefined ? {} : { keys: { rootKeyFile: resolve(rootKeyFile) } }),
+  return {
+    configFile: given.text('config'),
+    flags: {
+      ...(dataDir === undefined ? {} : { dataDir: resolve(dataDir) }),
+      ...(rootKeyFile === undefined ? {} : { keys: { rootKeyFile: resolve(rootKeyFile) } }),
+    },
   };
-  return await context.progress('verifying', () =>
-    verifyOffline({ configFile: given.text('config'), flags, checkpoints }),
-  );
 }
 
 /** A file of checkpoints as the server appends them (a JSON line each), or one signed note. */

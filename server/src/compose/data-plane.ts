@@ -40,6 +40,7 @@ export function composeDataPlane(foundation: Foundation, ground: Ground, tasks: 
     version: foundation.version,
     log: foundation.log,
     room: foundation.room,
+    audit: audit.size,
   });
   return { vault, storage, registry, monitoring };
 }

@@ -35,6 +35,8 @@ export async function openRootKeyFile(options: {
   readonly dataFolder: string;
   readonly files: Files;
   readonly besides?: readonly string[];
+  /** To look at a stopped server's folder: root may read a key that belongs to the server's user, who could be root's to become. */
+  readonly asReader?: boolean;
 }): Promise<RootKey> {
   const { dataFolder, files, besides = [] } = options;
   const file = resolve(options.file);
@@ -48,7 +50,7 @@ export async function openRootKeyFile(options: {
     }
     await makeKeyFile(file, files);
   }
-  return rootKeyOver(await readKeyFile(file));
+  return rootKeyOver(await readKeyFile(file, options.asReader === true));
 }
 
 function rootKeyOver(bytes: Uint8Array): RootKey {
@@ -132,7 +134,7 @@ async function makeKeyFile(file: string, files: Files): Promise<void> {
   }
 }
 
-async function readKeyFile(file: string): Promise<Uint8Array> {
+async function readKeyFile(file: string, asReader: boolean): Promise<Uint8Array> {
   // No link is followed, and a pipe does not block the open.
   const handle = await open(file, constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK).catch(
     (error: unknown) => {
@@ -153,10 +155,10 @@ async function readKeyFile(file: string): Promise<Uint8Array> {
         );
       }
       const user = process.getuid?.();
-      if (user !== undefined && about.uid !== user && about.uid !== 0) {
+      if (user !== undefined && about.uid !== user && about.uid !== 0 && !(asReader && user === 0)) {
         throw refused(
           'RootKeyExposed',
-          `The root key file ${file} belongs to another user (uid ${about.uid}). It must belong to the user that runs the server.`,
+          `The root key file ${file} belongs to another user (uid ${about.uid}). It must belong to the user that runs the server. To look at a stopped server's folder, run the command as that user, for example: runuser -u strongroom -- strongroom audit verify --config FILE`,
         );
       }
     }

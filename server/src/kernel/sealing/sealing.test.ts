@@ -1,7 +1,7 @@
 // The root key file and the keyring on real files: what is refused, what survives, and what is on disk.
 
 import assert from 'node:assert/strict';
-import { chmod, mkdir, mkdtemp, readdir, readFile, rm, stat, symlink, writeFile } from 'node:fs/promises';
+import { chmod, chown, mkdir, mkdtemp, readdir, readFile, rm, stat, symlink, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
@@ -213,4 +213,15 @@ test('a secret prints as redacted wherever it is printed', () => {
   ])
     assert.ok(printed.includes('[redacted]') && !printed.includes('CANARY'), printed);
   assert.equal(held.expose(), 'CANARY-secret');
+});
+
+test('root may read another user’s root key to look at a stopped server, and never to run one', async (t) => {
+  if (process.getuid?.() !== 0) return t.skip('only root can own a file as somebody else');
+  const paths = await folderFor(t);
+  (await openRootKeyFile({ ...paths, files })).close();
+  await chown(paths.file, 4_711, 4_711);
+  await assert.rejects(openRootKeyFile({ ...paths, files }), /runuser -u strongroom/);
+  (await openRootKeyFile({ ...paths, files, asReader: true })).close();
+  await chmod(paths.file, 0o644);
+  await assert.rejects(openRootKeyFile({ ...paths, files, asReader: true }), code('RootKeyExposed'));
 });

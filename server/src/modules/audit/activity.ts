@@ -35,8 +35,8 @@ export function activityEvent({ leaf, record, begun, sequence }: Occurrence): Ac
       ...(request?.decision === 'allowed' ? { role: request.reason } : {}),
       scope: record.scope,
     },
-    // As Azure has it: people by name, everybody else by object id, because names of applications are not unique.
-    caller: caller.type === 'user' ? caller.name : caller.objectId,
+    // By name, which is what people look for; the object id is among the claims.
+    caller: caller.name,
     claims: claimsOf(record, request),
     channels: 'Operation',
     description: '',

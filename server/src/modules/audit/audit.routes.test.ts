@@ -15,6 +15,7 @@ import type { Surface } from '#kernel/http/surface';
 import { type Rule, testActor, testAuthority } from '#kernel/testing/authority';
 import { openTestDoor } from '#kernel/testing/door';
 import type { AuditTables } from './audit.store.ts';
+import { verifyExport } from './index.ts';
 import { intentOf, openAudit, subscriptionId, vaultId } from './testing/fixture.ts';
 
 after(() => closeScanPool());
@@ -71,7 +72,7 @@ async function opened(t: TestContext, options: { readonly rule?: Rule; readonly 
   };
   const put = (name: string, body: unknown, query = '') =>
     call(`${vaultId}/secrets/${name}${query}`, { method: 'PUT', body: JSON.stringify(body) });
-  return { ...log, clock, call, put };
+  return { ...log, clock, door, call, put };
 }
 
 const eventsPath = `/subscriptions/${subscriptionId}/providers/microsoft.insights/eventtypes/management/values`;
@@ -190,6 +191,49 @@ test('the filter narrows by time, group, resource, provider and correlation, and
     tenant.body.value.map((event: { resourceId: string }) => event.resourceId),
     Array(2).fill('/providers/Microsoft.Management/x'),
   );
+});
+
+test('events are found by who did them, by name or object id, by how they ended and by their resource', async (t) => {
+  const { put, call } = await opened(t);
+  await put('s', { value: 'v' });
+  await put('broken', { value: 'v' });
+  const found = async (more: string) => {
+    const { body } = await call(events(`${since} and ${more}`));
+    return (body.value as { status: { value: string } }[]).map(({ status }) => status.value).sort();
+  };
+  const all = ['Failed', 'Started', 'Started', 'Succeeded'];
+  assert.deepEqual(await found("caller eq 'TESTER@strongroom.local'"), all);
+  assert.deepEqual(await found("caller eq '11111111-1111-4111-8111-111111111111'"), all);
+  assert.deepEqual(await found("caller eq 'somebody@else'"), []);
+  assert.deepEqual(await found("status eq 'Failed'"), ['Failed']);
+  assert.deepEqual(await found("status eq 'succeeded' and caller eq 'tester@strongroom.local'"), ['Succeeded']);
+  assert.deepEqual(await found("status eq 'Started'"), ['Started', 'Started']);
+  assert.deepEqual(await found("status eq 'Accepted'"), []);
+  assert.deepEqual(await found(`resourceId eq '${vaultId}' and status eq 'Failed'`), ['Failed']);
+  assert.deepEqual(await found(`resourceId eq '${vaultId}x'`), []);
+});
+
+test('the log is exported as lines that verify without the server, and what no checkpoint covers is refused', async (t) => {
+  const { put, audit, door } = await opened(t);
+  const get = async (query = '') =>
+    fetch(`${door.url}/providers/Strongroom.Audit/export${query}`, { headers: { authorization: 'Bearer x' } });
+  await put('s', { value: 'v' });
+  assert.equal((await get()).status, 404, 'no checkpoint yet');
+  await audit.checkpointNow();
+  const answer = await get();
+  assert.deepEqual([answer.status, answer.headers.get('content-type')], [200, 'application/x-ndjson']);
+  const lines = (await answer.text()).trimEnd().split('\n');
+  assert.deepEqual(await verifyExport(lines, audit.verifier), {
+    from: 0,
+    to: lines.length - 1,
+    size: lines.length - 1,
+  });
+  await assert.rejects(
+    verifyExport([...lines.slice(0, -1), lines.at(-1)?.replace('tester', 'nobody') ?? ''], audit.verifier),
+  );
+  assert.equal((await get('?from=1&to=2')).status, 200);
+  assert.equal((await get('?from=2&to=1')).status, 404);
+  assert.equal((await get('?from=x')).status, 400);
 });
 
 test('a filter or a selection that is not understood is a 400 that says what to do', async (t) => {

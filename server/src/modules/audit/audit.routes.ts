@@ -1,6 +1,7 @@
 // What the log answers over HTTP, on the surface of the resource manager: Azure's activity log, and our own records,
 // checkpoints, proofs and verification. Reading is itself recorded.
 
+import { Readable } from 'node:stream';
 import {
   ActivityEventList,
   ActivityLogQuery,
@@ -9,6 +10,7 @@ import {
   AuditConsistency,
   AuditConsistencyQuery,
   AuditEntryList,
+  AuditExportQuery,
   AuditInclusion,
   AuditInclusionQuery,
   AuditRecordsQuery,
@@ -124,6 +126,33 @@ export function auditRoutes(audit: AuditService): readonly Route[] {
           json(200, await audit.proveConsistency(Number(from), to === undefined ? undefined : Number(to))),
       }),
     ),
+    route({
+      operation: 'AuditRecords_Export',
+      surface: 'arm',
+      method: 'GET',
+      path: `${ours}/export`,
+      summary:
+        'The log as JSON Lines that verify without the server: a signed checkpoint with its proofs, then the records',
+      // All of it, with content: a proof over a part that a subscription may see would prove nothing.
+      access: needs(auditActions.readRecords, root),
+      audit: accessed('from', 'to'),
+      query: AuditExportQuery,
+      handle: async (_grant, { query: { from, to } }) => {
+        const lines = audit
+          .export({
+            ...(from === undefined ? {} : { from: Number(from) }),
+            ...(to === undefined ? {} : { to: Number(to) }),
+          })
+          [Symbol.asyncIterator]();
+        // The first line before the answer: what cannot be exported is refused, and not a stream that breaks.
+        const first = await lines.next();
+        const all = async function* () {
+          if (!first.done) yield first.value;
+          yield* { [Symbol.asyncIterator]: () => lines };
+        };
+        return { status: 200, body: Readable.from(all()), contentType: 'application/x-ndjson' };
+      },
+    }),
     ...everywhere((suffix, prefix, scopeOf) =>
       route({
         operation: `Audit_Verify${suffix}`,

@@ -1,12 +1,13 @@
 // SQL of the audit log. Rows are inserted and never updated or deleted; the one row that changes is the appender's state,
 // and it changes only from the state that the caller believes in.
 
-import { CompiledQuery, sql } from 'kysely';
+import { CompiledQuery, type RawBuilder, sql } from 'kysely';
 import type { TreeState } from '#kernel/crypto/merkle';
 import { HASH_BYTES } from '#kernel/crypto/merkle';
 import type { Database, Tx } from '#kernel/database/database';
 import { tables } from '#kernel/database/database';
 import { damaged } from './errors.ts';
+import type { ActivityStatus } from './filter.ts';
 import type { Columns, Encoded } from './record.ts';
 
 export type AuditTables = {
@@ -262,6 +263,10 @@ export type RecordFilter = {
   /** Lower case, without a slash: of the action's name. */
   readonly provider?: string | undefined;
   readonly activityOnly?: boolean;
+  /** Name or object id, in lower case. */
+  readonly caller?: string | undefined;
+  /** Of an event of the activity log. */
+  readonly status?: ActivityStatus | undefined;
   /** Older than this row. */
   readonly before?: Position | undefined;
 };
@@ -298,11 +303,27 @@ export async function scanFound(database: Database, filter: RecordFilter, limit:
       sql<boolean>`lower(substr(json_extract(r.record, '$.action'), 1, ${provider.length + 1})) = ${`${provider}/`}`,
     );
   }
+  if (filter.caller !== undefined)
+    query = query.where(
+      sql<boolean>`(r.actor = ${filter.caller} or lower(json_extract(r.record, '$.caller.name')) = ${filter.caller})`,
+    );
+  if (filter.status !== undefined) query = query.where(statusIs[filter.status]);
   for (const scope of filter.within ?? []) if (scope !== '/') query = query.where(atOrBelow(scope));
   if (before !== undefined)
     query = query.where(sql<boolean>`(r.time_ms, r.sequence) < (${before.timeMs}, ${before.sequence})`);
   return await database.scan(query);
 }
+
+const result = sql<string>`json_extract(r.record, '$.outcome.result')`;
+const isAccepted = sql<boolean>`json_extract(r.record, '$.outcome.status') = 202`;
+/** As `activity.ts` tells the status of a record. */
+const statusIs: Readonly<Record<ActivityStatus, RawBuilder<boolean>>> = {
+  Started: sql<boolean>`${result} is null`,
+  Unknown: sql<boolean>`${result} = 'unknown'`,
+  Failed: sql<boolean>`${result} = 'failed'`,
+  Accepted: sql<boolean>`(${result} = 'succeeded' and ${isAccepted})`,
+  Succeeded: sql<boolean>`(${result} = 'succeeded' and not ${isAccepted})`,
+};
 
 // `0` is the character after `/`: a range instead of LIKE, so that the index serves it and no name acts as a pattern.
 const atOrBelow = (scope: string) =>

@@ -14,7 +14,8 @@ test('the filters of the JavaScript client and of azure-cli are understood', () 
     "eventTimestamp ge 2026-11-23T05:51:00.123456 and eventTimestamp le 2026-11-23T05:51:00.1239999 and eventChannels eq 'Admin, Operation'",
     " EVENTTIMESTAMP  GE '2026-11-23T06:51:00.123+01:00'  AND eventtimestamp le 2026-11-23T05:51:00.123z ",
   ].map(parseActivityFilter);
-  for (const filter of read) assert.deepEqual(filter, { fromMs: at, toMs: at, narrow: undefined });
+  for (const filter of read)
+    assert.deepEqual(filter, { fromMs: at, toMs: at, narrow: undefined, caller: undefined, status: undefined });
 });
 
 test('one narrowing condition is taken, quoted or bare, with doubled quotes as one', () => {
@@ -26,6 +27,13 @@ test('one narrowing condition is taken, quoted or bare, with doubled quotes as o
     value: 'Microsoft.KeyVault',
   });
   assert.deepEqual(narrowed("correlationId eq 'it''s and'"), { by: 'correlationId', value: "it's and" });
+});
+
+test('caller and status narrow further, beside one of the others', () => {
+  const { caller, status, narrow } = parseActivityFilter(
+    "eventTimestamp ge 2026-01-01 and resourceId eq '/subscriptions/s/x' and caller eq 'ada@example.org' and status eq 'failed'",
+  );
+  assert.deepEqual([caller, status, narrow?.by], ['ada@example.org', 'Failed', 'resourceId']);
 });
 
 test('anything else is refused with a sentence that says what', () => {
@@ -40,7 +48,9 @@ test('anything else is refused with a sentence that says what', () => {
     ["eventTimestamp ge '2026-01-01' or eventTimestamp le '2026-01-02'", /'and' was expected/],
     ["eventTimestamp ge '2026-01-01' and", /'and' was expected/],
     ["eventTimestamp ge '2026-01-01", /condition was expected/],
-    ["eventTimestamp ge '2026-01-01' and caller eq 'x'", /cannot be filtered by/],
+    ["eventTimestamp ge '2026-01-01' and level eq 'x'", /cannot be filtered by/],
+    ["eventTimestamp ge '2026-01-01' and caller eq 'x' and caller eq 'y'", /once each/],
+    ["eventTimestamp ge '2026-01-01' and status eq 'Perhaps'", /no status/],
     ["eventTimestamp ge '2026-01-01' and resourceUri ne 'x'", /takes 'eq'/],
     ["eventTimestamp ge '2026-01-01' and resourceUri eq ''", /compared with nothing/],
     ["eventTimestamp ge '2026-01-01' and resourceUri eq 'x' and correlationId eq 'y'", /Only one/],

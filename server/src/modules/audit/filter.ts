@@ -7,16 +7,16 @@ export type ActivityFilter = {
   /** Milliseconds, both included. */
   readonly fromMs: number;
   readonly toMs: number | undefined;
-  readonly narrow:
-    | {
-        readonly by: 'resourceGroupName' | 'resourceUri' | 'resourceProvider' | 'correlationId';
-        readonly value: string;
-      }
-    | undefined;
+  readonly narrow: { readonly by: (typeof narrowing)[number]; readonly value: string } | undefined;
+  /** A name or an object id. */
+  readonly caller: string | undefined;
+  readonly status: ActivityStatus | undefined;
 };
+export type ActivityStatus = (typeof statuses)[number];
 
 const clausesMax = 16;
-const narrowing = ['resourceGroupName', 'resourceUri', 'resourceProvider', 'correlationId'] as const;
+const narrowing = ['resourceGroupName', 'resourceUri', 'resourceId', 'resourceProvider', 'correlationId'] as const;
+const statuses = ['Started', 'Accepted', 'Succeeded', 'Failed', 'Unknown'] as const;
 const clause = /\s*([A-Za-z]+)\s+([A-Za-z]+)\s+(?:'((?:[^']|'')*)'|([^\s']+))(?=\s|$)/y;
 const conjunction = /\s+and(?=\s)/iy;
 
@@ -25,6 +25,8 @@ export function parseActivityFilter(text: string): ActivityFilter {
   let fromMs: number | undefined;
   let toMs: number | undefined;
   let narrow: ActivityFilter['narrow'];
+  let caller: string | undefined;
+  let status: ActivityStatus | undefined;
   for (const { name, operator, value } of clausesOf(text)) {
     if (name === 'eventtimestamp') {
       const at = parseInstant(value);
@@ -37,10 +39,20 @@ export function parseActivityFilter(text: string): ActivityFilter {
     if (operator !== 'eq') throw invalidFilter(`'${shown(name)}' takes 'eq' only.`);
     // Every event of ours is of both channels that clients ask for.
     if (name === 'eventchannels') continue;
+    if (name === 'caller' && value !== '' && caller === undefined) {
+      caller = value;
+      continue;
+    }
+    if (name === 'status' && status === undefined) {
+      status = statuses.find((one) => one.toLowerCase() === value.toLowerCase());
+      if (status === undefined)
+        throw invalidFilter(`'${shown(value)}' is no status; use one of ${statuses.join(', ')}.`);
+      continue;
+    }
     const by = narrowing.find((one) => one.toLowerCase() === name);
     if (by === undefined) {
       throw invalidFilter(
-        `'${shown(name)}' cannot be filtered by; use eventTimestamp and one of ${narrowing.join(', ')}.`,
+        `'${shown(name)}' cannot be filtered by; use eventTimestamp, caller and status once each, and one of ${narrowing.join(', ')}.`,
       );
     }
     if (narrow !== undefined) throw invalidFilter(`Only one of ${narrowing.join(', ')} may be given.`);
@@ -50,7 +62,7 @@ export function parseActivityFilter(text: string): ActivityFilter {
   if (fromMs === undefined) {
     throw invalidFilter("The filter needs a beginning, for example: eventTimestamp ge '2026-01-31T08:00:00Z'.");
   }
-  return { fromMs, toMs, narrow };
+  return { fromMs, toMs, narrow, caller, status };
 }
 
 function* clausesOf(text: string) {

@@ -58,11 +58,11 @@ export function createQueries(database: Database): Queries {
       );
     },
     events(subscriptionId, filter, skipToken) {
-      const { fromMs, toMs, narrow } = parseActivityFilter(filter ?? '');
+      const { fromMs, toMs, narrow, caller, status } = parseActivityFilter(filter ?? '');
       const scope = subscriptionId === undefined ? '/' : idKey(`/subscriptions/${subscriptionId}`);
       const within = [scope];
       if (narrow?.by === 'resourceGroupName') within.push(idKey(`${scope}/resourcegroups/${narrow.value}`));
-      if (narrow?.by === 'resourceUri') within.push(idKey(`/${narrow.value}`));
+      if (narrow?.by === 'resourceUri' || narrow?.by === 'resourceId') within.push(idKey(`/${narrow.value}`));
       return page(
         {
           fromMs,
@@ -70,6 +70,8 @@ export function createQueries(database: Database): Queries {
           within,
           tenantLevel: subscriptionId === undefined,
           activityOnly: true,
+          caller: caller?.toLowerCase(),
+          status,
           correlation: narrow?.by === 'correlationId' ? narrow.value.toLowerCase() : undefined,
           provider: narrow?.by === 'resourceProvider' ? narrow.value.toLowerCase() : undefined,
           before: parsePosition(skipToken),

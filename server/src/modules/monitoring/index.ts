@@ -10,7 +10,7 @@ import type { Scheme } from '#kernel/http/surface';
 import type { Log } from '#kernel/log/log';
 import type { Module } from '#kernel/module';
 import type { ResourceKind } from '#resources';
-import { createMeters } from './meters.ts';
+import { createMeters, type Readings } from './meters.ts';
 import { createScoringRecords, type ScoringRecords } from './scoring.service.ts';
 import { createOperatorSurface } from './surface.ts';
 
@@ -87,9 +87,11 @@ export function createMonitoring(deps: {
   readonly version: string;
   readonly log: Log;
   /** Of the disk of the data folder; absent: there is enough. */
-  readonly room?: Pick<Room, 'state'>;
+  readonly room?: Pick<Room, 'state' | 'space'>;
+  readonly audit?: Readings['audit'];
 }): MonitoringModule {
-  const meters = createMeters();
+  const { room, audit } = deps;
+  const meters = createMeters({ ...(room ? { disk: () => room.space() } : {}), ...(audit ? { audit } : {}) });
   const scoring = createScoringRecords({ log: deps.log, meters });
   let ready = false;
   return {

@@ -1,13 +1,48 @@
 // What is counted, in one table: every metric of /metrics is declared here, with its unit in its name.
 
-import { Counter, collectDefaultMetrics, Histogram, Registry } from 'prom-client';
+import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom-client';
 
 export type Meters = ReturnType<typeof createMeters>;
 
-export function createMeters() {
+/** What is read when somebody asks, by the parts of the server that know. */
+export type Readings = {
+  readonly disk?: () => { readonly freeBytes: number; readonly totalBytes: number; readonly markBytes: number };
+  readonly audit?: () => Promise<{ readonly records: number; readonly checkpointTimeMs: number | undefined }>;
+};
+
+/** Gauges of the library whose names end like those of counters: `promtool check metrics` refuses them. */
+const misnamed = ['nodejs_active_handles_total', 'nodejs_active_requests_total', 'nodejs_active_resources_total'];
+
+export function createMeters(readings: Readings = {}) {
   const registry = new Registry();
   collectDefaultMetrics({ register: registry });
+  for (const name of misnamed) registry.removeSingleMetric(name);
   const registers = [registry];
+  const gauge = (name: string, help: string, read: (set: (value: number) => void) => Promise<void> | void) =>
+    new Gauge({
+      name,
+      help,
+      registers,
+      async collect() {
+        await read((value) => this.set(value));
+      },
+    });
+  const { disk, audit } = readings;
+  if (disk) {
+    gauge('strongroom_disk_free_bytes', 'Free space on the disk of the data folder', (set) => set(disk().freeBytes));
+    gauge('strongroom_disk_size_bytes', 'Size of the disk of the data folder', (set) => set(disk().totalBytes));
+    gauge('strongroom_disk_mark_bytes', 'Free space below which nothing that grows is stored', (set) =>
+      set(disk().markBytes),
+    );
+  }
+  if (audit) {
+    gauge('strongroom_audit_records', 'Records of the audit log', async (set) => set((await audit()).records));
+    gauge(
+      'strongroom_audit_checkpoint_timestamp_seconds',
+      'When the newest checkpoint of the audit log was signed',
+      async (set) => set(((await audit()).checkpointTimeMs ?? 0) / 1000),
+    );
+  }
   return {
     registry,
     requests: new Counter({

@@ -20,7 +20,8 @@ const monitoring = createMonitoring({
   subscriptionId: 's',
   version: '1',
   log: silentLog,
-  room: { state: () => roomState },
+  room: { state: () => roomState, space: () => ({ freeBytes: 5, totalBytes: 10, markBytes: 1 }) },
+  audit: async () => ({ records: 7, checkpointTimeMs: 1_500 }),
 });
 let allowed = false;
 const door = await openTestDoor({
@@ -75,6 +76,24 @@ test('metrics need a credential and a role', async () => {
   assert.equal((await get()).status, 403);
   allowed = true;
   assert.match(await (await get()).text(), /strongroom_requests_total/);
+});
+
+test('names of metrics follow the rules of Prometheus, and what is read is there', async () => {
+  const answer = await fetch(`${door.url}/metrics`, { headers: { authorization: 'Bearer x' } });
+  const text = await answer.text();
+  assert.match(text, /^strongroom_disk_free_bytes 5$/m);
+  assert.match(text, /^strongroom_audit_records 7$/m);
+  assert.match(text, /^strongroom_audit_checkpoint_timestamp_seconds 1.5$/m);
+  const types = [...text.matchAll(/^# TYPE (\S+) (\S+)$/gm)].map(([, name = '', type = '']) => ({ name, type }));
+  assert.ok(types.length > 20);
+  for (const { name, type } of types) {
+    // What `promtool check metrics` says: counters end in _total and nothing else does; base units; no type in the name.
+    assert.equal(name.endsWith('_total'), type === 'counter', `${name} is a ${type}`);
+    assert.doesNotMatch(name, /_(milliseconds|ms|minutes|hours|kilobytes|megabytes|percent)(_|$)/, name);
+    assert.doesNotMatch(name, /_(gauge|counter|histogram|summary)(_|$)/, name);
+    assert.match(name, /^[a-z][a-z0-9_]*$/);
+    assert.match(text, new RegExp(`^# HELP ${name} \\S`, 'm'));
+  }
 });
 
 test('scoring requests are kept newest first, all of them, and a database that cannot be opened delays nobody', async () => {
