@@ -73,7 +73,12 @@ export function mount(options: {
       const read = withTarget(exchange, request, options.hosts);
       const recognised = recognise(surfaces, read.target);
       if (!recognised)
-        throw new Failure({ kind: 'notFound', code: 'NotFound', message: 'There is nothing at this path.' });
+        throw new Failure({
+          kind: 'notFound',
+          code: 'NotFound',
+          message:
+            'No protocol that is spoken here has this path. What is served is listed in the documentation, in openapi/.',
+        });
       surface = recognised.surface;
       const segments = surface.collapsesSlashes
         ? recognised.segments.filter((segment) => segment !== '')

@@ -67,6 +67,7 @@ export async function serve(
     surface.check?.(exchange, route);
     actor = await authenticate(exchange, surface, route);
     observed.actor = actor;
+    if (route.access.kind !== 'open') surface.admit?.(exchange);
     grant = authorize(route, scope, actor, exchange, ports.authorizer);
     if (route.grows) ports.room?.require();
     input = await read(route, exchange);

@@ -14,6 +14,13 @@ type Node = {
   readonly routes: Map<string, Route>;
 };
 
+const nothingAt = (surface: string) =>
+  new Failure({
+    kind: 'notFound',
+    code: 'NotFound',
+    message: `No operation is served at this path. Those that are, are listed in the documentation: openapi/${surface}.json.`,
+  });
+
 export type Matched = { readonly route: Route; readonly params: Params };
 export type Router = { match(method: string, segments: readonly string[]): Matched };
 
@@ -55,7 +62,10 @@ function add(root: Node, path: string, route: Route, ignoresCase: boolean): void
   at.routes.set(route.method, route);
 }
 
-export function createRouter(surface: Pick<Surface, 'name' | 'ignoresCase'>, routes: readonly Route[]): Router {
+export function createRouter(
+  surface: Pick<Surface, 'name' | 'ignoresCase' | 'nothing'>,
+  routes: readonly Route[],
+): Router {
   const root = createNode();
   for (const route of routes) {
     const optional = /^(.*)\/\{([A-Za-z]\w*)\?\}$/.exec(route.path);
@@ -111,7 +121,7 @@ export function createRouter(surface: Pick<Surface, 'name' | 'ignoresCase'>, rou
           headers: { allow: [...others].sort().join(', ') },
         });
       }
-      throw new Failure({ kind: 'notFound', code: 'NotFound', message: 'There is nothing at this path.' });
+      throw surface.nothing?.(method, segments) ?? nothingAt(surface.name);
     },
   };
 }

@@ -28,6 +28,10 @@ export type Surface = {
    * a rule, that what is asked is read by the route (`Route.reads`). Throws.
    */
   check?(exchange: Exchange, route: Pick<Route, 'reads'>): void;
+  /** After the caller has proved who he is, before anything is decided: for what no caller's rights could make true. Throws. */
+  admit?(exchange: Exchange): void;
+  /** What to say where there is no route: which operation is not served, and where those are listed that are. */
+  nothing?(method: string, segments: readonly string[]): Failure;
   /** Headers of a 401, for example WWW-Authenticate. */
   challenge?(exchange: Exchange, failure: Failure): Readonly<Record<string, string>>;
   /** The protocol's error envelope. */

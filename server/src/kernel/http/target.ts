@@ -53,6 +53,8 @@ function parseQuery(raw: string): Query {
     if (++count > maxQueryParameters) throw malformed(`The query holds more than ${maxQueryParameters} parameters.`);
     const present = values[name];
     if (present === undefined) values[name] = value;
+    // Said twice and the same: a client that adds to a link what is in it already. Nobody can read it differently.
+    else if (present === value) continue;
     else if (Array.isArray(present)) present.push(value);
     else values[name] = [present, value];
   }

@@ -24,14 +24,14 @@ import { isWithin } from '#kernel/ids/ids';
 import { topLevelOf } from './catalog.ts';
 import { locationWire, metadataWire, subscriptionWire, tenantWire } from './discovery.ts';
 import { errors } from './errors.ts';
-import { readFilter } from './filter.ts';
+import { hasTag, readFilter } from './filter.ts';
 import type { Resource } from './kind.ts';
 import { askedOf, readPaging } from './listing.ts';
 import type { Subscription } from './parts.ts';
 import { groupId, groupPath, groupType, subscriptionId, subscriptionPath } from './paths.ts';
 import type { Polls } from './polls.ts';
 import type { Providers } from './providers.ts';
-import { nextLink, type Serving } from './routes.ts';
+import { nextLink, refuseUnserved, type Serving } from './routes.ts';
 import { apiVersionOf } from './surface.ts';
 import { resourceWire } from './wire.ts';
 
@@ -39,6 +39,7 @@ const everybody = 'every signed-in principal may know the one subscription and i
 const served = 'what a server serves is in its documentation';
 const quiet = unrecorded('discovery: answers the same to everybody and touches nothing');
 const Anything = Type.Unknown();
+const listParameters: ReadonlySet<string> = new Set(['$filter', '$expand', '$top', '$skip', '$skipToken']);
 
 export function builtinRoutes(parts: {
   readonly serving: Serving;
@@ -51,11 +52,6 @@ export function builtinRoutes(parts: {
   const { serving, grants, subscription, domain, providers, polls } = parts;
   const { manager } = serving;
 
-  const requireSubscription = (params: Params) => {
-    if (params['subscriptionId']?.toLowerCase() !== subscription.id.toLowerCase())
-      throw errors.subscriptionNotFound(params['subscriptionId'] ?? '');
-  };
-
   const told = (operation: string, path: string, summary: string, answer: (params: Params) => unknown): Route =>
     route({
       operation,
@@ -67,7 +63,6 @@ export function builtinRoutes(parts: {
       audit: quiet,
       responses: { 200: Anything },
       handle: async (_grant, { params }) => {
-        if ('subscriptionId' in params) requireSubscription(params);
         return json(200, answer(params));
       },
     });
@@ -78,6 +73,13 @@ export function builtinRoutes(parts: {
       return json(200, { value: [] });
     }
     const from = askedOf(exchange.target.query.values);
+    refuseUnserved(listParameters, from.asked);
+    const expanded = new Set(
+      String(from.asked['$expand'] ?? '')
+        .toLowerCase()
+        .split(',')
+        .map((name) => name.trim()),
+    );
     const wanted = readFilter(
       from.after === '' ? exchange.target.query.get('$filter') : String(from.asked['$filter'] ?? ''),
     );
@@ -93,6 +95,8 @@ export function builtinRoutes(parts: {
         (wanted.group === undefined ||
           isWithin(resource.id, `/subscriptions/${subscription.id}/resourceGroups/${wanted.group}`)) &&
         (wanted.name === undefined || wanted.name === resource.name.toLowerCase()) &&
+        (wanted.location === undefined || wanted.location === resource.location) &&
+        hasTag(resource.tags, wanted) &&
         mayShow(resource),
     });
     return json(200, {
@@ -103,7 +107,13 @@ export function builtinRoutes(parts: {
           systemData: _stamp,
           ...envelope
         } = resourceWire(undefined, resource, exchange);
-        return { ...envelope, provisioningState: resource.provisioningState };
+        const { createdAt, lastModifiedAt } = resource.systemData;
+        return {
+          ...envelope,
+          ...(expanded.has('createdtime') ? { createdTime: createdAt } : {}),
+          ...(expanded.has('changedtime') ? { changedTime: lastModifiedAt } : {}),
+          provisioningState: resource.provisioningState,
+        };
       }),
       ...(page.next === undefined ? {} : { nextLink: nextLink(exchange, page.next, from.asked) }),
     });
@@ -140,10 +150,7 @@ export function builtinRoutes(parts: {
       access: needs(resourcesActions.readSubscription, subscriptionId),
       audit: accessed('subscriptionId'),
       responses: { 200: SubscriptionWire },
-      handle: (_grant, { params }) => {
-        requireSubscription(params);
-        return json(200, subscriptionWire(subscription));
-      },
+      handle: () => json(200, subscriptionWire(subscription)),
     }),
     told(
       'Subscriptions_ListLocations',
@@ -162,6 +169,29 @@ export function builtinRoutes(parts: {
     told('Providers_Get', `${subscriptionPath}/providers/{namespace}`, 'Reads one namespace.', (params) =>
       providers.get(params['namespace'] ?? ''),
     ),
+    route({
+      operation: 'Providers_Register',
+      surface: 'arm',
+      method: 'POST',
+      path: `${subscriptionPath}/providers/{namespace}/register`,
+      summary: 'Answers that a namespace is registered: all that are served are, and nothing changes.',
+      access: signedIn(served),
+      audit: quiet,
+      responses: { 200: Anything },
+      handle: (_grant, { params }) => json(200, providers.get(params['namespace'] ?? '')),
+    }),
+    route({
+      operation: 'Providers_Unregister',
+      surface: 'arm',
+      method: 'POST',
+      path: `${subscriptionPath}/providers/{namespace}/unregister`,
+      summary: 'Refused: what is served is served in the one subscription.',
+      access: signedIn(served),
+      audit: quiet,
+      handle: async (_grant, { params }): Promise<Answer> => {
+        throw errors.unregister(providers.known(params['namespace'] ?? ''));
+      },
+    }),
     told('Providers_Operations', '/providers/{namespace}/operations', 'Lists what roles can permit.', (params) => ({
       value: providers.operations(params['namespace'] ?? ''),
     })),

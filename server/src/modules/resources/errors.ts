@@ -55,6 +55,36 @@ export const errors = {
     'InvalidResourceType',
     (type: string) => `The resource type '${short(type)}' is not served here. GET /providers lists those that are.`,
   ),
+  unknownNamespace: fail(
+    'notFound',
+    'InvalidResourceNamespace',
+    (namespace: string) =>
+      `The resource namespace '${short(namespace)}' is not served here. GET /providers lists those that are.`,
+  ),
+  actionNotServed: fail(
+    'notFound',
+    'OperationNotServed',
+    (name: string, type: string, served: readonly string[]) =>
+      `'${short(name)}' is not served here for ${type}${served.length === 0 ? '' : `, which has: ${served.join(', ')}`}. GET /providers/${type.split('/')[0]}/operations lists what is.`,
+  ),
+  operationNotServed: fail(
+    'notFound',
+    'OperationNotServed',
+    (path: string) =>
+      `'${short(path)}' is not served here. GET /providers lists the types of resources that are; openapi/arm.json in the documentation lists all operations.`,
+  ),
+  parameterNotServed: fail(
+    'invalid',
+    'InvalidQueryParameterValue',
+    (name: string, served: readonly string[]) =>
+      `This list does not take '${short(name)}' here. Leave it out; it takes ${served.join(', ')}.`,
+  ),
+  unregister: fail(
+    'conflict',
+    'UnregisterNotServed',
+    (namespace: string) =>
+      `${namespace} is part of this installation and cannot be taken out of a subscription. To keep people from using it, give them no role that permits it.`,
+  ),
   operationNotFound: fail(
     'notFound',
     'OperationNotFound',

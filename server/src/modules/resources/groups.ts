@@ -2,6 +2,7 @@
 // that it holds, as a long-running operation.
 
 import { Type } from '@strongroom/contract/schema';
+import { hasTag, readTagFilter } from './filter.ts';
 import type { ResourceKind } from './kind.ts';
 import { groupType } from './paths.ts';
 import { everythingServed } from './unserved.ts';
@@ -15,4 +16,7 @@ export const groupKind: ResourceKind = {
   unserved: everythingServed,
   location: 'required',
   longRunning: 'remove',
+  listQuery: Type.Object({ $filter: Type.Optional(Type.String({ maxLength: 1024 })) }),
+  checkQuery: (query) => void readTagFilter(query['$filter']),
+  matches: ({ tags }, query) => hasTag(tags, readTagFilter(query['$filter'])),
 };

@@ -23,6 +23,7 @@ import { createLookup } from './lookup.ts';
 import { createMaking } from './making.ts';
 import { createManager } from './manager.ts';
 import { resourceTables } from './migrations/resources.ts';
+import { createNothing } from './nothing.ts';
 import { createOperations, operationTask } from './operations.ts';
 import {
   type Holders,
@@ -141,7 +142,14 @@ export function createResources(deps: {
 
   return {
     name: 'resources',
-    surfaces: [createArmSurface({ tenantId: subscription.tenantId, schemes: deps.schemes })],
+    surfaces: [
+      createArmSurface({
+        tenantId: subscription.tenantId,
+        subscriptionId: subscription.id,
+        schemes: deps.schemes,
+        nothing: createNothing(parts.catalog, providers),
+      }),
+    ],
     routes: [...routesFor([groupKind]), ...builtinRoutes({ serving, grants, subscription, domain, providers, polls })],
     migrations: resourceTables,
     tasks: { [operationTask]: operations.handler, [sweepTask]: () => sweeping.sweep(database) },

@@ -136,6 +136,8 @@ export type ResourceKind = {
   readonly makesParent?: boolean;
   /** Answer code of a PUT that made something new; 201 unless an SDK insists otherwise. */
   readonly createdStatus?: 200 | 201;
+  /** Answer code of a DELETE that removed within the request; 200 unless an SDK insists otherwise. */
+  readonly removedStatus?: 200 | 204;
   /** Whether a PUT on an existing one replaces it (`update`) or is refused as a conflict; versions are immutable. */
   readonly immutable?: boolean;
   /** Below this depth a list answers at the parent; top-level kinds list by resource group and by subscription. */
@@ -156,6 +158,8 @@ export type ResourceKind = {
   remove?(grant: Grant, resource: Resource): Promise<void>;
   /** `properties` of an answer: never a secret. `provisioningState` is added by the manager. */
   view?(resource: Resource, exchange: Exchange | undefined): Properties;
+  /** Throws `invalid` for a list's query that its schema cannot tell from a good one. */
+  checkQuery?(query: Readonly<Record<string, unknown>>): void;
   /** Filters a list by its query. */
   matches?(resource: Resource, query: Readonly<Record<string, unknown>>): boolean;
   readonly actions?: readonly ResourceAction[];

@@ -137,7 +137,7 @@ test('top-level kinds list by group and by subscription, and everything in a gro
   assert.deepEqual(names(await server.call('GET', `${base}?$filter=${filter}`)), ['Hut']);
   const inGroup = encodeURIComponent("resourceGroup eq 'rooms'");
   assert.deepEqual(names(await server.call('GET', `${base}?$filter=${inGroup}`)), ['Villa']);
-  assert.equal((await server.call('GET', `${base}?$filter=tagName%20eq%20'a'`)).status, 400);
+  assert.equal((await server.call('GET', `${base}?$filter=kind%20eq%20'a'`)).status, 400);
 });
 
 test('tokens and sizes that no list gave out are refused', async (t) => {
@@ -172,4 +172,53 @@ test('tokens and sizes that no list gave out are refused', async (t) => {
     );
   const bad = await server.call('GET', `${list}?$skipToken=${token(['/', { $top: 'x' }])}`);
   assert.match(bad.body.error.message, /\$top/);
+});
+
+test('lists filter by tag, and refuse what they do not apply', async (t) => {
+  const server = await (await openWorld(t)).start();
+  const stem = groupId.slice(0, groupId.lastIndexOf('/'));
+  for (const [name, tags] of [
+    ['a', { Team: 'blue' }],
+    ['b', { team: 'red' }],
+    ['c', {}],
+  ] as const)
+    assert.equal((await server.call('PUT', `${stem}/${name}`, { location: 'local', tags })).status, 201);
+  const named = async (filter: string) => {
+    const { status, body } = await server.call('GET', `${stem}?$filter=${encodeURIComponent(filter)}`);
+    return status === 200 ? body.value.map(({ name }: { name: string }) => name) : body.error.code;
+  };
+  assert.deepEqual(await named("tagName eq 'team' and tagValue eq 'blue'"), ['a']);
+  assert.deepEqual(await named("tagname eq 'TEAM'"), ['a', 'b']);
+  assert.deepEqual(await named("tagName eq 'team' and tagValue eq 'it''s'"), []);
+  for (const filter of [
+    "tagValue eq 'blue'",
+    "tagName ne 'team'",
+    "name eq 'a'",
+    "tagName eq 'a' tagValue eq 'b'",
+    "tagName eq 'a' and tagName eq 'b'",
+    "tagName eq 'a' or tagName eq 'b'",
+  ])
+    assert.equal(await named(filter), 'InvalidFilterInQueryString', filter);
+  await server.call('PUT', `${stem}/a/providers/Test.Houses/houses/Tagged`, { location: 'local', tags: { x: '1' } });
+  await server.call('PUT', `${stem}/b/providers/Test.Houses/houses/Plain`, { location: 'local' });
+  const all = `${stem.slice(0, stem.lastIndexOf('/'))}/resources`;
+  const tagged = await server.call(
+    'GET',
+    `${all}?$filter=${encodeURIComponent("tagName eq 'x' and tagValue eq '1'")}&$expand=createdTime`,
+  );
+  assert.deepEqual(
+    tagged.body.value.map(({ name, createdTime }: { name: string; createdTime: string }) => [name, typeof createdTime]),
+    [['Tagged', 'string']],
+  );
+  for (const path of [`${stem}?stage=x`, `${all}?$orderby=name`, `${stem}/a/providers/Test.Houses/houses?colour=red`]) {
+    const refused = await server.call('GET', path);
+    assert.deepEqual([refused.status, refused.body.error.code], [400, 'InvalidQueryParameterValue'], path);
+    assert.match(refused.body.error.message, /Leave it out; it takes/);
+  }
+  assert.equal((await server.call('GET', `${stem}?stage=`)).status, 200, 'nothing was asked');
+  // A client adds to nextLink what is in it already.
+  const first = await server.call('GET', `${stem}?$top=1`);
+  const second = await server.call('GET', `${first.body.nextLink}&$top=1&api-version=2022-10-01`);
+  assert.equal(second.status, 200, JSON.stringify(second.body));
+  assert.equal(second.body.value[0].name, 'b');
 });

@@ -3,48 +3,61 @@
 
 import type { Action } from '@strongroom/contract/action';
 import { actionsOfType } from '@strongroom/contract/resources.actions';
-import { Failure } from '#kernel/errors/failure';
 import type { Catalog } from './catalog.ts';
+import { errors } from './errors.ts';
 import type { ResourceKind } from './kind.ts';
 import type { Subscription } from './parts.ts';
 
 /** Any dated version is accepted; clients that ask for one are told the one that most shapes follow. */
 const apiVersions = ['2022-10-01'];
-/** Namespaces whose routes are written by hand: roles, locks on them, and metrics have no kind. */
-const handWritten = ['Microsoft.Authorization', 'Microsoft.Insights', 'Microsoft.Resources'];
+/** Types whose routes are written by hand: what is no resource of its own has no kind. */
+const handWritten: Readonly<Record<string, readonly string[]>> = {
+  'Microsoft.Authorization': ['permissions', 'providerOperations', 'roleAssignments', 'roleDefinitions'],
+  'Microsoft.Insights': ['eventtypes'],
+  'Microsoft.Resources': ['locations', 'providers', 'resources', 'subscriptions', 'tenants'],
+  'Microsoft.Storage': ['storageAccounts/blobServices/containers'],
+};
 
 const namespaceOf = (kind: ResourceKind) => kind.type.split('/')[0] ?? '';
 
 export function createProviders(catalog: Catalog, subscription: Subscription) {
-  const namespaces = () => [...new Set([...handWritten, ...catalog.all().map(namespaceOf)])].sort();
+  const namespaces = () => [...new Set([...Object.keys(handWritten), ...catalog.all().map(namespaceOf)])].sort();
 
   function known(asked: string): string {
     const namespace = namespaces().find((each) => each.toLowerCase() === asked.toLowerCase());
     if (namespace !== undefined) return namespace;
-    throw new Failure({
-      kind: 'notFound',
-      code: 'InvalidResourceNamespace',
-      message: `The resource namespace '${asked.slice(0, 100)}' is not served here. GET /providers lists those that are.`,
-    });
+    throw errors.unknownNamespace(asked);
   }
+
+  const typesIn = (namespace: string) =>
+    [
+      ...catalog
+        .all()
+        .filter((kind) => namespaceOf(kind) === namespace)
+        .map((kind) => kind.type.slice(namespace.length + 1)),
+      ...(handWritten[namespace] ?? []),
+    ].sort();
 
   const provider = (namespace: string) => ({
     id: `/subscriptions/${subscription.id}/providers/${namespace}`,
     namespace,
     registrationState: 'Registered',
     registrationPolicy: 'RegistrationFree',
-    resourceTypes: catalog
-      .all()
-      .filter((kind) => namespaceOf(kind) === namespace)
-      .map((kind) => ({
-        resourceType: kind.type.slice(namespace.length + 1),
-        locations: [subscription.location],
-        apiVersions,
-        capabilities: 'None',
-      })),
+    resourceTypes: typesIn(namespace).map((resourceType) => ({
+      resourceType,
+      locations: [subscription.location],
+      apiVersions,
+      capabilities: 'None',
+    })),
   });
 
   return {
+    /** In its own casing; throws for one that is not served. */
+    known,
+    /** Undefined: nothing of the namespace is served. */
+    find: (asked: string) => namespaces().find((each) => each.toLowerCase() === asked.toLowerCase()),
+    /** Types of a namespace, without it: `workspaces/jobs`. */
+    typesIn,
     list: () => namespaces().map(provider),
     get: (namespace: string) => provider(known(namespace)),
     operations(asked: string) {

@@ -94,7 +94,7 @@ export function routesOf(kind: ResourceKind, serving: Serving): readonly Route[]
       : { 'azure-asyncoperation': links.status, location: links.result, 'retry-after': '1' };
   };
   const removeAnswer = ({ existed, operation, holders = [] }: Removed, exchange: Exchange): Answer => {
-    if (operation === undefined) return empty(existed ? 200 : 204);
+    if (operation === undefined) return empty(existed ? (kind.removedStatus ?? 200) : 204);
     const headers = pollHeaders(operation, exchange, undefined);
     if (holders.length === 0) return empty(202, headers);
     // For clients that do not poll this type's removal, and take a 202 for a fault: they show what the body says.
@@ -133,6 +133,8 @@ export function routesOf(kind: ResourceKind, serving: Serving): readonly Route[]
       handle: async (_grant, { params, exchange }) => {
         const resource = await manager.find(idOf(params));
         if (resource === undefined) throw errors.notFound(idOf(params));
+        // Whether it is there: Azure's clients take any other code for an error.
+        if (exchange.method === 'HEAD') return empty(204, { etag: resource.etag });
         if (exchange.header('if-none-match') === resource.etag) return empty(304, { etag: resource.etag });
         return json(200, resourceWire(kind, resource, exchange), { etag: resource.etag });
       },
@@ -205,6 +207,8 @@ export function listRoutes(kind: ResourceKind, serving: Serving): readonly Route
       const from = askedOf(given);
       // What a token says was asked for is checked like what a query says.
       if (from.after !== '') validate(query, from.asked, 'query');
+      refuseUnserved(namesIn(query), from.asked);
+      kind.checkQuery?.(from.asked);
       return listAnswer(serving, grant, { kind, under: underOf(params), from, exchange });
     },
   });
@@ -224,6 +228,23 @@ const listQueryOf = (kind: ResourceKind): TSchema => {
   if (kind.listQuery !== undefined) parts.push(kind.listQuery);
   return parts.length === 1 ? ListQuery : Type.Intersect(parts);
 };
+
+/** Names of a query's parameters, in its schema and in those that it is put together from. */
+function namesIn(schema: TSchema): ReadonlySet<string> {
+  const { properties = {}, allOf = [] } = schema as {
+    readonly properties?: Readonly<Record<string, unknown>>;
+    readonly allOf?: readonly TSchema[];
+  };
+  return new Set([...Object.keys(properties), ...allOf.flatMap((part) => [...namesIn(part)])]);
+}
+
+/** A filter that is not applied shows too much, and an order that is not kept shows the wrong one first. */
+export function refuseUnserved(served: ReadonlySet<string>, asked: Readonly<Record<string, unknown>>): void {
+  for (const [name, value] of Object.entries(asked))
+    if (value !== '' && !served.has(name) && !everywhere.has(name.toLowerCase()))
+      throw errors.parameterNotServed(name, [...served]);
+}
+const everywhere: ReadonlySet<string> = new Set(['api-version', '$skiptoken']);
 
 async function listAnswer(
   serving: Serving,

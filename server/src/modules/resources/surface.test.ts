@@ -203,3 +203,58 @@ test('hostile paths and bodies are refused with a reason, and make nothing', asy
   assert.equal((await server.call('PUT', `${groupId.replace('Rooms', 'a.')}`, { location: 'local' })).status, 400);
   assert.equal((await server.call('PUT', groupId.replace('Rooms', 'providers'), { location: 'local' })).status, 201);
 });
+
+test('a path that nothing serves says what is not served, and where what is is listed', async (t) => {
+  const server = await (await openWorld(t)).start();
+  await furnish(server);
+  const subscription = groupId.split('/').slice(0, 3).join('/');
+  const said = async (method: string, path: string) => {
+    const { status, body } = await server.call(method, path, method === 'GET' ? undefined : {});
+    assert.equal(status, 404, path);
+    return [body.error.code, body.error.message];
+  };
+  for (const [method, path, code, says] of [
+    ['GET', `${groupId}/providers/Test.Houses/sheds`, 'InvalidResourceType', /'Test.Houses\/sheds' is not served/],
+    ['PUT', `${houseId}/data/d/versions/1`, 'InvalidResourceType', /'Test.Houses\/houses\/data' is not served/],
+    [
+      'GET',
+      `${subscription}/providers/Microsoft.Compute/virtualMachines`,
+      'InvalidResourceNamespace',
+      /GET \/providers/,
+    ],
+    ['POST', `${houseId}/diagnose`, 'OperationNotServed', /'diagnose' is not served here .*has: listKeys/],
+    [
+      'GET',
+      `${houseId}/providers/Microsoft.Authorization/locks`,
+      'InvalidResourceType',
+      /Microsoft.Authorization\/locks/,
+    ],
+    ['GET', `${subscription}/tagNames`, 'OperationNotServed', /'tagNames' is not served here/],
+    ['POST', `${groupId}/exportTemplate`, 'OperationNotServed', /'resourceGroups\/exportTemplate' is not served here/],
+  ] as const) {
+    const [given, message] = await said(method, path);
+    assert.equal(given, code, path);
+    assert.match(message, says);
+  }
+});
+
+test('nothing below another subscription is served to anybody who is signed in', async (t) => {
+  const server = await (await openWorld(t, { allows: () => false })).start();
+  for (const path of ['', '/resourceGroups', '/resources', '/resourceGroups/g', '/providers', '/locations']) {
+    const { status, body } = await server.call('GET', `/subscriptions/11111111-3333-4333-8333-333333333333${path}`);
+    assert.deepEqual([status, body.error.code], [404, 'SubscriptionNotFound'], path);
+  }
+});
+
+test('HEAD of a resource says whether it is there; a namespace is registered already', async (t) => {
+  const server = await (await openWorld(t)).start();
+  await furnish(server);
+  assert.equal((await server.call('HEAD', houseId)).status, 204);
+  assert.equal((await server.call('HEAD', `${houseId}x`)).status, 404);
+  const register = (namespace: string, verb: string) =>
+    server.call('POST', `${groupId.split('/').slice(0, 3).join('/')}/providers/${namespace}/${verb}`);
+  const registered = await register('test.houses', 'register');
+  assert.deepEqual([registered.status, registered.body.registrationState], [200, 'Registered']);
+  assert.equal((await register('Microsoft.Nope', 'register')).body.error.code, 'InvalidResourceNamespace');
+  assert.deepEqual([(await register('Test.Houses', 'unregister')).status], [409]);
+});

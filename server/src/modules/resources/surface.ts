@@ -6,6 +6,7 @@
 import type { Exchange } from '#kernel/http/exchange';
 import type { Scheme, Surface } from '#kernel/http/surface';
 import type { Target } from '#kernel/http/target';
+import { sameId } from '#kernel/ids/ids';
 import { errors } from './errors.ts';
 
 const roots: ReadonlySet<string> = new Set(['subscriptions', 'providers', 'tenants']);
@@ -36,7 +37,12 @@ function headers(exchange: Exchange): Readonly<Record<string, string>> {
 /** A quoted string of a header: what would end it, or is no printable ASCII, is left out. */
 const quoted = (text: string) => `"${text.replace(/[^\x20-\x7e]|["\\]/g, '').slice(0, 300)}"`;
 
-export function createArmSurface(options: { readonly tenantId: string; readonly schemes: readonly Scheme[] }): Surface {
+export function createArmSurface(options: {
+  readonly tenantId: string;
+  readonly subscriptionId: string;
+  readonly schemes: readonly Scheme[];
+  readonly nothing: NonNullable<Surface['nothing']>;
+}): Surface {
   return {
     name: 'arm',
     ignoresCase: true,
@@ -48,6 +54,14 @@ export function createArmSurface(options: { readonly tenantId: string; readonly 
       if (version.length === 0 || version[0] === '') throw errors.missingApiVersion();
       for (const each of version) if (!versionForm.test(each)) throw errors.invalidApiVersion(each);
     },
+    // Everybody who is signed in may know the one subscription: that another one is not here is no secret, and an empty list
+    // would let a mistake in its id go unnoticed.
+    admit(exchange) {
+      const [root, id] = exchange.target.segments.filter((segment) => segment !== '');
+      if (root?.toLowerCase() === 'subscriptions' && id !== undefined && !sameId(id, options.subscriptionId))
+        throw errors.subscriptionNotFound(id);
+    },
+    nothing: options.nothing,
     challenge: (exchange, failure) => ({
       'www-authenticate': [
         `Bearer authorization_uri=${quoted(`${exchange.target.origin}/${options.tenantId}`)}`,

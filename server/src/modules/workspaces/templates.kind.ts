@@ -165,6 +165,7 @@ export function createTemplateKind(deps: {
     properties: templateDeployment,
     unserved: everythingServed,
     location: 'none',
+    removedStatus: 204,
     // A template is not kept, and of its parameters only those that make the workspace: others may be secrets.
     normalise: ({ properties }) => ({
       mode: 'Incremental',

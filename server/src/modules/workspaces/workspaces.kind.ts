@@ -2,6 +2,7 @@
 // registry and insights (or takes those named), gives its managed identity the roles of the article, opens its database
 // and registers the four datastores. Every step is idempotent: after a crash the same operation runs again to its end.
 
+import { Type } from '@strongroom/contract/schema';
 import { workspaceProperties } from '@strongroom/contract/workspaces';
 import { workspacesActions } from '@strongroom/contract/workspaces.actions';
 import { type RoleAssigner, roleIds } from '#access';
@@ -183,6 +184,14 @@ export function createWorkspaceKind(deps: WorkspaceKindDeps): ResourceKind {
     nameRule: 'it begins with a letter or digit and has 3 to 33 letters, digits, hyphens and underscores',
     properties: workspaceProperties,
     unserved: unservedOfWorkspaces,
+    // azure-ai-ml asks for kinds, comma-separated.
+    listQuery: Type.Object({ kind: Type.Optional(Type.String({ maxLength: 256 })) }),
+    matches: ({ kind = 'Default' }, query) =>
+      typeof query['kind'] !== 'string' ||
+      query['kind']
+        .toLowerCase()
+        .split(',')
+        .some((asked) => asked.trim() === kind.toLowerCase()),
     location: 'required',
     identity: 'always',
     longRunning: true,
