@@ -6,6 +6,7 @@
 // is read, so a stranger learns nothing and costs little. The intent is durable before the act: what cannot be recorded
 // is not done. Every exit, refusals included, leaves its record. Fails closed: whatever throws, nothing after it runs.
 
+import { Type } from '@strongroom/contract/schema';
 import { type Actor, anonymous } from '#kernel/authority/actor';
 import type { AuditIntent, AuditMark, AuditTrail } from '#kernel/authority/audit';
 import type { Authorizer } from '#kernel/authority/authorizer';
@@ -192,6 +193,8 @@ type ReadInput = {
   readonly body: unknown;
   readonly digest: string | undefined;
 };
+/** Of a body that its handler checks: that it has members, whoever they are for. */
+const anObject = Type.Object({});
 const nothing: ReadInput = { query: {}, value: undefined, body: undefined, digest: undefined };
 
 async function read(route: Route, exchange: Exchange): Promise<ReadInput> {
@@ -207,7 +210,7 @@ async function read(route: Route, exchange: Exchange): Promise<ReadInput> {
   if (rule.kind === 'bytes') return { query, value: bytes, body: undefined, digest };
   if (rule.kind === 'json' && rule.optional && bytes.length === 0) return { ...nothing, query };
   const value = rule.kind === 'json' ? parseJson(bytes) : parseForm(bytes);
-  if (rule.kind === 'form' || rule.isCheckedLater !== true) validate(rule.schema, value, 'body');
+  validate(rule.kind === 'json' && rule.isCheckedLater ? anObject : rule.schema, value, 'body');
   return { query, value, body: value, digest };
 }
 
