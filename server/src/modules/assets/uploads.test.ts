@@ -90,9 +90,9 @@ test('no list answers by a hash that its client made up', async (t) => {
   await send(signed, 'a.py', '1');
   await register(uri);
   const list = async (query: string) =>
-    (await lab.must(scientist, 'GET', `${workspaceId}/codes/train/versions?${query}`)).body.value.length;
-  assert.equal(await list('x=1'), 1);
-  assert.equal(await list('hash=abc&hashVersion=202208'), 0);
+    (await lab.must(scientist, 'GET', `${workspaceId}/codes/train/versions${query}`)).body.value.length;
+  assert.equal(await list(''), 1);
+  assert.equal(await list('?hash=abc&hashVersion=202208'), 0);
 });
 
 test('it opens its own container and nothing else, and never more than reading and writing blobs', async (t) => {
