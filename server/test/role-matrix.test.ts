@@ -113,6 +113,20 @@ describe('the article’s table, by requests', () => {
         }),
     },
     {
+      operation: 'share a workspace that does not exist',
+      may: ['Owner'],
+      answered: [404],
+      send: (role) =>
+        arm(role, 'PUT', `${workspace}-2/providers/Microsoft.Authorization/roleAssignments/${crypto.randomUUID()}`, {
+          properties: {
+            roleDefinitionId: `/providers/Microsoft.Authorization/roleDefinitions/${
+              builtInRoles.find(({ roleName }) => roleName === 'Reader')?.id
+            }`,
+            principalId: stranger.objectId,
+          },
+        }),
+    },
+    {
       operation: 'create a compute target',
       may: writers,
       answered: [200, 201],

@@ -63,6 +63,7 @@ export async function composeGround(foundation: Foundation, above: Above) {
     tenantId,
     catalogue: declaredActions,
     principals: principalsOf(identity.directory),
+    scopes: { require: (scope) => resources.scopes.require(scope) },
   });
   const { grants } = access;
 

@@ -27,6 +27,7 @@ import {
 import type { Evaluator } from './evaluator.ts';
 import type { Principals } from './principals.ts';
 import { checkedScope, isGuid, isKeyWithin, roleIdOf } from './scope.ts';
+import type { Scopes } from './scopes.ts';
 import type { Serially } from './serially.ts';
 
 /** Azure's limit. */
@@ -63,10 +64,11 @@ export function createAssignments(options: {
   readonly evaluator: Evaluator;
   readonly grants: Pick<Grants, 'also'>;
   readonly principals: Principals;
+  readonly scopes: Scopes;
   readonly tenantId: string;
   readonly serially: Serially;
 }) {
-  const { database, clock, evaluator, grants, principals, tenantId, serially } = options;
+  const { database, clock, evaluator, grants, principals, scopes, tenantId, serially } = options;
 
   /** Stores, then remembers: `effect` is what memory must hold after it. */
   async function changing(store: (tx: Tx) => Promise<void>, { put, removed = [] }: Effect): Promise<void> {
@@ -79,8 +81,10 @@ export function createAssignments(options: {
   async function put(grant: Grant, name: string, draft: AssignmentDraft): Promise<Put> {
     if (!isGuid(name)) throw invalidAssignmentId(name);
     const scope = checkedScope(grant.scope);
-    // Order matters: a principal that leaves meanwhile has its turn before or after, and never between look and grant.
+    // Order matters: a principal or a resource that leaves meanwhile has its turn before or after, and never between look
+    // and grant.
     return serially(async () => {
+      await scopes.require(scope);
       const { principalType } = await checkPrincipal(draft);
       return putChecked(grant, name.toLowerCase(), scope, { ...draft, principalType });
     });
@@ -204,7 +208,7 @@ export function createAssignments(options: {
 
   /**
    * For other modules: gives a principal a role. Idempotent, the name follows from scope, role and principal. The principal
-   * may have been made a moment ago and is not looked up. Needs the right to grant at the scope; the system has it.
+   * may have been made a moment ago and is not looked up; neither is the scope, which may be about to be. Needs the right to grant at the scope; the system has it.
    */
   async function assign(grant: Grant, wanted: NewAssignment): Promise<Assignment> {
     const scope = checkedScope(wanted.scope);

@@ -102,6 +102,27 @@ test('the same PUT again is 200, a changed description is kept, and what an assi
   assert.deepEqual([again.status, again.body.error?.code], [409, 'RoleAssignmentExists']);
 });
 
+test('nothing is granted at a scope that does not exist, and who may not grant there learns nothing about it', async (t) => {
+  const { access, call } = await openAccess(t);
+  const nowhere = `${subscription}/resourceGroups/Nowhere`;
+  const below = `${nowhere}/providers/Microsoft.MachineLearningServices/workspaces/Vision`;
+  for (const scope of [nowhere, nowhere.toUpperCase(), below]) {
+    const answer = await call(ann, 'PUT', assignmentPath(scope, guid(1)), granting(bob, roleIds.owner));
+    assert.deepEqual([answer.status, answer.body.error?.code], [404, 'ResourceGroupNotFound'], scope);
+    const stranger = await call(bob, 'PUT', assignmentPath(scope, guid(1)), granting(bob, roleIds.owner));
+    assert.deepEqual([stranger.status, stranger.body.error?.code], [403, 'AuthorizationFailed'], scope);
+    assert.equal(access.evaluator.decide(actorOf(bob), read, scope).allowed, false);
+  }
+  assert.equal((await call(ann, 'GET', assignmentPath(nowhere, guid(1)))).status, 404);
+  // The house grants to the identity of what it is about to make.
+  const system = access.grants.system('test');
+  const wanted = { roleDefinitionId: roleIds.reader, principalId: bob, principalType: 'User' } as const;
+  const { name } = await access.assign(system, { ...wanted, scope: nowhere });
+  // What stands at a scope that has gone can be withdrawn, and not given again.
+  assert.equal((await call(ann, 'PUT', assignmentPath(nowhere, name), granting(bob, roleIds.reader))).status, 404);
+  assert.equal((await call(ann, 'DELETE', assignmentPath(nowhere, name))).status, 200);
+});
+
 test('what an assignment names must exist and be of its kind', async (t) => {
   const { call } = await openAccess(t);
   for (const [name, body, code] of [

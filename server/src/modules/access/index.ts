@@ -21,6 +21,7 @@ import { createExplain, type Explain } from './explain.ts';
 import { roles } from './migrations/001-roles.ts';
 import { permissionsOf } from './permissions.ts';
 import type { Principals } from './principals.ts';
+import type { Scopes } from './scopes.ts';
 import { createSerially } from './serially.ts';
 
 export type { Assignment, PrincipalType } from './assignment.ts';
@@ -30,6 +31,7 @@ export { checkCatalogue } from './catalogue.ts';
 export type { Explain, Question } from './explain.ts';
 export type { Principal, Principals } from './principals.ts';
 export type { Permission, RoleDefinition } from './role.ts';
+export type { Scopes } from './scopes.ts';
 export type { Refusal, Verdict } from './verdict.ts';
 
 /** What other modules hold of access besides `Grants`: roles for the identities that they make, and withdrawing them. */
@@ -50,17 +52,18 @@ export function createAccess(options: {
   readonly database: Database;
   readonly clock: Clock;
   readonly principals: Principals;
+  readonly scopes: Scopes;
   readonly tenantId: string;
   readonly catalogue: readonly Action[];
 }): Access {
-  const { database, clock, principals, tenantId, catalogue } = options;
+  const { database, clock, principals, scopes, tenantId, catalogue } = options;
   const nowMs = () => clock.epochMs();
   const evaluator = createEvaluator({ nowMs });
   for (const definition of builtInRoles) evaluator.putRole(definition);
   const { authorizer, grants } = createAuthority({ evaluator, tenantId });
   const serially = createSerially();
   const shared = { database, clock, evaluator, grants, serially };
-  const assignments = createAssignments({ ...shared, principals, tenantId });
+  const assignments = createAssignments({ ...shared, principals, scopes, tenantId });
   const definitions = createDefinitions(shared);
   const explain = createExplain({ evaluator, principals, catalogue, tenantId, nowMs });
   return {

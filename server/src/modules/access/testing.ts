@@ -9,10 +9,11 @@ import type { Actor } from '#kernel/authority/actor';
 import type { Action } from '#kernel/authority/grant';
 import { createTestClock, type TestClock } from '#kernel/clock/test-clock';
 import { type Database, openDatabase } from '#kernel/database/database';
+import { Failure } from '#kernel/errors/failure';
 import type { Surface } from '#kernel/http/surface';
 import { testActor, testAudit } from '#kernel/testing/authority';
 import { openTestDoor } from '#kernel/testing/door';
-import { type Access, accessMigrations, createAccess, type Principal } from './index.ts';
+import { type Access, accessMigrations, createAccess, type Principal, type Scopes } from './index.ts';
 
 const id = (digit: string) =>
   `${digit.repeat(8)}-${digit.repeat(4)}-4${digit.repeat(3)}-8${digit.repeat(3)}-${digit.repeat(12)}`;
@@ -109,9 +110,17 @@ export const catalogue: readonly Action[] = [
   { name: 'Microsoft.KeyVault/register/action', plane: 'control' },
 ];
 
+/** Everything exists but what is named `Nowhere`, or lies below it. */
+const scopes: Scopes = {
+  require: async (scope) => {
+    if (/\/nowhere(\/|$)/i.test(scope))
+      throw new Failure({ kind: 'notFound', code: 'ResourceGroupNotFound', message: 'There is no such group.' });
+  },
+};
+
 export function accessOver(database: Database, clock: TestClock, people = everybody()): Access {
   const principals = { find: async (objectId: string) => people.get(objectId.toLowerCase()) };
-  return createAccess({ database, clock, principals, tenantId: testActor.tenantId, catalogue });
+  return createAccess({ database, clock, principals, scopes, tenantId: testActor.tenantId, catalogue });
 }
 
 /** The module started, ann as Owner of the subscription, and a way to call it. */

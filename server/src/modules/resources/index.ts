@@ -37,6 +37,7 @@ import { createPolls } from './polls.ts';
 import { createProviders } from './providers.ts';
 import { createRemoval, type Removal } from './removal.ts';
 import { routesOf, type Serving } from './routes.ts';
+import { createScopes } from './scopes.ts';
 import { createService } from './service.ts';
 import { createArmSurface } from './surface.ts';
 import { createSweeping } from './sweeping.ts';
@@ -69,6 +70,8 @@ export type ResourcesModule = Module & {
   routesFor(kinds: readonly ResourceKind[]): readonly Route[];
   /** All that are served, in the order of their types. */
   kinds(): readonly ResourceKind[];
+  /** For access: what a role may be assigned at. */
+  readonly scopes: { require(scope: string): Promise<void> };
   /** Told when what stood behind a resource is gone: what was attached at or below its id (role assignments) goes too. */
   onRemoved(listener: RemovalListener): void;
   /** Asked before a resource is removed: who stands on it, by their names for messages. */
@@ -156,6 +159,7 @@ export function createResources(deps: {
     resources: createService({ manager, listing, guard }),
     routesFor,
     kinds: () => parts.catalog.all(),
+    scopes: createScopes(parts, lookup),
     onRemoved: (listener) => void listeners.push(listener),
     onRemoving: (ask) => void holders.push(ask),
     // As a task, because what it calls belongs to modules that start after this one.

@@ -71,6 +71,7 @@ export async function assemble(on: {
     tenantId,
     catalogue: declaredActions,
     principals: principalsOf(identity.directory),
+    scopes: { require: (scope) => resources.scopes.require(scope) },
   });
   const { grants, authorizer } = access;
   const addresses = createSignedAddresses({

@@ -132,6 +132,7 @@ export async function build(options: {
     database,
     clock,
     principals: { find: async () => undefined },
+    scopes: { require: async () => undefined },
     tenantId,
     catalogue: Object.values(agentActions),
   });

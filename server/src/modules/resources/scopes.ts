@@ -1,0 +1,49 @@
+// Whether there is something at an id for a role to be assigned at. What is attached to a name that nobody has would wait for
+// whoever takes it, so a name that is free, or is being freed, is no scope.
+
+import { idKey, parentId, parseResourceId, type ResourceId } from '#kernel/ids/ids';
+import { errors } from './errors.ts';
+import type { Lookup } from './lookup.ts';
+import type { Parts } from './parts.ts';
+
+export function createScopes(
+  { catalog, subscription }: Pick<Parts, 'catalog' | 'subscription'>,
+  { find }: Pick<Lookup, 'find'>,
+) {
+  /** What is being removed loses what is attached to it, perhaps a moment ago already. */
+  async function isThere(id: string): Promise<boolean> {
+    const resource = await find(id);
+    return resource !== undefined && resource.provisioningState !== 'Deleting';
+  }
+
+  /**
+   * The innermost id, from `scope` outwards, whose existence a row states: a group, or a resource of a served kind. What lies
+   * below such a resource (a secret, a container, a repository, an asset) is a name within something that exists, known to
+   * the data planes alone, and is granted by whoever may grant there.
+   */
+  function nearestStated(scope: string): ResourceId | undefined {
+    for (let at = scope; at !== '/'; at = parentId(at)) {
+      const parsed = parseResourceId(at);
+      // A type that is not served has no resources: nothing is at its ids, directly in a group least of all.
+      if (parsed.type === undefined) return at === scope ? parsed : undefined;
+      if (catalog.find(parsed.type)) return parsed;
+    }
+    return undefined;
+  }
+
+  /** Throws `notFound` with the code of the outermost thing that is missing. */
+  async function require(scope: string): Promise<void> {
+    if (scope === '/') return;
+    const { subscriptionId, resourceGroup } = parseResourceId(scope);
+    if (subscriptionId === undefined) throw errors.notFound(scope);
+    const within = `/subscriptions/${subscriptionId}`;
+    if (idKey(within) !== idKey(`/subscriptions/${subscription.id}`)) throw errors.subscriptionNotFound(subscriptionId);
+    if (resourceGroup !== undefined && !(await isThere(`${within}/resourceGroups/${resourceGroup}`)))
+      throw errors.groupNotFound(resourceGroup);
+    const stated = nearestStated(scope);
+    if (stated === undefined) throw errors.notFound(scope);
+    if (stated.type !== undefined && !(await isThere(stated.id))) throw errors.notFound(stated.id);
+  }
+
+  return { require };
+}
