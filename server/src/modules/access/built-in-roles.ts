@@ -52,6 +52,7 @@ export const roleIds = {
   storageBlobDataOwner: 'b7e6dc6d-f1e8-4753-8033-0f276bb0955b',
   acrPull: '7f951dda-4ed3-4680-a7ca-43fe172d538d',
   acrPush: '8311e382-0749-4cb8-b61a-304f252e45ec',
+  acrDelete: 'c2f4ef07-c644-48eb-af81-4b1b4947fb11',
   managedIdentityOperator: 'f1a07417-d97a-45cb-824c-7a7467783830',
   keyVaultAdministrator: '00482a5a-887f-4fb3-b363-3b7fe8e74483',
   keyVaultReader: '21090545-7ca7-4776-b22c-e363652d74d2',
@@ -120,6 +121,9 @@ export const builtInRoles: readonly RoleDefinition[] = [
   }),
   role(roleIds.acrPush, 'AcrPush', 'Pulls and pushes images.', {
     actions: ['Microsoft.ContainerRegistry/registries/pull/read', 'Microsoft.ContainerRegistry/registries/push/write'],
+  }),
+  role(roleIds.acrDelete, 'AcrDelete', 'Deletes images, tags and repositories.', {
+    actions: ['Microsoft.ContainerRegistry/registries/artifacts/delete'],
   }),
   role(roleIds.managedIdentityOperator, 'Managed Identity Operator', 'Reads and assigns user-assigned identities.', {
     actions: [
