@@ -94,6 +94,10 @@ export const commandJob = Type.Object({
           endpoint: Type.Optional(Type.Union([Type.Null(), text(4096)])),
           status: Type.Optional(Type.Union([Type.Null(), text(64)])),
           port: Type.Optional(Type.Union([Type.Null(), Type.Integer()])),
+          // What Azure's has besides: known, so that a service that is asked for is refused as one.
+          errorMessage: Type.Optional(Type.Unknown()),
+          nodes: Type.Optional(Type.Unknown()),
+          properties: Type.Optional(Type.Unknown()),
         }),
       ),
     ]),

@@ -363,6 +363,8 @@ describe('the directory', () => {
       displayName: 'New',
       passwordProfile: { password: 'Long-enough-password-1' },
     };
+    const { body: users } = await bench.send('/msgraph/v1.0/users', { token });
+    const taken = String(users.value[0].userPrincipalName).toUpperCase();
     await refuses('graph', () => bench.send('/msgraph/v1.0/users', { token }), [
       wrong('no name', 'users', { ...user, userPrincipalName: undefined }, 400, 'InvalidRequestContent'),
       wrong('a name that is no address', 'users', { ...user, userPrincipalName: 'new' }, 400, 'InvalidUserName'),
@@ -373,13 +375,7 @@ describe('the directory', () => {
         400,
         'InvalidPassword',
       ),
-      wrong(
-        'a name that is taken, in capitals',
-        'users',
-        { ...user, userPrincipalName: 'ADMIN@strongroom.local' },
-        409,
-        'UserExists',
-      ),
+      wrong('a name that is taken, in capitals', 'users', { ...user, userPrincipalName: taken }, 409, 'UserExists'),
       wrong('an application without a name', 'applications', {}, 400, 'InvalidRequestContent'),
     ]);
   });

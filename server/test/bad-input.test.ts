@@ -206,10 +206,10 @@ describe('a workspace', () => {
       code: 'ResourceGroupNotFound',
     });
     const abroad = nowhere.replace(bench.subscriptionId, '99999999-9999-4999-8999-999999999999');
-    // Nobody has a role at what is not there, so nobody learns that it is not.
+    // There is one subscription, and everybody who is signed in may list it: that there is no other is no secret.
     await refuses(() => put(abroad, { location: bench.location, properties: {} }), {
-      status: 403,
-      code: 'AuthorizationFailed',
+      status: 404,
+      code: 'SubscriptionNotFound',
     });
   });
 });

@@ -29,6 +29,11 @@ test('what cannot run is refused before anything is made', async (t) => {
       /one process on one node/,
     ],
     ['service', { services: { board: { jobServiceType: 'TensorBoard' } } }, /Nobody connects to a job/],
+    [
+      'service-with-settings',
+      { services: { board: { jobServiceType: 'TensorBoard', nodes: null, properties: { logDir: 'x' } } } },
+      /Nobody connects to a job/,
+    ],
     ['secrets', { secretsConfiguration: { key: { uri: 'https://v/secrets/s' } } }, /No secret is put into a job/],
     ['docker', { resources: { dockerArgs: '--network none' } }, /no container of Docker/],
     ['nul', { command: 'a\0b' }, /NUL/],
