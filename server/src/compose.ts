@@ -55,7 +55,8 @@ export async function compose(foundation: Foundation): Promise<Composed> {
     left: (objectId) => learning.jobs.endThoseOf(objectId),
     runTokens: { name: 'run token', authenticate: (exchange) => learning.jobs.runScheme.authenticate(exchange) },
   });
-  const data = composeDataPlane(foundation, ground, lateTasks);
+  const load = () => ({ ...learning.compute.load(), ended: learning.jobs.ended() });
+  const data = composeDataPlane(foundation, ground, { tasks: lateTasks, load });
   learning = composeLearning(foundation, ground, data);
 
   const { audit, access, identity, resources, dataKeys, bootstrapped } = ground;
@@ -93,6 +94,7 @@ export async function compose(foundation: Foundation): Promise<Composed> {
     }),
     clientOf: createProxies(config.http.trustedProxies),
     observe: monitoring.observe,
+    observeStranger: monitoring.observeStranger,
     declared: declaredActions,
   });
 

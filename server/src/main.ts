@@ -15,7 +15,7 @@ import {
   type OutsideLeaf,
   readCertificateFiles,
 } from '#kernel/http/certificate-files';
-import { issueLeaf, namesOf, originHere } from '#kernel/http/certificates';
+import { issueLeaf, type Leaf, namesOf, originHere } from '#kernel/http/certificates';
 import { keepRenewed } from '#kernel/http/renewal';
 import { freePort, listen } from '#kernel/http/server';
 import { createTrust, type Trust } from '#kernel/http/trust';
@@ -106,7 +106,7 @@ export async function startServer(options: {
     if (present?.toString() !== trust.pem) await files.writeDurably(caFile, Buffer.from(trust.pem), { mode: 0o644 });
     const { names, addresses } = namesOf(config.http.domain, config.http.host, config.http.aliases);
     const leafNow = () => issueLeaf(authority, names, addresses, new Date());
-    const leaf = await leafNow();
+    let leaf = await leafNow();
 
     const composed = await compose({
       config: { ...config, dataDir, http: { ...config.http, port } },
@@ -122,6 +122,7 @@ export async function startServer(options: {
       anchors,
       auditSigner: await auditSignerOf(keyring),
       trust,
+      certificates: () => ({ own: leaf.notAfter, ...(outside ? { files: outside.notAfter } : {}) }),
       domain,
     });
     closing.push(() => composed.stop());
@@ -134,7 +135,11 @@ export async function startServer(options: {
     const stopping = new AbortController();
     closing.push(() => stopping.abort());
     const until = { clock: systemClock, log, signal: stopping.signal };
-    void keepRenewed({ leaf, issue: leafNow, use: listener.replaceCertificate, ...until });
+    const show = (renewed: Leaf) => {
+      listener.replaceCertificate(renewed);
+      leaf = renewed;
+    };
+    void keepRenewed({ leaf, issue: leafNow, use: show, ...until });
     if (readOutside && outside) {
       const use = async (found: OutsideLeaf) => {
         listener.replaceOutside(found);

@@ -1,14 +1,17 @@
 // Where data rests: secrets and keys, blobs, images. Monitoring sits beside them, for what is counted.
 
 import type { Tasks } from '#kernel/tasks/tasks';
-import { createMonitoring } from '#monitoring';
+import { createMonitoring, type Readings } from '#monitoring';
 import { createRegistry } from '#registry';
 import { createStorage } from '#storage';
 import { createVault, vaultAudiences } from '#vault';
 import type { Foundation } from './foundation.ts';
 import type { Ground } from './ground.ts';
 
-export function composeDataPlane(foundation: Foundation, ground: Ground, tasks: Tasks) {
+/** What stands above, called only after everything is composed. */
+export type AboveData = { readonly tasks: Tasks; readonly load: NonNullable<Readings['load']> };
+
+export function composeDataPlane(foundation: Foundation, ground: Ground, above: AboveData) {
   const { common, identity, audit, bearer, armAudiences, runTokens, dataKeys } = ground;
   const { origin, domain, tenantId } = common;
 
@@ -17,7 +20,7 @@ export function composeDataPlane(foundation: Foundation, ground: Ground, tasks: 
     database: foundation.control,
     dataKeys,
     audit: audit.trail,
-    tasks,
+    tasks: above.tasks,
     schemes: [bearer(...vaultAudiences(domain))],
   });
   const storage = createStorage({
@@ -40,7 +43,13 @@ export function composeDataPlane(foundation: Foundation, ground: Ground, tasks: 
     version: foundation.version,
     log: foundation.log,
     room: foundation.room,
-    audit: audit.size,
+    readings: {
+      disk: () => foundation.room.space(),
+      audit: audit.size,
+      signIns: identity.signIns,
+      certificates: foundation.certificates,
+      load: above.load,
+    },
   });
   return { vault, storage, registry, monitoring };
 }

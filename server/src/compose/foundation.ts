@@ -16,6 +16,7 @@ import { dataKeyMigrations } from '#kernel/sealing/data-keys.service';
 import type { Keyring } from '#kernel/sealing/keyring';
 import type { RootKey } from '#kernel/sealing/root-key';
 import { taskMigrations } from '#kernel/tasks/tasks';
+import type { Certificates } from '#monitoring';
 import { resourceTables } from '#resources';
 import { vaultMigrations } from '#vault';
 
@@ -45,6 +46,8 @@ export type Foundation = {
   readonly auditSigner: SigningKey;
   /** Whom clients have to trust, for those who hand it on. */
   readonly trust: Trust;
+  /** When what is shown to clients ends, at this moment. */
+  readonly certificates: () => Certificates;
   /** `localhost:8443`, the port already known. */
   readonly domain: string;
 };

@@ -15,7 +15,7 @@ import { type Observed, type Ports, serve } from '#kernel/http/pipeline';
 import type { ClientOf } from '#kernel/http/proxies';
 import type { Answer, Route } from '#kernel/http/route';
 import { createRouter, paramsOf, type Router } from '#kernel/http/router';
-import { createStrangers } from '#kernel/http/strangers';
+import { createStrangers, type StrangerObserver } from '#kernel/http/strangers';
 import type { Surface } from '#kernel/http/surface';
 import { noTarget, readableOf, readTarget, type Target } from '#kernel/http/target';
 import type { Log } from '#kernel/log/log';
@@ -46,11 +46,13 @@ export function mount(options: {
   /** Drives the limits of strangers; the system's unless a test holds it. */
   readonly clock?: Clock;
   readonly observe?: RequestObserver;
+  readonly observeStranger?: StrangerObserver;
   /** Every action that roles can be written against; a route that asks for another one is a mistake. */
   readonly declared?: readonly Action[];
 }): Door {
   const { surfaces, routes, log, observe } = options;
-  const ports = { ...options.ports, strangers: createStrangers(options.clock ?? systemClock) };
+  const strangers = createStrangers(options.clock ?? systemClock, options.observeStranger);
+  const ports = { ...options.ports, strangers };
   checkRoutes(surfaces, routes, options.declared);
   const routers = new Map<string, Router>(
     surfaces.map((surface) => [

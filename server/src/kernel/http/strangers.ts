@@ -2,7 +2,7 @@
 // and never kept out by strangers who share his address: a credential is looked at first, and only its failure is counted.
 
 import type { Clock } from '#kernel/clock/clock';
-import { Failure } from '#kernel/errors/failure';
+import { Failure, type FailureKind } from '#kernel/errors/failure';
 import { createBuckets } from './buckets.ts';
 
 export type Strangers = {
@@ -10,16 +10,23 @@ export type Strangers = {
   refusal(address: string | undefined, failure: Failure): Failure;
 };
 
+/** Told of each refusal, by the kind that the stranger was answered with. */
+export type StrangerObserver = (kind: FailureKind) => void;
+
 /** Far beyond what clients do by themselves: many ask once without a credential, to learn what to ask for. */
 const near = { burst: 2_000, perMinute: 600 };
 const wide = { burst: 8_000, perMinute: 2_400 };
 
 export const tooManyRefusals = 'TooManyRequests';
 
-export function createStrangers(clock: Clock): Strangers {
+export function createStrangers(clock: Clock, observe?: StrangerObserver): Strangers {
   const buckets = createBuckets({ clock, near, wide });
   return {
-    refusal: (address, failure) => (buckets.take(address) ? failure : throttled(failure)),
+    refusal(address, failure) {
+      const answered = buckets.take(address) ? failure : throttled(failure);
+      observe?.(answered.kind);
+      return answered;
+    },
   };
 }
 

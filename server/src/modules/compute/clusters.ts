@@ -23,6 +23,8 @@ export type Cluster = {
   readonly changedAtMs: number;
 };
 
+export type NodeCounts = { readonly idle: number; readonly busy: number };
+
 export type Clusters = {
   put(stored: StoredCluster): void;
   find(key: string): Cluster | undefined;
@@ -38,6 +40,7 @@ export type Clusters = {
   scaleDown(): void;
   /** Nodes that clusters other than `key` always keep. */
   reservedBeside(key: string): number;
+  counts(): NodeCounts;
   readonly nodesMax: number;
 };
 
@@ -143,6 +146,11 @@ export function createClusters(options: { readonly clock: Clock; readonly nodesM
         setNodes(key, nodes);
         fit(key);
       }
+    },
+    counts() {
+      const nodes = [...clusters.values()].flatMap((cluster) => cluster.nodes);
+      const idle = nodes.filter(isIdle).length;
+      return { idle, busy: nodes.length - idle };
     },
     reservedBeside: (key) =>
       [...clusters.values()].reduce((sum, { stored }) => sum + (stored.key === key ? 0 : stored.minNodes), 0),

@@ -9,11 +9,22 @@ import type { Log } from '#kernel/log/log';
 import type { Session } from './agents.ts';
 import type { Clusters } from './clusters.ts';
 import * as store from './work.store.ts';
-import type { WorkEvent, WorkKind, WorkOwner, WorkSpec } from './work.ts';
+import type { WorkEvent, WorkKind, WorkOwner, WorkSpec, WorkState } from './work.ts';
+
+export type LiveState = Exclude<WorkState, 'finished' | 'lost'>;
+
+/** How much work there is: numbers, and nobody's name. */
+export type Load = {
+  readonly work: Readonly<Record<WorkKind, Readonly<Record<LiveState, number>>>>;
+  /** How long the job that has waited longest has waited; 0: none waits. */
+  readonly oldestJobSeconds: number;
+};
 
 export type Item = {
   readonly spec: WorkSpec;
-  state: 'queued' | 'leased' | 'running';
+  /** When it was submitted. */
+  readonly queuedAtMs: number;
+  state: LiveState;
   /** Grows with every lease: an earlier holder's reports are refused. */
   fence: number;
   /** Number of the last event that the owner was told of, in this lease. */
@@ -56,9 +67,10 @@ export function createDesk(deps: {
     return owner;
   }
 
-  function add(spec: WorkSpec, fence: number): Item {
+  function add(spec: WorkSpec, fence: number, queuedAtMs: number): Item {
     const item: Item = {
       spec,
+      queuedAtMs,
       state: 'queued',
       fence,
       lastSeq: 0,
@@ -149,10 +161,23 @@ export function createDesk(deps: {
     /** Grows with every change: who looked before it has to look again. */
     version: () => version,
     tellUntold,
+    /** Walks what is in memory, which is `queueMax` at most. */
+    measure(): Load {
+      const none = () => ({ queued: 0, leased: 0, running: 0 });
+      const work = { job: none(), score: none() };
+      const now = clock.epochMs();
+      let oldestMs = now;
+      for (const { spec, state, queuedAtMs } of items.values()) {
+        work[spec.kind][state] += 1;
+        if (spec.kind === 'job' && state === 'queued') oldestMs = Math.min(oldestMs, queuedAtMs);
+      }
+      return { work, oldestJobSeconds: (now - oldestMs) / 1000 };
+    },
     /** Ends, as lost, what agents of an earlier server process held, and queues again what waited. */
     async load(): Promise<number> {
       await database.write((tx) => store.loseHeldWork(tx, clock.epochMs()));
-      for (const stored of await store.queuedWork(database.read, queueMax)) add(stored.spec, stored.fence);
+      for (const stored of await store.queuedWork(database.read, queueMax))
+        add(stored.spec, stored.fence, stored.createdAtMs);
       return store.lastNumber(database.read);
     },
     forgetOld: () => database.write((tx) => store.forgetWork(tx, clock.epochMs() - rememberMs)),

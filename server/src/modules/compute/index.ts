@@ -11,9 +11,9 @@ import { agentRoutes } from './agent.routes.ts';
 import { createAgentSurface } from './agent.surface.ts';
 import { type AgentToken, createAgents, type Readiness } from './agents.ts';
 import { allClusters } from './clusters.store.ts';
-import { createClusters } from './clusters.ts';
+import { createClusters, type NodeCounts } from './clusters.ts';
 import { createComputesKind, removeCluster } from './computes.kind.ts';
-import { createDesk } from './desk.ts';
+import { createDesk, type Load } from './desk.ts';
 import { createDispatch } from './dispatch.service.ts';
 import { computeTables } from './migrations/0001-work.ts';
 import { createEmbeddedAgent, type EmbeddedAgent } from './supervisor.ts';
@@ -52,6 +52,8 @@ export type Compute = Module & {
   /** Before the server stops listening: ends the agent and what it runs, and lets its polls go. */
   stopAgent(): Promise<void>;
   agentPid(): number | undefined;
+  /** What waits and runs at this moment, and on how many nodes: from memory. */
+  load(): Load & { readonly nodes: NodeCounts };
   /** Makes an agent known under a first token; what it had before, it has lost. */
   enrol(agent: string): Promise<AgentToken>;
   /**
@@ -172,6 +174,7 @@ export function createCompute(deps: {
     },
     stopAgent,
     agentPid: () => agent?.pid(),
+    load: () => ({ ...desk.measure(), nodes: clusters.counts() }),
     async enrol(name) {
       await dismiss(name);
       return agents.enrol(name);

@@ -90,15 +90,16 @@ export function createWork(deps: {
       checkPlace(spec);
       number += 1;
       const mine = number;
+      const queuedAtMs = clock.epochMs();
       try {
-        await database.write((tx) => insertWork(tx, spec, mine, clock.epochMs()));
+        await database.write((tx) => insertWork(tx, spec, mine, queuedAtMs));
       } catch (thrown) {
         if (!isUniqueViolation(thrown)) throw thrown;
         const other = await findWork(database.read, spec.id);
         if (other === undefined || !sameWork(other.spec, spec)) throw errors.otherWork();
         return;
       }
-      const item = desk.add(spec, 0);
+      const item = desk.add(spec, 0, queuedAtMs);
       // A cluster that began to leave meanwhile would keep it waiting for ever.
       if (spec.computeId !== undefined && clusters.find(idKey(spec.computeId))?.leaving !== false)
         await stop(item, 0, 'The compute cluster was deleted.');

@@ -33,6 +33,7 @@ export type StoredWork = {
   readonly fence: number;
   readonly reason: EndReason | null;
   readonly exitCode: number | null;
+  readonly createdAtMs: number;
 };
 
 /** States that nothing follows. */
@@ -52,6 +53,7 @@ const columns = [
   'fence',
   'reason',
   'exit_code',
+  'created_at',
 ] as const;
 
 const storedOf = (row: Pick<WorkRow, (typeof columns)[number]>): StoredWork => ({
@@ -68,6 +70,7 @@ const storedOf = (row: Pick<WorkRow, (typeof columns)[number]>): StoredWork => (
   fence: row.fence,
   reason: row.reason,
   exitCode: row.exit_code,
+  createdAtMs: row.created_at,
 });
 
 export async function insertWork(tx: Tx, spec: WorkSpec, number: number, nowMs: number): Promise<void> {

@@ -6,7 +6,17 @@ import { createTestClock } from '#kernel/clock/test-clock';
 import { Failure } from '#kernel/errors/failure';
 import { failNth } from '#kernel/files/faults';
 import { testGrant } from '#kernel/testing/authority';
-import { createOwner, grant, leaseMs, limits, openFolder, openWorld, specOf, workspaceId } from './testing/world.ts';
+import {
+  clusterId,
+  createOwner,
+  grant,
+  leaseMs,
+  limits,
+  openFolder,
+  openWorld,
+  specOf,
+  workspaceId,
+} from './testing/world.ts';
 
 const output = (text: string) => ({ type: 'output', text }) as const;
 const exited = { type: 'finished', reason: 'exited', exitCode: 0 } as const;
@@ -35,6 +45,51 @@ describe('work', () => {
     assert.equal(await compute.work.state(spec.id), 'finished');
     assert.equal((await played.report(item, 5, exited)).body.error.code, 'LeaseLost');
     assert.equal(owner.typesOf(spec.id).length, 5);
+  });
+
+  it('is counted by its state, with its nodes and how long the oldest job has waited, over a start too', async (t) => {
+    const world = await openWorld(t);
+    await world.furnish();
+    await world.cluster('cpu', { minNodeCount: 0, maxNodeCount: 1, nodeIdleTimeBeforeScaleDown: 'PT120S' });
+    const played = await world.agent();
+    const none = { queued: 0, leased: 0, running: 0 };
+    const nothing = { work: { job: none, score: none }, oldestJobSeconds: 0, nodes: { idle: 0, busy: 0 } };
+    assert.deepEqual(world.compute.load(), nothing);
+    const computeId = clusterId('cpu');
+    // Waits longer than any job, and is none.
+    await world.compute.work.submit(grant, specOf('score', { kind: 'score', computeId: undefined }));
+    world.clock.jump(1000);
+    for (const label of ['one', 'two']) {
+      await world.compute.work.submit(grant, specOf(label, { computeId }));
+      world.clock.jump(2000);
+    }
+    const score = { ...none, queued: 1 };
+    assert.deepEqual(world.compute.load(), {
+      ...nothing,
+      work: { job: { ...none, queued: 2 }, score },
+      oldestJobSeconds: 4,
+    });
+    const { start } = (await played.poll()).body;
+    const item = only(start.filter(({ label }) => label === 'one'));
+    const leased = { queued: 1, leased: 1, running: 0 };
+    assert.deepEqual(world.compute.load(), {
+      work: { job: leased, score: { ...none, leased: 1 } },
+      oldestJobSeconds: 2,
+      nodes: { idle: 0, busy: 1 },
+    });
+    await played.report(item, 1, { type: 'running' });
+    assert.deepEqual(world.compute.load().work.job, { queued: 1, leased: 0, running: 1 });
+    await played.report(item, 2, exited);
+    assert.deepEqual(world.compute.load().work.job, { ...none, queued: 1 });
+    assert.deepEqual(world.compute.load().nodes, { idle: 1, busy: 0 });
+    await world.close();
+    world.clock.jump(5000);
+    const { compute } = await openWorld(t, { folder: world.folder, clock: world.clock });
+    assert.deepEqual(compute.load(), {
+      ...nothing,
+      work: { job: { ...none, queued: 1 }, score: none },
+      oldestJobSeconds: 7,
+    });
   });
 
   it('is the same work when it is submitted again, and refused when its id names something else', async (t) => {

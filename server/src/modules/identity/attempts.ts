@@ -40,7 +40,8 @@ const policies = {
   deviceCode: { free: 10 },
   deviceCodeAtSite: { free: 40 },
 } as const satisfies Record<string, Policy>;
-export type Counted = { readonly by: keyof typeof policies; readonly value: string };
+export type CountedBy = keyof typeof policies;
+export type Counted = { readonly by: CountedBy; readonly value: string };
 
 const firstLockMs = 30_000;
 const longestLockMs = 15 * 60_000;
@@ -67,6 +68,17 @@ export type Attempts = {
    */
   begin(counted: readonly Counted[]): Promise<Attempt>;
   sweep(): Promise<void>;
+  /** Since this process began; numbers only. */
+  counts(): AttemptCounts;
+};
+
+export type AttemptCounts = {
+  /** Tries that failed: passwords, and device codes that nobody was given. */
+  readonly failed: { readonly password: number; readonly deviceCode: number };
+  /** Failures that locked a bucket, by what the bucket counts. */
+  readonly lockOuts: Readonly<Record<CountedBy, number>>;
+  /** Tries that were refused without being looked at. */
+  readonly refused: number;
 };
 
 const keyOf = ({ by, value }: Counted) => sha256Hex(`${by}:${value.toLowerCase()}`);
@@ -85,6 +97,14 @@ export function createAttempts(options: { readonly database: Database; readonly 
   const running = new Map<string, number>();
   /** Grows with every write that others may have to see. */
   let writes = 0;
+  const failures = { password: 0, deviceCode: 0 };
+  const lockOuts = Object.fromEntries(Object.keys(policies).map((by) => [by, 0])) as Record<CountedBy, number>;
+  let refused = 0;
+
+  function refuse(why: string, seconds: number): Failure {
+    refused += 1;
+    return tooMany(why, seconds);
+  }
 
   async function rowsOf(tx: Tx, keys: readonly string[]): Promise<ReadonlyMap<string, Row>> {
     const rows = await db(tx)
@@ -102,7 +122,7 @@ export function createAttempts(options: { readonly database: Database; readonly 
       const rows = await rowsOf(database.read, keys);
       if (before === writes) return rows;
     }
-    throw tooMany('Too many attempts are being checked at this moment.', 1);
+    throw refuse('Too many attempts are being checked at this moment.', 1);
   }
 
   const put = (tx: Tx, row: Row) =>
@@ -118,13 +138,13 @@ export function createAttempts(options: { readonly database: Database; readonly 
       const rows = await settled(keys);
       const now = clock.epochMs();
       const until = Math.max(0, ...keys.map((key) => rows.get(key)?.locked_until_ms ?? 0));
-      if (until > now) throw tooMany('There were too many failed attempts.', Math.ceil((until - now) / 1000));
+      if (until > now) throw refuse('There were too many failed attempts.', Math.ceil((until - now) / 1000));
       for (const one of counted) {
         const key = keyOf(one);
         const others = running.get(key) ?? 0;
         // One at a time always: a lock that is over lets one attempt in.
         if (others > 0 && levelOf(rows.get(key), policyOf(one), now) + others >= policyOf(one).free)
-          throw tooMany('Too many attempts are being checked at this moment.', 1);
+          throw refuse('Too many attempts are being checked at this moment.', 1);
       }
       for (const key of keys) running.set(key, (running.get(key) ?? 0) + 1);
       let isOver = false;
@@ -134,7 +154,8 @@ export function createAttempts(options: { readonly database: Database; readonly 
       return {
         ownFailures: before,
         async failed(besides) {
-          await database.write(async (tx) => {
+          const locked = await database.write(async (tx) => {
+            const lockedBy: CountedBy[] = [];
             const present = await rowsOf(tx, keys);
             const at = clock.epochMs();
             const isNewName = first !== undefined && levelOf(present.get(keyOf(first)), policyOf(first), at) === 0;
@@ -146,6 +167,7 @@ export function createAttempts(options: { readonly database: Database; readonly 
               const over = Math.floor(level) - policy.free;
               const lockMs =
                 over < 0 || !isCounted ? 0 : Math.min(firstLockMs * 2 ** Math.min(over, 20), longestLockMs);
+              if (lockMs > 0) lockedBy.push(one.by);
               await put(tx, {
                 key: keyOf(one),
                 level,
@@ -155,8 +177,11 @@ export function createAttempts(options: { readonly database: Database; readonly 
               });
             }
             await besides?.(tx);
+            return lockedBy;
           });
           writes += 1;
+          failures[first?.by === 'deviceCode' ? 'deviceCode' : 'password'] += 1;
+          for (const by of locked) lockOuts[by] += 1;
         },
         async succeeded(besides) {
           await database.write(async (tx) => {
@@ -189,6 +214,7 @@ export function createAttempts(options: { readonly database: Database; readonly 
         },
       };
     },
+    counts: () => ({ failed: { ...failures }, lockOuts: { ...lockOuts }, refused }),
     async sweep() {
       const now = clock.epochMs();
       await database.write(async (tx) => {

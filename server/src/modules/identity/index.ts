@@ -10,7 +10,7 @@ import type { Scheme } from '#kernel/http/surface';
 import type { Log } from '#kernel/log/log';
 import type { Module } from '#kernel/module';
 import { accessClaims, accessTokenSeconds, issuerOf } from './access-claims.ts';
-import { createAttempts } from './attempts.ts';
+import { type AttemptCounts, createAttempts } from './attempts.ts';
 import { knownAudiences, readRequested } from './audiences.ts';
 import { type BearerOptions, createBearerScheme } from './bearer.ts';
 import { type Bootstrapped, bootstrap, readBootstrapped, renewCredentials } from './bootstrap.ts';
@@ -60,6 +60,10 @@ const nowhere = '00000000-0000-0000-0000-000000000000';
 
 export type Tenant = { readonly tenantId: string; readonly domain: string; readonly displayName: string };
 
+export type SignInCounts = Omit<AttemptCounts, 'failed'> & {
+  readonly failed: AttemptCounts['failed'] & { readonly clientSecret: number };
+};
+
 export type Identity = Module & {
   readonly directory: Directory;
   /** Accepts our access tokens for these audiences. Put it last: it refuses every bearer token that is not one. */
@@ -86,6 +90,8 @@ export type Identity = Module & {
     readonly resource: string;
     readonly clientId: string;
   }>;
+  /** Sign-ins that failed, were locked out or refused since this process began: numbers, and nobody's name. */
+  signIns(): SignInCounts;
   /** Removes what has expired. For a periodic task; every few minutes. */
   sweep(): Promise<void>;
 };
@@ -219,6 +225,10 @@ export function createIdentity(deps: {
         resource,
         clientId: principal.clientId,
       };
+    },
+    signIns() {
+      const { failed, ...others } = attempts.counts();
+      return { ...others, failed: { ...failed, clientSecret: standings.wrongSecrets() } };
     },
     async sweep() {
       await records.sweep();

@@ -399,7 +399,10 @@ test('the device flow: pending, confirmed in a browser, then a token; both spell
     ['device_code', 'device_code'],
     ['urn:ietf:params:oauth:grant-type:device_code', 'code'],
   ] as const) {
-    const begun = await call('/organizations/oauth2/v2.0/devicecode', { form: deviceForm });
+    const begun = await call('/organizations/oauth2/v2.0/devicecode', {
+      form: deviceForm,
+      headers: { 'x-forwarded-for': '198.51.100.66, 203.0.113.7' },
+    });
     assert.equal(begun.status, 200, begun.text);
     assert.equal(begun.body['interval'], 5);
     assert.ok(String(begun.body['message']).includes(String(begun.body['user_code'])));
@@ -417,6 +420,9 @@ test('the device flow: pending, confirmed in a browser, then a token; both spell
     const user_code = String(begun.body['user_code']).toLowerCase();
     const confirm = await browser.follow(first.action, { form: { ...first.fields, user_code } });
     assert.match(confirm.text, /Is this your device\?/);
+    // Where the device is, as the trusted proxy says: not the proxy itself, and not what the device claims.
+    assert.match(confirm.text, /203\.0\.113\.7/);
+    assert.doesNotMatch(confirm.text, /127\.0\.0\.1|198\.51\.100\.66/);
     assertOAuthError(await poll(), 400, 'authorization_pending', 70016);
     const second = formOf(confirm);
     const signIn = await browser.follow(second.action, { form: { ...second.fields, confirm: 'yes' } });

@@ -50,6 +50,26 @@ test('five wrong passwords lock the name where they came from, longer each time,
   await verify(userName, password, '10.0.1.1');
 });
 
+test('failures, lock-outs and tries that nobody looked at are counted, each once', async () => {
+  const attempts = createAttempts({ database, clock });
+  const signIn = createSignIn({ database, clock, passwords, attempts, directory });
+  const verify = (typed: string) => signIn.verify({ userName, password: typed, address: '10.0.3.1' });
+  for (let guess = 0; guess < 4; guess++) await assert.rejects(verify('guess'), wrong);
+  const none = attempts.counts().lockOuts;
+  assert.deepEqual(new Set(Object.values(none)), new Set([0]), 'every one is told from the start');
+  assert.deepEqual([attempts.counts().failed.password, attempts.counts().refused], [4, 0]);
+  await assert.rejects(verify('guess'), wrong);
+  assert.deepEqual(attempts.counts().lockOuts, { ...none, nameHere: 1 });
+  await assert.rejects(verify(password), locked);
+  await assert.rejects(verify(password), locked);
+  assert.deepEqual(attempts.counts().failed, { password: 5, deviceCode: 0 });
+  assert.equal(attempts.counts().refused, 2);
+  const guess = await attempts.begin([{ by: 'deviceCode', value: '10.0.3.1' }]);
+  await guess.failed();
+  guess.end();
+  assert.deepEqual(attempts.counts().failed, { password: 5, deviceCode: 1 });
+});
+
 test('a network of IPv6 is one, and a site is not as many as it has networks', async () => {
   const verify = open();
   for (let guess = 0; guess < 5; guess++)

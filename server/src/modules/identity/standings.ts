@@ -23,6 +23,8 @@ export type Standings = {
     clientId: string,
     secret: string,
   ): Promise<{ readonly principal: Principal; readonly standing: Standing } | undefined>;
+  /** How many secrets were not right since this process began. */
+  wrongSecrets(): number;
 };
 
 type Ground = { readonly by: 'secret' | 'grant'; readonly id: string };
@@ -37,6 +39,7 @@ export function createStandings(deps: {
   readonly isGrant: (key: string) => Promise<boolean>;
 }): Standings {
   const { database, clock, directory, isGrant } = deps;
+  let wrongSecrets = 0;
 
   async function stands({ clientId = '' }: Principal, { by, id }: Ground): Promise<boolean> {
     return by === 'grant' ? await isGrant(id) : await store.hasSecret(database.read, clientId, id, clock.epochMs());
@@ -63,10 +66,14 @@ export function createStandings(deps: {
     },
     async bySecret(clientId, secret) {
       const found = await directory.findBySecret(clientId, secret);
-      if (found === undefined) return undefined;
+      if (found === undefined) {
+        wrongSecrets += 1;
+        return undefined;
+      }
       const { principal, secretId } = found;
       return { principal, standing: standingOf(principal, { by: 'secret', id: secretId }) };
     },
+    wrongSecrets: () => wrongSecrets,
   };
 }
 

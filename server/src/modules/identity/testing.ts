@@ -11,6 +11,7 @@ import { randomToken } from '#kernel/crypto/random';
 import { type Database, openDatabase } from '#kernel/database/database';
 import { createAuthority, issueLeaf, namesOf } from '#kernel/http/certificates';
 import { mount } from '#kernel/http/mount';
+import { createProxies } from '#kernel/http/proxies';
 import { json, route, signedIn, unrecorded } from '#kernel/http/route';
 import { listen } from '#kernel/http/server';
 import { silentLog } from '#kernel/log/log';
@@ -112,6 +113,8 @@ export async function openIdentityBench(allows?: Rule): Promise<IdentityBench> {
     routes: [...(identity.routes ?? []), whoAmI],
     ports: { authorizer: testAuthority(allows).authorizer, audit },
     log: silentLog,
+    // This machine stands for a proxy: a test says where a request came from.
+    clientOf: createProxies(['127.0.0.1']),
   });
   const listener = await listen({ door, host: '127.0.0.1', port: 0, leaf, log: silentLog });
   origin = `https://localhost:${listener.port}`;

@@ -16,7 +16,11 @@ export type Ending = {
   conclude(jobId: string): Promise<void>;
   /** One at a time for each job: what must not happen while it ends. */
   readonly lanes: Lanes;
+  /** Jobs that ended since this process began. */
+  ended(): EndedCounts;
 };
+
+export type EndedCounts = Readonly<Record<Outcome['status'], number>>;
 
 export const isOver = (state: JobState): boolean => isEnd(state.status) || state.outcome !== undefined;
 
@@ -29,6 +33,7 @@ export function createEnding(deps: {
 }): Ending {
   const { records, workspaces, runs, logs, grants } = deps;
   const lanes = createLanes();
+  const ended = { Completed: 0, Failed: 0, Canceled: 0 };
 
   async function finish(jobId: string, outcome: Outcome): Promise<void> {
     const grant = grants.system('bring a job to its end');
@@ -37,7 +42,12 @@ export function createEnding(deps: {
     const database = await workspaces.database(grant, workspaceId);
     await logs.seal(grant, { database, workspaceId, runId });
     await runs.setStatus(grant, workspaceId, runId, runStatusOf(outcome.status), Date.parse(outcome.endTime));
-    await records.change(jobId, (state) => (isEnd(state.status) ? {} : { ...outcome, outcome: undefined }));
+    let isFirst = false;
+    await records.change(jobId, (state) => {
+      isFirst = !isEnd(state.status);
+      return isFirst ? { ...outcome, outcome: undefined } : {};
+    });
+    if (isFirst) ended[outcome.status] += 1;
     logs.wake(runId);
   }
 
@@ -51,6 +61,7 @@ export function createEnding(deps: {
 
   return {
     lanes,
+    ended: () => ({ ...ended }),
     conclude,
     async end(jobId, outcome) {
       const decided = await records.change(jobId, (state) => (isOver(state) ? {} : { outcome }));

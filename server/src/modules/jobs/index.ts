@@ -12,6 +12,7 @@ import type { Module } from '#kernel/module';
 import type { ResourceKind, Resources } from '#resources';
 import type { Runs } from '#runs';
 import type { Workspaces } from '#workspaces';
+import type { EndedCounts } from './ending.ts';
 import { type AddressSigner, historyRoutes } from './history.routes.ts';
 import { createHistorySurface } from './history.surface.ts';
 import { createJobKind } from './jobs.kind.ts';
@@ -27,6 +28,8 @@ export type Jobs = Module & {
   readonly runScheme: Scheme;
   /** Who submitted jobs is disabled or gone: what of them runs or waits is canceled. */
   endThoseOf(objectId: string): Promise<void>;
+  /** How many jobs ended since this process began, by how. */
+  ended(): EndedCounts;
 };
 
 export function createJobs(deps: {
@@ -64,6 +67,7 @@ export function createJobs(deps: {
     routes: [...logRoutes({ ...deps, logs }), ...historyRoutes({ ...deps, logs })],
     runScheme: tokens.scheme,
     endThoseOf: jobs.endThoseOf,
+    ended: jobs.ended,
     start: () => jobs.reconcile(),
   };
 }

@@ -16,7 +16,7 @@ import type { Workspaces } from '#workspaces';
 import { resolveCommand } from './command.ts';
 import { contentOf, inputPath, tokenFor } from './content.ts';
 import { documentOf } from './document.ts';
-import { createEnding, isOver } from './ending.ts';
+import { createEnding, type EndedCounts, isOver } from './ending.ts';
 import { createJobRecords, type JobState, stateOf, workspaceIdOf } from './job.ts';
 import type { JobLogs } from './log.service.ts';
 import { canceled, outcomeOf } from './outcome.ts';
@@ -44,6 +44,7 @@ export type JobsService = {
    * is disabled or gone. Looks at no other job.
    */
   reconcile(): Promise<void>;
+  ended(): EndedCounts;
 };
 
 export function createJobsService(deps: {
@@ -63,7 +64,7 @@ export function createJobsService(deps: {
   const { workspaces, runs, work, logs, grants, clock } = deps;
   const system = () => grants.system('move a job through its states');
   const records = createJobRecords({ resources: deps.resources, grants });
-  const { end, conclude, lanes } = createEnding({ records, workspaces, runs, logs, grants });
+  const { end, conclude, lanes, ended } = createEnding({ records, workspaces, runs, logs, grants });
 
   /** Nothing happens when the step may not follow; answers the job as it is then, or undefined when it is gone. */
   const step = (jobId: string, to: JobStatus, more: Partial<JobState> = {}) =>
@@ -247,6 +248,7 @@ export function createJobsService(deps: {
       }
     },
 
+    ended,
     reconcile: () =>
       eachUnsettled(async (job) => {
         await mend(job);

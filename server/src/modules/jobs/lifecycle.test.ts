@@ -54,7 +54,7 @@ test('each way to end has its own words', async (t) => {
 });
 
 test('what is told twice happens once, and what is told after the end does not happen', async (t) => {
-  const { submit, tell, status, job, run, log } = await openBench(t);
+  const { submit, tell, status, job, run, log, lab } = await openBench(t);
   await submit('twice');
   await tell('twice', running, running, output('a'), exited(0));
   const { endTime } = await job('twice');
@@ -64,6 +64,7 @@ test('what is told twice happens once, and what is told after the end does not h
   assert.equal((await job('twice')).error, undefined);
   assert.equal((await run('twice')).info.status, 'FINISHED');
   assert.equal((await log('twice')).bytes.toString(), 'a');
+  assert.deepEqual(lab.now().jobs.ended(), { Completed: 1, Failed: 0, Canceled: 0 });
 });
 
 test('two ends told at once: the first decides for the job and for its run', async (t) => {

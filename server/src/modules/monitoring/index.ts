@@ -6,6 +6,7 @@ import { monitoringActions } from '@strongroom/contract/monitoring.actions';
 import type { Room } from '#kernel/files/room';
 import type { RequestObserver } from '#kernel/http/mount';
 import { activity, json, needs, open, route, unrecorded } from '#kernel/http/route';
+import type { StrangerObserver } from '#kernel/http/strangers';
 import type { Scheme } from '#kernel/http/surface';
 import type { Log } from '#kernel/log/log';
 import type { Module } from '#kernel/module';
@@ -14,6 +15,7 @@ import { createMeters, type Readings } from './meters.ts';
 import { createScoringRecords, type ScoringRecords } from './scoring.service.ts';
 import { createOperatorSurface } from './surface.ts';
 
+export type { Certificates, Readings } from './meters.ts';
 export { scoringTables } from './migrations/index.ts';
 export type { ScoringRecords } from './scoring.service.ts';
 
@@ -21,6 +23,7 @@ export type MonitoringModule = Module & {
   readonly kinds: readonly ResourceKind[];
   readonly scoring: ScoringRecords;
   readonly observe: RequestObserver;
+  readonly observeStranger: StrangerObserver;
   /** Readiness begins when the server listens and ends when it stops. */
   setReady(ready: boolean): void;
 };
@@ -87,11 +90,10 @@ export function createMonitoring(deps: {
   readonly version: string;
   readonly log: Log;
   /** Of the disk of the data folder; absent: there is enough. */
-  readonly room?: Pick<Room, 'state' | 'space'>;
-  readonly audit?: Readings['audit'];
+  readonly room?: Pick<Room, 'state'>;
+  readonly readings?: Readings;
 }): MonitoringModule {
-  const { room, audit } = deps;
-  const meters = createMeters({ ...(room ? { disk: () => room.space() } : {}), ...(audit ? { audit } : {}) });
+  const meters = createMeters(deps.readings);
   const scoring = createScoringRecords({ log: deps.log, meters });
   let ready = false;
   return {
@@ -102,6 +104,7 @@ export function createMonitoring(deps: {
       meters.requests.inc({ surface, operation, status: String(status) });
       meters.requestSeconds.observe({ surface }, milliseconds / 1000);
     },
+    observeStranger: (kind) => meters.strangerRefusals.inc({ kind }),
     setReady: (value) => {
       ready = value;
     },

@@ -4,10 +4,36 @@ import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom
 
 export type Meters = ReturnType<typeof createMeters>;
 
-/** What is read when somebody asks, by the parts of the server that know. */
+export type Certificates = {
+  /** The one of the server's own authority. */
+  readonly own: Date;
+  /** The one that was configured as files, where one was. */
+  readonly files?: Date;
+};
+
+type InState = Readonly<Record<'queued' | 'leased' | 'running', number>>;
+
+/**
+ * What is read when somebody asks, by the parts of the server that know. Each answers from memory or by an index, so that
+ * scraping costs the same however much there is; and in numbers only, so that nobody's name becomes a label.
+ */
 export type Readings = {
   readonly disk?: () => { readonly freeBytes: number; readonly totalBytes: number; readonly markBytes: number };
   readonly audit?: () => Promise<{ readonly records: number; readonly checkpointTimeMs: number | undefined }>;
+  readonly load?: () => {
+    readonly work: { readonly job: InState; readonly score: InState };
+    readonly oldestJobSeconds: number;
+    readonly nodes: { readonly idle: number; readonly busy: number };
+    /** Since the process began. */
+    readonly ended: { readonly Completed: number; readonly Failed: number; readonly Canceled: number };
+  };
+  /** Since the process began. */
+  readonly signIns?: () => {
+    readonly failed: { readonly password: number; readonly deviceCode: number; readonly clientSecret: number };
+    readonly lockOuts: Readonly<Record<string, number>>;
+    readonly refused: number;
+  };
+  readonly certificates?: () => Certificates;
 };
 
 /** Gauges of the library whose names end like those of counters: `promtool check metrics` refuses them. */
@@ -27,7 +53,23 @@ export function createMeters(readings: Readings = {}) {
         await read((value) => this.set(value));
       },
     });
-  const { disk, audit } = readings;
+  /** Values by one label, whose values are few and ours. */
+  const labelled = (
+    kind: typeof Gauge | typeof Counter,
+    { name, help, label }: { readonly name: string; readonly help: string; readonly label: string },
+    read: () => Readonly<Record<string, number>>,
+  ) =>
+    new kind({
+      name,
+      help,
+      labelNames: [label],
+      registers,
+      collect() {
+        this.reset();
+        for (const [value, count] of Object.entries(read())) this.inc({ [label]: value }, count);
+      },
+    });
+  const { disk, audit, load, signIns, certificates } = readings;
   if (disk) {
     gauge('strongroom_disk_free_bytes', 'Free space on the disk of the data folder', (set) => set(disk().freeBytes));
     gauge('strongroom_disk_size_bytes', 'Size of the disk of the data folder', (set) => set(disk().totalBytes));
@@ -43,8 +85,81 @@ export function createMeters(readings: Readings = {}) {
       async (set) => set(((await audit()).checkpointTimeMs ?? 0) / 1000),
     );
   }
+  if (load) {
+    const byState = ({ queued, leased, running }: InState) => ({ queued, starting: leased, running });
+    labelled(Gauge, { name: 'strongroom_jobs', help: 'Jobs that wait or run', label: 'state' }, () =>
+      byState(load().work.job),
+    );
+    gauge(
+      'strongroom_jobs_oldest_queued_seconds',
+      'How long the job that waited longest has waited; 0: none waits',
+      (set) => set(load().oldestJobSeconds),
+    );
+    labelled(Counter, { name: 'strongroom_jobs_ended_total', help: 'Jobs that ended', label: 'status' }, () => {
+      const { Completed, Failed, Canceled } = load().ended;
+      return { completed: Completed, failed: Failed, canceled: Canceled };
+    });
+    labelled(
+      Gauge,
+      { name: 'strongroom_scoring_processes', help: 'Scoring processes that wait or run', label: 'state' },
+      () => byState(load().work.score),
+    );
+    labelled(Gauge, { name: 'strongroom_nodes', help: 'Nodes of all clusters', label: 'state' }, () => load().nodes);
+  }
+  if (signIns) {
+    labelled(
+      Counter,
+      {
+        name: 'strongroom_sign_in_failures_total',
+        help: 'Passwords, device codes and client secrets that were not right',
+        label: 'method',
+      },
+      () => {
+        const { password, deviceCode, clientSecret } = signIns().failed;
+        return { password, device_code: deviceCode, client_secret: clientSecret };
+      },
+    );
+    labelled(
+      Counter,
+      {
+        name: 'strongroom_sign_in_lockouts_total',
+        help: 'Failures that locked further tries out',
+        label: 'counted_by',
+      },
+      () => signIns().lockOuts,
+    );
+    new Counter({
+      name: 'strongroom_sign_in_refusals_total',
+      help: 'Tries to sign in that were refused without being looked at, because of a lock',
+      registers,
+      collect() {
+        this.reset();
+        this.inc(signIns().refused);
+      },
+    });
+  }
+  if (certificates)
+    labelled(
+      Gauge,
+      {
+        name: 'strongroom_certificate_expiry_timestamp_seconds',
+        help: 'When the certificate that clients are shown ends',
+        label: 'certificate',
+      },
+      () => {
+        const { own, files } = certificates();
+        const seconds = (date: Date) => date.getTime() / 1000;
+        return { own: seconds(own), ...(files ? { files: seconds(files) } : {}) };
+      },
+    );
   return {
     registry,
+    strangerRefusals: new Counter({
+      name: 'strongroom_stranger_refusals_total',
+      help: 'Requests that were refused before their sender had proved who he is',
+      labelNames: ['kind'],
+      registers,
+    }),
     requests: new Counter({
       name: 'strongroom_requests_total',
       help: 'Requests answered',

@@ -1,0 +1,68 @@
+// What a whole server tells Prometheus: every metric of the domain is there and fed by what happens, is explained to whoever
+// operates, and names nobody.
+
+import assert from 'node:assert/strict';
+import { readFileSync } from 'node:fs';
+import { after, test } from 'node:test';
+import { openServer } from './server.fixture.ts';
+
+const bench = await openServer();
+after(() => bench.close());
+const reader = await bench.principal(['Monitoring Reader']);
+const token = await bench.token(reader, bench.audience('operator'));
+const scrape = async () => (await bench.send('/metrics', { token })).text;
+const read = (text: string, series: string): number => {
+  const line = text.split('\n').find((one) => one.startsWith(`${series} `));
+  assert.ok(line, `${series} is not in\n${text}`);
+  return Number(line.slice(series.length + 1));
+};
+
+test('what strangers try is counted, each kind by itself', async () => {
+  const before = await scrape();
+  assert.equal((await bench.send('/subscriptions?api-version=2022-12-01')).status, 401);
+  const form = { grant_type: 'client_credentials', client_id: reader.clientId, client_secret: 'not the secret' };
+  const wrong = await bench.send(`/${bench.tenantId}/oauth2/v2.0/token`, {
+    method: 'POST',
+    headers: { 'content-type': 'application/x-www-form-urlencoded' },
+    body: String(new URLSearchParams({ ...form, scope: `${bench.audience('operator')}/.default` })),
+  });
+  assert.equal(wrong.status, 401, wrong.text);
+  const after = await scrape();
+  const grown = (series: string) => read(after, series) - (before.includes(`${series} `) ? read(before, series) : 0);
+  assert.equal(grown('strongroom_sign_in_failures_total{method="client_secret"}'), 1);
+  assert.equal(grown('strongroom_sign_in_failures_total{method="password"}'), 0);
+  const refusals = (text: string) =>
+    [...text.matchAll(/^strongroom_stranger_refusals_total\{kind="\w+"\} (\d+)$/gm)].reduce(
+      (sum, [, n]) => sum + Number(n),
+      0,
+    );
+  assert.equal(refusals(after) - refusals(before), 2);
+});
+
+test('when the certificate ends is told as a time', async () => {
+  const days =
+    (read(await scrape(), 'strongroom_certificate_expiry_timestamp_seconds{certificate="own"}') * 1000 - Date.now()) /
+    86_400_000;
+  assert.ok(days > 29.9 && days <= 30, `${days} days`);
+});
+
+test('every metric of the domain is explained, and no label holds a name that somebody chose', async () => {
+  const text = await scrape();
+  const manual = readFileSync(new URL('../../docs/operations/README.md', import.meta.url), 'utf8');
+  const names = [...text.matchAll(/^# TYPE (strongroom_\S+) /gm)].map(([, name = '']) => name);
+  assert.ok(names.length >= 19, names.join());
+  for (const name of names) assert.ok(manual.includes(`\`${name}`), `docs/operations says nothing of ${name}`);
+  for (const secret of [bench.tenantId, bench.subscriptionId, bench.owner.clientId, reader.clientId, reader.objectId])
+    assert.ok(!text.includes(secret), secret);
+  // Every label of a metric of the domain is one of these; those of scoring name endpoints (not those of high business impact).
+  const labels = new Set(
+    [...text.matchAll(/^strongroom_\w+\{(.*)\}/gm)].flatMap(([, all = '']) =>
+      [...all.matchAll(/(\w+)="/g)].map(([, label]) => label),
+    ),
+  );
+  const known = ['surface', 'operation', 'status', 'le', 'state', 'method', 'counted_by', 'kind', 'certificate'];
+  assert.deepEqual(
+    [...labels].filter((label) => !known.includes(label ?? '')),
+    [],
+  );
+});
