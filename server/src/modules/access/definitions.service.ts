@@ -13,6 +13,7 @@ import {
   definitionHasAssignments,
   definitionLimitExceeded,
   definitionNotFound,
+  invalidAction,
   invalidProperty,
   linkedAuthorizationFailed,
   roleNameTaken,
@@ -23,6 +24,7 @@ import { isPattern } from './pattern.ts';
 import type { Permission, RoleDefinition } from './role.ts';
 import { checkedScope, roleIdOf } from './scope.ts';
 import type { Serially } from './serially.ts';
+import { createSpelling } from './spelling.ts';
 
 /** Azure's limit of custom roles. */
 export const definitionsMax = 5_000;
@@ -42,8 +44,10 @@ export function createDefinitions(options: {
   readonly evaluator: Evaluator;
   readonly grants: Pick<Grants, 'mayAlso'>;
   readonly serially: Serially;
+  readonly catalogue: readonly Action[];
 }) {
-  const { database, clock, evaluator, grants, serially } = options;
+  const { database, clock, evaluator, grants, serially, catalogue } = options;
+  const misspelled = createSpelling(catalogue);
 
   /**
    * Built-in roles are the program's and known to everybody. A custom one shows at scopes where it can be assigned (and,
@@ -87,6 +91,7 @@ export function createDefinitions(options: {
     const checked = { ...draft, assignableScopes: checkedScopes(draft.assignableScopes) };
     checkPatterns(checked.permissions);
     requireEverywhere(grant, accessActions.writeRoleDefinitions, checked.assignableScopes);
+    checkSpelling(checked.permissions);
     return serially(async () => {
       const before = existing(roleId);
       // Who may write the role here may not therefore write it where it was assignable until now.
@@ -109,6 +114,16 @@ export function createDefinitions(options: {
       evaluator.putRole(definition);
       return definition;
     });
+  }
+
+  function checkSpelling(permissions: readonly Permission[]): void {
+    for (const side of ['actions', 'notActions', 'dataActions', 'notDataActions'] as const) {
+      const plane = side === 'actions' || side === 'notActions' ? 'control' : 'data';
+      for (const pattern of permissions.flatMap((block) => block[side])) {
+        const wrong = misspelled(pattern, plane);
+        if (wrong) throw invalidAction(`properties.permissions.${side}`, pattern, wrong.meant);
+      }
+    }
   }
 
   /** The custom role of that id, if there is one. Throws for a built-in one. */

@@ -136,6 +136,48 @@ test('what a custom role may be is checked', async (t) => {
   assert.deepEqual([fixed.status, fixed.body.error?.code], [400, 'RoleDefinitionUpdateNotPermitted']);
 });
 
+test('an action that nothing has is refused with the name that was meant; what Azure has and we do not is taken', async (t) => {
+  const { call } = await openAccess(t);
+  const path = definitionPath(subscription, guid(1));
+  const secret = 'Microsoft.KeyVault/vaults/secrets/getSecret/action';
+  for (const [side, pattern, meant] of [
+    ['actions', 'Microsoft.Nope/x/read', undefined],
+    ['actions', 'Microsoft.Nope/*', undefined],
+    ['actions', 'nope', undefined],
+    ['actions', 'Microsoft.MachineLearningService/workspaces/read', `${ml}/read`],
+    ['actions', 'Mircosoft.MachineLearningServices/*', 'Microsoft.MachineLearningServices/*'],
+    ['actions', 'Microsoft.MachineLearningServices/workspace/read', `${ml}/read`],
+    ['actions', 'Microsoft.MachineLearningServices/workspace/*/read', `${ml}/*/read`],
+    ['actions', `${ml}/raed`, `${ml}/read`],
+    ['notActions', `${ml}/listKey/action`, `${ml}/listKeys/action`],
+    ['dataActions', 'Microsoft.KeyVault/vaults/secret/getSecret/action', secret],
+    ['notDataActions', 'Microsoft.KeyVault/vault/*', 'Microsoft.KeyVault/vaults/*'],
+  ] as const) {
+    const more = side === 'actions' ? {} : { [side]: [pattern] };
+    const answer = await call(ann, 'PUT', path, custom('x', side === 'actions' ? [pattern] : [], [subscription], more));
+    assert.deepEqual([answer.status, answer.body.error?.code], [400, 'InvalidActionOrNotAction'], pattern);
+    assert.ok(answer.body.error?.message.includes(pattern));
+    if (meant !== undefined) assert.ok(answer.body.error?.message.includes(`Write '${meant}'`), pattern);
+  }
+  assert.equal((await call(bob, 'PUT', path, custom('x', ['Microsoft.Nope/x/read']))).status, 403);
+  const taken = custom(
+    'x',
+    [
+      '*',
+      '*/read',
+      `${ml.toUpperCase()}/READ`,
+      `${ml}/modules/read`,
+      `${ml}/labeling/projects/*`,
+      'Microsoft.Compute/virtualMachines/start/action',
+      'microsoft.insights/alertRules/*',
+      'Microsoft.Resources/deployments/*',
+    ],
+    [subscription],
+    { notActions: ['Microsoft.Authorization/*/Delete'], dataActions: [secret, 'Microsoft.KeyVault/vaults/*'] },
+  );
+  assert.equal((await call(ann, 'PUT', path, taken)).status, 201);
+});
+
 test('a custom role reaches as far as its assignable scopes, and those need the right to write it', async (t) => {
   const { call } = await openAccess(t);
   await call(ann, 'PUT', assignmentPath(group, guid(1)), granting(bob, roleIds.owner));

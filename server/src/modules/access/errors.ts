@@ -102,6 +102,13 @@ export const invalidProperty = (target: string, message: string) => invalid('Inv
 
 export const invalidFilter = (message: string) => invalid('InvalidFilterInQueryString', message, '$filter');
 
+export const invalidAction = (target: string, pattern: string, meant: string | undefined) =>
+  invalid(
+    'InvalidActionOrNotAction',
+    `'${shown(pattern)}' does not match any of the actions supported by the providers. ${meant === undefined ? 'Leave it out, or name' : `Write '${shown(meant)}' if that is what you mean, or name`} another: GET /providers/Microsoft.Authorization/providerOperations lists those that are served here.`,
+    target,
+  );
+
 export const builtInRoleFixed = (roleName: string) =>
   invalid(
     'RoleDefinitionUpdateNotPermitted',

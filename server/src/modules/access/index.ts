@@ -64,7 +64,7 @@ export function createAccess(options: {
   const serially = createSerially();
   const shared = { database, clock, evaluator, grants, serially };
   const assignments = createAssignments({ ...shared, principals, scopes, tenantId });
-  const definitions = createDefinitions(shared);
+  const definitions = createDefinitions({ ...shared, catalogue });
   const explain = createExplain({ evaluator, principals, catalogue, tenantId, nowMs });
   return {
     name: 'access',
