@@ -13,6 +13,7 @@ import { Failure } from '#kernel/errors/failure';
 import { createAuthority, issueLeaf } from '#kernel/http/certificates';
 import { silentLog } from '#kernel/log/log';
 import { startServer } from '../src/main.ts';
+import { worldOf } from './server.fixture.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'certificate-'));
 after(() => rmSync(folder, { recursive: true, force: true }));
@@ -61,6 +62,20 @@ test('clients of the name are shown the certificate of the files, everybody else
   assert.equal(await issuer('ml.localhost'), 'Corporate');
   for (const name of ['localhost', 'a.vault.ml.localhost', 'b.blob.storage.ml.localhost'])
     assert.match(await issuer(name), /^Strongroom at/);
+  // Each of the two has its end on /metrics, so that whoever makes the files is told in time.
+  const world = await worldOf(JSON.parse(readFileSync(join(folder, 'bootstrap.json'), 'utf8')));
+  t.after(() => world.close());
+  const { text } = await world.send('/metrics', { token: await world.ownerToken() });
+  const endOf = (certificate: string) =>
+    Number(
+      new RegExp(
+        `^strongroom_certificate_expiry_timestamp_seconds\\{certificate="${certificate}"\\} (\\S+)$`,
+        'm',
+      ).exec(text)?.[1],
+    );
+  const [shown] = readCertificates(leaf.certificatePem);
+  assert.equal(Math.floor(endOf('files')), Math.floor((shown?.notAfter.getTime() ?? 0) / 1000));
+  assert.ok(endOf('own') > endOf('files'), 'made later, for as long');
 });
 
 test('files that do not fit stop the start, before anything listens, and the next start with files that do goes on', async () => {
