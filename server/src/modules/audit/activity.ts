@@ -146,8 +146,21 @@ function propertiesOf(
     ...(outcome?.status === undefined ? {} : { statusCode: wordOf(outcome.status) }),
     ...(outcome?.code === undefined ? {} : { statusMessage: outcome.code }),
     ...(Object.keys(parameters).length === 0 ? {} : { parameters: JSON.stringify(parameters) }),
+    ...(record.kind === 'intent' ? grantedIn(record) : {}),
     ...(request?.bodyDigest === undefined ? {} : { requestBodySha256: request.bodyDigest }),
   };
+}
+
+/**
+ * Who was to get which role, where `az role assignment list-changelogs` looks for it: the body of the request, spelled as there,
+ * of which only what the record holds is told.
+ */
+function grantedIn({ action, method, parameters }: IntentRecord): Record<string, string> {
+  const principalId = parameters['properties.principalId'];
+  const roleDefinitionId = parameters['properties.roleDefinitionId'];
+  const isGranting = action === 'Microsoft.Authorization/roleAssignments/write' && method === 'PUT';
+  if (!isGranting || principalId === undefined || roleDefinitionId === undefined) return {};
+  return { requestbody: JSON.stringify({ properties: { roleDefinitionId, principalId } }) };
 }
 
 /** What a scope says about itself, without refusing any: what was asked for may not have been a well-formed id. */

@@ -122,6 +122,32 @@ test('an operation is a pair of events with its caller, in the shape of Azure', 
   }
 });
 
+test('what began a role assignment says who was to get which role, where the command line of Azure looks for it', async (t) => {
+  const grantRole = route({
+    operation: 'RoleAssignments_Create',
+    surface: 'arm',
+    method: 'PUT',
+    path: '/subscriptions/{subscriptionId}/providers/Microsoft.Authorization/roleAssignments/{name}',
+    summary: 'Gives a role',
+    access: needs(
+      { name: 'Microsoft.Authorization/roleAssignments/write', plane: 'control' },
+      (p) => `/subscriptions/${p['subscriptionId']}`,
+    ),
+    audit: activity('name', 'properties.roleDefinitionId', 'properties.principalId'),
+    body: { kind: 'json', schema: Type.Object({ properties: Type.Any() }), maxBytes: 10_000 },
+    handle: () => json(201, {}),
+  });
+  const { call } = await opened(t, { routes: [grantRole] });
+  const path = `/subscriptions/${subscriptionId}/providers/Microsoft.Authorization/roleAssignments/n`;
+  const granted = { roleDefinitionId: '/r', principalId: 'p' };
+  const put = (properties: object) => call(path, { method: 'PUT', body: JSON.stringify({ properties }) });
+  assert.equal((await put({ ...granted, description: 'not recorded' })).status, 201);
+  assert.equal((await put({ principalId: 'p' })).status, 201);
+  const { body } = await call(events());
+  const told = body.value.map(({ properties }: { properties: { requestbody?: string } }) => properties.requestbody);
+  assert.deepEqual(told, [undefined, undefined, undefined, JSON.stringify({ properties: granted })]);
+});
+
 test('failures and refusals are events too, reads are not', async (t) => {
   const { call, put } = await opened(t, {
     rule: (action, scope) => !scope.endsWith('/Locked') || action.includes('read'),
