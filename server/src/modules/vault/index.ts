@@ -23,7 +23,7 @@ import { keyRoutes } from './keys.routes.ts';
 import { createKeys } from './keys.service.ts';
 import { vaultMigrations } from './migrations/vault.ts';
 import { createObjects } from './objects.service.ts';
-import { purgeDue } from './objects.store.ts';
+import { isVaultEmpty, purgeDue } from './objects.store.ts';
 import { secretRoutes } from './secrets.routes.ts';
 import { createSecrets } from './secrets.service.ts';
 import { createSurface } from './surface.ts';
@@ -94,7 +94,16 @@ export function createVault(deps: {
       ...deletedVaultRoutes(deletedVaults),
       ...unservedRoutes,
     ],
-    kinds: [createVaultKind({ dataKeys, directory, addresses, clock, tenantId })],
+    kinds: [
+      createVaultKind({
+        dataKeys,
+        directory,
+        isEmpty: (uniqueId) => isVaultEmpty(database.read, uniqueId),
+        addresses,
+        clock,
+        tenantId,
+      }),
+    ],
     migrations: vaultMigrations,
     vaults: createVaults({ addresses, directory, secrets, keys, grants, audit }),
     keyWrapper: createKeyWrapper({ addresses, directory, keys, grants, audit, clock, tenantId }),

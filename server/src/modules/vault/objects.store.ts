@@ -256,6 +256,16 @@ export async function purgeDue(tx: Tx, nowMs: number): Promise<number> {
   return Number(numDeletedRows);
 }
 
+export async function isVaultEmpty(tx: Tx, vault: string): Promise<boolean> {
+  const found = await tables<ObjectTables>(tx)
+    .selectFrom('vault_objects')
+    .select('vault')
+    .where('vault', '=', vault)
+    .limit(1)
+    .executeTakeFirst();
+  return found === undefined;
+}
+
 export async function purgeVault(tx: Tx, vault: string): Promise<void> {
   await tables<ObjectTables>(tx).deleteFrom('vault_objects').where('vault', '=', vault).execute();
 }

@@ -25,13 +25,15 @@ const retentionDaysDefault = 90;
 const dayMs = 86_400_000;
 
 export function createVaultKind(deps: {
-  readonly dataKeys: Pick<DataKeyService, 'ensure' | 'vaultWrapped'>;
+  readonly dataKeys: Pick<DataKeyService, 'ensure' | 'vaultWrapped' | 'destroy'>;
   readonly directory: Directory;
+  /** Whether anything is in it, deleted secrets and keys included. */
+  readonly isEmpty: (uniqueId: string) => Promise<boolean>;
   readonly addresses: Addresses;
   readonly clock: Clock;
   readonly tenantId: string;
 }): ResourceKind {
-  const { dataKeys, directory, addresses, clock, tenantId } = deps;
+  const { dataKeys, directory, isEmpty, addresses, clock, tenantId } = deps;
 
   function check(asked: Properties, held: Vault | undefined): void {
     const acls = asked['networkAcls'] as { readonly defaultAction?: string } | undefined; // checked by the schema
@@ -156,9 +158,17 @@ export function createVaultKind(deps: {
       return undefined;
     },
 
-    async remove(_grant, { id, tags }) {
+    async remove(_grant, { id, tags, properties, provisioningState }) {
       const vault = directory.byId(id);
       if (vault === undefined) return;
+      // A creation that is taken back after a crash: the name in the bin would keep out whoever begins it again. One that was
+      // being recovered goes back where it was.
+      const wasNone = provisioningState === 'Creating' && properties['createMode'] !== 'recover';
+      if (wasNone && (await isEmpty(vault.uniqueId))) {
+        await directory.remove(vault.uniqueId);
+        await dataKeys.destroy(vault.uniqueId);
+        return;
+      }
       const inUse = await wrapped(vault);
       if (inUse > 0) throw vaultErrors.wrapsData(vault.name, inUse);
       const deletedAtMs = clock.epochMs();
