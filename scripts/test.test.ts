@@ -2,9 +2,11 @@
 
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
-import { existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
 import { join, relative } from 'node:path';
 import { type TestContext, test } from 'node:test';
+import { setTimeout as pause } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { slowTests } from './test.quick.ts';
 import { createTestReport } from './test.report.ts';
@@ -74,13 +76,27 @@ test('what fails is told with its reason and what its file printed, and named ag
   assert.equal(lines.at(-1), '1 passed, 3 failed');
 });
 
-test('a run that reaches its limit says so, names what it did not finish, and leaves nothing running', (t) => {
+test('a run that reaches its limit says so, names what it did not finish, and leaves nothing running', async (t) => {
+  const folder = mkdtempSync(join(tmpdir(), 'strongroom-stuck-'));
+  t.after(() => rmSync(folder, { recursive: true }));
+  const pidFile = join(folder, 'pid');
+  // Deaf to SIGTERM, and in no mood to look at it either: only SIGKILL ends this.
+  const stays = `process.getBuiltinModule('node:fs').writeFileSync('${pidFile}', String(process.pid)); process.on('SIGTERM', () => {}); for (;;);`;
   const { status, lines } = ran(
     t,
-    // Deaf to SIGTERM, and in no mood to look at it either: only SIGKILL ends this.
-    { stuck: "test('stays', () => { process.on('SIGTERM', () => {}); for (;;); });", works: "test('a', () => {});" },
+    { stuck: `test('stays', () => { ${stays} });`, works: "test('a', () => {});" },
     { TEST_LIMIT_MINUTES: '0.1', TEST_GRACE_SECONDS: '1' },
   );
+  const isGone = () => {
+    try {
+      process.kill(Number(readFileSync(pidFile, 'utf8')), 0);
+      return false;
+    } catch (error) {
+      return (error as NodeJS.ErrnoException).code === 'ESRCH';
+    }
+  };
+  for (let turn = 0; turn < 500 && !isGone(); turn++) await pause(20);
+  assert.ok(isGone(), 'the stuck test is gone');
   const said = lines.join('\n');
   assert.equal(status, 1, said);
   assert.match(said, /CUT OFF The limit of 0\.1 minutes was reached\./);

@@ -82,6 +82,8 @@ async function run(): Promise<number> {
   await ended;
   clearTimeout(limit);
   clearTimeout(late);
+  // The runner goes at once; a test of its that is deaf to SIGTERM would run on for ever.
+  if (cutOff !== undefined) tell('SIGKILL');
   return report.end(cutOff);
 }
 

@@ -115,6 +115,10 @@ export function createDatastoreKind(domain: string): ResourceKind {
       /** Comma-separated. */
       names: Type.Optional(Type.String({ maxLength: 4096 })),
       searchText: Type.Optional(Type.String({ maxLength: 256 })),
+      /** The size of a page, as `$top`. */
+      count: Type.Optional(Type.String({ pattern: '^[0-9]{1,6}$' })),
+      /** Clients always send it; it turns the order that `orderBy` names, and none is served: lists are in the order of names. */
+      orderByAsc: Type.Optional(Type.Union([Type.Literal('true'), Type.Literal('false')])),
     }),
     matches({ name }, { isDefault, names, searchText }) {
       if (typeof isDefault === 'string' && (isDefault === 'true') !== (name === defaultDatastore)) return false;
