@@ -1,6 +1,7 @@
 // What an environment version says of how it is made. It is kept and answered as it was registered; what would have to be
 // built is refused where it is used.
 
+import { nodePython } from '@strongroom/contract/assets';
 import { Failure } from '#kernel/errors/failure';
 import type { Properties } from '#resources';
 
@@ -23,6 +24,6 @@ export function notBuilt(id: string, what: string): Failure {
     kind: 'invalid',
     code: 'EnvironmentNotServed',
     target: 'properties.environmentId',
-    message: `The environment ${name}:${version} has ${what}. Such environments are kept, but not built yet, and nothing runs on another Python as if it were this one. Register an environment without it, and bring what is imported as wheels with the code.`,
+    message: `The environment ${name}:${version} has ${what}. Such environments are kept, but not built yet, and nothing runs on another Python as if it were this one. Name one without it whose image is '${nodePython}', the node's own Python, and bring what is imported as wheels with the code.`,
   });
 }

@@ -63,6 +63,25 @@ test('what cannot run is refused before anything is made', async (t) => {
   assert.equal(lab.work.items.size, 0);
 });
 
+test('an environment that would have to be built is kept whole, and no job runs as if it were there', async (t) => {
+  const { lab, put, workspaceId } = await openBench(t);
+  const contents: Readonly<Record<string, object>> = {
+    conda: { image: 'strongroom/node-python', condaFile: 'dependencies: [numpy]' },
+    context: { build: { contextUri: 'https://example.org/context', dockerfilePath: 'Dockerfile' } },
+    image: { image: 'python:3.12' },
+  };
+  for (const [version, properties] of Object.entries(contents)) {
+    const environmentId = `${workspaceId}/environments/mine/versions/${version}`;
+    await lab.must(lab.owner, 'PUT', environmentId, { body: { properties } });
+    const kept = (await lab.must(lab.owner, 'GET', environmentId)).body.properties;
+    for (const [name, value] of Object.entries(properties)) assert.deepEqual(kept[name], value, version);
+    const refused = await put(version, { environmentId });
+    assert.deepEqual([refused.status, refused.body.error.code], [400, 'EnvironmentNotServed'], version);
+    assert.match(refused.body.error.message, /'strongroom\/node-python'/, version);
+  }
+  assert.equal(lab.work.items.size, 0);
+});
+
 test('a hostile command is read in no time', async (t) => {
   const { put } = await openBench(t);
   const started = process.cpuUsage();
