@@ -3,6 +3,7 @@
 // intersections; a branch of a union counts when its constant properties do not contradict the value. Bounded by the
 // depth of the body, which the door limits.
 
+import { edits } from '@strongroom/contract/edits';
 import type { TSchema } from '@strongroom/contract/schema';
 
 /** The keywords that are read here, of a schema as the schema library writes it. */
@@ -163,24 +164,9 @@ export function nearest(name: string, known: readonly string[]): string | undefi
   const lower = name.toLowerCase().slice(0, 64);
   let best: { readonly name: string; readonly distance: number } | undefined;
   for (const candidate of known) {
-    const distance = edits(lower, candidate.toLowerCase());
+    const distance = edits(lower, candidate.toLowerCase(), 2);
     if (distance <= 2 && distance <= candidate.length / 2 && (best === undefined || distance < best.distance))
       best = { name: candidate, distance };
   }
   return best?.name;
-}
-
-/** Levenshtein distance; 3 stands for more. */
-function edits(a: string, b: string): number {
-  if (Math.abs(a.length - b.length) > 2) return 3;
-  let row = Array.from({ length: b.length + 1 }, (_, index) => index);
-  for (let i = 1; i <= a.length; i++) {
-    const next = [i];
-    for (let j = 1; j <= b.length; j++) {
-      const replaced = (row[j - 1] ?? 0) + (a[i - 1] === b[j - 1] ? 0 : 1);
-      next.push(Math.min(replaced, (row[j] ?? 0) + 1, (next[j - 1] ?? 0) + 1));
-    }
-    row = next;
-  }
-  return row[b.length] ?? 3;
 }
