@@ -1,6 +1,7 @@
 // Keys: RSA pairs whose private half never leaves. Promises: a disabled key does nothing; outside its times a key still reads
-// what it once protected (decrypt, unwrap, verify) and does nothing new; key_ops bind. The private half is opened for one
-// operation at a time and sealed at rest.
+// what it once protected (decrypt, unwrap, verify) and does nothing new; key_ops bind. The private half is sealed at rest and
+// opened for one operation at a time, and only for one that needs it: what anybody could do with the public half is done with
+// the public half.
 
 import type { AttributesInput } from '@strongroom/contract/vault';
 import type { Grant } from '#kernel/authority/grant';
@@ -9,10 +10,12 @@ import {
   generateRsaKey,
   importRsaParts,
   importRsaPkcs8,
+  importRsaPublicParts,
   type RsaBits,
   type RsaEncryption,
   type RsaKey,
   type RsaPrivateParts,
+  type RsaPublicKey,
   type RsaSignature,
 } from '#kernel/crypto/rsa';
 import { Failure } from '#kernel/errors/failure';
@@ -134,6 +137,8 @@ export function createKeys(options: {
     return found;
   }
 
+  const publicHalf = ({ detail }: KeyVersion): RsaPublicKey => importRsaPublicParts(detail);
+
   async function privateHalf(vault: Vault, version: KeyVersion): Promise<RsaKey> {
     const material = await objects.open(vault, version);
     try {
@@ -194,19 +199,25 @@ export function createKeys(options: {
 
     async operate(grant, vault, { name, version: asked }, operation, { algorithm, value }) {
       const held = at(grant, vault);
-      const algorithms: readonly string[] = operation === 'sign' ? signatures : encryptions;
-      if (!algorithms.includes(algorithm)) throw unknownAlgorithm(operation, algorithms);
+      if (operation === 'sign') {
+        if (!isOneOf(signatures, algorithm)) throw unknownAlgorithm(operation, signatures);
+        const version = await usable(held, name, asked, operation);
+        const key = await privateHalf(held, version);
+        return { version, value: asParameters(() => key.signDigest(algorithm, value)) };
+      }
+      if (!isOneOf(encryptions, algorithm)) throw unknownAlgorithm(operation, encryptions);
       const version = await usable(held, name, asked, operation);
+      if (operation === 'encrypt' || operation === 'wrapKey')
+        return { version, value: asParameters(() => publicHalf(version).encrypt(algorithm, value)) };
       const key = await privateHalf(held, version);
-      return { version, value: perform(key, operation, algorithm, value) };
+      return { version, value: asParameters(() => key.decrypt(algorithm, value)) };
     },
 
     async verify(grant, vault, { name, version: asked }, { algorithm, digest, signature }) {
       const held = at(grant, vault);
       if (!isOneOf(signatures, algorithm)) throw unknownAlgorithm('verify', signatures);
       const version = await usable(held, name, asked, 'verify');
-      const key = await privateHalf(held, version);
-      return asParameters(() => key.verifyDigest(algorithm, digest, signature));
+      return asParameters(() => publicHalf(version).verifyDigest(algorithm, digest, signature));
     },
   };
 }
@@ -222,19 +233,6 @@ export function refuseOutsideItsTimes(key: StoredVersion, operation: string, now
   const now = nowMs / 1000;
   if (key.notBefore !== undefined && now < key.notBefore) throw keyNotYetValid(operation, key.notBefore);
   if (key.expires !== undefined && now >= key.expires) throw keyExpired(operation, key.expires);
-}
-
-function perform(key: RsaKey, operation: Exclude<KeyOperation, 'verify'>, algorithm: string, value: Uint8Array) {
-  return asParameters(() => {
-    if (operation === 'sign') {
-      if (!isOneOf(signatures, algorithm)) throw unknownAlgorithm(operation, signatures);
-      return key.signDigest(algorithm, value);
-    }
-    if (!isOneOf(encryptions, algorithm)) throw unknownAlgorithm(operation, encryptions);
-    return operation === 'encrypt' || operation === 'wrapKey'
-      ? key.encrypt(algorithm, value)
-      : key.decrypt(algorithm, value);
-  });
 }
 
 /** What the caller sent is at fault when it does not open or does not fit, not what is stored. */

@@ -150,6 +150,59 @@ test('signatures over digests verify with the runtime and with the vault', async
   }
 });
 
+test('what needs the public half alone opens no private one, and is refused for a disabled or expired key as before', async (t) => {
+  const { server, call, clock } = await openVaults(t, 'rooms');
+  await create(call, 'k');
+  const digest = text(randomBytes(32));
+  const wrap = { alg: 'RSA-OAEP-256', value: text(randomBytes(32)) };
+  const { value: wrapped } = (await call('POST', '/keys/k/encrypt', { host, body: wrap })).body;
+  const { value: signature } = (await call('POST', '/keys/k/sign', { host, body: { alg: 'PS256', value: digest } }))
+    .body;
+  const bodies = {
+    encrypt: wrap,
+    wrapkey: wrap,
+    verify: { alg: 'PS256', digest, value: signature },
+    decrypt: { alg: 'RSA-OAEP-256', value: wrapped },
+    unwrapkey: { alg: 'RSA-OAEP-256', value: wrapped },
+    sign: { alg: 'PS256', value: digest },
+  };
+  /** The answer's status, and how often anything that is sealed was opened for it. */
+  const asked = async (word: keyof typeof bodies) => {
+    const before = server.opened.length;
+    const { status } = await call('POST', `/keys/k/${word}`, { host, body: bodies[word] });
+    return [word, status, server.opened.length - before];
+  };
+  const words = Object.keys(bodies) as (keyof typeof bodies)[];
+  const all = async () => {
+    const answers = [];
+    for (const word of words) answers.push(await asked(word));
+    return answers;
+  };
+  assert.deepEqual(await all(), [
+    ['encrypt', 200, 0],
+    ['wrapkey', 200, 0],
+    ['verify', 200, 0],
+    ['decrypt', 200, 1],
+    ['unwrapkey', 200, 1],
+    ['sign', 200, 1],
+  ]);
+  const attributes = (changed: object) => call('PATCH', '/keys/k', { host, body: { attributes: changed } });
+  assert.equal((await attributes({ exp: Math.floor(clock.epochMs() / 1000) - 1 })).status, 200);
+  assert.deepEqual(await all(), [
+    ['encrypt', 403, 0],
+    ['wrapkey', 403, 0],
+    ['verify', 200, 0],
+    ['decrypt', 200, 1],
+    ['unwrapkey', 200, 1],
+    ['sign', 403, 0],
+  ]);
+  assert.equal((await attributes({ enabled: false })).status, 200);
+  assert.deepEqual(
+    await all(),
+    words.map((word) => [word, 403, 0]),
+  );
+});
+
 test('wrong algorithms, values that do not fit and values that do not open are the caller’s mistake', async (t) => {
   const { call } = await openVaults(t, 'rooms');
   await create(call, 'k');

@@ -98,9 +98,17 @@ export async function openWorld(t: TestContext) {
       schemes: [bearer],
     });
     late.resources = resources;
+    const opened: string[] = [];
     const vault = createVault({
       database,
-      dataKeys,
+      // Whatever is sealed in a vault is opened with its data key, and with nothing else.
+      dataKeys: {
+        ...dataKeys,
+        open: (...asked) => {
+          opened.push(asked.join('/'));
+          return dataKeys.open(...asked);
+        },
+      },
       grants,
       audit,
       clock,
@@ -125,7 +133,7 @@ export async function openWorld(t: TestContext) {
       dataKeys.close();
     });
     const call = callerOf(Number(new URL(door.url).port));
-    return { ...vault, dataKeys, grants, audit, tasks, resources: resources.resources, call, url: door.url };
+    return { ...vault, dataKeys, opened, grants, audit, tasks, resources: resources.resources, call, url: door.url };
   }
   return { folder, database, clock, caller, start };
 }
