@@ -114,6 +114,7 @@ export async function composeGround(foundation: Foundation, above: Above) {
       domain,
       files,
       anchors: foundation.anchors,
+      onFull: () => void foundation.room.release(),
       dataDir: config.dataDir,
       port: config.http.port,
       origin,

@@ -47,6 +47,7 @@ export function composeLearning(foundation: Foundation, ground: Ground, data: Da
     tokens: identity.tokens,
     directory: identity.directory,
     schemes: [addresses.scheme('history'), ...armSchemes],
+    room: foundation.room,
   });
   const endpoints = createEndpoints({
     ...inWorkspaces,

@@ -302,7 +302,7 @@ test('while the disk has no room, what grows is refused before its body is read,
   let isLow = true;
   const own = await openTestDoor({
     surfaces: [surface],
-    routes: [{ ...things, grows: true }, who],
+    routes: [things, { ...things, operation: 'Mend', path: '/mend/{name}', goesOnWhenLow: 'a test' }, who],
     ports: {
       authorizer: testAuthority().authorizer,
       audit: testAudit(),
@@ -317,6 +317,7 @@ test('while the disk has no room, what grows is refused before its body is read,
   const headers = { authorization: 'Bearer good' };
   const put = async () => (await fetch(`${own.url}/things/a`, { method: 'PUT', headers, body: '{}' })).status;
   assert.equal(await put(), 507);
+  assert.equal((await fetch(`${own.url}/mend/a`, { method: 'PUT', headers, body: '{"size":1}' })).status, 200);
   assert.equal((await fetch(`${own.url}/who`, { headers })).status, 200);
   isLow = false;
   assert.equal(await put(), 200);

@@ -16,7 +16,7 @@ import { asFailure, Failure, unreachable } from '#kernel/errors/failure';
 import type { Room } from '#kernel/files/room';
 import { parseForm, parseJson, readBytes, readStream } from '#kernel/http/body';
 import type { Exchange } from '#kernel/http/exchange';
-import type { Answer, Input, Route } from '#kernel/http/route';
+import { type Answer, type Input, needsRoom, type Route } from '#kernel/http/route';
 import type { Matched } from '#kernel/http/router';
 import type { Strangers } from '#kernel/http/strangers';
 import type { Surface } from '#kernel/http/surface';
@@ -70,7 +70,7 @@ export async function serve(
     observed.actor = actor;
     if (route.access.kind !== 'open') surface.admit?.(exchange);
     grant = authorize(route, scope, actor, exchange, ports.authorizer);
-    if (route.grows) ports.room?.require();
+    if (needsRoom(route)) ports.room?.require();
     input = await read(route, exchange);
   } catch (thrown) {
     const isStranger = actor.kind === 'anonymous';

@@ -86,8 +86,11 @@ export type Route = {
   readonly summary: string;
   readonly access: Access;
   readonly audit: AuditLevel;
-  /** It stores what grows and is no file: refused while the disk has no room for that, before the body is read. */
-  readonly grows?: boolean;
+  /**
+   * PUT, POST and PATCH are refused before their body is read while the disk has no room for what grows. Whoever goes on all
+   * the same says why: it stores nothing, or what people need who make room again.
+   */
+  readonly goesOnWhenLow?: string;
   readonly query?: TSchema;
   /**
    * What of its protocol the operation reads beside the path, beyond what every operation of its surface reads. A surface whose
@@ -130,6 +133,10 @@ export function route<
       spec.handle(grant, input as unknown as Input<QueryOf<Q>, BodyOf<R>>),
   } as Route;
 }
+
+/** Whether a request is refused while the disk has no room for what grows: the default of everything that may store. */
+export const needsRoom = ({ method, goesOnWhenLow }: Pick<Route, 'method' | 'goesOnWhenLow'>): boolean =>
+  (method === 'PUT' || method === 'POST' || method === 'PATCH') && goesOnWhenLow === undefined;
 
 export const json = (status: number, body: unknown, headers?: Readonly<Record<string, string>>): Answer =>
   headers === undefined ? { status, body } : { status, body, headers };

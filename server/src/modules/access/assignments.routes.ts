@@ -25,6 +25,7 @@ export function assignmentRoutes(
     path: one,
     summary: 'Gives a principal a role at a scope',
     access: needs(accessActions.writeRoleAssignments, scopeOf),
+    goesOnWhenLow: 'whoever is to make room may need a role for it',
     audit: activity(
       'name',
       'properties.roleDefinitionId',

@@ -161,6 +161,7 @@ export function auditRoutes(audit: AuditService): readonly Route[] {
         path: `${prefix}${ours}/verify`,
         summary: 'Recomputes the audit log and reports what does not fit',
         access: needs(auditActions.verify, scopeOf),
+        goesOnWhenLow: 'it stores nothing',
         audit: activity(),
         body: { kind: 'json', schema: AuditVerifyRequest, maxBytes: 1_048_576, optional: true },
         responses: { 200: AuditVerification },

@@ -238,6 +238,7 @@ export function createComputesKind(deps: ComputesDeps): ResourceKind {
       {
         name: 'listNodes',
         summary: 'Lists the nodes of a cluster, each with what it does.',
+        goesOnWhenLow: 'it stores nothing',
         audit: accessed('computeName'),
         responses: { 200: computeNodes },
         handle: async (_grant, resource) => json(200, { nodes: nodesOf(resource.id) }),

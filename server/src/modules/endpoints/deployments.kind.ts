@@ -231,6 +231,7 @@ export function createDeploymentKind(deps: {
       {
         name: 'getLogs',
         summary: 'The last lines that the scoring processes printed.',
+        goesOnWhenLow: 'it stores nothing',
         audit: accessed('containerType'),
         body: { kind: 'json', schema: getLogsRequest, maxBytes: 4096 },
         responses: { 200: getLogsAnswer },

@@ -138,6 +138,7 @@ export function createEndpointKind(deps: {
       {
         name: 'listKeys',
         summary: 'Shows both keys of the endpoint.',
+        goesOnWhenLow: 'it stores nothing',
         audit: activity(),
         responses: { 200: listKeysAnswer },
         handle: async (grant, endpoint) => json(200, await keys.read(grant, ownerOf(endpoint))),
@@ -145,6 +146,7 @@ export function createEndpointKind(deps: {
       {
         name: 'regenerateKeys',
         summary: 'Replaces one key, by a new one or by the one sent. The old one is refused from then on.',
+        goesOnWhenLow: 'it replaces what is there',
         audit: activity('keyType'),
         body: { kind: 'json', schema: regenerateKeysRequest, maxBytes: 4096, holdsSecrets: true },
         async handle(grant, endpoint, { body }) {
@@ -157,6 +159,7 @@ export function createEndpointKind(deps: {
       {
         name: 'token',
         summary: 'Refused: endpoints authenticate with keys here.',
+        goesOnWhenLow: 'it stores nothing',
         audit: activity(),
         async handle(): Promise<never> {
           throw errors.noToken();

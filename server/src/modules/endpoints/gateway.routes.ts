@@ -44,6 +44,8 @@ export function gatewayRoutes(deps: {
       path: `${base}${tail}`,
       summary: made.summary,
       access: needs(endpointsActions.score, scopeOf),
+      // Its record is held back where it is stored.
+      goesOnWhenLow: 'it stores nothing',
       audit,
     } as const;
     const forward = (exchange: Exchange, body: Readable | undefined) => gateway.forward(exchange, made.path, body);

@@ -151,6 +151,7 @@ export function graphRoutes(deps: { readonly graph: Graph; readonly subscription
       path: `${base}/me/changePassword`,
       summary: 'Change one’s own password',
       access: signedIn('everybody changes his own password, with the current one'),
+      goesOnWhenLow: 'it changes what is there',
       audit: activity(),
       body: secretBody(ChangedPassword),
       handle: async (grant, { body: { currentPassword, newPassword } }) => {
@@ -165,6 +166,7 @@ export function graphRoutes(deps: { readonly graph: Graph; readonly subscription
       path: `${base}/me/revokeSignInSessions`,
       summary: 'End all of one’s own sessions and tokens, this one included',
       access: signedIn('everybody may end his own sign-ins'),
+      goesOnWhenLow: 'it takes away',
       audit: activity(),
       responses: { 200: EndedSignIns },
       handle: async (grant) => {
@@ -179,6 +181,7 @@ export function graphRoutes(deps: { readonly graph: Graph; readonly subscription
       path: `${base}/users/{id}/revokeSignInSessions`,
       summary: 'End all sessions and tokens of a user',
       access: writing(),
+      goesOnWhenLow: 'it takes away',
       audit: activity('id'),
       responses: { 200: EndedSignIns },
       handle: async (grant, { params }) => {
@@ -193,6 +196,7 @@ export function graphRoutes(deps: { readonly graph: Graph; readonly subscription
       path: `${base}/directoryObjects/getByIds`,
       summary: 'Names for object ids',
       access: looking,
+      goesOnWhenLow: 'it stores nothing',
       audit: lookedUp,
       body: body(ObjectIds),
       responses: { 200: GraphList },
@@ -217,6 +221,7 @@ export function graphRoutes(deps: { readonly graph: Graph; readonly subscription
       path: `${base}/users/{id}`,
       summary: 'Rename, enable, disable or give a new password to a user',
       access: writing(),
+      goesOnWhenLow: 'it changes what is there, and shuts out',
       audit: activity('id', 'accountEnabled', 'displayName', 'passwordProfile.forceChangePasswordNextSignIn'),
       body: secretBody(ChangedUser),
       handle: async (grant, { params, body: change }) => {
@@ -255,6 +260,7 @@ export function graphRoutes(deps: { readonly graph: Graph; readonly subscription
       path: `${base}/servicePrincipals/{id}`,
       summary: 'Rename, enable or disable a service principal',
       access: writing(),
+      goesOnWhenLow: 'it changes what is there, and shuts out',
       audit: activity('id', 'accountEnabled', 'displayName'),
       body: body(ChangedServicePrincipal),
       handle: async (grant, { params, body: change }) => {
@@ -269,6 +275,7 @@ export function graphRoutes(deps: { readonly graph: Graph; readonly subscription
       path: `${base}/applications/{id}`,
       summary: 'Rename an application',
       access: writing(),
+      goesOnWhenLow: 'it changes what is there, and shuts out',
       audit: activity('id', 'displayName'),
       body: body(ChangedApplication),
       handle: async (grant, { params, body: change }) => {
@@ -306,6 +313,7 @@ export function graphRoutes(deps: { readonly graph: Graph; readonly subscription
       path: `${base}/users/{id}/getMemberGroups`,
       summary: 'Ids of the groups of a user: this directory has none',
       access: looking,
+      goesOnWhenLow: 'it stores nothing',
       audit: lookedUp,
       body: body(AskedGroups),
       responses: { 200: EmptyList },
@@ -333,6 +341,7 @@ export function graphRoutes(deps: { readonly graph: Graph; readonly subscription
       path: `${base}/applications/{id}/removePassword`,
       summary: 'Remove a client secret',
       access: writing(),
+      goesOnWhenLow: 'it takes away',
       audit: activity('id', 'keyId'),
       body: body(RemovedSecret),
       handle: async (grant, { params, body: { keyId } }) => {

@@ -6,21 +6,24 @@ import type { Work } from '#compute';
 import type { Tokens } from '#identity';
 import type { Grants } from '#kernel/authority/grant';
 import type { Clock } from '#kernel/clock/clock';
+import type { Room } from '#kernel/files/room';
 import type { Scheme } from '#kernel/http/surface';
 import type { Log } from '#kernel/log/log';
 import type { Module } from '#kernel/module';
 import type { ResourceKind, Resources } from '#resources';
 import type { Runs } from '#runs';
-import type { Workspaces } from '#workspaces';
+import { type Workspaces, workspaceType } from '#workspaces';
 import type { EndedCounts } from './ending.ts';
 import { type AddressSigner, historyRoutes } from './history.routes.ts';
 import { createHistorySurface } from './history.surface.ts';
+import { stateOf } from './job.ts';
 import { createJobKind } from './jobs.kind.ts';
 import { createJobsService } from './jobs.service.ts';
 import { logRoutes } from './log.routes.ts';
 import { createJobLogs } from './log.service.ts';
 import { jobTables } from './migrations/index.ts';
 import { createRunTokens, type RunTokens, type Submitters } from './run-tokens.ts';
+import { isEnd } from './status.ts';
 
 export type Jobs = Module & {
   readonly kinds: readonly ResourceKind[];
@@ -30,7 +33,11 @@ export type Jobs = Module & {
   endThoseOf(objectId: string): Promise<void>;
   /** How many jobs ended since this process began, by how. */
   ended(): EndedCounts;
+  /** Keeps the logs of ended jobs as artifacts that there was no room for then. For a periodic task; a few times a day. */
+  sweepLogs(signal: AbortSignal): Promise<void>;
 };
+
+const workspacesMax = 10_000;
 
 export function createJobs(deps: {
   readonly resources: Resources;
@@ -47,11 +54,13 @@ export function createJobs(deps: {
   readonly tenantId: string;
   readonly clock: Clock;
   readonly log: Log;
+  /** Absent: the disk has room for what jobs print. */
+  readonly room?: Pick<Room, 'state'>;
   /** The port that the server listens on, which a sandbox reaches it at too. */
   readonly port: number;
 }): Jobs {
   deps.workspaces.registerTables(jobTables);
-  const logs = createJobLogs({ runs: deps.runs });
+  const logs = createJobLogs(deps);
   const tokens: RunTokens = createRunTokens({
     tokens: deps.tokens,
     tenantId: deps.tenantId,
@@ -68,6 +77,26 @@ export function createJobs(deps: {
     runScheme: tokens.scheme,
     endThoseOf: jobs.endThoseOf,
     ended: jobs.ended,
+    async sweepLogs(signal) {
+      const grant = deps.grants.system('keep logs that there was no room for');
+      const query = { type: workspaceType, under: '/', limit: workspacesMax };
+      for (const { id, uniqueId } of await deps.resources.list(grant, query)) {
+        if (signal.aborted) return;
+        const hasEnded = async (runId: string) => {
+          const job = await deps.resources.find(grant, `${id}/jobs/${runId}`);
+          return job === undefined || isEnd(stateOf(job).status);
+        };
+        try {
+          const source = { database: await deps.workspaces.database(grant, id), workspaceId: id };
+          const count = await logs.sealLeft(grant, source, hasEnded);
+          const fields = { module: 'jobs', workspace: uniqueId, count };
+          if (count > 0) deps.log.info(fields, 'logs that there was no room for were kept as artifacts');
+        } catch (error) {
+          // A workspace whose customer refuses his key, or one that is half made: looked at again the next time.
+          deps.log.debug({ module: 'jobs', workspace: uniqueId, error }, 'a workspace was not swept');
+        }
+      }
+    },
     start: () => jobs.reconcile(),
   };
 }

@@ -230,6 +230,7 @@ export function createJobKind(deps: {
       {
         name: 'cancel',
         summary: 'Asks a job to end. Its status says when it has.',
+        goesOnWhenLow: 'it ends what runs',
         audit: activity(),
         async handle(grant, job, { exchange }) {
           if (!isEnd(stateOf(job).status)) await jobs.cancel(grant, job);

@@ -6,6 +6,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, type TestContext, test } from 'node:test';
 import { closeScanPool, openDatabase } from '#kernel/database/database';
+import { Failure } from '#kernel/errors/failure';
 import { testGrant } from '#kernel/testing/authority';
 import { createJobLogs } from './log.service.ts';
 import { jobTables } from './migrations/index.ts';
@@ -15,7 +16,10 @@ after(() => closeScanPool());
 const limit = 64 * 1024 * 1024;
 const cut = '\n[the log goes on, but only its first 64 MB are kept]\n';
 
-async function openLog(t: TestContext) {
+type Setting = { readonly room?: { state(): 'enough' | 'low' | 'full' }; readonly runs?: Partial<Artifacts> };
+type Artifacts = Parameters<typeof createJobLogs>[0]['runs'];
+
+async function openLog(t: TestContext, { room, runs }: Setting = {}) {
   const folder = await mkdtemp(join(tmpdir(), 'strongroom-log-'));
   const database = await openDatabase({
     path: join(folder, 'w.db'),
@@ -27,13 +31,16 @@ async function openLog(t: TestContext) {
     await rm(folder, { recursive: true, force: true });
   });
   const logs = createJobLogs({
+    ...(room ? { room } : {}),
     runs: {
       putArtifact: () => Promise.reject(new Error('not sealed here')),
       openArtifact: () => Promise.reject(new Error('not sealed here')),
+      ...runs,
     },
   });
   const source = { database, workspaceId: '/w', runId: 'r', ended: false };
   return {
+    ...{ logs, source },
     append: (text: string) => logs.append(database, 'r', text),
     tail: async (offset: number) => (await logs.read(testGrant(), source, offset)).bytes.toString(),
   };
@@ -63,4 +70,42 @@ test('a log is cut between characters', async (t) => {
   await other.append('x'.repeat(1024 * 1024 - 3));
   await other.append('😀 and more');
   assert.equal(await other.tail(limit - 4), `x${cut}`);
+});
+
+test('what is printed while the disk has no room is not kept, whatever comes, and the log says where', async (t) => {
+  let state: 'enough' | 'low' | 'full' = 'enough';
+  const { append, tail } = await openLog(t, { room: { state: () => state } });
+  const gap = '\n[what came next was not kept: the disk of the server was nearly full]\n';
+  await append('before');
+  state = 'low';
+  for (let i = 0; i < 100; i++) await append('x'.repeat(1024 * 1024));
+  assert.equal(await tail(0), `before${gap}`);
+  state = 'enough';
+  await append('after');
+  state = 'full';
+  await append('lost');
+  assert.equal(await tail(0), `before${gap}after${gap}`);
+});
+
+test('a job whose log finds no room as an artifact ends all the same, and its log is kept as one later', async (t) => {
+  let isFull = true;
+  const kept: string[] = [];
+  const putArtifact: Artifacts['putArtifact'] = async (_grant, _workspace, runId, _path, source) => {
+    if (isFull) throw new Failure({ kind: 'full', code: 'StorageLow', message: 'No room.' });
+    let text = '';
+    for await (const part of source as AsyncIterable<Buffer>) text += part.toString();
+    kept.push(`${runId}: ${text}`);
+    return {} as Awaited<ReturnType<Artifacts['putArtifact']>>; // nobody looks at it
+  };
+  const { append, tail, logs, source } = await openLog(t, { runs: { putArtifact } });
+  await append('said');
+  await logs.seal(testGrant(), source);
+  assert.equal(await tail(0), 'said', 'as before');
+  const left = (hasEnded: boolean) => logs.sealLeft(testGrant(), source, async () => hasEnded);
+  assert.equal(await left(true), 0, 'there is no room yet');
+  isFull = false;
+  assert.equal(await left(false), 0, 'what still runs goes on');
+  assert.equal(await left(true), 1);
+  assert.deepEqual(kept, ['r: said']);
+  assert.equal(await left(true), 0);
 });

@@ -1,18 +1,23 @@
 // What a job prints: kept chunk by chunk in the workspace's encrypted database while it runs, readable at once, and
-// written as the artifact `user_logs/std_log.txt` when it ends. Bounded; what goes beyond is cut with a line that says so.
+// written as the artifact `user_logs/std_log.txt` when it ends. Bounded; what goes beyond is cut with a line that says so, and
+// so is what is printed while the disk has no room for what grows: a job never waits for room.
 
 import { Readable } from 'node:stream';
 import type { Grant } from '#kernel/authority/grant';
 import type { Database } from '#kernel/database/database';
 import { Failure } from '#kernel/errors/failure';
+import type { Room } from '#kernel/files/room';
 import type { Runs } from '#runs';
-import { appendChunk, chunksFrom, dropChunks, logSize } from './log.store.ts';
+import { appendChunk, chunksFrom, dropChunks, endsWith, jobsWithChunks, logSize } from './log.store.ts';
 
 export const logArtifact = 'user_logs/std_log.txt';
 const maxLogBytes = 64 * 1024 * 1024;
+/** Jobs of one workspace that one sweep looks at. */
+const leftMax = 1_000;
 const pageChunks = 64;
 const pageBytes = 1024 * 1024;
 const cutLine = '\n[the log goes on, but only its first 64 MB are kept]\n';
+const gapLine = '\n[what came next was not kept: the disk of the server was nearly full]\n';
 
 export type LogPage = { readonly bytes: Buffer; readonly next: number };
 
@@ -31,16 +36,29 @@ export type JobLogs = {
   ): Promise<LogPage>;
   /** Resolves when something was appended or the job ended, or the signal aborts. */
   changed(runId: string, signal: AbortSignal): Promise<void>;
-  /** Writes the artifact and drops the chunks. Idempotent. */
+  /**
+   * Writes the artifact and drops the chunks. Idempotent. Where there is no room for an artifact the chunks stay, and are read
+   * as before: `sealLeft` finds them later.
+   */
   seal(
     grant: Grant,
     source: { readonly database: Database; readonly workspaceId: string; readonly runId: string },
   ): Promise<void>;
+  /** Seals what was left of jobs that ended, as far as there is room, and says how many. */
+  sealLeft(
+    grant: Grant,
+    source: { readonly database: Database; readonly workspaceId: string },
+    hasEnded: (runId: string) => Promise<boolean>,
+  ): Promise<number>;
   /** Lets those that wait look again. */
   wake(runId: string): void;
 };
 
-export function createJobLogs(deps: { readonly runs: Pick<Runs, 'putArtifact' | 'openArtifact'> }): JobLogs {
+export function createJobLogs(deps: {
+  readonly runs: Pick<Runs, 'putArtifact' | 'openArtifact'>;
+  /** Absent: there is enough. */
+  readonly room?: Pick<Room, 'state'>;
+}): JobLogs {
   /** By the job's name in lower case, since who waits may spell it as he likes. */
   const waiting = new Map<string, Set<() => void>>();
   const wake = (runId: string) => {
@@ -53,6 +71,11 @@ export function createJobLogs(deps: { readonly runs: Pick<Runs, 'putArtifact' | 
         const start = await logSize(tx, runId);
         // Beyond the bound only when the line that says so is there.
         if (start > maxLogBytes || text === '') return;
+        if (deps.room !== undefined && deps.room.state() !== 'enough') {
+          // Once a gap, so that what is printed into it stores nothing.
+          if (!(await endsWith(tx, runId, gapLine))) await appendChunk(tx, runId, { start, text: gapLine });
+          return;
+        }
         const bytes = Buffer.from(text);
         const kept =
           start + bytes.length <= maxLogBytes ? text : `${wholeCharacters(bytes, maxLogBytes - start)}${cutLine}`;
@@ -97,20 +120,36 @@ export function createJobLogs(deps: { readonly runs: Pick<Runs, 'putArtifact' | 
         signal.addEventListener('abort', resume);
         waiting.set(name, (waiting.get(name) ?? new Set()).add(resume));
       }),
-    async seal(grant, { database, workspaceId, runId }) {
-      if ((await chunksFrom(database.read, runId, 0, 1)).length === 0) return;
-      try {
-        const source = Readable.from(wholeLog(database, runId), { objectMode: false });
-        await deps.runs.putArtifact(grant, workspaceId, runId, logArtifact, source);
-      } catch (thrown) {
-        // A run that somebody deleted meanwhile takes no artifact; its job must come to its end all the same.
-        if (!(thrown instanceof Failure && (thrown.kind === 'invalid' || thrown.kind === 'notFound'))) throw thrown;
-      }
-      await database.write((tx) => dropChunks(tx, runId));
-      wake(runId);
+    async seal(grant, source) {
+      await seal(grant, source);
+    },
+    async sealLeft(grant, source, hasEnded) {
+      let sealed = 0;
+      for (const runId of await jobsWithChunks(source.database.read, leftMax))
+        if ((await hasEnded(runId)) && (await seal(grant, { ...source, runId }))) sealed += 1;
+      return sealed;
     },
     wake,
   };
+
+  async function seal(
+    grant: Grant,
+    { database, workspaceId, runId }: Parameters<JobLogs['seal']>[1],
+  ): Promise<boolean> {
+    if ((await chunksFrom(database.read, runId, 0, 1)).length === 0) return false;
+    try {
+      const source = Readable.from(wholeLog(database, runId), { objectMode: false });
+      await deps.runs.putArtifact(grant, workspaceId, runId, logArtifact, source);
+    } catch (thrown) {
+      // No room for it, on the disk or by a quota: a job must come to its end all the same, and its log stays where it is.
+      if (thrown instanceof Failure && (thrown.kind === 'full' || thrown.code === 'StorageFull')) return false;
+      // A run that somebody deleted meanwhile takes no artifact; its job must come to its end all the same.
+      if (!(thrown instanceof Failure && (thrown.kind === 'invalid' || thrown.kind === 'notFound'))) throw thrown;
+    }
+    await database.write((tx) => dropChunks(tx, runId));
+    wake(runId);
+    return true;
+  }
 }
 
 /** Piece by piece: many jobs may end at once, and none of their logs is ever in memory as a whole. */

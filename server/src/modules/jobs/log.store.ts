@@ -16,6 +16,23 @@ export async function logSize(tx: Tx, job: string): Promise<number> {
   return last ? last.start + Buffer.byteLength(last.text) : 0;
 }
 
+/** Whether the last chunk is this text. */
+export async function endsWith(tx: Tx, job: string, text: string): Promise<boolean> {
+  const last = await tables<Tables>(tx)
+    .selectFrom('job_log_chunks')
+    .select('text')
+    .where('job', '=', job)
+    .orderBy('start', 'desc')
+    .limit(1)
+    .executeTakeFirst();
+  return last?.text === text;
+}
+
+export async function jobsWithChunks(tx: Tx, limit: number): Promise<readonly string[]> {
+  const rows = await tables<Tables>(tx).selectFrom('job_log_chunks').select('job').distinct().limit(limit).execute();
+  return rows.map(({ job }) => job);
+}
+
 export async function appendChunk(tx: Tx, job: string, chunk: Chunk): Promise<void> {
   await tables<Tables>(tx)
     .insertInto('job_log_chunks')

@@ -90,11 +90,11 @@ export function createMonitoring(deps: {
   readonly version: string;
   readonly log: Log;
   /** Of the disk of the data folder; absent: there is enough. */
-  readonly room?: Pick<Room, 'state'>;
+  readonly room?: Pick<Room, 'state' | 'require'>;
   readonly readings?: Readings;
 }): MonitoringModule {
   const meters = createMeters(deps.readings);
-  const scoring = createScoringRecords({ log: deps.log, meters });
+  const scoring = createScoringRecords({ ...deps, meters });
   let ready = false;
   return {
     name: 'monitoring',

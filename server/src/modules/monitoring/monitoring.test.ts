@@ -20,7 +20,12 @@ const monitoring = createMonitoring({
   subscriptionId: 's',
   version: '1',
   log: silentLog,
-  room: { state: () => roomState },
+  room: {
+    state: () => roomState,
+    require() {
+      if (roomState !== 'enough') throw new Error('low');
+    },
+  },
   readings: {
     disk: () => ({ freeBytes: 5, totalBytes: 10, markBytes: 1 }),
     audit: async () => ({ records: 7, checkpointTimeMs: 1_500 }),
@@ -184,4 +189,20 @@ test('of a workspace of high business impact the counters name no endpoint', asy
   const text = await (await fetch(`${door.url}/metrics`, { headers: { authorization: 'Bearer x' } })).text();
   assert.match(text, /strongroom_scoring_requests_total\{endpoint="e",deployment="blue"/);
   assert.doesNotMatch(text, /patients|oncology/);
+});
+
+test('while the disk has no room for what grows, scoring requests are not recorded, and counted as lost', async () => {
+  const scrape = async () => (await fetch(`${door.url}/metrics`, { headers: { authorization: 'Bearer x' } })).text();
+  const lost = async () => /scoring_records_lost_total (\d+)/.exec(await scrape())?.[1];
+  const before = Number(await lost());
+  roomState = 'low';
+  monitoring.scoring.record(place, { ...record(1), Endpoint: 'low' });
+  await monitoring.scoring.flush();
+  roomState = 'enough';
+  monitoring.scoring.record(place, { ...record(2), Endpoint: 'low' });
+  assert.deepEqual(
+    (await monitoring.scoring.latest(database, 'low', 5)).map(({ Endpoint }) => Endpoint),
+    ['low'],
+  );
+  assert.equal(Number(await lost()), before + 1);
 });

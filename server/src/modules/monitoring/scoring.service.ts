@@ -1,9 +1,11 @@
 // Records of scoring requests, and their counters. A request waits for nothing here: its record joins a bounded queue
-// that is written together with its neighbours. When the queue is full the oldest record gives way and is counted as
-// lost, because a web service must not stop answering when its telemetry cannot be written.
+// that is written together with its neighbours. When the queue is full the oldest record gives way, and while the disk has no
+// room for what grows all of them do; each is counted as lost, because a web service must not stop answering when its
+// telemetry cannot be written.
 
 import type { ScoringRecord } from '@strongroom/contract/monitoring';
 import type { Database } from '#kernel/database/database';
+import type { Room } from '#kernel/files/room';
 import type { Log } from '#kernel/log/log';
 import type { Meters } from './meters.ts';
 import { deleteOldest, insertRecords, latestRecords } from './scoring.store.ts';
@@ -33,7 +35,12 @@ export type ScoringRecords = {
   flush(): Promise<void>;
 };
 
-export function createScoringRecords(deps: { readonly log: Log; readonly meters: Meters }): ScoringRecords {
+export function createScoringRecords(deps: {
+  readonly log: Log;
+  readonly meters: Meters;
+  /** Absent: there is enough. */
+  readonly room?: Pick<Room, 'require'>;
+}): ScoringRecords {
   type Waiting = ScoringPlace & { readonly record: ScoringRecord };
   let queue: Waiting[] = [];
   let writing: Promise<void> | undefined;
@@ -46,6 +53,7 @@ export function createScoringRecords(deps: { readonly log: Log; readonly meters:
       const taken = new Set(batch);
       queue = queue.filter((waiting) => !taken.has(waiting));
       try {
+        deps.room?.require();
         const database = await first.open();
         await database.write((tx) =>
           insertRecords(

@@ -114,6 +114,8 @@ export function createRegistry(deps: {
   readonly files: Files;
   readonly dataKeys: DataKeys;
   readonly anchors?: Anchors;
+  /** An index found no room: see `openDatabase`. */
+  readonly onFull?: () => void;
   readonly resources: Resources;
   readonly grants: Grants;
   readonly clock: Clock;

@@ -176,6 +176,7 @@ export function builtinRoutes(parts: {
       path: `${subscriptionPath}/providers/{namespace}/register`,
       summary: 'Answers that a namespace is registered: all that are served are, and nothing changes.',
       access: signedIn(served),
+      goesOnWhenLow: 'it stores nothing',
       audit: quiet,
       responses: { 200: Anything },
       handle: (_grant, { params }) => json(200, providers.get(params['namespace'] ?? '')),
@@ -187,6 +188,7 @@ export function builtinRoutes(parts: {
       path: `${subscriptionPath}/providers/{namespace}/unregister`,
       summary: 'Refused: what is served is served in the one subscription.',
       access: signedIn(served),
+      goesOnWhenLow: 'it stores nothing',
       audit: quiet,
       handle: async (_grant, { params }): Promise<Answer> => {
         throw errors.unregister(providers.known(params['namespace'] ?? ''));

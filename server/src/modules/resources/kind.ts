@@ -91,6 +91,8 @@ export type ResourceAction = {
   /** Derived as `{type}/{name}/action` when absent. A GET that answers a secret must name an action that a wildcard `read` does not cover. */
   readonly action?: Action;
   readonly summary: string;
+  /** As a route says it. */
+  readonly goesOnWhenLow?: string;
   readonly audit: AuditLevel;
   readonly body?: BodyRule;
   readonly responses?: Readonly<Record<number, TSchema>>;

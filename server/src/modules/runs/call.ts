@@ -17,8 +17,7 @@ export type Call<S extends TSchema> = {
   readonly summary: string;
   readonly action: Action;
   readonly audit: AuditLevel;
-  /** It stores what grows. */
-  readonly grows?: boolean;
+  readonly goesOnWhenLow?: string;
   readonly request: S;
   readonly response: TSchema;
   /** Bytes of the body; 1 MiB when absent. */
@@ -36,7 +35,7 @@ const documented = (schema: TSchema) => Type.Union([Type.Unknown(), schema]);
 
 export function call<const S extends TSchema>(spec: Call<S>): Route {
   const { operation, method, path, summary, audit, action, request, response, maxBytes = bodyBytesMax, handle } = spec;
-  const { grows = false } = spec;
+  const { goesOnWhenLow } = spec;
   const fromQuery = method === 'GET';
   return route({
     operation: `MLflow_${operation}`,
@@ -46,7 +45,7 @@ export function call<const S extends TSchema>(spec: Call<S>): Route {
     summary,
     access: needs(action, workspaceIdOf),
     audit,
-    grows,
+    ...(goesOnWhenLow === undefined ? {} : { goesOnWhenLow }),
     ...(fromQuery ? {} : { body: { kind: 'json', schema: documented(request), maxBytes, optional: true } as const }),
     responses: { 200: response },
     handle: async (grant, { params, body, exchange }) => {

@@ -16,6 +16,7 @@ export const unservedRoutes: readonly Route[] = methods.map((method) =>
     path: `${workspacePath}/unserved/{family+}`,
     summary: 'Says by name what is not served',
     access: needs(runsActions.readExperiments, workspaceIdOf),
+    goesOnWhenLow: 'it does nothing but refuse',
     audit: unrecorded('nothing is read and nothing is done'),
     handle: (_grant, { params }) => {
       const name = params['family'] ?? '';

@@ -231,6 +231,7 @@ export function blobRoutes(deps: {
       method: 'PUT',
       path: at('tier'),
       summary: 'Keep an access tier with a blob; it is stored as before',
+      goesOnWhenLow: 'it changes what is there',
       reads: told.setTier,
       handle: async (grant, { params, exchange }) => {
         const { accessTier } = requests.tierOf(exchange);

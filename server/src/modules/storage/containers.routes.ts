@@ -168,6 +168,7 @@ export function containerRoutes(deps: {
         path: '/unserved/{rest+}',
         summary: 'Operations of the protocol that are not served',
         access: signedIn('does nothing but say that the operation is not served'),
+        goesOnWhenLow: 'it does nothing but refuse',
         audit: unrecorded('nothing is looked at and nothing is done'),
         reads: 'anything',
         handle: (_grant, { params, exchange }) => {

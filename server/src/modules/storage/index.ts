@@ -75,6 +75,8 @@ export function createStorage(deps: {
   readonly dataKeys: DataKeys;
   /** What notices an older copy of an index. */
   readonly anchors?: Anchors;
+  /** An index found no room: see `openDatabase`. */
+  readonly onFull?: () => void;
   readonly resources: Resources;
   readonly grants: Grants;
   readonly clock: Clock;

@@ -28,6 +28,7 @@ export function nameRoutes(accounts: Pick<Accounts, 'byName'>): readonly Route[]
       path: '/subscriptions/{subscriptionId}/providers/Microsoft.Storage/checkNameAvailability',
       summary: 'Whether a storage account may be called by a name',
       access: needs(storageActions.checkName, ({ subscriptionId }) => `/subscriptions/${subscriptionId}`),
+      goesOnWhenLow: 'it stores nothing',
       audit: accessed('name'),
       body: { kind: 'json', schema: NameQuestion, maxBytes: 4096 },
       responses: { 200: NameAvailability },

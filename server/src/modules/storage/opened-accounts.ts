@@ -22,6 +22,7 @@ export function createOpenedAccounts(options: {
   readonly dataKeys: DataKeys;
   readonly clock: Clock;
   readonly anchors?: Anchors;
+  readonly onFull?: () => void;
   readonly openMax?: number;
   readonly faults?: Faults;
 }): OpenedAccounts {

@@ -54,6 +54,8 @@ export function createSealedStores(options: {
   readonly dataKeys: DataKeys;
   /** What notices an older copy of an index. */
   readonly anchors?: Anchors;
+  /** An index found no room: see `openDatabase`. */
+  readonly onFull?: () => void;
   readonly openMax?: number;
   readonly faults?: Faults;
 }): SealedStores {
@@ -78,6 +80,7 @@ export function createSealedStores(options: {
       key: key.bytes,
       migrations,
       anchored: anchors && { store: storeOf(uniqueId), anchors },
+      onFull: options.onFull,
       ...(options.faults === undefined ? {} : { faults: options.faults }),
     });
     const sealed = createSealedFiles({

@@ -15,6 +15,7 @@ export function availabilityRoutes(directory: Directory): readonly Route[] {
       path: '/subscriptions/{subscriptionId}/providers/Microsoft.KeyVault/checkNameAvailability',
       summary: 'Says whether a name is free for a new vault.',
       access: needs(vaultActions.checkNameAvailability, (p) => `/subscriptions/${p['subscriptionId']}`),
+      goesOnWhenLow: 'it stores nothing',
       audit: unrecorded('reads nothing but whether a name is in use'),
       body: { kind: 'json', schema: CheckVaultName, maxBytes: 4096 },
       responses: { 200: VaultNameAvailability },

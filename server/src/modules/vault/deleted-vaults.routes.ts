@@ -53,6 +53,7 @@ export function deletedVaultRoutes(deleted: DeletedVaults): readonly Route[] {
       path: `${item}/purge`,
       summary: 'Destroys a deleted vault with all that it holds.',
       access: needs(vaultActions.purgeDeletedVault, scopeOf),
+      goesOnWhenLow: 'it takes away',
       audit: activity('vaultName', 'location'),
       handle: async (grant, { params }) => {
         await deleted.purge(grant, params['location'] ?? '', params['vaultName'] ?? '');

@@ -72,6 +72,7 @@ export function secretRoutes(deps: {
       path: '/vaults/{vault}/secrets/{name}/{version?}',
       summary: 'Changes attributes, tags and content type of a version; never its value.',
       access: needs(vaultActions.updateSecret, secret),
+      goesOnWhenLow: 'it changes what is there',
       audit: activity('vault', 'name', 'version', 'attributes.enabled', 'attributes.nbf', 'attributes.exp'),
       query,
       body: body(UpdateSecret),

@@ -58,6 +58,7 @@ export const unservedRoutes: readonly Route[] = operations.flatMap(({ name, path
       path: `/vaults/{vault}/${path}`,
       summary: 'Operations of the protocol that are not served',
       access: signedIn('does nothing but say that the operation is not served'),
+      goesOnWhenLow: 'it does nothing but refuse',
       audit: unrecorded('nothing is looked at and nothing is done'),
       handle: () => {
         throw new Failure({ kind: 'notImplemented', code: 'OperationNotSupported', message });

@@ -27,6 +27,8 @@ export function createWorkspaceDatabases(deps: {
   readonly dataKeys: DataKeys;
   /** What notices an older copy of a file. */
   readonly anchors?: Anchors;
+  /** A commit found no room: see `openDatabase`. */
+  readonly onFull?: () => void;
   readonly openMax?: number;
 }): WorkspaceDatabases {
   const { folder, files, dataKeys, anchors, openMax = 64 } = deps;
@@ -80,6 +82,7 @@ export function createWorkspaceDatabases(deps: {
       key: key.bytes,
       migrations: tables,
       anchored: anchors && { store: storeOf(uniqueId), anchors },
+      onFull: deps.onFull,
     });
   }
 

@@ -82,6 +82,8 @@ export function createWorkspaces(
     readonly files: Files;
     readonly domain: string;
     readonly anchors?: Anchors;
+    /** A commit found no room: see `openDatabase`. */
+    readonly onFull?: () => void;
   },
 ): WorkspacesModule {
   const databases = createWorkspaceDatabases({
@@ -89,6 +91,7 @@ export function createWorkspaces(
     files: deps.files,
     dataKeys: deps.dataKeys,
     ...(deps.anchors === undefined ? {} : { anchors: deps.anchors }),
+    ...(deps.onFull === undefined ? {} : { onFull: deps.onFull }),
   });
   // What is below a workspace is kept as resources in its own database.
   databases.registerTables(resourceTables);

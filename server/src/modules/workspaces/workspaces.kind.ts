@@ -289,6 +289,7 @@ export function createWorkspaceKind(deps: WorkspaceKindDeps): ResourceKind {
         name: 'resyncKeys',
         action: workspacesActions.resyncKeys,
         summary: "Gives the workspace's identity its roles again, after somebody took them away.",
+        goesOnWhenLow: 'it gives back what the workspace had',
         audit: activity(),
         async handle(_grant, resource) {
           await provision(grants.system('resync keys of a workspace'), resource);

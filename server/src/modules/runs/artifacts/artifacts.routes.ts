@@ -156,6 +156,7 @@ function unserved(method: 'GET' | 'POST', operation: string, path: string, actio
     path: `${proxy}${path}`,
     summary: 'Not served: the file is sent in one piece',
     access: needs(action, workspaceIdOf),
+    goesOnWhenLow: 'it does nothing but refuse',
     audit: accessed('workspaceName', 'path'),
     handle: () => {
       throw notServed('Multipart and presigned transfers are not served here. Send or fetch the file in one piece.');
