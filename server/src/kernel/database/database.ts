@@ -6,14 +6,15 @@ import type { Compilable, Kysely } from 'kysely';
 import { Failure } from '#kernel/errors/failure';
 import { type Faults, noFaults } from '#kernel/files/faults';
 import { type Anchored, createStamper, readStamp, type Stamp, type Stamper } from './anchor.ts';
-import { kyselyOver } from './dialect.ts';
-import { type Engine, openEngine, scanTooLarge, sqliteCode } from './engine.ts';
+import { kyselyOver } from './dialect/connection.ts';
+import { type Engine, openEngine, scanTooLarge } from './engine.ts';
 import { type MigrationSet, migrate, requireMigrated } from './migrations.ts';
 import { forgetScans, scanBytesMax, scanRows } from './scan.ts';
 import { createWriter } from './writer.ts';
 
 export type { Compilable } from 'kysely';
 export type { Anchored, Anchors, Stamp } from './anchor.ts';
+export { isUniqueViolation } from './dialect/dialect.ts';
 export type { Migration, MigrationSet } from './migrations.ts';
 export { closeScanPool } from './scan.ts';
 
@@ -180,10 +181,4 @@ function databaseOver(parts: {
  */
 export function tables<T>(tx: Tx): Tx<T> {
   return tx as unknown as Tx<T>;
-}
-
-/** Whether an insert or update failed because the row exists already. */
-export function isUniqueViolation(error: unknown): boolean {
-  const code = sqliteCode(error);
-  return code === 'SQLITE_CONSTRAINT_UNIQUE' || code === 'SQLITE_CONSTRAINT_PRIMARYKEY';
 }

@@ -3,7 +3,7 @@
 
 import type { CompiledQuery } from 'kysely';
 import type { Compilable, Database, ScanBounds, Tx } from './database.ts';
-import { kyselyThrough } from './dialect.ts';
+import { kyselyThrough } from './dialect/connection.ts';
 
 /** `lend` opens the file if need be, keeps it open while `act` runs, and throws what opening it throws. */
 export function lentDatabase(options: {
@@ -15,7 +15,7 @@ export function lentDatabase(options: {
   return {
     path,
     // Kysely's contract: R is a label on the query; nothing at run time depends on it.
-    read: kyselyThrough(<R>(query: CompiledQuery) =>
+    read: kyselyThrough('sqlite', <R>(query: CompiledQuery) =>
       lend((database) => database.read.executeQuery(query as CompiledQuery<R>)),
     ),
     write: <R>(fn: (tx: Tx) => Promise<R>) => lend((database) => database.write(fn)),

@@ -7,7 +7,7 @@ import type { Kysely } from 'kysely';
 import { Failure } from '#kernel/errors/failure';
 import type { Faults } from '#kernel/files/faults';
 import type { Stamper } from './anchor.ts';
-import { kyselyOver } from './dialect.ts';
+import { kyselyOver } from './dialect/connection.ts';
 import type { Engine } from './engine.ts';
 
 export type Writer = {

@@ -15,7 +15,7 @@ import type { DataKeys, KeyWrapper, WrapperRef } from './data-keys.ts';
 import { createLanes } from './lanes.ts';
 import type { RootKey } from './root-key.ts';
 
-export { dataKeyMigrations } from './data-keys.store.ts';
+export { dataKeyMigrations } from './migrations.ts';
 
 export type VaultWrapped = { readonly owner: string; readonly keyIdentifier: string };
 

@@ -1,7 +1,7 @@
 // Rows of wrapped keys: one owner key for each owner, wrapped under the root key or a customer's key, and the owner's data keys
 // wrapped under it. SQL and nothing else; no key is ever here unwrapped.
 
-import { isUniqueViolation, type MigrationSet, type Tx, tables } from '#kernel/database/database';
+import { isUniqueViolation, type Tx, tables } from '#kernel/database/database';
 import type { WrapperRef } from './data-keys.ts';
 
 type OwnerRow = {
@@ -17,35 +17,6 @@ type OwnerRow = {
 };
 type DataKeyRow = { owner: string; purpose: string; key_id: string; wrapped: Uint8Array };
 type SealingTables = { data_key_owners: OwnerRow; data_keys: DataKeyRow };
-
-export const dataKeyMigrations: MigrationSet = {
-  module: 'sealing',
-  migrations: [
-    {
-      name: 'data-keys',
-      up: `
-        create table data_key_owners (
-          owner text not null collate binary primary key,
-          key_id text not null,
-          wrapper text not null check (wrapper in ('root', 'vault')),
-          key_identifier text,
-          principal_id text,
-          principal_name text,
-          wrapped blob not null,
-          revision integer not null
-        ) strict, without rowid;
-        create index data_key_owners_wrapper on data_key_owners (wrapper, owner);
-        create table data_keys (
-          owner text not null collate binary references data_key_owners (owner) on delete cascade,
-          purpose text not null collate binary,
-          key_id text not null,
-          wrapped blob not null,
-          primary key (owner, purpose)
-        ) strict, without rowid;
-      `,
-    },
-  ],
-};
 
 export type StoredOwner = {
   readonly owner: string;

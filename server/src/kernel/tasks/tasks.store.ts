@@ -1,8 +1,9 @@
 // Rows of background work. SQL and nothing else: what is due, who holds it, and that only the holder with the newest fencing
 // number can end it. Times are milliseconds since 1970.
 
-import type { Generated } from 'kysely';
-import { type MigrationSet, type Tx, tables } from '#kernel/database/database';
+import { type Generated, sql } from 'kysely';
+import { type Tx, tables } from '#kernel/database/database';
+import { among, notAmong } from '#kernel/database/dialect/dialect';
 
 export type TaskState = 'queued' | 'running' | 'done' | 'failed';
 
@@ -22,33 +23,6 @@ type TaskRow = {
   finished_at: number | null;
 };
 type TaskTables = { tasks: TaskRow };
-
-export const taskMigrations: MigrationSet = {
-  module: 'tasks',
-  migrations: [
-    {
-      name: 'tasks',
-      up: `
-        create table tasks (
-          id integer primary key autoincrement,
-          name text not null,
-          subject text not null,
-          payload text not null,
-          state text not null check (state in ('queued', 'running', 'done', 'failed')),
-          attempts integer not null,
-          lease_owner text,
-          lease_until integer,
-          fence integer not null,
-          run_at integer not null,
-          error text,
-          created_at integer not null,
-          finished_at integer
-        ) strict;
-        create index tasks_due on tasks (state, run_at);
-      `,
-    },
-  ],
-};
 
 export type ClaimedRow = Pick<TaskRow, 'name' | 'subject' | 'payload' | 'attempts' | 'fence'> & { readonly id: number };
 /** Which holding of which row: a holder whose fence is not the row's any more has lost it. */
@@ -97,8 +71,8 @@ export async function claimTasks(
   const due = await db
     .selectFrom('tasks')
     .select('id')
-    .where('name', 'in', claim.names)
-    .where('id', 'not in', claim.except)
+    .where(among(sql.ref('name'), claim.names))
+    .where(notAmong(sql.ref('id'), claim.except))
     .where((is) =>
       is.or([
         is.and([is('state', '=', 'queued'), is('run_at', '<=', claim.now)]),
@@ -142,8 +116,8 @@ export async function nextDue(
       .selectFrom('tasks')
       .select((is) => is.fn.min(column).as('at'))
       .where('state', '=', state)
-      .where('name', 'in', names)
-      .where('id', 'not in', except)
+      .where(among(sql.ref('name'), names))
+      .where(notAmong(sql.ref('id'), except))
       .executeTakeFirstOrThrow();
   const [queued, running] = [await earliest('queued', 'run_at'), await earliest('running', 'lease_until')];
   const times = [queued.at, running.at].filter((at) => at !== null);
@@ -226,7 +200,7 @@ export async function orphanNames(tx: Tx, names: readonly string[]): Promise<rea
     .select('name')
     .distinct()
     .where('state', 'in', ['queued', 'running'])
-    .where('name', 'not in', names)
+    .where(notAmong(sql.ref('name'), names))
     .execute();
   return rows.map(({ name }) => name);
 }

@@ -9,7 +9,7 @@ import { Failure } from '#kernel/errors/failure';
 import type { Log } from '#kernel/log/log';
 import * as store from './tasks.store.ts';
 
-export { taskMigrations } from './tasks.store.ts';
+export { taskMigrations } from './migrations.ts';
 
 export type Task = {
   readonly id: number;
@@ -247,7 +247,7 @@ export function createTasks(options: {
       const now = clock.epochMs();
       const runAt = task.runAt?.getTime() ?? now;
       const id = await store.insertTask(tx, { name: task.name, subject: task.subject, payload, runAt, now });
-      // A transaction ends before the next turn of the event loop (see kernel/database): by then the row can be seen.
+      // It may wake before the row is committed: the claim is a write, and writes of a database come one after the other.
       setImmediate(() => wake());
       return id;
     },

@@ -2,6 +2,7 @@
 
 import { sql } from 'kysely';
 import { type Tx, tables } from '#kernel/database/database';
+import { rowsOf } from '#kernel/database/dialect/dialect';
 
 export type SnapshotFile = {
   readonly path: string;
@@ -39,10 +40,13 @@ export async function insertSnapshot(tx: Tx, row: SnapshotRow, files: readonly S
   if (await findSnapshot(tx, row.digest)) return false;
   await tables<Tables>(tx).insertInto('snapshots').values(row).execute();
   // One statement however many there are: thousands of them would hold up every other write of the workspace.
-  const rows = JSON.stringify(files.map(({ path, size, sha256, blob, start }) => [path, size, sha256, blob, start]));
+  const rows = rowsOf(
+    files.map(({ path, size, sha256, blob, start }) => [path, size, sha256, blob, start]),
+    ['text', 'integer', 'text', 'text', 'integer'],
+  );
   await sql`
-    INSERT INTO snapshot_files (digest, path, size, sha256, blob, start)
-    SELECT ${row.digest}, value ->> 0, value ->> 1, value ->> 2, value ->> 3, value ->> 4 FROM json_each(${rows})
+    insert into snapshot_files (digest, path, size, sha256, blob, start)
+    select ${row.digest}, c0, c1, c2, c3, c4 from ${rows} as listed
   `.execute(tx);
   return true;
 }

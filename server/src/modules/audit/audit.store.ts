@@ -1,11 +1,12 @@
 // SQL of the audit log. Rows are inserted and never updated or deleted; the one row that changes is the appender's state,
 // and it changes only from the state that the caller believes in.
 
-import { CompiledQuery, type RawBuilder, sql } from 'kysely';
+import { type RawBuilder, sql } from 'kysely';
 import type { TreeState } from '#kernel/crypto/merkle';
 import { HASH_BYTES } from '#kernel/crypto/merkle';
 import type { Database, Tx } from '#kernel/database/database';
 import { tables } from '#kernel/database/database';
+import { lowered, numberIn, runStatement, textIn } from '#kernel/database/dialect/dialect';
 import { damaged } from './errors.ts';
 import type { ActivityStatus } from './filter.ts';
 import type { Columns, Encoded } from './record.ts';
@@ -69,9 +70,9 @@ const insertSql = `insert into audit_records
 
 export async function insertRecord(tx: Tx, sequence: number, { leaf, text, columns }: Encoded): Promise<void> {
   const { kind, time_ms, activity, scope, correlation, actor, intent } = columns;
-  await tx.executeQuery(
-    CompiledQuery.raw(insertSql, [sequence, leaf, text, kind, time_ms, activity, scope, correlation, actor, intent]),
-  );
+  await runStatement(tx, insertSql, [
+    ...[sequence, leaf, text, kind, time_ms, activity, scope, correlation, actor, intent],
+  ]);
 }
 
 export async function insertTile(tx: Tx, tile: number, root: Uint8Array): Promise<void> {
@@ -297,15 +298,15 @@ export async function scanFound(database: Database, filter: RecordFilter, limit:
   if (correlation !== undefined) query = query.where('r.correlation', '=', correlation);
   if (actor !== undefined) query = query.where('r.actor', '=', actor);
   if (kind !== undefined) query = query.where('r.kind', '=', kind);
-  if (operation !== undefined) query = query.where(sql<boolean>`json_extract(r.record, '$.operation') = ${operation}`);
+  if (operation !== undefined) query = query.where(sql<boolean>`${textIn(record, 'operation')} = ${operation}`);
   if (provider !== undefined) {
     query = query.where(
-      sql<boolean>`lower(substr(json_extract(r.record, '$.action'), 1, ${provider.length + 1})) = ${`${provider}/`}`,
+      sql<boolean>`${lowered(sql`substr(${textIn(record, 'action')}, 1, ${provider.length + 1})`)} = ${`${provider}/`}`,
     );
   }
   if (filter.caller !== undefined)
     query = query.where(
-      sql<boolean>`(r.actor = ${filter.caller} or lower(json_extract(r.record, '$.caller.name')) = ${filter.caller})`,
+      sql<boolean>`(r.actor = ${filter.caller} or ${lowered(textIn(record, 'caller', 'name'))} = ${filter.caller})`,
     );
   if (filter.status !== undefined) query = query.where(statusIs[filter.status]);
   for (const scope of filter.within ?? []) if (scope !== '/') query = query.where(atOrBelow(scope));
@@ -314,8 +315,9 @@ export async function scanFound(database: Database, filter: RecordFilter, limit:
   return await database.scan(query);
 }
 
-const result = sql<string>`json_extract(r.record, '$.outcome.result')`;
-const isAccepted = sql<boolean>`json_extract(r.record, '$.outcome.status') = 202`;
+const record = sql.ref('r.record');
+const result = textIn(record, 'outcome', 'result');
+const isAccepted = sql<boolean>`${numberIn(record, 'outcome', 'status')} = 202`;
 /** As `activity.ts` tells the status of a record. */
 const statusIs: Readonly<Record<ActivityStatus, RawBuilder<boolean>>> = {
   Started: sql<boolean>`${result} is null`,

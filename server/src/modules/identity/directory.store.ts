@@ -2,6 +2,7 @@
 
 import { sql } from 'kysely';
 import { type Tx, tables } from '#kernel/database/database';
+import { startsInAnyCase } from '#kernel/database/dialect/dialect';
 
 export type PrincipalKind = 'user' | 'application' | 'managedIdentity';
 
@@ -101,8 +102,7 @@ export type NameFilter = { readonly text: string; readonly isPrefix: boolean };
 
 function isNamed(column: 'u.display_name' | 'p.name', { text, isPrefix }: NameFilter) {
   if (!isPrefix) return sql<boolean>`${sql.ref(column)} = ${text}`;
-  const pattern = `${text.replaceAll(/[\\%_]/g, '\\$&')}%`;
-  return sql<boolean>`${sql.ref(column)} like ${pattern} escape '\\'`;
+  return startsInAnyCase(sql.ref(column), text);
 }
 
 export function listPrincipals(

@@ -1,6 +1,6 @@
 // Rows of experiments and their tags. No decisions.
 
-import { sql } from 'kysely';
+import { type Generated, sql } from 'kysely';
 import { type Tx, tables } from '#kernel/database/database';
 
 export type ExperimentRow = {
@@ -14,7 +14,7 @@ export type TagRow = { readonly key: string; readonly value: string };
 type ExperimentTables = {
   experiments: {
     // The database numbers new ones.
-    experiment: number;
+    experiment: Generated<number>;
     name: string;
     created_ms: number;
     updated_ms: number;
@@ -33,19 +33,13 @@ export const findExperiment = (tx: Tx, experiment: number): Promise<ExperimentRo
 export const findExperimentByName = (tx: Tx, name: string): Promise<ExperimentRow | undefined> =>
   rows(tx).selectFrom('experiments').select(columns).where('name', '=', name).executeTakeFirst();
 
-/** The highest id so far, also of experiments that were purged: an id is never given twice. */
-async function lastExperiment(tx: Tx): Promise<number> {
-  const found = await sql<{ seq: number }>`select seq from sqlite_sequence where name = 'experiments'`.execute(tx);
-  return found.rows[0]?.seq ?? 0;
-}
-
-/** Answers the new experiment's number. */
+/** Answers the new experiment's number: never one that was given before, also when that experiment was purged. */
 export async function insertExperiment(tx: Tx, name: string, nowMs: number): Promise<number> {
-  const experiment = (await lastExperiment(tx)) + 1;
-  await rows(tx)
+  const { experiment } = await rows(tx)
     .insertInto('experiments')
-    .values({ experiment, name, created_ms: nowMs, updated_ms: nowMs, deleted: 0 })
-    .execute();
+    .values({ name, created_ms: nowMs, updated_ms: nowMs, deleted: 0, deleted_ms: null })
+    .returning('experiment')
+    .executeTakeFirstOrThrow();
   return experiment;
 }
 

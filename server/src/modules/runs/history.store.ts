@@ -2,6 +2,7 @@
 
 import { type RawBuilder, sql } from 'kysely';
 import { type Database, tables } from '#kernel/database/database';
+import { always, among, greater } from '#kernel/database/dialect/dialect';
 import type { Place } from './search/pages.ts';
 import type { MetricRow } from './views.ts';
 
@@ -16,7 +17,7 @@ export function scanHistory(
   const { run, key, after, limit } = query;
   const behind =
     after === undefined
-      ? sql`1`
+      ? always
       : sql`(timestamp_ms, step, value, nan) > (${after[0]}, ${after[1]}, ${after[2]}, ${after[3]})`;
   return scan(
     database,
@@ -36,7 +37,7 @@ export const scanHistories = (
     database,
     sql<RunMetricRow>`select r.run_id, m.key, m.value, m.nan, m.timestamp_ms, m.step
       from runs r join metrics m on m.run = r.run and m.key = ${query.key}
-      where r.run_id in (select value from json_each(${JSON.stringify(query.runIds)}))
+      where ${among(sql`r.run_id`, query.runIds)}
       order by r.run_id, m.timestamp_ms, m.step, m.value limit ${query.limit}`,
   );
 
@@ -49,14 +50,14 @@ export async function scanSampledSteps(
   samples: number,
 ): Promise<readonly number[]> {
   const points = sql`runs r join metrics m on m.run = r.run and m.key = ${key} and m.step between ${from} and ${to}
-    where r.run_id in (select value from json_each(${JSON.stringify(runIds)}))`;
+    where ${among(sql`r.run_id`, runIds)}`;
   const rows = await scan(
     database,
     sql<{ step: number }>`
       with steps as (select distinct m.step as step from ${points}),
         numbered as (select step, row_number() over (order by step) - 1 as position, count(*) over () as total from steps)
       select step from numbered
-        where total <= ${samples} or position % max(1, (total + ${samples} - 1) / ${samples}) = 0
+        where total <= ${samples} or position % ${greater(sql.lit(1), sql`(total + ${samples} - 1) / ${samples}`)} = 0
       union select min(m.step) from ${points} group by r.run
       union select max(m.step) from ${points} group by r.run
       order by step`,
@@ -81,7 +82,7 @@ export const scanAtSteps = (
           select r.run_id, m.key, m.value, m.nan, m.timestamp_ms, m.step,
             row_number() over (order by m.step, m.timestamp_ms, m.value, m.nan) - 1 as place, count(*) over () as total
           from runs r join metrics m on m.run = r.run and m.key = ${query.key}
-          where r.run_id = ${query.runId} and m.step in (select value from json_each(${JSON.stringify(query.steps)})))
+          where r.run_id = ${query.runId} and ${among(sql`m.step`, query.steps)})
       select run_id, key, value, nan, timestamp_ms, step from points
       where total <= ${limit} or place = 0
         or place * (${limit} - 1) / (total - 1) > (place - 1) * (${limit} - 1) / (total - 1)

@@ -1,12 +1,9 @@
 // Rows that tie runs to datasets and models. No decisions.
 
 import type { Dataset } from '@strongroom/contract/runs';
-import { CompiledQuery } from 'kysely';
 import type { Tx } from '#kernel/database/database';
+import { runStatement as run } from '#kernel/database/dialect/dialect';
 import type { TagRow } from './experiments.store.ts';
-
-const run = <R>(tx: Tx, text: string, parameters: readonly unknown[]) =>
-  tx.executeQuery<R>(CompiledQuery.raw(text, [...parameters]));
 
 /** A dataset is one by name and digest within an experiment; what was stored first stays. */
 export async function keepDataset(tx: Tx, experiment: number, dataset: Dataset): Promise<number> {

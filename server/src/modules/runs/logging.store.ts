@@ -1,8 +1,9 @@
 // Rows that a run appends: points, params, tags. This is the hot path, so the statements are few, written by hand and of
 // few different texts: the database keeps prepared statements by their text. No decisions.
 
-import { CompiledQuery } from 'kysely';
+import { sql } from 'kysely';
 import type { Tx } from '#kernel/database/database';
+import { among, runStatement as run } from '#kernel/database/dialect/dialect';
 
 export type Point = {
   readonly key: string;
@@ -12,9 +13,6 @@ export type Point = {
   readonly nan: 0 | 1;
 };
 export type Pair = { readonly key: string; readonly value: string };
-
-const run = <R>(tx: Tx, text: string, parameters: readonly unknown[]) =>
-  tx.executeQuery<R>(CompiledQuery.raw(text, [...parameters]));
 
 const find = 'select run, run_id, deleted from runs where run_id = ?';
 export type Target = { readonly run: number; readonly run_id: string; readonly deleted: number };
@@ -78,11 +76,8 @@ export const insertParams = (tx: Tx, runNumber: number, params: readonly Pair[])
 
 /** The stored values of these keys, in one statement. */
 export async function readParams(tx: Tx, runNumber: number, keys: readonly string[]): Promise<readonly Pair[]> {
-  const found = await run<Pair>(
-    tx,
-    'select key, value from run_params where run = ? and key in (select value from json_each(?))',
-    [runNumber, JSON.stringify(keys)],
-  );
+  const found = await sql<Pair>`select key, value from run_params
+    where run = ${runNumber} and ${among(sql`key`, keys)}`.execute(tx);
   return found.rows;
 }
 

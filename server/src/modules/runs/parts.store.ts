@@ -4,6 +4,7 @@
 import type { Dataset } from '@strongroom/contract/runs';
 import { type RawBuilder, sql } from 'kysely';
 import { type Database, type Tx, tables } from '#kernel/database/database';
+import { among } from '#kernel/database/dialect/dialect';
 import { Failure } from '#kernel/errors/failure';
 import type { TagRow } from './experiments.store.ts';
 import type { MetricRow, RunParts } from './views.ts';
@@ -21,23 +22,23 @@ type DatasetRow = Of<{
 type ModelRow = Of<{ readonly model_id: string; readonly direction: string; readonly step: number }>;
 
 /** Every list is in order of run and then of key, so answers do not change from call to call. */
-const queries = (runs: RawBuilder<unknown>) => ({
+const queries = (isOfThem: RawBuilder<unknown>) => ({
   metrics: sql<Of<MetricRow>>`select run, key, value, nan, timestamp_ms, step from latest_metrics
-    where run in ${runs} order by run, key`,
-  params: sql<Of<TagRow>>`select run, key, value from run_params where run in ${runs} order by run, key`,
-  tags: sql<Of<TagRow>>`select run, key, value from run_tags where run in ${runs} order by run, key`,
+    where ${isOfThem} order by run, key`,
+  params: sql<Of<TagRow>>`select run, key, value from run_params where ${isOfThem} order by run, key`,
+  tags: sql<Of<TagRow>>`select run, key, value from run_tags where ${isOfThem} order by run, key`,
   datasets: sql<DatasetRow>`select run, dataset, name, digest, source_type, source, schema, profile
-    from run_datasets join datasets using (dataset) where run in ${runs} order by run, dataset`,
+    from run_datasets join datasets using (dataset) where ${isOfThem} order by run, dataset`,
   datasetTags: sql<Of<TagRow & { readonly dataset: number }>>`select run, dataset, key, value from run_dataset_tags
-    where run in ${runs} order by run, dataset, key`,
-  models: sql<ModelRow>`select run, model_id, direction, step from run_models where run in ${runs}
+    where ${isOfThem} order by run, dataset, key`,
+  models: sql<ModelRow>`select run, model_id, direction, step from run_models where ${isOfThem}
     order by run, direction, model_id, step`,
 });
-const listed = (runs: readonly number[]) => sql`(select value from json_each(${JSON.stringify(runs)}))`;
+const queriesOf = (...runs: readonly number[]) => queries(among(sql`run`, runs));
 
 /** @param tx the point connection, or the transaction that changed the run */
 export async function readParts(tx: Tx, run: number): Promise<RunParts> {
-  const of = queries(sql`(${run})`);
+  const of = queriesOf(run);
   const [metrics, params, tags, datasets, datasetTags, models] = await Promise.all([
     of.metrics.execute(tx),
     of.params.execute(tx),
@@ -63,7 +64,7 @@ export const isTooLarge = (thrown: unknown): boolean => thrown instanceof Failur
 
 /** The parts of many runs, by run number. */
 export async function scanParts(database: Database, runs: readonly number[]): Promise<(run: number) => RunParts> {
-  const of = queries(listed(runs));
+  const of = queriesOf(...runs);
   const scan = async <R>(query: RawBuilder<R>) =>
     database.scan<R>({ compile: () => compiled<R>(database.read, query) }, pageBounds);
   const [metrics, params, tags, datasets, datasetTags, models] = await Promise.all([

@@ -8,6 +8,7 @@ import type { Grant } from '#kernel/authority/grant';
 import type { Clock } from '#kernel/clock/clock';
 import { randomUuid } from '#kernel/crypto/random';
 import type { Tx } from '#kernel/database/database';
+import { always, among } from '#kernel/database/dialect/dialect';
 import { onlyRun, requireExperimentWithin, requireRunWithin, requireUnbounded } from '../bounds.ts';
 import { pageTokenKey, type WorkspaceDatabases } from '../databases.ts';
 import { invalid, missingResource, noExperiment, noModel } from '../errors.ts';
@@ -33,7 +34,7 @@ import { modelGrammar } from '../search/grammars.ts';
 import { ranked, type SortColumn } from '../search/keyset.ts';
 import { readPlace, signPlace } from '../search/pages.ts';
 import { pageLimit, type Searched } from '../search/search.service.ts';
-import { among, scanPage } from '../search/search.store.ts';
+import { scanPage } from '../search/search.store.ts';
 import { modelArtifactUri, shownMetric } from '../views.ts';
 import * as store from './models.store.ts';
 
@@ -238,7 +239,7 @@ const ofDataset = ({ name, digest }: Dataset) =>
 
 /** Datasets narrow the conditions on metrics; without any such, the model needs some metric of one of them. */
 function conditionsOf(comparisons: readonly Comparison[], datasets: readonly Dataset[]) {
-  const withinDatasets = datasets.length === 0 ? sql`1` : sql`(${sql.join(datasets.map(ofDataset), sql` or `)})`;
+  const withinDatasets = datasets.length === 0 ? always : sql`(${sql.join(datasets.map(ofDataset), sql` or `)})`;
   const conditions = comparisons.map((comparison) => condition(comparison, withinDatasets));
   if (datasets.length === 0 || comparisons.some(({ entity }) => entity === 'metric')) return conditions;
   return [
@@ -280,7 +281,7 @@ function orderOf(orderBy: ModelSearch['orderBy'] & object, within: RawBuilder<un
           select x.model, x.value, x.nan, row_number() over (
             partition by x.model order by x.timestamp_ms desc, x.step desc, x.run, x.value desc) as place
           from logged_models l join logged_model_metrics x on x.model = l.model and x.key = ${metric}
-          where l.deleted = 0 and ${within} and ${dataset === undefined ? sql`1` : ofDataset(dataset)}
+          where l.deleted = 0 and ${within} and ${dataset === undefined ? always : ofDataset(dataset)}
         ) where place = 1) ${newest} on ${newest}.model = l.model`);
       return ranked(sql`${newest}.value`, sql`${newest}.nan`, ascending);
     }

@@ -1,8 +1,8 @@
 // Rows of logged models. No decisions.
 
 import type { ModelStatus } from '@strongroom/contract/runs';
-import { CompiledQuery } from 'kysely';
 import { type Tx, tables } from '#kernel/database/database';
+import { runStatement } from '#kernel/database/dialect/dialect';
 import type { TagRow } from '../experiments.store.ts';
 import type { Point } from '../logging.store.ts';
 
@@ -57,7 +57,7 @@ export async function insertModelPoints(
 ): Promise<void> {
   const text = `insert into logged_model_metrics
       (model, run, key, timestamp_ms, step, value, nan, dataset_name, dataset_digest)
-    select model, ?, ?, ?, ?, ?, ?, ?, ? from logged_models where model_id = ? and deleted = 0 and source_run_id is coalesce(?, source_run_id)
+    select model, ?, ?, ?, ?, ?, ?, ?, ? from logged_models where model_id = ? and deleted = 0 and source_run_id is not distinct from coalesce(?, source_run_id)
     on conflict do nothing`;
   for (const { key, timestamp_ms, step, value, nan, dataset_name, dataset_digest, model_id } of points) {
     const parameters = [
@@ -72,7 +72,7 @@ export async function insertModelPoints(
       model_id,
       source ?? null,
     ];
-    await tx.executeQuery(CompiledQuery.raw(text, parameters));
+    await runStatement(tx, text, parameters);
   }
 }
 
@@ -87,7 +87,7 @@ export async function insertModel(tx: Tx, row: Omit<ModelRow, 'model'>): Promise
   const parameters = [
     ...[model_id, experiment, name, model_type, source_run_id, creator_id, status, created_ms, updated_ms, row.deleted],
   ];
-  const made = await tx.executeQuery<{ model: number }>(CompiledQuery.raw(text, parameters));
+  const made = await runStatement<{ model: number }>(tx, text, parameters);
   const [first] = made.rows;
   if (first === undefined) throw new Error('the insert of a logged model answered no number');
   return first.model;
@@ -157,7 +157,7 @@ const metricsText = `select m.key, m.timestamp_ms, m.step, m.value, m.nan, m.dat
 export async function readModelParts(tx: Tx, model: number): Promise<ModelParts> {
   const pairs = (table: 'logged_model_tags' | 'logged_model_params') =>
     rows(tx).selectFrom(table).select(['key', 'value']).where('model', '=', model).orderBy('key').execute();
-  const metrics = await tx.executeQuery<ModelMetricRow>(CompiledQuery.raw(metricsText, [model]));
+  const metrics = await runStatement<ModelMetricRow>(tx, metricsText, [model]);
   return {
     tags: await pairs('logged_model_tags'),
     params: await pairs('logged_model_params'),

@@ -1,11 +1,8 @@
 // What is deleted, and its removal for good. Rows go in slices, so that the history of a long run holds up nobody's writes. No
 // decisions.
 
-import { CompiledQuery } from 'kysely';
 import type { Database, Tx } from '#kernel/database/database';
-
-const run = <R>(tx: Tx, text: string, parameters: readonly unknown[]) =>
-  tx.executeQuery<R>(CompiledQuery.raw(text, [...parameters]));
+import { runStatement as run } from '#kernel/database/dialect/dialect';
 
 export type DeletedRow = {
   readonly kind: 'experiment' | 'run' | 'model';

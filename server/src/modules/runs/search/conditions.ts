@@ -2,21 +2,11 @@
 // not match what is missing; LIKE minds the case and ILIKE does not, for ASCII letters.
 
 import { type RawBuilder, sql } from 'kysely';
+import { always, among, like, likeInAnyCase, notAmong } from '#kernel/database/dialect/dialect';
 import { unreachable } from '#kernel/errors/failure';
 import type { Operator, Value } from './filter.ts';
 
 const symbols = { '=': sql`=`, '!=': sql`<>`, '<': sql`<`, '<=': sql`<=`, '>': sql`>`, '>=': sql`>=` } as const;
-
-/**
- * The one case-sensitive pattern operator of the engine that needs no setting of the connection is GLOB: `%` and `_` become
- * its wildcards, and what it would read as its own becomes a class of one.
- */
-function globOf(pattern: string): string {
-  return pattern.replace(/[*?[\]%_]/g, (character) => {
-    if (character === '%') return '*';
-    return character === '_' ? '?' : `[${character}]`;
-  });
-}
 
 /** @param column an expression of ours that is not null where the comparison is asked */
 export function compare(column: RawBuilder<unknown>, operator: Operator, value: Value): RawBuilder<boolean> {
@@ -29,13 +19,13 @@ export function compare(column: RawBuilder<unknown>, operator: Operator, value: 
     case '>=':
       return sql`${column} ${symbols[operator]} ${value}`;
     case 'LIKE':
-      return sql`${column} glob ${globOf(String(value))}`;
+      return like(column, String(value));
     case 'ILIKE':
-      return sql`${column} like ${value}`;
+      return likeInAnyCase(column, String(value));
     case 'IN':
-      return sql`${column} in (select value from json_each(${JSON.stringify(value)}))`;
+      return among(column, listOf(value));
     case 'NOT IN':
-      return sql`${column} not in (select value from json_each(${JSON.stringify(value)}))`;
+      return notAmong(column, listOf(value));
     case 'IS NULL':
       return sql`${column} is null`;
     case 'IS NOT NULL':
@@ -44,6 +34,11 @@ export function compare(column: RawBuilder<unknown>, operator: Operator, value: 
       return unreachable(operator);
   }
 }
+
+const listOf = (value: Value): readonly (string | number)[] => {
+  if (!Array.isArray(value)) throw new Error('IN compares with a list');
+  return value;
+};
 
 /** A number column with a NaN flag: a NaN equals nothing, and differs from every number. */
 export function compareMetric(
@@ -67,7 +62,7 @@ export function comparePair(
   const column = { run_params: 'run', run_tags: 'run', experiment_tags: 'experiment' }[table as string] ?? 'model';
   const row = (condition: RawBuilder<unknown>) =>
     sql<boolean>`exists (select 1 from ${sql.table(table)} x where x.${sql.id(column)} = ${owner} and x.key = ${key} and ${condition})`;
-  if (operator === 'IS NULL') return sql`not ${row(sql`1`)}`;
-  if (operator === 'IS NOT NULL') return row(sql`1`);
+  if (operator === 'IS NULL') return sql`not ${row(always)}`;
+  if (operator === 'IS NOT NULL') return row(always);
   return row(compare(sql`x.value`, operator, value));
 }

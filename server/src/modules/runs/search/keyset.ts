@@ -2,6 +2,7 @@
 // Unlike an offset it neither skips nor repeats rows while others are inserted. Builds SQL from parts of ours alone.
 
 import { type RawBuilder, sql } from 'kysely';
+import { always } from '#kernel/database/dialect/dialect';
 import type { Place } from './pages.ts';
 
 /** One column of an order. Without nulls: a rank column before it says what comes last. */
@@ -21,7 +22,9 @@ export const ranked = (
   },
   // Rows of equal rank that are no values are equal here, and the next column decides.
   {
-    expression: isNan ? sql`iif(${isNan} = 1 or ${value} is null, 0, ${value})` : sql`coalesce(${value}, 0)`,
+    expression: isNan
+      ? sql`case when ${isNan} = 1 or ${value} is null then 0 else ${value} end`
+      : sql`coalesce(${value}, 0)`,
     ascending,
   },
 ];
@@ -50,7 +53,7 @@ export function behind(columns: readonly SortColumn[], place: Place): RawBuilder
   // Follows from the alternatives; said apart because the index of the first column can use it.
   const bound =
     first === undefined
-      ? sql`1`
+      ? always
       : first.ascending
         ? sql`${first.expression} >= ${place[0]}`
         : sql`${first.expression} <= ${place[0]}`;

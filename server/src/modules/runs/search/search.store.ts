@@ -3,6 +3,7 @@
 import type { ViewType } from '@strongroom/contract/runs';
 import { type RawBuilder, sql } from 'kysely';
 import { type Database, tables } from '#kernel/database/database';
+import { always, among } from '#kernel/database/dialect/dialect';
 import type { ExperimentRow, TagRow } from '../experiments.store.ts';
 import type { RunRow } from '../runs.store.ts';
 import { compare, compareMetric, comparePair } from './conditions.ts';
@@ -35,7 +36,7 @@ export async function scanPage<R>(
   const where = [...parts.where, ...(page.after === undefined ? [] : [behind(parts.sort, page.after)])];
   const query = sql<R & Record<string, unknown>>`
     select ${parts.columns}, ${placeColumns(parts.sort)} from ${parts.from}
-    where ${sql.join(where.length === 0 ? [sql`1`] : where, sql` and `)}
+    where ${sql.join(where.length === 0 ? [always] : where, sql` and `)}
     order by ${orderBy(parts.sort)} limit ${page.limit + 1}`;
   const found = await database.scan<R & Record<string, unknown>>({
     compile: () => query.compile(tables<unknown>(database.read)),
@@ -53,12 +54,6 @@ export const inView = (column: RawBuilder<unknown>, view: ViewType): readonly Ra
   if (view === 'ALL') return [];
   return [view === 'ACTIVE_ONLY' ? sql`${column} = 0` : sql`${column} = 1`];
 };
-
-/** `= ?` for one, so that its index also gives the order. */
-export const among = (column: RawBuilder<unknown>, numbers: readonly number[]): RawBuilder<unknown> =>
-  numbers.length === 1
-    ? sql`${column} = ${numbers[0]}`
-    : sql`${column} in (select value from json_each(${JSON.stringify(numbers)}))`;
 
 // Runs
 
@@ -149,7 +144,7 @@ export function scanDatasets(
     select distinct d.experiment, d.name, d.digest, t.value as context
     from runs r join run_datasets u using (run) join datasets d using (dataset)
       left join run_dataset_tags t on t.run = r.run and t.dataset = d.dataset and t.key = 'mlflow.data.context'
-    where r.deleted = 0 and ${among(sql`r.experiment`, experiments)} and ${only === undefined ? sql`1` : sql`r.run_id = ${only}`}
+    where r.deleted = 0 and ${among(sql`r.experiment`, experiments)} and ${only === undefined ? always : sql`r.run_id = ${only}`}
     order by d.name, d.digest, d.experiment, context limit ${limit}`;
   return database.scan<DatasetUse>({ compile: () => text.compile(tables<unknown>(database.read)) });
 }
@@ -200,7 +195,7 @@ export async function scanExperimentTags(
   experiments: readonly number[],
 ): Promise<(experiment: number) => readonly TagRow[]> {
   const query = sql<TagRow & { readonly experiment: number }>`select experiment, key, value from experiment_tags
-    where experiment in (select value from json_each(${JSON.stringify(experiments)})) order by experiment, key`;
+    where ${among(sql`experiment`, experiments)} order by experiment, key`;
   const rows = await database.scan<TagRow & { readonly experiment: number }>(
     { compile: () => query.compile(tables<unknown>(database.read)) },
     { maxRows: 500_000 },

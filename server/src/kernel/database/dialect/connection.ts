@@ -1,20 +1,37 @@
-// Kysely over one connection. Over a synchronous one nothing waits for anything but microtasks: the writer relies on that to
-// run a whole group of calls without giving up the event loop. Kysely's own transactions are refused; `write` is the only one.
+// Kysely over one connection of either engine. Over a synchronous one nothing waits for anything but microtasks: SQLite's writer
+// relies on that to run a whole group of calls without giving up the event loop. Kysely's own transactions are refused; `write`
+// is the only one.
 
 import {
   type CompiledQuery,
   type DatabaseConnection,
   Kysely,
+  PostgresAdapter,
+  PostgresIntrospector,
   SqliteAdapter,
   SqliteIntrospector,
-  SqliteQueryCompiler,
 } from 'kysely';
 import { Failure } from '#kernel/errors/failure';
-import type { EngineResult } from './engine.ts';
+import type { EngineResult } from '../engine.ts';
+import { PostgresCompiler, SqliteCompiler } from './compilers.ts';
+import type { Dialect } from './words.ts';
 
-/** A query builder whose statements go to `run`. `T` is unknown: a store narrows it with `tables`. */
+const parts = {
+  sqlite: {
+    createAdapter: () => new SqliteAdapter(),
+    createIntrospector: (db: Kysely<unknown>) => new SqliteIntrospector(db),
+    createQueryCompiler: () => new SqliteCompiler(),
+  },
+  postgres: {
+    createAdapter: () => new PostgresAdapter(),
+    createIntrospector: (db: Kysely<unknown>) => new PostgresIntrospector(db),
+    createQueryCompiler: () => new PostgresCompiler(),
+  },
+} as const;
+
+/** A query builder whose statements go to `run`, of SQLite. `T` is unknown: a store narrows it with `tables`. */
 export function kyselyOver(run: (sql: string, parameters: readonly unknown[]) => EngineResult): Kysely<unknown> {
-  return kyselyThrough(async <R>({ sql, parameters }: CompiledQuery) => {
+  return kyselyThrough('sqlite', async <R>({ sql, parameters }: CompiledQuery) => {
     const { rows, changes, insertId } = run(sql, parameters);
     return {
       // Kysely's contract: R is what the builder inferred from the columns that it wrote into this SQL.
@@ -26,7 +43,7 @@ export function kyselyOver(run: (sql: string, parameters: readonly unknown[]) =>
 }
 
 /** A query builder whose statements go to `executeQuery`, which may wait. */
-export function kyselyThrough(executeQuery: DatabaseConnection['executeQuery']): Kysely<unknown> {
+export function kyselyThrough(dialect: Dialect, executeQuery: DatabaseConnection['executeQuery']): Kysely<unknown> {
   const connection: DatabaseConnection = {
     executeQuery,
     streamQuery() {
@@ -35,9 +52,7 @@ export function kyselyThrough(executeQuery: DatabaseConnection['executeQuery']):
   };
   return new Kysely<unknown>({
     dialect: {
-      createAdapter: () => new SqliteAdapter(),
-      createIntrospector: (db) => new SqliteIntrospector(db),
-      createQueryCompiler: () => new SqliteQueryCompiler(),
+      ...parts[dialect],
       createDriver: () => ({
         async init() {},
         async acquireConnection() {
