@@ -4,7 +4,7 @@
 // Run: node bench/access.bench.ts
 
 import assert from 'node:assert/strict';
-import type { Actor } from '../server/src/kernel/authority/actor.ts';
+import { type Actor, createActor } from '../server/src/kernel/authority/actor.ts';
 import type { Action } from '../server/src/kernel/authority/grant.ts';
 import { idKey } from '../server/src/kernel/ids/ids.ts';
 import type { Assignment } from '../server/src/modules/access/assignment.ts';
@@ -63,15 +63,16 @@ const actions: readonly Action[] = [
   { name: 'Microsoft.MachineLearningServices/workspaces/write', plane: 'control' },
   { name: 'Microsoft.Storage/storageAccounts/blobServices/containers/blobs/read', plane: 'data' },
 ];
-const actorOf = (index: number): Actor => ({
-  kind: 'user',
-  objectId: principal(index),
-  tenantId: principal(0),
-  name: 'somebody',
-  applicationId: undefined,
-  groups: Array.from({ length: GROUPS_OF_ONE }, (_, at) => principal((index * 7 + at * 13) % PRINCIPALS)),
-  authentication: { method: 'bearer', mfa: true, tokenId: undefined },
-});
+const actorOf = (index: number): Actor =>
+  createActor({
+    kind: 'user',
+    objectId: principal(index),
+    tenantId: principal(0),
+    name: 'somebody',
+    groups: Array.from({ length: GROUPS_OF_ONE }, (_, at) => principal((index * 7 + at * 13) % PRINCIPALS)),
+    method: 'bearer',
+    facts: { methods: ['pwd', 'otp', 'mfa'], at: 1_760_000_000, from: '192.0.2.7' },
+  });
 const actors = Array.from({ length: 200 }, (_, index) => actorOf(index));
 // Half of the questions are about workspaces where somebody of the actor's groups has a role, half about any.
 const questions = Array.from({ length: QUESTIONS }, (_, index) => {

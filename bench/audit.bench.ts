@@ -7,6 +7,7 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { type FileHandle, open } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { createActor } from '../server/src/kernel/authority/actor.ts';
 import type { AuditIntent } from '../server/src/kernel/authority/audit.ts';
 import { systemClock } from '../server/src/kernel/clock/clock.ts';
 import { generateSigningKey } from '../server/src/kernel/crypto/signing.ts';
@@ -31,15 +32,15 @@ function intent(): AuditIntent {
     operation: 'Secrets_Get',
     action: 'Microsoft.KeyVault/vaults/secrets/getSecret/action',
     scope,
-    actor: {
+    actor: createActor({
       kind: 'user',
       objectId: `11111111-1111-4111-8111-${String(requests % 200).padStart(12, '0')}`,
       tenantId: '22222222-2222-4222-8222-222222222222',
       name: `person-${requests % 200}@example.org`,
-      applicationId: undefined,
-      groups: [],
-      authentication: { method: 'bearer', mfa: true, tokenId: 'AbCdEfGhIjKlMnOp' },
-    },
+      method: 'bearer',
+      tokenId: 'AbCdEfGhIjKlMnOp',
+      facts: { methods: ['pwd', 'otp', 'mfa'], at: 1_760_000_000, from: '192.0.2.7' },
+    }),
     requestId: crypto.randomUUID(),
     correlationId: crypto.randomUUID(),
     clientRequestId: undefined,

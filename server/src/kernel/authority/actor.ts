@@ -1,11 +1,16 @@
-// Who acts. An Actor is what a credential proved; it grants nothing by itself. Made only by authentication schemes
-// (identity, and the surfaces that accept run tokens and keys), read everywhere.
+// Who acts. An Actor is what a credential proved; it grants nothing by itself. Authentication schemes (identity, and the surfaces
+// that accept run tokens and keys) make it, all by `createActor`; it is read everywhere.
+
+import { type AuthenticationFacts, hasMfa, nothingProved } from '#kernel/authority/facts';
+
+declare const brand: unique symbol;
 
 export type ActorKind = 'user' | 'application' | 'managedIdentity' | 'run' | 'agent' | 'system' | 'anonymous';
 
-export type Authentication = {
-  /** How the caller proved itself: `bearer`, `runToken`, `key`, `session`, `none`. */
+export type Authentication = AuthenticationFacts & {
+  /** What was shown for this request: `bearer`, `runToken`, `key`, `none`, … */
   readonly method: string;
+  /** Of the facts: that more than one factor was shown. */
   readonly mfa: boolean;
   /** Identifies the token in the audit log (`uti` or `jti`); never the token. */
   readonly tokenId: string | undefined;
@@ -28,6 +33,8 @@ export type RunBounds = {
 };
 
 export type Actor = {
+  /** Only `createActor` makes one: a fact that a maker forgot would be decided on, and recorded, as if it were not so. */
+  readonly [brand]: 'Actor';
   readonly kind: ActorKind;
   /** Object id in the directory; for a system actor or an anonymous one the all-zero GUID. */
   readonly objectId: string;
@@ -43,22 +50,55 @@ export type Actor = {
 
 const nobody = '00000000-0000-0000-0000-000000000000';
 
-export const anonymous: Actor = {
+export function createActor(of: {
+  readonly kind: ActorKind;
+  readonly objectId: string;
+  readonly tenantId: string;
+  readonly name: string;
+  readonly applicationId?: string | undefined;
+  /** Object ids of all groups that it is in, directly or through others. */
+  readonly groups?: readonly string[] | undefined;
+  readonly method: string;
+  readonly tokenId?: string | undefined;
+  readonly standing?: string | undefined;
+  /** Of the sign-in that the credential stands on; absent where none is behind it. */
+  readonly facts?: AuthenticationFacts | undefined;
+  readonly bounds?: RunBounds | undefined;
+}): Actor {
+  const { kind, objectId, tenantId, name, applicationId, groups = [], method, tokenId, standing, bounds } = of;
+  const { methods, at, from } = of.facts ?? nothingProved;
+  const facts = { methods, at, from };
+  const authentication: Authentication = Object.freeze({
+    method,
+    mfa: hasMfa(facts),
+    ...facts,
+    tokenId,
+    ...(standing === undefined ? {} : { standing }),
+  });
+  return Object.freeze({
+    ...{ kind, objectId, tenantId, name, applicationId, groups, authentication },
+    ...(bounds === undefined ? {} : { bounds }),
+  }) as Actor; // the brand is a type, not a value, so the cast is the making
+}
+
+export const anonymous = createActor({
   kind: 'anonymous',
   objectId: nobody,
   tenantId: nobody,
   name: 'anonymous',
-  applicationId: undefined,
-  groups: [],
-  authentication: { method: 'none', mfa: false, tokenId: undefined },
-};
+  method: 'none',
+});
 
-export const systemActor: Actor = {
+/** Whoever acts for a resource: its managed identity, by the roles that were given to it. */
+export const managedIdentity = (
+  { objectId, name }: { readonly objectId: string; readonly name: string },
+  tenantId: string,
+): Actor => createActor({ kind: 'managedIdentity', objectId, tenantId, name, method: 'managedIdentity' });
+
+export const systemActor = createActor({
   kind: 'system',
   objectId: nobody,
   tenantId: nobody,
   name: 'Strongroom',
-  applicationId: undefined,
-  groups: [],
-  authentication: { method: 'none', mfa: false, tokenId: undefined },
-};
+  method: 'none',
+});

@@ -1,22 +1,22 @@
 // For service tests below `access`: an authorizer whose rules a test lists itself. Only tests import it (the dependency
 // table allows kernel/testing to mint, and refuses kernel/testing to product code).
 
-import { type Actor, systemActor } from '#kernel/authority/actor';
+import { type Actor, createActor, systemActor } from '#kernel/authority/actor';
 import type { AuditIntent, AuditOutcome, AuditTrail } from '#kernel/authority/audit';
 import type { Authorizer } from '#kernel/authority/authorizer';
 import type { Grant, Grants } from '#kernel/authority/grant';
 import { mintGrant } from '#kernel/authority/mint';
 import { Failure } from '#kernel/errors/failure';
 
-export const testActor: Actor = {
+export const testActor = createActor({
   kind: 'user',
   objectId: '11111111-1111-4111-8111-111111111111',
   tenantId: '22222222-2222-4222-8222-222222222222',
   name: 'tester@strongroom.local',
-  applicationId: undefined,
-  groups: [],
-  authentication: { method: 'bearer', mfa: false, tokenId: 'test-token', standing: '1' },
-};
+  method: 'bearer',
+  tokenId: 'test-token',
+  standing: '1',
+});
 
 export type Rule = (action: string, scope: string, actor: Actor) => boolean;
 

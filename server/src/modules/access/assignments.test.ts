@@ -4,6 +4,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { Failure } from '#kernel/errors/failure';
 import { idKey } from '#kernel/ids/ids';
+import { testActor } from '#kernel/testing/authority';
 import * as store from './assignments.store.ts';
 import { roleIds } from './index.ts';
 import {
@@ -284,7 +285,7 @@ test('an assignment with conditions needs the second factor and the address', as
     201,
   );
   const decide = (mfa: boolean, address?: string) => {
-    const actor = actorOf(bob, { authentication: { method: 'bearer', mfa, tokenId: undefined } });
+    const actor = actorOf(bob, { authentication: { ...testActor.authentication, mfa } });
     return access.evaluator.decide(actor, read, workspace, address).allowed;
   };
   assert.equal(decide(true, '192.0.2.9'), true);

@@ -2,7 +2,7 @@
 // services ask for what more they need (Grants). A refusal is Azure's, to the letter, so that public clients understand it;
 // it says the same whether or not the thing at the scope exists.
 
-import { type Actor, systemActor } from '#kernel/authority/actor';
+import { managedIdentity, systemActor } from '#kernel/authority/actor';
 import type { Authorizer, Decision } from '#kernel/authority/authorizer';
 import type { Action, Grant, Grants } from '#kernel/authority/grant';
 import { mintGrant } from '#kernel/authority/mint';
@@ -72,15 +72,7 @@ export function createAuthority(options: {
     mayAlso: (grant, action, scope) =>
       isSystem(grant) || evaluator.decide(grant.actor, action, scope, grant.address).allowed,
     as(principal, action, scope, reason) {
-      const actor: Actor = {
-        kind: 'managedIdentity',
-        objectId: principal.objectId,
-        tenantId,
-        name: principal.name,
-        applicationId: undefined,
-        groups: [],
-        authentication: { method: 'managedIdentity', mfa: false, tokenId: undefined },
-      };
+      const actor = managedIdentity(principal, tenantId);
       const verdict = evaluator.decide(actor, action, scope);
       if (!verdict.allowed) throw authorizationFailed(actor, action.name, scope);
       return mintGrant({

@@ -2,7 +2,7 @@
 // was considered for it. Answers questions only; it decides nothing of its own.
 
 import type { AccessExplanation } from '@strongroom/contract/access';
-import type { Actor } from '#kernel/authority/actor';
+import { type Actor, createActor } from '#kernel/authority/actor';
 import type { Action } from '#kernel/authority/grant';
 import { unreachable } from '#kernel/errors/failure';
 import { isBounded } from './bounds.ts';
@@ -40,15 +40,9 @@ export function createExplain(options: {
     if ('actor' in who) return { actor: who.actor, isDisabled: false };
     const found = await principals.find(who.principalId.toLowerCase());
     if (!found) throw principalNotFound(who.principalId, tenantId);
-    const actor: Actor = {
-      kind: found.type === 'ServicePrincipal' ? 'application' : 'user',
-      objectId: found.objectId,
-      tenantId,
-      name: found.name,
-      applicationId: undefined,
-      groups: found.groups,
-      authentication: { method: 'none', mfa: false, tokenId: undefined },
-    };
+    const { objectId, name, groups } = found;
+    const kind = found.type === 'ServicePrincipal' ? 'application' : 'user';
+    const actor = createActor({ kind, objectId, tenantId, name, groups, method: 'none' });
     return { actor, isDisabled: !found.isEnabled };
   }
 

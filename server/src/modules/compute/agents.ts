@@ -5,6 +5,7 @@ import type { AgentSessionRequest } from '@strongroom/contract/agent';
 import { agentLimits } from '@strongroom/contract/agent';
 import { agentActions } from '@strongroom/contract/compute.actions';
 import type { Tokens } from '#identity';
+import { createActor } from '#kernel/authority/actor';
 import type { Clock } from '#kernel/clock/clock';
 import { randomUuid } from '#kernel/crypto/random';
 import type { Scheme } from '#kernel/http/surface';
@@ -92,14 +93,13 @@ export function createAgents(deps: {
         // Fails closed: an agent that was dismissed, or enrolled anew, is nobody under its old token.
         if (typeof enrolment !== 'string' || enrolments.get(agent) !== enrolment)
           throw errors.notAnAgent('This token belongs to an agent that has ended or was enrolled anew.');
-        return {
+        return createActor({
           kind: 'agent',
           objectId: agent,
           tenantId: tenantId(),
           name: agent,
-          applicationId: undefined,
-          groups: [],
-          authentication: { method: 'bearer', mfa: false, tokenId: String(claims.jti) },
+          method: 'bearer',
+          tokenId: String(claims.jti),
           bounds: {
             workspaceId: agentScope(agent),
             runId: agent,
@@ -107,7 +107,7 @@ export function createAgents(deps: {
             actions: Object.values(agentActions).map(({ name }) => name),
             inputs: [],
           },
-        };
+        });
       },
     },
     async enrol(agent) {

@@ -3,6 +3,7 @@
 // it. An endpoint that does not exist answers like a wrong key.
 
 import { endpointsActions } from '@strongroom/contract/endpoints.actions';
+import { createActor } from '#kernel/authority/actor';
 import type { Scheme, Surface } from '#kernel/http/surface';
 import type { Admission } from './admission.ts';
 import { errors } from './errors.ts';
@@ -24,14 +25,12 @@ export function createScoringSurface(deps: {
       if (given === undefined || given.length > keyLengthMax) throw errors.keyRefused();
       const { endpoint } = traces.of(exchange);
       if (!(await admission.lets(endpoint, given)) || endpoint === undefined) throw errors.keyRefused();
-      return {
+      return createActor({
         kind: 'run',
         objectId: endpoint.uniqueId,
         tenantId,
         name: endpoint.name,
-        applicationId: undefined,
-        groups: [],
-        authentication: { method: 'key', mfa: false, tokenId: undefined },
+        method: 'key',
         bounds: {
           workspaceId: endpoint.id,
           runId: '',
@@ -39,7 +38,7 @@ export function createScoringSurface(deps: {
           actions: [endpointsActions.score.name],
           inputs: [],
         },
-      };
+      });
     },
   };
 

@@ -1,6 +1,7 @@
 // What an access token says. Claim names and meanings are those that Azure's clients and services read: identity is
 // `oid` with `tid`; names are for display and never decide anything.
 
+import { type AuthenticationFacts, claimsOfFacts } from '#kernel/authority/facts';
 import type { Principal } from './directory.ts';
 import type { Standing } from './standings.ts';
 import type { TokenClaims } from './tokens.ts';
@@ -19,9 +20,10 @@ export function accessClaims(input: {
   readonly clientId: string;
   readonly tokenId: string;
   readonly standing: Standing;
+  readonly facts: AuthenticationFacts;
   readonly epochSeconds: number;
 }): TokenClaims {
-  const { principal, audience, issuer, tenantId, clientId, tokenId, standing, epochSeconds } = input;
+  const { principal, audience, issuer, tenantId, clientId, tokenId, standing, facts, epochSeconds } = input;
   const isUser = principal.kind === 'user';
   return {
     aud: audience,
@@ -45,10 +47,10 @@ export function accessClaims(input: {
           upn: principal.name,
           unique_name: principal.name,
           preferred_username: principal.name,
-          amr: ['pwd'],
         }
       : { app_displayname: principal.name }),
     ...(principal.resourceId === undefined ? {} : { xms_mirid: principal.resourceId }),
+    ...claimsOfFacts(facts),
     standing,
     uti: tokenId,
     jti: tokenId,

@@ -44,6 +44,25 @@ test('a genuine token works, again and again', async () => {
   assert.equal((await me(await signed(claims))).status, 200, 'the forgeries below differ from it in one thing each');
 });
 
+test('how, when and from where somebody signed in goes from the token to the actor', async () => {
+  const factsOf = async (more: Record<string, unknown>) => {
+    const { status, body } = await me(await signed({ ...claims, ...more }));
+    assert.equal(status, 200);
+    const { methods, mfa, at, from } = body['authentication'] as Record<string, unknown>;
+    return { methods, mfa, at, from };
+  };
+  const at = claims['auth_time'];
+  assert.equal(typeof at, 'number');
+  assert.deepEqual(await factsOf({}), { methods: [], mfa: false, at, from: '127.0.0.1' });
+  assert.deepEqual(await factsOf({ amr: ['pwd', 'otp', 'mfa'], auth_time: 7, ipaddr: '192.0.2.7' }), {
+    methods: ['pwd', 'otp', 'mfa'],
+    mfa: true,
+    at: 7,
+    from: '192.0.2.7',
+  });
+  assert.equal((await factsOf({ mfa: true, amr: 'mfa' })).mfa, false);
+});
+
 test('no token, and a header that is none', async () => {
   assert.equal((await call('/api/me')).status, 401);
   for (const authorization of ['Bearer', 'Bearer ', 'Bearer a b', `Bearer ${genuine} x`])

@@ -2,7 +2,8 @@
 // origins, for an audience of the surface that is asked, and what it stands on (standings.ts) stands at this very moment.
 // Order matters: nothing in a token is believed, or echoed, before its signature is.
 
-import type { Actor } from '#kernel/authority/actor';
+import { type Actor, createActor } from '#kernel/authority/actor';
+import { factsInClaims } from '#kernel/authority/facts';
 import type { Exchange } from '#kernel/http/exchange';
 import type { Scheme } from '#kernel/http/surface';
 import { issuerOf } from './access-claims.ts';
@@ -44,15 +45,17 @@ export function createBearerScheme(deps: {
     const tokenId = typeof uti === 'string' ? uti : '';
     if (revocations.isRevoked(tokenId)) throw refusedToken('This token was revoked.', 'RevokedAuthenticationToken');
     const principal = await standings.principalOf(oid, standing);
-    return {
+    return createActor({
       kind: principal.kind,
       objectId: principal.objectId,
       tenantId: tenant,
       name: principal.name,
       applicationId: typeof claims['appid'] === 'string' ? claims['appid'] : undefined,
-      groups: [],
-      authentication: { method: 'bearer', mfa: false, tokenId, standing: String(standing) },
-    };
+      method: 'bearer',
+      tokenId,
+      standing: String(standing),
+      facts: factsInClaims(claims),
+    });
   }
 
   return ({ audiences }) => ({

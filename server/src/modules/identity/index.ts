@@ -2,6 +2,7 @@
 // directory, the bearer scheme and tokens. It uses no other module; what protects its secrets is handed in.
 
 import { tenantDomain } from '@strongroom/contract/identity';
+import { nothingProved } from '#kernel/authority/facts';
 import type { Clock } from '#kernel/clock/clock';
 import { randomToken } from '#kernel/crypto/random';
 import type { Database } from '#kernel/database/database';
@@ -216,6 +217,7 @@ export function createIdentity(deps: {
         clientId: principal.clientId,
         tokenId: randomToken(16),
         standing: standingOf(principal),
+        facts: nothingProved,
         epochSeconds,
       });
       return {

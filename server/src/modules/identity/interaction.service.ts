@@ -14,6 +14,7 @@ import type { Devices } from './devices.ts';
 import { failedTriesPage } from './message.page.ts';
 import { newPasswordPage } from './new-password.page.ts';
 import type { OpenIdHost } from './openid.host.ts';
+import { writeNote } from './sign-in.note.ts';
 import { signInPage } from './sign-in.page.ts';
 import type { SignIn } from './sign-in.service.ts';
 
@@ -141,7 +142,13 @@ export function createInteractions(deps: {
       const signedIn = async (objectId: string, generation: number): Promise<string> => {
         await leaveSession(provider, interaction, objectId);
         const ts = Math.floor(clock.epochMs() / 1000);
-        const login = { accountId: objectId, acr: String(generation), amr: ['pwd'], remember: false, ts };
+        const login = {
+          accountId: objectId,
+          acr: writeNote(generation, exchange.address),
+          amr: ['pwd'],
+          remember: false,
+          ts,
+        };
         return await finish({ login });
       };
       if (form.cancel !== undefined)

@@ -189,6 +189,8 @@ test('a person signs in with a browser, and the refresh token serves another res
   assert.equal(claims['upn'], userName);
   assert.equal(claims['oid'], boot.administrator.objectId);
   assert.deepEqual(claims['amr'], ['pwd']);
+  const signedInAt = Math.floor(bench.clock.epochMs() / 1000);
+  assert.deepEqual([claims['auth_time'], claims['ipaddr']], [signedInAt, '127.0.0.1']);
   const id = decodeJwt(String(body['id_token']));
   assert.equal(id['nonce'], 'the-nonce');
   assert.equal(id['preferred_username'], userName);
@@ -199,7 +201,9 @@ test('a person signs in with a browser, and the refresh token serves another res
   assert.equal((await me(body['access_token'])).body['name'], userName);
   assert.equal((await me(body['id_token'])).status, 401, 'an ID token is no access token');
 
+  await bench.clock.advance(5000);
   const refreshed = await call(tokenPath, {
+    headers: { 'x-forwarded-for': '203.0.113.9' },
     form: {
       grant_type: 'refresh_token',
       client_id: publicClients.azureCli,
@@ -208,7 +212,10 @@ test('a person signs in with a browser, and the refresh token serves another res
     },
   });
   assert.equal(refreshed.status, 200, refreshed.text);
-  assert.equal(decodeJwt(String(refreshed.body['access_token'])).aud, 'https://vault.azure.net');
+  const later = decodeJwt(String(refreshed.body['access_token']));
+  assert.equal(later.aud, 'https://vault.azure.net');
+  // Of the sign-in, and not of who refreshes it, when and from where.
+  assert.deepEqual([later['amr'], later['auth_time'], later['ipaddr']], [['pwd'], signedInAt, '127.0.0.1']);
   assert.notEqual(refreshed.body['refresh_token'], body['refresh_token']);
 
   const replayed = await call(tokenPath, {

@@ -4,6 +4,7 @@
 import { publicClients } from '@strongroom/contract/public-clients';
 import type { JWK } from 'jose';
 import { type Configuration, errors, interactionPolicy, type KoaContextWithOIDC, Provider } from 'oidc-provider';
+import { type AuthenticationFacts, factsInClaims } from '#kernel/authority/facts';
 import type { Clock } from '#kernel/clock/clock';
 import type { Failure } from '#kernel/errors/failure';
 import type { Exchange } from '#kernel/http/exchange';
@@ -14,6 +15,7 @@ import { codePage, confirmPage, donePage } from './device.page.ts';
 import type { Directory, Principal } from './directory.ts';
 import { errorPage, formPostPage, signedOutPage, signOutPage } from './message.page.ts';
 import type { OpenIdRecords } from './openid.store.ts';
+import { readNote } from './sign-in.note.ts';
 import { type Standing, type Standings, standingOf } from './standings.ts';
 
 /** What one request tells the hooks below, and hears from them. */
@@ -30,7 +32,9 @@ export type Call = {
   page: Answer | undefined;
   thrown: unknown;
   /** What the token that this request issues will stand on: set where the account or the secret is checked. */
-  proved: { readonly generation: number } | { readonly standing: Standing } | undefined;
+  proved:
+    | ({ readonly facts: AuthenticationFacts } & ({ readonly generation: number } | { readonly standing: Standing }))
+    | undefined;
   /** True when somebody typed a device code that does not exist. */
   guessedWrong: boolean;
 };
@@ -221,6 +225,7 @@ export function createProvider(options: {
             clientId: token.clientId ?? '',
             tokenId: String(jwt.payload.jti),
             standing,
+            facts: proved.facts,
             epochSeconds: Math.floor(clock.epochMs() / 1000),
           });
         },
@@ -246,9 +251,11 @@ export function createProvider(options: {
       if (principal?.kind !== 'user' || !principal.enabled) return undefined;
       // The generation that the password was checked in. The library hands `acr` on from the sign-in to the session, to codes
       // and to every refresh token, and without `acrValues` tells nobody. What comes from before there were generations has none.
-      const { acr } = (source ?? ctx.oidc.session ?? {}) as { readonly acr?: unknown };
-      if (acr !== String(principal.generation)) return undefined;
-      callOf(ctx).proved = { generation: principal.generation };
+      const { acr, amr, authTime } = (source ?? ctx.oidc.session ?? {}) as Readonly<Record<string, unknown>>;
+      const note = readNote(acr);
+      if (note?.generation !== String(principal.generation)) return undefined;
+      const facts = factsInClaims({ amr, auth_time: authTime, ipaddr: note.from });
+      callOf(ctx).proved = { generation: principal.generation, facts };
       return { accountId, claims: () => Promise.resolve(accountClaims(principal, tenantId)) };
     },
     interactions: { policy, url: (_ctx, interaction) => `/${tenantId}/login/sign-in/${interaction.uid}` },
@@ -263,7 +270,9 @@ export function createProvider(options: {
     const ctx = Provider.ctx;
     if (found === undefined || ctx === undefined) return false;
     // Clients are shared between requests: what this one proved belongs to its own request.
-    callOf(ctx).proved = { standing: found.standing };
+    const { address } = callOf(ctx);
+    const facts = { methods: [], at: Math.floor(clock.epochMs() / 1000), from: address };
+    callOf(ctx).proved = { standing: found.standing, facts };
     return true;
   };
   // The library's own form_post answers with a page of its own making; ours has our policy.

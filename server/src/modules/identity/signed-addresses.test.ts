@@ -4,6 +4,7 @@
 import assert from 'node:assert/strict';
 import { after, test } from 'node:test';
 import fc from 'fast-check';
+import { createActor } from '#kernel/authority/actor';
 import { Failure } from '#kernel/errors/failure';
 import type { Exchange } from '#kernel/http/exchange';
 import { readTarget } from '#kernel/http/target';
@@ -43,6 +44,22 @@ test('a signature stands for who asked for it, and for nothing but what it lists
   assert.equal(found?.kind, 'application');
   assert.equal(found?.authentication.method, 'signedAddress');
   assert.deepEqual([found?.bounds?.workspaceId, found?.bounds?.actions], [scope, [read.name]]);
+});
+
+test('an address carries how its maker signed in, and no more', async () => {
+  const facts = { methods: ['pwd', 'otp', 'mfa'], at: 1_700_000_000, from: '192.0.2.7' };
+  const { kind, name, tenantId: tenant } = actor;
+  const maker = createActor({
+    ...{ kind, name, objectId: me.objectId, tenantId: tenant, facts },
+    method: 'x',
+    standing: '1',
+  });
+  const made = await addresses.sign(testGrant({ actor: maker, action: write.name, scope: '/codes/1' }), address);
+  const found = await scheme.authenticate(asking(`sig=${made.signature}`));
+  assert.ok(found);
+  const { mfa, methods, at, from } = found.authentication;
+  assert.deepEqual({ mfa, methods, at, from }, { mfa: true, ...facts });
+  assert.equal((await scheme.authenticate(asking(`sig=${signature}`)))?.authentication.mfa, false);
 });
 
 test('without a signature it is another scheme that decides', async () => {

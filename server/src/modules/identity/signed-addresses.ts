@@ -5,8 +5,9 @@
 // removed end the address at once, and its time ends it in any case. It opens the one
 // scope and the actions that it lists. Must never be logged: the query of a request is not.
 
-import type { Actor } from '#kernel/authority/actor';
+import { type Actor, createActor } from '#kernel/authority/actor';
 import type { Authorizer } from '#kernel/authority/authorizer';
+import { claimsOfFacts, factsInClaims } from '#kernel/authority/facts';
 import type { Action, Grant } from '#kernel/authority/grant';
 import { Failure } from '#kernel/errors/failure';
 import type { Exchange } from '#kernel/http/exchange';
@@ -57,19 +58,23 @@ export function createSignedAddresses(deps: {
     const principal = await standings.principalOf(sub, standing).catch((thrown: unknown) => {
       throw refused('What this address stands on has changed or was withdrawn. Ask for another one.', thrown);
     });
-    const actor: Actor = {
+    const maker = {
       kind: principal.kind,
       objectId: principal.objectId,
       tenantId,
       name: principal.name,
       applicationId: principal.clientId,
-      groups: [],
-      authentication: { method: 'signedAddress', mfa: false, tokenId: String(jti), standing: String(standing) },
+      method: 'signedAddress',
+      tokenId: String(jti),
+      standing: String(standing),
+      // Of who made the address: whoever follows it proves nothing of his own.
+      facts: factsInClaims(claims),
     };
     // Order matters: decided as the principal, roles and all, before it is bounded.
+    const actor = createActor(maker);
     authorizer.needs({ actor, requestId: exchange.requestId, address: exchange.address }, action, String(at));
-    return {
-      ...actor,
+    return createActor({
+      ...maker,
       bounds: {
         workspaceId: String(scope),
         runId: 'a signed address',
@@ -77,7 +82,7 @@ export function createSignedAddresses(deps: {
         actions: Array.isArray(actions) ? actions.filter((one): one is string => typeof one === 'string') : [],
         inputs: [],
       },
-    };
+    });
   }
 
   return {
@@ -93,7 +98,14 @@ export function createSignedAddresses(deps: {
         purpose,
         audience: audienceOf(surface),
         subject: grant.actor.objectId,
-        claims: { standing, action, at: grant.scope, scope, actions: actions.map(({ name }) => name) },
+        claims: {
+          ...claimsOfFacts(grant.actor.authentication),
+          standing,
+          action,
+          at: grant.scope,
+          scope,
+          actions: actions.map(({ name }) => name),
+        },
         ttlSeconds,
       });
       return { signature: token, expiresAt };

@@ -1,6 +1,7 @@
 // What a job runs on: the snapshots of its code and inputs, fixed when it was accepted, and the credential that reads them.
 
 import type { Assets } from '#assets';
+import { nothingProved } from '#kernel/authority/facts';
 import type { Grant } from '#kernel/authority/grant';
 import type { Resource } from '#resources';
 import type { Workspace } from '#workspaces';
@@ -53,6 +54,7 @@ export function tokenFor(tokens: RunTokens, job: Resource, workspace: Workspace,
       experimentId: state.experimentId ?? '',
       inputs: digests.map((digest) => `${workspace.id}/snapshots/${digest}`),
       submitter: state.submitter ?? '',
+      facts: job.creator?.facts ?? nothingProved,
     },
     // A training process cannot be handed another token, so this one holds as long as the job may run; it is refused at its end.
     Math.min(timeoutSecondsOf(state) + tokenMarginSeconds, tokenSecondsMax),

@@ -4,7 +4,8 @@
 
 import { runsActions } from '@strongroom/contract/runs.actions';
 import type { Tokens } from '#identity';
-import type { Actor } from '#kernel/authority/actor';
+import { createActor } from '#kernel/authority/actor';
+import { type AuthenticationFacts, claimsOfFacts, factsInClaims } from '#kernel/authority/facts';
 import { Failure } from '#kernel/errors/failure';
 import type { Scheme } from '#kernel/http/surface';
 
@@ -22,6 +23,8 @@ export type RunTokenSubject = {
   readonly inputs: readonly string[];
   /** Object id of who submitted the job, for the record. */
   readonly submitter: string;
+  /** How he proved who he is when he submitted it. */
+  readonly facts: AuthenticationFacts;
 };
 
 const actions: readonly string[] = [
@@ -58,6 +61,7 @@ export function createRunTokens(deps: {
         audience: audienceOf(subject.workspaceUniqueId),
         subject: subject.runId,
         claims: {
+          ...claimsOfFacts(subject.facts),
           job: subject.jobId,
           work: subject.workId,
           workspace: subject.workspaceId,
@@ -100,14 +104,14 @@ export function createRunTokens(deps: {
         const inputs = Array.isArray(claims['inputs'])
           ? claims['inputs'].filter((input): input is string => typeof input === 'string')
           : [];
-        const actor: Actor = {
+        return createActor({
           kind: 'run',
           objectId: text('submitter'),
           tenantId: deps.tenantId,
           name: `job ${text('sub')}`,
-          applicationId: undefined,
-          groups: [],
-          authentication: { method: 'runToken', mfa: false, tokenId: text('jti') },
+          method: 'runToken',
+          tokenId: text('jti'),
+          facts: factsInClaims(claims),
           bounds: {
             workspaceId: text('workspace'),
             runId: text('sub'),
@@ -115,8 +119,7 @@ export function createRunTokens(deps: {
             actions,
             inputs,
           },
-        };
-        return actor;
+        });
       },
     },
   };

@@ -71,6 +71,24 @@ test('a client secret, an access token as password, and an access token itself a
   assert.equal((await send('GET', '/v2/', { authorization: basic(client.id, client.secret) })).status, 401);
 });
 
+test('a token says how who asked for it signed in', async (t) => {
+  const { send, audit } = await openDoor(t);
+  for (const [bearer, mfa, methods] of [
+    ['test', false, []],
+    ['second-factor', true, ['pwd', 'otp', 'mfa']],
+  ] as const) {
+    for (const authorization of [`Bearer ${bearer}`, basic(nobody, bearer)]) {
+      const token = await tokenOf(send, 'repository:reg01/a:pull,push', authorization);
+      assert.equal((await send('POST', '/v2/reg01/a/blobs/uploads/', { authorization: token })).status, 202);
+      const { authentication } = audit.entries.at(-1)?.intent.actor ?? {};
+      assert.deepEqual(
+        [authentication?.method, authentication?.mfa, authentication?.methods],
+        ['registryToken', mfa, methods],
+      );
+    }
+  }
+});
+
 test('a token is a ceiling: it does what it lists, where it lists it', async (t) => {
   const { send } = await openDoor(t);
   await pushImage(send, 'reg01/a');

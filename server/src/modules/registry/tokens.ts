@@ -3,7 +3,8 @@
 // repository of one registry and does nothing else. No token is stored.
 
 import { registryActions } from '@strongroom/contract/registry.actions';
-import type { Actor } from '#kernel/authority/actor';
+import { type Actor, createActor } from '#kernel/authority/actor';
+import { type AuthenticationFacts, claimsOfFacts, factsInClaims } from '#kernel/authority/facts';
 import { Failure } from '#kernel/errors/failure';
 import { pathOf, type Registries, type RegistryEntry } from './registries.ts';
 import { type RepositoryRef, repositoryScope } from './scopes.ts';
@@ -80,21 +81,28 @@ export function createRegistryTokens(deps: {
   const { tokens, principals, registries, tenantId } = deps;
   const ceilings = new WeakMap<Actor, readonly Listed[]>();
 
-  function asActor(principal: Principal, authentication: Actor['authentication']): Actor {
-    const { kind, objectId, name, clientId } = principal;
-    return { kind, objectId, tenantId, name, applicationId: clientId, groups: [], authentication };
+  function asActor(
+    { kind, objectId, name, clientId }: Principal,
+    proof: {
+      readonly method: string;
+      readonly standing: string;
+      readonly tokenId?: string;
+      readonly facts?: AuthenticationFacts;
+    },
+  ): Actor {
+    return createActor({ kind, objectId, tenantId, name, applicationId: clientId, ...proof });
   }
 
   /** Bounds that name one repository: `access` allows nothing else, whatever roles there are. */
   function puller(claims: Readonly<Record<string, unknown>>, ref: RepositoryRef, tokenId: string): Actor {
-    return {
+    return createActor({
       kind: 'run',
       objectId: String(claims['sub']),
       tenantId,
       name: `pull of ${ref.repository}`,
-      applicationId: undefined,
-      groups: [],
-      authentication: { method: 'registryToken', mfa: false, tokenId },
+      method: 'registryToken',
+      tokenId,
+      facts: factsInClaims(claims),
       bounds: {
         workspaceId: repositoryScope(ref),
         runId: `pull of ${ref.repository}`,
@@ -102,7 +110,7 @@ export function createRegistryTokens(deps: {
         actions: [registryActions.pull.name],
         inputs: [],
       },
-    };
+    });
   }
 
   return {
@@ -111,7 +119,7 @@ export function createRegistryTokens(deps: {
         purpose,
         audience,
         subject: actor.objectId,
-        claims: { access: listed, mfa: actor.authentication.mfa, standing: actor.authentication.standing },
+        claims: { ...claimsOfFacts(actor.authentication), access: listed, standing: actor.authentication.standing },
         ttlSeconds: tokenSeconds,
       });
       return { token, expiresInSeconds: tokenSeconds };
@@ -122,7 +130,10 @@ export function createRegistryTokens(deps: {
         purpose,
         audience,
         subject: actor.objectId,
-        claims: { pull: { registry: entry.id, uniqueId: entry.uniqueId, repository, digest } },
+        claims: {
+          ...claimsOfFacts(actor.authentication),
+          pull: { registry: entry.id, uniqueId: entry.uniqueId, repository, digest },
+        },
         ttlSeconds,
       });
       return token;
@@ -143,14 +154,13 @@ export function createRegistryTokens(deps: {
       }
       const { standing } = claims;
       const principal = await principals.principalOf(claims['sub'], standing);
-      const mfa = claims['mfa'] === true;
-      const actor = asActor(principal, { method: 'registryToken', mfa, tokenId, standing: String(standing) });
+      const facts = factsInClaims(claims);
+      const actor = asActor(principal, { method: 'registryToken', tokenId, standing: String(standing), facts });
       ceilings.set(actor, listedIn(claims['access']));
       return actor;
     },
 
-    principal: (principal, method, standing) =>
-      asActor(principal, { method, mfa: false, tokenId: undefined, standing }),
+    principal: (principal, method, standing) => asActor(principal, { method, standing }),
 
     lists(actor, name, action) {
       const ceiling = ceilings.get(actor);

@@ -5,6 +5,7 @@
 import type { TSchema } from '@strongroom/contract/schema';
 import type { ActorKind } from '#kernel/authority/actor';
 import type { AuditLevel } from '#kernel/authority/audit';
+import type { AuthenticationFacts } from '#kernel/authority/facts';
 import type { Action, Grant } from '#kernel/authority/grant';
 import type { Failure } from '#kernel/errors/failure';
 import type { Exchange } from '#kernel/http/exchange';
@@ -37,6 +38,8 @@ export type Creator = {
   readonly objectId: string;
   readonly tenantId: string;
   readonly name: string;
+  /** How he proved who he is; absent on what was made before this was kept. */
+  readonly facts?: AuthenticationFacts;
 };
 
 /** A stored resource. `id` keeps the casing that it was made with. */

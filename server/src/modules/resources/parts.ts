@@ -123,7 +123,10 @@ export function stampOf(actor: Actor, at: Date, before: SystemData | undefined):
   };
 }
 
-export const creatorOf = ({ kind, objectId, tenantId, name }: Actor): Creator => ({ kind, objectId, tenantId, name });
+export function creatorOf({ kind, objectId, tenantId, name, authentication }: Actor): Creator {
+  const { methods, at, from } = authentication;
+  return { kind, objectId, tenantId, name, facts: { methods, at, from } };
+}
 
 export type Changes = Partial<Pick<Resource, 'provisioningState' | 'identity'>> & {
   readonly kept?: Properties | undefined;

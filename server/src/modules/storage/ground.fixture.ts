@@ -6,6 +6,7 @@ import { type IncomingHttpHeaders, request } from 'node:http';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { TestContext } from 'node:test';
+import { createActor } from '#kernel/authority/actor';
 import { createTestClock } from '#kernel/clock/test-clock';
 import { randomUuid } from '#kernel/crypto/random';
 import { openDatabase } from '#kernel/database/database';
@@ -26,9 +27,21 @@ export const customerKey = { kind: 'vault', keyIdentifier: 'https://v.vault.loca
 export const code = (expected: string) => (error: unknown) => error instanceof Failure && error.code === expected;
 
 /** Takes `Bearer test` for the test's actor. */
+const { authentication, ...person } = testActor;
+/** The same person, signed in with a second factor. */
+export const secondFactor = createActor({
+  ...person,
+  ...authentication,
+  facts: { methods: ['pwd', 'otp', 'mfa'], at: 1_700_000_000, from: '192.0.2.7' },
+});
+
 export const bearer: Scheme = {
   name: 'bearer',
-  authenticate: (exchange) => (exchange.header('authorization') === 'Bearer test' ? testActor : undefined),
+  authenticate(exchange) {
+    const header = exchange.header('authorization');
+    if (header === 'Bearer test') return testActor;
+    return header === 'Bearer second-factor' ? secondFactor : undefined;
+  },
 };
 
 /** A vault that wraps by masking; `refusal` is what it throws. */

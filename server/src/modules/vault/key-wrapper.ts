@@ -4,7 +4,7 @@
 // key ends the use of the data that it protects.
 
 import { vaultActions } from '@strongroom/contract/vault.actions';
-import type { Actor } from '#kernel/authority/actor';
+import { managedIdentity } from '#kernel/authority/actor';
 import type { AuditIntent, AuditTrail } from '#kernel/authority/audit';
 import type { Grant, Grants } from '#kernel/authority/grant';
 import type { Clock } from '#kernel/clock/clock';
@@ -42,15 +42,7 @@ export function createKeyWrapper(deps: {
     if (directory.byName(vault) === undefined) throw vaultNotFound(vault);
     const scope = directory.scope(vault, 'keys', name);
     const requestId = randomUuid();
-    const actor: Actor = {
-      kind: 'managedIdentity',
-      objectId: ref.principal.objectId,
-      tenantId,
-      name: ref.principal.name,
-      applicationId: undefined,
-      groups: [],
-      authentication: { method: 'managedIdentity', mfa: false, tokenId: undefined },
-    };
+    const actor = managedIdentity(ref.principal, tenantId);
     const record = (decision: 'allowed' | 'refused', reason: string): AuditIntent => ({
       operation,
       action: action.name,
