@@ -199,10 +199,11 @@ const database: Database = await openDatabase({
   key,
   migrations: [{ module: 'bench', migrations: [{ name: 'metrics', up: schema }] }],
 });
-const write = () =>
-  database.write((tx) =>
+const writeTo = (store: Database) =>
+  store.write((tx) =>
     tables<Tables>(tx).insertInto('metrics').values({ run: 'run-1', step: ++step, value: 1 }).execute(),
   );
+const write = () => writeTo(database);
 
 await compare('writes of one row through Database.write, each acknowledged when durable', 'writes/s', commitsPerRound, {
   'one caller, one after another': async () => {
@@ -216,6 +217,39 @@ await compare('writes of one row through Database.write, each acknowledged when 
     await Promise.all(Array.from({ length: callers }, caller));
   },
 });
+
+// What it costs that an older copy of a file shows: each commit writes the store's generation and witness beside itself. What
+// remembers generations is called as the server's is; what the log writes of them goes with its checkpoint, once a minute.
+const generations = new Map<string, number>();
+const anchored = await openDatabase({
+  path: join(folder, 'anchored.db'),
+  key,
+  migrations: [{ module: 'bench', migrations: [{ name: 'metrics', up: schema }] }],
+  anchored: {
+    store: 'bench',
+    anchors: {
+      admit: (_store, { generation }) => generation,
+      committed: (store, generation) => void generations.set(store, generation),
+      witness: () => 1_000,
+      forget: async () => {},
+    },
+  },
+});
+const bare = openEngine({ path: join(folder, 'bare.db'), key, readonly: false });
+bare.exec(schema);
+await compare('generations: durable commits of one row', 'commits/s', commitsPerRound, {
+  'encrypted, the engine alone': () => {
+    for (let commit = 0; commit < commitsPerRound; commit++) bare.run(insert, ['run-1', ++step, 1]);
+  },
+  'Database.write without a generation': async () => {
+    for (let commit = 0; commit < commitsPerRound; commit++) await writeTo(database);
+  },
+  'Database.write with one': async () => {
+    for (let commit = 0; commit < commitsPerRound; commit++) await writeTo(anchored);
+  },
+});
+await anchored.close();
+bare.close();
 
 await database.write((tx) =>
   sql`insert into metrics (run, step, value)

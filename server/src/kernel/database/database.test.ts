@@ -6,6 +6,7 @@ import { mkdtemp, readdir, readFile, rm, stat, writeFile } from 'node:fs/promise
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, type TestContext, test } from 'node:test';
+import Driver from 'better-sqlite3-multiple-ciphers';
 import { sql } from 'kysely';
 import { Failure } from '#kernel/errors/failure';
 import { type Faults, failNth } from '#kernel/files/faults';
@@ -101,6 +102,77 @@ test('writes that arrive together share one commit', async (t) => {
   await Promise.all(Array.from({ length: 100 }, (_, id) => insert(database, id)));
   assert.equal((await names(database)).length, 100);
   assert.ok(commits.seen() < 20, `100 writes took ${commits.seen()} commits`);
+});
+
+/** Tells what happened in which order: commits, and what `mark` says. */
+function diary() {
+  const lines: string[] = [];
+  const faults: Faults = ({ step }) => void (step === 'commit' && lines.push('commit'));
+  return { lines, faults, mark: (line: string) => void lines.push(line) };
+}
+
+test('a small write waits for the group that is at work and for none behind it, however many large ones wait', async (t) => {
+  const { lines, faults, mark } = diary();
+  const database = await openIn(t, { faults });
+  const large = Array.from({ length: 20 }, (_, at) => database.write(async () => mark(`large ${at}`), { rows: 1_000 }));
+  await large[0];
+  const begun = lines.length;
+  // Ten of them, one after the other, as one request writes.
+  for (let at = 0; at < 10; at++) await database.write(async () => mark(`small ${at}`));
+  let commits = 0;
+  for (const line of lines.slice(begun)) {
+    if (line.startsWith('small')) assert.ok(commits <= 1, `${line} waited for ${commits} groups: ${lines.join(' ')}`);
+    commits = line === 'commit' ? commits + 1 : line.startsWith('small') ? 0 : commits;
+  }
+  await Promise.all(large);
+  assert.deepEqual(
+    lines.filter((line) => line.startsWith('large')),
+    Array.from({ length: 20 }, (_, at) => `large ${at}`),
+    'large ones keep their order',
+  );
+});
+
+test('large writes go on while small ones keep coming: each group takes one of them', async (t) => {
+  const { lines, faults, mark } = diary();
+  const database = await openIn(t, { faults });
+  const large = Array.from({ length: 5 }, (_, at) => database.write(async () => mark(`large ${at}`), { rows: 1_000 }));
+  const hundred = () => Promise.all(Array.from({ length: 100 }, () => database.write(async () => mark('small'))));
+  for (let round = 0; round < 5; round++) await hundred();
+  await Promise.all(large);
+  const groups = lines
+    .join(',')
+    .split(',commit')
+    .map((group) => group.split(',').filter((line) => line.startsWith('large')).length);
+  assert.deepEqual(groups.slice(0, 5), [1, 1, 1, 1, 1], lines.join(' '));
+});
+
+test('large writes share a group up to a thousand rows, and one that is larger has a group of its own', async (t) => {
+  const { lines, faults, mark } = diary();
+  const database = await openIn(t, { faults });
+  const sizes = [300, 300, 300, 300, 5_000, 900, 101];
+  await Promise.all(sizes.map((rows) => database.write(async () => mark(String(rows)), { rows })));
+  assert.equal(lines.join(' '), '300 300 300 commit 300 commit 5000 commit 900 commit 101 commit');
+});
+
+test('when no transaction begins, large and small ones are refused alike, and nobody waits for ever', async (t) => {
+  const folder = await folderFor(t);
+  const database = await openIn(t, { folder });
+  const locker = new Driver(join(folder, 'test.db'));
+  t.after(() => locker.close());
+  locker.pragma("cipher = 'sqlcipher'");
+  locker.pragma('legacy = 4');
+  locker.key(Buffer.from(`x'${Buffer.from(key).toString('hex')}'`));
+  locker.exec('begin immediate');
+  const refused = await Promise.allSettled([
+    insert(database, 1),
+    database.write(async () => undefined, { rows: 5_000 }),
+  ]);
+  assert.deepEqual(
+    refused.map(({ status }) => status),
+    ['rejected', 'rejected'],
+  );
+  locker.exec('rollback');
+  await insert(database, 1);
 });
 
 test('a write that throws takes back only itself, alone or in a group', async (t) => {

@@ -10,13 +10,14 @@ import { kyselyOver } from './dialect/connection.ts';
 import { type Engine, openEngine, scanTooLarge } from './engine.ts';
 import { type MigrationSet, migrate, requireMigrated } from './migrations.ts';
 import { forgetScans, scanBytesMax, scanRows } from './scan.ts';
-import { createWriter } from './writer.ts';
+import { createWriter, type WriteOptions } from './writer.ts';
 
 export type { Compilable } from 'kysely';
 export type { Anchored, Anchors, Stamp } from './anchor.ts';
 export { isUniqueViolation } from './dialect/dialect.ts';
 export type { Migration, MigrationSet } from './migrations.ts';
 export { closeScanPool } from './scan.ts';
+export type { WriteOptions } from './writer.ts';
 
 /** Statements of one transaction, or of the read connection. A store narrows it to its own tables with `tables`. */
 export type Tx<T = unknown> = Kysely<T>;
@@ -25,9 +26,10 @@ export type Database = {
   /**
    * Runs `fn` in a transaction and resolves once it is durable; a throw takes back this call only and rejects with it.
    * `fn` may await statements of `tx` and nothing else, never write(): calls share a transaction, and one that waits for
-   * anything more is undone with Failure `WriteAwaited`. Rejects with `ServerBusy` when 10,000 calls are waiting.
+   * anything more is undone with Failure `WriteAwaited`. Rejects with `ServerBusy` when 10,000 calls are waiting. Who may write
+   * many rows says so (`rows`): large writes stand behind small ones.
    */
-  write<R>(fn: (tx: Tx) => Promise<R>): Promise<R>;
+  write<R>(fn: (tx: Tx) => Promise<R>, options?: WriteOptions): Promise<R>;
   /** Point reads on this thread, each on the last committed state. At most 50,000 rows; for more than a few use scan. */
   readonly read: Tx;
   /** Reads many rows off this thread. What is beyond the bounds rejects with Failure `ResultTooLarge`. */
@@ -137,7 +139,7 @@ function databaseOver(parts: {
       if (result.rows.length > rowsMax) throw scanTooLarge(rowsMax);
       return result;
     }),
-    async write(fn) {
+    async write(fn, options) {
       refuseIfClosed();
       if (writer === undefined) {
         throw new Failure({
@@ -146,7 +148,7 @@ function databaseOver(parts: {
           message: 'This database was opened for reading only.',
         });
       }
-      return await writer.write(fn);
+      return await writer.write(fn, options);
     },
     async restamp() {
       refuseIfClosed();

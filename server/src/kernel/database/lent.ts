@@ -2,7 +2,7 @@
 // call borrows the open file and gives it back; what is between two calls may close it and nobody notices.
 
 import type { CompiledQuery } from 'kysely';
-import type { Compilable, Database, ScanBounds, Tx } from './database.ts';
+import type { Compilable, Database, ScanBounds, Tx, WriteOptions } from './database.ts';
 import { kyselyThrough } from './dialect/connection.ts';
 
 /** `lend` opens the file if need be, keeps it open while `act` runs, and throws what opening it throws. */
@@ -18,7 +18,7 @@ export function lentDatabase(options: {
     read: kyselyThrough('sqlite', <R>(query: CompiledQuery) =>
       lend((database) => database.read.executeQuery(query as CompiledQuery<R>)),
     ),
-    write: <R>(fn: (tx: Tx) => Promise<R>) => lend((database) => database.write(fn)),
+    write: <R>(fn: (tx: Tx) => Promise<R>, options?: WriteOptions) => lend((database) => database.write(fn, options)),
     restamp: () => lend((database) => database.restamp()),
     stamp: () => lend((database) => database.stamp()),
     scan: <R>(query: Compilable<R>, bounds?: ScanBounds) => lend((database) => database.scan(query, bounds)),

@@ -1,6 +1,9 @@
 // The one writer of a database. Calls that arrive while others are at work are run as a group inside one transaction, a
 // savepoint each, and share one durable COMMIT: a burst pays for one fsync. No call is acknowledged before that COMMIT is on
 // disk, and a call that throws takes back only itself. A group never gives up the event loop between BEGIN and COMMIT.
+//
+// Small calls go before large ones, and each group takes at least one large one: a request of several small writes, one after
+// the other, waits for one group with each of them, however many large writes stand in line, and those go on all the time.
 
 import { AsyncLocalStorage } from 'node:async_hooks';
 import type { Kysely } from 'kysely';
@@ -10,8 +13,13 @@ import type { Stamper } from './anchor.ts';
 import { kyselyOver } from './dialect/connection.ts';
 import type { Engine } from './engine.ts';
 
+export type WriteOptions = {
+  /** About how many rows it writes. More than 100 make it a large write, which stands behind all small ones. */
+  readonly rows?: number;
+};
+
 export type Writer = {
-  write<R>(fn: (tx: Kysely<unknown>) => Promise<R>): Promise<R>;
+  write<R>(fn: (tx: Kysely<unknown>) => Promise<R>, options?: WriteOptions): Promise<R>;
   /** Commits the stamp, and nothing with it that would count as a change. */
   restamp(): Promise<void>;
   /** Resolves when everything queued so far and while waiting is settled. */
@@ -25,6 +33,7 @@ type Call = {
   readonly settle: (outcome: Outcome) => void;
   /** It writes nothing of its own: alone it does not raise the generation. */
   readonly isStampOnly: boolean;
+  readonly rows: number;
   active: boolean;
 };
 
@@ -33,6 +42,9 @@ const accepted: Outcome = { ok: true };
 const groupCallsMax = 256;
 /** A group stops taking calls after this long, so that a burst of heavy calls does not hold up everything else. */
 const groupMillisecondsMax = 20;
+const smallRowsMax = 100;
+/** Large calls are taken into a group until they have written so many rows, and one in any case. */
+const groupRowsMax = 1_000;
 const queueCallsMax = 10_000;
 
 /** Which call the running code belongs to, over all databases of the process. */
@@ -42,7 +54,9 @@ export function createWriter(
   engine: Engine,
   options: { path: string; faults: Faults; stamper?: Stamper | undefined; onFull?: (() => void) | undefined },
 ): Writer {
-  const queue: Call[] = [];
+  const small: Call[] = [];
+  const large: Call[] = [];
+  const waiting = () => small.length + large.length;
   const idleWaiters: (() => void)[] = [];
   let looping = false;
   let current: Call | undefined;
@@ -55,13 +69,16 @@ export function createWriter(
     return engine.run(sql, parameters);
   });
 
-  function write<R>(fn: (tx: Kysely<unknown>) => Promise<R>, isStampOnly = false): Promise<R> {
+  function enqueue<R>(
+    fn: (tx: Kysely<unknown>) => Promise<R>,
+    { rows = 1, isStampOnly = false }: WriteOptions & { readonly isStampOnly?: boolean } = {},
+  ): Promise<R> {
     if (within.getStore()?.active === true) {
       return Promise.reject(
         misuse('NestedWrite', 'write() was called inside a write. Pass the transaction on instead.'),
       );
     }
-    if (queue.length >= queueCallsMax) {
+    if (waiting() >= queueCallsMax) {
       return Promise.reject(
         new Failure({
           kind: 'unavailable',
@@ -76,6 +93,7 @@ export function createWriter(
       let result: { readonly value: R } | undefined;
       const call: Call = {
         isStampOnly,
+        rows,
         active: false,
         run: () =>
           inCallersContext(() =>
@@ -88,7 +106,7 @@ export function createWriter(
           else if (result !== undefined) resolve(result.value);
         },
       };
-      queue.push(call);
+      (rows > smallRowsMax ? large : small).push(call);
       if (!looping) {
         looping = true;
         // One turn of the loop first: whatever else arrived in this turn joins the group.
@@ -98,7 +116,7 @@ export function createWriter(
   }
 
   async function loop(): Promise<void> {
-    while (queue.length > 0) {
+    while (waiting() > 0) {
       await runGroup();
       // Acknowledged callers run, and new ones arrive, before the next group.
       await nextTurn().reached;
@@ -107,19 +125,31 @@ export function createWriter(
     for (const wake of idleWaiters.splice(0)) wake();
   }
 
+  /** The calls of one group: the small ones, then large ones, within its bounds, and one large one in any case. */
+  function takeInTurn(): () => Call | undefined {
+    const started = performance.now();
+    let calls = 0;
+    let rows = 0;
+    return () => {
+      const isFull = calls >= groupCallsMax || performance.now() - started >= groupMillisecondsMax;
+      const [first] = large;
+      const hasRoom = first !== undefined && (rows === 0 || (!isFull && rows + first.rows <= groupRowsMax));
+      const call = !isFull && small.length > 0 ? small.shift() : hasRoom ? large.shift() : undefined;
+      calls += 1;
+      if (call !== undefined && call === first) rows += call.rows;
+      return call;
+    };
+  }
+
   async function runGroup(): Promise<void> {
-    const alone = queue.length === 1;
+    const alone = waiting() === 1;
     const done: { readonly call: Call; outcome: Outcome }[] = [];
     let undone: { readonly error: unknown } | undefined;
     try {
       engine.run('begin immediate', []);
-      const started = performance.now();
-      while (
-        done.length < groupCallsMax &&
-        performance.now() - started < groupMillisecondsMax &&
-        engine.inTransaction()
-      ) {
-        const call = queue.shift();
+      const next = takeInTurn();
+      while (engine.inTransaction()) {
+        const call = next();
         if (call === undefined) break;
         // Among those to be told before it runs: should a savepoint itself fail, it must not wait for ever.
         const ran = { call, outcome: accepted };
@@ -135,7 +165,10 @@ export function createWriter(
       undone = { error };
       if (error instanceof Failure && error.code === 'StorageFull') options.onFull?.();
       // The transaction never began: refuse who would have been in it, rather than try for ever.
-      if (done.length === 0) done.push(...queue.splice(0, groupCallsMax).map((call) => ({ call, outcome: accepted })));
+      if (done.length === 0) {
+        const next = takeInTurn();
+        for (let call = next(); call !== undefined; call = next()) done.push({ call, outcome: accepted });
+      }
       rollBack();
     }
     for (const { call, outcome } of done) {
@@ -207,8 +240,8 @@ export function createWriter(
   }
 
   return {
-    write: (fn) => write(fn),
-    restamp: () => write(async () => {}, true),
+    write: enqueue,
+    restamp: () => enqueue(async () => {}, { isStampOnly: true }),
     idle: () => (looping ? new Promise<void>((resolve) => idleWaiters.push(resolve)) : Promise.resolve()),
   };
 }

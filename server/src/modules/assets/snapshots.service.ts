@@ -181,7 +181,7 @@ export function createSnapshots(deps: {
         created_at: clock.now().toISOString(),
         created_by: grant.actor.objectId,
       };
-      const isNew = await database.write((tx) => insertSnapshot(tx, row, files));
+      const isNew = await database.write((tx) => insertSnapshot(tx, row, files), { rows: files.length });
       // What cannot be removed now is nobody's, and the sweep finds it.
       if (!isNew) await discard().catch(() => undefined);
       return { digest, uri: uriOf(digest), files: isNew ? files : await filesOf(database.read, digest), bytes };

@@ -61,19 +61,29 @@ export function createLogging(deps: { readonly workspaces: WorkspaceDatabases })
     workspaceId: string,
     runId: string,
     act: (tx: Tx, run: number) => Promise<void>,
+    rows = 1,
   ): Promise<void> {
     requireRunId(runId);
     requireRunWithin(grant, workspaceId, runId);
     const database = await deps.workspaces.database(grant, workspaceId);
-    await database.write(async (tx) => {
-      const target = await store.findTarget(tx, runId);
-      if (target === undefined) throw noRun(runId);
-      requireActive(target);
-      await act(tx, target.run);
-    });
+    await database.write(
+      async (tx) => {
+        const target = await store.findTarget(tx, runId);
+        if (target === undefined) throw noRun(runId);
+        requireActive(target);
+        await act(tx, target.run);
+      },
+      { rows },
+    );
   }
   const record = (grant: Grant, workspaceId: string, runId: string, checked: Checked) =>
-    write(grant, workspaceId, runId, (tx, run) => append(tx, run, checked, onlyRun(grant, workspaceId)));
+    write(
+      grant,
+      workspaceId,
+      runId,
+      (tx, run) => append(tx, run, checked, onlyRun(grant, workspaceId)),
+      rowsOf(checked),
+    );
 
   return {
     metric: async (grant, workspaceId, runId, metric) =>
@@ -93,6 +103,9 @@ export function createLogging(deps: { readonly workspaces: WorkspaceDatabases })
     },
   };
 }
+
+const rowsOf = ({ points, modelPoints, params, tags }: Checked): number =>
+  points.length + modelPoints.length + params.length + tags.length;
 
 const nothing: Checked = { points: [], modelPoints: [], params: [], tags: [] };
 

@@ -3,7 +3,8 @@
 import assert from 'node:assert/strict';
 import { after, test } from 'node:test';
 import { closeScanPool } from '#kernel/database/database';
-import { type Answered, client, setUp, trackingPath, workspaceId } from './testing.ts';
+import { createLogging } from './logging.service.ts';
+import { type Answered, client, grant, setUp, trackingPath, workspaceId } from './testing.ts';
 
 after(() => closeScanPool());
 
@@ -604,4 +605,21 @@ test('what MLflow has and this does not serve is told by name, and only to who m
     }
   const stranger = await fetch(`${door.url}${trackingPath}/api/2.0/mlflow/traces`);
   assert.equal(stranger.status, 401);
+});
+
+test('what is small does not stand in line behind large batches', async (t) => {
+  const { databaseOf, newRun } = await opened(t);
+  const logging = createLogging({ workspaces: { database: (_grant, id) => databaseOf(id) } });
+  const run = await newRun();
+  const order: string[] = [];
+  const note = (what: string) => () => void order.push(what);
+  const batch = (at: number) => ({
+    metrics: Array.from({ length: 500 }, (_, key) => ({ key: `k${key}`, value: at, timestamp: at, step: at })),
+  });
+  const batches = Array.from({ length: 12 }, (_, at) =>
+    logging.batch(grant, workspaceId, run, batch(at)).then(note('batch')),
+  );
+  await logging.metric(grant, workspaceId, run, { key: 'loss', value: 1, timestamp: 1 }).then(note('metric'));
+  await Promise.all(batches);
+  assert.ok(order.indexOf('metric') <= 2, order.join(' '));
 });

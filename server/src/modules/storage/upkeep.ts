@@ -17,7 +17,7 @@ export async function removeContainer(index: Database, sealed: SealedFiles, cont
   await index.write((tx) => containers.markDeleting(tx, container));
   for (;;) {
     const page = await store.listBlobs(index.read, { container, prefix: '', after: '', limit: batchSize });
-    const blocks = await index.write((tx) => deleteSomeBlocks(tx, { container }, batchSize));
+    const blocks = await index.write((tx) => deleteSomeBlocks(tx, { container }, batchSize), { rows: batchSize });
     await sealed.discard(blocks);
     await removeBlobs(index, sealed, container, page);
     if (page.length === 0 && blocks.length === 0) break;
@@ -32,21 +32,26 @@ export async function removeBlobs(
   container: string,
   blobs: readonly store.StoredBlob[],
 ): Promise<void> {
-  const files = await index.write(async (tx) => {
-    const dropped: string[] = [];
-    for (const { version, info } of blobs) {
-      if (!(await store.deleteBlob(tx, container, info.name, version))) continue;
-      dropped.push(...(await store.deleteParts(tx, version)));
-    }
-    return dropped;
-  });
+  const files = await index.write(
+    async (tx) => {
+      const dropped: string[] = [];
+      for (const { version, info } of blobs) {
+        if (!(await store.deleteBlob(tx, container, info.name, version))) continue;
+        dropped.push(...(await store.deleteParts(tx, version)));
+      }
+      return dropped;
+    },
+    { rows: blobs.length },
+  );
   await sealed.discard(files);
 }
 
 /** Drops blocks whose week is over. */
 export async function expireBlocks(index: Database, sealed: SealedFiles, nowMs: number): Promise<void> {
   for (;;) {
-    const files = await index.write((tx) => deleteSomeBlocks(tx, { stagedBeforeMs: nowMs - blocksKeptMs }, batchSize));
+    const files = await index.write((tx) => deleteSomeBlocks(tx, { stagedBeforeMs: nowMs - blocksKeptMs }, batchSize), {
+      rows: batchSize,
+    });
     await sealed.discard(files);
     if (files.length < batchSize) return;
   }

@@ -75,10 +75,13 @@ export async function removePoints(
   const text = `delete from ${table} where ${owner} = ? and (${keys}) in
     (select ${keys} from ${table} where ${owner} = ? limit ${rowsAtOnce})`;
   for (;;) {
-    const removed = await database.write(async (tx) => {
-      await still(tx);
-      return (await run(tx, text, [number, number])).numAffectedRows ?? 0n;
-    });
+    const removed = await database.write(
+      async (tx) => {
+        await still(tx);
+        return (await run(tx, text, [number, number])).numAffectedRows ?? 0n;
+      },
+      { rows: rowsAtOnce },
+    );
     if (removed === 0n) return;
   }
 }
