@@ -9,6 +9,7 @@ const table = {
   identity: [],
   landing: ['identity'],
   resources: ['access'],
+  quotas: ['resources'],
   vault: ['resources'],
   storage: ['resources'],
   monitoring: ['resources'],

@@ -17,6 +17,11 @@ const nouns: readonly Noun[] = [
   ['group', 'resource groups', async () => (await import('./commands/group.ts')).groupCommands],
   ['vault', 'key vaults, keys and secrets', async () => (await import('./commands/vault.ts')).vaultCommands],
   ['workspace', 'machine-learning workspaces', async () => (await import('./commands/workspace.ts')).workspaceCommands],
+  [
+    'quota',
+    'how much accounts, registries and workspaces may hold',
+    async () => (await import('./commands/quota.ts')).quotaCommands,
+  ],
   ['compute', 'clusters that jobs run on', async () => (await import('./commands/compute.ts')).computeCommands],
   ['job', 'training jobs', async () => (await import('./commands/job.ts')).jobCommands],
   ['mlflow', "for MLflow's client", async () => (await import('./commands/mlflow.ts')).mlflowCommands],

@@ -10,6 +10,7 @@ import { endpointsActions } from './endpoints.actions.ts';
 import { identityActions } from './identity.actions.ts';
 import { jobsActions } from './jobs.actions.ts';
 import { monitoringActions } from './monitoring.actions.ts';
+import { quotasActions } from './quotas.actions.ts';
 import { registryActions } from './registry.actions.ts';
 import { actionsOfType, resourcesActions } from './resources.actions.ts';
 import { runsActions } from './runs.actions.ts';
@@ -51,6 +52,7 @@ const tables: readonly Readonly<Record<string, Action>>[] = [
   identityActions,
   jobsActions,
   monitoringActions,
+  quotasActions,
   registryActions,
   resourcesActions,
   runsActions,

@@ -1,7 +1,7 @@
 // The house in one screen, and the only file that knows every module. Makes them in the order of the dependency table, each
 // floor from the ones below it, and answers what main listens with, starts and stops. It decides nothing.
 //
-//   compose/ground.ts       identity · access · audit · resources          who are you · may you · you did · about what
+//   compose/ground.ts       identity · access · audit · resources · quotas  who are you · may you · you did · about what · how much
 //   compose/data-plane.ts   vault · storage · registry · monitoring        where data rests
 //   compose/learning.ts     workspaces · runs · assets · compute · jobs · endpoints
 
@@ -59,7 +59,7 @@ export async function compose(foundation: Foundation): Promise<Composed> {
   const data = composeDataPlane(foundation, ground, { tasks: lateTasks, load });
   learning = composeLearning(foundation, ground, data);
 
-  const { audit, access, identity, resources, dataKeys, bootstrapped } = ground;
+  const { audit, access, identity, resources, quotas, dataKeys, bootstrapped } = ground;
   const { vault, storage, registry, monitoring } = data;
   const { workspaces, runs, assets, compute, jobs, endpoints } = learning;
   const landing = createLanding({ version: foundation.version, trust: foundation.trust });
@@ -68,7 +68,7 @@ export async function compose(foundation: Foundation): Promise<Composed> {
   );
   // In the order in which they stand on each other: started so, stopped in reverse.
   const modules: readonly Module[] = [
-    ...[audit, access, identity, landing, resources],
+    ...[audit, access, identity, landing, resources, quotas],
     ...[vault, storage, registry, monitoring],
     ...[workspaces, runs, assets, compute, jobs, endpoints],
   ];

@@ -71,6 +71,7 @@ const tables: Readonly<Record<string, Readonly<Record<string, string>>>> = {
     job_log_chunks: 'held where it is stored: the log says where something is missing',
   },
   'modules/monitoring/migrations/index.ts': { scoring_requests: 'held where it is stored, and counted as lost' },
+  'modules/quotas/migrations/quotas.ts': { quotas: bounded },
   'modules/registry/migrations/images.ts': {
     blobs: atTheDoor,
     parts: atTheDoor,
@@ -109,6 +110,7 @@ const tables: Readonly<Record<string, Readonly<Record<string, string>>>> = {
     parts: atTheDoor,
     blocks: atTheDoor,
   },
+  'modules/storage/migrations/usage.ts': { usage: 'one row' },
   'modules/vault/migrations/vault.ts': {
     vaults: bounded,
     vault_objects: atTheDoor,

@@ -60,6 +60,21 @@ export function workspaceCommands(workspace: Command, act: Act): void {
       context.show(await context.client.get(context.resource(workspaceType, given.name('workspace')))),
     ),
   );
+  namedLeaf(
+    workspace,
+    'usage',
+    listing('group'),
+    'show what a workspace, its storage account and its registry hold, and their quotas',
+    'workspace usage research -g team',
+  ).action(
+    act(async (context, given) =>
+      context.list(
+        await context.client.list(`${context.resource(workspaceType, given.name('workspace'))}/usages`),
+        { what: at('name.localizedValue'), bytes: at('currentValue'), quota: at('limit') },
+        { more: { id: at('id') } },
+      ),
+    ),
+  );
   leaf(
     workspace,
     'list',

@@ -45,6 +45,7 @@ export function composeDataPlane(foundation: Foundation, ground: Ground, above: 
     room: foundation.room,
     readings: {
       disk: () => foundation.room.space(),
+      quotaRefusals: ground.quotas.quotas.refusals,
       audit: audit.size,
       signIns: identity.signIns,
       certificates: foundation.certificates,

@@ -17,6 +17,7 @@ import type { Keyring } from '#kernel/sealing/keyring';
 import type { RootKey } from '#kernel/sealing/root-key';
 import { taskMigrations } from '#kernel/tasks/tasks';
 import type { Certificates } from '#monitoring';
+import { quotaTables } from '#quotas';
 import { resourceTables } from '#resources';
 import { vaultMigrations } from '#vault';
 
@@ -29,6 +30,7 @@ export const controlTables: readonly MigrationSet[] = [
   resourceTables,
   vaultMigrations,
   computeTables,
+  quotaTables,
 ];
 
 export type Foundation = {

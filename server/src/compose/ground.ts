@@ -7,6 +7,7 @@ import { createIdentity, createSignedAddresses } from '#identity';
 import type { Scheme } from '#kernel/http/surface';
 import { createDataKeys } from '#kernel/sealing/data-keys.service';
 import type { Tasks } from '#kernel/tasks/tasks';
+import { createQuotas } from '#quotas';
 import { createResources, type HomeOf } from '#resources';
 import type { VaultModule } from '#vault';
 import type { Foundation } from './foundation.ts';
@@ -88,9 +89,19 @@ export async function composeGround(foundation: Foundation, above: Above) {
     async (_grant, id) => void (await access.unassignAll(grants.system('what a role was assigned at is gone'), id)),
   );
 
+  const quotas = createQuotas({
+    database: control,
+    resources: resources.resources,
+    grants,
+    disk: () => foundation.room.space(),
+    percentOfDisk: config.disk.quotaPercent,
+  });
+  resources.onRemoved((_grant, id) => quotas.quotas.removed(id));
+
   return {
     identity,
     bootstrapped,
+    quotas,
     audit,
     access,
     resources,
@@ -114,6 +125,7 @@ export async function composeGround(foundation: Foundation, above: Above) {
       domain,
       files,
       anchors: foundation.anchors,
+      quotas: quotas.quotas,
       onFull: () => void foundation.room.release(),
       dataDir: config.dataDir,
       port: config.http.port,

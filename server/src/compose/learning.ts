@@ -23,6 +23,8 @@ export function composeLearning(foundation: Foundation, ground: Ground, data: Da
     blobs: storage.blobs,
     protectStorage: storage.protect,
     protectRegistry: registry.protect,
+    storageUsed: storage.used,
+    registryUsed: registry.used,
     dataKeys,
   });
   ground.resources.onRemoving(workspaces.livingHolders);

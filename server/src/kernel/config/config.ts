@@ -61,6 +61,12 @@ export const configSchema = section({
       description:
         'Free space below which nothing that grows is taken; at least 1 GiB or 5 % of the disk (10 GiB at most) in any case.',
     }),
+    quotaPercent: Type.Integer({
+      minimum: 1,
+      maximum: 100,
+      description:
+        'Of the disk, what one storage account, registry or workspace database may hold unless a quota was set for it.',
+    }),
   }),
   audit: section({
     checkpointFile: Type.String({
@@ -92,7 +98,7 @@ const defaults: Config = {
   },
   keys: { rootKeyFile: '' },
   log: { level: 'info' },
-  disk: { keepFreeBytes: 0 },
+  disk: { keepFreeBytes: 0, quotaPercent: 50 },
   audit: { checkpointFile: '' },
   agent: { embedded: true, maxNodes: 8 },
 };

@@ -13,6 +13,7 @@ import type { Authorizer } from '#kernel/authority/authorizer';
 import type { Grant } from '#kernel/authority/grant';
 import { sha256Hex } from '#kernel/crypto/digest';
 import { asFailure, Failure, unreachable } from '#kernel/errors/failure';
+import { growing } from '#kernel/files/growth';
 import type { Room } from '#kernel/files/room';
 import { parseForm, parseJson, readBytes, readStream } from '#kernel/http/body';
 import type { Exchange } from '#kernel/http/exchange';
@@ -82,8 +83,9 @@ export async function serve(
     throw failure;
   }
 
-  const act = () =>
+  const handle = () =>
     route.handle(grant, { params, query: input.query, body: input.value, exchange } as Input<never, never>);
+  const act = needsRoom(route) ? () => growing(handle) : handle;
   const allowed = () => record(actor, 'allowed', grant.reason, input);
   if (route.audit.level === 'none') return await act();
   if (route.access.kind === 'open')

@@ -75,7 +75,7 @@ test('a log is cut between characters', async (t) => {
 test('what is printed while the disk has no room is not kept, whatever comes, and the log says where', async (t) => {
   let state: 'enough' | 'low' | 'full' = 'enough';
   const { append, tail } = await openLog(t, { room: { state: () => state } });
-  const gap = '\n[what came next was not kept: the disk of the server was nearly full]\n';
+  const gap = '\n[what came next was not kept: the server had no room for it]\n';
   await append('before');
   state = 'low';
   for (let i = 0; i < 100; i++) await append('x'.repeat(1024 * 1024));

@@ -1,11 +1,12 @@
 // What a job prints: kept chunk by chunk in the workspace's encrypted database while it runs, readable at once, and
 // written as the artifact `user_logs/std_log.txt` when it ends. Bounded; what goes beyond is cut with a line that says so, and
-// so is what is printed while the disk has no room for what grows: a job never waits for room.
+// so is what is printed while the disk or the workspace's quota has no room for it: a job never waits for room.
 
 import { Readable } from 'node:stream';
 import type { Grant } from '#kernel/authority/grant';
 import type { Database } from '#kernel/database/database';
 import { Failure } from '#kernel/errors/failure';
+import { growing } from '#kernel/files/growth';
 import type { Room } from '#kernel/files/room';
 import type { Runs } from '#runs';
 import { appendChunk, chunksFrom, dropChunks, endsWith, jobsWithChunks, logSize } from './log.store.ts';
@@ -17,7 +18,7 @@ const leftMax = 1_000;
 const pageChunks = 64;
 const pageBytes = 1024 * 1024;
 const cutLine = '\n[the log goes on, but only its first 64 MB are kept]\n';
-const gapLine = '\n[what came next was not kept: the disk of the server was nearly full]\n';
+const gapLine = '\n[what came next was not kept: the server had no room for it]\n';
 
 export type LogPage = { readonly bytes: Buffer; readonly next: number };
 
@@ -67,20 +68,13 @@ export function createJobLogs(deps: {
 
   return {
     async append(database, runId, text) {
-      await database.write(async (tx) => {
-        const start = await logSize(tx, runId);
-        // Beyond the bound only when the line that says so is there.
-        if (start > maxLogBytes || text === '') return;
-        if (deps.room !== undefined && deps.room.state() !== 'enough') {
-          // Once a gap, so that what is printed into it stores nothing.
-          if (!(await endsWith(tx, runId, gapLine))) await appendChunk(tx, runId, { start, text: gapLine });
-          return;
-        }
-        const bytes = Buffer.from(text);
-        const kept =
-          start + bytes.length <= maxLogBytes ? text : `${wholeCharacters(bytes, maxLogBytes - start)}${cutLine}`;
-        await appendChunk(tx, runId, { start, text: kept });
-      });
+      try {
+        if (deps.room !== undefined && deps.room.state() !== 'enough') await gap(database, runId);
+        else await growing(() => append(database, runId, text));
+      } catch (thrown) {
+        if (!(thrown instanceof Failure && thrown.kind === 'full')) throw thrown;
+        await gap(database, runId);
+      }
       wake(runId);
     },
     async read(grant, { database, workspaceId, runId, ended }, offset) {
@@ -131,6 +125,27 @@ export function createJobLogs(deps: {
     },
     wake,
   };
+
+  async function append(database: Database, runId: string, text: string): Promise<void> {
+    await database.write(async (tx) => {
+      const start = await logSize(tx, runId);
+      // Beyond the bound only when the line that says so is there.
+      if (start > maxLogBytes || text === '') return;
+      const bytes = Buffer.from(text);
+      const kept =
+        start + bytes.length <= maxLogBytes ? text : `${wholeCharacters(bytes, maxLogBytes - start)}${cutLine}`;
+      await appendChunk(tx, runId, { start, text: kept });
+    });
+  }
+
+  /** Once a gap, so that what is printed into it stores nothing. */
+  async function gap(database: Database, runId: string): Promise<void> {
+    await database.write(async (tx) => {
+      const start = await logSize(tx, runId);
+      if (start > maxLogBytes || (await endsWith(tx, runId, gapLine))) return;
+      await appendChunk(tx, runId, { start, text: gapLine });
+    });
+  }
 
   async function seal(
     grant: Grant,

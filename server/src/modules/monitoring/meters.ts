@@ -34,6 +34,8 @@ export type Readings = {
     readonly refused: number;
   };
   readonly certificates?: () => Certificates;
+  /** Since the process began, by what has the quota. */
+  readonly quotaRefusals?: () => Readonly<Record<string, number>>;
 };
 
 /** Gauges of the library whose names end like those of counters: `promtool check metrics` refuses them. */
@@ -69,7 +71,13 @@ export function createMeters(readings: Readings = {}) {
         for (const [value, count] of Object.entries(read())) this.inc({ [label]: value }, count);
       },
     });
-  const { disk, audit, load, signIns, certificates } = readings;
+  const { disk, audit, load, signIns, certificates, quotaRefusals } = readings;
+  if (quotaRefusals)
+    labelled(
+      Counter,
+      { name: 'strongroom_quota_refusals_total', help: 'Writes refused because of a quota', label: 'store' },
+      quotaRefusals,
+    );
   if (disk) {
     gauge('strongroom_disk_free_bytes', 'Free space on the disk of the data folder', (set) => set(disk().freeBytes));
     gauge('strongroom_disk_size_bytes', 'Size of the disk of the data folder', (set) => set(disk().totalBytes));

@@ -5,6 +5,7 @@
 
 import type { ScoringRecord } from '@strongroom/contract/monitoring';
 import type { Database } from '#kernel/database/database';
+import { growing } from '#kernel/files/growth';
 import type { Room } from '#kernel/files/room';
 import type { Log } from '#kernel/log/log';
 import type { Meters } from './meters.ts';
@@ -55,12 +56,8 @@ export function createScoringRecords(deps: {
       try {
         deps.room?.require();
         const database = await first.open();
-        await database.write((tx) =>
-          insertRecords(
-            tx,
-            batch.map(({ record }) => record),
-          ),
-        );
+        const records = batch.map(({ record }) => record);
+        await growing(() => database.write((tx) => insertRecords(tx, records)));
       } catch (error) {
         deps.meters.scoringRecordsLost.inc(batch.length);
         deps.log.warn(

@@ -163,7 +163,9 @@ export async function commit(
     await store.link(tx, ref.repository, digest, nowMs);
     return known;
   });
-  if (isKnown) await sealed.discard(parts.map((part) => part.file));
+  const files = parts.map((part) => part.file);
+  if (isKnown) await sealed.discard(files);
+  else sealed.adopted(files);
   return { digest, size };
 }
 

@@ -50,6 +50,8 @@ export function ociCodeOf({ code, kind }: Failure): OciCode | 'UNKNOWN' {
     case 'unauthenticated':
       return 'UNAUTHORIZED';
     case 'forbidden':
+    // A quota, or the disk: clients try whatever else again.
+    case 'full':
       return 'DENIED';
     case 'notFound':
       return 'NAME_UNKNOWN';

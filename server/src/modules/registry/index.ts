@@ -9,6 +9,7 @@ import type { Anchors } from '#kernel/database/database';
 import { Failure } from '#kernel/errors/failure';
 import type { Faults } from '#kernel/files/faults';
 import type { Files } from '#kernel/files/files';
+import type { Quotas } from '#kernel/files/quota';
 import type { Scheme } from '#kernel/http/surface';
 import type { Log } from '#kernel/log/log';
 import type { Module } from '#kernel/module';
@@ -98,6 +99,8 @@ export type Registry = {
 export type RegistryModule = Module & {
   readonly registry: Registry;
   readonly kinds: readonly ResourceKind[];
+  /** Bytes that a registry holds. Throws `notFound`, and the vault's Failure while its key is refused. */
+  used(grant: Grant, registryId: string): Promise<number>;
   /** Puts a registry under a customer's key as the given identity, or back under the root key. */
   readonly protect: Protect;
   /** Ends uploads that were left for an hour. For a periodic task; every few minutes. */
@@ -116,6 +119,7 @@ export function createRegistry(deps: {
   readonly anchors?: Anchors;
   /** An index found no room: see `openDatabase`. */
   readonly onFull?: () => void;
+  readonly quotas?: Quotas;
   readonly resources: Resources;
   readonly grants: Grants;
   readonly clock: Clock;
@@ -142,6 +146,7 @@ export function createRegistry(deps: {
     migrations: [imageMigrations],
     repair: (index, sealed) => sealed.sweep((files) => referenced(index.read, files)),
     title: 'registry',
+    kind: 'registry',
   });
   const content = createContent({ registries, stores, clock });
   const manifests = createManifests({ content, clock });
@@ -191,6 +196,10 @@ export function createRegistry(deps: {
     ],
     kinds: [createRegistryKind({ ...deps, registries, stores })],
     registry,
+    async used(grant, registryId) {
+      requireRegistryScope(grant, registryId);
+      return await stores.used(registries.byId(registryId));
+    },
     protect: createProtection({
       ...deps,
       find(grant, id) {

@@ -427,3 +427,32 @@ test('a piece that breaks off is forgotten, and the upload goes on where it was'
   assert.equal(done.status, 201, done.body.toString());
   assert.equal((await send('GET', done.headers.location ?? '')).body.toString(), layer);
 });
+
+test('pieces of uploads that nobody finishes count against the quota; what is beyond it is DENIED, and deleting gives back', async (t) => {
+  const mebibyte = 1024 * 1024;
+  const quotas = { limitOf: () => 4.5 * mebibyte, refused: () => {} };
+  const { send, module, id } = await openDoor(t, undefined, quotas);
+  const used = () => module.used(testGrant({ scope: id }), id);
+  let pieces = 0;
+  const piece = () => Buffer.alloc(mebibyte, `${++pieces}.`);
+  const locations: string[] = [];
+  const statuses: number[] = [];
+  for (let i = 0; i < 8; i++) {
+    const location = await begin(send, 'reg01/a');
+    locations.push(location);
+    const reply = await send('PATCH', location, { body: piece() });
+    statuses.push(reply.status);
+    if (reply.status !== 202) assert.deepEqual([reply.status, codesIn(reply)], [507, ['DENIED']]);
+  }
+  assert.deepEqual(statuses, [202, 202, 202, 202, 507, 507, 507, 507]);
+  assert.ok((await used()) <= quotas.limitOf());
+  for (const location of locations) assert.equal((await send('DELETE', location)).status, 204);
+  assert.ok((await used()) < mebibyte);
+  const content = piece();
+  const digest = await pushBlob(send, 'reg01/a', content);
+  // The same layer in another repository is there once.
+  await pushBlob(send, 'reg01/b', content);
+  assert.ok((await used()) < 1.5 * mebibyte);
+  for (const name of ['a', 'b']) assert.equal((await send('DELETE', `/v2/reg01/${name}/blobs/${digest}`)).status, 202);
+  assert.ok((await used()) < mebibyte / 2);
+});

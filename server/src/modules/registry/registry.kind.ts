@@ -2,12 +2,16 @@
 // rules are refused with a reason instead of being accepted and ignored. Its data keys are wrapped under the root key, or
 // under a customer's key by whoever owns the registry (`protect`).
 
+import { UsageList } from '@strongroom/contract/quotas';
+import { quotasActions } from '@strongroom/contract/quotas.actions';
 import { RegistryProperties, RegistrySku } from '@strongroom/contract/registry';
 import type { Clock } from '#kernel/clock/clock';
 import { Failure } from '#kernel/errors/failure';
+import type { Quotas } from '#kernel/files/quota';
+import { accessed, json } from '#kernel/http/route';
 import type { DataKeys } from '#kernel/sealing/data-keys';
 import type { Draft, Properties, Resource, ResourceKind } from '#resources';
-import type { ProtectingKey, SealedStores } from '#storage';
+import { type ProtectingKey, type SealedStores, usageOf } from '#storage';
 import { registryNamePattern, registryNameRule } from './names.ts';
 import type { Registries } from './registries.ts';
 import { unservedOfRegistries } from './registry.unserved.ts';
@@ -30,8 +34,9 @@ export function createRegistryKind(deps: {
   readonly dataKeys: DataKeys;
   readonly clock: Clock;
   readonly domain: string;
+  readonly quotas?: Quotas;
 }): ResourceKind {
-  const { registries, stores, dataKeys, clock, domain } = deps;
+  const { registries, stores, dataKeys, clock, domain, quotas } = deps;
   return {
     type: registryType,
     title: 'container registry',
@@ -68,6 +73,20 @@ export function createRegistryKind(deps: {
       await stores.remove(resource.uniqueId);
     },
     view: (resource) => ({ ...resource.properties, loginServer: domain }),
+    actions: [
+      {
+        name: 'listUsages',
+        method: 'GET',
+        action: quotasActions.readRegistryUsages,
+        summary: 'What the registry holds, and its quota.',
+        audit: accessed('registryName'),
+        responses: { 200: UsageList },
+        handle: async (_grant, { id, type, uniqueId }) => {
+          const used = await stores.used({ uniqueId });
+          return json(200, { value: [usageOf({ id, type, name: 'Size', used, quotas, uniqueId })] });
+        },
+      },
+    ],
   };
 }
 

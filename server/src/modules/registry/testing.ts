@@ -4,6 +4,7 @@
 import type { TestContext } from 'node:test';
 import { sha256Hex } from '#kernel/crypto/digest';
 import { Failure } from '#kernel/errors/failure';
+import type { Quotas } from '#kernel/files/quota';
 import { silentLog } from '#kernel/log/log';
 import { type Rule, testActor, testAudit, testAuthority } from '#kernel/testing/authority';
 import { openTestDoor } from '#kernel/testing/door';
@@ -20,7 +21,7 @@ export const registryId = (name: string) => `${group}/providers/${registryType}/
 export const client = { id: '44444444-4444-4444-8444-444444444444', secret: 'a-client-secret' };
 export const digestOf = (bytes: Uint8Array | string) => `sha256:${sha256Hex(bytes)}`;
 
-export async function setUp(t: TestContext, allows: Rule = () => true) {
+export async function setUp(t: TestContext, allows: Rule = () => true, quotas?: Quotas) {
   const { make, stop, resources, files, dataDir, ...ground } = await openGround(t);
   const { dataKeys, clock, faults } = ground;
   const secrets = new Map<string, Uint8Array>();
@@ -61,6 +62,7 @@ export async function setUp(t: TestContext, allows: Rule = () => true) {
   const { grants, authorizer } = testAuthority(rule);
   const create = () =>
     createRegistry({
+      ...(quotas === undefined ? {} : { quotas }),
       ...{ dataDir, files, resources, dataKeys, grants, clock, tokens, faults },
       log: silentLog,
       domain: 'localhost:8443',
@@ -104,8 +106,8 @@ export async function setUp(t: TestContext, allows: Rule = () => true) {
 }
 
 /** The module behind the real door, with one registry `Reg01`. */
-export async function openDoor(t: TestContext, allows?: Rule) {
-  const set = await setUp(t, allows);
+export async function openDoor(t: TestContext, allows?: Rule, quotas?: Quotas) {
+  const set = await setUp(t, allows, quotas);
   const audit = testAudit();
   const door = await openTestDoor({
     surfaces: set.module.surfaces ?? [],

@@ -6,6 +6,7 @@ import type { Actor } from '#kernel/authority/actor';
 import { randomUuid } from '#kernel/crypto/random';
 import type { Database, Tx } from '#kernel/database/database';
 import { asFailure, Failure } from '#kernel/errors/failure';
+import { notGrowing } from '#kernel/files/growth';
 import type { TaskHandler } from '#kernel/tasks/tasks';
 import { errors } from './errors.ts';
 import type { RestingState } from './kind.ts';
@@ -74,7 +75,8 @@ export function createOperations(parts: Parts, work: { readonly making: Making; 
   function run(id: string, isLast: boolean): Promise<void> {
     const present = running.get(id);
     if (present) return present;
-    const mine = perform(id, isLast).finally(() => void running.delete(id));
+    // Accepted already: it comes to its end, whatever that is.
+    const mine = notGrowing(() => perform(id, isLast)).finally(() => void running.delete(id));
     running.set(id, mine);
     return mine;
   }

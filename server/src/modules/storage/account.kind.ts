@@ -2,11 +2,14 @@
 // are refused with a reason instead of being accepted and ignored. Its key is wrapped under the root key, or under a
 // customer's key as the account's own identity; whose identity that is can not be said in a request (see protection.ts).
 
+import { UsageList } from '@strongroom/contract/quotas';
+import { quotasActions } from '@strongroom/contract/quotas.actions';
 import { StorageAccountProperties, type StorageEncryption, StorageSku } from '@strongroom/contract/storage';
 import type { Clock } from '#kernel/clock/clock';
 import { Failure } from '#kernel/errors/failure';
+import type { Quotas } from '#kernel/files/quota';
 import type { Exchange } from '#kernel/http/exchange';
-import { unrecorded } from '#kernel/http/route';
+import { accessed, json, unrecorded } from '#kernel/http/route';
 import type { DataKeys, WrapperRef } from '#kernel/sealing/data-keys';
 import type { Draft, Properties, Resource, ResourceAction, ResourceKind } from '#resources';
 import { unservedOfAccounts } from './account.unserved.ts';
@@ -14,6 +17,7 @@ import type { Accounts } from './accounts.ts';
 import { accountNamePattern, accountNameRule, reservedAccountNames } from './names.ts';
 import { keyPurposes, type OpenedAccounts } from './opened-accounts.ts';
 import type { ProtectingKey } from './protection.ts';
+import { usageOf } from './usages.ts';
 
 export const accountType = 'Microsoft.Storage/storageAccounts';
 
@@ -32,6 +36,7 @@ export function createAccountKind(deps: {
   readonly dataKeys: DataKeys;
   readonly clock: Clock;
   readonly domain: string;
+  readonly quotas?: Quotas;
 }): ResourceKind {
   const { accounts, opened, dataKeys, clock, domain } = deps;
   return {
@@ -82,9 +87,25 @@ export function createAccountKind(deps: {
       await opened.remove(resource.uniqueId);
     },
     view: (resource, exchange) => view(resource, exchange, domain),
-    actions: keyActions,
+    actions: [usagesAction(deps), ...keyActions],
   };
 }
+
+const usagesAction = ({
+  opened,
+  quotas,
+}: Pick<Parameters<typeof createAccountKind>[0], 'opened' | 'quotas'>): ResourceAction => ({
+  name: 'usages',
+  method: 'GET',
+  action: quotasActions.readAccountUsages,
+  summary: 'What the account holds, and its quota.',
+  audit: accessed('storageAccountName'),
+  responses: { 200: UsageList },
+  handle: async (_grant, { id, type, uniqueId }) =>
+    json(200, {
+      value: [usageOf({ id, type, name: 'BlobBytes', used: await opened.used({ uniqueId }), quotas, uniqueId })],
+    }),
+});
 
 /** What hands out keys, or signatures by them, in Azure. Clients fall back to these without saying so; they are told what to do. */
 const keyActions: readonly ResourceAction[] = ['listKeys', 'regenerateKey', 'listAccountSas', 'listServiceSas'].map(

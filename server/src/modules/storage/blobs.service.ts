@@ -132,6 +132,7 @@ export function createBlobs(deps: {
         const old = before === undefined ? [] : await store.deleteParts(tx, before.version);
         return { info, replaced: [...blocks, ...old] };
       });
+      sealed.adopted(parts.map((part) => part.file));
       await sealed.discard(parts.length === 0 ? [...replaced, written.file] : replaced);
       return info;
     } catch (thrown) {

@@ -97,6 +97,7 @@ export function createBlocks(deps: {
         if (waiting.id !== undefined && idBytes(waiting.id) !== idBytes(blockId)) throw failure('InvalidBlobOrBlock');
         return await blocks.putBlock(tx, ref.container, ref.name, { ...written, blockId }, clock.epochMs());
       });
+      sealed.adopted([written.file]);
       await sealed.discard(replaced);
       return { md5: written.md5 };
     } catch (thrown) {

@@ -7,6 +7,7 @@ import type { Clock } from '#kernel/clock/clock';
 import type { Anchors } from '#kernel/database/database';
 import type { Faults } from '#kernel/files/faults';
 import type { Files } from '#kernel/files/files';
+import type { Quotas } from '#kernel/files/quota';
 import type { Scheme } from '#kernel/http/surface';
 import type { Module } from '#kernel/module';
 import type { DataKeys } from '#kernel/sealing/data-keys';
@@ -31,12 +32,14 @@ export { accountType } from './account.kind.ts';
 export type { ByteRange, ListQuery } from './blobs.service.ts';
 export type { BlobInfo, Part } from './blobs.store.ts';
 export type { BlobPage } from './listing.ts';
+export { usageTable } from './migrations/usage.ts';
 export { createProtection, type Protect, type ProtectingKey } from './protection.ts';
 export { type BlobRef, blobScope, type ContainerRef, containerScope } from './scopes.ts';
 export type { SealedFiles, Written } from './sealed-files.ts';
 export { createSealedStores, type SealedStore, type SealedStores } from './sealed-stores.ts';
 export { streamParts } from './streaming.ts';
 export { storageAudience } from './surface.ts';
+export { usageOf } from './usages.ts';
 
 export type BlobPutOptions = Omit<PutOptions, 'conditions'> & {
   /** `*`: only if there is no such blob; otherwise `conflict` BlobAlreadyExists. */
@@ -65,6 +68,8 @@ export type BlobStore = Pick<Containers, 'ensureContainer' | 'deleteContainer'> 
 export type Storage = Module & {
   readonly kinds: readonly ResourceKind[];
   readonly blobs: BlobStore;
+  /** Bytes that an account holds. Throws `notFound`, and the vault's Failure while its key is refused. */
+  used(grant: Grant, account: string): Promise<number>;
   /** Puts an account under a customer's key as the given identity, or back under the root key. */
   readonly protect: Protect;
 };
@@ -77,6 +82,7 @@ export function createStorage(deps: {
   readonly anchors?: Anchors;
   /** An index found no room: see `openDatabase`. */
   readonly onFull?: () => void;
+  readonly quotas?: Quotas;
   readonly resources: Resources;
   readonly grants: Grants;
   readonly clock: Clock;
@@ -122,6 +128,10 @@ export function createStorage(deps: {
       list: blobs.list,
       remove: (grant, ref) => blobs.remove(grant, ref),
       removePrefix: blobs.removePrefix,
+    },
+    async used(grant, account) {
+      requireAccountScope(grant, account);
+      return await opened.used(accounts.byId(account));
     },
     protect: createProtection({
       ...deps,

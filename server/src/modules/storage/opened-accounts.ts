@@ -5,6 +5,7 @@ import type { Clock } from '#kernel/clock/clock';
 import type { Anchors } from '#kernel/database/database';
 import type { Faults } from '#kernel/files/faults';
 import type { Files } from '#kernel/files/files';
+import type { Quotas } from '#kernel/files/quota';
 import type { DataKeys } from '#kernel/sealing/data-keys';
 import { blobIndexMigrations } from './migrations/blob-index.ts';
 import { createSealedStores, type SealedStore, type SealedStores } from './sealed-stores.ts';
@@ -23,6 +24,7 @@ export function createOpenedAccounts(options: {
   readonly clock: Clock;
   readonly anchors?: Anchors;
   readonly onFull?: () => void;
+  readonly quotas?: Quotas;
   readonly openMax?: number;
   readonly faults?: Faults;
 }): OpenedAccounts {
@@ -34,5 +36,6 @@ export function createOpenedAccounts(options: {
     migrations: [blobIndexMigrations],
     repair: (index, sealed) => repair(index, sealed, clock.epochMs()),
     title: 'storage account',
+    kind: 'account',
   });
 }

@@ -3,7 +3,7 @@
 // and durable or not at all, and that a file somebody reads is removed only when he is done. It keeps no list of files;
 // that is the index's.
 
-import { constants, type FileHandle, open, opendir, unlink } from 'node:fs/promises';
+import { constants, type FileHandle, open, opendir, stat, unlink } from 'node:fs/promises';
 import { join } from 'node:path';
 import { Readable, Writable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
@@ -42,6 +42,10 @@ export type SealedFiles = {
   sweep(referencedOf: (files: readonly string[]) => Promise<ReadonlySet<string>>): Promise<void>;
   /** Resolves when every removal that began is over. */
   settled(): Promise<void>;
+  /** After the index took these files: it counts them from now on. */
+  adopted(files: readonly string[]): void;
+  /** Bytes on the disk that no index counts: being written, waiting to be taken, kept for somebody who still reads them. */
+  loose(): number;
 };
 
 export type WriteOptions = {
@@ -64,8 +68,18 @@ export function createSealedFiles(options: {
   readonly folder: string;
   readonly uniqueId: string;
   readonly key: () => Promise<DataKey>;
+  /** Throws when there are too many loose bytes. Asked before the first byte is read, and with each piece. */
+  readonly admit?: (looseBytes: number) => void;
 }): SealedFiles {
-  const { files, folder, uniqueId, key } = options;
+  const { files, folder, uniqueId, key, admit = () => {} } = options;
+  /** What no index counts, by file. Whoever forgets to say that one was taken has it counted twice, never not at all. */
+  const looseFiles = new Map<string, number>();
+  let looseBytes = 0;
+  const setLoose = (file: string, bytes: number | undefined) => {
+    looseBytes += (bytes ?? 0) - (looseFiles.get(file) ?? 0);
+    if (bytes === undefined) looseFiles.delete(file);
+    else looseFiles.set(file, bytes);
+  };
   const pins = new Map<string, number>();
   const doomed = new Set<string>();
   const removals = new Set<Promise<void>>();
@@ -101,13 +115,26 @@ export function createSealedFiles(options: {
     removals.add(removal);
     await removal;
     removals.delete(removal);
+    setLoose(file, undefined);
+  }
+
+  /** Of a file that is kept for its readers only. */
+  async function keepLoose(file: string): Promise<void> {
+    const { size } = await stat(join(folder, file)).catch(() => ({ size: 0 }));
+    // Its last reader may have left meanwhile.
+    if (doomed.has(file)) setLoose(file, size);
   }
 
   return {
     async write(ref, source, { maxBytes, md5, sha256, signal }) {
       const dataKey = await key();
       const file = randomUuid();
-      const meter = createMeter(maxBytes, md5, sha256);
+      // With one byte more than there are: what is full already is refused before anything is read.
+      admit(looseBytes + 1);
+      const meter = createMeter(maxBytes, md5, sha256, (size) => {
+        setLoose(file, size);
+        admit(looseBytes);
+      });
       const target = await files.createDurable(join(folder, file));
       try {
         await pipeline(
@@ -133,6 +160,7 @@ export function createSealedFiles(options: {
         throw thrown;
       }
       const { size, md5: contentMd5 } = meter.result();
+      setLoose(file, ciphertextSize(size));
       return { file, keyId: dataKey.id, size, sealedSize: ciphertextSize(size), md5: contentMd5 };
     },
 
@@ -164,8 +192,10 @@ export function createSealedFiles(options: {
 
     async discard(names) {
       for (const name of names) {
-        if (pins.has(name)) doomed.add(name);
-        else await remove(name);
+        if (pins.has(name)) {
+          doomed.add(name);
+          await keepLoose(name);
+        } else await remove(name);
       }
     },
 
@@ -186,6 +216,10 @@ export function createSealedFiles(options: {
     },
 
     settled: async () => void (await Promise.all(removals)),
+    adopted(names) {
+      for (const name of names) setLoose(name, undefined);
+    },
+    loose: () => looseBytes,
   };
 }
 
@@ -202,13 +236,19 @@ function* slices(bytes: Uint8Array): Generator<Uint8Array> {
 }
 
 /** Counts and digests what passes, a segment at a time. */
-function createMeter(maxBytes: number, wantsMd5: boolean, sha256: LongSha256 | undefined) {
+function createMeter(
+  maxBytes: number,
+  wantsMd5: boolean,
+  sha256: LongSha256 | undefined,
+  counted: (size: number) => void,
+) {
   let md5: ReturnType<typeof createMd5> | undefined = createMd5();
   let size = 0;
   return {
     watch(piece: Uint8Array): Promise<void> | undefined {
       size += piece.length;
       if (size > maxBytes) throw tooLarge(maxBytes);
+      counted(size);
       const seen = sha256?.update(piece);
       if (!wantsMd5 && size > md5FreeBytes) md5 = undefined;
       md5?.update(piece);

@@ -6,14 +6,17 @@
 import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { type Anchors, type Database, type MigrationSet, openDatabase } from '#kernel/database/database';
+import { type Metered, meteredDatabase } from '#kernel/database/metered';
 import { Failure } from '#kernel/errors/failure';
 import type { Faults } from '#kernel/files/faults';
 import type { Files } from '#kernel/files/files';
+import { type Quotas, quotaOf, type StoreKind } from '#kernel/files/quota';
 import type { DataKeys } from '#kernel/sealing/data-keys';
 import { createSealedFiles, type SealedFiles } from './sealed-files.ts';
 
 export type SealedStore = {
-  readonly index: Database;
+  /** Held to the store's quota. */
+  readonly index: Metered;
   readonly sealed: SealedFiles;
   /** Aborted when the owner's key may no longer be used. */
   readonly signal: AbortSignal;
@@ -24,6 +27,8 @@ export type SealedStore = {
 export type SealedStores = {
   /** Runs `act` on the opened store. Throws `forbidden` with the vault's code when the key is refused. */
   use<R>(owner: { readonly uniqueId: string }, act: (opened: SealedStore) => Promise<R>): Promise<R>;
+  /** Bytes that it holds, files that no index knows yet included. */
+  used(owner: { readonly uniqueId: string }): Promise<number>;
   /** Closes it, and waits until nothing of it is open. */
   close(uniqueId: string): Promise<void>;
   /** Closes it and removes its folder. The keys are destroyed by the caller, before. */
@@ -50,6 +55,9 @@ export function createSealedStores(options: {
   repair(index: Database, sealed: SealedFiles): Promise<void>;
   /** What it is for messages: `storage account`. */
   readonly title: string;
+  /** What has the quota. The index has a table `usage`. */
+  readonly kind: StoreKind;
+  readonly quotas?: Quotas;
   readonly files: Files;
   readonly dataKeys: DataKeys;
   /** What notices an older copy of an index. */
@@ -75,7 +83,8 @@ export function createSealedStores(options: {
     const folder = join(parent, uniqueId);
     await files.ensureFolder(join(folder, 'blobs'));
     const key = await dataKeys.open(uniqueId, purposes.index);
-    const index = await openDatabase({
+    const quota = quotaOf(options.quotas, options.kind, uniqueId);
+    const file = await openDatabase({
       path: join(folder, 'index.db'),
       key: key.bytes,
       migrations,
@@ -83,7 +92,11 @@ export function createSealedStores(options: {
       onFull: options.onFull,
       ...(options.faults === undefined ? {} : { faults: options.faults }),
     });
+    const index = await meteredDatabase(file, quota, { hasFiles: true });
     const sealed = createSealedFiles({
+      admit(looseBytes) {
+        if (index.used() + looseBytes > quota.limit()) throw quota.refuse();
+      },
       files,
       folder: join(folder, 'blobs'),
       uniqueId,
@@ -150,24 +163,27 @@ export function createSealedStores(options: {
     await opened?.index.close();
   }
 
-  return {
-    async use({ uniqueId }, act) {
+  const use: SealedStores['use'] = async ({ uniqueId }, act) => {
+    await dataKeys.open(uniqueId, purposes.index);
+    const entry = entryOf(uniqueId);
+    entry.users += 1;
+    closeIdle();
+    try {
+      return await act(await entry.opening);
+    } catch (thrown) {
+      // Closed under our feet: if the key is refused the vault's own words say why, otherwise it was rewrapped.
+      if (!entry.aborter.signal.aborted) throw thrown;
       await dataKeys.open(uniqueId, purposes.index);
-      const entry = entryOf(uniqueId);
-      entry.users += 1;
+      throw closedNow(title, thrown);
+    } finally {
+      entry.users -= 1;
       closeIdle();
-      try {
-        return await act(await entry.opening);
-      } catch (thrown) {
-        // Closed under our feet: if the key is refused the vault's own words say why, otherwise it was rewrapped.
-        if (!entry.aborter.signal.aborted) throw thrown;
-        await dataKeys.open(uniqueId, purposes.index);
-        throw closedNow(title, thrown);
-      } finally {
-        entry.users -= 1;
-        closeIdle();
-      }
-    },
+    }
+  };
+
+  return {
+    use,
+    used: (owner) => use(owner, async ({ index, sealed }) => index.used() + sealed.loose()),
     close,
     async remove(uniqueId) {
       await close(uniqueId);

@@ -3,6 +3,7 @@
 // operation is stands in the query here, so the canonical path begins with a word for it.
 
 import type { Failure } from '#kernel/errors/failure';
+import { quotaCode } from '#kernel/files/quota';
 import type { Exchange } from '#kernel/http/exchange';
 import type { Scheme, Surface } from '#kernel/http/surface';
 import type { Target } from '#kernel/http/target';
@@ -39,12 +40,11 @@ export function createBlobSurface(options: {
       'www-authenticate': `Bearer authorization_uri=${authority}/oauth2/authorize resource_id=${storageAudience}`,
     }),
     render(failure, exchange) {
-      const answer = { status: failure.status, headers: { 'x-ms-error-code': failure.code } };
+      const [status, code] = wordsOf(failure);
+      const answer = { status, headers: { 'x-ms-error-code': code } };
       // What has no body has no type of one: clients of the protocol look at it.
       if (exchange.method === 'HEAD') return answer;
-      const body = documentOf(
-        element('Error', [element('Code', failure.code), element('Message', messageOf(failure))]),
-      );
+      const body = documentOf(element('Error', [element('Code', code), element('Message', messageOf(failure))]));
       return { ...answer, contentType: 'application/xml', body };
     },
     headers: (exchange) => ({
@@ -54,6 +54,10 @@ export function createBlobSurface(options: {
     }),
   };
 }
+
+/** The protocol has no word for a quota. This is the one that it has where writing is not allowed, and no client tries it again. */
+const wordsOf = ({ status, code }: Failure): readonly [number, string] =>
+  code === quotaCode ? [403, 'InsufficientAccountPermissions'] : [status, code];
 
 /** The words of a refusal by role name the account's resource id, which whoever is refused may not learn exists. */
 const refusedByRole =

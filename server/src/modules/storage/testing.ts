@@ -6,6 +6,7 @@ import type { Readable } from 'node:stream';
 import type { TestContext } from 'node:test';
 import { randomBytes } from '#kernel/crypto/random';
 import { Failure } from '#kernel/errors/failure';
+import type { Quotas } from '#kernel/files/quota';
 import type { Scheme, Surface } from '#kernel/http/surface';
 import { type Rule, testAudit, testAuthority, testGrant } from '#kernel/testing/authority';
 import { openTestDoor } from '#kernel/testing/door';
@@ -28,6 +29,7 @@ export const accountId = (name: string) => `${group}/providers/${accountType}/${
 
 export type Setting = Ground & {
   readonly openMax?: number;
+  readonly quotas?: Quotas;
   /** What callers may, at the door and where they ask for a further permission. */
   readonly allows?: Rule;
   /** Told of every header and query parameter (`?name`) that is looked at after the caller proved who he is. */
@@ -44,6 +46,7 @@ export async function setUp(t: TestContext, setting: Setting = {}) {
     addresses: noSignatures,
     authority: 'https://localhost:8443/tenant',
     ...(setting.openMax === undefined ? {} : { openMax: setting.openMax }),
+    ...(setting.quotas === undefined ? {} : { quotas: setting.quotas }),
   });
   stop(() => storage.stop?.());
   const kind = storage.kinds[0];

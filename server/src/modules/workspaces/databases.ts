@@ -6,20 +6,24 @@ import { join } from 'node:path';
 import type { DataKey } from '#kernel/crypto/value-envelope';
 import { type Anchors, type Database, type MigrationSet, openDatabase } from '#kernel/database/database';
 import { lentDatabase } from '#kernel/database/lent';
+import { type Metered, meteredDatabase } from '#kernel/database/metered';
 import { Failure } from '#kernel/errors/failure';
 import type { Files } from '#kernel/files/files';
+import { type Quotas, quotaOf } from '#kernel/files/quota';
 import type { DataKeys } from '#kernel/sealing/data-keys';
 
 export type WorkspaceDatabases = {
   /** @param uniqueId of the workspace. Throws the vault's Failure while a customer's key is refused, as each call does later. */
   open(uniqueId: string): Promise<Database>;
   registerTables(set: MigrationSet): void;
+  /** Bytes of its pages in use. */
+  used(uniqueId: string): Promise<number>;
   /** Closes and removes the files. The key is destroyed by the caller. */
   remove(uniqueId: string): Promise<void>;
   close(): Promise<void>;
 };
 
-type Opened = { readonly database: Promise<Database>; calls: number };
+type Opened = { readonly database: Promise<Metered>; calls: number };
 
 export function createWorkspaceDatabases(deps: {
   readonly folder: string;
@@ -29,6 +33,7 @@ export function createWorkspaceDatabases(deps: {
   readonly anchors?: Anchors;
   /** A commit found no room: see `openDatabase`. */
   readonly onFull?: () => void;
+  readonly quotas?: Quotas;
   readonly openMax?: number;
 }): WorkspaceDatabases {
   const { folder, files, dataKeys, anchors, openMax = 64 } = deps;
@@ -73,17 +78,18 @@ export function createWorkspaceDatabases(deps: {
     return join(folder, `${uniqueId}.db`);
   };
 
-  async function openFile(uniqueId: string, key: DataKey): Promise<Database> {
+  async function openFile(uniqueId: string, key: DataKey): Promise<Metered> {
     // order matters: the writer that was there before is gone before another one comes.
     await closing.get(uniqueId);
     await files.ensureFolder(folder);
-    return openDatabase({
+    const database = await openDatabase({
       path: pathOf(uniqueId),
       key: key.bytes,
       migrations: tables,
       anchored: anchors && { store: storeOf(uniqueId), anchors },
       onFull: deps.onFull,
     });
+    return await meteredDatabase(database, quotaOf(deps.quotas, 'workspace', uniqueId), { hasFiles: false });
   }
 
   function entryOf(uniqueId: string, key: DataKey): Opened {
@@ -108,7 +114,7 @@ export function createWorkspaceDatabases(deps: {
     }
   }
 
-  async function lend<R>(uniqueId: string, act: (database: Database) => Promise<R>): Promise<R> {
+  async function lend<R>(uniqueId: string, act: (database: Metered) => Promise<R>): Promise<R> {
     // Asked on every call: cheap while the key is cached, and the moment that it is refused nothing is served.
     const key = await dataKeys.open(uniqueId, 'workspace');
     const entry = entryOf(uniqueId, key);
@@ -135,6 +141,7 @@ export function createWorkspaceDatabases(deps: {
       return made;
     },
     registerTables: (set) => void tables.push(set),
+    used: (uniqueId) => lend(uniqueId, (database) => database.measure()),
     async remove(uniqueId) {
       lent.delete(uniqueId);
       await close(uniqueId);

@@ -92,6 +92,7 @@ export function createWorkspaces(
     dataKeys: deps.dataKeys,
     ...(deps.anchors === undefined ? {} : { anchors: deps.anchors }),
     ...(deps.onFull === undefined ? {} : { onFull: deps.onFull }),
+    ...(deps.quotas === undefined ? {} : { quotas: deps.quotas }),
   });
   // What is below a workspace is kept as resources in its own database.
   databases.registerTables(resourceTables);

@@ -154,6 +154,8 @@ export async function assemble(on: {
     },
     protectStorage: storage.protect,
     protectRegistry: registry.protect,
+    storageUsed: storage.used,
+    registryUsed: registry.used,
     tenantId,
   });
   const within = { resources: resources.resources, workspaces: workspaces.workspaces, clock };

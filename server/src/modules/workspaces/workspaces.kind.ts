@@ -2,18 +2,21 @@
 // registry and insights (or takes those named), gives its managed identity the roles of the article, opens its database
 // and registers the four datastores. Every step is idempotent: after a crash the same operation runs again to its end.
 
+import { type Usage, UsageList } from '@strongroom/contract/quotas';
+import { quotasActions } from '@strongroom/contract/quotas.actions';
 import { Type } from '@strongroom/contract/schema';
 import { workspaceProperties } from '@strongroom/contract/workspaces';
 import { workspacesActions } from '@strongroom/contract/workspaces.actions';
 import { type RoleAssigner, roleIds } from '#access';
 import type { Grant, Grants } from '#kernel/authority/grant';
 import { Failure } from '#kernel/errors/failure';
-import { activity, json } from '#kernel/http/route';
+import type { Quotas } from '#kernel/files/quota';
+import { accessed, activity, json } from '#kernel/http/route';
 import { parseResourceId, sameId } from '#kernel/ids/ids';
 import type { DataKeys, WrapperRef } from '#kernel/sealing/data-keys';
 import type { RegistryModule } from '#registry';
 import type { Draft, Properties, Resource, ResourceKind, Resources } from '#resources';
-import type { BlobStore, Storage } from '#storage';
+import { type BlobStore, type Storage, usageOf } from '#storage';
 import type { Vaults } from '#vault';
 import type { WorkspaceDatabases } from './databases.ts';
 import { builtInDatastores } from './datastores.kind.ts';
@@ -30,6 +33,10 @@ export type WorkspaceKindDeps = {
   /** Put what the workspace made for itself under its customer's key, as its own identity. */
   readonly protectStorage: Storage['protect'];
   readonly protectRegistry: RegistryModule['protect'];
+  /** What the account and the registry of a workspace hold, in bytes. */
+  readonly storageUsed: Storage['used'];
+  readonly registryUsed: RegistryModule['used'];
+  readonly quotas?: Quotas;
   readonly dataKeys: DataKeys;
   readonly databases: WorkspaceDatabases;
   readonly tenantId: string;
@@ -128,6 +135,28 @@ export function createWorkspaceKind(deps: WorkspaceKindDeps): ResourceKind {
     const dependents = dependentsStored(resource);
     if (given.storageAccount === undefined) await deps.protectStorage(grant, dependents.storageAccount, wrapper);
     if (given.containerRegistry === undefined) await deps.protectRegistry(grant, dependents.containerRegistry, wrapper);
+  }
+
+  /** The database is the workspace's own; what it stands on is shown to those who may see it there. */
+  async function usagesOf(grant: Grant, { id, type, uniqueId }: Resource): Promise<readonly Usage[]> {
+    const { quotas } = deps;
+    const used = await deps.databases.used(uniqueId);
+    const usages = [usageOf({ id, type, uniqueId, name: 'DatabaseBytes', used, quotas })];
+    const system = grants.system('what a workspace stands on holds');
+    const workspace = await resources.get(system, id);
+    const { storageAccount, containerRegistry } = dependentsStored(workspace);
+    const beside = [
+      [storageAccount, quotasActions.readAccountUsages, 'BlobBytes', deps.storageUsed],
+      [containerRegistry, quotasActions.readRegistryUsages, 'Size', deps.registryUsed],
+    ] as const;
+    for (const [dependent, action, name, usedOf] of beside) {
+      if (!grants.mayAlso(grant, action, dependent)) continue;
+      const found = await resources.find(system, dependent);
+      if (found === undefined) continue;
+      const of = { id: found.id, type: found.type, uniqueId: found.uniqueId };
+      usages.push(usageOf({ ...of, name, used: await usedOf(system, found.id), quotas }));
+    }
+    return usages;
   }
 
   async function provision(grant: Grant, resource: Resource): Promise<Properties> {
@@ -285,6 +314,15 @@ export function createWorkspaceKind(deps: WorkspaceKindDeps): ResourceKind {
     },
 
     actions: [
+      {
+        name: 'usages',
+        method: 'GET',
+        action: quotasActions.readWorkspaceUsages,
+        summary: 'What the workspace holds, and its quotas.',
+        audit: accessed('workspaceName'),
+        responses: { 200: UsageList },
+        handle: async (grant, resource) => json(200, { value: await usagesOf(grant, resource) }),
+      },
       {
         name: 'resyncKeys',
         action: workspacesActions.resyncKeys,

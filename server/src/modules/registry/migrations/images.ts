@@ -6,6 +6,7 @@
 // remembers roughly when somebody pushed, mounted or asked for the blob: what no manifest mentions goes a while after that.
 
 import type { MigrationSet } from '#kernel/database/database';
+import { usageTable } from '#storage';
 
 export const imageMigrations: MigrationSet = {
   module: 'registry-images',
@@ -71,5 +72,6 @@ export const imageMigrations: MigrationSet = {
         create index tags_by_digest on tags (repository, digest);
       `,
     },
+    usageTable(['parts']),
   ],
 };

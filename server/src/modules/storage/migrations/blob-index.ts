@@ -5,6 +5,7 @@
 // for a blob that was committed from blocks. Names compare byte by byte.
 
 import type { MigrationSet } from '#kernel/database/database';
+import { usageTable } from './usage.ts';
 
 export const blobIndexMigrations: MigrationSet = {
   module: 'storage-blobs',
@@ -63,5 +64,6 @@ export const blobIndexMigrations: MigrationSet = {
       `,
     },
     { name: 'access-tier', up: 'alter table blobs add column access_tier text;' },
+    usageTable(['parts', 'blocks']),
   ],
 };

@@ -1,0 +1,60 @@
+// A Database that is held to a quota. What it holds is its pages in use, and what a table `usage` says lies beside it in files.
+// Both are read within the transaction, so that they are right after every crash, and calls at the same time cannot pass the
+// limit together. Beyond it no file is added, and no request that stores something that stays takes another page; what takes
+// away is never refused, nor what the server does to bring things to their end.
+
+import { CompiledQuery } from 'kysely';
+import { isGrowing } from '#kernel/files/growth';
+import type { Quota } from '#kernel/files/quota';
+import type { Database, Tx } from './database.ts';
+
+export type Metered = Database & {
+  /** Bytes, as of the last write. */
+  used(): number;
+  /** The same as of now. */
+  measure(): Promise<number>;
+};
+
+type Reading = { readonly beside: number; readonly pages: number };
+
+const pages = '(select page_count from pragma_page_count) - (select freelist_count from pragma_freelist_count)';
+const pageBytes = '(select page_size from pragma_page_size)';
+const alone = CompiledQuery.raw(`select 0 as beside, (${pages}) * ${pageBytes} as pages`);
+const withFiles = CompiledQuery.raw(`select (select bytes from usage) as beside, (${pages}) * ${pageBytes} as pages`);
+
+/** `hasFiles`: the database has the table `usage`, whose one row tells the bytes of the files that it knows. */
+export async function meteredDatabase(
+  database: Database,
+  quota: Quota,
+  { hasFiles }: { readonly hasFiles: boolean },
+): Promise<Metered> {
+  const query = hasFiles ? withFiles : alone;
+  const read = async (tx: Tx): Promise<Reading> => {
+    const [row] = (await tx.executeQuery<Reading>(query as CompiledQuery<Reading>)).rows;
+    return row ?? { beside: 0, pages: 0 };
+  };
+  let used = sum(await read(database.read));
+  return {
+    ...database,
+    used: () => used,
+    measure: async () => sum(await read(database.read)),
+    async write(fn) {
+      const grows = isGrowing();
+      // Pages that something of the server itself takes are counted with the next one.
+      if (!grows && !hasFiles) return await database.write(fn);
+      let after: Reading | undefined;
+      const result = await database.write(async (tx) => {
+        const before = await read(tx);
+        const written = await fn(tx);
+        after = await read(tx);
+        const hasGrown = after.beside > before.beside || (grows && sum(after) > sum(before));
+        if (hasGrown && sum(after) > quota.limit()) throw quota.refuse();
+        return written;
+      });
+      if (after) used = sum(after);
+      return result;
+    },
+  };
+}
+
+const sum = ({ beside, pages: own }: Reading): number => beside + own;

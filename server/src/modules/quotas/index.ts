@@ -1,0 +1,69 @@
+// The door of quotas: how much each storage account, registry and workspace may hold. Stores take `quotas` as a port and
+// enforce it where they write; setting one is decided at the subscription.
+
+import { Quota, QuotaList, quotasPath, UpdateQuotas } from '@strongroom/contract/quotas';
+import { quotasActions } from '@strongroom/contract/quotas.actions';
+import { Type } from '@strongroom/contract/schema';
+import type { Grants } from '#kernel/authority/grant';
+import type { Database } from '#kernel/database/database';
+import { accessed, activity, json, needs, type Params, route } from '#kernel/http/route';
+import type { Module } from '#kernel/module';
+import type { Resources } from '#resources';
+import { createQuotaSettings, type QuotaSettings } from './quotas.service.ts';
+
+export { quotaTables } from './migrations/quotas.ts';
+
+export type QuotasModule = Module & { readonly quotas: QuotaSettings };
+
+const path = quotasPath('{subscriptionId}');
+const scopeOf = ({ subscriptionId = '' }: Params) => `/subscriptions/${subscriptionId}`;
+const unit = 'Bytes' as const;
+
+export function createQuotas(deps: {
+  readonly database: Database;
+  readonly resources: Pick<Resources, 'find'>;
+  readonly grants: Pick<Grants, 'system'>;
+  readonly disk: () => { readonly totalBytes: number };
+  readonly percentOfDisk: number;
+}): QuotasModule {
+  const quotas = createQuotaSettings(deps);
+  return {
+    name: 'quotas',
+    quotas,
+    start: () => quotas.load(),
+    routes: [
+      route({
+        operation: 'Quotas_List',
+        surface: 'arm',
+        method: 'GET',
+        path: `${path}/quotas`,
+        summary: 'What a store may hold where nothing was set, and the quotas that were set',
+        access: needs(quotasActions.read, scopeOf),
+        audit: accessed(),
+        responses: { 200: QuotaList },
+        handle: (grant) =>
+          json(200, {
+            default: { limit: quotas.standard(), unit },
+            value: quotas.list(grant).map(({ resourceId, limit }) => ({ id: resourceId, limit, unit })),
+          }),
+      }),
+      route({
+        operation: 'Quotas_Update',
+        surface: 'arm',
+        method: 'POST',
+        path: `${path}/updateQuotas`,
+        summary:
+          'Sets quotas of storage accounts, registries and workspaces, all of those named or none; null: the default',
+        access: needs(quotasActions.update, scopeOf),
+        goesOnWhenLow: 'it bounds what grows',
+        audit: activity('value.0.id', 'value.0.limit'),
+        body: { kind: 'json', schema: UpdateQuotas, maxBytes: 262_144 },
+        responses: { 200: Type.Object({ value: Type.Array(Quota) }) },
+        async handle(grant, { body }) {
+          const wanted = body.value.map(({ id, limit }) => ({ id, limit: limit ?? undefined }));
+          return json(200, { value: (await quotas.set(grant, wanted)).map((one) => ({ ...one, unit })) });
+        },
+      }),
+    ],
+  };
+}
