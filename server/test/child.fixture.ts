@@ -27,6 +27,8 @@ export type Place = {
   readonly dataDir: string;
   /** Temporary folder of the server and of what it starts. */
   readonly temporary: string;
+  /** For who wants to mount something there before the first start. */
+  makeDataDir(): Promise<void>;
   start(): Promise<Child>;
   /** A start that does not become ready. */
   fails(): Promise<Ended>;
@@ -88,6 +90,7 @@ export async function openPlace(options: { readonly embedded?: boolean } = {}): 
     folder,
     dataDir,
     temporary,
+    makeDataDir: async () => void (await mkdir(dataDir, { mode: 0o700 })),
     async start() {
       const { child, ended, said } = launch();
       const slow = new AbortController();
