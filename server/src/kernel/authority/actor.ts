@@ -1,6 +1,7 @@
 // Who acts. An Actor is what a credential proved; it grants nothing by itself. Authentication schemes (identity, and the surfaces
 // that accept run tokens and keys) make it, all by `createActor`; it is read everywhere.
 
+import type { Bounds } from '#kernel/authority/bounds';
 import { type AuthenticationFacts, hasMfa, nothingProved } from '#kernel/authority/facts';
 
 declare const brand: unique symbol;
@@ -18,20 +19,6 @@ export type Authentication = AuthenticationFacts & {
   readonly standing?: string;
 };
 
-/**
- * What a run token may touch, whatever the roles say: one workspace, one run, the actions listed. A grant carries it on
- * as `within`, and services refuse what lies outside.
- */
-export type RunBounds = {
-  readonly workspaceId: string; // resource id of the workspace
-  readonly runId: string;
-  readonly experimentId: string | undefined;
-  /** Exact action names. */
-  readonly actions: readonly string[];
-  /** Resource ids below which `read` actions are allowed besides the run itself (code, inputs, models, images). */
-  readonly inputs: readonly string[];
-};
-
 export type Actor = {
   /** Only `createActor` makes one: a fact that a maker forgot would be decided on, and recorded, as if it were not so. */
   readonly [brand]: 'Actor';
@@ -45,7 +32,8 @@ export type Actor = {
   readonly applicationId: string | undefined;
   readonly groups: readonly string[];
   readonly authentication: Authentication;
-  readonly bounds?: RunBounds;
+  /** What the credential reaches at most, whatever roles there are. */
+  readonly bounds?: Bounds;
 };
 
 const nobody = '00000000-0000-0000-0000-000000000000';
@@ -63,7 +51,7 @@ export function createActor(of: {
   readonly standing?: string | undefined;
   /** Of the sign-in that the credential stands on; absent where none is behind it. */
   readonly facts?: AuthenticationFacts | undefined;
-  readonly bounds?: RunBounds | undefined;
+  readonly bounds?: Bounds | undefined;
 }): Actor {
   const { kind, objectId, tenantId, name, applicationId, groups = [], method, tokenId, standing, bounds } = of;
   const { methods, at, from } = of.facts ?? nothingProved;

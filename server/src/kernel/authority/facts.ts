@@ -23,6 +23,13 @@ export const claimsOfFacts = ({ methods, at, from }: AuthenticationFacts) => ({
   ...(from === undefined ? {} : { ipaddr: from }),
 });
 
+/** Clocks of two machines differ: a token is taken for as long after its end. */
+export const clockSkewSeconds = 60;
+
+/** From when on a token with these claims is refused for its age. */
+export const refusedFromMs = ({ exp }: Readonly<Record<string, unknown>>): number | undefined =>
+  typeof exp === 'number' ? (exp + clockSkewSeconds) * 1000 : undefined;
+
 /** Out of a token whose signature holds. What is not there, or is something else, was not proved. */
 export function factsInClaims(claims: Readonly<Record<string, unknown>>): AuthenticationFacts {
   const { amr, auth_time: at, ipaddr: from } = claims;

@@ -2,7 +2,8 @@
 // first, so that nothing acts without a decision. The brand keeps others from writing one: only `access` imports
 // `mint.ts`. There is no null that means root: the system acts through `Grants.system(reason)`.
 
-import type { Actor, RunBounds } from '#kernel/authority/actor';
+import type { Actor } from '#kernel/authority/actor';
+import type { Bounds } from '#kernel/authority/bounds';
 
 declare const brand: unique symbol;
 
@@ -25,8 +26,8 @@ export type Grant = {
   readonly address: string | undefined;
   /** Only on grants of a `listing` route. */
   readonly visibility?: Visibility;
-  /** Only on grants of a run token: the run that everything must stay inside. */
-  readonly within?: RunBounds;
+  /** Only on grants of a bounded caller: what everything must stay inside. */
+  readonly within?: Bounds;
 };
 
 export type Plane = 'control' | 'data';

@@ -4,6 +4,7 @@
 import { type Actor, createActor, systemActor } from '#kernel/authority/actor';
 import type { AuditIntent, AuditOutcome, AuditTrail } from '#kernel/authority/audit';
 import type { Authorizer } from '#kernel/authority/authorizer';
+import { ruleFor } from '#kernel/authority/bounds';
 import type { Grant, Grants } from '#kernel/authority/grant';
 import { mintGrant } from '#kernel/authority/mint';
 import { Failure } from '#kernel/errors/failure';
@@ -33,7 +34,14 @@ export function testGrant(fields: Partial<Omit<Grant, symbol>> = {}): Grant {
   });
 }
 
-export function testAuthority(allows: Rule = () => true): { authorizer: Authorizer; grants: Grants } {
+export function testAuthority(rule: Rule = () => true): { authorizer: Authorizer; grants: Grants } {
+  // Bounds are judged by the code that judges them in the server; the rest is the test's rule. Time stands still.
+  const allows: Rule = (action, scope, actor) => {
+    const { bounds } = actor;
+    if (bounds === undefined) return rule(action, scope, actor);
+    if (ruleFor(bounds, action, scope, { nowMs: 0, address: undefined }) === undefined) return false;
+    return bounds.roles === 'ignored' || rule(action, scope, actor);
+  };
   const refuse = (actor: Actor, action: string, scope: string) =>
     new Failure({
       kind: 'forbidden',

@@ -3,7 +3,8 @@
 
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { anonymous, type RunBounds, systemActor } from '#kernel/authority/actor';
+import { anonymous, systemActor } from '#kernel/authority/actor';
+import type { Bounds } from '#kernel/authority/bounds';
 import type { Action } from '#kernel/authority/grant';
 import { roleIds } from './index.ts';
 import {
@@ -28,12 +29,12 @@ const logMetric = act(`${ml}/metrics/resource/write`);
 const readBlob = act('Microsoft.Storage/storageAccounts/blobServices/containers/blobs/read', 'data');
 
 const input = `${group}/providers/Microsoft.Storage/storageAccounts/data/blobServices/default/containers/images`;
-const bounds: RunBounds = {
-  workspaceId: workspace,
-  runId: 'run-7',
-  experimentId: undefined,
-  actions: [logMetric.name, read.name],
-  inputs: [input],
+const bounds: Bounds = {
+  roles: 'ignored',
+  rules: [
+    { scope: workspace, actions: [logMetric.name, read.name], reason: 'token of run-7' },
+    { scope: input, actions: 'reads', reason: 'input of run-7' },
+  ],
 };
 const denied = { name: 'Failure', kind: 'forbidden', code: 'AuthorizationFailed' };
 
@@ -99,7 +100,7 @@ test('a run does what its token lists in its workspace, reads its inputs, and no
   const run = actorOf(ann, { kind: 'run', bounds });
   const needs = (action: Action, scope: string) => access.authorizer.needs(asking(run), action, scope);
   assert.deepEqual(needs(logMetric, workspace).within, bounds);
-  assert.equal(needs(logMetric, `${workspace}/experiments/e/runs/run-7`).reason, 'run token of run-7');
+  assert.equal(needs(logMetric, `${workspace}/experiments/e/runs/run-7`).reason, 'token of run-7');
   assert.equal(needs(act(logMetric.name.toUpperCase()), workspace.toLowerCase()).action, logMetric.name.toUpperCase());
   assert.deepEqual(needs(readBlob, input).within, bounds);
   assert.equal(needs(readBlob, `${input}/blobs/a.png`).reason, 'input of run-7');
@@ -125,21 +126,46 @@ test('bounds bind whoever carries them, and without bounds a run or an agent doe
   for (const kind of ['run', 'agent'] as const) assert.throws(() => needs(actorOf(ann, { kind })), denied);
   for (const kind of ['user', 'application', 'managedIdentity', 'agent'] as const) {
     assert.throws(() => needs(actorOf(ann, { kind, bounds })), denied);
-    assert.equal(needs(actorOf(ann, { kind, bounds }), logMetric).within?.runId, 'run-7');
+    assert.equal(needs(actorOf(ann, { kind, bounds }), logMetric).within, bounds);
   }
   // An empty id in a token is not the root.
-  for (const workspaceId of ['', '/', '//', 'subscriptions'])
-    assert.throws(
-      () => needs(actorOf(ann, { kind: 'run', bounds: { ...bounds, workspaceId, inputs: [workspaceId] } }), logMetric),
-      denied,
-    );
+  for (const scope of ['', '/', '//', 'subscriptions']) {
+    const rules = bounds.rules.map((rule) => ({ ...rule, scope }));
+    assert.throws(() => needs(actorOf(ann, { kind: 'run', bounds: { ...bounds, rules } }), logMetric), denied);
+  }
+});
+
+test('bounds that need roles as well narrow them, and give nothing of their own', async (t) => {
+  const { access } = await openAccess(t);
+  const ceiling: Bounds = { ...bounds, roles: 'needed' };
+  const decide = (actor: ReturnType<typeof actorOf>, action: Action, scope: string) => () =>
+    access.authorizer.needs(asking(actor), action, scope);
+  const owner = actorOf(ann, { bounds: ceiling });
+  assert.equal(decide(owner, read, workspace)().reason, `Owner at ${subscription}`);
+  assert.throws(decide(owner, write, workspace), denied, 'a role without a rule');
+  assert.throws(decide(owner, read, group), denied, 'a role above the rule');
+  assert.throws(decide(actorOf(bob, { bounds: ceiling }), read, workspace), denied, 'a rule without a role');
+  const { visibility } = access.authorizer.listing(asking(owner), read, subscription);
+  assert.deepEqual([visibility?.all, visibility?.sees(workspace), visibility?.sees(group)], [false, true, false]);
+});
+
+test('bounds end at their time and hold from their addresses, for what services ask for too', async (t) => {
+  const { access, clock } = await openAccess(t);
+  const ending = { ...bounds, untilMs: clock.epochMs() + 1000, addresses: ['127.0.0.0/8'] };
+  const run = actorOf(ann, { kind: 'run', bounds: ending });
+  const grant = access.authorizer.needs(asking(run), logMetric, workspace);
+  assert.throws(() => access.authorizer.needs({ ...asking(run), address: '192.0.2.7' }, logMetric, workspace), denied);
+  assert.equal(access.grants.mayAlso(grant, read, workspace), true);
+  await clock.advance(1000);
+  assert.equal(access.grants.mayAlso(grant, read, workspace), false);
+  assert.throws(() => access.grants.also(grant, read, workspace), denied);
 });
 
 test('a further permission is decided for the same actor, address and bounds', async (t) => {
   const { access } = await openAccess(t);
   const { authorizer, grants } = access;
   const grant = authorizer.needs(asking(actorOf(ann, { kind: 'run', bounds })), logMetric, workspace);
-  assert.equal(grants.also(grant, read, workspace).within?.runId, 'run-7');
+  assert.equal(grants.also(grant, read, workspace).within, bounds);
   assert.equal(grants.mayAlso(grant, write, workspace), false);
   assert.throws(() => grants.also(grant, write, workspace), denied);
   assert.equal(grants.also(authorizer.needs(asking(actorOf(ann)), read, workspace), write, group).scope, group);

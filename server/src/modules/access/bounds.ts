@@ -1,9 +1,9 @@
-// Actors that carry their whole authority with them: a run, and an agent. What the token lists is all there is; role
-// assignments neither add to it nor take from it. A run may do its listed actions within its workspace, and read its inputs.
+// Who is bounded, and what that decides. Bounds come before roles, so that no assignment can widen a token; where roles are needed
+// besides, they are asked afterwards.
 
 import type { Actor } from '#kernel/authority/actor';
+import { type BoundsRule, type Circumstances, ruleFor } from '#kernel/authority/bounds';
 import type { Action } from '#kernel/authority/grant';
-import { idKey, isWithin } from '#kernel/ids/ids';
 import type { Verdict } from './verdict.ts';
 
 /** Runs and agents always, and whoever else carries bounds: a bound is never ignored. */
@@ -13,21 +13,16 @@ export function isBounded(actor: Actor): boolean {
 
 const refused: Verdict = { allowed: false, why: 'outsideBounds' };
 
-export function decideWithinBounds(actor: Actor, action: Action, scope: string): Verdict {
-  const { bounds } = actor;
-  if (!bounds) return refused;
-  const name = action.name.toLowerCase();
-  const lists = bounds.actions.some((listed) => listed.toLowerCase() === name);
-  if (lists && covers(bounds.workspaceId, scope)) {
-    return { allowed: true, because: { by: 'bounds', reason: `${actor.kind} token of ${bounds.runId}` } };
-  }
-  if (name.endsWith('/read') && bounds.inputs.some((input) => covers(input, scope))) {
-    return { allowed: true, because: { by: 'bounds', reason: `input of ${bounds.runId}` } };
-  }
-  return refused;
+/** Undefined: within the bounds, and it is the roles that decide. */
+export function decideWithinBounds(
+  { bounds }: Actor,
+  action: Action,
+  scope: string,
+  at: Circumstances,
+): Verdict | undefined {
+  const rule = bounds && ruleFor(bounds, action.name, scope, at);
+  if (bounds === undefined || rule === undefined) return refused;
+  return bounds.roles === 'needed' ? undefined : allowedBy(rule);
 }
 
-/** Fails closed: an empty id in a token would be the root, and cover everything. */
-function covers(outer: string, scope: string): boolean {
-  return idKey(outer) !== '/' && outer.startsWith('/') && isWithin(scope, outer);
-}
+const allowedBy = ({ reason }: BoundsRule): Verdict => ({ allowed: true, because: { by: 'bounds', reason } });

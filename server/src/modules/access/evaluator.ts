@@ -66,8 +66,11 @@ export function createEvaluator(options: { readonly nowMs: () => number }): Eval
 
   function decide(actor: Actor, action: Action, scope: string, address?: string): Verdict {
     if (!isWellFormed(scope)) return { allowed: false, why: 'malformedScope' };
-    // Order matters: bounds come before roles, so that no assignment can widen a run token.
-    if (isBounded(actor)) return decideWithinBounds(actor, action, scope);
+    // Order matters: bounds come before roles, so that no assignment can widen a token.
+    const bounded = isBounded(actor)
+      ? decideWithinBounds(actor, action, scope, { nowMs: nowMs(), address })
+      : undefined;
+    if (bounded) return bounded;
     if (actor.kind === 'anonymous' || actor.kind === 'system') return { allowed: false, why: 'notAPrincipal' };
     const around = placesOf(scope);
     let why: Refusal = 'noAssignment';

@@ -74,7 +74,7 @@ export function createExplain(options: {
     const { actor, isDisabled } = await actorOf(who);
     const action = actionOf(asked);
     const verdict = evaluator.decide(actor, action, scope, address);
-    const considered = isBounded(actor) ? [] : evaluator.applicable(actor, scope);
+    const considered = isBounded(actor) && actor.bounds?.roles !== 'needed' ? [] : evaluator.applicable(actor, scope);
     return {
       principalId: actor.objectId,
       action: action.name,

@@ -8,7 +8,7 @@ import type { Role } from './role.ts';
 export type Refusal =
   | 'malformedScope' // the scope has a dot segment or a character that no id may hold
   | 'notAPrincipal' // anonymous, or the system through the door
-  | 'outsideBounds' // a run or an agent beyond what its token lists
+  | 'outsideBounds' // beyond what its token, or whatever else proved it, is good for
   | 'noAssignment' // nothing assigned at the scope or above it
   | 'noRoleCovers' // assignments apply, none of their roles has the action
   | 'expired' // a role would cover it, but its assignment has ended

@@ -6,6 +6,7 @@ import { agentLimits } from '@strongroom/contract/agent';
 import { agentActions } from '@strongroom/contract/compute.actions';
 import type { Tokens } from '#identity';
 import { createActor } from '#kernel/authority/actor';
+import { refusedFromMs } from '#kernel/authority/facts';
 import type { Clock } from '#kernel/clock/clock';
 import { randomUuid } from '#kernel/crypto/random';
 import type { Scheme } from '#kernel/http/surface';
@@ -13,6 +14,7 @@ import { errors } from './errors.ts';
 
 export const agentAudience = 'urn:strongroom:agents';
 const purpose = 'agent';
+const itsActions = Object.values(agentActions).map(({ name }) => name);
 
 export const agentScope = (agent: string): string => `/agents/${agent}`;
 
@@ -101,11 +103,9 @@ export function createAgents(deps: {
           method: 'bearer',
           tokenId: String(claims.jti),
           bounds: {
-            workspaceId: agentScope(agent),
-            runId: agent,
-            experimentId: undefined,
-            actions: Object.values(agentActions).map(({ name }) => name),
-            inputs: [],
+            roles: 'ignored',
+            rules: [{ scope: agentScope(agent), actions: itsActions, reason: `token of the agent ${agent}` }],
+            untilMs: refusedFromMs(claims),
           },
         });
       },

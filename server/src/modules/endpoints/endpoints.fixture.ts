@@ -169,11 +169,7 @@ export async function setUp(t: TestContext, options: { readonly allows?: Rule; r
     key: new Uint8Array(32).fill(6),
     migrations: [taskMigrations, resourceTables],
   });
-  const { authorizer, grants } = testAuthority((action, scope, actor) => {
-    // A bounded actor is decided by its bounds alone, as access does.
-    if (actor.bounds) return actor.bounds.actions.includes(action) && scope === actor.bounds.workspaceId;
-    return options.allows?.(action, scope, actor) ?? true;
-  });
+  const { authorizer, grants } = testAuthority((...asked) => options.allows?.(...asked) ?? true);
   const workspaces: Workspaces = {
     async get() {
       if (held.refusal) throw held.refusal;

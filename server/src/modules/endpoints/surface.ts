@@ -32,11 +32,8 @@ export function createScoringSurface(deps: {
         name: endpoint.name,
         method: 'key',
         bounds: {
-          workspaceId: endpoint.id,
-          runId: '',
-          experimentId: undefined,
-          actions: [endpointsActions.score.name],
-          inputs: [],
+          roles: 'ignored',
+          rules: [{ scope: endpoint.id, actions: [endpointsActions.score.name], reason: 'key of the endpoint' }],
         },
       });
     },

@@ -43,7 +43,12 @@ test('a signature stands for who asked for it, and for nothing but what it lists
   assert.equal(found?.objectId, me.objectId);
   assert.equal(found?.kind, 'application');
   assert.equal(found?.authentication.method, 'signedAddress');
-  assert.deepEqual([found?.bounds?.workspaceId, found?.bounds?.actions], [scope, [read.name]]);
+  const { rules, roles, untilMs } = found?.bounds ?? {};
+  assert.deepEqual(
+    [rules, roles],
+    [[{ scope, actions: [read.name], reason: `signed address of ${me.name}` }], 'ignored'],
+  );
+  assert.ok(untilMs !== undefined && untilMs > clock.epochMs() && untilMs <= clock.epochMs() + 3_660_000);
 });
 
 test('an address carries how its maker signed in, and no more', async () => {
@@ -134,7 +139,7 @@ test('no change to a signature goes unnoticed', async () => {
 });
 
 test('who is bounded hands on nothing, and nobody more than he asked for himself', async () => {
-  const bounds = { workspaceId: '/w', runId: 'r', experimentId: undefined, actions: [write.name], inputs: [] };
+  const bounds = { roles: 'ignored', rules: [{ scope: '/w', actions: [write.name], reason: 'test' }] } as const;
   const bounded = testGrant({ actor: { ...actor, bounds }, within: bounds, action: write.name, scope: '/codes/1' });
   await assert.rejects(addresses.sign(bounded, address), refused('AuthorizationFailed'));
   await assert.rejects(

@@ -7,7 +7,7 @@
 
 import { type Actor, createActor } from '#kernel/authority/actor';
 import type { Authorizer } from '#kernel/authority/authorizer';
-import { claimsOfFacts, factsInClaims } from '#kernel/authority/facts';
+import { claimsOfFacts, factsInClaims, refusedFromMs } from '#kernel/authority/facts';
 import type { Action, Grant } from '#kernel/authority/grant';
 import { Failure } from '#kernel/errors/failure';
 import type { Exchange } from '#kernel/http/exchange';
@@ -76,11 +76,15 @@ export function createSignedAddresses(deps: {
     return createActor({
       ...maker,
       bounds: {
-        workspaceId: String(scope),
-        runId: 'a signed address',
-        experimentId: undefined,
-        actions: Array.isArray(actions) ? actions.filter((one): one is string => typeof one === 'string') : [],
-        inputs: [],
+        roles: 'ignored',
+        rules: [
+          {
+            scope: String(scope),
+            actions: Array.isArray(actions) ? actions.filter((one): one is string => typeof one === 'string') : [],
+            reason: `signed address of ${principal.name}`,
+          },
+        ],
+        untilMs: refusedFromMs(claims),
       },
     });
   }

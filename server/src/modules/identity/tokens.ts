@@ -3,6 +3,7 @@
 // audience. RS256 alone is accepted, whatever the header says. Must never log a token.
 
 import { compactVerify, decodeProtectedHeader, errors, type JWTPayload, SignJWT } from 'jose';
+import { clockSkewSeconds } from '#kernel/authority/facts';
 import type { Clock } from '#kernel/clock/clock';
 import { sha256Hex } from '#kernel/crypto/digest';
 import { randomToken } from '#kernel/crypto/random';
@@ -44,7 +45,6 @@ const compactForm = /^[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]*$/;
 const purposePattern = /^[a-z][a-z-]{1,31}$/;
 const tokenBytesMax = 16 * 1024;
 const ttlSecondsMax = 7 * 86_400;
-const skewSeconds = 60;
 const verifiedMax = 10_000;
 
 export const refusedToken = (message: string, code = 'InvalidAuthenticationToken', cause?: unknown) =>
@@ -97,12 +97,12 @@ export function createVerifier(options: { readonly signingKeys: SigningKeys; rea
     const { exp, nbf } = claims;
     if (typeof exp !== 'number' || typeof nbf !== 'number')
       throw refusedToken('The access token does not say when it is valid.');
-    if (exp + skewSeconds <= now)
+    if (exp + clockSkewSeconds <= now)
       throw refusedToken(
         `The access token expired at ${new Date(exp * 1000).toISOString()}. Sign in again.`,
         'ExpiredAuthenticationToken',
       );
-    if (nbf - skewSeconds > now)
+    if (nbf - clockSkewSeconds > now)
       throw refusedToken('The access token is not valid yet. Check the clocks of both machines.');
     return claims;
   };

@@ -5,9 +5,10 @@
 import { runsActions } from '@strongroom/contract/runs.actions';
 import type { Tokens } from '#identity';
 import { createActor } from '#kernel/authority/actor';
-import { type AuthenticationFacts, claimsOfFacts, factsInClaims } from '#kernel/authority/facts';
+import { type AuthenticationFacts, claimsOfFacts, factsInClaims, refusedFromMs } from '#kernel/authority/facts';
 import { Failure } from '#kernel/errors/failure';
 import type { Scheme } from '#kernel/http/surface';
+import { rulesOfRun } from '#runs';
 
 export const runTokenPurpose = 'run';
 
@@ -113,11 +114,19 @@ export function createRunTokens(deps: {
           tokenId: text('jti'),
           facts: factsInClaims(claims),
           bounds: {
-            workspaceId: text('workspace'),
-            runId: text('sub'),
-            experimentId: text('experiment'),
-            actions,
-            inputs,
+            roles: 'ignored',
+            rules: [
+              ...rulesOfRun({
+                workspaceId: text('workspace'),
+                runId: text('sub'),
+                experimentId: text('experiment'),
+                actions,
+              }),
+              ...inputs.map(
+                (scope) => ({ scope, actions: 'reads', reason: `input of the run ${text('sub')}` }) as const,
+              ),
+            ],
+            untilMs: refusedFromMs(claims),
           },
         });
       },

@@ -43,7 +43,7 @@ export function createOciSurface(options: {
       const path = readPath(exchange.target);
       // At the token endpoint this would let a token live for ever.
       if (token === undefined || path?.canonical[0] === 'token') return undefined;
-      const actor = await tokens.actorOf(token);
+      const actor = await tokens.actorOf(token, path?.name !== undefined);
       if (actor === undefined || path?.name === undefined) return actor;
       const action = actionOf(path, exchange.method);
       if (tokens.lists(actor, path.name, action)) return actor;

@@ -8,7 +8,6 @@ import type { Quotas } from '#kernel/files/quota';
 import { silentLog } from '#kernel/log/log';
 import { type Rule, testActor, testAudit, testAuthority } from '#kernel/testing/authority';
 import { openTestDoor } from '#kernel/testing/door';
-import { decideWithinBounds } from '../access/bounds.ts';
 import { createSigningKeys } from '../identity/signing-keys.ts';
 import { createTokens, createVerifier } from '../identity/tokens.ts';
 import { bearer, group, openGround, type Reply, type Send, sender } from '../storage/ground.fixture.ts';
@@ -54,12 +53,7 @@ export async function setUp(t: TestContext, allows: Rule = () => true, quotas?: 
     [person.objectId, person],
     [application.objectId, application],
   ]);
-  // Bounds are judged by the code that judges them in the server; the rest is the test's rule.
-  const rule: Rule = (action, scope, actor) =>
-    actor.bounds
-      ? decideWithinBounds(actor, { name: action, plane: 'control' }, scope).allowed
-      : allows(action, scope, actor);
-  const { grants, authorizer } = testAuthority(rule);
+  const { grants, authorizer } = testAuthority(allows);
   const create = () =>
     createRegistry({
       ...(quotas === undefined ? {} : { quotas }),

@@ -3,7 +3,7 @@
 
 import { RegistryToken } from '@strongroom/contract/registry';
 import { registryActions } from '@strongroom/contract/registry.actions';
-import type { Action, Grant, Grants } from '#kernel/authority/grant';
+import type { Grant, Grants } from '#kernel/authority/grant';
 import type { Clock } from '#kernel/clock/clock';
 import type { Exchange } from '#kernel/http/exchange';
 import { accessed, json, listing, type Route, route, signedIn, unrecorded } from '#kernel/http/route';
@@ -11,16 +11,10 @@ import { failure } from './errors.ts';
 import { isName } from './names.ts';
 import type { Registries } from './registries.ts';
 import { repositoryScope } from './scopes.ts';
-import type { Listed, RegistryTokens, RepositoryAction } from './tokens.ts';
+import { actionOf, type Listed, type RegistryTokens, type RepositoryAction } from './tokens.ts';
 
 const scopesMax = 20;
 const known: readonly RepositoryAction[] = ['pull', 'push', 'delete'];
-
-const actionOf: Readonly<Record<RepositoryAction, Action>> = {
-  pull: registryActions.pull,
-  push: registryActions.push,
-  delete: registryActions.deleteArtifacts,
-};
 
 export function tokenRoutes(deps: {
   readonly tokens: RegistryTokens;

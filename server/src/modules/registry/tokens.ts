@@ -4,9 +4,13 @@
 
 import { registryActions } from '@strongroom/contract/registry.actions';
 import { type Actor, createActor } from '#kernel/authority/actor';
-import { type AuthenticationFacts, claimsOfFacts, factsInClaims } from '#kernel/authority/facts';
+import { type Bounds, type BoundsRule, ruleFor } from '#kernel/authority/bounds';
+import { type AuthenticationFacts, claimsOfFacts, factsInClaims, refusedFromMs } from '#kernel/authority/facts';
+import type { Action } from '#kernel/authority/grant';
+import type { Clock } from '#kernel/clock/clock';
 import { Failure } from '#kernel/errors/failure';
-import { pathOf, type Registries, type RegistryEntry } from './registries.ts';
+import type { Registries, RegistryEntry } from './registries.ts';
+import { registryIdOf } from './requests.ts';
 import { type RepositoryRef, repositoryScope } from './scopes.ts';
 
 /** What this module holds of the maker of tokens. */
@@ -59,12 +63,28 @@ export type RegistryTokens = {
     digest: string,
     ttlSeconds: number,
   ): Promise<string>;
-  /** The actor of a token of ours; undefined for another kind of token. Throws `unauthenticated`. */
-  actorOf(token: string): Promise<Actor | undefined>;
+  /**
+   * The actor of a token of ours, for a request that names a repository or for one that names none; undefined for another kind of
+   * token. Throws `unauthenticated`.
+   */
+  actorOf(token: string, namesRepository: boolean): Promise<Actor | undefined>;
   principal(principal: Principal, method: string, standing: string): Actor;
   /** Whether the token that proved this actor lists the action; actors that came without such a token list everything. */
   lists(actor: Actor, name: string, action: RepositoryAction): boolean;
 };
+
+export const actionOf: Readonly<Record<RepositoryAction, Action>> = {
+  pull: registryActions.pull,
+  push: registryActions.push,
+  delete: registryActions.deleteArtifacts,
+};
+
+const ruleOf = (ref: RepositoryRef, actions: readonly RepositoryAction[], reason: string): BoundsRule => ({
+  scope: repositoryScope(ref),
+  // What is written in a token of ours and is none of these allows nothing.
+  actions: actions.flatMap((action) => (Object.hasOwn(actionOf, action) ? [actionOf[action].name] : [])),
+  reason,
+});
 
 const purpose = 'registry';
 const audience = 'urn:strongroom:registry';
@@ -76,10 +96,15 @@ export function createRegistryTokens(deps: {
   readonly tokens: Tokens;
   readonly principals: Principals;
   readonly registries: Registries;
+  readonly clock: Clock;
   readonly tenantId: string;
 }): RegistryTokens {
-  const { tokens, principals, registries, tenantId } = deps;
-  const ceilings = new WeakMap<Actor, readonly Listed[]>();
+  const { tokens, principals, registries, clock, tenantId } = deps;
+
+  const refOf = (name: string): RepositoryRef => {
+    const [path = '', ...repository] = name.split('/');
+    return { registry: registryIdOf(registries, path), repository: repository.join('/') };
+  };
 
   function asActor(
     { kind, objectId, name, clientId }: Principal,
@@ -88,6 +113,7 @@ export function createRegistryTokens(deps: {
       readonly standing: string;
       readonly tokenId?: string;
       readonly facts?: AuthenticationFacts;
+      readonly bounds?: Bounds;
     },
   ): Actor {
     return createActor({ kind, objectId, tenantId, name, applicationId: clientId, ...proof });
@@ -104,11 +130,9 @@ export function createRegistryTokens(deps: {
       tokenId,
       facts: factsInClaims(claims),
       bounds: {
-        workspaceId: repositoryScope(ref),
-        runId: `pull of ${ref.repository}`,
-        experimentId: undefined,
-        actions: [registryActions.pull.name],
-        inputs: [],
+        roles: 'ignored',
+        rules: [ruleOf(ref, ['pull'], `token that pulls ${ref.repository}`)],
+        untilMs: refusedFromMs(claims),
       },
     });
   }
@@ -139,7 +163,7 @@ export function createRegistryTokens(deps: {
       return token;
     },
 
-    async actorOf(token) {
+    async actorOf(token, namesRepository) {
       if (typeOf(token) !== `${purpose}+jwt`) return undefined;
       const claims = await tokens.verifyToken(token, { purpose, audience });
       const tokenId = String(claims['jti']);
@@ -148,23 +172,28 @@ export function createRegistryTokens(deps: {
         // A registry of the same name that was made anew is not the one that the token was made for.
         const entry = registries.find(pull.registry);
         if (entry?.uniqueId !== pull.uniqueId) throw refused('The registry that this token was made for is gone.');
-        const actor = puller(claims, { registry: entry.id, repository: pull.repository }, tokenId);
-        ceilings.set(actor, [{ name: `${pathOf(entry.name)}/${pull.repository}`, actions: ['pull'] }]);
-        return actor;
+        return puller(claims, { registry: entry.id, repository: pull.repository }, tokenId);
       }
       const { standing } = claims;
       const principal = await principals.principalOf(claims['sub'], standing);
       const facts = factsInClaims(claims);
-      const actor = asActor(principal, { method: 'registryToken', tokenId, standing: String(standing), facts });
-      ceilings.set(actor, listedIn(claims['access']));
-      return actor;
+      const rules = listedIn(claims['access']).map(({ name, actions }) =>
+        ruleOf(refOf(name), actions, `token for ${name}`),
+      );
+      return asActor(principal, {
+        ...{ method: 'registryToken', tokenId, standing: String(standing), facts },
+        // A ceiling over repositories. What names none is decided by the principal's roles alone.
+        ...(namesRepository ? { bounds: { roles: 'needed', rules, untilMs: refusedFromMs(claims) } } : {}),
+      });
     },
 
     principal: (principal, method, standing) => asActor(principal, { method, standing }),
 
     lists(actor, name, action) {
-      const ceiling = ceilings.get(actor);
-      return ceiling === undefined || ceiling.some((one) => one.name === name && one.actions.includes(action));
+      const { bounds } = actor;
+      if (bounds === undefined) return true;
+      const now = { nowMs: clock.epochMs(), address: undefined };
+      return ruleFor(bounds, actionOf[action].name, repositoryScope(refOf(name)), now) !== undefined;
     },
   };
 }

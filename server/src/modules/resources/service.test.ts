@@ -110,7 +110,7 @@ test('a run token reaches what it was decided on, and is asked about everything 
   await furnish(server);
   await server.call('PUT', chair, { properties: { legs: 4 } });
   world.caller.allows = () => false;
-  const bounds = { workspaceId: houseId, runId: 'r', experimentId: undefined, actions: [], inputs: [] };
+  const bounds = { roles: 'ignored', rules: [{ scope: houseId, actions: [], reason: 'test' }] } as const;
   const actor = { ...testActor, kind: 'run' as const, bounds };
   const grant = testGrant({ actor, within: bounds, action: 'Test.Houses/houses/read', scope: houseId });
   await server.resources.get(grant, houseId);

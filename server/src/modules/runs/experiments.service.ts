@@ -5,7 +5,7 @@ import type { Experiment } from '@strongroom/contract/runs';
 import type { Grant } from '#kernel/authority/grant';
 import type { Clock } from '#kernel/clock/clock';
 import type { Database, Tx } from '#kernel/database/database';
-import { onlyRun, requireExperimentWithin, requireUnbounded } from './bounds.ts';
+import { onlyExperiment, onlyRun, requireExperimentWithin, requireUnbounded } from './bounds.ts';
 import type { WorkspaceDatabases } from './databases.ts';
 import { alreadyExists, invalid, missingParameter, missingResource, noExperiment } from './errors.ts';
 import * as store from './experiments.store.ts';
@@ -170,7 +170,7 @@ export async function experimentOfToken(
   const only = onlyRun(grant, workspaceId);
   if (only === undefined) return undefined;
   const run = await findRun(database.read, only);
-  return run === undefined ? grant.within?.experimentId : String(run.experiment);
+  return run === undefined ? onlyExperiment(grant, workspaceId) : String(run.experiment);
 }
 
 async function refuseTaken(tx: Tx, name: string): Promise<void> {

@@ -39,6 +39,7 @@ import { createMlflowSurface } from './surface.ts';
 import { unservedRoutes } from './unserved.routes.ts';
 
 export type { ArtifactPage, OpenedArtifact, PutArtifact } from './artifacts/artifacts.service.ts';
+export { rulesOfRun } from './bounds.ts';
 export type { ModelRegistry } from './registry/registry.port.ts';
 export type { NewRun } from './runs.service.ts';
 

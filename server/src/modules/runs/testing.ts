@@ -3,6 +3,7 @@
 
 import { join } from 'node:path';
 import type { TestContext } from 'node:test';
+import { runsActions } from '@strongroom/contract/runs.actions';
 import type { Actor } from '#kernel/authority/actor';
 import type { Grant } from '#kernel/authority/grant';
 import { type Database, type MigrationSet, openDatabase } from '#kernel/database/database';
@@ -12,6 +13,7 @@ import { openTestDoor } from '#kernel/testing/door';
 import { containerScope } from '#storage';
 import type { Workspace } from '#workspaces';
 import { setUp as setUpStorage } from '../storage/testing.ts';
+import { rulesOfRun } from './bounds.ts';
 import { createRuns, type ModelRegistry } from './index.ts';
 
 export const workspaceId =
@@ -23,8 +25,13 @@ export const runActor = (runId: string, experimentId?: string): Actor => ({
   ...testActor,
   kind: 'run',
   name: 'run of alice',
-  bounds: { workspaceId, runId, experimentId, actions: [], inputs: [] },
+  bounds: { roles: 'ignored', rules: rulesOfRun({ workspaceId, runId, experimentId, actions: allOfARun }) },
 });
+const { readExperiments, readRuns, writeRuns, writeMetrics, readArtifacts, writeArtifacts } = runsActions;
+/** As its token lists them (jobs). */
+const allOfARun = [readExperiments, readRuns, writeRuns, writeMetrics, readArtifacts, writeArtifacts].map(
+  ({ name }) => name,
+);
 export const runGrant = (runId: string, experimentId?: string): Grant => {
   const actor = runActor(runId, experimentId);
   return testGrant({ actor, scope: workspaceId, ...(actor.bounds ? { within: actor.bounds } : {}) });
