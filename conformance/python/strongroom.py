@@ -27,13 +27,13 @@ def _call(request):
     return json.loads(text) if text else {}
 
 
-def token(application=BOOTSTRAP["application"]):
-    """An access token for Resource Manager, which is what MLflow's surface takes too."""
+def token(application=BOOTSTRAP["application"], resource=BOOTSTRAP["url"]):
+    """An access token, for Resource Manager unless said otherwise; MLflow's surface takes that too."""
     form = {
         "grant_type": "client_credentials",
         "client_id": application["clientId"],
         "client_secret": application["clientSecret"],
-        "scope": f"{BOOTSTRAP['url']}/.default",
+        "scope": f"{resource}/.default",
     }
     url = f"{BOOTSTRAP['url']}/{BOOTSTRAP['tenantId']}/oauth2/v2.0/token"
     return _call(urllib.request.Request(url, urllib.parse.urlencode(form).encode(), method="POST"))["access_token"]
@@ -45,6 +45,20 @@ def arm(method, path, body=None):
     data = None if body is None else json.dumps(body).encode()
     url = f"{BOOTSTRAP['url']}{path}?api-version=2022-10-01"
     return _call(urllib.request.Request(url, data, headers, method=method))
+
+
+def application(name):
+    """An application with a secret and no role at all: somebody with fewer rights to look at the server through."""
+    graph = f"{BOOTSTRAP['url']}/msgraph"
+    headers = {"Authorization": f"Bearer {token(resource=graph)}", "Content-Type": "application/json"}
+
+    def post(path, body):
+        data = json.dumps(body).encode()
+        return _call(urllib.request.Request(f"{graph}/v1.0{path}", data, headers, method="POST"))
+
+    made = post("/applications", {"displayName": name})
+    secret = post(f"/applications/{made['id']}/addPassword", {})["secretText"]
+    return {"clientId": made["appId"], "clientSecret": secret, "objectId": made["id"]}
 
 
 def ready(path):

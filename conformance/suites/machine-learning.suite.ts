@@ -3,6 +3,7 @@
 import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
 import { type AmlCompute, AzureMachineLearningWorkspaces, type CommandJob } from '@azure/arm-machinelearning';
+import { ContainerClient } from '@azure/storage-blob';
 import { all, bootstrap, credential, eventually, makeGroup, resources } from '../harness/bootstrap.ts';
 import { takeSnapshot } from '../harness/snapshot.ts';
 
@@ -75,6 +76,23 @@ describe('@azure/arm-machinelearning: workspaces', () => {
       defaults.map((store) => store.name),
       ['workspaceblobstore'],
     );
+  });
+
+  it('the secret of a datastore opens its container', async () => {
+    const { properties } = await client.datastores.get(group, workspace, 'workspaceblobstore');
+    assert.ok('accountName' in properties && 'containerName' in properties);
+    const secrets = await client.datastores.listSecrets(group, workspace, 'workspaceblobstore');
+    assert.ok(secrets.secretsType === 'Sas' && 'sasToken' in secrets);
+    const url = `${bootstrap.url}/${String(properties.accountName)}/${String(properties.containerName)}`;
+    const container = new ContainerClient(`${url}?${String(secrets.sasToken)}`);
+    const blob = container.getBlockBlobClient('by-address/a.txt');
+    await blob.uploadData(Buffer.from('1,2'));
+    assert.equal((await blob.downloadToBuffer()).toString(), '1,2');
+    const names = [];
+    for await (const { name } of container.listBlobsFlat({ prefix: 'by-address/' })) names.push(name);
+    assert.deepEqual(names, ['by-address/a.txt']);
+    await assert.rejects(blob.delete(), { statusCode: 403 });
+    await assert.rejects(container.getBlockBlobClient('snapshots/a').uploadData(Buffer.from('x')), { statusCode: 409 });
   });
 });
 

@@ -9,5 +9,6 @@ export const workspacesActions = {
   write: control(`${type}/write`),
   delete: control(`${type}/delete`),
   readDeploymentOperations: control('Microsoft.Resources/deployments/operations/read'),
+  listDatastoreSecrets: control(`${type}/datastores/listsecrets/action`),
   resyncKeys: control(`${type}/resynckeys/action`),
 } as const;

@@ -40,8 +40,33 @@ export const datastoreProperties = Type.Object({
   containerName: Type.Optional(Type.String({ pattern: '^[a-z0-9](-?[a-z0-9]){2,62}$' })),
   fileShareName: Type.Optional(Type.String({ pattern: '^[a-z0-9](-?[a-z0-9]){2,62}$' })),
   description: Type.Optional(Type.String({ maxLength: 4096 })),
-  credentials: Type.Optional(Type.Object({ credentialsType: Type.Literal('None') }, { additionalProperties: false })),
+  credentials: Type.Optional(
+    Type.Object(
+      { credentialsType: Type.Union([Type.Literal('None'), Type.Literal('Sas')]) },
+      { additionalProperties: false },
+    ),
+  ),
   tags: Type.Optional(Type.Record(Type.String({ maxLength: 256 }), Type.String({ maxLength: 5000 }))),
   properties: Type.Optional(Type.Record(Type.String({ maxLength: 256 }), Type.String({ maxLength: 5000 }))),
 });
 export type DatastoreProperties = Static<typeof datastoreProperties>;
+
+export const datastoreSecretsQuestion = Type.Object(
+  {
+    expirableSecret: Type.Optional(Type.Boolean({ description: 'Whatever is asked: every secret expires.' })),
+    expireAfterHours: Type.Optional(
+      Type.Integer({
+        minimum: 1,
+        maximum: 8760,
+        description: 'At most eight are given; `se` of the answer says when.',
+      }),
+    ),
+  },
+  { additionalProperties: false },
+);
+export type DatastoreSecretsQuestion = Static<typeof datastoreSecretsQuestion>;
+
+export const datastoreSecrets = Type.Object({
+  secretsType: Type.Literal('Sas'),
+  sasToken: Type.String({ description: 'What follows the `?` of a URL of the container.' }),
+});

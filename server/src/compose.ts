@@ -56,7 +56,11 @@ export async function compose(foundation: Foundation): Promise<Composed> {
     runTokens: { name: 'run token', authenticate: (exchange) => learning.jobs.runScheme.authenticate(exchange) },
   });
   const load = () => ({ ...learning.compute.load(), ended: learning.jobs.ended() });
-  const data = composeDataPlane(foundation, ground, { tasks: lateTasks, load });
+  const data = composeDataPlane(foundation, ground, {
+    tasks: lateTasks,
+    load,
+    reservedIn: (ref) => learning.workspaces.reservedIn(ref),
+  });
   learning = composeLearning(foundation, ground, data);
 
   const { audit, access, identity, resources, quotas, dataKeys, bootstrapped } = ground;

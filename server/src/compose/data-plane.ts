@@ -3,13 +3,17 @@
 import type { Tasks } from '#kernel/tasks/tasks';
 import { createMonitoring, type Readings } from '#monitoring';
 import { createRegistry } from '#registry';
-import { createStorage } from '#storage';
+import { createStorage, type ReservedIn } from '#storage';
 import { createVault, vaultAudiences } from '#vault';
 import type { Foundation } from './foundation.ts';
 import type { Ground } from './ground.ts';
 
 /** What stands above, called only after everything is composed. */
-export type AboveData = { readonly tasks: Tasks; readonly load: NonNullable<Readings['load']> };
+export type AboveData = {
+  readonly tasks: Tasks;
+  readonly load: NonNullable<Readings['load']>;
+  readonly reservedIn: ReservedIn;
+};
 
 export function composeDataPlane(foundation: Foundation, ground: Ground, above: AboveData) {
   const { common, identity, audit, bearer, armAudiences, runTokens, dataKeys } = ground;
@@ -29,6 +33,7 @@ export function composeDataPlane(foundation: Foundation, ground: Ground, above: 
     schemes: [bearer('https://storage.azure.com')],
     addresses: ground.addresses.scheme('blob'),
     authority: `${origin}/${tenantId}`,
+    reservedIn: above.reservedIn,
   });
   const registry = createRegistry({
     ...common,

@@ -25,6 +25,8 @@ export function composeLearning(foundation: Foundation, ground: Ground, data: Da
     protectRegistry: registry.protect,
     storageUsed: storage.used,
     registryUsed: registry.used,
+    accountNamed: storage.accountNamed,
+    addresses,
     dataKeys,
   });
   ground.resources.onRemoving(workspaces.livingHolders);

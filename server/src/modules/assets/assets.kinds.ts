@@ -14,7 +14,7 @@ import { environmentContent } from './environments.ts';
 import { badUri, promptMixed } from './errors.ts';
 import { modelLimits } from './limits.ts';
 import { createdOrder, digits, listed, viewed } from './lists.ts';
-import { contentForms, isContentUri, jobFilesOf, type NamedContent } from './named-content.ts';
+import { contentForms, fetchableUri, isContentUri, jobFilesOf, type NamedContent } from './named-content.ts';
 import { isPrompt, promptUri } from './prompts.ts';
 import { counted, keptOf, registryKey, withoutAliasesOf } from './registered.ts';
 import type { Snapshot, Snapshots } from './snapshots.service.ts';
@@ -96,22 +96,15 @@ export function createAssetKinds(deps: {
     }),
     ...kind,
     async validate(grant, draft, existing, id) {
-      const changed =
-        existing &&
-        content.find(
-          (name) =>
-            draft.properties[name] !== undefined &&
-            JSON.stringify(draft.properties[name]) !== JSON.stringify(existing.properties[name]),
-        );
-      if (
-        changed !== undefined &&
-        !(await isSame(grant, id, draft.properties[changed], existing?.properties[changed]))
-      ) {
+      for (const name of existing === undefined ? [] : content) {
+        const [wanted, kept] = [draft.properties[name], existing?.properties[name]];
+        if (wanted === undefined || JSON.stringify(wanted) === JSON.stringify(kept)) continue;
+        if (await isSame(grant, id, wanted, kept)) continue;
         throw new Failure({
           kind: 'conflict',
           code: 'VersionAlreadyExists',
-          target: `properties.${changed}`,
-          message: `This ${title} exists and its ${changed} cannot change. Register the new content as another version.`,
+          target: `properties.${name}`,
+          message: `This ${title} exists and its ${name} cannot change. Register the new content as another version.`,
         });
       }
       if (!existing) await kind.validate?.(grant, draft, existing, id);
@@ -195,52 +188,61 @@ export function createAssetKinds(deps: {
       // The same folder, uploaded again.
       async (grant, id, wanted, existing) => (await codeContent(grant, id, String(wanted))).uri === existing,
     ),
-    version('models', 'model version', ['modelUri', 'modelType'], {
-      properties: modelVersion,
-      ...listed(
-        Type.Object({
-          ...viewed,
-          offset: digits,
-          version: Type.Optional(Type.String({ maxLength: 255 })),
-          description: Type.Optional(Type.String({ maxLength: 5000 })),
-          tags: Type.Optional(Type.String({ maxLength: 4096 })),
-          properties: Type.Optional(Type.String({ maxLength: 4096 })),
-          stage: Type.Optional(Type.String({ maxLength: 64 })),
-        }),
-      ),
-      unserved: everythingServed,
-      async validate(grant, draft, _existing, id) {
-        const uri = String(draft.properties['modelUri']);
-        const ofPrompt = isPrompt((await resources.find(grant, parentId(id)))?.properties ?? {});
-        if (ofPrompt !== (uri === promptUri) || (ofPrompt && !isPrompt(draft.properties))) throw promptMixed(ofPrompt);
-        if (ofPrompt) return;
-        if (!isContentUri(required(id), uri)) throw badUri('modelUri', contentForms);
-        folderNamed(draft.properties);
+    version(
+      'models',
+      'model version',
+      ['modelUri', 'modelType'],
+      {
+        properties: modelVersion,
+        ...listed(
+          Type.Object({
+            ...viewed,
+            offset: digits,
+            version: Type.Optional(Type.String({ maxLength: 255 })),
+            description: Type.Optional(Type.String({ maxLength: 5000 })),
+            tags: Type.Optional(Type.String({ maxLength: 4096 })),
+            properties: Type.Optional(Type.String({ maxLength: 4096 })),
+            stage: Type.Optional(Type.String({ maxLength: 64 })),
+          }),
+        ),
+        unserved: everythingServed,
+        async validate(grant, draft, _existing, id) {
+          const uri = String(draft.properties['modelUri']);
+          const ofPrompt = isPrompt((await resources.find(grant, parentId(id)))?.properties ?? {});
+          if (ofPrompt !== (uri === promptUri) || (ofPrompt && !isPrompt(draft.properties)))
+            throw promptMixed(ofPrompt);
+          if (ofPrompt) return;
+          if (!isContentUri(required(id), uri)) throw badUri('modelUri', contentForms);
+          folderNamed(draft.properties);
+        },
+        create: modelContent,
+        view: ({ properties }) => {
+          const { snapshot, folder, files, bytes, [registryKey]: _kept, ...shown } = properties;
+          // The Python SDK iterates `flavors` without looking whether it is there.
+          return {
+            description: null,
+            tags: {},
+            flavors: {},
+            modelType: 'custom_model',
+            ...shown,
+            modelUri: fetchableUri(String(shown['modelUri'])),
+            properties: {
+              ...(shown['properties'] as object | undefined),
+              ...(snapshot === undefined
+                ? {}
+                : {
+                    'strongroom.snapshot': snapshot,
+                    ...(folder === undefined ? {} : { [folderLabel]: folder }),
+                    'strongroom.files': String(files),
+                    'strongroom.bytes': String(bytes),
+                  }),
+            },
+          };
+        },
       },
-      create: modelContent,
-      view: ({ properties }) => {
-        const { snapshot, folder, files, bytes, [registryKey]: _kept, ...shown } = properties;
-        // The Python SDK iterates `flavors` without looking whether it is there.
-        return {
-          description: null,
-          tags: {},
-          flavors: {},
-          modelType: 'custom_model',
-          ...shown,
-          properties: {
-            ...(shown['properties'] as object | undefined),
-            ...(snapshot === undefined
-              ? {}
-              : {
-                  'strongroom.snapshot': snapshot,
-                  ...(folder === undefined ? {} : { [folderLabel]: folder }),
-                  'strongroom.files': String(files),
-                  'strongroom.bytes': String(bytes),
-                }),
-          },
-        };
-      },
-    }),
+      // What was read is sent back with other tags.
+      async (_grant, _id, wanted, existing) => fetchableUri(String(wanted)) === fetchableUri(String(existing)),
+    ),
     version('environments', 'environment version', environmentContent, {
       properties: environmentVersion,
       ...listed(Type.Object({ ...viewed, stage: Type.Optional(Type.String({ maxLength: 64 })) })),

@@ -3,11 +3,16 @@
 
 import { assetsActions } from '@strongroom/contract/assets.actions';
 import { runsActions } from '@strongroom/contract/runs.actions';
-import { storageActions } from '@strongroom/contract/storage.actions';
 import type { Grant, Grants } from '#kernel/authority/grant';
 import { isWithin, sameId } from '#kernel/ids/ids';
-import { containerScope } from '#storage';
-import { artifactPrefix, type DatastoreName, datastoreNames, loggedModelPrefix, type Workspaces } from '#workspaces';
+import {
+  artifactPrefix,
+  type DatastoreName,
+  datastoreNames,
+  loggedModelPrefix,
+  snapshotFolder,
+  type Workspaces,
+} from '#workspaces';
 import type { ContentLimits } from './limits.ts';
 import { digestOf, type Snapshot, type Snapshots, type Taken } from './snapshots.service.ts';
 
@@ -42,6 +47,14 @@ export function jobFilesOf(uri: string): { readonly runId: string; readonly path
   if (runId === undefined) return undefined;
   const path = output === undefined || wholeOutputs.includes(output) ? rest : `${outputPath(output)}/${rest}`;
   return { runId, path: path.replace(/\/+$/, '') };
+}
+
+/** As clients that fetch files themselves read it, who know of datastores and not of jobs: files of a job by where they lie. */
+export function fetchableUri(uri: string): string {
+  const files = uri.startsWith('azureml://jobs/') ? jobFilesOf(uri) : undefined;
+  return files === undefined
+    ? uri
+    : `azureml://datastores/workspaceartifactstore/paths/${artifactPrefix(files.runId)}${files.path}`;
 }
 
 /** What run history has as a folder of its store is the run's, whichever way it is written. */
@@ -91,7 +104,7 @@ export const isContentUri = (workspaceId: string, uri: string): boolean =>
 
 export function createNamedContent(deps: {
   readonly snapshots: Pick<Snapshots, 'get' | 'takeArtifacts' | 'takeFolder'>;
-  readonly workspaces: Pick<Workspaces, 'get' | 'container'>;
+  readonly workspaces: Pick<Workspaces, 'get' | 'container' | 'reader'>;
   readonly grants: Pick<Grants, 'also'>;
   /** Content of a version of a registered model, for a caller who may read it. */
   readonly model: (grant: Grant, versionId: string) => Promise<Named>;
@@ -122,12 +135,21 @@ export function createNamedContent(deps: {
       const { datastore, path } = stored;
       // A longer form names its workspace, and only this one is at hand.
       if (stored.workspaceId !== undefined && !sameId(stored.workspaceId, workspaceId)) return undefined;
-      const at = workspaces.container(await workspaces.get(grant, workspaceId), datastore);
-      // As the caller, not as the workspace: what he may not read himself he does not get by naming it.
-      const read = grants.also(grant, storageActions.readBlobs, containerScope(at));
+      const workspace = await workspaces.get(grant, workspaceId);
+      const at = workspaces.container(workspace, datastore);
+      // What he may not read himself, by a role or by an address that he could have, he does not get by naming it.
+      const read = workspaces.reader(grant, workspace, datastore);
       return named(
         path,
-        await snapshots.takeFolder(grant, workspaceId, { read, ...at, path, title: datastore }, limits),
+        await snapshots.takeFolder(
+          grant,
+          workspaceId,
+          {
+            ...{ read, ...at, path, title: datastore },
+            ...(datastore === 'workspaceblobstore' ? { without: snapshotFolder } : {}),
+          },
+          limits,
+        ),
       );
     }
     return undefined;

@@ -182,6 +182,12 @@ test('what a job left becomes a model that no longer changes', async (t) => {
   assert.equal(made.status, 201, made.bytes.toString());
   const shown = made.body.properties;
   assert.equal(shown.jobName, 'train');
+  // Where clients that fetch files themselves look, who know of no jobs; and they send back what they read.
+  assert.equal(shown.modelUri, 'azureml://datastores/workspaceartifactstore/paths/ExperimentRun/dcid.train/model');
+  const { modelUri } = shown;
+  assert.equal((await put('models/digits/versions/1', { modelUri, tags: { a: '1' } })).status, 200);
+  assert.equal((await put('models/digits/versions/1', { modelUri: `${modelUri}s-other` })).status, 409);
+  assert.equal((await put('models/digits/versions/1', { modelUri, modelType: 'mlflow_model' })).status, 409);
   assert.equal(shown.properties['strongroom.files'], '2');
   assert.equal(shown.snapshot, undefined);
   const { runs, assets, system } = lab.now();

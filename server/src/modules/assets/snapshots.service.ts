@@ -12,7 +12,7 @@ import { createLongSha256 } from '#kernel/crypto/digest-thread';
 import { randomUuid } from '#kernel/crypto/random';
 import { Failure } from '#kernel/errors/failure';
 import { type BlobStore, containerScope } from '#storage';
-import type { Workspace, Workspaces } from '#workspaces';
+import { snapshotFolder, type Workspace, type Workspaces } from '#workspaces';
 import { readArchive, safePath } from './archive.ts';
 import {
   badUri,
@@ -51,6 +51,8 @@ export type Folder = {
   readonly read: Grant;
   readonly account: string;
   readonly container: string;
+  /** Names that begin so are the platform's own, and not there for whoever copies. */
+  readonly without?: string;
   /** What the caller knows it as, for messages. */
   readonly title: string;
 };
@@ -88,7 +90,7 @@ export type Snapshots = {
 };
 
 /** Where the files of a snapshot lie while and after it is taken: a folder of its own for each taking. */
-const folders = 'snapshots/';
+const folders = snapshotFolder;
 const fileBlob = /^(snapshots\/[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12})\/\d+$/;
 const sweepPage = 1000;
 /** Files that are copied at the same time; a large one holds up to 14 MiB. */
@@ -205,10 +207,11 @@ export function createSnapshots(deps: {
     limits: ContentLimits,
     put: (path: string, content: Readable) => Promise<void>,
   ): Promise<{ readonly isFile: boolean }> {
-    const { read, account, container } = from;
+    const { read, account, container, without } = from;
+    const isThere = (blob: string) => without === undefined || !blob.startsWith(without);
     const inside = path.replace(/\/+$/, '');
     const name = `${root}${inside === '' ? '' : safePath(inside)}`;
-    if (inside !== '' && (await blobs.find(read, { account, container, name }))) {
+    if (inside !== '' && isThere(name) && (await blobs.find(read, { account, container, name }))) {
       const { stream } = await blobs.open(read, { account, container, name });
       await put(name.slice(name.lastIndexOf('/') + 1), stream);
       return { isFile: true };
@@ -216,6 +219,7 @@ export function createSnapshots(deps: {
     const folder = name === '' || name.endsWith('/') ? name : `${name}/`;
     // All names first: what is too large is said before anything is copied.
     const names: string[] = [];
+    let seen = 0;
     let bytes = 0;
     let marker: string | undefined;
     do {
@@ -227,7 +231,10 @@ export function createSnapshots(deps: {
         ...(marker === undefined ? {} : { marker }),
       });
       for (const blob of page.blobs) {
-        if (names.push(blob.name) > limits.files) throw tooManyFiles(limits);
+        // What is passed over counts too: it is looked at all the same.
+        if (++seen > limits.files) throw tooManyFiles(limits);
+        if (!isThere(blob.name)) continue;
+        names.push(blob.name);
         bytes += blob.size;
         if (bytes > limits.bytes) throw tooLarge(limits);
       }

@@ -9,6 +9,7 @@ import type { Readable } from 'node:stream';
 import type { TestContext } from 'node:test';
 import { gatewayHeaders } from '@strongroom/contract/agent';
 import { Type } from '@strongroom/contract/schema';
+import { storageActions } from '@strongroom/contract/storage.actions';
 import tar from 'tar-stream';
 import { createAssets } from '#assets';
 import type { Work, WorkEvent, WorkOwner, WorkSpec } from '#compute';
@@ -177,6 +178,7 @@ export async function setUp(t: TestContext, options: { readonly allows?: Rule; r
     },
     database: async () => home(),
     container: () => container,
+    reader: (grant) => grants.also(grant, storageActions.readBlobs, containerScope(container)),
     asIdentity: (of, action, scope, reason) => grants.as(of.identity, action, scope, reason),
     registerTables: (set) => void tables.push(set),
   };

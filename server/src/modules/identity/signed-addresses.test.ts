@@ -96,7 +96,7 @@ test('tokens of other kinds are no signatures, and a signature is no access toke
 });
 
 test('a signature of ours that does not say what it is for is refused', async () => {
-  const whole = { standing: '1', action: write, at: '/codes/1', scope, actions: [read.name] };
+  const whole = { standing: '1', action: write, at: '/codes/1', scope, actions: [read] };
   const sign = (claims: Record<string, unknown>) =>
     tokens.issueToken({
       purpose: 'address',
@@ -117,6 +117,14 @@ test('a signature of ours that does not say what it is for is refused', async ()
     { ...whole, at: '' },
     { ...whole, scope: '' },
     { ...whole, scope: 7 },
+    { ...whole, actions: [read.name] },
+    { ...whole, actions: read },
+    { ...whole, also: read },
+    { ...whole, also: [{ action: read }] },
+    { ...whole, also: [{ action: read, scope: '' }] },
+    { ...whole, through: 'somebody' },
+    { ...whole, through: { objectId: '', name: 'x' } },
+    { ...whole, through: null },
   ])
     await assert.rejects(async () => scheme.authenticate(asking(`sig=${(await sign(claims)).token}`)), unauthenticated);
 });
@@ -170,4 +178,44 @@ test('it ends with the role, with the principal, and with its time', async () =>
   await assert.rejects(async () => scheme.authenticate(asking(`sig=${theirs.signature}`)), unauthenticated);
   await clock.advance(3_700_000);
   await assert.rejects(async () => scheme.authenticate(asking(`sig=${signature}`)), refused('AuthenticationFailed'));
+});
+
+test('through an identity it opens what that identity may itself, at every use, and all that its maker must be allowed', async () => {
+  const through = { objectId: '99999999-9999-4999-8999-999999999999', name: 'workspace' };
+  const update = { name: 'Test.Blobs/write', plane: 'data' } as const;
+  const artifacts = { name: 'Test.Artifacts/read', plane: 'control' } as const;
+  const held = new Set([
+    `maker ${write.name}`,
+    `maker ${artifacts.name}`,
+    `other ${read.name}`,
+    `other ${update.name}`,
+  ]);
+  const asked: string[] = [];
+  const { authorizer } = testAuthority((action, at, { objectId }) => {
+    asked.push(`${action} ${at}`);
+    return held.has(`${objectId === me.objectId ? 'maker' : 'other'} ${action}`);
+  });
+  const ours = createSignedAddresses({ tokens, standings, authorizer, tenantId });
+  const also = [{ action: artifacts, scope: '/w' }];
+  const made = await ours.sign(grant, { ...address, actions: [read, update], also, through });
+  const used = async () =>
+    (await ours.scheme('blob').authenticate(asking(`sig=${made.signature}`)))?.bounds?.rules[0]?.actions;
+  assert.deepEqual(await used(), [read.name, update.name]);
+  assert.deepEqual(asked, [
+    `${write.name} /codes/1`,
+    `${artifacts.name} /w`,
+    `${read.name} ${scope}`,
+    `${update.name} ${scope}`,
+  ]);
+  held.delete(`other ${update.name}`);
+  assert.deepEqual(await used(), [read.name]);
+  held.delete(`maker ${artifacts.name}`);
+  await assert.rejects(used, refused('AuthorizationFailed'));
+  // Through its maker himself: his own roles there, and not those of the other.
+  const own = await ours.sign(grant, { ...address, through: { objectId: me.objectId, name: me.name } });
+  const usedOwn = async () =>
+    (await ours.scheme('blob').authenticate(asking(`sig=${own.signature}`)))?.bounds?.rules[0]?.actions;
+  assert.deepEqual(await usedOwn(), []);
+  held.add(`maker ${read.name}`);
+  assert.deepEqual(await usedOwn(), [read.name]);
 });

@@ -3,10 +3,11 @@
 // issued by, and that decision is made again, for the same principal, at every use; and it stands on what its maker's own
 // token stood on. So a role that is taken away, a person who is disabled, a password that changes, a client secret that is
 // removed end the address at once, and its time ends it in any case. It opens the one
-// scope and the actions that it lists. Must never be logged: the query of a request is not.
+// scope and the actions that it lists, of those what `through` may do itself, where the address names one: so an address of a
+// workspace's container is no more than what the workspace may. Must never be logged: the query of a request is not.
 
-import { type Actor, createActor } from '#kernel/authority/actor';
-import type { Authorizer } from '#kernel/authority/authorizer';
+import { type Actor, createActor, managedIdentity } from '#kernel/authority/actor';
+import type { Authorizer, Decision } from '#kernel/authority/authorizer';
 import { claimsOfFacts, factsInClaims, refusedFromMs } from '#kernel/authority/facts';
 import type { Action, Grant } from '#kernel/authority/grant';
 import { Failure } from '#kernel/errors/failure';
@@ -23,6 +24,13 @@ export type SignedAddress = {
   readonly actions: readonly Action[];
   /** What the principal must be allowed, at the scope of the grant, whenever the address is used: the grant's own action. */
   readonly action: Action;
+  /** What he must be allowed besides, at every use too. */
+  readonly also?: readonly { readonly action: Action; readonly scope: string }[];
+  /**
+   * Whose roles must allow each of the actions at the scope when it is done: the maker himself, or an identity that he acts
+   * through. Without one the decision above is enough.
+   */
+  readonly through?: { readonly objectId: string; readonly name: string };
   readonly ttlSeconds: number;
 };
 
@@ -52,8 +60,14 @@ export function createSignedAddresses(deps: {
       .catch((thrown: unknown) => {
         throw refused('The signature of this address is not valid, or its time is over. Ask for another one.', thrown);
       });
-    const { sub, jti, action, at, scope, actions, standing } = claims;
-    if (![sub, jti, at, scope].every((claim) => typeof claim === 'string' && claim !== '') || !isAction(action))
+    const { sub, jti, action, at, also, scope, actions, through, standing } = claims;
+    if (
+      ![sub, jti, at, scope].every((claim) => typeof claim === 'string' && claim !== '') ||
+      !isAction(action) ||
+      !isListOf(actions, isAction) ||
+      !(also === undefined || isListOf(also, isDecision)) ||
+      !(through === undefined || isPrincipal(through))
+    )
       throw refused('The signature of this address does not say what it is for.');
     const principal = await standings.principalOf(sub, standing).catch((thrown: unknown) => {
       throw refused('What this address stands on has changed or was withdrawn. Ask for another one.', thrown);
@@ -71,8 +85,10 @@ export function createSignedAddresses(deps: {
       facts: factsInClaims(claims),
     };
     // Order matters: decided as the principal, roles and all, before it is bounded.
-    const actor = createActor(maker);
-    authorizer.needs({ actor, requestId: exchange.requestId, address: exchange.address }, action, String(at));
+    const decision = { actor: createActor(maker), requestId: exchange.requestId, address: exchange.address };
+    authorizer.needs(decision, action, String(at));
+    for (const further of also ?? []) authorizer.needs(decision, further.action, further.scope);
+    const opened = through === undefined ? actions : whatMay(through, actions, String(scope), decision);
     return createActor({
       ...maker,
       bounds: {
@@ -80,7 +96,7 @@ export function createSignedAddresses(deps: {
         rules: [
           {
             scope: String(scope),
-            actions: Array.isArray(actions) ? actions.filter((one): one is string => typeof one === 'string') : [],
+            actions: opened.map(({ name }) => name),
             reason: `signed address of ${principal.name}`,
           },
         ],
@@ -89,8 +105,31 @@ export function createSignedAddresses(deps: {
     });
   }
 
+  /** Of these actions those that a principal may do there by his own roles now. */
+  function whatMay(
+    through: NonNullable<SignedAddress['through']>,
+    actions: readonly Action[],
+    scope: string,
+    decision: Decision,
+  ): readonly Action[] {
+    // An identity of ours comes from nowhere: what is assigned to it for some addresses only, it does not hold.
+    const asked =
+      through.objectId === decision.actor.objectId
+        ? decision
+        : { ...decision, actor: managedIdentity(through, tenantId), address: undefined };
+    return actions.filter((action) => {
+      try {
+        authorizer.needs(asked, action, scope);
+        return true;
+      } catch (thrown) {
+        if (thrown instanceof Failure && thrown.kind === 'forbidden') return false;
+        throw thrown;
+      }
+    });
+  }
+
   return {
-    async sign(grant, { surface, scope, actions, action, ttlSeconds }) {
+    async sign(grant, { surface, scope, actions, action, also, through, ttlSeconds }) {
       const { standing } = grant.actor.authentication;
       if (grant.within !== undefined || grant.actor.bounds !== undefined || grant.action !== action.name || !standing)
         throw new Failure({
@@ -104,11 +143,7 @@ export function createSignedAddresses(deps: {
         subject: grant.actor.objectId,
         claims: {
           ...claimsOfFacts(grant.actor.authentication),
-          standing,
-          action,
-          at: grant.scope,
-          scope,
-          actions: actions.map(({ name }) => name),
+          ...{ standing, action, at: grant.scope, also, scope, actions, through },
         },
         ttlSeconds,
       });
@@ -131,3 +166,18 @@ const isAction = (claim: unknown): claim is Action => {
   const { name, plane } = claim as Readonly<Record<string, unknown>>;
   return typeof name === 'string' && name !== '' && (plane === 'control' || plane === 'data');
 };
+
+const isDecision = (claim: unknown): claim is { readonly action: Action; readonly scope: string } => {
+  if (typeof claim !== 'object' || claim === null) return false;
+  const { action, scope } = claim as Readonly<Record<string, unknown>>;
+  return isAction(action) && typeof scope === 'string' && scope !== '';
+};
+
+const isPrincipal = (claim: unknown): claim is NonNullable<SignedAddress['through']> => {
+  if (typeof claim !== 'object' || claim === null) return false;
+  const { objectId, name } = claim as Readonly<Record<string, unknown>>;
+  return typeof objectId === 'string' && objectId !== '' && typeof name === 'string';
+};
+
+const isListOf = <T>(claim: unknown, is: (one: unknown) => one is T): claim is readonly T[] =>
+  Array.isArray(claim) && claim.every(is);

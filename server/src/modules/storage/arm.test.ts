@@ -64,6 +64,7 @@ async function open(t: TestContext) {
       dataKeys,
       resources: manager.resources,
       addresses: noSignatures,
+      reservedIn: () => undefined,
       authority: `https://localhost:8443/${subscription.tenantId}`,
     });
   const storage = make();

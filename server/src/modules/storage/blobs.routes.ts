@@ -18,6 +18,7 @@ import { copySourceOf } from './protocol/copy.ts';
 import { blockReads, putReads, reads as told } from './protocol/reads.ts';
 import * as requests from './protocol/requests.ts';
 import { blockListBytesMax, readBlockList } from './protocol/xml.ts';
+import type { RequestBlobs } from './reserved.ts';
 import { type BlobRef, containerScope } from './scopes.ts';
 
 /** A range whose MD5 is asked for is gathered first; Azure takes as much. Bytes. */
@@ -25,7 +26,7 @@ const rangeMd5Max = 4 * 1024 * 1024;
 
 export function blobRoutes(deps: {
   readonly accounts: Accounts;
-  readonly blobs: Blobs;
+  readonly blobs: RequestBlobs;
   readonly blocks: Blocks;
   readonly grants: Grants;
   readonly domain: string;

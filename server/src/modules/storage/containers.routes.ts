@@ -15,12 +15,12 @@ import {
   unrecorded,
 } from '#kernel/http/route';
 import { type Accounts, accountIdOf } from './accounts.ts';
-import type { Blobs } from './blobs.service.ts';
 import type { Containers } from './containers.service.ts';
 import * as answers from './protocol/answers.ts';
 import { reads } from './protocol/reads.ts';
 import * as requests from './protocol/requests.ts';
 import { otherServiceMessage, unservedMessage } from './protocol/unserved.ts';
+import type { RequestBlobs } from './reserved.ts';
 import { type ContainerRef, containerScope } from './scopes.ts';
 import { accountOfHost, otherServiceOf } from './surface.ts';
 
@@ -28,7 +28,7 @@ const methods = ['GET', 'HEAD', 'PUT', 'POST', 'PATCH', 'DELETE'] as const;
 
 export function containerRoutes(deps: {
   readonly accounts: Accounts;
-  readonly blobs: Blobs;
+  readonly blobs: RequestBlobs;
   readonly containers: Containers;
   readonly domain: string;
 }): readonly Route[] {

@@ -8,6 +8,8 @@ const table = {
   ContainerAlreadyExists: ['conflict', 'A container of this name exists already.'],
   ContainerBeingDeleted: ['conflict', 'The container is being deleted. Try again when that is done.'],
   BlobNotFound: ['notFound', 'The blob does not exist.'],
+  BlobImmutableDueToPolicy: ['conflict', 'The platform keeps its own content at this name. Use another name.'],
+  ContainerReserved: ['conflict', 'The platform stands on this container.'],
   BlobAlreadyExists: ['conflict', 'A blob of this name exists already.'],
   ConditionNotMet: ['precondition', 'The condition in the request headers is not met by what is there now.'],
   SourceConditionNotMet: ['precondition', 'The condition in the request headers is not met by the source of the copy.'],

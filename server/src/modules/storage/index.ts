@@ -13,7 +13,7 @@ import type { Module } from '#kernel/module';
 import type { DataKeys } from '#kernel/sealing/data-keys';
 import type { ResourceKind, Resources } from '#resources';
 import { accountType, createAccountKind, protectedBy, stateOf } from './account.kind.ts';
-import { createAccounts } from './accounts.ts';
+import { accountIdOf, createAccounts } from './accounts.ts';
 import { blobRoutes } from './blobs.routes.ts';
 import { type Blobs, createBlobs, type PutOptions } from './blobs.service.ts';
 import type { BlobInfo } from './blobs.store.ts';
@@ -25,6 +25,7 @@ import { blobSchemes } from './credentials.ts';
 import { nameRoutes } from './names.arm.routes.ts';
 import { createOpenedAccounts } from './opened-accounts.ts';
 import { createProtection, type Protect } from './protection.ts';
+import { createReserve, type ReservedIn } from './reserved.ts';
 import { type BlobRef, requireAccountScope } from './scopes.ts';
 import { createBlobSurface } from './surface.ts';
 
@@ -34,6 +35,7 @@ export type { BlobInfo, Part } from './blobs.store.ts';
 export type { BlobPage } from './listing.ts';
 export { usageTable } from './migrations/usage.ts';
 export { createProtection, type Protect, type ProtectingKey } from './protection.ts';
+export type { Reserved, ReservedFolder, ReservedIn } from './reserved.ts';
 export { type BlobRef, blobScope, type ContainerRef, containerScope } from './scopes.ts';
 export type { SealedFiles, Written } from './sealed-files.ts';
 export { createSealedStores, type SealedStore, type SealedStores } from './sealed-stores.ts';
@@ -72,6 +74,8 @@ export type Storage = Module & {
   used(grant: Grant, account: string): Promise<number>;
   /** Puts an account under a customer's key as the given identity, or back under the root key. */
   readonly protect: Protect;
+  /** Resource id of the account of a name; of a name that there is not, an id at which nothing was granted. */
+  accountNamed(name: string): string;
 };
 
 export function createStorage(deps: {
@@ -94,6 +98,8 @@ export function createStorage(deps: {
   readonly addresses: Scheme;
   /** Where callers get their tokens, for the challenge: `https://localhost:8443/{tenant}`. */
   readonly authority: string;
+  /** What no request touches, whoever sends it: modules above keep it there. */
+  readonly reservedIn: ReservedIn;
   /** For tests. */
   readonly faults?: Faults;
   readonly openMax?: number;
@@ -104,13 +110,20 @@ export function createStorage(deps: {
   const blobs = createBlobs({ ...deps, accounts, opened });
   const blocks = createBlocks({ ...deps, accounts, opened });
   const { resources, grants } = deps;
+  // What comes by a request is kept from what is reserved; who holds `blobs` in process is not.
+  const reserve = createReserve(deps.reservedIn);
+  const asked = {
+    blobs: reserve.blobs(blobs),
+    blocks: reserve.blocks(blocks),
+    containers: reserve.containers(containers),
+  };
   return {
     name: 'storage',
     surfaces: [createBlobSurface({ ...deps, accounts, schemes: blobSchemes(deps.addresses, deps.schemes) })],
     routes: [
-      ...blobRoutes({ ...deps, accounts, blobs, blocks }),
-      ...containerRoutes({ ...deps, accounts, blobs, containers }),
-      ...containerArmRoutes(containers),
+      ...blobRoutes({ ...deps, ...asked, accounts }),
+      ...containerRoutes({ ...deps, ...asked, accounts }),
+      ...containerArmRoutes(asked.containers),
       ...nameRoutes(accounts),
     ],
     kinds: [createAccountKind({ ...deps, accounts, opened })],
@@ -141,6 +154,7 @@ export function createStorage(deps: {
       },
       tell: protectedBy,
     }),
+    accountNamed: (name) => accountIdOf(accounts, name),
     async start() {
       const grant = grants.system('learn which storage accounts there are');
       for (const resource of await resources.list(grant, { type: accountType, under: '/', limit: accountsMax })) {

@@ -4,6 +4,7 @@
 import { join } from 'node:path';
 import type { Readable } from 'node:stream';
 import type { TestContext } from 'node:test';
+import type { Actor } from '#kernel/authority/actor';
 import { randomBytes } from '#kernel/crypto/random';
 import { Failure } from '#kernel/errors/failure';
 import type { Quotas } from '#kernel/files/quota';
@@ -11,7 +12,7 @@ import type { Scheme, Surface } from '#kernel/http/surface';
 import { type Rule, testAudit, testAuthority, testGrant } from '#kernel/testing/authority';
 import { openTestDoor } from '#kernel/testing/door';
 import { bearer, type Setting as Ground, group, openGround, sender } from './ground.fixture.ts';
-import { accountType, createStorage } from './index.ts';
+import { accountType, createStorage, type ReservedIn } from './index.ts';
 import { containerScope } from './scopes.ts';
 
 export {
@@ -34,6 +35,9 @@ export type Setting = Ground & {
   readonly allows?: Rule;
   /** Told of every header and query parameter (`?name`) that is looked at after the caller proved who he is. */
   readonly looksAt?: (name: string) => void;
+  readonly reservedIn?: ReservedIn;
+  /** Who sends a request to the blob surface, instead of the one of the tests. */
+  readonly actor?: () => Actor;
 };
 
 export async function setUp(t: TestContext, setting: Setting = {}) {
@@ -42,9 +46,16 @@ export async function setUp(t: TestContext, setting: Setting = {}) {
   const storage = createStorage({
     ...{ dataDir, files, resources, grants, dataKeys: ground.dataKeys, clock: ground.clock, faults: ground.faults },
     domain: 'localhost:8443',
-    schemes: [setting.looksAt === undefined ? bearer : watching(setting.looksAt)],
+    schemes: [
+      setting.actor
+        ? { name: 'test', authenticate: setting.actor }
+        : setting.looksAt
+          ? watching(setting.looksAt)
+          : bearer,
+    ],
     addresses: noSignatures,
     authority: 'https://localhost:8443/tenant',
+    reservedIn: setting.reservedIn ?? (() => undefined),
     ...(setting.openMax === undefined ? {} : { openMax: setting.openMax }),
     ...(setting.quotas === undefined ? {} : { quotas: setting.quotas }),
   });

@@ -46,8 +46,15 @@ test('disabled, everything of the workspace is refused within a minute; enabled,
   const at = workspaces.container(workspace, 'workspaceblobstore');
   await blobs.put(system, { ...at, name: 'a' }, Buffer.from('content'), { maxBytes: 100 });
   assert.equal((await search(lab, id)).status, 200);
+  const list = () => lab.call(lab.owner, 'POST', `${id}/datastores/workspaceblobstore/listSecrets`);
+  const { sasToken } = (await list()).body;
+  const byAddress = () =>
+    lab.call('', 'GET', `/${workspace.storageAccount.split('/').at(-1)}/${at.container}/a?${sasToken}`);
+  assert.equal((await byAddress()).bytes.toString(), 'content');
   await enable(kid, false);
   await lab.clock.advance(60_000);
+  assert.equal((await byAddress()).status, 403);
+  assert.equal((await list()).status, 403);
   assert.equal((await search(lab, id)).status, 403);
   assert.equal((await lab.call(lab.owner, 'GET', `${id}/jobs`)).status, 403);
   assert.equal((await lab.call(lab.owner, 'GET', `${id}/datastores/workspaceblobstore`)).status, 403);
@@ -63,6 +70,7 @@ test('disabled, everything of the workspace is refused within a minute; enabled,
   await enable(kid, true);
   assert.equal((await search(lab, id)).status, 200);
   assert.equal((await lab.call(lab.owner, 'GET', `${id}/datastores`)).body.value.length, 4);
+  assert.equal((await byAddress()).bytes.toString(), 'content');
   const { stream } = await blobs.open(system, { ...at, name: 'a' });
   assert.equal(Buffer.concat(await stream.toArray()).toString(), 'content');
 });

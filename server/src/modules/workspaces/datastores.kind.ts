@@ -1,13 +1,22 @@
-// Datastores: names for containers of storage accounts. They hold no credential: data is read and written as the caller
-// or as the workspace's identity, so there is nothing to list, rotate or leak (reference 13, rows 1, 10 and 13).
+// Datastores: names for containers of storage accounts. They hold no credential, so there is none to rotate or leak: data is
+// read and written as the caller, or as the workspace's identity by a signed address that `listSecrets` makes for who asks.
 
 import { Type } from '@strongroom/contract/schema';
-import { type DatastoreProperties, datastoreProperties } from '@strongroom/contract/workspaces';
+import {
+  type DatastoreProperties,
+  type DatastoreSecretsQuestion,
+  datastoreProperties,
+  datastoreSecrets,
+  datastoreSecretsQuestion,
+} from '@strongroom/contract/workspaces';
+import { workspacesActions } from '@strongroom/contract/workspaces.actions';
 import { Failure } from '#kernel/errors/failure';
-import { activity } from '#kernel/http/route';
-import { parseResourceId } from '#kernel/ids/ids';
+import { activity, json } from '#kernel/http/route';
+import { parentId, parseResourceId } from '#kernel/ids/ids';
 import type { Properties, ResourceKind } from '#resources';
+import type { Datastores } from './datastores.service.ts';
 import { containersOf, datastoreNames, workspaceType } from './dependents.ts';
+import type { Workspaces } from './workspace.ts';
 
 const defaultDatastore = 'workspaceblobstore';
 
@@ -45,7 +54,18 @@ const credentialsNotServed = () =>
       "Datastores hold no credentials here: data is read as whoever asks, by his own role. Leave credentials out (credentialsType 'None').",
   });
 
-export function createDatastoreKind(domain: string): ResourceKind {
+export type DatastoreKindDeps = {
+  readonly domain: string;
+  readonly datastores: Pick<Datastores, 'sign' | 'builtIn'>;
+  readonly workspaces: Pick<Workspaces, 'get'>;
+};
+
+/** How long an address is good for where a client does not say. */
+const hoursUnasked = 1;
+
+export function createDatastoreKind({ domain, datastores, workspaces }: DatastoreKindDeps): ResourceKind {
+  const isBuiltIn = (id: string, properties: Properties) =>
+    datastores.builtIn(parentId(id), properties as DatastoreProperties) !== undefined; // checked by the schema
   return {
     type: `${workspaceType}/datastores`,
     title: 'datastore',
@@ -86,12 +106,14 @@ export function createDatastoreKind(domain: string): ResourceKind {
     },
     discriminators: [
       { path: 'datastoreType', serves: ['AzureBlob', 'AzureFile'], refuse: typeNotServed },
-      { path: 'credentials.credentialsType', serves: ['None'], refuse: credentialsNotServed },
+      { path: 'credentials.credentialsType', serves: ['None', 'Sas'], refuse: credentialsNotServed },
+      { path: 'credentials.secrets.secretsType', serves: [], refuse: credentialsNotServed },
     ],
     location: 'none',
-    normalise: ({ properties }): Properties => ({ ...properties, credentials: { credentialsType: 'None' } }),
-    async validate(_grant, draft) {
-      const { datastoreType, containerName, fileShareName } = draft.properties as DatastoreProperties;
+    async validate(_grant, draft, _existing, id) {
+      const { datastoreType, containerName, fileShareName, credentials } = draft.properties as DatastoreProperties;
+      // What a client read of one of the workspace's own it may send back. Of any other it would mean a signature to keep.
+      if (credentials?.credentialsType === 'Sas' && !isBuiltIn(id, draft.properties)) throw credentialsNotServed();
       const [needed, present] =
         datastoreType === 'AzureBlob' ? ['containerName', containerName] : ['fileShareName', fileShareName];
       if (present === undefined) {
@@ -105,6 +127,8 @@ export function createDatastoreKind(domain: string): ResourceKind {
     },
     view: (resource) => ({
       ...resource.properties,
+      // By this clients know whether to ask for an address, or to come with the token of their caller.
+      credentials: { credentialsType: isBuiltIn(resource.id, resource.properties) ? 'Sas' : 'None' },
       isDefault: resource.name === defaultDatastore,
       tags: resource.properties['tags'] ?? {},
       properties: resource.properties['properties'] ?? {},
@@ -125,6 +149,22 @@ export function createDatastoreKind(domain: string): ResourceKind {
       if (typeof names === 'string' && !names.split(',').includes(name)) return false;
       return typeof searchText !== 'string' || name.toLowerCase().includes(searchText.toLowerCase());
     },
+    actions: [
+      {
+        name: 'listSecrets',
+        action: workspacesActions.listDatastoreSecrets,
+        summary: 'Makes a signed address of the container, for an hour or as many as are asked for, at most eight.',
+        audit: activity('expireAfterHours'),
+        body: { kind: 'json', schema: datastoreSecretsQuestion, maxBytes: 4096, optional: true },
+        responses: { 200: datastoreSecrets },
+        async handle(grant, resource, { body }) {
+          const { expireAfterHours } = (body ?? {}) as DatastoreSecretsQuestion; // checked by the schema
+          const workspace = await workspaces.get(grant, parentId(resource.id));
+          const sasToken = await datastores.sign(grant, workspace, resource, expireAfterHours ?? hoursUnasked);
+          return json(200, { secretsType: 'Sas', sasToken });
+        },
+      },
+    ],
     audit: { write: activity('properties.datastoreType', 'properties.accountName') },
   };
 }

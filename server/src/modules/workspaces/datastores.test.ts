@@ -5,7 +5,12 @@ import { test } from 'node:test';
 import type { Resource } from '#resources';
 import { createDatastoreKind } from './datastores.kind.ts';
 
-const kind = createDatastoreKind('localhost:8443');
+const refuse = () => Promise.reject(new Error('lists ask for none of it'));
+const kind = createDatastoreKind({
+  domain: 'localhost:8443',
+  datastores: { sign: refuse, builtIn: () => undefined },
+  workspaces: { get: refuse },
+});
 const shown = (query: Readonly<Record<string, string>>) =>
   ['workspaceblobstore', 'workspaceartifactstore', 'mine'].filter(
     (name) => kind.matches?.({ name } as Resource, query), // only the name is looked at

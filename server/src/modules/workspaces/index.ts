@@ -2,55 +2,34 @@
 // learning hold of a workspace.
 
 import { join } from 'node:path';
-import type { Action, Grant } from '#kernel/authority/grant';
-import type { Anchors, Database, MigrationSet } from '#kernel/database/database';
+import type { Grant } from '#kernel/authority/grant';
+import type { Anchors, Database } from '#kernel/database/database';
 import { Failure } from '#kernel/errors/failure';
 import type { Files } from '#kernel/files/files';
 import { isWithin } from '#kernel/ids/ids';
 import type { Module } from '#kernel/module';
 import { type Holders, type Resource, type ResourceKind, resourceTables } from '#resources';
+import type { ReservedIn, Storage } from '#storage';
 import { createWorkspaceDatabases } from './databases.ts';
 import { createDatastoreKind } from './datastores.kind.ts';
-import { containersOf, type DatastoreName, workspaceType } from './dependents.ts';
+import { type AddressSigner, createDatastores } from './datastores.service.ts';
+import { containersOf, workspaceType } from './dependents.ts';
+import { createReservations } from './reservations.ts';
 import { createTemplateKind } from './templates.kind.ts';
 import { templateRoutes } from './templates.routes.ts';
+import type { Workspaces } from './workspace.ts';
 import {
   createWorkspaceKind,
   dependentsStored,
+  holderOf,
   identityOf,
   ownDependents,
   type WorkspaceKindDeps,
 } from './workspaces.kind.ts';
 
 export { type DatastoreName, datastoreNames, dependentsOf, workspaceType } from './dependents.ts';
-
-export type Workspace = {
-  readonly id: string;
-  readonly uniqueId: string;
-  readonly name: string;
-  readonly location: string;
-  /** The system-assigned managed identity that the workspace acts as. */
-  readonly identity: { readonly objectId: string; readonly name: string };
-  readonly storageAccount: string;
-  readonly keyVault: string;
-  readonly containerRegistry: string;
-  readonly applicationInsights: string;
-  /** High business impact: less is recorded, nothing leaves. */
-  readonly hbi: boolean;
-};
-
-export type Workspaces = {
-  /** Throws `notFound`, and the vault's Failure while a customer's key is refused. The grant's scope must reach the workspace. */
-  get(grant: Grant, workspaceId: string): Promise<Workspace>;
-  /** The workspace's own database, open while its key may be used. */
-  database(grant: Grant, workspaceId: string): Promise<Database>;
-  /** The blob container behind a built-in datastore. */
-  container(workspace: Workspace, datastore: DatastoreName): { readonly account: string; readonly container: string };
-  /** A grant as the workspace's managed identity, decided by its own role assignments. */
-  asIdentity(workspace: Workspace, action: Action, scope: string, reason: string): Grant;
-  /** Tables that every workspace database gets. Before `start`. */
-  registerTables(set: MigrationSet): void;
-};
+export { snapshotFolder } from './reservations.ts';
+export type { Workspace, Workspaces } from './workspace.ts';
 
 export type WorkspacesModule = Module & {
   readonly workspaces: Workspaces;
@@ -59,9 +38,13 @@ export type WorkspacesModule = Module & {
   homeOf(id: string): Promise<Database | undefined>;
   /** For the resource manager: living workspaces outside of what is removed that stand on a vault, account or registry in it. */
   readonly livingHolders: Holders;
+  /** For storage: what living workspaces keep in their containers. */
+  readonly reservedIn: ReservedIn;
 };
 
 const workspacesMax = 10_000;
+/** Of those that are looked at once, at the start: more than anybody has. */
+const startMax = 1_000_000;
 
 const pattern =
   /^(\/subscriptions\/[^/]+\/resourceGroups\/[^/]+\/providers\/Microsoft\.MachineLearningServices\/workspaces\/[^/]+)(\/.+)?$/i;
@@ -77,10 +60,12 @@ export function workspaceOf(id: string): string | undefined {
 }
 
 export function createWorkspaces(
-  deps: Omit<WorkspaceKindDeps, 'databases'> & {
+  deps: Omit<WorkspaceKindDeps, 'databases' | 'reservations'> & {
     readonly dataDir: string;
     readonly files: Files;
     readonly domain: string;
+    readonly addresses: AddressSigner;
+    readonly accountNamed: Storage['accountNamed'];
     readonly anchors?: Anchors;
     /** A commit found no room: see `openDatabase`. */
     readonly onFull?: () => void;
@@ -97,6 +82,8 @@ export function createWorkspaces(
   // What is below a workspace is kept as resources in its own database.
   databases.registerTables(resourceTables);
   const { grants, resources } = deps;
+  const reservations = createReservations();
+  const kindDeps = { ...deps, databases, reservations };
 
   async function stored(grant: Grant, workspaceId: string): Promise<Resource> {
     // Fails closed: a grant that decided nothing (signed in, open) has the widest scope of all.
@@ -110,6 +97,12 @@ export function createWorkspaces(
     }
     return resources.get(grants.system('a service of the workspace looks it up'), workspaceId);
   }
+
+  const container: Workspaces['container'] = (workspace, datastore) => ({
+    account: workspace.storageAccount,
+    container: containersOf(workspace.uniqueId)[datastore],
+  });
+  const datastores = createDatastores({ ...deps, reservations, container });
 
   const workspaces: Workspaces = {
     async get(grant, workspaceId) {
@@ -129,13 +122,13 @@ export function createWorkspaces(
     async database(grant, workspaceId) {
       return databases.open((await stored(grant, workspaceId)).uniqueId);
     },
-    container: (workspace, datastore) => ({
-      account: workspace.storageAccount,
-      container: containersOf(workspace.uniqueId)[datastore],
-    }),
+    container,
+    reader: datastores.reader,
     asIdentity: (workspace, action, scope, reason) => grants.as(workspace.identity, action, scope, reason),
     registerTables: databases.registerTables,
   };
+
+  const datastoreKind = createDatastoreKind({ domain: deps.domain, datastores, workspaces });
 
   const livingHolders: Holders = async (id) => {
     // Below a workspace nothing is that another one stands on.
@@ -164,7 +157,8 @@ export function createWorkspaces(
     name: 'workspaces',
     workspaces,
     livingHolders,
-    kinds: [createWorkspaceKind({ ...deps, databases }), createDatastoreKind(deps.domain), createTemplateKind(deps)],
+    kinds: [createWorkspaceKind(kindDeps), datastoreKind, createTemplateKind(deps)],
+    reservedIn: reservations.reservedIn,
     routes: templateRoutes(resources),
     async homeOf(id) {
       // Asked with the id of a top-level resource; only a workspace has a home for what is below it.
@@ -178,6 +172,11 @@ export function createWorkspaces(
         if (thrown instanceof Failure && thrown.code === 'DataKeyGone') return undefined;
         throw thrown;
       }
+    },
+    async start() {
+      const grant = grants.system('learn what workspaces keep in containers');
+      for (const one of await resources.list(grant, { type: workspaceType, under: '/', limit: startMax }))
+        reservations.hold(holderOf(one));
     },
     stop: databases.close,
   };

@@ -120,6 +120,7 @@ export async function assemble(on: {
     schemes: [byName],
     addresses: addresses.scheme('blob'),
     authority: `https://${domain}/${tenantId}`,
+    reservedIn: (ref) => workspaces.reservedIn(ref),
   });
   const registry = createRegistry({
     ...shared,
@@ -156,6 +157,8 @@ export async function assemble(on: {
     protectRegistry: registry.protect,
     storageUsed: storage.used,
     registryUsed: registry.used,
+    accountNamed: storage.accountNamed,
+    addresses,
     tenantId,
   });
   const within = { resources: resources.resources, workspaces: workspaces.workspaces, clock };

@@ -22,6 +22,7 @@ import type { WorkspaceDatabases } from './databases.ts';
 import { builtInDatastores } from './datastores.kind.ts';
 import { containersOf, type Dependents, dependentsOf, rolesOf, workspaceType } from './dependents.ts';
 import { customerKeyOf, validateCustomerKey, wrapperOf } from './encryption.ts';
+import type { Holder, Reservations } from './reservations.ts';
 import { unservedOfWorkspaces } from './unserved.ts';
 
 export type WorkspaceKindDeps = {
@@ -39,6 +40,7 @@ export type WorkspaceKindDeps = {
   readonly quotas?: Quotas;
   readonly dataKeys: DataKeys;
   readonly databases: WorkspaceDatabases;
+  readonly reservations: Pick<Reservations, 'hold' | 'release'>;
   readonly tenantId: string;
 };
 
@@ -56,6 +58,14 @@ const shareVault = { name: 'Microsoft.Authorization/roleAssignments/write', plan
 export function dependentsStored(resource: Resource): Dependents {
   return dependentsOf(resource.id, resource.uniqueId, givenIn(resource.properties));
 }
+
+/** What it stands on in storage. */
+export const holderOf = (resource: Resource): Holder => ({
+  id: resource.id,
+  uniqueId: resource.uniqueId,
+  name: resource.name,
+  storageAccount: dependentsStored(resource).storageAccount,
+});
 
 /** Those that the workspace made for itself. */
 export function ownDependents(resource: Resource): readonly string[] {
@@ -197,6 +207,8 @@ export function createWorkspaceKind(deps: WorkspaceKindDeps): ResourceKind {
         principalType: 'ServicePrincipal',
       });
     }
+    // order matters: what is reserved is so before anybody can reach it.
+    deps.reservations.hold(holderOf(resource));
     for (const container of Object.values(containersOf(resource.uniqueId))) {
       await deps.blobs.ensureContainer(grant, dependents.storageAccount, container);
     }
@@ -295,6 +307,8 @@ export function createWorkspaceKind(deps: WorkspaceKindDeps): ResourceKind {
         if (given[name] === undefined && (await resources.find(grant, dependents[name])))
           await resources.remove(grant, dependents[name]);
       }
+      // What stays of an account that was given is its owner's from now on.
+      deps.reservations.release(holderOf(resource));
       const principalId = resource.identity?.principalId;
       if (principalId !== undefined) await access.unassignPrincipal(grant, principalId);
     },

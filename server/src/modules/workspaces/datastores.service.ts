@@ -1,0 +1,141 @@
+// How files of a datastore are reached by who has no role at its storage account. Whoever may list the secrets of a datastore
+// gets a short-lived signed address: of the workspace's own containers it acts through the workspace's identity, of any other
+// container as its maker, because whoever may write a datastore may name every container there is.
+
+import { runsActions } from '@strongroom/contract/runs.actions';
+import { storageActions } from '@strongroom/contract/storage.actions';
+import type { DatastoreProperties } from '@strongroom/contract/workspaces';
+import { workspacesActions } from '@strongroom/contract/workspaces.actions';
+import type { Action, Grant, Grants } from '#kernel/authority/grant';
+import { Failure } from '#kernel/errors/failure';
+import type { Resource } from '#resources';
+import { type ContainerRef, containerScope, type Storage } from '#storage';
+import type { DatastoreName } from './dependents.ts';
+import type { Reservations } from './reservations.ts';
+import type { Workspace } from './workspace.ts';
+
+/** Hands on a caller's decision as an address. Identity implements it; compose introduces the two. */
+export type AddressSigner = {
+  sign(
+    grant: Grant,
+    address: {
+      readonly surface: 'blob';
+      readonly scope: string;
+      readonly actions: readonly Action[];
+      readonly action: Action;
+      readonly also: readonly { readonly action: Action; readonly scope: string }[];
+      readonly through: { readonly objectId: string; readonly name: string };
+      readonly ttlSeconds: number;
+    },
+  ): Promise<{ readonly signature: string; readonly expiresAt: Date }>;
+};
+
+export type Datastores = {
+  /** What follows the `?` of a URL of the container. Throws `forbidden` where it would open nothing. */
+  sign(grant: Grant, workspace: Workspace, datastore: Resource, hours: number): Promise<string>;
+  /** Which of the workspace's own datastores this is, whatever it is called. */
+  builtIn(workspaceId: string, properties: DatastoreProperties): DatastoreName | undefined;
+  /**
+   * The right to read a datastore of the workspace by naming files in it: the caller's own, or, for who could have an address
+   * of it, the workspace's. Throws `forbidden`.
+   */
+  reader(grant: Grant, workspace: Workspace, datastore: DatastoreName): Grant;
+};
+
+const { readBlobs, writeBlobs } = storageActions;
+
+/** Longer than a working day nobody needs one that is asked for again at every start of a client. */
+const hoursMax = 8;
+
+const unservedShare = () =>
+  new Failure({
+    kind: 'invalid',
+    code: 'DatastoreTypeNotServed',
+    message:
+      'Files of shares are not served here, so there is no address of one. Use a datastore of type AzureBlob, a container.',
+  });
+
+const opensNothing = () =>
+  new Failure({
+    kind: 'forbidden',
+    code: 'AuthorizationFailed',
+    message:
+      "This datastore is a container that the workspace does not own, and its address would be no more than your own role there: you have none. Ask for 'Storage Blob Data Reader' or 'Storage Blob Data Contributor' at the container.",
+  });
+
+export function createDatastores(deps: {
+  readonly grants: Pick<Grants, 'also' | 'mayAlso' | 'as'>;
+  readonly addresses: AddressSigner;
+  readonly accountNamed: Storage['accountNamed'];
+  readonly reservations: Pick<Reservations, 'builtIn'>;
+  readonly container: (workspace: Workspace, datastore: DatastoreName) => ContainerRef;
+}): Datastores {
+  const { grants, addresses, accountNamed, reservations, container } = deps;
+
+  const refOf = ({ accountName, containerName }: DatastoreProperties): ContainerRef | undefined =>
+    containerName === undefined ? undefined : { account: accountNamed(accountName), container: containerName };
+  const builtIn: Datastores['builtIn'] = (workspaceId, properties) => {
+    const ref = refOf(properties);
+    return ref && reservations.builtIn(workspaceId, ref);
+  };
+  /** What its caller must be allowed besides: artifacts have a right of their own. */
+  const alsoOf = (workspace: Workspace, datastore: DatastoreName) =>
+    datastore === 'workspaceartifactstore' ? [{ action: runsActions.readArtifacts, scope: workspace.id }] : [];
+
+  return {
+    builtIn,
+    async sign(grant, workspace, datastore, hours) {
+      const properties = datastore.properties as DatastoreProperties; // checked by the schema when it was written
+      const ref = refOf(properties);
+      if (properties.datastoreType !== 'AzureBlob' || ref === undefined) throw unservedShare();
+      const scope = containerScope(ref);
+      const own = builtIn(workspace.id, properties);
+      let actions: readonly Action[];
+      if (own === undefined) {
+        actions = [readBlobs, writeBlobs].filter((action) => grants.mayAlso(grant, action, scope));
+        if (actions.length === 0) throw opensNothing();
+      } else {
+        actions = own === 'workspaceartifactstore' ? [readBlobs] : [readBlobs, writeBlobs];
+        for (const { action, scope: at } of alsoOf(workspace, own)) grants.also(grant, action, at);
+        // Said now, and not by every request: what took the workspace's own roles away is mended by resyncKeys.
+        for (const action of actions) grants.as(workspace.identity, action, scope, 'an address of a datastore is made');
+      }
+      const { objectId, name } = own === undefined ? grant.actor : workspace.identity;
+      const { signature, expiresAt } = await addresses.sign(grant, {
+        surface: 'blob',
+        scope,
+        actions,
+        action: workspacesActions.listDatastoreSecrets,
+        also: own === undefined ? [] : alsoOf(workspace, own),
+        through: { objectId, name },
+        ttlSeconds: Math.min(hours, hoursMax) * 3600,
+      });
+      const [reads, writes] = [actions.includes(readBlobs), actions.includes(writeBlobs)];
+      // What stands beside `sig` tells clients what they have; nothing is decided by it.
+      const told = new URLSearchParams({
+        sv: '2021-12-02',
+        sr: 'c',
+        sp: `${reads ? 'r' : ''}${writes ? 'cw' : ''}${reads ? 'l' : ''}`,
+        spr: 'https',
+        se: expiresAt.toISOString().replace(/\.\d+Z$/, 'Z'),
+      });
+      return `${told}&sig=${signature}`;
+    },
+    reader(grant, workspace, datastore) {
+      const scope = containerScope(container(workspace, datastore));
+      const list = workspacesActions.listDatastoreSecrets;
+      const id = `${workspace.id}/datastores/${datastore}`;
+      // Who is bounded is given no address either.
+      const mayHaveAddress = grant.within === undefined && grants.mayAlso(grant, list, id);
+      // The refusal of who has neither right names the one that Azure asks for.
+      if (!mayHaveAddress || grants.mayAlso(grant, readBlobs, scope)) return grants.also(grant, readBlobs, scope);
+      for (const { action, scope: at } of alsoOf(workspace, datastore)) grants.also(grant, action, at);
+      return grants.as(
+        workspace.identity,
+        readBlobs,
+        scope,
+        'a file of a datastore is named by who may have its address',
+      );
+    },
+  };
+}
