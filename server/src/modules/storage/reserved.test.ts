@@ -3,11 +3,12 @@
 
 import assert from 'node:assert/strict';
 import { after, test } from 'node:test';
+import { storageActions } from '@strongroom/contract/storage.actions';
 import type { Bounds } from '#kernel/authority/bounds';
 import { closeScanPool } from '#kernel/database/database';
 import { testActor, testGrant } from '#kernel/testing/authority';
 import { containerScope } from './scopes.ts';
-import { openDoor, type Reply } from './testing.ts';
+import { accountId, openDoor, type Reply } from './testing.ts';
 
 after(() => closeScanPool());
 
@@ -129,7 +130,9 @@ test('the module that keeps it writes and removes in process', async (t) => {
 });
 
 test('by a signed address it is neither read, listed nor copied from, and by a role it is', async (t) => {
-  const bounds: Bounds = { rules: [], roles: 'ignored' };
+  const scope = containerScope({ account: accountId('acct1'), container: 'data' });
+  const actions = [storageActions.readBlobs.name, storageActions.writeBlobs.name];
+  const bounds: Bounds = { rules: [{ scope, actions, reason: 'a signed address' }], roles: 'ignored' };
   const who = { bounded: false };
   const door = await openDoor(t, {
     reservedIn: () => ({ by: 'The platform', folders: [{ prefix: 'kept/', isHidden: true }] }),
