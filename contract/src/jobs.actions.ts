@@ -2,6 +2,8 @@
 
 import { control } from './action.ts';
 
+export const jobsType = 'Microsoft.MachineLearningServices/workspaces/jobs';
+
 export const jobsActions = {
   read: control('Microsoft.MachineLearningServices/workspaces/jobs/read'),
   cancel: control('Microsoft.MachineLearningServices/workspaces/jobs/cancel/action'),

@@ -17,6 +17,7 @@ import { createAuthority } from '../../server/src/kernel/http/certificates.ts';
 import type { Route } from '../../server/src/kernel/http/route.ts';
 import { createTrust } from '../../server/src/kernel/http/trust.ts';
 import { silentLog } from '../../server/src/kernel/log/log.ts';
+import type { Module } from '../../server/src/kernel/module.ts';
 import { openKeyring } from '../../server/src/kernel/sealing/keyring.ts';
 import { openRootKeyFile } from '../../server/src/kernel/sealing/root-key.ts';
 import { version } from '../../server/src/main.ts';
@@ -26,6 +27,7 @@ import type { ResourceKind } from '../../server/src/modules/resources/index.ts';
 export type Composition = {
   readonly routes: readonly Route[];
   readonly kinds: readonly ResourceKind[];
+  readonly modules: readonly Module[];
   readonly version: string;
 };
 
@@ -43,7 +45,7 @@ export async function composedRoutes(): Promise<Composition> {
   const control = await open('control.db', controlTables);
   const auditDatabase = await open('audit.db', [auditMigrations]);
   try {
-    const { door, kinds } = await compose({
+    const { door, kinds, modules } = await compose({
       config,
       version,
       clock: systemClock,
@@ -60,7 +62,7 @@ export async function composedRoutes(): Promise<Composition> {
       certificates: () => ({ own: new Date() }),
       domain: 'localhost:8443',
     });
-    return { routes: door.routes, kinds, version };
+    return { routes: door.routes, kinds, modules, version };
   } finally {
     await auditDatabase.close();
     await control.close();

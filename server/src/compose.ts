@@ -22,6 +22,7 @@ import { makeOwners } from './first-start.ts';
 export type Composed = Pick<Ground, 'identity' | 'audit' | 'bootstrapped'> & {
   readonly door: Door;
   readonly resources: Ground['resources']['resources'];
+  readonly modules: readonly Module[];
   readonly kinds: ReturnType<Ground['resources']['kinds']>;
   readonly setReady: (ready: boolean) => void;
   start(): Promise<void>;
@@ -107,12 +108,13 @@ export async function compose(foundation: Foundation): Promise<Composed> {
     identity,
     audit,
     resources: resources.resources,
+    modules,
     kinds: resources.kinds(),
     bootstrapped,
     setReady: monitoring.setReady,
     async start() {
       for (const module of modules) await module.start?.();
-      await makeOwners({ keyring, access, grants: access.grants }, bootstrapped);
+      await makeOwners({ keyring, access, acts: ground.acts }, bootstrapped);
       tasks.periodic('registry-uploads', 300_000, () => registry.sweepUploads());
       tasks.periodic('registry-blobs', sweepEveryMs, registry.sweepBlobs, { atStart: true });
       tasks.periodic('scoring-records', sweepEveryMs, endpoints.sweepRecords, { atStart: true });

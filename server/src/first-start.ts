@@ -2,9 +2,10 @@
 // That it happened is kept in the keyring, so that a start which was cut off before goes on, and a later one does nothing.
 
 import { resolve } from 'node:path';
-import type { Access } from '#access';
+import { accessActions } from '@strongroom/contract/access.actions';
+import { type Access, accessDuties } from '#access';
 import type { Bootstrapped, Identity } from '#identity';
-import type { Grants } from '#kernel/authority/grant';
+import type { Acts } from '#kernel/authority/perform';
 import { Failure } from '#kernel/errors/failure';
 import type { Files } from '#kernel/files/files';
 import type { Keyring } from '#kernel/sealing/keyring';
@@ -40,14 +41,23 @@ export async function tellHowToSignIn(
 
 /** Once, and never again: a role that somebody took away stays away. */
 export async function makeOwners(
-  deps: { readonly keyring: Keyring; readonly access: Pick<Access, 'bootstrapOwner'>; readonly grants: Grants },
+  deps: {
+    readonly keyring: Keyring;
+    readonly access: Pick<Access, 'bootstrapOwner'>;
+    readonly acts: Pick<Acts, 'duty'>;
+  },
   { administrator, automation, subscriptionId }: Bootstrapped,
 ): Promise<void> {
   if ((await deps.keyring.get(ownersMade)) !== undefined) return;
-  await deps.access.bootstrapOwner(
-    deps.grants.system('the first start makes its administrator and its automation Owners'),
-    [administrator.objectId, automation.objectId],
-    subscriptionId,
+  const owners = [administrator.objectId, automation.objectId];
+  const facts = {
+    operation: 'FirstStart_MakeOwners',
+    action: accessActions.writeRoleAssignments,
+    scope: `/subscriptions/${subscriptionId}`,
+    parameters: { owners: owners.join(', ') },
+  };
+  await deps.acts.duty(accessDuties.makeFirstOwners, facts, (grant) =>
+    deps.access.bootstrapOwner(grant, owners, subscriptionId),
   );
   await deps.keyring.put(ownersMade, Buffer.from('1'));
 }

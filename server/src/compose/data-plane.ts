@@ -16,14 +16,13 @@ export type AboveData = {
 };
 
 export function composeDataPlane(foundation: Foundation, ground: Ground, above: AboveData) {
-  const { common, identity, audit, bearer, armAudiences, runTokens, dataKeys } = ground;
+  const { common, identity, bearer, armAudiences, runTokens, dataKeys } = ground;
   const { origin, domain, tenantId } = common;
 
   const vault = createVault({
     ...common,
     database: foundation.control,
     dataKeys,
-    audit: audit.trail,
     tasks: above.tasks,
     schemes: [bearer(...vaultAudiences(domain))],
   });
@@ -51,7 +50,7 @@ export function composeDataPlane(foundation: Foundation, ground: Ground, above: 
     readings: {
       disk: () => foundation.room.space(),
       quotaRefusals: ground.quotas.quotas.refusals,
-      audit: audit.size,
+      audit: ground.audit.size,
       signIns: identity.signIns,
       certificates: foundation.certificates,
       load: above.load,

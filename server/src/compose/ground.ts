@@ -1,9 +1,10 @@
 // What every module stands on: who you are, what you may, what you did, and the resources that it is all about.
 
 import { declaredActions } from '@strongroom/contract/actions';
-import { type Access, createAccess } from '#access';
+import { type Access, accessDuties, createAccess } from '#access';
 import { createAudit } from '#audit';
 import { createIdentity, createSignedAddresses } from '#identity';
+import { createActs } from '#kernel/authority/perform';
 import type { Scheme } from '#kernel/http/surface';
 import { createDataKeys } from '#kernel/sealing/data-keys.service';
 import type { Tasks } from '#kernel/tasks/tasks';
@@ -42,7 +43,7 @@ export async function composeGround(foundation: Foundation, above: Above) {
     domain: () => domain,
     furtherAudiences: () => [`${origin}/registry`],
     async leaving(objectId, how, leave) {
-      await access.retire(grants.system(`a principal is ${how}`), objectId, how, leave);
+      await access.retire(grants.duty(accessDuties.withdrawOfPrincipal, '/'), objectId, how, leave);
       await above.left(objectId);
     },
   });
@@ -67,6 +68,7 @@ export async function composeGround(foundation: Foundation, above: Above) {
     scopes: { require: (scope) => resources.scopes.require(scope) },
   });
   const { grants } = access;
+  const acts = createActs({ grants, duties: access.recordedDuties, audit: audit.trail, tenantId });
 
   // Which audience opens which surface: docs/adr/0010-audiences.md.
   const bearer = (...audiences: readonly string[]) => identity.bearerScheme({ audiences });
@@ -79,15 +81,14 @@ export async function composeGround(foundation: Foundation, above: Above) {
     log,
     tasks: above.tasks,
     grants,
+    acts,
     identities: identitiesOf({ control, directory: identity.directory, access, tenantId }),
     homeOf: above.homeOf,
     subscription: { id: subscriptionId, displayName: subscriptionName, tenantId, location: config.location },
     domain,
     schemes: armSchemes,
   });
-  resources.onRemoved(
-    async (_grant, id) => void (await access.unassignAll(grants.system('what a role was assigned at is gone'), id)),
-  );
+  resources.onRemoved(async (grant, id) => void (await access.unassignAll(grant, id)));
 
   const quotas = createQuotas({
     database: control,
@@ -102,6 +103,7 @@ export async function composeGround(foundation: Foundation, above: Above) {
     identity,
     bootstrapped,
     quotas,
+    acts,
     audit,
     access,
     resources,
@@ -121,6 +123,7 @@ export async function composeGround(foundation: Foundation, above: Above) {
       clock,
       log,
       grants,
+      acts,
       tenantId,
       domain,
       files,

@@ -1,7 +1,7 @@
 // Between the directory, which knows who there is, and roles, which know who may: what each is told of the other, and what
 // the resource manager asks for when a resource has an identity of its own.
 
-import type { Access, Principal as RolePrincipal } from '#access';
+import { type Access, accessDuties, type Principal as RolePrincipal } from '#access';
 import type { Identity, Principal } from '#identity';
 import type { Database } from '#kernel/database/database';
 import type { Identities } from '#resources';
@@ -39,7 +39,7 @@ export function identitiesOf(deps: {
     async remove(resourceId) {
       const found = await directory.findManagedIdentity(resourceId);
       if (found === undefined) return;
-      await access.retire(access.grants.system('its resource is gone'), found.objectId, 'removed', (tx) =>
+      await access.retire(access.grants.duty(accessDuties.withdrawOfPrincipal, '/'), found.objectId, 'removed', (tx) =>
         directory.removeManagedIdentity(tx, resourceId),
       );
     },

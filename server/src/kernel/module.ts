@@ -1,6 +1,7 @@
 // What a module hands to compose: a name and lists. Nothing here acts; compose mounts routes, runs migrations and starts
 // tasks in the order of the dependency table.
 
+import type { Duty } from '#kernel/authority/duty';
 import type { MigrationSet } from '#kernel/database/database';
 import type { Route } from '#kernel/http/route';
 import type { Surface } from '#kernel/http/surface';
@@ -12,6 +13,8 @@ export type Module = {
   readonly routes?: readonly Route[];
   /** Tables of the control database. */
   readonly migrations?: MigrationSet;
+  /** What it does without being asked. Printed in docs/duties.md. */
+  readonly duties?: readonly Duty[];
   readonly tasks?: Readonly<Record<string, TaskHandler>>;
   /** After every module is composed and migrated, before listening: repair what a crash left, load what is kept in memory. */
   start?(): Promise<void>;

@@ -1,9 +1,10 @@
 // A Grant is the proof that one actor may do one action at one scope, in one request. Every service function takes one
 // first, so that nothing acts without a decision. The brand keeps others from writing one: only `access` imports
-// `mint.ts`. There is no null that means root: the system acts through `Grants.system(reason)`.
+// `mint.ts`. There is no null that means root: what the house does by itself is a declared duty, and its grant is exactly that.
 
 import type { Actor } from '#kernel/authority/actor';
 import type { Bounds } from '#kernel/authority/bounds';
+import type { Duty, QuietDuty } from '#kernel/authority/duty';
 
 declare const brand: unique symbol;
 
@@ -21,9 +22,11 @@ export type Grant = {
   /** The id that was decided on. */
   readonly scope: string;
   readonly requestId: string;
-  /** Why it was allowed, for the record: a role and the scope of its assignment, `open: …`, `system: …`. */
+  /** Why it was allowed, for the record: a role and the scope of its assignment, `open: …`, `duty: …`. */
   readonly reason: string;
   readonly address: string | undefined;
+  /** Only on grants of a duty: what the house does by itself, and no more. */
+  readonly duty?: Duty;
   /** Only on grants of a `listing` route. */
   readonly visibility?: Visibility;
   /** Only on grants of a bounded caller: what everything must stay inside. */
@@ -35,7 +38,7 @@ export type Plane = 'control' | 'data';
 /** One thing that can be permitted. Names are Azure's; the catalogue is `@strongroom/contract/actions`. */
 export type Action = { readonly name: string; readonly plane: Plane };
 
-/** What modules hold of `access`: a further permission within a request, and the system's own authority. */
+/** What modules hold of `access`: a further permission within a request, an identity's authority, and a duty's. */
 export type Grants = {
   /** Throws `forbidden` unless the same actor may also do `action` at `scope`. */
   also(grant: Grant, action: Action, scope: string): Grant;
@@ -48,6 +51,9 @@ export type Grants = {
     scope: string,
     reason: string,
   ): Grant;
-  /** The system's own authority for its own upkeep. The reason is recorded. */
-  system(reason: string): Grant;
+  /**
+   * For what the house does by itself without a record of its own: its first action at `scope`. `also` adds its other actions at
+   * and below that scope. Throws `internal` where the duty does not reach the scope. What is recorded goes by `Acts.duty`.
+   */
+  duty(duty: QuietDuty, scope: string): Grant;
 };

@@ -8,9 +8,10 @@
 
 import { Type } from '@strongroom/contract/schema';
 import { type Actor, anonymous } from '#kernel/authority/actor';
-import type { AuditIntent, AuditMark, AuditTrail } from '#kernel/authority/audit';
+import type { AuditIntent, AuditTrail } from '#kernel/authority/audit';
 import type { Authorizer } from '#kernel/authority/authorizer';
 import type { Grant } from '#kernel/authority/grant';
+import { outcomeOfFailure, recorded } from '#kernel/authority/perform';
 import { sha256Hex } from '#kernel/crypto/digest';
 import { asFailure, Failure, unreachable } from '#kernel/errors/failure';
 import { growing } from '#kernel/files/growth';
@@ -78,7 +79,7 @@ export async function serve(
     const failure = isStranger ? ports.strangers.refusal(exchange.address, asFailure(thrown)) : asFailure(thrown);
     if (route.audit.level !== 'none' || failure.kind === 'forbidden' || isUnproved(failure)) {
       const refused = record(actor, 'refused', failure.code, input);
-      await ports.audit[isStranger ? 'stranger' : 'refused'](refused, outcomeOf(failure));
+      await ports.audit[isStranger ? 'stranger' : 'refused'](refused, outcomeOfFailure(failure));
     }
     throw failure;
   }
@@ -90,24 +91,11 @@ export async function serve(
   if (route.audit.level === 'none') return await act();
   if (route.access.kind === 'open')
     return await actOpenly({ exchange, route, proves: route.access.proves === true, ports, act, allowed });
-  const mark = await ports.audit.begin(route.audit.level, allowed());
-  return await concluded(mark, act);
+  return await recorded(ports.audit, route.audit.level, allowed(), act, answered);
 }
 
-const outcomeOf = (failure: Failure) => ({ status: failure.status, code: failure.code });
+const answered = ({ status }: Answer) => ({ status, code: undefined });
 const isUnproved = ({ kind }: Failure) => kind === 'unauthenticated' || kind === 'throttled';
-
-async function concluded(mark: AuditMark, act: () => Promise<Answer>): Promise<Answer> {
-  try {
-    const answer = await act();
-    await mark.conclude({ status: answer.status, code: undefined });
-    return answer;
-  } catch (thrown) {
-    const failure = asFailure(thrown);
-    await mark.conclude(outcomeOf(failure));
-    throw failure;
-  }
-}
 
 /**
  * A recorded route that anybody may call: whoever signs in proves himself only now. While strangers have room in the log it is
@@ -127,7 +115,7 @@ async function actOpenly(parts: {
   const listed = audit.listing(exchange.address);
   const level = route.audit.level === 'activity' ? 'activity' : 'access';
   if (listed) {
-    const answer = await concluded(await audit.begin(level, allowed()), () => unlessTooMany(act));
+    const answer = await recorded(audit, level, allowed(), () => unlessTooMany(act), answered);
     if (proves && answer.status < 400) listed.proved();
     return answer;
   }
@@ -136,12 +124,11 @@ async function actOpenly(parts: {
     answer = await unlessTooMany(act);
   } catch (thrown) {
     const failure = asFailure(thrown);
-    await audit.stranger({ ...allowed(), decision: 'refused', reason: failure.code }, outcomeOf(failure));
+    await audit.stranger({ ...allowed(), decision: 'refused', reason: failure.code }, outcomeOfFailure(failure));
     throw failure;
   }
-  const outcome = { status: answer.status, code: undefined };
-  if (proves && answer.status < 400) await (await audit.begin(level, allowed())).conclude(outcome);
-  else await audit.stranger(allowed(), outcome);
+  if (proves && answer.status < 400) await (await audit.begin(level, allowed())).conclude(answered(answer));
+  else await audit.stranger(allowed(), answered(answer));
   return answer;
 
   async function unlessTooMany(attempt: () => Promise<Answer>): Promise<Answer> {

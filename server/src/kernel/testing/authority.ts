@@ -1,12 +1,15 @@
 // For service tests below `access`: an authorizer whose rules a test lists itself. Only tests import it (the dependency
 // table allows kernel/testing to mint, and refuses kernel/testing to product code).
 
+import { declaredActions } from '@strongroom/contract/actions';
 import { type Actor, createActor, systemActor } from '#kernel/authority/actor';
 import type { AuditIntent, AuditOutcome, AuditTrail } from '#kernel/authority/audit';
 import type { Authorizer } from '#kernel/authority/authorizer';
 import { ruleFor } from '#kernel/authority/bounds';
-import type { Grant, Grants } from '#kernel/authority/grant';
+import { type Duty, dutyAllows, exceeded, holdToDuty } from '#kernel/authority/duty';
+import type { Action, Grant, Grants } from '#kernel/authority/grant';
 import { mintGrant } from '#kernel/authority/mint';
+import { type Acts, createActs } from '#kernel/authority/perform';
 import { Failure } from '#kernel/errors/failure';
 
 export const testActor = createActor({
@@ -97,21 +100,48 @@ export function testAuthority(rule: Rule = () => true): { authorizer: Authorizer
         }),
     },
     grants: {
-      also: (grant, action, scope) => decide(grant.actor, action.name, scope, grant.requestId, grant.address),
-      mayAlso: (grant, action, scope) => allows(action.name, scope, grant.actor),
+      also(grant, action, scope) {
+        if (grant.duty === undefined) return decide(grant.actor, action.name, scope, grant.requestId, grant.address);
+        if (!dutyAllows(grant.duty, grant.scope, action, scope)) throw exceeded(grant.duty, action.name);
+        return dutyGrant(grant.duty, action, scope);
+      },
+      mayAlso: (grant, action, scope) =>
+        grant.duty === undefined
+          ? allows(action.name, scope, grant.actor)
+          : dutyAllows(grant.duty, grant.scope, action, scope),
       as: (principal, action, scope, reason) =>
         decide({ ...testActor, kind: 'managedIdentity', ...principal }, action.name, scope, reason, undefined),
-      system: (reason) =>
-        mintGrant({
-          actor: systemActor,
-          action: 'system',
-          scope: '/',
-          requestId: 'system',
-          reason,
-          address: undefined,
-        }),
+      duty: (duty, scope) => dutyGrant(duty, duty.actions[0], scope),
     },
   };
+}
+
+/** As `access` mints it: held to what the duty declares. */
+function dutyGrant(duty: Duty, action: Action, scope: string): Grant {
+  holdToDuty(duty, action, scope);
+  return mintGrant({
+    actor: systemActor,
+    action: action.name,
+    scope,
+    requestId: 'duty',
+    reason: `duty: ${duty.name}`,
+    address: undefined,
+    duty,
+  });
+}
+
+/** A grant of the house with all that is declared, for tests that stand where a duty would. `more` are actions of the test's own. */
+export function houseGrant(...more: readonly Action[]): Grant {
+  const actions = [...declaredActions, ...more] as unknown as Duty['actions']; // a table that is never empty
+  const record = { level: 'none', reason: 'a test' } as const;
+  const duty: Duty = { name: 'test.house', why: 'A test stands where a duty would.', actions, under: '/', record };
+  return dutyGrant(duty, actions[0], '/');
+}
+
+/** Acts from inside over an authority and a record of the test's own. */
+export function testActs(grants: Pick<Grants, 'also' | 'as'>, audit: AuditTrail = testAudit()): Acts {
+  const duties = { grant: dutyGrant };
+  return createActs({ grants, duties, audit, tenantId: testActor.tenantId });
 }
 
 /** Keeps what was recorded, in order. */

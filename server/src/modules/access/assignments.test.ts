@@ -4,7 +4,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { Failure } from '#kernel/errors/failure';
 import { idKey } from '#kernel/ids/ids';
-import { testActor } from '#kernel/testing/authority';
+import { houseGrant, testActor } from '#kernel/testing/authority';
 import * as store from './assignments.store.ts';
 import { roleIds } from './index.ts';
 import {
@@ -116,7 +116,7 @@ test('nothing is granted at a scope that does not exist, and who may not grant t
   }
   assert.equal((await call(ann, 'GET', assignmentPath(nowhere, guid(1)))).status, 404);
   // The house grants to the identity of what it is about to make.
-  const system = access.grants.system('test');
+  const system = houseGrant();
   const wanted = { roleDefinitionId: roleIds.reader, principalId: bob, principalType: 'User' } as const;
   const { name } = await access.assign(system, { ...wanted, scope: nowhere });
   // What stands at a scope that has gone can be withdrawn, and not given again.
@@ -181,7 +181,7 @@ test('the last lasting Owner of a subscription stays, whoever asks', async (t) =
   const path = assignmentPath(subscription, own?.name ?? '');
   const refused = await call(ann, 'DELETE', path);
   assert.deepEqual([refused.status, refused.body.error?.code], [409, 'LastOwnerCannotBeRemoved']);
-  const system = access.grants.system('test');
+  const system = houseGrant();
   await assert.rejects(access.unassignPrincipal(system, ann), { code: 'LastOwnerCannotBeRemoved' });
   // Neither an Owner for a while, nor one below the subscription, nor one with conditions keeps it open for good.
   const soon = { expiresOn: '2026-02-01T00:00:00Z' };
@@ -213,7 +213,7 @@ test('two Owners who remove each other at the same time leave one', async (t) =>
 
 test('the last lasting Owner is neither disabled nor removed, and only those count who can still sign in', async (t) => {
   const { access, call, people } = await openAccess(t);
-  const system = access.grants.system('test');
+  const system = houseGrant();
   const refused = { code: 'LastOwnerCannotBeRemoved' };
   const leaves = (who: string, how: 'disabled' | 'removed') =>
     access.retire(system, who, how, async () => {
@@ -246,7 +246,7 @@ test('the last lasting Owner is neither disabled nor removed, and only those cou
 
 test('with a principal its roles go, for good and also when it is granted one at the same moment', async (t) => {
   const { access, call, people, reopen } = await openAccess(t);
-  const system = access.grants.system('test');
+  const system = houseGrant();
   const removed = (who: string) => access.retire(system, who, 'removed', async () => void people.delete(who));
   await call(ann, 'PUT', assignmentPath(group, guid(1)), granting(bob, roleIds.reader));
   const [, late] = await Promise.all([
@@ -340,7 +340,7 @@ test('lists show what is at, above and below a scope, and filters narrow them', 
 
 test('a list longer than a page continues at its link, and every assignment is in it once', async (t) => {
   const { access, call, database } = await openAccess(t);
-  const system = access.grants.system('test');
+  const system = houseGrant();
   const wanted = { roleDefinitionId: roleIds.reader, principalId: bob, principalType: 'User' } as const;
   const one = await access.assign(system, { ...wanted, scope: workspace });
   await database.write(async (tx) => {
@@ -362,7 +362,7 @@ test('a list longer than a page continues at its link, and every assignment is i
 
 test('a subscription takes 4,000 assignments and no more', async (t) => {
   const { access, call, database } = await openAccess(t);
-  const system = access.grants.system('test');
+  const system = houseGrant();
   const wanted = { roleDefinitionId: roleIds.reader, principalId: bob, principalType: 'User' } as const;
   const one = await access.assign(system, { ...wanted, scope: workspace });
   // Straight to the rows: what is tested is the bound, and not how long 4,000 durable writes take.
@@ -393,7 +393,7 @@ test('assignments and their ends survive a restart', async (t) => {
 
 test('assign is idempotent also when asked at the same time, and unassignAll takes what is below and nothing beside', async (t) => {
   const { access } = await openAccess(t);
-  const system = access.grants.system('test');
+  const system = houseGrant();
   const wanted = {
     scope: workspace,
     roleDefinitionId: roleIds.contributor,

@@ -5,7 +5,9 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { anonymous, systemActor } from '#kernel/authority/actor';
 import type { Bounds } from '#kernel/authority/bounds';
+import type { QuietDuty } from '#kernel/authority/duty';
 import type { Action } from '#kernel/authority/grant';
+import { houseGrant } from '#kernel/testing/authority';
 import { roleIds } from './index.ts';
 import {
   actorOf,
@@ -61,7 +63,7 @@ test('a refusal has the words of Azure', async (t) => {
 test('a role of a group is a role of its members', async (t) => {
   const { access } = await openAccess(t);
   const wanted = { scope: group, roleDefinitionId: roleIds.reader, principalId: team, principalType: 'Group' } as const;
-  await access.assign(access.grants.system('test'), wanted);
+  await access.assign(houseGrant(), wanted);
   assert.equal(access.authorizer.needs(asking(actorOf(carol)), read, workspace).reason, `Reader at ${group}`);
   assert.throws(() => access.authorizer.needs(asking(actorOf(carol, { groups: [] })), read, workspace), denied);
   assert.throws(() => access.authorizer.needs(asking(actorOf(bob)), read, workspace), denied);
@@ -82,7 +84,7 @@ test('a listing never fails for want of a role, and shows what may be read', asy
     principalId: bob,
     principalType: 'User',
   } as const;
-  await access.assign(access.grants.system('test'), wanted);
+  await access.assign(houseGrant(), wanted);
   const whole = access.authorizer.listing(asking(actorOf(ann)), read, subscription).visibility;
   assert.equal(whole?.all, true);
   const part = access.authorizer.listing(asking(actorOf(bob)), read, subscription).visibility;
@@ -181,7 +183,7 @@ test('a managed identity acts by its own roles', async (t) => {
     principalId: robot,
     principalType: 'ServicePrincipal',
   } as const;
-  await access.assign(access.grants.system('test'), wanted);
+  await access.assign(houseGrant(), wanted);
   const grant = access.grants.as(identity, write, workspace, 'makes a container');
   assert.deepEqual(
     [grant.actor.kind, grant.reason],
@@ -189,18 +191,49 @@ test('a managed identity acts by its own roles', async (t) => {
   );
 });
 
-test('the system acts by its reason, and nobody becomes it through the door', async (t) => {
+const reaping: QuietDuty = {
+  name: 'test.reap',
+  why: 'For a test.',
+  actions: [write, read],
+  under: ml,
+  record: { level: 'part', of: 'a test' },
+};
+const exceeded = { name: 'Failure', kind: 'internal', code: 'DutyExceeded' };
+
+test('a duty does what it declares, where it was given, and nothing else', async (t) => {
+  const { access } = await openAccess(t);
+  const { grants } = access;
+  const reaper = grants.duty(reaping, workspace);
+  assert.deepEqual([reaper.action, reaper.scope, reaper.reason], [write.name, workspace, 'duty: test.reap']);
+  const further = grants.also(reaper, read, `${workspace}/jobs/one`);
+  assert.deepEqual([further.action, further.reason], [read.name, 'duty: test.reap']);
+  assert.equal(grants.mayAlso(reaper, read, workspace), true);
+  // Another action, a scope above, a scope beside: each is refused, and said to the log as the house's own mistake.
+  for (const [action, scope] of [
+    [readBlob, workspace],
+    [read, group],
+    [read, `${workspace}-2`],
+  ] as const) {
+    assert.throws(() => grants.also(reaper, action, scope), exceeded);
+    assert.equal(grants.mayAlso(reaper, action, scope), false);
+  }
+  // What it got further is no wider than what it was given.
+  assert.throws(() => grants.also(further, read, workspace), exceeded);
+  for (const scope of ['/', group, subscription, input]) assert.throws(() => grants.duty(reaping, scope), exceeded);
+});
+
+test('nobody becomes the house through the door', async (t) => {
   const { access } = await openAccess(t);
   const { authorizer, grants } = access;
-  const system = grants.system('reaps expired leases');
-  assert.equal(grants.also(system, write, workspace).reason, 'system: reaps expired leases');
-  assert.equal(grants.mayAlso(system, readBlob, input), true);
   for (const actor of [systemActor, { ...systemActor }, anonymous]) {
     assert.throws(() => authorizer.needs(asking(actor), read, workspace), denied);
     assert.equal(authorizer.listing(asking(actor), read, '/').visibility?.all, false);
   }
-  const looksLike = authorizer.signedIn(asking({ ...systemActor }), 'for a test');
-  assert.equal(grants.mayAlso(looksLike, read, workspace), false);
+  for (const actor of [systemActor, { ...systemActor }]) {
+    const looksLike = authorizer.signedIn(asking(actor), 'for a test');
+    assert.equal(grants.mayAlso(looksLike, read, workspace), false);
+    assert.throws(() => grants.also(looksLike, read, workspace), denied);
+  }
 });
 
 test('what is for any signed-in person is neither for a run in its name nor for a stranger', async (t) => {

@@ -4,15 +4,18 @@
 
 import { managedIdentity, systemActor } from '#kernel/authority/actor';
 import type { Authorizer, Decision } from '#kernel/authority/authorizer';
+import { type Duty, dutyAllows, exceeded, holdToDuty } from '#kernel/authority/duty';
 import type { Action, Grant, Grants } from '#kernel/authority/grant';
 import { mintGrant } from '#kernel/authority/mint';
+import type { Duties } from '#kernel/authority/perform';
+import { randomUuid } from '#kernel/crypto/random';
 import { authorizationFailed } from './errors.ts';
 import type { Evaluator } from './evaluator.ts';
 
 export function createAuthority(options: {
   readonly evaluator: Pick<Evaluator, 'decide'>;
   readonly tenantId: string;
-}): { readonly authorizer: Authorizer; readonly grants: Grants } {
+}): { readonly authorizer: Authorizer; readonly grants: Grants; readonly duties: Duties } {
   const { evaluator, tenantId } = options;
 
   function grantTo(decision: Decision, action: Action, scope: string): Grant {
@@ -66,11 +69,15 @@ export function createAuthority(options: {
 
   const grants: Grants = {
     also(grant, action, scope) {
-      if (isSystem(grant)) return systemGrant(grant.requestId, action.name, scope, grant.reason);
-      return grantTo(grant, action, scope);
+      if (grant.duty === undefined) return grantTo(grant, action, scope);
+      if (!dutyAllows(grant.duty, grant.scope, action, scope))
+        throw exceeded(grant.duty, `${action.name} at ${scope}, with a grant for ${grant.scope}`);
+      return dutyGrant(grant.duty, action, scope, grant.requestId);
     },
     mayAlso: (grant, action, scope) =>
-      isSystem(grant) || evaluator.decide(grant.actor, action, scope, grant.address).allowed,
+      grant.duty === undefined
+        ? evaluator.decide(grant.actor, action, scope, grant.address).allowed
+        : dutyAllows(grant.duty, grant.scope, action, scope),
     as(principal, action, scope, reason) {
       const actor = managedIdentity(principal, tenantId);
       const verdict = evaluator.decide(actor, action, scope);
@@ -79,19 +86,23 @@ export function createAuthority(options: {
         actor,
         action: action.name,
         scope,
-        requestId: 'system',
+        requestId: randomUuid(),
         reason: `${verdict.because.reason}: ${reason}`,
         address: undefined,
       });
     },
-    system: (reason) => systemGrant('system', 'system', '/', `system: ${reason}`),
+    duty: (duty, scope) => grantOfDuty(duty, duty.actions[0], scope),
   };
-  return { authorizer, grants };
+  return { authorizer, grants, duties: { grant: grantOfDuty } };
 }
 
-/** The very object, not its look: no credential can prove to be it. */
-const isSystem = (grant: Grant): boolean => grant.actor === systemActor;
+function grantOfDuty(duty: Duty, action: Action, scope: string): Grant {
+  holdToDuty(duty, action, scope);
+  return dutyGrant(duty, action, scope, randomUuid());
+}
 
-function systemGrant(requestId: string, action: string, scope: string, reason: string): Grant {
-  return mintGrant({ actor: systemActor, action, scope, requestId, reason, address: undefined });
+/** The duty on the grant is what counts, and only this file puts it there: no credential can prove to be the house. */
+function dutyGrant(duty: Duty, action: Action, scope: string, requestId: string): Grant {
+  const reason = `duty: ${duty.name}`;
+  return mintGrant({ actor: systemActor, action: action.name, scope, requestId, reason, address: undefined, duty });
 }

@@ -33,6 +33,10 @@ export type { Principal, Principals } from './principals.ts';
 export type { Permission, RoleDefinition } from './role.ts';
 export type { Scopes } from './scopes.ts';
 export type { Refusal, Verdict } from './verdict.ts';
+export { accessDuties };
+
+import type { Duties } from '#kernel/authority/perform';
+import { accessDuties } from './duties.ts';
 
 /** What other modules hold of access besides `Grants`: roles for the identities that they make, and withdrawing them. */
 export type RoleAssigner = Pick<Assignments, 'assign' | 'unassignAll' | 'unassignPrincipal' | 'retire'>;
@@ -42,6 +46,8 @@ export type Access = Module &
   Pick<Assignments, 'bootstrapOwner'> & {
     readonly authorizer: Authorizer;
     readonly grants: Grants;
+    /** For `createActs` and nobody else. */
+    readonly recordedDuties: Duties;
     readonly evaluator: Pick<Evaluator, 'decide' | 'assignments'>;
     readonly explain: Explain;
     start(): Promise<void>;
@@ -60,7 +66,7 @@ export function createAccess(options: {
   const nowMs = () => clock.epochMs();
   const evaluator = createEvaluator({ nowMs });
   for (const definition of builtInRoles) evaluator.putRole(definition);
-  const { authorizer, grants } = createAuthority({ evaluator, tenantId });
+  const { authorizer, grants, duties } = createAuthority({ evaluator, tenantId });
   const serially = createSerially();
   const shared = { database, clock, evaluator, grants, serially };
   const assignments = createAssignments({ ...shared, principals, scopes, tenantId });
@@ -68,6 +74,7 @@ export function createAccess(options: {
   const explain = createExplain({ evaluator, principals, catalogue, tenantId, nowMs });
   return {
     name: 'access',
+    duties: Object.values(accessDuties),
     routes: [
       ...assignmentRoutes(assignments, createAssignmentList({ evaluator, principals })),
       ...definitionRoutes(definitions),
@@ -81,6 +88,7 @@ export function createAccess(options: {
     start: () => load(database, evaluator),
     authorizer,
     grants,
+    recordedDuties: duties,
     evaluator,
     explain,
     assign: assignments.assign,

@@ -11,7 +11,7 @@ import { createTestClock, type TestClock } from '#kernel/clock/test-clock';
 import { type Database, openDatabase } from '#kernel/database/database';
 import { Failure } from '#kernel/errors/failure';
 import type { Surface } from '#kernel/http/surface';
-import { testActor, testAudit } from '#kernel/testing/authority';
+import { houseGrant, testActor, testAudit } from '#kernel/testing/authority';
 import { openTestDoor } from '#kernel/testing/door';
 import { type Access, accessMigrations, createAccess, type Principal, type Scopes } from './index.ts';
 
@@ -137,7 +137,7 @@ export async function openAccess(t: TestContext): Promise<{
   const people = everybody();
   const access = accessOver(database, clock, people);
   await access.start();
-  await access.bootstrapOwner(access.grants.system('first start'), [ann], subscription.split('/')[2] ?? '');
+  await access.bootstrapOwner(houseGrant(), [ann], subscription.split('/')[2] ?? '');
   const audit = testAudit();
   const door = await openTestDoor({
     surfaces: [armLike],

@@ -3,13 +3,14 @@
 
 import { assetContainer, codeVersion, environmentVersion, modelVersion } from '@strongroom/contract/assets';
 import { Type } from '@strongroom/contract/schema';
-import type { Grant } from '#kernel/authority/grant';
+import type { Grant, Grants } from '#kernel/authority/grant';
 import { Failure } from '#kernel/errors/failure';
 import { activity } from '#kernel/http/route';
 import { parentId } from '#kernel/ids/ids';
 import { everythingServed, type Properties, type Resource, type ResourceKind, type Resources } from '#resources';
 import { workspaceOf, workspaceType } from '#workspaces';
 import { safePath } from './archive.ts';
+import { assetsDuties } from './duties.ts';
 import { environmentContent } from './environments.ts';
 import { badUri, promptMixed } from './errors.ts';
 import { modelLimits } from './limits.ts';
@@ -40,11 +41,12 @@ const required = (id: string): string => {
 
 export function createAssetKinds(deps: {
   readonly resources: Resources;
+  readonly grants: Pick<Grants, 'duty'>;
   readonly snapshots: Pick<Snapshots, 'get'>;
   readonly named: NamedContent;
   readonly uploads: Pick<Uploads, 'take'>;
 }): readonly ResourceKind[] {
-  const { resources, snapshots, named, uploads } = deps;
+  const { resources, grants, snapshots, named, uploads } = deps;
 
   const container = (plural: string, title: string): ResourceKind => ({
     type: `${workspaceType}/${plural}`,
@@ -118,8 +120,9 @@ export function createAssetKinds(deps: {
       }));
       return made;
     },
-    async remove(grant, resource) {
+    async remove(_grant, resource) {
       const id = parentId(resource.id);
+      const grant = grants.duty(assetsDuties.keepLatest, id);
       const container = await resources.find(grant, id);
       if (container === undefined) return;
       if (Object.values(keptOf(container.properties).aliases).includes(resource.name))

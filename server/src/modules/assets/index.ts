@@ -26,6 +26,9 @@ export { contentForms, outputPath } from './named-content.ts';
 export type { Snapshot, Snapshots } from './snapshots.service.ts';
 export type { SnapshotFile } from './snapshots.store.ts';
 
+import type { Acts } from '#kernel/authority/perform';
+import { assetsDuties } from './duties.ts';
+
 /** Assets that a caller names by their ids or URIs. Each throws `forbidden` unless he may read what he names. */
 export type Assets = {
   readonly snapshots: Snapshots;
@@ -59,7 +62,8 @@ export function createAssets(deps: {
   readonly resources: Resources;
   readonly workspaces: Workspaces;
   readonly blobs: BlobStore;
-  readonly grants: Pick<Grants, 'also' | 'system'>;
+  readonly grants: Pick<Grants, 'also' | 'duty'>;
+  readonly acts: Pick<Acts, 'duty'>;
   readonly addresses: AddressSigner;
   readonly clock: Clock;
   readonly log: Log;
@@ -126,15 +130,17 @@ export function createAssets(deps: {
   };
   return {
     name: 'assets',
+    duties: Object.values(assetsDuties),
     assets,
-    kinds: createAssetKinds({ resources: deps.resources, snapshots, named, uploads }),
+    kinds: createAssetKinds({ resources: deps.resources, grants: deps.grants, snapshots, named, uploads }),
     routes: [...snapshotRoutes(snapshots), ...uploadRoutes(uploads)],
     async sweep(signal) {
-      const grant = deps.grants.system('remove what no snapshot names');
       const query = { type: workspaceType, under: '/', limit: workspacesMax };
-      for (const { id, uniqueId } of await deps.resources.list(grant, query)) {
+      const found = await deps.resources.list(deps.grants.duty(assetsDuties.findWorkspaces, '/'), query);
+      for (const { id, uniqueId } of found) {
         if (signal.aborted) return;
         try {
+          const grant = deps.grants.duty(assetsDuties.lookForUnnamed, id);
           await uploads.sweep(grant, id);
           const count = await snapshots.sweep(grant, id);
           const fields = { module: 'assets', workspace: uniqueId, count };

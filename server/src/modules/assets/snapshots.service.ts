@@ -5,6 +5,7 @@
 import { pipeline, Readable, Transform } from 'node:stream';
 import { storageActions } from '@strongroom/contract/storage.actions';
 import type { Grant } from '#kernel/authority/grant';
+import { type Acts, counted } from '#kernel/authority/perform';
 import type { Clock } from '#kernel/clock/clock';
 import { credentialScanner } from '#kernel/credentials/credentials';
 import { createSha256 } from '#kernel/crypto/digest';
@@ -14,6 +15,7 @@ import { Failure } from '#kernel/errors/failure';
 import { type BlobStore, containerScope } from '#storage';
 import { snapshotFolder, type Workspace, type Workspaces } from '#workspaces';
 import { readArchive, safePath } from './archive.ts';
+import { assetsDuties } from './duties.ts';
 import {
   badUri,
   credentialFound,
@@ -115,9 +117,10 @@ export function snapshotDigest(files: readonly Pick<SnapshotFile, 'path' | 'size
 export function createSnapshots(deps: {
   readonly workspaces: Workspaces;
   readonly blobs: BlobStore;
+  readonly acts: Pick<Acts, 'duty'>;
   readonly clock: Clock;
 }): Snapshots {
-  const { workspaces, blobs, clock } = deps;
+  const { workspaces, blobs, acts, clock } = deps;
   /** Folders whose row is still to come. This process is the only one that writes any, so that what is not here was left behind. */
   const underWay = new Set<string>();
 
@@ -342,10 +345,18 @@ export function createSnapshots(deps: {
         // order matters: a folder that is no longer under way now has its row by the time that the rows are read, or never.
         const candidates = page.blobs.map(({ name }) => name).filter(isLeftBehind);
         const named = await namedBlobs(database.read, candidates);
-        for (const name of candidates) {
-          if (named.has(name)) continue;
-          await blobs.remove(clear, { account, container, name });
-          removed += 1;
+        const unnamed = candidates.filter((name) => !named.has(name));
+        if (unnamed.length > 0) {
+          const facts = {
+            operation: 'Snapshots_RemoveUnnamed',
+            action: storageActions.deleteBlobs,
+            scope: workspace.id,
+            parameters: { container, ...counted(unnamed) },
+          };
+          await acts.duty(assetsDuties.removeUnnamed, facts, async () => {
+            for (const name of unnamed) await blobs.remove(clear, { account, container, name });
+          });
+          removed += unnamed.length;
         }
         marker = page.nextMarker;
       } while (marker !== undefined);

@@ -5,6 +5,7 @@
 import { actionsOfType } from '@strongroom/contract/resources.actions';
 import { storageActions } from '@strongroom/contract/storage.actions';
 import type { Action, Grant } from '#kernel/authority/grant';
+import type { Acts } from '#kernel/authority/perform';
 import type { Clock } from '#kernel/clock/clock';
 import { randomUuid } from '#kernel/crypto/random';
 import type { Database } from '#kernel/database/database';
@@ -12,6 +13,7 @@ import { Failure } from '#kernel/errors/failure';
 import { parseResourceId } from '#kernel/ids/ids';
 import { type BlobStore, containerScope } from '#storage';
 import { type Workspace, type Workspaces, workspaceOf, workspaceType } from '#workspaces';
+import { assetsDuties } from './duties.ts';
 import { badUri, tooManyUploads } from './errors.ts';
 import { codeLimits } from './limits.ts';
 import { type Snapshot, type Snapshots, uriOf } from './snapshots.service.ts';
@@ -63,9 +65,10 @@ export function createUploads(deps: {
   readonly blobs: Pick<BlobStore, 'ensureContainer' | 'deleteContainer'>;
   readonly snapshots: Pick<Snapshots, 'takeFolder' | 'get'>;
   readonly addresses: AddressSigner;
+  readonly acts: Pick<Acts, 'duty'>;
   readonly clock: Clock;
 }): Uploads {
-  const { workspaces, blobs, snapshots, addresses, clock } = deps;
+  const { workspaces, blobs, snapshots, addresses, acts, clock } = deps;
 
   /** @param id of the workspace, or of something in it */
   async function opened(grant: Grant, id: string) {
@@ -91,8 +94,16 @@ export function createUploads(deps: {
 
   async function removeExpired(workspace: Workspace, database: Database): Promise<void> {
     for (const old of await store.expiredUploads(database.read, clock.now().toISOString(), sweptAtOnce)) {
-      await removeContainer(workspace, old);
-      await database.write((tx) => store.removeUpload(tx, old));
+      const facts = {
+        operation: 'Uploads_Expire',
+        action: storageActions.deleteContainers,
+        scope: workspace.id,
+        parameters: { container: old },
+      };
+      await acts.duty(assetsDuties.removeUploads, facts, async () => {
+        await removeContainer(workspace, old);
+        await database.write((tx) => store.removeUpload(tx, old));
+      });
     }
   }
 

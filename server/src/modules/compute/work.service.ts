@@ -1,7 +1,6 @@
 // What owners ask of work: submit, cancel, where it stands. Decides whether there is anything here that could run it, before
 // anything is queued, and says what to do when there is not.
 
-import { systemActor } from '#kernel/authority/actor';
 import type { Grant } from '#kernel/authority/grant';
 import type { Clock } from '#kernel/clock/clock';
 import { type Database, isUniqueViolation } from '#kernel/database/database';
@@ -37,7 +36,6 @@ export function createWork(deps: {
 
   /** Fails closed: the decision of the caller's request must be about this workspace, or something in it, or around it. */
   function checkReach(grant: Grant, workspaceId: string): void {
-    if (grant.actor === systemActor) return;
     const reaches = isWithin(workspaceId, grant.scope) || isWithin(grant.scope, workspaceId);
     if (grant.action === '' || !reaches) throw errors.outside();
   }

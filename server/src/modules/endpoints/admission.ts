@@ -6,6 +6,7 @@ import { Failure } from '#kernel/errors/failure';
 import { createLanes } from '#kernel/sealing/lanes';
 import type { Resource } from '#resources';
 import type { Directory, ServedEndpoint } from './directory.ts';
+import { endpointsDuties } from './duties.ts';
 import { errors } from './errors.ts';
 import type { EndpointKeyStore, KeyOwner } from './keys.service.ts';
 import type { KeyName } from './keys.store.ts';
@@ -37,7 +38,7 @@ export function createAdmission(deps: {
     for (let tries = 0; endpoint.keys === undefined; tries++) {
       if (tries === triesMax) throw errors.platform(new Error('the keys are closed again each time they are read'));
       const { epoch } = endpoint;
-      const digests = await keys.digests(grants.system('let callers of an endpoint in'), endpoint);
+      const digests = await keys.digests(grants.duty(endpointsDuties.letIn, endpoint.workspaceId), endpoint);
       // Closed while they were read: what was read is not known to be allowed any more.
       if (endpoint.epoch === epoch) endpoint.keys = digests;
     }

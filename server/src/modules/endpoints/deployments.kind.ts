@@ -12,12 +12,14 @@ import {
 import { registryActions } from '@strongroom/contract/registry.actions';
 import type { Assets, Snapshot } from '#assets';
 import type { Action, Grant, Grants } from '#kernel/authority/grant';
+import type { Acts } from '#kernel/authority/perform';
 import { accessed, activity, json } from '#kernel/http/route';
 import { parentId } from '#kernel/ids/ids';
 import type { Log } from '#kernel/log/log';
 import type { Draft, Properties, Resource, ResourceKind, Resources } from '#resources';
 import { type Workspace, type Workspaces, workspaceOf } from '#workspaces';
 import type { Directory } from './directory.ts';
+import { endpointsDuties } from './duties.ts';
 import { takeFromTraffic } from './endpoints.kind.ts';
 import { errors } from './errors.ts';
 import type { Fleet } from './fleet.ts';
@@ -38,13 +40,14 @@ export function createDeploymentKind(deps: {
   readonly assets: Assets;
   readonly registry: ImageRegistry;
   readonly grants: Grants;
+  readonly acts: Pick<Acts, 'duty'>;
   readonly fleet: Fleet;
   readonly directory: Directory;
   readonly log: Log;
   /** `localhost:8443`: what images may be named with in front. */
   readonly domain: string;
 }): ResourceKind {
-  const { resources, workspaces, assets, registry, grants, fleet, directory, log } = deps;
+  const { resources, workspaces, assets, registry, grants, acts, fleet, directory, log } = deps;
 
   /** What the image is made of. The grant must be allowed to read each. */
   async function inputsOf(grant: Grant, workspace: Workspace, state: DeploymentState): Promise<ImageInputs> {
@@ -59,7 +62,7 @@ export function createDeploymentKind(deps: {
       environmentId === undefined
         ? { image: undefined }
         : await assets.environment(grant, assetIdIn(workspace.id, environmentId, 'environments', 'environmentId'));
-    const reading = grants.system('read what the image of a deployment is made of');
+    const reading = grants.duty(endpointsDuties.build, workspace.id);
     const filesOf = ({ digest, files }: Snapshot) =>
       files.map(({ path, size }) => ({
         path,
@@ -95,24 +98,38 @@ export function createDeploymentKind(deps: {
   }
 
   const isGoing = async (id: string): Promise<boolean> => {
-    const resource = await resources.find(grants.system('is what a deployment lies below being removed'), id);
+    const resource = await resources.find(grants.duty(endpointsDuties.serve, id), id);
     return resource === undefined || resource.provisioningState === 'Deleting';
   };
 
   async function planFor(deployment: Resource, image: NonNullable<DeploymentState['image']>): Promise<Plan> {
-    const system = grants.system('run a deployment');
-    return planOf(deployment, image, await workspaces.get(system, workspaceOf(deployment.id) ?? ''));
+    const workspaceId = workspaceOf(deployment.id) ?? '';
+    return planOf(
+      deployment,
+      image,
+      await workspaces.get(grants.duty(endpointsDuties.serve, workspaceId), workspaceId),
+    );
   }
 
   /** What the deployment does not run any more is removed. That it stays when it cannot be must not keep the deployment. */
   async function keepImage(deployment: Resource, image: DeploymentState['image']): Promise<void> {
     try {
-      const system = grants.system('remove images that a deployment does not run');
-      const workspace = await workspaces.get(system, workspaceOf(deployment.id) ?? '');
+      const workspaceId = workspaceOf(deployment.id) ?? '';
+      const workspace = await workspaces.get(grants.duty(endpointsDuties.serve, workspaceId), workspaceId);
       const registryId = workspace.containerRegistry;
-      const reason = 'remove images that a deployment does not run';
-      const remove = workspaces.asIdentity(workspace, registryActions.deleteArtifacts, registryId, reason);
-      await registry.keepOnly(remove, registryId, repositoryOf(deployment), image?.digest);
+      const repository = repositoryOf(deployment);
+      const action = registryActions.deleteArtifacts;
+      const facts = {
+        operation: 'Images_RemoveUnused',
+        action,
+        scope: registryId,
+        parameters: { repository, kept: image?.digest ?? '' },
+      };
+      await acts.duty(endpointsDuties.removeImages, facts, () => {
+        const reason = 'remove images that a deployment does not run';
+        const remove = workspaces.asIdentity(workspace, action, registryId, reason);
+        return registry.keepOnly(remove, registryId, repository, image?.digest);
+      });
     } catch (error) {
       log.warn({ module: 'endpoints', subject: deployment.uniqueId, error }, 'images of a deployment were not removed');
     }
@@ -120,13 +137,14 @@ export function createDeploymentKind(deps: {
 
   /** Builds and starts; afterwards there is the image that runs, and no other. */
   async function roll(
-    grant: Grant,
     deployment: Resource,
     before: DeploymentState['image'],
   ): Promise<NonNullable<DeploymentState['image']>> {
     let runs = before;
     try {
-      const workspace = await workspaces.get(grant, workspaceOf(deployment.id) ?? '');
+      const workspaceId = workspaceOf(deployment.id) ?? '';
+      const grant = grants.duty(endpointsDuties.build, workspaceId);
+      const workspace = await workspaces.get(grant, workspaceId);
       const image = await build(grant, deployment, workspace);
       await fleet.roll(planOf(deployment, image, workspace));
       runs = image;
@@ -162,7 +180,7 @@ export function createDeploymentKind(deps: {
       const workspace = await workspaces.get(grant, workspaceOf(id) ?? '');
       checkInputs(await inputsOf(grant, workspace, state));
       if (existing) return;
-      const siblings = await resources.list(grants.system('how many deployments has the endpoint'), {
+      const siblings = await resources.list(grants.duty(endpointsDuties.direct, parentId(id)), {
         type: deploymentType,
         under: parentId(id),
         limit: deploymentsMax + 1,
@@ -175,8 +193,8 @@ export function createDeploymentKind(deps: {
         );
     },
 
-    async create(grant, resource) {
-      return { ...resource.properties, image: await roll(grant, resource, undefined) };
+    async create(_grant, resource) {
+      return { ...resource.properties, image: await roll(resource, undefined) };
     },
 
     async update(_grant, resource, before) {
@@ -185,8 +203,7 @@ export function createDeploymentKind(deps: {
         fleet.adjust(await planFor(resource, image));
         return { ...resource.properties, image };
       }
-      const system = grants.system(`builds ${resource.id} anew`);
-      return { ...resource.properties, image: await roll(system, resource, image) };
+      return { ...resource.properties, image: await roll(resource, image) };
     },
 
     async remove(_grant, resource) {

@@ -19,7 +19,7 @@ import type { Failure } from '#kernel/errors/failure';
 import { createFiles } from '#kernel/files/files';
 import { silentLog } from '#kernel/log/log';
 import { createTasks, taskMigrations } from '#kernel/tasks/tasks';
-import { type Rule, testActor, testAudit, testAuthority, testGrant } from '#kernel/testing/authority';
+import { type Rule, testActor, testActs, testAudit, testAuthority, testGrant } from '#kernel/testing/authority';
 import { openTestDoor } from '#kernel/testing/door';
 import { createMonitoring } from '#monitoring';
 import { createRegistry } from '#registry';
@@ -171,6 +171,7 @@ export async function setUp(t: TestContext, options: { readonly allows?: Rule; r
     migrations: [taskMigrations, resourceTables],
   });
   const { authorizer, grants } = testAuthority((...asked) => options.allows?.(...asked) ?? true);
+  const acts = testActs(grants);
   const workspaces: Workspaces = {
     async get() {
       if (held.refusal) throw held.refusal;
@@ -209,6 +210,7 @@ export async function setUp(t: TestContext, options: { readonly allows?: Rule; r
         },
       },
       grants,
+      acts,
       identities: { create: async () => ({ objectId: 'id', tenantId: 'tenant' }), remove: async () => {} },
       homeOf: async (id) => (id.toLowerCase() === workspaceId.toLowerCase() ? home() : undefined),
       subscription: { id: subscriptionId, displayName: 'Test', tenantId: testActor.tenantId, location: 'local' },
@@ -223,6 +225,7 @@ export async function setUp(t: TestContext, options: { readonly allows?: Rule; r
       blobs: storage.blobs,
       addresses: { sign: () => Promise.reject(new Error('nothing is uploaded in these tests')) },
       grants,
+      acts,
       clock: storage.clock,
       log: silentLog,
     });
@@ -232,6 +235,7 @@ export async function setUp(t: TestContext, options: { readonly allows?: Rule; r
       dataKeys: storage.dataKeys,
       resources: resources.resources,
       grants,
+      acts,
       clock: storage.clock,
       log: silentLog,
       domain: 'localhost:8443',
@@ -258,6 +262,7 @@ export async function setUp(t: TestContext, options: { readonly allows?: Rule; r
       work,
       dataKeys: storage.dataKeys,
       grants,
+      acts,
       scoring: monitoring.scoring,
       tenantId: testActor.tenantId,
       clock: storage.clock,

@@ -14,6 +14,7 @@ import type { Properties, Resource, ResourceKind, Resources } from '#resources';
 import { type Workspaces, workspaceOf } from '#workspaces';
 import type { Admission } from './admission.ts';
 import { type Directory, trafficOf } from './directory.ts';
+import { endpointsDuties } from './duties.ts';
 import { errors } from './errors.ts';
 import type { EndpointKeyStore, KeyOwner } from './keys.service.ts';
 import { labelsOf, madeBy } from './labels.ts';
@@ -42,10 +43,7 @@ export function createEndpointKind(deps: {
   async function checkTargets(id: string, traffic: OnlineEndpoint['traffic']): Promise<void> {
     for (const [name, share] of Object.entries(traffic ?? {})) {
       if (share === 0) continue;
-      const deployment = await resources.find(
-        grants.system('is there a deployment for the traffic'),
-        `${id}/deployments/${name}`,
-      );
+      const deployment = await resources.find(grants.duty(endpointsDuties.direct, id), `${id}/deployments/${name}`);
       const isThere = deployment !== undefined && deployment.provisioningState !== 'Deleting';
       if (!isThere || stateOf(deployment.properties).image === undefined) throw errors.noTarget(name);
     }
@@ -181,7 +179,7 @@ export async function takeFromTraffic(
 ): Promise<() => void> {
   const { resources, grants, directory } = deps;
   const key = name.toLowerCase();
-  const endpoint = await resources.get(grants.system('has the deployment traffic'), endpointId);
+  const endpoint = await resources.get(grants.duty(endpointsDuties.direct, endpointId), endpointId);
   // Read in one turn with the mark: what is served is what was changed last.
   const served = directory.byId(endpointId);
   const share = (served?.traffic ?? trafficOf(endpoint.properties)).get(key) ?? 0;
@@ -190,7 +188,7 @@ export async function takeFromTraffic(
   const done = () => void served?.leaving.delete(key);
   try {
     const changed = await resources.change(
-      grants.system('a deployment of the endpoint is removed'),
+      grants.duty(endpointsDuties.direct, endpointId),
       endpointId,
       (properties) => ({
         ...properties,

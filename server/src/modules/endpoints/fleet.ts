@@ -11,6 +11,7 @@ import { randomUuid } from '#kernel/crypto/random';
 import { asFailure, Failure } from '#kernel/errors/failure';
 import { idKey, isWithin } from '#kernel/ids/ids';
 import type { Log } from '#kernel/log/log';
+import { endpointsDuties } from './duties.ts';
 import { errors } from './errors.ts';
 import { createOutput, type Output } from './output.ts';
 import type { Plan } from './plan.ts';
@@ -67,6 +68,7 @@ export type Fleet = Pick<WorkOwner, 'documentOf' | 'onEvent'> & {
 };
 
 type Slot = {
+  readonly deploymentId: string;
   workId: string;
   /** Requests that it has. */
   active: number;
@@ -111,7 +113,7 @@ export function createFleet(deps: {
   const outputs = new Map<string, Output>();
   const replacements = new Map<string, number>();
   const closing = new AbortController();
-  const system = () => grants.system('keep a deployment running');
+  const byDuty = (deploymentId: string) => grants.duty(endpointsDuties.serve, deploymentId);
 
   const output = (deploymentId: string): Output => {
     const key = idKey(deploymentId);
@@ -128,6 +130,7 @@ export function createFleet(deps: {
 
   function addSlot(group: Group, of: { readonly replaces?: Slot; readonly failures: number } = { failures: 0 }): void {
     const slot: Slot = {
+      deploymentId: group.plan.deploymentId,
       workId: '',
       active: 0,
       lost: 0,
@@ -154,7 +157,7 @@ export function createFleet(deps: {
     slot.phase = 'starting';
     byWork.set(workId, { group, slot });
     try {
-      await deps.work().submit(system(), {
+      await deps.work().submit(byDuty(plan.deploymentId), {
         id: workId,
         kind: 'score',
         workspaceId: plan.workspaceId,
@@ -163,7 +166,7 @@ export function createFleet(deps: {
         label: `score-${plan.name.slice(0, 60)}`,
       });
       // Stopped while it was being submitted: nobody else knows of it.
-      if (!byWork.has(workId)) await cancel(workId);
+      if (!byWork.has(workId)) await cancel(plan.deploymentId, workId);
     } catch (thrown) {
       byWork.delete(workId);
       ended(group, slot, asFailure(thrown));
@@ -208,7 +211,7 @@ export function createFleet(deps: {
         if (slot.workId !== workId || slot.phase !== 'starting') return;
         say(group, `A scoring process was not ready within ${startMs / 1000} seconds. It is ended and started again.`);
         byWork.delete(workId);
-        void cancel(workId, 0);
+        void cancel(slot.deploymentId, workId, 0);
         ended(group, slot, errors.notReadyInTime(startMs / 1000));
       },
       () => undefined,
@@ -245,10 +248,10 @@ export function createFleet(deps: {
     void endSlot(slot, 0);
   }
 
-  async function cancel(workId: string, graceSeconds = stopGraceSeconds): Promise<void> {
+  async function cancel(deploymentId: string, workId: string, graceSeconds = stopGraceSeconds): Promise<void> {
     await deps
       .work()
-      .cancel(system(), workId, graceSeconds)
+      .cancel(byDuty(deploymentId), workId, graceSeconds)
       .catch((error: unknown) => {
         if (asFailure(error).kind !== 'notFound')
           log.warn({ module: 'endpoints', error }, 'a scoring process could not be told to end');
@@ -259,7 +262,7 @@ export function createFleet(deps: {
     slot.phase = 'over';
     slot.gone.abort();
     const { workId } = slot;
-    if (byWork.delete(workId)) await cancel(workId, graceSeconds);
+    if (byWork.delete(workId)) await cancel(slot.deploymentId, workId, graceSeconds);
   }
 
   /** Ends when its requests are answered; at the latest when the longest may have been. */

@@ -33,6 +33,9 @@ import { createTraces } from './traces.ts';
 
 export type { ImageRegistry } from './ports.ts';
 
+import type { Acts } from '#kernel/authority/perform';
+import { endpointsDuties } from './duties.ts';
+
 export type EndpointsDeps = {
   readonly resources: Resources;
   readonly workspaces: Workspaces;
@@ -42,6 +45,7 @@ export type EndpointsDeps = {
   readonly work: Work;
   readonly dataKeys: DataKeys;
   readonly grants: Grants;
+  readonly acts: Pick<Acts, 'duty'>;
   readonly scoring: ScoringRecords;
   readonly tenantId: string;
   readonly clock: Clock;
@@ -88,7 +92,7 @@ export function createEndpoints(deps: EndpointsDeps): Endpoints {
       deps.scoring.replaced({ hbi, endpoint: parseResourceId(endpointId).name, deployment: name }),
     async documentFor(plan) {
       const { registryId, repository, digest } = plan.image;
-      const workspace = await workspaces.get(grants.system('start a scoring process'), plan.workspaceId);
+      const workspace = await workspaces.get(grants.duty(endpointsDuties.serve, plan.workspaceId), plan.workspaceId);
       const pull = workspaces.asIdentity(workspace, registryActions.pull, registryId, 'pull the image of a deployment');
       const token = await registry.pullToken(pull, { registryId, repository, digest, ttlSeconds: pullTokenSeconds });
       return documentOf(plan, token, deps.port);
@@ -101,6 +105,7 @@ export function createEndpoints(deps: EndpointsDeps): Endpoints {
 
   return {
     name: 'endpoints',
+    duties: Object.values(endpointsDuties),
     kinds: [
       createEndpointKind({ ...deps, keys, admission, directory }),
       createDeploymentKind({ ...deps, fleet, directory, domain: new URL(deps.origin).host }),

@@ -12,6 +12,7 @@ import { asFailure } from '#kernel/errors/failure';
 import type { DataKeys, WrapperRef } from '#kernel/sealing/data-keys';
 import type { Resources } from '#resources';
 import type { Workspaces } from '#workspaces';
+import { endpointsDuties } from './duties.ts';
 import { errors } from './errors.ts';
 import { deleteKeys, type KeyName, type KeyRow, keysOf, putKey } from './keys.store.ts';
 
@@ -62,7 +63,7 @@ export function createEndpointKeys(deps: {
     } catch (thrown) {
       if (asFailure(thrown).code !== 'DataKeyGone') throw thrown;
     }
-    const resource = await deps.resources.get(grants.system("what wraps a workspace's keys"), workspace.id);
+    const resource = await deps.resources.get(grants.duty(endpointsDuties.wrapKeys, workspace.id), workspace.id);
     return dataKeys.ensure(workspace.uniqueId, purpose, wrapperIn(resource.properties, workspace.identity));
   }
 

@@ -7,6 +7,7 @@ import type { Log } from '#kernel/log/log';
 import type { Resource, Resources } from '#resources';
 import { type Workspaces, workspaceType } from '#workspaces';
 import { type Directory, trafficOf } from './directory.ts';
+import { endpointsDuties } from './duties.ts';
 import type { Fleet } from './fleet.ts';
 import { deploymentType, endpointType } from './names.ts';
 import { planOf, stateOf } from './plan.ts';
@@ -31,7 +32,7 @@ export function createRestoring(deps: {
   let trying: Promise<void> = Promise.resolve();
 
   async function restore(workspaceId: string): Promise<void> {
-    const grant = grants.system('serve what was deployed before the server stopped');
+    const grant = grants.duty(endpointsDuties.serve, workspaceId);
     const workspace = await workspaces.get(grant, workspaceId);
     const below = { under: workspace.id, limit: perWorkspaceMax };
     for (const endpoint of await resources.list(grant, { ...below, type: endpointType })) {
@@ -74,7 +75,7 @@ export function createRestoring(deps: {
     let left = failed;
     while (left.length > 0) {
       await clock.sleep(againMs, stopping.signal);
-      const grant = grants.system('which workspaces are still there');
+      const grant = grants.duty(endpointsDuties.findWorkspaces, '/');
       const there = await resources.list(grant, { type: workspaceType, under: '/', limit: workspacesMax });
       left = await restoreAll(there.filter(({ uniqueId }) => left.some((each) => each.uniqueId === uniqueId)));
     }
@@ -82,7 +83,7 @@ export function createRestoring(deps: {
 
   return {
     async start(): Promise<void> {
-      const grant = grants.system('which workspaces have endpoints');
+      const grant = grants.duty(endpointsDuties.findWorkspaces, '/');
       const all = await resources.list(grant, { type: workspaceType, under: '/', limit: workspacesMax });
       const left = await restoreAll(all);
       trying = tryOn(left).catch((error: unknown) => {

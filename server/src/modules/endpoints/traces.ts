@@ -9,6 +9,7 @@ import type { Exchange } from '#kernel/http/exchange';
 import type { ScoringRecords } from '#monitoring';
 import type { Workspaces } from '#workspaces';
 import type { Directory, ServedEndpoint } from './directory.ts';
+import { endpointsDuties } from './duties.ts';
 
 export type Trace = {
   readonly startedMs: number;
@@ -51,10 +52,9 @@ export function createTraces(deps: {
     timer = undefined;
     const records = kept;
     kept = [];
-    const grant = grants.system('record scoring requests');
     for (const { endpoint, record } of records) {
       const { workspaceId, workspaceUniqueId, hbi } = endpoint;
-      const open = () => workspaces.database(grant, workspaceId);
+      const open = () => workspaces.database(grants.duty(endpointsDuties.recordScoring, workspaceId), workspaceId);
       scoring.record({ open, workspaceId: workspaceUniqueId, hbi }, record);
     }
   }

@@ -5,6 +5,7 @@ import type { Grants } from '#kernel/authority/grant';
 import { createLanes, type Lanes } from '#kernel/sealing/lanes';
 import type { Runs } from '#runs';
 import type { Workspaces } from '#workspaces';
+import { jobsDuties } from './duties.ts';
 import { type JobRecords, type JobState, type Outcome, workspaceIdOf } from './job.ts';
 import type { JobLogs } from './log.service.ts';
 import { isEnd, runStatusOf } from './status.ts';
@@ -29,14 +30,14 @@ export function createEnding(deps: {
   readonly workspaces: Pick<Workspaces, 'database'>;
   readonly runs: Pick<Runs, 'setStatus'>;
   readonly logs: JobLogs;
-  readonly grants: Pick<Grants, 'system'>;
+  readonly grants: Pick<Grants, 'duty'>;
 }): Ending {
   const { records, workspaces, runs, logs, grants } = deps;
   const lanes = createLanes();
   const ended = { Completed: 0, Failed: 0, Canceled: 0 };
 
   async function finish(jobId: string, outcome: Outcome): Promise<void> {
-    const grant = grants.system('bring a job to its end');
+    const grant = grants.duty(jobsDuties.advance, jobId);
     const workspaceId = workspaceIdOf(jobId);
     const runId = jobId.slice(jobId.lastIndexOf('/') + 1);
     const database = await workspaces.database(grant, workspaceId);

@@ -15,6 +15,7 @@ import { Failure } from '#kernel/errors/failure';
 import { accessed, json, needs, open, type Params, type Route, route, unrecorded } from '#kernel/http/route';
 import { itemId, itemPath, type Resource, type Resources } from '#resources';
 import { type Workspaces, workspaceOf, workspaceType } from '#workspaces';
+import { jobsDuties } from './duties.ts';
 import { historySurface } from './history.surface.ts';
 import { jobType, outputUri, stateOf } from './job.ts';
 import { type JobLogs, logArtifact } from './log.service.ts';
@@ -71,7 +72,7 @@ export function historyRoutes(deps: {
   readonly resources: Resources;
   readonly workspaces: Workspaces;
   readonly logs: JobLogs;
-  readonly grants: Pick<Grants, 'system'>;
+  readonly grants: Pick<Grants, 'duty'>;
   readonly addresses: AddressSigner;
 }): readonly Route[] {
   const { resources, workspaces, logs, grants, addresses } = deps;
@@ -80,7 +81,7 @@ export function historyRoutes(deps: {
   /** Everything that the job has printed, as it is now. */
   async function* wholeLog(job: Resource): AsyncGenerator<Buffer> {
     const workspaceId = workspaceOf(job.id) ?? '';
-    const grant = grants.system('read the log of a job that the caller may read');
+    const grant = grants.duty(jobsDuties.showLog, job.id);
     const database = await workspaces.database(grant, workspaceId);
     const ended = isEnd(stateOf(job).status);
     for (let offset = 0; ; ) {

@@ -13,6 +13,7 @@ import type { Module } from '#kernel/module';
 import type { ResourceKind, Resources } from '#resources';
 import type { Runs } from '#runs';
 import { type Workspaces, workspaceType } from '#workspaces';
+import { jobsDuties } from './duties.ts';
 import type { EndedCounts } from './ending.ts';
 import { type AddressSigner, historyRoutes } from './history.routes.ts';
 import { createHistorySurface } from './history.surface.ts';
@@ -71,6 +72,7 @@ export function createJobs(deps: {
   deps.work.owner('job', { documentOf: jobs.documentOf, renewToken: jobs.renewToken, onEvent: jobs.onEvent });
   return {
     name: 'jobs',
+    duties: Object.values(jobsDuties),
     kinds: [createJobKind({ resources: deps.resources, assets: deps.assets, jobs, grants: deps.grants })],
     surfaces: [createHistorySurface(deps.schemes)],
     routes: [...logRoutes({ ...deps, logs }), ...historyRoutes({ ...deps, logs })],
@@ -78,10 +80,11 @@ export function createJobs(deps: {
     endThoseOf: jobs.endThoseOf,
     ended: jobs.ended,
     async sweepLogs(signal) {
-      const grant = deps.grants.system('keep logs that there was no room for');
       const query = { type: workspaceType, under: '/', limit: workspacesMax };
-      for (const { id, uniqueId } of await deps.resources.list(grant, query)) {
+      const found = await deps.resources.list(deps.grants.duty(jobsDuties.findWorkspaces, '/'), query);
+      for (const { id, uniqueId } of found) {
         if (signal.aborted) return;
+        const grant = deps.grants.duty(jobsDuties.keepLogs, id);
         const hasEnded = async (runId: string) => {
           const job = await deps.resources.find(grant, `${id}/jobs/${runId}`);
           return job === undefined || isEnd(stateOf(job).status);

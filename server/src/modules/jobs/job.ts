@@ -2,13 +2,15 @@
 // stored at its moment, whoever else changes the job.
 
 import type { CommandJob, JobStatus } from '@strongroom/contract/jobs';
+import { jobsType } from '@strongroom/contract/jobs.actions';
 import { outputPath } from '#assets';
 import type { Grants } from '#kernel/authority/grant';
 import { Failure } from '#kernel/errors/failure';
 import type { Properties, Resource, Resources } from '#resources';
-import { artifactPrefix, workspaceOf, workspaceType } from '#workspaces';
+import { artifactPrefix, workspaceOf } from '#workspaces';
+import { jobsDuties } from './duties.ts';
 
-export const jobType = `${workspaceType}/jobs`;
+export const jobType = jobsType;
 
 /** How a job ends. The first one that is told is kept, and stays. */
 export type Outcome = {
@@ -76,15 +78,15 @@ export type JobRecords = {
 
 export function createJobRecords(deps: {
   readonly resources: Pick<Resources, 'find' | 'change'>;
-  readonly grants: Pick<Grants, 'system'>;
+  readonly grants: Pick<Grants, 'duty'>;
 }): JobRecords {
   const { resources, grants } = deps;
-  const system = () => grants.system('move a job through its states');
+  const advancing = (jobId: string) => grants.duty(jobsDuties.advance, jobId);
   return {
-    find: (jobId) => resources.find(system(), jobId),
+    find: (jobId) => resources.find(advancing(jobId), jobId),
     async change(jobId, changes) {
       try {
-        const changed = await resources.change(system(), jobId, (properties) => ({
+        const changed = await resources.change(advancing(jobId), jobId, (properties) => ({
           ...properties,
           ...changes(stateIn(properties)),
         }));

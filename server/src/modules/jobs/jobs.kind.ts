@@ -12,6 +12,7 @@ import { activity, json } from '#kernel/http/route';
 import { isWithin, parseResourceId } from '#kernel/ids/ids';
 import type { Draft, Properties, Resource, ResourceKind, Resources } from '#resources';
 import { workspaceOf, workspaceType } from '#workspaces';
+import { jobsDuties } from './duties.ts';
 import { type JobState, jobType, keptBeside, outputUri, stateOf } from './job.ts';
 import type { JobsService } from './jobs.service.ts';
 import { isEnd } from './status.ts';
@@ -60,7 +61,7 @@ export function createJobKind(deps: {
   readonly resources: Resources;
   readonly assets: Assets;
   readonly jobs: JobsService;
-  readonly grants: Pick<Grants, 'system'>;
+  readonly grants: Pick<Grants, 'duty'>;
 }): ResourceKind {
   const { resources, assets, jobs, grants } = deps;
 
@@ -174,11 +175,11 @@ export function createJobKind(deps: {
 
     async remove(grant, job) {
       // As it is stored now: what is given may be from before it was submitted.
-      const now = await resources.find(grants.system('remove a job'), job.id);
+      const now = await resources.find(grants.duty(jobsDuties.advance, job.id), job.id);
       if (now === undefined || isEnd(stateOf(now).status)) return;
       const isMade = job.provisioningState === 'Succeeded';
-      // The system removes what stands in a workspace or a group that goes, and takes back what could not be made.
-      if (isMade && grant.actor.kind !== 'system') {
+      // The house removes what stands in a workspace or a group that goes, and takes back what could not be made.
+      if (isMade && grant.duty === undefined) {
         throw new Failure({
           kind: 'conflict',
           code: 'JobActive',

@@ -16,6 +16,7 @@ import type { Workspaces } from '#workspaces';
 import { resolveCommand } from './command.ts';
 import { contentOf, inputPath, tokenFor } from './content.ts';
 import { documentOf } from './document.ts';
+import { jobsDuties } from './duties.ts';
 import { createEnding, type EndedCounts, isOver } from './ending.ts';
 import { createJobRecords, type JobState, stateOf, workspaceIdOf } from './job.ts';
 import type { JobLogs } from './log.service.ts';
@@ -62,7 +63,8 @@ export function createJobsService(deps: {
   readonly port: number;
 }): JobsService {
   const { workspaces, runs, work, logs, grants, clock } = deps;
-  const system = () => grants.system('move a job through its states');
+  const advancing = (jobId: string) => grants.duty(jobsDuties.advance, jobId);
+  const gathering = (workspaceId: string) => grants.duty(jobsDuties.gather, workspaceId);
   const records = createJobRecords({ resources: deps.resources, grants });
   const { end, conclude, lanes, ended } = createEnding({ records, workspaces, runs, logs, grants });
 
@@ -74,16 +76,16 @@ export function createJobsService(deps: {
     }));
 
   async function submit(jobId: string, { computeId }: JobState, workId: string): Promise<void> {
-    await work.submit(system(), specOf(jobId, computeId, workId));
+    await work.submit(advancing(jobId), specOf(jobId, computeId, workId));
     const state = await step(jobId, 'Queued');
     // Asked to end while it was submitted, when there was no work yet that could be told.
-    if (state === undefined || isOver(state) || state.status === 'CancelRequested') await stopWork(workId, 0);
+    if (state === undefined || isOver(state) || state.status === 'CancelRequested') await stopWork(jobId, workId, 0);
   }
 
   /** True when the end of the work will be told; false when compute does not know it. */
-  async function stopWork(workId: string, graceSeconds: number): Promise<boolean> {
+  async function stopWork(jobId: string, workId: string, graceSeconds: number): Promise<boolean> {
     if ((await work.state(workId)) === undefined) return false;
-    await work.cancel(system(), workId, graceSeconds);
+    await work.cancel(advancing(jobId), workId, graceSeconds);
     return true;
   }
 
@@ -124,13 +126,14 @@ export function createJobsService(deps: {
     if (job.provisioningState !== 'Succeeded' || state.workId === undefined) return;
     if (isOver(state)) {
       await conclude(job.id);
-      return void (await stopWork(state.workId, 0));
+      return void (await stopWork(job.id, state.workId, 0));
     }
     const known = await work.state(state.workId);
     // Of work that ended compute itself tells, until it was heard.
     if (known === 'finished') return;
     const isAlive = known === 'queued' || known === 'leased' || known === 'running';
-    if (isAlive && state.status === 'CancelRequested') return void (await stopWork(state.workId, cancelGraceSeconds));
+    if (isAlive && state.status === 'CancelRequested')
+      return void (await stopWork(job.id, state.workId, cancelGraceSeconds));
     if (isAlive) return void (known === 'queued' && (await step(job.id, 'Queued')));
     if (known === undefined && state.began !== true && state.status !== 'CancelRequested')
       return submit(job.id, state, state.workId);
@@ -141,7 +144,7 @@ export function createJobsService(deps: {
     const state = await step(job.id, 'CancelRequested');
     logs.wake(job.name);
     if (state?.workId === undefined || isOver(state)) return;
-    if (!(await stopWork(state.workId, cancelGraceSeconds))) await end(job.id, canceled(clock.now()));
+    if (!(await stopWork(job.id, state.workId, cancelGraceSeconds))) await end(job.id, canceled(clock.now()));
   }
 
   /** Whether who submitted the job is still there and enabled. */
@@ -194,8 +197,8 @@ export function createJobsService(deps: {
       const { workId, began } = job ? stateOf(job) : {};
       if (job === undefined || workId === undefined) return;
       await end(id, canceled(clock.now()));
-      await stopWork(workId, 0);
-      if (began !== true) await disownRun(runs, system(), job);
+      await stopWork(id, workId, 0);
+      if (began !== true) await disownRun(runs, advancing(id), job);
     },
 
     async isActive(jobId, workId) {
@@ -211,8 +214,9 @@ export function createJobsService(deps: {
         throw jobEnded();
       }
       const state = stateOf(job);
-      const workspace = await workspaces.get(system(), workspaceIdOf(job.id));
-      const content = await contentOf(deps.assets, system(), job, workspace);
+      const gathered = gathering(workspaceIdOf(job.id));
+      const workspace = await workspaces.get(gathered, workspaceIdOf(job.id));
+      const content = await contentOf(deps.assets, gathered, job, workspace);
       const token = await tokenFor(deps.tokens(), job, workspace, content);
       const command = resolveCommand(state, (name) => inputPath(name, state, content));
       return documentOf({ job, state, workspace, content, token, port: deps.port, command });
@@ -221,8 +225,9 @@ export function createJobsService(deps: {
     async renewToken(spec) {
       const job = await jobOf(spec);
       if (job === undefined || isOver(stateOf(job))) throw jobEnded();
-      const workspace = await workspaces.get(system(), workspaceIdOf(job.id));
-      return tokenFor(deps.tokens(), job, workspace, await contentOf(deps.assets, system(), job, workspace));
+      const gathered = gathering(workspaceIdOf(job.id));
+      const workspace = await workspaces.get(gathered, workspaceIdOf(job.id));
+      return tokenFor(deps.tokens(), job, workspace, await contentOf(deps.assets, gathered, job, workspace));
     },
 
     async onEvent(spec, event) {
@@ -230,12 +235,12 @@ export function createJobsService(deps: {
       switch (event.type) {
         case 'running':
           return whileActive(spec, async (job) => {
-            await runs.setStatus(system(), workspaceId, job.name, 'RUNNING');
+            await runs.setStatus(advancing(job.id), workspaceId, job.name, 'RUNNING');
             await step(job.id, 'Running', { began: true });
           });
         case 'output':
           return whileActive(spec, async (job) =>
-            logs.append(await workspaces.database(system(), workspaceId), job.name, event.text),
+            logs.append(await workspaces.database(advancing(job.id), workspaceId), job.name, event.text),
           );
         case 'finalizing':
           return whileActive(spec, (job) => step(job.id, 'Finalizing'));

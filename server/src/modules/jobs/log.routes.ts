@@ -6,6 +6,7 @@ import type { Grants } from '#kernel/authority/grant';
 import { accessed, needs, type Route, route } from '#kernel/http/route';
 import { itemId, itemPath, type Resources } from '#resources';
 import { type Workspaces, workspaceOf } from '#workspaces';
+import { jobsDuties } from './duties.ts';
 import { jobType, stateOf } from './job.ts';
 import type { JobLogs } from './log.service.ts';
 import { isEnd } from './status.ts';
@@ -16,7 +17,7 @@ export function logRoutes(deps: {
   readonly resources: Resources;
   readonly workspaces: Workspaces;
   readonly logs: JobLogs;
-  readonly grants: Grants;
+  readonly grants: Pick<Grants, 'duty'>;
 }): readonly Route[] {
   const { resources, workspaces, logs, grants } = deps;
   return [
@@ -36,7 +37,7 @@ export function logRoutes(deps: {
         const jobId = itemId(jobType, params);
         const offset = Number(query.offset ?? '0');
         const workspaceId = workspaceOf(jobId) ?? '';
-        const system = grants.system('read the log of a job that the caller may read');
+        const showing = grants.duty(jobsDuties.showLog, jobId);
         const answered = new AbortController();
         const until = AbortSignal.any([exchange.signal, AbortSignal.timeout(waitMs), answered.signal]);
         try {
@@ -46,7 +47,7 @@ export function logRoutes(deps: {
             const job = await resources.get(grant, jobId);
             const ended = isEnd(stateOf(job).status);
             const page = await logs.read(
-              system,
+              showing,
               { database: await workspaces.database(grant, workspaceId), workspaceId, runId: job.name, ended },
               offset,
             );

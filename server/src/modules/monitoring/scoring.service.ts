@@ -9,7 +9,7 @@ import { growing } from '#kernel/files/growth';
 import type { Room } from '#kernel/files/room';
 import type { Log } from '#kernel/log/log';
 import type { Meters } from './meters.ts';
-import { deleteOldest, insertRecords, latestRecords } from './scoring.store.ts';
+import { deleteOldest, hasBefore, insertRecords, latestRecords } from './scoring.store.ts';
 
 const queueMax = 10_000;
 const batchMax = 500;
@@ -30,6 +30,8 @@ export type ScoringRecords = {
   replaced(of: { readonly hbi: boolean; readonly endpoint: string; readonly deployment: string }): void;
   /** Newest first. What is queued is written before. */
   latest(database: Database, endpoint: string, limit: number): Promise<readonly ScoringRecord[]>;
+  /** Whether there is anything older than the moment. */
+  hasBefore(database: Database, before: Date): Promise<boolean>;
   /** Removes what is older than the moment, bit by bit. Answers how much that was. */
   prune(database: Database, before: Date, signal: AbortSignal): Promise<number>;
   /** Resolves when everything queued so far is written or given up. */
@@ -95,6 +97,7 @@ export function createScoringRecords(deps: {
       await writing;
       return latestRecords(database, endpoint, limit);
     },
+    hasBefore: (database, before) => hasBefore(database.read, before.toISOString()),
     async prune(database, before, signal) {
       let removed = 0;
       for (let found = batchMax; found === batchMax && !signal.aborted; removed += found)

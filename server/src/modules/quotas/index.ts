@@ -9,6 +9,7 @@ import type { Database } from '#kernel/database/database';
 import { accessed, activity, json, needs, type Params, route } from '#kernel/http/route';
 import type { Module } from '#kernel/module';
 import type { Resources } from '#resources';
+import { quotasDuties } from './duties.ts';
 import { createQuotaSettings, type QuotaSettings } from './quotas.service.ts';
 
 export { quotaTables } from './migrations/quotas.ts';
@@ -22,13 +23,14 @@ const unit = 'Bytes' as const;
 export function createQuotas(deps: {
   readonly database: Database;
   readonly resources: Pick<Resources, 'find'>;
-  readonly grants: Pick<Grants, 'system'>;
+  readonly grants: Pick<Grants, 'duty'>;
   readonly disk: () => { readonly totalBytes: number };
   readonly percentOfDisk: number;
 }): QuotasModule {
   const quotas = createQuotaSettings(deps);
   return {
     name: 'quotas',
+    duties: Object.values(quotasDuties),
     quotas,
     start: () => quotas.load(),
     routes: [

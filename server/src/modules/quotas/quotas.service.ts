@@ -5,8 +5,9 @@ import type { Grant, Grants } from '#kernel/authority/grant';
 import type { Database } from '#kernel/database/database';
 import { Failure } from '#kernel/errors/failure';
 import type { Quotas, StoreKind } from '#kernel/files/quota';
-import { isWithin } from '#kernel/ids/ids';
+import { isWithin, parseResourceId } from '#kernel/ids/ids';
 import type { Resources } from '#resources';
+import { quotasDuties, typesWithQuota } from './duties.ts';
 import { allQuotas, deleteQuotas, putQuota, type SetQuota } from './quotas.store.ts';
 
 export type QuotaSettings = Quotas & {
@@ -25,19 +26,19 @@ export type QuotaSettings = Quotas & {
   refusals(): Readonly<Record<StoreKind, number>>;
 };
 
-/** Types of resources that have a quota. */
-const quotaTypes: ReadonlySet<string> = new Set(
-  [
-    'Microsoft.Storage/storageAccounts',
-    'Microsoft.ContainerRegistry/registries',
-    'Microsoft.MachineLearningServices/workspaces',
-  ].map((type) => type.toLowerCase()),
-);
+function hasQuota(id: string): boolean {
+  try {
+    const type = parseResourceId(id).type?.toLowerCase();
+    return typesWithQuota.some((one) => one.toLowerCase() === type);
+  } catch {
+    return false;
+  }
+}
 
 export function createQuotaSettings(deps: {
   readonly database: Database;
   readonly resources: Pick<Resources, 'find'>;
-  readonly grants: Pick<Grants, 'system'>;
+  readonly grants: Pick<Grants, 'duty'>;
   readonly disk: () => { readonly totalBytes: number };
   /** Of the disk, for what nobody set a quota for. */
   readonly percentOfDisk: number;
@@ -48,12 +49,8 @@ export function createQuotaSettings(deps: {
   const standard = () => Math.floor((disk().totalBytes / 100) * percentOfDisk);
 
   async function uniqueIdOf(id: string): Promise<{ readonly uniqueId: string; readonly resourceId: string }> {
-    const resource = await resources.find(grants.system('whose quota is set'), id).catch((thrown: unknown) => {
-      if (thrown instanceof Failure && thrown.kind === 'invalid') return undefined;
-      throw thrown;
-    });
-    if (resource !== undefined && quotaTypes.has(resource.type.toLowerCase()))
-      return { uniqueId: resource.uniqueId, resourceId: resource.id };
+    const resource = hasQuota(id) ? await resources.find(grants.duty(quotasDuties.find, id), id) : undefined;
+    if (resource !== undefined) return { uniqueId: resource.uniqueId, resourceId: resource.id };
     throw new Failure({
       kind: 'invalid',
       code: 'InvalidResourceId',

@@ -37,6 +37,9 @@ export { mediaTypes } from './manifest.ts';
 export { registryType } from './registry.kind.ts';
 export { repositoryScope } from './scopes.ts';
 
+import type { Acts } from '#kernel/authority/perform';
+import { registryDuties } from './duties.ts';
+
 /**
  * Images in process. `registryId` is the resource id of a registry, `repository` the name below it (`team/image`), which the
  * world calls `{registry name in lower case}/{repository}`. Digests are `sha256:` and 64 hexadecimal digits. Every function
@@ -122,6 +125,7 @@ export function createRegistry(deps: {
   readonly quotas?: Quotas;
   readonly resources: Resources;
   readonly grants: Grants;
+  readonly acts: Pick<Acts, 'duty'>;
   readonly clock: Clock;
   readonly log: Log;
   /** `localhost:8443`: the login server; repositories are below `{domain}/{registry name in lower case}/`. */
@@ -188,6 +192,7 @@ export function createRegistry(deps: {
 
   return {
     name: 'registry',
+    duties: Object.values(registryDuties),
     surfaces: [createOciSurface({ ...deps, tokens })],
     routes: [
       ...tokenRoutes({ ...deps, tokens, registries }),
@@ -213,7 +218,9 @@ export function createRegistry(deps: {
       for (const entry of registries.all()) {
         if (signal.aborted) return;
         try {
-          const count = await stores.use(entry, (opened) => sweepLoose(opened, clock.epochMs(), signal));
+          const count = await stores.use(entry, (opened) =>
+            sweepLoose(opened, { registryId: entry.id, acts: deps.acts, nowMs: clock.epochMs(), stopping: signal }),
+          );
           const fields = { module: 'registry', subject: entry.uniqueId, count };
           if (count > 0) log.info(fields, 'blobs that no manifest mentions were removed');
         } catch (error) {
@@ -223,7 +230,7 @@ export function createRegistry(deps: {
       }
     },
     async start() {
-      const grant = grants.system('learn which registries there are');
+      const grant = grants.duty(registryDuties.findRegistries, '/');
       const query = { type: registryType, under: '/', limit: registriesMax };
       for (const resource of await resources.list(grant, query)) {
         const { id, name, uniqueId } = resource;

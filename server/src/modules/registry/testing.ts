@@ -6,7 +6,7 @@ import { sha256Hex } from '#kernel/crypto/digest';
 import { Failure } from '#kernel/errors/failure';
 import type { Quotas } from '#kernel/files/quota';
 import { silentLog } from '#kernel/log/log';
-import { type Rule, testActor, testAudit, testAuthority } from '#kernel/testing/authority';
+import { type Rule, testActor, testActs, testAudit, testAuthority } from '#kernel/testing/authority';
 import { openTestDoor } from '#kernel/testing/door';
 import { createSigningKeys } from '../identity/signing-keys.ts';
 import { createTokens, createVerifier } from '../identity/tokens.ts';
@@ -57,7 +57,7 @@ export async function setUp(t: TestContext, allows: Rule = () => true, quotas?: 
   const create = () =>
     createRegistry({
       ...(quotas === undefined ? {} : { quotas }),
-      ...{ dataDir, files, resources, dataKeys, grants, clock, tokens, faults },
+      ...{ dataDir, files, resources, dataKeys, grants, acts: testActs(grants), clock, tokens, faults },
       log: silentLog,
       domain: 'localhost:8443',
       schemes: [bearer],

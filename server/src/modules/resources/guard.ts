@@ -3,7 +3,6 @@
 // decided on.
 
 import { actionsOfType } from '@strongroom/contract/resources.actions';
-import { systemActor } from '#kernel/authority/actor';
 import type { Grant, Grants } from '#kernel/authority/grant';
 import { isWithin, sameId } from '#kernel/ids/ids';
 
@@ -17,11 +16,10 @@ export type Guard = {
 };
 
 export function createGuard(grants: Pick<Grants, 'also' | 'mayAlso'>): Guard {
-  const isSystem = (grant: Grant) => grant.actor === systemActor;
-
   /** Decided already: a scope that reaches the id, by a decision that was about something. */
   function covers(grant: Grant, id: string): boolean {
-    if (isSystem(grant)) return true;
+    // A duty is asked each time: what it may is what it declares.
+    if (grant.duty !== undefined) return false;
     if (grant.action === '' || grant.visibility !== undefined) return false;
     return grant.within === undefined ? isWithin(id, grant.scope) : sameId(id, grant.scope);
   }

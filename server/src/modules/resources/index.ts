@@ -64,6 +64,9 @@ export { apiVersionOf } from './surface.ts';
 export { envelopeRefusals, everythingServed, keptSkuBecause, type Refusal, type Unserved } from './unserved.ts';
 export { madeByUri, resourceWire } from './wire.ts';
 
+import type { Acts } from '#kernel/authority/perform';
+import { dutiesOfEach } from './duties.ts';
+
 export type ResourcesModule = Module & {
   readonly resources: Resources;
   /** Makes kinds known and answers their routes. Throws on a type that is known already. */
@@ -86,7 +89,8 @@ export function createResources(deps: {
   readonly clock: Clock;
   /** `enqueue` is called late: tasks may be made after the modules whose handlers they need. */
   readonly tasks: Pick<Tasks, 'enqueue'>;
-  readonly grants: Pick<Grants, 'also' | 'mayAlso' | 'system'>;
+  readonly grants: Pick<Grants, 'also' | 'mayAlso' | 'duty'>;
+  readonly acts: Pick<Acts, 'duty'>;
   readonly identities: Identities;
   readonly homeOf: HomeOf;
   readonly subscription: Subscription;
@@ -95,7 +99,7 @@ export function createResources(deps: {
   readonly schemes: readonly Scheme[];
   readonly log?: Log;
 }): ResourcesModule {
-  const { database, clock, tasks, grants, identities, subscription, domain } = deps;
+  const { database, clock, tasks, grants, acts, identities, subscription, domain } = deps;
   const log = deps.log ?? silentLog;
   const listeners: RemovalListener[] = [];
   const holders: Holders[] = [];
@@ -107,6 +111,7 @@ export function createResources(deps: {
     catalog: createCatalog(),
     clock,
     grants,
+    acts,
     identities,
     locks: createLocks(),
     log,
@@ -145,6 +150,7 @@ export function createResources(deps: {
 
   return {
     name: 'resources',
+    duties: dutiesOfEach('{type}'),
     surfaces: [
       createArmSurface({
         tenantId: subscription.tenantId,

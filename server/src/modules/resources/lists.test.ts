@@ -4,7 +4,7 @@
 import assert from 'node:assert/strict';
 import { after, test } from 'node:test';
 import { closeScanPool } from '#kernel/database/database';
-import { furnish, groupId, houseId, openWorld, type Server, subscription } from './resources.fixture.ts';
+import { byTheHouse, furnish, groupId, houseId, openWorld, type Server, subscription } from './resources.fixture.ts';
 
 after(() => closeScanPool());
 
@@ -81,7 +81,7 @@ test('children in a home of their own are not in the control database, and go wi
   const server = await world.start();
   await furnish(server);
   await chairs(server, 3);
-  const grant = server.grants.system('looks at what was stored');
+  const grant = byTheHouse();
   assert.equal((await server.resources.list(grant, { type: 'Test.Houses/houses/chairs', under: '/' })).length, 3);
   assert.equal(JSON.stringify(await rows(world.control)).includes('chairs'), false);
   assert.equal((await rows(world.home ?? world.control)).length, 3);

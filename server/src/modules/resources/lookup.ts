@@ -1,6 +1,5 @@
 // Finding a resource's row, and what a new resource is to stand in.
 
-import { systemActor } from '#kernel/authority/actor';
 import type { Grant } from '#kernel/authority/grant';
 import type { Database } from '#kernel/database/database';
 import { idKey, parentId } from '#kernel/ids/ids';
@@ -44,8 +43,8 @@ export function createLookup(parts: Pick<Parts, 'homes' | 'holder' | 'subscripti
     if (resource === undefined)
       throw isTopLevel ? errors.groupNotFound(parent.split('/').at(-1) ?? '') : errors.parentNotFound(parent);
     const state = resource.provisioningState;
-    // A kind that is being created furnishes itself by the system's grant; everybody else waits.
-    const furnishes = state === 'Creating' && grant.actor === systemActor;
+    // A kind that is being created furnishes itself, which is a duty that it declares; everybody else waits.
+    const furnishes = state === 'Creating' && grant.duty !== undefined;
     // A group whose removal failed half-way still holds what is left, and takes what is put back.
     const isLeftGroup = state === 'Failed' && resource.type === groupType;
     if (state !== 'Succeeded' && state !== 'Updating' && !furnishes && !isLeftGroup)

@@ -3,6 +3,7 @@
 
 import type { Grant } from '#kernel/authority/grant';
 import type { Database } from '#kernel/database/database';
+import { resourcesDuties } from './duties.ts';
 import type { Resource, ResourceIdentity } from './kind.ts';
 import { amend, hasSystemIdentity, type Parts } from './parts.ts';
 import { deleteResource } from './resources.store.ts';
@@ -31,12 +32,12 @@ export function createMaking(parts: Parts) {
     },
 
     /** After a create that failed within its request: nothing stays. What cannot be taken back stays visible as Failed. */
-    async undo(home: Database, resource: Resource, why: string): Promise<void> {
-      const grant = grants.system(`takes back ${resource.id}: ${why}`);
+    async undo(grant: Grant, home: Database, resource: Resource): Promise<void> {
+      const detaching = grants.duty(resourcesDuties.detach, resource.id);
       try {
         await catalog.find(resource.type)?.remove?.(grant, resource);
         if (hasSystemIdentity(resource.identity)) await identities.remove(resource.id);
-        for (const listener of listeners) await listener(grant, resource.id);
+        for (const listener of listeners) await listener(detaching, resource.id);
         await home.write((tx) => deleteResource(tx, resource));
       } catch (error) {
         log.error({ module: 'resources', error }, 'a resource whose creation failed could not be taken back');

@@ -1,13 +1,15 @@
 // Long-running operations: accepted in the transaction that makes them necessary, done by a durable task, resumed after a
-// crash. An operation ends exactly once; what it does may run several times. The task acts by the system's own grant, and
-// says for whom.
+// crash. An operation ends exactly once; what it does may run several times. The task acts by a
+// duty, and its record says for whom.
 
+import { actionsOfType } from '@strongroom/contract/resources.actions';
 import type { Actor } from '#kernel/authority/actor';
 import { randomUuid } from '#kernel/crypto/random';
 import type { Database, Tx } from '#kernel/database/database';
 import { asFailure, Failure } from '#kernel/errors/failure';
 import { notGrowing } from '#kernel/files/growth';
 import type { TaskHandler } from '#kernel/tasks/tasks';
+import { resourcesDuties } from './duties.ts';
 import { errors } from './errors.ts';
 import type { RestingState } from './kind.ts';
 import type { Making } from './making.ts';
@@ -30,7 +32,7 @@ const inUse = 'ResourceInUse';
 const passing = new Set(['unavailable', 'throttled', 'timeout', 'internal']);
 
 export function createOperations(parts: Parts, work: { readonly making: Making; readonly removal: () => Removal }) {
-  const { control, homes, clock, grants, locks, log } = parts;
+  const { control, homes, clock, acts, locks, log } = parts;
   const running = new Map<string, Promise<void>>();
 
   /**
@@ -111,9 +113,17 @@ export function createOperations(parts: Parts, work: { readonly making: Making; 
         message: 'The request ended before the resource was stored. Send it again.',
       });
     if (stored.resource.provisioningState !== 'Creating') return;
-    const asker = stored.resource.creator;
-    const grant = grants.system(`creates ${stored.resource.id} for ${asker?.kind} ${asker?.objectId}`);
-    await work.making.make(grant, home, stored.resource);
+    const { resource } = stored;
+    await acts.duty(
+      resourcesDuties.finishCreation(resource.type),
+      {
+        operation: 'Resources_FinishCreation',
+        action: actionsOfType(resource.type).write,
+        scope: resource.id,
+        parameters: { operationId: operation.id, askedBy: operation.actorId },
+      },
+      (grant) => work.making.make(grant, home, resource),
+    );
   }
 
   async function remove(operation: Operation, home: Database, { resource }: Stored): Promise<void> {
@@ -121,8 +131,16 @@ export function createOperations(parts: Parts, work: { readonly making: Making; 
     // after: so a removal that is refused for this is tried again, for some fifteen seconds, and then refused for good.
     const holders = await holdersOf(parts, resource.id);
     if (holders.length > 0) throw errors.inUse(resource.id, holders);
-    const grant = grants.system(`removes ${resource.id} for ${operation.actorId}`);
-    await work.removal().finish(grant, home, resource);
+    await acts.duty(
+      resourcesDuties.finishRemoval(resource.type),
+      {
+        operation: 'Resources_FinishRemoval',
+        action: actionsOfType(resource.type).remove,
+        scope: resource.id,
+        parameters: { operationId: operation.id, askedBy: operation.actorId },
+      },
+      (grant) => work.removal().finish(grant, home, resource),
+    );
   }
 
   async function markEnded(operation: Operation, provisioningState: RestingState): Promise<void> {

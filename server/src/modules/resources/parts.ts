@@ -3,6 +3,7 @@
 
 import type { Actor } from '#kernel/authority/actor';
 import type { Grant, Grants } from '#kernel/authority/grant';
+import type { Acts } from '#kernel/authority/perform';
 import type { Clock } from '#kernel/clock/clock';
 import { randomUuid } from '#kernel/crypto/random';
 import type { Database, Tx } from '#kernel/database/database';
@@ -43,7 +44,8 @@ export type Parts = {
   readonly homes: Homes;
   readonly catalog: Catalog;
   readonly clock: Clock;
-  readonly grants: Pick<Grants, 'also' | 'mayAlso' | 'system'>;
+  readonly grants: Pick<Grants, 'also' | 'mayAlso' | 'duty'>;
+  readonly acts: Pick<Acts, 'duty'>;
   readonly identities: Identities;
   readonly locks: Locks;
   readonly log: Log;

@@ -1,10 +1,13 @@
 // Removes a resource with everything below it, deepest first. Every step is idempotent: after a crash it starts again and
 // finds less. The row goes last, so that nothing exists that nobody can name.
 
+import { actionsOfType } from '@strongroom/contract/resources.actions';
 import type { Grant } from '#kernel/authority/grant';
+import { counted } from '#kernel/authority/perform';
 import type { Database } from '#kernel/database/database';
 import { asFailure } from '#kernel/errors/failure';
 import { isGroupOrAbove, topLevelOf } from './catalog.ts';
+import { resourcesDuties } from './duties.ts';
 import { errors } from './errors.ts';
 import type { Resource } from './kind.ts';
 import { amend, hasSystemIdentity, isBusy, type Parts, restingState } from './parts.ts';
@@ -16,15 +19,14 @@ const roundsMax = 10_000;
 const triesMax = 5;
 
 export function createRemoval(parts: Parts, finishOperation: (id: string) => Promise<void>) {
-  const { catalog, homes, identities, grants, listeners, locks, log } = parts;
+  const { catalog, homes, identities, grants, acts, listeners, locks, log } = parts;
 
   /** Children, what stands behind it, its identity, what was attached to it, its row. */
   async function finish(grant: Grant, home: Database, resource: Resource): Promise<void> {
     await removeBelow(home, resource);
     await catalog.find(resource.type)?.remove?.(grant, resource);
     if (hasSystemIdentity(resource.identity)) await identities.remove(resource.id);
-    // What was attached goes by the system's grant: who may remove a resource need not be one who may withdraw roles.
-    const detaching = grants.system(`withdraws what was attached to ${resource.id}, which is removed`);
+    const detaching = grants.duty(resourcesDuties.detach, resource.id);
     for (const listener of listeners) await listener(detaching, resource.id);
     await home.write((tx) => deleteResource(tx, resource));
   }
@@ -60,9 +62,21 @@ export function createRemoval(parts: Parts, finishOperation: (id: string) => Pro
   async function removeRows(database: Database, rows: readonly Stored[], root: Resource): Promise<void> {
     const plain = rows.filter((stored) => isPlain(stored));
     if (plain.length === rows.length) {
-      await database.write(async (tx) => {
-        for (const { resource } of plain) await deleteResource(tx, resource);
-      });
+      // One record for all of them: how many, and a digest of the list of their ids.
+      await acts.duty(
+        resourcesDuties.removeBelow(root.type),
+        {
+          operation: 'Resources_RemoveBelow',
+          action: actionsOfType(root.type).remove,
+          scope: root.id,
+          parameters: counted(plain.map(({ resource }) => resource.id)),
+        },
+        async () => {
+          await database.write(async (tx) => {
+            for (const { resource } of plain) await deleteResource(tx, resource);
+          });
+        },
+      );
       return;
     }
     for (const { resource } of rows) await removeRow(database, resource, root);
@@ -77,7 +91,6 @@ export function createRemoval(parts: Parts, finishOperation: (id: string) => Pro
   }
 
   async function removeRow(database: Database, row: Resource, root: Resource): Promise<void> {
-    const grant = grants.system(`removes ${row.id} together with ${root.id}`);
     for (let attempt = 0; attempt < triesMax; attempt++) {
       const before = await findResource(database.read, row.id);
       if (before === undefined) return;
@@ -88,7 +101,16 @@ export function createRemoval(parts: Parts, finishOperation: (id: string) => Pro
         const stored = await findResource(database.read, row.id);
         if (stored === undefined) return true;
         if (isBusy(parts, stored) && stored.operationId !== ended) return false;
-        await removeNow(grant, database, stored);
+        await acts.duty(
+          resourcesDuties.removeBelow(row.type),
+          {
+            operation: 'Resources_RemoveBelow',
+            action: actionsOfType(row.type).remove,
+            scope: row.id,
+            parameters: { together: root.id },
+          },
+          (grant) => removeNow(grant, database, stored),
+        );
         return true;
       });
       if (done) return;
@@ -134,12 +156,7 @@ export function createRemoval(parts: Parts, finishOperation: (id: string) => Pro
       await home.write((tx) => updateResource(tx, marked));
       const isUsed = (await rowsBelow(home, made.id, 1)).length > 0;
       if (isUsed) await amend(home, stored.resource, { provisioningState: restingState(stored.resource) });
-      else
-        await finish(
-          grants.system(`takes back ${made.id}, which was made for a child that was refused`),
-          home,
-          stored.resource,
-        );
+      else await finish(grants.duty(resourcesDuties.takeBack(made.type), made.id), home, stored.resource);
     });
   }
 

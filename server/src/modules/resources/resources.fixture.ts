@@ -5,6 +5,7 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { TestContext } from 'node:test';
+import { actionsOfType } from '@strongroom/contract/resources.actions';
 import { Type } from '@strongroom/contract/schema';
 import type { Actor } from '#kernel/authority/actor';
 import { createTestClock } from '#kernel/clock/test-clock';
@@ -14,7 +15,7 @@ import { type Faults, noFaults } from '#kernel/files/faults';
 import { activity, json } from '#kernel/http/route';
 import { idKey } from '#kernel/ids/ids';
 import { createTasks, taskMigrations } from '#kernel/tasks/tasks';
-import { type Rule, testActor, testAudit, testAuthority } from '#kernel/testing/authority';
+import { houseGrant, type Rule, testActor, testActs, testAudit, testAuthority } from '#kernel/testing/authority';
 import { openTestDoor } from '#kernel/testing/door';
 import { createResources, everythingServed, type ResourceKind, resourceTables } from './index.ts';
 
@@ -230,6 +231,7 @@ export async function openWorld(
         },
       },
       grants,
+      acts: testActs(grants, audit),
       identities: {
         async create({ resourceId }) {
           identities.set(idKey(resourceId), 'identity-object');
@@ -315,3 +317,12 @@ export async function furnish(server: Server): Promise<void> {
 
 export const refusal = (kind: Failure['kind'], code: string) =>
   new Failure({ kind, code, message: 'Refused by the test.' });
+
+/** What a duty of the house would hold, for all that is done with the kinds of these tests. */
+export const byTheHouse = () =>
+  houseGrant(
+    ...['', '/chairs', '/albums', '/albums/pictures', '/notes', '/tables'].flatMap((below) => {
+      const { read, write, remove } = actionsOfType(`Test.Houses/houses${below}`);
+      return [read, write, remove];
+    }),
+  );

@@ -4,7 +4,7 @@
 import assert from 'node:assert/strict';
 import { after, test } from 'node:test';
 import { closeScanPool } from '#kernel/database/database';
-import { furnish, groupId, houseId, openWorld, subscription } from './resources.fixture.ts';
+import { byTheHouse, furnish, groupId, houseId, openWorld, subscription } from './resources.fixture.ts';
 
 after(() => closeScanPool());
 
@@ -226,7 +226,7 @@ test('an identity comes and goes with what is asked for, and goes with its resou
 test('a reused name is another resource', async (t) => {
   const server = await (await openWorld(t)).start();
   await furnish(server);
-  const grant = server.grants.system('looks at what was stored');
+  const grant = byTheHouse();
   const first = await server.resources.get(grant, houseId);
   await server.call('PUT', `${houseId}/chairs/a`, { properties: { legs: 4 } });
   await server.call('DELETE', houseId);

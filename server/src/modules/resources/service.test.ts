@@ -6,7 +6,7 @@ import { after, test } from 'node:test';
 import { closeScanPool } from '#kernel/database/database';
 import { Failure } from '#kernel/errors/failure';
 import { testActor, testGrant } from '#kernel/testing/authority';
-import { createScript, furnish, groupId, houseId, openWorld, refusal } from './resources.fixture.ts';
+import { byTheHouse, createScript, furnish, groupId, houseId, openWorld, refusal } from './resources.fixture.ts';
 
 after(() => closeScanPool());
 
@@ -17,7 +17,7 @@ test('put waits until a long-running resource is done, and throws what it failed
   const script = createScript();
   const world = await openWorld(t);
   const server = await world.start(script);
-  const grant = server.grants.system('furnishes');
+  const grant = byTheHouse();
   await server.resources.put(grant, groupId, { location: 'local' });
   script.onCreate = async () => {
     throw refusal('dependency', 'NoGround');
@@ -41,8 +41,7 @@ test('a kind may furnish its resource while it is being created; nobody else may
   const server = await (await openWorld(t)).start(script);
   await server.call('PUT', groupId, { location: 'local' });
   script.onCreate = async (name) => {
-    if (name === 'Villa')
-      await server.resources.put(server.grants.system('furnishes'), chair, { properties: { legs: 4 } });
+    if (name === 'Villa') await server.resources.put(byTheHouse(), chair, { properties: { legs: 4 } });
   };
   await server.call('PUT', houseId, { location: 'local' });
   await server.tasks.drain();
@@ -52,7 +51,7 @@ test('a kind may furnish its resource while it is being created; nobody else may
 test('content from code is checked like content from a request', async (t) => {
   const server = await (await openWorld(t)).start();
   await furnish(server);
-  const grant = server.grants.system('tries');
+  const grant = byTheHouse();
   const bad = { properties: { legs: 'four' } };
   await assert.rejects(server.resources.put(grant, chair, bad), code('InvalidRequestContent'));
   await assert.rejects(server.resources.put(grant, `${houseId}/chairs/ `, {}), code('InvalidResourceName'));
@@ -122,7 +121,7 @@ test('changes are atomic: none of many at once is lost, nor one made while the r
   const server = await (await openWorld(t)).start(script);
   await furnish(server);
   await server.call('PUT', chair, { properties: { legs: 0 } });
-  const grant = server.grants.system('counts');
+  const grant = byTheHouse();
   const count = () =>
     server.resources.change(grant, chair, (properties) => ({ ...properties, sat: Number(properties['sat'] ?? 0) + 1 }));
   await Promise.all(Array.from({ length: 50 }, count));

@@ -1,19 +1,34 @@
 // Ends what an earlier process left half-way, where no operation resumes it: a creation is taken back, a removal finished.
 // Until then such a row shows as Failed, and whoever makes or removes it again is not in the way.
 
+import { actionsOfType } from '@strongroom/contract/resources.actions';
+import type { Grant } from '#kernel/authority/grant';
 import type { Database } from '#kernel/database/database';
+import { resourcesDuties } from './duties.ts';
 import type { Resource } from './kind.ts';
 import type { Making } from './making.ts';
 import { isBusy, isTransitional, type Parts } from './parts.ts';
 import type { Removal } from './removal.ts';
-import { findResource, leftBehind } from './resources.store.ts';
+import { findResource, leftBehind, type Stored } from './resources.store.ts';
 
 const sweepRows = 100;
 const sweepRoundsMax = 1_000;
 
 export function createSweeping(parts: Parts, rooms: { readonly making: Making; readonly removal: Removal }) {
-  const { grants, locks, log } = parts;
+  const { acts, locks, log } = parts;
   const { making, removal } = rooms;
+
+  const endInterrupted = ({ resource }: Stored, work: (grant: Grant) => Promise<void>) =>
+    acts.duty(
+      resourcesDuties.endInterrupted(resource.type),
+      {
+        operation: 'Resources_EndInterrupted',
+        action: actionsOfType(resource.type).remove,
+        scope: resource.id,
+        parameters: { was: resource.provisioningState },
+      },
+      work,
+    );
 
   /** Whether a database holds what an earlier process left half-way, with no operation to resume it. */
   const needsSweep = async (home: Database) => (await leftBehind(home, parts.holder, 1)).length > 0;
@@ -34,8 +49,8 @@ export function createSweeping(parts: Parts, rooms: { readonly making: Making; r
         if (stored?.resource.uniqueId !== uniqueId || !isTransitional(stored.resource) || isBusy(parts, stored))
           return false; // somebody made or removed it again meanwhile
         if (stored.resource.provisioningState === 'Creating')
-          await making.undo(home, stored.resource, 'the server stopped while it was made');
-        else await removal.removeNow(grants.system('finishes a removal that a stop interrupted'), home, stored);
+          await endInterrupted(stored, (grant) => making.undo(grant, home, stored.resource));
+        else await endInterrupted(stored, (grant) => removal.removeNow(grant, home, stored));
         return true;
       });
     } catch (error) {

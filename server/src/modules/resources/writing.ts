@@ -4,6 +4,7 @@
 import type { Grant } from '#kernel/authority/grant';
 import { randomUuid } from '#kernel/crypto/random';
 import type { Database } from '#kernel/database/database';
+import { resourcesDuties } from './duties.ts';
 import { errors } from './errors.ts';
 import type { Draft, Properties, Resource, ResourceKind } from './kind.ts';
 import type { Lookup } from './lookup.ts';
@@ -21,7 +22,7 @@ export function createWriting(
   parts: Parts,
   rooms: { readonly lookup: Lookup; readonly making: Making; readonly operations: Operations },
 ) {
-  const { clock, identities } = parts;
+  const { clock, grants, identities } = parts;
   const { lookup, making, operations } = rooms;
 
   /** `failed`: a resource whose making failed, which is made again under the same unique id. */
@@ -68,7 +69,7 @@ export function createWriting(
     try {
       return { resource: await making.make(grant, home, resource), operation: undefined };
     } catch (thrown) {
-      await making.undo(home, resource, 'its creation failed');
+      await making.undo(grants.duty(resourcesDuties.takeBack(kind.type), resource.id), home, resource);
       throw thrown;
     }
   }

@@ -11,7 +11,7 @@ import { closeScanPool, openDatabase } from '#kernel/database/database';
 import { createFiles } from '#kernel/files/files';
 import { createDataKeys, dataKeyMigrations } from '#kernel/sealing/data-keys.service';
 import { openRootKeyFile } from '#kernel/sealing/root-key';
-import { testAudit, testAuthority, testGrant } from '#kernel/testing/authority';
+import { testActs, testAudit, testAuthority, testGrant } from '#kernel/testing/authority';
 import { openTestDoor } from '#kernel/testing/door';
 import { createResources, resourceTables } from '#resources';
 import { createStorage } from './index.ts';
@@ -44,7 +44,7 @@ async function open(t: TestContext) {
   const clock = systemClock;
   const dataKeys = createDataKeys({ database, rootKey, wrapper: () => wrapper, clock });
   const { authorizer, grants } = testAuthority();
-  const shared = { grants, clock, domain: 'localhost:8443', schemes: [bearer] };
+  const shared = { grants, acts: testActs(grants), clock, domain: 'localhost:8443', schemes: [bearer] };
   const manager = createResources({
     ...shared,
     database,

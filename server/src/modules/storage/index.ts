@@ -43,6 +43,8 @@ export { streamParts } from './streaming.ts';
 export { storageAudience } from './surface.ts';
 export { usageOf } from './usages.ts';
 
+import { storageDuties } from './duties.ts';
+
 export type BlobPutOptions = Omit<PutOptions, 'conditions'> & {
   /** `*`: only if there is no such blob; otherwise `conflict` BlobAlreadyExists. */
   readonly ifNoneMatch?: '*';
@@ -119,6 +121,7 @@ export function createStorage(deps: {
   };
   return {
     name: 'storage',
+    duties: Object.values(storageDuties),
     surfaces: [createBlobSurface({ ...deps, accounts, schemes: blobSchemes(deps.addresses, deps.schemes) })],
     routes: [
       ...blobRoutes({ ...deps, ...asked, accounts }),
@@ -156,7 +159,7 @@ export function createStorage(deps: {
     }),
     accountNamed: (name) => accountIdOf(accounts, name),
     async start() {
-      const grant = grants.system('learn which storage accounts there are');
+      const grant = grants.duty(storageDuties.findAccounts, '/');
       for (const resource of await resources.list(grant, { type: accountType, under: '/', limit: accountsMax })) {
         const { id, name, uniqueId } = resource;
         if (stateOf(resource).creationTime !== undefined) accounts.add({ id, name, uniqueId });

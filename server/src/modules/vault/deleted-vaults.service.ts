@@ -3,14 +3,14 @@
 // house does by itself and records. Purge protection leaves only the first and the last.
 
 import { vaultActions } from '@strongroom/contract/vault.actions';
-import type { AuditTrail } from '#kernel/authority/audit';
-import type { Grant, Grants } from '#kernel/authority/grant';
+import type { Grant } from '#kernel/authority/grant';
+import type { Acts } from '#kernel/authority/perform';
 import type { Clock } from '#kernel/clock/clock';
 import type { Database } from '#kernel/database/database';
-import { asFailure } from '#kernel/errors/failure';
 import { isWithin } from '#kernel/ids/ids';
 import type { DataKeyService } from '#kernel/sealing/data-keys.service';
 import type { DeletedVault, Directory } from './directory.ts';
+import { vaultDuties } from './duties.ts';
 import { vaultErrors } from './errors.ts';
 import * as objects from './objects.store.ts';
 import { sameLocation } from './vaults.kind.ts';
@@ -30,11 +30,10 @@ export function createDeletedVaults(deps: {
   readonly database: Database;
   readonly dataKeys: Pick<DataKeyService, 'destroy'>;
   readonly directory: Directory;
-  readonly grants: Pick<Grants, 'system'>;
-  readonly audit: AuditTrail;
+  readonly acts: Pick<Acts, 'duty'>;
   readonly clock: Clock;
 }): DeletedVaults {
-  const { database, dataKeys, directory, grants, audit, clock } = deps;
+  const { database, dataKeys, directory, acts, clock } = deps;
 
   function get(grant: Grant, location: string, name: string): DeletedVault {
     const vault = directory.deleted(name);
@@ -53,32 +52,16 @@ export function createDeletedVaults(deps: {
 
   /** As if somebody had asked: intent, act, conclusion. */
   async function destroyOverdue(vault: DeletedVault): Promise<void> {
-    const grant = grants.system(`the retention of the deleted vault ${vault.name} is over`);
-    const mark = await audit.begin('activity', {
-      operation: 'DeletedVaults_RetentionOver',
-      action: vaultActions.purgeDeletedVault.name,
-      scope: vault.id,
-      actor: grant.actor,
-      requestId: grant.requestId,
-      correlationId: grant.requestId,
-      clientRequestId: undefined,
-      method: 'POST',
-      path: vault.id,
-      address: undefined,
-      userAgent: undefined,
-      decision: 'allowed',
-      reason: grant.reason,
-      parameters: { vaultName: vault.name, deletedAt: new Date(vault.deletedAtMs).toISOString() },
-      bodyDigest: undefined,
-    });
-    try {
-      await destroy(vault);
-      await mark.conclude({ status: 200, code: undefined });
-    } catch (thrown) {
-      const { status, code } = asFailure(thrown);
-      await mark.conclude({ status, code });
-      throw thrown;
-    }
+    await acts.duty(
+      vaultDuties.destroyDeletedVaults,
+      {
+        operation: 'DeletedVaults_RetentionOver',
+        action: vaultActions.purgeDeletedVault,
+        scope: vault.id,
+        parameters: { vaultName: vault.name, deletedAt: new Date(vault.deletedAtMs).toISOString() },
+      },
+      () => destroy(vault),
+    );
   }
 
   return {

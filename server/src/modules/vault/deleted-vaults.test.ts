@@ -4,6 +4,7 @@
 import assert from 'node:assert/strict';
 import { after, test } from 'node:test';
 import { closeScanPool } from '#kernel/database/database';
+import { houseGrant } from '#kernel/testing/authority';
 import { groupId, hostOf, makeVault, openVaults, subscriptionId, vaultId } from './testing.ts';
 
 after(() => closeScanPool());
@@ -68,7 +69,7 @@ test('a deleted vault serves nothing, is listed, keeps its name, and comes back 
 test('what deletes a group deletes its vaults softly too', async (t) => {
   const { call, server } = await openVaults(t, 'main');
   await call('PUT', '/secrets/s', { host, body: { value: 'kept' } });
-  await server.resources.remove(server.grants.system('test'), groupId);
+  await server.resources.remove(houseGrant(), groupId);
   assert.equal((await call('GET', vaultId('main'))).status, 404);
   assert.equal((await call('GET', deleted('main'))).status, 200);
   assert.equal((await call('PUT', vaultId('main'), { body: recover })).status, 404, 'its group is not there');

@@ -1,8 +1,8 @@
 // The door of the vault module: key vaults as resources, their secrets and keys as the Key Vault data plane, and the wrapper
 // of customer-managed keys that data keys are made with.
 
-import type { AuditTrail } from '#kernel/authority/audit';
 import type { Grants } from '#kernel/authority/grant';
+import type { Acts } from '#kernel/authority/perform';
 import type { Clock } from '#kernel/clock/clock';
 import type { Database } from '#kernel/database/database';
 import type { Exchange } from '#kernel/http/exchange';
@@ -17,13 +17,15 @@ import { availabilityRoutes } from './availability.routes.ts';
 import { deletedVaultRoutes } from './deleted-vaults.routes.ts';
 import { createDeletedVaults } from './deleted-vaults.service.ts';
 import { createDirectory } from './directory.ts';
+import { vaultDuties } from './duties.ts';
 import { vaultNotFound } from './errors.ts';
 import { createKeyWrapper } from './key-wrapper.ts';
 import { keyRoutes } from './keys.routes.ts';
 import { createKeys } from './keys.service.ts';
 import { vaultMigrations } from './migrations/vault.ts';
 import { createObjects } from './objects.service.ts';
-import { isVaultEmpty, purgeDue } from './objects.store.ts';
+import { isVaultEmpty } from './objects.store.ts';
+import { createRetention } from './retention.service.ts';
 import { secretRoutes } from './secrets.routes.ts';
 import { createSecrets } from './secrets.service.ts';
 import { createSurface } from './surface.ts';
@@ -56,8 +58,8 @@ export function createVault(deps: {
   /** The control database, migrated with `vaultMigrations` and the data keys' tables. */
   readonly database: Database;
   readonly dataKeys: Pick<DataKeyService, 'ensure' | 'open' | 'destroy' | 'vaultWrapped'>;
-  readonly grants: Pick<Grants, 'also' | 'as' | 'system'>;
-  readonly audit: AuditTrail;
+  readonly grants: Pick<Grants, 'also'>;
+  readonly acts: Acts;
   readonly clock: Clock;
   readonly tasks: Pick<Tasks, 'periodic'>;
   readonly tenantId: string;
@@ -68,14 +70,15 @@ export function createVault(deps: {
   /** Name of the vault that is served at the root of the server's own host, from when it exists; `default` by default. */
   readonly defaultVault?: string;
 }): VaultModule {
-  const { database, dataKeys, grants, audit, clock, tasks, tenantId, domain, schemes } = deps;
+  const { database, dataKeys, grants, acts, clock, tasks, tenantId, domain, schemes } = deps;
   const directory = createDirectory(database, clock);
   const addresses = createAddresses({
     domain,
     defaultVault: () => directory.byName(deps.defaultVault ?? 'default')?.name,
   });
   const objects = { database, dataKeys, clock };
-  const deletedVaults = createDeletedVaults({ database, dataKeys, directory, grants, audit, clock });
+  const deletedVaults = createDeletedVaults({ database, dataKeys, directory, acts, clock });
+  const destroyExpired = createRetention({ database, directory, acts, clock });
   const secrets = createSecrets({ directory, objects: createObjects({ ...objects, collection: 'secrets' }) });
   const keys = createKeys({ directory, clock, objects: createObjects({ ...objects, collection: 'keys' }) });
   const wireOf = (exchange: Exchange, name: string) => {
@@ -86,6 +89,7 @@ export function createVault(deps: {
 
   return {
     name: 'vault',
+    duties: Object.values(vaultDuties),
     surfaces: [createSurface({ addresses, schemes, tenantId, domain })],
     routes: [
       ...secretRoutes({ secrets, directory, wireOf }),
@@ -105,12 +109,12 @@ export function createVault(deps: {
       }),
     ],
     migrations: vaultMigrations,
-    vaults: createVaults({ addresses, directory, secrets, keys, grants, audit }),
-    keyWrapper: createKeyWrapper({ addresses, directory, keys, grants, audit, clock, tenantId }),
+    vaults: createVaults({ addresses, directory, secrets, keys, grants, acts }),
+    keyWrapper: createKeyWrapper({ addresses, directory, keys, acts, clock }),
     async start() {
       await directory.load();
-      tasks.periodic('vault-purge', sweepEveryMs, async () => {
-        await database.write((tx) => purgeDue(tx, clock.epochMs()));
+      tasks.periodic('vault-purge', sweepEveryMs, async (signal) => {
+        await destroyExpired(signal);
         await deletedVaults.sweep();
       });
     },

@@ -4,11 +4,8 @@
 // key ends the use of the data that it protects.
 
 import { vaultActions } from '@strongroom/contract/vault.actions';
-import { managedIdentity } from '#kernel/authority/actor';
-import type { AuditIntent, AuditTrail } from '#kernel/authority/audit';
-import type { Grant, Grants } from '#kernel/authority/grant';
+import type { Acts } from '#kernel/authority/perform';
 import type { Clock } from '#kernel/clock/clock';
-import { randomUuid } from '#kernel/crypto/random';
 import { asFailure, Failure } from '#kernel/errors/failure';
 import type { KeyWrapper, WrapperRef } from '#kernel/sealing/data-keys';
 import type { Addresses } from './addresses.ts';
@@ -28,61 +25,43 @@ export function createKeyWrapper(deps: {
   readonly addresses: Addresses;
   readonly directory: Directory;
   readonly keys: Keys;
-  readonly grants: Pick<Grants, 'as'>;
-  readonly audit: AuditTrail;
+  readonly acts: Pick<Acts, 'as'>;
   readonly clock: Clock;
-  readonly tenantId: string;
 }): KeyWrapper {
-  const { addresses, directory, keys, grants, audit, clock, tenantId } = deps;
+  const { addresses, directory, keys, acts, clock } = deps;
 
   async function use(ref: VaultRef, kind: keyof typeof uses, value: Uint8Array): Promise<Uint8Array> {
     const { action, operation, words } = uses[kind];
     const { vault, name, version } = addresses.parseKeyIdentifier(ref.keyIdentifier);
     if (version === undefined) throw badKeyIdentifier('it names no version');
     if (directory.byName(vault) === undefined) throw vaultNotFound(vault);
-    const scope = directory.scope(vault, 'keys', name);
-    const requestId = randomUuid();
-    const actor = managedIdentity(ref.principal, tenantId);
-    const record = (decision: 'allowed' | 'refused', reason: string): AuditIntent => ({
-      operation,
-      action: action.name,
-      scope,
-      actor,
-      requestId,
-      correlationId: requestId,
-      clientRequestId: undefined,
-      method: 'POST',
-      path: `/keys/${name}/${version}/${kind.toLowerCase()}`,
-      address: undefined,
-      userAgent: undefined,
-      decision,
-      reason,
-      parameters: { vault, name, version, alg: algorithm },
-      bodyDigest: undefined,
-    });
-
-    let grant: Grant;
+    const { principal } = ref;
+    let isAllowed = false;
     try {
-      grant = grants.as(ref.principal, action, scope, `${words}s a data key`);
+      return await acts.as(
+        principal,
+        {
+          operation,
+          action,
+          scope: directory.scope(vault, 'keys', name),
+          parameters: { vault, name, version, alg: algorithm },
+          reason: `${words}s a data key`,
+        },
+        async (grant) => {
+          isAllowed = true;
+          try {
+            if (kind === 'unwrapKey')
+              refuseOutsideItsTimes(await keys.get(grant, vault, name, version), kind, clock.epochMs());
+            return (await keys.operate(grant, vault, { name, version }, kind, { algorithm, value })).value;
+          } catch (thrown) {
+            throw storedFault(kind, asFailure(thrown));
+          }
+        },
+      );
     } catch (thrown) {
       const failure = asFailure(thrown);
-      await audit.refused(record('refused', failure.code), { status: failure.status, code: failure.code });
-      throw failure.kind === 'forbidden' ? identityRefused(ref.principal.name, ref.principal.objectId, words) : failure;
-    }
-
-    const mark = await audit.begin('activity', record('allowed', grant.reason));
-    try {
-      if (kind === 'unwrapKey') {
-        const readable = await keys.get(grant, vault, name, version);
-        refuseOutsideItsTimes(readable, kind, clock.epochMs());
-      }
-      const done = await keys.operate(grant, vault, { name, version }, kind, { algorithm, value });
-      await mark.conclude({ status: 200, code: undefined });
-      return done.value;
-    } catch (thrown) {
-      const failure = storedFault(kind, asFailure(thrown));
-      await mark.conclude({ status: failure.status, code: failure.code });
-      throw failure;
+      const isRefused = !isAllowed && failure.kind === 'forbidden';
+      throw isRefused ? identityRefused(principal.name, principal.objectId, words) : failure;
     }
   }
 

@@ -247,13 +247,39 @@ export async function purgeObject(tx: Tx, at: ObjectAt): Promise<void> {
     .execute();
 }
 
-/** Deleted objects whose retention has ended, and how many went. */
-export async function purgeDue(tx: Tx, nowMs: number): Promise<number> {
-  const { numDeletedRows } = await tables<ObjectTables>(tx)
+export type DueObject = { readonly at: ObjectAt; readonly deletedAtMs: number };
+
+/** Deleted objects whose retention has ended, in the order of their place, behind `after`. */
+export async function dueObjects(
+  tx: Tx,
+  nowMs: number,
+  after: ObjectAt | undefined,
+  limit: number,
+): Promise<readonly DueObject[]> {
+  let due = tables<ObjectTables>(tx)
+    .selectFrom('vault_objects')
+    .select(['vault', 'collection', 'name', 'deleted_at'])
+    .where('purge_at', '<=', nowMs);
+  if (after !== undefined)
+    due = due.where(({ eb, refTuple, tuple }) =>
+      eb(refTuple('vault', 'collection', 'name_key'), '>', tuple(after.vault, after.collection, nameKey(after.name))),
+    );
+  const rows = await due.orderBy('vault').orderBy('collection').orderBy('name_key').limit(limit).execute();
+  return rows.map(({ vault, collection, name, deleted_at }) => ({
+    at: { vault, collection, name },
+    deletedAtMs: deleted_at ?? 0,
+  }));
+}
+
+/** Recovered meanwhile, it stays. */
+export async function purgeObjectIfDue(tx: Tx, at: ObjectAt, nowMs: number): Promise<void> {
+  await tables<ObjectTables>(tx)
     .deleteFrom('vault_objects')
+    .where('vault', '=', at.vault)
+    .where('collection', '=', at.collection)
+    .where('name_key', '=', nameKey(at.name))
     .where('purge_at', '<=', nowMs)
-    .executeTakeFirst();
-  return Number(numDeletedRows);
+    .execute();
 }
 
 export async function isVaultEmpty(tx: Tx, vault: string): Promise<boolean> {

@@ -13,7 +13,7 @@ import type { Scheme } from '#kernel/http/surface';
 import { createDataKeys, type DataKeyService, dataKeyMigrations } from '#kernel/sealing/data-keys.service';
 import { openRootKeyFile } from '#kernel/sealing/root-key';
 import { createTasks, type TaskHandler, taskMigrations } from '#kernel/tasks/tasks';
-import { type Rule, testActor, testAudit, testAuthority } from '#kernel/testing/authority';
+import { type Rule, testActor, testActs, testAudit, testAuthority } from '#kernel/testing/authority';
 import { openTestDoor } from '#kernel/testing/door';
 import { createResources, resourceTables } from '#resources';
 import { createVault, type VaultModule, vaultMigrations } from './index.ts';
@@ -88,6 +88,7 @@ export async function openWorld(t: TestContext) {
       clock,
       tasks,
       grants,
+      acts: testActs(grants, audit),
       identities: {
         create: async () => ({ objectId: 'identity-object', tenantId }),
         remove: async () => {},
@@ -110,7 +111,7 @@ export async function openWorld(t: TestContext) {
         },
       },
       grants,
-      audit,
+      acts: testActs(grants, audit),
       clock,
       tasks,
       tenantId,

@@ -2,8 +2,8 @@
 // by a further permission of the same caller, and recorded as if the caller had called the vault itself.
 
 import { vaultActions } from '@strongroom/contract/vault.actions';
-import type { AuditIntent, AuditTrail } from '#kernel/authority/audit';
 import type { Action, Grant, Grants } from '#kernel/authority/grant';
+import type { Acts, Facts } from '#kernel/authority/perform';
 import { asFailure } from '#kernel/errors/failure';
 import { type Secret, secret } from '#kernel/sealing/secret';
 import type { Addresses } from './addresses.ts';
@@ -54,60 +54,22 @@ export function createVaults(deps: {
   readonly secrets: Secrets;
   readonly keys: Keys;
   readonly grants: Pick<Grants, 'also'>;
-  readonly audit: AuditTrail;
+  readonly acts: Pick<Acts, 'also'>;
 }): Vaults {
-  const { addresses, directory, secrets, keys, grants, audit } = deps;
-
-  /** Decides, records, acts, concludes: the order of the door, for a call from inside. */
-  async function act<R>(
-    grant: Grant,
-    how: { readonly operation: string; readonly action: Action; readonly scope: string; readonly path: string },
-    parameters: AuditIntent['parameters'],
-    work: (granted: Grant) => Promise<R>,
-  ): Promise<R> {
-    const record = (decision: 'allowed' | 'refused', reason: string): AuditIntent => ({
-      operation: how.operation,
-      action: how.action.name,
-      scope: how.scope,
-      actor: grant.actor,
-      requestId: grant.requestId,
-      correlationId: grant.requestId,
-      clientRequestId: undefined,
-      method: 'POST',
-      path: how.path,
-      address: grant.address,
-      userAgent: undefined,
-      decision,
-      reason,
-      parameters,
-      bodyDigest: undefined,
-    });
-    let granted: Grant;
-    try {
-      granted = grants.also(grant, how.action, how.scope);
-    } catch (thrown) {
-      const failure = asFailure(thrown);
-      await audit.refused(record('refused', failure.code), { status: failure.status, code: failure.code });
-      throw failure;
-    }
-    const mark = await audit.begin('activity', record('allowed', granted.reason));
-    try {
-      const done = await work(granted);
-      await mark.conclude({ status: 200, code: undefined });
-      return done;
-    } catch (thrown) {
-      const failure = asFailure(thrown);
-      await mark.conclude({ status: failure.status, code: failure.code });
-      throw failure;
-    }
-  }
+  const { addresses, directory, secrets, keys, grants, acts } = deps;
 
   /** On an id that is no vault the same question is asked, so that a stranger learns nothing from the answer. */
-  const onSecret = (vaultId: string, name: string, operation: string, action: Action) => ({
+  const onSecret = (
+    vaultId: string,
+    name: string,
+    operation: string,
+    action: Action,
+    more: Facts['parameters'] = {},
+  ): Facts => ({
     operation,
     action,
     scope: `${vaultId}/secrets/${name}`,
-    path: `/secrets/${name}`,
+    parameters: { vault: lastOf(vaultId), name, ...more },
   });
   const nameOf = (vaultId: string): string => {
     const vault = directory.byId(vaultId);
@@ -117,34 +79,27 @@ export function createVaults(deps: {
 
   return {
     setSecret: (grant, vaultId, name, value) =>
-      act(
+      acts.also(
         grant,
         onSecret(vaultId, name, 'Secrets_Set', vaultActions.setSecret),
-        { vault: lastOf(vaultId), name },
         async (granted) => (await secrets.set(granted, nameOf(vaultId), name, { value })).version,
       ),
     getSecret: (grant, vaultId, name, version) =>
-      act(
+      acts.also(
         grant,
-        onSecret(vaultId, name, 'Secrets_Get', vaultActions.getSecret),
-        { vault: lastOf(vaultId), name, ...(version === undefined ? {} : { version }) },
+        onSecret(vaultId, name, 'Secrets_Get', vaultActions.getSecret, version === undefined ? {} : { version }),
         async (granted) => secret((await secrets.get(granted, nameOf(vaultId), name, version)).value),
       ),
     deleteSecret: (grant, vaultId, name) =>
-      act(
-        grant,
-        onSecret(vaultId, name, 'Secrets_Delete', vaultActions.deleteSecret),
-        { vault: lastOf(vaultId), name },
-        async (granted) => {
-          try {
-            await secrets.remove(granted, nameOf(vaultId), name);
-            return true;
-          } catch (thrown) {
-            if (asFailure(thrown).kind === 'notFound') return false;
-            throw thrown;
-          }
-        },
-      ),
+      acts.also(grant, onSecret(vaultId, name, 'Secrets_Delete', vaultActions.deleteSecret), async (granted) => {
+        try {
+          await secrets.remove(granted, nameOf(vaultId), name);
+          return true;
+        } catch (thrown) {
+          if (asFailure(thrown).kind === 'notFound') return false;
+          throw thrown;
+        }
+      }),
     async describeKey(grant, keyIdentifier) {
       const { vault, name, version } = addresses.parseKeyIdentifier(keyIdentifier);
       if (version === undefined) throw badKeyIdentifier('it names no version, and a version is needed');

@@ -5,6 +5,7 @@ import assert from 'node:assert/strict';
 import { after, test } from 'node:test';
 import { closeScanPool } from '#kernel/database/database';
 import { Failure } from '#kernel/errors/failure';
+import { houseGrant } from '#kernel/testing/authority';
 import { hostOf, makeVault, openVaults, subscriptionId, tenantId, vaultId } from './testing.ts';
 
 after(() => closeScanPool());
@@ -121,7 +122,7 @@ test('key identifiers of other places, with other paths or without a version are
       (error) => error instanceof Failure && error.code === 'InvalidKeyIdentifier',
       identifier,
     );
-  const grant = server.grants.system('test of key identifiers');
+  const grant = houseGrant();
   await assert.rejects(
     describeKey(grant, 'https://other.vault.localhost/keys/k'),
     (error) => error instanceof Failure && error.code === 'InvalidKeyIdentifier',

@@ -58,6 +58,13 @@ export const datastoreNames: readonly DatastoreName[] = [
   'workspacefilestore',
 ];
 
+export const dependentTypes = {
+  storageAccount: 'Microsoft.Storage/storageAccounts',
+  keyVault: 'Microsoft.KeyVault/vaults',
+  containerRegistry: 'Microsoft.ContainerRegistry/registries',
+  applicationInsights: 'Microsoft.Insights/components',
+} as const satisfies Record<keyof Dependents, string>;
+
 /**
  * The grants of the workspace's identity (the article's table, reference 0.3), and what they need here because vaults
  * and registries decide by roles on the data plane: access to all keys and secrets, push and pull.

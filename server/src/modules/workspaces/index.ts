@@ -31,6 +31,8 @@ export { type DatastoreName, datastoreNames, dependentsOf, workspaceType } from 
 export { snapshotFolder } from './reservations.ts';
 export type { Workspace, Workspaces } from './workspace.ts';
 
+import { workspacesDuties } from './duties.ts';
+
 export type WorkspacesModule = Module & {
   readonly workspaces: Workspaces;
   readonly kinds: readonly ResourceKind[];
@@ -95,7 +97,7 @@ export function createWorkspaces(
         message: 'The decision of this request does not reach that workspace.',
       });
     }
-    return resources.get(grants.system('a service of the workspace looks it up'), workspaceId);
+    return resources.get(grants.duty(workspacesDuties.find, workspaceId), workspaceId);
   }
 
   const container: Workspaces['container'] = (workspace, datastore) => ({
@@ -134,7 +136,7 @@ export function createWorkspaces(
     // Below a workspace nothing is that another one stands on.
     const workspaceId = workspaceOf(id);
     if (workspaceId !== undefined && workspaceId !== id) return [];
-    const grant = grants.system('who stands on what is to be removed');
+    const grant = grants.duty(workspacesDuties.findHolders, '/');
     const all = await resources.list(grant, { type: workspaceType, under: '/', limit: workspacesMax });
     const isGoing = (resource: Resource) => isWithin(resource.id, id);
     const standsOn = (resource: Resource) => {
@@ -155,6 +157,7 @@ export function createWorkspaces(
 
   return {
     name: 'workspaces',
+    duties: Object.values(workspacesDuties),
     workspaces,
     livingHolders,
     kinds: [createWorkspaceKind(kindDeps), datastoreKind, createTemplateKind(deps)],
@@ -163,7 +166,7 @@ export function createWorkspaces(
     async homeOf(id) {
       // Asked with the id of a top-level resource; only a workspace has a home for what is below it.
       if (workspaceOf(id) !== id) return undefined;
-      const resource = await resources.find(grants.system('find the home of a resource'), id);
+      const resource = await resources.find(grants.duty(workspacesDuties.find, id), id);
       if (resource === undefined) return undefined;
       try {
         return await databases.open(resource.uniqueId);
@@ -174,7 +177,7 @@ export function createWorkspaces(
       }
     },
     async start() {
-      const grant = grants.system('learn what workspaces keep in containers');
+      const grant = grants.duty(workspacesDuties.findAll, '/');
       for (const one of await resources.list(grant, { type: workspaceType, under: '/', limit: startMax }))
         reservations.hold(holderOf(one));
     },

@@ -7,6 +7,7 @@ import { createAssets } from '#assets';
 import { createCompute } from '#compute';
 import { createIdentity, createSignedAddresses } from '#identity';
 import { createJobs } from '#jobs';
+import { createActs } from '#kernel/authority/perform';
 import type { TestClock } from '#kernel/clock/test-clock';
 import type { Database } from '#kernel/database/database';
 import type { Files } from '#kernel/files/files';
@@ -16,7 +17,7 @@ import type { Module } from '#kernel/module';
 import { createDataKeys } from '#kernel/sealing/data-keys.service';
 import type { RootKey } from '#kernel/sealing/root-key';
 import { createTasks, type Tasks } from '#kernel/tasks/tasks';
-import { testActor, testAudit } from '#kernel/testing/authority';
+import { houseGrant, testActor, testAudit } from '#kernel/testing/authority';
 import { openTestDoor } from '#kernel/testing/door';
 import { createMonitoring } from '#monitoring';
 import { createRegistry } from '#registry';
@@ -62,7 +63,7 @@ export async function assemble(on: {
     },
     origins: () => [`https://${domain}`],
     domain: () => domain,
-    leaving: (objectId, how, leave) => access.retire(grants.system('test'), objectId, how, leave),
+    leaving: (objectId, how, leave) => access.retire(houseGrant(), objectId, how, leave),
   });
   const { tenantId, subscriptionId, administrator } = await identity.bootstrap();
   const access = createAccess({
@@ -91,30 +92,32 @@ export async function assemble(on: {
   };
   const runTokens: Scheme = { name: 'run token', authenticate: (exchange) => jobs.runScheme.authenticate(exchange) };
   const audit = testAudit();
+  const acts = createActs({ grants, duties: access.recordedDuties, audit, tenantId });
   const resources = createResources({
     database: control,
     clock,
     tasks: lateTasks,
     grants,
+    acts,
     identities: identitiesOf({ control, directory: identity.directory, access, tenantId }),
     homeOf: (id) => workspaces.homeOf(id),
     subscription: { id: subscriptionId, displayName: 'Test', tenantId, location },
     domain,
     schemes: [runTokens, byName],
   });
-  resources.onRemoved(async (_grant, id) => void (await access.unassignAll(grants.system('it is gone'), id)));
+  resources.onRemoved(async (grant, id) => void (await access.unassignAll(grant, id)));
   const vault = createVault({
     database: control,
     dataKeys,
     grants,
-    audit,
+    acts,
     clock,
     tasks: lateTasks,
     tenantId,
     domain,
     schemes: [byName],
   });
-  const shared = { dataDir, files, dataKeys, resources: resources.resources, grants, clock, log, domain };
+  const shared = { dataDir, files, dataKeys, resources: resources.resources, grants, acts, clock, log, domain };
   const storage = createStorage({
     ...shared,
     schemes: [byName],
@@ -162,7 +165,7 @@ export async function assemble(on: {
     tenantId,
   });
   const within = { resources: resources.resources, workspaces: workspaces.workspaces, clock };
-  const assets = createAssets({ ...within, blobs: storage.blobs, addresses, grants, log });
+  const assets = createAssets({ ...within, blobs: storage.blobs, addresses, grants, acts, log });
   const runs = createRuns({
     ...within,
     blobs: storage.blobs,
@@ -242,7 +245,7 @@ export async function assemble(on: {
   for (const module of modules) await module.start?.();
   await tasks.start();
   const subscription = `/subscriptions/${subscriptionId}`;
-  const system = grants.system('a test');
+  const system = houseGrant();
   await access.bootstrapOwner(system, [administrator.objectId], subscriptionId).catch(() => undefined);
   const roles = new Map(builtInRoles.map((role) => [role.roleName, role.id]));
 

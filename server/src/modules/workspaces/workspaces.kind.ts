@@ -2,13 +2,16 @@
 // registry and insights (or takes those named), gives its managed identity the roles of the article, opens its database
 // and registers the four datastores. Every step is idempotent: after a crash the same operation runs again to its end.
 
+import { accessActions } from '@strongroom/contract/access.actions';
 import { type Usage, UsageList } from '@strongroom/contract/quotas';
 import { quotasActions } from '@strongroom/contract/quotas.actions';
+import { actionsOfType } from '@strongroom/contract/resources.actions';
 import { Type } from '@strongroom/contract/schema';
 import { workspaceProperties } from '@strongroom/contract/workspaces';
 import { workspacesActions } from '@strongroom/contract/workspaces.actions';
 import { type RoleAssigner, roleIds } from '#access';
 import type { Grant, Grants } from '#kernel/authority/grant';
+import type { Acts } from '#kernel/authority/perform';
 import { Failure } from '#kernel/errors/failure';
 import type { Quotas } from '#kernel/files/quota';
 import { accessed, activity, json } from '#kernel/http/route';
@@ -20,7 +23,8 @@ import { type BlobStore, type Storage, usageOf } from '#storage';
 import type { Vaults } from '#vault';
 import type { WorkspaceDatabases } from './databases.ts';
 import { builtInDatastores } from './datastores.kind.ts';
-import { containersOf, type Dependents, dependentsOf, rolesOf, workspaceType } from './dependents.ts';
+import { containersOf, type Dependents, dependentsOf, dependentTypes, rolesOf, workspaceType } from './dependents.ts';
+import { workspacesDuties } from './duties.ts';
 import { customerKeyOf, validateCustomerKey, wrapperOf } from './encryption.ts';
 import type { Holder, Reservations } from './reservations.ts';
 import { unservedOfWorkspaces } from './unserved.ts';
@@ -28,6 +32,7 @@ import { unservedOfWorkspaces } from './unserved.ts';
 export type WorkspaceKindDeps = {
   readonly resources: Resources;
   readonly grants: Grants;
+  readonly acts: Pick<Acts, 'duty'>;
   readonly access: RoleAssigner;
   readonly vaults: Pick<Vaults, 'describeKey'>;
   readonly blobs: Pick<BlobStore, 'ensureContainer'>;
@@ -44,12 +49,6 @@ export type WorkspaceKindDeps = {
   readonly tenantId: string;
 };
 
-const dependentTypes: Readonly<Record<keyof Dependents, string>> = {
-  storageAccount: 'Microsoft.Storage/storageAccounts',
-  keyVault: 'Microsoft.KeyVault/vaults',
-  containerRegistry: 'Microsoft.ContainerRegistry/registries',
-  applicationInsights: 'Microsoft.Insights/components',
-};
 const dependentNames = Object.keys(dependentTypes) as readonly (keyof Dependents)[];
 const writeOf = (type: string) => ({ name: `${type}/write`, plane: 'control' }) as const;
 const shareVault = { name: 'Microsoft.Authorization/roleAssignments/write', plane: 'control' } as const;
@@ -71,6 +70,12 @@ export const holderOf = (resource: Resource): Holder => ({
 export function ownDependents(resource: Resource): readonly string[] {
   const given = givenIn(resource.properties);
   return Object.entries(dependentsStored(resource)).flatMap(([name, id]) => (Object.hasOwn(given, name) ? [] : [id]));
+}
+
+/** The resource group of a workspace. */
+function groupOf(id: string): string {
+  const { subscriptionId, resourceGroup } = parseResourceId(id);
+  return `/subscriptions/${subscriptionId}/resourceGroups/${resourceGroup}`;
 }
 
 function givenIn(properties: Properties): Partial<Dependents> {
@@ -106,7 +111,7 @@ const immutable = (name: string) =>
   });
 
 export function createWorkspaceKind(deps: WorkspaceKindDeps): ResourceKind {
-  const { resources, grants, access, dataKeys } = deps;
+  const { resources, grants, acts, access, dataKeys } = deps;
 
   async function validateDependents(grant: Grant, draft: Draft, id: string): Promise<void> {
     const given = givenIn(draft.properties);
@@ -140,7 +145,8 @@ export function createWorkspaceKind(deps: WorkspaceKindDeps): ResourceKind {
   }
 
   /** What the workspace made for itself is under its customer's key; what it was given is its owner's. */
-  async function protect(grant: Grant, resource: Resource, wrapper: WrapperRef): Promise<void> {
+  async function protect(resource: Resource, wrapper: WrapperRef): Promise<void> {
+    const grant = grants.duty(workspacesDuties.protect, groupOf(resource.id));
     const given = givenIn(resource.properties);
     const dependents = dependentsStored(resource);
     if (given.storageAccount === undefined) await deps.protectStorage(grant, dependents.storageAccount, wrapper);
@@ -152,8 +158,7 @@ export function createWorkspaceKind(deps: WorkspaceKindDeps): ResourceKind {
     const { quotas } = deps;
     const used = await deps.databases.used(uniqueId);
     const usages = [usageOf({ id, type, uniqueId, name: 'DatabaseBytes', used, quotas })];
-    const system = grants.system('what a workspace stands on holds');
-    const workspace = await resources.get(system, id);
+    const workspace = await resources.get(grants.duty(workspacesDuties.find, id), id);
     const { storageAccount, containerRegistry } = dependentsStored(workspace);
     const beside = [
       [storageAccount, quotasActions.readAccountUsages, 'BlobBytes', deps.storageUsed],
@@ -161,26 +166,35 @@ export function createWorkspaceKind(deps: WorkspaceKindDeps): ResourceKind {
     ] as const;
     for (const [dependent, action, name, usedOf] of beside) {
       if (!grants.mayAlso(grant, action, dependent)) continue;
-      const found = await resources.find(system, dependent);
+      const measuring = grants.duty(workspacesDuties.measure, dependent);
+      const found = await resources.find(measuring, dependent);
       if (found === undefined) continue;
       const of = { id: found.id, type: found.type, uniqueId: found.uniqueId };
-      usages.push(usageOf({ ...of, name, used: await usedOf(system, found.id), quotas }));
+      usages.push(usageOf({ ...of, name, used: await usedOf(measuring, found.id), quotas }));
     }
     return usages;
   }
 
-  async function provision(grant: Grant, resource: Resource): Promise<Properties> {
+  /** Each role that the identity gets has a record of its own. */
+  async function letIdentityAct(principalId: string, scope: string, roleId: string): Promise<void> {
+    const facts = {
+      operation: 'RoleAssignments_Create',
+      action: accessActions.writeRoleAssignments,
+      scope,
+      parameters: { principalId, roleDefinitionId: roleId },
+    };
+    await acts.duty(workspacesDuties.letIdentityAct, facts, (grant) =>
+      access.assign(grant, { scope, roleDefinitionId: roleId, principalId, principalType: 'ServicePrincipal' }),
+    );
+  }
+
+  async function provision(resource: Resource): Promise<Properties> {
+    const grant = grants.duty(workspacesDuties.furnish, groupOf(resource.id));
     const dependents = dependentsStored(resource);
     const identity = identityOf(resource);
     const key = customerKeyOf(resource.properties);
     const wrapper = wrapperOf(key, identity);
-    if (key)
-      await access.assign(grant, {
-        scope: key.vaultId,
-        roleDefinitionId: roleIds.keyVaultCryptoServiceEncryptionUser,
-        principalId: identity.objectId,
-        principalType: 'ServicePrincipal',
-      });
+    if (key) await letIdentityAct(identity.objectId, key.vaultId, roleIds.keyVaultCryptoServiceEncryptionUser);
     await dataKeys.ensure(resource.uniqueId, 'workspace', wrapper);
     await deps.databases.open(resource.uniqueId);
     const given = givenIn(resource.properties);
@@ -198,20 +212,14 @@ export function createWorkspaceKind(deps: WorkspaceKindDeps): ResourceKind {
     await make('storageAccount', { kind: 'StorageV2', sku: { name: 'Standard_LRS' }, properties: {} });
     await make('containerRegistry', { sku: { name: 'Premium' }, properties: {} });
     await make('applicationInsights', { kind: 'web', properties: { Application_Type: 'web' } });
-    if (key) await protect(grant, resource, wrapper);
-    for (const { scope, roleId } of rolesOf(resource.id, dependents)) {
-      await access.assign(grant, {
-        scope,
-        roleDefinitionId: roleId,
-        principalId: identity.objectId,
-        principalType: 'ServicePrincipal',
-      });
-    }
+    if (key) await protect(resource, wrapper);
+    for (const { scope, roleId } of rolesOf(resource.id, dependents))
+      await letIdentityAct(identity.objectId, scope, roleId);
     // order matters: what is reserved is so before anybody can reach it.
     deps.reservations.hold(holderOf(resource));
-    for (const container of Object.values(containersOf(resource.uniqueId))) {
-      await deps.blobs.ensureContainer(grant, dependents.storageAccount, container);
-    }
+    const inAccount = grants.duty(workspacesDuties.furnishGiven, dependents.storageAccount);
+    for (const container of Object.values(containersOf(resource.uniqueId)))
+      await deps.blobs.ensureContainer(inAccount, dependents.storageAccount, container);
     for (const { name, properties } of builtInDatastores(resource.uniqueId, dependents.storageAccount)) {
       await resources.put(grant, `${resource.id}/datastores/${name}`, { properties });
     }
@@ -282,7 +290,7 @@ export function createWorkspaceKind(deps: WorkspaceKindDeps): ResourceKind {
       }
     },
 
-    create: provision,
+    create: (_grant, resource) => provision(resource),
 
     async update(_grant, resource, before) {
       const key = customerKeyOf(resource.properties);
@@ -291,12 +299,13 @@ export function createWorkspaceKind(deps: WorkspaceKindDeps): ResourceKind {
         const wrapper = wrapperOf(key, identityOf(resource));
         await dataKeys.rewrap(resource.uniqueId, wrapper);
         // The workspace's own doing, for what it made: its caller decided about the workspace, and sent again it goes on from here.
-        await protect(grants.system('another key version of a workspace'), resource, wrapper);
+        await protect(resource, wrapper);
       }
       return resource.properties;
     },
 
-    async remove(grant, resource) {
+    async remove(_grant, resource) {
+      const looking = grants.duty(workspacesDuties.lookAtOwn, groupOf(resource.id));
       // What the workspace made for itself goes with it; what its creator named stays.
       const given = givenIn(resource.properties);
       const dependents = dependentsStored(resource);
@@ -304,13 +313,20 @@ export function createWorkspaceKind(deps: WorkspaceKindDeps): ResourceKind {
       await dataKeys.destroy(resource.uniqueId);
       await deps.databases.remove(resource.uniqueId);
       for (const name of dependentNames) {
-        if (given[name] === undefined && (await resources.find(grant, dependents[name])))
-          await resources.remove(grant, dependents[name]);
+        if (given[name] !== undefined || !(await resources.find(looking, dependents[name]))) continue;
+        const facts = {
+          operation: 'Workspaces_RemoveOwn',
+          action: actionsOfType(dependentTypes[name]).remove,
+          scope: dependents[name],
+          parameters: { workspace: resource.name },
+        };
+        await acts.duty(workspacesDuties.removeOwn, facts, (grant) => resources.remove(grant, dependents[name]));
       }
       // What stays of an account that was given is its owner's from now on.
       deps.reservations.release(holderOf(resource));
       const principalId = resource.identity?.principalId;
-      if (principalId !== undefined) await access.unassignPrincipal(grant, principalId);
+      if (principalId !== undefined)
+        await access.unassignPrincipal(grants.duty(workspacesDuties.withdrawRoles, '/'), principalId);
     },
 
     view(resource, exchange) {
@@ -344,7 +360,7 @@ export function createWorkspaceKind(deps: WorkspaceKindDeps): ResourceKind {
         goesOnWhenLow: 'it gives back what the workspace had',
         audit: activity(),
         async handle(_grant, resource) {
-          await provision(grants.system('resync keys of a workspace'), resource);
+          await provision(resource);
           return json(200, {});
         },
       },

@@ -17,7 +17,7 @@ import { type Database, openDatabase } from '#kernel/database/database';
 import { type Faults, noFaults } from '#kernel/files/faults';
 import { silentLog } from '#kernel/log/log';
 import { createTasks, taskMigrations } from '#kernel/tasks/tasks';
-import { testActor, testAudit, testAuthority, testGrant } from '#kernel/testing/authority';
+import { testActor, testActs, testAudit, testAuthority, testGrant } from '#kernel/testing/authority';
 import { openTestDoor } from '#kernel/testing/door';
 import { createResources, everythingServed, resourceTables } from '#resources';
 import {
@@ -165,6 +165,7 @@ export async function build(options: {
       },
     },
     grants,
+    acts: testActs(grants),
     identities: {
       create: async () => ({ objectId: 'identity-object', tenantId }),
       remove: async () => {},

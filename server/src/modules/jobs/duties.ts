@@ -1,0 +1,47 @@
+// What jobs do without being asked: they go on behind the request that submitted them.
+
+import { assetsActions } from '@strongroom/contract/assets.actions';
+import { jobsType } from '@strongroom/contract/jobs.actions';
+import { actionsOfType } from '@strongroom/contract/resources.actions';
+import type { QuietDuty } from '#kernel/authority/duty';
+import { workspaceType } from '#workspaces';
+
+const { read, write } = actionsOfType(jobsType);
+
+export const jobsDuties = {
+  advance: {
+    name: 'jobs.advance',
+    why: 'A job goes through its states as its node reports, until it has ended and its log is sealed.',
+    actions: [write, read],
+    under: jobsType,
+    record: { level: 'part', of: 'the submission of the job; each state is kept in the job and its run' },
+  },
+  gather: {
+    name: 'jobs.gather-content',
+    why: 'A node is told at the start of a job what to run: its code, its inputs and where they lie.',
+    actions: [assetsActions.readSnapshot, actionsOfType(workspaceType).read],
+    under: workspaceType,
+    record: { level: 'part', of: 'the submission of the job, by whose caller these were decided on' },
+  },
+  findWorkspaces: {
+    name: 'jobs.find-workspaces',
+    why: 'Each workspace is looked through for logs that could not be kept when their job ended.',
+    actions: [actionsOfType(workspaceType).read],
+    under: '/',
+    record: { level: 'none', reason: 'reads which workspaces there are, and shows them to nobody' },
+  },
+  keepLogs: {
+    name: 'jobs.keep-logs',
+    why: 'The log of a job that ended on a full disk becomes an artifact of its run once there is room.',
+    actions: [read, actionsOfType(workspaceType).read],
+    under: workspaceType,
+    record: { level: 'part', of: 'the end of the job' },
+  },
+  showLog: {
+    name: 'jobs.show-log',
+    why: 'Who may read a job reads its log, which lies in the database of its workspace.',
+    actions: [read],
+    under: jobsType,
+    record: { level: 'part', of: 'the request that reads' },
+  },
+} as const satisfies Record<string, QuietDuty>;
