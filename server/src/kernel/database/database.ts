@@ -9,7 +9,8 @@ import { type Anchored, createStamper, readStamp, type Stamp, type Stamper } fro
 import { kyselyOver } from './dialect/connection.ts';
 import { type Engine, openEngine, scanTooLarge } from './engine.ts';
 import { type MigrationSet, migrate, requireMigrated } from './migrations.ts';
-import { forgetScans, scanBytesMax, scanRows } from './scan.ts';
+import { forgetScans, moveLog, scanBytesMax, scanRows } from './scan.ts';
+import { createWal } from './wal.ts';
 import { createWriter, type WriteOptions } from './writer.ts';
 
 export type { Compilable } from 'kysely';
@@ -102,7 +103,8 @@ function databaseOver(parts: {
   const { path, key, writing, reading, stamper, faults, onFull } = parts;
   opened += 1;
   const target = { id: opened, path, key };
-  const writer = writing === undefined ? undefined : createWriter(writing, { path, faults, stamper, onFull });
+  const wal = writing && createWal({ engine: writing, move: () => moveLog(target) });
+  const writer = writing && createWriter(writing, { path, faults, stamper, wal, onFull });
   const scans = new Set<Promise<unknown>>();
   let closing: Promise<void> | undefined;
 
@@ -120,6 +122,7 @@ function databaseOver(parts: {
   async function finish(): Promise<void> {
     await writer?.idle();
     await Promise.allSettled(scans);
+    await wal?.settled();
     await forgetScans(target.id);
     reading.close();
     // Last, when no reader holds the log open: everything moves into the one file, and the log is emptied.

@@ -67,12 +67,14 @@ async function writeUntilKilled(folder: string): Promise<void> {
   const database = await openDatabase({ path: join(folder, 'test.db'), key, migrations });
   const last = await sql<{ id: number | null }>`select max(id) as id from pairs`.execute(database.read);
   let next = last.rows[0]?.id ?? 0;
+  // Long enough that the pages of the log are moved before the last kill.
+  const text = canary.repeat(250);
   const writer = async () => {
     for (;;) {
       const id = ++next;
       await database.write(async (tx) => {
         for (const half of ['left', 'right'])
-          await tables<Tables>(tx).insertInto('pairs').values({ id, half, text: canary }).execute();
+          await tables<Tables>(tx).insertInto('pairs').values({ id, half, text }).execute();
       });
       // Synchronous on a pipe: a line that was read was acknowledged before the kill.
       process.stdout.write(`${id}\n`);

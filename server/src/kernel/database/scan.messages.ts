@@ -12,6 +12,8 @@ export type ToWorker =
       readonly maxBytes: number;
     }
   | { readonly say: 'more' }
+  /** Moves pages of the write-ahead log into the file, over a connection of its own. */
+  | { readonly say: 'move'; readonly open: { readonly path: string; readonly key: Uint8Array } }
   | { readonly say: 'close'; readonly database: number };
 
 export type WireFailure = {
@@ -33,6 +35,7 @@ export type FromWorker =
     }
   /** `holds`: the database was opened all the same, and must be closed. */
   | { readonly say: 'failed'; readonly failure: WireFailure; readonly holds: boolean }
+  | { readonly say: 'moved' }
   | { readonly say: 'closed'; readonly database: number };
 
 /** Rows a portion: the main thread handles one portion a turn, so that a long answer does not hold the event loop. */

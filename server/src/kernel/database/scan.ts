@@ -1,4 +1,4 @@
-// Scans run here: a few worker threads, shared by every database of the process and started at the first scan. Promises
+// Scans run here, and logs are moved: a few worker threads, shared by every database of the process and started when first needed. Promises
 // that a query never holds the event loop, that the queue, the rows, the bytes and the time of a scan are bounded, and that a
 // worker which dies takes only its own scan with it.
 
@@ -59,6 +59,23 @@ export function scanRows(
         if (message.last) resolve(rows);
         else seat.worker.postMessage({ say: 'more' } satisfies ToWorker);
         return message.last;
+      },
+      fail: reject,
+    });
+  });
+}
+
+/** Moves what the write-ahead log holds now into the file. The caller keeps the database open until it is done. */
+export function moveLog(target: Pick<ScanTarget, 'path' | 'key'>): Promise<void> {
+  return new Promise((resolve, reject) => {
+    if (waiting.length >= waitingMax)
+      return reject(unavailable('ServerBusy', 'Too many queries are waiting. Try again in a moment.'));
+    submit({
+      first: () => ({ say: 'move', open: { path: target.path, key: target.key.slice() } }),
+      hear(message) {
+        if (message.say === 'moved') resolve();
+        else if (message.say === 'failed') reject(new Failure(message.failure));
+        return message.say === 'moved' || message.say === 'failed';
       },
       fail: reject,
     });

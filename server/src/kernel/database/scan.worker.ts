@@ -1,4 +1,4 @@
-// Runs scans on a thread of its own, over read-only connections, one scan at a time. It promises to answer every request
+// Runs scans on a thread of its own, over read-only connections, one at a time, and moves pages of write-ahead logs. It promises to answer every request
 // exactly once or portion by portion, and to hold a database open no longer than it is told. It decides nothing.
 
 import { parentPort } from 'node:worker_threads';
@@ -52,8 +52,24 @@ function wireFailure(error: unknown): WireFailure {
   return { kind: 'internal', code: 'ScanFailed', message: 'The query could not be run.', cause: String(error) };
 }
 
+/** Passively: it waits for nobody and nobody waits for it. What is being read or written meanwhile stays for the next time. */
+function moveLog({ path, key }: { path: string; key: Uint8Array }): void {
+  let engine: Engine | undefined;
+  try {
+    engine = openEngine({ path, key, readonly: false });
+    engine.run('pragma wal_checkpoint(passive)', []);
+  } finally {
+    key.fill(0);
+    engine?.close();
+  }
+}
+
 port.on('message', (message: ToWorker) => {
   try {
+    if (message.say === 'move') {
+      moveLog(message.open);
+      return answer({ say: 'moved' });
+    }
     if (message.say === 'more') return sendPortion();
     if (message.say === 'close') {
       engines.get(message.database)?.close();

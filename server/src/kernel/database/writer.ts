@@ -12,6 +12,7 @@ import type { Faults } from '#kernel/files/faults';
 import type { Stamper } from './anchor.ts';
 import { kyselyOver } from './dialect/connection.ts';
 import type { Engine } from './engine.ts';
+import type { Wal } from './wal.ts';
 
 export type WriteOptions = {
   /** About how many rows it writes. More than 100 make it a large write, which stands behind all small ones. */
@@ -52,7 +53,13 @@ const within = new AsyncLocalStorage<Call>();
 
 export function createWriter(
   engine: Engine,
-  options: { path: string; faults: Faults; stamper?: Stamper | undefined; onFull?: (() => void) | undefined },
+  options: {
+    path: string;
+    faults: Faults;
+    stamper?: Stamper | undefined;
+    wal?: Pick<Wal, 'committed'> | undefined;
+    onFull?: (() => void) | undefined;
+  },
 ): Writer {
   const small: Call[] = [];
   const large: Call[] = [];
@@ -193,6 +200,7 @@ export function createWriter(
     options.stamper?.write(raises);
     engine.run('commit', []);
     options.stamper?.committed();
+    options.wal?.committed();
   }
 
   /** If even this fails the transaction stays open, the next BEGIN is refused, and with it every write: fails closed. */
