@@ -147,6 +147,36 @@ class CommandLine(unittest.TestCase):
         self.az("storage", "blob", "download", "--file", str(target), *blob, *by_address)
         self.assertEqual(target.read_text(), "hello")
 
+    def test_a_registry_tells_its_images(self):
+        registry, repository = ["--name", "cliimages"], "cliimages/team/app"
+        made = self.az("acr", "create", *registry, "--resource-group", GROUP, "--sku", "Standard")
+        one, two = strongroom.push_image(repository, "v1"), strongroom.push_image(repository, "v2")
+        signed_in = self.az("acr", "login", *registry, "--expose-token")
+        self.assertEqual(signed_in["loginServer"], made["loginServer"])
+        self.assertEqual(len(signed_in["refreshToken"].split(".")), 3)
+        self.assertIn(repository, self.az("acr", "repository", "list", *registry))
+        secret = ["--username", APPLICATION["clientId"], "--password", APPLICATION["clientSecret"]]
+        self.assertIn(repository, self.az("acr", "repository", "list", *registry, *secret))
+        tags = ["acr", "repository", "show-tags", *registry, "--repository", repository]
+        self.assertEqual(self.az(*tags), ["v1", "v2"])
+        self.assertEqual(self.az(*tags, "--orderby", "time_desc", "--top", "1"), ["v2"])
+        self.assertEqual([tag["digest"] for tag in self.az(*tags, "--detail")], [one, two])
+        manifests = self.az("acr", "manifest", "list-metadata", "--registry", "cliimages", "--name", repository)
+        self.assertEqual({m["digest"]: m["tags"] for m in manifests}, {one: ["v1"], two: ["v2"]})
+        shown = self.az("acr", "manifest", "show-metadata", "--registry", "cliimages", "--name", f"{repository}:v1")
+        self.assertEqual(shown["digest"], one)
+        content = self.az("acr", "manifest", "show", "--registry", "cliimages", "--name", f"{repository}:v1")
+        self.assertEqual(content["schemaVersion"], 2)
+        self.assertEqual(self.az("acr", "repository", "show", *registry, "--repository", repository)["tagCount"], 2)
+        with self.assertRaisesRegex(RuntimeError, "cannot be locked"):
+            self.az("acr", "repository", "update", *registry, "--image", f"{repository}:v1", "--write-enabled", "false")
+        self.az("acr", "repository", "untag", *registry, "--image", f"{repository}:v1")
+        self.assertEqual(self.az(*tags), ["v2"])
+        self.az("acr", "repository", "delete", *registry, "--image", f"{repository}:v2", "--yes")
+        self.assertEqual(self.az(*tags), [])
+        self.az("acr", "repository", "delete", *registry, "--repository", repository, "--yes")
+        self.assertNotIn(repository, self.az("acr", "repository", "list", *registry))
+
     def test_the_activity_log_tells_what_was_done(self):
         events = self.az("monitor", "activity-log", "list", "--resource-group", GROUP)
         self.assertIn("Microsoft.Resources/subscriptions/resourceGroups/write", [e["operationName"]["value"] for e in events])

@@ -13,6 +13,10 @@ export const registryLimits = {
   descriptors: 1000,
   /** Entries of a page of tags or repositories. */
   pageSize: 1000,
+  /** Entries of a page of manifests that tells of each: its tags are in the answer. */
+  describedPageSize: 100,
+  /** Tags of one manifest, and of a page of them, that a list tells. */
+  describedTags: 10_000,
 } as const;
 
 export const RegistrySku = Type.Object({
@@ -86,6 +90,64 @@ export const RegistryToken = Type.Object({
   access_token: Type.String(),
   expires_in: Type.Integer(),
   issued_at: Type.String(),
+});
+
+/** Azure's way to a token of the registry: what was proved elsewhere, for what is worth a token here. Fields that nobody reads pass. */
+export const RegistryForm = Type.Object({
+  grant_type: Type.String({ maxLength: 64 }),
+  service: Type.String({ minLength: 1, maxLength: 512 }),
+  scope: Type.Optional(Type.String({ maxLength: 16_384 })),
+  tenant: Type.Optional(Type.String({ maxLength: 256 })),
+  access_token: Type.Optional(Type.String({ maxLength: 16_384 })),
+  refresh_token: Type.Optional(Type.String({ maxLength: 16_384 })),
+  username: Type.Optional(Type.String({ maxLength: 256 })),
+  password: Type.Optional(Type.String({ maxLength: 16_384 })),
+});
+export type RegistryForm = Static<typeof RegistryForm>;
+export const RegistryRefreshToken = Type.Object({ refresh_token: Type.String() });
+
+// What Azure's registries tell of their images beyond the protocol of OCI: `/acr/v1`, api-version 2021-07-01.
+const time = Type.String({ format: 'date-time' });
+const attributes = Type.Object({
+  deleteEnabled: Type.Boolean(),
+  writeEnabled: Type.Boolean(),
+  readEnabled: Type.Boolean(),
+  listEnabled: Type.Boolean(),
+});
+const named = { registry: Type.String(), imageName: Type.String() };
+
+export const RepositoryDescription = Type.Object({
+  ...named,
+  createdTime: time,
+  lastUpdateTime: time,
+  manifestCount: Type.Integer(),
+  tagCount: Type.Integer(),
+  changeableAttributes: attributes,
+});
+const tagDescription = Type.Object({
+  name: Type.String(),
+  digest: Type.String(),
+  createdTime: time,
+  lastUpdateTime: time,
+  signed: Type.Boolean(),
+  changeableAttributes: attributes,
+});
+const manifestDescription = Type.Object({
+  digest: Type.String(),
+  imageSize: Type.Integer(),
+  createdTime: time,
+  lastUpdateTime: time,
+  mediaType: Type.String(),
+  tags: Type.Array(Type.String()),
+  changeableAttributes: attributes,
+});
+export const TagDescriptions = Type.Object({ ...named, tags: Type.Array(tagDescription) });
+export const TagDescription = Type.Object({ ...named, tag: tagDescription });
+export const ManifestDescriptions = Type.Object({ ...named, manifests: Type.Array(manifestDescription) });
+export const ManifestDescription = Type.Object({ ...named, manifest: manifestDescription });
+export const DeletedRepository = Type.Object({
+  manifestsDeleted: Type.Array(Type.String()),
+  tagsDeleted: Type.Array(Type.String()),
 });
 
 export const TagList = Type.Object({ name: Type.String(), tags: Type.Array(Type.String()) });

@@ -36,6 +36,19 @@ const ociTails: Readonly<Record<string, string>> = {
   referrers: '/referrers',
 };
 
+/** Paths of the registry surface that name no repository. */
+const ociPlaces: Readonly<Record<string, string>> = {
+  base: '/v2/',
+  'acr-catalog': '/acr/v1/_catalog',
+  'oauth2-exchange': '/oauth2/exchange',
+  'oauth2-token': '/oauth2/token',
+};
+const acrTails: Readonly<Record<string, string>> = {
+  acr: '',
+  'acr-tags': '/_tags',
+  'acr-manifests': '/_manifests',
+};
+
 const mlflowWorkspace = /^\/mlflow(\/subscriptions\/.+?\/workspaces\/\{workspaceName\})(\/.*)$/;
 
 const trackedWorkspace =
@@ -50,9 +63,12 @@ function wireOf({ surface, path }: Route): Omit<WirePath, 'suffix'> {
   }
   if (surface === 'oci') {
     const [, word = '', registry, repository, ...rest] = path.split('/');
+    const described = acrTails[word];
+    if (described !== undefined)
+      return { path: ['/acr/v1', registry, `{repository+}${described}`, ...rest].join('/'), query: {} };
     const tail = ociTails[word];
     if (tail === undefined || registry === undefined || repository === undefined)
-      return { path: word === 'base' ? '/v2/' : `/v2/${word}`, query: {} };
+      return { path: ociPlaces[word] ?? `/v2/${word}`, query: {} };
     // A repository's name has as many segments as its owner likes. An upload begins at a path that ends in a slash.
     const last = rest.length > 0 ? `/${rest.join('/')}` : word === 'uploads' ? '/' : '';
     return { path: `/v2/${registry}/{repository+}${tail}${last}`, query: {} };

@@ -17,6 +17,8 @@ export type Authentication = AuthenticationFacts & {
   readonly tokenId: string | undefined;
   /** What the credential stands on, for what is issued in its turn. Says nothing to anybody but `identity`. */
   readonly standing?: string;
+  /** When it ends by itself, where it says so: what is issued in its turn ends no later. */
+  readonly endsAtMs?: number;
 };
 
 export type Actor = {
@@ -49,11 +51,24 @@ export function createActor(of: {
   readonly method: string;
   readonly tokenId?: string | undefined;
   readonly standing?: string | undefined;
+  readonly endsAtMs?: number | undefined;
   /** Of the sign-in that the credential stands on; absent where none is behind it. */
   readonly facts?: AuthenticationFacts | undefined;
   readonly bounds?: Bounds | undefined;
 }): Actor {
-  const { kind, objectId, tenantId, name, applicationId, groups = [], method, tokenId, standing, bounds } = of;
+  const {
+    kind,
+    objectId,
+    tenantId,
+    name,
+    applicationId,
+    groups = [],
+    method,
+    tokenId,
+    standing,
+    endsAtMs,
+    bounds,
+  } = of;
   const { methods, at, from } = of.facts ?? nothingProved;
   const facts = { methods, at, from };
   const authentication: Authentication = Object.freeze({
@@ -62,6 +77,7 @@ export function createActor(of: {
     ...facts,
     tokenId,
     ...(standing === undefined ? {} : { standing }),
+    ...(endsAtMs === undefined ? {} : { endsAtMs }),
   });
   return Object.freeze({
     ...{ kind, objectId, tenantId, name, applicationId, groups, authentication },

@@ -51,6 +51,8 @@ export type Grants = {
     scope: string,
     reason: string,
   ): Grant;
+  /** For an open route whose caller proves himself in its body: what `signedIn` gives. Throws `forbidden` to who is bounded. */
+  proved(grant: Grant, actor: Actor, reason: string): Grant;
   /**
    * For what the house does by itself without a record of its own: its first action at `scope`. `also` adds its other actions at
    * and below that scope. Throws `internal` where the duty does not reach the scope. What is recorded goes by `Acts.duty`.

@@ -111,6 +111,12 @@ export function testAuthority(rule: Rule = () => true): { authorizer: Authorizer
           : dutyAllows(grant.duty, grant.scope, action, scope),
       as: (principal, action, scope, reason) =>
         decide({ ...testActor, kind: 'managedIdentity', ...principal }, action.name, scope, reason, undefined),
+      proved(grant, actor, reason) {
+        const isNobody = actor.kind === 'anonymous' || actor.kind === 'run' || actor.bounds !== undefined;
+        if (isNobody || grant.actor.kind !== 'anonymous') throw refuse(actor, 'signedIn', '/');
+        const { requestId, address } = grant;
+        return mintGrant({ actor, action: '', scope: '/', requestId, reason, address });
+      },
       duty: (duty, scope) => dutyGrant(duty, duty.actions[0], scope),
     },
   };

@@ -245,6 +245,19 @@ test('what is for any signed-in person is neither for a run in its name nor for 
   assert.equal(access.authorizer.open(asking(anonymous), 'health').reason, 'open: health');
 });
 
+test('who proves himself by what he posts is signed in, and nobody who is known becomes another', async (t) => {
+  const { access } = await openAccess(t);
+  const { authorizer, grants } = access;
+  const stranger = authorizer.open(asking(anonymous), 'a sign-in');
+  const proved = grants.proved(stranger, actorOf(ann), 'posted a token');
+  assert.deepEqual([proved.actor.objectId, proved.reason], [ann, 'signed in: posted a token']);
+  assert.equal(grants.mayAlso(proved, write, workspace), true);
+  for (const actor of [anonymous, actorOf(ann, { kind: 'run' }), actorOf(ann, { bounds })])
+    assert.throws(() => grants.proved(stranger, actor, 'posted a token'), denied);
+  const known = authorizer.signedIn(asking(actorOf(bob)), 'for a test');
+  assert.throws(() => grants.proved(known, actorOf(ann), 'posted a token'), denied);
+});
+
 test('names that JavaScript objects have by themselves are ids like any other', async (t) => {
   const { access } = await openAccess(t);
   for (const name of ['__proto__', 'constructor', 'toString', 'hasOwnProperty']) {

@@ -91,6 +91,11 @@ export function createAuthority(options: {
         address: undefined,
       });
     },
+    proved(grant, actor, reason) {
+      // A caller who is known already cannot become another one.
+      if (grant.actor.kind !== 'anonymous') throw authorizationFailed(grant.actor, 'signedIn', '/');
+      return authorizer.signedIn({ actor, requestId: grant.requestId, address: grant.address }, reason);
+    },
     duty: (duty, scope) => grantOfDuty(duty, duty.actions[0], scope),
   };
   return { authorizer, grants, duties: { grant: grantOfDuty } };

@@ -54,6 +54,8 @@ export function createBearerScheme(deps: {
       method: 'bearer',
       tokenId,
       standing: String(standing),
+      // The verifier took no token without it.
+      endsAtMs: Number(claims.exp) * 1000,
       facts: factsInClaims(claims),
     });
   }

@@ -4,7 +4,7 @@
 import { type Tx, tables } from '#kernel/database/database';
 import type { Part } from '#storage';
 
-type Tables = {
+export type Tables = {
   blobs: { digest: string; size: number };
   parts: { digest: string; start: number; size: number; file: string; sealed_size: number; key_id: string };
   links: { repository: string; digest: string; asked_ms: number };
@@ -17,10 +17,11 @@ type Tables = {
     subject: string | null;
     artifact_type: string | null;
     pushed_ms: number;
+    content_size: number;
     bytes: Uint8Array;
   };
   mentions: { repository: string; manifest: string; target: string };
-  tags: { repository: string; name: string; digest: string };
+  tags: { repository: string; name: string; digest: string; created_ms: number; moved_ms: number };
 };
 
 export type Manifest = {
@@ -31,6 +32,8 @@ export type Manifest = {
 export type NewManifest = Manifest & {
   readonly subject: string | undefined;
   readonly artifactType: string | undefined;
+  /** Bytes of the layers and the config that it names. */
+  readonly contentSize: number;
   /** Digests that must stay while the manifest does. */
   readonly mentions: readonly string[];
 };
@@ -238,6 +241,7 @@ export async function insertManifest(
       digest,
       media_type: mediaType,
       size: bytes.length,
+      content_size: manifest.contentSize,
       subject: subject ?? null,
       artifact_type: artifactType ?? null,
       pushed_ms: pushedMs,
@@ -248,10 +252,15 @@ export async function insertManifest(
   for (const batch of batches(rows)) await db.insertInto('mentions').values(batch).execute();
 }
 
-/** With its tags; and the repository with its last manifest. */
-export async function deleteManifest(tx: Tx, repository: string, digest: string): Promise<void> {
+/** With its tags, whose names it answers; and the repository with its last manifest. */
+export async function deleteManifest(tx: Tx, repository: string, digest: string): Promise<readonly string[]> {
   const db = tables<Tables>(tx);
-  await db.deleteFrom('tags').where('repository', '=', repository).where('digest', '=', digest).execute();
+  const tags = await db
+    .deleteFrom('tags')
+    .where('repository', '=', repository)
+    .where('digest', '=', digest)
+    .returning('name')
+    .execute();
   await db.deleteFrom('mentions').where('repository', '=', repository).where('manifest', '=', digest).execute();
   await db.deleteFrom('manifests').where('repository', '=', repository).where('digest', '=', digest).execute();
   const other = await db
@@ -261,6 +270,7 @@ export async function deleteManifest(tx: Tx, repository: string, digest: string)
     .limit(1)
     .executeTakeFirst();
   if (other === undefined) await db.deleteFrom('repositories').where('name', '=', repository).execute();
+  return tags.map(({ name }) => name);
 }
 
 /** Every manifest of a repository. */
@@ -283,11 +293,16 @@ export async function findTag(tx: Tx, repository: string, name: string): Promise
   return row?.digest;
 }
 
-export async function putTag(tx: Tx, repository: string, name: string, digest: string): Promise<void> {
+export async function putTag(
+  tx: Tx,
+  tag: { readonly repository: string; readonly name: string; readonly digest: string },
+  nowMs: number,
+): Promise<void> {
+  const { digest } = tag;
   await tables<Tables>(tx)
     .insertInto('tags')
-    .values({ repository, name, digest })
-    .onConflict((conflict) => conflict.columns(['repository', 'name']).doUpdateSet({ digest }))
+    .values({ ...tag, created_ms: nowMs, moved_ms: nowMs })
+    .onConflict((conflict) => conflict.columns(['repository', 'name']).doUpdateSet({ digest, moved_ms: nowMs }))
     .execute();
 }
 

@@ -19,10 +19,13 @@ import { createProtection, createSealedStores, type Protect } from '#storage';
 import { blobRoutes } from './blobs.routes.ts';
 import { createCatalog } from './catalog.service.ts';
 import { createContent, type Opened, type Range, type Stored } from './content.service.ts';
+import { descriptionRoutes } from './descriptions.routes.ts';
+import { createDescriptions } from './descriptions.service.ts';
 import { referenced } from './images.store.ts';
 import { manifestRoutes } from './manifests.routes.ts';
 import { createManifests } from './manifests.service.ts';
 import { imageMigrations } from './migrations/images.ts';
+import { createProofs } from './proofs.ts';
 import { createRegistries } from './registries.ts';
 import { createRegistryKind, keyPurposes, protectedBy, registryType, stateOf } from './registry.kind.ts';
 import { requireRegistryScope, requireScope } from './scopes.ts';
@@ -155,7 +158,10 @@ export function createRegistry(deps: {
   const content = createContent({ registries, stores, clock });
   const manifests = createManifests({ content, clock });
   const uploads = createUploads({ registries, content, clock });
+  const descriptions = createDescriptions({ content });
+  const catalog = createCatalog({ registries, stores });
   const tokens = createRegistryTokens({ ...deps, registries });
+  const proofs = createProofs({ ...deps, tokens });
 
   const registry: Registry = {
     pushBlob: (grant, registryId, repository, source, expectedDigest) =>
@@ -193,11 +199,12 @@ export function createRegistry(deps: {
   return {
     name: 'registry',
     duties: Object.values(registryDuties),
-    surfaces: [createOciSurface({ ...deps, tokens })],
+    surfaces: [createOciSurface({ ...deps, tokens, proofs })],
     routes: [
-      ...tokenRoutes({ ...deps, tokens, registries }),
+      ...tokenRoutes({ ...deps, tokens, proofs, registries }),
       ...blobRoutes({ registries, content, uploads, tokens, grants }),
-      ...manifestRoutes({ registries, manifests, catalog: createCatalog({ registries, stores }) }),
+      ...manifestRoutes({ registries, manifests, catalog }),
+      ...descriptionRoutes({ ...deps, registries, descriptions, catalog }),
     ],
     kinds: [createRegistryKind({ ...deps, registries, stores })],
     registry,

@@ -78,10 +78,12 @@ export function createManifests(deps: { readonly content: Content; readonly cloc
             await requireContent(tx, ref, read);
             const mentions = [...read.blobs, ...read.manifests].map((descriptor) => descriptor.digest);
             const { mediaType, subject, artifactType } = read;
-            const manifest = { digest, mediaType, bytes, subject, artifactType, mentions };
+            const contentSize = read.blobs.reduce((sum, { size }) => sum + size, 0);
+            const manifest = { digest, mediaType, bytes, contentSize, subject, artifactType, mentions };
             await store.insertManifest(tx, ref.repository, manifest, clock.epochMs());
           }
-          if (!isDigest(reference)) await store.putTag(tx, ref.repository, reference, digest);
+          if (!isDigest(reference))
+            await store.putTag(tx, { repository: ref.repository, name: reference, digest }, clock.epochMs());
         });
         return { digest, subject: read.subject };
       });

@@ -26,8 +26,28 @@ test('every name that can be is read out of every path as it was put in', () => 
   fc.assert(
     fc.property(name, fc.constantFrom(...tails), (repository, [middle, last, kind]) => {
       const whole = ['reg01', ...repository];
-      const target = readTarget(`/v2/${whole.join('/')}/${middle}${last === '' ? '' : `/${last}`}`, 'localhost');
-      const path = readPath(target);
+      for (const slash of ['/', '%2F']) {
+        const url = `/v2/${whole.join(slash)}/${middle}${last === '' ? '' : `/${last}`}`;
+        const path = readPath(readTarget(url, 'localhost'));
+        assert.equal(path?.name, whole.join('/'));
+        assert.deepEqual(path?.canonical.slice(0, 3), [kind, 'reg01', repository.join(':')]);
+      }
+    }),
+  );
+});
+
+test('what Azure asks of a repository is read out of every path as it was put in', () => {
+  const tails = [
+    ['', 'acr'],
+    ['/_tags', 'acr-tags'],
+    ['/_tags/v1', 'acr-tags'],
+    ['/_manifests', 'acr-manifests'],
+    ['/_manifests/sha256:x', 'acr-manifests'],
+  ] as const;
+  fc.assert(
+    fc.property(name, fc.constantFrom(...tails), fc.constantFrom('/', '%2F'), (repository, [tail, kind], slash) => {
+      const whole = ['reg01', ...repository];
+      const path = readPath(readTarget(`/acr/v1/${whole.join(slash)}${tail}`, 'localhost'));
       assert.equal(path?.name, whole.join('/'));
       assert.deepEqual(path?.canonical.slice(0, 3), [kind, 'reg01', repository.join(':')]);
     }),
@@ -40,18 +60,20 @@ test('no path makes an id that lies elsewhere than below its registry', () => {
     word,
     fc.constantFrom('%2F', 'a%2Fb', ':', 'a:b', '%5C', '..', '%2e%2e', 'REG'),
   );
+  const roots = fc.constantFrom('/v2', '/acr/v1');
+  const methods = fc.constantFrom('GET', 'PUT', 'DELETE', 'PATCH');
   fc.assert(
-    fc.property(fc.array(segment, { maxLength: 8 }), fc.constantFrom('GET', 'PUT', 'DELETE'), (segments, method) => {
+    fc.property(roots, fc.array(segment, { maxLength: 8 }), methods, (root, segments, method) => {
       let target: ReturnType<typeof readTarget>;
       try {
-        target = readTarget(`/v2/${segments.map((one) => one.replace(/[?#]/g, '')).join('/')}`, 'localhost');
+        target = readTarget(`${root}/${segments.map((one) => one.replace(/[?#]/g, '')).join('/')}`, 'localhost');
       } catch (thrown) {
         assert.ok(thrown instanceof Failure);
         return;
       }
       const path = readPath(target);
       if (path === undefined) return;
-      assert.ok(['pull', 'push', 'delete'].includes(actionOf(path, method)));
+      assert.ok(['pull', 'push', 'delete', 'metadata_read', 'metadata_write'].includes(actionOf(path, method)));
       const [, first, second] = path.canonical;
       if (path.name === undefined) {
         assert.ok(first === undefined || (first === '_' && second === '_'));

@@ -1,26 +1,24 @@
-// The OCI distribution protocol 1.1 as seen from outside, at `/v2/`: its challenge, its token endpoint, its error envelope. A
+// The OCI distribution protocol 1.1 as seen from outside, at `/v2/`, and what Azure's clients of registries say beside it, in
+// the same envelope: its challenge, its token endpoints, its errors. A
 // token that lists less than a request needs is answered like none at all, with what to ask for: that is how clients of this
 // protocol learn their scopes.
 
-import type { Actor } from '#kernel/authority/actor';
 import type { Failure } from '#kernel/errors/failure';
 import type { Exchange } from '#kernel/http/exchange';
 import type { Scheme, Surface } from '#kernel/http/surface';
 import { failure, ociCodeOf } from './errors.ts';
-import { actionOf, readPath } from './paths.ts';
-import type { Principals, RegistryTokens } from './tokens.ts';
-
-/** The name that clients give when the password is an access token. */
-const tokenUser = '00000000-0000-0000-0000-000000000000';
+import { actionOf, givesTokens, isCatalog, readPath } from './paths.ts';
+import type { Proofs } from './proofs.ts';
+import type { RegistryTokens } from './tokens.ts';
 
 export function createOciSurface(options: {
   readonly domain: string;
   /** Besides registry tokens: access tokens, tokens of runs. */
   readonly schemes: readonly Scheme[];
   readonly tokens: RegistryTokens;
-  readonly principals: Principals;
+  readonly proofs: Pick<Proofs, 'byPassword'>;
 }): Surface {
-  const { schemes, tokens, principals } = options;
+  const { schemes, tokens, proofs } = options;
   const domain = options.domain.toLowerCase();
 
   function challenge(exchange: Exchange): Readonly<Record<string, string>> {
@@ -30,9 +28,11 @@ export function createOciSurface(options: {
     const action = path && actionOf(path, exchange.method);
     const actions = action === 'push' ? 'pull,push' : action;
     if (path?.name !== undefined) parts.push(`scope="repository:${path.name}:${actions}"`);
-    else if (path?.canonical[0] === '_catalog') parts.push('scope="registry:catalog:*"');
-    if (exchange.header('authorization') !== undefined)
-      parts.push(`error="${path?.name === undefined ? 'invalid_token' : 'insufficient_scope'}"`);
+    else if (path && isCatalog(path)) parts.push('scope="registry:catalog:*"');
+    if (exchange.header('authorization') !== undefined) {
+      const isScoped = path !== undefined && (path.name !== undefined || isCatalog(path));
+      parts.push(`error="${isScoped ? 'insufficient_scope' : 'invalid_token'}"`);
+    }
     return { 'www-authenticate': `Bearer ${parts.join(',')}` };
   }
 
@@ -41,10 +41,14 @@ export function createOciSurface(options: {
     async authenticate(exchange) {
       const token = /^bearer +(\S+) *$/i.exec(exchange.header('authorization') ?? '')?.[1];
       const path = readPath(exchange.target);
-      // At the token endpoint this would let a token live for ever.
-      if (token === undefined || path?.canonical[0] === 'token') return undefined;
+      if (token === undefined || (path && givesTokens(path))) return undefined;
       const actor = await tokens.actorOf(token, path?.name !== undefined);
-      if (actor === undefined || path?.name === undefined) return actor;
+      if (actor === undefined || path === undefined) return actor;
+      if (isCatalog(path) && !tokens.listsCatalog(actor))
+        throw failure('UNAUTHORIZED', {
+          message: 'The token does not list registry:catalog:*. Ask for one that does.',
+        });
+      if (path.name === undefined) return actor;
       const action = actionOf(path, exchange.method);
       if (tokens.lists(actor, path.name, action)) return actor;
       throw failure('UNAUTHORIZED', {
@@ -57,30 +61,14 @@ export function createOciSurface(options: {
     name: 'basic',
     async authenticate(exchange) {
       const encoded = /^basic +([A-Za-z0-9+/=_-]{1,32768}) *$/i.exec(exchange.header('authorization') ?? '')?.[1];
-      if (encoded === undefined || readPath(exchange.target)?.canonical[0] !== 'token') return undefined;
+      const path = readPath(exchange.target);
+      if (encoded === undefined || !path || !givesTokens(path)) return undefined;
       const text = Buffer.from(encoded, 'base64').toString('utf8');
       const colon = text.indexOf(':');
       const [user, password] = colon < 0 ? ['', ''] : [text.slice(0, colon), text.slice(colon + 1)];
-      return user === tokenUser ? await byToken(exchange, password) : await bySecret(user, password);
+      return await proofs.byPassword(exchange, user, password);
     },
   };
-
-  async function byToken(exchange: Exchange, token: string): Promise<Actor> {
-    const header = (name: string) => (name === 'authorization' ? `Bearer ${token}` : exchange.header(name));
-    for (const scheme of schemes) {
-      const actor = await scheme.authenticate({ ...exchange, header });
-      if (actor !== undefined) return actor;
-    }
-    throw failure('UNAUTHORIZED', { message: 'The password is not an access token of this server.' });
-  }
-
-  async function bySecret(clientId: string, secret: string): Promise<Actor> {
-    const found = secret === '' ? undefined : await principals.bySecret(clientId, secret);
-    if (found !== undefined) return tokens.principal(found.principal, 'clientSecret', found.standing);
-    throw failure('UNAUTHORIZED', {
-      message: `Sign in with a client id and its secret, or with ${tokenUser} and an access token.`,
-    });
-  }
 
   return {
     name: 'oci',

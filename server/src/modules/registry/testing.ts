@@ -5,6 +5,7 @@ import type { TestContext } from 'node:test';
 import { sha256Hex } from '#kernel/crypto/digest';
 import { Failure } from '#kernel/errors/failure';
 import type { Quotas } from '#kernel/files/quota';
+import type { Scheme } from '#kernel/http/surface';
 import { silentLog } from '#kernel/log/log';
 import { type Rule, testActor, testActs, testAudit, testAuthority } from '#kernel/testing/authority';
 import { openTestDoor } from '#kernel/testing/door';
@@ -20,7 +21,12 @@ export const registryId = (name: string) => `${group}/providers/${registryType}/
 export const client = { id: '44444444-4444-4444-8444-444444444444', secret: 'a-client-secret' };
 export const digestOf = (bytes: Uint8Array | string) => `sha256:${sha256Hex(bytes)}`;
 
-export async function setUp(t: TestContext, allows: Rule = () => true, quotas?: Quotas) {
+export async function setUp(
+  t: TestContext,
+  allows: Rule = () => true,
+  quotas?: Quotas,
+  schemes: readonly Scheme[] = [],
+) {
   const { make, stop, resources, files, dataDir, ...ground } = await openGround(t);
   const { dataKeys, clock, faults } = ground;
   const secrets = new Map<string, Uint8Array>();
@@ -60,7 +66,7 @@ export async function setUp(t: TestContext, allows: Rule = () => true, quotas?: 
       ...{ dataDir, files, resources, dataKeys, grants, acts: testActs(grants), clock, tokens, faults },
       log: silentLog,
       domain: 'localhost:8443',
-      schemes: [bearer],
+      schemes: [...schemes, bearer],
       principals: {
         async principalOf(objectId, standing) {
           const found = directory.get(String(objectId));
@@ -100,8 +106,8 @@ export async function setUp(t: TestContext, allows: Rule = () => true, quotas?: 
 }
 
 /** The module behind the real door, with one registry `Reg01`. */
-export async function openDoor(t: TestContext, allows?: Rule, quotas?: Quotas) {
-  const set = await setUp(t, allows, quotas);
+export async function openDoor(t: TestContext, allows?: Rule, quotas?: Quotas, schemes?: readonly Scheme[]) {
+  const set = await setUp(t, allows, quotas, schemes);
   const audit = testAudit();
   const door = await openTestDoor({
     surfaces: set.module.surfaces ?? [],

@@ -182,7 +182,7 @@ test('tokens of other kinds and damaged ones open nothing', async (t) => {
   const common = {
     subject: testActor.objectId,
     ttlSeconds: 600,
-    claims: { access: [{ name: 'reg01/a', actions: ['pull'] }] },
+    claims: { access: [{ type: 'repository', name: 'reg01/a', actions: ['pull'] }] },
   };
   const run = await tokens.issueToken({ ...common, purpose: 'run', audience: 'urn:strongroom:registry' });
   const elsewhere = await tokens.issueToken({ ...common, purpose: 'registry', audience: 'urn:other' });
@@ -232,7 +232,11 @@ test('a token says of what was asked for only what its caller may', async (t) =>
     const claims = JSON.parse(Buffer.from(token.split('.')[1] ?? '', 'base64url').toString()) as { access: unknown };
     return claims.access;
   };
-  assert.deepEqual(await listed('repository:reg01/a:pull,push,delete'), [{ name: 'reg01/a', actions: ['pull'] }]);
+  const pulls = { type: 'repository', name: 'reg01/a', actions: ['pull'] };
+  assert.deepEqual(await listed('repository:reg01/a:pull,push,delete'), [pulls]);
+  assert.deepEqual(await listed('repository:reg01/a:*'), [{ ...pulls, actions: ['pull', 'metadata_read'] }]);
+  const catalog = { type: 'registry', name: 'catalog', actions: ['*'] };
+  assert.deepEqual(await listed('registry:catalog:*'), [catalog]);
   assert.deepEqual(await listed('repository:reg01/a:push'), []);
   assert.deepEqual(await listed('repository:absent/a:pull'), []);
 });

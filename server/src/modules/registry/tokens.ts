@@ -1,6 +1,7 @@
 // Tokens of the registry protocol. One kind stands for a principal and is a ceiling: it lists what its client asked for, and
-// whether the principal may do that is decided again at every use. The other kind carries its own bounds: it pulls one
-// repository of one registry and does nothing else. No token is stored.
+// whether the principal may do that is decided again at every use. Another kind is worth such tokens and nothing else: what
+// Azure's clients exchange an access token for. The third carries its own bounds: it pulls one repository of one registry and
+// does nothing else. No token is stored.
 
 import { registryActions } from '@strongroom/contract/registry.actions';
 import { type Actor, createActor } from '#kernel/authority/actor';
@@ -9,7 +10,7 @@ import { type AuthenticationFacts, claimsOfFacts, factsInClaims, refusedFromMs }
 import type { Action } from '#kernel/authority/grant';
 import type { Clock } from '#kernel/clock/clock';
 import { Failure } from '#kernel/errors/failure';
-import type { Registries, RegistryEntry } from './registries.ts';
+import { pathOf, type Registries, type RegistryEntry } from './registries.ts';
 import { registryIdOf } from './requests.ts';
 import { type RepositoryRef, repositoryScope } from './scopes.ts';
 
@@ -46,9 +47,11 @@ export type Principals = {
   ): Promise<{ readonly principal: Principal; readonly standing: string } | undefined>;
 };
 
-export type RepositoryAction = 'pull' | 'push' | 'delete';
-/** `name` is `{registry}/{repository}`. */
-export type Listed = { readonly name: string; readonly actions: readonly RepositoryAction[] };
+export type RepositoryAction = 'pull' | 'push' | 'delete' | 'metadata_read' | 'metadata_write';
+/** `name` is `{registry}/{repository}`, or `catalog`: the names of what there is. */
+export type Listed =
+  | { readonly type: 'repository'; readonly name: string; readonly actions: readonly RepositoryAction[] }
+  | { readonly type: 'registry'; readonly name: 'catalog'; readonly actions: readonly ['*'] };
 
 export type RegistryTokens = {
   /** For the very principal that proved itself, with what it asked for. */
@@ -56,6 +59,11 @@ export type RegistryTokens = {
     actor: Actor,
     listed: readonly Listed[],
   ): Promise<{ readonly token: string; readonly expiresInSeconds: number }>;
+  /** Worth tokens of the same principal for a while, no longer than what proved the actor is worth anything itself. */
+  issueRefresh(actor: Actor): Promise<string>;
+  /** Who a token of `issueRefresh` stands for. Throws `unauthenticated`. */
+  refreshedBy(token: string): Promise<Actor>;
+  isRefresh(token: string): boolean;
   issuePull(
     actor: Actor,
     entry: RegistryEntry,
@@ -71,12 +79,15 @@ export type RegistryTokens = {
   principal(principal: Principal, method: string, standing: string): Actor;
   /** Whether the token that proved this actor lists the action; actors that came without such a token list everything. */
   lists(actor: Actor, name: string, action: RepositoryAction): boolean;
+  listsCatalog(actor: Actor): boolean;
 };
 
 export const actionOf: Readonly<Record<RepositoryAction, Action>> = {
   pull: registryActions.pull,
   push: registryActions.push,
   delete: registryActions.deleteArtifacts,
+  metadata_read: registryActions.pull,
+  metadata_write: registryActions.push,
 };
 
 const ruleOf = (ref: RepositoryRef, actions: readonly RepositoryAction[], reason: string): BoundsRule => ({
@@ -87,9 +98,12 @@ const ruleOf = (ref: RepositoryRef, actions: readonly RepositoryAction[], reason
 });
 
 const purpose = 'registry';
+const refreshPurpose = 'registry-refresh';
 const audience = 'urn:strongroom:registry';
 /** The principal's roles count at every use; this is how long a stolen token is worth them. */
 const tokenSeconds = 900;
+/** As Azure's. What it is made from mostly ends earlier, and it ends with that. */
+const refreshTokenSeconds = 3 * 3600;
 export const pullTokenSecondsMax = 86_400;
 
 export function createRegistryTokens(deps: {
@@ -105,6 +119,7 @@ export function createRegistryTokens(deps: {
     const [path = '', ...repository] = name.split('/');
     return { registry: registryIdOf(registries, path), repository: repository.join('/') };
   };
+  const ceilings = new WeakMap<Actor, readonly Listed[]>();
 
   function asActor(
     { kind, objectId, name, clientId }: Principal,
@@ -149,6 +164,27 @@ export function createRegistryTokens(deps: {
       return { token, expiresInSeconds: tokenSeconds };
     },
 
+    async issueRefresh(actor) {
+      const { standing, endsAtMs = Number.POSITIVE_INFINITY } = actor.authentication;
+      const ttlSeconds = Math.min(refreshTokenSeconds, Math.floor((endsAtMs - clock.epochMs()) / 1000));
+      // Taken a moment after its end, as clocks differ: good enough to act by, and not to make another one of.
+      if (ttlSeconds <= 0) throw refused('The access token has ended. Sign in again.');
+      const claims = { ...claimsOfFacts(actor.authentication), standing };
+      const subject = actor.objectId;
+      const { token } = await tokens.issueToken({ purpose: refreshPurpose, audience, subject, claims, ttlSeconds });
+      return token;
+    },
+
+    async refreshedBy(token) {
+      const claims = await tokens.verifyToken(token, { purpose: refreshPurpose, audience });
+      const { sub, standing, jti } = claims;
+      const principal = await principals.principalOf(sub, standing);
+      const proof = { method: 'registryRefreshToken', tokenId: String(jti), facts: factsInClaims(claims) };
+      return asActor(principal, { ...proof, standing: String(standing) });
+    },
+
+    isRefresh: (token) => typeOf(token) === `${refreshPurpose}+jwt`,
+
     async issuePull(actor, entry, repository, digest, ttlSeconds) {
       const { token } = await tokens.issueToken({
         purpose,
@@ -172,28 +208,43 @@ export function createRegistryTokens(deps: {
         // A registry of the same name that was made anew is not the one that the token was made for.
         const entry = registries.find(pull.registry);
         if (entry?.uniqueId !== pull.uniqueId) throw refused('The registry that this token was made for is gone.');
-        return puller(claims, { registry: entry.id, repository: pull.repository }, tokenId);
+        const actor = puller(claims, { registry: entry.id, repository: pull.repository }, tokenId);
+        const name = `${pathOf(entry.name)}/${pull.repository}`;
+        ceilings.set(actor, [{ type: 'repository', name, actions: ['pull'] }]);
+        return actor;
       }
       const { standing } = claims;
       const principal = await principals.principalOf(claims['sub'], standing);
       const facts = factsInClaims(claims);
-      const rules = listedIn(claims['access']).map(({ name, actions }) =>
-        ruleOf(refOf(name), actions, `token for ${name}`),
+      const listed = listedIn(claims['access']);
+      const rules = listed.flatMap((one) =>
+        one.type === 'repository' ? [ruleOf(refOf(one.name), one.actions, `token for ${one.name}`)] : [],
       );
-      return asActor(principal, {
+      const actor = asActor(principal, {
         ...{ method: 'registryToken', tokenId, standing: String(standing), facts },
         // A ceiling over repositories. What names none is decided by the principal's roles alone.
         ...(namesRepository ? { bounds: { roles: 'needed', rules, untilMs: refusedFromMs(claims) } } : {}),
       });
+      // Beside the bounds: two words of the protocol may stand for one right, and the token lists one of them.
+      ceilings.set(actor, listed);
+      return actor;
     },
 
     principal: (principal, method, standing) => asActor(principal, { method, standing }),
 
     lists(actor, name, action) {
+      const ceiling = ceilings.get(actor);
+      const isListed = (one: Listed) => one.type === 'repository' && one.name === name && one.actions.includes(action);
+      if (ceiling !== undefined && !ceiling.some(isListed)) return false;
       const { bounds } = actor;
       if (bounds === undefined) return true;
       const now = { nowMs: clock.epochMs(), address: undefined };
       return ruleFor(bounds, actionOf[action].name, repositoryScope(refOf(name)), now) !== undefined;
+    },
+
+    listsCatalog(actor) {
+      const ceiling = ceilings.get(actor);
+      return ceiling === undefined || ceiling.some(({ type, name }) => type === 'registry' && name === 'catalog');
     },
   };
 }

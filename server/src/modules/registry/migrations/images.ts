@@ -73,5 +73,26 @@ export const imageMigrations: MigrationSet = {
       `,
     },
     usageTable(['parts']),
+    {
+      // When a tag was first set and last moved, what a manifest weighs with its content, and the order of both by time.
+      name: 'times-and-sizes',
+      up: `
+        alter table tags add column created_ms integer not null default 0;
+        alter table tags add column moved_ms integer not null default 0;
+        update tags set (created_ms, moved_ms) = (
+          select pushed_ms, pushed_ms from manifests
+          where manifests.repository = tags.repository and manifests.digest = tags.digest
+        );
+        create index tags_by_time on tags (repository, moved_ms, name);
+
+        alter table manifests add column content_size integer not null default 0;
+        update manifests set content_size = (
+          select coalesce(sum(blobs.size), 0) from mentions
+          join blobs on blobs.digest = mentions.target
+          where mentions.repository = manifests.repository and mentions.manifest = manifests.digest
+        );
+        create index manifests_by_time on manifests (repository, pushed_ms, digest);
+      `,
+    },
   ],
 };
