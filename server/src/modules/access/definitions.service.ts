@@ -120,8 +120,8 @@ export function createDefinitions(options: {
     for (const side of ['actions', 'notActions', 'dataActions', 'notDataActions'] as const) {
       const plane = side === 'actions' || side === 'notActions' ? 'control' : 'data';
       for (const pattern of permissions.flatMap((block) => block[side])) {
-        const wrong = misspelled(pattern, plane);
-        if (wrong) throw invalidAction(`properties.permissions.${side}`, pattern, wrong.meant);
+        const wrong = misspelled(pattern, plane, side.startsWith('not'));
+        if (wrong) throw invalidAction(side, pattern, wrong);
       }
     }
   }

@@ -152,12 +152,35 @@ test('an action that nothing has is refused with the name that was meant; what A
     ['notActions', `${ml}/listKey/action`, `${ml}/listKeys/action`],
     ['dataActions', 'Microsoft.KeyVault/vaults/secret/getSecret/action', secret],
     ['notDataActions', 'Microsoft.KeyVault/vault/*', 'Microsoft.KeyVault/vaults/*'],
+    // Two letters off and more, and names that nothing has.
+    ['actions', `${ml}/modls/rad`, `${ml}/models/read`],
+    ['actions', `${ml}/envirnmnts/*`, `${ml}/environments/*`],
+    ['notActions', `${ml}/conputs/write`, `${ml}/computes/write`],
+    ['actions', `${ml}/whatever/read`, undefined],
+    ['actions', `${ml}/*/raed`, undefined],
+    ['actions', '*/raed', undefined],
+    ['actions', 'Microsoft.Storage/storageAccounts/blobs/read', undefined],
+    ['dataActions', 'Microsoft.KeyVault/vaults/secrets/getSecrt/actoin', secret],
   ] as const) {
     const more = side === 'actions' ? {} : { [side]: [pattern] };
     const answer = await call(ann, 'PUT', path, custom('x', side === 'actions' ? [pattern] : [], [subscription], more));
     assert.deepEqual([answer.status, answer.body.error?.code], [400, 'InvalidActionOrNotAction'], pattern);
     assert.ok(answer.body.error?.message.includes(pattern));
     if (meant !== undefined) assert.ok(answer.body.error?.message.includes(`Write '${meant}'`), pattern);
+  }
+  for (const [side, right] of [
+    ['actions', 'dataActions'],
+    ['notActions', 'notDataActions'],
+  ] as const) {
+    const body = custom(
+      'x',
+      side === 'actions' ? [secret] : ['*'],
+      [subscription],
+      side === 'actions' ? {} : { [side]: [secret] },
+    );
+    const answer = await call(ann, 'PUT', path, body);
+    assert.equal(answer.body.error?.code, 'InvalidActionOrNotAction', side);
+    assert.ok(answer.body.error?.message.includes(`data plane: name it in ${right}.`), answer.body.error?.message);
   }
   assert.equal((await call(bob, 'PUT', path, custom('x', ['Microsoft.Nope/x/read']))).status, 403);
   const taken = custom(
@@ -168,6 +191,13 @@ test('an action that nothing has is refused with the name that was meant; what A
       `${ml.toUpperCase()}/READ`,
       `${ml}/modules/read`,
       `${ml}/labeling/projects/*`,
+      `${ml}/services/aks/score/action`,
+      `${ml}/datasets/registered/profile/read`,
+      `${ml}/endpoints/pipelines/*`,
+      `${ml}/metadata/codes/*/write`,
+      `${ml}/connections/listsecrets/action`,
+      'Microsoft.ContainerRegistry/registries/webhooks/read',
+      'Microsoft.Insights/metrics/read',
       'Microsoft.Compute/virtualMachines/start/action',
       'microsoft.insights/alertRules/*',
       'Microsoft.Resources/deployments/*',

@@ -3,6 +3,7 @@
 
 import type { Actor } from '#kernel/authority/actor';
 import { Failure } from '#kernel/errors/failure';
+import type { Misspelled } from './spelling.ts';
 
 const shown = (text: string) => text.slice(0, 2_048);
 
@@ -102,12 +103,28 @@ export const invalidProperty = (target: string, message: string) => invalid('Inv
 
 export const invalidFilter = (message: string) => invalid('InvalidFilterInQueryString', message, '$filter');
 
-export const invalidAction = (target: string, pattern: string, meant: string | undefined) =>
+/** `side`: the list of a permission that names it. */
+export const invalidAction = (side: string, pattern: string, { meant, otherPlane }: Misspelled) =>
   invalid(
     'InvalidActionOrNotAction',
-    `'${shown(pattern)}' does not match any of the actions supported by the providers. ${meant === undefined ? 'Leave it out, or name' : `Write '${shown(meant)}' if that is what you mean, or name`} another: GET /providers/Microsoft.Authorization/providerOperations lists those that are served here.`,
-    target,
+    `'${shown(pattern)}' does not match any of the actions supported by the providers. ${adviceOf(side, meant, otherPlane)} GET /providers/Microsoft.Authorization/providerOperations lists those that are served here.`,
+    `properties.permissions.${side}`,
   );
+
+function adviceOf(side: string, meant: readonly string[], otherPlane: boolean): string {
+  if (otherPlane) {
+    const isData = /data/i.test(side);
+    const right = {
+      actions: 'dataActions',
+      notActions: 'notDataActions',
+      dataActions: 'actions',
+      notDataActions: 'notActions',
+    };
+    return `It is an action of the ${isData ? 'control' : 'data'} plane: name it in ${right[side as keyof typeof right]}.`;
+  }
+  if (meant.length === 0) return 'Leave it out, or name another:';
+  return `Write ${meant.map((name) => `'${shown(name)}'`).join(' or ')} if that is what you mean, or name another:`;
+}
 
 export const builtInRoleFixed = (roleName: string) =>
   invalid(

@@ -1,66 +1,96 @@
 // Whether an action of a custom role is one that anything has. A name with a typing error would grant nothing for ever, and
-// among the notActions withhold nothing. Azure's actions that are not served here are accepted, because one file of roles
-// is to serve both; so only what is surely a mistake is refused: a namespace that nobody has, or one letter beside a name
-// that is served.
+// among the notActions withhold nothing. So in the namespaces that are served here a pattern has to match something: what is
+// served, or what Azure has beside it, because one file of roles is to serve both. Of Azure's other namespaces only the names
+// are known, and what is named below them is taken as it is written: it grants nothing here, however it is spelled.
 
+import { edits } from '@strongroom/contract/edits';
 import type { Action, Plane } from '#kernel/authority/grant';
+import { azureActions } from './azure-actions.ts';
 import { builtInRoles } from './built-in-roles.ts';
 import { azureNamespaces } from './namespaces.ts';
-import { compilePattern } from './pattern.ts';
+import { compileExclusion, compilePattern, type Matcher } from './pattern.ts';
 
-export type Misspelled = { readonly meant: string | undefined };
+export type Misspelled = {
+  /** The nearest of what there is, as the pattern would write it; the best first. */
+  readonly meant: readonly string[];
+  /** It is an action, of the other plane. */
+  readonly otherPlane: boolean;
+};
 
 /** Patterns of roles that Azure ships are right by definition, whatever of them is served. */
-const shipped = new Set(
-  builtInRoles.flatMap(({ permissions }) =>
-    permissions.flatMap((block) => [block.actions, block.notActions, block.dataActions, block.notDataActions].flat()),
-  ),
-);
+const blocks = builtInRoles.flatMap(({ permissions }) => permissions);
+const shipped: Readonly<Record<Plane, ReadonlySet<string>>> = {
+  control: new Set(blocks.flatMap(({ actions, notActions }) => [...actions, ...notActions])),
+  data: new Set(blocks.flatMap(({ dataActions, notDataActions }) => [...dataActions, ...notDataActions])),
+};
+
+const meantMax = 3;
+/** Letters that a whole pattern may be apart from what it is taken for. */
+const editsMax = 4;
+
+const namespaceOf = (name: string): string => name.split('/', 1)[0] ?? '';
 
 export function createSpelling(catalogue: readonly Action[]) {
-  const names = (plane: Plane) => [
-    ...new Set(catalogue.filter((action) => action.plane === plane).map(({ name }) => name)),
-  ];
-  const served = { control: names('control'), data: names('data') };
-  const namespaces = [...new Set([...catalogue.map(({ name }) => name.split('/')[0] ?? ''), ...azureNamespaces])];
+  const namesOf = (plane: Plane) => {
+    const served = catalogue.filter((action) => action.plane === plane).map(({ name }) => name);
+    // The spelling that is served wins.
+    return [...new Map([...azureActions[plane], ...served].map((name) => [name.toLowerCase(), name])).values()];
+  };
+  const names = { control: namesOf('control'), data: namesOf('data') };
+  const keys = { control: names.control.map(lower), data: names.data.map(lower) };
+  const known = new Set([...names.control, ...names.data].map((name) => lower(namespaceOf(name))));
+  const namespaces = [...new Set([...catalogue.map(({ name }) => namespaceOf(name)), ...azureNamespaces])];
+  const all = new Set(namespaces.map(lower));
 
-  /** What is wrong with a pattern of that plane; undefined when nothing is. */
-  return function misspelled(pattern: string, plane: Plane): Misspelled | undefined {
-    const matches = compilePattern(pattern);
-    if (shipped.has(pattern) || served[plane].some((name) => matches(name.toLowerCase()))) return undefined;
-    const [namespace = '', ...rest] = pattern.split('/');
-    if (!namespace.includes('*') && !namespaces.some((known) => known.toLowerCase() === namespace.toLowerCase())) {
-      const known = namespaces.find((name) => isNear(namespace, name));
-      return { meant: known && [known, ...rest].join('/') };
+  /** What is wrong with a pattern of that plane; undefined when nothing is. `withholds`: it stands among the notActions. */
+  return function misspelled(pattern: string, plane: Plane, withholds: boolean): Misspelled | undefined {
+    if (shipped[plane].has(pattern)) return undefined;
+    const matches: Matcher = withholds ? compileExclusion(pattern) : compilePattern(pattern);
+    if (keys[plane].some(matches)) return undefined;
+    const namespace = namespaceOf(pattern);
+    const isWild = namespace.includes('*');
+    if (!isWild && !all.has(lower(namespace))) {
+      const near = namespaces.find((name) => edits(lower(namespace), lower(name), 2) <= 2 && namespace.length > 4);
+      return { meant: near === undefined ? [] : [near + pattern.slice(namespace.length)], otherPlane: false };
     }
-    const meant = served[plane].map((name) => respelled(pattern, name)).find((name) => name !== undefined);
-    return meant === undefined ? undefined : { meant };
+    if (!isWild && !known.has(lower(namespace))) return undefined;
+    const other = plane === 'control' ? 'data' : 'control';
+    if (keys[other].some(matches)) return { meant: [], otherPlane: true };
+    return { meant: nearest(pattern, names[plane]), otherPlane: false };
   };
 }
 
-/** The pattern as `name` writes it, if one segment before any wildcard differs from it by a letter and the others do not. */
-function respelled(pattern: string, name: string): string | undefined {
+const lower = (text: string): string => text.toLowerCase();
+
+/** Segment by segment, since a name is a path: cheap enough to try them all. What follows a wildcard stays as it is. */
+function nearest(pattern: string, names: readonly string[]): readonly string[] {
   const segments = pattern.split('/');
   const wild = segments.findIndex((segment) => segment.includes('*'));
-  const known = name.split('/');
-  if (wild < 0 && known.length !== segments.length) return undefined;
   const head = wild < 0 ? segments : segments.slice(0, wild);
-  const differing = head.flatMap((segment, at) => (segment.toLowerCase() === known[at]?.toLowerCase() ? [] : [at]));
-  const [at] = differing;
-  if (at === undefined || differing.length > 1 || !isNear(segments[at] ?? '', known[at] ?? '')) return undefined;
-  return [...known.slice(0, head.length), ...segments.slice(head.length)].join('/');
+  const tail = segments.slice(head.length);
+  const found = new Map<string, number>();
+  for (const name of names) {
+    const known = name.split('/');
+    if (wild < 0 ? known.length !== segments.length : known.length <= head.length) continue;
+    const apart = distance(head, known);
+    if (apart <= editsMax) found.set([...known.slice(0, head.length), ...tail].join('/'), apart);
+  }
+  // A wildcard that is misspelled behind its star has a right head, and nothing nearer.
+  found.delete(pattern);
+  return [...found]
+    .sort(([, a], [, b]) => a - b)
+    .slice(0, meantMax)
+    .map(([name]) => name);
 }
 
-/** One letter more, less or other, or two neighbours swapped: 'models' and 'modules' are two names, and not near. */
-function isNear(one: string, other: string): boolean {
-  const a = one.toLowerCase();
-  const b = other.toLowerCase();
-  if (a === b || Math.abs(a.length - b.length) > 1 || Math.min(a.length, b.length) < 4) return false;
-  let from = 0;
-  while (from < a.length && a[from] === b[from]) from++;
-  const rest = (text: string, skip: number) => text.slice(from + skip);
-  if (a.length > b.length) return rest(a, 1) === rest(b, 0);
-  if (a.length < b.length) return rest(a, 0) === rest(b, 1);
-  const isSwapped = a[from] === b[from + 1] && a[from + 1] === b[from] && rest(a, 2) === rest(b, 2);
-  return isSwapped || rest(a, 1) === rest(b, 1);
+function distance(head: readonly string[], known: readonly string[]): number {
+  let sum = 0;
+  for (const [at, segment] of head.entries()) {
+    const other = known[at] ?? '';
+    if (lower(segment) === lower(other)) continue;
+    // Of a short word, half is another word.
+    sum += Math.max(edits(lower(segment), lower(other), Math.min(editsMax, segment.length >> 1)), 1);
+    if (sum > editsMax) return sum;
+  }
+  return sum;
 }

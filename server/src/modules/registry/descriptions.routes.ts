@@ -15,8 +15,7 @@ import { registryActions as actions } from '@strongroom/contract/registry.action
 import type { Exchange } from '#kernel/http/exchange';
 import { accessed, empty, json, listing, needs, type Params, type Route, route } from '#kernel/http/route';
 import type { CatalogService } from './catalog.service.ts';
-import type { DescribedManifest, Descriptions, Order, Ordered } from './descriptions.service.ts';
-import type { TagRow } from './descriptions.store.ts';
+import type { DescribedManifest, DescribedTag, Descriptions, Order, Ordered } from './descriptions.service.ts';
 import { failure } from './errors.ts';
 import type { Registries } from './registries.ts';
 import { nameOf, nextPage, pageSizeOf, refOf, scopeOf } from './requests.ts';
@@ -54,6 +53,7 @@ export function descriptionRoutes(deps: {
       path,
       summary: 'Refused: images and tags are not locked here.',
       access: needs(actions.push, scope),
+      goesOnWhenLow: 'it refuses, and nothing is stored',
       handle: () => {
         throw failure('UNSUPPORTED', {
           message: 'Images and tags cannot be locked here. Give others AcrPull, which pulls and changes nothing.',
@@ -172,7 +172,7 @@ export function descriptionRoutes(deps: {
 
 const timeOf = (ms: number): string => new Date(ms).toISOString();
 
-const viewOfTag = ({ name, digest, createdMs, movedMs }: TagRow) => ({
+const viewOfTag = ({ name, digest, createdMs, movedMs }: DescribedTag) => ({
   name,
   digest,
   createdTime: timeOf(createdMs),

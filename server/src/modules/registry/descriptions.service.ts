@@ -20,13 +20,14 @@ export type RepositoryCounts = {
   readonly createdMs: number;
   readonly changedMs: number;
 };
+export type DescribedTag = rows.TagRow;
 export type DescribedManifest = rows.ManifestRow & { readonly tags: readonly string[] };
 
 /** Every function throws NAME_UNKNOWN where the repository holds nothing. */
 export type Descriptions = {
   ofRepository(grant: Grant, ref: RepositoryRef): Promise<RepositoryCounts>;
-  listTags(grant: Grant, ref: RepositoryRef, page: Ordered, digest?: string): Promise<Listed<rows.TagRow>>;
-  ofTag(grant: Grant, ref: RepositoryRef, name: string): Promise<rows.TagRow>;
+  listTags(grant: Grant, ref: RepositoryRef, page: Ordered, digest?: string): Promise<Listed<DescribedTag>>;
+  ofTag(grant: Grant, ref: RepositoryRef, name: string): Promise<DescribedTag>;
   listManifests(grant: Grant, ref: RepositoryRef, page: Ordered): Promise<Listed<DescribedManifest>>;
   /** @param reference a digest, or a tag that points to one */
   ofManifest(grant: Grant, ref: RepositoryRef, reference: string): Promise<DescribedManifest>;

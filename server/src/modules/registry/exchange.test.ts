@@ -160,7 +160,8 @@ test('roles, the directory and the time are asked again at every use', async (t)
 
 test('a refresh token ends with what it was made from', async (t) => {
   const endsAtMs = { value: 0 };
-  const short = { ...testActor, authentication: { ...testActor.authentication, method: 'short' } };
+  const methods = ['pwd', 'mfa'];
+  const short = { ...testActor, authentication: { ...testActor.authentication, method: 'short', methods } };
   const { send, clock } = await openDoor(t, undefined, undefined, [
     {
       name: 'short',
@@ -171,8 +172,14 @@ test('a refresh token ends with what it was made from', async (t) => {
     },
   ]);
   endsAtMs.value = clock.epochMs() + 600_000;
-  const claims = claimsOf(await refreshToken(send, { access_token: 'short' }));
+  const refresh = await refreshToken(send, { access_token: 'short' });
+  const claims = claimsOf(refresh);
   assert.equal((claims['exp'] ?? 0) - (claims['iat'] ?? 0), 600);
+  // How he signed in travels along, to conditions and to the record.
+  assert.deepEqual(
+    [claims['amr'], claimsOf(await tokenFor(send, refresh, 'registry:catalog:*'))['amr']],
+    [methods, methods],
+  );
   endsAtMs.value = clock.epochMs() + 86_400_000;
   const bounded = claimsOf(await refreshToken(send, { access_token: 'short' }));
   assert.equal((bounded['exp'] ?? 0) - (bounded['iat'] ?? 0), 3 * 3600);

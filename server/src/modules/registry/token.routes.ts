@@ -20,6 +20,7 @@ const scopesMax = 20;
 const known: readonly RepositoryAction[] = ['pull', 'push', 'delete', 'metadata_read', 'metadata_write'];
 
 const proving = open('the caller proves who he is by what he posts', { proves: true });
+const tokenIsKeptNowhere = 'a token is given and kept nowhere, and who makes room needs one';
 const form = { kind: 'form', schema: RegistryForm, maxBytes: 64 * 1024, holdsSecrets: true } as const;
 
 export function tokenRoutes(deps: {
@@ -106,6 +107,7 @@ export function tokenRoutes(deps: {
       summary:
         'A refresh token of the registry for an access token of its caller; it ends with that, and in three hours at most.',
       access: proving,
+      goesOnWhenLow: tokenIsKeptNowhere,
       audit: accessed('grant_type', 'service'),
       body: form,
       responses: { 200: RegistryRefreshToken },
@@ -124,6 +126,7 @@ export function tokenRoutes(deps: {
       path: '/oauth2-token',
       summary: 'A token for what is named, for a refresh token or a client secret.',
       access: proving,
+      goesOnWhenLow: tokenIsKeptNowhere,
       audit: accessed('grant_type', 'service', 'scope'),
       body: form,
       responses: { 200: RegistryToken },
