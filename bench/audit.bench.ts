@@ -1,19 +1,24 @@
 // What a tamper-evident record costs, side by side in one run on one disk. Peers: the same text as a row of an encrypted
 // table without hashes, tree or indexes, and as a line appended to a plain file with fdatasync, alone and in groups.
-// Rounds are interleaved; medians and ratios are printed. Then: how fast the log verifies, and how long a turn of the loop takes.
+// Rounds are interleaved; medians and ratios are printed. Then: how fast the log verifies, is archived and dropped, and how long a
+// turn of the loop takes.
 // Run: node bench/audit.bench.ts [rounds]. Nothing here is asserted.
 
 import { mkdtempSync, rmSync } from 'node:fs';
 import { type FileHandle, open } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { Readable } from 'node:stream';
+import { gzipSync } from 'node:zlib';
+import { sql } from 'kysely';
 import { createActor } from '../server/src/kernel/authority/actor.ts';
 import type { AuditIntent } from '../server/src/kernel/authority/audit.ts';
-import { systemClock } from '../server/src/kernel/clock/clock.ts';
+import { type Clock, systemClock } from '../server/src/kernel/clock/clock.ts';
 import { generateSigningKey } from '../server/src/kernel/crypto/signing.ts';
 import { closeScanPool, openDatabase, tables } from '../server/src/kernel/database/database.ts';
 import { silentLog } from '../server/src/kernel/log/log.ts';
-import { auditMigrations, createAudit, openAnchors } from '../server/src/modules/audit/index.ts';
+import { testGrant } from '../server/src/kernel/testing/authority.ts';
+import { auditMigrations, createAudit, openAnchors, verifyExport } from '../server/src/modules/audit/index.ts';
 import { begunRecord, encodeRecord } from '../server/src/modules/audit/record.ts';
 
 const rounds = Number(process.argv[2] ?? 7);
@@ -57,13 +62,14 @@ function intent(): AuditIntent {
 
 const textOf = () => encodeRecord(begunRecord('access', intent(), new Date())).text;
 
+const signer = generateSigningKey();
 const audited = await openDatabase({ path: join(folder, 'audit.db'), key, migrations: [auditMigrations] });
 const audit = createAudit({
   database: audited,
   anchors: await openAnchors({ database: audited, clock: systemClock, log: silentLog }),
   clock: systemClock,
   log: silentLog,
-  signer: generateSigningKey(),
+  signer,
   installationId: 'bench',
 });
 await audit.start?.();
@@ -209,7 +215,63 @@ const proofs = 50;
 for (let at = 0; at < proofs; at++) await audit.proveInclusion(Math.floor((entries * at) / proofs));
 console.log(`  an inclusion proof takes ${((performance.now() - proofsStarted) / proofs).toFixed(2)} ms`);
 
+// A segment from rows to text, and back: what archiving, and looking at what was archived, take beside a server.
+const to = Math.min(65_536, Math.floor(entries / 256) * 256);
+const lines: string[] = [];
+const archiving = performance.now();
+const archivedTurns = await turnsOf(async () => {
+  for await (const line of audit.archive({ from: 0, to })) lines.push(line);
+});
+const archivedSeconds = (performance.now() - archiving) / 1_000;
+const text = lines.join('');
+const verifying = performance.now();
+const verifiedTurns = await turnsOf(() => verifyExport(lines, audit.verifier));
+const verifiedSeconds = (performance.now() - verifying) / 1_000;
+const rate = (taken: number) => `${Math.round(to / taken).toLocaleString('en')} records/s`;
+const told = ({ most, longest }: Awaited<ReturnType<typeof turnsOf>>) =>
+  `99 % of the turns took less than ${most.toFixed(1)} ms, the longest ${longest.toFixed(1)} ms`;
+console.log(
+  `\na segment of ${to.toLocaleString('en')} records, ${(text.length / 1e6).toFixed(1)} MB, ${(gzipSync(text).length / 1e6).toFixed(1)} MB compressed:`,
+);
+console.log(`  archived: ${rate(archivedSeconds)}; ${told(archivedTurns)}`);
+console.log(`  verified: ${rate(verifiedSeconds)}; ${told(verifiedTurns)}`);
+
+// Dropping it, in a log whose retention is two days that pass now.
 await audit.stop?.();
+let aheadMs = 0;
+const clock: Clock = {
+  ...systemClock,
+  now: () => new Date(systemClock.epochMs() + aheadMs),
+  epochMs: () => systemClock.epochMs() + aheadMs,
+};
+const again = createAudit({
+  database: audited,
+  anchors: await openAnchors({ database: audited, clock, log: silentLog }),
+  clock,
+  log: silentLog,
+  signer,
+  installationId: 'bench',
+  retentionDays: 2,
+});
+await again.start?.();
+for (let day = 0; day < 3; day++) {
+  aheadMs += 86_400_000;
+  await again.trail.begin('access', intent());
+  await again.checkpointNow();
+}
+const pages = async (name: 'page_count' | 'freelist_count') =>
+  Number(Object.values((await sql.raw(`pragma ${name}`).execute(audited.read)).rows[0] ?? {})[0]);
+const before = await pages('page_count');
+const dropping = performance.now();
+const droppedTurns = await turnsOf(() =>
+  again.drop({ from: 0, to, grant: testGrant(), correlationId: 'bench', file: Readable.from([Buffer.from(text)]) }),
+);
+console.log(`  dropped: ${rate((performance.now() - dropping) / 1_000)}; ${told(droppedTurns)}`);
+console.log(
+  `  of ${before.toLocaleString('en')} pages ${(await pages('freelist_count')).toLocaleString('en')} are free for what comes; the file has ${(await pages('page_count')).toLocaleString('en')}`,
+);
+
+await again.stop?.();
 await audited.close();
 await plain.close();
 await file.close();

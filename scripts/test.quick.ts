@@ -13,6 +13,7 @@ export const slowTests: ReadonlySet<string> = new Set(
     'modules/assets/uploads',
     'modules/audit/audit.routes',
     'modules/audit/proofs',
+    'modules/audit/segments',
     'modules/audit/strangers',
     'modules/audit/trail',
     'modules/audit/verify',

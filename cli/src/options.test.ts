@@ -8,6 +8,10 @@ import { join } from 'node:path';
 import { after, before, test } from 'node:test';
 import type { TransportRequest } from '@strongroom/contract/client';
 import type { Command, Option } from 'commander';
+import { encodeCheckpoint } from '../../server/src/kernel/crypto/checkpoint.ts';
+import { createTree, leafHash } from '../../server/src/kernel/crypto/merkle.ts';
+import { formatVerifier, signNote } from '../../server/src/kernel/crypto/signed-note.ts';
+import { generateSigningKey } from '../../server/src/kernel/crypto/signing.ts';
 import { openHome } from './home.ts';
 import { createProgram, everyCommand, runCommand } from './program.ts';
 import { createTestShell, type TestShell } from './testing.ts';
@@ -37,11 +41,28 @@ const anything = {
   },
   verified: true,
   findings: [],
+  unproved: [],
+  archived: [],
+  segments: [],
+  dropped: [],
+  verifier: '',
   primaryKey: 'k',
   root_uri: 'mlflow-artifacts:/1/x/artifacts',
   files: [{ path: 'outputs/result/a', is_dir: false }],
   deleted: [{ kind: 'run', id: 'x', experiment_id: 'x', name: 'x', deleted_time: 0 }],
 };
+/** A log of one record, as a segment, and its signer: what `audit drop` reads before it asks. */
+function segment(): { readonly verifier: string; readonly text: string } {
+  const signer = { name: 'strongroom/x', key: generateSigningKey() };
+  const verifier = formatVerifier({ name: signer.name, publicKey: signer.key.publicKey });
+  const tree = createTree();
+  const leaf = leafHash('{}');
+  tree.append(leaf);
+  const checkpoint = signNote(encodeCheckpoint({ origin: signer.name, size: 1, rootHash: tree.root() }), [signer]);
+  const header = { format: 'strongroom-audit/1', verifier, checkpoint, from: 0, to: 1, prefix: [], consistency: [] };
+  const record = { sequence: 0, leafHash: Buffer.from(leaf).toString('base64'), record: '{}' };
+  return { verifier, text: `${JSON.stringify(header)}\n${JSON.stringify(record)}\n` };
+}
 const principals = [{ id: '11111111-1111-1111-1111-111111111111', displayName: 'x' }];
 const roles = [
   {
@@ -89,6 +110,10 @@ before(() => {
   for (const [name, text] of Object.entries(files)) writeFileSync(join(folder, name), text);
   mkdirSync(join(folder, 'strongroom-data'));
   writeFileSync(join(folder, 'strongroom-data', 'ca.pem'), 'PEM');
+  const { verifier, text } = segment();
+  anything.verifier = verifier;
+  mkdirSync(join(folder, 'archive'));
+  writeFileSync(join(folder, 'archive', 'audit-0-1.jsonl'), text);
   cli = createTestShell({
     askSecret: async () => 'typed',
     // What waits for something waits not long; what is watched is looked at a few times.
@@ -162,6 +187,8 @@ const samples: Readonly<Record<string, string>> = {
   '--password-file': 'token.txt',
   '--value-file': 'token.txt',
   '--checkpoints': 'ca.pem',
+  '--segment': 'archive',
+  '--to-folder': 'written',
   '--url': url,
   '--role': 'AzureML Data Scientist',
   '--older-than': '30d',

@@ -4,7 +4,7 @@
 import { accessActions } from './access.actions.ts';
 import type { Action } from './action.ts';
 import { assetsActions } from './assets.actions.ts';
-import { auditActions } from './audit.actions.ts';
+import { auditActions, auditNamedOnly } from './audit.actions.ts';
 import { agentActions, computeActions } from './compute.actions.ts';
 import { endpointsActions } from './endpoints.actions.ts';
 import { identityActions } from './identity.actions.ts';
@@ -77,3 +77,6 @@ export const declaredActions: readonly Action[] = [
     ]),
   ).values(),
 ];
+
+/** What a role grants only by its name, in lower case: no wildcard covers it. */
+export const namedOnly: ReadonlySet<string> = new Set(auditNamedOnly.map(({ name }) => name.toLowerCase()));

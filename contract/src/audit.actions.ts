@@ -9,4 +9,13 @@ export const auditActions = {
   readCheckpoints: control('Strongroom.Audit/checkpoints/read'),
   readProofs: control('Strongroom.Audit/proofs/read'),
   verify: control('Strongroom.Audit/verify/action'),
+  readSegments: control('Strongroom.Audit/segments/read'),
+  archiveSegment: control('Strongroom.Audit/segments/archive/action'),
+  dropSegment: control('Strongroom.Audit/segments/drop/action'),
 } as const;
+
+/**
+ * What no wildcard grants, not even `*`: taking the whole log along, what was done outside of the subscription included, and
+ * dropping evidence. A role has to name them, and so has whoever gives it.
+ */
+export const auditNamedOnly = [auditActions.archiveSegment, auditActions.dropSegment] as const;

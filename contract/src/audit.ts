@@ -103,7 +103,15 @@ export const AuditEntry = Type.Object({
 export type AuditEntry = Static<typeof AuditEntry>;
 
 const nextLink = Type.Optional(Type.String());
-export const AuditEntryList = Type.Object({ value: Type.Array(AuditEntry), nextLink });
+/** What is not here any more: records 0 to `past` - 1, none of them newer than `until`. */
+export const AuditArchived = Type.Object({ past: Type.Integer({ minimum: 1 }), until: moment });
+export type AuditArchived = Static<typeof AuditArchived>;
+/** `archived`: the question reaches into the time of records that are not here any more. */
+export const AuditEntryList = Type.Object({
+  value: Type.Array(AuditEntry),
+  nextLink,
+  archived: Type.Optional(AuditArchived),
+});
 
 const instant = Type.String({ maxLength: 40 });
 const skipToken = Type.Optional(text(128));
@@ -168,6 +176,43 @@ export type AuditConsistency = Static<typeof AuditConsistency>;
 /** Records `from` (included) to `to` (excluded); all that the last checkpoint covers when absent. */
 export const AuditExportQuery = Type.Object({ from: Type.Optional(wholeNumber), to: Type.Optional(wholeNumber) });
 
+const size = Type.Integer({ minimum: 1 });
+const digest = Type.String({ pattern: '^[0-9a-f]{64}$' });
+const sequence = Type.Integer({ minimum: 0 });
+
+/** Records `from` (included) to `to` (excluded) that are archived and were dropped. */
+const dropped = {
+  from: sequence,
+  to: size,
+  /** SHA-256 of the segment's file, not compressed; hex. */
+  sha256: digest,
+  /** No record of it is newer. */
+  newest: moment,
+  /** The record of the act: who, when, by which rule. */
+  act: sequence,
+  time: moment,
+  by: text(512),
+  /** False while records of it are still being dropped. */
+  done: Type.Boolean(),
+};
+export const AuditDropped = Type.Object(dropped);
+export type AuditDropped = Static<typeof AuditDropped>;
+
+/** Of what may be archived: everything before a time, or up to a record. All that is signed when neither is given. */
+export const AuditSegmentsQuery = Type.Object({ before: Type.Optional(instant), until: Type.Optional(wholeNumber) });
+export type AuditSegmentsQuery = Static<typeof AuditSegmentsQuery>;
+export const AuditSegments = Type.Object({
+  /** Of the key that signs, as `name+id+key`. */
+  verifier: Type.String(),
+  /** Days for which records are never dropped; 0: for ever. */
+  retentionDays: sequence,
+  /** What is dropped already, oldest first. */
+  dropped: Type.Array(AuditDropped),
+  /** What is asked about and is here, as ranges of whole segments, oldest first. */
+  segments: Type.Array(Type.Object({ from: sequence, to: size })),
+});
+export type AuditSegments = Static<typeof AuditSegments>;
+
 /** Checkpoints that the caller kept elsewhere: only they can show that the end of the log was cut off. */
 export const AuditVerifyRequest = Type.Object(
   { checkpoints: Type.Optional(Type.Array(text(8192), { maxItems: 100 })) },
@@ -193,6 +238,8 @@ export const AuditVerification = Type.Object({
   findingCount: Type.Integer(),
   /** What nothing contradicts and nothing proves either. */
   unproved: Type.Array(AuditFinding),
+  /** What is not here any more, by a recorded act. `looked`: a given segment held it, and was verified with the rest. */
+  archived: Type.Array(Type.Object({ ...dropped, looked: Type.Boolean() })),
 });
 export type AuditFinding = Static<typeof AuditFinding>;
 export type AuditVerification = Static<typeof AuditVerification>;

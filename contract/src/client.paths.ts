@@ -70,5 +70,7 @@ export const blobAudience = 'https://storage.azure.com';
 export const blobVersion = '2021-12-02';
 
 export const directoryAudience = (origin: string): string => `${origin}/msgraph`;
-export const auditPath = (subscriptionId: string, leaf: 'records' | 'checkpoints' | 'verify'): string =>
-  `${subscriptionPath(subscriptionId)}/providers/Strongroom.Audit/${leaf}`;
+export const auditPath = (
+  subscriptionId: string,
+  leaf: 'records' | 'checkpoints' | 'verify' | 'segments' | `segments/${number}-${number}/${'archive' | 'drop'}`,
+): string => `${subscriptionPath(subscriptionId)}/providers/Strongroom.Audit/${leaf}`;

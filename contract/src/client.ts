@@ -64,6 +64,8 @@ export type SettleOptions = CallOptions & {
 };
 export type ListOptions<T> = CallOptions & {
   readonly max?: number;
+  /** Told what a page holds besides its items. */
+  readonly onPage?: (page: JsonObject) => void;
   /** Asked after every page: whether what is there is enough. */
   readonly enough?: (all: readonly T[]) => boolean;
 };
@@ -256,7 +258,7 @@ export function createClient(options: {
 
     async list<T>(
       target: string,
-      { max = Number.POSITIVE_INFINITY, enough = () => false, ...call }: ListOptions<T> = {},
+      { max = Number.POSITIVE_INFINITY, enough = () => false, onPage, ...call }: ListOptions<T> = {},
     ) {
       const all: T[] = [];
       let next: string | undefined = target;
@@ -270,10 +272,11 @@ export function createClient(options: {
           });
         // What was asked for is already in the link to the next page.
         const { query, ...rest } = call;
-        const answer: { readonly value?: readonly T[]; readonly nextLink?: string | null } = await json(
+        const answer: JsonObject & { readonly value?: readonly T[]; readonly nextLink?: string | null } = await json(
           await send('GET', next, page === 0 && query !== undefined ? { ...rest, query } : rest),
         );
         all.push(...(answer.value ?? []));
+        onPage?.(answer);
         next = enough(all) ? undefined : (answer.nextLink ?? undefined);
       }
       return all.slice(0, max);

@@ -1,11 +1,22 @@
 // Looks at the data folder of a server that is stopped: verifies its audit log, and every store that the log anchors.
 
 import { join, resolve } from 'node:path';
-import { auditMigrations, auditOrigin, exportAudit, type FoundStore, verifyAudit } from '#audit';
+import {
+  auditMigrations,
+  auditOrigin,
+  exportAudit,
+  type FoundStore,
+  segmentFileDigest,
+  segmentFileLines,
+  segmentLines,
+  segmentsOf,
+  verifyAudit,
+  verifyExport,
+} from '#audit';
 import { readBootstrapped } from '#identity';
 import { systemClock } from '#kernel/clock/clock';
 import { readConfig } from '#kernel/config/config';
-import { formatVerifier } from '#kernel/crypto/signed-note';
+import { formatVerifier, parseVerifier } from '#kernel/crypto/signed-note';
 import { closeScanPool, type Database, openDatabase } from '#kernel/database/database';
 import { inspectDatabase } from '#kernel/database/inspect';
 import { Failure } from '#kernel/errors/failure';
@@ -23,7 +34,11 @@ export type OfflinePlace = {
  * server's own configuration says, read as `runServer` reads it.
  */
 export async function verifyOffline(
-  options: OfflinePlace & { readonly checkpoints?: readonly string[] },
+  options: OfflinePlace & {
+    readonly checkpoints?: readonly string[];
+    /** Files of segments that were dropped. */
+    readonly segments?: readonly string[];
+  },
 ): ReturnType<typeof verifyAudit> {
   return await inStopped(options, async ({ database, verifier, look }) => {
     const verification = await verifyAudit({
@@ -31,6 +46,7 @@ export async function verifyOffline(
       verifier,
       look,
       ...(options.checkpoints ? { checkpoints: options.checkpoints } : {}),
+      segments: (options.segments ?? []).map((path) => ({ name: path, lines: () => segmentFileLines(path) })),
     });
     // The log itself is read whole: what its rows do not reach, its pages do.
     const log = await look('audit');
@@ -65,6 +81,33 @@ export async function exportOffline(
     return { records: lines - 1, verifier: formatVerifier(verifier) };
   });
 }
+
+/** The segments of a stopped server's log that `limit` means, each handed to `store` with the signer that it must verify with. */
+export async function archiveOffline(
+  options: OfflinePlace & {
+    readonly before?: string;
+    readonly until?: number;
+    readonly store: (segment: Segment, lines: AsyncIterable<string>, verifier: string) => Promise<void>;
+  },
+): Promise<void> {
+  await inStopped(options, async ({ database, verifier }) => {
+    for (const range of await segmentsOf(database, options))
+      await options.store(range, segmentLines({ database, verifier, range }), formatVerifier(verifier));
+  });
+}
+
+export type Segment = { readonly from: number; readonly to: number };
+
+/**
+ * Verifies the file of a segment by itself, with the signer's name and key as a line. Throws `integrity` and says at which line;
+ * answers which records it holds, and the digest by which the log knows it.
+ */
+export async function checkSegmentFile(path: string, verifier: string): Promise<Segment & { readonly sha256: string }> {
+  const { from, to } = await verifyExport(segmentFileLines(path), parseVerifier(verifier));
+  return { from, to, sha256: await segmentFileDigest(path) };
+}
+
+export { segmentBytes } from '#audit';
 
 type Stopped = {
   readonly database: Database;

@@ -247,7 +247,13 @@ describe('signed in with a role that does not hold the action', () => {
 describe('somebody who may do everything', () => {
   let mighty: Principal;
   before(async () => {
-    mighty = await bench.principal(['Owner', 'Key Vault Administrator', 'Storage Blob Data Owner', 'AcrPush']);
+    mighty = await bench.principal([
+      'Owner',
+      'Key Vault Administrator',
+      'Storage Blob Data Owner',
+      'AcrPush',
+      'Strongroom Audit Archivist',
+    ]);
   });
   /** What is decided at the root is for nobody on a new server: its first Owner owns the subscription. */
   const isAtRoot = ({ access, path }: Route) =>

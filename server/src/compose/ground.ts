@@ -57,6 +57,7 @@ export async function composeGround(foundation: Foundation, above: Above) {
     signer: foundation.auditSigner,
     anchors: foundation.anchors,
     installationId: tenantId,
+    retentionDays: config.audit.retentionDays,
     ...(config.audit.checkpointFile === '' ? {} : { checkpointFile: config.audit.checkpointFile }),
   });
   const access: Access = createAccess({

@@ -50,3 +50,12 @@ test('a file that cannot be read or is no mapping is a mistake with its name', (
   assert.throws(() => readConfig({ file: file('- a'), environment: {} }), /mapping/);
   assert.throws(() => readConfig({ file: file('a: &x [1]\nb: *x'), environment: {} }), /cannot be read/);
 });
+
+test('the audit log is kept for ever, or for at least as long as Azure keeps its own', () => {
+  const daysOf = (text: string) =>
+    readConfig({ environment: { STRONGROOM_AUDIT_RETENTION_DAYS: text } }).audit.retentionDays;
+  assert.equal(readConfig({ environment: {} }).audit.retentionDays, 0);
+  assert.deepEqual(['0', '90', '3650'].map(daysOf), [0, 90, 3650]);
+  for (const text of ['1', '89']) assert.throws(() => daysOf(text), /audit\.retentionDays .* at least 90/);
+  for (const text of ['-1', '90.5', '36501', '']) assert.throws(() => daysOf(text), /retentionDays/);
+});

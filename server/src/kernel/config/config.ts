@@ -72,6 +72,12 @@ export const configSchema = section({
     checkpointFile: Type.String({
       description: 'A file that checkpoints are appended to as well; empty: none. Others keep it as their proof.',
     }),
+    retentionDays: Type.Integer({
+      minimum: 0,
+      maximum: 36_500,
+      description:
+        'Days after which records that are archived may be dropped; at least 90. 0: never. Nothing is dropped by itself.',
+    }),
   }),
   agent: section({
     embedded: Type.Boolean({ description: 'Whether the server starts a compute agent on this machine.' }),
@@ -99,7 +105,7 @@ const defaults: Config = {
   keys: { rootKeyFile: '' },
   log: { level: 'info' },
   disk: { keepFreeBytes: 0, quotaPercent: 50 },
-  audit: { checkpointFile: '' },
+  audit: { checkpointFile: '', retentionDays: 0 },
   agent: { embedded: true, maxNodes: 8 },
 };
 
@@ -206,13 +212,20 @@ export function readConfig(options: {
   return config as unknown as Config;
 }
 
+/** As long as Azure keeps its activity log: less would drop what its clients may ask for. */
+export const retentionDaysMin = 90;
+
 /** What is valid by itself and says nothing without its other half. */
-function halfGiven({ http }: Config): readonly string[] {
+function halfGiven({ http, audit }: Config): readonly string[] {
   const { certificateFile, keyFile, authorityFile } = http?.tls ?? {};
   const [hasCertificate, hasKey, hasAuthority] = [certificateFile, keyFile, authorityFile].map(
     (file) => (file ?? '') !== '',
   );
+  const days = audit?.retentionDays ?? 0;
   return [
+    ...(days > 0 && days < retentionDaysMin
+      ? [`audit.retentionDays is ${days}; it is 0 (records are kept for ever) or at least ${retentionDaysMin}`]
+      : []),
     ...(hasCertificate === hasKey
       ? []
       : ['http.tls.certificateFile and http.tls.keyFile are given together or not at all']),

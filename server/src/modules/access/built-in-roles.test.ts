@@ -4,6 +4,7 @@
 
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { auditActions } from '@strongroom/contract/audit.actions';
 import type { Action } from '#kernel/authority/grant';
 import { idKey } from '#kernel/ids/ids';
 import { builtInRoles, roleIds } from './built-in-roles.ts';
@@ -168,4 +169,22 @@ test('a Data Scientist works in a workspace and changes neither it nor its compu
     'upgradeEdition/action',
   ])
     assert.ok(!holds(name), name);
+});
+
+test('no wildcard, of no role, archives or drops the audit log; a role that names it does', () => {
+  const { archiveSegment, dropSegment } = auditActions;
+  const holds = (actions: readonly string[]) => {
+    const [owner] = builtInRoles;
+    assert.ok(owner);
+    const permission = { actions, notActions: [], dataActions: [], notDataActions: [] };
+    const { allows } = compileRole({ ...owner, permissions: [permission] });
+    return [archiveSegment, dropSegment].map(allows);
+  };
+  for (const wildcard of ['*', '*/action', 'Strongroom.Audit/*', '*/drop/action', 'Strongroom.Audit/segments/drop/*'])
+    assert.deepEqual(holds([wildcard]), [false, false], wildcard);
+  assert.deepEqual(holds([dropSegment.name.toUpperCase()]), [false, true]);
+  const names = builtInRoles
+    .filter((definition) => [archiveSegment, dropSegment].some(compileRole(definition).allows))
+    .map(({ roleName }) => roleName);
+  assert.deepEqual(names, ['Strongroom Audit Archivist']);
 });

@@ -3,6 +3,7 @@
 // segment), and the roles that may not upgrade a workspace's edition or share it say so.
 // Sources: Azure RBAC built-in roles; Azure Machine Learning, "enterprise security" (who may do what), "manage roles".
 
+import { auditActions } from '@strongroom/contract/audit.actions';
 import type { Permission, RoleDefinition } from './role.ts';
 
 /** Upgrading a workspace's edition: by the article for Owners only, so it is an action of its own that others are denied. */
@@ -67,6 +68,8 @@ export const roleIds = {
   azureMlComputeOperator: 'e503ece1-11d0-4e8e-8e2c-7a6c3bf38815',
   azureMlMetricsWriter: '635dd51f-9968-44d3-b7fb-6d9a6bd613ae',
   azureMlRegistryUser: '1823dd4f-9b8c-4ab6-ab4e-7397a3684615',
+  /** Ours: Azure has no log that somebody could take along. */
+  auditArchivist: '5c8f0b5e-6f0e-4c1a-9d57-3d1b7c0f6a11',
   monitoringReader: '43d0d8ad-25c7-4714-9337-8ba259a9fe05',
 } as const;
 
@@ -236,4 +239,19 @@ export const builtInRoles: readonly RoleDefinition[] = [
   role(roleIds.monitoringReader, 'Monitoring Reader', 'Reads all monitoring data.', {
     actions: ['*/read', 'Microsoft.OperationalInsights/workspaces/search/action', 'Microsoft.Support/*'],
   }),
+  role(
+    roleIds.auditArchivist,
+    'Strongroom Audit Archivist',
+    'Archives the audit log and drops what is archived and older than the retention. No other role holds either.',
+    {
+      actions: [
+        auditActions.archiveSegment.name,
+        auditActions.dropSegment.name,
+        auditActions.readSegments.name,
+        auditActions.readCheckpoints.name,
+        auditActions.readProofs.name,
+        auditActions.verify.name,
+      ],
+    },
+  ),
 ];

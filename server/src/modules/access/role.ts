@@ -1,6 +1,7 @@
 // A role definition, compiled: what it grants is its actions less its notActions, on each plane by itself. The planes never
 // mix: `actions: *` opens no blob and no secret. Answers are remembered by action, because routes ask for the same few.
 
+import { namedOnly } from '@strongroom/contract/actions';
 import type { Action, Plane } from '#kernel/authority/grant';
 import { compileExclusion, compilePattern, type Matcher } from './pattern.ts';
 
@@ -42,8 +43,12 @@ export function compileRole(definition: RoleDefinition): Role {
 
 function compileSide(granted: readonly string[], withheld: readonly string[]): Matcher {
   const grants = granted.map(compilePattern);
+  // Some actions a role holds only where it names them: whoever wrote `*` did not think of dropping evidence.
+  const names = granted.filter((pattern) => !pattern.includes('*')).map(compilePattern);
   const withholds = withheld.map(compileExclusion);
-  return (action) => grants.some((matches) => matches(action)) && !withholds.some((matches) => matches(action));
+  return (action) =>
+    (namedOnly.has(action) ? names : grants).some((matches) => matches(action)) &&
+    !withholds.some((matches) => matches(action));
 }
 
 function createMemory(sides: Readonly<Record<Plane, readonly Matcher[]>>): Role['allows'] {

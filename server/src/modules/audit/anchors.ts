@@ -39,6 +39,8 @@ export type LogAnchors = StoreAnchors & {
   bind(appender: Appender): void;
   /** Records what was accepted, and what grew since the last time. Before a checkpoint. */
   settle(): Promise<void>;
+  /** Records every anchor anew: before entries that hold them are dropped. */
+  restate(): Promise<void>;
   /** A checkpoint of so many records is durable: it becomes the witness, and whoever holds one explicitly is told. */
   signed(size: number): Promise<void>;
   /** A store that writes the witness even when nothing else is written to it. */
@@ -130,6 +132,16 @@ export async function openAnchors(options: {
     }
   }
 
+  async function restate(): Promise<void> {
+    const all = [...anchored];
+    for (let at = 0; at < all.length; at += atOnce)
+      await append(
+        anchorOperation,
+        'so many commits each of these stores holds; said again before records are dropped',
+        Object.fromEntries(all.slice(at, at + atOnce)),
+      );
+  }
+
   return {
     admit(store, stamp) {
       const seen = Math.max(size, newest);
@@ -161,6 +173,10 @@ export async function openAnchors(options: {
     settle() {
       // One after the other, also after one that failed.
       settling = settling.then(settle, settle);
+      return settling;
+    },
+    restate() {
+      settling = settling.then(restate, restate);
       return settling;
     },
     async signed(signedSize) {

@@ -53,9 +53,13 @@ const setSecret = route({
   },
 });
 
-async function opened(t: TestContext, options: { readonly rule?: Rule; readonly routes?: readonly Route[] } = {}) {
+async function opened(
+  t: TestContext,
+  options: { readonly rule?: Rule; readonly routes?: readonly Route[]; readonly retentionDays?: number } = {},
+) {
   const clock = createTestClock();
-  const log = await openAudit(t, { clock });
+  const { retentionDays = 0 } = options;
+  const log = await openAudit(t, { clock, retentionDays });
   const { authorizer } = testAuthority(options.rule);
   const door = await openTestDoor({
     surfaces: [arm],
@@ -414,4 +418,81 @@ test('when the log cannot be written the request is a 503 and its handler never 
   await audit.stop?.();
   const { status, body } = await call('/counting', { method: 'POST' });
   assert.deepEqual([status, body.error.code, ran], [503, 'AuditUnavailable', 1]);
+});
+
+test('a segment is archived and dropped over requests, by whoever holds exactly that; both are recorded before and after', async (t) => {
+  const held = new Set(['archive', 'drop']);
+  const { audit, clock, call, door, database } = await opened(t, {
+    retentionDays: 2,
+    rule: (action) =>
+      /\/segments\/(archive|drop)\/action$/.test(action) ? held.has(action.split('/')[2] ?? '') : true,
+  });
+  const act = async () => (await audit.trail.begin('activity', intentOf())).conclude({ status: 200, code: undefined });
+  await Promise.all(Array.from({ length: 150 }, act));
+  await audit.checkpointNow();
+  const path = `/subscriptions/${subscriptionId}/providers/Strongroom.Audit/segments`;
+  const post = (verb: string, segment: string, body?: string) =>
+    fetch(`${door.url}${path}/${segment}/${verb}`, {
+      method: 'POST',
+      headers: { authorization: 'Bearer x' },
+      ...(body === undefined ? {} : { body }),
+    });
+  assert.deepEqual((await call(path)).body.segments, [{ from: 0, to: 256 }]);
+  const answer = await post('archive', '0-256');
+  assert.deepEqual([answer.status, answer.headers.get('content-type')], [200, 'application/x-ndjson']);
+  const file = await answer.text();
+  assert.equal((await verifyExport(file.trimEnd().split('\n'), audit.verifier)).to, 256);
+  assert.equal((await post('archive', '0-255')).status, 400);
+  assert.equal((await post('archive', '0-2560')).status, 404);
+  assert.equal((await post('archive', '-1-256')).status, 400);
+  for (const name of ['0', '00-256', '0-256-512', '0-', 'x'])
+    assert.equal((await post('archive', name)).status, 400, name);
+  const refusal = async (response: Promise<Response>) => {
+    const answered = await response;
+    const { error } = (await answered.json()) as { readonly error: { readonly code: string } };
+    return [answered.status, error.code];
+  };
+  assert.deepEqual(await refusal(post('drop', '0-256', file)), [409, 'AuditRetentionNotOver']);
+  for (let day = 0; day < 2; day++) {
+    clock.jump(86_400_000);
+    await act();
+    await audit.checkpointNow();
+  }
+  assert.deepEqual(await refusal(post('drop', '0-256')), [409, 'AuditSegmentMismatch']);
+  held.delete('drop');
+  assert.deepEqual(await refusal(post('drop', '0-256', file)), [403, 'AuthorizationFailed']);
+  held.add('drop');
+  const dropped = await post('drop', '0-256', file);
+  assert.equal(dropped.status, 200);
+  const told = (await call(path)).body;
+  assert.deepEqual(told.dropped, [await dropped.json()]);
+  const { body } = await call('/providers/Strongroom.Audit/records?$top=1000&from=2026-01-02');
+  const operations = (body.value as { record: { kind: string; operation: string; outcome?: { status: number } } }[])
+    .map(({ record }) => `${record.kind} ${record.operation} ${record.outcome?.status ?? ''}`)
+    .filter((line) => /Drop/.test(line))
+    .toReversed();
+  assert.deepEqual(operations, [
+    'intent AuditSegments_Drop ',
+    'outcome AuditSegments_Drop 409',
+    'entry AuditSegments_Drop 403',
+    'intent AuditSegments_Drop ',
+    'intent AuditRecords_Drop ',
+    'outcome AuditRecords_Drop 200',
+    'outcome AuditSegments_Drop 200',
+  ]);
+  // Whoever asks for what is gone is told, and not answered with nothing.
+  const rows = await tables<AuditTables>(database.read).selectFrom('audit_records').select('sequence').execute();
+  assert.ok(rows.every(({ sequence }) => sequence >= 256));
+  const gone = await call('/providers/Strongroom.Audit/records?to=2025-12-31');
+  assert.deepEqual([gone.status, gone.body.error.code], [410, 'AuditRecordsArchived']);
+  const early = await call(
+    '/providers/Microsoft.Insights/eventtypes/management/values?$filter=eventTimestamp%20ge%202025-12-31',
+  );
+  assert.deepEqual([early.status, /archived/.test(early.body.error.message)], [400, true]);
+  const whole = await call('/providers/Strongroom.Audit/records?$top=1000');
+  assert.deepEqual(whole.body.archived, { past: 256, until: '2026-01-01T00:00:00.000Z' });
+  assert.equal((await call('/providers/Strongroom.Audit/proofs/inclusion?sequence=3')).status, 200);
+  assert.equal((await call('/providers/Strongroom.Audit/proofs/consistency?from=100')).status, 200);
+  const verification = (await call('/providers/Strongroom.Audit/verify', { method: 'POST' })).body;
+  assert.deepEqual([verification.verified, verification.archived[0].looked], [true, false]);
 });

@@ -9,32 +9,49 @@ import {
   AuditCheckpointsQuery,
   AuditConsistency,
   AuditConsistencyQuery,
+  AuditDropped,
   AuditEntryList,
   AuditExportQuery,
   AuditInclusion,
   AuditInclusionQuery,
   AuditRecordsQuery,
+  AuditSegments,
+  AuditSegmentsQuery,
   AuditVerification,
   AuditVerifyRequest,
 } from '@strongroom/contract/audit';
 import { auditActions } from '@strongroom/contract/audit.actions';
 import type { Exchange } from '#kernel/http/exchange';
-import { accessed, activity, json, needs, type Params, type Route, route } from '#kernel/http/route';
+import { type Answer, accessed, activity, json, needs, type Params, type Route, route } from '#kernel/http/route';
 import { parseSelect } from './activity.ts';
 import type { AuditService } from './audit.service.ts';
 import type { Page } from './query.ts';
+import { segmentNamed } from './segments.ts';
 
 const root = () => '/';
 const subscription = (params: Params) => `/subscriptions/${params.subscriptionId}`;
 const eventsPath = '/providers/Microsoft.Insights/eventtypes/management/values';
 const ours = '/providers/Strongroom.Audit';
+/** More than the records of a segment take, were each as long as it can be. */
+const segmentBytesMax = 8 * 1024 ** 3;
 
 /** Absolute, because clients follow it verbatim; everything else that was asked for is kept. */
-function withNextLink<T>({ value, skipToken }: Page<T>, { target }: Exchange): object {
-  if (skipToken === undefined) return { value };
+function withNextLink<T>({ skipToken, ...page }: Page<T>, { target }: Exchange): object {
+  if (skipToken === undefined) return page;
   const query = new URLSearchParams(target.query.raw);
   query.set('$skipToken', skipToken);
-  return { value, nextLink: `${target.origin}${target.rawPath}?${query}` };
+  return { ...page, nextLink: `${target.origin}${target.rawPath}?${query}` };
+}
+
+/** The first line before the answer: what cannot be exported is refused, and not a stream that breaks. */
+async function streamed(exported: AsyncIterable<string>): Promise<Answer> {
+  const lines = exported[Symbol.asyncIterator]();
+  const first = await lines.next();
+  const all = async function* () {
+    if (!first.done) yield first.value;
+    yield* { [Symbol.asyncIterator]: () => lines };
+  };
+  return { status: 200, body: Readable.from(all()), contentType: 'application/x-ndjson' };
 }
 
 export function auditRoutes(audit: AuditService): readonly Route[] {
@@ -138,20 +155,60 @@ export function auditRoutes(audit: AuditService): readonly Route[] {
       audit: accessed('from', 'to'),
       query: AuditExportQuery,
       handle: async (_grant, { query: { from, to } }) => {
-        const lines = audit
-          .export({
-            ...(from === undefined ? {} : { from: Number(from) }),
-            ...(to === undefined ? {} : { to: Number(to) }),
-          })
-          [Symbol.asyncIterator]();
-        // The first line before the answer: what cannot be exported is refused, and not a stream that breaks.
-        const first = await lines.next();
-        const all = async function* () {
-          if (!first.done) yield first.value;
-          yield* { [Symbol.asyncIterator]: () => lines };
-        };
-        return { status: 200, body: Readable.from(all()), contentType: 'application/x-ndjson' };
+        const lines = audit.export({
+          ...(from === undefined ? {} : { from: Number(from) }),
+          ...(to === undefined ? {} : { to: Number(to) }),
+        });
+        return await streamed(lines);
       },
+    }),
+    ...everywhere((suffix, prefix, scopeOf) =>
+      route({
+        operation: `AuditSegments_List${suffix}`,
+        surface: 'arm',
+        method: 'GET',
+        path: `${prefix}${ours}/segments`,
+        summary: 'Lists what of the log is archived and dropped, and the segments of what is here',
+        access: needs(auditActions.readSegments, scopeOf),
+        audit: accessed('before', 'until'),
+        query: AuditSegmentsQuery,
+        responses: { 200: AuditSegments },
+        handle: async (_grant, { query }) => json(200, await audit.segments(query)),
+      }),
+    ),
+    // The whole log with content: no role holds these two that does not name them.
+    route({
+      operation: 'AuditSegments_Archive',
+      surface: 'arm',
+      method: 'POST',
+      path: `/subscriptions/{subscriptionId}${ours}/segments/{segment}/archive`,
+      summary: 'One segment of the log as JSON Lines, the same bytes whenever it is asked for',
+      access: needs(auditActions.archiveSegment, subscription),
+      audit: activity('segment'),
+      handle: async (_grant, { params }) => await streamed(audit.archive(segmentNamed(params['segment'] ?? ''))),
+    }),
+    route({
+      operation: 'AuditSegments_Drop',
+      surface: 'arm',
+      method: 'POST',
+      path: `/subscriptions/{subscriptionId}${ours}/segments/{segment}/drop`,
+      summary:
+        'Drops the records of an archived segment, whose file is the body, once they are older than the retention',
+      access: needs(auditActions.dropSegment, subscription),
+      audit: activity('segment'),
+      body: { kind: 'stream', maxBytes: segmentBytesMax },
+      responses: { 200: AuditDropped },
+      handle: async (grant, { params, body, exchange }) =>
+        json(
+          200,
+          await audit.drop({
+            ...segmentNamed(params['segment'] ?? ''),
+            grant,
+            correlationId: exchange.correlationId,
+            file: body,
+            signal: exchange.signal,
+          }),
+        ),
     }),
     ...everywhere((suffix, prefix, scopeOf) =>
       route({

@@ -5,23 +5,29 @@ import type {
   ActivityEvent,
   AuditCheckpoint,
   AuditConsistency,
-  AuditEntry,
+  AuditDropped,
   AuditInclusion,
   AuditRecordsQuery,
+  AuditSegments,
+  AuditSegmentsQuery,
   AuditVerification,
 } from '@strongroom/contract/audit';
 import type { AuditTrail } from '#kernel/authority/audit';
+import type { Clock } from '#kernel/clock/clock';
 import { formatVerifier, type NoteVerifier } from '#kernel/crypto/signed-note';
 import type { Database } from '#kernel/database/database';
 import type { Log } from '#kernel/log/log';
 import type { LogAnchors } from './anchors.ts';
 import type { Appender } from './appender.ts';
-import { readCheckpoint, readLastCheckpoint, readRecord, scanCheckpoints } from './audit.store.ts';
+import { readCheckpoint, readLastCheckpoint, readLeaves, scanCheckpoints } from './audit.store.ts';
 import type { Checkpoints } from './checkpoints.ts';
-import { damaged, invalidQuery, notCovered, verificationRunning } from './errors.ts';
+import { createDrops, type DropRequest, type Drops } from './drops.ts';
+import { damaged, dropRunning, invalidQuery, notCovered, verificationRunning } from './errors.ts';
 import { exportAudit } from './export.ts';
 import { consistencyHashes, inclusionHashes } from './proofs.ts';
-import { createQueries, type Page } from './query.ts';
+import { createQueries, type Page, type RecordsPage } from './query.ts';
+import { scanDrops } from './segments.store.ts';
+import { type Range, segmentLines, segmentsOf, wireDropped } from './segments.ts';
 import type { Trail } from './trail.ts';
 import { type FoundStore, verifyAudit } from './verify.ts';
 
@@ -31,7 +37,7 @@ export type AuditService = {
   readonly verifier: NoteVerifier;
   readonly verifierLine: string;
   /** Records at or below `scope`, newest first. */
-  list(scope: string, query: AuditRecordsQuery): Promise<Page<AuditEntry>>;
+  list(scope: string, query: AuditRecordsQuery): Promise<RecordsPage>;
   /** The activity log of a subscription; of the tenant's own level for undefined. */
   events(
     subscriptionId: string | undefined,
@@ -53,6 +59,12 @@ export type AuditService = {
   }): Promise<AuditVerification>;
   /** JSON Lines up to the last checkpoint. */
   export(range?: { readonly from?: number; readonly to?: number }): AsyncIterable<string>;
+  /** What is dropped, and which segments there are of what is here. */
+  segments(query: AuditSegmentsQuery): Promise<AuditSegments>;
+  /** The lines of one segment. Throws `AuditSegmentInvalid`, `AuditProofNotFound` or `AuditRecordsArchived`. */
+  archive(range: Range): AsyncIterable<string>;
+  /** Drops the records of a segment that the caller shows. */
+  drop(request: DropRequest): Promise<AuditDropped>;
 };
 
 export function createAuditService(parts: {
@@ -62,13 +74,26 @@ export function createAuditService(parts: {
   readonly anchors: LogAnchors;
   readonly signed: Checkpoints;
   readonly verifier: NoteVerifier;
+  readonly clock: Clock;
   readonly log: Log;
-}): AuditService {
-  const { database, appender, trail, anchors, signed, verifier, log } = parts;
+  /** Days for which nothing is dropped; 0: for ever. */
+  readonly retentionDays: number;
+}): AuditService & Pick<Drops, 'resume'> {
+  const { database, appender, trail, anchors, signed, verifier, clock, log, retentionDays } = parts;
   // Throws now for a name that no note can carry.
   const verifierLine = formatVerifier(verifier);
   const queries = createQueries(database);
   let isVerifying = false;
+  const drops = createDrops({
+    database,
+    appender,
+    anchors,
+    sign: checkpointNow,
+    clock,
+    log,
+    verifier,
+    retentionDays,
+  });
 
   async function checkpointNow(): Promise<AuditCheckpoint | undefined> {
     const owed = await trail.settle();
@@ -116,10 +141,10 @@ export function createAuditService(parts: {
     checkpointNow,
     async proveInclusion(sequence, asked) {
       const size = await coveredSize(asked, sequence + 1);
-      const row = await readRecord(database.read, sequence);
-      if (row === undefined) throw damaged(`record ${sequence} is missing`);
+      const [leaf] = await readLeaves(database.read, sequence, sequence + 1);
+      if (leaf === undefined) throw damaged(`record ${sequence} is missing`);
       const hashes = await inclusionHashes(database, sequence, size);
-      return { sequence, size, leafHash: base64(row.leaf), hashes: hashes.map(base64), ...(await noteOf(size)) };
+      return { sequence, size, leafHash: base64(leaf), hashes: hashes.map(base64), ...(await noteOf(size)) };
     },
     async proveConsistency(from, asked) {
       if (from < 1) throw invalidQuery('from', 'Consistency begins with a log of one record or more.');
@@ -130,6 +155,8 @@ export function createAuditService(parts: {
     async verify(options = {}) {
       // It reads everything: more than one at a time would only make all of them slower.
       if (isVerifying) throw verificationRunning();
+      // What goes away while it reads would look cut.
+      if (drops.isRunning()) throw dropRunning();
       isVerifying = true;
       try {
         // Binds what the server remembers: rows that were altered since the last checkpoint do not agree with it.
@@ -143,6 +170,18 @@ export function createAuditService(parts: {
       }
     },
     export: (range = {}) => exportAudit({ database, verifier, ...range }),
+    segments: async ({ before, until }) => ({
+      verifier: verifierLine,
+      retentionDays,
+      dropped: (await scanDrops(database)).map(wireDropped),
+      segments: [...(await segmentsOf(database, { before, until: until === undefined ? undefined : Number(until) }))],
+    }),
+    archive: (range) => segmentLines({ database, verifier, range }),
+    async drop(request) {
+      if (isVerifying) throw verificationRunning();
+      return await drops.drop(request);
+    },
+    resume: drops.resume,
   };
 }
 

@@ -1,5 +1,5 @@
-// SQL of the audit log. Rows are inserted and never updated or deleted; the one row that changes is the appender's state,
-// and it changes only from the state that the caller believes in.
+// SQL of the audit log. Rows are inserted and never updated, and deleted by `segments.store.ts` alone; the one row that changes is
+// the appender's state, and it changes only from the state that the caller believes in.
 
 import { type RawBuilder, sql } from 'kysely';
 import type { TreeState } from '#kernel/crypto/merkle';
@@ -10,6 +10,7 @@ import { lowered, numberIn, runStatement, textIn } from '#kernel/database/dialec
 import { damaged } from './errors.ts';
 import type { ActivityStatus } from './filter.ts';
 import type { Columns, Encoded } from './record.ts';
+import { leavesPerTile, unpackTile } from './tiles.ts';
 
 export type AuditTables = {
   audit_records: {
@@ -28,6 +29,9 @@ export type AuditTables = {
   audit_tree: { id: number; size: number; hashes: Uint8Array; settled: number };
   audit_checkpoints: { size: number; time_ms: number; note: string };
   audit_anchors: { store: string; generation: number };
+  /** Of the tiles whose records are dropped. */
+  audit_leaves: { tile: number; hashes: Uint8Array };
+  audit_drops: { first: number; past: number; act: number; record: string; until_ms: number; done: number };
 };
 
 /** The appender's row: the tree, and the sequence below which every intent has its outcome. */
@@ -164,17 +168,36 @@ export async function readRecord(tx: Tx, sequence: number): Promise<{ leaf: Uint
     .executeTakeFirst();
 }
 
-/** Leaf hashes of a few rows; throws `AuditDamaged` if one is missing. */
+/** Leaf hashes of a few records, dropped ones too; throws `AuditDamaged` if one is missing. */
 export async function readLeaves(tx: Tx, from: number, to: number): Promise<readonly Uint8Array[]> {
   const rows = await tables<AuditTables>(tx)
     .selectFrom('audit_records')
-    .select('leaf')
+    .select(['sequence', 'leaf'])
     .where('sequence', '>=', from)
     .where('sequence', '<', to)
     .orderBy('sequence')
     .execute();
-  if (rows.length !== to - from) throw damaged(`records between ${from} and ${to} are missing`);
-  return rows.map(({ leaf }) => leaf);
+  if (rows.length === to - from) return rows.map(({ leaf }) => leaf);
+  const found = new Map(rows.map(({ sequence, leaf }) => [sequence, leaf]));
+  for (const [sequence, leaf] of await readKeptLeaves(tx, from, to)) found.set(sequence, leaf);
+  return Array.from({ length: to - from }, (_, at) => {
+    const leaf = found.get(from + at);
+    if (leaf === undefined) throw damaged(`records between ${from} and ${to} are missing`);
+    return leaf;
+  });
+}
+
+/** What is kept of records that were dropped. */
+async function readKeptLeaves(tx: Tx, from: number, to: number) {
+  const kept = await tables<AuditTables>(tx)
+    .selectFrom('audit_leaves')
+    .select(['tile', 'hashes'])
+    .where('tile', '>=', Math.floor(from / leavesPerTile))
+    .where('tile', '<', Math.ceil(to / leavesPerTile))
+    .execute();
+  return kept.flatMap(({ tile, hashes }) =>
+    (unpackTile(hashes) ?? []).map((leaf, at) => [tile * leavesPerTile + at, leaf] as const),
+  );
 }
 
 /** Roots of the tiles `from` to `to`, off this thread; throws `AuditDamaged` if one is missing. */

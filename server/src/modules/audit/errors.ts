@@ -45,3 +45,39 @@ export const verificationRunning = () =>
     message: 'The audit log is being verified already. Wait until that has ended.',
     retryAfterSeconds: 10,
   });
+
+/** Gone from here, and known to be: what is asked for lies in files that somebody keeps. */
+export const archived = (past: number) =>
+  new Failure({
+    kind: 'gone',
+    code: 'AuditRecordsArchived',
+    message: `The records 0 to ${past - 1} are archived and were dropped; the files of their segments hold them. Ask from record ${past} on.`,
+  });
+
+export const archivedBefore = (untilMs: number) =>
+  new Failure({
+    kind: 'gone',
+    code: 'AuditRecordsArchived',
+    message: `The records of that time are archived and were dropped; the files of their segments hold them. What is here begins after ${new Date(untilMs).toISOString()}.`,
+  });
+
+/** A range that no segment can be, or that may not go yet. */
+export const invalidSegment = (message: string) =>
+  new Failure({ kind: 'invalid', code: 'AuditSegmentInvalid', message });
+
+export const notDroppable = (code: string, message: string) => new Failure({ kind: 'conflict', code, message });
+
+export const segmentMismatch = (why: string) =>
+  new Failure({
+    kind: 'conflict',
+    code: 'AuditSegmentMismatch',
+    message: `This file is not the segment of these records: ${why}. Nothing was dropped. Write it anew with 'audit archive'.`,
+  });
+
+export const dropRunning = () =>
+  new Failure({
+    kind: 'conflict',
+    code: 'AuditDropRunning',
+    message: 'Records of the audit log are being dropped. Wait until that has ended.',
+    retryAfterSeconds: 10,
+  });

@@ -7,12 +7,15 @@ import { createTree, HASH_BYTES, leafHash, verifyConsistency } from '#kernel/cry
 import { formatVerifier, type NoteVerifier, openNote } from '#kernel/crypto/signed-note';
 import type { Database } from '#kernel/database/database';
 import { Failure } from '#kernel/errors/failure';
-import { readLastCheckpoint, scanRecords } from './audit.store.ts';
-import { notCovered } from './errors.ts';
+import { type CheckpointRow, readLastCheckpoint, scanRecords } from './audit.store.ts';
+import { archived, damaged, notCovered } from './errors.ts';
 import { consistencyHashes, prefixHashes } from './proofs.ts';
+import { readLastDrop } from './segments.store.ts';
 
 export const exportFormat = 'strongroom-audit/1';
-const pageRows = 512;
+/** Small enough that neither a page that arrives nor a portion of it holds the event loop for more than a moment. */
+const pageRows = 128;
+const portionRows = 16;
 
 type Header = {
   readonly format: string;
@@ -26,7 +29,8 @@ type Header = {
 
 /**
  * Yields lines, each with its newline: a header, then records `from` (included, default 0) to `to` (excluded, default
- * all that the last checkpoint covers). Throws `AuditProofNotFound` for a range that no checkpoint covers yet.
+ * all that the last checkpoint covers). Throws `AuditProofNotFound` for a range that no checkpoint covers yet, and
+ * `AuditRecordsArchived` for one that begins among dropped records.
  */
 export async function* exportAudit(options: {
   readonly database: Database;
@@ -40,6 +44,19 @@ export async function* exportAudit(options: {
   const to = options.to ?? checkpoint.size;
   if (!Number.isSafeInteger(from) || !Number.isSafeInteger(to) || from < 0 || from >= to || to > checkpoint.size)
     throw notCovered(`A range begins before it ends, and ends at ${checkpoint.size} or before.`);
+  yield* exportedLines({ database, verifier, checkpoint, from, to });
+}
+
+/** The lines of a range that `checkpoint` covers. One range under one checkpoint has the same lines for ever. */
+export async function* exportedLines(options: {
+  readonly database: Database;
+  readonly verifier: NoteVerifier;
+  readonly checkpoint: Pick<CheckpointRow, 'size' | 'note'>;
+  readonly from: number;
+  readonly to: number;
+}): AsyncGenerator<string> {
+  const { database, verifier, checkpoint, from, to } = options;
+  await requirePresent(database, from);
   const header: Header = {
     format: exportFormat,
     verifier: formatVerifier(verifier),
@@ -51,9 +68,65 @@ export async function* exportAudit(options: {
   };
   yield `${JSON.stringify(header)}\n`;
   for (let at = from; at < to; at += pageRows) {
-    for (const { sequence, leaf, record } of await scanRecords(database, at, Math.min(to, at + pageRows)))
+    const end = Math.min(to, at + pageRows);
+    const rows = await scanRecords(database, at, end);
+    // A stream that breaks off, rather than one with a hole: they may have been dropped since it began.
+    if (rows.length !== end - at) {
+      await requirePresent(database, at);
+      throw damaged(`records between ${at} and ${end} are missing`);
+    }
+    for (const [index, { sequence, leaf, record }] of rows.entries()) {
+      if (index % portionRows === 0) await new Promise(setImmediate);
       yield `${JSON.stringify({ sequence, leafHash: base64(leaf), record })}\n`;
+    }
   }
+}
+
+async function requirePresent(database: Database, from: number): Promise<void> {
+  const dropped = await readLastDrop(database.read);
+  if (dropped !== undefined && from < dropped.past) throw archived(dropped.past);
+}
+
+export type ExportedRange = { readonly from: number; readonly to: number; readonly size: number };
+
+/** Takes an export line by line, and says at its end what it proves. */
+export type ExportReader = {
+  /** Answers the record of the line; undefined for the header. Throws `integrity`, and says at which line. */
+  take(line: string): { readonly sequence: number; readonly record: string } | undefined;
+  end(): ExportedRange;
+};
+
+/** @param verifier the signer's name and key, which must come from elsewhere */
+export function createExportReader(verifier: NoteVerifier): ExportReader {
+  let header: Header | undefined;
+  let tree = createTree();
+  let number = 0;
+  return {
+    take(line) {
+      number += 1;
+      if (header === undefined) {
+        header = readHeader(line);
+        tree = prefixTree(header);
+        return undefined;
+      }
+      const { sequence, leafHash: leaf, record } = readLine(line, number);
+      if (sequence !== tree.state().size) throw broken(number, `record ${tree.state().size} was expected`);
+      const hash = leafHash(record);
+      if (base64(hash) !== leaf) throw broken(number, 'the record does not have this hash');
+      tree.append(hash);
+      return { sequence, record };
+    },
+    end() {
+      if (header === undefined) throw broken(1, 'it is empty');
+      if (tree.state().size !== header.to) throw broken(number, `records up to ${header.to} were expected`);
+      if (header.verifier !== formatVerifier(verifier)) throw broken(1, 'it names another signer');
+      const { size, rootHash, origin } = parseCheckpoint(openNote(header.checkpoint, [verifier]).text);
+      const claim = { oldSize: header.to, newSize: size, oldRoot: tree.root(), newRoot: rootHash };
+      if (origin !== verifier.name || !verifyConsistency(claim, header.consistency.map(bytes)))
+        throw broken(1, 'the records are not those that the checkpoint signs');
+      return { from: header.from, to: header.to, size };
+    },
+  };
 }
 
 /**
@@ -63,32 +136,21 @@ export async function* exportAudit(options: {
 export async function verifyExport(
   lines: AsyncIterable<string> | Iterable<string>,
   verifier: NoteVerifier,
-): Promise<{ readonly from: number; readonly to: number; readonly size: number }> {
-  let header: Header | undefined;
-  let tree = createTree();
-  let number = 0;
+): Promise<ExportedRange> {
+  const reader = createExportReader(verifier);
+  let count = 0;
   for await (const line of lines) {
-    number += 1;
-    if (header === undefined) {
-      header = readHeader(line);
-      tree = prefixTree(header);
-      continue;
-    }
-    const { sequence, leafHash: leaf, record } = readLine(line, number);
-    if (sequence !== tree.state().size) throw broken(number, `record ${tree.state().size} was expected`);
-    const hash = leafHash(record);
-    if (base64(hash) !== leaf) throw broken(number, 'the record does not have this hash');
-    tree.append(hash);
+    reader.take(line);
+    if (++count % portionRows === 0) await new Promise(setImmediate);
   }
-  if (header === undefined) throw broken(1, 'it is empty');
-  if (tree.state().size !== header.to) throw broken(number, `records up to ${header.to} were expected`);
-  if (header.verifier !== formatVerifier(verifier)) throw broken(1, 'it names another signer');
-  const { size, rootHash, origin } = parseCheckpoint(openNote(header.checkpoint, [verifier]).text);
-  const claim = { oldSize: header.to, newSize: size, oldRoot: tree.root(), newRoot: rootHash };
-  if (origin !== verifier.name || !verifyConsistency(claim, header.consistency.map(bytes)))
-    throw broken(1, 'the records are not those that the checkpoint signs');
-  return { from: header.from, to: header.to, size };
+  return reader.end();
 }
+
+/** The record in a line of an export that was verified. */
+export const readExportedRecord = (line: string): string => readLine(line, 0).record;
+
+/** The signed note in the header of one. */
+export const readExportedCheckpoint = (header: string): string => readHeader(header).checkpoint;
 
 function readHeader(line: string): Header {
   const { format, checkpoint, from, to, prefix, consistency, verifier } = object(line, 1);

@@ -15,6 +15,7 @@ import { createCheckpointFile } from './checkpoint-file.ts';
 import { createCheckpoints } from './checkpoints.ts';
 import { records } from './migrations/0001-records.ts';
 import { anchors as anchorTable } from './migrations/0002-anchors.ts';
+import { segments } from './migrations/0003-segments.ts';
 import { sweepOpenIntents } from './sweep.ts';
 import { createTrail } from './trail.ts';
 
@@ -22,10 +23,12 @@ export { type LogAnchors, openAnchors } from './anchors.ts';
 export type { AuditService } from './audit.service.ts';
 export { readCheckpointFile } from './checkpoint-file.ts';
 export { exportAudit, verifyExport } from './export.ts';
+export { segmentBytes, segmentFileDigest, segmentFileLines } from './segment-file.ts';
+export { segmentLines, segmentsOf } from './segments.ts';
 export { type FoundStore, verifyAudit } from './verify.ts';
 
 /** Of the audit database, not of the control database. */
-export const auditMigrations: MigrationSet = { module: 'audit', migrations: [records, anchorTable] };
+export const auditMigrations: MigrationSet = { module: 'audit', migrations: [records, anchorTable, segments] };
 
 /** The name under which an installation signs its checkpoints; also their origin. */
 export const auditOrigin = (installationId: string): string => `strongroom/${installationId}`;
@@ -44,8 +47,10 @@ export function createAudit(deps: {
   readonly anchors: LogAnchors;
   /** Absolute path of a file that every checkpoint is appended to. */
   readonly checkpointFile?: string;
+  /** Days after which archived records may be dropped; 0, the default: never. */
+  readonly retentionDays?: number;
 }): Module & AuditService {
-  const { database, clock, log, signer, anchors } = deps;
+  const { database, clock, log, signer, anchors, retentionDays = 0 } = deps;
   const name = auditOrigin(deps.installationId);
   const verifier: NoteVerifier = { name, publicKey: signer.publicKey };
   const appender = createAppender(database);
@@ -59,7 +64,17 @@ export function createAudit(deps: {
     signer: { name, key: signer },
     file: deps.checkpointFile === undefined ? undefined : createCheckpointFile(deps.checkpointFile),
   });
-  const service = createAuditService({ database, appender, trail, anchors, signed, verifier, log });
+  const { resume, ...service } = createAuditService({
+    database,
+    appender,
+    trail,
+    anchors,
+    signed,
+    verifier,
+    clock,
+    log,
+    retentionDays,
+  });
   const stopping = new AbortController();
   let ticking: Promise<void> = Promise.resolve();
   let isStarted = false;
@@ -100,6 +115,7 @@ export function createAudit(deps: {
       const { settled } = await appender.load();
       isStarted = true;
       await signed.lookBack();
+      await resume();
       const swept = await sweepOpenIntents({ database, appender, clock }, settled);
       if (swept > 0) log.warn({ module: 'audit', count: swept }, 'operations of an earlier process ended unknown');
       await service.checkpointNow();

@@ -1,21 +1,24 @@
 // Answers questions about the log: records as they are, and events as Azure's clients expect them. Newest first, page by
 // page; a page resumes after the last row that was seen, so that records which arrive meanwhile shift nothing.
 
-import type { ActivityEvent, AuditEntry, AuditRecordsQuery } from '@strongroom/contract/audit';
+import type { ActivityEvent, AuditArchived, AuditEntry, AuditRecordsQuery } from '@strongroom/contract/audit';
 import type { Database } from '#kernel/database/database';
 import { idKey } from '#kernel/ids/ids';
 import { activityEvent } from './activity.ts';
 import { type FoundRow, type Position, type RecordFilter, scanFound } from './audit.store.ts';
-import { invalidQuery } from './errors.ts';
+import { archivedBefore, invalidFilter, invalidQuery } from './errors.ts';
 import { parseActivityFilter, requireInstant } from './filter.ts';
 import { decodeRecord } from './record.ts';
+import { readLastDrop } from './segments.store.ts';
 
 export type Page<T> = { readonly value: readonly T[]; readonly skipToken: string | undefined };
+/** `archived`: what the question may have meant and is not here any more. */
+export type RecordsPage = Page<AuditEntry> & { readonly archived?: AuditArchived };
 
 export type Queries = {
-  /** Records at or below `scope`. */
-  records(scope: string, query: AuditRecordsQuery): Promise<Page<AuditEntry>>;
-  /** The activity log of a subscription, or of the tenant alone when `subscriptionId` is undefined. */
+  /** Records at or below `scope`. Throws `gone` for a question that only dropped records could have answered. */
+  records(scope: string, query: AuditRecordsQuery): Promise<RecordsPage>;
+  /** Throws `invalid` where it begins among dropped records. The activity log of a subscription, or of the tenant alone when `subscriptionId` is undefined. */
   events(
     subscriptionId: string | undefined,
     filter: string | undefined,
@@ -35,13 +38,15 @@ export function createQueries(database: Database): Queries {
   }
 
   return {
-    records(scope, query) {
+    async records(scope, query) {
       const top = Number(query.$top ?? recordsPage);
       if (top > recordsPageMax) throw invalidQuery('$top', `A page holds at most ${recordsPageMax} records.`);
-      return page(
+      const fromMs = requireInstant('from', query.from);
+      const toMs = requireInstant('to', query.to);
+      const found = await page(
         {
-          fromMs: requireInstant('from', query.from),
-          toMs: requireInstant('to', query.to),
+          fromMs,
+          toMs,
           within: [idKey(scope), ...(query.scope === undefined ? [] : [idKey(query.scope)])],
           correlation: query.correlationId?.toLowerCase(),
           actor: query.caller?.toLowerCase(),
@@ -56,9 +61,22 @@ export function createQueries(database: Database): Queries {
           record: decodeRecord(record),
         }),
       );
+      const dropped = await readLastDrop(database.read);
+      // Only at the end of the answer: what is newer comes first.
+      if (dropped === undefined || found.skipToken !== undefined || (fromMs ?? 0) > dropped.until_ms) return found;
+      // An answer of nothing would say that there was nothing.
+      if (found.value.length === 0 && toMs !== undefined && toMs <= dropped.until_ms)
+        throw archivedBefore(dropped.until_ms);
+      return { ...found, archived: { past: dropped.past, until: new Date(dropped.until_ms).toISOString() } };
     },
-    events(subscriptionId, filter, skipToken) {
+    async events(subscriptionId, filter, skipToken) {
       const { fromMs, toMs, narrow, caller, status } = parseActivityFilter(filter ?? '');
+      const dropped = await readLastDrop(database.read);
+      // As Azure refuses what begins before its retention: its clients would show half a list as the whole.
+      if (dropped !== undefined && fromMs <= dropped.until_ms)
+        throw invalidFilter(
+          `The activity log begins after ${new Date(dropped.until_ms).toISOString()}: what is older is archived, and the files of its segments hold it. Ask from eventTimestamp ge '${new Date(dropped.until_ms + 1).toISOString()}' on.`,
+        );
       const scope = subscriptionId === undefined ? '/' : idKey(`/subscriptions/${subscriptionId}`);
       const within = [scope];
       if (narrow?.by === 'resourceGroupName') within.push(idKey(`${scope}/resourcegroups/${narrow.value}`));

@@ -73,6 +73,7 @@ test('a log that nobody touched verifies, over tiles and checkpoints', async (t)
     open: 0,
     findings: [],
     findingCount: 0,
+    archived: [],
   });
   assert.deepEqual(
     unproved.map(({ code }) => code),

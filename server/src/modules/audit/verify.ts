@@ -1,6 +1,7 @@
 // Recomputes the audit log from its rows and believes none of them. Finds an edit, a cut, an insertion, an exchange of
 // places, an index column that says something else than its record, and a checkpoint that the records do not bear out.
-// What was cut off behind the last stored checkpoint shows only against a checkpoint that somebody kept elsewhere.
+// Of records that were dropped it proves that their hashes are those of the tree and that a recorded act dropped them, and what
+// they say where a segment is given. What was cut off behind the last stored checkpoint shows only against a checkpoint that somebody kept elsewhere.
 // Reads page by page off the main thread and gives way between portions, so it can run beside a busy server.
 
 import { type AuditFinding, AuditRecord, type AuditVerification } from '@strongroom/contract/audit';
@@ -22,8 +23,11 @@ import {
   scanStoredTiles,
 } from './audit.store.ts';
 import { canonicalJson } from './canonical.ts';
-import { leavesPerTile } from './proofs.ts';
-import { columnsOf } from './record.ts';
+import { type GivenSegment, openSegments } from './given-segments.ts';
+import { columnsOf, decodeRecord } from './record.ts';
+import { type DropRow, readKeptHashes, scanDrops, scanKeptTiles } from './segments.store.ts';
+import { readAct, wireDropped } from './segments.ts';
+import { leavesPerTile, unpackTile } from './tiles.ts';
 
 const recordSchema = Compile(AuditRecord);
 const findingsMax = 100;
@@ -31,9 +35,10 @@ const findingsMax = 100;
 const pageRows = 128;
 const portionRows = 16;
 const entriesMax = 2 ** 31;
+const tilesAtOnce = 20_000;
 
 /** What is known of each record, one byte each. */
-const seen = { nothing: 0, intent: 1, entry: 2, concluded: 3, outcome: 4 } as const;
+const seen = { nothing: 0, intent: 1, entry: 2, concluded: 3, outcome: 4, archived: 5 } as const;
 
 type Claim = { readonly size: number; readonly root: Uint8Array; readonly source: string; readonly isKept: boolean };
 
@@ -55,6 +60,8 @@ export async function verifyAudit(options: {
   readonly look?: (store: string) => Promise<FoundStore>;
   /** Records may come while this runs, and the newest need not be signed yet. */
   readonly isRunning?: boolean;
+  /** Segments of dropped records that were kept elsewhere. */
+  readonly segments?: readonly GivenSegment[];
   readonly signal?: AbortSignal;
 }): Promise<AuditVerification> {
   const { database, verifier, checkpoints = [], look = nothingOpened, isRunning = false, signal } = options;
@@ -82,23 +89,38 @@ export async function verifyAudit(options: {
     find('EntriesCut', `The log held ${stored.tree.size} records and ends after ${size}.`, size);
   if ((first ?? 0) < 0) find('EntryUnexpected', 'There are records before the beginning of the log.', first ?? 0);
 
+  const held = await openSegments(options.segments ?? [], verifier);
+  for (const { name, why } of held.broken) find('SegmentBroken', `The segment ${name} does not hold: ${why}`);
   const kept = checkpoints
     .flatMap((note, index) => claimOf(note, `the given checkpoint ${index + 1}`, true))
+    // A segment was kept elsewhere too, and with it the checkpoint in it.
+    .concat(held.notes.flatMap(({ name, note }) => claimOf(note, `the checkpoint in ${name}`, true)))
     .sort((a, b) => a.size - b.size);
   const kinds = new Uint8Array(size);
   let open = 0;
   const tree = createTree();
   let tile = createTree();
+  const drops = await scanDrops(database);
+  const acts = new Map(drops.map((row) => [row.act, row]));
+  /** Acts that are records of this log, word for word. */
+  const proven = new Set<DropRow>();
+  const dropped = await droppedRanges();
+  const notLooked: { from: number; to: number }[] = [];
 
   for (let from = 0, to = 0; from < size; from = to) {
-    to = Math.min(size, from + pageRows);
+    const gone = dropped.find((range) => range.to > from);
+    if (gone !== undefined && from >= gone.from) {
+      to = await passDropped(from);
+      continue;
+    }
+    to = Math.min(size, from + pageRows, gone?.from ?? size);
     const claims = await claimsWithin(from, to);
     const tiles = await scanStoredTiles(database, Math.floor(from / leavesPerTile), Math.floor(to / leavesPerTile));
     const roots = new Map(tiles.map((row) => [row.tile, row.root]));
     const rows = await scanRecords(database, from, to);
     if (rows.length === 0) {
       // A gap is passed over in one step: whoever could put a row at its far end decides how wide it is.
-      to = Math.min(size, (await readNextSequence(database.read, to)) ?? size);
+      to = Math.min(size, (await readNextSequence(database.read, to)) ?? size, gone?.from ?? size);
       find('EntryMissing', `Records ${from} to ${to - 1} are missing.`, from);
       signal?.throwIfAborted();
       continue;
@@ -113,19 +135,11 @@ export async function verifyAudit(options: {
         continue;
       }
       at += 1;
-      const leaf = examine(row);
-      tree.append(leaf);
-      tile.append(leaf);
-      const count = sequence + 1;
-      if (count % leavesPerTile === 0) {
-        const number = count / leavesPerTile - 1;
-        if (!isSame(roots.get(number), tile.root()))
-          find('TileMismatch', `Tile ${number} is not that of its records.`, number * leavesPerTile);
-        tile = createTree();
-      }
-      for (const claim of claims.get(count) ?? []) check(claim);
+      grow(sequence, examine(row), roots, claims);
     }
   }
+  await held.close();
+  checkDrops();
 
   if ((lastTile ?? -1) >= Math.floor(stored.tree.size / leavesPerTile))
     find('TileMismatch', `Tile ${lastTile} lies beyond the end of the log.`);
@@ -157,22 +171,136 @@ export async function verifyAudit(options: {
     findings,
     findingCount,
     unproved,
+    archived: [...proven].map((row) => ({
+      ...wireDropped(row),
+      looked: !notLooked.some(({ from, to }) => from < row.past && to > row.first),
+    })),
   };
+
+  /** One more leaf, and what is claimed of the log up to it. */
+  function grow(
+    sequence: number,
+    leaf: Uint8Array,
+    roots: ReadonlyMap<number, Uint8Array>,
+    claims: ReadonlyMap<number, readonly Claim[]>,
+  ): void {
+    tree.append(leaf);
+    tile.append(leaf);
+    const act = acts.get(sequence);
+    if (act !== undefined && isSame(leafHash(act.record), leaf)) proven.add(act);
+    const count = sequence + 1;
+    if (count % leavesPerTile === 0) {
+      const number = count / leavesPerTile - 1;
+      if (!isSame(roots.get(number), tile.root()))
+        find('TileMismatch', `Tile ${number} is not that of its records.`, number * leavesPerTile);
+      tile = createTree();
+    }
+    for (const claim of claims.get(count) ?? []) check(claim);
+  }
+
+  /** Ranges of tiles of which only the hashes are kept, in order. */
+  async function droppedRanges(): Promise<readonly { from: number; to: number }[]> {
+    const ranges: { from: number; to: number }[] = [];
+    for (let at = 0; ; ) {
+      const page = await scanKeptTiles(database, at, tilesAtOnce);
+      for (const { tile } of page) joined(ranges, tile * leavesPerTile, (tile + 1) * leavesPerTile);
+      const end = page.at(-1);
+      if (end === undefined || page.length < tilesAtOnce) return ranges;
+      at = end.tile + 1;
+    }
+  }
+
+  /** A tile whose records were dropped: its hashes, and its records where a given segment holds them. Answers where it ends. */
+  async function passDropped(from: number): Promise<number> {
+    const to = from + leavesPerTile;
+    const number = from / leavesPerTile;
+    const hashes = await readKeptHashes(database.read, number);
+    const leaves = hashes && unpackTile(hashes);
+    if (leaves === undefined || to > size) {
+      find('EntryMissing', `Records ${from} to ${to - 1} are dropped, and their hashes are missing.`, from);
+      return Math.min(size, to);
+    }
+    const isUnderWay = drops.some((row) => row.done === 0 && row.first <= from && row.past >= to);
+    for (const row of await scanRecords(database, from, to)) {
+      if (isUnderWay && isSame(leafHash(row.record), leaves[row.sequence - from] ?? noHash) && fitsColumns(row))
+        continue;
+      find('EntryUnexpected', `There is a record in the place of ${row.sequence}, which was dropped.`, row.sequence);
+    }
+    const segment = await held.take(from, to);
+    if (segment === undefined) joined(notLooked, from, to);
+    const roots = new Map((await scanStoredTiles(database, number, number + 1)).map((row) => [row.tile, row.root]));
+    const claims = await claimsWithin(from, to);
+    const mismatched: number[] = [];
+    for (const [index, leaf] of leaves.entries()) {
+      const sequence = from + index;
+      if (sequence % portionRows === 0) await new Promise(setImmediate);
+      signal?.throwIfAborted();
+      const text = segment?.records[index];
+      if (text === undefined) kinds[sequence] = seen.archived;
+      else if (!isSame(examineRecord(sequence, text).leaf, leaf)) mismatched.push(sequence);
+      grow(sequence, leaf, roots, claims);
+    }
+    // Once: a file of another log differs in every record, and would leave no room for what else is found.
+    const [first] = mismatched;
+    if (first !== undefined)
+      find(
+        'SegmentMismatch',
+        `The segment ${segment?.name} does not hold the record ${first} of this log${mismatched.length > 1 ? `, nor ${mismatched.length - 1} more of its tile` : ''}.`,
+        first,
+      );
+    return to;
+  }
+
+  /** Whether everything that is gone went by an act that the log holds. */
+  function checkDrops(): void {
+    for (const row of drops) {
+      const act = readAct(row.record);
+      const fits =
+        proven.has(row) && act !== undefined && act.from === row.first && act.to === row.past && row.act >= row.past;
+      if (fits) continue;
+      proven.delete(row);
+      find(
+        'DropNotRecorded',
+        `Records ${row.first} to ${row.past - 1} are noted as dropped by record ${row.act}, and that is no such act.`,
+        row.first,
+      );
+    }
+    const lawful: { from: number; to: number }[] = [];
+    for (const row of proven) joined(lawful, row.first, row.past);
+    for (const { from, to } of dropped)
+      if (!lawful.some((range) => range.from <= from && range.to >= to))
+        find('DroppedWithoutAct', `Records ${from} to ${to - 1} were dropped, and not all by a recorded act.`, from);
+    const shown = notLooked.map(({ from, to }) => `${from} to ${to - 1}`);
+    if (shown.length > 0)
+      unproved.push({
+        code: 'ArchivedNotRead',
+        message: `Records ${shown.slice(0, 5).join(', ')}${shown.length > 5 ? ', …' : ''} are archived and were dropped. Their hashes fit the tree; what they say was not looked at. Give their segments with --segment.`,
+      });
+  }
 
   /** Everything about one row by itself and about what it refers to; returns the hash of the record as it stands. */
   function examine(row: RecordRow): Uint8Array {
     const { sequence } = row;
-    const leaf = leafHash(row.record);
+    const { leaf, record } = examineRecord(sequence, row.record);
     if (!isSame(row.leaf, leaf))
       find('EntryAltered', `Record ${sequence} does not have the hash that was stored with it.`, sequence);
-    const record = readCanonical(row.record);
+    if (record === undefined) return leaf;
+    if (!fitsColumns(row))
+      find('EntryMisindexed', `The index of record ${sequence} says something else than the record.`, sequence);
+    return leaf;
+  }
+
+  /** The same, of a record by itself. */
+  function examineRecord(
+    sequence: number,
+    text: string,
+  ): { readonly leaf: Uint8Array; readonly record: AuditRecord | undefined } {
+    const leaf = leafHash(text);
+    const record = readCanonical(text);
     if (record === undefined) {
       find('EntryNotCanonical', `Record ${sequence} is not a record in canonical form.`, sequence);
-      return leaf;
+      return { leaf, record };
     }
-    const columns = columnsOf(record);
-    if (Object.entries(columns).some(([name, value]) => row[name as keyof typeof columns] !== value))
-      find('EntryMisindexed', `The index of record ${sequence} says something else than the record.`, sequence);
     if (record.kind === 'intent') open += 1;
     for (const [store, generation] of (record.kind === 'entry' && anchorsIn(record)) || []) {
       if (isRemoved(generation)) anchored.delete(store);
@@ -180,10 +308,12 @@ export async function verifyAudit(options: {
     }
     if (record.kind !== 'outcome') {
       kinds[sequence] = record.kind === 'intent' ? seen.intent : 'outcome' in record ? seen.concluded : seen.entry;
-      return leaf;
+      return { leaf, record };
     }
     kinds[sequence] = seen.outcome;
     const referred = record.intent < sequence ? kinds[record.intent] : seen.nothing;
+    // What it concludes is archived and was not looked at: nothing is said of it.
+    if (referred === seen.archived) return { leaf, record };
     if (referred !== (record.level === 'activity' ? seen.intent : seen.entry))
       find(
         'OutcomeWithoutIntent',
@@ -194,7 +324,7 @@ export async function verifyAudit(options: {
       kinds[record.intent] = seen.concluded;
       if (referred === seen.intent) open -= 1;
     }
-    return leaf;
+    return { leaf, record };
   }
 
   function readCanonical(text: string): AuditRecord | undefined {
@@ -320,6 +450,21 @@ const laterOf = (
     if (store !== logStore) later.set(store, Math.max(generation, later.get(store) ?? 0));
   return later;
 };
+
+/** Whether the columns beside a record that was read are those of the record. */
+function fitsColumns(row: RecordRow): boolean {
+  const columns = columnsOf(decodeRecord(row.record));
+  return Object.entries(columns).every(([name, value]) => row[name as keyof typeof columns] === value);
+}
+
+const noHash = new Uint8Array();
+
+/** Adds a range to ranges that come in order, to the last one where they touch. */
+function joined(ranges: { from: number; to: number }[], from: number, to: number): void {
+  const last = ranges.at(-1);
+  if (last !== undefined && last.to === from) last.to = to;
+  else ranges.push({ from, to });
+}
 
 /** Of every data folder, also before anything is anchored. */
 const alwaysThere = ['control', 'keyring'];

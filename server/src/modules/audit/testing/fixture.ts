@@ -34,6 +34,7 @@ export async function openAudit(
     readonly checkpointFile?: string;
     readonly start?: boolean;
     readonly log?: Log;
+    readonly retentionDays?: number;
   } = {},
 ) {
   const { clock = createTestClock(), signer = generateSigningKey(), faults, checkpointFile, start = true } = options;
@@ -45,14 +46,16 @@ export async function openAudit(
     migrations: [auditMigrations],
     ...(faults === undefined ? {} : { faults }),
   });
+  const anchors = await openAnchors({ database, clock, log: silentLog });
   const audit = createAudit({
     database,
-    anchors: await openAnchors({ database, clock, log: silentLog }),
+    anchors,
     clock,
     log: options.log ?? silentLog,
     signer,
     installationId: 'test',
     ...(checkpointFile === undefined ? {} : { checkpointFile }),
+    ...(options.retentionDays === undefined ? {} : { retentionDays: options.retentionDays }),
   });
   if (start) await audit.start?.();
   const close = async () => {
@@ -60,7 +63,7 @@ export async function openAudit(
     await database.close();
   };
   t.after(close);
-  return { audit, database, clock, signer, folder, path, close };
+  return { audit, anchors, database, clock, signer, folder, path, close };
 }
 
 let requests = 0;
