@@ -1,11 +1,22 @@
 // The command line against a whole server, as a person uses it: from an empty folder to a finished job and a verified record.
 
 import assert from 'node:assert/strict';
-import { cpSync, existsSync, mkdtempSync, readFileSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import {
+  cpSync,
+  existsSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
 import { fileURLToPath } from 'node:url';
+import { gunzipSync } from 'node:zlib';
 import { type DemoServer, startDemoServer } from '../../scripts/demo/server.ts';
 import { confirmDevice } from './browser.fixture.ts';
 import { createTestShell, type TestShell } from './testing.ts';
@@ -436,6 +447,33 @@ test('the record is listed with who, what and outcome, and verified; offline too
   writeFileSync(kept, `${JSON.stringify({ checkpoint: newest?.note })}\n`);
   const proved = await cli.run('audit', 'verify', '--checkpoints', kept);
   assert.match(proved.out, /NotRead|^Verified/);
+  // Archived by nobody who was not given exactly that, Owner or not.
+  const archive = join(folder, 'archive');
+  assert.equal((await cli.run('audit', 'archive', '--to-folder', archive)).code, 4);
+  const { objectId } = await cli.json('whoami');
+  const given = ['--assignee', String(objectId), '--role', 'Strongroom Audit Archivist'];
+  const allowed = await cli.run('role', 'assignment', 'create', ...given);
+  assert.equal(allowed.code, 0, allowed.err);
+  const written = await cli.run('audit', 'archive', '--to-folder', archive, '--gzip');
+  assert.equal(written.code, 0, written.err);
+  assert.match(written.out, /audit-000000000000-0000\d+\.jsonl\.gz {2}sha256:[0-9a-f]{64}\n\d+ records in 1 segments/);
+  const [segment = ''] = readdirSync(archive);
+  const again = await cli.run('audit', 'archive', '--to-folder', archive, '--until-record', '256');
+  assert.equal(again.code, 0, again.err);
+  assert.match((await cli.run('audit', 'segments')).out, /^0 to \d+: here\nRecords are kept for ever/);
+  const dropped = await cli.run('audit', 'drop', '--segment', archive, '--yes');
+  assert.equal(dropped.code, 6, dropped.err);
+  assert.match(dropped.err, /audit\.retentionDays is 0\. Nothing is dropped/);
+  const altered = join(folder, 'altered.jsonl');
+  const lines = gunzipSync(readFileSync(join(archive, segment))).toString('utf8');
+  writeFileSync(altered, lines.replace('strongroom-automation', 'strongroom-innocence'));
+  const broken = await cli.run('audit', 'drop', '--segment', altered, '--yes');
+  assert.deepEqual([broken.code, /does not verify at line \d+/.test(broken.err)], [1, true], broken.err);
+  for (const [file, code] of [
+    [archive, 7],
+    [altered, 1],
+  ] as const)
+    assert.equal((await cli.run('audit', 'verify', '--segment', file)).code, code, file);
   const dataDir = join(folder, 'data');
   assert.match((await cli.run('trust', '--data-dir', dataDir)).out, /BEGIN CERTIFICATE/);
   const running = await cli.run('audit', 'verify', '--data-dir', dataDir);
@@ -443,6 +481,15 @@ test('the record is listed with who, what and outcome, and verified; offline too
   await server.stop();
   const offline = await verify('--data-dir', dataDir);
   const whole = await cli.run('audit', 'verify', '--data-dir', dataDir, '--checkpoints', kept);
+  // A segment that was written by the running server is the one that the stopped one holds.
+  const offlineArchive = join(folder, 'offline');
+  const from = ['--data-dir', dataDir, '--to-folder', offlineArchive];
+  const stopped = await cli.run('audit', 'archive', ...from, '--until-record', String(Number(segment.slice(19, 31))));
+  assert.equal(stopped.code, 0, stopped.err);
+  assert.equal(readFileSync(join(offlineArchive, segment.replace('.gz', '')), 'utf8'), lines);
+  const looked = await cli.run('audit', 'verify', '--data-dir', dataDir, '--segment', archive);
+  assert.doesNotMatch(looked.out, /NothingKeptElsewhere/, 'the checkpoint of a segment was kept elsewhere');
+  assert.equal((await cli.run('audit', 'verify', '--data-dir', dataDir, '--segment', altered)).code, 1);
   const exportFile = join(folder, 'audit.jsonl');
   const exported = await cli.run('audit', 'export', '--data-dir', dataDir, '--to-file', exportFile);
   assert.equal(exported.code, 0, exported.err);
