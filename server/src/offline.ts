@@ -102,9 +102,12 @@ export type Segment = { readonly from: number; readonly to: number };
  * Verifies the file of a segment by itself, with the signer's name and key as a line. Throws `integrity` and says at which line;
  * answers which records it holds, and the digest by which the log knows it.
  */
-export async function checkSegmentFile(path: string, verifier: string): Promise<Segment & { readonly sha256: string }> {
+export async function checkSegmentFile(
+  path: string,
+  verifier: string,
+): Promise<Segment & { readonly sha256: string; readonly bytes: number }> {
   const { from, to } = await verifyExport(segmentFileLines(path), parseVerifier(verifier));
-  return { from, to, sha256: await segmentFileDigest(path) };
+  return { from, to, ...(await segmentFileDigest(path)) };
 }
 
 export { segmentBytes } from '#audit';

@@ -192,7 +192,7 @@ export function auditCommands(audit: Command, act: Act): void {
         const files = segmentFiles(given.texts('segment'));
         const { verifier } = await context.client.get<AuditSegments>(auditPath(context.subscription, 'segments'));
         const checked = await context.progress('verifying the files', async () => {
-          const all: { readonly file: string; readonly from: number; readonly to: number }[] = [];
+          const all: (Written & { readonly bytes: number })[] = [];
           for (const file of files) all.push({ file, ...(await checkSegmentFile(file, verifier)) });
           return all.toSorted((a, b) => a.from - b.from);
         });
@@ -201,11 +201,13 @@ export function auditCommands(audit: Command, act: Act): void {
           `Drop ${count} records from the audit log? From then on ${checked.length === 1 ? 'this file is' : 'these files are'} all that holds them.`,
         );
         const dropped: AuditDropped[] = [];
-        for (const { file, from, to } of checked)
+        for (const { file, from, to, bytes } of checked)
           dropped.push(
             await context.progress(`dropping ${file}`, () =>
               context.client.post<AuditDropped>(auditPath(context.subscription, `segments/${from}-${to}/drop`), {
                 body: segmentBytes(file),
+                // Told before, so that a refusal comes before the file goes.
+                headers: { 'content-length': String(bytes) },
               }),
             ),
           );
@@ -382,7 +384,7 @@ async function archive(context: Context, given: Given): Promise<readonly Written
     const found = await checkSegmentFile(file, verifier);
     if (found.from !== range.from || found.to !== range.to)
       throw new UsageError(`${file} holds other records than its name says. Move it away.`);
-    written.push({ file, ...found });
+    written.push({ file, from: found.from, to: found.to, sha256: found.sha256 });
   };
   if (isOffline) {
     const limit = { ...(before === undefined ? {} : { before }), ...(until === undefined ? {} : { until }) };

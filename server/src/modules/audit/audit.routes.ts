@@ -184,6 +184,7 @@ export function auditRoutes(audit: AuditService): readonly Route[] {
       path: `/subscriptions/{subscriptionId}${ours}/segments/{segment}/archive`,
       summary: 'One segment of the log as JSON Lines, the same bytes whenever it is asked for',
       access: needs(auditActions.archiveSegment, subscription),
+      goesOnWhenLow: 'it stores nothing',
       audit: activity('segment'),
       handle: async (_grant, { params }) => await streamed(audit.archive(segmentNamed(params['segment'] ?? ''))),
     }),
@@ -195,20 +196,26 @@ export function auditRoutes(audit: AuditService): readonly Route[] {
       summary:
         'Drops the records of an archived segment, whose file is the body, once they are older than the retention',
       access: needs(auditActions.dropSegment, subscription),
+      goesOnWhenLow: 'it makes room',
       audit: activity('segment'),
       body: { kind: 'stream', maxBytes: segmentBytesMax },
       responses: { 200: AuditDropped },
-      handle: async (grant, { params, body, exchange }) =>
-        json(
-          200,
-          await audit.drop({
+      handle: async (grant, { params, body, exchange }) => {
+        try {
+          const dropped = await audit.drop({
             ...segmentNamed(params['segment'] ?? ''),
             grant,
             correlationId: exchange.correlationId,
             file: body,
             signal: exchange.signal,
-          }),
-        ),
+          });
+          return json(200, dropped);
+        } catch (thrown) {
+          // Nobody reads it any more: the door throws away what still comes, so that the refusal arrives.
+          body.destroy();
+          throw thrown;
+        }
+      },
     }),
     ...everywhere((suffix, prefix, scopeOf) =>
       route({

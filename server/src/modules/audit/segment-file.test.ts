@@ -31,7 +31,7 @@ test('lines and digest of a file are those of what it holds, compressed or not',
   await writeFile(packed, gzipSync(text));
   for (const path of [plain, packed]) {
     assert.deepEqual(await linesIn(path), lines);
-    assert.equal(await segmentFileDigest(path), sha256Hex(text));
+    assert.deepEqual(await segmentFileDigest(path), { sha256: sha256Hex(text), bytes: Buffer.byteLength(text) });
   }
   await writeFile(plain, 'no end of line');
   assert.deepEqual(await linesIn(plain), ['no end of line']);

@@ -55,10 +55,14 @@ export async function* segmentFileLines(path: string): AsyncGenerator<string> {
 }
 
 /** Of what a segment's file holds, not compressed. */
-export async function segmentFileDigest(path: string): Promise<string> {
+export async function segmentFileDigest(path: string): Promise<{ readonly sha256: string; readonly bytes: number }> {
   const hash = createSha256();
-  for await (const chunk of segmentBytes(path)) hash.update(chunk);
-  return hash.hex();
+  let bytes = 0;
+  for await (const chunk of segmentBytes(path)) {
+    hash.update(chunk);
+    bytes += chunk.length;
+  }
+  return { sha256: hash.hex(), bytes };
 }
 
 async function isCompressed(path: string): Promise<boolean> {
