@@ -451,7 +451,9 @@ test('the record is listed with who, what and outcome, and verified; offline too
   const archive = join(folder, 'archive');
   assert.equal((await cli.run('audit', 'archive', '--to-folder', archive)).code, 4);
   const { objectId } = await cli.json('whoami');
+  const { subscription } = await cli.json('config', 'show');
   const given = ['--assignee', String(objectId), '--role', 'Strongroom Audit Archivist'];
+  given.push('--scope', `/subscriptions/${subscription}`);
   const allowed = await cli.run('role', 'assignment', 'create', ...given);
   assert.equal(allowed.code, 0, allowed.err);
   const written = await cli.run('audit', 'archive', '--to-folder', archive, '--gzip');

@@ -46,6 +46,10 @@ const tables: Readonly<Record<string, Readonly<Record<string, string>>>> = {
     audit_checkpoints: `${reserve}: at most one a minute`,
   },
   'modules/audit/migrations/0002-anchors.ts': { audit_anchors: bounded },
+  'modules/audit/migrations/0003-segments.ts': {
+    audit_leaves: `${reserve}: less than the records that go for it`,
+    audit_drops: reserve,
+  },
   'modules/assets/migrations/index.ts': {
     snapshots: atTheDoor,
     snapshot_files: atTheDoor,
