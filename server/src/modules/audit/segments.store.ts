@@ -1,7 +1,7 @@
 // SQL of what is dropped: the kept hashes of tiles whose records are gone, and the acts by which they went. Records are deleted
 // here and nowhere else, and only those of a tile whose hashes are kept.
 
-import { CompiledQuery, sql } from 'kysely';
+import { sql } from 'kysely';
 import { type Database, type Tx, tables } from '#kernel/database/database';
 import { type AuditTables, packHashes } from './audit.store.ts';
 import { leavesPerTile } from './tiles.ts';
@@ -89,12 +89,18 @@ export async function keepHashes(tx: Tx, tile: number, leaves: readonly Uint8Arr
     .execute();
 }
 
-const deleteSql = `delete from audit_records where sequence >= ? and sequence < ?
-  and exists (select 1 from audit_leaves where tile = ?)`;
-
 /** Deletes records of one tile, whose hashes are kept: of any other it deletes nothing. */
 export async function deleteRecords(tx: Tx, from: number, to: number): Promise<void> {
-  await tx.executeQuery(CompiledQuery.raw(deleteSql, [from, to, Math.floor(from / leavesPerTile)]));
+  const kept = tables<AuditTables>(tx)
+    .selectFrom('audit_leaves')
+    .select('tile')
+    .where('tile', '=', Math.floor(from / leavesPerTile));
+  await tables<AuditTables>(tx)
+    .deleteFrom('audit_records')
+    .where('sequence', '>=', from)
+    .where('sequence', '<', to)
+    .where((eb) => eb.exists(kept))
+    .execute();
 }
 
 /** The newest time among the records `from` to `to`, off this thread. */
@@ -141,7 +147,11 @@ export async function scanWitnessedMs(database: Database, size: number, stepMax:
   const [row] = await database.scan(
     tables<AuditTables>(database.read)
       .selectFrom(steps)
-      .select(sql<number>`coalesce(sum(max(0, min(step, ${stepMax}))), 0)`.as('ms'))
+      .select(
+        sql<number>`coalesce(sum(case when step < 0 then 0 when step > ${stepMax} then ${stepMax} else step end), 0)`.as(
+          'ms',
+        ),
+      )
       .where('step', 'is not', null),
   );
   return Number(row?.ms ?? 0);
