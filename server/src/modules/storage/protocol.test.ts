@@ -224,7 +224,9 @@ test('conditions hold for readers and writers', async (t) => {
   assert.equal(await status('GET', { 'if-modified-since': 'yesterday' }), 400);
   const bare = etag.replaceAll('"', '');
   assert.equal(await status('GET', { 'if-none-match': bare }), 304);
-  for (const nothing of ['nope', `${etag}nope`, '*,abc']) {
+  assert.equal(await status('GET', { 'if-match': '*,abc' }), 200);
+  assert.equal(await status('GET', { 'if-none-match': '*,abc' }), 200);
+  for (const nothing of ['nope', `${etag}nope`, '"*",abc']) {
     assert.equal(await status('GET', { 'if-none-match': nothing }), 200, nothing);
     assert.equal(await status('GET', { 'if-match': nothing }), 412, nothing);
     assert.equal(await status('DELETE', { 'if-match': nothing }), 412, nothing);

@@ -33,7 +33,7 @@ export function blobHeaders(info: BlobInfo): Record<string, string> {
     ...metadataHeaders(info.metadata),
     ...(info.contentType === '' ? {} : { 'content-type': info.contentType }),
     'x-ms-access-tier': info.accessTier ?? defaultTier,
-    ...(info.accessTier === undefined ? { 'x-ms-access-tier-inferred': 'true' } : {}),
+    'x-ms-access-tier-inferred': String(info.accessTier === undefined),
     'content-length': String(info.size),
     'accept-ranges': 'bytes',
     'x-ms-blob-type': 'BlockBlob',

@@ -28,6 +28,8 @@ export function conditionsOf(exchange: Exchange, prefix = ''): Conditions {
     if (text === undefined || text === '*') return text;
     const found = text.split(',').map((etag) => etag.trim());
     if (text === '' || found.length > 16) throw failure('InvalidHeaderValue', { target: name });
+    // As in the protocol's own service: any among others is any to whoever wants a match, and none to whoever wants no match.
+    if (condition === 'if-match' && found.includes('*')) return '*';
     // Quotes are optional in this protocol, whose own listings leave them out; what is no etag of ours matches none.
     return found.map((etag) => etag.replace(/^W\//, '').replace(/^"(.*)"$/, '$1'));
   };
