@@ -65,7 +65,7 @@ export const deleteExperimentTag = Type.Object({ experiment_id: named, key: name
 /** A dataset of an experiment's runs, once for each context that it was used in. */
 export const datasetSummary = Type.Object({ experiment_id: text, name: text, digest: text, context: optional(text) });
 export type DatasetSummary = Static<typeof datasetSummary>;
-export const searchDatasets = Type.Object({ experiment_ids: Type.Array(named) });
+export const searchDatasets = Type.Object({ experiment_ids: optional(Type.Array(named)) });
 export const datasetSummaries = Type.Object({ dataset_summaries: list(datasetSummary) });
 
 // Runs
@@ -186,7 +186,7 @@ export const getHistory = Type.Object({
 });
 export const historyPage = Type.Object({ metrics: list(metric), next_page_token: optional(text) });
 export const getHistoryBulk = Type.Object({
-  run_id: Type.Array(text),
+  run_id: optional(Type.Array(text)),
   metric_key: named,
   max_results: optional(count),
 });

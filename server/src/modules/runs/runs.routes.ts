@@ -122,7 +122,7 @@ export function runRoutes(runs: RunsService, search: Search): readonly Route[] {
       audit: reading,
       request: wire.searchDatasets,
       response: wire.datasetSummaries,
-      handle: async (grant, workspaceId, { experiment_ids }) =>
+      handle: async (grant, workspaceId, { experiment_ids = [] }) =>
         pageOf('dataset_summaries', { items: await search.datasets(grant, workspaceId, experiment_ids) }),
     }),
     call({
@@ -283,7 +283,7 @@ export function historyRoutes(history: History): readonly Route[] {
       response: wire.historyPage,
       handle: async (grant, workspaceId, message) => ({
         metrics: await history.bulk(grant, workspaceId, {
-          runIds: message.run_id,
+          runIds: message.run_id ?? [],
           key: message.metric_key,
           ...(message.max_results === undefined ? {} : { maxResults: message.max_results }),
         }),

@@ -407,6 +407,15 @@ test('a history is read page by page without gaps, and its token fits nothing el
   assert.equal((bulk.body['metrics'] as unknown[]).length, 25);
 });
 
+test('histories of no run and data sets of no experiment are refused alike, named with nothing or not at all', async (t) => {
+  const { mlflow } = await opened(t);
+  const few = /^GetMetricHistoryBulk request must specify at least one run_id/;
+  refused(await mlflow.get('/metrics/get-history-bulk', { metric_key: 'm' }), 400, 'INVALID_PARAMETER_VALUE', few);
+  const none = /^SearchDatasets request must specify at least one experiment_id/;
+  for (const body of [{}, { experiment_ids: [] }])
+    refused(await mlflow.post('/experiments/search-datasets', body), 400, 'INVALID_PARAMETER_VALUE', none);
+});
+
 test('a chart gets evenly spread steps with the first and the last of each run', async (t) => {
   const { mlflow, newRun } = await opened(t);
   const run_id = await newRun();
