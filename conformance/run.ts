@@ -3,21 +3,18 @@
 // Arguments name suites (`node conformance/run.ts identity mlflow`); without, all run. What is missing on the machine is a
 // failure with the line to run, never a skip.
 
-import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
+import { spawn, spawnSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
-import { existsSync, globSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { existsSync, globSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { basename, delimiter, dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { ensureProgram } from '../scripts/setup.ts';
+import { quiet, startServer, Unable } from './harness/start.ts';
 
 const here = fileURLToPath(new URL('.', import.meta.url));
-const quiet = '--disable-warning=ExperimentalWarning';
 const environment = { ...process.env, PATH: `${dirname(process.execPath)}${delimiter}${process.env['PATH'] ?? ''}` };
 const wanted = process.argv.slice(2);
 const isWanted = (name: string) => wanted.length === 0 || wanted.includes(name);
-
-class Unable extends Error {}
 
 function must(title: string, command: string, args: readonly string[], remedy: string): void {
   const { status, error } = spawnSync(command, args, {
@@ -62,35 +59,6 @@ function installPythonClients(suite: string): string {
   return python;
 }
 
-type Started = { readonly bootstrapFile: string; readonly caFile: string; stop(): Promise<void> };
-
-async function startServer(): Promise<Started> {
-  const folder = mkdtempSync(join(tmpdir(), 'strongroom-conformance-'));
-  const child: ChildProcess = spawn(process.execPath, [quiet, join(here, 'harness/server.ts'), folder], {
-    stdio: ['ignore', 'pipe', 'inherit'],
-    env: environment,
-  });
-  const ended = new Promise<number | null>((resolve) => child.once('exit', (code) => resolve(code)));
-  const ready = new Promise<void>((resolve) => {
-    let said = '';
-    child.stdout?.setEncoding('utf8').on('data', (text: string) => {
-      said = `${said}${text}`.slice(-4096);
-      if (said.includes(' is ready at ')) resolve();
-    });
-  });
-  const stop = async () => {
-    child.kill('SIGTERM');
-    await ended;
-    rmSync(folder, { recursive: true, force: true });
-  };
-  const failed = await Promise.race([ready.then(() => false), ended.then(() => true)]);
-  if (failed) {
-    await stop();
-    throw new Unable('The server did not start; what it said is above.');
-  }
-  return { bootstrapFile: join(folder, 'bootstrap.json'), caFile: join(folder, 'data', 'ca.pem'), stop };
-}
-
 /** Runs to the end while this process keeps answering. @returns whether it succeeded */
 const succeeds = (command: string, args: readonly string[], env: NodeJS.ProcessEnv) =>
   new Promise<boolean>((resolve) =>
@@ -121,7 +89,7 @@ async function run(): Promise<boolean> {
     interpreter: installPythonClients(basename(script, '.py').slice('test_'.length)),
   }));
 
-  const server = await startServer();
+  const server = await startServer(environment);
   try {
     const shared = { ...environment, CONFORMANCE_BOOTSTRAP: server.bootstrapFile };
     let isGood = true;
