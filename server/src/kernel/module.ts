@@ -3,6 +3,7 @@
 
 import type { Duty } from '#kernel/authority/duty';
 import type { MigrationSet } from '#kernel/database/database';
+import type { FailureTable } from '#kernel/errors/failures';
 import type { Route } from '#kernel/http/route';
 import type { Surface } from '#kernel/http/surface';
 import type { TaskHandler } from '#kernel/tasks/tasks';
@@ -15,6 +16,8 @@ export type Module = {
   readonly migrations?: MigrationSet;
   /** What it does without being asked. Printed in docs/duties.md. */
   readonly duties?: readonly Duty[];
+  /** What it answers with when it does not do what was asked. Printed in docs/errors.md. */
+  readonly failures?: FailureTable;
   readonly tasks?: Readonly<Record<string, TaskHandler>>;
   /** After every module is composed and migrated, before listening: repair what a crash left, load what is kept in memory. */
   start?(): Promise<void>;

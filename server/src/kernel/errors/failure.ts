@@ -49,6 +49,8 @@ const statuses: Readonly<Record<FailureKind, number>> = {
   full: 507,
 };
 
+export const statusOf = (kind: FailureKind): number => statuses[kind];
+
 export type FailureDetail = { readonly code: string; readonly message: string; readonly target?: string };
 
 export type FailureInit = {

@@ -2,10 +2,11 @@
 // client must know before it can sign in, and nothing of what the server holds.
 
 import { Type } from '@strongroom/contract/schema';
-import { Failure } from '#kernel/errors/failure';
+import { tableOf } from '#kernel/errors/failures';
 import { type Answer, json, open, route, unrecorded } from '#kernel/http/route';
 import type { Trust } from '#kernel/http/trust';
 import type { Module } from '#kernel/module';
+import { landingFailures } from './landing.errors.ts';
 import { icon, jobPage, landingPage, type Place, runsPage, wantsPage } from './page.ts';
 import { createLandingSurface } from './surface.ts';
 
@@ -58,6 +59,7 @@ export function createLanding(deps: { readonly version: string; readonly trust: 
     });
   return {
     name: 'landing',
+    failures: tableOf(landingFailures),
     surfaces: [createLandingSurface()],
     routes: [
       welcome('/', 'Landing_Get'),
@@ -81,8 +83,7 @@ export function createLanding(deps: { readonly version: string; readonly trust: 
         query: Type.Object({ wsid: Type.Optional(Type.String({ maxLength: 1024 })) }),
         handle: (_grant, { params, query }) => {
           const { name = '' } = params;
-          if (!jobName.test(name))
-            throw new Failure({ kind: 'notFound', code: 'NotFound', message: 'This is no name of a job.' });
+          if (!jobName.test(name)) throw landingFailures.NotFound();
           return jobPage(name, placeOf(query.wsid));
         },
       }),

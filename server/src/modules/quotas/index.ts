@@ -6,10 +6,12 @@ import { quotasActions } from '@strongroom/contract/quotas.actions';
 import { Type } from '@strongroom/contract/schema';
 import type { Grants } from '#kernel/authority/grant';
 import type { Database } from '#kernel/database/database';
+import { tableOf } from '#kernel/errors/failures';
 import { accessed, activity, json, needs, type Params, route } from '#kernel/http/route';
 import type { Module } from '#kernel/module';
 import type { Resources } from '#resources';
 import { quotasDuties } from './duties.ts';
+import { quotasFailures } from './quotas.errors.ts';
 import { createQuotaSettings, type QuotaSettings } from './quotas.service.ts';
 
 export { quotaTables } from './migrations/quotas.ts';
@@ -31,6 +33,7 @@ export function createQuotas(deps: {
   return {
     name: 'quotas',
     duties: Object.values(quotasDuties),
+    failures: tableOf(quotasFailures),
     quotas,
     start: () => quotas.load(),
     routes: [

@@ -3,11 +3,11 @@
 
 import type { Grant, Grants } from '#kernel/authority/grant';
 import type { Database } from '#kernel/database/database';
-import { Failure } from '#kernel/errors/failure';
 import type { Quotas, StoreKind } from '#kernel/files/quota';
 import { isWithin, parseResourceId } from '#kernel/ids/ids';
 import type { Resources } from '#resources';
 import { quotasDuties, typesWithQuota } from './duties.ts';
+import { quotasFailures } from './quotas.errors.ts';
 import { allQuotas, deleteQuotas, putQuota, type SetQuota } from './quotas.store.ts';
 
 export type QuotaSettings = Quotas & {
@@ -51,12 +51,7 @@ export function createQuotaSettings(deps: {
   async function uniqueIdOf(id: string): Promise<{ readonly uniqueId: string; readonly resourceId: string }> {
     const resource = hasQuota(id) ? await resources.find(grants.duty(quotasDuties.find, id), id) : undefined;
     if (resource !== undefined) return { uniqueId: resource.uniqueId, resourceId: resource.id };
-    throw new Failure({
-      kind: 'invalid',
-      code: 'InvalidResourceId',
-      target: 'value.id',
-      message: `'${id}' is not the id of a storage account, a registry or a workspace that there is; these have quotas.`,
-    });
+    throw quotasFailures.InvalidResourceId(id);
   }
 
   return {
