@@ -30,6 +30,8 @@ export const workspaceProperties = Type.Object({
   containerRegistry: Type.Optional(armId),
   applicationInsights: Type.Optional(armId),
   hbiWorkspace: Type.Optional(Type.Boolean()),
+  /** False: the workspace's identity gets no role at a resource group, and no more than its work needs. */
+  allowRoleAssignmentOnRG: Type.Optional(Type.Boolean()),
   encryption: Type.Optional(workspaceEncryption),
 });
 export type WorkspaceProperties = Static<typeof workspaceProperties>;

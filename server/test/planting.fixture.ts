@@ -15,8 +15,15 @@ const must: Must = (reply, what) => {
 
 export type Planted = { readonly workspace: string; readonly job: string; readonly endpoint: string };
 
-/** @param word letters and digits, so that every kind of name takes it */
-export async function plant(world: World, word: string): Promise<Planted> {
+/**
+ * @param word letters and digits, so that every kind of name takes it
+ * @param more properties of the workspace
+ */
+export async function plant(
+  world: World,
+  word: string,
+  more: Readonly<Record<string, unknown>> = {},
+): Promise<Planted> {
   const token = await world.ownerToken();
   const { location } = world;
   const put = async (path: string, body: unknown) => must(await world.armDone(token, 'PUT', path, body), `PUT ${path}`);
@@ -35,7 +42,11 @@ export async function plant(world: World, word: string): Promise<Planted> {
   const group = `/subscriptions/${world.subscriptionId}/resourceGroups/${word}`;
   await put(group, { location, tags: { [word]: word } });
   const workspace = `${group}/providers/Microsoft.MachineLearningServices/workspaces/${word}`;
-  await put(workspace, { location, tags: { [word]: word }, properties: { friendlyName: word, description: word } });
+  await put(workspace, {
+    location,
+    tags: { [word]: word },
+    properties: { friendlyName: word, description: word, ...more },
+  });
 
   await plantInVault(world, word, group);
   await plantInStorage(world, word, group);

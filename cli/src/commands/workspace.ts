@@ -29,6 +29,10 @@ export function workspaceCommands(workspace: Command, act: Act): void {
       'seal everything under this key: its name, for its newest version, or its identifier',
     )
     .option('--customer-vault <vault>', 'the vault of that key: a name in the same resource group, or a resource id')
+    .option(
+      '--narrow-identity',
+      "give the workspace's identity no role at its resource group, and no more than its work needs",
+    )
     .option('--hbi', 'high business impact: no diagnostics, nothing in the clear even for a moment')
     .action(
       act(async (context, given) => {
@@ -47,6 +51,7 @@ export function workspaceCommands(workspace: Command, act: Act): void {
             ...(friendlyName === undefined ? {} : { friendlyName }),
             ...(description === undefined ? {} : { description }),
             ...(given.flag('hbi') ? { hbiWorkspace: true } : {}),
+            ...(given.flag('narrowIdentity') ? { allowRoleAssignmentOnRG: false } : {}),
             ...(customerKey === undefined
               ? {}
               : { encryption: { status: 'Enabled', keyVaultProperties: customerKey } }),

@@ -31,6 +31,7 @@ export function workspaceBody(document: Document) {
       friendlyName: read.text('display_name'),
       description: read.text('description'),
       hbiWorkspace: read.flag('hbi_workspace'),
+      allowRoleAssignmentOnRG: read.flag('allow_roleassignment_on_rg'),
       storageAccount: read.text('storage_account'),
       containerRegistry: read.text('container_registry'),
       keyVault: read.text('key_vault'),

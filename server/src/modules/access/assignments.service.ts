@@ -232,6 +232,27 @@ export function createAssignments(options: {
     });
   }
 
+  /** Takes back what `assign` gave; nothing happens when it is not there. */
+  async function unassign(
+    grant: Grant,
+    { scope, roleDefinitionId, principalId }: Pick<NewAssignment, 'scope' | 'roleDefinitionId' | 'principalId'>,
+  ): Promise<void> {
+    const checked = checkedScope(scope);
+    grants.also(grant, accessActions.deleteRoleAssignments, checked);
+    const same = {
+      scopeKey: idKey(checked),
+      roleId: roleIdOf(roleDefinitionId),
+      principalId: principalId.toLowerCase(),
+    };
+    await serially(async () => {
+      const found = await store.findSame(database.read, same);
+      if (found === undefined) return;
+      const removed = [found.name];
+      await requireOwners({ removed });
+      await changing((tx) => store.remove(tx, removed), { removed });
+    });
+  }
+
   /** When the resource at `scope` is gone: everything that was assigned at it and below it goes too. */
   async function unassignAll(grant: Grant, scope: string): Promise<number> {
     const checked = checkedScope(scope);
@@ -289,7 +310,7 @@ export function createAssignments(options: {
     }
   }
 
-  return { put, get, remove, assign, unassignAll, unassignPrincipal, retire, bootstrapOwner };
+  return { put, get, remove, assign, unassign, unassignAll, unassignPrincipal, retire, bootstrapOwner };
 }
 
 /** Owner of a subscription or of everything, without an end and without conditions. */

@@ -39,7 +39,7 @@ import type { Duties } from '#kernel/authority/perform';
 import { accessDuties } from './duties.ts';
 
 /** What other modules hold of access besides `Grants`: roles for the identities that they make, and withdrawing them. */
-export type RoleAssigner = Pick<Assignments, 'assign' | 'unassignAll' | 'unassignPrincipal' | 'retire'>;
+export type RoleAssigner = Pick<Assignments, 'assign' | 'unassign' | 'unassignAll' | 'unassignPrincipal' | 'retire'>;
 
 export type Access = Module &
   RoleAssigner &
@@ -92,6 +92,7 @@ export function createAccess(options: {
     evaluator,
     explain,
     assign: assignments.assign,
+    unassign: assignments.unassign,
     unassignAll: assignments.unassignAll,
     unassignPrincipal: assignments.unassignPrincipal,
     retire: assignments.retire,

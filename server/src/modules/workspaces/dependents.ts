@@ -65,14 +65,27 @@ export const dependentTypes = {
   applicationInsights: 'Microsoft.Insights/components',
 } as const satisfies Record<keyof Dependents, string>;
 
+export type IdentityRole = { readonly scope: string; readonly roleId: string };
+
+/**
+ * All that a workspace does as its identity: it keeps artifacts, snapshots and uploads in its account, pushes, pulls and removes
+ * images in its registry, and wraps its data keys by its customer's key. Whatever it does besides is decided by who asked for it.
+ */
+export function narrowRolesOf(
+  dependents: Pick<Dependents, 'storageAccount' | 'containerRegistry'>,
+): readonly IdentityRole[] {
+  return [
+    { scope: dependents.storageAccount, roleId: roleIds.storageBlobDataContributor },
+    { scope: dependents.containerRegistry, roleId: roleIds.acrPush },
+    { scope: dependents.containerRegistry, roleId: roleIds.acrDelete },
+  ];
+}
+
 /**
  * The grants of the workspace's identity (the article's table, reference 0.3), and what they need here because vaults
  * and registries decide by roles on the data plane: access to all keys and secrets, push and pull.
  */
-export function rolesOf(
-  workspaceId: string,
-  dependents: Dependents,
-): readonly { readonly scope: string; readonly roleId: string }[] {
+export function rolesOf(workspaceId: string, dependents: Dependents): readonly IdentityRole[] {
   const groupOf = (id: string) => {
     const { subscriptionId, resourceGroup } = parseResourceId(id);
     return `/subscriptions/${subscriptionId}/resourceGroups/${resourceGroup}`;

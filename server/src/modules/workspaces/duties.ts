@@ -95,6 +95,13 @@ export const workspacesDuties = {
     under: groupType,
     record: { level: 'part', of: 'the request that created the workspace or named another version of the key' },
   },
+  withdrawKeyRole: {
+    name: 'workspaces.withdraw-key-role',
+    why: 'An identity that may use one key alone keeps no role at a key that its workspace no longer uses.',
+    actions: [accessActions.deleteRoleAssignments],
+    under: '/',
+    record: { level: 'activity' },
+  },
   withdrawRoles: {
     name: 'workspaces.withdraw-roles',
     why: 'The identity of a removed workspace keeps no role anywhere.',

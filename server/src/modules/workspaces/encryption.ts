@@ -88,6 +88,12 @@ export async function validateCustomerKey(
     throw refuse('KeyDisabled', 'The key is disabled. Enable it, or name another version.', keyAt);
 }
 
+/** The key itself, whatever its version: where a role for it alone is given. */
+export function keyScopeOf({ vaultId, keyIdentifier }: CustomerKey): string {
+  const [, name = ''] = /\/keys\/([^/]+)/.exec(keyIdentifier) ?? [];
+  return `${vaultId}/keys/${name}`;
+}
+
 /** The wrapping key of everything that the workspace owns. */
 export function wrapperOf(
   key: CustomerKey | undefined,

@@ -54,11 +54,6 @@ export const unservedOfWorkspaces: Unserved = {
       because: 'The containers of a workspace are open to whoever has a role at the account that they are in.',
       instead: 'Leave enableDataIsolation out, and give roles at single containers.',
     },
-    allowRoleAssignmentOnRG: {
-      harmless: [true],
-      because: "The identity of a workspace gets the roles that the documentation lists, its group's included.",
-      instead: 'Leave allowRoleAssignmentOnRG out.',
-    },
     imageBuildCompute: {
       because: 'Images are built by the server itself, from what it holds.',
       instead: 'Leave imageBuildCompute out.',

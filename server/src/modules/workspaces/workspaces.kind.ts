@@ -23,9 +23,17 @@ import { type BlobStore, type Storage, usageOf } from '#storage';
 import type { Vaults } from '#vault';
 import type { WorkspaceDatabases } from './databases.ts';
 import { builtInDatastores } from './datastores.kind.ts';
-import { containersOf, type Dependents, dependentsOf, dependentTypes, rolesOf, workspaceType } from './dependents.ts';
+import {
+  containersOf,
+  type Dependents,
+  dependentsOf,
+  dependentTypes,
+  narrowRolesOf,
+  rolesOf,
+  workspaceType,
+} from './dependents.ts';
 import { workspacesDuties } from './duties.ts';
-import { customerKeyOf, validateCustomerKey, wrapperOf } from './encryption.ts';
+import { type CustomerKey, customerKeyOf, keyScopeOf, validateCustomerKey, wrapperOf } from './encryption.ts';
 import type { Holder, Reservations } from './reservations.ts';
 import { unservedOfWorkspaces } from './unserved.ts';
 
@@ -93,6 +101,14 @@ export function identityOf(resource: Resource): { readonly objectId: string; rea
     throw new Failure({ kind: 'internal', code: 'InternalError', message: 'The workspace has no managed identity.' });
   return { objectId, name: resource.name };
 }
+
+/** Whether its identity was chosen to have only the roles that its work needs. Set when it is created. */
+const isNarrow = ({ properties }: Pick<Resource, 'properties'>): boolean =>
+  properties['allowRoleAssignmentOnRG'] === false;
+
+/** Where the identity is given the role to wrap by the customer's key. */
+const wrappingScope = (resource: Pick<Resource, 'properties'>, key: CustomerKey): string =>
+  isNarrow(resource) ? keyScopeOf(key) : key.vaultId;
 
 const kindNotServed = (kind: string) =>
   new Failure({
@@ -188,13 +204,27 @@ export function createWorkspaceKind(deps: WorkspaceKindDeps): ResourceKind {
     );
   }
 
+  /** And each that it loses while its workspace goes on. */
+  async function letIdentityGo(principalId: string, scope: string, roleDefinitionId: string): Promise<void> {
+    const facts = {
+      operation: 'RoleAssignments_Delete',
+      action: accessActions.deleteRoleAssignments,
+      scope,
+      parameters: { principalId, roleDefinitionId },
+    };
+    await acts.duty(workspacesDuties.withdrawKeyRole, facts, (grant) =>
+      access.unassign(grant, { scope, roleDefinitionId, principalId }),
+    );
+  }
+
   async function provision(resource: Resource): Promise<Properties> {
     const grant = grants.duty(workspacesDuties.furnish, groupOf(resource.id));
     const dependents = dependentsStored(resource);
     const identity = identityOf(resource);
     const key = customerKeyOf(resource.properties);
     const wrapper = wrapperOf(key, identity);
-    if (key) await letIdentityAct(identity.objectId, key.vaultId, roleIds.keyVaultCryptoServiceEncryptionUser);
+    const wrapping = roleIds.keyVaultCryptoServiceEncryptionUser;
+    if (key) await letIdentityAct(identity.objectId, wrappingScope(resource, key), wrapping);
     await dataKeys.ensure(resource.uniqueId, 'workspace', wrapper);
     await deps.databases.open(resource.uniqueId);
     const given = givenIn(resource.properties);
@@ -213,7 +243,7 @@ export function createWorkspaceKind(deps: WorkspaceKindDeps): ResourceKind {
     await make('containerRegistry', { sku: { name: 'Premium' }, properties: {} });
     await make('applicationInsights', { kind: 'web', properties: { Application_Type: 'web' } });
     if (key) await protect(resource, wrapper);
-    for (const { scope, roleId } of rolesOf(resource.id, dependents))
+    for (const { scope, roleId } of isNarrow(resource) ? narrowRolesOf(dependents) : rolesOf(resource.id, dependents))
       await letIdentityAct(identity.objectId, scope, roleId);
     // order matters: what is reserved is so before anybody can reach it.
     deps.reservations.hold(holderOf(resource));
@@ -277,6 +307,9 @@ export function createWorkspaceKind(deps: WorkspaceKindDeps): ResourceKind {
           draft.properties['hbiWorkspace'] !== (existing.properties['hbiWorkspace'] ?? false)
         )
           throw immutable('hbiWorkspace');
+        const narrow = draft.properties['allowRoleAssignmentOnRG'];
+        if (narrow !== undefined && (narrow === false) !== isNarrow(existing))
+          throw immutable('allowRoleAssignmentOnRG');
         const before = customerKeyOf(existing.properties);
         if (draft.properties['encryption'] !== undefined && (before === undefined) !== (key === undefined))
           throw immutable('encryption');
@@ -287,6 +320,7 @@ export function createWorkspaceKind(deps: WorkspaceKindDeps): ResourceKind {
         await validateCustomerKey(deps, grant, key, { id, location: draft.location ?? existing?.location });
         // The workspace's identity gets the wrapping role at this vault; whoever causes that must be allowed to grant it.
         if (!existing) grants.also(grant, shareVault, key.vaultId);
+        else if (isNarrow(existing)) grants.also(grant, shareVault, keyScopeOf(key));
       }
     },
 
@@ -296,10 +330,16 @@ export function createWorkspaceKind(deps: WorkspaceKindDeps): ResourceKind {
       const key = customerKeyOf(resource.properties);
       const old = customerKeyOf(before.properties);
       if (key && old && key.keyIdentifier !== old.keyIdentifier) {
-        const wrapper = wrapperOf(key, identityOf(resource));
-        await dataKeys.rewrap(resource.uniqueId, wrapper);
+        const identity = identityOf(resource);
+        const wrapper = wrapperOf(key, identity);
         // The workspace's own doing, for what it made: its caller decided about the workspace, and sent again it goes on from here.
+        const [scope, left] = [wrappingScope(resource, key), wrappingScope(before, old)];
+        const roleId = roleIds.keyVaultCryptoServiceEncryptionUser;
+        if (!sameId(scope, left)) await letIdentityAct(identity.objectId, scope, roleId);
+        await dataKeys.rewrap(resource.uniqueId, wrapper);
         await protect(resource, wrapper);
+        // order matters: as long as anything is wrapped by the other key, it must open.
+        if (!sameId(scope, left)) await letIdentityGo(identity.objectId, left, roleId);
       }
       return resource.properties;
     },
@@ -368,6 +408,7 @@ export function createWorkspaceKind(deps: WorkspaceKindDeps): ResourceKind {
     audit: {
       write: activity(
         'properties.hbiWorkspace',
+        'properties.allowRoleAssignmentOnRG',
         'properties.encryption.status',
         'properties.encryption.keyVaultProperties.keyVaultArmId',
         'location',
