@@ -56,6 +56,7 @@ export const slowTests: ReadonlySet<string> = new Set(
     'modules/storage/crash',
     'modules/storage/memory',
     'modules/storage/protocol',
+    'modules/storage/quota',
     'modules/vault/customer-keys',
     'modules/vault/keys',
     'modules/workspaces/customer-key',

@@ -120,6 +120,9 @@ export async function compose(foundation: Foundation): Promise<Composed> {
       tasks.periodic('scoring-records', sweepEveryMs, endpoints.sweepRecords, { atStart: true });
       tasks.periodic('job-logs', sweepEveryMs, jobs.sweepLogs, { atStart: true });
       tasks.periodic('asset-blobs', sweepEveryMs, assets.sweep, { atStart: true });
+      tasks.periodic('role-strays', sweepEveryMs, (signal) => access.sweepStrays(ground.acts, signal).then(() => {}), {
+        atStart: true,
+      });
       tasks.periodic('identity-sweep', 300_000, () => identity.sweep());
       // Given up for what had to be written, and made again once there is room.
       tasks.periodic('disk-reserve', 60_000, () => foundation.room.reserve());

@@ -66,7 +66,11 @@ export async function composeGround(foundation: Foundation, above: Above) {
     tenantId,
     catalogue: declaredActions,
     principals: principalsOf(identity.directory),
-    scopes: { require: (scope) => resources.scopes.require(scope) },
+    scopes: {
+      require: (scope) => resources.scopes.require(scope),
+      isGone: (scope) => resources.scopes.isGone(scope),
+    },
+    log,
   });
   const { grants } = access;
   const acts = createActs({ grants, duties: access.recordedDuties, audit: audit.trail, tenantId });

@@ -11,6 +11,13 @@ export const accessDuties = {
     under: '/',
     record: { level: 'part', of: 'the removal or disabling of the principal' },
   },
+  withdrawStray: {
+    name: 'access.withdraw-stray',
+    why: 'A role at what does not exist, which an older folder may hold, would wait for whoever takes the name.',
+    actions: [accessActions.deleteRoleAssignments],
+    under: '/',
+    record: { level: 'activity' },
+  },
   makeFirstOwners: {
     name: 'access.make-first-owners',
     why: 'At the first start the administrator and the automation become Owners of the subscription, once.',

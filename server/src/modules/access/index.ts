@@ -5,6 +5,7 @@ import type { Authorizer } from '#kernel/authority/authorizer';
 import type { Action, Grants } from '#kernel/authority/grant';
 import type { Clock } from '#kernel/clock/clock';
 import type { Database } from '#kernel/database/database';
+import { type Log, silentLog } from '#kernel/log/log';
 import type { Module } from '#kernel/module';
 import { createAssignmentList } from './assignments.list.ts';
 import { assignmentRoutes } from './assignments.routes.ts';
@@ -23,6 +24,7 @@ import { permissionsOf } from './permissions.ts';
 import type { Principals } from './principals.ts';
 import type { Scopes } from './scopes.ts';
 import { createSerially } from './serially.ts';
+import { createStrays, type Strays } from './strays.ts';
 
 export type { Assignment, PrincipalType } from './assignment.ts';
 export type { NewAssignment } from './assignments.service.ts';
@@ -50,6 +52,8 @@ export type Access = Module &
     readonly recordedDuties: Duties;
     readonly evaluator: Pick<Evaluator, 'decide' | 'assignments'>;
     readonly explain: Explain;
+    /** Roles at what does not exist are withdrawn and recorded. For a task at the start, after every kind is known. */
+    readonly sweepStrays: Strays['sweep'];
     start(): Promise<void>;
   };
 
@@ -61,6 +65,7 @@ export function createAccess(options: {
   readonly scopes: Scopes;
   readonly tenantId: string;
   readonly catalogue: readonly Action[];
+  readonly log?: Log;
 }): Access {
   const { database, clock, principals, scopes, tenantId, catalogue } = options;
   const nowMs = () => clock.epochMs();
@@ -96,6 +101,7 @@ export function createAccess(options: {
     unassignAll: assignments.unassignAll,
     unassignPrincipal: assignments.unassignPrincipal,
     retire: assignments.retire,
+    sweepStrays: createStrays({ evaluator, assignments, scopes, log: options.log ?? silentLog }).sweep,
     bootstrapOwner: assignments.bootstrapOwner,
   };
 }

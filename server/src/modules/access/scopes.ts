@@ -6,4 +6,6 @@ export type Scopes = {
    * wait for whoever takes the name.
    */
   require(scope: string): Promise<void>;
+  /** Whether nothing is there, not even something that is being removed and may stay. Throws what looking throws. */
+  isGone(scope: string): Promise<boolean>;
 };

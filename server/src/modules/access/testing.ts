@@ -111,9 +111,15 @@ export const catalogue: readonly Action[] = [
 ];
 
 /** Everything exists but what is named `Nowhere`, or lies below it. */
+const isNowhere = (scope: string) => /\/nowhere(\/|$)/i.test(scope);
 const scopes: Scopes = {
+  isGone: async (scope) => {
+    if (scope.endsWith('/Locked'))
+      throw new Failure({ kind: 'forbidden', code: 'KeyDisabled', message: 'The key of the workspace is disabled.' });
+    return isNowhere(scope);
+  },
   require: async (scope) => {
-    if (/\/nowhere(\/|$)/i.test(scope))
+    if (isNowhere(scope))
       throw new Failure({ kind: 'notFound', code: 'ResourceGroupNotFound', message: 'There is no such group.' });
   },
 };

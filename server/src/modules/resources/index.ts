@@ -74,7 +74,7 @@ export type ResourcesModule = Module & {
   /** All that are served, in the order of their types. */
   kinds(): readonly ResourceKind[];
   /** For access: what a role may be assigned at. */
-  readonly scopes: { require(scope: string): Promise<void> };
+  readonly scopes: { require(scope: string): Promise<void>; isGone(scope: string): Promise<boolean> };
   /** Told when what stood behind a resource is gone: what was attached at or below its id (role assignments) goes too. */
   onRemoved(listener: RemovalListener): void;
   /** Asked before a resource is removed: who stands on it, by their names for messages. */

@@ -28,8 +28,10 @@ test('a scope is the root, the subscription, a group, a resource, or a name belo
     `${houseId}/drawers/d/spoons/s`,
     `${houseId}/chairs/a/cushions/c`,
     `${houseId}/providers/Test.Notes/papers/p`,
-  ])
+  ]) {
     await server.scopes.require(scope);
+    assert.equal(await server.scopes.isGone(scope), false, scope);
+  }
   for (const [scope, code] of [
     [elsewhere, 'SubscriptionNotFound'],
     [`${elsewhere}/resourceGroups/Rooms`, 'SubscriptionNotFound'],
@@ -48,8 +50,10 @@ test('a scope is the root, the subscription, a group, a resource, or a name belo
     [`${subscriptionId}/providers/Nope.Nope/things/x`, 'ResourceNotFound'],
     [`${groupId}/providers/Nope.Nope/things/x/providers/Test.Houses/houses/Villa`, 'ResourceNotFound'],
     ['/providers/Microsoft.Management/managementGroups/m', 'ResourceNotFound'],
-  ] as const)
+  ] as const) {
     await assert.rejects(server.scopes.require(scope), { code, kind: 'notFound' }, scope);
+    assert.equal(await server.scopes.isGone(scope), true, scope);
+  }
 });
 
 test('what is being removed is no scope any more, and what is being made is one', async (t) => {

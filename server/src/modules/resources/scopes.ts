@@ -1,6 +1,7 @@
 // Whether there is something at an id for a role to be assigned at. What is attached to a name that nobody has would wait for
 // whoever takes it, so a name that is free, or is being freed, is no scope.
 
+import { Failure } from '#kernel/errors/failure';
 import { idKey, parentId, parseResourceId, type ResourceId } from '#kernel/ids/ids';
 import { errors } from './errors.ts';
 import type { Lookup } from './lookup.ts';
@@ -32,7 +33,19 @@ export function createScopes(
   }
 
   /** Throws `notFound` with the code of the outermost thing that is missing. */
-  async function require(scope: string): Promise<void> {
+  const require = (scope: string) => requireBy(scope, isThere);
+
+  async function isGone(scope: string): Promise<boolean> {
+    try {
+      await requireBy(scope, async (id) => (await find(id)) !== undefined);
+      return false;
+    } catch (thrown) {
+      if (thrown instanceof Failure && thrown.kind === 'notFound') return true;
+      throw thrown;
+    }
+  }
+
+  async function requireBy(scope: string, isThere: (id: string) => Promise<boolean>): Promise<void> {
     if (scope === '/') return;
     const { subscriptionId, resourceGroup } = parseResourceId(scope);
     if (subscriptionId === undefined) throw errors.notFound(scope);
@@ -45,5 +58,5 @@ export function createScopes(
     if (stated.type !== undefined && !(await isThere(stated.id))) throw errors.notFound(stated.id);
   }
 
-  return { require };
+  return { require, isGone };
 }

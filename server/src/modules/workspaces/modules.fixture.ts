@@ -72,7 +72,10 @@ export async function assemble(on: {
     tenantId,
     catalogue: declaredActions,
     principals: principalsOf(identity.directory),
-    scopes: { require: (scope) => resources.scopes.require(scope) },
+    scopes: {
+      require: (scope) => resources.scopes.require(scope),
+      isGone: (scope) => resources.scopes.isGone(scope),
+    },
   });
   const { grants, authorizer } = access;
   const addresses = createSignedAddresses({

@@ -132,7 +132,7 @@ export async function build(options: {
     database,
     clock,
     principals: { find: async () => undefined },
-    scopes: { require: async () => undefined },
+    scopes: { require: async () => undefined, isGone: async () => false },
     tenantId,
     catalogue: Object.values(agentActions),
   });
