@@ -38,10 +38,10 @@ export async function meteredDatabase(
     ...database,
     used: () => used,
     measure: async () => sum(await read(database.read)),
-    async write(fn) {
+    async write(fn, options) {
       const grows = isGrowing();
       // Pages that something of the server itself takes are counted with the next one.
-      if (!grows && !hasFiles) return await database.write(fn);
+      if (!grows && !hasFiles) return await database.write(fn, options);
       let after: Reading | undefined;
       const result = await database.write(async (tx) => {
         const before = await read(tx);
@@ -50,7 +50,7 @@ export async function meteredDatabase(
         const hasGrown = after.beside > before.beside || (grows && sum(after) > sum(before));
         if (hasGrown && sum(after) > quota.limit()) throw quota.refuse();
         return written;
-      });
+      }, options);
       if (after) used = sum(after);
       return result;
     },

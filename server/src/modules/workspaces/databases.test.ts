@@ -11,6 +11,7 @@ import { randomUuid } from '#kernel/crypto/random';
 import { closeScanPool, type Database, openDatabase, tables } from '#kernel/database/database';
 import { Failure } from '#kernel/errors/failure';
 import { createFiles } from '#kernel/files/files';
+import { growing } from '#kernel/files/growth';
 import { createDataKeys, dataKeyMigrations, revalidateAfterMs } from '#kernel/sealing/data-keys.service';
 import { openRootKeyFile } from '#kernel/sealing/root-key';
 import { createWorkspaceDatabases } from './databases.ts';
@@ -139,4 +140,19 @@ test('a database that was removed is gone for those who hold it', async (t) => {
   await databases.remove(id);
   const again = await databases.open(id);
   assert.deepEqual(await all(again), [], 'the file was removed; what is there is new');
+});
+
+test('a small write overtakes large ones through everything that is around the file, in a request that grows and in none', async (t) => {
+  const { databases, workspace } = await setUp(t);
+  const database = await databases.open(await workspace());
+  for (const within of [growing, (act: () => Promise<void>) => act()]) {
+    const order: string[] = [];
+    await within(async () => {
+      const large = Array.from({ length: 8 }, () =>
+        database.write(async () => void order.push('large'), { rows: 1_000 }),
+      );
+      await Promise.all([...large, database.write(async () => void order.push('small'))]);
+    });
+    assert.ok(order.indexOf('small') <= 1, order.join(' '));
+  }
 });
