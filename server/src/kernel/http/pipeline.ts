@@ -87,7 +87,10 @@ export async function serve(
   const handle = () =>
     route.handle(grant, { params, query: input.query, body: input.value, exchange } as Input<never, never>);
   const act = needsRoom(route) ? () => growing(handle) : handle;
-  const allowed = () => record(actor, 'allowed', grant.reason, input);
+  const allowed = (): AuditIntent => {
+    const intent = record(actor, 'allowed', grant.reason, input);
+    return { ...intent, parameters: { ...intent.parameters, ...bounded(route.recordsBefore?.(params) ?? {}) } };
+  };
   if (route.audit.level === 'none') return await act();
   if (route.access.kind === 'open')
     return await actOpenly({ exchange, route, proves: route.access.proves === true, ports, act, allowed });
@@ -204,6 +207,9 @@ async function read(route: Route, exchange: Exchange): Promise<ReadInput> {
 }
 
 const maxRecordedLength = 512;
+
+const bounded = (told: Readonly<Record<string, string>>) =>
+  Object.fromEntries(Object.entries(told).map(([name, value]) => [name, value.slice(0, maxRecordedLength)]));
 
 /**
  * Only what the route lists: parameters of the path, properties of a JSON or form body by dotted path, parameters of the

@@ -87,6 +87,11 @@ export type Route = {
   readonly access: Access;
   readonly audit: AuditLevel;
   /**
+   * What else the record of an allowed request says, as it is before the act: of what a deletion takes away there is nothing to
+   * look up afterwards. Never a secret.
+   */
+  readonly recordsBefore?: (params: Params) => Readonly<Record<string, string>>;
+  /**
    * PUT, POST and PATCH are refused before their body is read while the disk has no room for what grows. Whoever goes on all
    * the same says why: it stores nothing, or what people need who make room again.
    */

@@ -59,6 +59,16 @@ export function assignmentRoutes(
     summary: 'Withdraws a role from a principal',
     access: needs(accessActions.deleteRoleAssignments, scopeOf),
     audit: activity('name'),
+    recordsBefore(params) {
+      const found = assignments.find(scopeOf(params), params['name'] ?? '');
+      if (found === undefined) return {};
+      const { principalId, roleDefinitionId, scope } = assignmentView(found, found.scope).properties;
+      return {
+        'properties.principalId': principalId,
+        'properties.roleDefinitionId': roleDefinitionId,
+        'properties.scope': scope,
+      };
+    },
     responses: { 200: RoleAssignment },
     handle: async (grant, { params }) => {
       const removed = await assignments.remove(grant, params.name ?? '');

@@ -160,6 +160,7 @@ export function createAssignments(options: {
     return found;
   }
 
+  /** The assignment of that name at the scope, to whoever was decided about. */
   function at(scope: string, name: string): Assignment | undefined {
     const found = evaluator.assignment(name);
     return found && found.scopeKey === idKey(scope) ? found : undefined;
@@ -310,7 +311,7 @@ export function createAssignments(options: {
     }
   }
 
-  return { put, get, remove, assign, unassign, unassignAll, unassignPrincipal, retire, bootstrapOwner };
+  return { put, get, find: at, remove, assign, unassign, unassignAll, unassignPrincipal, retire, bootstrapOwner };
 }
 
 /** Owner of a subscription or of everything, without an end and without conditions. */

@@ -147,6 +147,7 @@ function propertiesOf(
     ...(outcome?.code === undefined ? {} : { statusMessage: outcome.code }),
     ...(Object.keys(parameters).length === 0 ? {} : { parameters: JSON.stringify(parameters) }),
     ...(record.kind === 'intent' ? grantedIn(record) : {}),
+    ...(record.kind === 'outcome' && outcome?.result === 'succeeded' && request ? withdrawnIn(request) : {}),
     ...(request?.bodyDigest === undefined ? {} : { requestBodySha256: request.bodyDigest }),
   };
 }
@@ -161,6 +162,16 @@ function grantedIn({ action, method, parameters }: IntentRecord): Record<string,
   const isGranting = action === 'Microsoft.Authorization/roleAssignments/write' && method === 'PUT';
   if (!isGranting || principalId === undefined || roleDefinitionId === undefined) return {};
   return { requestbody: JSON.stringify({ properties: { roleDefinitionId, principalId } }) };
+}
+
+/** Whom which role was taken from, where the same command looks for it: the body of the answer. */
+function withdrawnIn({ action, method, parameters }: IntentRecord | EntryRecord): Record<string, string> {
+  const principalId = parameters['properties.principalId'];
+  const roleDefinitionId = parameters['properties.roleDefinitionId'];
+  const scope = parameters['properties.scope'];
+  const isWithdrawing = action === 'Microsoft.Authorization/roleAssignments/delete' && method === 'DELETE';
+  if (!isWithdrawing || principalId === undefined || roleDefinitionId === undefined) return {};
+  return { responseBody: JSON.stringify({ properties: { roleDefinitionId, principalId, scope } }) };
 }
 
 /** What a scope says about itself, without refusing any: what was asked for may not have been a well-formed id. */

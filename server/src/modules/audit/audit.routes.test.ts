@@ -152,6 +152,44 @@ test('what began a role assignment says who was to get which role, where the com
   assert.deepEqual(told, [undefined, undefined, undefined, JSON.stringify({ properties: granted })]);
 });
 
+test('what ended the withdrawal of a role says whom which role was taken from, and nothing that the caller could write', async (t) => {
+  const state = { there: true, refuses: false };
+  const granted = { roleDefinitionId: '/r', principalId: 'p', scope: `/subscriptions/${subscriptionId}` };
+  const withdraw = route({
+    operation: 'RoleAssignments_Delete',
+    surface: 'arm',
+    method: 'DELETE',
+    path: '/subscriptions/{subscriptionId}/providers/Microsoft.Authorization/roleAssignments/{name}',
+    summary: 'Withdraws a role',
+    access: needs(
+      { name: 'Microsoft.Authorization/roleAssignments/delete', plane: 'control' },
+      (p) => `/subscriptions/${p['subscriptionId']}`,
+    ),
+    audit: activity('name'),
+    recordsBefore: () =>
+      state.there
+        ? Object.fromEntries(Object.entries(granted).map(([name, value]) => [`properties.${name}`, value] as const))
+        : {},
+    handle: () => {
+      if (state.refuses) throw new Failure({ kind: 'conflict', code: 'LastOwner', message: 'The last one stays.' });
+      return json(200, {});
+    },
+  });
+  const { call } = await opened(t, { routes: [withdraw] });
+  const path = `/subscriptions/${subscriptionId}/providers/Microsoft.Authorization/roleAssignments/n`;
+  const remove = () => call(`${path}?properties.principalId=x&properties.roleDefinitionId=y`, { method: 'DELETE' });
+  await remove();
+  state.refuses = true;
+  await remove();
+  state.there = false;
+  state.refuses = false;
+  await remove();
+  const { body } = await call(events());
+  const told = body.value.map(({ properties }: { properties: { responseBody?: string } }) => properties.responseBody);
+  const one = JSON.stringify({ properties: granted });
+  assert.deepEqual(told, [undefined, undefined, undefined, undefined, one, undefined]);
+});
+
 test('failures and refusals are events too, reads are not', async (t) => {
   const { call, put } = await opened(t, {
     rule: (action, scope) => !scope.endsWith('/Locked') || action.includes('read'),
