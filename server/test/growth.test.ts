@@ -33,8 +33,8 @@ const reserve = 'needed to make room again';
 const tables: Readonly<Record<string, Readonly<Record<string, string>>>> = {
   'kernel/database/migrations.ts': { schema_migrations: 'one row for each migration' },
   'kernel/database/anchor.ts': { store_stamp: 'one row' },
-  'kernel/sealing/data-keys.store.ts': { data_key_owners: bounded, data_keys: bounded },
-  'kernel/tasks/tasks.store.ts': { tasks: `${reserve}: removals are tasks; those that are done are pruned` },
+  'kernel/sealing/migrations.ts': { data_key_owners: bounded, data_keys: bounded },
+  'kernel/tasks/migrations.ts': { tasks: `${reserve}: removals are tasks; those that are done are pruned` },
   'modules/access/migrations/001-roles.ts': {
     role_definitions: atTheDoor,
     role_assignments: `${reserve}: whoever is to make room may need a role`,
