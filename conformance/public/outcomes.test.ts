@@ -37,6 +37,14 @@ describe('the report of a suite', () => {
     assert.deepEqual(counts, { passed: 1, failed: 1, skipped: 0 });
   });
 
+  it('of mocha names no port, which is another one in each run', () => {
+    const test = { fullTitle: 'reads https://localhost:40293/account', file: 'a.test.ts', err: {} };
+    const { outcomes } = readMocha(written(JSON.stringify({ passes: [test], failures: [], pending: [] })));
+    assert.deepEqual(outcomes, [
+      { test: 'a.test.ts > reads https://localhost:PORT/account', outcome: 'passed', said: '' },
+    ]);
+  });
+
   it('of JUnit has its counts at its head, and escapes in its names', () => {
     const { outcomes, counts } = readJunit(
       written(`<testsuites time="1" tests="10" errors="1" failures="2" skipped="3" disabled="1"><testsuite>

@@ -34,7 +34,11 @@ export function readMocha(file: string): Report {
   const report = JSON.parse(readFileSync(file, 'utf8')) as Mocha;
   const of = (tests: readonly MochaTest[], outcome: Outcome['outcome']) =>
     tests.map((test) => ({
-      test: `${(test.file ?? '').split('/').at(-1)} > ${test.fullTitle}`,
+      // A title may hold the server's address, whose port is another one each time.
+      test: `${(test.file ?? '').split('/').at(-1)} > ${test.fullTitle}`.replaceAll(
+        /\blocalhost:\d+/g,
+        'localhost:PORT',
+      ),
       outcome,
       said: test.err.message ?? '',
     }));
