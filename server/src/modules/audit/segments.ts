@@ -15,8 +15,8 @@ import { leavesPerTile } from './tiles.ts';
 
 export type Range = { readonly from: number; readonly to: number };
 
-/** 65,536 records, some 70 MB of text. */
-export const segmentRecordsMax = 256 * leavesPerTile;
+/** 32,768 records, some 35 MB of text: few enough that one request drops them before its client gives up. */
+export const segmentRecordsMax = 128 * leavesPerTile;
 /** The operation of the act in the log. */
 export const dropOperation = 'AuditRecords_Drop';
 
@@ -30,11 +30,11 @@ export function requireSegment({ from, to }: Range): void {
     throw invalidSegment(`A segment holds ${leavesPerTile} to ${segmentRecordsMax} records.`);
 }
 
-/** A segment by its name: `0-65536` is the records 0 (included) to 65536 (excluded). Throws `AuditSegmentInvalid`. */
+/** A segment by its name: `0-32768` is the records 0 (included) to 32768 (excluded). Throws `AuditSegmentInvalid`. */
 export function segmentNamed(name: string): Range {
   const [, from, to] = /^(0|[1-9]\d{0,14})-([1-9]\d{0,14})$/.exec(name) ?? [];
   if (from === undefined || to === undefined)
-    throw invalidSegment("A segment is named by its first record and the one after its last, such as '0-65536'.");
+    throw invalidSegment("A segment is named by its first record and the one after its last, such as '0-32768'.");
   return { from: Number(from), to: Number(to) };
 }
 
