@@ -198,6 +198,21 @@ test('hostile paths and bodies are refused with a reason, and make nothing', asy
     assert.equal((await server.call('PUT', `${chairs}/a`, body)).status, 400, why);
   assert.equal((await server.call('PUT', `${chairs}/a`, `{"x":"${'y'.repeat(1_100_000)}"}`)).status, 413);
   assert.deepEqual((await server.call('GET', chairs)).body.value, []);
+  // What is there already counts with what a PATCH adds.
+  const many = (from: number, count: number) =>
+    Object.fromEntries(Array.from({ length: count }, (_, at) => [`t${from + at}`, 'v']));
+  const body = (tags: object) => JSON.stringify({ tags });
+  assert.ok(
+    (await server.call('PUT', `${chairs}/tagged`, JSON.stringify({ ...good, tags: many(0, 49) }))).status < 300,
+  );
+  const patch = (tags: object) => server.call('PATCH', `${chairs}/tagged`, body(tags));
+  const over = await patch(many(49, 2));
+  assert.equal(over.status, 400);
+  assert.match(JSON.stringify(over.body), /tags holds more than 50 tags/);
+  for (const tags of [{ ['t'.repeat(513)]: 'v' }, { t: 'v'.repeat(257) }, { T0: 'v' }])
+    assert.equal((await patch(tags)).status, 400, JSON.stringify(tags).slice(0, 20));
+  assert.ok((await patch({ t49: 'v' })).status < 300);
+  assert.ok((await patch({ t0: null, t50: 'v' })).status < 300);
   assert.equal((await server.call('POST', houseId)).status, 405);
   assert.equal((await server.call('GET', `${groupId}/providers/No.Such/things/a`)).status, 404);
   assert.equal((await server.call('PUT', `${groupId.replace('Rooms', 'a.')}`, { location: 'local' })).status, 400);
