@@ -15,7 +15,8 @@ import { createActor } from '../server/src/kernel/authority/actor.ts';
 import type { AuditIntent } from '../server/src/kernel/authority/audit.ts';
 import { type Clock, systemClock } from '../server/src/kernel/clock/clock.ts';
 import { generateSigningKey } from '../server/src/kernel/crypto/signing.ts';
-import { closeScanPool, openDatabase, tables } from '../server/src/kernel/database/database.ts';
+import { closeScanPool, tables } from '../server/src/kernel/database/database.ts';
+import { createSqliteDatabases } from '../server/src/kernel/database/sqlite/databases.ts';
 import { silentLog } from '../server/src/kernel/log/log.ts';
 import { testGrant } from '../server/src/kernel/testing/authority.ts';
 import { auditMigrations, createAudit, openAnchors, verifyExport } from '../server/src/modules/audit/index.ts';
@@ -63,7 +64,8 @@ function intent(): AuditIntent {
 const textOf = () => encodeRecord(begunRecord('access', intent(), new Date())).text;
 
 const signer = generateSigningKey();
-const audited = await openDatabase({ path: join(folder, 'audit.db'), key, migrations: [auditMigrations] });
+const databases = createSqliteDatabases({ folder });
+const audited = await databases.open('audit', [auditMigrations], { key });
 const audit = createAudit({
   database: audited,
   anchors: await openAnchors({ database: audited, clock: systemClock, log: silentLog }),
@@ -75,16 +77,8 @@ const audit = createAudit({
 await audit.start?.();
 
 type Tables = { lines: { id: number; line: string } };
-const plain = await openDatabase({
-  path: join(folder, 'plain.db'),
-  key,
-  migrations: [
-    {
-      module: 'bench',
-      migrations: [{ name: 'lines', up: 'create table lines (id integer primary key, line text) strict' }],
-    },
-  ],
-});
+const linesTable = { name: 'lines', up: 'create table lines (id integer primary key, line text) strict' };
+const plain = await databases.open('plain', [{ module: 'bench', migrations: [linesTable] }], { key });
 let rows = 0;
 const insertPlain = () =>
   plain.write((tx) => tables<Tables>(tx).insertInto('lines').values({ id: ++rows, line: textOf() }).execute());

@@ -9,8 +9,9 @@ import { monitorEventLoopDelay } from 'node:perf_hooks';
 import { DatabaseSync } from 'node:sqlite';
 import Driver from 'better-sqlite3-multiple-ciphers';
 import { sql } from 'kysely';
-import { closeScanPool, type Database, openDatabase, tables } from '../server/src/kernel/database/database.ts';
-import { openEngine } from '../server/src/kernel/database/engine.ts';
+import { closeScanPool, type Database, tables } from '../server/src/kernel/database/database.ts';
+import { createSqliteDatabases } from '../server/src/kernel/database/sqlite/databases.ts';
+import { openEngine } from '../server/src/kernel/database/sqlite/engine.ts';
 
 type Metric = { run: string; step: number; value: number };
 type Tables = { metrics: Metric };
@@ -194,11 +195,9 @@ await compare(
 );
 for (const peer of peers) peer.close();
 
-const database: Database = await openDatabase({
-  path: join(folder, 'database.db'),
-  key,
-  migrations: [{ module: 'bench', migrations: [{ name: 'metrics', up: schema }] }],
-});
+const databases = createSqliteDatabases({ folder });
+const metrics = { module: 'bench', migrations: [{ name: 'metrics', up: schema }] };
+const database: Database = await databases.open('database', [metrics], { key });
 const writeTo = (store: Database) =>
   store.write((tx) =>
     tables<Tables>(tx).insertInto('metrics').values({ run: 'run-1', step: ++step, value: 1 }).execute(),
@@ -221,18 +220,13 @@ await compare('writes of one row through Database.write, each acknowledged when 
 // What it costs that an older copy of a file shows: each commit writes the store's generation and witness beside itself. What
 // remembers generations is called as the server's is; what the log writes of them goes with its checkpoint, once a minute.
 const generations = new Map<string, number>();
-const anchored = await openDatabase({
-  path: join(folder, 'anchored.db'),
+const anchored = await databases.open('anchored', [metrics], {
   key,
-  migrations: [{ module: 'bench', migrations: [{ name: 'metrics', up: schema }] }],
-  anchored: {
-    store: 'bench',
-    anchors: {
-      admit: (_store, { generation }) => generation,
-      committed: (store, generation) => void generations.set(store, generation),
-      witness: () => 1_000,
-      forget: async () => {},
-    },
+  anchors: {
+    admit: (_store, { generation }) => generation,
+    committed: (store, generation) => void generations.set(store, generation),
+    witness: () => 1_000,
+    forget: async () => {},
   },
 });
 const bare = openEngine({ path: join(folder, 'bare.db'), key, readonly: false });
@@ -293,8 +287,7 @@ let opened = 0;
 await compare('databases opened, migrated (nothing to do) and closed', 'opened/s', 20, {
   'open and close': async () => {
     for (let index = 0; index < 20; index++) {
-      const path = join(folder, `many-${opened++ % 20}.db`);
-      await (await openDatabase({ path, key, migrations: [] })).close();
+      await (await databases.open(`many/${opened++ % 20}`, [], { key })).close();
     }
   },
 });

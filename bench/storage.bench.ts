@@ -13,6 +13,7 @@ import { join } from 'node:path';
 import { monitorEventLoopDelay } from 'node:perf_hooks';
 import { Readable, Writable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
+import { databasesOf } from '../server/src/data-folder.ts';
 import { systemClock } from '../server/src/kernel/clock/clock.ts';
 import { randomBytes } from '../server/src/kernel/crypto/random.ts';
 import { createFiles } from '../server/src/kernel/files/files.ts';
@@ -49,7 +50,10 @@ const plainPath = join(folder, 'plain');
 const accounts = createAccounts();
 const account = { id: '/subscriptions/bench/account', name: 'bench', uniqueId: 'bench' };
 accounts.add(account);
-const opened = createOpenedAccounts({ dataDir: folder, files: createFiles(), dataKeys, clock: systemClock });
+const opened = createOpenedAccounts({
+  ...{ dataDir: folder, files: createFiles(), dataKeys, clock: systemClock },
+  databases: databasesOf(folder),
+});
 const deps = { accounts, opened, clock: systemClock };
 const blobs = createBlobs(deps);
 const grant = testGrant();

@@ -5,8 +5,8 @@
 export const slowTests: ReadonlySet<string> = new Set(
   [
     'kernel/crypto/stream-aead',
-    'kernel/database/durability',
-    'kernel/database/scan',
+    'kernel/database/sqlite/durability',
+    'kernel/database/sqlite/scan',
     'modules/access/assignments',
     'modules/assets/archive',
     'modules/assets/snapshots.service',

@@ -6,11 +6,12 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { controlTables } from '../../server/src/compose/foundation.ts';
 import { compose } from '../../server/src/compose.ts';
+import { databasesOf } from '../../server/src/data-folder.ts';
 import { systemClock } from '../../server/src/kernel/clock/clock.ts';
 import { readConfig } from '../../server/src/kernel/config/config.ts';
 import { randomBytes } from '../../server/src/kernel/crypto/random.ts';
 import { generateSigningKey } from '../../server/src/kernel/crypto/signing.ts';
-import { closeScanPool, openDatabase } from '../../server/src/kernel/database/database.ts';
+import { closeScanPool } from '../../server/src/kernel/database/database.ts';
 import { createFiles } from '../../server/src/kernel/files/files.ts';
 import { createRoom } from '../../server/src/kernel/files/room.ts';
 import { createAuthority } from '../../server/src/kernel/http/certificates.ts';
@@ -40,10 +41,9 @@ export async function composedRoutes(): Promise<Composition> {
   });
   const rootKey = await openRootKeyFile({ file: join(folder, 'root.key'), dataFolder: join(folder, 'data'), files });
   const keyring = await openKeyring({ file: join(folder, 'keyring.json'), rootKey, files });
-  const open = (name: string, migrations: typeof controlTables) =>
-    openDatabase({ path: join(folder, name), key: randomBytes(32), migrations });
-  const control = await open('control.db', controlTables);
-  const auditDatabase = await open('audit.db', [auditMigrations]);
+  const databases = databasesOf(folder, files);
+  const control = await databases.open('control', controlTables, { key: randomBytes(32) });
+  const auditDatabase = await databases.open('audit', [auditMigrations], { key: randomBytes(32) });
   try {
     const { door, kinds, modules } = await compose({
       config,
@@ -54,6 +54,7 @@ export async function composedRoutes(): Promise<Composition> {
       room: createRoom({ folder }),
       rootKey,
       keyring,
+      databases,
       control,
       auditDatabase,
       anchors: await openAnchors({ database: auditDatabase, clock: systemClock, log: silentLog }),

@@ -6,7 +6,7 @@ import { auditMigrations } from '#audit';
 import type { Config } from '#kernel/config/config';
 import { randomBytes } from '#kernel/crypto/random';
 import { generateSigningKey, importSigningKey, type SigningKey } from '#kernel/crypto/signing';
-import { type Anchored, type Anchors, type Database, openDatabase } from '#kernel/database/database';
+import type { Anchors, Database, Databases, MigrationSet, Opening } from '#kernel/database/database';
 import { lockFolder } from '#kernel/database/lock';
 import { Failure } from '#kernel/errors/failure';
 import { createFiles, type Files } from '#kernel/files/files';
@@ -42,22 +42,22 @@ export async function openKeys(
   return { files, rootKey, keyring };
 }
 
-export type Opening = { readonly readonly?: boolean; readonly anchored?: Anchored; readonly onFull?: () => void };
+type How = Omit<Opening, 'key'>;
 
-export const openControl = (dataDir: string, keyring: Keyring, options: Opening = {}): Promise<Database> =>
-  openNamed(dataDir, keyring, 'control', controlTables, options);
-export const openAudit = (dataDir: string, keyring: Keyring, options: Opening = {}): Promise<Database> =>
-  openNamed(dataDir, keyring, 'audit', [auditMigrations], options);
+export const openControl = (databases: Databases, keyring: Keyring, how: How = {}): Promise<Database> =>
+  openNamed(databases, keyring, 'control', controlTables, how);
+export const openAudit = (databases: Databases, keyring: Keyring, how: How = {}): Promise<Database> =>
+  openNamed(databases, keyring, 'audit', [auditMigrations], how);
 
 async function openNamed(
-  dataDir: string,
+  databases: Databases,
   keyring: Keyring,
-  name: string,
-  migrations: Parameters<typeof openDatabase>[0]['migrations'],
-  options: Opening,
+  owner: 'control' | 'audit',
+  tables: readonly MigrationSet[],
+  how: How,
 ): Promise<Database> {
-  const key = await keyring.ensure(`database/${name}`, () => randomBytes(32));
-  return await openDatabase({ path: join(dataDir, `${name}.db`), key, migrations, ...options });
+  const key = await keyring.ensure(`database/${owner}`, () => randomBytes(32));
+  return await databases.open(owner, tables, { ...how, key });
 }
 
 /** The key of a database of the installation that is there already. */

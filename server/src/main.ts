@@ -21,6 +21,7 @@ import { freePort, listen } from '#kernel/http/server';
 import { createTrust, type Trust } from '#kernel/http/trust';
 import { createLog, type Log, silentLog } from '#kernel/log/log';
 import { type Composed, compose } from './compose.ts';
+import { databasesOf } from './data-folder.ts';
 import { refuseToTellAJournal, tellHowToSignIn } from './first-start.ts';
 import {
   admitKeyring,
@@ -83,7 +84,8 @@ export async function startServer(options: {
     const port = config.http.port === 0 ? await freePort(config.http.host) : config.http.port;
     const domain = port === 443 ? config.http.domain : `${config.http.domain}:${port}`;
     // Before anything is served from another store: the log says how far each of them has come.
-    const auditDatabase = await openAudit(dataDir, keyring, { onFull });
+    const databases = databasesOf(dataDir, files);
+    const auditDatabase = await openAudit(databases, keyring, { onFull });
     closing.push(closeScanPool, () => auditDatabase.close());
     const anchors = await openAnchors({
       database: auditDatabase,
@@ -92,7 +94,7 @@ export async function startServer(options: {
       accept: options.acceptRollback ?? [],
     });
     await admitKeyring(keyring, anchors);
-    const control = await openControl(dataDir, keyring, { onFull, anchored: { store: 'control', anchors } });
+    const control = await openControl(databases, keyring, { onFull, anchors });
     closing.push(() => control.close());
     anchors.keepWitness('control', control);
 
@@ -117,6 +119,7 @@ export async function startServer(options: {
       room,
       rootKey,
       keyring,
+      databases,
       control,
       auditDatabase,
       anchors,

@@ -1,6 +1,6 @@
 // Looks at the data folder of a server that is stopped: verifies its audit log, and every store that the log anchors.
 
-import { join, resolve } from 'node:path';
+import { resolve } from 'node:path';
 import {
   auditMigrations,
   auditOrigin,
@@ -17,11 +17,11 @@ import { readBootstrapped } from '#identity';
 import { systemClock } from '#kernel/clock/clock';
 import { readConfig } from '#kernel/config/config';
 import { formatVerifier, parseVerifier } from '#kernel/crypto/signed-note';
-import { closeScanPool, type Database, openDatabase } from '#kernel/database/database';
-import { inspectDatabase } from '#kernel/database/inspect';
+import { closeScanPool, type Database, type Databases } from '#kernel/database/database';
 import { Failure } from '#kernel/errors/failure';
 import { createDataKeys } from '#kernel/sealing/data-keys.service';
 import type { Keyring } from '#kernel/sealing/keyring';
+import { databasesOf } from './data-folder.ts';
 import { auditSignerOf, keyOfDatabase, lockInstallation, openControl, openKeys } from './installation.ts';
 
 export type OfflinePlace = {
@@ -131,14 +131,11 @@ async function inStopped<R>({ configFile, flags }: OfflinePlace, act: (stopped: 
       () => keyring.close(),
       closeScanPool,
     );
-    const database = await openDatabase({
-      path: join(dataDir, 'audit.db'),
-      key: await keyOfDatabase(keyring, 'audit'),
-      migrations: [auditMigrations],
-      readonly: true,
-    });
+    const databases = databasesOf(dataDir);
+    const key = await keyOfDatabase(keyring, 'audit');
+    const database = await databases.open('audit', [auditMigrations], { key, readonly: true });
     closing.push(() => database.close());
-    const control = await openControl(dataDir, keyring, { readonly: true });
+    const control = await openControl(databases, keyring, { readonly: true });
     closing.push(() => control.close());
     const installation = await readBootstrapped(control);
     if (!installation)
@@ -158,7 +155,7 @@ async function inStopped<R>({ configFile, flags }: OfflinePlace, act: (stopped: 
     return await act({
       database,
       verifier: { name: auditOrigin(installation.tenantId), publicKey: signer.publicKey },
-      look: (store) => look(store, { dataDir, keyring, dataKeys }),
+      look: (store) => look(store, { databases, keyring, dataKeys }),
     });
   } finally {
     for (const close of closing.reverse()) await close();
@@ -173,34 +170,28 @@ async function refuseCustomerKey(): Promise<never> {
   });
 }
 
-/** Where a store lies, and under which key, by the prefix of its name. */
-const placesOfStores: Readonly<
-  Record<string, { readonly purpose: string; readonly pathOf: (id: string) => readonly string[] }>
-> = {
-  workspace: { purpose: 'workspace', pathOf: (id) => ['workspaces', `${id}.db`] },
-  storage: { purpose: 'storage-index', pathOf: (id) => ['storage', id, 'index.db'] },
-  registry: { purpose: 'registry-index', pathOf: (id) => ['registry', id, 'index.db'] },
+/** Purposes of the data keys of stores that have one, by the prefix of their names. */
+const purposes: Readonly<Record<string, string>> = {
+  workspace: 'workspace',
+  storage: 'storage-index',
+  registry: 'registry-index',
 };
 
 async function look(
   store: string,
   within: {
-    readonly dataDir: string;
+    readonly databases: Databases;
     readonly keyring: Keyring;
     readonly dataKeys: Pick<ReturnType<typeof createDataKeys>, 'open'>;
   },
 ): Promise<FoundStore> {
-  const { dataDir, keyring, dataKeys } = within;
+  const { databases, keyring, dataKeys } = within;
   if (store === 'keyring') return { state: 'read', stamp: { generation: keyring.generation(), witness: 0 } };
   const [kind = '', id = ''] = store.split('/');
-  const place = placesOfStores[kind];
+  const purpose = purposes[kind];
   try {
-    if (!place) {
-      const key = await keyOfDatabase(keyring, store);
-      return { state: 'read', ...inspectDatabase({ path: join(dataDir, `${store}.db`), key }) };
-    }
-    const key = await dataKeys.open(id, place.purpose);
-    return { state: 'read', ...inspectDatabase({ path: join(dataDir, ...place.pathOf(id)), key: key.bytes }) };
+    const key = purpose === undefined ? await keyOfDatabase(keyring, store) : (await dataKeys.open(id, purpose)).bytes;
+    return { state: 'read', ...(await databases.inspect(store, key)) };
   } catch (thrown) {
     if (!(thrown instanceof Failure)) throw thrown;
     if (thrown.code === 'DatabaseMissing') return { state: 'missing' };

@@ -7,7 +7,7 @@ import { identityMigrations } from '#identity';
 import type { Clock } from '#kernel/clock/clock';
 import type { Config } from '#kernel/config/config';
 import type { SigningKey } from '#kernel/crypto/signing';
-import type { Database, MigrationSet } from '#kernel/database/database';
+import type { Database, Databases, MigrationSet } from '#kernel/database/database';
 import type { Files } from '#kernel/files/files';
 import type { Room } from '#kernel/files/room';
 import type { Trust } from '#kernel/http/trust';
@@ -42,6 +42,7 @@ export type Foundation = {
   readonly room: Room;
   readonly rootKey: RootKey;
   readonly keyring: Keyring;
+  readonly databases: Databases;
   readonly control: Database;
   readonly auditDatabase: Database;
   readonly anchors: LogAnchors;

@@ -136,6 +136,7 @@ export async function composeGround(foundation: Foundation, above: Above) {
       quotas: quotas.quotas,
       onFull: () => void foundation.room.release(),
       dataDir: config.dataDir,
+      databases: foundation.databases,
       port: config.http.port,
       origin,
       resources: resources.resources,

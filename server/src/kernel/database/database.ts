@@ -1,184 +1,93 @@
-// The door of the database room: an encrypted SQLite file with one writer, direct point reads and scans on other threads.
-// Promises that what write() acknowledged survives a power cut, that nothing is on disk in the clear, and that no query
-// holds the event loop for long. It holds no domain words; tables belong to the modules' migrations.
+// The port of the database room: databases are opened by the name of their owner, and keep what is written here whatever engine is
+// behind them. `database.contract.ts` is this page as tests; each engine runs them. It holds no domain words; tables belong to the
+// modules' migrations.
 
 import type { Compilable, Kysely } from 'kysely';
-import { Failure } from '#kernel/errors/failure';
-import { type Faults, noFaults } from '#kernel/files/faults';
-import { type Anchored, createStamper, readStamp, type Stamp, type Stamper } from './anchor.ts';
-import { kyselyOver } from './dialect/connection.ts';
-import { type Engine, openEngine, scanTooLarge } from './engine.ts';
-import { type MigrationSet, migrate, requireMigrated } from './migrations.ts';
-import { forgetScans, moveLog, scanBytesMax, scanRows } from './scan.ts';
-import { createWal } from './wal.ts';
-import { createWriter, type WriteOptions } from './writer.ts';
+import type { Faults } from '#kernel/files/faults';
+import type { Anchors, Stamp } from './anchor.ts';
+import type { Dialect } from './dialect/words.ts';
+import type { MigrationSet } from './migrations.ts';
 
 export type { Compilable } from 'kysely';
-export type { Anchored, Anchors, Stamp } from './anchor.ts';
+export type { Anchors, Stamp } from './anchor.ts';
 export { isUniqueViolation } from './dialect/dialect.ts';
+export type { Dialect } from './dialect/words.ts';
 export type { Migration, MigrationSet } from './migrations.ts';
-export { closeScanPool } from './scan.ts';
-export type { WriteOptions } from './writer.ts';
+export { closeScanPool } from './sqlite/scan.ts';
 
 /** Statements of one transaction, or of the read connection. A store narrows it to its own tables with `tables`. */
 export type Tx<T = unknown> = Kysely<T>;
 
+/** One owner's tables. */
 export type Database = {
   /**
    * Runs `fn` in a transaction and resolves once it is durable; a throw takes back this call only and rejects with it.
-   * `fn` may await statements of `tx` and nothing else, never write(): calls share a transaction, and one that waits for
-   * anything more is undone with Failure `WriteAwaited`. Rejects with `ServerBusy` when 10,000 calls are waiting. Who may write
-   * many rows says so (`rows`): large writes stand behind small ones.
+   *
+   * Writes of a database are serialised: `fn` runs once, sees all that earlier writes did, and nothing else writes to this database
+   * until it has settled. So it may await statements of `tx` and nothing else, never write(), `read` or scan(): one that gives up the
+   * event loop with no statement of its own under way is undone with Failure `WriteAwaited`. Who holds the database waits for nobody.
+   *
+   * Rejects with `ServerBusy` when 10,000 calls are waiting. Who may write many rows says so (`rows`): large writes stand behind
+   * small ones.
    */
   write<R>(fn: (tx: Tx) => Promise<R>, options?: WriteOptions): Promise<R>;
-  /** Point reads on this thread, each on the last committed state. At most 50,000 rows; for more than a few use scan. */
+  /** Point reads, each on the last committed state. At most 50,000 rows; for more than a few use scan. */
   readonly read: Tx;
-  /** Reads many rows off this thread. What is beyond the bounds rejects with Failure `ResultTooLarge`. */
+  /** Reads many rows beside everything else. What is beyond the bounds rejects with Failure `ResultTooLarge`. */
   scan<R>(query: Compilable<R>, bounds?: ScanBounds): Promise<readonly R[]>;
   /** Writes the witness alone: how much of the audit log is signed by now. Nothing is counted as changed. */
   restamp(): Promise<void>;
-  /** Of the last commit, as it lies in the file. */
+  /** Of the last commit, as it is stored. */
   stamp(): Promise<Stamp>;
-  /** The file, for backups and messages to operators. */
-  readonly path: string;
-  /** Waits for queued writes and running scans, checkpoints, and closes everything. Calling it again waits for the same. */
+  readonly owner: string;
+  /** Waits for queued writes and running scans, then closes everything. Calling it again waits for the same. */
   close(): Promise<void>;
+};
+
+export type WriteOptions = {
+  /** About how many rows it writes. More than 100 make it a large write, which stands behind all small ones. */
+  readonly rows?: number;
 };
 
 /** `maxRows` is 50,000 and `maxBytes` (two for each character) 256 MiB when absent. */
 export type ScanBounds = { readonly maxRows?: number; readonly maxBytes?: number };
 
-const rowsMax = 50_000;
-let opened = 0;
-
-/**
- * Opens or creates the database at `path` (absolute) and migrates it. `key` is 32 raw bytes; a copy is kept until close()
- * and wiped then. Throws Failure `DatabaseKeyRejected`, `DatabaseMissing`, `DatabaseDamaged` or `SchemaMismatch`.
- */
-export async function openDatabase(options: {
-  readonly path: string;
-  readonly key: Uint8Array;
-  readonly migrations: readonly MigrationSet[];
-  /** Reads only, and never migrates: for inspection of a running or a restored file. */
+export type Opening = {
+  /** 32 raw bytes, for an engine that seals each database; a copy is kept until close() and wiped then. */
+  readonly key?: Uint8Array;
+  /** Reads only, and never migrates: for inspection of what is running or restored. */
   readonly readonly?: boolean;
-  /** Whose older copies are to be noticed: everything that a data folder holds. */
-  readonly anchored?: Anchored | undefined;
+  /** What notices an older copy: of everything that a data folder holds. */
+  readonly anchors?: Anchors | undefined;
   /** A commit found no room: called each time, so that a reserve is given up for the next one. */
   readonly onFull?: (() => void) | undefined;
   /** For tests: announced before each commit. */
-  readonly faults?: Faults;
-}): Promise<Database> {
-  const { path, migrations, readonly = false, faults = noFaults } = options;
-  const key = Uint8Array.from(options.key);
-  let writing: Engine | undefined;
-  let reading: Engine | undefined;
-  let stamper: Stamper | undefined;
-  try {
-    if (!readonly) {
-      writing = openEngine({ path, key, readonly: false });
-      // Before anything is written: an older copy is refused as it was found.
-      stamper = options.anchored && createStamper(writing, options.anchored);
-      migrate(writing, migrations);
-    }
-    reading = openEngine({ path, key, readonly: true });
-    if (writing === undefined) requireMigrated(reading, migrations);
-    return databaseOver({ path, key, writing, reading, stamper, faults, onFull: options.onFull });
-  } catch (error) {
-    reading?.close();
-    writing?.close();
-    key.fill(0);
-    throw error;
-  }
-}
+  readonly faults?: Faults | undefined;
+};
 
-function databaseOver(parts: {
-  readonly path: string;
-  readonly key: Uint8Array;
-  readonly writing: Engine | undefined;
-  readonly reading: Engine;
-  readonly stamper: Stamper | undefined;
-  readonly faults: Faults;
-  readonly onFull: (() => void) | undefined;
-}): Database {
-  const { path, key, writing, reading, stamper, faults, onFull } = parts;
-  opened += 1;
-  const target = { id: opened, path, key };
-  const wal = writing && createWal({ engine: writing, move: () => moveLog(target) });
-  const writer = writing && createWriter(writing, { path, faults, stamper, wal, onFull });
-  const scans = new Set<Promise<unknown>>();
-  let closing: Promise<void> | undefined;
+/** Whether a stopped server's database is whole. */
+export type Inspected = {
+  readonly stamp: Stamp;
+  /** What is wrong with it, in the engine's words; undefined when nothing is. */
+  readonly damage: string | undefined;
+};
 
-  function refuseIfClosed(): void {
-    if (closing !== undefined) {
-      throw new Failure({
-        kind: 'unavailable',
-        code: 'DatabaseClosed',
-        message: 'This database is closed.',
-        retryAfterSeconds: 1,
-      });
-    }
-  }
-
-  async function finish(): Promise<void> {
-    await writer?.idle();
-    await Promise.allSettled(scans);
-    await wal?.settled();
-    await forgetScans(target.id);
-    reading.close();
-    // Last, when no reader holds the log open: everything moves into the one file, and the log is emptied.
-    try {
-      writing?.exec('pragma wal_checkpoint(truncate)');
-    } finally {
-      writing?.close();
-      key.fill(0);
-    }
-  }
-
-  return {
-    path,
-    read: kyselyOver((sql, parameters) => {
-      refuseIfClosed();
-      const result = reading.run(sql, parameters);
-      if (result.rows.length > rowsMax) throw scanTooLarge(rowsMax);
-      return result;
-    }),
-    async write(fn, options) {
-      refuseIfClosed();
-      if (writer === undefined) {
-        throw new Failure({
-          kind: 'internal',
-          code: 'DatabaseReadOnly',
-          message: 'This database was opened for reading only.',
-        });
-      }
-      return await writer.write(fn, options);
-    },
-    async restamp() {
-      refuseIfClosed();
-      await writer?.restamp();
-    },
-    async stamp() {
-      refuseIfClosed();
-      return readStamp(reading);
-    },
-    async scan<R>(query: Compilable<R>, { maxRows = rowsMax, maxBytes = scanBytesMax }: ScanBounds = {}) {
-      refuseIfClosed();
-      const { sql, parameters } = query.compile();
-      const rows = scanRows(target, { sql, parameters }, { maxRows, maxBytes });
-      scans.add(rows);
-      try {
-        // Kysely's contract: R is what the builder inferred from the columns that it wrote into this SQL.
-        return (await rows) as readonly R[];
-      } finally {
-        scans.delete(rows);
-      }
-    },
-    close() {
-      closing ??= finish();
-      return closing;
-    },
-  };
-}
+/**
+ * The databases of an installation. An owner is `control`, `audit`, or a kind and an id (`workspace/{id}`); anchors know its database
+ * under the same name. Nobody else knows where an owner's database lies.
+ */
+export type Databases = {
+  readonly dialect: Dialect;
+  /**
+   * Opens or makes the owner's database and brings its tables up to date. One at a time for each owner: whoever opens has closed.
+   * Throws Failure `DatabaseKeyRejected`, `DatabaseMissing`, `DatabaseDamaged`, `StoreRolledBack` or `SchemaMismatch`.
+   */
+  open(owner: string, tables: readonly MigrationSet[], opening?: Opening): Promise<Database>;
+  /** Removes it for good, and what anchors know of it. It is closed, and its key is destroyed by the caller. */
+  remove(owner: string, anchors?: Anchors): Promise<void>;
+  /** Looks at the database of a stopped server. Throws as `open` does where it is missing, or does not open with this key. */
+  inspect(owner: string, key: Uint8Array): Promise<Inspected>;
+};
 
 /**
  * Narrows a transaction to the tables that a store owns. The one documented cast of the data layer: the store's own

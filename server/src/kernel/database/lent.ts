@@ -2,20 +2,21 @@
 // call borrows the open file and gives it back; what is between two calls may close it and nobody notices.
 
 import type { CompiledQuery } from 'kysely';
-import type { Compilable, Database, ScanBounds, Tx, WriteOptions } from './database.ts';
+import type { Compilable, Database, Dialect, ScanBounds, Tx, WriteOptions } from './database.ts';
 import { kyselyThrough } from './dialect/connection.ts';
 
 /** `lend` opens the file if need be, keeps it open while `act` runs, and throws what opening it throws. */
 export function lentDatabase(options: {
-  readonly path: string;
+  readonly dialect: Dialect;
+  readonly owner: string;
   readonly lend: <R>(act: (database: Database) => Promise<R>) => Promise<R>;
   readonly close: () => Promise<void>;
 }): Database {
-  const { path, lend, close } = options;
+  const { dialect, owner, lend, close } = options;
   return {
-    path,
+    owner,
     // Kysely's contract: R is a label on the query; nothing at run time depends on it.
-    read: kyselyThrough('sqlite', <R>(query: CompiledQuery) =>
+    read: kyselyThrough(dialect, <R>(query: CompiledQuery) =>
       lend((database) => database.read.executeQuery(query as CompiledQuery<R>)),
     ),
     write: <R>(fn: (tx: Tx) => Promise<R>, options?: WriteOptions) => lend((database) => database.write(fn, options)),

@@ -4,7 +4,7 @@
 
 import Driver from 'better-sqlite3-multiple-ciphers';
 import { Failure } from '#kernel/errors/failure';
-import { createPrivately, sqliteCode } from './engine.ts';
+import { createPrivately, sqliteCode } from './sqlite/engine.ts';
 
 export type FolderLock = { release(): Promise<void> };
 

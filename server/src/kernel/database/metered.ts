@@ -3,10 +3,11 @@
 // limit together. Beyond it no file is added, and no request that stores something that stays takes another page; what takes
 // away is never refused, nor what the server does to bring things to their end.
 
-import { CompiledQuery } from 'kysely';
+import { sql } from 'kysely';
 import { isGrowing } from '#kernel/files/growth';
 import type { Quota } from '#kernel/files/quota';
 import type { Database, Tx } from './database.ts';
+import { bytesInUse } from './dialect/dialect.ts';
 
 export type Metered = Database & {
   /** Bytes, as of the last write. */
@@ -17,20 +18,17 @@ export type Metered = Database & {
 
 type Reading = { readonly beside: number; readonly pages: number };
 
-const pages = '(select page_count from pragma_page_count) - (select freelist_count from pragma_freelist_count)';
-const pageBytes = '(select page_size from pragma_page_size)';
-const alone = CompiledQuery.raw(`select 0 as beside, (${pages}) * ${pageBytes} as pages`);
-const withFiles = CompiledQuery.raw(`select (select bytes from usage) as beside, (${pages}) * ${pageBytes} as pages`);
-
 /** `hasFiles`: the database has the table `usage`, whose one row tells the bytes of the files that it knows. */
 export async function meteredDatabase(
   database: Database,
   quota: Quota,
   { hasFiles }: { readonly hasFiles: boolean },
 ): Promise<Metered> {
-  const query = hasFiles ? withFiles : alone;
+  const beside = hasFiles ? sql`(select bytes from usage)` : sql`0`;
+  // Compiled once: it is asked twice with every write.
+  const query = sql<Reading>`select ${beside} as beside, ${bytesInUse} as pages`.compile(database.read);
   const read = async (tx: Tx): Promise<Reading> => {
-    const [row] = (await tx.executeQuery<Reading>(query as CompiledQuery<Reading>)).rows;
+    const [row] = (await tx.executeQuery(query)).rows;
     return row ?? { beside: 0, pages: 0 };
   };
   let used = sum(await read(database.read));

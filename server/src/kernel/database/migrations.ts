@@ -1,54 +1,33 @@
 // Schema changes: numbered in the order of their module's list, forward only, all in one transaction. What was applied is
 // recorded as its whole text (stronger than a checksum, and readable in an incident), and a database is refused when its
-// record and this program disagree: a history that was edited, or one that a newer program wrote.
+// record and this program disagree: a history that was edited, or one that a newer program wrote. Here is what is decided; each
+// engine reads its record and applies what is missing.
 
 import { Failure } from '#kernel/errors/failure';
-import type { Engine } from './engine.ts';
+import type { Dialect } from './dialect/words.ts';
 
-export type Migration = { readonly name: string; readonly up: string };
+export type Migration = {
+  readonly name: string;
+  /** For SQLite, which every database of the product lies in. */
+  readonly up: string;
+  /** The same for PostgreSQL. A module without it cannot be opened there. */
+  readonly postgres?: string;
+};
 export type MigrationSet = { readonly module: string; readonly migrations: readonly Migration[] };
 
-const ledger = `
-  create table if not exists schema_migrations (
-    module text not null,
-    number integer not null,
-    name text not null,
-    up text not null,
-    applied_at text not null,
-    primary key (module, number)
-  ) strict, without rowid`;
+export type Applied = {
+  readonly module: string;
+  readonly number: number;
+  readonly name: string;
+  readonly up: string;
+};
 
-/** Brings the schema to what `sets` say, or throws and changes nothing. Modules are applied in the order given. */
-export function migrate(engine: Engine, sets: readonly MigrationSet[]): void {
-  refuseDuplicates(sets);
-  if (pendingMigrations(engine, sets).length === 0) return;
-  // One connection at a time: whoever comes second finds the work done.
-  engine.exec('begin immediate');
-  try {
-    engine.exec(ledger);
-    for (const { module, number, migration } of pendingMigrations(engine, sets))
-      apply(engine, module, number, migration);
-    engine.exec('commit');
-  } catch (error) {
-    if (engine.inTransaction()) engine.exec('rollback');
-    throw error;
-  }
-}
-
-/** For a connection that may not write: throws unless the schema is exactly what `sets` say. */
-export function requireMigrated(engine: Engine, sets: readonly MigrationSet[]): void {
-  const [first] = pendingMigrations(engine, sets);
-  if (first !== undefined) {
-    throw mismatch(
-      `Migration ${first.module}/${first.migration.name} was not applied yet. Start the server once to apply it.`,
-    );
-  }
-}
-
-type Pending = { readonly module: string; readonly number: number; readonly migration: Migration };
-
-function pendingMigrations(engine: Engine, sets: readonly MigrationSet[]): Pending[] {
-  const recorded = readLedger(engine);
+/** What is missing of `sets` where this was applied, in order. Throws `SchemaMismatch` when they disagree. */
+export function pendingMigrations(
+  dialect: Dialect,
+  sets: readonly MigrationSet[],
+  recorded: readonly Applied[],
+): readonly Applied[] {
   return sets.flatMap(({ module, migrations }) => {
     const applied = recorded.filter((row) => row.module === module);
     for (const row of applied) {
@@ -58,7 +37,7 @@ function pendingMigrations(engine: Engine, sets: readonly MigrationSet[]): Pendi
           `The database holds ${module}/${row.name}, which this version does not know. Run the newer version.`,
         );
       }
-      if (known.name !== row.name || known.up !== row.up) {
+      if (known.name !== row.name || textOf(module, known, dialect) !== row.up) {
         throw mismatch(
           `Migration ${module}/${row.name} was changed after it had been applied. Restore it and add a new one.`,
         );
@@ -67,44 +46,26 @@ function pendingMigrations(engine: Engine, sets: readonly MigrationSet[]): Pendi
     return migrations.slice(applied.length).map((migration, index) => ({
       module,
       number: applied.length + index + 1,
-      migration,
+      name: migration.name,
+      up: textOf(module, migration, dialect),
     }));
   });
 }
 
-type LedgerRow = { readonly module: string; readonly number: number; readonly name: string; readonly up: string };
-
-function readLedger(engine: Engine): readonly LedgerRow[] {
-  const [exists] = engine.run(
-    "select 1 from sqlite_schema where type = 'table' and name = 'schema_migrations'",
-    [],
-  ).rows;
-  if (exists === undefined) return [];
-  const { rows } = engine.run('select module, number, name, up from schema_migrations order by module, number', []);
-  return rows.map((row) => ({
-    module: String(row.module),
-    number: Number(row.number),
-    name: String(row.name),
-    up: String(row.up),
-  }));
+function textOf(module: string, migration: Migration, dialect: Dialect): string {
+  const text = dialect === 'sqlite' ? migration.up : migration.postgres;
+  if (text !== undefined) return text;
+  throw mismatch(`The tables of ${module} (${migration.name}) are not written for PostgreSQL.`);
 }
 
-function apply(engine: Engine, module: string, number: number, migration: Migration): void {
-  try {
-    engine.exec(migration.up);
-  } catch (error) {
-    throw mismatch(`Migration ${module}/${migration.name} failed. Nothing was changed.`, error);
-  }
-  if (!engine.inTransaction())
-    throw mismatch(`Migration ${module}/${migration.name} ended the transaction. It must not.`);
-  engine.run(
-    `insert into schema_migrations (module, number, name, up, applied_at)
-     values (?, ?, ?, ?, strftime('%Y-%m-%dT%H:%M:%fZ', 'now'))`,
-    [module, number, migration.name, migration.up],
-  );
+/** For a connection that may not write: throws unless nothing is missing. */
+export function requireNothing([first]: readonly Applied[]): void {
+  if (first !== undefined)
+    throw mismatch(`Migration ${first.module}/${first.name} was not applied yet. Start the server once to apply it.`);
 }
 
-function refuseDuplicates(sets: readonly MigrationSet[]): void {
+/** What no engine could say well later: two of one name, or what breaks at COMMIT. */
+export function checkSets(sets: readonly MigrationSet[]): void {
   const names = sets.flatMap(({ module, migrations }) => [
     module,
     ...migrations.map(({ name }) => `${module}/${name}`),
@@ -113,11 +74,19 @@ function refuseDuplicates(sets: readonly MigrationSet[]): void {
   if (twice !== undefined) throw mismatch(`Migration ${twice} is listed twice.`);
   for (const { module, migrations } of sets) {
     // A deferred constraint breaks at COMMIT, which calls share: one caller's mistake would undo the others' work.
-    const deferred = migrations.find(({ up }) => /\bdeferrable\s+initially\s+deferred\b/i.test(up));
+    const deferred = migrations.find(({ up, postgres = '' }) =>
+      /\bdeferrable\s+initially\s+deferred\b/i.test(`${up} ${postgres}`),
+    );
     if (deferred !== undefined)
       throw mismatch(`Migration ${module}/${deferred.name} defers a constraint, which is not allowed.`);
   }
 }
+
+export const failedMigration = ({ module, name }: Applied, cause: unknown): Failure =>
+  mismatch(`Migration ${module}/${name} failed. Nothing was changed.`, cause);
+
+export const endedTransaction = ({ module, name }: Applied): Failure =>
+  mismatch(`Migration ${module}/${name} ended the transaction. It must not.`);
 
 function mismatch(message: string, cause?: unknown): Failure {
   return new Failure({ kind: 'integrity', code: 'SchemaMismatch', message, cause });

@@ -9,9 +9,10 @@ import { after, type TestContext, test } from 'node:test';
 import { inspect } from 'node:util';
 import { createTestClock } from '#kernel/clock/test-clock';
 import { randomBytes } from '#kernel/crypto/random';
-import { closeScanPool, openDatabase, tables } from '#kernel/database/database';
+import { closeScanPool, tables } from '#kernel/database/database';
 import { Failure } from '#kernel/errors/failure';
 import { createFiles } from '#kernel/files/files';
+import { testDatabases } from '#kernel/testing/databases';
 import { createDataKeys, dataKeyMigrations } from './data-keys.service.ts';
 import type { KeyWrapper, WrapperRef } from './data-keys.ts';
 import { openRootKeyFile } from './root-key.ts';
@@ -54,11 +55,7 @@ function fakeVault() {
 async function setUp(t: TestContext) {
   const folder = await mkdtemp(join(tmpdir(), 'strongroom-data-keys-'));
   t.after(() => rm(folder, { recursive: true, force: true }));
-  const database = await openDatabase({
-    path: join(folder, 'control.db'),
-    key: randomBytes(32),
-    migrations: [dataKeyMigrations],
-  });
+  const database = await testDatabases(folder).open('control', [dataKeyMigrations], { key: randomBytes(32) });
   t.after(() => database.close());
   const rootKey = await openRootKeyFile({
     file: join(folder, 'root.key'),

@@ -7,20 +7,17 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
 import { createTestClock, type TestClock } from '#kernel/clock/test-clock';
-import { type Database, openDatabase, tables } from '#kernel/database/database';
+import { type Database, tables } from '#kernel/database/database';
 import { Failure } from '#kernel/errors/failure';
 import { type Log, silentLog } from '#kernel/log/log';
+import { testDatabases } from '#kernel/testing/databases';
 import { confirmLease, createTasks, type Task, type TaskHandler, taskMigrations } from './tasks.ts';
 
 type Row = { state: string; attempts: number; fence: number; error: string | null };
 
 async function setUp(t: TestContext): Promise<{ database: Database; clock: TestClock; rows: () => Promise<Row[]> }> {
   const folder = await mkdtemp(join(tmpdir(), 'strongroom-tasks-'));
-  const database = await openDatabase({
-    path: join(folder, 'control.db'),
-    key: new Uint8Array(32).fill(3),
-    migrations: [taskMigrations],
-  });
+  const database = await testDatabases(folder).open('control', [taskMigrations], { key: new Uint8Array(32).fill(3) });
   t.after(async () => {
     await database.close();
     await rm(folder, { recursive: true, force: true });

@@ -8,10 +8,11 @@ import type { TestContext } from 'node:test';
 import type { Actor } from '#kernel/authority/actor';
 import type { Action } from '#kernel/authority/grant';
 import { createTestClock, type TestClock } from '#kernel/clock/test-clock';
-import { type Database, openDatabase } from '#kernel/database/database';
+import type { Database } from '#kernel/database/database';
 import { Failure } from '#kernel/errors/failure';
 import type { Surface } from '#kernel/http/surface';
 import { houseGrant, testActor, testAudit } from '#kernel/testing/authority';
+import { testDatabases } from '#kernel/testing/databases';
 import { openTestDoor } from '#kernel/testing/door';
 import { type Access, accessMigrations, createAccess, type Principal, type Scopes } from './index.ts';
 
@@ -86,8 +87,7 @@ export type Call = (
 
 export async function openTemporary(t: TestContext): Promise<{ database: Database; reopen(): Promise<Database> }> {
   const folder = await mkdtemp(join(tmpdir(), 'strongroom-access-'));
-  const open = () =>
-    openDatabase({ path: join(folder, 'control.db'), key: new Uint8Array(32).fill(7), migrations: [accessMigrations] });
+  const open = () => testDatabases(folder).open('control', [accessMigrations], { key: new Uint8Array(32).fill(7) });
   let database = await open();
   t.after(async () => {
     await database.close();

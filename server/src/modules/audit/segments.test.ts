@@ -11,10 +11,11 @@ import { createTestClock, type TestClock } from '#kernel/clock/test-clock';
 import { sha256Hex } from '#kernel/crypto/digest';
 import { createTree, verifyConsistency, verifyInclusion } from '#kernel/crypto/merkle';
 import { generateSigningKey } from '#kernel/crypto/signing';
-import { closeScanPool, openDatabase, tables } from '#kernel/database/database';
+import { closeScanPool, type Databases, tables } from '#kernel/database/database';
 import { Failure } from '#kernel/errors/failure';
 import { type Faults, failNth } from '#kernel/files/faults';
 import { testGrant } from '#kernel/testing/authority';
+import { testDatabases } from '#kernel/testing/databases';
 import type { AuditTables } from './audit.store.ts';
 import type { DropRequest } from './drops.ts';
 import type { GivenSegment } from './given-segments.ts';
@@ -112,8 +113,11 @@ const rowsOf = async ({ database }: Pick<Opened, 'database'>): Promise<readonly 
   ).map(({ sequence }) => sequence);
 
 /** Runs SQL over a connection of its own, as somebody with the key would. */
-async function tamper(path: string, ...statements: readonly (readonly [string, ...unknown[]])[]): Promise<void> {
-  const database = await openDatabase({ path, key: databaseKey, migrations: [auditMigrations] });
+async function tamper(
+  databases: Databases,
+  ...statements: readonly (readonly [string, ...unknown[]])[]
+): Promise<void> {
+  const database = await databases.open('audit', [auditMigrations], { key: databaseKey });
   try {
     await database.write(async (tx) => {
       for (const [text, ...parameters] of statements) await tx.executeQuery(CompiledQuery.raw(text, parameters));
@@ -361,7 +365,7 @@ test('columns that say that records are older than they are do not make them go'
   await opened.audit.trail.begin('access', intentOf());
   const lines = await linesOf(opened, 0, 512);
   await tamper(
-    opened.path,
+    opened.databases,
     ['update audit_records set time_ms = 0'],
     ['update audit_checkpoints set time_ms = size * 86400000 where size > 512'],
   );
@@ -387,7 +391,7 @@ test('records that were altered are evidence: they do not go, whatever is shown'
   const honest = await linesOf(opened, 0, 512);
   await age(opened);
   const forged = encodeRecord(begunRecord('access', intentOf({ operation: 'Something_Else' }), new Date(0)));
-  await tamper(opened.path, [
+  await tamper(opened.databases, [
     'update audit_records set record = ?, leaf = ? where sequence = 17',
     forged.text,
     forged.leaf,
@@ -531,11 +535,7 @@ test('a crash at any step leaves every record or a completed drop, and the same 
   for (const moment of moments) {
     assert.ok(existsSync(join(moment, 'audit.db')));
     // As it lies, without a start: what is half gone is known to be going.
-    const lying = await openDatabase({
-      path: join(moment, 'audit.db'),
-      key: databaseKey,
-      migrations: [auditMigrations],
-    });
+    const lying = await testDatabases(moment).open('audit', [auditMigrations], { key: databaseKey });
     const [oldest = 0] = await rowsOf({ database: lying });
     if (oldest > 0 && oldest < 512) halves += 1;
     const found = await verifyAudit({ database: lying, verifier: opened.audit.verifier });
@@ -601,7 +601,7 @@ test('records that went without a recorded act are named', async (t) => {
     .orderBy('sequence')
     .execute();
   await tamper(
-    opened.path,
+    opened.databases,
     ['insert into audit_leaves (tile, hashes) values (0, ?)', Buffer.concat(leaves.map(({ leaf }) => leaf))],
     ['delete from audit_records where sequence < 256'],
   );
@@ -611,7 +611,7 @@ test('records that went without a recorded act are named', async (t) => {
     [['DroppedWithoutAct', 'Records 0 to 255 were dropped, and not all by a recorded act.']],
   );
   const note = (act: number, record: string) =>
-    tamper(opened.path, [
+    tamper(opened.databases, [
       'insert or replace into audit_drops (first, past, act, record, until_ms, done) values (0, 256, ?, ?, 0, 1)',
       act,
       record,
@@ -667,12 +667,8 @@ test('what is kept of dropped records cannot be altered, removed or filled again
     const copy = join(folder, `case-${index}`);
     await mkdir(copy);
     await cp(join(folder, 'audit.db'), join(copy, 'audit.db'));
-    await tamper(join(copy, 'audit.db'), [statement]);
-    const database = await openDatabase({
-      path: join(copy, 'audit.db'),
-      key: databaseKey,
-      migrations: [auditMigrations],
-    });
+    await tamper(testDatabases(copy), [statement]);
+    const database = await testDatabases(copy).open('audit', [auditMigrations], { key: databaseKey });
     const verifier = { name: opened.audit.verifier.name, publicKey: signer.publicKey };
     const { findings } = await verifyAudit({ database, verifier, segments: [given('s', lines)] });
     const found = codesOf(findings);
@@ -703,7 +699,7 @@ test('stores stay anchored after the records that anchored them are gone', async
   const look = older('workspace/w');
   assert.deepEqual((await look(40, 7)).findings, []);
   // Also where the table beside the log was made to forget.
-  await tamper(opened.path, ['delete from audit_anchors']);
+  await tamper(opened.databases, ['delete from audit_anchors']);
   for (const [control, workspace, named] of [
     [39, 7, /'control' is an older copy/],
     [40, 6, /'workspace\/w' is an older copy/],

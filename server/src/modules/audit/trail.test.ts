@@ -9,11 +9,11 @@ import { after, test } from 'node:test';
 import { CompiledQuery } from 'kysely';
 import { createTestClock } from '#kernel/clock/test-clock';
 import { generateSigningKey } from '#kernel/crypto/signing';
-import { closeScanPool, openDatabase } from '#kernel/database/database';
-import { inspectDatabase } from '#kernel/database/inspect';
+import { closeScanPool } from '#kernel/database/database';
 import { Failure } from '#kernel/errors/failure';
 import { failNth } from '#kernel/files/faults';
 import { silentLog } from '#kernel/log/log';
+import { testDatabases } from '#kernel/testing/databases';
 import { auditMigrations, openAnchors, verifyAudit } from './index.ts';
 import { databaseKey, folderFor, intentOf, openAudit, vaultId } from './testing/fixture.ts';
 
@@ -255,17 +255,16 @@ test('intents that an earlier process left open end unknown at start, once, also
 
 test('a process that is killed under load leaves a log that verifies, with everything that was acknowledged', async (t) => {
   const folder = await folderFor(t);
-  const path = join(folder, 'audit.db');
   const signer = generateSigningKey();
   for (let round = 0; round < 3; round++) {
     const child = spawn(process.execPath, [join(import.meta.dirname, 'testing', 'load.ts')], {
       stdio: ['pipe', 'pipe', 'inherit'],
     });
     child.stdin.end(
-      JSON.stringify({ path, key: [...databaseKey], signer: Buffer.from(signer.exportPkcs8()).toString('base64') }),
+      JSON.stringify({ folder, key: [...databaseKey], signer: Buffer.from(signer.exportPkcs8()).toString('base64') }),
     );
     const acknowledged = await killAfter(child, 300);
-    await looksOlder(path);
+    await looksOlder(folder);
     const { audit, close } = await openAudit(t, { folder, signer });
     const result = await audit.verify();
     assert.deepEqual([result.verified, result.open], [true, 0], JSON.stringify(result.findings));
@@ -275,11 +274,12 @@ test('a process that is killed under load leaves a log that verifies, with every
 });
 
 /** Throws if a store that was killed with the log looks like an older copy; says nothing else. */
-async function looksOlder(path: string): Promise<void> {
-  const database = await openDatabase({ path, key: databaseKey, migrations: [auditMigrations] });
+async function looksOlder(folder: string): Promise<void> {
+  const databases = testDatabases(folder);
+  const database = await databases.open('audit', [auditMigrations], { key: databaseKey });
   const anchors = await openAnchors({ database, clock: createTestClock(), log: silentLog });
   for (const store of ['control', 'workspace/w']) {
-    const { stamp } = inspectDatabase({ path: `${path}.${store.replace('/', '-')}`, key: databaseKey });
+    const { stamp } = await databases.inspect(store, databaseKey);
     assert.ok(stamp.generation > 0);
     assert.equal(anchors.admit(store, stamp), stamp.generation);
   }
@@ -306,7 +306,7 @@ async function killAfter(child: ChildProcess, count: number): Promise<number> {
 
 test('a checkpoint is made each minute while there are new records, and at a clean stop', async (t) => {
   const clock = createTestClock();
-  const { audit, database, close } = await openAudit(t, { clock });
+  const { audit, databases, close } = await openAudit(t, { clock });
   const sizes = async () => (await audit.checkpoints({})).value.map(({ size }) => size);
   await clock.asleep(1);
   await clock.advance(60_000);
@@ -320,12 +320,7 @@ test('a checkpoint is made each minute while there are new records, and at a cle
   assert.deepEqual(await sizes(), [1]);
   await audit.trail.begin('access', intentOf());
   await close();
-  const again = await openDatabase({
-    path: database.path,
-    key: databaseKey,
-    migrations: [auditMigrations],
-    readonly: true,
-  });
+  const again = await databases.open('audit', [auditMigrations], { key: databaseKey, readonly: true });
   t.after(() => again.close());
   const { verified, checkpoints } = await verifyAudit({ database: again, verifier: audit.verifier });
   assert.deepEqual([verified, checkpoints], [true, 2]);

@@ -7,7 +7,7 @@ import { after, type TestContext, test } from 'node:test';
 import { CompiledQuery } from 'kysely';
 import { leafHash } from '#kernel/crypto/merkle';
 import { generateSigningKey } from '#kernel/crypto/signing';
-import { closeScanPool, openDatabase, tables } from '#kernel/database/database';
+import { closeScanPool, type Databases, tables } from '#kernel/database/database';
 import { Failure } from '#kernel/errors/failure';
 import { silentLog } from '#kernel/log/log';
 import type { AuditTables } from './audit.store.ts';
@@ -35,8 +35,11 @@ async function filled(t: TestContext): Promise<Opened> {
 }
 
 /** Runs SQL over a connection of its own, as somebody with the key would. */
-async function tamper(path: string, ...statements: readonly (readonly [string, ...unknown[]])[]): Promise<void> {
-  const database = await openDatabase({ path, key: databaseKey, migrations: [auditMigrations] });
+async function tamper(
+  databases: Databases,
+  ...statements: readonly (readonly [string, ...unknown[]])[]
+): Promise<void> {
+  const database = await databases.open('audit', [auditMigrations], { key: databaseKey });
   try {
     await database.write(async (tx) => {
       for (const [sql, ...parameters] of statements) await tx.executeQuery(CompiledQuery.raw(sql, parameters));
@@ -94,7 +97,7 @@ test('an empty log verifies', async (t) => {
 
 test('an edited record is found', async (t) => {
   const opened = await filled(t);
-  await tamper(opened.path, [
+  await tamper(opened.databases, [
     `update audit_records set record = replace(record, 'tester', 'nobody') where sequence = 17`,
   ]);
   const { findings } = await verifyAudit({ database: opened.database, verifier: opened.audit.verifier });
@@ -104,7 +107,7 @@ test('an edited record is found', async (t) => {
 test('an edited record with its hash and its columns made to fit is found by the tree, the tile and the checkpoints', async (t) => {
   const opened = await filled(t);
   const forged = encodeRecord({ ...(await recordAt(opened, 17)), operation: 'Something_Else' });
-  await tamper(opened.path, [
+  await tamper(opened.databases, [
     'update audit_records set record = ?, leaf = ? where sequence = 17',
     forged.text,
     forged.leaf,
@@ -115,7 +118,7 @@ test('an edited record with its hash and its columns made to fit is found by the
 test('even with tree and tile recomputed, an edit contradicts the signed checkpoints', async (t) => {
   const opened = await filled(t);
   const forged = encodeRecord({ ...(await recordAt(opened, 17)), operation: 'Something_Else' });
-  await tamper(opened.path, [
+  await tamper(opened.databases, [
     'update audit_records set record = ?, leaf = ? where sequence = 17',
     forged.text,
     forged.leaf,
@@ -128,7 +131,7 @@ test('an edit behind the last checkpoint is found by the running server, which r
   const opened = await filled(t);
   await opened.audit.trail.begin('access', intentOf());
   const forged = encodeRecord({ ...(await recordAt(opened, 300)), operation: 'Something_Else' });
-  await tamper(opened.path, [
+  await tamper(opened.databases, [
     'update audit_records set record = ?, leaf = ? where sequence = 300',
     forged.text,
     forged.leaf,
@@ -143,7 +146,7 @@ test('an edit behind the last checkpoint is found by the running server, which r
 });
 
 /** Makes tiles and tree fit the leaves, as a forger with the program would. */
-async function recompute({ database, path }: Opened): Promise<void> {
+async function recompute({ database, databases }: Opened): Promise<void> {
   const { createTree } = await import('#kernel/crypto/merkle');
   const rows = await tables<AuditTables>(database.read)
     .selectFrom('audit_records')
@@ -157,7 +160,7 @@ async function recompute({ database, path }: Opened): Promise<void> {
     if (index < 256) tile.append(leaf);
   }
   await tamper(
-    path,
+    databases,
     ['update audit_tiles set root = ? where tile = 0', tile.root()],
     ['update audit_tree set size = ?, hashes = ?', rows.length, Buffer.concat(tree.state().hashes)],
   );
@@ -166,7 +169,7 @@ async function recompute({ database, path }: Opened): Promise<void> {
 test('two records that changed places are found', async (t) => {
   const opened = await filled(t);
   await tamper(
-    opened.path,
+    opened.databases,
     ['update audit_records set sequence = -1 where sequence = 20'],
     ['update audit_records set sequence = 20 where sequence = 21'],
     ['update audit_records set sequence = 21 where sequence = -1'],
@@ -177,10 +180,10 @@ test('two records that changed places are found', async (t) => {
 
 test('a record cut out is found, and so is one whose gap was closed', async (t) => {
   const opened = await filled(t);
-  await tamper(opened.path, ['delete from audit_records where sequence = 40']);
+  await tamper(opened.databases, ['delete from audit_records where sequence = 40']);
   assert.ok((await codes(opened)).includes('EntryMissing'));
   await tamper(
-    opened.path,
+    opened.databases,
     ['update audit_records set sequence = -sequence where sequence > 40'],
     ['update audit_records set sequence = -sequence - 1 where sequence < 0'],
   );
@@ -196,13 +199,13 @@ test('a record put in at the end, at the beginning or in the middle is found', a
       `insert into audit_records select ${sequence}, leaf, record, kind, time_ms, activity, scope, correlation, actor, intent
        from audit_records where sequence = 0`,
     ] as const;
-  await tamper(opened.path, insert(300));
+  await tamper(opened.databases, insert(300));
   assert.deepEqual(await codes(opened), ['EntryUnexpected']);
-  await tamper(opened.path, ['delete from audit_records where sequence = 300'], insert(-5));
+  await tamper(opened.databases, ['delete from audit_records where sequence = 300'], insert(-5));
   assert.deepEqual(await codes(opened), ['EntryUnexpected']);
-  await tamper(opened.path, ['delete from audit_records where sequence < 0']);
+  await tamper(opened.databases, ['delete from audit_records where sequence < 0']);
   assert.deepEqual(await codes(opened), []);
-  await tamper(opened.path, [
+  await tamper(opened.databases, [
     'update audit_records set record = ?, leaf = ? where sequence = 9',
     forged.text,
     forged.leaf,
@@ -220,7 +223,7 @@ test('an index that says something else than its record is found, because querie
     "kind = 'entry'",
   ]) {
     const opened = await filled(t);
-    await tamper(opened.path, [`update audit_records set ${set} where sequence = 4`]);
+    await tamper(opened.databases, [`update audit_records set ${set} where sequence = 4`]);
     assert.deepEqual(await codes(opened), ['EntryMisindexed'], set);
     await opened.close();
   }
@@ -230,7 +233,7 @@ test('a record that is not canonical, not JSON or of another shape is found even
   const opened = await filled(t);
   const { text } = encodeRecord(await recordAt(opened, 4));
   for (const forged of [` ${text}`, '{}', 'not json', text.replace('{', '{"extra":1,')]) {
-    await tamper(opened.path, [
+    await tamper(opened.databases, [
       'update audit_records set record = ?, leaf = ? where sequence = 4',
       forged,
       leafHash(forged),
@@ -240,7 +243,7 @@ test('a record that is not canonical, not JSON or of another shape is found even
 });
 
 test('an outcome of nothing, of a later record, or a second one of the same intent is found', async (t) => {
-  const { audit, database, path } = await openAudit(t);
+  const { audit, database, databases } = await openAudit(t);
   const mark = await audit.trail.begin('activity', intentOf());
   await mark.conclude({ status: 200, code: undefined });
   const row = await tables<AuditTables>(database.read)
@@ -252,7 +255,7 @@ test('an outcome of nothing, of a later record, or a second one of the same inte
   assert.ok(outcome.kind === 'outcome');
   for (const intent of [1, 7]) {
     const forged = encodeRecord({ ...outcome, intent });
-    await tamper(path, [
+    await tamper(databases, [
       'update audit_records set record = ?, leaf = ?, intent = ? where sequence = 1',
       forged.text,
       forged.leaf,
@@ -267,28 +270,28 @@ test('the end cut off is found by the stored checkpoints, and with those cut too
   const opened = await filled(t);
   const kept = await opened.audit.checkpointNow();
   assert.equal(kept?.size, 300);
-  await tamper(opened.path, ['delete from audit_records where sequence >= 200'], ['delete from audit_tiles']);
+  await tamper(opened.databases, ['delete from audit_records where sequence >= 200'], ['delete from audit_tiles']);
   await recompute(opened);
   assert.deepEqual(await codes(opened), ['EntriesCut']);
-  await tamper(opened.path, ['delete from audit_checkpoints where size > 200']);
+  await tamper(opened.databases, ['delete from audit_checkpoints where size > 200']);
   assert.deepEqual(await codes(opened), [], 'nothing in the file can tell');
   assert.deepEqual(await codes(opened, [kept?.note ?? '']), ['EntriesCut']);
 });
 
 test('rows cut without the state of the tree are found', async (t) => {
   const opened = await filled(t);
-  await tamper(opened.path, ['delete from audit_records where sequence >= 290']);
+  await tamper(opened.databases, ['delete from audit_records where sequence >= 290']);
   assert.ok((await codes(opened)).includes('EntriesCut'));
 });
 
 test('a state of absurd size does not keep verification from ending', async (t) => {
   const opened = await filled(t);
-  await tamper(opened.path, ['update audit_tree set size = 9007199254740991']);
+  await tamper(opened.databases, ['update audit_tree set size = 9007199254740991']);
   assert.ok((await codes(opened)).includes('EntriesCut'));
   // Nor does one that a row at its far end seems to bear out: the gap before it is one finding.
   const columns = 'leaf, record, kind, time_ms, activity, scope, correlation, actor, intent';
   await tamper(
-    opened.path,
+    opened.databases,
     ['update audit_tree set size = 2147483647'],
     [`insert into audit_records select 2147483646, ${columns} from audit_records where sequence = 0`],
   );
@@ -305,9 +308,9 @@ test('a checkpoint of another key, another log, another size or with a broken si
   const foreign = await other.audit.checkpointNow();
   assert.deepEqual(await codes(opened, [foreign?.note ?? '']), ['CheckpointUnreadable']);
   assert.deepEqual(await codes(opened, ['', 'x\n', foreign?.note.slice(0, -3) ?? '']), ['CheckpointUnreadable']);
-  await tamper(opened.path, ['update audit_checkpoints set size = 250 where size = 300']);
+  await tamper(opened.databases, ['update audit_checkpoints set size = 250 where size = 300']);
   assert.deepEqual(await codes(opened), ['CheckpointUnreadable']);
-  await tamper(opened.path, [
+  await tamper(opened.databases, [
     `update audit_checkpoints set note = replace(note, char(10) || '200' || char(10), char(10) || '201' || char(10))`,
   ]);
   assert.deepEqual(await codes(opened), ['CheckpointUnreadable']);
@@ -315,9 +318,9 @@ test('a checkpoint of another key, another log, another size or with a broken si
 
 test('a missing, an altered and a superfluous tile are found', async (t) => {
   const opened = await filled(t);
-  await tamper(opened.path, ['insert into audit_tiles select 5, root from audit_tiles']);
+  await tamper(opened.databases, ['insert into audit_tiles select 5, root from audit_tiles']);
   assert.deepEqual(await codes(opened), ['TileMismatch']);
-  await tamper(opened.path, ['delete from audit_tiles']);
+  await tamper(opened.databases, ['delete from audit_tiles']);
   assert.deepEqual(await codes(opened), ['TileMismatch']);
 });
 
@@ -401,7 +404,7 @@ test('two verifications at once are refused, and one can be given up', async (t)
 test('a log whose state does not fit its records does not start', async (t) => {
   const opened = await filled(t);
   await opened.close();
-  await tamper(opened.path, ['delete from audit_records where sequence = 299']);
+  await tamper(opened.databases, ['delete from audit_records where sequence = 299']);
   const again = await openAudit(t, { folder: opened.folder, start: false });
   await assert.rejects(
     async () => again.audit.start?.(),

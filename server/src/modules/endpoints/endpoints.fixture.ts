@@ -14,12 +14,13 @@ import tar from 'tar-stream';
 import { createAssets } from '#assets';
 import type { Work, WorkEvent, WorkOwner, WorkSpec } from '#compute';
 import { randomUuid } from '#kernel/crypto/random';
-import { type Database, type MigrationSet, openDatabase } from '#kernel/database/database';
+import type { Database, MigrationSet } from '#kernel/database/database';
 import type { Failure } from '#kernel/errors/failure';
 import { createFiles } from '#kernel/files/files';
 import { silentLog } from '#kernel/log/log';
 import { createTasks, taskMigrations } from '#kernel/tasks/tasks';
 import { type Rule, testActor, testActs, testAudit, testAuthority, testGrant } from '#kernel/testing/authority';
+import { testDatabases } from '#kernel/testing/databases';
 import { openTestDoor } from '#kernel/testing/door';
 import { createMonitoring } from '#monitoring';
 import { createRegistry } from '#registry';
@@ -27,6 +28,7 @@ import { createResources, everythingServed, resourceTables } from '#resources';
 import { containerScope } from '#storage';
 import type { Workspace, Workspaces } from '#workspaces';
 import { workspaceType } from '#workspaces';
+import { databasesOf } from '../../data-folder.ts';
 import { setUp as setUpStorage } from '../storage/testing.ts';
 import { createEndpoints } from './index.ts';
 
@@ -158,17 +160,11 @@ export async function setUp(t: TestContext, options: { readonly allows?: Rule; r
   };
   const home = () => {
     if (held.refusal) throw held.refusal;
-    held.home ??= openDatabase({
-      path: join(storage.folder, 'ws.db'),
-      key: new Uint8Array(32).fill(5),
-      migrations: tables,
-    });
+    held.home ??= testDatabases(storage.folder).open('ws', tables, { key: new Uint8Array(32).fill(5) });
     return held.home;
   };
-  const control = await openDatabase({
-    path: join(storage.folder, 'arm.db'),
+  const control = await testDatabases(storage.folder).open('arm', [taskMigrations, resourceTables], {
     key: new Uint8Array(32).fill(6),
-    migrations: [taskMigrations, resourceTables],
   });
   const { authorizer, grants } = testAuthority((...asked) => options.allows?.(...asked) ?? true);
   const acts = testActs(grants);
@@ -231,6 +227,7 @@ export async function setUp(t: TestContext, options: { readonly allows?: Rule; r
     });
     const registry = createRegistry({
       dataDir: join(storage.folder, 'data'),
+      databases: databasesOf(join(storage.folder, 'data')),
       files: createFiles(),
       dataKeys: storage.dataKeys,
       resources: resources.resources,

@@ -8,7 +8,7 @@ import { join } from 'node:path';
 import { createTestClock, type TestClock } from '#kernel/clock/test-clock';
 import { sha256 } from '#kernel/crypto/digest';
 import { randomToken } from '#kernel/crypto/random';
-import { type Database, openDatabase } from '#kernel/database/database';
+import type { Database } from '#kernel/database/database';
 import { createAuthority, issueLeaf, namesOf } from '#kernel/http/certificates';
 import { mount } from '#kernel/http/mount';
 import { createProxies } from '#kernel/http/proxies';
@@ -16,6 +16,7 @@ import { json, route, signedIn, unrecorded } from '#kernel/http/route';
 import { listen } from '#kernel/http/server';
 import { silentLog } from '#kernel/log/log';
 import { type Rule, testAudit, testAuthority } from '#kernel/testing/authority';
+import { testDatabases } from '#kernel/testing/databases';
 import { type Bootstrapped, createIdentity, type Identity, identityMigrations, type SecretStore } from './index.ts';
 
 export type Reply = {
@@ -68,7 +69,7 @@ const leaf = await issueLeaf(authority, names, addresses, new Date());
 export async function openIdentityBench(allows?: Rule): Promise<IdentityBench> {
   const folder = await mkdtemp(join(tmpdir(), 'strongroom-identity-'));
   const clock = createTestClock(new Date());
-  const database = await openDatabase({ path: join(folder, 'control.db'), key, migrations: [identityMigrations] });
+  const database = await testDatabases(folder).open('control', [identityMigrations], { key });
   const secretStore = memorySecrets();
   let origin = '';
   const identity = createIdentity({

@@ -5,9 +5,10 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, type TestContext, test } from 'node:test';
-import { closeScanPool, openDatabase } from '#kernel/database/database';
+import { closeScanPool } from '#kernel/database/database';
 import { Failure } from '#kernel/errors/failure';
 import { testGrant } from '#kernel/testing/authority';
+import { testDatabases } from '#kernel/testing/databases';
 import { createJobLogs } from './log.service.ts';
 import { jobTables } from './migrations/index.ts';
 
@@ -21,11 +22,7 @@ type Artifacts = Parameters<typeof createJobLogs>[0]['runs'];
 
 async function openLog(t: TestContext, { room, runs }: Setting = {}) {
   const folder = await mkdtemp(join(tmpdir(), 'strongroom-log-'));
-  const database = await openDatabase({
-    path: join(folder, 'w.db'),
-    key: new Uint8Array(32).fill(7),
-    migrations: [jobTables],
-  });
+  const database = await testDatabases(folder).open('w', [jobTables], { key: new Uint8Array(32).fill(7) });
   t.after(async () => {
     await database.close();
     await rm(folder, { recursive: true, force: true });

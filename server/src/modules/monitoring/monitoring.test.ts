@@ -5,15 +5,15 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, test } from 'node:test';
 import type { ScoringRecord } from '@strongroom/contract/monitoring';
-import { openDatabase } from '#kernel/database/database';
 import { silentLog } from '#kernel/log/log';
 import { testActor, testAudit, testAuthority } from '#kernel/testing/authority';
+import { testDatabases } from '#kernel/testing/databases';
 import { openTestDoor } from '#kernel/testing/door';
 import { createMonitoring, scoringTables } from '#monitoring';
 
 const folder = mkdtempSync(join(tmpdir(), 'monitoring-'));
 const key = randomBytes(32);
-const database = await openDatabase({ path: join(folder, 'w.db'), key, migrations: [scoringTables] });
+const database = await testDatabases(folder).open('w', [scoringTables], { key });
 let roomState: 'enough' | 'low' | 'full' = 'enough';
 const monitoring = createMonitoring({
   schemes: [{ name: 'bearer', authenticate: (exchange) => (exchange.header('authorization') ? testActor : undefined) }],
@@ -166,7 +166,7 @@ test('what was written is there after the process was killed', async (t) => {
   await monitoring.scoring.flush();
   // The files as they are while the database is open: nothing is closed, checkpointed or flushed for them.
   cpSync(folder, killed, { recursive: true });
-  const again = await openDatabase({ path: join(killed, 'w.db'), key, migrations: [scoringTables] });
+  const again = await testDatabases(killed).open('w', [scoringTables], { key });
   t.after(() => again.close());
   assert.deepEqual(await monitoring.scoring.latest(again, 'killed', 5), [{ ...record(7), Endpoint: 'killed' }]);
 });

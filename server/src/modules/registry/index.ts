@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import type { Readable } from 'node:stream';
 import type { Grant, Grants } from '#kernel/authority/grant';
 import type { Clock } from '#kernel/clock/clock';
-import type { Anchors } from '#kernel/database/database';
+import type { Anchors, Databases } from '#kernel/database/database';
 import { Failure } from '#kernel/errors/failure';
 import type { Faults } from '#kernel/files/faults';
 import type { Files } from '#kernel/files/files';
@@ -120,10 +120,11 @@ const tagsAtOnce = 1000;
 
 export function createRegistry(deps: {
   readonly dataDir: string;
+  readonly databases: Databases;
   readonly files: Files;
   readonly dataKeys: DataKeys;
   readonly anchors?: Anchors;
-  /** An index found no room: see `openDatabase`. */
+  /** An index found no room: see `Opening`. */
   readonly onFull?: () => void;
   readonly quotas?: Quotas;
   readonly resources: Resources;

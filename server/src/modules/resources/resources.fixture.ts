@@ -9,13 +9,14 @@ import { actionsOfType } from '@strongroom/contract/resources.actions';
 import { Type } from '@strongroom/contract/schema';
 import type { Actor } from '#kernel/authority/actor';
 import { createTestClock } from '#kernel/clock/test-clock';
-import { type Database, openDatabase } from '#kernel/database/database';
+import type { Database } from '#kernel/database/database';
 import { Failure } from '#kernel/errors/failure';
 import { type Faults, noFaults } from '#kernel/files/faults';
 import { activity, json } from '#kernel/http/route';
 import { idKey } from '#kernel/ids/ids';
 import { createTasks, taskMigrations } from '#kernel/tasks/tasks';
 import { houseGrant, type Rule, testActor, testActs, testAudit, testAuthority } from '#kernel/testing/authority';
+import { testDatabases } from '#kernel/testing/databases';
 import { openTestDoor } from '#kernel/testing/door';
 import { createResources, everythingServed, type ResourceKind, resourceTables } from './index.ts';
 
@@ -182,11 +183,9 @@ function kindsOf(script: Script): readonly ResourceKind[] {
 }
 
 async function open(folder: string, name: string, faults: Faults = noFaults): Promise<Database> {
-  return openDatabase({
-    faults,
-    path: join(folder, `${name}.db`),
+  return testDatabases(folder).open(name, [taskMigrations, resourceTables], {
     key: new Uint8Array(32).fill(7),
-    migrations: [taskMigrations, resourceTables],
+    faults,
   });
 }
 

@@ -1,14 +1,14 @@
 // For the tests of this module: runs over a real workspace database and real sealed storage in a temporary folder, behind
 // the real door. Only the workspace itself is written by hand. Only tests import it.
 
-import { join } from 'node:path';
 import type { TestContext } from 'node:test';
 import { runsActions } from '@strongroom/contract/runs.actions';
 import type { Actor } from '#kernel/authority/actor';
 import type { Grant } from '#kernel/authority/grant';
-import { type Database, type MigrationSet, openDatabase } from '#kernel/database/database';
+import type { Database, MigrationSet } from '#kernel/database/database';
 import { Failure } from '#kernel/errors/failure';
 import { type Rule, testActor, testAudit, testAuthority, testGrant } from '#kernel/testing/authority';
+import { testDatabases } from '#kernel/testing/databases';
 import { openTestDoor } from '#kernel/testing/door';
 import { containerScope } from '#storage';
 import type { Workspace } from '#workspaces';
@@ -60,13 +60,11 @@ export async function setUp(t: TestContext, allows: Rule = () => true) {
   const databases = new Map<string, Promise<Database>>();
   /** Every workspace of the same folder has a database of its own. */
   const databaseOf = (id: string) => {
-    const name = `${id.split('/').at(-1)}.db`;
+    const name = String(id.split('/').at(-1));
     const present = databases.get(name);
     if (present) return present;
-    const opening = openDatabase({
-      path: join(storage.folder, name),
+    const opening = testDatabases(storage.folder).open(`workspace/${name}`, tables, {
       key: new Uint8Array(32).fill(7),
-      migrations: tables,
     });
     databases.set(name, opening);
     return opening;

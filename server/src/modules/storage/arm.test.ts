@@ -7,13 +7,15 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, type TestContext, test } from 'node:test';
 import { systemClock } from '#kernel/clock/clock';
-import { closeScanPool, openDatabase } from '#kernel/database/database';
+import { closeScanPool } from '#kernel/database/database';
 import { createFiles } from '#kernel/files/files';
 import { createDataKeys, dataKeyMigrations } from '#kernel/sealing/data-keys.service';
 import { openRootKeyFile } from '#kernel/sealing/root-key';
 import { testActs, testAudit, testAuthority, testGrant } from '#kernel/testing/authority';
+import { testDatabases } from '#kernel/testing/databases';
 import { openTestDoor } from '#kernel/testing/door';
 import { createResources, resourceTables } from '#resources';
+import { databasesOf } from '../../data-folder.ts';
 import { createStorage } from './index.ts';
 import { bearer, noSignatures, principal, readAll, sender } from './testing.ts';
 
@@ -33,10 +35,8 @@ async function open(t: TestContext) {
   const folder = await mkdtemp(join(tmpdir(), 'strongroom-storage-arm-'));
   t.after(() => rm(folder, { recursive: true, force: true }));
   const files = createFiles();
-  const database = await openDatabase({
-    path: join(folder, 'control.db'),
+  const database = await testDatabases(folder).open('control', [dataKeyMigrations, resourceTables], {
     key: new Uint8Array(32).fill(3),
-    migrations: [dataKeyMigrations, resourceTables],
   });
   const rootKey = await openRootKeyFile({ file: join(folder, 'root.key'), dataFolder: join(folder, 'data'), files });
   const refuse = () => Promise.reject(new Error('no vault in this test'));
@@ -60,6 +60,7 @@ async function open(t: TestContext) {
     createStorage({
       ...shared,
       dataDir: join(folder, 'data'),
+      databases: databasesOf(join(folder, 'data')),
       files,
       dataKeys,
       resources: manager.resources,

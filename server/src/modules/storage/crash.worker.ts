@@ -5,6 +5,7 @@ import { systemClock } from '#kernel/clock/clock';
 import { createFiles } from '#kernel/files/files';
 import type { DataKeys } from '#kernel/sealing/data-keys';
 import { testGrant } from '#kernel/testing/authority';
+import { databasesOf } from '../../data-folder.ts';
 import { createAccounts } from './accounts.ts';
 import { createBlobs } from './blobs.service.ts';
 import { createBlocks } from './blocks.service.ts';
@@ -26,7 +27,10 @@ export const account = { id: '/subscriptions/s/account', name: 'acct', uniqueId:
 export function openStore(dataDir: string) {
   const accounts = createAccounts();
   accounts.add(account);
-  const opened = createOpenedAccounts({ dataDir, files: createFiles(), dataKeys, clock: systemClock });
+  const opened = createOpenedAccounts({
+    ...{ dataDir, files: createFiles(), dataKeys, clock: systemClock },
+    databases: databasesOf(dataDir),
+  });
   const deps = { accounts, opened, clock: systemClock };
   return { opened, blobs: createBlobs(deps), blocks: createBlocks(deps), containers: createContainers(deps) };
 }

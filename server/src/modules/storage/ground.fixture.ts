@@ -9,7 +9,6 @@ import type { TestContext } from 'node:test';
 import { createActor } from '#kernel/authority/actor';
 import { createTestClock } from '#kernel/clock/test-clock';
 import { randomUuid } from '#kernel/crypto/random';
-import { openDatabase } from '#kernel/database/database';
 import { Failure } from '#kernel/errors/failure';
 import { type Faults, noFaults } from '#kernel/files/faults';
 import { createFiles } from '#kernel/files/files';
@@ -18,6 +17,7 @@ import type { KeyWrapper } from '#kernel/sealing/data-keys';
 import { createDataKeys, dataKeyMigrations } from '#kernel/sealing/data-keys.service';
 import { openRootKeyFile } from '#kernel/sealing/root-key';
 import { testActor, testGrant } from '#kernel/testing/authority';
+import { testDatabases } from '#kernel/testing/databases';
 import type { Properties, Resource, ResourceKind, Resources } from '#resources';
 
 export const group = '/subscriptions/0b1f6471-1bf0-4dda-aec3-cb9272f09590/resourceGroups/rg';
@@ -65,11 +65,7 @@ export async function openGround(t: TestContext, setting: Setting = {}) {
   const seam = { faults: setting.faults ?? noFaults };
   const faults: Faults = (point) => seam.faults(point);
   const files = createFiles({ faults });
-  const control = await openDatabase({
-    path: join(folder, 'control.db'),
-    key: new Uint8Array(32).fill(3),
-    migrations: [dataKeyMigrations],
-  });
+  const control = await testDatabases(folder).open('control', [dataKeyMigrations], { key: new Uint8Array(32).fill(3) });
   const dataDir = join(folder, 'data');
   const rootKey = await openRootKeyFile({ file: join(folder, 'root.key'), dataFolder: dataDir, files: createFiles() });
   const clock = createTestClock();

@@ -4,7 +4,7 @@
 import type { Readable } from 'node:stream';
 import type { Grant, Grants } from '#kernel/authority/grant';
 import type { Clock } from '#kernel/clock/clock';
-import type { Anchors } from '#kernel/database/database';
+import type { Anchors, Databases } from '#kernel/database/database';
 import type { Faults } from '#kernel/files/faults';
 import type { Files } from '#kernel/files/files';
 import type { Quotas } from '#kernel/files/quota';
@@ -82,11 +82,12 @@ export type Storage = Module & {
 
 export function createStorage(deps: {
   readonly dataDir: string;
+  readonly databases: Databases;
   readonly files: Files;
   readonly dataKeys: DataKeys;
   /** What notices an older copy of an index. */
   readonly anchors?: Anchors;
-  /** An index found no room: see `openDatabase`. */
+  /** An index found no room: see `Opening`. */
   readonly onFull?: () => void;
   readonly quotas?: Quotas;
   readonly resources: Resources;

@@ -2,7 +2,7 @@
 
 import { join } from 'node:path';
 import type { Clock } from '#kernel/clock/clock';
-import type { Anchors } from '#kernel/database/database';
+import type { Anchors, Databases } from '#kernel/database/database';
 import type { Faults } from '#kernel/files/faults';
 import type { Files } from '#kernel/files/files';
 import type { Quotas } from '#kernel/files/quota';
@@ -19,6 +19,7 @@ export type OpenedAccounts = SealedStores;
 
 export function createOpenedAccounts(options: {
   readonly dataDir: string;
+  readonly databases: Databases;
   readonly files: Files;
   readonly dataKeys: DataKeys;
   readonly clock: Clock;

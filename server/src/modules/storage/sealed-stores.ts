@@ -5,23 +5,19 @@
 
 import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
-import { type Anchors, type Database, type MigrationSet, openDatabase } from '#kernel/database/database';
+import type { Anchors, Database, Databases, MigrationSet } from '#kernel/database/database';
+import { createKeyed, type Held } from '#kernel/database/keyed';
 import { type Metered, meteredDatabase } from '#kernel/database/metered';
-import { Failure } from '#kernel/errors/failure';
 import type { Faults } from '#kernel/files/faults';
 import type { Files } from '#kernel/files/files';
 import { type Quotas, quotaOf, type StoreKind } from '#kernel/files/quota';
 import type { DataKeys } from '#kernel/sealing/data-keys';
 import { createSealedFiles, type SealedFiles } from './sealed-files.ts';
 
-export type SealedStore = {
+export type SealedStore = Held & {
   /** Held to the store's quota. */
   readonly index: Metered;
   readonly sealed: SealedFiles;
-  /** Aborted when the owner's key may no longer be used. */
-  readonly signal: AbortSignal;
-  /** Keeps the store open beyond `use`, until the answer is called: for streams. */
-  hold(): () => void;
 };
 
 export type SealedStores = {
@@ -36,19 +32,12 @@ export type SealedStores = {
   closeAll(): Promise<void>;
 };
 
-type Entry = {
-  readonly opening: Promise<SealedStore>;
-  readonly aborter: AbortController;
-  users: number;
-};
-
-const openMax = 64;
-
 /** The data keys of an owner are made by whoever makes the owner: `ensure` of both purposes. */
 export function createSealedStores(options: {
+  readonly databases: Databases;
   /** Below it each owner has a folder, named by its unique id. */
   readonly folder: string;
-  /** Purposes of an owner's two data keys. */
+  /** Purposes of an owner's two data keys; that of its files is also the kind of the owner of the index. */
   readonly purposes: { readonly files: string; readonly index: string };
   readonly migrations: readonly MigrationSet[];
   /** At the first opening since the start, while nothing else uses the store: ends what a crash left half done. */
@@ -62,147 +51,63 @@ export function createSealedStores(options: {
   readonly dataKeys: DataKeys;
   /** What notices an older copy of an index. */
   readonly anchors?: Anchors;
-  /** An index found no room: see `openDatabase`. */
+  /** An index found no room: see `Opening`. */
   readonly onFull?: () => void;
   readonly openMax?: number;
   readonly faults?: Faults;
 }): SealedStores {
-  const { folder: parent, purposes, migrations, repair, title, files, dataKeys, anchors } = options;
-  const storeOf = (uniqueId: string) => `${purposes.files}/${uniqueId}`;
-  const most = options.openMax ?? openMax;
-  const entries = new Map<string, Entry>();
-  const closings = new Map<string, Promise<void>>();
+  const { databases, folder: parent, purposes, migrations, repair, title, files, dataKeys } = options;
+  const { anchors, onFull, faults } = options;
+  const ownerOf = (uniqueId: string) => `${purposes.files}/${uniqueId}`;
   const swept = new Set<string>();
 
-  dataKeys.onClosed((owner) => void close(owner));
-
-  async function open(uniqueId: string, aborter: AbortController, hold: () => () => void): Promise<SealedStore> {
-    // One database at a time on one file: what is closing finishes first.
-    await closings.get(uniqueId);
+  async function open(uniqueId: string, key: Uint8Array) {
     if (!/^[A-Za-z0-9-]{1,64}$/.test(uniqueId)) throw new Error('a unique id is no folder name');
-    const folder = join(parent, uniqueId);
-    await files.ensureFolder(join(folder, 'blobs'));
-    const key = await dataKeys.open(uniqueId, purposes.index);
+    const folder = join(parent, uniqueId, 'blobs');
+    await files.ensureFolder(folder);
+    const database = await databases.open(ownerOf(uniqueId), migrations, { key, anchors, onFull, faults });
     const quota = quotaOf(options.quotas, options.kind, uniqueId);
-    const file = await openDatabase({
-      path: join(folder, 'index.db'),
-      key: key.bytes,
-      migrations,
-      anchored: anchors && { store: storeOf(uniqueId), anchors },
-      onFull: options.onFull,
-      ...(options.faults === undefined ? {} : { faults: options.faults }),
-    });
-    const index = await meteredDatabase(file, quota, { hasFiles: true });
+    const index = await meteredDatabase(database, quota, { hasFiles: true });
     const sealed = createSealedFiles({
       admit(looseBytes) {
         if (index.used() + looseBytes > quota.limit()) throw quota.refuse();
       },
       files,
-      folder: join(folder, 'blobs'),
+      folder,
       uniqueId,
       key: () => dataKeys.open(uniqueId, purposes.files),
     });
     try {
       if (!swept.has(uniqueId)) await repair(index, sealed);
       swept.add(uniqueId);
-      aborter.signal.throwIfAborted();
     } catch (thrown) {
       await index.close();
       throw thrown;
     }
-    return { index, sealed, signal: aborter.signal, hold };
+    return { index, sealed };
   }
 
-  function entryOf(uniqueId: string): Entry {
-    const present = entries.get(uniqueId);
-    if (present !== undefined) {
-      // Least recently used goes first: a Map iterates in the order of insertion.
-      entries.delete(uniqueId);
-      entries.set(uniqueId, present);
-      return present;
-    }
-    const aborter = new AbortController();
-    const hold = () => {
-      entry.users += 1;
-      let isHeld = true;
-      return () => {
-        if (isHeld) entry.users -= 1;
-        isHeld = false;
-      };
-    };
-    const entry: Entry = { aborter, users: 0, opening: open(uniqueId, aborter, hold) };
-    entry.opening.catch(() => {
-      if (entries.get(uniqueId) === entry) entries.delete(uniqueId);
-    });
-    entries.set(uniqueId, entry);
-    return entry;
-  }
-
-  function closeIdle(): void {
-    for (const [uniqueId, entry] of entries) {
-      if (entries.size <= most) return;
-      if (entry.users === 0) void close(uniqueId);
-    }
-  }
-
-  function close(uniqueId: string): Promise<void> {
-    const entry = entries.get(uniqueId);
-    if (entry === undefined) return closings.get(uniqueId) ?? Promise.resolve();
-    entries.delete(uniqueId);
-    entry.aborter.abort(closedNow(title));
-    const closing = Promise.allSettled([closings.get(uniqueId), finish(entry)]).then(() => {
-      if (closings.get(uniqueId) === closing) closings.delete(uniqueId);
-    });
-    closings.set(uniqueId, closing);
-    return closing;
-  }
-
-  async function finish(entry: Entry): Promise<void> {
-    const opened = await entry.opening.catch(() => undefined);
-    await opened?.sealed.settled();
-    await opened?.index.close();
-  }
-
-  const use: SealedStores['use'] = async ({ uniqueId }, act) => {
-    await dataKeys.open(uniqueId, purposes.index);
-    const entry = entryOf(uniqueId);
-    entry.users += 1;
-    closeIdle();
-    try {
-      return await act(await entry.opening);
-    } catch (thrown) {
-      // Closed under our feet: if the key is refused the vault's own words say why, otherwise it was rewrapped.
-      if (!entry.aborter.signal.aborted) throw thrown;
-      await dataKeys.open(uniqueId, purposes.index);
-      throw closedNow(title, thrown);
-    } finally {
-      entry.users -= 1;
-      closeIdle();
-    }
-  };
+  const keyed = createKeyed({
+    title,
+    openMax: options.openMax,
+    key: async (uniqueId) => (await dataKeys.open(uniqueId, purposes.index)).bytes,
+    open,
+    async close({ index, sealed }) {
+      await sealed.settled();
+      await index.close();
+    },
+  });
+  dataKeys.onClosed((uniqueId) => void keyed.close(uniqueId));
 
   return {
-    use,
-    used: (owner) => use(owner, async ({ index, sealed }) => index.used() + sealed.loose()),
-    close,
+    use: ({ uniqueId }, act) => keyed.use(uniqueId, (opened, held) => act({ ...opened, ...held })),
+    used: ({ uniqueId }) => keyed.use(uniqueId, async ({ index, sealed }) => index.used() + sealed.loose()),
+    close: keyed.close,
     async remove(uniqueId) {
-      await close(uniqueId);
-      // order matters: what is missing and still anchored would look like a file that somebody took away.
-      await anchors?.forget(storeOf(uniqueId));
+      await keyed.close(uniqueId);
+      await databases.remove(ownerOf(uniqueId), anchors);
       await rm(join(parent, uniqueId), { recursive: true, force: true });
     },
-    async closeAll() {
-      await Promise.all([...new Set([...entries.keys(), ...closings.keys()])].map(close));
-    },
+    closeAll: keyed.closeAll,
   };
-}
-
-function closedNow(title: string, cause?: unknown): Failure {
-  return new Failure({
-    kind: 'unavailable',
-    code: 'ServerBusy',
-    message: `The ${title} was closed while this request ran, because its key changed. Try again.`,
-    retryAfterSeconds: 1,
-    cause,
-  });
 }

@@ -11,6 +11,7 @@ import type { Quotas } from '#kernel/files/quota';
 import type { Scheme, Surface } from '#kernel/http/surface';
 import { type Rule, testAudit, testAuthority, testGrant } from '#kernel/testing/authority';
 import { openTestDoor } from '#kernel/testing/door';
+import { databasesOf } from '../../data-folder.ts';
 import { bearer, type Setting as Ground, group, openGround, sender } from './ground.fixture.ts';
 import { accountType, createStorage, type ReservedIn } from './index.ts';
 import { containerScope } from './scopes.ts';
@@ -45,6 +46,7 @@ export async function setUp(t: TestContext, setting: Setting = {}) {
   const { grants, authorizer } = testAuthority(setting.allows);
   const storage = createStorage({
     ...{ dataDir, files, resources, grants, dataKeys: ground.dataKeys, clock: ground.clock, faults: ground.faults },
+    databases: databasesOf(dataDir, files),
     domain: 'localhost:8443',
     schemes: [
       setting.actor

@@ -7,13 +7,13 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { TestContext } from 'node:test';
 import { createTestClock } from '#kernel/clock/test-clock';
-import { openDatabase } from '#kernel/database/database';
 import { createFiles } from '#kernel/files/files';
 import type { Scheme } from '#kernel/http/surface';
 import { createDataKeys, type DataKeyService, dataKeyMigrations } from '#kernel/sealing/data-keys.service';
 import { openRootKeyFile } from '#kernel/sealing/root-key';
 import { createTasks, type TaskHandler, taskMigrations } from '#kernel/tasks/tasks';
 import { type Rule, testActor, testActs, testAudit, testAuthority } from '#kernel/testing/authority';
+import { testDatabases } from '#kernel/testing/databases';
 import { openTestDoor } from '#kernel/testing/door';
 import { createResources, resourceTables } from '#resources';
 import { createVault, type VaultModule, vaultMigrations } from './index.ts';
@@ -49,11 +49,11 @@ const bearer: Scheme = {
 export async function openWorld(t: TestContext) {
   const folder = await mkdtemp(join(tmpdir(), 'strongroom-vault-'));
   const clock = createTestClock();
-  const database = await openDatabase({
-    path: join(folder, 'control.db'),
-    key: new Uint8Array(32).fill(7),
-    migrations: [taskMigrations, resourceTables, dataKeyMigrations, vaultMigrations],
-  });
+  const database = await testDatabases(folder).open(
+    'control',
+    [taskMigrations, resourceTables, dataKeyMigrations, vaultMigrations],
+    { key: new Uint8Array(32).fill(7) },
+  );
   const rootKey = await openRootKeyFile({
     file: join(folder, 'root.key'),
     dataFolder: join(folder, 'none'),

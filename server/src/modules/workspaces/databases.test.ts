@@ -8,12 +8,14 @@ import { after, type TestContext, test } from 'node:test';
 import { sql } from 'kysely';
 import { createTestClock } from '#kernel/clock/test-clock';
 import { randomUuid } from '#kernel/crypto/random';
-import { closeScanPool, type Database, openDatabase, tables } from '#kernel/database/database';
+import { closeScanPool, type Database, tables } from '#kernel/database/database';
 import { Failure } from '#kernel/errors/failure';
 import { createFiles } from '#kernel/files/files';
 import { growing } from '#kernel/files/growth';
 import { createDataKeys, dataKeyMigrations, revalidateAfterMs } from '#kernel/sealing/data-keys.service';
 import { openRootKeyFile } from '#kernel/sealing/root-key';
+import { testDatabases } from '#kernel/testing/databases';
+import { databasesOf } from '../../data-folder.ts';
 import { createWorkspaceDatabases } from './databases.ts';
 
 after(() => closeScanPool());
@@ -39,11 +41,7 @@ const all = async (database: Database) =>
 async function setUp(t: TestContext) {
   const folder = await mkdtemp(join(tmpdir(), 'workspace-databases-'));
   const files = createFiles();
-  const control = await openDatabase({
-    path: join(folder, 'control.db'),
-    key: new Uint8Array(32).fill(7),
-    migrations: [dataKeyMigrations],
-  });
+  const control = await testDatabases(folder).open('control', [dataKeyMigrations], { key: new Uint8Array(32).fill(7) });
   const rootKey = await openRootKeyFile({ file: join(folder, 'root.key'), dataFolder: join(folder, 'none'), files });
   const clock = createTestClock();
   const vault = { isRefusing: false };
@@ -58,7 +56,7 @@ async function setUp(t: TestContext) {
     clock,
     wrapper: () => ({ wrap: async (_ref, key) => turned(key), unwrap: async (_ref, wrapped) => turned(wrapped) }),
   });
-  const databases = createWorkspaceDatabases({ folder: join(folder, 'workspaces'), files, dataKeys, openMax: 2 });
+  const databases = createWorkspaceDatabases({ databases: databasesOf(folder, files), dataKeys, openMax: 2 });
   databases.registerTables(notes);
   t.after(async () => {
     await databases.close();

@@ -1,9 +1,8 @@
 // The door of the workspaces module: the kinds of the workspace and its datastores, and what the modules of machine
 // learning hold of a workspace.
 
-import { join } from 'node:path';
 import type { Grant } from '#kernel/authority/grant';
-import type { Anchors, Database } from '#kernel/database/database';
+import type { Anchors, Database, Databases } from '#kernel/database/database';
 import { Failure } from '#kernel/errors/failure';
 import type { Files } from '#kernel/files/files';
 import { isWithin } from '#kernel/ids/ids';
@@ -63,19 +62,18 @@ export function workspaceOf(id: string): string | undefined {
 
 export function createWorkspaces(
   deps: Omit<WorkspaceKindDeps, 'databases' | 'reservations'> & {
-    readonly dataDir: string;
+    readonly databases: Databases;
     readonly files: Files;
     readonly domain: string;
     readonly addresses: AddressSigner;
     readonly accountNamed: Storage['accountNamed'];
     readonly anchors?: Anchors;
-    /** A commit found no room: see `openDatabase`. */
+    /** A commit found no room: see `Opening`. */
     readonly onFull?: () => void;
   },
 ): WorkspacesModule {
   const databases = createWorkspaceDatabases({
-    folder: join(deps.dataDir, 'workspaces'),
-    files: deps.files,
+    databases: deps.databases,
     dataKeys: deps.dataKeys,
     ...(deps.anchors === undefined ? {} : { anchors: deps.anchors }),
     ...(deps.onFull === undefined ? {} : { onFull: deps.onFull }),

@@ -8,9 +8,9 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { TestContext } from 'node:test';
 import { createTestClock } from '#kernel/clock/test-clock';
-import { openDatabase } from '#kernel/database/database';
 import { createFiles } from '#kernel/files/files';
 import { openRootKeyFile } from '#kernel/sealing/root-key';
+import { testDatabases } from '#kernel/testing/databases';
 import { controlTables } from '../../compose/foundation.ts';
 import { assemble, domain, location, type Seam } from './modules.fixture.ts';
 import { createPlayedWork } from './work.fixture.ts';
@@ -34,11 +34,7 @@ export async function openLab(t: TestContext) {
   const dataDir = join(folder, 'data');
   const files = createFiles();
   await files.ensureFolder(dataDir);
-  const control = await openDatabase({
-    path: join(folder, 'control.db'),
-    key: new Uint8Array(32).fill(7),
-    migrations: controlTables,
-  });
+  const control = await testDatabases(folder).open('control', controlTables, { key: new Uint8Array(32).fill(7) });
   const rootKey = await openRootKeyFile({ file: join(folder, 'root.key'), dataFolder: join(folder, 'none'), files });
   const clock = createTestClock();
   const work = createPlayedWork();

@@ -26,6 +26,7 @@ import { createRuns } from '#runs';
 import { createStorage } from '#storage';
 import { createVault } from '#vault';
 import { identitiesOf, principalsOf } from '../../compose/principals.ts';
+import { databasesOf } from '../../data-folder.ts';
 import { createWorkspaces } from './index.ts';
 import type { PlayedWork } from './work.fixture.ts';
 
@@ -120,7 +121,19 @@ export async function assemble(on: {
     domain,
     schemes: [byName],
   });
-  const shared = { dataDir, files, dataKeys, resources: resources.resources, grants, acts, clock, log, domain };
+  const databases = databasesOf(dataDir, files);
+  const shared = {
+    dataDir,
+    databases,
+    files,
+    dataKeys,
+    resources: resources.resources,
+    grants,
+    acts,
+    clock,
+    log,
+    domain,
+  };
   const storage = createStorage({
     ...shared,
     schemes: [byName],

@@ -12,7 +12,7 @@ import {
   SqliteIntrospector,
 } from 'kysely';
 import { Failure } from '#kernel/errors/failure';
-import type { EngineResult } from '../engine.ts';
+import type { EngineResult } from '../sqlite/engine.ts';
 import { PostgresCompiler, SqliteCompiler } from './compilers.ts';
 import type { Dialect } from './words.ts';
 

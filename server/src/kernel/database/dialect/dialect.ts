@@ -77,6 +77,9 @@ function globOf(pattern: string): string {
 export const greater = (one: RawBuilder<unknown>, other: RawBuilder<unknown>): RawBuilder<number> =>
   sql`${word('greater', one, other)}`;
 
+/** Bytes that a database takes: what is free within it is not counted where the engine can tell. */
+export const bytesInUse: RawBuilder<number> = sql<number>`${word('bytes in use')}`;
+
 /** Which engine a transaction or a read connection belongs to. For this room; a store has no reason to ask. */
 export const dialectOf = (tx: Kysely<unknown>): Dialect =>
   tx.getExecutor().adapter instanceof PostgresAdapter ? 'postgres' : 'sqlite';

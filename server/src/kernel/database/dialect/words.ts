@@ -43,6 +43,17 @@ const words = {
     sqlite: [0, ' like ', 1, " escape '\\'"],
     postgres: [...asciiLower(0), ' like ', ...asciiLower(1), " escape '\\'"],
   },
+  // Of the schema that the statement is about.
+  'bytes in use': {
+    sqlite: [
+      '((select page_count from pragma_page_count) - (select freelist_count from pragma_freelist_count))',
+      ' * (select page_size from pragma_page_size)',
+    ],
+    postgres: [
+      '(select coalesce(sum(pg_total_relation_size(c.oid)), 0)::bigint from pg_class c',
+      " where c.relnamespace = current_schema()::regnamespace and c.relkind = 'r')",
+    ],
+  },
   greater: { sqlite: ['max(', 0, ', ', 1, ')'], postgres: ['greatest(', 0, ', ', 1, ')'] },
 } as const satisfies Readonly<Record<string, Readonly<Record<Dialect, Spelling>>>>;
 

@@ -8,10 +8,10 @@ import type { AuditIntent } from '#kernel/authority/audit';
 import type { Clock } from '#kernel/clock/clock';
 import { createTestClock } from '#kernel/clock/test-clock';
 import { generateSigningKey, type SigningKey } from '#kernel/crypto/signing';
-import { openDatabase } from '#kernel/database/database';
 import type { Faults } from '#kernel/files/faults';
 import { type Log, silentLog } from '#kernel/log/log';
 import { testActor } from '#kernel/testing/authority';
+import { testDatabases } from '#kernel/testing/databases';
 import { auditMigrations, createAudit, openAnchors } from '../index.ts';
 
 export const databaseKey = new Uint8Array(32).fill(7);
@@ -39,13 +39,8 @@ export async function openAudit(
 ) {
   const { clock = createTestClock(), signer = generateSigningKey(), faults, checkpointFile, start = true } = options;
   const folder = options.folder ?? (await folderFor(t));
-  const path = join(folder, 'audit.db');
-  const database = await openDatabase({
-    path,
-    key: databaseKey,
-    migrations: [auditMigrations],
-    ...(faults === undefined ? {} : { faults }),
-  });
+  const databases = testDatabases(folder);
+  const database = await databases.open('audit', [auditMigrations], { key: databaseKey, faults });
   const anchors = await openAnchors({ database, clock, log: silentLog });
   const audit = createAudit({
     database,
@@ -63,7 +58,7 @@ export async function openAudit(
     await database.close();
   };
   t.after(close);
-  return { audit, anchors, database, clock, signer, folder, path, close };
+  return { audit, anchors, database, databases, clock, signer, folder, close };
 }
 
 let requests = 0;

@@ -5,29 +5,24 @@ import { text } from 'node:stream/consumers';
 import { sql } from 'kysely';
 import { systemClock } from '#kernel/clock/clock';
 import { importSigningKey } from '#kernel/crypto/signing';
-import { openDatabase } from '#kernel/database/database';
 import { silentLog } from '#kernel/log/log';
+import { testDatabases } from '#kernel/testing/databases';
 import { auditMigrations, createAudit, openAnchors } from '../index.ts';
 import { intentOf } from './fixture.ts';
 
-const given = JSON.parse(await text(process.stdin)) as { path: string; key: number[]; signer: string };
-const database = await openDatabase({
-  path: given.path,
-  key: Uint8Array.from(given.key),
-  migrations: [auditMigrations],
-});
+const given = JSON.parse(await text(process.stdin)) as { folder: string; key: number[]; signer: string };
+const key = Uint8Array.from(given.key);
+const databases = testDatabases(given.folder);
+const database = await databases.open('audit', [auditMigrations], { key });
 const anchors = await openAnchors({ database, clock: systemClock, log: silentLog });
 // Stores beside the log that are written all the time, one of them the keeper of the witness.
 const stores = await Promise.all(
   ['control', 'workspace/w'].map((store) =>
-    openDatabase({
-      path: `${given.path}.${store.replace('/', '-')}`,
-      key: Uint8Array.from(given.key),
-      migrations: [
-        { module: 'load', migrations: [{ name: 'rows', up: 'create table rows (id integer primary key) strict' }] },
-      ],
-      anchored: { store, anchors },
-    }),
+    databases.open(
+      store,
+      [{ module: 'load', migrations: [{ name: 'rows', up: 'create table rows (id integer primary key) strict' }] }],
+      { key, anchors },
+    ),
   ),
 );
 const [control] = stores;

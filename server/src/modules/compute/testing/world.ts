@@ -13,11 +13,12 @@ import { createIdentity, identityMigrations } from '#identity';
 import type { Clock } from '#kernel/clock/clock';
 import { createTestClock, type TestClock } from '#kernel/clock/test-clock';
 import { randomUuid } from '#kernel/crypto/random';
-import { type Database, openDatabase } from '#kernel/database/database';
+import type { Database } from '#kernel/database/database';
 import { type Faults, noFaults } from '#kernel/files/faults';
 import { silentLog } from '#kernel/log/log';
 import { createTasks, taskMigrations } from '#kernel/tasks/tasks';
 import { testActor, testActs, testAudit, testAuthority, testGrant } from '#kernel/testing/authority';
+import { testDatabases } from '#kernel/testing/databases';
 import { openTestDoor } from '#kernel/testing/door';
 import { createResources, everythingServed, resourceTables } from '#resources';
 import {
@@ -99,12 +100,11 @@ export async function openFolder(t: TestContext): Promise<string> {
 }
 
 export const openControl = (folder: string, faults: Faults = noFaults): Promise<Database> =>
-  openDatabase({
-    faults,
-    path: join(folder, 'control.db'),
-    key: new Uint8Array(32).fill(7),
-    migrations: [taskMigrations, identityMigrations, accessMigrations, resourceTables, computeTables],
-  });
+  testDatabases(folder).open(
+    'control',
+    [taskMigrations, identityMigrations, accessMigrations, resourceTables, computeTables],
+    { key: new Uint8Array(32).fill(7), faults },
+  );
 
 /** Everything below and beside compute, without a door: for the end-to-end test, which opens a real one. */
 export async function build(options: {

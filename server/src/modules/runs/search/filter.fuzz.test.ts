@@ -8,8 +8,9 @@ import { join } from 'node:path';
 import { after, test } from 'node:test';
 import fc from 'fast-check';
 import { systemClock } from '#kernel/clock/clock';
-import { closeScanPool, openDatabase } from '#kernel/database/database';
+import { closeScanPool } from '#kernel/database/database';
 import { Failure } from '#kernel/errors/failure';
+import { testDatabases } from '#kernel/testing/databases';
 import { createLogging } from '../logging.service.ts';
 import { trackingTables } from '../migrations/0001-tracking.ts';
 import { createRunsService } from '../runs.service.ts';
@@ -102,11 +103,7 @@ const written = ({ entity, key: name, operator, value }: Comparison): string => 
 test('a search finds exactly what the oracle says', async (t) => {
   const folder = await mkdtemp(join(tmpdir(), 'strongroom-filter-'));
   t.after(() => rm(folder, { recursive: true, force: true }));
-  const database = await openDatabase({
-    path: join(folder, 'w.db'),
-    key: new Uint8Array(32),
-    migrations: [trackingTables],
-  });
+  const database = await testDatabases(folder).open('w', [trackingTables], { key: new Uint8Array(32) });
   t.after(() => database.close());
   const workspaces = { database: async () => database };
   const service = createRunsService({ workspaces, clock: systemClock });

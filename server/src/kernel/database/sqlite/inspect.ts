@@ -2,17 +2,12 @@
 // which is checked when the page is read; so reading all of them finds a flipped bit wherever it lies. Takes as long as the disk
 // does and holds the event loop meanwhile: for verification offline, never beside a server.
 
-import { readStamp, type Stamp } from './anchor.ts';
+import type { Inspected } from '../database.ts';
 import { openEngine } from './engine.ts';
+import { readStamp } from './stamper.ts';
 
-export type Inspected = {
-  readonly stamp: Stamp;
-  /** What is wrong with a page, in SQLite's words; undefined when nothing is. */
-  readonly damage: string | undefined;
-};
-
-/** Throws as `openDatabase` does for a file that is missing, or does not open with this key. */
-export function inspectDatabase(options: { readonly path: string; readonly key: Uint8Array }): Inspected {
+/** Throws as opening it does for a file that is missing, or does not open with this key. */
+export function inspectFile(options: { readonly path: string; readonly key: Uint8Array }): Inspected {
   const engine = openEngine({ ...options, readonly: true });
   try {
     const stamp = readStamp(engine);

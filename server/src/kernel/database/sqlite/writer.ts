@@ -9,15 +9,12 @@ import { AsyncLocalStorage } from 'node:async_hooks';
 import type { Kysely } from 'kysely';
 import { Failure } from '#kernel/errors/failure';
 import type { Faults } from '#kernel/files/faults';
-import type { Stamper } from './anchor.ts';
-import { kyselyOver } from './dialect/connection.ts';
+import { nestedWrite, nextTurn, tooManyWaiting, transactionEnded, within, writeAwaited } from '../calls.ts';
+import type { WriteOptions } from '../database.ts';
+import { kyselyOver } from '../dialect/connection.ts';
 import type { Engine } from './engine.ts';
+import type { Stamper } from './stamper.ts';
 import type { Wal } from './wal.ts';
-
-export type WriteOptions = {
-  /** About how many rows it writes. More than 100 make it a large write, which stands behind all small ones. */
-  readonly rows?: number;
-};
 
 export type Writer = {
   write<R>(fn: (tx: Kysely<unknown>) => Promise<R>, options?: WriteOptions): Promise<R>;
@@ -48,9 +45,6 @@ const smallRowsMax = 100;
 const groupRowsMax = 1_000;
 const queueCallsMax = 10_000;
 
-/** Which call the running code belongs to, over all databases of the process. */
-const within = new AsyncLocalStorage<Call>();
-
 export function createWriter(
   engine: Engine,
   options: {
@@ -69,10 +63,7 @@ export function createWriter(
   let current: Call | undefined;
 
   const tx = kyselyOver((sql, parameters) => {
-    // A transaction kept beyond its call, or used by work that the call did not await, would write into a stranger's call.
-    if (current === undefined || within.getStore() !== current) {
-      throw misuse('TransactionEnded', 'A transaction was used outside of the write that it belongs to.');
-    }
+    if (current === undefined || within.getStore() !== current) throw transactionEnded();
     return engine.run(sql, parameters);
   });
 
@@ -80,21 +71,8 @@ export function createWriter(
     fn: (tx: Kysely<unknown>) => Promise<R>,
     { rows = 1, isStampOnly = false }: WriteOptions & { readonly isStampOnly?: boolean } = {},
   ): Promise<R> {
-    if (within.getStore()?.active === true) {
-      return Promise.reject(
-        misuse('NestedWrite', 'write() was called inside a write. Pass the transaction on instead.'),
-      );
-    }
-    if (waiting() >= queueCallsMax) {
-      return Promise.reject(
-        new Failure({
-          kind: 'unavailable',
-          code: 'ServerBusy',
-          message: 'Too many changes are waiting to be stored. Try again in a moment.',
-          retryAfterSeconds: 1,
-        }),
-      );
-    }
+    if (within.getStore()?.active === true) return Promise.reject(nestedWrite());
+    if (waiting() >= queueCallsMax) return Promise.reject(tooManyWaiting());
     const inCallersContext = AsyncLocalStorage.snapshot();
     return new Promise<R>((resolve, reject) => {
       let result: { readonly value: R } | undefined;
@@ -234,10 +212,7 @@ export function createWriter(
     try {
       const finished = await Promise.race([call.run().then(() => true), turn.reached.then(() => false)]);
       if (finished) return { ok: true };
-      return {
-        ok: false,
-        error: misuse('WriteAwaited', 'A write awaited something other than statements of its transaction.'),
-      };
+      return { ok: false, error: writeAwaited() };
     } catch (error) {
       return { ok: false, error };
     } finally {
@@ -252,14 +227,4 @@ export function createWriter(
     restamp: () => enqueue(async () => {}, { isStampOnly: true }),
     idle: () => (looping ? new Promise<void>((resolve) => idleWaiters.push(resolve)) : Promise.resolve()),
   };
-}
-
-function nextTurn(): { readonly reached: Promise<void>; readonly cancel: () => void } {
-  const { promise, resolve } = Promise.withResolvers<void>();
-  const handle = setImmediate(resolve);
-  return { reached: promise, cancel: () => clearImmediate(handle) };
-}
-
-function misuse(code: string, message: string): Failure {
-  return new Failure({ kind: 'internal', code, message });
 }

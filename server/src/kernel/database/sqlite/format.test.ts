@@ -7,7 +7,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { sql } from 'kysely';
-import { openDatabase } from './database.ts';
+import { openDatabase } from './files.fixture.ts';
 
 const pageBytes = 4096;
 const reservedBytes = 80; // 16 of IV, 64 of HMAC-SHA-512, at the end of each page

@@ -2,6 +2,7 @@
 // refused, and that neither key nor content is on disk in the clear.
 
 import assert from 'node:assert/strict';
+import { AsyncLocalStorage } from 'node:async_hooks';
 import { mkdtemp, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -10,14 +11,8 @@ import Driver from 'better-sqlite3-multiple-ciphers';
 import { sql } from 'kysely';
 import { Failure } from '#kernel/errors/failure';
 import { type Faults, failNth } from '#kernel/files/faults';
-import {
-  closeScanPool,
-  type Database,
-  isUniqueViolation,
-  type MigrationSet,
-  openDatabase,
-  tables,
-} from './database.ts';
+import { closeScanPool, type Database, isUniqueViolation, type MigrationSet, tables } from '../database.ts';
+import { openDatabase } from './files.fixture.ts';
 
 type Tables = { fruit: { id: number; name: string; weight: number | null } };
 const migrations: readonly MigrationSet[] = [
@@ -87,11 +82,13 @@ test('the result of the function is the result of the write', async (t) => {
 
 test('a write sees what earlier statements of its own did, and readers do not before it is committed', async (t) => {
   const database = await openIn(t);
+  const asAReader = AsyncLocalStorage.snapshot();
   await database.write(async (tx) => {
     await tables<Tables>(tx).insertInto('fruit').values({ id: 1, name: 'plum', weight: null }).execute();
     const own = await tables<Tables>(tx).selectFrom('fruit').select('id').execute();
     assert.deepEqual(own, [{ id: 1 }]);
-    assert.deepEqual(await names(database), []);
+    assert.deepEqual(await asAReader(() => names(database)), []);
+    await assert.rejects(names(database), failure('internal', 'ReadInWrite'));
   });
   assert.deepEqual(await names(database), ['plum']);
 });

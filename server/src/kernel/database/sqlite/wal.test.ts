@@ -6,8 +6,9 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, type TestContext, test } from 'node:test';
-import { closeScanPool, openDatabase, tables } from './database.ts';
+import { closeScanPool, tables } from '../database.ts';
 import { type Engine, openEngine } from './engine.ts';
+import { openDatabase } from './files.fixture.ts';
 import { moveLog } from './scan.ts';
 import { createWal } from './wal.ts';
 

@@ -10,7 +10,8 @@ import { createInterface } from 'node:readline';
 import { test } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { sql } from 'kysely';
-import { openDatabase, tables } from './database.ts';
+import { tables } from '../database.ts';
+import { openDatabase } from './files.fixture.ts';
 
 type Tables = { pairs: { id: number; half: string; text: string } };
 const key = new Uint8Array(32).fill(5);

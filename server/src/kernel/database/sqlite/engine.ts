@@ -6,6 +6,7 @@ import { closeSync, fsyncSync, openSync } from 'node:fs';
 import { dirname, isAbsolute } from 'node:path';
 import Driver from 'better-sqlite3-multiple-ciphers';
 import { Failure } from '#kernel/errors/failure';
+import { refuseUnstorable } from '../values.ts';
 
 export type EngineRow = Record<string, unknown>;
 export type EngineResult = {
@@ -169,7 +170,7 @@ function engineOver(driver: Driver): Engine {
   return {
     run: (sql, parameters) =>
       guarded(() => {
-        refuseLossyNumbers(parameters);
+        refuseUnstorable(parameters);
         const statement = prepared(sql);
         if (statement.reader) {
           // The driver's own type for rows; columns are whatever the statement named.
@@ -180,7 +181,7 @@ function engineOver(driver: Driver): Engine {
       }),
     scan: (sql, parameters, bounds) =>
       guarded(() => {
-        refuseLossyNumbers(parameters);
+        refuseUnstorable(parameters);
         const statement = driver.prepare(sql).raw(true);
         const columns = statement.columns().map((column) => column.name);
         const rows: (readonly unknown[])[] = [];
@@ -210,22 +211,6 @@ export function scanTooLarge(maxRows: number): Failure {
     code: 'ResultTooLarge',
     message: `The answer would hold more than ${maxRows} rows or too many bytes. Narrow the filter, or ask page by page.`,
   });
-}
-
-/** SQLite stores NaN as NULL without a word, and rows come back as doubles, in which larger integers are not exact. */
-function refuseLossyNumbers(parameters: readonly unknown[]): void {
-  for (const value of parameters) {
-    if (typeof value === 'bigint' && (value > Number.MAX_SAFE_INTEGER || value < Number.MIN_SAFE_INTEGER)) {
-      throw lossy('An integer beyond 2^53 - 1 cannot be stored exactly as a number; store it as text.');
-    }
-    if (typeof value === 'number' && Number.isNaN(value)) {
-      throw lossy('NaN cannot be stored as a number; store it as text or as a flag of its own.');
-    }
-  }
-}
-
-function lossy(message: string): Failure {
-  return new Failure({ kind: 'invalid', code: 'NumberNotStorable', message });
 }
 
 export function sqliteCode(error: unknown): string | undefined {

@@ -7,7 +7,8 @@ import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
 import { sql } from 'kysely';
 import { Failure } from '#kernel/errors/failure';
-import { type Database, type MigrationSet, openDatabase } from './database.ts';
+import type { Database, MigrationSet } from '../database.ts';
+import { openDatabase } from './files.fixture.ts';
 
 const one = { name: 'one', up: 'create table one (a integer); create table uno (a integer);' };
 const two = { name: 'two', up: 'create table two (a integer)' };

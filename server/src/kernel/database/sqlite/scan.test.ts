@@ -7,7 +7,8 @@ import { join } from 'node:path';
 import { after, type TestContext, test } from 'node:test';
 import { CompiledQuery, sql } from 'kysely';
 import { Failure } from '#kernel/errors/failure';
-import { closeScanPool, type Database, openDatabase, tables } from './database.ts';
+import { closeScanPool, type Database, tables } from '../database.ts';
+import { openDatabase } from './files.fixture.ts';
 
 type Tables = { points: { step: number; value: number; note: string | null; bytes: Uint8Array | null } };
 

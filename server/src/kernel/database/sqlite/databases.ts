@@ -1,0 +1,59 @@
+// The databases of an installation as encrypted SQLite files below one folder: the only place that knows where an owner's file is.
+
+import { dirname, join, resolve } from 'node:path';
+import { Failure } from '#kernel/errors/failure';
+import { createFiles, type Files } from '#kernel/files/files';
+import type { Databases } from '../database.ts';
+import { openFile } from './database.ts';
+import { inspectFile } from './inspect.ts';
+
+/** Below the folder, where the file of each kind of owner lies; `id` is empty for an owner that is its kind's only one. */
+export type Layout = Readonly<Record<string, (id: string) => readonly string[]>>;
+
+/** A kind, or a kind and an id. Both become names of files, so they are what we made and nothing else. */
+const ownerPattern = /^(?<kind>[a-z][a-z-]{0,31})(?:\/(?<id>[A-Za-z0-9-]{1,64}))?$/;
+
+/** @param layout every kind by its name where it is absent: `{folder}/{kind}.db`, `{folder}/{kind}/{id}.db` */
+export function createSqliteDatabases(options: {
+  readonly folder: string;
+  readonly layout?: Layout;
+  readonly files?: Files;
+}): Databases {
+  const { layout, files = createFiles() } = options;
+  const folder = resolve(options.folder);
+
+  function pathOf(owner: string): string {
+    const { kind = '', id = '' } = ownerPattern.exec(owner)?.groups ?? {};
+    const place = layout === undefined ? flat(kind, id) : layout[kind]?.(id);
+    if (kind === '' || place === undefined)
+      throw new Failure({
+        kind: 'internal',
+        code: 'DatabaseOwner',
+        message: 'No database belongs to an owner of such a name.',
+      });
+    return join(folder, ...place);
+  }
+
+  return {
+    dialect: 'sqlite',
+    async open(owner, tables, { key, ...opening } = {}) {
+      const path = pathOf(owner);
+      if (key === undefined)
+        throw new Failure({
+          kind: 'internal',
+          code: 'DatabaseKey',
+          message: 'A database in a file is opened with its key.',
+        });
+      if (opening.readonly !== true) await files.ensureFolder(dirname(path));
+      return openFile(owner, path, tables, { key, ...opening });
+    },
+    async remove(owner, anchors) {
+      // order matters: what is missing and still anchored would look like a file that somebody took away.
+      await anchors?.forget(owner);
+      for (const suffix of ['', '-wal', '-shm']) await files.removeDurably(`${pathOf(owner)}${suffix}`);
+    },
+    inspect: async (owner, key) => inspectFile({ path: pathOf(owner), key }),
+  };
+}
+
+const flat = (kind: string, id: string) => (id === '' ? [`${kind}.db`] : [kind, `${id}.db`]);
