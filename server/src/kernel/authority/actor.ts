@@ -40,6 +40,10 @@ export type Actor = {
 
 const nobody = '00000000-0000-0000-0000-000000000000';
 
+/** Runs and agents always, and whoever else carries bounds: a bound is never ignored. */
+export const isBounded = ({ kind, bounds }: Actor): boolean =>
+  kind === 'run' || kind === 'agent' || bounds !== undefined;
+
 export function createActor(of: {
   readonly kind: ActorKind;
   readonly objectId: string;

@@ -12,6 +12,11 @@ export type Decision = {
 export type Authorizer = {
   /** Throws `forbidden` (code AuthorizationFailed, message of Azure's template) unless allowed. */
   needs(decision: Decision, action: Action, scope: string): Grant;
+  /**
+   * For a caller with bounds: they allow the action at something at or below `under`, and the grant is for that alone; of several
+   * things the first. Throws `forbidden` like `needs`. What else is acted on needs a decision of its own.
+   */
+  within(decision: Decision, action: Action, under: string): Grant;
   /** Never throws for want of a role: the grant carries what may be seen at or below the scope, perhaps nothing. */
   listing(decision: Decision, action: Action, scope: string): Grant;
   /** Any authenticated caller. */

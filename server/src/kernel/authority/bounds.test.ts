@@ -48,6 +48,12 @@ function allows(rules: readonly BoundsRule[], action: string, scope: string): bo
   return false;
 }
 
+test('a scope that some later reading could resolve to another one lies within no bounds', () => {
+  const bounds: Bounds = { rules: [{ scope: '/a/b', actions: 'reads', reason: 'test' }], roles: 'ignored' };
+  for (const scope of ['/a/b/../c', '/a/b/./c', '/a/b\\c', '/a/b/c\u0000', 'a/b', ''])
+    assert.equal(ruleFor(bounds, 'X/read', scope, here), undefined, scope);
+});
+
 const names = ['a', 'A', 'ab', 'b', '', 'read'];
 const anId = fc.array(fc.constantFrom(...names), { maxLength: 4 }).map((parts) => `/${parts.join('/')}`);
 const aScope = fc.oneof({ weight: 9, arbitrary: anId }, { weight: 1, arbitrary: fc.constantFrom('', 'a', 'a/b') });

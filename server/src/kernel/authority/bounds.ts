@@ -4,7 +4,7 @@
 // goes; judged by `access` at every decision, that of a route and those that services ask for. No words of what carries them.
 
 import { isInRange, parseRange } from '#kernel/http/addresses';
-import { idKey, isWithin } from '#kernel/ids/ids';
+import { idKey, isScope, isWithin } from '#kernel/ids/ids';
 
 export type Bounds = {
   /** Any one is enough. */
@@ -42,7 +42,8 @@ export function rulesBelow(bounds: Bounds, action: string, under: string, at: Ci
   if (!hold(bounds, at)) return [];
   return bounds.rules.filter(
     (rule) =>
-      lists(rule, action) && (covers(rule.scope, under) || (isScope(rule.scope) && isWithin(rule.scope, under))),
+      lists(rule, action) &&
+      (covers(rule.scope, under) || (isNarrow(rule.scope) && isScope(under) && isWithin(rule.scope, under))),
   );
 }
 
@@ -60,5 +61,5 @@ function lists({ actions }: BoundsRule, action: string): boolean {
 }
 
 /** Fails closed: an empty id in a token would be the root, and cover everything. */
-const isScope = (scope: string): boolean => scope.startsWith('/') && idKey(scope) !== '/';
-const covers = (outer: string, scope: string): boolean => isScope(outer) && isWithin(scope, outer);
+const isNarrow = (scope: string): boolean => isScope(scope) && idKey(scope) !== '/';
+const covers = (outer: string, scope: string): boolean => isNarrow(outer) && isScope(scope) && isWithin(scope, outer);

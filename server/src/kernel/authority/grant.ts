@@ -3,7 +3,6 @@
 // `mint.ts`. There is no null that means root: what the house does by itself is a declared duty, and its grant is exactly that.
 
 import type { Actor } from '#kernel/authority/actor';
-import type { Bounds } from '#kernel/authority/bounds';
 import type { Duty, QuietDuty } from '#kernel/authority/duty';
 
 declare const brand: unique symbol;
@@ -19,7 +18,7 @@ export type Grant = {
   readonly [brand]: 'Grant';
   readonly actor: Actor;
   readonly action: string;
-  /** The id that was decided on. */
+  /** The id that was decided on. Of a caller with bounds it lies within them, also where the route decides on more. */
   readonly scope: string;
   readonly requestId: string;
   /** Why it was allowed, for the record: a role and the scope of its assignment, `open: …`, `duty: …`. */
@@ -29,8 +28,6 @@ export type Grant = {
   readonly duty?: Duty;
   /** Only on grants of a `listing` route. */
   readonly visibility?: Visibility;
-  /** Only on grants of a bounded caller: what everything must stay inside. */
-  readonly within?: Bounds;
 };
 
 export type Plane = 'control' | 'data';

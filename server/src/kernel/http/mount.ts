@@ -18,6 +18,7 @@ import { createRouter, paramsOf, type Router } from '#kernel/http/router';
 import { createStrangers, type StrangerObserver } from '#kernel/http/strangers';
 import type { Surface } from '#kernel/http/surface';
 import { noTarget, readableOf, readTarget, type Target } from '#kernel/http/target';
+import { isWithin } from '#kernel/ids/ids';
 import type { Log } from '#kernel/log/log';
 
 export type Door = {
@@ -342,6 +343,14 @@ function checkRoutes(
           mistakes.push(`${route.operation}: the scope reads '${String(name)}', which is not in ${route.path}`),
       }),
     );
+    if (access.kind === 'needs') {
+      const { bounds } = access;
+      const words = 'reason' in bounds ? bounds.reason : 'refusal' in bounds ? bounds.refusal : undefined;
+      if (words !== undefined && words.length < 8)
+        mistakes.push(`${route.operation}: its bounds need words that a reviewer, and a caller, can judge`);
+      if (bounds.kind === 'own' && !isWithin(bounds.under(probe), scope))
+        mistakes.push(`${route.operation}: its bounds are not below the scope ${scope}`);
+    }
     const first = names[0];
     if (
       first !== undefined &&

@@ -5,7 +5,7 @@ import { Type } from '@strongroom/contract/schema';
 import { createTestClock } from '#kernel/clock/test-clock';
 import { Failure } from '#kernel/errors/failure';
 import { mount } from '#kernel/http/mount';
-import { accessed, activity, json, needs, open, route, signedIn, unrecorded } from '#kernel/http/route';
+import { accessed, activity, json, needs, open, route, signedIn, unrecorded, whole } from '#kernel/http/route';
 import type { Surface } from '#kernel/http/surface';
 import { type Log, silentLog } from '#kernel/log/log';
 import { testActor, testAudit, testAuthority } from '#kernel/testing/authority';
@@ -34,7 +34,7 @@ const things = route({
   method: 'PUT',
   path: '/things/{name}',
   summary: 'puts',
-  access: needs(write, ({ name }) => `/things/${name}`),
+  access: needs(write, ({ name }) => `/things/${name}`, whole),
   audit: activity('name', 'size', 'deep.inner'),
   body: {
     kind: 'json',
@@ -60,7 +60,7 @@ const locks = route({
   method: 'PUT',
   path: '/things/{name}/lock',
   summary: 'locks',
-  access: needs(write, ({ name }) => `/things/${name}`),
+  access: needs(write, ({ name }) => `/things/${name}`, whole),
   audit: activity('name', 'by', 'dry'),
   query: Type.Object({ dry: Type.Optional(Type.String()) }),
   body: {
@@ -353,7 +353,7 @@ test('mount refuses a route whose action no role could name', () => {
 });
 
 test('mount refuses what must not exist, all at once', () => {
-  const deaf = { ...things, operation: 'Deaf', path: '/deaf/{name}', access: needs(write, () => '/') };
+  const deaf = { ...things, operation: 'Deaf', path: '/deaf/{name}', access: needs(write, () => '/', whole) };
   const lost = { ...health, operation: 'Lost', surface: 'nowhere' };
   assert.throws(
     () =>

@@ -4,10 +4,11 @@
 //
 // Order matters. Authorization is decided on the path alone, before existence is looked up and before a byte of the body
 // is read, so a stranger learns nothing and costs little. The intent is durable before the act: what cannot be recorded
-// is not done. Every exit, refusals included, leaves its record. Fails closed: whatever throws, nothing after it runs.
+// is not done. Whoever is bounded is held to his bounds here, and in no service. Every exit, refusals included, leaves its
+// record. Fails closed: whatever throws, nothing after it runs.
 
 import { Type } from '@strongroom/contract/schema';
-import { type Actor, anonymous } from '#kernel/authority/actor';
+import { type Actor, anonymous, isBounded } from '#kernel/authority/actor';
 import type { AuditIntent, AuditTrail } from '#kernel/authority/audit';
 import type { Authorizer } from '#kernel/authority/authorizer';
 import type { Grant } from '#kernel/authority/grant';
@@ -71,9 +72,14 @@ export async function serve(
     actor = await authenticate(exchange, surface, route);
     observed.actor = actor;
     if (route.access.kind !== 'open') surface.admit?.(exchange);
-    grant = authorize(route, scope, actor, exchange, ports.authorizer);
+    grant = authorize(matched, scope, actor, exchange, ports.authorizer);
+    const things = isBounded(actor) && route.access.kind === 'needs' && route.access.bounds.kind === 'each';
+    const narrow = async () => narrowed(matched, grant, exchange, input, ports.authorizer);
+    // Order matters: what the path and the query name is decided on before a byte of the body is read.
+    if (things && !isParsed(route)) grant = await narrow();
     if (needsRoom(route)) ports.room?.require();
     input = await read(route, exchange);
+    if (things && isParsed(route)) grant = await narrow();
   } catch (thrown) {
     const isStranger = actor.kind === 'anonymous';
     const failure = isStranger ? ports.strangers.refusal(exchange.address, asFailure(thrown)) : asFailure(thrown);
@@ -162,12 +168,22 @@ async function authenticate(exchange: Exchange, surface: Surface, route: Route):
   });
 }
 
-function authorize(route: Route, scope: string, actor: Actor, exchange: Exchange, authorizer: Authorizer): Grant {
+function authorize(
+  { route, params }: Matched,
+  scope: string,
+  actor: Actor,
+  exchange: Exchange,
+  authorizer: Authorizer,
+): Grant {
   const decision = { actor, requestId: exchange.requestId, address: exchange.address };
   const { access } = route;
   switch (access.kind) {
-    case 'needs':
-      return authorizer.needs(decision, access.action, scope);
+    case 'needs': {
+      const { bounds } = access;
+      if (bounds.kind === 'whole' || !isBounded(actor)) return authorizer.needs(decision, access.action, scope);
+      if (bounds.kind === 'unbounded') throw outsideBounds(bounds.reason);
+      return authorizer.within(decision, access.action, bounds.kind === 'own' ? bounds.under(params) : scope);
+    }
     case 'listing':
       return authorizer.listing(decision, access.action, scope);
     case 'signedIn':
@@ -178,6 +194,39 @@ function authorize(route: Route, scope: string, actor: Actor, exchange: Exchange
       return unreachable(access);
   }
 }
+
+/**
+ * For a caller with bounds, on a route that names what it acts on: each thing is decided by itself. The grant is for the first,
+ * which is what the route is about; what there is not is refused like what lies outside.
+ */
+async function narrowed(
+  { route, params }: Matched,
+  grant: Grant,
+  exchange: Exchange,
+  input: ReadInput,
+  authorizer: Authorizer,
+): Promise<Grant> {
+  const { access } = route;
+  if (access.kind !== 'needs' || access.bounds.kind !== 'each') return grant;
+  const { thingsOf, refusal } = access.bounds;
+  const things = await thingsOf(grant, { params, body: input.value, exchange });
+  const decide = (thing: string): Grant => {
+    try {
+      return authorizer.needs(grant, access.action, thing);
+    } catch (thrown) {
+      throw outsideBounds(refusal, thrown);
+    }
+  };
+  const [first] = things.map(decide);
+  if (first === undefined) throw outsideBounds(refusal);
+  return first;
+}
+
+const outsideBounds = (message: string, cause?: unknown): Failure =>
+  new Failure({ kind: 'forbidden', code: 'AuthorizationFailed', message, cause });
+
+/** Its body is there to be looked at before the act. */
+const isParsed = ({ body }: Route): boolean => body?.kind === 'json' || body?.kind === 'form';
 
 type ReadInput = {
   readonly query: unknown;

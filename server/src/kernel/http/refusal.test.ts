@@ -7,7 +7,7 @@ import { text } from 'node:stream/consumers';
 import { after, test } from 'node:test';
 import { createHosts } from '#kernel/http/hosts';
 import { createProxies } from '#kernel/http/proxies';
-import { activity, json, needs, open, route, unrecorded } from '#kernel/http/route';
+import { activity, json, needs, open, route, unrecorded, whole } from '#kernel/http/route';
 import type { Surface } from '#kernel/http/surface';
 import { testActor, testAudit, testAuthority } from '#kernel/testing/authority';
 import { openTestDoor } from '#kernel/testing/door';
@@ -33,7 +33,7 @@ const door = await openTestDoor({
       method: 'PUT',
       path: '/things/{name}',
       summary: 'takes a little',
-      access: needs({ name: 'Test/write', plane: 'data' }, ({ name }) => `/things/${name}`),
+      access: needs({ name: 'Test/write', plane: 'data' }, ({ name }) => `/things/${name}`, whole),
       audit: activity(),
       body: { kind: 'stream', maxBytes: 1_000_000 },
       handle: async (_grant, { body }) => {

@@ -1,5 +1,5 @@
-// Routes as data. A route cannot be written without saying who may call it and how it is recorded: `access` is one of
-// exactly four, `audit` one of three levels. The pipeline does the rest in one order.
+// Routes as data. A route cannot be written without saying who may call it, how whoever is bounded is held, and how it is
+// recorded: `access` is one of exactly four, the bounds of one that needs an action one of five, `audit` one of three levels. The pipeline does the rest in one order.
 
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Readable } from 'node:stream';
@@ -12,17 +12,54 @@ export type { IncomingMessage, ServerResponse } from 'node:http';
 
 export type Params = Readonly<Record<string, string>>;
 
+/**
+ * How whoever is bounded is held on a route, a run by its token, say, or who follows a signed address: once, here, and in no
+ * service. Callers that act by their roles alone are not touched by it.
+ */
+export type RouteBounds =
+  /** What is acted on is what is decided on: bounds that reach the scope let the caller in. */
+  | { readonly kind: 'whole' }
+  /** What is acted on is named in the path's end, the query or the body, or must be looked up: each thing lies within the bounds. */
+  | { readonly kind: 'each'; readonly thingsOf: ThingsOf; readonly refusal: string }
+  /** It shows what lies below: the grant is for what the bounds hold below `under`, and the service shows what its grant reaches. */
+  | { readonly kind: 'own'; readonly under: (params: Params) => string }
+  /** Only for callers without bounds. */
+  | { readonly kind: 'unbounded'; readonly reason: string }
+  /** Nothing of anybody's is read or changed: whoever may do this to something below is let in. */
+  | { readonly kind: 'harmless'; readonly reason: string };
+
+/** The ids of what a request is about; nothing when it is about nothing that there is, which is refused alike. */
+export type ThingsOf = (
+  grant: Grant,
+  request: { readonly params: Params; readonly body: unknown; readonly exchange: Exchange },
+) => readonly string[] | Promise<readonly string[]>;
+
+export const whole: RouteBounds = { kind: 'whole' };
+/** @param refusal what a caller is told whose bounds do not reach one of them */
+export const each = (thingsOf: ThingsOf, refusal: string): RouteBounds => ({ kind: 'each', thingsOf, refusal });
+export const own = (under: (params: Params) => string): RouteBounds => ({ kind: 'own', under });
+/** @param reason is told to whoever is refused */
+export const unbounded = (reason: string): RouteBounds => ({ kind: 'unbounded', reason });
+export const harmless = (reason: string): RouteBounds => ({ kind: 'harmless', reason });
+
 export type Access =
-  | { readonly kind: 'needs'; readonly action: Action; readonly scopeOf: (params: Params) => string }
+  | {
+      readonly kind: 'needs';
+      readonly action: Action;
+      readonly scopeOf: (params: Params) => string;
+      readonly bounds: RouteBounds;
+    }
+  /** Shows what the caller may see: each id is decided by itself, within his bounds. */
   | { readonly kind: 'listing'; readonly action: Action; readonly scopeOf: (params: Params) => string }
   | { readonly kind: 'signedIn'; readonly reason: string }
   /** `proves`: whoever was answered with success has proved who he is (a sign-in). */
   | { readonly kind: 'open'; readonly reason: string; readonly proves?: boolean };
 
-export const needs = (action: Action, scopeOf: (params: Params) => string): Access => ({
+export const needs = (action: Action, scopeOf: (params: Params) => string, bounds: RouteBounds): Access => ({
   kind: 'needs',
   action,
   scopeOf,
+  bounds,
 });
 export const listing = (action: Action, scopeOf: (params: Params) => string): Access => ({
   kind: 'listing',

@@ -4,6 +4,7 @@
 // Source: Azure Resource Manager, "resource id" format; ../reference casing rule 1.9.
 
 import { Failure } from '#kernel/errors/failure';
+import { hasControlCharacter } from '#kernel/ids/characters';
 
 export type ResourceId = {
   /** As written by the caller, without a trailing slash. */
@@ -32,6 +33,18 @@ export function idKey(id: string): string {
 
 export function sameId(a: string, b: string): boolean {
   return idKey(a) === idKey(b);
+}
+
+/** Longer than any id that the door lets through. */
+const scopeLengthMax = 8_192;
+
+/**
+ * Fails closed: what some later reading could resolve to another id (`/a/../b`, a backslash, a control character) is no scope
+ * that anything is decided at.
+ */
+export function isScope(text: string): boolean {
+  if (!text.startsWith('/') || text.length > scopeLengthMax) return false;
+  return !hasControlCharacter(text) && !/\/\.{1,2}(?:\/|$)|\\/.test(text);
 }
 
 /** True when `id` is `scope` itself or lies below it. */

@@ -2,15 +2,16 @@
 // table allows kernel/testing to mint, and refuses kernel/testing to product code).
 
 import { declaredActions } from '@strongroom/contract/actions';
-import { type Actor, createActor, systemActor } from '#kernel/authority/actor';
+import { type Actor, createActor, isBounded, systemActor } from '#kernel/authority/actor';
 import type { AuditIntent, AuditOutcome, AuditTrail } from '#kernel/authority/audit';
 import type { Authorizer } from '#kernel/authority/authorizer';
-import { ruleFor } from '#kernel/authority/bounds';
+import { type Bounds, ruleFor, rulesBelow } from '#kernel/authority/bounds';
 import { type Duty, dutyAllows, exceeded, holdToDuty } from '#kernel/authority/duty';
 import type { Action, Grant, Grants } from '#kernel/authority/grant';
 import { mintGrant } from '#kernel/authority/mint';
 import { type Acts, createActs } from '#kernel/authority/perform';
 import { Failure } from '#kernel/errors/failure';
+import { isWithin } from '#kernel/ids/ids';
 
 export const testActor = createActor({
   kind: 'user',
@@ -41,7 +42,7 @@ export function testAuthority(rule: Rule = () => true): { authorizer: Authorizer
   // Bounds are judged by the code that judges them in the server; the rest is the test's rule. Time stands still.
   const allows: Rule = (action, scope, actor) => {
     const { bounds } = actor;
-    if (bounds === undefined) return rule(action, scope, actor);
+    if (bounds === undefined) return !isBounded(actor) && rule(action, scope, actor);
     if (ruleFor(bounds, action, scope, { nowMs: 0, address: undefined }) === undefined) return false;
     return bounds.roles === 'ignored' || rule(action, scope, actor);
   };
@@ -60,13 +61,18 @@ export function testAuthority(rule: Rule = () => true): { authorizer: Authorizer
       requestId,
       reason: 'test',
       address,
-      ...(actor.bounds ? { within: actor.bounds } : {}),
     });
   };
   return {
     authorizer: {
       needs: (decision, action, scope) =>
         decide(decision.actor, action.name, scope, decision.requestId, decision.address),
+      within(decision, action, under) {
+        const { actor, requestId, address } = decision;
+        const [rule] = rulesBelow(actor.bounds ?? noBounds, action.name, under, { nowMs: 0, address });
+        if (rule === undefined) throw refuse(actor, action.name, under);
+        return decide(actor, action.name, isWithin(under, rule.scope) ? under : rule.scope, requestId, address);
+      },
       listing: (decision, action, scope) =>
         mintGrant({
           actor: decision.actor,
@@ -149,6 +155,7 @@ export function testActs(grants: Pick<Grants, 'also' | 'as'>, audit: AuditTrail 
   const duties = { grant: dutyGrant };
   return createActs({ grants, duties, audit, tenantId: testActor.tenantId });
 }
+const noBounds: Bounds = { roles: 'ignored', rules: [] };
 
 /** Keeps what was recorded, in order. */
 export function testAudit(): AuditTrail & {

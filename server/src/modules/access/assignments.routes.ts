@@ -5,7 +5,7 @@ import { RoleAssignment, RoleAssignmentList, RoleAssignmentRequest } from '@stro
 import { accessActions } from '@strongroom/contract/access.actions';
 import type { Grant } from '#kernel/authority/grant';
 import type { Exchange } from '#kernel/http/exchange';
-import { accessed, activity, empty, json, listing, needs, type Route, route } from '#kernel/http/route';
+import { accessed, activity, empty, json, listing, needs, type Route, route, whole } from '#kernel/http/route';
 import type { AssignmentPage } from './assignments.list.ts';
 import type { Assignments } from './assignments.service.ts';
 import { assignmentView, draftOf } from './assignments.view.ts';
@@ -24,7 +24,7 @@ export function assignmentRoutes(
     method: 'PUT',
     path: one,
     summary: 'Gives a principal a role at a scope',
-    access: needs(accessActions.writeRoleAssignments, scopeOf),
+    access: needs(accessActions.writeRoleAssignments, scopeOf, whole),
     goesOnWhenLow: 'whoever is to make room may need a role for it',
     audit: activity(
       'name',
@@ -46,7 +46,7 @@ export function assignmentRoutes(
     method: 'GET',
     path: one,
     summary: 'Shows a role assignment',
-    access: needs(accessActions.readRoleAssignments, scopeOf),
+    access: needs(accessActions.readRoleAssignments, scopeOf, whole),
     audit: accessed('name'),
     responses: { 200: RoleAssignment },
     handle: (grant, { params }) => json(200, assignmentView(assignments.get(grant, params.name ?? ''), grant.scope)),
@@ -57,7 +57,7 @@ export function assignmentRoutes(
     method: 'DELETE',
     path: one,
     summary: 'Withdraws a role from a principal',
-    access: needs(accessActions.deleteRoleAssignments, scopeOf),
+    access: needs(accessActions.deleteRoleAssignments, scopeOf, whole),
     audit: activity('name'),
     recordsBefore(params) {
       const found = assignments.find(scopeOf(params), params['name'] ?? '');
@@ -81,7 +81,7 @@ export function assignmentRoutes(
     method: 'GET',
     path,
     summary: 'Lists the role assignments at, above and below a scope',
-    access: needs(accessActions.readRoleAssignments, scopeOf),
+    access: needs(accessActions.readRoleAssignments, scopeOf, whole),
     audit: accessed('$filter'),
     responses: { 200: RoleAssignmentList },
     handle: async (grant, { exchange }) => {

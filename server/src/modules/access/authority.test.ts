@@ -48,7 +48,6 @@ test('a grant says who, what, where and by which assignment', async (t) => {
     [grant.action, grant.scope, grant.requestId, grant.address, grant.reason],
     [write.name, workspace, 'r1', '127.0.0.1', `Owner at ${subscription}`],
   );
-  assert.equal(grant.within, undefined);
   assert.ok(Object.isFrozen(grant));
 });
 
@@ -101,10 +100,10 @@ test('a run does what its token lists in its workspace, reads its inputs, and no
   // The submitter is Owner; the run that acts for her is not.
   const run = actorOf(ann, { kind: 'run', bounds });
   const needs = (action: Action, scope: string) => access.authorizer.needs(asking(run), action, scope);
-  assert.deepEqual(needs(logMetric, workspace).within, bounds);
+  assert.equal(needs(logMetric, workspace).scope, workspace);
   assert.equal(needs(logMetric, `${workspace}/experiments/e/runs/run-7`).reason, 'token of run-7');
   assert.equal(needs(act(logMetric.name.toUpperCase()), workspace.toLowerCase()).action, logMetric.name.toUpperCase());
-  assert.deepEqual(needs(readBlob, input).within, bounds);
+  assert.equal(needs(readBlob, input).scope, input);
   assert.equal(needs(readBlob, `${input}/blobs/a.png`).reason, 'input of run-7');
   for (const [action, scope] of [
     [write, workspace],
@@ -128,7 +127,7 @@ test('bounds bind whoever carries them, and without bounds a run or an agent doe
   for (const kind of ['run', 'agent'] as const) assert.throws(() => needs(actorOf(ann, { kind })), denied);
   for (const kind of ['user', 'application', 'managedIdentity', 'agent'] as const) {
     assert.throws(() => needs(actorOf(ann, { kind, bounds })), denied);
-    assert.equal(needs(actorOf(ann, { kind, bounds }), logMetric).within, bounds);
+    assert.equal(needs(actorOf(ann, { kind, bounds }), logMetric).actor.bounds, bounds);
   }
   // An empty id in a token is not the root.
   for (const scope of ['', '/', '//', 'subscriptions']) {
@@ -167,7 +166,7 @@ test('a further permission is decided for the same actor, address and bounds', a
   const { access } = await openAccess(t);
   const { authorizer, grants } = access;
   const grant = authorizer.needs(asking(actorOf(ann, { kind: 'run', bounds })), logMetric, workspace);
-  assert.equal(grants.also(grant, read, workspace).within, bounds);
+  assert.equal(grants.also(grant, read, workspace).actor.bounds, bounds);
   assert.equal(grants.mayAlso(grant, write, workspace), false);
   assert.throws(() => grants.also(grant, write, workspace), denied);
   assert.equal(grants.also(authorizer.needs(asking(actorOf(ann)), read, workspace), write, group).scope, group);

@@ -2,7 +2,7 @@
 // services ask for what more they need (Grants). A refusal is Azure's, to the letter, so that public clients understand it;
 // it says the same whether or not the thing at the scope exists.
 
-import { managedIdentity, systemActor } from '#kernel/authority/actor';
+import { isBounded, managedIdentity, systemActor } from '#kernel/authority/actor';
 import type { Authorizer, Decision } from '#kernel/authority/authorizer';
 import { type Duty, dutyAllows, exceeded, holdToDuty } from '#kernel/authority/duty';
 import type { Action, Grant, Grants } from '#kernel/authority/grant';
@@ -13,7 +13,7 @@ import { authorizationFailed } from './errors.ts';
 import type { Evaluator } from './evaluator.ts';
 
 export function createAuthority(options: {
-  readonly evaluator: Pick<Evaluator, 'decide'>;
+  readonly evaluator: Pick<Evaluator, 'decide' | 'boundedScope'>;
   readonly tenantId: string;
 }): { readonly authorizer: Authorizer; readonly grants: Grants; readonly duties: Duties } {
   const { evaluator, tenantId } = options;
@@ -34,12 +34,16 @@ export function createAuthority(options: {
       requestId,
       reason,
       address,
-      ...(actor.bounds ? { within: actor.bounds } : {}),
     });
   }
 
   const authorizer: Authorizer = {
     needs: grantTo,
+    within(decision, action, under) {
+      const scope = evaluator.boundedScope(decision.actor, action, under, decision.address);
+      if (scope === undefined) throw authorizationFailed(decision.actor, action.name, under);
+      return grantTo(decision, action, scope);
+    },
     listing(decision, action, scope) {
       const { actor, requestId, address } = decision;
       const whole = evaluator.decide(actor, action, scope, address);
@@ -54,14 +58,12 @@ export function createAuthority(options: {
           all: whole.allowed,
           sees: (id) => evaluator.decide(actor, action, id, address).allowed,
         },
-        ...(actor.bounds ? { within: actor.bounds } : {}),
       });
     },
     signedIn(decision, reason) {
       // Who is bounded acts in a person's name, and what is open to every signed-in person (a password, a token) is not open to him.
       const { actor } = decision;
-      if (actor.kind === 'anonymous' || actor.kind === 'run' || actor.bounds !== undefined)
-        throw authorizationFailed(actor, 'signedIn', '/');
+      if (actor.kind === 'anonymous' || isBounded(actor)) throw authorizationFailed(actor, 'signedIn', '/');
       return mint(decision, '', '/', `signed in: ${reason}`, decision.requestId);
     },
     open: (decision, reason) => mint(decision, '', '/', `open: ${reason}`, decision.requestId),

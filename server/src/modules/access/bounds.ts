@@ -1,15 +1,10 @@
-// Who is bounded, and what that decides. Bounds come before roles, so that no assignment can widen a token; where roles are needed
+// What bounds decide. They come before roles, so that no assignment can widen a token; where roles are needed
 // besides, they are asked afterwards.
 
 import type { Actor } from '#kernel/authority/actor';
 import { type BoundsRule, type Circumstances, ruleFor } from '#kernel/authority/bounds';
 import type { Action } from '#kernel/authority/grant';
 import type { Verdict } from './verdict.ts';
-
-/** Runs and agents always, and whoever else carries bounds: a bound is never ignored. */
-export function isBounded(actor: Actor): boolean {
-  return actor.kind === 'run' || actor.kind === 'agent' || actor.bounds !== undefined;
-}
 
 const refused: Verdict = { allowed: false, why: 'outsideBounds' };
 

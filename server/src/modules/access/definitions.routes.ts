@@ -25,6 +25,7 @@ import {
   route,
   signedIn,
   unrecorded,
+  whole,
 } from '#kernel/http/route';
 import type { Definitions } from './definitions.service.ts';
 import { definitionDraftOf, definitionView, permissionView } from './definitions.view.ts';
@@ -67,7 +68,7 @@ export function definitionRoutes(definitions: Definitions): readonly Route[] {
     method: 'PUT',
     path: one,
     summary: 'Creates or changes a custom role',
-    access: needs(accessActions.writeRoleDefinitions, scopeOf),
+    access: needs(accessActions.writeRoleDefinitions, scopeOf, whole),
     audit: activity('name', 'properties.roleName'),
     body: { kind: 'json', schema: RoleDefinitionRequest, maxBytes: 1_048_576 },
     responses: { 201: RoleDefinitionSchema },
@@ -82,7 +83,7 @@ export function definitionRoutes(definitions: Definitions): readonly Route[] {
     method: 'DELETE',
     path: one,
     summary: 'Deletes a custom role that is assigned nowhere',
-    access: needs(accessActions.deleteRoleDefinitions, scopeOf),
+    access: needs(accessActions.deleteRoleDefinitions, scopeOf, whole),
     audit: activity('name'),
     responses: { 200: RoleDefinitionSchema },
     handle: async (grant, { params }) => {
@@ -123,7 +124,7 @@ export function questionRoutes(options: {
     method: 'GET',
     path: '/{scope+}/providers/Strongroom.Access/explanations',
     summary: 'Explains why a principal may or may not do an action at a scope',
-    access: needs(accessActions.readRoleAssignments, scopeOf),
+    access: needs(accessActions.readRoleAssignments, scopeOf, whole),
     audit: accessed('principalId', 'action'),
     query: ExplanationQuery,
     responses: { 200: AccessExplanation },

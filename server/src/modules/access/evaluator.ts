@@ -2,12 +2,12 @@
 // prefixes of an id and nothing else: no table, no network, no cache that could be stale. What assignments.service stored
 // durably is put here at once. Denies by default, and keeps the reason either way. It decides; it neither mints nor records.
 
-import type { Actor } from '#kernel/authority/actor';
+import { type Actor, isBounded } from '#kernel/authority/actor';
+import { rulesBelow } from '#kernel/authority/bounds';
 import type { Action } from '#kernel/authority/grant';
-import { hasControlCharacter } from '#kernel/ids/characters';
-import { scopesOf } from '#kernel/ids/ids';
+import { isScope, isWithin, scopesOf } from '#kernel/ids/ids';
 import type { Assignment } from './assignment.ts';
-import { decideWithinBounds, isBounded } from './bounds.ts';
+import { decideWithinBounds } from './bounds.ts';
 import { type Conditions, conditionsHold } from './conditions.ts';
 import { compileRole, type Role, type RoleDefinition } from './role.ts';
 import type { Applicable, Refusal, Verdict } from './verdict.ts';
@@ -15,6 +15,11 @@ import type { Applicable, Refusal, Verdict } from './verdict.ts';
 export type Evaluator = {
   /** `address`: the peer's, for assignments that only hold from some addresses. */
   decide(actor: Actor, action: Action, scope: string, address?: string): Verdict;
+  /**
+   * The scope at or below `under` at which bounds allow the action: `under` itself where they reach so far, else the first of what
+   * they name there. Undefined for whoever has none.
+   */
+  boundedScope(actor: Actor, action: Action, under: string, address?: string): string | undefined;
   /** Assignments of the actor or its groups at `scope` and above, outermost first, whatever their roles hold. */
   applicable(actor: Pick<Actor, 'objectId' | 'groups'>, scope: string): readonly Applicable[];
 
@@ -35,18 +40,6 @@ type Entry = Applicable & { readonly conditions: Conditions | undefined; readonl
 type Place = { readonly key: string; assignments: number };
 type ByPlace = Map<Place, readonly Entry[]>;
 
-/** Longer than any id that the door lets through. */
-const scopeLengthMax = 8_192;
-
-/**
- * Fails closed: a scope that some later reading could resolve to another one (`/a/../b`, a backslash, a control character)
- * is decided as no scope at all.
- */
-function isWellFormed(scope: string): boolean {
-  if (!scope.startsWith('/') || scope.length > scopeLengthMax) return false;
-  return !hasControlCharacter(scope) && !/\/\.{1,2}(?:\/|$)|\\/.test(scope);
-}
-
 export function createEvaluator(options: { readonly nowMs: () => number }): Evaluator {
   const { nowMs } = options;
   const roles = new Map<string, Role>();
@@ -65,7 +58,7 @@ export function createEvaluator(options: { readonly nowMs: () => number }): Eval
   }
 
   function decide(actor: Actor, action: Action, scope: string, address?: string): Verdict {
-    if (!isWellFormed(scope)) return { allowed: false, why: 'malformedScope' };
+    if (!isScope(scope)) return { allowed: false, why: 'malformedScope' };
     // Order matters: bounds come before roles, so that no assignment can widen a token.
     const bounded = isBounded(actor)
       ? decideWithinBounds(actor, action, scope, { nowMs: nowMs(), address })
@@ -145,8 +138,14 @@ export function createEvaluator(options: { readonly nowMs: () => number }): Eval
 
   return {
     decide,
+    boundedScope(actor, action, under, address) {
+      const { bounds } = actor;
+      if (bounds === undefined || !isScope(under)) return undefined;
+      const [rule] = rulesBelow(bounds, action.name, under, { nowMs: nowMs(), address });
+      return rule && (isWithin(under, rule.scope) ? under : rule.scope);
+    },
     applicable(actor, scope) {
-      if (!isWellFormed(scope)) return [];
+      if (!isScope(scope)) return [];
       const around = placesOf(scope);
       return principals(actor).flatMap((principal) => {
         const assigned = byPrincipal.get(principal);

@@ -2,10 +2,9 @@
 // was considered for it. Answers questions only; it decides nothing of its own.
 
 import type { AccessExplanation } from '@strongroom/contract/access';
-import { type Actor, createActor } from '#kernel/authority/actor';
+import { type Actor, createActor, isBounded } from '#kernel/authority/actor';
 import type { Action } from '#kernel/authority/grant';
 import { unreachable } from '#kernel/errors/failure';
-import { isBounded } from './bounds.ts';
 import { principalNotFound } from './errors.ts';
 import type { Evaluator } from './evaluator.ts';
 import type { Principals } from './principals.ts';

@@ -4,7 +4,7 @@
 import { snapshotAnswer } from '@strongroom/contract/assets';
 import { assetsActions } from '@strongroom/contract/assets.actions';
 import { Type } from '@strongroom/contract/schema';
-import { accessed, activity, json, needs, type Params, type Route, route } from '#kernel/http/route';
+import { accessed, activity, json, needs, type Params, type Route, route, whole } from '#kernel/http/route';
 import { itemId, itemPath } from '#resources';
 import { workspaceType } from '#workspaces';
 import { codeLimits } from './limits.ts';
@@ -21,7 +21,7 @@ export function snapshotRoutes(snapshots: Snapshots): readonly Route[] {
       method: 'POST',
       path: `${path}/snapshots`,
       summary: 'Takes a folder, sent as a tar archive (gzip allowed), and keeps it by the digest of its content.',
-      access: needs(assetsActions.writeSnapshot, workspaceOf),
+      access: needs(assetsActions.writeSnapshot, workspaceOf, whole),
       audit: activity('workspaceName', 'allowCredentials'),
       query: Type.Object({
         allowCredentials: Type.Optional(Type.Union([Type.Literal('true'), Type.Literal('false')])),
@@ -41,7 +41,7 @@ export function snapshotRoutes(snapshots: Snapshots): readonly Route[] {
       method: 'GET',
       path: `${path}/snapshots/{digest}/files/{path+}`,
       summary: 'Reads one file of a snapshot.',
-      access: needs(assetsActions.readSnapshot, (p) => `${workspaceOf(p)}/snapshots/${p['digest']}`),
+      access: needs(assetsActions.readSnapshot, (p) => `${workspaceOf(p)}/snapshots/${p['digest']}`, whole),
       audit: accessed('workspaceName', 'digest'),
       handle: async (grant, { params }) => {
         const { file, stream } = await snapshots.openFile(

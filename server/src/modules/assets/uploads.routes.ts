@@ -2,7 +2,7 @@
 
 import { pendingUploadAnswer, pendingUploadRequest } from '@strongroom/contract/assets';
 import { actionsOfType } from '@strongroom/contract/resources.actions';
-import { activity, json, needs, type Route, route } from '#kernel/http/route';
+import { activity, json, needs, type Route, route, whole } from '#kernel/http/route';
 import { itemId, itemPath } from '#resources';
 import { workspaceType } from '#workspaces';
 import type { Uploads } from './uploads.service.ts';
@@ -17,7 +17,7 @@ export function uploadRoutes(uploads: Uploads): readonly Route[] {
       method: 'POST',
       path: `${itemPath(type)}/startPendingUpload`,
       summary: 'Makes a container for the files of a code version, and answers an address that opens it for an hour.',
-      access: needs(actionsOfType(type).write, (params) => itemId(type, params)),
+      access: needs(actionsOfType(type).write, (params) => itemId(type, params), whole),
       audit: activity('workspaceName', 'codeName', 'versionName'),
       body: { kind: 'json', schema: pendingUploadRequest, maxBytes: 4096, optional: true },
       responses: { 200: pendingUploadAnswer },

@@ -10,7 +10,7 @@ import type { Actor } from '#kernel/authority/actor';
 import { createTestClock } from '#kernel/clock/test-clock';
 import { closeScanPool, tables } from '#kernel/database/database';
 import { Failure } from '#kernel/errors/failure';
-import { activity, json, needs, type Route, route } from '#kernel/http/route';
+import { activity, json, needs, type Route, route, whole } from '#kernel/http/route';
 import type { Surface } from '#kernel/http/surface';
 import { type Rule, testActor, testAuthority } from '#kernel/testing/authority';
 import { openTestDoor } from '#kernel/testing/door';
@@ -39,6 +39,7 @@ const setSecret = route({
     { name: 'Microsoft.KeyVault/vaults/secrets/setSecret/action', plane: 'data' },
     (p) =>
       `/subscriptions/${p['subscriptionId']}/resourceGroups/${p['group']}/providers/Microsoft.KeyVault/vaults/${p['vault']}`,
+    whole,
   ),
   audit: activity('name', 'contentType'),
   body: {
@@ -136,6 +137,7 @@ test('what began a role assignment says who was to get which role, where the com
     access: needs(
       { name: 'Microsoft.Authorization/roleAssignments/write', plane: 'control' },
       (p) => `/subscriptions/${p['subscriptionId']}`,
+      whole,
     ),
     audit: activity('name', 'properties.roleDefinitionId', 'properties.principalId'),
     body: { kind: 'json', schema: Type.Object({ properties: Type.Any() }), maxBytes: 10_000 },
@@ -164,6 +166,7 @@ test('what ended the withdrawal of a role says whom which role was taken from, a
     access: needs(
       { name: 'Microsoft.Authorization/roleAssignments/delete', plane: 'control' },
       (p) => `/subscriptions/${p['subscriptionId']}`,
+      whole,
     ),
     audit: activity('name'),
     recordsBefore: () =>
@@ -444,7 +447,7 @@ test('when the log cannot be written the request is a 503 and its handler never 
     method: 'POST',
     path: '/counting',
     summary: 'Counts',
-    access: needs({ name: 'Test/count/action', plane: 'control' }, () => '/'),
+    access: needs({ name: 'Test/count/action', plane: 'control' }, () => '/', whole),
     audit: activity(),
     handle: () => {
       ran += 1;

@@ -22,7 +22,17 @@ import {
 } from '@strongroom/contract/audit';
 import { auditActions } from '@strongroom/contract/audit.actions';
 import type { Exchange } from '#kernel/http/exchange';
-import { type Answer, accessed, activity, json, needs, type Params, type Route, route } from '#kernel/http/route';
+import {
+  type Answer,
+  accessed,
+  activity,
+  json,
+  needs,
+  type Params,
+  type Route,
+  route,
+  whole,
+} from '#kernel/http/route';
 import { parseSelect } from './activity.ts';
 import type { AuditService } from './audit.service.ts';
 import type { Page } from './query.ts';
@@ -62,7 +72,7 @@ export function auditRoutes(audit: AuditService): readonly Route[] {
       method: 'GET',
       path,
       summary: 'Lists events of the activity log, newest first',
-      access: needs(auditActions.readActivityLog, scopeOf),
+      access: needs(auditActions.readActivityLog, scopeOf, whole),
       audit: accessed('$filter'),
       query: ActivityLogQuery,
       responses: { 200: ActivityEventList },
@@ -79,7 +89,7 @@ export function auditRoutes(audit: AuditService): readonly Route[] {
       method: 'GET',
       path,
       summary: 'Lists records of the audit log, newest first',
-      access: needs(auditActions.readRecords, scopeOf),
+      access: needs(auditActions.readRecords, scopeOf, whole),
       audit: accessed('from', 'to', 'scope', 'correlationId', 'caller', 'operation', 'kind'),
       query: AuditRecordsQuery,
       responses: { 200: AuditEntryList },
@@ -103,7 +113,7 @@ export function auditRoutes(audit: AuditService): readonly Route[] {
         method: 'GET',
         path: `${prefix}${ours}/checkpoints`,
         summary: 'Lists signed checkpoints, newest first',
-        access: needs(auditActions.readCheckpoints, scopeOf),
+        access: needs(auditActions.readCheckpoints, scopeOf, whole),
         audit: accessed(),
         query: AuditCheckpointsQuery,
         responses: { 200: AuditCheckpointList },
@@ -120,7 +130,7 @@ export function auditRoutes(audit: AuditService): readonly Route[] {
         method: 'GET',
         path: `${prefix}${ours}/proofs/inclusion`,
         summary: 'Proves that a record is in the log',
-        access: needs(auditActions.readProofs, scopeOf),
+        access: needs(auditActions.readProofs, scopeOf, whole),
         audit: accessed('sequence', 'size'),
         query: AuditInclusionQuery,
         responses: { 200: AuditInclusion },
@@ -135,7 +145,7 @@ export function auditRoutes(audit: AuditService): readonly Route[] {
         method: 'GET',
         path: `${prefix}${ours}/proofs/consistency`,
         summary: 'Proves that the log was only ever appended to',
-        access: needs(auditActions.readProofs, scopeOf),
+        access: needs(auditActions.readProofs, scopeOf, whole),
         audit: accessed('from', 'to'),
         query: AuditConsistencyQuery,
         responses: { 200: AuditConsistency },
@@ -151,7 +161,7 @@ export function auditRoutes(audit: AuditService): readonly Route[] {
       summary:
         'The log as JSON Lines that verify without the server: a signed checkpoint with its proofs, then the records',
       // All of it, with content: a proof over a part that a subscription may see would prove nothing.
-      access: needs(auditActions.readRecords, root),
+      access: needs(auditActions.readRecords, root, whole),
       audit: accessed('from', 'to'),
       query: AuditExportQuery,
       handle: async (_grant, { query: { from, to } }) => {
@@ -169,7 +179,7 @@ export function auditRoutes(audit: AuditService): readonly Route[] {
         method: 'GET',
         path: `${prefix}${ours}/segments`,
         summary: 'Lists what of the log is archived and dropped, and the segments of what is here',
-        access: needs(auditActions.readSegments, scopeOf),
+        access: needs(auditActions.readSegments, scopeOf, whole),
         audit: accessed('before', 'until'),
         query: AuditSegmentsQuery,
         responses: { 200: AuditSegments },
@@ -183,7 +193,7 @@ export function auditRoutes(audit: AuditService): readonly Route[] {
       method: 'POST',
       path: `/subscriptions/{subscriptionId}${ours}/segments/{segment}/archive`,
       summary: 'One segment of the log as JSON Lines, the same bytes whenever it is asked for',
-      access: needs(auditActions.archiveSegment, subscription),
+      access: needs(auditActions.archiveSegment, subscription, whole),
       goesOnWhenLow: 'it stores nothing',
       audit: activity('segment'),
       handle: async (_grant, { params }) => await streamed(audit.archive(segmentNamed(params['segment'] ?? ''))),
@@ -195,7 +205,7 @@ export function auditRoutes(audit: AuditService): readonly Route[] {
       path: `/subscriptions/{subscriptionId}${ours}/segments/{segment}/drop`,
       summary:
         'Drops the records of an archived segment, whose file is the body, once they are older than the retention',
-      access: needs(auditActions.dropSegment, subscription),
+      access: needs(auditActions.dropSegment, subscription, whole),
       goesOnWhenLow: 'it makes room',
       audit: activity('segment'),
       body: { kind: 'stream', maxBytes: segmentBytesMax },
@@ -224,7 +234,7 @@ export function auditRoutes(audit: AuditService): readonly Route[] {
         method: 'POST',
         path: `${prefix}${ours}/verify`,
         summary: 'Recomputes the audit log and reports what does not fit',
-        access: needs(auditActions.verify, scopeOf),
+        access: needs(auditActions.verify, scopeOf, whole),
         goesOnWhenLow: 'it stores nothing',
         audit: activity(),
         body: { kind: 'json', schema: AuditVerifyRequest, maxBytes: 1_048_576, optional: true },

@@ -12,7 +12,7 @@ import {
   agentTokenAnswer,
 } from '@strongroom/contract/agent';
 import { agentActions } from '@strongroom/contract/compute.actions';
-import { activity, json, needs, type Params, type Route, route, unrecorded } from '#kernel/http/route';
+import { activity, json, needs, type Params, type Route, route, unrecorded, whole } from '#kernel/http/route';
 import { type Agents, agentScope } from './agents.ts';
 import type { Dispatch } from './dispatch.service.ts';
 
@@ -27,7 +27,7 @@ export function agentRoutes(deps: { readonly agents: Agents; readonly dispatch: 
       method: 'POST',
       path: '/agent/{agent}/session',
       summary: 'Begins the session of an agent; what it held in an earlier one is lost.',
-      access: needs(agentActions.beginSession, atAgent),
+      access: needs(agentActions.beginSession, atAgent, whole),
       goesOnWhenLow: 'what runs goes on, and ends',
       audit: activity('agent', 'sandbox.available'),
       body: { kind: 'json', schema: agentSessionRequest, maxBytes: 16_384 },
@@ -45,7 +45,7 @@ export function agentRoutes(deps: { readonly agents: Agents; readonly dispatch: 
       method: 'POST',
       path: '/agent/{agent}/poll',
       summary: 'What the agent is to start and to stop, and new tokens; waits until there is something.',
-      access: needs(agentActions.poll, atAgent),
+      access: needs(agentActions.poll, atAgent, whole),
       goesOnWhenLow: 'what runs goes on, and ends',
       audit: unrecorded('a heartbeat; what it hands out is recorded where it was submitted'),
       body: { kind: 'json', schema: agentPollRequest, maxBytes: 262_144 },
@@ -63,7 +63,7 @@ export function agentRoutes(deps: { readonly agents: Agents; readonly dispatch: 
       method: 'POST',
       path: '/agent/{agent}/items/{id}/events',
       summary: 'Events of one item, in order; those that were taken before are skipped.',
-      access: needs(agentActions.report, (params) => `${atAgent(params)}/items/${params['id'] ?? ''}`),
+      access: needs(agentActions.report, (params) => `${atAgent(params)}/items/${params['id'] ?? ''}`, whole),
       goesOnWhenLow: 'what runs goes on, and ends; what it prints is held back where it is stored',
       audit: unrecorded('output of what runs, many times a second; it is kept as the log of the job'),
       body: { kind: 'json', schema: agentEventsRequest, maxBytes: agentLimits.batchBytes },
@@ -79,7 +79,7 @@ export function agentRoutes(deps: { readonly agents: Agents; readonly dispatch: 
       method: 'POST',
       path: '/agent/{agent}/token',
       summary: 'A new token for the agent, before the present one ends.',
-      access: needs(agentActions.renewToken, atAgent),
+      access: needs(agentActions.renewToken, atAgent, whole),
       goesOnWhenLow: 'what runs goes on, and ends',
       audit: unrecorded('every half hour for each agent; the enrolment is what is decided on'),
       responses: { 200: agentTokenAnswer },

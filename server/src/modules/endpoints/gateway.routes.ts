@@ -5,7 +5,7 @@ import { endpointsActions } from '@strongroom/contract/endpoints.actions';
 import { scoringRecordList } from '@strongroom/contract/monitoring';
 import { Type } from '@strongroom/contract/schema';
 import type { Exchange } from '#kernel/http/exchange';
-import { accessed, json, needs, type Params, type Route, route, unrecorded } from '#kernel/http/route';
+import { accessed, json, needs, type Params, type Route, route, unrecorded, whole } from '#kernel/http/route';
 import type { ScoringRecords } from '#monitoring';
 import { itemId, itemPath } from '#resources';
 import { type Workspaces, workspaceOf } from '#workspaces';
@@ -43,7 +43,7 @@ export function gatewayRoutes(deps: {
       method,
       path: `${base}${tail}`,
       summary: made.summary,
-      access: needs(endpointsActions.score, scopeOf),
+      access: needs(endpointsActions.score, scopeOf, whole),
       // Its record is held back where it is stored.
       goesOnWhenLow: 'it stores nothing',
       audit,
@@ -76,7 +76,7 @@ export function gatewayRoutes(deps: {
       method: 'GET',
       path: `${itemPath(endpointType)}/requests`,
       summary: 'The latest scoring requests of an endpoint, newest first.',
-      access: needs(endpointsActions.read, (params) => itemId(endpointType, params)),
+      access: needs(endpointsActions.read, (params) => itemId(endpointType, params), whole),
       audit: accessed('onlineEndpointName'),
       query: Type.Object({
         $top: Type.Optional(Type.String({ pattern: '^[0-9]{1,4}$' })),

@@ -22,7 +22,18 @@ import { identityActions } from '@strongroom/contract/identity.actions';
 import type { TSchema } from '@strongroom/contract/schema';
 import { Failure } from '#kernel/errors/failure';
 import type { Exchange } from '#kernel/http/exchange';
-import { activity, empty, json, needs, type Params, type Route, route, signedIn, unrecorded } from '#kernel/http/route';
+import {
+  activity,
+  empty,
+  json,
+  needs,
+  type Params,
+  type Route,
+  route,
+  signedIn,
+  unrecorded,
+  whole,
+} from '#kernel/http/route';
 import { readGraphFilter } from './graph.filter.ts';
 import type { Graph, GraphPage, Kind } from './graph.service.ts';
 
@@ -60,8 +71,8 @@ export function graphRoutes(deps: { readonly graph: Graph; readonly subscription
   const { graph } = deps;
   // The directory belongs to the whole installation: roles at its first subscription, and above, decide.
   const scope = () => `/subscriptions/${deps.subscriptionId()}`;
-  const writing = () => needs(identityActions.writePrincipals, scope);
-  const deleting = () => needs(identityActions.deletePrincipals, scope);
+  const writing = () => needs(identityActions.writePrincipals, scope, whole);
+  const deleting = () => needs(identityActions.deletePrincipals, scope, whole);
 
   const reads = (noun: string, path: string, kind: Kind): readonly Route[] => [
     route({

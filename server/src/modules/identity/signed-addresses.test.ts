@@ -148,7 +148,7 @@ test('no change to a signature goes unnoticed', async () => {
 
 test('who is bounded hands on nothing, and nobody more than he asked for himself', async () => {
   const bounds = { roles: 'ignored', rules: [{ scope: '/w', actions: [write.name], reason: 'test' }] } as const;
-  const bounded = testGrant({ actor: { ...actor, bounds }, within: bounds, action: write.name, scope: '/codes/1' });
+  const bounded = testGrant({ actor: { ...actor, bounds }, action: write.name, scope: '/codes/1' });
   await assert.rejects(addresses.sign(bounded, address), refused('AuthorizationFailed'));
   await assert.rejects(
     addresses.sign(testGrant({ actor, action: 'Test.Other/read' }), address),

@@ -6,7 +6,7 @@
 // scope and the actions that it lists, of those what `through` may do itself, where the address names one: so an address of a
 // workspace's container is no more than what the workspace may. Must never be logged: the query of a request is not.
 
-import { type Actor, createActor, managedIdentity } from '#kernel/authority/actor';
+import { type Actor, createActor, isBounded, managedIdentity } from '#kernel/authority/actor';
 import type { Authorizer, Decision } from '#kernel/authority/authorizer';
 import { claimsOfFacts, factsInClaims, refusedFromMs } from '#kernel/authority/facts';
 import type { Action, Grant } from '#kernel/authority/grant';
@@ -131,7 +131,7 @@ export function createSignedAddresses(deps: {
   return {
     async sign(grant, { surface, scope, actions, action, also, through, ttlSeconds }) {
       const { standing } = grant.actor.authentication;
-      if (grant.within !== undefined || grant.actor.bounds !== undefined || grant.action !== action.name || !standing)
+      if (isBounded(grant.actor) || grant.action !== action.name || !standing)
         throw new Failure({
           kind: 'forbidden',
           code: 'AuthorizationFailed',

@@ -10,9 +10,10 @@ import {
   runHistoryQuestion,
 } from '@strongroom/contract/history';
 import { jobsActions } from '@strongroom/contract/jobs.actions';
+import { isBounded } from '#kernel/authority/actor';
 import type { Action, Grant, Grants } from '#kernel/authority/grant';
 import { Failure } from '#kernel/errors/failure';
-import { accessed, json, needs, open, type Params, type Route, route, unrecorded } from '#kernel/http/route';
+import { accessed, json, needs, open, type Params, type Route, route, unrecorded, whole } from '#kernel/http/route';
 import { itemId, itemPath, type Resource, type Resources } from '#resources';
 import { type Workspaces, workspaceOf, workspaceType } from '#workspaces';
 import { jobsDuties } from './duties.ts';
@@ -76,7 +77,7 @@ export function historyRoutes(deps: {
   readonly addresses: AddressSigner;
 }): readonly Route[] {
   const { resources, workspaces, logs, grants, addresses } = deps;
-  const common = { surface: historySurface, access: needs(jobsActions.read, idOf), audit: accessed('jobName') };
+  const common = { surface: historySurface, access: needs(jobsActions.read, idOf, whole), audit: accessed('jobName') };
 
   /** Everything that the job has printed, as it is now. */
   async function* wholeLog(job: Resource): AsyncGenerator<Buffer> {
@@ -116,16 +117,15 @@ export function historyRoutes(deps: {
         const job = await resources.get(grant, idOf(params));
         const url = `${exchange.target.origin}/history/v1.0${workspaceOf(job.id)}/runs/${job.name}/logs/${logArtifact}`;
         // Who is bounded hands nothing on: a run reads no log by address.
-        const signed =
-          grant.within !== undefined
-            ? undefined
-            : await addresses.sign(grant, {
-                surface: historySurface,
-                scope: grant.scope,
-                actions: [jobsActions.read],
-                action: jobsActions.read,
-                ttlSeconds: logAddressSeconds,
-              });
+        const signed = isBounded(grant.actor)
+          ? undefined
+          : await addresses.sign(grant, {
+              surface: historySurface,
+              scope: grant.scope,
+              actions: [jobsActions.read],
+              action: jobsActions.read,
+              ttlSeconds: logAddressSeconds,
+            });
         const logFiles = signed === undefined ? {} : { [logArtifact]: `${url}?sig=${signed.signature}` };
         return json(200, { ...runOf(job), warnings: [], logFiles });
       },
@@ -153,7 +153,7 @@ export function historyRoutes(deps: {
       method: 'POST',
       path: `/data/v1.0${itemPath(workspaceType)}/dataversion/batchGetResolvedUris`,
       summary: 'Where outputs of jobs are, by the ids that run history told. What there is not is left out.',
-      access: needs(jobsActions.read, (params) => itemId(workspaceType, params)),
+      access: needs(jobsActions.read, (params) => itemId(workspaceType, params), whole),
       goesOnWhenLow: 'it stores nothing',
       audit: accessed('workspaceName', 'values'),
       body: { kind: 'json', schema: resolvedUrisQuestion, maxBytes: 262_144 },
@@ -178,7 +178,7 @@ export function historyRoutes(deps: {
       method: 'POST',
       path: `${workspacePath}/rundata`,
       summary: 'State of a job, by the name in the body.',
-      access: needs(jobsActions.read, (params) => itemId(workspaceType, params)),
+      access: needs(jobsActions.read, (params) => itemId(workspaceType, params), whole),
       goesOnWhenLow: 'it stores nothing',
       audit: accessed('workspaceName', 'runId'),
       body: { kind: 'json', schema: runHistoryQuestion, maxBytes: 65_536 },

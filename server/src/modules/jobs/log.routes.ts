@@ -3,7 +3,7 @@
 import { jobsActions } from '@strongroom/contract/jobs.actions';
 import { Type } from '@strongroom/contract/schema';
 import type { Grants } from '#kernel/authority/grant';
-import { accessed, needs, type Route, route } from '#kernel/http/route';
+import { accessed, needs, type Route, route, whole } from '#kernel/http/route';
 import { itemId, itemPath, type Resources } from '#resources';
 import { type Workspaces, workspaceOf } from '#workspaces';
 import { jobsDuties } from './duties.ts';
@@ -27,7 +27,7 @@ export function logRoutes(deps: {
       method: 'GET',
       path: `${itemPath(jobType)}/log`,
       summary: 'What the job has printed from an offset on. With wait=true the answer waits up to 25 seconds for more.',
-      access: needs(jobsActions.read, (params) => itemId(jobType, params)),
+      access: needs(jobsActions.read, (params) => itemId(jobType, params), whole),
       audit: accessed('jobName'),
       query: Type.Object({
         offset: Type.Optional(Type.String({ pattern: '^[0-9]{1,12}$' })),

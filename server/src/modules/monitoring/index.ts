@@ -5,7 +5,7 @@ import { insightsProperties } from '@strongroom/contract/monitoring';
 import { monitoringActions } from '@strongroom/contract/monitoring.actions';
 import type { Room } from '#kernel/files/room';
 import type { RequestObserver } from '#kernel/http/mount';
-import { activity, json, needs, open, route, unrecorded } from '#kernel/http/route';
+import { activity, json, needs, open, route, unrecorded, whole } from '#kernel/http/route';
 import type { StrangerObserver } from '#kernel/http/strangers';
 import type { Scheme } from '#kernel/http/surface';
 import type { Log } from '#kernel/log/log';
@@ -145,7 +145,7 @@ export function createMonitoring(deps: {
         method: 'GET',
         path: '/metrics',
         summary: 'Counters in the text format of Prometheus.',
-        access: needs(monitoringActions.readMetrics, () => `/subscriptions/${deps.subscriptionId}`),
+        access: needs(monitoringActions.readMetrics, () => `/subscriptions/${deps.subscriptionId}`, whole),
         audit: unrecorded('scraped every few seconds; holds counts, no content'),
         handle: async () => ({
           status: 200,

@@ -7,7 +7,7 @@ import { Type } from '@strongroom/contract/schema';
 import type { Grants } from '#kernel/authority/grant';
 import type { Database } from '#kernel/database/database';
 import { tableOf } from '#kernel/errors/failures';
-import { accessed, activity, json, needs, type Params, route } from '#kernel/http/route';
+import { accessed, activity, json, needs, type Params, route, whole } from '#kernel/http/route';
 import type { Module } from '#kernel/module';
 import type { Resources } from '#resources';
 import { quotasDuties } from './duties.ts';
@@ -43,7 +43,7 @@ export function createQuotas(deps: {
         method: 'GET',
         path: `${path}/quotas`,
         summary: 'What a store may hold where nothing was set, and the quotas that were set',
-        access: needs(quotasActions.read, scopeOf),
+        access: needs(quotasActions.read, scopeOf, whole),
         audit: accessed(),
         responses: { 200: QuotaList },
         handle: (grant) =>
@@ -59,7 +59,7 @@ export function createQuotas(deps: {
         path: `${path}/updateQuotas`,
         summary:
           'Sets quotas of storage accounts, registries and workspaces, all of those named or none; null: the default',
-        access: needs(quotasActions.update, scopeOf),
+        access: needs(quotasActions.update, scopeOf, whole),
         goesOnWhenLow: 'it bounds what grows',
         audit: activity('value.0.id', 'value.0.limit'),
         body: { kind: 'json', schema: UpdateQuotas, maxBytes: 262_144 },

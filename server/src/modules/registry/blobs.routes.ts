@@ -5,28 +5,26 @@ import { registryLimits } from '@strongroom/contract/registry';
 import { registryActions as actions } from '@strongroom/contract/registry.actions';
 import type { Grant, Grants } from '#kernel/authority/grant';
 import type { Exchange } from '#kernel/http/exchange';
-import { type Answer, accessed, empty, needs, type Params, type Route, route } from '#kernel/http/route';
+import { type Answer, accessed, empty, needs, type Params, type Route, route, whole } from '#kernel/http/route';
 import type { Content, Range } from './content.service.ts';
 import { failure } from './errors.ts';
 import { isName } from './names.ts';
 import type { Registries } from './registries.ts';
 import { addressOf, refOf, registryIdOf, scopeOf } from './requests.ts';
 import { type RepositoryRef, repositoryScope } from './scopes.ts';
-import type { RegistryTokens } from './tokens.ts';
 import { type ChunkRange, rangeOf, type Upload, type Uploads } from './uploads.service.ts';
 
 export function blobRoutes(deps: {
   readonly registries: Registries;
   readonly content: Content;
   readonly uploads: Uploads;
-  readonly tokens: RegistryTokens;
   readonly grants: Grants;
 }): readonly Route[] {
-  const { registries, content, uploads, tokens, grants } = deps;
+  const { registries, content, uploads, grants } = deps;
   const scope = scopeOf(registries);
   const common = { surface: 'oci', audit: accessed('registry', 'repository', 'digest') } as const;
-  const pulls = { ...common, access: needs(actions.pull, scope) };
-  const pushes = { ...common, access: needs(actions.push, scope) };
+  const pulls = { ...common, access: needs(actions.pull, scope, whole) };
+  const pushes = { ...common, access: needs(actions.push, scope, whole) };
   const stream = { kind: 'stream', maxBytes: registryLimits.blobBytes } as const;
   const blob = '/blobs/{registry}/{repository}/{digest}';
   const upload = '/uploads/{registry}/{repository}/{upload}';
@@ -62,7 +60,7 @@ export function blobRoutes(deps: {
     if (!isName([registry, ...rest])) throw failure('NAME_INVALID');
     const source = { registry: registryIdOf(registries, registry), repository: rest.join('/') };
     const sourceScope = repositoryScope(source);
-    if (registries.byPath(registry) === undefined || !tokens.lists(push.actor, from, 'pull')) return false;
+    if (registries.byPath(registry) === undefined) return false;
     if (!grants.mayAlso(push, actions.pull, sourceScope)) return false;
     return await content.mount({ push, pull: grants.also(push, actions.pull, sourceScope) }, source, to, digest);
   }
@@ -92,7 +90,7 @@ export function blobRoutes(deps: {
     }),
     route({
       ...common,
-      access: needs(actions.deleteArtifacts, scope),
+      access: needs(actions.deleteArtifacts, scope, whole),
       operation: 'Oci_DeleteBlob',
       method: 'DELETE',
       path: blob,

@@ -13,7 +13,7 @@ import {
 } from '@strongroom/contract/registry';
 import { registryActions as actions } from '@strongroom/contract/registry.actions';
 import type { Exchange } from '#kernel/http/exchange';
-import { accessed, empty, json, listing, needs, type Params, type Route, route } from '#kernel/http/route';
+import { accessed, empty, json, listing, needs, type Params, type Route, route, whole } from '#kernel/http/route';
 import type { CatalogService } from './catalog.service.ts';
 import type { DescribedManifest, DescribedTag, Descriptions, Order, Ordered } from './descriptions.service.ts';
 import { failure } from './errors.ts';
@@ -32,8 +32,8 @@ export function descriptionRoutes(deps: {
   const { registries, descriptions, catalog, domain } = deps;
   const scope = scopeOf(registries);
   const common = { surface: 'oci', audit: accessed('registry', 'repository', 'reference') } as const;
-  const reads = { ...common, method: 'GET', access: needs(actions.pull, scope) } as const;
-  const deletes = { ...common, method: 'DELETE', access: needs(actions.deleteArtifacts, scope) } as const;
+  const reads = { ...common, method: 'GET', access: needs(actions.pull, scope, whole) } as const;
+  const deletes = { ...common, method: 'DELETE', access: needs(actions.deleteArtifacts, scope, whole) } as const;
   const paths = {
     repository: '/acr/{registry}/{repository}',
     tags: '/acr-tags/{registry}/{repository}',
@@ -52,7 +52,7 @@ export function descriptionRoutes(deps: {
       method: 'PATCH',
       path,
       summary: 'Refused: images and tags are not locked here.',
-      access: needs(actions.push, scope),
+      access: needs(actions.push, scope, whole),
       goesOnWhenLow: 'it refuses, and nothing is stored',
       handle: () => {
         throw failure('UNSUPPORTED', {

@@ -203,7 +203,7 @@ export function createRegistry(deps: {
     surfaces: [createOciSurface({ ...deps, tokens, proofs })],
     routes: [
       ...tokenRoutes({ ...deps, tokens, proofs, registries }),
-      ...blobRoutes({ registries, content, uploads, tokens, grants }),
+      ...blobRoutes({ registries, content, uploads, grants }),
       ...manifestRoutes({ registries, manifests, catalog }),
       ...descriptionRoutes({ ...deps, registries, descriptions, catalog }),
     ],

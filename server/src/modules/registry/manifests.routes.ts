@@ -2,7 +2,7 @@
 
 import { Catalog, registryLimits, TagList } from '@strongroom/contract/registry';
 import { registryActions as actions } from '@strongroom/contract/registry.actions';
-import { accessed, empty, json, listing, needs, type Route, route } from '#kernel/http/route';
+import { accessed, empty, json, listing, needs, type Route, route, whole } from '#kernel/http/route';
 import type { CatalogService } from './catalog.service.ts';
 import { mediaTypes } from './manifest.ts';
 import type { Manifests } from './manifests.service.ts';
@@ -17,7 +17,7 @@ export function manifestRoutes(deps: {
   const { registries, manifests, catalog } = deps;
   const scope = scopeOf(registries);
   const common = { surface: 'oci', audit: accessed('registry', 'repository', 'reference') } as const;
-  const pulls = { ...common, access: needs(actions.pull, scope) };
+  const pulls = { ...common, access: needs(actions.pull, scope, whole) };
   const path = '/manifests/{registry}/{repository}/{reference}';
 
   return [
@@ -40,7 +40,7 @@ export function manifestRoutes(deps: {
     }),
     route({
       ...common,
-      access: needs(actions.push, scope),
+      access: needs(actions.push, scope, whole),
       operation: 'Oci_PutManifest',
       method: 'PUT',
       path,
@@ -59,7 +59,7 @@ export function manifestRoutes(deps: {
     }),
     route({
       ...common,
-      access: needs(actions.deleteArtifacts, scope),
+      access: needs(actions.deleteArtifacts, scope, whole),
       operation: 'Oci_DeleteManifest',
       method: 'DELETE',
       path,

@@ -7,9 +7,14 @@ import type { Failure } from '#kernel/errors/failure';
 import type { Exchange } from '#kernel/http/exchange';
 import type { Scheme, Surface } from '#kernel/http/surface';
 import { failure, ociCodeOf } from './errors.ts';
-import { actionOf, givesTokens, isCatalog, readPath } from './paths.ts';
+import { actionOf, givesTokens, isCatalog, type OciPath, readPath } from './paths.ts';
 import type { Proofs } from './proofs.ts';
-import type { RegistryTokens } from './tokens.ts';
+import type { Asked, RegistryTokens } from './tokens.ts';
+
+function askedOf(path: OciPath, method: string): Asked {
+  if (isCatalog(path)) return 'catalog';
+  return path.name === undefined ? undefined : { name: path.name, action: actionOf(path, method) };
+}
 
 export function createOciSurface(options: {
   readonly domain: string;
@@ -42,18 +47,7 @@ export function createOciSurface(options: {
       const token = /^bearer +(\S+) *$/i.exec(exchange.header('authorization') ?? '')?.[1];
       const path = readPath(exchange.target);
       if (token === undefined || (path && givesTokens(path))) return undefined;
-      const actor = await tokens.actorOf(token, path?.name !== undefined);
-      if (actor === undefined || path === undefined) return actor;
-      if (isCatalog(path) && !tokens.listsCatalog(actor))
-        throw failure('UNAUTHORIZED', {
-          message: 'The token does not list registry:catalog:*. Ask for one that does.',
-        });
-      if (path.name === undefined) return actor;
-      const action = actionOf(path, exchange.method);
-      if (tokens.lists(actor, path.name, action)) return actor;
-      throw failure('UNAUTHORIZED', {
-        message: `The token does not list ${action} for ${path.name}. Ask for one that does.`,
-      });
+      return await tokens.actorOf(token, path && askedOf(path, exchange.method));
     },
   };
 

@@ -5,7 +5,7 @@
 
 import { registryActions } from '@strongroom/contract/registry.actions';
 import { type Actor, createActor } from '#kernel/authority/actor';
-import { type Bounds, type BoundsRule, ruleFor } from '#kernel/authority/bounds';
+import type { Bounds, BoundsRule } from '#kernel/authority/bounds';
 import { type AuthenticationFacts, claimsOfFacts, factsInClaims, refusedFromMs } from '#kernel/authority/facts';
 import type { Action } from '#kernel/authority/grant';
 import type { Clock } from '#kernel/clock/clock';
@@ -53,6 +53,9 @@ export type Listed =
   | { readonly type: 'repository'; readonly name: string; readonly actions: readonly RepositoryAction[] }
   | { readonly type: 'registry'; readonly name: 'catalog'; readonly actions: readonly ['*'] };
 
+/** What a request needs a token to list; nothing at the door of the protocol. */
+export type Asked = { readonly name: string; readonly action: RepositoryAction } | 'catalog' | undefined;
+
 export type RegistryTokens = {
   /** For the very principal that proved itself, with what it asked for. */
   issue(
@@ -72,14 +75,11 @@ export type RegistryTokens = {
     ttlSeconds: number,
   ): Promise<string>;
   /**
-   * The actor of a token of ours, for a request that names a repository or for one that names none; undefined for another kind of
-   * token. Throws `unauthenticated`.
+   * The actor of a token of ours, for a request that asks for this; undefined for another kind of token. Throws `unauthenticated`,
+   * also where the token does not list what is asked for.
    */
-  actorOf(token: string, namesRepository: boolean): Promise<Actor | undefined>;
+  actorOf(token: string, asked: Asked): Promise<Actor | undefined>;
   principal(principal: Principal, method: string, standing: string): Actor;
-  /** Whether the token that proved this actor lists the action; actors that came without such a token list everything. */
-  lists(actor: Actor, name: string, action: RepositoryAction): boolean;
-  listsCatalog(actor: Actor): boolean;
 };
 
 export const actionOf: Readonly<Record<RepositoryAction, Action>> = {
@@ -89,6 +89,20 @@ export const actionOf: Readonly<Record<RepositoryAction, Action>> = {
   metadata_read: registryActions.pull,
   metadata_write: registryActions.push,
 };
+
+const describing: ReadonlySet<RepositoryAction> = new Set(['metadata_read', 'metadata_write', 'delete']);
+const content: ReadonlySet<RepositoryAction> = new Set(['pull', 'push', 'delete']);
+
+function requireListed(listed: readonly Listed[], asked: Asked): void {
+  if (asked === undefined) return;
+  if (asked === 'catalog') {
+    if (listed.some(({ type, name }) => type === 'registry' && name === 'catalog')) return;
+    throw refused('The token does not list registry:catalog:*. Ask for one that does.');
+  }
+  const { name, action } = asked;
+  if (listed.some((one) => one.type === 'repository' && one.name === name && one.actions.includes(action))) return;
+  throw refused(`The token does not list ${action} for ${name}. Ask for one that does.`);
+}
 
 const ruleOf = (ref: RepositoryRef, actions: readonly RepositoryAction[], reason: string): BoundsRule => ({
   scope: repositoryScope(ref),
@@ -119,7 +133,6 @@ export function createRegistryTokens(deps: {
     const [path = '', ...repository] = name.split('/');
     return { registry: registryIdOf(registries, path), repository: repository.join('/') };
   };
-  const ceilings = new WeakMap<Actor, readonly Listed[]>();
 
   function asActor(
     { kind, objectId, name, clientId }: Principal,
@@ -132,6 +145,30 @@ export function createRegistryTokens(deps: {
     },
   ): Actor {
     return createActor({ kind, objectId, tenantId, name, applicationId: clientId, ...proof });
+  }
+
+  /**
+   * Two words of the protocol may stand for one right. A request that describes has what the token lists for describing, and any
+   * other what it lists for content, so that neither word is worth the other in what services ask for besides.
+   */
+  function ceilingOf(
+    listed: readonly Listed[],
+    { action: asked }: Exclude<Asked, 'catalog' | undefined>,
+    untilMs: number | undefined,
+  ): Bounds {
+    const words = describing.has(asked) ? describing : content;
+    const rules = listed.flatMap((one) =>
+      one.type === 'repository'
+        ? [
+            ruleOf(
+              refOf(one.name),
+              one.actions.filter((action) => words.has(action)),
+              `token for ${one.name}`,
+            ),
+          ]
+        : [],
+    );
+    return { roles: 'needed', rules, untilMs };
   }
 
   /** Bounds that name one repository: `access` allows nothing else, whatever roles there are. */
@@ -199,7 +236,7 @@ export function createRegistryTokens(deps: {
       return token;
     },
 
-    async actorOf(token, namesRepository) {
+    async actorOf(token, asked) {
       if (typeOf(token) !== `${purpose}+jwt`) return undefined;
       const claims = await tokens.verifyToken(token, { purpose, audience });
       const tokenId = String(claims['jti']);
@@ -208,44 +245,22 @@ export function createRegistryTokens(deps: {
         // A registry of the same name that was made anew is not the one that the token was made for.
         const entry = registries.find(pull.registry);
         if (entry?.uniqueId !== pull.uniqueId) throw refused('The registry that this token was made for is gone.');
-        const actor = puller(claims, { registry: entry.id, repository: pull.repository }, tokenId);
         const name = `${pathOf(entry.name)}/${pull.repository}`;
-        ceilings.set(actor, [{ type: 'repository', name, actions: ['pull'] }]);
-        return actor;
+        requireListed([{ type: 'repository', name, actions: ['pull'] }], asked);
+        return puller(claims, { registry: entry.id, repository: pull.repository }, tokenId);
       }
       const { standing } = claims;
       const principal = await principals.principalOf(claims['sub'], standing);
-      const facts = factsInClaims(claims);
       const listed = listedIn(claims['access']);
-      const rules = listed.flatMap((one) =>
-        one.type === 'repository' ? [ruleOf(refOf(one.name), one.actions, `token for ${one.name}`)] : [],
-      );
-      const actor = asActor(principal, {
-        ...{ method: 'registryToken', tokenId, standing: String(standing), facts },
+      requireListed(listed, asked);
+      return asActor(principal, {
+        ...{ method: 'registryToken', tokenId, standing: String(standing), facts: factsInClaims(claims) },
         // A ceiling over repositories. What names none is decided by the principal's roles alone.
-        ...(namesRepository ? { bounds: { roles: 'needed', rules, untilMs: refusedFromMs(claims) } } : {}),
+        ...(typeof asked === 'object' ? { bounds: ceilingOf(listed, asked, refusedFromMs(claims)) } : {}),
       });
-      // Beside the bounds: two words of the protocol may stand for one right, and the token lists one of them.
-      ceilings.set(actor, listed);
-      return actor;
     },
 
     principal: (principal, method, standing) => asActor(principal, { method, standing }),
-
-    lists(actor, name, action) {
-      const ceiling = ceilings.get(actor);
-      const isListed = (one: Listed) => one.type === 'repository' && one.name === name && one.actions.includes(action);
-      if (ceiling !== undefined && !ceiling.some(isListed)) return false;
-      const { bounds } = actor;
-      if (bounds === undefined) return true;
-      const now = { nowMs: clock.epochMs(), address: undefined };
-      return ruleFor(bounds, actionOf[action].name, repositoryScope(refOf(name)), now) !== undefined;
-    },
-
-    listsCatalog(actor) {
-      const ceiling = ceilings.get(actor);
-      return ceiling === undefined || ceiling.some(({ type, name }) => type === 'registry' && name === 'catalog');
-    },
   };
 }
 

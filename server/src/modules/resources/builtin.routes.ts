@@ -19,6 +19,7 @@ import {
   route,
   signedIn,
   unrecorded,
+  whole,
 } from '#kernel/http/route';
 import { isWithin } from '#kernel/ids/ids';
 import { topLevelOf } from './catalog.ts';
@@ -147,7 +148,7 @@ export function builtinRoutes(parts: {
       method: 'GET',
       path: subscriptionPath,
       summary: 'Reads the subscription.',
-      access: needs(resourcesActions.readSubscription, subscriptionId),
+      access: needs(resourcesActions.readSubscription, subscriptionId, whole),
       audit: accessed('subscriptionId'),
       responses: { 200: SubscriptionWire },
       handle: () => json(200, subscriptionWire(subscription)),
@@ -225,7 +226,7 @@ export function builtinRoutes(parts: {
       method: 'HEAD',
       path: groupPath,
       summary: 'Says whether a resource group exists: 204, or 404.',
-      access: needs(resourcesActions.readGroup, groupId),
+      access: needs(resourcesActions.readGroup, groupId, whole),
       audit: accessed('resourceGroupName'),
       handle: async (_grant, { params }) => empty((await manager.find(groupId(params))) === undefined ? 404 : 204),
     }),

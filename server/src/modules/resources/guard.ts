@@ -3,6 +3,7 @@
 // decided on.
 
 import { actionsOfType } from '@strongroom/contract/resources.actions';
+import { isBounded } from '#kernel/authority/actor';
 import type { Grant, Grants } from '#kernel/authority/grant';
 import { isWithin, sameId } from '#kernel/ids/ids';
 
@@ -21,7 +22,7 @@ export function createGuard(grants: Pick<Grants, 'also' | 'mayAlso'>): Guard {
     // A duty is asked each time: what it may is what it declares.
     if (grant.duty !== undefined) return false;
     if (grant.action === '' || grant.visibility !== undefined) return false;
-    return grant.within === undefined ? isWithin(id, grant.scope) : sameId(id, grant.scope);
+    return isBounded(grant.actor) ? sameId(id, grant.scope) : isWithin(id, grant.scope);
   }
   /** Who may act on something may read what it stands in: a job's workspace, a vault's group. */
   const isAncestor = (grant: Grant, id: string) =>

@@ -26,6 +26,7 @@ import {
   needs,
   type Params,
   type Route,
+  whole,
 } from '#kernel/http/route';
 import { validate } from '#kernel/http/validate';
 import { withArticle } from './article.ts';
@@ -115,7 +116,7 @@ export function routesOf(kind: ResourceKind, serving: Serving): readonly Route[]
       method: 'PUT',
       path: item,
       summary: `Creates ${withArticle(title)}, or replaces what may be set of it.`,
-      access: needs(actions.write, idOf),
+      access: needs(actions.write, idOf, whole),
       audit: written,
       body: { ...kept, schema: resourceBody(kind.properties, kind.sku) },
       responses: { 200: ResourceWire, 201: ResourceWire, 412: ErrorWire, ...refusals },
@@ -127,7 +128,7 @@ export function routesOf(kind: ResourceKind, serving: Serving): readonly Route[]
       method: 'GET',
       path: item,
       summary: `Reads ${withArticle(title)}.`,
-      access: needs(actions.read, idOf),
+      access: needs(actions.read, idOf, whole),
       audit: kind.audit?.read ?? accessed(last),
       responses: { 200: ResourceWire, ...refusals },
       handle: async (_grant, { params, exchange }) => {
@@ -144,7 +145,7 @@ export function routesOf(kind: ResourceKind, serving: Serving): readonly Route[]
       method: 'PATCH',
       path: item,
       summary: `Changes parts of ${withArticle(title)}, by a JSON merge patch.`,
-      access: needs(actions.write, idOf),
+      access: needs(actions.write, idOf, whole),
       goesOnWhenLow: 'it changes what is there',
       audit: written,
       body: { ...kept, schema: ResourcePatch },
@@ -157,7 +158,7 @@ export function routesOf(kind: ResourceKind, serving: Serving): readonly Route[]
       method: 'DELETE',
       path: item,
       summary: `Removes ${withArticle(title)} and everything below it.`,
-      access: needs(actions.remove, idOf),
+      access: needs(actions.remove, idOf, whole),
       audit: kind.audit?.remove ?? activity(last),
       ...(kind.removeQuery === undefined ? {} : { query: kind.removeQuery }),
       responses: { 412: ErrorWire, ...refusals },
@@ -176,7 +177,7 @@ export function routesOf(kind: ResourceKind, serving: Serving): readonly Route[]
       path: `${item}/${action.name}`,
       summary: action.summary,
       ...(action.goesOnWhenLow === undefined ? {} : { goesOnWhenLow: action.goesOnWhenLow }),
-      access: needs(action.action ?? actions.verb(action.name), idOf),
+      access: needs(action.action ?? actions.verb(action.name), idOf, whole),
       audit: action.audit,
       ...(action.body ? { body: action.body } : {}),
       responses: { ...action.responses, ...refusals },

@@ -111,7 +111,7 @@ test('a run token reaches what it was decided on, and is asked about everything 
   world.caller.allows = () => false;
   const bounds = { roles: 'ignored', rules: [{ scope: houseId, actions: [], reason: 'test' }] } as const;
   const actor = { ...testActor, kind: 'run' as const, bounds };
-  const grant = testGrant({ actor, within: bounds, action: 'Test.Houses/houses/read', scope: houseId });
+  const grant = testGrant({ actor, action: 'Test.Houses/houses/read', scope: houseId });
   await server.resources.get(grant, houseId);
   await assert.rejects(server.resources.get(grant, chair), code('AuthorizationFailed'));
 });

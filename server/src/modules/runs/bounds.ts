@@ -1,21 +1,25 @@
-// What a run's own token may touch here: its run, its artifacts, and the experiment that it belongs to, whatever its roles
-// and its list of actions say. Everything else of the workspace is refused, and refused alike whether it exists or not, so
-// that code inside a job can neither change nor enumerate other people's runs.
+// What a run's own token may touch here: its run, its artifacts, and the experiment that it belongs to. Everything else of the
+// workspace is refused, and refused alike whether it exists or not, so that code inside a job can neither change nor enumerate
+// other people's runs. Each route states which of these it is about, and the door holds the caller to it; a service shows what
+// its grant reaches.
 
+import { isBounded } from '#kernel/authority/actor';
 import type { BoundsRule } from '#kernel/authority/bounds';
 import type { Grant } from '#kernel/authority/grant';
-import { idKey } from '#kernel/ids/ids';
+import { own, type RouteBounds, unbounded } from '#kernel/http/route';
+import { idKey, isWithin } from '#kernel/ids/ids';
 import { denied } from './errors.ts';
+import { workspaceIdOf } from './surface.ts';
 
-const elsewhere = 'The token of a run reaches only that run, its artifacts and its experiment.';
+export const elsewhere = 'The token of a run reaches only that run, its artifacts and its experiment.';
 
 /** The ids of runs tell case apart, and ids of resources do not. No id of a run holds a tilde. */
 const written = (runId: string) => runId.replace(/[A-Z]/g, (letter) => `~${letter.toLowerCase()}`);
 const read = (segment: string) => segment.replace(/~([a-z])/g, (_, letter: string) => letter.toUpperCase());
 
-/** The ids that are decided on. */
+/** The ids that are decided on. What a run or an experiment holds is decided on as it is. */
 export const runScope = (workspaceId: string, runId: string): string => `${workspaceId}/runs/${written(runId)}`;
-export const experimentScope = (workspaceId: string, experimentId: string): string =>
+export const experimentScope = (workspaceId: string, experimentId: string | number): string =>
   `${workspaceId}/experiments/${experimentId}`;
 
 /** Rules of the bounds of one run's token. */
@@ -30,40 +34,29 @@ export function rulesOfRun(of: {
   return [
     { scope: runScope(workspaceId, runId), actions, reason },
     ...(experimentId ? [{ scope: experimentScope(workspaceId, experimentId), actions, reason }] : []),
-    // Its routes decide on the workspace, and the services below on the run.
-    { scope: workspaceId, actions, reason },
   ];
 }
 
-function namedBelow({ within }: Grant, workspaceId: string, collection: string): string | undefined {
+/** Lists show a run's token its own run and what is of it. */
+export const ownRun: RouteBounds = own((params) => `${workspaceIdOf(params)}/runs`);
+export const ownExperiment: RouteBounds = own((params) => `${workspaceIdOf(params)}/experiments`);
+/** What is nobody's single run: making runs and experiments, changing or deleting them, the registry of models. */
+export const nobodysRun: RouteBounds = unbounded(elsewhere);
+
+const named = ({ scope }: Grant, workspaceId: string, collection: string): string | undefined => {
   const above = `${idKey(workspaceId)}/${collection}/`;
-  const rule = within?.rules.find(({ scope }) => idKey(scope).startsWith(above));
-  return rule && read(rule.scope.slice(rule.scope.lastIndexOf('/') + 1));
-}
+  return idKey(scope).startsWith(above) ? scope.slice(scope.lastIndexOf('/') + 1) : undefined;
+};
 
-/** The one run that the caller may touch; undefined for callers without bounds. */
+/** The one run that the grant is for; undefined: it reaches all of them. */
 export function onlyRun(grant: Grant, workspaceId: string): string | undefined {
-  if (grant.within === undefined) return undefined;
-  const run = namedBelow(grant, workspaceId, 'runs');
-  if (run === undefined) throw denied(elsewhere);
-  return run;
+  const segment = named(grant, workspaceId, 'runs');
+  return segment === undefined ? undefined : read(segment);
 }
-
-/** The experiment that the caller's bounds name. */
 export const onlyExperiment = (grant: Grant, workspaceId: string): string | undefined =>
-  namedBelow(grant, workspaceId, 'experiments');
+  named(grant, workspaceId, 'experiments');
 
-export function requireRunWithin(grant: Grant, workspaceId: string, runId: string): void {
-  const only = onlyRun(grant, workspaceId);
-  if (only !== undefined && only !== runId) throw denied(elsewhere);
-}
-
-/** For what is nobody's single run: making runs and experiments, changing or deleting experiments. */
-export function requireUnbounded(grant: Grant): void {
-  if (grant.within !== undefined) throw denied(elsewhere);
-}
-
-/** @param experimentOfRun the experiment of the token's own run, as stored */
-export function requireExperimentWithin(grant: Grant, experimentId: string, experimentOfRun: string | undefined): void {
-  if (grant.within !== undefined && experimentId !== experimentOfRun) throw denied(elsewhere);
+/** For callers in process, who came by no route of this module. Throws `forbidden` where bounds do not reach the scope. */
+export function requireReach(grant: Grant, scope: string): void {
+  if (isBounded(grant.actor) && !isWithin(scope, grant.scope)) throw denied(elsewhere);
 }

@@ -4,9 +4,12 @@
 import { type Static, type TSchema, Type } from '@strongroom/contract/schema';
 import type { AuditLevel } from '#kernel/authority/audit';
 import type { Action, Grant } from '#kernel/authority/grant';
-import { json, needs, type Params, type Route, route } from '#kernel/http/route';
+import type { Exchange } from '#kernel/http/exchange';
+import { each, json, needs, type Params, type Route, type RouteBounds, route } from '#kernel/http/route';
+import { elsewhere, runScope } from './bounds.ts';
 import { decodeBody, decodeQuery } from './decode.ts';
 import { invalid } from './errors.ts';
+import { requireRunId } from './names.ts';
 import { mlflowSurface, workspaceIdOf, workspacePath } from './surface.ts';
 
 export type Call<S extends TSchema> = {
@@ -17,6 +20,8 @@ export type Call<S extends TSchema> = {
   readonly summary: string;
   readonly action: Action;
   readonly audit: AuditLevel;
+  /** How a run's token is held; or the ids of what the message, or the path, names. */
+  readonly bounds: RouteBounds | NamedIn<NoInfer<S>>;
   readonly goesOnWhenLow?: string;
   readonly request: S;
   readonly response: TSchema;
@@ -24,6 +29,12 @@ export type Call<S extends TSchema> = {
   readonly maxBytes?: number;
   readonly handle: (grant: Grant, workspaceId: string, message: Static<S>, params: Params) => Promise<unknown>;
 };
+
+/** Nothing: it names nothing that there is. */
+export type NamedIn<S extends TSchema> = (
+  message: Static<S>,
+  at: { readonly grant: Grant; readonly workspaceId: string; readonly params: Params },
+) => readonly string[] | Promise<readonly string[]>;
 
 const bodyBytesMax = 1024 * 1024;
 
@@ -35,25 +46,48 @@ const documented = (schema: TSchema) => Type.Union([Type.Unknown(), schema]);
 
 export function call<const S extends TSchema>(spec: Call<S>): Route {
   const { operation, method, path, summary, audit, action, request, response, maxBytes = bodyBytesMax, handle } = spec;
-  const { goesOnWhenLow } = spec;
+  const { goesOnWhenLow, bounds } = spec;
   const fromQuery = method === 'GET';
+  const messageIn = (body: unknown, exchange: Exchange): Static<S> =>
+    fromQuery ? decodeQuery(request, exchange.target.query.values) : decodeBody(request, body);
   return route({
     operation: `MLflow_${operation}`,
     surface: mlflowSurface,
     method,
     path: `${workspacePath}${path}`,
     summary,
-    access: needs(action, workspaceIdOf),
+    access: needs(
+      action,
+      workspaceIdOf,
+      typeof bounds !== 'function'
+        ? bounds
+        : each(
+            (grant, { params, body, exchange }) =>
+              bounds(messageIn(body, exchange), { grant, workspaceId: workspaceIdOf(params), params }),
+            elsewhere,
+          ),
+    ),
     audit,
     ...(goesOnWhenLow === undefined ? {} : { goesOnWhenLow }),
     ...(fromQuery ? {} : { body: { kind: 'json', schema: documented(request), maxBytes, optional: true } as const }),
     responses: { 200: response },
     handle: async (grant, { params, body, exchange }) => {
-      const message = fromQuery ? decodeQuery(request, exchange.target.query.values) : decodeBody(request, body);
-      return json(200, await handle(grant, workspaceIdOf(params), message, params));
+      return json(200, await handle(grant, workspaceIdOf(params), messageIn(body, exchange), params));
     },
   });
 }
+
+/** Of a message of any size no more is read for this than whose run it is about. */
+const runNamed = Type.Object({ run_id: Type.Optional(Type.String()), run_uuid: Type.Optional(Type.String()) });
+
+/** The one run that the message names. */
+export const ofRun: RouteBounds = each((_grant, { params, body, exchange }) => {
+  const message =
+    exchange.method === 'GET' ? decodeQuery(runNamed, exchange.target.query.values) : decodeBody(runNamed, body);
+  const runId = runIdOf(message);
+  requireRunId(runId);
+  return [runScope(workspaceIdOf(params), runId)];
+}, elsewhere);
 
 /** `run_id`, or its older name. */
 export function runIdOf(message: { readonly run_id?: string; readonly run_uuid?: string }): string {

@@ -3,8 +3,10 @@
 import * as wire from '@strongroom/contract/runs';
 import { runsActions } from '@strongroom/contract/runs.actions';
 import { activity, type Route, unrecorded } from '#kernel/http/route';
+import { experimentScope, nobodysRun, ownExperiment } from './bounds.ts';
 import { call } from './call.ts';
 import type { Experiments } from './experiments.service.ts';
+import { experimentNumber } from './names.ts';
 import type { Search, SearchInput } from './search/search.service.ts';
 
 const { readExperiments, writeExperiments, deleteExperiments } = runsActions;
@@ -37,6 +39,7 @@ export function experimentRoutes(experiments: Experiments, search: Search): read
       action: readExperiments,
       ...(method === 'POST' ? { goesOnWhenLow: 'it stores nothing' } : {}),
       audit: reading,
+      bounds: ownExperiment,
       request: wire.searchExperiments,
       response: wire.experimentsPage,
       handle: async (grant, workspaceId, message) => {
@@ -52,6 +55,7 @@ export function experimentRoutes(experiments: Experiments, search: Search): read
       summary: 'Creates an experiment',
       action: writeExperiments,
       audit: activity('workspaceName', 'name'),
+      bounds: nobodysRun,
       request: wire.createExperiment,
       response: wire.createdExperiment,
       handle: async (grant, workspaceId, message) => ({
@@ -65,6 +69,7 @@ export function experimentRoutes(experiments: Experiments, search: Search): read
       summary: 'Reads an experiment',
       action: readExperiments,
       audit: reading,
+      bounds: ({ experiment_id }, { workspaceId }) => [experimentScope(workspaceId, experimentNumber(experiment_id))],
       request: wire.experimentById,
       response: wire.experimentAnswer,
       handle: async (grant, workspaceId, { experiment_id }) => ({
@@ -78,6 +83,10 @@ export function experimentRoutes(experiments: Experiments, search: Search): read
       summary: 'Reads an experiment by its name',
       action: readExperiments,
       audit: reading,
+      bounds: async ({ experiment_name }, { grant, workspaceId }) => {
+        const id = await experiments.idOf(grant, workspaceId, experiment_name);
+        return id === undefined ? [] : [experimentScope(workspaceId, id)];
+      },
       request: wire.experimentByName,
       response: wire.experimentAnswer,
       handle: async (grant, workspaceId, { experiment_name }) => ({
@@ -93,6 +102,7 @@ export function experimentRoutes(experiments: Experiments, search: Search): read
       summary: 'Renames an experiment',
       action: writeExperiments,
       audit: activity('workspaceName', 'experiment_id', 'new_name'),
+      bounds: nobodysRun,
       request: wire.updateExperiment,
       response: wire.nothing,
       handle: async (grant, workspaceId, { experiment_id, new_name }) => {
@@ -108,6 +118,7 @@ export function experimentRoutes(experiments: Experiments, search: Search): read
       action: deleteExperiments,
       goesOnWhenLow: 'it marks what is there',
       audit: activity('workspaceName', 'experiment_id'),
+      bounds: nobodysRun,
       request: wire.experimentById,
       response: wire.nothing,
       handle: async (grant, workspaceId, { experiment_id }) => {
@@ -123,6 +134,7 @@ export function experimentRoutes(experiments: Experiments, search: Search): read
       action: writeExperiments,
       goesOnWhenLow: 'it marks what is there',
       audit: activity('workspaceName', 'experiment_id'),
+      bounds: nobodysRun,
       request: wire.experimentById,
       response: wire.nothing,
       handle: async (grant, workspaceId, { experiment_id }) => {
@@ -137,6 +149,7 @@ export function experimentRoutes(experiments: Experiments, search: Search): read
       summary: 'Sets a tag of an experiment',
       action: writeExperiments,
       audit: activity('workspaceName', 'experiment_id', 'key'),
+      bounds: nobodysRun,
       request: wire.setExperimentTag,
       response: wire.nothing,
       handle: async (grant, workspaceId, { experiment_id, key, value }) => {
@@ -152,6 +165,7 @@ export function experimentRoutes(experiments: Experiments, search: Search): read
       action: writeExperiments,
       goesOnWhenLow: 'it takes away',
       audit: activity('workspaceName', 'experiment_id', 'key'),
+      bounds: nobodysRun,
       request: wire.deleteExperimentTag,
       response: wire.nothing,
       handle: async (grant, workspaceId, { experiment_id, key }) => {

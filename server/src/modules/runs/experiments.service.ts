@@ -5,7 +5,7 @@ import type { Experiment } from '@strongroom/contract/runs';
 import type { Grant } from '#kernel/authority/grant';
 import type { Clock } from '#kernel/clock/clock';
 import type { Database, Tx } from '#kernel/database/database';
-import { onlyExperiment, onlyRun, requireExperimentWithin, requireUnbounded } from './bounds.ts';
+import { experimentScope, requireReach } from './bounds.ts';
 import type { WorkspaceDatabases } from './databases.ts';
 import { alreadyExists, invalid, missingParameter, missingResource, noExperiment } from './errors.ts';
 import * as store from './experiments.store.ts';
@@ -18,7 +18,6 @@ import {
   requireText,
   tooMany,
 } from './names.ts';
-import { findRun } from './runs.store.ts';
 import { shownExperiment } from './views.ts';
 
 export type TagInput = { readonly key: string; readonly value?: string };
@@ -28,6 +27,8 @@ export type Experiments = {
   /** The id of the experiment of this name, made if there is none. */
   ensure(grant: Grant, workspaceId: string, name: string): Promise<string>;
   get(grant: Grant, workspaceId: string, id: string): Promise<Experiment>;
+  /** Undefined when there is none of this name. */
+  idOf(grant: Grant, workspaceId: string, name: string): Promise<number | undefined>;
   getByName(grant: Grant, workspaceId: string, name: string): Promise<Experiment>;
   rename(grant: Grant, workspaceId: string, id: string, name: string): Promise<void>;
   remove(grant: Grant, workspaceId: string, id: string): Promise<void>;
@@ -55,7 +56,6 @@ export function createExperiments(deps: {
     id: string,
     act: (tx: Tx, row: store.ExperimentRow, nowMs: number) => Promise<void>,
   ): Promise<void> {
-    requireUnbounded(grant);
     const experiment = experimentNumber(id);
     const database = await workspaces.database(grant, workspaceId);
     await database.write(async (tx) => {
@@ -71,7 +71,6 @@ export function createExperiments(deps: {
 
   return {
     async create(grant, workspaceId, { name, artifact_location, tags = [] }) {
-      requireUnbounded(grant);
       requireName(name, 'name');
       // Artifacts elsewhere would be outside of what this workspace seals, records and can destroy.
       if (artifact_location)
@@ -93,7 +92,6 @@ export function createExperiments(deps: {
     },
 
     async ensure(grant, workspaceId, name) {
-      requireUnbounded(grant);
       requireName(name, 'name');
       const database = await workspaces.database(grant, workspaceId);
       const found = await database.write(async (tx) => {
@@ -107,17 +105,21 @@ export function createExperiments(deps: {
     async get(grant, workspaceId, id) {
       const experiment = experimentNumber(id);
       const database = await workspaces.database(grant, workspaceId);
-      requireExperimentWithin(grant, id, await experimentOfToken(database, grant, workspaceId));
       const row = await store.findExperiment(database.read, experiment);
       if (row === undefined) throw noExperiment(id);
       return shown(database, row);
     },
 
+    async idOf(grant, workspaceId, name) {
+      const database = await workspaces.database(grant, workspaceId);
+      return (await store.findExperimentByName(database.read, name))?.experiment;
+    },
+
     async getByName(grant, workspaceId, name) {
       const database = await workspaces.database(grant, workspaceId);
       const row = await store.findExperimentByName(database.read, name);
-      // Refused alike whether the name exists or not.
-      requireExperimentWithin(grant, String(row?.experiment), await experimentOfToken(database, grant, workspaceId));
+      // By now the name may be that of another experiment than the one that was decided on.
+      if (row !== undefined) requireReach(grant, experimentScope(workspaceId, row.experiment));
       if (row === undefined)
         throw missingResource(`Could not find experiment with name '${name.slice(0, experimentNameCharactersMax)}'`);
       return shown(database, row);
@@ -159,18 +161,6 @@ export function createExperiments(deps: {
           throw missingResource(`No tag with name: ${key.slice(0, 250)} in experiment with id ${id}`);
       }),
   };
-}
-
-/** The experiment of the token's own run; undefined for callers without bounds, and for a run that is not there yet. */
-export async function experimentOfToken(
-  database: Database,
-  grant: Grant,
-  workspaceId: string,
-): Promise<string | undefined> {
-  const only = onlyRun(grant, workspaceId);
-  if (only === undefined) return undefined;
-  const run = await findRun(database.read, only);
-  return run === undefined ? onlyExperiment(grant, workspaceId) : String(run.experiment);
 }
 
 async function refuseTaken(tx: Tx, name: string): Promise<void> {

@@ -2,7 +2,6 @@
 
 import type { Metric } from '@strongroom/contract/runs';
 import type { Grant } from '#kernel/authority/grant';
-import { requireRunWithin } from './bounds.ts';
 import { pageTokenKey, type WorkspaceDatabases } from './databases.ts';
 import { invalid, noRun } from './errors.ts';
 import * as store from './history.store.ts';
@@ -42,7 +41,6 @@ export function createHistory(deps: { readonly workspaces: WorkspaceDatabases })
   return {
     async get(grant, workspaceId, { runId, key, maxResults = pageMax, pageToken }) {
       requireRunId(runId);
-      requireRunWithin(grant, workspaceId, runId);
       if (maxResults < 1) throw invalid("Invalid value 0 for parameter 'max_results' supplied: it must be at least 1.");
       const limit = Math.min(maxResults, pageMax);
       const database = await workspaces.database(grant, workspaceId);
@@ -62,22 +60,14 @@ export function createHistory(deps: { readonly workspaces: WorkspaceDatabases })
     },
 
     async bulk(grant, workspaceId, { runIds, key, maxResults = pageMax }) {
-      requireRuns(grant, workspaceId, runIds, {
-        parameter: 'run_id',
-        few: 'GetMetricHistoryBulk request must specify at least one run_id.',
-        many: `GetMetricHistoryBulk request cannot specify more than ${runsMax} run_ids.`,
-      });
+      requireBulk(runIds);
       const limit = Math.min(Math.max(maxResults, 1), pageMax);
       const database = await workspaces.database(grant, workspaceId);
       return (await store.scanHistories(database, { runIds, key, limit })).map(shownOfRun);
     },
 
     async interval(grant, workspaceId, { runIds, key, startStep, endStep, maxResults = sampledMax }) {
-      requireRuns(grant, workspaceId, runIds, {
-        parameter: 'run_ids',
-        few: 'GetMetricHistoryBulkInterval request must specify at least one run_id.',
-        many: `GetMetricHistoryBulkInterval request must specify at most ${runsMax} run_ids.`,
-      });
+      requireInterval(runIds);
       if ((startStep === undefined) !== (endStep === undefined))
         throw invalid('If either start step or end step are specified, both must be specified.', 'start_step');
       if (startStep !== undefined && endStep !== undefined && startStep > endStep)
@@ -105,9 +95,20 @@ export function createHistory(deps: { readonly workspaces: WorkspaceDatabases })
 
 const shownOfRun = (row: store.RunMetricRow): Metric => ({ ...shownMetric(row), run_id: row.run_id });
 
+export const requireBulk = (runIds: readonly string[]): void =>
+  requireRuns(runIds, {
+    parameter: 'run_id',
+    few: 'GetMetricHistoryBulk request must specify at least one run_id.',
+    many: `GetMetricHistoryBulk request cannot specify more than ${runsMax} run_ids.`,
+  });
+export const requireInterval = (runIds: readonly string[]): void =>
+  requireRuns(runIds, {
+    parameter: 'run_ids',
+    few: 'GetMetricHistoryBulkInterval request must specify at least one run_id.',
+    many: `GetMetricHistoryBulkInterval request must specify at most ${runsMax} run_ids.`,
+  });
+
 function requireRuns(
-  grant: Grant,
-  workspaceId: string,
   runIds: readonly string[],
   { parameter, few, many }: { readonly parameter: string; readonly few: string; readonly many: string },
 ): void {
@@ -115,6 +116,5 @@ function requireRuns(
   if (runIds.length > runsMax) throw invalid(`${many} Received ${runIds.length} run_ids.`, parameter);
   for (const runId of runIds) {
     requireRunId(runId, parameter);
-    requireRunWithin(grant, workspaceId, runId);
   }
 }

@@ -17,6 +17,7 @@ import {
   type PutArtifact,
 } from './artifacts/artifacts.service.ts';
 import { runPrefix } from './artifacts/paths.ts';
+import { requireReach, runScope } from './bounds.ts';
 import { experimentRoutes } from './experiments.routes.ts';
 import { createExperiments } from './experiments.service.ts';
 import { createHistory } from './history.service.ts';
@@ -115,19 +116,40 @@ export function createRuns(deps: {
       ...purgeRoutes(createPurge(deps)),
     ],
     runs: {
-      ensureExperiment: experiments.ensure,
-      createRun: service.create,
-      setStatus: service.setStatus,
-      get: service.get,
-      setTags: (grant, workspaceId, runId, tags) =>
+      async ensureExperiment(grant, workspaceId, name) {
+        requireReach(grant, `${workspaceId}/experiments`);
+        return await experiments.ensure(grant, workspaceId, name);
+      },
+      async createRun(grant, workspaceId, input) {
+        requireReach(grant, `${workspaceId}/runs`);
+        return await service.create(grant, workspaceId, input);
+      },
+      setStatus: ofRun(service.setStatus),
+      get: ofRun(service.get),
+      setTags: ofRun((grant, workspaceId, runId, tags: Readonly<Record<string, string>>) =>
         logging.batch(grant, workspaceId, runId, {
           tags: Object.entries(tags).map(([key, value]) => ({ key, value })),
         }),
-      metricsOf: async (grant, workspaceId, runId) => (await service.get(grant, workspaceId, runId)).data.metrics ?? [],
+      ),
+      metricsOf: ofRun(
+        async (grant, workspaceId, runId) => (await service.get(grant, workspaceId, runId)).data.metrics ?? [],
+      ),
       artifactPrefix: runPrefix,
-      putArtifact: artifacts.put,
-      openArtifact: artifacts.open,
-      listArtifacts: (grant, workspaceId, runId, page = {}) => artifacts.list(grant, workspaceId, runId, page),
+      putArtifact: ofRun(artifacts.put),
+      openArtifact: ofRun(artifacts.open),
+      listArtifacts: ofRun((grant, workspaceId, runId, page: { path?: string; pageToken?: string } = {}) =>
+        artifacts.list(grant, workspaceId, runId, page),
+      ),
     },
+  };
+}
+
+/** Whoever is bounded is held to his run in process as he is at the door. */
+function ofRun<More extends readonly unknown[], R>(
+  act: (grant: Grant, workspaceId: string, runId: string, ...more: More) => Promise<R>,
+): (grant: Grant, workspaceId: string, runId: string, ...more: More) => Promise<R> {
+  return async (grant, workspaceId, runId, ...more) => {
+    requireReach(grant, runScope(workspaceId, runId));
+    return await act(grant, workspaceId, runId, ...more);
   };
 }

@@ -3,7 +3,6 @@
 import type { DatasetInput } from '@strongroom/contract/runs';
 import type { Grant } from '#kernel/authority/grant';
 import type { Tx } from '#kernel/database/database';
-import { requireRunWithin } from './bounds.ts';
 import type { WorkspaceDatabases } from './databases.ts';
 import { invalid, noRun } from './errors.ts';
 import * as store from './inputs.store.ts';
@@ -52,7 +51,6 @@ export function createInputs(deps: { readonly workspaces: WorkspaceDatabases }):
     act: (tx: Tx, row: RunRow) => Promise<void>,
   ): Promise<void> {
     requireRunId(runId);
-    requireRunWithin(grant, workspaceId, runId);
     const database = await deps.workspaces.database(grant, workspaceId);
     await database.write(async (tx) => {
       const row = await findRun(tx, runId);

@@ -22,7 +22,7 @@ async function opened(t: Parameters<typeof setUp>[0]) {
   const own = await set.runs.createRun(grant, workspaceId, { runId: 'job-own', experimentId: '1' });
   const sibling = await set.runs.createRun(grant, workspaceId, { runId: 'job-sibling', experimentId: '1' });
   const other = await set.runs.createRun(grant, workspaceId, { runId: 'job-other', experimentId: '2' });
-  return { ...set, url, alice, job: client(url, 'run:job-own'), own, sibling, other };
+  return { ...set, url, alice, job: client(url, 'run:job-own:1'), own, sibling, other };
 }
 
 test("a run's token writes and reads its own run", async (t) => {
@@ -130,7 +130,7 @@ test("a run's token makes no run and no experiment, and changes or deletes none"
 test("a run's token touches artifacts of its own run alone", async (t) => {
   const { url, runs } = await opened(t);
   await runs.putArtifact(grant, workspaceId, 'job-other', 'secret.txt', Buffer.from('secret'));
-  const send = (method: string, path: string, token = 'run:job-own') =>
+  const send = (method: string, path: string, token = 'run:job-own:1') =>
     fetch(`${url}${trackingPath}/api/2.0/mlflow-artifacts/artifacts/${path}`, {
       method,
       headers: { authorization: `Bearer ${token}` },
@@ -155,7 +155,7 @@ test("a run's token touches artifacts of its own run alone", async (t) => {
       assert.equal((await send(method, path)).status, method === 'DELETE' ? 403 : 400, `${method} ${path}`);
   }
   const list = await fetch(`${url}${trackingPath}/api/2.0/mlflow-artifacts/artifacts?path=2/job-other/artifacts`, {
-    headers: { authorization: 'Bearer run:job-own' },
+    headers: { authorization: 'Bearer run:job-own:1' },
   });
   assert.equal(list.status, 403);
 });
@@ -195,14 +195,43 @@ test("a run's token makes models of its own run, and touches no others", async (
 test('bounds of another workspace reach nothing here', async (t) => {
   const { runs } = await opened(t);
   const here = runGrant('job-own');
-  assert.ok(here.within);
-  const rules = here.within.rules.map((rule) => ({
-    ...rule,
-    scope: rule.scope.replace(workspaceId, `${workspaceId}2`),
-  }));
-  const elsewhere = { ...here, within: { ...here.within, rules } } as typeof here;
-  await assert.rejects(runs.get(elsewhere, workspaceId, 'job-own'), failure('forbidden'));
+  const there = { ...here, scope: here.scope.replace(workspaceId, `${workspaceId}2`) } as typeof here;
+  for (const reaching of [there, runGrant('job-sibling'), runGrant('Job-own'), runGrant('job-ow')])
+    await assert.rejects(runs.get(reaching, workspaceId, 'job-own'), failure('forbidden'));
   assert.equal((await runs.get(here, workspaceId, 'job-own')).info.run_id, 'job-own');
+});
+
+test('in process a bounded caller is held to its run as at the door', async (t) => {
+  const { runs } = await opened(t);
+  const here = runGrant('job-own', '1');
+  for (const act of [
+    () => runs.ensureExperiment(here, workspaceId, 'own'),
+    () => runs.createRun(here, workspaceId, { experimentId: '1' }),
+    () => runs.get(here, workspaceId, 'job-sibling'),
+    () => runs.metricsOf(here, workspaceId, 'job-sibling'),
+    () => runs.setStatus(here, workspaceId, 'job-sibling', 'FAILED'),
+    () => runs.setTags(here, workspaceId, 'job-sibling', { t: '1' }),
+    () => runs.listArtifacts(here, workspaceId, 'job-sibling'),
+    () => runs.openArtifact(here, workspaceId, 'job-sibling', 'a'),
+    () => runs.putArtifact(here, workspaceId, 'job-sibling', 'a', Buffer.from('x')),
+  ])
+    await assert.rejects(act, failure('forbidden', /reaches only that run/));
+  await runs.setTags(here, workspaceId, 'job-own', { t: '1' });
+});
+
+test('ids that differ in case alone are two runs', async (t) => {
+  const { url, runs } = await opened(t);
+  await runs.createRun(grant, workspaceId, { runId: 'JOB-own', experimentId: '1' });
+  const upper = client(url, 'run:JOB-own:1');
+  ok(await upper.get('/runs/get', { run_id: 'JOB-own' }));
+  ok(await upper.post('/runs/set-tag', { run_id: 'JOB-own', key: 't', value: '1' }));
+  denied(await upper.get('/runs/get', { run_id: 'job-own' }));
+  denied(await client(url, 'run:job-own:1').get('/runs/get', { run_id: 'JOB-own' }));
+  const { body } = await upper.post('/runs/search', { experiment_ids: ['1'] });
+  assert.deepEqual(
+    (body['runs'] as { info: { run_id: string } }[]).map(({ info }) => info.run_id),
+    ['JOB-own'],
+  );
 });
 
 test('an anonymous caller gets nothing but constants', async (t) => {

@@ -4,7 +4,7 @@
 import type { MetricInput } from '@strongroom/contract/runs';
 import type { Grant } from '#kernel/authority/grant';
 import type { Tx } from '#kernel/database/database';
-import { onlyRun, requireRunWithin } from './bounds.ts';
+import { onlyRun } from './bounds.ts';
 import type { WorkspaceDatabases } from './databases.ts';
 import { invalid, invalidParameter, noRun } from './errors.ts';
 import type { TagInput } from './experiments.service.ts';
@@ -64,7 +64,6 @@ export function createLogging(deps: { readonly workspaces: WorkspaceDatabases })
     rows = 1,
   ): Promise<void> {
     requireRunId(runId);
-    requireRunWithin(grant, workspaceId, runId);
     const database = await deps.workspaces.database(grant, workspaceId);
     await database.write(
       async (tx) => {

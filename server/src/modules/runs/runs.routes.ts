@@ -4,9 +4,10 @@
 import * as wire from '@strongroom/contract/runs';
 import { runsActions } from '@strongroom/contract/runs.actions';
 import { activity, type Route, unrecorded } from '#kernel/http/route';
-import { call, runIdOf } from './call.ts';
+import { nobodysRun, ownRun, runScope } from './bounds.ts';
+import { call, ofRun, runIdOf } from './call.ts';
 import { optionsOf, pageOf } from './experiments.routes.ts';
-import type { History } from './history.service.ts';
+import { type History, requireBulk, requireInterval } from './history.service.ts';
 import type { Inputs } from './inputs.service.ts';
 import type { Logging } from './logging.service.ts';
 import type { RunsService } from './runs.service.ts';
@@ -25,6 +26,7 @@ export function runRoutes(runs: RunsService, search: Search): readonly Route[] {
       summary: 'Creates a run',
       action: writeRuns,
       audit: activity('workspaceName', 'experiment_id', 'run_name'),
+      bounds: nobodysRun,
       request: wire.createRun,
       response: wire.runAnswer,
       handle: async (grant, workspaceId, message) => ({
@@ -44,6 +46,7 @@ export function runRoutes(runs: RunsService, search: Search): readonly Route[] {
       summary: 'Reads a run with its latest metrics, params and tags',
       action: readRuns,
       audit: reading,
+      bounds: ofRun,
       request: wire.runById,
       response: wire.runAnswer,
       handle: async (grant, workspaceId, message) => ({ run: await runs.get(grant, workspaceId, runIdOf(message)) }),
@@ -56,6 +59,7 @@ export function runRoutes(runs: RunsService, search: Search): readonly Route[] {
       action: writeRuns,
       goesOnWhenLow: 'it marks what is there: a run must come to its end',
       audit: activity('workspaceName', 'run_id', 'status', 'run_name'),
+      bounds: ofRun,
       request: wire.updateRun,
       response: wire.runInfoAnswer,
       handle: async (grant, workspaceId, message) => ({
@@ -74,6 +78,7 @@ export function runRoutes(runs: RunsService, search: Search): readonly Route[] {
       action: writeRuns,
       goesOnWhenLow: 'it marks what is there',
       audit: activity('workspaceName', 'run_id'),
+      bounds: nobodysRun,
       request: wire.runById,
       response: wire.nothing,
       handle: async (grant, workspaceId, message) => {
@@ -89,6 +94,7 @@ export function runRoutes(runs: RunsService, search: Search): readonly Route[] {
       action: writeRuns,
       goesOnWhenLow: 'it marks what is there',
       audit: activity('workspaceName', 'run_id'),
+      bounds: nobodysRun,
       request: wire.runById,
       response: wire.nothing,
       handle: async (grant, workspaceId, message) => {
@@ -104,6 +110,7 @@ export function runRoutes(runs: RunsService, search: Search): readonly Route[] {
       action: readRuns,
       goesOnWhenLow: 'it stores nothing',
       audit: reading,
+      bounds: ownRun,
       request: wire.searchRuns,
       response: wire.runsPage,
       handle: async (grant, workspaceId, message) => {
@@ -120,6 +127,7 @@ export function runRoutes(runs: RunsService, search: Search): readonly Route[] {
       action: readRuns,
       goesOnWhenLow: 'it stores nothing',
       audit: reading,
+      bounds: ownRun,
       request: wire.searchDatasets,
       response: wire.datasetSummaries,
       handle: async (grant, workspaceId, { experiment_ids = [] }) =>
@@ -133,6 +141,7 @@ export function runRoutes(runs: RunsService, search: Search): readonly Route[] {
       action: writeRuns,
       goesOnWhenLow: 'it takes away',
       audit: appending,
+      bounds: ofRun,
       request: wire.deleteTag,
       response: wire.nothing,
       handle: async (grant, workspaceId, message) => {
@@ -155,6 +164,7 @@ export function loggingRoutes(logging: Logging, inputs: Inputs): readonly Route[
       summary: 'Appends a point to a metric',
       action: writeMetrics,
       audit: appending,
+      bounds: ofRun,
       request: wire.logMetric,
       response: wire.nothing,
       handle: async (grant, workspaceId, message) => {
@@ -169,6 +179,7 @@ export function loggingRoutes(logging: Logging, inputs: Inputs): readonly Route[
       summary: 'Writes a param, once',
       action: writeRuns,
       audit: appending,
+      bounds: ofRun,
       request: wire.logParameter,
       response: wire.nothing,
       handle: async (grant, workspaceId, message) => {
@@ -183,6 +194,7 @@ export function loggingRoutes(logging: Logging, inputs: Inputs): readonly Route[
       summary: 'Writes metrics, params and tags, all of them or none',
       action: writeRuns,
       audit: appending,
+      bounds: ofRun,
       request: wire.logBatch,
       response: wire.nothing,
       maxBytes: batchBytesMax,
@@ -198,6 +210,7 @@ export function loggingRoutes(logging: Logging, inputs: Inputs): readonly Route[
       summary: 'Sets a tag of a run',
       action: writeRuns,
       audit: appending,
+      bounds: ofRun,
       request: wire.setTag,
       response: wire.nothing,
       handle: async (grant, workspaceId, message) => {
@@ -212,6 +225,7 @@ export function loggingRoutes(logging: Logging, inputs: Inputs): readonly Route[
       summary: 'Ties datasets and models to a run as its inputs',
       action: writeRuns,
       audit: appending,
+      bounds: ofRun,
       request: wire.logInputs,
       response: wire.nothing,
       maxBytes: inputBytesMax,
@@ -227,6 +241,7 @@ export function loggingRoutes(logging: Logging, inputs: Inputs): readonly Route[
       summary: 'Ties models to a run as its outputs',
       action: writeRuns,
       audit: appending,
+      bounds: ofRun,
       request: wire.logOutputs,
       response: wire.nothing,
       handle: async (grant, workspaceId, message) => {
@@ -241,6 +256,7 @@ export function loggingRoutes(logging: Logging, inputs: Inputs): readonly Route[
       summary: 'Notes a model in the tag of older clients',
       action: writeRuns,
       audit: appending,
+      bounds: ofRun,
       request: wire.logModel,
       response: wire.nothing,
       handle: async (grant, workspaceId, message) => {
@@ -260,6 +276,7 @@ export function historyRoutes(history: History): readonly Route[] {
       summary: 'Reads every point of a metric of a run, page by page',
       action: readRuns,
       audit: reading,
+      bounds: ofRun,
       request: wire.getHistory,
       response: wire.historyPage,
       handle: async (grant, workspaceId, message) => {
@@ -279,6 +296,10 @@ export function historyRoutes(history: History): readonly Route[] {
       summary: 'Reads the points of a metric of several runs',
       action: readRuns,
       audit: reading,
+      bounds: ({ run_id = [] }, { workspaceId }) => {
+        requireBulk(run_id);
+        return run_id.map((runId) => runScope(workspaceId, runId));
+      },
       request: wire.getHistoryBulk,
       response: wire.historyPage,
       handle: async (grant, workspaceId, message) => ({
@@ -296,6 +317,10 @@ export function historyRoutes(history: History): readonly Route[] {
       summary: 'Reads points of a metric of several runs at evenly spread steps, for a chart',
       action: readRuns,
       audit: reading,
+      bounds: ({ run_ids }, { workspaceId }) => {
+        requireInterval(run_ids);
+        return run_ids.map((runId) => runScope(workspaceId, runId));
+      },
       request: wire.getHistoryInterval,
       response: wire.historyPage,
       handle: async (grant, workspaceId, message) => ({

@@ -6,7 +6,6 @@ import type { Grant } from '#kernel/authority/grant';
 import type { Clock } from '#kernel/clock/clock';
 import { randomUuid } from '#kernel/crypto/random';
 import type { Tx } from '#kernel/database/database';
-import { requireRunWithin, requireUnbounded } from './bounds.ts';
 import type { WorkspaceDatabases } from './databases.ts';
 import { alreadyExists, invalid, missingResource, noExperiment, noRun } from './errors.ts';
 import type { TagInput } from './experiments.service.ts';
@@ -71,7 +70,6 @@ export function createRunsService(deps: {
     act: (tx: Tx, row: store.RunRow) => Promise<R>,
   ): Promise<R> {
     requireRunId(runId);
-    requireRunWithin(grant, workspaceId, runId);
     const database = await workspaces.database(grant, workspaceId);
     return database.write(async (tx) => {
       const row = await store.findRun(tx, runId);
@@ -82,7 +80,6 @@ export function createRunsService(deps: {
 
   return {
     async create(grant, workspaceId, input) {
-      requireUnbounded(grant);
       const { runId = randomUuid().replaceAll('-', ''), startTime, status = 'RUNNING' } = input;
       requireRunId(runId);
       const experiment = experimentNumber(input.experimentId);
@@ -114,7 +111,6 @@ export function createRunsService(deps: {
 
     async get(grant, workspaceId, runId) {
       requireRunId(runId);
-      requireRunWithin(grant, workspaceId, runId);
       const database = await workspaces.database(grant, workspaceId);
       const row = await store.findRun(database.read, runId);
       if (row === undefined) throw noRun(runId);
@@ -145,13 +141,11 @@ export function createRunsService(deps: {
 
     remove: (grant, workspaceId, runId) =>
       change(grant, workspaceId, runId, async (tx, row) => {
-        requireUnbounded(grant);
         if (row.deleted === 0) await store.changeRun(tx, row.run, { deleted: 1, deleted_ms: clock.epochMs() });
       }),
 
     restore: (grant, workspaceId, runId) =>
       change(grant, workspaceId, runId, async (tx, row) => {
-        requireUnbounded(grant);
         if (row.deleted === 1) await store.changeRun(tx, row.run, { deleted: 0, deleted_ms: null });
       }),
 

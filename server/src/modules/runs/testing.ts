@@ -13,7 +13,7 @@ import { openTestDoor } from '#kernel/testing/door';
 import { containerScope } from '#storage';
 import type { Workspace } from '#workspaces';
 import { setUp as setUpStorage } from '../storage/testing.ts';
-import { rulesOfRun } from './bounds.ts';
+import { rulesOfRun, runScope } from './bounds.ts';
 import { createRuns, type ModelRegistry } from './index.ts';
 
 export const workspaceId =
@@ -34,7 +34,7 @@ const allOfARun = [readExperiments, readRuns, writeRuns, writeMetrics, readArtif
 );
 export const runGrant = (runId: string, experimentId?: string): Grant => {
   const actor = runActor(runId, experimentId);
-  return testGrant({ actor, scope: workspaceId, ...(actor.bounds ? { within: actor.bounds } : {}) });
+  return testGrant({ actor, scope: runScope(workspaceId, runId) });
 };
 export const grant = testGrant({ scope: workspaceId });
 
@@ -100,11 +100,12 @@ export async function setUp(t: TestContext, allows: Rule = () => true) {
   return { ...storage, runs: runs.runs, module: runs, audit, databaseOf, openDoor, container };
 }
 
-/** `Bearer alice` is the user of that name, `Bearer run:{id}` the token of that run. */
+/** `Bearer alice` is the user of that name, `Bearer run:{id}:{experiment}` the token of that run. */
 function actorOf(authorization: string | undefined): Actor | undefined {
   const [, name] = /^Bearer (.+)$/.exec(authorization ?? '') ?? [];
   if (name === undefined) return undefined;
-  return name.startsWith('run:') ? runActor(name.slice(4)) : { ...testActor, name };
+  const [, runId, experimentId] = /^run:([^:]+)(?::(.*))?$/.exec(name) ?? [];
+  return runId === undefined ? { ...testActor, name } : runActor(runId, experimentId);
 }
 
 export type Answered = { readonly status: number; readonly body: Record<string, unknown> };

@@ -2,7 +2,7 @@
 
 import { runsActions } from '@strongroom/contract/runs.actions';
 import { Failure } from '#kernel/errors/failure';
-import { needs, type Route, route, unrecorded } from '#kernel/http/route';
+import { harmless, needs, type Route, route, unrecorded } from '#kernel/http/route';
 import { families } from './families.ts';
 import { mlflowSurface, workspaceIdOf, workspacePath } from './surface.ts';
 
@@ -15,7 +15,7 @@ export const unservedRoutes: readonly Route[] = methods.map((method) =>
     method,
     path: `${workspacePath}/unserved/{family+}`,
     summary: 'Says by name what is not served',
-    access: needs(runsActions.readExperiments, workspaceIdOf),
+    access: needs(runsActions.readExperiments, workspaceIdOf, harmless('nothing is read and nothing is done')),
     goesOnWhenLow: 'it does nothing but refuse',
     audit: unrecorded('nothing is read and nothing is done'),
     handle: (_grant, { params }) => {

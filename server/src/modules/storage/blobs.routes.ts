@@ -6,7 +6,7 @@ import type { Grants } from '#kernel/authority/grant';
 import { md5Base64 } from '#kernel/crypto/digest';
 import { randomUuid } from '#kernel/crypto/random';
 import type { Exchange } from '#kernel/http/exchange';
-import { type Answer, accessed, empty, needs, type Params, type Route, route } from '#kernel/http/route';
+import { type Answer, accessed, empty, needs, type Params, type Route, route, whole } from '#kernel/http/route';
 import { type Accounts, accountIdOf } from './accounts.ts';
 import { type Blobs, blobBytesMax, boundsOf, type CopySource } from './blobs.service.ts';
 import { type Blocks, blockBytesMax } from './blocks.service.ts';
@@ -40,8 +40,8 @@ export function blobRoutes(deps: {
   const scopeOf = (params: Params) => containerScope(refOf(params));
   const at = (operation: string) => `/${operation}/{account}/{container}/{blob+}`;
   const common = { surface: 'blob', audit: accessed('account', 'container', 'blob') } as const;
-  const reads = { ...common, access: needs(actions.readBlobs, scopeOf) };
-  const writes = { ...common, access: needs(actions.writeBlobs, scopeOf) };
+  const reads = { ...common, access: needs(actions.readBlobs, scopeOf, whole) };
+  const writes = { ...common, access: needs(actions.writeBlobs, scopeOf, whole) };
 
   /** The range that was asked for, or the whole where it was asked of another version. */
   async function openMeant(grant: Parameters<Blobs['open']>[0], ref: BlobRef, exchange: Exchange) {
@@ -243,7 +243,7 @@ export function blobRoutes(deps: {
     }),
     route({
       ...common,
-      access: needs(actions.deleteBlobs, scopeOf),
+      access: needs(actions.deleteBlobs, scopeOf, whole),
       operation: 'Blob_Delete',
       method: 'DELETE',
       path: at('blob'),

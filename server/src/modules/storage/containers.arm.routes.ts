@@ -3,7 +3,7 @@
 
 import { ContainerBody, ContainerListQuery, ContainerResource } from '@strongroom/contract/storage';
 import { storageActions as actions } from '@strongroom/contract/storage.actions';
-import { accessed, activity, empty, json, needs, type Params, type Route, route } from '#kernel/http/route';
+import { accessed, activity, empty, json, needs, type Params, type Route, route, whole } from '#kernel/http/route';
 import { accountType } from './account.kind.ts';
 import type { Container, Containers } from './containers.service.ts';
 import { failure } from './errors.ts';
@@ -31,7 +31,7 @@ export function containerArmRoutes(containers: Containers): readonly Route[] {
       method: 'GET',
       path: item,
       summary: 'Get a blob container',
-      access: needs(actions.readContainers, scopeOf),
+      access: needs(actions.readContainers, scopeOf, whole),
       audit: accessed('containerName'),
       responses: { 200: ContainerResource },
       handle: async (grant, { params }) => json(200, view(params, await containers.getContainer(grant, refOf(params)))),
@@ -42,7 +42,7 @@ export function containerArmRoutes(containers: Containers): readonly Route[] {
       method: 'PUT',
       path: item,
       summary: 'Create a blob container, or replace its metadata',
-      access: needs(actions.writeContainers, scopeOf),
+      access: needs(actions.writeContainers, scopeOf, whole),
       audit: activity('containerName'),
       body: { kind: 'json', schema: ContainerBody, maxBytes: 65_536, optional: true },
       responses: { 200: ContainerResource, 201: ContainerResource },
@@ -58,7 +58,7 @@ export function containerArmRoutes(containers: Containers): readonly Route[] {
       method: 'DELETE',
       path: item,
       summary: 'Delete a blob container with everything in it',
-      access: needs(actions.deleteContainers, scopeOf),
+      access: needs(actions.deleteContainers, scopeOf, whole),
       audit: activity('containerName'),
       handle: async (grant, { params }) => {
         const existed = await containers.deleteContainer(grant, refOf(params)).then(
@@ -77,7 +77,7 @@ export function containerArmRoutes(containers: Containers): readonly Route[] {
       method: 'GET',
       path: collection,
       summary: 'List the blob containers of an account',
-      access: needs(actions.readContainers, accountOf),
+      access: needs(actions.readContainers, accountOf, whole),
       audit: accessed('storageAccountName'),
       query: ContainerListQuery,
       handle: async (grant, { params, query, exchange }) => {

@@ -13,6 +13,7 @@ import {
   route,
   signedIn,
   unrecorded,
+  whole,
 } from '#kernel/http/route';
 import { type Accounts, accountIdOf } from './accounts.ts';
 import type { Containers } from './containers.service.ts';
@@ -51,7 +52,11 @@ export function containerRoutes(deps: {
     };
   };
   const surface = 'blob';
-  const read = { surface, access: needs(actions.readContainers, scopeOf), audit: accessed('account', 'container') };
+  const read = {
+    surface,
+    access: needs(actions.readContainers, scopeOf, whole),
+    audit: accessed('account', 'container'),
+  };
 
   // Of most of these there is nothing here: no snapshots, no versions, nothing deleted that could be listed.
   const ofContainers = ['metadata', 'deleted', 'system'];
@@ -84,7 +89,7 @@ export function containerRoutes(deps: {
       path: '/containers/{account}',
       summary: 'List the containers of an account',
       reads: reads.listContainers,
-      access: needs(actions.readContainers, (params) => accountIdOf(accounts, params['account'] ?? '')),
+      access: needs(actions.readContainers, (params) => accountIdOf(accounts, params['account'] ?? ''), whole),
       audit: accessed('account'),
       handle: async (grant, { params, exchange }) => {
         const listing = listingOf(exchange, params['account'] ?? '', ofContainers);
@@ -101,7 +106,7 @@ export function containerRoutes(deps: {
       path: at('container'),
       summary: 'Create a container',
       reads: reads.createContainer,
-      access: needs(actions.writeContainers, scopeOf),
+      access: needs(actions.writeContainers, scopeOf, whole),
       audit: activity('account', 'container'),
       handle: async (grant, { params, exchange }) => {
         const made = await containers.createContainer(grant, refOf(params), requests.metadataOf(exchange));
@@ -115,7 +120,7 @@ export function containerRoutes(deps: {
       path: at('container-metadata'),
       summary: 'Replace the metadata of a container',
       reads: reads.setContainerMetadata,
-      access: needs(actions.writeContainers, scopeOf),
+      access: needs(actions.writeContainers, scopeOf, whole),
       audit: activity('account', 'container'),
       handle: async (grant, { params, exchange }) => {
         const [metadata, conditions] = [requests.metadataOf(exchange), requests.conditionsOf(exchange)];
@@ -130,7 +135,7 @@ export function containerRoutes(deps: {
       path: at('container'),
       summary: 'Delete a container with everything in it',
       reads: reads.deleteContainer,
-      access: needs(actions.deleteContainers, scopeOf),
+      access: needs(actions.deleteContainers, scopeOf, whole),
       audit: activity('account', 'container'),
       handle: async (grant, { params, exchange }) => {
         await containers.deleteContainer(grant, refOf(params), requests.conditionsOf(exchange));
@@ -144,7 +149,7 @@ export function containerRoutes(deps: {
       path: at('list'),
       summary: 'List the blobs of a container',
       reads: reads.list,
-      access: needs(actions.readBlobs, scopeOf),
+      access: needs(actions.readBlobs, scopeOf, whole),
       audit: accessed('account', 'container', 'prefix'),
       handle: async (grant, { params, exchange }) => {
         const listing = listingOf(exchange, params['account'] ?? '', ofBlobs);

@@ -3,7 +3,7 @@
 
 import { NameAvailability, NameQuestion } from '@strongroom/contract/storage';
 import { storageActions } from '@strongroom/contract/storage.actions';
-import { accessed, json, needs, type Route, route } from '#kernel/http/route';
+import { accessed, json, needs, type Route, route, whole } from '#kernel/http/route';
 import type { Accounts } from './accounts.ts';
 import { accountNamePattern, accountNameRule, reservedAccountNames } from './names.ts';
 
@@ -27,7 +27,7 @@ export function nameRoutes(accounts: Pick<Accounts, 'byName'>): readonly Route[]
       method: 'POST',
       path: '/subscriptions/{subscriptionId}/providers/Microsoft.Storage/checkNameAvailability',
       summary: 'Whether a storage account may be called by a name',
-      access: needs(storageActions.checkName, ({ subscriptionId }) => `/subscriptions/${subscriptionId}`),
+      access: needs(storageActions.checkName, ({ subscriptionId }) => `/subscriptions/${subscriptionId}`, whole),
       goesOnWhenLow: 'it stores nothing',
       audit: accessed('name'),
       body: { kind: 'json', schema: NameQuestion, maxBytes: 4096 },

@@ -3,6 +3,7 @@
 // reserved folder or removes its container. Modules write there in process, as they hold the services without this guard.
 
 import { Readable } from 'node:stream';
+import { isBounded } from '#kernel/authority/actor';
 import type { Grant } from '#kernel/authority/grant';
 import type { Blobs } from './blobs.service.ts';
 import type { Blocks } from './blocks.service.ts';
@@ -39,7 +40,7 @@ export function createReserve(reservedIn: ReservedIn) {
 
   /** Folders that this caller is not shown. */
   const hiddenFrom = (grant: Grant, ref: ContainerRef): readonly string[] =>
-    grant.within === undefined ? [] : foldersOf(ref).flatMap(({ prefix, isHidden }) => (isHidden ? [prefix] : []));
+    !isBounded(grant.actor) ? [] : foldersOf(ref).flatMap(({ prefix, isHidden }) => (isHidden ? [prefix] : []));
 
   function requireShown(grant: Grant, ref: BlobRef): void {
     if (hiddenFrom(grant, ref).some((prefix) => ref.name.startsWith(prefix))) throw outOfScope();

@@ -2,7 +2,7 @@
 
 import { CheckVaultName, VaultNameAvailability } from '@strongroom/contract/vault';
 import { vaultActions } from '@strongroom/contract/vault.actions';
-import { json, needs, type Route, route, unrecorded } from '#kernel/http/route';
+import { json, needs, type Route, route, unrecorded, whole } from '#kernel/http/route';
 import type { Directory } from './directory.ts';
 import { vaultName, vaultNameRule } from './vaults.kind.ts';
 
@@ -14,7 +14,7 @@ export function availabilityRoutes(directory: Directory): readonly Route[] {
       method: 'POST',
       path: '/subscriptions/{subscriptionId}/providers/Microsoft.KeyVault/checkNameAvailability',
       summary: 'Says whether a name is free for a new vault.',
-      access: needs(vaultActions.checkNameAvailability, (p) => `/subscriptions/${p['subscriptionId']}`),
+      access: needs(vaultActions.checkNameAvailability, (p) => `/subscriptions/${p['subscriptionId']}`, whole),
       goesOnWhenLow: 'it stores nothing',
       audit: unrecorded('reads nothing but whether a name is in use'),
       body: { kind: 'json', schema: CheckVaultName, maxBytes: 4096 },

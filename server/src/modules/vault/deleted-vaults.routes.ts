@@ -2,7 +2,7 @@
 
 import { DeletedVaultList, DeletedVaultListQuery, DeletedVaultWire } from '@strongroom/contract/vault';
 import { vaultActions } from '@strongroom/contract/vault.actions';
-import { accessed, activity, empty, json, needs, type Params, type Route, route } from '#kernel/http/route';
+import { accessed, activity, empty, json, needs, type Params, type Route, route, whole } from '#kernel/http/route';
 import type { DeletedVaults } from './deleted-vaults.service.ts';
 import type { DeletedVault } from './directory.ts';
 
@@ -19,7 +19,7 @@ export function deletedVaultRoutes(deleted: DeletedVaults): readonly Route[] {
       method: 'GET',
       path: `${provider}/deletedVaults`,
       summary: 'Lists the deleted vaults of a subscription that can still be recovered.',
-      access: needs(vaultActions.listDeletedVaults, scopeOf),
+      access: needs(vaultActions.listDeletedVaults, scopeOf, whole),
       audit: accessed('subscriptionId'),
       query: DeletedVaultListQuery,
       responses: { 200: DeletedVaultList },
@@ -40,7 +40,7 @@ export function deletedVaultRoutes(deleted: DeletedVaults): readonly Route[] {
       method: 'GET',
       path: item,
       summary: 'Reads a deleted vault.',
-      access: needs(vaultActions.readDeletedVault, scopeOf),
+      access: needs(vaultActions.readDeletedVault, scopeOf, whole),
       audit: accessed('vaultName'),
       responses: { 200: DeletedVaultWire },
       handle: async (grant, { params }) =>
@@ -52,7 +52,7 @@ export function deletedVaultRoutes(deleted: DeletedVaults): readonly Route[] {
       method: 'POST',
       path: `${item}/purge`,
       summary: 'Destroys a deleted vault with all that it holds.',
-      access: needs(vaultActions.purgeDeletedVault, scopeOf),
+      access: needs(vaultActions.purgeDeletedVault, scopeOf, whole),
       goesOnWhenLow: 'it takes away',
       audit: activity('vaultName', 'location'),
       handle: async (grant, { params }) => {

@@ -12,7 +12,7 @@ import {
 } from '@strongroom/contract/vault';
 import { vaultActions } from '@strongroom/contract/vault.actions';
 import type { Exchange } from '#kernel/http/exchange';
-import { activity, empty, json, needs, type Params, type Route, route } from '#kernel/http/route';
+import { activity, empty, json, needs, type Params, type Route, route, whole } from '#kernel/http/route';
 import type { Directory } from './directory.ts';
 import type { Secrets } from './secrets.service.ts';
 import { pageAnswer, pageQuery, type Wire } from './wire.ts';
@@ -38,7 +38,7 @@ export function secretRoutes(deps: {
       method: 'PUT',
       path: '/vaults/{vault}/secrets/{name}',
       summary: 'Makes a secret, or a new version of it.',
-      access: needs(vaultActions.setSecret, secret),
+      access: needs(vaultActions.setSecret, secret, whole),
       audit: activity('vault', 'name', 'attributes.enabled', 'attributes.nbf', 'attributes.exp'),
       query,
       body: body(SetSecret),
@@ -55,7 +55,7 @@ export function secretRoutes(deps: {
       method: 'GET',
       path: '/vaults/{vault}/secrets/{name}/{version?}',
       summary: 'Reads the value of a version, or of the latest.',
-      access: needs(vaultActions.getSecret, secret),
+      access: needs(vaultActions.getSecret, secret, whole),
       audit: activity('vault', 'name', 'version'),
       query,
       responses: { 200: SecretBundle },
@@ -71,7 +71,7 @@ export function secretRoutes(deps: {
       method: 'PATCH',
       path: '/vaults/{vault}/secrets/{name}/{version?}',
       summary: 'Changes attributes, tags and content type of a version; never its value.',
-      access: needs(vaultActions.updateSecret, secret),
+      access: needs(vaultActions.updateSecret, secret, whole),
       goesOnWhenLow: 'it changes what is there',
       audit: activity('vault', 'name', 'version', 'attributes.enabled', 'attributes.nbf', 'attributes.exp'),
       query,
@@ -89,7 +89,7 @@ export function secretRoutes(deps: {
       method: 'DELETE',
       path: '/vaults/{vault}/secrets/{name}',
       summary: 'Deletes a secret softly: it can be recovered until its retention ends.',
-      access: needs(vaultActions.deleteSecret, secret),
+      access: needs(vaultActions.deleteSecret, secret, whole),
       audit: activity('vault', 'name'),
       query,
       responses: { 200: DeletedSecret },
@@ -105,7 +105,7 @@ export function secretRoutes(deps: {
       method: 'GET',
       path: '/vaults/{vault}/secrets',
       summary: 'Lists secrets without their values.',
-      access: needs(vaultActions.readSecretMetadata, vault),
+      access: needs(vaultActions.readSecretMetadata, vault, whole),
       audit: activity('vault'),
       query,
       responses: { 200: SecretList },
@@ -125,7 +125,7 @@ export function secretRoutes(deps: {
       method: 'GET',
       path: '/vaults/{vault}/secrets/{name}/versions',
       summary: 'Lists versions of a secret without their values.',
-      access: needs(vaultActions.readSecretMetadata, secret),
+      access: needs(vaultActions.readSecretMetadata, secret, whole),
       audit: activity('vault', 'name'),
       query,
       responses: { 200: SecretList },
@@ -145,7 +145,7 @@ export function secretRoutes(deps: {
       method: 'GET',
       path: '/vaults/{vault}/deletedsecrets',
       summary: 'Lists deleted secrets that can be recovered.',
-      access: needs(vaultActions.readSecretMetadata, vault),
+      access: needs(vaultActions.readSecretMetadata, vault, whole),
       audit: activity('vault'),
       query,
       responses: { 200: DeletedSecretList },
@@ -161,7 +161,7 @@ export function secretRoutes(deps: {
       method: 'GET',
       path: '/vaults/{vault}/deletedsecrets/{name}',
       summary: 'Shows a deleted secret without its value.',
-      access: needs(vaultActions.readSecretMetadata, secret),
+      access: needs(vaultActions.readSecretMetadata, secret, whole),
       audit: activity('vault', 'name'),
       query,
       responses: { 200: DeletedSecret },
@@ -177,7 +177,7 @@ export function secretRoutes(deps: {
       method: 'POST',
       path: '/vaults/{vault}/deletedsecrets/{name}/recover',
       summary: 'Brings a deleted secret back with all its versions.',
-      access: needs(vaultActions.recoverSecret, secret),
+      access: needs(vaultActions.recoverSecret, secret, whole),
       audit: activity('vault', 'name'),
       query,
       responses: { 200: SecretBundle },
@@ -193,7 +193,7 @@ export function secretRoutes(deps: {
       method: 'DELETE',
       path: '/vaults/{vault}/deletedsecrets/{name}',
       summary: 'Destroys a deleted secret for good; refused under purge protection.',
-      access: needs(vaultActions.purgeSecret, secret),
+      access: needs(vaultActions.purgeSecret, secret, whole),
       audit: activity('vault', 'name'),
       query,
       handle: async (grant, { params }) => {

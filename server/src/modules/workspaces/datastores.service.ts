@@ -6,6 +6,7 @@ import { runsActions } from '@strongroom/contract/runs.actions';
 import { storageActions } from '@strongroom/contract/storage.actions';
 import type { DatastoreProperties } from '@strongroom/contract/workspaces';
 import { workspacesActions } from '@strongroom/contract/workspaces.actions';
+import { isBounded } from '#kernel/authority/actor';
 import type { Action, Grant, Grants } from '#kernel/authority/grant';
 import { Failure } from '#kernel/errors/failure';
 import type { Resource } from '#resources';
@@ -126,7 +127,7 @@ export function createDatastores(deps: {
       const list = workspacesActions.listDatastoreSecrets;
       const id = `${workspace.id}/datastores/${datastore}`;
       // Who is bounded is given no address either.
-      const mayHaveAddress = grant.within === undefined && grants.mayAlso(grant, list, id);
+      const mayHaveAddress = !isBounded(grant.actor) && grants.mayAlso(grant, list, id);
       // The refusal of who has neither right names the one that Azure asks for.
       if (!mayHaveAddress || grants.mayAlso(grant, readBlobs, scope)) return grants.also(grant, readBlobs, scope);
       for (const { action, scope: at } of alsoOf(workspace, datastore)) grants.also(grant, action, at);

@@ -2,7 +2,7 @@
 
 import { deploymentOperations } from '@strongroom/contract/templates';
 import { workspacesActions } from '@strongroom/contract/workspaces.actions';
-import { accessed, json, needs, type Params, type Route, route } from '#kernel/http/route';
+import { accessed, json, needs, type Params, type Route, route, whole } from '#kernel/http/route';
 import { parseResourceId } from '#kernel/ids/ids';
 import { itemId, type Resources } from '#resources';
 import { templateType } from './templates.kind.ts';
@@ -17,7 +17,7 @@ export function templateRoutes(resources: Pick<Resources, 'get'>): readonly Rout
       method: 'GET',
       path: '/subscriptions/{subscriptionId}/resourceGroups/{resourceGroupName}/deployments/{deploymentName}/operations',
       summary: 'What a template deployment made.',
-      access: needs(workspacesActions.readDeploymentOperations, idOf),
+      access: needs(workspacesActions.readDeploymentOperations, idOf, whole),
       audit: accessed('deploymentName'),
       responses: { 200: deploymentOperations },
       async handle(grant, { params }) {

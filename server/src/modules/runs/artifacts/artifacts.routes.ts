@@ -6,22 +6,45 @@ import * as wire from '@strongroom/contract/runs';
 import { runsActions } from '@strongroom/contract/runs.actions';
 import { Failure } from '#kernel/errors/failure';
 import type { Exchange } from '#kernel/http/exchange';
-import { type Answer, accessed, activity, json, needs, type Route, route } from '#kernel/http/route';
+import {
+  type Answer,
+  accessed,
+  activity,
+  each,
+  harmless,
+  json,
+  needs,
+  type Route,
+  type RouteBounds,
+  route,
+  type ThingsOf,
+} from '#kernel/http/route';
 import type { ByteRange } from '#storage';
-import { call, runIdOf } from '../call.ts';
+import { elsewhere } from '../bounds.ts';
+import { call, ofRun, runIdOf } from '../call.ts';
 import { decodeQuery } from '../decode.ts';
 import { notServed } from '../errors.ts';
 import { type RegisteredFiles, readOnly } from '../registry/registered-files.service.ts';
 import { mlflowSurface, workspaceIdOf, workspacePath } from '../surface.ts';
 import { modelArtifactUri, runArtifactUri } from '../views.ts';
 import { type ArtifactPage, type Artifacts, artifactBytesMax, type OpenedArtifact } from './artifacts.service.ts';
-import { parseRegisteredPath } from './paths.ts';
+import { parseProxiedPath, parseRegisteredPath } from './paths.ts';
 
 const { readArtifacts, writeArtifacts, deleteArtifacts } = runsActions;
 const proxy = `${workspacePath}/mlflow-artifacts`;
 const file = `${proxy}/artifacts/{path+}`;
 
+type Request = Parameters<ThingsOf>[1];
+const pathIn = ({ params }: Request): string => params['path'] ?? '';
+
 export function artifactRoutes(artifacts: Artifacts, registered: RegisteredFiles): readonly Route[] {
+  /** The run of a path of the proxy, or the one that made its model. Registered versions are no run's. */
+  const ofPath = (pathOf: (request: Request) => string): RouteBounds =>
+    each((grant, request) => {
+      const path = pathOf(request);
+      if (path !== '' && parseRegisteredPath(path) !== undefined) return [];
+      return artifacts.ownerScope(grant, workspaceIdOf(request.params), parseProxiedPath(path).owner);
+    }, elsewhere);
   return [
     call({
       operation: 'ListArtifacts',
@@ -30,6 +53,7 @@ export function artifactRoutes(artifacts: Artifacts, registered: RegisteredFiles
       summary: 'Lists artifacts of a run, right below a path',
       action: readArtifacts,
       audit: accessed('workspaceName', 'run_id', 'path'),
+      bounds: ofRun,
       request: wire.listArtifacts,
       response: wire.artifactsPage,
       handle: async (grant, workspaceId, message) => {
@@ -48,6 +72,8 @@ export function artifactRoutes(artifacts: Artifacts, registered: RegisteredFiles
       summary: 'Lists artifacts of a logged model, right below a path',
       action: readArtifacts,
       audit: accessed('workspaceName', 'modelId', 'artifact_directory_path'),
+      bounds: (_message, { grant, workspaceId, params }) =>
+        artifacts.ownerScope(grant, workspaceId, { kind: 'model', id: params['modelId'] ?? '' }),
       request: wire.listModelArtifacts,
       response: wire.artifactsPage,
       handle: async (grant, workspaceId, message, { modelId = '' }) => {
@@ -64,7 +90,11 @@ export function artifactRoutes(artifacts: Artifacts, registered: RegisteredFiles
       method: 'GET',
       path: `${proxy}/artifacts`,
       summary: 'Lists files right below a path, by their base names',
-      access: needs(readArtifacts, workspaceIdOf),
+      access: needs(
+        readArtifacts,
+        workspaceIdOf,
+        ofPath(({ exchange }) => decodeQuery(wire.listProxied, exchange.target.query.values).path ?? ''),
+      ),
       audit: accessed('workspaceName', 'path'),
       responses: { 200: wire.proxiedList },
       handle: async (grant, { params, exchange }) => {
@@ -81,7 +111,7 @@ export function artifactRoutes(artifacts: Artifacts, registered: RegisteredFiles
       method: 'GET',
       path: file,
       summary: 'Reads an artifact, whole or one range of bytes',
-      access: needs(readArtifacts, workspaceIdOf),
+      access: needs(readArtifacts, workspaceIdOf, ofPath(pathIn)),
       audit: accessed('workspaceName', 'path'),
       handle: async (grant, { params, exchange }) => {
         const path = params['path'] ?? '';
@@ -101,7 +131,15 @@ export function artifactRoutes(artifacts: Artifacts, registered: RegisteredFiles
       method: 'PUT',
       path: file,
       summary: 'Writes an artifact',
-      access: needs(writeArtifacts, workspaceIdOf),
+      access: needs(
+        writeArtifacts,
+        workspaceIdOf,
+        ofPath((request) => {
+          const path = pathIn(request);
+          if (parseRegisteredPath(path) !== undefined) throw readOnly();
+          return path;
+        }),
+      ),
       audit: accessed('workspaceName', 'path'),
       body: { kind: 'stream', maxBytes: artifactBytesMax },
       responses: { 200: wire.nothing },
@@ -124,7 +162,7 @@ export function artifactRoutes(artifacts: Artifacts, registered: RegisteredFiles
       method: 'DELETE',
       path: file,
       summary: 'Removes an artifact or a folder of them',
-      access: needs(deleteArtifacts, workspaceIdOf),
+      access: needs(deleteArtifacts, workspaceIdOf, ofPath(pathIn)),
       audit: activity('workspaceName', 'path'),
       responses: { 200: wire.nothing },
       handle: async (grant, { params }) => {
@@ -155,7 +193,7 @@ function unserved(method: 'GET' | 'POST', operation: string, path: string, actio
     method,
     path: `${proxy}${path}`,
     summary: 'Not served: the file is sent in one piece',
-    access: needs(action, workspaceIdOf),
+    access: needs(action, workspaceIdOf, harmless('it is answered that this is not served, and nothing else')),
     goesOnWhenLow: 'it does nothing but refuse',
     audit: accessed('workspaceName', 'path'),
     handle: () => {

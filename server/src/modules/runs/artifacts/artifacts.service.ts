@@ -1,6 +1,6 @@
 // Artifacts of runs and logged models: sealed blobs in the workspace's own storage, reached as the workspace's identity
 // under a grant that covers the one folder. The caller's own right was decided on the route; here it is decided which run
-// the path belongs to, that it exists, and that a run's token stays below its own.
+// the path belongs to, and that it exists.
 
 import type { Readable } from 'node:stream';
 import type { FileInfo } from '@strongroom/contract/runs';
@@ -9,19 +9,22 @@ import type { Grant } from '#kernel/authority/grant';
 import type { BlobInfo, BlobStore, ByteRange } from '#storage';
 import { containerScope } from '#storage';
 import type { Workspace, Workspaces } from '#workspaces';
-import { onlyRun } from '../bounds.ts';
-import { denied, invalid, missingResource, noModel, noRun } from '../errors.ts';
+import { runScope } from '../bounds.ts';
+import { invalid, missingResource, noModel, noRun } from '../errors.ts';
+import { scopesOfMaker } from '../models/models.service.ts';
 import { findModel } from '../models/models.store.ts';
 import { requireRunId } from '../names.ts';
 import { requireActive } from '../runs.service.ts';
 import { findRun } from '../runs.store.ts';
-import { modelPrefix, parseProxiedPath, requireArtifactPath, runPrefix } from './paths.ts';
+import { modelPrefix, type ProxiedPath, parseProxiedPath, requireArtifactPath, runPrefix } from './paths.ts';
 
 export type OpenedArtifact = { readonly info: BlobInfo; readonly stream: Readable };
 export type PutArtifact = { readonly maxBytes?: number; readonly contentType?: string };
 
 /** Paths of `…At` are those of the proxy; the others are below the root of a run. */
 export type Artifacts = {
+  /** The run that bounds must reach for what is of this owner: none for a model that is not there, or that no run made. */
+  ownerScope(grant: Grant, workspaceId: string, owner: ProxiedPath['owner']): Promise<readonly string[]>;
   put(
     grant: Grant,
     workspaceId: string,
@@ -75,7 +78,6 @@ export function createArtifacts(deps: {
   /** The folder of a run that is there, and may be touched. */
   async function runRoot(grant: Grant, workspaceId: string, runId: string, writing: boolean): Promise<Root> {
     requireRunId(runId);
-    requireOwn(onlyRun(grant, workspaceId), runId);
     const database = await workspaces.database(grant, workspaceId);
     const row = await findRun(database.read, runId);
     if (row === undefined) throw noRun(runId);
@@ -83,12 +85,9 @@ export function createArtifacts(deps: {
     return { experimentId: String(row.experiment), prefix: runPrefix(row.run_id) };
   }
 
-  /** A model belongs to the run that made it: its token may use it, and no other run's. */
   async function modelRoot(grant: Grant, workspaceId: string, modelId: string): Promise<Root> {
     const database = await workspaces.database(grant, workspaceId);
     const row = await findModel(database.read, modelId);
-    const only = onlyRun(grant, workspaceId);
-    if (only !== undefined) requireOwn(only, row?.source_run_id ?? '');
     if (row === undefined || row.deleted === 1) throw noModel(modelId);
     return { experimentId: String(row.experiment), prefix: modelPrefix(row.model_id) };
   }
@@ -226,6 +225,11 @@ export function createArtifacts(deps: {
   }
 
   return {
+    async ownerScope(grant, workspaceId, { kind, id }) {
+      if (kind === 'model') return await scopesOfMaker(deps.workspaces, grant, workspaceId, id);
+      requireRunId(id);
+      return [runScope(workspaceId, id)];
+    },
     put: async (grant, workspaceId, runId, path, source, options = {}) =>
       put(grant, workspaceId, await runRoot(grant, workspaceId, runId, true), path, source, options),
     open: async (grant, workspaceId, runId, path, range) =>
@@ -282,9 +286,4 @@ const isFolder = (path: string) =>
 function requireFile(path: string): string {
   if (path === '') throw invalid('Invalid path: it names the folder of the run and no file in it.', 'path');
   return requireArtifactPath(path);
-}
-
-function requireOwn(only: string | undefined, runId: string): void {
-  if (only !== undefined && only !== runId)
-    throw denied('The token of a run reaches only that run, its artifacts and its experiment.');
 }

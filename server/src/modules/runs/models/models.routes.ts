@@ -2,10 +2,13 @@
 
 import * as wire from '@strongroom/contract/runs';
 import { runsActions } from '@strongroom/contract/runs.actions';
+import type { TSchema } from '@strongroom/contract/schema';
 import { activity, type Route, unrecorded } from '#kernel/http/route';
-import { call } from '../call.ts';
+import { experimentScope, nobodysRun, ownRun, runScope } from '../bounds.ts';
+import { call, type NamedIn } from '../call.ts';
 import { invalid } from '../errors.ts';
 import { pageOf } from '../experiments.routes.ts';
+import { experimentNumber, requireRunId } from '../names.ts';
 import type { Models } from './models.service.ts';
 
 const { readRuns, writeRuns } = runsActions;
@@ -22,6 +25,9 @@ function datasetOf(name: string | undefined, digest: string | undefined) {
 }
 
 export function modelRoutes(models: Models): readonly Route[] {
+  /** A run's token may use what its own run made. */
+  const ofModel: NamedIn<TSchema> = (_message, { grant, workspaceId, params: { modelId = '' } }) =>
+    models.madeBy(grant, workspaceId, modelId);
   return [
     call({
       operation: 'CreateLoggedModel',
@@ -30,6 +36,12 @@ export function modelRoutes(models: Models): readonly Route[] {
       summary: 'Creates a logged model, pending',
       action: writeRuns,
       audit: activity('workspaceName', 'experiment_id', 'name', 'source_run_id'),
+      bounds: ({ experiment_id, source_run_id }, { workspaceId }) => {
+        const experiment = experimentNumber(experiment_id);
+        if (!source_run_id) return [];
+        requireRunId(source_run_id, 'source_run_id');
+        return [runScope(workspaceId, source_run_id), experimentScope(workspaceId, experiment)];
+      },
       request: wire.createLoggedModel,
       response: wire.loggedModelAnswer,
       handle: async (grant, workspaceId, message) => ({
@@ -51,6 +63,7 @@ export function modelRoutes(models: Models): readonly Route[] {
       action: readRuns,
       goesOnWhenLow: 'it stores nothing',
       audit: reading,
+      bounds: ownRun,
       request: wire.searchLoggedModels,
       response: wire.loggedModelsPage,
       handle: async (grant, workspaceId, message) =>
@@ -84,6 +97,7 @@ export function modelRoutes(models: Models): readonly Route[] {
       summary: 'Reads a logged model',
       action: readRuns,
       audit: reading,
+      bounds: ofModel,
       request: wire.nothing,
       response: wire.loggedModelAnswer,
       handle: async (grant, workspaceId, _message, { modelId = '' }) => ({
@@ -98,6 +112,7 @@ export function modelRoutes(models: Models): readonly Route[] {
       action: writeRuns,
       goesOnWhenLow: 'it marks what is there',
       audit: activity('workspaceName', 'modelId', 'status'),
+      bounds: ofModel,
       request: wire.finalizeLoggedModel,
       response: wire.loggedModelAnswer,
       handle: async (grant, workspaceId, { status }, { modelId = '' }) => ({
@@ -111,6 +126,7 @@ export function modelRoutes(models: Models): readonly Route[] {
       summary: 'Deletes a logged model, softly',
       action: writeRuns,
       audit: activity('workspaceName', 'modelId'),
+      bounds: nobodysRun,
       request: wire.nothing,
       response: wire.nothing,
       handle: async (grant, workspaceId, _message, { modelId = '' }) => {
@@ -125,6 +141,7 @@ export function modelRoutes(models: Models): readonly Route[] {
       summary: 'Sets tags of a logged model',
       action: writeRuns,
       audit: activity('workspaceName', 'modelId'),
+      bounds: ofModel,
       request: wire.setLoggedModelTags,
       response: wire.loggedModelAnswer,
       handle: async (grant, workspaceId, { tags = [] }, { modelId = '' }) => ({
@@ -138,6 +155,7 @@ export function modelRoutes(models: Models): readonly Route[] {
       summary: 'Removes a tag of a logged model',
       action: writeRuns,
       audit: activity('workspaceName', 'modelId', 'tagKey'),
+      bounds: ofModel,
       request: wire.nothing,
       response: wire.nothing,
       handle: async (grant, workspaceId, _message, { modelId = '', tagKey = '' }) => {
@@ -152,6 +170,7 @@ export function modelRoutes(models: Models): readonly Route[] {
       summary: 'Adds params to a logged model, each once',
       action: writeRuns,
       audit: activity('workspaceName', 'modelId'),
+      bounds: ofModel,
       request: wire.logModelParams,
       response: wire.nothing,
       handle: async (grant, workspaceId, { params = [] }, { modelId = '' }) => {

@@ -9,10 +9,10 @@ import type { Clock } from '#kernel/clock/clock';
 import { randomUuid } from '#kernel/crypto/random';
 import type { Tx } from '#kernel/database/database';
 import { always, among } from '#kernel/database/dialect/dialect';
-import { onlyRun, requireExperimentWithin, requireRunWithin, requireUnbounded } from '../bounds.ts';
+import { onlyRun, runScope } from '../bounds.ts';
 import { pageTokenKey, type WorkspaceDatabases } from '../databases.ts';
 import { invalid, missingResource, noExperiment, noModel } from '../errors.ts';
-import { experimentOfToken, type TagInput } from '../experiments.service.ts';
+import type { TagInput } from '../experiments.service.ts';
 import { findExperiment } from '../experiments.store.ts';
 import {
   experimentNumber,
@@ -39,6 +39,8 @@ import { modelArtifactUri, shownMetric } from '../views.ts';
 import * as store from './models.store.ts';
 
 export type Models = {
+  /** The run that bounds must reach for this model: none where it is not there, or no run made it. */
+  madeBy(grant: Grant, workspaceId: string, modelId: string): Promise<readonly string[]>;
   create(grant: Grant, workspaceId: string, input: NewModel): Promise<LoggedModel>;
   get(grant: Grant, workspaceId: string, modelId: string): Promise<LoggedModel>;
   finalize(grant: Grant, workspaceId: string, modelId: string, status: ModelStatus): Promise<LoggedModel>;
@@ -76,6 +78,17 @@ export type ModelSearch = {
 const pairsMax = 100;
 const datasetsMax = 100;
 
+export async function scopesOfMaker(
+  workspaces: WorkspaceDatabases,
+  grant: Grant,
+  workspaceId: string,
+  modelId: string,
+): Promise<readonly string[]> {
+  const database = await workspaces.database(grant, workspaceId);
+  const maker = (await store.findModel(database.read, modelId))?.source_run_id;
+  return maker ? [runScope(workspaceId, maker)] : [];
+}
+
 export function createModels(deps: { readonly workspaces: WorkspaceDatabases; readonly clock: Clock }): Models {
   const { workspaces, clock } = deps;
 
@@ -83,9 +96,7 @@ export function createModels(deps: { readonly workspaces: WorkspaceDatabases; re
     return shownModel(row, await store.readModelParts(tx, row.model));
   }
 
-  /** A run's token may use what its own run made. */
-  function requireUsable(grant: Grant, workspaceId: string, modelId: string, row: store.ModelRow | undefined) {
-    requireRunWithin(grant, workspaceId, row?.source_run_id ?? '');
+  function requireUsable(modelId: string, row: store.ModelRow | undefined) {
     if (row === undefined || row.deleted === 1) throw noModel(modelId);
     return row;
   }
@@ -98,23 +109,23 @@ export function createModels(deps: { readonly workspaces: WorkspaceDatabases; re
   ): Promise<R> {
     const database = await workspaces.database(grant, workspaceId);
     return database.write(async (tx) => {
-      const row = requireUsable(grant, workspaceId, modelId, await store.findModel(tx, modelId));
+      const row = requireUsable(modelId, await store.findModel(tx, modelId));
       return act(tx, row, clock.epochMs());
     });
   }
 
   return {
+    madeBy: (grant, workspaceId, modelId) => scopesOfMaker(workspaces, grant, workspaceId, modelId),
+
     async create(grant, workspaceId, input) {
       const experiment = experimentNumber(input.experimentId);
       const { sourceRunId, modelType } = input;
       if (sourceRunId !== undefined && sourceRunId !== '') requireRunId(sourceRunId, 'source_run_id');
-      requireRunWithin(grant, workspaceId, sourceRunId ?? '');
       const name = checkedName(input.name || randomRunName());
       if (modelType !== undefined) requireText(modelType, 'model_type', 500);
       const params = checkedPairs(input.params, 'params');
       const tags = checkedPairs(input.tags, 'tags');
       const database = await workspaces.database(grant, workspaceId);
-      requireExperimentWithin(grant, input.experimentId, await experimentOfToken(database, grant, workspaceId));
       return database.write(async (tx) => {
         const home = await findExperiment(tx, experiment);
         if (home === undefined) throw noExperiment(input.experimentId);
@@ -141,7 +152,7 @@ export function createModels(deps: { readonly workspaces: WorkspaceDatabases; re
 
     async get(grant, workspaceId, modelId) {
       const database = await workspaces.database(grant, workspaceId);
-      const row = requireUsable(grant, workspaceId, modelId, await store.findModel(database.read, modelId));
+      const row = requireUsable(modelId, await store.findModel(database.read, modelId));
       return shown(database.read, row);
     },
 
@@ -155,7 +166,6 @@ export function createModels(deps: { readonly workspaces: WorkspaceDatabases; re
 
     remove: (grant, workspaceId, modelId) =>
       change(grant, workspaceId, modelId, async (tx, row, updated_ms) => {
-        requireUnbounded(grant);
         await store.changeModel(tx, row.model, { deleted: 1, deleted_ms: updated_ms, updated_ms });
       }),
 

@@ -4,6 +4,7 @@
 import * as wire from '@strongroom/contract/runs';
 import { runsActions } from '@strongroom/contract/runs.actions';
 import { activity, type Route, unrecorded } from '#kernel/http/route';
+import { nobodysRun } from '../bounds.ts';
 import { call } from '../call.ts';
 import type { Purge } from './purge.service.ts';
 
@@ -18,6 +19,7 @@ export function purgeRoutes(purge: Purge): readonly Route[] {
       summary: 'Lists what is deleted and can be purged, the first thousand, runs before experiments',
       action: readRuns,
       audit: unrecorded('names that every reader of the workspace sees, in searches for what is deleted'),
+      bounds: nobodysRun,
       request: wire.listDeleted,
       response: wire.deletedList,
       handle: async (grant, workspaceId, { older_than_ms = 0 }) => ({
@@ -32,6 +34,7 @@ export function purgeRoutes(purge: Purge): readonly Route[] {
       action: purgeExperiments,
       goesOnWhenLow: 'it takes away',
       audit: activity('workspaceName', 'run_id'),
+      bounds: nobodysRun,
       request: wire.purgeRun,
       response: wire.purged,
       handle: (grant, workspaceId, { run_id }) => purge.run(grant, workspaceId, run_id),
@@ -44,6 +47,7 @@ export function purgeRoutes(purge: Purge): readonly Route[] {
       action: purgeExperiments,
       goesOnWhenLow: 'it takes away',
       audit: activity('workspaceName', 'model_id'),
+      bounds: nobodysRun,
       request: wire.purgeModel,
       response: wire.purged,
       handle: (grant, workspaceId, { model_id }) => purge.model(grant, workspaceId, model_id),
@@ -56,6 +60,7 @@ export function purgeRoutes(purge: Purge): readonly Route[] {
       action: purgeExperiments,
       goesOnWhenLow: 'it takes away',
       audit: activity('workspaceName', 'experiment_id'),
+      bounds: nobodysRun,
       request: wire.experimentById,
       response: wire.purged,
       handle: (grant, workspaceId, { experiment_id }) => purge.experiment(grant, workspaceId, experiment_id),

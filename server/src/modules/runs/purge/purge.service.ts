@@ -9,7 +9,6 @@ import type { Database, Tx } from '#kernel/database/database';
 import { type BlobStore, containerScope } from '#storage';
 import type { Workspaces } from '#workspaces';
 import { modelPrefix, runPrefix } from '../artifacts/paths.ts';
-import { requireUnbounded } from '../bounds.ts';
 import { invalid, noExperiment, noModel, noRun } from '../errors.ts';
 import { findExperiment } from '../experiments.store.ts';
 import { findModel } from '../models/models.store.ts';
@@ -70,7 +69,6 @@ export function createPurge(deps: {
 
   return {
     async list(grant, workspaceId, olderThanMs) {
-      requireUnbounded(grant);
       const database = await workspaces.database(grant, workspaceId);
       const rows = await store.listDeleted(database.read, clock.epochMs() - olderThanMs + 1, listMax);
       return rows.map(({ kind, id, experiment, name, deleted_ms }) => ({
@@ -83,7 +81,6 @@ export function createPurge(deps: {
     },
 
     async run(grant, workspaceId, runId) {
-      requireUnbounded(grant);
       requireRunId(runId);
       const database = await workspaces.database(grant, workspaceId);
       // Again in every write: somebody may restore it meanwhile.
@@ -110,7 +107,6 @@ export function createPurge(deps: {
     },
 
     async model(grant, workspaceId, modelId) {
-      requireUnbounded(grant);
       const database = await workspaces.database(grant, workspaceId);
       const still = async (tx: Tx) => {
         const row = await findModel(tx, modelId);
@@ -123,7 +119,6 @@ export function createPurge(deps: {
     },
 
     async experiment(grant, workspaceId, id) {
-      requireUnbounded(grant);
       const experiment = experimentNumber(id);
       const database = await workspaces.database(grant, workspaceId);
       const still = async (tx: Tx): Promise<void> => {

@@ -4,7 +4,6 @@ import type { Readable } from 'node:stream';
 import type { FileInfo } from '@strongroom/contract/runs';
 import type { Grant } from '#kernel/authority/grant';
 import type { RegisteredPath } from '../artifacts/paths.ts';
-import { requireUnbounded } from '../bounds.ts';
 import { invalid, missingResource } from '../errors.ts';
 import type { ModelRegistry } from './registry.port.ts';
 
@@ -25,7 +24,6 @@ export function createRegisteredFiles(
   registry: Pick<ModelRegistry, 'version' | 'files' | 'openFile'>,
 ): RegisteredFiles {
   async function versionAt(grant: Grant, workspaceId: string, { name, version }: RegisteredPath) {
-    requireUnbounded(grant);
     const found = await registry.version(grant, workspaceId, name, version);
     if (found?.name !== name) throw missingResource('There is no registered version at this path.');
     return found;

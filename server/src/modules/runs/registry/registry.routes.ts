@@ -3,9 +3,11 @@
 import * as wire from '@strongroom/contract/registered-models';
 import { actionsOfType } from '@strongroom/contract/resources.actions';
 import { nothing } from '@strongroom/contract/runs';
+import type { TSchema } from '@strongroom/contract/schema';
 import { activity, type Route, unrecorded } from '#kernel/http/route';
 import { workspaceType } from '#workspaces';
-import { call } from '../call.ts';
+import { nobodysRun } from '../bounds.ts';
+import { type Call, call } from '../call.ts';
 import { optionsOf, pageOf } from '../experiments.routes.ts';
 import type { Registry } from './registry.service.ts';
 
@@ -22,9 +24,13 @@ const done = async (doing: Promise<void>) => {
   return {};
 };
 
+/** The registry is the workspace's: no run's token reaches it. */
+const registered = <const S extends TSchema>(spec: Omit<Call<S>, 'bounds'>): Route =>
+  call({ ...spec, bounds: nobodysRun });
+
 export function registryRoutes(registry: Registry): readonly Route[] {
   const latest = (method: 'GET' | 'POST', operation: string) =>
-    call({
+    registered({
       operation,
       method,
       path: '/registered-models/get-latest-versions',
@@ -38,7 +44,7 @@ export function registryRoutes(registry: Registry): readonly Route[] {
         pageOf('model_versions', { items: await registry.latestVersions(grant, id, name, stages) }),
     });
   return [
-    call({
+    registered({
       operation: 'CreateRegisteredModel',
       method: 'POST',
       path: '/registered-models/create',
@@ -50,7 +56,7 @@ export function registryRoutes(registry: Registry): readonly Route[] {
       handle: async (grant, id, { name, ...described }) =>
         model(await registry.createModel(grant, id, name, described)),
     }),
-    call({
+    registered({
       operation: 'GetRegisteredModel',
       method: 'GET',
       path: '/registered-models/get',
@@ -61,7 +67,7 @@ export function registryRoutes(registry: Registry): readonly Route[] {
       response: wire.modelAnswer,
       handle: async (grant, id, { name }) => model(await registry.getModel(grant, id, name)),
     }),
-    call({
+    registered({
       operation: 'RenameRegisteredModel',
       method: 'POST',
       path: '/registered-models/rename',
@@ -72,7 +78,7 @@ export function registryRoutes(registry: Registry): readonly Route[] {
       response: wire.modelAnswer,
       handle: (grant, id, { name }) => registry.renameModel(grant, id, name),
     }),
-    call({
+    registered({
       operation: 'UpdateRegisteredModel',
       method: 'PATCH',
       path: '/registered-models/update',
@@ -84,7 +90,7 @@ export function registryRoutes(registry: Registry): readonly Route[] {
       handle: async (grant, id, { name, description = '' }) =>
         model(await registry.describeModel(grant, id, name, description)),
     }),
-    call({
+    registered({
       operation: 'DeleteRegisteredModel',
       method: 'DELETE',
       path: '/registered-models/delete',
@@ -95,7 +101,7 @@ export function registryRoutes(registry: Registry): readonly Route[] {
       response: nothing,
       handle: async (grant, id, { name }) => done(registry.removeModel(grant, id, name)),
     }),
-    call({
+    registered({
       operation: 'SearchRegisteredModels',
       method: 'GET',
       path: '/registered-models/search',
@@ -109,7 +115,7 @@ export function registryRoutes(registry: Registry): readonly Route[] {
     }),
     latest('GET', 'GetLatestVersions'),
     latest('POST', 'GetLatestVersionsByBody'),
-    call({
+    registered({
       operation: 'SetRegisteredModelTag',
       method: 'POST',
       path: '/registered-models/set-tag',
@@ -120,7 +126,7 @@ export function registryRoutes(registry: Registry): readonly Route[] {
       response: nothing,
       handle: async (grant, id, { name, ...tag }) => done(registry.setModelTag(grant, id, name, tag)),
     }),
-    call({
+    registered({
       operation: 'DeleteRegisteredModelTag',
       method: 'DELETE',
       path: '/registered-models/delete-tag',
@@ -131,7 +137,7 @@ export function registryRoutes(registry: Registry): readonly Route[] {
       response: nothing,
       handle: async (grant, id, { name, key }) => done(registry.removeModelTag(grant, id, name, key)),
     }),
-    call({
+    registered({
       operation: 'SetRegisteredModelAlias',
       method: 'POST',
       path: '/registered-models/alias',
@@ -142,7 +148,7 @@ export function registryRoutes(registry: Registry): readonly Route[] {
       response: nothing,
       handle: async (grant, id, { name, alias, version }) => done(registry.setAlias(grant, id, name, alias, version)),
     }),
-    call({
+    registered({
       operation: 'DeleteRegisteredModelAlias',
       method: 'DELETE',
       path: '/registered-models/alias',
@@ -153,7 +159,7 @@ export function registryRoutes(registry: Registry): readonly Route[] {
       response: nothing,
       handle: async (grant, id, { name, alias }) => done(registry.removeAlias(grant, id, name, alias)),
     }),
-    call({
+    registered({
       operation: 'GetModelVersionByAlias',
       method: 'GET',
       path: '/registered-models/alias',
@@ -164,7 +170,7 @@ export function registryRoutes(registry: Registry): readonly Route[] {
       response: wire.versionAnswer,
       handle: async (grant, id, { name, alias }) => version(await registry.versionByAlias(grant, id, name, alias)),
     }),
-    call({
+    registered({
       operation: 'CreateModelVersion',
       method: 'POST',
       path: '/model-versions/create',
@@ -184,7 +190,7 @@ export function registryRoutes(registry: Registry): readonly Route[] {
           }),
         ),
     }),
-    call({
+    registered({
       operation: 'GetModelVersion',
       method: 'GET',
       path: '/model-versions/get',
@@ -196,7 +202,7 @@ export function registryRoutes(registry: Registry): readonly Route[] {
       handle: async (grant, id, message) =>
         version(await registry.getVersion(grant, id, message.name, message.version)),
     }),
-    call({
+    registered({
       operation: 'UpdateModelVersion',
       method: 'PATCH',
       path: '/model-versions/update',
@@ -208,7 +214,7 @@ export function registryRoutes(registry: Registry): readonly Route[] {
       handle: async (grant, id, { description = '', ...of }) =>
         version(await registry.describeVersion(grant, id, of.name, of.version, description)),
     }),
-    call({
+    registered({
       operation: 'TransitionModelVersionStage',
       method: 'POST',
       path: '/model-versions/transition-stage',
@@ -221,7 +227,7 @@ export function registryRoutes(registry: Registry): readonly Route[] {
       handle: async (grant, id, { stage, archive_existing_versions: archiveExisting = false, ...of }) =>
         version(await registry.transition(grant, id, of.name, of.version, { stage, archiveExisting })),
     }),
-    call({
+    registered({
       operation: 'DeleteModelVersion',
       method: 'DELETE',
       path: '/model-versions/delete',
@@ -232,7 +238,7 @@ export function registryRoutes(registry: Registry): readonly Route[] {
       response: nothing,
       handle: async (grant, id, message) => done(registry.removeVersion(grant, id, message.name, message.version)),
     }),
-    call({
+    registered({
       operation: 'SearchModelVersions',
       method: 'GET',
       path: '/model-versions/search',
@@ -244,7 +250,7 @@ export function registryRoutes(registry: Registry): readonly Route[] {
       handle: async (grant, id, message) =>
         pageOf('model_versions', await registry.searchVersions(grant, id, optionsOf(message))),
     }),
-    call({
+    registered({
       operation: 'GetModelVersionDownloadUri',
       method: 'GET',
       path: '/model-versions/get-download-uri',
@@ -257,7 +263,7 @@ export function registryRoutes(registry: Registry): readonly Route[] {
         artifact_uri: await registry.downloadUri(grant, id, message.name, message.version),
       }),
     }),
-    call({
+    registered({
       operation: 'SetModelVersionTag',
       method: 'POST',
       path: '/model-versions/set-tag',
@@ -269,7 +275,7 @@ export function registryRoutes(registry: Registry): readonly Route[] {
       handle: async (grant, id, { name, version: number, ...tag }) =>
         done(registry.setVersionTag(grant, id, name, number, tag)),
     }),
-    call({
+    registered({
       operation: 'DeleteModelVersionTag',
       method: 'DELETE',
       path: '/model-versions/delete-tag',

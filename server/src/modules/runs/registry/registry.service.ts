@@ -7,7 +7,6 @@ import type {
   RegisteredVersion as WireVersion,
 } from '@strongroom/contract/registered-models';
 import type { Grant } from '#kernel/authority/grant';
-import { requireUnbounded } from '../bounds.ts';
 import type { WorkspaceDatabases } from '../databases.ts';
 import { alreadyExists, invalid, missingResource, noModel, noRun } from '../errors.ts';
 import type { TagInput } from '../experiments.service.ts';
@@ -72,7 +71,6 @@ export function createRegistry(deps: { readonly registry: ModelRegistry; readonl
   const { registry, workspaces } = deps;
 
   async function model(grant: Grant, workspaceId: string, name: string): Promise<RegisteredModel> {
-    requireUnbounded(grant);
     requireName(name);
     const found = await registry.model(grant, workspaceId, name);
     if (found === undefined) throw noSuchModel(name);
@@ -81,7 +79,6 @@ export function createRegistry(deps: { readonly registry: ModelRegistry; readonl
   }
 
   async function version(grant: Grant, workspaceId: string, name: string, number: string): Promise<RegisteredVersion> {
-    requireUnbounded(grant);
     requireName(name);
     requireNumber(number);
     const found = await registry.version(grant, workspaceId, name, number);
@@ -137,7 +134,6 @@ export function createRegistry(deps: { readonly registry: ModelRegistry; readonl
 
   return {
     async createModel(grant: Grant, workspaceId: string, name: string, input: Described): Promise<WireModel> {
-      requireUnbounded(grant);
       requireName(name);
       const made = await registry.createModel(grant, workspaceId, name, checkedDescribed(input));
       if (made !== undefined) return shownModel(made, []);
@@ -332,7 +328,6 @@ export function createRegistry(deps: { readonly registry: ModelRegistry; readonl
     },
 
     async searchModels(grant: Grant, workspaceId: string, input: SearchInput): Promise<Searched<WireModel>> {
-      requireUnbounded(grant);
       const database = await workspaces.database(grant, workspaceId);
       const found = await searchModels(database, await registry.models(grant, workspaceId), input);
       const versions = Map.groupBy(await registry.versions(grant, workspaceId), ({ name }) => name);
@@ -340,7 +335,6 @@ export function createRegistry(deps: { readonly registry: ModelRegistry; readonl
     },
 
     async searchVersions(grant: Grant, workspaceId: string, input: SearchInput): Promise<Searched<WireVersion>> {
-      requireUnbounded(grant);
       const database = await workspaces.database(grant, workspaceId);
       const found = await searchVersions(database, await registry.versions(grant, workspaceId), input);
       const aliases = new Map((await registry.models(grant, workspaceId)).map((one) => [one.name, one.aliases]));

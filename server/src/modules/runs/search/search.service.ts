@@ -4,10 +4,9 @@
 import type { DatasetSummary, Experiment, Run, ViewType } from '@strongroom/contract/runs';
 import type { Grant } from '#kernel/authority/grant';
 import type { Database } from '#kernel/database/database';
-import { onlyRun } from '../bounds.ts';
+import { onlyExperiment, onlyRun } from '../bounds.ts';
 import { pageTokenKey, type WorkspaceDatabases } from '../databases.ts';
 import { invalid } from '../errors.ts';
-import { experimentOfToken } from '../experiments.service.ts';
 import { experimentNumber } from '../names.ts';
 import { isTooLarge, scanParts } from '../parts.store.ts';
 import type { RunRow } from '../runs.store.ts';
@@ -124,8 +123,7 @@ export function createSearch(deps: { readonly workspaces: WorkspaceDatabases }):
         throw invalid('Experiments cannot be ordered by tag.', 'order_by');
       const limit = pageLimit(input.maxResults);
       const database = await deps.workspaces.database(grant, workspaceId);
-      const own = await experimentOfToken(database, grant, workspaceId);
-      if (grant.within !== undefined && own === undefined) return { items: [] };
+      const own = onlyExperiment(grant, workspaceId);
       const only = own === undefined ? undefined : experimentNumber(own);
       const key = await pageTokenKey(database);
       const question = ['experiments', comparisons, order, view, only ?? null];
