@@ -28,7 +28,7 @@ import type { ResourceKind } from '../../server/src/modules/resources/index.ts';
 export type Composition = {
   readonly routes: readonly Route[];
   readonly kinds: readonly ResourceKind[];
-  readonly modules: readonly Module[];
+  readonly modules: readonly Module<ResourceKind>[];
   readonly version: string;
 };
 

@@ -1,6 +1,5 @@
 // Where data rests: secrets and keys, blobs, images. Monitoring sits beside them, for what is counted.
 
-import type { Tasks } from '#kernel/tasks/tasks';
 import { createMonitoring, type Readings } from '#monitoring';
 import { createRegistry } from '#registry';
 import { createStorage, type ReservedIn } from '#storage';
@@ -10,7 +9,6 @@ import type { Ground } from './ground.ts';
 
 /** What stands above, called only after everything is composed. */
 export type AboveData = {
-  readonly tasks: Tasks;
   readonly load: NonNullable<Readings['load']>;
   readonly reservedIn: ReservedIn;
 };
@@ -23,7 +21,6 @@ export function composeDataPlane(foundation: Foundation, ground: Ground, above: 
     ...common,
     database: foundation.control,
     dataKeys,
-    tasks: above.tasks,
     schemes: [bearer(...vaultAudiences(domain))],
   });
   const storage = createStorage({

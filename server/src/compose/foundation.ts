@@ -1,4 +1,4 @@
-// What main has opened before anything is composed, and the tables of the control database.
+// What every module is made from: what main has opened before anything is composed, the tasks in it, and the tables of the control database.
 
 import { accessMigrations } from '#access';
 import type { LogAnchors } from '#audit';
@@ -15,7 +15,7 @@ import type { Log } from '#kernel/log/log';
 import { dataKeyMigrations } from '#kernel/sealing/data-keys.service';
 import type { Keyring } from '#kernel/sealing/keyring';
 import type { RootKey } from '#kernel/sealing/root-key';
-import { taskMigrations } from '#kernel/tasks/tasks';
+import { type Tasks, taskMigrations } from '#kernel/tasks/tasks';
 import type { Certificates } from '#monitoring';
 import { quotaTables } from '#quotas';
 import { resourceTables } from '#resources';
@@ -33,7 +33,8 @@ export const controlTables: readonly MigrationSet[] = [
   quotaTables,
 ];
 
-export type Foundation = {
+/** What main has opened. */
+export type Opened = {
   readonly config: Config;
   readonly version: string;
   readonly clock: Clock;
@@ -54,3 +55,5 @@ export type Foundation = {
   /** `localhost:8443`, the port already known. */
   readonly domain: string;
 };
+
+export type Foundation = Opened & { readonly tasks: Tasks };

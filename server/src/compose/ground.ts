@@ -4,10 +4,8 @@ import { declaredActions } from '@strongroom/contract/actions';
 import { type Access, accessDuties, createAccess } from '#access';
 import { createAudit } from '#audit';
 import { createIdentity, createSignedAddresses } from '#identity';
-import { createActs } from '#kernel/authority/perform';
 import type { Scheme } from '#kernel/http/surface';
 import { createDataKeys } from '#kernel/sealing/data-keys.service';
-import type { Tasks } from '#kernel/tasks/tasks';
 import { createQuotas } from '#quotas';
 import { createResources, type HomeOf } from '#resources';
 import type { VaultModule } from '#vault';
@@ -16,7 +14,6 @@ import { identitiesOf, principalsOf } from './principals.ts';
 
 /** Ports that stand above, named before their side is made: each is called only after everything is composed. */
 export type Above = {
-  readonly tasks: Tasks;
   readonly homeOf: HomeOf;
   readonly keyWrapper: () => VaultModule['keyWrapper'];
   /** Run tokens are jobs' to tell; every surface that a running job calls asks for them before access tokens. */
@@ -65,6 +62,7 @@ export async function composeGround(foundation: Foundation, above: Above) {
     clock,
     tenantId,
     catalogue: declaredActions,
+    audit: audit.trail,
     principals: principalsOf(identity.directory),
     scopes: {
       require: (scope) => resources.scopes.require(scope),
@@ -72,8 +70,7 @@ export async function composeGround(foundation: Foundation, above: Above) {
     },
     log,
   });
-  const { grants } = access;
-  const acts = createActs({ grants, duties: access.recordedDuties, audit: audit.trail, tenantId });
+  const { grants, acts } = access;
 
   // Which audience opens which surface: docs/adr/0010-audiences.md.
   const bearer = (...audiences: readonly string[]) => identity.bearerScheme({ audiences });
@@ -84,7 +81,7 @@ export async function composeGround(foundation: Foundation, above: Above) {
     database: control,
     clock,
     log,
-    tasks: above.tasks,
+    tasks: foundation.tasks,
     grants,
     acts,
     identities: identitiesOf({ control, directory: identity.directory, access, tenantId }),
@@ -93,7 +90,6 @@ export async function composeGround(foundation: Foundation, above: Above) {
     domain,
     schemes: armSchemes,
   });
-  resources.onRemoved(async (grant, id) => void (await access.unassignAll(grant, id)));
 
   const quotas = createQuotas({
     database: control,
@@ -102,7 +98,6 @@ export async function composeGround(foundation: Foundation, above: Above) {
     disk: () => foundation.room.space(),
     percentOfDisk: config.disk.quotaPercent,
   });
-  resources.onRemoved((_grant, id) => quotas.quotas.removed(id));
 
   return {
     identity,

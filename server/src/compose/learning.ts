@@ -5,6 +5,7 @@ import { createAssets } from '#assets';
 import { createCompute } from '#compute';
 import { createEndpoints } from '#endpoints';
 import { createJobs } from '#jobs';
+import { originHere } from '#kernel/http/certificates';
 import { createRuns } from '#runs';
 import { createWorkspaces } from '#workspaces';
 import type { DataPlane } from './data-plane.ts';
@@ -29,7 +30,6 @@ export function composeLearning(foundation: Foundation, ground: Ground, data: Da
     addresses,
     dataKeys,
   });
-  ground.resources.onRemoving(workspaces.livingHolders);
   const inWorkspaces = { ...common, workspaces: workspaces.workspaces, blobs: storage.blobs, addresses };
   const assets = createAssets(inWorkspaces);
   const runs = createRuns({ ...inWorkspaces, registry: assets.assets.registry, schemes: armSchemes });
@@ -41,8 +41,12 @@ export function composeLearning(foundation: Foundation, ground: Ground, data: Da
     tenantId: () => common.tenantId,
     maxNodes: config.agent.maxNodes,
     agentCommand: config.agent.embedded ? embeddedAgent : undefined,
+    agentPlace: {
+      url: originHere(config.http.host, config.http.port),
+      caPem: foundation.trust.pem,
+      hostNames: [],
+    },
   });
-  ground.resources.onRemoved((_grant, id) => compute.removed(id));
   const jobs = createJobs({
     ...inWorkspaces,
     runs: runs.runs,
@@ -61,7 +65,6 @@ export function composeLearning(foundation: Foundation, ground: Ground, data: Da
     dataKeys,
     scoring: monitoring.scoring,
   });
-  ground.resources.onRemoved((_grant, id) => endpoints.removed(id));
   return { workspaces, runs, assets, compute, jobs, endpoints };
 }
 export type Learning = ReturnType<typeof composeLearning>;

@@ -1,26 +1,48 @@
-// What a module hands to compose: a name and lists. Nothing here acts; compose mounts routes, runs migrations and starts
-// tasks in the order of the dependency table.
+// What a module hands to compose: a name, its whole list, and its life. Compose reads nothing else of it when it mounts, starts and
+// stops, so that adding to a module is adding to its list. Nothing here acts.
 
 import type { Duty } from '#kernel/authority/duty';
+import type { Grant } from '#kernel/authority/grant';
 import type { MigrationSet } from '#kernel/database/database';
 import type { FailureTable } from '#kernel/errors/failures';
 import type { Route } from '#kernel/http/route';
 import type { Surface } from '#kernel/http/surface';
 import type { TaskHandler } from '#kernel/tasks/tasks';
 
-export type Module = {
+/** Done between start and stop, never twice at once. */
+export type Periodic = {
+  /** As the log names it. */
+  readonly name: string;
+  readonly everyMs: number;
+  /** Once with the start itself, too. */
+  readonly atStart?: boolean;
+  run(signal: AbortSignal): Promise<unknown>;
+};
+
+/** `Kind`: how the resource manager takes kinds of resources, of which the kernel knows nothing. */
+export type Module<Kind = never> = {
   readonly name: string;
   readonly surfaces?: readonly Surface[];
   readonly routes?: readonly Route[];
-  /** Tables of the control database. */
+  readonly kinds?: readonly Kind[];
+  /** Tables of the control database, which is migrated before a module is made: compose refuses one that it was not given. */
   readonly migrations?: MigrationSet;
   /** What it does without being asked. Printed in docs/duties.md. */
   readonly duties?: readonly Duty[];
   /** What it answers with when it does not do what was asked. Printed in docs/errors.md. */
   readonly failures?: FailureTable;
   readonly tasks?: Readonly<Record<string, TaskHandler>>;
+  readonly periodic?: readonly Periodic[];
+  /** Told when the resource with this id is gone: what it keeps for it, or for what was below it, goes too. Idempotent. */
+  removed?(grant: Grant, id: string): Promise<void>;
+  /** Names, for a message, what of its own stands on a resource that is to be removed, and must not be. */
+  standsOn?(id: string): Promise<readonly string[]>;
   /** After every module is composed and migrated, before listening: repair what a crash left, load what is kept in memory. */
   start?(): Promise<void>;
+  /** When the server listens: what calls it back may begin. */
+  listening?(): Promise<void>;
+  /** Before it listens no more, in reverse order: what calls it back ends. */
+  leaving?(): Promise<void>;
   /** On a clean stop, in reverse order: close what was opened. */
   stop?(): Promise<void>;
 };

@@ -39,6 +39,8 @@ export type NewTask = {
 export type Tasks = {
   /** Adds a task in the caller's transaction and returns its id: it runs if, and as soon as, that transaction is durable. */
   enqueue(tx: Tx, task: NewTask): Promise<number>;
+  /** Who does tasks of these names. Before `start`; a task can be enqueued once its name is known. */
+  handle(handlers: Readonly<Record<string, TaskHandler>>): void;
   /** Takes over what an earlier process left behind, and begins. One server process at a time works on a database. */
   start(): Promise<void>;
   /** Aborts handlers and waits for them (at most ten seconds); what they did not finish is done after the next start. */
@@ -88,15 +90,14 @@ export function createTasks(options: {
   readonly database: Database;
   readonly clock: Clock;
   readonly log: Log;
-  readonly handlers: Readonly<Record<string, TaskHandler>>;
+  readonly handlers?: Readonly<Record<string, TaskHandler>>;
   /** Tasks at once; 4 by default. */
   readonly concurrency?: number;
   /** After this many a task is failed; 10 by default. */
   readonly attemptsMax?: number;
 }): Tasks {
   const { database, clock, log, concurrency = 4, attemptsMax = 10 } = options;
-  const handlers = new Map(Object.entries(options.handlers));
-  const names = [...handlers.keys()];
+  const handlers = new Map(Object.entries(options.handlers ?? {}));
   const owner = `${process.pid}-${process.hrtime.bigint().toString(36)}`;
   const running = new Map<number, Promise<void>>();
   const periodics: (() => Promise<void>)[] = [];
@@ -110,10 +111,17 @@ export function createTasks(options: {
   /** Leases what is due, as far as there is room, and sets it going. */
   async function claim(): Promise<number> {
     const room = concurrency - running.size;
-    if (room <= 0 || names.length === 0 || stopping.signal.aborted) return 0;
+    if (room <= 0 || handlers.size === 0 || stopping.signal.aborted) return 0;
     const now = clock.epochMs();
     const rows = await database.write((tx) =>
-      store.claimTasks(tx, { names, except: [...running.keys()], owner, now, leaseUntil: now + leaseMs, limit: room }),
+      store.claimTasks(tx, {
+        names: [...handlers.keys()],
+        except: [...running.keys()],
+        owner,
+        now,
+        leaseUntil: now + leaseMs,
+        limit: room,
+      }),
     );
     for (const row of rows) {
       const work = atHome(() => hold(row)).finally(() => {
@@ -204,7 +212,7 @@ export function createTasks(options: {
   }
 
   async function untilNextDue(): Promise<number> {
-    const at = await store.nextDue(database.read, names, [...running.keys()]);
+    const at = await store.nextDue(database.read, [...handlers.keys()], [...running.keys()]);
     return at === undefined ? lookAgainMs : Math.max(0, Math.min(lookAgainMs, at - clock.epochMs()));
   }
 
@@ -251,6 +259,12 @@ export function createTasks(options: {
       setImmediate(() => wake());
       return id;
     },
+    handle(more) {
+      for (const [name, handler] of Object.entries(more)) {
+        if (started || handlers.has(name)) throw new Error(`tasks named ${name} are handled already, or have begun`);
+        handlers.set(name, handler);
+      }
+    },
     async start() {
       if (started)
         throw new Failure({ kind: 'internal', code: 'TasksStarted', message: 'Tasks were started already.' });
@@ -258,7 +272,7 @@ export function createTasks(options: {
       await prune();
       const taken = await database.write((tx) => store.takeOver(tx, owner));
       if (taken > 0) log.info({ count: taken }, 'tasks were taken over from an earlier process');
-      for (const name of await store.orphanNames(database.read, names)) {
+      for (const name of await store.orphanNames(database.read, [...handlers.keys()])) {
         log.error({ task: name }, 'tasks are waiting that nothing handles');
       }
       for (const begin of [loop, ...periodics]) loops.push(atHome(begin));

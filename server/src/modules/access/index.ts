@@ -37,7 +37,8 @@ export type { Scopes } from './scopes.ts';
 export type { Refusal, Verdict } from './verdict.ts';
 export { accessDuties };
 
-import type { Duties } from '#kernel/authority/perform';
+import type { AuditTrail } from '#kernel/authority/audit';
+import { type Acts, createActs } from '#kernel/authority/perform';
 import { accessDuties } from './duties.ts';
 
 /** What other modules hold of access besides `Grants`: roles for the identities that they make, and withdrawing them. */
@@ -48,14 +49,17 @@ export type Access = Module &
   Pick<Assignments, 'bootstrapOwner'> & {
     readonly authorizer: Authorizer;
     readonly grants: Grants;
-    /** For `createActs` and nobody else. */
-    readonly recordedDuties: Duties;
+    /** What begins inside, each with its record. */
+    readonly acts: Acts;
     readonly evaluator: Pick<Evaluator, 'decide' | 'assignments'>;
     readonly explain: Explain;
-    /** Roles at what does not exist are withdrawn and recorded. For a task at the start, after every kind is known. */
+    /** Roles at what does not exist are withdrawn and recorded. */
     readonly sweepStrays: Strays['sweep'];
     start(): Promise<void>;
   };
+
+/** Asks about every assignment, so not more often than it is of use. */
+const strayMs = 6 * 3_600_000;
 
 /** `catalogue`: every action that the composed modules declare. */
 export function createAccess(options: {
@@ -65,6 +69,7 @@ export function createAccess(options: {
   readonly scopes: Scopes;
   readonly tenantId: string;
   readonly catalogue: readonly Action[];
+  readonly audit: Pick<AuditTrail, 'begin' | 'refused'>;
   readonly log?: Log;
 }): Access {
   const { database, clock, principals, scopes, tenantId, catalogue } = options;
@@ -72,11 +77,19 @@ export function createAccess(options: {
   const evaluator = createEvaluator({ nowMs });
   for (const definition of builtInRoles) evaluator.putRole(definition);
   const { authorizer, grants, duties } = createAuthority({ evaluator, tenantId });
+  const acts = createActs({ grants, duties, audit: options.audit, tenantId });
   const serially = createSerially();
   const shared = { database, clock, evaluator, grants, serially };
   const assignments = createAssignments({ ...shared, principals, scopes, tenantId });
   const definitions = createDefinitions({ ...shared, catalogue });
   const explain = createExplain({ evaluator, principals, catalogue, tenantId, nowMs });
+  const { sweep: sweepStrays } = createStrays({
+    evaluator,
+    assignments,
+    scopes,
+    acts,
+    log: options.log ?? silentLog,
+  });
   return {
     name: 'access',
     duties: Object.values(accessDuties),
@@ -90,10 +103,12 @@ export function createAccess(options: {
       }),
     ],
     migrations: accessMigrations,
+    periodic: [{ name: 'role-strays', everyMs: strayMs, atStart: true, run: sweepStrays }],
+    removed: async (grant, id) => void (await assignments.unassignAll(grant, id)),
     start: () => load(database, evaluator),
     authorizer,
     grants,
-    recordedDuties: duties,
+    acts,
     evaluator,
     explain,
     assign: assignments.assign,
@@ -101,7 +116,7 @@ export function createAccess(options: {
     unassignAll: assignments.unassignAll,
     unassignPrincipal: assignments.unassignPrincipal,
     retire: assignments.retire,
-    sweepStrays: createStrays({ evaluator, assignments, scopes, log: options.log ?? silentLog }).sweep,
+    sweepStrays,
     bootstrapOwner: assignments.bootstrapOwner,
   };
 }

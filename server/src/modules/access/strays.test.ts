@@ -2,8 +2,7 @@
 
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { createActs } from '#kernel/authority/perform';
-import { houseGrant, testActor, testAudit } from '#kernel/testing/authority';
+import { houseGrant } from '#kernel/testing/authority';
 import * as store from './assignments.store.ts';
 import { roleIds } from './index.ts';
 import { actorOf, bob, carol, group, guid, openAccess, subscription, workspace } from './testing.ts';
@@ -13,7 +12,7 @@ const nowhere = `${subscription}/resourceGroups/Nowhere`;
 const locked = `${group}/providers/Microsoft.MachineLearningServices/workspaces/Locked`;
 
 test('what is assigned at nothing is withdrawn at the start and recorded; what is there, and what cannot be looked at, stays', async (t) => {
-  const { access, database, reopen } = await openAccess(t);
+  const { access, audit, database, reopen } = await openAccess(t);
   const grant = houseGrant();
   const assign = (scope: string, principalId: string) =>
     access.assign(grant, { scope, roleDefinitionId: roleIds.reader, principalId, principalType: 'User' });
@@ -25,10 +24,7 @@ test('what is assigned at nothing is withdrawn at the start and recorded; what i
   const again = await reopen();
   const decided = () => again.evaluator.decide(actorOf(carol), read, `${nowhere}/providers/Test/things/x`).allowed;
   assert.equal(decided(), true, 'whoever takes the name would let her in');
-  const audit = testAudit();
-  const { grants, recordedDuties: duties } = again;
-  const acts = createActs({ grants, duties, audit, tenantId: testActor.tenantId });
-  assert.equal(await again.sweepStrays(acts, new AbortController().signal), 1);
+  assert.equal(await again.sweepStrays(new AbortController().signal), 1);
   assert.equal(decided(), false);
   const names = [...again.evaluator.assignments()].map(({ name }) => name);
   assert.ok(names.includes(real.name) && names.includes(far.name) && !names.includes(old.name));
@@ -38,5 +34,5 @@ test('what is assigned at nothing is withdrawn at the start and recorded; what i
     [record?.intent.operation, record?.intent.scope, record?.intent.parameters['principalId'], record?.outcome?.status],
     ['RoleAssignments_Delete', nowhere, carol, 200],
   );
-  assert.equal(await again.sweepStrays(acts, new AbortController().signal), 0);
+  assert.equal(await again.sweepStrays(new AbortController().signal), 0);
 });

@@ -13,18 +13,19 @@ import type { Scopes } from './scopes.ts';
 
 export type Strays = {
   /** Withdraws what is assigned at nothing, and says how many that were. What cannot be looked at stays. */
-  sweep(acts: Pick<Acts, 'duty'>, signal: AbortSignal): Promise<number>;
+  sweep(signal: AbortSignal): Promise<number>;
 };
 
 export function createStrays(deps: {
   readonly evaluator: Pick<Evaluator, 'assignments'>;
   readonly assignments: Pick<Assignments, 'unassign'>;
   readonly scopes: Pick<Scopes, 'isGone'>;
+  readonly acts: Pick<Acts, 'duty'>;
   readonly log: Log;
 }): Strays {
-  const { evaluator, assignments, scopes, log } = deps;
+  const { evaluator, assignments, scopes, acts, log } = deps;
 
-  async function withdraw(acts: Pick<Acts, 'duty'>, stray: Assignment): Promise<void> {
+  async function withdraw(stray: Assignment): Promise<void> {
     const { name, scope, roleId: roleDefinitionId, principalId } = stray;
     const facts = {
       operation: 'RoleAssignments_Delete',
@@ -38,13 +39,13 @@ export function createStrays(deps: {
   }
 
   return {
-    async sweep(acts, signal) {
+    async sweep(signal) {
       let count = 0;
       for (const each of [...evaluator.assignments()]) {
         if (signal.aborted) break;
         try {
           if (!(await scopes.isGone(each.scope))) continue;
-          await withdraw(acts, each);
+          await withdraw(each);
           count += 1;
         } catch (error) {
           // A workspace whose customer refuses his key, or the last Owner: the next start looks again.

@@ -124,9 +124,9 @@ const scopes: Scopes = {
   },
 };
 
-export function accessOver(database: Database, clock: TestClock, people = everybody()): Access {
+export function accessOver(database: Database, clock: TestClock, people = everybody(), audit = testAudit()): Access {
   const principals = { find: async (objectId: string) => people.get(objectId.toLowerCase()) };
-  return createAccess({ database, clock, principals, scopes, tenantId: testActor.tenantId, catalogue });
+  return createAccess({ database, clock, principals, scopes, tenantId: testActor.tenantId, catalogue, audit });
 }
 
 /** The module started, ann as Owner of the subscription, and a way to call it. */
@@ -136,15 +136,17 @@ export async function openAccess(t: TestContext): Promise<{
   clock: TestClock;
   database: Database;
   people: People;
+  /** What its acts from inside recorded. */
+  audit: ReturnType<typeof testAudit>;
   reopen(): Promise<Access>;
 }> {
   const { database, reopen } = await openTemporary(t);
   const clock = createTestClock();
   const people = everybody();
-  const access = accessOver(database, clock, people);
+  const audit = testAudit();
+  const access = accessOver(database, clock, people, audit);
   await access.start();
   await access.bootstrapOwner(houseGrant(), [ann], subscription.split('/')[2] ?? '');
-  const audit = testAudit();
   const door = await openTestDoor({
     surfaces: [armLike],
     routes: access.routes ?? [],
@@ -162,12 +164,13 @@ export async function openAccess(t: TestContext): Promise<{
   };
   return {
     access,
+    audit,
     call,
     clock,
     database,
     people,
     async reopen() {
-      const again = accessOver(await reopen(), clock, people);
+      const again = accessOver(await reopen(), clock, people, audit);
       await again.start();
       return again;
     },

@@ -49,7 +49,7 @@ export type Assets = {
   environment(grant: Grant, environmentVersionId: string): Promise<{ readonly image: string | undefined }>;
 };
 
-export type AssetsModule = Module & {
+export type AssetsModule = Module<ResourceKind> & {
   readonly assets: Assets;
   readonly kinds: readonly ResourceKind[];
   /** Removes what a crash left of snapshots that were being taken, and uploads that nobody finished, in every workspace. For a periodic task. */
@@ -57,6 +57,8 @@ export type AssetsModule = Module & {
 };
 
 const workspacesMax = 50_000;
+/** Opens every workspace once, so not more often than it is of use. */
+const sweepEveryMs = 6 * 3_600_000;
 
 export function createAssets(deps: {
   readonly resources: Resources;
@@ -128,28 +130,31 @@ export function createAssets(deps: {
       return { image: typeof image === 'string' && image !== nodePython ? image : undefined };
     },
   };
+  async function sweep(signal: AbortSignal): Promise<void> {
+    const query = { type: workspaceType, under: '/', limit: workspacesMax };
+    const found = await deps.resources.list(deps.grants.duty(assetsDuties.findWorkspaces, '/'), query);
+    for (const { id, uniqueId } of found) {
+      if (signal.aborted) return;
+      try {
+        const grant = deps.grants.duty(assetsDuties.lookForUnnamed, id);
+        await uploads.sweep(grant, id);
+        const count = await snapshots.sweep(grant, id);
+        const fields = { module: 'assets', workspace: uniqueId, count };
+        if (count > 0) log.info(fields, 'blobs that no snapshot names were removed');
+      } catch (error) {
+        // A workspace whose customer refuses his key, or one that is half made: looked at again the next time.
+        log.debug({ module: 'assets', workspace: uniqueId, error }, 'a workspace was not swept');
+      }
+    }
+  }
+
   return {
     name: 'assets',
     duties: Object.values(assetsDuties),
     assets,
     kinds: createAssetKinds({ resources: deps.resources, grants: deps.grants, snapshots, named, uploads }),
     routes: [...snapshotRoutes(snapshots), ...uploadRoutes(uploads)],
-    async sweep(signal) {
-      const query = { type: workspaceType, under: '/', limit: workspacesMax };
-      const found = await deps.resources.list(deps.grants.duty(assetsDuties.findWorkspaces, '/'), query);
-      for (const { id, uniqueId } of found) {
-        if (signal.aborted) return;
-        try {
-          const grant = deps.grants.duty(assetsDuties.lookForUnnamed, id);
-          await uploads.sweep(grant, id);
-          const count = await snapshots.sweep(grant, id);
-          const fields = { module: 'assets', workspace: uniqueId, count };
-          if (count > 0) log.info(fields, 'blobs that no snapshot names were removed');
-        } catch (error) {
-          // A workspace whose customer refuses his key, or one that is half made: looked at again the next time.
-          log.debug({ module: 'assets', workspace: uniqueId, error }, 'a workspace was not swept');
-        }
-      }
-    },
+    periodic: [{ name: 'asset-blobs', everyMs: sweepEveryMs, atStart: true, run: sweep }],
+    sweep,
   };
 }

@@ -4,6 +4,7 @@
 import assert from 'node:assert/strict';
 import { describe, it, type TestContext } from 'node:test';
 import { createTestClock } from '#kernel/clock/test-clock';
+import { testGrant } from '#kernel/testing/authority';
 import { clusterId, createOwner, grant, openFolder, openWorld, specOf, workspaceId } from './testing/world.ts';
 
 const exited = { type: 'finished', reason: 'exited', exitCode: 0 } as const;
@@ -261,8 +262,8 @@ describe('a compute cluster', () => {
     await submit('runs', 'cpu');
     const [item] = (await played.poll()).body.start;
     assert.ok(item);
-    await compute.removed(`${workspaceId}er`);
-    const gone = compute.removed(workspaceId);
+    await compute.removed(testGrant(), `${workspaceId}er`);
+    const gone = compute.removed(testGrant(), workspaceId);
     const held = { id: item.id, fence: item.fence };
     assert.deepEqual((await played.poll([held])).body.stop, [{ ...held, graceSeconds: 0 }]);
     await played.report(item, 1, { type: 'finished', reason: 'stopped', exitCode: null });

@@ -2,6 +2,7 @@
 // this machine; gives jobs and endpoints `work`. It knows nothing of what the work is.
 
 import type { Tokens } from '#identity';
+import type { Grant } from '#kernel/authority/grant';
 import type { Clock } from '#kernel/clock/clock';
 import type { Database } from '#kernel/database/database';
 import type { Log } from '#kernel/log/log';
@@ -42,14 +43,14 @@ export type AgentPlace = {
   readonly hostNames: readonly string[];
 };
 
-export type Compute = Module & {
+export type Compute = Module<ResourceKind> & {
   readonly work: Work;
   readonly kinds: readonly ResourceKind[];
   /** Whether work could run now, and what to do when it could not. */
   readiness(): Readiness;
-  /** Once the server listens: starts the agent of this machine, when there is a command for it. */
+  /** Starts the agent of this machine, when there is a command for it. */
   startAgent(place: AgentPlace): void;
-  /** Before the server stops listening: ends the agent and what it runs, and lets its polls go. */
+  /** Ends the agent and what it runs, and lets its polls go. */
   stopAgent(): Promise<void>;
   agentPid(): number | undefined;
   /** What waits and runs at this moment, and on how many nodes: from memory. */
@@ -60,7 +61,7 @@ export type Compute = Module & {
    * A workspace is gone. What it had is removed with it one by one, unless its customer's key was refused: then its clusters
    * would stand in the control database for ever, and what runs on them run on.
    */
-  removed(workspaceId: string): Promise<void>;
+  removed(grant: Grant, workspaceId: string): Promise<void>;
   /** The agent has ended: its tokens are refused, and what it held is lost. */
   dismiss(agent: string): Promise<void>;
 };
@@ -88,6 +89,8 @@ export function createCompute(deps: {
   readonly maxNodes: number;
   /** Program and arguments of the agent; undefined: this installation runs none of its own. */
   readonly agentCommand: readonly [string, ...string[]] | undefined;
+  /** Where that agent finds the server once it listens. */
+  readonly agentPlace?: AgentPlace;
 }): Compute {
   const { database, clock, log } = deps;
   const clusters = createClusters({ clock, nodesMax: deps.maxNodes });
@@ -139,6 +142,25 @@ export function createCompute(deps: {
     await agent?.stop();
   }
 
+  function startAgent({ url, caPem, hostNames }: AgentPlace): void {
+    const command = deps.agentCommand;
+    if (command === undefined || agent !== undefined) return;
+    agent = createEmbeddedAgent({
+      command,
+      agent: embedded,
+      url,
+      caPem,
+      hostNames,
+      enrol: () => agents.enrol(embedded),
+      gone: () => dismiss(embedded),
+      failing: (times) => {
+        if (times >= failuresMax) agents.setTrouble(doesNotStart(times));
+      },
+      clock,
+      log,
+    });
+  }
+
   return {
     name: 'compute',
     surfaces: [createAgentSurface(agents.scheme)],
@@ -154,25 +176,12 @@ export function createCompute(deps: {
       if (deps.agentCommand !== undefined) await agents.enrol(embedded);
       sweeping.done = sweepOn();
     },
-    startAgent({ url, caPem, hostNames }) {
-      const command = deps.agentCommand;
-      if (command === undefined || agent !== undefined) return;
-      agent = createEmbeddedAgent({
-        command,
-        agent: embedded,
-        url,
-        caPem,
-        hostNames,
-        enrol: () => agents.enrol(embedded),
-        gone: () => dismiss(embedded),
-        failing: (times) => {
-          if (times >= failuresMax) agents.setTrouble(doesNotStart(times));
-        },
-        clock,
-        log,
-      });
-    },
+    startAgent,
     stopAgent,
+    async listening() {
+      if (deps.agentPlace !== undefined) startAgent(deps.agentPlace);
+    },
+    leaving: stopAgent,
     agentPid: () => agent?.pid(),
     load: () => ({ ...desk.measure(), nodes: clusters.counts() }),
     async enrol(name) {
@@ -180,7 +189,7 @@ export function createCompute(deps: {
       return agents.enrol(name);
     },
     dismiss,
-    async removed(workspaceId) {
+    async removed(_grant, workspaceId) {
       for (const { id } of clusters.within(workspaceId)) await removeCluster({ database, clusters, work }, id);
     },
     async stop() {

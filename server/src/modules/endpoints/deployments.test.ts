@@ -415,9 +415,9 @@ test('what a workspace ran ends with it, also when nobody could read what there 
   const world = await setUp(t);
   const { bearer } = await furnish(world, {}, 2);
   assert.equal(world.fake.running().length, 2);
-  await world.endpoints.removed(`${workspaceId}2`);
+  await world.endpoints.removed(testGrant(), `${workspaceId}2`);
   assert.equal((await world.score('{}', { headers: bearer })).status, 200, 'another workspace');
-  await world.endpoints.removed(workspaceId.toUpperCase());
+  await world.endpoints.removed(testGrant(), workspaceId.toUpperCase());
   assert.equal(world.fake.running().length, 0);
   assert.equal((await world.score('{}', { headers: bearer })).status, 401);
 });

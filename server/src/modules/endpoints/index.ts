@@ -4,7 +4,7 @@
 import { registryActions } from '@strongroom/contract/registry.actions';
 import type { Assets } from '#assets';
 import type { Work } from '#compute';
-import type { Grants } from '#kernel/authority/grant';
+import type { Grant, Grants } from '#kernel/authority/grant';
 import type { Clock } from '#kernel/clock/clock';
 import { createSocketClient } from '#kernel/http/client';
 import { parseResourceId } from '#kernel/ids/ids';
@@ -58,20 +58,22 @@ export type EndpointsDeps = {
   readonly startSeconds?: number;
 };
 
-export type Endpoints = Module & {
+export type Endpoints = Module<ResourceKind> & {
   readonly kinds: readonly ResourceKind[];
-  /** Removes records of scoring requests that are too old. For a periodic task; a few times a day. */
+  /** Removes records of scoring requests that are too old. A few times a day. */
   sweepRecords(signal: AbortSignal): Promise<void>;
   /**
    * The resource with this id is gone. When it is a workspace whose key was refused, its endpoints went without a word: what
    * they run ends here, and nobody is let in.
    */
-  removed(id: string): Promise<void>;
+  removed(grant: Grant, id: string): Promise<void>;
 };
 
 /** The agent closes connections that were idle for two minutes. */
 const idleMs = 45_000;
 const connectionsMax = 512;
+/** Opens every workspace once, so not more often than it is of use. */
+const sweepEveryMs = 6 * 3_600_000;
 
 /** Made before `start` of compute: it becomes the owner of scoring work. Its surface stands before the one of storage. */
 export function createEndpoints(deps: EndpointsDeps): Endpoints {
@@ -100,6 +102,7 @@ export function createEndpoints(deps: EndpointsDeps): Endpoints {
   });
   const traces = createTraces({ ...deps, directory });
   const gateway = createScoringGateway({ fleet, work, client, traces, clock: deps.clock });
+  const sweepRecords = createRetention(deps);
   const restoring = createRestoring({ ...deps, directory, fleet });
   deps.work.owner('score', { documentOf: fleet.documentOf, onEvent: fleet.onEvent });
 
@@ -112,8 +115,9 @@ export function createEndpoints(deps: EndpointsDeps): Endpoints {
     ],
     surfaces: [createScoringSurface({ ...deps, admission, traces })],
     routes: gatewayRoutes({ ...deps, directory, gateway, traces }),
-    sweepRecords: createRetention(deps),
-    async removed(id) {
+    periodic: [{ name: 'scoring-records', everyMs: sweepEveryMs, atStart: true, run: sweepRecords }],
+    sweepRecords,
+    async removed(_grant, id) {
       directory.remove(id);
       await fleet.forget(id);
     },

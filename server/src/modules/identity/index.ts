@@ -169,6 +169,12 @@ export function createIdentity(deps: {
   const graph = createGraph({ database, directory, signIn, clock, leaving: deps.leaving });
   const graphBearer = bearerScheme({ audiences: () => origins().map((origin) => `${origin}/msgraph`) });
 
+  async function sweep(): Promise<void> {
+    await records.sweep();
+    await revocations.sweep();
+    await attempts.sweep();
+  }
+
   return {
     name: 'identity',
     surfaces: [
@@ -232,10 +238,7 @@ export function createIdentity(deps: {
       const { failed, ...others } = attempts.counts();
       return { ...others, failed: { ...failed, clientSecret: standings.wrongSecrets() } };
     },
-    async sweep() {
-      await records.sweep();
-      await revocations.sweep();
-      await attempts.sweep();
-    },
+    periodic: [{ name: 'identity-sweep', everyMs: 300_000, run: sweep }],
+    sweep,
   };
 }

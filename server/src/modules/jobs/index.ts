@@ -26,7 +26,7 @@ import { jobTables } from './migrations/index.ts';
 import { createRunTokens, type RunTokens, type Submitters } from './run-tokens.ts';
 import { isEnd } from './status.ts';
 
-export type Jobs = Module & {
+export type Jobs = Module<ResourceKind> & {
   readonly kinds: readonly ResourceKind[];
   /** Run tokens; stands before the scheme of access tokens on every surface that a running job calls. */
   readonly runScheme: Scheme;
@@ -39,6 +39,8 @@ export type Jobs = Module & {
 };
 
 const workspacesMax = 10_000;
+/** Opens every workspace once, so not more often than it is of use. */
+const sweepEveryMs = 6 * 3_600_000;
 
 export function createJobs(deps: {
   readonly resources: Resources;
@@ -70,6 +72,28 @@ export function createJobs(deps: {
   });
   const jobs = createJobsService({ ...deps, logs, tokens: () => tokens });
   deps.work.owner('job', { documentOf: jobs.documentOf, renewToken: jobs.renewToken, onEvent: jobs.onEvent });
+  async function sweepLogs(signal: AbortSignal): Promise<void> {
+    const query = { type: workspaceType, under: '/', limit: workspacesMax };
+    const found = await deps.resources.list(deps.grants.duty(jobsDuties.findWorkspaces, '/'), query);
+    for (const { id, uniqueId } of found) {
+      if (signal.aborted) return;
+      const grant = deps.grants.duty(jobsDuties.keepLogs, id);
+      const hasEnded = async (runId: string) => {
+        const job = await deps.resources.find(grant, `${id}/jobs/${runId}`);
+        return job === undefined || isEnd(stateOf(job).status);
+      };
+      try {
+        const source = { database: await deps.workspaces.database(grant, id), workspaceId: id };
+        const count = await logs.sealLeft(grant, source, hasEnded);
+        const fields = { module: 'jobs', workspace: uniqueId, count };
+        if (count > 0) deps.log.info(fields, 'logs that there was no room for were kept as artifacts');
+      } catch (error) {
+        // A workspace whose customer refuses his key, or one that is half made: looked at again the next time.
+        deps.log.debug({ module: 'jobs', workspace: uniqueId, error }, 'a workspace was not swept');
+      }
+    }
+  }
+
   return {
     name: 'jobs',
     duties: Object.values(jobsDuties),
@@ -79,27 +103,8 @@ export function createJobs(deps: {
     runScheme: tokens.scheme,
     endThoseOf: jobs.endThoseOf,
     ended: jobs.ended,
-    async sweepLogs(signal) {
-      const query = { type: workspaceType, under: '/', limit: workspacesMax };
-      const found = await deps.resources.list(deps.grants.duty(jobsDuties.findWorkspaces, '/'), query);
-      for (const { id, uniqueId } of found) {
-        if (signal.aborted) return;
-        const grant = deps.grants.duty(jobsDuties.keepLogs, id);
-        const hasEnded = async (runId: string) => {
-          const job = await deps.resources.find(grant, `${id}/jobs/${runId}`);
-          return job === undefined || isEnd(stateOf(job).status);
-        };
-        try {
-          const source = { database: await deps.workspaces.database(grant, id), workspaceId: id };
-          const count = await logs.sealLeft(grant, source, hasEnded);
-          const fields = { module: 'jobs', workspace: uniqueId, count };
-          if (count > 0) deps.log.info(fields, 'logs that there was no room for were kept as artifacts');
-        } catch (error) {
-          // A workspace whose customer refuses his key, or one that is half made: looked at again the next time.
-          deps.log.debug({ module: 'jobs', workspace: uniqueId, error }, 'a workspace was not swept');
-        }
-      }
-    },
+    periodic: [{ name: 'job-logs', everyMs: sweepEveryMs, atStart: true, run: sweepLogs }],
+    sweepLogs,
     start: () => jobs.reconcile(),
   };
 }

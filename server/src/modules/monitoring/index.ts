@@ -19,7 +19,7 @@ export type { Certificates, Readings } from './meters.ts';
 export { scoringTables } from './migrations/index.ts';
 export type { ScoringRecords } from './scoring.service.ts';
 
-export type MonitoringModule = Module & {
+export type MonitoringModule = Module<ResourceKind> & {
   readonly kinds: readonly ResourceKind[];
   readonly scoring: ScoringRecords;
   readonly observe: RequestObserver;

@@ -35,6 +35,7 @@ export function createQuotas(deps: {
     duties: Object.values(quotasDuties),
     failures: tableOf(quotasFailures),
     quotas,
+    removed: (_grant, id) => quotas.removed(id),
     start: () => quotas.load(),
     routes: [
       route({

@@ -102,7 +102,7 @@ export type Registry = {
   ): Promise<string>;
 };
 
-export type RegistryModule = Module & {
+export type RegistryModule = Module<ResourceKind> & {
   readonly registry: Registry;
   readonly kinds: readonly ResourceKind[];
   /** Bytes that a registry holds. Throws `notFound`, and the vault's Failure while its key is refused. */
@@ -117,6 +117,8 @@ export type RegistryModule = Module & {
 
 const registriesMax = 50_000;
 const tagsAtOnce = 1000;
+/** Opens every registry once, so not more often than it is of use. */
+const sweepEveryMs = 6 * 3_600_000;
 
 export function createRegistry(deps: {
   readonly dataDir: string;
@@ -197,6 +199,22 @@ export function createRegistry(deps: {
     },
   };
 
+  async function sweepBlobs(signal: AbortSignal): Promise<void> {
+    for (const entry of registries.all()) {
+      if (signal.aborted) return;
+      try {
+        const count = await stores.use(entry, (opened) =>
+          sweepLoose(opened, { registryId: entry.id, acts: deps.acts, nowMs: clock.epochMs(), stopping: signal }),
+        );
+        const fields = { module: 'registry', subject: entry.uniqueId, count };
+        if (count > 0) log.info(fields, 'blobs that no manifest mentions were removed');
+      } catch (error) {
+        // A registry whose customer refuses his key: looked at again the next time.
+        log.debug({ module: 'registry', subject: entry.uniqueId, error }, 'a registry was not swept');
+      }
+    }
+  }
+
   return {
     name: 'registry',
     duties: Object.values(registryDuties),
@@ -221,22 +239,12 @@ export function createRegistry(deps: {
       },
       tell: protectedBy,
     }),
+    periodic: [
+      { name: 'registry-uploads', everyMs: 300_000, run: uploads.sweep },
+      { name: 'registry-blobs', everyMs: sweepEveryMs, atStart: true, run: sweepBlobs },
+    ],
     sweepUploads: uploads.sweep,
-    async sweepBlobs(signal) {
-      for (const entry of registries.all()) {
-        if (signal.aborted) return;
-        try {
-          const count = await stores.use(entry, (opened) =>
-            sweepLoose(opened, { registryId: entry.id, acts: deps.acts, nowMs: clock.epochMs(), stopping: signal }),
-          );
-          const fields = { module: 'registry', subject: entry.uniqueId, count };
-          if (count > 0) log.info(fields, 'blobs that no manifest mentions were removed');
-        } catch (error) {
-          // A registry whose customer refuses his key: looked at again the next time.
-          log.debug({ module: 'registry', subject: entry.uniqueId, error }, 'a registry was not swept');
-        }
-      }
-    },
+    sweepBlobs,
     async start() {
       const grant = grants.duty(registryDuties.findRegistries, '/');
       const query = { type: registryType, under: '/', limit: registriesMax };

@@ -67,12 +67,12 @@ export { madeByUri, resourceWire } from './wire.ts';
 import type { Acts } from '#kernel/authority/perform';
 import { dutiesOfEach } from './duties.ts';
 
-export type ResourcesModule = Module & {
+export type ResourcesModule = Module<ResourceKind> & {
   readonly resources: Resources;
   /** Makes kinds known and answers their routes. Throws on a type that is known already. */
   routesFor(kinds: readonly ResourceKind[]): readonly Route[];
   /** All that are served, in the order of their types. */
-  kinds(): readonly ResourceKind[];
+  served(): readonly ResourceKind[];
   /** For access: what a role may be assigned at. */
   readonly scopes: { require(scope: string): Promise<void>; isGone(scope: string): Promise<boolean> };
   /** Told when what stood behind a resource is gone: what was attached at or below its id (role assignments) goes too. */
@@ -164,7 +164,7 @@ export function createResources(deps: {
     tasks: { [operationTask]: operations.handler, [sweepTask]: () => sweeping.sweep(database) },
     resources: createService({ manager, listing, guard }),
     routesFor,
-    kinds: () => parts.catalog.all(),
+    served: () => parts.catalog.all(),
     scopes: createScopes(parts, lookup),
     onRemoved: (listener) => void listeners.push(listener),
     onRemoving: (ask) => void holders.push(ask),

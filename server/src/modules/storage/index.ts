@@ -69,7 +69,7 @@ export type BlobStore = Pick<Containers, 'ensureContainer' | 'deleteContainer'> 
   removePrefix: Blobs['removePrefix'];
 };
 
-export type Storage = Module & {
+export type Storage = Module<ResourceKind> & {
   readonly kinds: readonly ResourceKind[];
   readonly blobs: BlobStore;
   /** Bytes that an account holds. Throws `notFound`, and the vault's Failure while its key is refused. */

@@ -10,7 +10,6 @@ import type { Scheme } from '#kernel/http/surface';
 import type { Module } from '#kernel/module';
 import type { KeyWrapper } from '#kernel/sealing/data-keys';
 import type { DataKeyService } from '#kernel/sealing/data-keys.service';
-import type { Tasks } from '#kernel/tasks/tasks';
 import type { ResourceKind } from '#resources';
 import { createAddresses } from './addresses.ts';
 import { availabilityRoutes } from './availability.routes.ts';
@@ -37,7 +36,7 @@ import { createWire } from './wire.ts';
 export { vaultMigrations } from './migrations/vault.ts';
 export type { DescribedKey, VaultFacts, Vaults } from './vaults.service.ts';
 
-export type VaultModule = Module & {
+export type VaultModule = Module<ResourceKind> & {
   readonly kinds: readonly ResourceKind[];
   /** What other modules may do with vaults. */
   readonly vaults: Vaults;
@@ -61,7 +60,6 @@ export function createVault(deps: {
   readonly grants: Pick<Grants, 'also'>;
   readonly acts: Acts;
   readonly clock: Clock;
-  readonly tasks: Pick<Tasks, 'periodic'>;
   readonly tenantId: string;
   /** Host that clients use, with its port: `localhost:8443`. */
   readonly domain: string;
@@ -70,7 +68,7 @@ export function createVault(deps: {
   /** Name of the vault that is served at the root of the server's own host, from when it exists; `default` by default. */
   readonly defaultVault?: string;
 }): VaultModule {
-  const { database, dataKeys, grants, acts, clock, tasks, tenantId, domain, schemes } = deps;
+  const { database, dataKeys, grants, acts, clock, tenantId, domain, schemes } = deps;
   const directory = createDirectory(database, clock);
   const addresses = createAddresses({
     domain,
@@ -111,12 +109,16 @@ export function createVault(deps: {
     migrations: vaultMigrations,
     vaults: createVaults({ addresses, directory, secrets, keys, grants, acts }),
     keyWrapper: createKeyWrapper({ addresses, directory, keys, acts, clock }),
-    async start() {
-      await directory.load();
-      tasks.periodic('vault-purge', sweepEveryMs, async (signal) => {
-        await destroyExpired(signal);
-        await deletedVaults.sweep();
-      });
-    },
+    periodic: [
+      {
+        name: 'vault-purge',
+        everyMs: sweepEveryMs,
+        async run(signal) {
+          await destroyExpired(signal);
+          await deletedVaults.sweep();
+        },
+      },
+    ],
+    start: () => directory.load(),
   };
 }

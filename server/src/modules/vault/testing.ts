@@ -113,7 +113,6 @@ export async function openWorld(t: TestContext) {
       grants,
       acts: testActs(grants, audit),
       clock,
-      tasks,
       tenantId,
       domain: rootHost,
       schemes: [bearer],
@@ -122,6 +121,8 @@ export async function openWorld(t: TestContext) {
     late.vault = vault;
     await resources.start?.();
     await vault.start?.();
+    for (const { name, everyMs, run } of vault.periodic ?? [])
+      tasks.periodic(name, everyMs, async (signal) => void (await run(signal)));
     tasks.periodic('data-keys-revalidate', 10_000, dataKeys.revalidate);
     const door = await openTestDoor({
       surfaces: [...(vault.surfaces ?? []), ...(resources.surfaces ?? [])],

@@ -32,13 +32,13 @@ export type { Workspace, Workspaces } from './workspace.ts';
 
 import { workspacesDuties } from './duties.ts';
 
-export type WorkspacesModule = Module & {
+export type WorkspacesModule = Module<ResourceKind> & {
   readonly workspaces: Workspaces;
   readonly kinds: readonly ResourceKind[];
   /** For the resource manager: where the children of this resource live; undefined unless it is a workspace that has its database. */
   homeOf(id: string): Promise<Database | undefined>;
   /** For the resource manager: living workspaces outside of what is removed that stand on a vault, account or registry in it. */
-  readonly livingHolders: Holders;
+  readonly standsOn: Holders;
   /** For storage: what living workspaces keep in their containers. */
   readonly reservedIn: ReservedIn;
 };
@@ -130,7 +130,7 @@ export function createWorkspaces(
 
   const datastoreKind = createDatastoreKind({ domain: deps.domain, datastores, workspaces });
 
-  const livingHolders: Holders = async (id) => {
+  const standsOn: Holders = async (id) => {
     // Below a workspace nothing is that another one stands on.
     const workspaceId = workspaceOf(id);
     if (workspaceId !== undefined && workspaceId !== id) return [];
@@ -157,7 +157,7 @@ export function createWorkspaces(
     name: 'workspaces',
     duties: Object.values(workspacesDuties),
     workspaces,
-    livingHolders,
+    standsOn,
     kinds: [createWorkspaceKind(kindDeps), datastoreKind, createTemplateKind(deps)],
     reservedIn: reservations.reservedIn,
     routes: templateRoutes(resources),

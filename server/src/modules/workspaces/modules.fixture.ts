@@ -7,7 +7,6 @@ import { createAssets } from '#assets';
 import { createCompute } from '#compute';
 import { createIdentity, createSignedAddresses } from '#identity';
 import { createJobs } from '#jobs';
-import { createActs } from '#kernel/authority/perform';
 import type { TestClock } from '#kernel/clock/test-clock';
 import type { Database } from '#kernel/database/database';
 import type { Files } from '#kernel/files/files';
@@ -21,7 +20,7 @@ import { houseGrant, testActor, testAudit } from '#kernel/testing/authority';
 import { openTestDoor } from '#kernel/testing/door';
 import { createMonitoring } from '#monitoring';
 import { createRegistry } from '#registry';
-import { createResources } from '#resources';
+import { createResources, type ResourceKind } from '#resources';
 import { createRuns } from '#runs';
 import { createStorage } from '#storage';
 import { createVault } from '#vault';
@@ -67,18 +66,20 @@ export async function assemble(on: {
     leaving: (objectId, how, leave) => access.retire(houseGrant(), objectId, how, leave),
   });
   const { tenantId, subscriptionId, administrator } = await identity.bootstrap();
+  const audit = testAudit();
   const access = createAccess({
     database: control,
     clock,
     tenantId,
     catalogue: declaredActions,
+    audit,
     principals: principalsOf(identity.directory),
     scopes: {
       require: (scope) => resources.scopes.require(scope),
       isGone: (scope) => resources.scopes.isGone(scope),
     },
   });
-  const { grants, authorizer } = access;
+  const { grants, acts, authorizer } = access;
   const addresses = createSignedAddresses({
     tokens: identity.tokens,
     standings: identity.standings,
@@ -95,8 +96,6 @@ export async function assemble(on: {
     },
   };
   const runTokens: Scheme = { name: 'run token', authenticate: (exchange) => jobs.runScheme.authenticate(exchange) };
-  const audit = testAudit();
-  const acts = createActs({ grants, duties: access.recordedDuties, audit, tenantId });
   const resources = createResources({
     database: control,
     clock,
@@ -116,7 +115,6 @@ export async function assemble(on: {
     grants,
     acts,
     clock,
-    tasks: lateTasks,
     tenantId,
     domain,
     schemes: [byName],
@@ -197,8 +195,8 @@ export async function assemble(on: {
     maxNodes: 4,
     agentCommand: undefined,
   });
-  resources.onRemoving(workspaces.livingHolders);
-  resources.onRemoved((_grant, id) => compute.removed(id));
+  resources.onRemoving(workspaces.standsOn);
+  resources.onRemoved(compute.removed);
   const jobs = createJobs({
     ...within,
     runs: {
@@ -227,7 +225,7 @@ export async function assemble(on: {
     log,
     port: 8443,
   });
-  const modules: readonly Module[] = [
+  const modules: readonly Module<ResourceKind>[] = [
     access,
     identity,
     resources,
@@ -258,7 +256,11 @@ export async function assemble(on: {
     routes: [...modules.flatMap((module) => module.routes ?? []), ...resources.routesFor(kinds)],
     ports: { authorizer, audit },
   });
-  for (const module of modules) await module.start?.();
+  for (const module of modules) {
+    await module.start?.();
+    for (const { name, everyMs, run } of module.periodic ?? [])
+      tasks.periodic(name, everyMs, async (signal) => void (await run(signal)));
+  }
   await tasks.start();
   const subscription = `/subscriptions/${subscriptionId}`;
   const system = houseGrant();

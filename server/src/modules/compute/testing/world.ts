@@ -135,6 +135,7 @@ export async function build(options: {
     scopes: { require: async () => undefined, isGone: async () => false },
     tenantId,
     catalogue: Object.values(agentActions),
+    audit: testAudit(),
   });
   // Agents are decided by the real thing; people may do everything, because who may is not what is tested here.
   const { authorizer, grants } = testAuthority(
