@@ -30,7 +30,7 @@ export type Module<Kind = never> = {
   /** What it does without being asked. Printed in docs/duties.md. */
   readonly duties?: readonly Duty[];
   /** What it answers with when it does not do what was asked. Printed in docs/errors.md. */
-  readonly failures?: FailureTable;
+  readonly failures?: readonly FailureTable[];
   readonly tasks?: Readonly<Record<string, TaskHandler>>;
   readonly periodic?: readonly Periodic[];
   /** Told when the resource with this id is gone: what it keeps for it, or for what was below it, goes too. Idempotent. */

@@ -89,3 +89,16 @@ test('one code of a room has one kind, in one table and over several', () => {
   const elsewhere = defineFailures('museum', { Closed: { kind: 'gone', say: 'It is gone.' } });
   checkFailures([tableOf(failures), tableOf(elsewhere)]);
 });
+
+test('a protocol of few words says why one code has several kinds', () => {
+  const few = defineFailures(
+    'archive',
+    {
+      one: { kind: 'invalid', code: 'NO', say: 'It is not well-formed.' },
+      other: { kind: 'tooLarge', code: 'NO', say: 'It is too long.' },
+    },
+    { fewWords: 'the archive says NO to everything' },
+  );
+  checkFailures([tableOf(few)]);
+  assert.deepEqual([few.one().status, few.other().status], [400, 413]);
+});

@@ -49,7 +49,12 @@ export type ListedFailure = {
   readonly remedy: string;
 };
 
-export type FailureTable = { readonly room: string; readonly rows: readonly ListedFailure[] };
+export type FailureTable = {
+  readonly room: string;
+  readonly rows: readonly ListedFailure[];
+  /** Why one code has several kinds here: a protocol that has fewer words than cases, and whose statuses tell them apart. */
+  readonly fewWords?: string;
+};
 
 /**
  * @param room whose they are: `vault`, `http`
@@ -58,6 +63,7 @@ export type FailureTable = { readonly room: string; readonly rows: readonly List
 export function defineFailures<const T extends Readonly<Record<string, FailureRow>>>(
   room: string,
   rows: T,
+  protocol: Pick<FailureTable, 'fewWords'> = {},
 ): Failures<T> {
   const makers: Record<string, (...about: never[]) => Failure> = {};
   const table: ListedFailure[] = [];
@@ -68,9 +74,10 @@ export function defineFailures<const T extends Readonly<Record<string, FailureRo
     const [meaning, remedy] = 'meaning' in row ? [row.meaning, row.remedy] : [row.say, ''];
     table.push({ code, kind, status: statusOf(kind), meaning, remedy });
   }
-  checkFailures([{ room, rows: table }]);
+  const whole: FailureTable = { room, rows: table, ...protocol };
+  checkFailures([whole]);
   // Made from the very rows of T, one maker a row.
-  return Object.freeze({ ...makers, [listed]: { room, rows: table } }) as unknown as Failures<T>;
+  return Object.freeze({ ...makers, [listed]: whole }) as unknown as Failures<T>;
 }
 
 function makerOf(row: FailureRow, code: string): (...about: never[]) => Failure {
@@ -87,7 +94,8 @@ export const tableOf = (failures: { readonly [listed]: FailureTable }): FailureT
 /** @throws Error when a room gives one code two kinds, also in two tables */
 export function checkFailures(tables: readonly FailureTable[]): void {
   const kinds = new Map<string, FailureKind>();
-  for (const { room, rows } of tables)
+  for (const { room, rows, fewWords } of tables) {
+    if (fewWords !== undefined) continue;
     for (const { code, kind } of rows) {
       const key = `${room} ${code}`;
       const before = kinds.get(key);
@@ -95,4 +103,5 @@ export function checkFailures(tables: readonly FailureTable[]): void {
         throw new Error(`the failure ${code} of ${room} is declared as ${before} and as ${kind}`);
       kinds.set(key, kind);
     }
+  }
 }

@@ -59,7 +59,7 @@ export function createLanding(deps: { readonly version: string; readonly trust: 
     });
   return {
     name: 'landing',
-    failures: tableOf(landingFailures),
+    failures: [tableOf(landingFailures)],
     surfaces: [createLandingSurface()],
     routes: [
       welcome('/', 'Landing_Get'),

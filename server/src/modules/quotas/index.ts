@@ -33,7 +33,7 @@ export function createQuotas(deps: {
   return {
     name: 'quotas',
     duties: Object.values(quotasDuties),
-    failures: tableOf(quotasFailures),
+    failures: [tableOf(quotasFailures)],
     quotas,
     removed: (_grant, id) => quotas.removed(id),
     start: () => quotas.load(),
