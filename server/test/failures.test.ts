@@ -58,13 +58,28 @@ test('the page says what the tables say; UPDATE_GOLDEN=1 writes it anew', () => 
 test('one code of a room has one kind', () => checkFailures(tables));
 
 /** Rooms whose failures are not in a table yet. A room leaves this list, and none comes back. */
-const notYet =
-  /^server\/src\/(kernel\/(?!errors)|modules\/(access|assets|audit|compute|endpoints|identity|jobs|registry|resources|runs|storage|vault|workspaces)\/|[a-z-]+\.ts)/;
+const notYet = [
+  /^server\/src\/kernel\/(?!errors)/,
+  /^server\/src\/[a-z-]+\.ts/,
+  /^server\/src\/modules\/access\//,
+  /^server\/src\/modules\/assets\//,
+  /^server\/src\/modules\/audit\//,
+  /^server\/src\/modules\/compute\//,
+  /^server\/src\/modules\/endpoints\//,
+  /^server\/src\/modules\/identity\//,
+  /^server\/src\/modules\/jobs\//,
+  /^server\/src\/modules\/registry\//,
+  /^server\/src\/modules\/resources\//,
+  /^server\/src\/modules\/runs\//,
+  /^server\/src\/modules\/storage\//,
+  /^server\/src\/modules\/vault\//,
+  /^server\/src\/modules\/workspaces\//,
+];
 
 test('nobody makes a failure by hand', () => {
   const byHand = globSync('server/src/**/*.ts', { cwd: root })
     .filter((path) => !/\.test\.ts$|\.fixture\.ts$|\/testing(\/|\.ts$)/.test(path))
-    .filter((path) => !path.startsWith('server/src/kernel/errors/') && !notYet.test(path))
+    .filter((path) => !path.startsWith('server/src/kernel/errors/') && !notYet.some((room) => room.test(path)))
     .filter((path) => readFileSync(root + path, 'utf8').includes('new Failure('));
   assert.deepEqual(byHand, []);
 });
