@@ -101,7 +101,8 @@ export const anonymous = createActor({
 export const managedIdentity = (
   { objectId, name }: { readonly objectId: string; readonly name: string },
   tenantId: string,
-): Actor => createActor({ kind: 'managedIdentity', objectId, tenantId, name, method: 'managedIdentity' });
+  bounds?: Bounds,
+): Actor => createActor({ kind: 'managedIdentity', objectId, tenantId, name, method: 'managedIdentity', bounds });
 
 export const systemActor = createActor({
   kind: 'system',

@@ -41,7 +41,10 @@ export type Grants = {
   also(grant: Grant, action: Action, scope: string): Grant;
   /** True or false instead of a throw, for answers that merely show less. */
   mayAlso(grant: Grant, action: Action, scope: string): boolean;
-  /** As the managed identity that acts for a resource: decided by its own role assignments. Throws `forbidden`. */
+  /**
+   * As the managed identity that acts for a resource: decided by its own role assignments, and bounded to this one act. Throws
+   * `forbidden`.
+   */
   as(
     principal: { readonly objectId: string; readonly name: string },
     action: Action,

@@ -188,6 +188,15 @@ test('a managed identity acts by its own roles', async (t) => {
     [grant.actor.kind, grant.reason],
     ['managedIdentity', `Contributor at ${workspace}: makes a container`],
   );
+  // What else its roles allow is not in the grant.
+  assert.equal(access.grants.mayAlso(grant, write, `${workspace}/jobs/j`), true);
+  for (const [action, scope] of [
+    [read, workspace],
+    [write, group],
+  ] as const) {
+    assert.equal(access.grants.mayAlso(grant, action, scope), false);
+    assert.throws(() => access.grants.also(grant, action, scope), denied);
+  }
 });
 
 const reaping: QuietDuty = {

@@ -84,8 +84,10 @@ export function createAuthority(options: {
       const actor = managedIdentity(principal, tenantId);
       const verdict = evaluator.decide(actor, action, scope);
       if (!verdict.allowed) throw authorizationFailed(actor, action.name, scope);
+      // For this one act: what else the identity's roles allow is no business of whoever holds the grant.
+      const rules = [{ scope, actions: [action.name], reason: verdict.because.reason }];
       return mintGrant({
-        actor,
+        actor: managedIdentity(principal, tenantId, { roles: 'needed', rules }),
         action: action.name,
         scope,
         requestId: randomUuid(),

@@ -3,6 +3,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
+import type { BoundsRule } from '#kernel/authority/bounds';
 import type { Action } from '#kernel/authority/grant';
 import { idKey } from '#kernel/ids/ids';
 import { testActor } from '#kernel/testing/authority';
@@ -50,6 +51,17 @@ const assignment = fc.record({
   scope: fc.constantFrom(...scopes),
   ends: fc.option(fc.constantFrom(999, 1_000, 1_001), { nil: undefined }),
 });
+
+const boundsRule: fc.Arbitrary<BoundsRule> = fc.record({
+  scope: fc.constantFrom(...scopes),
+  actions: fc.oneof(fc.constant('reads' as const), someOf(actionNames, 3)),
+  reason: fc.constant('test'),
+});
+/** The root is no bound: it would be none. */
+const liesWithin = ({ scope: at, actions }: BoundsRule, action: string, scope: string): boolean =>
+  at !== '/' &&
+  `${scope.toLowerCase()}/`.startsWith(`${at.toLowerCase()}/`) &&
+  (actions === 'reads' ? /\/read$/.test(action) : actions.includes(action));
 
 const globs = (pattern: string, action: string, exclusion: boolean) => {
   const escaped = pattern.replace(/[.+?^${}()|[\]\\]/g, '\\$&');
@@ -109,6 +121,7 @@ test('the evaluator decides as brute force does, also after roles and assignment
         fc.record({
           who: fc.constantFrom(...people),
           groups: someOf(people, 2),
+          rules: fc.array(boundsRule, { maxLength: 3 }),
           name: fc.constantFrom(...actionNames),
           plane: fc.constantFrom('control' as const, 'data' as const),
           scope: fc.constantFrom(...scopes),
@@ -136,15 +149,22 @@ test('the evaluator decides as brute force does, also after roles and assignment
           }),
         );
         const agree = () => {
-          for (const { who, groups, name, plane, scope } of questions) {
+          for (const { who, groups, rules, name, plane, scope } of questions) {
             const actor = { ...testActor, objectId: who.toUpperCase(), groups };
             const keys = [who, ...groups].map((id) => id.toLowerCase());
             const known = assignments.map((each) => ({ ...each, principalId: each.principalId.toLowerCase() }));
-            assert.equal(
-              evaluator.decide(actor, { name, plane }, scope).allowed,
-              bruteForce(definitions, known, keys, { name, plane }, scope, 1_000),
-              `${who}+${groups} ${plane} ${name} ${scope}`,
-            );
+            const byRoles = bruteForce(definitions, known, keys, { name, plane }, scope, 1_000);
+            const says = `${who}+${groups} ${plane} ${name} ${scope}`;
+            assert.equal(evaluator.decide(actor, { name, plane }, scope).allowed, byRoles, says);
+            for (const roles of ['needed', 'ignored'] as const) {
+              const bounded = { ...actor, bounds: { roles, rules } };
+              const lies = rules.some((rule) => liesWithin(rule, name, scope));
+              assert.equal(
+                evaluator.decide(bounded, { name, plane }, scope).allowed,
+                lies && (roles === 'ignored' || byRoles),
+                `${says}, bounded, roles ${roles}`,
+              );
+            }
           }
         };
         for (const definition of definitions) evaluator.putRole(definition);
