@@ -33,6 +33,12 @@ const perModule = Object.entries(table).flatMap(([name, uses]) => [
     from: { path: `^${modules}/${name}/`, ...product },
     to: { path: `^${modules}/`, pathNot: `^${modules}/(${[name, ...uses].join('|')})/` },
   },
+  {
+    name: `fixtures-of-${name}-use-only-its-row`,
+    severity: 'error',
+    from: { path: `^${modules}/${name}/.*(\\.fixture\\.ts$|/testing/|/testing\\.ts$)` },
+    to: { path: `^${modules}/`, pathNot: `^${modules}/(${[name, ...uses].join('|')})/` },
+  },
 ]);
 
 const onlyFrom = (name, to, from, comment) => ({
@@ -48,6 +54,14 @@ const onlyFrom = (name, to, from, comment) => ({
 
 const rules = [
   ...perModule,
+  {
+    name: 'fixtures-build-no-house',
+    severity: 'error',
+    comment:
+      'What a test of several modules stands on is in server/test/lab, which only tests import. (data-folder stands on the kernel alone.)',
+    from: { path: `^${modules}/`, pathNot: '\\.test\\.ts$' },
+    to: { path: '^server/(test/|src/compose/|src/(?!data-folder)[^/]+\\.ts$)' },
+  },
   {
     name: 'modules-have-one-door',
     severity: 'error',

@@ -5,7 +5,7 @@ import assert from 'node:assert/strict';
 import { Readable } from 'node:stream';
 import { after, type TestContext, test } from 'node:test';
 import { closeScanPool } from '#kernel/database/database';
-import { openLab } from '../workspaces/lab.fixture.ts';
+import { openLab } from '../../../test/lab/lab.fixture.ts';
 import { codeLimits, inputLimits, modelLimits } from './limits.ts';
 
 after(() => closeScanPool());

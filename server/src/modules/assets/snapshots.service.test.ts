@@ -7,8 +7,8 @@ import { PassThrough } from 'node:stream';
 import { after, type TestContext, test } from 'node:test';
 import { randomUuid } from '#kernel/crypto/random';
 import { closeScanPool } from '#kernel/database/database';
-import { pack } from '../jobs/jobs.fixture.ts';
-import { openLab } from '../workspaces/lab.fixture.ts';
+import { pack } from '../../../test/lab/jobs.fixture.ts';
+import { openLab } from '../../../test/lab/lab.fixture.ts';
 
 after(() => closeScanPool());
 

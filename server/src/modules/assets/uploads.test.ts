@@ -4,7 +4,7 @@
 import assert from 'node:assert/strict';
 import { after, type TestContext, test } from 'node:test';
 import { closeScanPool } from '#kernel/database/database';
-import { openLab } from '../workspaces/lab.fixture.ts';
+import { openLab } from '../../../test/lab/lab.fixture.ts';
 
 after(() => closeScanPool());
 

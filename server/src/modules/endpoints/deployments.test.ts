@@ -5,7 +5,6 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { Failure } from '#kernel/errors/failure';
 import { testGrant } from '#kernel/testing/authority';
-import { everythingIn } from '../storage/testing.ts';
 import {
   answering,
   deploymentBody,
@@ -15,7 +14,8 @@ import {
   setUp,
   type World,
   workspaceId,
-} from './endpoints.fixture.ts';
+} from '../../../test/lab/endpoints.fixture.ts';
+import { everythingIn } from '../storage/testing.ts';
 import { keysOf } from './keys.store.ts';
 
 const blue = `${endpointId}/deployments/blue`;

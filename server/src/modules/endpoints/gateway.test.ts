@@ -12,7 +12,7 @@ import {
   type Reply,
   send,
   setUp,
-} from './endpoints.fixture.ts';
+} from '../../../test/lab/endpoints.fixture.ts';
 
 test('a request with a key reaches the model, and the model never sees the key', async (t) => {
   const world = await setUp(t);

@@ -15,7 +15,7 @@ import { sha256Hex } from '#kernel/crypto/digest';
 import { Failure } from '#kernel/errors/failure';
 import { testGrant } from '#kernel/testing/authority';
 import { mediaTypes } from '#registry';
-import { registryId, setUp } from './endpoints.fixture.ts';
+import { registryId, setUp } from '../../../test/lab/endpoints.fixture.ts';
 import { buildImage, checkInputs, type ImageInputs } from './image.ts';
 import { type TarFile, tarOf } from './tar.ts';
 import { makeWheel } from './wheels.fixture.ts';

@@ -3,7 +3,7 @@
 import assert from 'node:assert/strict';
 import { after, test } from 'node:test';
 import { closeScanPool } from '#kernel/database/database';
-import { ended, exited, jobIn, lost, openBench, output, running, snapshot } from './jobs.fixture.ts';
+import { ended, exited, jobIn, lost, openBench, output, running, snapshot } from '../../../test/lab/jobs.fixture.ts';
 
 after(() => closeScanPool());
 

@@ -3,7 +3,7 @@
 import assert from 'node:assert/strict';
 import { after, test } from 'node:test';
 import { closeScanPool } from '#kernel/database/database';
-import { exited, jobIn, openBench, output, preparing, running } from './jobs.fixture.ts';
+import { exited, jobIn, openBench, output, preparing, running } from '../../../test/lab/jobs.fixture.ts';
 
 after(() => closeScanPool());
 

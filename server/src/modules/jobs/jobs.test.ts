@@ -6,7 +6,7 @@ import { readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { after, test } from 'node:test';
 import { closeScanPool } from '#kernel/database/database';
-import { exited, jobIn, openBench, output, running, snapshot } from './jobs.fixture.ts';
+import { exited, jobIn, openBench, output, running, snapshot } from '../../../test/lab/jobs.fixture.ts';
 
 after(() => closeScanPool());
 

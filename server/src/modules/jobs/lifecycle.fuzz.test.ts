@@ -5,7 +5,16 @@ import assert from 'node:assert/strict';
 import { after, test } from 'node:test';
 import fc from 'fast-check';
 import { closeScanPool } from '#kernel/database/database';
-import { ended, exited, finalizing, lost, openBench, output, preparing, running } from './jobs.fixture.ts';
+import {
+  ended,
+  exited,
+  finalizing,
+  lost,
+  openBench,
+  output,
+  preparing,
+  running,
+} from '../../../test/lab/jobs.fixture.ts';
 import { isEnd, runStatusOf } from './status.ts';
 
 after(() => closeScanPool());

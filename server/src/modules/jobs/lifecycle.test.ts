@@ -3,7 +3,16 @@
 import assert from 'node:assert/strict';
 import { after, test } from 'node:test';
 import { closeScanPool } from '#kernel/database/database';
-import { ended, exited, finalizing, lost, openBench, output, preparing, running } from './jobs.fixture.ts';
+import {
+  ended,
+  exited,
+  finalizing,
+  lost,
+  openBench,
+  output,
+  preparing,
+  running,
+} from '../../../test/lab/jobs.fixture.ts';
 
 after(() => closeScanPool());
 

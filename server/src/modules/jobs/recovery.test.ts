@@ -3,7 +3,7 @@
 import assert from 'node:assert/strict';
 import { after, test } from 'node:test';
 import { closeScanPool } from '#kernel/database/database';
-import { type Bench, ended, exited, lost, openBench, output, running } from './jobs.fixture.ts';
+import { type Bench, ended, exited, lost, openBench, output, running } from '../../../test/lab/jobs.fixture.ts';
 
 after(() => closeScanPool());
 

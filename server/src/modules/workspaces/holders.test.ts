@@ -4,7 +4,7 @@
 import assert from 'node:assert/strict';
 import { after, test } from 'node:test';
 import { closeScanPool } from '#kernel/database/database';
-import { type Lab, openLab } from './lab.fixture.ts';
+import { type Lab, openLab } from '../../../test/lab/lab.fixture.ts';
 
 after(() => closeScanPool());
 

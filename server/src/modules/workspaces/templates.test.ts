@@ -4,7 +4,7 @@
 import assert from 'node:assert/strict';
 import { after, type TestContext, test } from 'node:test';
 import { closeScanPool } from '#kernel/database/database';
-import { openLab } from './lab.fixture.ts';
+import { openLab } from '../../../test/lab/lab.fixture.ts';
 import { workspaceIn } from './templates.kind.ts';
 
 after(() => closeScanPool());

@@ -6,7 +6,7 @@ import { after, test } from 'node:test';
 import { randomUuid } from '#kernel/crypto/random';
 import { closeScanPool } from '#kernel/database/database';
 import { Failure } from '#kernel/errors/failure';
-import { type Lab, openLab } from './lab.fixture.ts';
+import { type Lab, openLab } from '../../../test/lab/lab.fixture.ts';
 
 after(() => closeScanPool());
 

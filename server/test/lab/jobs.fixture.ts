@@ -4,8 +4,8 @@ import type { TestContext } from 'node:test';
 import type { JobStatus } from '@strongroom/contract/jobs';
 import tar from 'tar-stream';
 import type { WorkDocument, WorkEvent } from '#compute';
-import { type Lab, openLab } from '../workspaces/lab.fixture.ts';
-import type { PlayedItem } from '../workspaces/work.fixture.ts';
+import { type Lab, openLab } from './lab.fixture.ts';
+import type { PlayedItem } from './work.fixture.ts';
 
 export async function pack(files: Readonly<Record<string, string | Buffer>>): Promise<Buffer> {
   const packer = tar.pack();

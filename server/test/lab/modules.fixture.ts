@@ -24,9 +24,9 @@ import { createResources, type ResourceKind } from '#resources';
 import { createRuns } from '#runs';
 import { createStorage } from '#storage';
 import { createVault } from '#vault';
-import { identitiesOf, principalsOf } from '../../compose/principals.ts';
-import { databasesOf } from '../../data-folder.ts';
-import { createWorkspaces } from './index.ts';
+import { createWorkspaces } from '#workspaces';
+import { identitiesOf, principalsOf } from '../../src/compose/principals.ts';
+import { databasesOf } from '../../src/data-folder.ts';
 import type { PlayedWork } from './work.fixture.ts';
 
 export const domain = 'localhost:8443';

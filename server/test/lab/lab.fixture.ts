@@ -11,7 +11,7 @@ import { createTestClock } from '#kernel/clock/test-clock';
 import { createFiles } from '#kernel/files/files';
 import { openRootKeyFile } from '#kernel/sealing/root-key';
 import { testDatabases } from '#kernel/testing/databases';
-import { controlTables } from '../../compose/foundation.ts';
+import { controlTables } from '../../src/compose/foundation.ts';
 import { assemble, domain, location, type Seam } from './modules.fixture.ts';
 import { createPlayedWork } from './work.fixture.ts';
 

@@ -1,6 +1,6 @@
-// For the tests of this module: the whole of it over the real resource manager, storage, assets, monitoring and workspace
+// For the tests of endpoints: the whole of that module over the real resource manager, storage, assets, monitoring and workspace
 // database and registry, behind the real door. Written by hand are what other processes are: the agent (a real HTTP server on a Unix
-// socket) and the queue of work. Only tests import it.
+// socket) and the queue of work.
 
 import { chmod } from 'node:fs/promises';
 import { createServer, type IncomingMessage, request, type ServerResponse } from 'node:http';
@@ -13,6 +13,7 @@ import { storageActions } from '@strongroom/contract/storage.actions';
 import tar from 'tar-stream';
 import { createAssets } from '#assets';
 import type { Work, WorkEvent, WorkOwner, WorkSpec } from '#compute';
+import { createEndpoints } from '#endpoints';
 import { randomUuid } from '#kernel/crypto/random';
 import type { Database, MigrationSet } from '#kernel/database/database';
 import type { Failure } from '#kernel/errors/failure';
@@ -28,9 +29,8 @@ import { createResources, everythingServed, resourceTables } from '#resources';
 import { containerScope } from '#storage';
 import type { Workspace, Workspaces } from '#workspaces';
 import { workspaceType } from '#workspaces';
-import { databasesOf } from '../../data-folder.ts';
-import { setUp as setUpStorage } from '../storage/testing.ts';
-import { createEndpoints } from './index.ts';
+import { databasesOf } from '../../src/data-folder.ts';
+import { setUp as setUpStorage } from '../../src/modules/storage/testing.ts';
 
 const subscriptionId = '0b1f6471-1bf0-4dda-aec3-cb9272f09590';
 export const groupId = `/subscriptions/${subscriptionId}/resourceGroups/rg`;
