@@ -2,6 +2,7 @@
 // anything is queued, and says what to do when there is not.
 
 import type { Grant } from '#kernel/authority/grant';
+import { isAbout } from '#kernel/authority/reach';
 import type { Clock } from '#kernel/clock/clock';
 import { type Database, isUniqueViolation } from '#kernel/database/database';
 import { idKey, isWithin, sameId } from '#kernel/ids/ids';
@@ -36,8 +37,7 @@ export function createWork(deps: {
 
   /** Fails closed: the decision of the caller's request must be about this workspace, or something in it, or around it. */
   function checkReach(grant: Grant, workspaceId: string): void {
-    const reaches = isWithin(workspaceId, grant.scope) || isWithin(grant.scope, workspaceId);
-    if (grant.action === '' || !reaches) throw errors.outside();
+    if (!isAbout(grant, workspaceId)) throw errors.outside();
   }
 
   function check(grant: Grant, spec: WorkSpec): void {

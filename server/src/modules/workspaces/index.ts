@@ -2,6 +2,7 @@
 // learning hold of a workspace.
 
 import type { Grant } from '#kernel/authority/grant';
+import { isAbout } from '#kernel/authority/reach';
 import type { Anchors, Database, Databases } from '#kernel/database/database';
 import { Failure } from '#kernel/errors/failure';
 import type { Files } from '#kernel/files/files';
@@ -86,9 +87,7 @@ export function createWorkspaces(
   const kindDeps = { ...deps, databases, reservations };
 
   async function stored(grant: Grant, workspaceId: string): Promise<Resource> {
-    // Fails closed: a grant that decided nothing (signed in, open) has the widest scope of all.
-    const reaches = isWithin(workspaceId, grant.scope) || isWithin(grant.scope, workspaceId);
-    if (grant.action === '' || !reaches) {
+    if (!isAbout(grant, workspaceId)) {
       throw new Failure({
         kind: 'forbidden',
         code: 'AuthorizationFailed',
