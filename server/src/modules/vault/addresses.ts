@@ -2,10 +2,9 @@
 // the vault's name for clients that can resolve neither. And back: which vault, key and version a key identifier means.
 // Ports are not compared: what stands before the server may listen on another one.
 
-import { Failure } from '#kernel/errors/failure';
 import type { Exchange } from '#kernel/http/exchange';
 import type { Target } from '#kernel/http/target';
-import { badKeyIdentifier } from './errors.ts';
+import { vaultFailures } from './vault.errors.ts';
 
 export type Addresses = {
   /** Canonical segments, `vaults/{vault}/…`, or undefined when the request is not for a vault. */
@@ -78,21 +77,23 @@ export function createAddresses(options: {
     resource: `https://vault.${domain}`,
     parseKeyIdentifier(identifier) {
       if (identifier.length > identifierLengthMax)
-        throw badKeyIdentifier(`it is longer than ${identifierLengthMax} characters`);
+        throw vaultFailures.InvalidKeyIdentifier(`it is longer than ${identifierLengthMax} characters`);
       const url = URL.parse(identifier);
-      if (url === null || url.protocol !== 'https:') throw badKeyIdentifier('it is not an https address');
+      if (url === null || url.protocol !== 'https:')
+        throw vaultFailures.InvalidKeyIdentifier('it is not an https address');
       if (url.username !== '' || url.password !== '' || url.search !== '' || url.hash !== '')
-        throw badKeyIdentifier('it has a user, a query or a fragment');
+        throw vaultFailures.InvalidKeyIdentifier('it has a user, a query or a fragment');
       const own = hostnameOf(domain);
       const isOwnRoot = url.hostname === own || url.hostname === '127.0.0.1' || url.hostname === '[::1]';
       const vault = vaultOfHost(url.hostname) ?? (isOwnRoot ? defaultVault() : undefined);
-      if (vault === undefined) throw badKeyIdentifier(`'${url.hostname}' is no key vault of this server`);
+      if (vault === undefined)
+        throw vaultFailures.InvalidKeyIdentifier(`'${url.hostname}' is no key vault of this server`);
       const [collection, name, version, ...more] = url.pathname.replace(/^\/|\/$/g, '').split('/');
       if (collection !== 'keys' || name === undefined || more.length > 0)
-        throw badKeyIdentifier('its path is not /keys/{name}/{version}');
-      if (!objectName.test(name)) throw badKeyIdentifier('the name of the key is not one');
+        throw vaultFailures.InvalidKeyIdentifier('its path is not /keys/{name}/{version}');
+      if (!objectName.test(name)) throw vaultFailures.InvalidKeyIdentifier('the name of the key is not one');
       if (version !== undefined && !objectVersion.test(version))
-        throw badKeyIdentifier('the version is not 32 hexadecimal digits');
+        throw vaultFailures.InvalidKeyIdentifier('the version is not 32 hexadecimal digits');
       return { vault, name, version: version?.toLowerCase() };
     },
   };
@@ -107,12 +108,7 @@ const apiVersion = /^\d{1,4}\.\d{1,4}(-preview(\.\d{1,3})?)?$|^\d{4}-\d{2}-\d{2}
 export function checkApiVersion({ target }: Exchange): void {
   const version = target.query.get('api-version');
   if (version !== undefined && !apiVersion.test(version)) {
-    throw new Failure({
-      kind: 'invalid',
-      code: 'BadParameter',
-      target: 'api-version',
-      message: "The api-version is malformed. Send one such as '7.4' or '2025-07-01'.",
-    });
+    throw vaultFailures.badApiVersion();
   }
 }
 

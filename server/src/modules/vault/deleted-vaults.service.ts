@@ -11,8 +11,8 @@ import { isWithin } from '#kernel/ids/ids';
 import type { DataKeyService } from '#kernel/sealing/data-keys.service';
 import type { DeletedVault, Directory } from './directory.ts';
 import { vaultDuties } from './duties.ts';
-import { vaultErrors } from './errors.ts';
 import * as objects from './objects.store.ts';
+import { vaultsFailures } from './vaults.errors.ts';
 import { sameLocation } from './vaults.kind.ts';
 
 export type DeletedVaults = {
@@ -38,7 +38,7 @@ export function createDeletedVaults(deps: {
   function get(grant: Grant, location: string, name: string): DeletedVault {
     const vault = directory.deleted(name);
     if (vault === undefined || !sameLocation(vault.location, location) || !isWithin(vault.id, grant.scope))
-      throw vaultErrors.deletedNotFound(name);
+      throw vaultsFailures.DeletedVaultNotFound(name);
     return vault;
   }
 
@@ -73,7 +73,7 @@ export function createDeletedVaults(deps: {
         .slice(0, limit),
     async purge(grant, location, name) {
       const vault = get(grant, location, name);
-      if (vault.purgeProtection) throw vaultErrors.purgeProtected(vault.name, vault.purgeAtMs);
+      if (vault.purgeProtection) throw vaultsFailures.MethodNotAllowed(vault.name, vault.purgeAtMs);
       await destroy(vault);
     },
     async sweep() {

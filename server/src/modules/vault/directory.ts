@@ -5,7 +5,8 @@ import type { Grant } from '#kernel/authority/grant';
 import type { Clock } from '#kernel/clock/clock';
 import type { Database } from '#kernel/database/database';
 import { idKey, isWithin } from '#kernel/ids/ids';
-import { vaultErrors, vaultNotFound } from './errors.ts';
+import { vaultFailures } from './vault.errors.ts';
+import { vaultsFailures } from './vaults.errors.ts';
 import * as store from './vaults.store.ts';
 import { type DeletedVault, type Vault, vaultNameKey } from './vaults.store.ts';
 
@@ -71,14 +72,14 @@ export function createDirectory(database: Database, clock: Pick<Clock, 'epochMs'
     byUniqueId: (uniqueId) => uniqueIds.get(uniqueId),
     granted(grant, name) {
       const vault = byName(name);
-      if (vault === undefined || !isWithin(grant.scope, vault.id)) throw vaultNotFound(name);
+      if (vault === undefined || !isWithin(grant.scope, vault.id)) throw vaultFailures.VaultNotFound(name);
       return vault;
     },
     scope: (name, ...below) => [byName(name)?.id ?? `/vaults/${name}`, ...below].join('/'),
     async put(vault) {
       await database.write(async (tx) => {
-        if (await store.isBinned(tx, vault.name)) throw vaultErrors.nameInBin(vault.name);
-        if (!(await store.putVault(tx, vault))) throw vaultErrors.nameTaken(vault.name);
+        if (await store.isBinned(tx, vault.name)) throw vaultsFailures.ConflictError(vault.name);
+        if (!(await store.putVault(tx, vault))) throw vaultsFailures.VaultAlreadyExists(vault.name);
       });
       remember(vault);
     },
@@ -96,8 +97,9 @@ export function createDirectory(database: Database, clock: Pick<Clock, 'epochMs'
     async recover({ tags: _, deletedAtMs: __, purgeAtMs: ___, ...facts }, id) {
       const vault = { ...facts, id };
       await database.write(async (tx) => {
-        if (!(await store.unbinVault(tx, vault.uniqueId, clock.epochMs()))) throw vaultErrors.retentionOver(vault.name);
-        if (!(await store.putVault(tx, vault))) throw vaultErrors.nameTaken(vault.name);
+        if (!(await store.unbinVault(tx, vault.uniqueId, clock.epochMs())))
+          throw vaultsFailures.DeletedVaultIsBeingPurged(vault.name);
+        if (!(await store.putVault(tx, vault))) throw vaultsFailures.VaultAlreadyExists(vault.name);
       });
       binned.delete(vaultNameKey(vault.name));
       remember(vault);

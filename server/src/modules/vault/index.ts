@@ -5,6 +5,7 @@ import type { Grants } from '#kernel/authority/grant';
 import type { Acts } from '#kernel/authority/perform';
 import type { Clock } from '#kernel/clock/clock';
 import type { Database } from '#kernel/database/database';
+import { tableOf } from '#kernel/errors/failures';
 import type { Exchange } from '#kernel/http/exchange';
 import type { Scheme } from '#kernel/http/surface';
 import type { Module } from '#kernel/module';
@@ -17,7 +18,6 @@ import { deletedVaultRoutes } from './deleted-vaults.routes.ts';
 import { createDeletedVaults } from './deleted-vaults.service.ts';
 import { createDirectory } from './directory.ts';
 import { vaultDuties } from './duties.ts';
-import { vaultNotFound } from './errors.ts';
 import { createKeyWrapper } from './key-wrapper.ts';
 import { keyRoutes } from './keys.routes.ts';
 import { createKeys } from './keys.service.ts';
@@ -29,6 +29,8 @@ import { secretRoutes } from './secrets.routes.ts';
 import { createSecrets } from './secrets.service.ts';
 import { createSurface } from './surface.ts';
 import { unservedRoutes } from './unserved.routes.ts';
+import { vaultFailures } from './vault.errors.ts';
+import { vaultsFailures } from './vaults.errors.ts';
 import { createVaultKind } from './vaults.kind.ts';
 import { createVaults, type Vaults } from './vaults.service.ts';
 import { createWire } from './wire.ts';
@@ -81,13 +83,14 @@ export function createVault(deps: {
   const keys = createKeys({ directory, clock, objects: createObjects({ ...objects, collection: 'keys' }) });
   const wireOf = (exchange: Exchange, name: string) => {
     const vault = directory.byName(name);
-    if (vault === undefined) throw vaultNotFound(name);
+    if (vault === undefined) throw vaultFailures.VaultNotFound(name);
     return createWire(addresses.idBase(exchange, vault.name), vault);
   };
 
   return {
     name: 'vault',
     duties: Object.values(vaultDuties),
+    failures: [tableOf(vaultFailures), tableOf(vaultsFailures)],
     surfaces: [createSurface({ addresses, schemes, tenantId, domain })],
     routes: [
       ...secretRoutes({ secrets, directory, wireOf }),

@@ -6,12 +6,12 @@
 import { vaultActions } from '@strongroom/contract/vault.actions';
 import type { Acts } from '#kernel/authority/perform';
 import type { Clock } from '#kernel/clock/clock';
-import { asFailure, Failure } from '#kernel/errors/failure';
+import { asFailure, type Failure } from '#kernel/errors/failure';
 import type { KeyWrapper, WrapperRef } from '#kernel/sealing/data-keys';
 import type { Addresses } from './addresses.ts';
 import type { Directory } from './directory.ts';
-import { badKeyIdentifier, identityRefused, vaultNotFound } from './errors.ts';
 import { type Keys, refuseOutsideItsTimes } from './keys.service.ts';
+import { vaultFailures } from './vault.errors.ts';
 
 type VaultRef = WrapperRef & { kind: 'vault' };
 
@@ -33,8 +33,8 @@ export function createKeyWrapper(deps: {
   async function use(ref: VaultRef, kind: keyof typeof uses, value: Uint8Array): Promise<Uint8Array> {
     const { action, operation, words } = uses[kind];
     const { vault, name, version } = addresses.parseKeyIdentifier(ref.keyIdentifier);
-    if (version === undefined) throw badKeyIdentifier('it names no version');
-    if (directory.byName(vault) === undefined) throw vaultNotFound(vault);
+    if (version === undefined) throw vaultFailures.InvalidKeyIdentifier('it names no version');
+    if (directory.byName(vault) === undefined) throw vaultFailures.VaultNotFound(vault);
     const { principal } = ref;
     let isAllowed = false;
     try {
@@ -61,7 +61,7 @@ export function createKeyWrapper(deps: {
     } catch (thrown) {
       const failure = asFailure(thrown);
       const isRefused = !isAllowed && failure.kind === 'forbidden';
-      throw isRefused ? identityRefused(principal.name, principal.objectId, words) : failure;
+      throw isRefused ? vaultFailures.ForbiddenByRbac(principal.name, principal.objectId, words) : failure;
     }
   }
 
@@ -74,10 +74,5 @@ export function createKeyWrapper(deps: {
 /** What does not open here was stored by us: that is a damage, not a wrong request. */
 function storedFault(kind: keyof typeof uses, failure: Failure): Failure {
   if (kind !== 'unwrapKey' || failure.code !== 'BadParameter') return failure;
-  return new Failure({
-    kind: 'integrity',
-    code: 'IntegrityCheckFailed',
-    message: 'This wrapped key does not open: it was changed, or another key wrapped it. Restore it from a backup.',
-    cause: failure,
-  });
+  return vaultFailures.IntegrityCheckFailed(failure);
 }

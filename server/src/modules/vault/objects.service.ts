@@ -10,18 +10,13 @@ import type { Database, Tx } from '#kernel/database/database';
 import type { DataKeys } from '#kernel/sealing/data-keys';
 import { objectName, objectVersion } from './addresses.ts';
 import type { Vault } from './directory.ts';
-import {
-  badParameter,
-  type Collection,
-  deletedButRecoverable,
-  deletedNotFound,
-  objectNotFound,
-  purgeProtected,
-} from './errors.ts';
-import type { Attributes, Deletion, ObjectAt, StoredVersion, Tags } from './objects.store.ts';
+import type { Attributes, Collection, Deletion, ObjectAt, StoredVersion, Tags } from './objects.store.ts';
 import * as store from './objects.store.ts';
+import { collectionFailures, vaultFailures } from './vault.errors.ts';
 
 export type { Deletion, StoredVersion, Tags } from './objects.store.ts';
+
+const title = { secrets: 'secret', keys: 'key' } as const;
 
 /** Purpose of a vault's master key among the data keys of its uniqueId. */
 export const masterKeyPurpose = 'vault-master';
@@ -77,7 +72,7 @@ export function createObjects(options: {
 
   function at(vault: Vault, name: string): ObjectAt {
     if (!objectName.test(name))
-      throw badParameter('A name in a vault has 1 to 127 letters, digits and hyphens.', 'name');
+      throw vaultFailures.BadParameter('A name in a vault has 1 to 127 letters, digits and hyphens.', 'name');
     return { vault: vault.uniqueId, collection, name };
   }
 
@@ -97,10 +92,10 @@ export function createObjects(options: {
 
   async function requireVersion(tx: Tx, of: ObjectAt, version: string | undefined): Promise<StoredVersion> {
     if (version !== undefined && !objectVersion.test(version))
-      throw badParameter('A version has 32 hexadecimal digits.', 'version');
+      throw vaultFailures.BadParameter('A version has 32 hexadecimal digits.', 'version');
     const live = await findLive(tx, of);
     const found = live && (await store.findVersion(tx, of, version?.toLowerCase()));
-    if (found === undefined) throw objectNotFound(collection, of.name);
+    if (found === undefined) throw collectionFailures[collection].notFound(of.name);
     return found;
   }
 
@@ -110,7 +105,7 @@ export function createObjects(options: {
     const found = await store.findVersion(tx, of);
     // What is due is gone, whether or not it was swept yet.
     if (found === undefined || deletedAtMs === undefined || purgeAtMs === undefined || purgeAtMs <= clock.epochMs())
-      throw deletedNotFound(collection, of.name);
+      throw collectionFailures[collection].deletedNotFound(of.name);
     return { ...found, deletion: { deletedAtMs, purgeAtMs } };
   }
 
@@ -119,15 +114,21 @@ export function createObjects(options: {
     const object = await store.findObject(tx, of);
     if (object?.purgeAtMs !== undefined) {
       if (object.purgeAtMs > clock.epochMs())
-        throw deletedButRecoverable(collection, object.name, Math.floor(object.purgeAtMs / 1000));
+        throw vaultFailures.ObjectIsDeletedButRecoverable(
+          title[collection],
+          object.name,
+          Math.floor(object.purgeAtMs / 1000),
+        );
       await store.purgeObject(tx, of);
     } else if (object !== undefined) {
       if (object.latest >= vaultLimits.versions)
-        throw badParameter(`'${object.name}' has ${vaultLimits.versions} versions, which is the most. Use a new name.`);
+        throw vaultFailures.BadParameter(
+          `'${object.name}' has ${vaultLimits.versions} versions, which is the most. Use a new name.`,
+        );
       return { number: object.latest + 1, name: object.name };
     }
     if ((await store.countObjects(tx, of.vault, of.collection)) >= vaultLimits.objects)
-      throw badParameter(
+      throw vaultFailures.BadParameter(
         `This vault holds ${vaultLimits.objects} ${collection}, which is the most. Use another vault.`,
       );
     return { number: 1, name: of.name };
@@ -161,7 +162,7 @@ export function createObjects(options: {
     async open(vault, version) {
       const of = at(vault, version.name);
       const sealed = await store.findSealed(database.read, of, version.number);
-      if (sealed === undefined) throw objectNotFound(collection, version.name);
+      if (sealed === undefined) throw collectionFailures[collection].notFound(version.name);
       const key = await dataKeys.open(vault.uniqueId, masterKeyPurpose);
       return openValue((id) => (id === key.id ? key : undefined), placeOf(of, version), sealed);
     },
@@ -191,7 +192,7 @@ export function createObjects(options: {
       const of = at(vault, name);
       // Of a name that nobody used there are none, which is no fault in this protocol; one that was deleted is.
       if ((await store.findObject(database.read, of))?.deletedAtMs !== undefined)
-        throw objectNotFound(collection, name);
+        throw collectionFailures[collection].notFound(name);
       const found = await store.listVersions(database.read, of, Number.parseInt(after, 10) || 0, size + 1);
       return pageOf(found, size, ({ number }) => String(number));
     },
@@ -235,7 +236,7 @@ export function createObjects(options: {
       const of = at(vault, name);
       await database.write(async (tx) => {
         await requireDeleted(tx, of);
-        if (vault.purgeProtection) throw purgeProtected();
+        if (vault.purgeProtection) throw vaultFailures.ForbiddenByPolicy();
         await store.purgeObject(tx, of);
       });
     },
@@ -249,7 +250,10 @@ function attributesOver(present: Attributes, input: AttributesInput | null | und
   const time = (said: number | null | undefined, before: number | undefined) =>
     said === undefined ? before : (said ?? undefined);
   if (input?.exportable === true)
-    throw badParameter('Keys of this server are not exportable. Leave exportable out.', 'attributes.exportable');
+    throw vaultFailures.BadParameter(
+      'Keys of this server are not exportable. Leave exportable out.',
+      'attributes.exportable',
+    );
   return {
     enabled: input?.enabled ?? present.enabled,
     notBefore: time(input?.nbf, present.notBefore),
@@ -263,7 +267,7 @@ function checkTags(tags: Tags | null | undefined): Tags {
     entries.length > vaultLimits.tags ||
     entries.some(([name, value]) => name.length > vaultLimits.tagLength || value.length > vaultLimits.tagLength)
   ) {
-    throw badParameter(
+    throw vaultFailures.BadParameter(
       `There are at most ${vaultLimits.tags} tags, with names and values of at most ${vaultLimits.tagLength} characters.`,
       'tags',
     );

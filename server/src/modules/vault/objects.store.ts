@@ -2,9 +2,9 @@
 // material comes and goes sealed.
 
 import { type Tx, tables } from '#kernel/database/database';
-import type { Collection } from './errors.ts';
 
 /** One name in one collection of one vault (by its uniqueId). */
+export type Collection = 'secrets' | 'keys';
 export type ObjectAt = { readonly vault: string; readonly collection: Collection; readonly name: string };
 
 export type StoredObject = {

@@ -5,8 +5,8 @@
 import { type AttributesInput, vaultLimits } from '@strongroom/contract/vault';
 import type { Grant } from '#kernel/authority/grant';
 import type { Directory, Vault } from './directory.ts';
-import { badParameter, disabled } from './errors.ts';
 import type { DeletedVersion, Objects, Page, PageQuery, StoredVersion, Tags } from './objects.service.ts';
+import { vaultFailures } from './vault.errors.ts';
 
 export type SecretDetail = { readonly contentType: string | undefined };
 
@@ -53,9 +53,13 @@ export function createSecrets(options: { readonly directory: Directory; readonly
     async set(grant, vault, name, { value, contentType, attributes, tags }) {
       const material = Buffer.from(value, 'utf8');
       if (material.length > vaultLimits.secretBytes)
-        throw badParameter(`The value of a secret has at most ${vaultLimits.secretBytes} bytes of UTF-8.`, 'value');
+        throw vaultFailures.BadParameter(
+          `The value of a secret has at most ${vaultLimits.secretBytes} bytes of UTF-8.`,
+          'value',
+        );
       // A lone surrogate would come back as another character.
-      if (!value.isWellFormed()) throw badParameter('The value of a secret is well-formed Unicode text.', 'value');
+      if (!value.isWellFormed())
+        throw vaultFailures.BadParameter('The value of a secret is well-formed Unicode text.', 'value');
       const detail = detailOf(contentType);
       return await objects.add(at(grant, vault), name, { attributes, tags, detail, material });
     },
@@ -63,7 +67,7 @@ export function createSecrets(options: { readonly directory: Directory; readonly
     async get(grant, vault, name, version) {
       const held = at(grant, vault);
       const found = await objects.get(held, name, version);
-      if (!found.enabled) throw disabled('secrets', 'get');
+      if (!found.enabled) throw vaultFailures.SecretDisabled('get');
       const material = await objects.open(held, found);
       return { version: found, value: Buffer.from(material).toString('utf8') };
     },
@@ -87,6 +91,9 @@ export function createSecrets(options: { readonly directory: Directory; readonly
 
 function detailOf(contentType: string | null | undefined): SecretDetail {
   if ((contentType?.length ?? 0) > vaultLimits.contentTypeLength)
-    throw badParameter(`A content type has at most ${vaultLimits.contentTypeLength} characters.`, 'contentType');
+    throw vaultFailures.BadParameter(
+      `A content type has at most ${vaultLimits.contentTypeLength} characters.`,
+      'contentType',
+    );
   return { contentType: contentType ?? undefined };
 }

@@ -1,8 +1,8 @@
 // Operations of the Key Vault protocol that this server does not serve, refused by name: a client that was written for all of
 // Azure's is told that it is the server, and not its path or its role, that lacks them.
 
-import { Failure } from '#kernel/errors/failure';
 import { type Route, route, signedIn, unrecorded } from '#kernel/http/route';
+import { vaultFailures } from './vault.errors.ts';
 
 type Unserved = {
   readonly name: string;
@@ -61,7 +61,7 @@ export const unservedRoutes: readonly Route[] = operations.flatMap(({ name, path
       goesOnWhenLow: 'it does nothing but refuse',
       audit: unrecorded('nothing is looked at and nothing is done'),
       handle: () => {
-        throw new Failure({ kind: 'notImplemented', code: 'OperationNotSupported', message });
+        throw vaultFailures.OperationNotSupported(message);
       },
     }),
   ),

@@ -11,8 +11,8 @@ import type { DataKeyService } from '#kernel/sealing/data-keys.service';
 import type { Draft, Properties, Resource, ResourceKind } from '#resources';
 import type { Addresses } from './addresses.ts';
 import type { Directory, Vault } from './directory.ts';
-import { vaultErrors } from './errors.ts';
 import { masterKeyPurpose } from './objects.service.ts';
+import { vaultsFailures } from './vaults.errors.ts';
 import { unservedOfVaults } from './vaults.unserved.ts';
 
 export const vaultType = 'Microsoft.KeyVault/vaults';
@@ -37,22 +37,22 @@ export function createVaultKind(deps: {
 
   function check(asked: Properties, held: Vault | undefined): void {
     const acls = asked['networkAcls'] as { readonly defaultAction?: string } | undefined; // checked by the schema
-    if (String(asked['tenantId']).toLowerCase() !== tenantId.toLowerCase()) throw vaultErrors.otherTenant();
-    if (asked['enableRbacAuthorization'] !== true) throw vaultErrors.accessPolicies();
-    if (asked['enableSoftDelete'] !== true) throw vaultErrors.softDelete();
-    if (!isStandard(asked['sku'])) throw vaultErrors.sku();
-    if ((acls?.defaultAction ?? 'Allow').toLowerCase() !== 'allow') throw vaultErrors.network();
-    if (String(asked['publicNetworkAccess']).toLowerCase() !== 'enabled') throw vaultErrors.network();
+    if (String(asked['tenantId']).toLowerCase() !== tenantId.toLowerCase()) throw vaultsFailures.otherTenant();
+    if (asked['enableRbacAuthorization'] !== true) throw vaultsFailures.accessPolicies();
+    if (asked['enableSoftDelete'] !== true) throw vaultsFailures.softDelete();
+    if (!isStandard(asked['sku'])) throw vaultsFailures.sku();
+    if ((acls?.defaultAction ?? 'Allow').toLowerCase() !== 'allow') throw vaultsFailures.network();
+    if (String(asked['publicNetworkAccess']).toLowerCase() !== 'enabled') throw vaultsFailures.network();
     if (held === undefined) return;
-    if (asked['softDeleteRetentionInDays'] !== held.retentionDays) throw vaultErrors.retention(held.retentionDays);
-    if (held.purgeProtection && asked['enablePurgeProtection'] !== true) throw vaultErrors.purgeProtection();
+    if (asked['softDeleteRetentionInDays'] !== held.retentionDays) throw vaultsFailures.retention(held.retentionDays);
+    if (held.purgeProtection && asked['enablePurgeProtection'] !== true) throw vaultsFailures.purgeProtection();
   }
 
   /** What the vault was, under a resource that is new. Run again after a crash it finds the vault among the living. */
   async function recover({ id, name }: Resource): Promise<Properties> {
     const binned = directory.deleted(name);
     const held = directory.byId(id);
-    if (held === undefined && binned === undefined) throw vaultErrors.nothingToRecover(name);
+    if (held === undefined && binned === undefined) throw vaultsFailures.nothingToRecover(name);
     const vault = held ?? (binned && (await directory.recover(binned, id)));
     return {
       createMode: undefined,
@@ -121,19 +121,19 @@ export function createVaultKind(deps: {
     async validate(_grant, draft, existing, id) {
       const name = id.slice(id.lastIndexOf('/') + 1);
       const held = directory.byName(name);
-      if (held !== undefined && !sameId(held.id, id)) throw vaultErrors.nameTaken(name);
+      if (held !== undefined && !sameId(held.id, id)) throw vaultsFailures.VaultAlreadyExists(name);
       const binned = directory.deleted(name);
       const { createMode } = draft.properties;
       if (createMode === 'recover') {
         check(draft.properties, undefined);
-        if (held !== undefined) throw vaultErrors.notDeleted(name);
+        if (held !== undefined) throw vaultsFailures.notDeleted(name);
         const isThere = binned !== undefined && sameId(binned.id, id) && sameLocation(binned.location, draft.location);
-        if (!isThere) throw vaultErrors.nothingToRecover(name);
-        if (binned.purgeAtMs <= clock.epochMs()) throw vaultErrors.retentionOver(name);
+        if (!isThere) throw vaultsFailures.nothingToRecover(name);
+        if (binned.purgeAtMs <= clock.epochMs()) throw vaultsFailures.DeletedVaultIsBeingPurged(name);
         return;
       }
-      if (createMode !== undefined) throw vaultErrors.createMode();
-      if (held === undefined && binned !== undefined) throw vaultErrors.nameInBin(name);
+      if (createMode !== undefined) throw vaultsFailures.createMode();
+      if (held === undefined && binned !== undefined) throw vaultsFailures.ConflictError(name);
       // What was promised holds for as long as the vault is there, also when the resource is written anew after a failure.
       check(draft.properties, held ?? (existing && vaultOf(existing)));
     },
@@ -170,7 +170,7 @@ export function createVaultKind(deps: {
         return;
       }
       const inUse = await wrapped(vault);
-      if (inUse > 0) throw vaultErrors.wrapsData(vault.name, inUse);
+      if (inUse > 0) throw vaultsFailures.VaultInUse(vault.name, inUse);
       const deletedAtMs = clock.epochMs();
       await directory.bin({ ...vault, tags, deletedAtMs, purgeAtMs: deletedAtMs + vault.retentionDays * dayMs });
     },

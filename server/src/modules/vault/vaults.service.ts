@@ -8,9 +8,9 @@ import { asFailure } from '#kernel/errors/failure';
 import { type Secret, secret } from '#kernel/sealing/secret';
 import type { Addresses } from './addresses.ts';
 import type { Directory, Vault } from './directory.ts';
-import { badKeyIdentifier, vaultNotFound } from './errors.ts';
 import type { Keys } from './keys.service.ts';
 import type { Secrets } from './secrets.service.ts';
+import { vaultFailures } from './vault.errors.ts';
 
 /** What a rule about a vault needs to know. Soft delete is always on. */
 export type VaultFacts = {
@@ -73,7 +73,7 @@ export function createVaults(deps: {
   });
   const nameOf = (vaultId: string): string => {
     const vault = directory.byId(vaultId);
-    if (vault === undefined) throw vaultNotFound(lastOf(vaultId));
+    if (vault === undefined) throw vaultFailures.VaultNotFound(lastOf(vaultId));
     return vault.name;
   };
 
@@ -102,7 +102,8 @@ export function createVaults(deps: {
       }),
     async describeKey(grant, keyIdentifier) {
       const { vault, name, version } = addresses.parseKeyIdentifier(keyIdentifier);
-      if (version === undefined) throw badKeyIdentifier('it names no version, and a version is needed');
+      if (version === undefined)
+        throw vaultFailures.InvalidKeyIdentifier('it names no version, and a version is needed');
       const granted = grants.also(grant, vaultActions.readKey, directory.scope(vault, 'keys', name));
       const found = await keys.get(granted, vault, name, version);
       return {
@@ -117,7 +118,7 @@ export function createVaults(deps: {
     vaultOf(keyIdentifier) {
       const { vault } = addresses.parseKeyIdentifier(keyIdentifier);
       const found = directory.byName(vault);
-      if (found === undefined) throw vaultNotFound(vault);
+      if (found === undefined) throw vaultFailures.VaultNotFound(vault);
       return factsOf(found);
     },
     find(vaultId) {

@@ -4,10 +4,11 @@
 import { vaultLimits } from '@strongroom/contract/vault';
 import type { Exchange } from '#kernel/http/exchange';
 import type { Vault } from './directory.ts';
-import { badParameter, type Collection } from './errors.ts';
 import type { KeyVersion } from './keys.service.ts';
 import type { DeletedVersion, Page, PageQuery, StoredVersion } from './objects.service.ts';
+import type { Collection } from './objects.store.ts';
 import type { SecretDetail } from './secrets.service.ts';
+import { vaultFailures } from './vault.errors.ts';
 
 /** `base` is what ids begin with: `https://{host}`. */
 export type Wire = {
@@ -130,11 +131,14 @@ type ListQuery = {
 export function pageQuery(query: ListQuery): PageQuery {
   const size = Number(query.maxresults ?? vaultLimits.pageSize);
   if (size < 1 || size > vaultLimits.pageSize)
-    throw badParameter(`maxresults is from 1 to ${vaultLimits.pageSize}.`, 'maxresults');
+    throw vaultFailures.BadParameter(`maxresults is from 1 to ${vaultLimits.pageSize}.`, 'maxresults');
   const token = query.$skiptoken ?? '';
   const after = Buffer.from(token, 'base64url').toString('latin1');
   if (!/^[0-9a-z-]{0,127}$/i.test(after))
-    throw badParameter('The $skiptoken is not one of this list. Follow nextLink as it was answered.', '$skiptoken');
+    throw vaultFailures.BadParameter(
+      'The $skiptoken is not one of this list. Follow nextLink as it was answered.',
+      '$skiptoken',
+    );
   return { size, after };
 }
 
