@@ -6,7 +6,6 @@ import { UsageList } from '@strongroom/contract/quotas';
 import { quotasActions } from '@strongroom/contract/quotas.actions';
 import { StorageAccountProperties, type StorageEncryption, StorageSku } from '@strongroom/contract/storage';
 import type { Clock } from '#kernel/clock/clock';
-import { Failure } from '#kernel/errors/failure';
 import type { Quotas } from '#kernel/files/quota';
 import type { Exchange } from '#kernel/http/exchange';
 import { accessed, json, unrecorded } from '#kernel/http/route';
@@ -17,6 +16,7 @@ import type { Accounts } from './accounts.ts';
 import { accountNamePattern, accountNameRule, reservedAccountNames } from './names.ts';
 import { keyPurposes, type OpenedAccounts } from './opened-accounts.ts';
 import type { ProtectingKey } from './protection.ts';
+import { storageFailures } from './storage.errors.ts';
 import { usageOf } from './usages.ts';
 
 export const accountType = 'Microsoft.Storage/storageAccounts';
@@ -54,15 +54,16 @@ export function createAccountKind(deps: {
     normalise,
     async validate(_grant, draft, existing, id) {
       const name = id.slice(id.lastIndexOf('/') + 1);
-      if (reservedAccountNames.has(name)) throw invalid('name', `'${name}' is a path of this server; choose another`);
-      if (accounts.isTaken(name, id)) throw taken(name);
+      if (reservedAccountNames.has(name))
+        throw storageFailures.InvalidRequestPropertyValue('name', `'${name}' is a path of this server; choose another`);
+      if (accounts.isTaken(name, id)) throw storageFailures.StorageAccountAlreadyTaken(name);
       refuseWeakness(draft);
       checkEncryption(draft, existing);
     },
     async create(_grant, resource) {
       const { id, name, uniqueId } = resource;
       // Two who asked for one name at once both passed `validate`; here the first one wins.
-      if (!accounts.add({ id, name, uniqueId })) throw taken(name);
+      if (!accounts.add({ id, name, uniqueId })) throw storageFailures.StorageAccountAlreadyTaken(name);
       try {
         const wrapper = wrapperOf(resource);
         await dataKeys.ensure(uniqueId, keyPurposes.files, wrapper);
@@ -115,13 +116,7 @@ const keyActions: readonly ResourceAction[] = ['listKeys', 'regenerateKey', 'lis
     goesOnWhenLow: 'it does nothing but refuse',
     audit: unrecorded('there are no keys: nothing is looked at and nothing is done'),
     handle() {
-      throw new Failure({
-        kind: 'notImplemented',
-        code: 'AccountKeysNotServed',
-        message:
-          'Storage accounts have no account keys here, and no signatures by them: every access has a name. Use a token: with az, ' +
-          'add --auth-mode login; with an SDK, pass a credential such as DefaultAzureCredential; and give the caller a role such as Storage Blob Data Reader.',
-      });
+      throw storageFailures.AccountKeysNotServed();
     },
   }),
 );
@@ -152,30 +147,37 @@ function normalise(draft: Draft, existing: Resource | undefined): Properties {
 function refuseWeakness(draft: Draft): void {
   const asked = draft.properties as StorageAccountProperties;
   if (asked.allowBlobPublicAccess)
-    throw invalid('properties.allowBlobPublicAccess', 'blobs are never public here; leave it out or send false');
+    throw storageFailures.InvalidRequestPropertyValue(
+      'properties.allowBlobPublicAccess',
+      'blobs are never public here; leave it out or send false',
+    );
   if (asked.supportsHttpsTrafficOnly === false)
-    throw invalid(
+    throw storageFailures.InvalidRequestPropertyValue(
       'properties.supportsHttpsTrafficOnly',
       'nothing is served over plain HTTP; leave it out or send true',
     );
   if (asked.allowSharedKeyAccess)
-    throw invalid(
+    throw storageFailures.InvalidRequestPropertyValue(
       'properties.allowSharedKeyAccess',
       'this version takes bearer tokens only, no account keys and no signatures; leave it out or send false',
     );
-  if (asked.isHnsEnabled) throw invalid('properties.isHnsEnabled', 'hierarchical namespaces are not served');
+  if (asked.isHnsEnabled)
+    throw storageFailures.InvalidRequestPropertyValue(
+      'properties.isHnsEnabled',
+      'hierarchical namespaces are not served',
+    );
   if (asked.publicNetworkAccess === 'Disabled' || asked.networkAcls?.defaultAction === 'Deny')
-    throw invalid(
+    throw storageFailures.InvalidRequestPropertyValue(
       'properties.networkAcls',
       'network rules are not kept for single accounts; restrict who reaches the server where it listens',
     );
   if (asked.encryption?.requireInfrastructureEncryption)
-    throw invalid(
+    throw storageFailures.InvalidRequestPropertyValue(
       'properties.encryption.requireInfrastructureEncryption',
       'a second layer of encryption is not served',
     );
   if (draft.kind !== undefined && draft.kind !== 'StorageV2')
-    throw invalid('kind', "the kind of a storage account is 'StorageV2'");
+    throw storageFailures.InvalidRequestPropertyValue('kind', "the kind of a storage account is 'StorageV2'");
 }
 
 function checkEncryption(draft: Draft, existing: Resource | undefined): void {
@@ -183,29 +185,41 @@ function checkEncryption(draft: Draft, existing: Resource | undefined): void {
   const before = existing && stateOf(existing);
   if (before?.protector !== undefined) {
     if (JSON.stringify(encryption) === JSON.stringify(before.encryption)) return;
-    throw invalid(
+    throw storageFailures.InvalidRequestPropertyValue(
       'properties.encryption',
       'the key of this account is managed by the workspace that it belongs to; change it there',
     );
   }
   if (encryption.identity?.userAssignedIdentity !== undefined)
-    throw invalid(
+    throw storageFailures.InvalidRequestPropertyValue(
       'properties.encryption.identity',
       'the key is used as the system-assigned identity of the account; user-assigned ones are not served',
     );
   if (encryption.keySource === 'Microsoft.Storage') {
     if (encryption.keyvaultproperties === undefined) return;
-    throw invalid('properties.encryption', "keyvaultproperties need keySource 'Microsoft.Keyvault'");
+    throw storageFailures.InvalidRequestPropertyValue(
+      'properties.encryption',
+      "keyvaultproperties need keySource 'Microsoft.Keyvault'",
+    );
   }
   const key = encryption.keyvaultproperties;
   if (key === undefined)
-    throw invalid('properties.encryption', 'keySource Microsoft.Keyvault needs keyname, keyversion and keyvaulturi');
+    throw storageFailures.InvalidRequestPropertyValue(
+      'properties.encryption',
+      'keySource Microsoft.Keyvault needs keyname, keyversion and keyvaulturi',
+    );
   if (!/^https:\/\/[a-z0-9.:-]+\/?$/i.test(key.keyvaulturi))
-    throw invalid('properties.encryption.keyvaultproperties.keyvaulturi', "a vault's URI looks like https://{vault}/");
+    throw storageFailures.InvalidRequestPropertyValue(
+      'properties.encryption.keyvaultproperties.keyvaulturi',
+      "a vault's URI looks like https://{vault}/",
+    );
   if (!/^[A-Za-z0-9-]+$/.test(key.keyname) || !/^[A-Za-z0-9]+$/.test(key.keyversion))
-    throw invalid('properties.encryption.keyvaultproperties', 'keyname and keyversion hold letters, digits and dashes');
+    throw storageFailures.InvalidRequestPropertyValue(
+      'properties.encryption.keyvaultproperties',
+      'keyname and keyversion hold letters, digits and dashes',
+    );
   if (!draft.identity?.type.includes('SystemAssigned'))
-    throw invalid(
+    throw storageFailures.InvalidRequestPropertyValue(
       'identity',
       "a customer's key needs a system-assigned identity that may use it. Make the account with one, give it the role " +
         "'Key Vault Crypto Service Encryption User' at the key, and set the encryption then",
@@ -219,7 +233,10 @@ export function wrapperOf(resource: Resource): WrapperRef {
   if (encryption.keySource === 'Microsoft.Storage' || key === undefined) return { kind: 'root' };
   const objectId = protector?.objectId ?? resource.identity?.principalId;
   if (objectId === undefined)
-    throw invalid('identity', "a customer's key needs the system-assigned identity of the account");
+    throw storageFailures.InvalidRequestPropertyValue(
+      'identity',
+      "a customer's key needs the system-assigned identity of the account",
+    );
   return {
     kind: 'vault',
     keyIdentifier: `${key.keyvaulturi.replace(/\/+$/, '')}/keys/${key.keyname}/${key.keyversion}`,
@@ -250,17 +267,4 @@ function endpointOf(name: string, exchange: Exchange | undefined, domain: string
   const host = exchange === undefined || exchange.target.host === '' ? domain : exchange.target.host;
   const isLocal = /^(localhost|\d+\.\d+\.\d+\.\d+|\[[0-9a-f:.]+\])(:\d+)?$/.test(host);
   return isLocal ? `https://${host}/${name}/` : `https://${name}.blob.storage.${domain}/`;
-}
-
-function invalid(target: string, why: string): Failure {
-  return new Failure({ kind: 'invalid', code: 'InvalidRequestPropertyValue', target, message: `${target}: ${why}.` });
-}
-
-function taken(name: string): Failure {
-  return new Failure({
-    kind: 'conflict',
-    code: 'StorageAccountAlreadyTaken',
-    target: 'name',
-    message: `The storage account named '${name}' is already taken on this server. Choose another name.`,
-  });
 }

@@ -2,7 +2,7 @@
 // name is a host and a path. The resource kind keeps this current; nothing else writes it.
 
 import { idKey } from '#kernel/ids/ids';
-import { failure } from './errors.ts';
+import { storageFailures } from './storage.errors.ts';
 
 export type Account = {
   /** Resource id in the casing that it was made with. */
@@ -39,7 +39,7 @@ export function createAccounts(): Accounts {
     byName: (name) => names.get(name),
     byId(id) {
       const account = ids.get(idKey(id));
-      if (account === undefined) throw failure('ResourceNotFound');
+      if (account === undefined) throw storageFailures.ResourceNotFound();
       return account;
     },
     add(account) {

@@ -11,7 +11,6 @@ import { type Accounts, accountIdOf } from './accounts.ts';
 import { type Blobs, blobBytesMax, boundsOf, type CopySource } from './blobs.service.ts';
 import { type Blocks, blockBytesMax } from './blocks.service.ts';
 import { judge } from './conditions.ts';
-import { failure } from './errors.ts';
 import { blobNameOf } from './names.ts';
 import * as answers from './protocol/answers.ts';
 import { copySourceOf } from './protocol/copy.ts';
@@ -20,6 +19,7 @@ import * as requests from './protocol/requests.ts';
 import { blockListBytesMax, readBlockList } from './protocol/xml.ts';
 import type { RequestBlobs } from './reserved.ts';
 import { type BlobRef, containerScope } from './scopes.ts';
+import { storageFailures } from './storage.errors.ts';
 
 /** A range whose MD5 is asked for is gathered first; Azure takes as much. Bytes. */
 const rangeMd5Max = 4 * 1024 * 1024;
@@ -63,7 +63,7 @@ export function blobRoutes(deps: {
   async function copy(grant: Parameters<Blobs['open']>[0], ref: BlobRef, url: string, exchange: Exchange) {
     const { from, read } = sourceOf(grant, url, exchange);
     const isPut = exchange.header('x-ms-blob-type') !== undefined;
-    if (isPut && exchange.header('x-ms-blob-type') !== 'BlockBlob') throw failure('InvalidBlobType');
+    if (isPut && exchange.header('x-ms-blob-type') !== 'BlockBlob') throw storageFailures.InvalidBlobType();
     const metadata = requests.metadataOf(exchange);
     const described = isPut ? describedCopy(exchange) : {};
     const sourceMd5 = requests.md5Of(exchange, 'x-ms-source-content-md5');
@@ -104,7 +104,7 @@ export function blobRoutes(deps: {
     const { info, stream, range } = await openMeant(grant, ref, exchange);
     const verdict = judge(conditions, info);
     if (verdict !== 'met') stream.destroy();
-    if (verdict === 'unmet') throw failure('ConditionNotMet');
+    if (verdict === 'unmet') throw storageFailures.ConditionNotMet();
     if (verdict === 'unchanged') return answers.notModified(info);
     const { 'content-md5': wholeMd5, ...described } = answers.blobHeaders(info);
     const headers = { ...described, ...(wholeMd5 === undefined ? {} : { 'x-ms-blob-content-md5': wholeMd5 }) };
@@ -124,7 +124,7 @@ export function blobRoutes(deps: {
       return { status: 206, headers: ranged, contentType, body: stream };
     if (length > rangeMd5Max) {
       stream.destroy();
-      throw failure('InvalidHeaderValue', { target: 'x-ms-range-get-content-md5' });
+      throw storageFailures.InvalidHeaderValue({ target: 'x-ms-range-get-content-md5' });
     }
     const body = Buffer.concat(await stream.toArray());
     return { status: 206, headers: { ...ranged, 'content-md5': md5Base64(body) }, contentType, body };
@@ -145,7 +145,7 @@ export function blobRoutes(deps: {
         if (source !== undefined) return await copy(grant, ref, source, exchange);
         const conditions = requests.conditionsOf(exchange);
         requests.requireLength(exchange);
-        if (exchange.header('x-ms-blob-type') !== 'BlockBlob') throw failure('InvalidBlobType');
+        if (exchange.header('x-ms-blob-type') !== 'BlockBlob') throw storageFailures.InvalidBlobType();
         const md5 = requests.md5Of(exchange, 'x-ms-blob-content-md5', 'content-md5');
         const content = { ...requests.contentOf(exchange, true), ...md5 };
         return answers.written(
@@ -236,7 +236,7 @@ export function blobRoutes(deps: {
       reads: told.setTier,
       handle: async (grant, { params, exchange }) => {
         const { accessTier } = requests.tierOf(exchange);
-        if (accessTier === undefined) throw failure('MissingRequiredHeader', { target: 'x-ms-access-tier' });
+        if (accessTier === undefined) throw storageFailures.MissingRequiredHeader({ target: 'x-ms-access-tier' });
         await blobs.setTier(grant, refOf(params), accessTier);
         return empty(200);
       },
@@ -253,7 +253,7 @@ export function blobRoutes(deps: {
         const snapshots = exchange.header('x-ms-delete-snapshots');
         // `only` keeps the blob: there are no snapshots, and the blob is not what was meant.
         if (snapshots !== undefined && snapshots !== 'include')
-          throw failure('InvalidHeaderValue', {
+          throw storageFailures.InvalidHeaderValue({
             target: 'x-ms-delete-snapshots',
             message:
               'Snapshots are not kept, so there are none to delete alone. Send include, or leave the header out.',
@@ -294,7 +294,7 @@ export function blobRoutes(deps: {
       body: { kind: 'bytes', maxBytes: blockListBytesMax },
       handle: async (grant, { params, body, exchange }) => {
         const sent = exchange.header('content-md5');
-        if (sent !== undefined && sent !== md5Base64(body)) throw failure('Md5Mismatch');
+        if (sent !== undefined && sent !== md5Base64(body)) throw storageFailures.Md5Mismatch();
         const content = { ...requests.contentOf(exchange, false), ...requests.toldMd5Of(exchange) };
         const list = readBlockList(body);
         return answers.written(
@@ -314,7 +314,7 @@ export function blobRoutes(deps: {
         const { info, committed, uncommitted } = await blocks.listBlocks(grant, refOf(params));
         const kind = exchange.target.query.get('blocklisttype') ?? 'committed';
         if (!['committed', 'uncommitted', 'all'].includes(kind))
-          throw failure('InvalidQueryParameterValue', { target: 'blocklisttype' });
+          throw storageFailures.InvalidQueryParameterValue({ target: 'blocklisttype' });
         return answers.blockList(
           info,
           kind === 'uncommitted' ? undefined : committed,
@@ -333,7 +333,7 @@ export function blobRoutes(deps: {
     const conditions = requests.readConditionsOf(exchange);
     const info = await blobs.head(grant, ref);
     const verdict = judge(conditions, info);
-    if (verdict === 'unmet') throw failure('ConditionNotMet');
+    if (verdict === 'unmet') throw storageFailures.ConditionNotMet();
     return verdict === 'unchanged' ? answers.notModified(info) : empty(200, headersOf(info));
   }
 

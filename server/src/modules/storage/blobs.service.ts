@@ -16,11 +16,11 @@ import { type Conditions, requireSource, requireWritable } from './conditions.ts
 import { newEtag, requireContainer } from './containers.service.ts';
 import { findContainer } from './containers.store.ts';
 import { type BlobContent, describeContent, requireContent } from './content.ts';
-import { failure } from './errors.ts';
 import { type BlobPage, listPage, readMarker } from './listing.ts';
 import { requireBlobName, requireContainerName, requirePrefix } from './names.ts';
 import type { OpenedAccount, OpenedAccounts } from './opened-accounts.ts';
 import { type BlobRef, type ContainerRef, requireScope } from './scopes.ts';
+import { storageFailures } from './storage.errors.ts';
 import { streamParts } from './streaming.ts';
 import { removeBlobs } from './upkeep.ts';
 
@@ -96,14 +96,14 @@ export function createBlobs(deps: {
     const blob = await store.findBlob(index.read, ref.container, ref.name);
     if (blob !== undefined) return blob;
     await requireContainer(index.read, ref.container);
-    throw failure('BlobNotFound');
+    throw storageFailures.BlobNotFound();
   }
 
   async function put(account: OpenedAccount, ref: BlobRef, source: Readable | Uint8Array, options: PutOptions) {
     const { index, sealed, signal } = account;
     const { maxBytes, contentMd5, conditions = {} } = options;
     requireContent(options);
-    if (contentMd5 !== undefined && Buffer.from(contentMd5, 'base64').length !== 16) throw failure('InvalidMd5');
+    if (contentMd5 !== undefined && Buffer.from(contentMd5, 'base64').length !== 16) throw storageFailures.InvalidMd5();
     await requireContainer(index.read, ref.container);
     requireWritable(conditions, (await store.findBlob(index.read, ref.container, ref.name))?.info);
     const written = await sealed.write(ref, source, {
@@ -113,7 +113,7 @@ export function createBlobs(deps: {
       signal,
     });
     try {
-      if (contentMd5 !== undefined && written.md5 !== contentMd5) throw failure('Md5Mismatch');
+      if (contentMd5 !== undefined && written.md5 !== contentMd5) throw storageFailures.Md5Mismatch();
       const { version, parts } = onePart(written);
       const { info, replaced } = await index.write(async (tx) => {
         // order matters: the container and the conditions again, now that nothing can come between.
@@ -155,7 +155,7 @@ export function createBlobs(deps: {
       if (now?.version === blob.version) return { blob, bounds, parts, release };
       release();
     }
-    throw failure('ConditionNotMet', { message: 'The blob is being replaced all the time. Try again.' });
+    throw storageFailures.alwaysReplaced();
   }
 
   async function openRange(account: OpenedAccount, ref: BlobRef, range: ByteRange | undefined) {
@@ -172,7 +172,7 @@ export function createBlobs(deps: {
     return await account.index.write(async (tx) => {
       await requireContainer(tx, ref.container);
       const blob = await store.findBlob(tx, ref.container, ref.name);
-      if (blob === undefined) throw failure('BlobNotFound');
+      if (blob === undefined) throw storageFailures.BlobNotFound();
       requireWritable(conditions, blob.info);
       const info = change(blob.info, clock.now());
       await store.putBlob(tx, ref.container, { version: blob.version, info });
@@ -214,7 +214,7 @@ export function createBlobs(deps: {
         index.write(async (tx) => {
           await requireContainer(tx, ref.container);
           const blob = await store.findBlob(tx, ref.container, ref.name);
-          if (blob === undefined) throw failure('BlobNotFound');
+          if (blob === undefined) throw storageFailures.BlobNotFound();
           await store.putBlob(tx, ref.container, { version: blob.version, info: { ...blob.info, accessTier } });
         }),
       ),
@@ -233,7 +233,7 @@ export function createBlobs(deps: {
       requireContainerName(query.container);
       requireScope(grant, query, prefix);
       if (!Number.isInteger(limit) || limit < 1 || limit > listLimitMax)
-        throw failure('InvalidQueryParameterValue', { target: 'maxresults' });
+        throw storageFailures.InvalidQueryParameterValue({ target: 'maxresults' });
       const after = query.marker === undefined ? '' : readMarker(query.marker);
       return await opened.use(accounts.byId(query.account), async ({ index }) => {
         await requireContainer(index.read, query.container);
@@ -258,7 +258,7 @@ export function createBlobs(deps: {
         const files = await index.write(async (tx) => {
           await requireContainer(tx, ref.container);
           const blob = await store.findBlob(tx, ref.container, ref.name);
-          if (blob === undefined) throw failure('BlobNotFound');
+          if (blob === undefined) throw storageFailures.BlobNotFound();
           requireWritable(conditions, blob.info);
           await store.deleteBlob(tx, ref.container, ref.name, blob.version);
           return [...(await store.deleteParts(tx, blob.version)), ...(await deleteBlocks(tx, ref.container, ref.name))];
@@ -304,6 +304,6 @@ export function boundsOf(range: ByteRange | undefined, size: number): { start: n
   const end = Math.min(range?.end ?? size - 1, size - 1);
   if (range === undefined && size === 0) return undefined;
   if (!Number.isSafeInteger(start) || start < 0 || start >= size || end < start)
-    throw failure('InvalidRange', { headers: { 'content-range': `bytes */${size}` } });
+    throw storageFailures.InvalidRange(size);
   return { start, end };
 }

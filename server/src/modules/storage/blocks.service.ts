@@ -5,7 +5,6 @@ import type { Readable } from 'node:stream';
 import type { Grant } from '#kernel/authority/grant';
 import type { Clock } from '#kernel/clock/clock';
 import { randomUuid } from '#kernel/crypto/random';
-import { Failure } from '#kernel/errors/failure';
 import type { Accounts } from './accounts.ts';
 import { blobBytesMax, discardUnreferenced } from './blobs.service.ts';
 import type { BlobInfo, Part } from './blobs.store.ts';
@@ -15,10 +14,10 @@ import * as blocks from './blocks.store.ts';
 import { type Conditions, requireWritable } from './conditions.ts';
 import { requireContainer } from './containers.service.ts';
 import { type BlobContent, describeContent, requireContent } from './content.ts';
-import { failure } from './errors.ts';
 import { requireBlobName, requireContainerName } from './names.ts';
 import type { OpenedAccount, OpenedAccounts } from './opened-accounts.ts';
 import { type BlobRef, requireScope } from './scopes.ts';
+import { storageFailures } from './storage.errors.ts';
 import { blocksKeptMs, expireBlocks } from './upkeep.ts';
 
 /** The largest block, in bytes: 4,000 MiB, as Azure has it. */
@@ -84,17 +83,18 @@ export function createBlocks(deps: {
     const { index, sealed, signal } = account;
     const { blockId, source, contentMd5 } = staged;
     requireBlockId(blockId);
-    if (contentMd5 !== undefined && Buffer.from(contentMd5, 'base64').length !== 16) throw failure('InvalidMd5');
+    if (contentMd5 !== undefined && Buffer.from(contentMd5, 'base64').length !== 16) throw storageFailures.InvalidMd5();
     await requireContainer(index.read, ref.container);
     await expire(account);
     const written = await sealed.write(ref, source, { maxBytes: blockBytesMax, md5: contentMd5 !== undefined, signal });
     try {
-      if (contentMd5 !== undefined && written.md5 !== contentMd5) throw failure('Md5Mismatch');
+      if (contentMd5 !== undefined && written.md5 !== contentMd5) throw storageFailures.Md5Mismatch();
       const replaced = await index.write(async (tx) => {
         await requireContainer(tx, ref.container);
         const waiting = await blocks.describeBlocks(tx, ref.container, ref.name);
-        if (waiting.count >= blocksMax) throw failure('BlockCountExceedsLimit');
-        if (waiting.id !== undefined && idBytes(waiting.id) !== idBytes(blockId)) throw failure('InvalidBlobOrBlock');
+        if (waiting.count >= blocksMax) throw storageFailures.BlockCountExceedsLimit();
+        if (waiting.id !== undefined && idBytes(waiting.id) !== idBytes(blockId))
+          throw storageFailures.InvalidBlobOrBlock();
         return await blocks.putBlock(tx, ref.container, ref.name, { ...written, blockId }, clock.epochMs());
       });
       sealed.adopted([written.file]);
@@ -118,7 +118,7 @@ export function createBlocks(deps: {
     commit: async (grant, ref, choices, content, conditions = {}) =>
       within(grant, ref, async ({ index, sealed }) => {
         requireContent(content);
-        if (choices.length > blocksMax) throw failure('BlockListTooLong');
+        if (choices.length > blocksMax) throw storageFailures.BlockListTooLong();
         const { info, dropped } = await index.write(async (tx) => {
           await requireContainer(tx, ref.container);
           const before = await store.findBlob(tx, ref.container, ref.name);
@@ -151,7 +151,7 @@ export function createBlocks(deps: {
         await requireContainer(index.read, ref.container);
         const blob = await store.findBlob(index.read, ref.container, ref.name);
         const uncommitted = await blocks.listBlocks(index.read, ref.container, ref.name);
-        if (blob === undefined && uncommitted.length === 0) throw failure('BlobNotFound');
+        if (blob === undefined && uncommitted.length === 0) throw storageFailures.BlobNotFound();
         const parts = blob === undefined ? [] : await store.listParts(index.read, blob.version, 0, blob.info.size);
         const committed = parts.flatMap(({ blockId, size }) => (blockId === undefined ? [] : [{ blockId, size }]));
         return { info: blob?.info, committed, uncommitted };
@@ -169,17 +169,13 @@ function assemble(choices: readonly BlockChoice[], waiting: readonly Block[], ol
     const block =
       (from === 'Committed' ? undefined : uncommitted.get(blockId)) ??
       (from === 'Uncommitted' ? undefined : committed.get(blockId));
-    if (block === undefined) throw failure('InvalidBlockList');
+    if (block === undefined) throw storageFailures.InvalidBlockList();
     const { file, sealedSize, keyId } = block;
     // A block of nothing has nothing to be read from.
     if (block.size > 0) parts.push({ start: size, size: block.size, file, sealedSize, keyId, blockId });
     size += block.size;
     if (size > blobBytesMax) {
-      throw new Failure({
-        kind: 'tooLarge',
-        code: 'RequestBodyTooLarge',
-        message: `A blob has at most ${blobBytesMax} bytes; the blocks have more.`,
-      });
+      throw storageFailures.blocksTooLarge(blobBytesMax);
     }
   }
   return { parts, size };
@@ -189,5 +185,6 @@ const idBytes = (blockId: string) => Buffer.byteLength(blockId, 'base64');
 
 export function requireBlockId(blockId: string): void {
   const bytes = Buffer.from(blockId, 'base64');
-  if (bytes.length < 1 || bytes.length > 64 || bytes.toString('base64') !== blockId) throw failure('InvalidBlockId');
+  if (bytes.length < 1 || bytes.length > 64 || bytes.toString('base64') !== blockId)
+    throw storageFailures.InvalidBlockId();
 }

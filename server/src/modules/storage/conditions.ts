@@ -1,7 +1,7 @@
 // Conditions on a blob or a container as it is now (RFC 9110 section 13): looked at before anything is read or written, and for
 // writes again inside the transaction that changes, so that two writers with the same If-Match do not both win.
 
-import { failure } from './errors.ts';
+import { storageFailures } from './storage.errors.ts';
 
 /** Tags without their quotes, which are optional in this protocol; `*` is any. */
 export type Etags = '*' | readonly string[];
@@ -41,11 +41,11 @@ export function judge(conditions: Conditions, found: Versioned | undefined): 'me
 export function requireWritable(conditions: Conditions, found: Versioned | undefined): void {
   const verdict = judge(conditions, found);
   if (verdict === 'met') return;
-  if (verdict === 'unchanged' && conditions.ifNoneMatch === '*') throw failure('BlobAlreadyExists');
-  throw failure('ConditionNotMet');
+  if (verdict === 'unchanged' && conditions.ifNoneMatch === '*') throw storageFailures.BlobAlreadyExists();
+  throw storageFailures.ConditionNotMet();
 }
 
 /** For what is read to be copied. Throws 412: there is nothing to tell a copier that he has it already. */
 export function requireSource(conditions: Conditions, found: Versioned): void {
-  if (judge(conditions, found) !== 'met') throw failure('SourceConditionNotMet');
+  if (judge(conditions, found) !== 'met') throw storageFailures.SourceConditionNotMet();
 }

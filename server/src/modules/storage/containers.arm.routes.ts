@@ -6,8 +6,8 @@ import { storageActions as actions } from '@strongroom/contract/storage.actions'
 import { accessed, activity, empty, json, needs, type Params, type Route, route, whole } from '#kernel/http/route';
 import { accountType } from './account.kind.ts';
 import type { Container, Containers } from './containers.service.ts';
-import { failure } from './errors.ts';
 import { type ContainerRef, containerScope } from './scopes.ts';
+import { storageFailures } from './storage.errors.ts';
 
 const account =
   '/subscriptions/{subscriptionId}/resourceGroups/{resourceGroupName}' +
@@ -82,7 +82,7 @@ export function containerArmRoutes(containers: Containers): readonly Route[] {
       query: ContainerListQuery,
       handle: async (grant, { params, query, exchange }) => {
         if (query.$filter !== undefined && !/^[a-z0-9-]*$/.test(query.$filter))
-          throw failure('InvalidQueryParameterValue', { target: '$filter' });
+          throw storageFailures.InvalidQueryParameterValue({ target: '$filter' });
         const size = query.$maxpagesize;
         const { containers: page, nextMarker } = await containers.listContainers(grant, {
           account: accountOf(params),

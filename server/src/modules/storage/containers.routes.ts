@@ -1,7 +1,6 @@
 // Containers over the blob protocol, and the answer to what of that protocol is not served.
 
 import { storageActions as actions } from '@strongroom/contract/storage.actions';
-import { Failure } from '#kernel/errors/failure';
 import type { Exchange } from '#kernel/http/exchange';
 import {
   accessed,
@@ -23,6 +22,7 @@ import * as requests from './protocol/requests.ts';
 import { otherServiceMessage, unservedMessage } from './protocol/unserved.ts';
 import type { RequestBlobs } from './reserved.ts';
 import { type ContainerRef, containerScope } from './scopes.ts';
+import { storageFailures } from './storage.errors.ts';
 import { accountOfHost, otherServiceOf } from './surface.ts';
 
 const methods = ['GET', 'HEAD', 'PUT', 'POST', 'PATCH', 'DELETE'] as const;
@@ -177,13 +177,10 @@ export function containerRoutes(deps: {
         audit: unrecorded('nothing is looked at and nothing is done'),
         reads: 'anything',
         handle: (_grant, { params, exchange }) => {
-          throw new Failure({
-            kind: 'notImplemented',
-            code: 'OperationNotSupported',
-            message:
-              otherServiceMessage(otherServiceOf(exchange.target.host, domain.toLowerCase())) ??
+          throw storageFailures.OperationNotSupported(
+            otherServiceMessage(otherServiceOf(exchange.target.host, domain.toLowerCase())) ??
               unservedMessage(method, params['rest']?.split('/').length ?? 1, exchange.target.query),
-          });
+          );
         },
       }),
     ),

@@ -8,10 +8,10 @@ import type { Database } from '#kernel/database/database';
 import type { Accounts } from './accounts.ts';
 import { type Conditions, requireWritable } from './conditions.ts';
 import * as store from './containers.store.ts';
-import { failure } from './errors.ts';
 import { type Metadata, requireContainerName, requireMetadata, requirePrefix } from './names.ts';
 import type { OpenedAccount, OpenedAccounts } from './opened-accounts.ts';
 import { type ContainerRef, requireAccountScope, requireScope } from './scopes.ts';
+import { storageFailures } from './storage.errors.ts';
 import { removeContainer } from './upkeep.ts';
 
 export type Container = Omit<store.Container, 'isDeleting'>;
@@ -48,8 +48,8 @@ export const newEtag = () => `"0x${Buffer.from(randomBytes(8)).toString('hex').t
 /** Throws `notFound`, or `conflict` while it is being deleted. */
 export async function requireContainer(tx: Database['read'], name: string): Promise<store.Container> {
   const container = await store.findContainer(tx, name);
-  if (container === undefined) throw failure('ContainerNotFound');
-  if (container.isDeleting) throw failure('ContainerBeingDeleted');
+  if (container === undefined) throw storageFailures.ContainerNotFound();
+  if (container.isDeleting) throw storageFailures.ContainerBeingDeleted();
   return container;
 }
 
@@ -91,7 +91,7 @@ export function createContainers(deps: {
     ensureContainer: async (grant, account, container) =>
       within(grant, { account, container }, async ({ index }) => {
         const present = await store.findContainer(index.read, container);
-        if (present?.isDeleting) throw failure('ContainerBeingDeleted');
+        if (present?.isDeleting) throw storageFailures.ContainerBeingDeleted();
         if (present === undefined) await insert(index, container, {});
       }),
     createContainer: async (grant, ref, metadata) =>
@@ -100,7 +100,7 @@ export function createContainers(deps: {
         const made = await insert(index, ref.container, metadata);
         if (made !== undefined) return made;
         await requireContainer(index.read, ref.container);
-        throw failure('ContainerAlreadyExists');
+        throw storageFailures.ContainerAlreadyExists();
       }),
     setContainerMetadata: async (grant, ref, metadata, conditions) =>
       within(grant, ref, ({ index }) => replaceMetadata(index, ref.container, metadata, conditions)),
@@ -130,7 +130,7 @@ export function createContainers(deps: {
         // order matters: judged in the transaction that lets no call in any more, and before the first blob goes.
         await index.write(async (tx) => {
           const container = await store.findContainer(tx, ref.container);
-          if (container === undefined) throw failure('ContainerNotFound');
+          if (container === undefined) throw storageFailures.ContainerNotFound();
           if (container.isDeleting) return;
           requireWritable(conditions, container);
           await store.markDeleting(tx, ref.container);

@@ -3,8 +3,8 @@
 import type { AccessTier } from './access-tier.ts';
 import type { ContentHeaders } from './blobs.store.ts';
 import { newEtag } from './containers.service.ts';
-import { failure } from './errors.ts';
 import { type Metadata, requireHeaderValue, requireMetadata } from './names.ts';
+import { storageFailures } from './storage.errors.ts';
 
 export type BlobContent = {
   /** Empty: none. */
@@ -32,7 +32,7 @@ export function describeContent(name: string, content: BlobContent, now: Date) {
 }
 
 export function requireContent({ contentType, contentHeaders = {}, metadata = {}, toldMd5 }: BlobContent): void {
-  if (toldMd5 !== undefined && !/^[A-Za-z0-9+/]{0,86}={0,2}$/.test(toldMd5)) throw failure('InvalidMd5');
+  if (toldMd5 !== undefined && !/^[A-Za-z0-9+/]{0,86}={0,2}$/.test(toldMd5)) throw storageFailures.InvalidMd5();
   if (contentType !== undefined) requireHeaderValue('content-type', contentType);
   for (const [name, value] of Object.entries(contentHeaders)) requireHeaderValue(name, value);
   requireMetadata(metadata);

@@ -3,10 +3,7 @@
 
 import { Failure } from '#kernel/errors/failure';
 import type { Scheme } from '#kernel/http/surface';
-
-const instead =
-  'Send a bearer token for https://storage.azure.com: with az, add --auth-mode login; with an SDK, pass a credential such as DefaultAzureCredential.';
-const refusal = (code: string, message: string) => new Failure({ kind: 'unauthenticated', code, message });
+import { credentialFailures } from './credentials.errors.ts';
 
 export function blobSchemes(addresses: Scheme, bearers: readonly Scheme[]): readonly Scheme[] {
   return [refusing(addresses), ...bearers, explaining];
@@ -21,7 +18,7 @@ const refusing = (scheme: Scheme): Scheme => ({
     } catch (thrown) {
       if (!(thrown instanceof Failure) || thrown.kind !== 'unauthenticated') throw thrown;
       const { message, cause } = thrown;
-      throw new Failure({ kind: 'forbidden', code: 'AuthenticationFailed', message, cause });
+      throw credentialFailures.signature(message, cause);
     }
   },
 });
@@ -30,9 +27,8 @@ const explaining: Scheme = {
   name: 'none',
   authenticate(exchange) {
     const sent = exchange.header('authorization');
-    if (sent === undefined) throw refusal('NoAuthenticationInformation', `No credential was sent. ${instead}`);
-    if (/^SharedKey/i.test(sent))
-      throw refusal('AuthenticationFailed', `Storage accounts have no account keys here. ${instead}`);
+    if (sent === undefined) throw credentialFailures.NoAuthenticationInformation();
+    if (/^SharedKey/i.test(sent)) throw credentialFailures.accountKey();
     return undefined;
   },
 };

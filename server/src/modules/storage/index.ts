@@ -5,6 +5,7 @@ import type { Readable } from 'node:stream';
 import type { Grant, Grants } from '#kernel/authority/grant';
 import type { Clock } from '#kernel/clock/clock';
 import type { Anchors, Databases } from '#kernel/database/database';
+import { tableOf } from '#kernel/errors/failures';
 import type { Faults } from '#kernel/files/faults';
 import type { Files } from '#kernel/files/files';
 import type { Quotas } from '#kernel/files/quota';
@@ -21,12 +22,14 @@ import { createBlocks } from './blocks.service.ts';
 import { containerArmRoutes } from './containers.arm.routes.ts';
 import { containerRoutes } from './containers.routes.ts';
 import { type Containers, createContainers } from './containers.service.ts';
+import { credentialFailures } from './credentials.errors.ts';
 import { blobSchemes } from './credentials.ts';
 import { nameRoutes } from './names.arm.routes.ts';
 import { createOpenedAccounts } from './opened-accounts.ts';
 import { createProtection, type Protect } from './protection.ts';
 import { createReserve, type ReservedIn } from './reserved.ts';
 import { type BlobRef, requireAccountScope } from './scopes.ts';
+import { storageFailures } from './storage.errors.ts';
 import { createBlobSurface } from './surface.ts';
 
 export { accountType } from './account.kind.ts';
@@ -123,6 +126,7 @@ export function createStorage(deps: {
   return {
     name: 'storage',
     duties: Object.values(storageDuties),
+    failures: [tableOf(storageFailures), tableOf(credentialFailures)],
     surfaces: [createBlobSurface({ ...deps, accounts, schemes: blobSchemes(deps.addresses, deps.schemes) })],
     routes: [
       ...blobRoutes({ ...deps, ...asked, accounts }),

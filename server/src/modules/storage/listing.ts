@@ -4,8 +4,8 @@ import { setImmediate as yieldToEventLoop } from 'node:timers/promises';
 import type { Tx } from '#kernel/database/database';
 import { type BlobInfo, listBlobs } from './blobs.store.ts';
 import { listUncommitted } from './blocks.store.ts';
-import { failure } from './errors.ts';
 import { behind } from './names.ts';
+import { storageFailures } from './storage.errors.ts';
 
 /** A blob that is nothing but blocks yet has no etag and no bytes. */
 export type ListedBlob = BlobInfo & { readonly isUncommitted?: true };
@@ -74,6 +74,6 @@ const writeMarker = (after: string) => Buffer.from(after, 'utf8').toString('base
 export function readMarker(marker: string): string {
   const after = Buffer.from(marker, 'base64url').toString('utf8');
   if (marker.length > 8192 || writeMarker(after) !== marker)
-    throw failure('InvalidQueryParameterValue', { target: 'marker' });
+    throw storageFailures.InvalidQueryParameterValue({ target: 'marker' });
   return after;
 }

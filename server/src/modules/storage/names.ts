@@ -2,7 +2,7 @@
 // protect readers further on (XML, headers, folders that somebody downloads into) rather than this module.
 // Source: Azure Storage, "Naming and referencing containers, blobs, and metadata".
 
-import { failure, invalidName } from './errors.ts';
+import { storageFailures } from './storage.errors.ts';
 
 export const accountNamePattern = /^[a-z0-9]{3,24}$/;
 export const accountNameRule = 'lower-case letters and digits, 3 to 24 of them';
@@ -24,11 +24,11 @@ const forbiddenInNames = /[\x00-\x1f\x7f\ufffe\uffff\u{10ffff}]/u;
 export function requireContainerName(name: string): void {
   if (containerName.test(name)) return;
   if (/^\$(logs|root|web|blobchangefeed)$/.test(name))
-    throw failure('ContainerNotFound', {
+    throw storageFailures.ContainerNotFound({
       message:
         'Containers whose names begin with $ belong to features of Azure that are not served here: there are none.',
     });
-  throw invalidName(
+  throw storageFailures.InvalidResourceName(
     'A container name has 3 to 63 lower-case letters, digits and single dashes, and begins and ends with a letter or digit.',
   );
 }
@@ -38,17 +38,20 @@ export const blobNameOf = (path: string): string => path.replaceAll('\\', '/');
 
 export function requireBlobName(name: string): void {
   if (name.length === 0 || name.length > blobNameCharactersMax)
-    throw invalidName(`A blob name has 1 to ${blobNameCharactersMax} characters.`);
+    throw storageFailures.InvalidResourceName(`A blob name has 1 to ${blobNameCharactersMax} characters.`);
   if (!name.isWellFormed() || forbiddenInNames.test(name))
-    throw invalidName('A blob name is well-formed Unicode without control characters and noncharacters.');
+    throw storageFailures.InvalidResourceName(
+      'A blob name is well-formed Unicode without control characters and noncharacters.',
+    );
   // Nobody could fetch it by its URL, and whoever downloads a folder would leave it.
-  if (/(^|[/\\])\.{1,2}([/\\]|$)/.test(name)) throw invalidName('A blob name has no dot segments (. or ..).');
+  if (/(^|[/\\])\.{1,2}([/\\]|$)/.test(name))
+    throw storageFailures.InvalidResourceName('A blob name has no dot segments (. or ..).');
 }
 
 /** A prefix of blob names; empty is everything. */
 export function requirePrefix(prefix: string): void {
   if (prefix.length > blobNameCharactersMax || !prefix.isWellFormed() || forbiddenInNames.test(prefix))
-    throw failure('InvalidQueryParameterValue', { target: 'prefix' });
+    throw storageFailures.InvalidQueryParameterValue({ target: 'prefix' });
 }
 
 export type Metadata = Readonly<Record<string, string>>;
@@ -63,15 +66,15 @@ export function requireMetadata(metadata: Metadata): void {
   for (const [name, value] of Object.entries(metadata)) {
     bytes += name.length + value.length;
     if (!metadataName.test(name) || !metadataValue.test(value) || seen.has(name.toLowerCase()) || name === '__proto__')
-      throw failure('InvalidMetadata');
+      throw storageFailures.InvalidMetadata();
     seen.add(name.toLowerCase());
   }
-  if (bytes > metadataBytesMax) throw failure('InvalidMetadata');
+  if (bytes > metadataBytesMax) throw storageFailures.InvalidMetadata();
 }
 
 /** A header value that is kept and sent back: printable, bounded. */
 export function requireHeaderValue(name: string, value: string): void {
-  if (value.length > 1024 || !metadataValue.test(value)) throw failure('InvalidHeaderValue', { target: name });
+  if (value.length > 1024 || !metadataValue.test(value)) throw storageFailures.InvalidHeaderValue({ target: name });
 }
 
 /** Sorts behind every name that continues `prefix`: names hold no U+10FFFF. */

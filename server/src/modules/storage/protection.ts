@@ -3,9 +3,9 @@
 // a key is used as, so nobody can make the server use somebody else's rights in a vault.
 
 import type { Grant } from '#kernel/authority/grant';
-import { Failure } from '#kernel/errors/failure';
 import type { DataKeys, WrapperRef } from '#kernel/sealing/data-keys';
 import type { Properties, Resources } from '#resources';
+import { storageFailures } from './storage.errors.ts';
 
 /** @param id resource id of what is protected */
 export type Protect = (grant: Grant, id: string, wrapper: WrapperRef) => Promise<void>;
@@ -39,11 +39,7 @@ function partsOf(keyIdentifier: string): { vaultUri: string; name: string; versi
   const found = /^(https:\/\/[^/]+)\/keys\/([A-Za-z0-9-]+)\/([A-Za-z0-9]+)$/.exec(keyIdentifier);
   const [, vaultUri, name, version] = found ?? [];
   if (vaultUri === undefined || name === undefined || version === undefined) {
-    throw new Failure({
-      kind: 'invalid',
-      code: 'InvalidKeyIdentifier',
-      message: "A customer's key is named with its version: https://{vault}/keys/{name}/{version}.",
-    });
+    throw storageFailures.InvalidKeyIdentifier();
   }
   return { vaultUri, name, version };
 }

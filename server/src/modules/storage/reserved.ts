@@ -8,8 +8,8 @@ import type { Grant } from '#kernel/authority/grant';
 import type { Blobs } from './blobs.service.ts';
 import type { Blocks } from './blocks.service.ts';
 import type { Containers } from './containers.service.ts';
-import { failure, outOfScope } from './errors.ts';
 import type { BlobRef, ContainerRef } from './scopes.ts';
+import { storageFailures } from './storage.errors.ts';
 
 export type ReservedFolder = {
   /** Ends with a slash; empty is the whole container. */
@@ -33,7 +33,7 @@ export function createReserve(reservedIn: ReservedIn) {
 
   function requireFree(ref: BlobRef): void {
     if (!foldersOf(ref).some(({ prefix }) => ref.name.startsWith(prefix))) return;
-    throw failure('BlobImmutableDueToPolicy', {
+    throw storageFailures.BlobImmutableDueToPolicy({
       message: `${reservedIn(ref)?.by ?? 'The platform'} keeps its own content at this name: it is neither written nor removed by requests. Use another name.`,
     });
   }
@@ -43,7 +43,8 @@ export function createReserve(reservedIn: ReservedIn) {
     !isBounded(grant.actor) ? [] : foldersOf(ref).flatMap(({ prefix, isHidden }) => (isHidden ? [prefix] : []));
 
   function requireShown(grant: Grant, ref: BlobRef): void {
-    if (hiddenFrom(grant, ref).some((prefix) => ref.name.startsWith(prefix))) throw outOfScope();
+    if (hiddenFrom(grant, ref).some((prefix) => ref.name.startsWith(prefix)))
+      throw storageFailures.AuthorizationPermissionMismatch();
   }
 
   /** A source that is refused is destroyed, as by the services. */
@@ -126,7 +127,7 @@ export function createReserve(reservedIn: ReservedIn) {
       async deleteContainer(grant, ref, conditions) {
         const reserved = reservedIn(ref);
         if (reserved !== undefined)
-          throw failure('ContainerReserved', {
+          throw storageFailures.ContainerReserved({
             message: `${reserved.by} stands on this container. Delete it first; its content is removed by its own operations.`,
           });
         await containers.deleteContainer(grant, ref, conditions);

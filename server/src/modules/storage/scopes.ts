@@ -3,7 +3,7 @@
 
 import type { Grant } from '#kernel/authority/grant';
 import { idKey, isWithin } from '#kernel/ids/ids';
-import { outOfScope } from './errors.ts';
+import { storageFailures } from './storage.errors.ts';
 
 /** A blob: `account` is the resource id of its storage account. */
 export type BlobRef = { readonly account: string; readonly container: string; readonly name: string };
@@ -15,7 +15,7 @@ export const containerScope = (ref: ContainerRef): string =>
 export const blobScope = (ref: BlobRef): string => `${containerScope(ref)}/blobs/${ref.name}`;
 
 export function requireAccountScope(grant: Grant, account: string): void {
-  if (!isWithin(account, grant.scope)) throw outOfScope();
+  if (!isWithin(account, grant.scope)) throw storageFailures.AuthorizationPermissionMismatch();
 }
 
 /** @param name a blob's name or a prefix that a listing is confined to */
@@ -24,8 +24,8 @@ export function requireScope(grant: Grant, ref: ContainerRef, name = ''): void {
   if (isWithin(container, grant.scope)) return;
   const above = `${container}/blobs/`;
   if (idKey(grant.scope.slice(0, above.length)) !== idKey(above) || grant.scope[above.length - 1] !== '/')
-    throw outOfScope();
+    throw storageFailures.AuthorizationPermissionMismatch();
   const granted = grant.scope.slice(above.length);
   if (granted === '' || (name !== granted && !name.startsWith(granted.endsWith('/') ? granted : `${granted}/`)))
-    throw outOfScope();
+    throw storageFailures.AuthorizationPermissionMismatch();
 }

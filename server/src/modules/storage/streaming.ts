@@ -4,9 +4,9 @@
 import { Readable } from 'node:stream';
 import { SEGMENT_BYTES } from '#kernel/crypto/stream-aead';
 import type { Part } from './blobs.store.ts';
-import { damaged } from './errors.ts';
 import type { Place } from './sealed-files.ts';
 import type { SealedStore } from './sealed-stores.ts';
+import { storageFailures } from './storage.errors.ts';
 
 /**
  * Plaintext from `start` to `end` inclusive; without bounds, nothing. `release` is called once, when the stream closes or
@@ -59,5 +59,5 @@ async function* counted(
   } finally {
     await rest.return(undefined);
   }
-  if (seen !== wanted) throw damaged();
+  if (seen !== wanted) throw storageFailures.IntegrityCheckFailed();
 }

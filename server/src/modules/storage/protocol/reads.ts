@@ -5,7 +5,7 @@
 
 import type { Exchange } from '#kernel/http/exchange';
 import type { Reads, Route } from '#kernel/http/route';
-import { failure } from '../errors.ts';
+import { storageFailures } from '../storage.errors.ts';
 
 /** Of every operation: who asks, which request it is, and for how long a client would wait at most. */
 const common: ReadonlySet<string> = new Set([
@@ -89,7 +89,7 @@ export function refuseUnread(exchange: Exchange, route: Pick<Route, 'reads'>): v
     if (common.has(name) || read.has(name) || (name.startsWith('x-ms-meta-') && read.has(metadata))) continue;
     // True of every blob here, and sent with every request by many who write their own.
     if (name === 'x-ms-blob-type' && exchange.header(name) === 'BlockBlob') continue;
-    throw failure('UnsupportedHeader', {
+    throw storageFailures.UnsupportedHeader({
       target: name,
       message: `This operation does not read the header ${name}: what it asks for would not be done. Leave it out.`,
     });
@@ -98,7 +98,7 @@ export function refuseUnread(exchange: Exchange, route: Pick<Route, 'reads'>): v
   for (const plain of Object.keys(query.values)) {
     const name = `?${plain}`;
     if (common.has(name) || read.has(name) || (isSigned && signed.has(name))) continue;
-    throw failure('UnsupportedQueryParameter', {
+    throw storageFailures.UnsupportedQueryParameter({
       target: plain,
       message: `This operation does not read the query parameter ${plain}: what it asks for would not be done. Leave it out.`,
     });

@@ -7,14 +7,17 @@ import { type AccessTier, accessTiers } from '../access-tier.ts';
 import type { ByteRange } from '../blobs.service.ts';
 import type { Conditions, Etags } from '../conditions.ts';
 import type { BlobContent } from '../content.ts';
-import { failure } from '../errors.ts';
 import type { Metadata } from '../names.ts';
+import { storageFailures } from '../storage.errors.ts';
 import { refuseUnread } from './reads.ts';
 
 export function checkRequest(exchange: Exchange, route: Pick<Route, 'reads'>): void {
   const version = exchange.header('x-ms-version');
   if (version !== undefined && !isVersion(version))
-    throw failure('InvalidHeaderValue', { target: 'x-ms-version', message: 'x-ms-version is a date: 2021-12-02.' });
+    throw storageFailures.InvalidHeaderValue({
+      target: 'x-ms-version',
+      message: 'x-ms-version is a date: 2021-12-02.',
+    });
   refuseUnread(exchange, route);
 }
 
@@ -27,7 +30,7 @@ export function conditionsOf(exchange: Exchange, prefix = ''): Conditions {
     const text = exchange.header(name)?.trim();
     if (text === undefined || text === '*') return text;
     const found = text.split(',').map((etag) => etag.trim());
-    if (text === '' || found.length > 16) throw failure('InvalidHeaderValue', { target: name });
+    if (text === '' || found.length > 16) throw storageFailures.InvalidHeaderValue({ target: name });
     // As in the protocol's own service: any among others is any to whoever wants a match, and none to whoever wants no match.
     if (condition === 'if-match' && found.includes('*')) return '*';
     // Quotes are optional in this protocol, whose own listings leave them out; what is no etag of ours matches none.
@@ -38,7 +41,7 @@ export function conditionsOf(exchange: Exchange, prefix = ''): Conditions {
     const text = exchange.header(name);
     if (text === undefined) return undefined;
     const parsed = new Date(text);
-    if (text.length > 40 || Number.isNaN(parsed.getTime())) throw failure('InvalidHeaderValue', { target: name });
+    if (text.length > 40 || Number.isNaN(parsed.getTime())) throw storageFailures.InvalidHeaderValue({ target: name });
     return parsed;
   };
   return withoutUndefined({
@@ -52,7 +55,7 @@ export function conditionsOf(exchange: Exchange, prefix = ''): Conditions {
 /** Of whoever reads: that there be nothing is no wish of a reader. */
 export function readConditionsOf(exchange: Exchange): Conditions {
   const conditions = conditionsOf(exchange);
-  if (conditions.ifNoneMatch === '*') throw failure('UnsatisfiableCondition');
+  if (conditions.ifNoneMatch === '*') throw storageFailures.UnsatisfiableCondition();
   return conditions;
 }
 
@@ -81,7 +84,7 @@ export function rangeOf(exchange: Exchange, header = 'x-ms-range'): ByteRange | 
   const end = found?.[2] === undefined ? undefined : Number(found[2]);
   if (found !== null && (end === undefined || start <= end)) return end === undefined ? { start } : { start, end };
   if (own !== undefined)
-    throw failure('InvalidHeaderValue', {
+    throw storageFailures.InvalidHeaderValue({
       target: header,
       message: 'A range looks like bytes=0-1023 or bytes=1024-.',
     });
@@ -97,7 +100,7 @@ export function metadataOf(exchange: Exchange): Metadata {
     if (name.slice(0, 10).toLowerCase() !== 'x-ms-meta-') continue;
     const key = name.slice(10);
     if (Object.keys(metadata).some((known) => known.toLowerCase() === key.toLowerCase()))
-      throw failure('InvalidMetadata');
+      throw storageFailures.InvalidMetadata();
     metadata[key] = rawHeaders[at + 1] ?? '';
   }
   return { ...metadata };
@@ -136,7 +139,7 @@ export function tierOf(exchange: Exchange): { readonly accessTier?: AccessTier }
   if (asked === undefined) return {};
   const accessTier = accessTiers.find((tier) => tier.toLowerCase() === asked.toLowerCase());
   if (accessTier !== undefined) return { accessTier };
-  throw failure('InvalidHeaderValue', {
+  throw storageFailures.InvalidHeaderValue({
     target: 'x-ms-access-tier',
     message: 'The access tiers are Hot, Cool and Cold: kept and shown, all on the same disk. Archive is not served.',
   });
@@ -147,14 +150,14 @@ export function flagOf(exchange: Exchange, name: string): boolean | undefined {
   const text = exchange.header(name)?.toLowerCase();
   if (text === undefined) return undefined;
   if (text === 'true' || text === 'false') return text === 'true';
-  throw failure('InvalidHeaderValue', { target: name, message: `${name} is true or false.` });
+  throw storageFailures.InvalidHeaderValue({ target: name, message: `${name} is true or false.` });
 }
 
 /** Of a copy: its bytes come from elsewhere. */
 export function requireNoBody(exchange: Exchange): void {
   if (Number(exchange.header('content-length') ?? 0) === 0 && exchange.header('transfer-encoding') === undefined)
     return;
-  throw failure('InvalidHeaderValue', {
+  throw storageFailures.InvalidHeaderValue({
     target: 'content-length',
     message: 'A request with x-ms-copy-source has no body: its bytes come from there. Leave one of them out.',
   });
@@ -163,25 +166,25 @@ export function requireNoBody(exchange: Exchange): void {
 /** What a listing tells besides names, of what a listing of this kind may be asked. What there is none of here is told of none. */
 export function includedOf(exchange: Exchange, known: readonly string[]): ReadonlySet<string> {
   const asked = exchange.target.query.all('include').flatMap((text) => text.split(','));
-  if (asked.length > 64) throw failure('InvalidQueryParameterValue', { target: 'include' });
+  if (asked.length > 64) throw storageFailures.InvalidQueryParameterValue({ target: 'include' });
   const members = asked.map((member) => member.trim().toLowerCase()).filter((member) => member !== '');
   const unknown = members.find((member) => !known.includes(member));
   if (unknown === undefined) return new Set(members);
-  throw failure('InvalidQueryParameterValue', {
+  throw storageFailures.InvalidQueryParameterValue({
     target: 'include',
     message: `A listing can include ${known.join(', ')}.`,
   });
 }
 
 export function requireLength(exchange: Exchange): void {
-  if (exchange.header('content-length') === undefined) throw failure('MissingContentLengthHeader');
+  if (exchange.header('content-length') === undefined) throw storageFailures.MissingContentLengthHeader();
 }
 
 /** A page size: 1 to 5000; more than Azure gives means as many as it gives. */
 export function pageSizeOf(exchange: Exchange): number {
   const text = exchange.target.query.get('maxresults');
   if (text === undefined) return 5000;
-  if (!/^[1-9]\d{0,8}$/.test(text)) throw failure('InvalidQueryParameterValue', { target: 'maxresults' });
+  if (!/^[1-9]\d{0,8}$/.test(text)) throw storageFailures.InvalidQueryParameterValue({ target: 'maxresults' });
   return Math.min(Number(text), 5000);
 }
 

@@ -3,7 +3,7 @@
 // Writing escapes every value.
 
 import { type BlockChoice, blocksMax, requireBlockId } from '../blocks.service.ts';
-import { failure } from '../errors.ts';
+import { storageFailures } from '../storage.errors.ts';
 
 /** Bytes of the longest block list that is read: 50,000 ids of 64 bytes in base64, with their tags. */
 export const blockListBytesMax = 8 * 1024 * 1024;
@@ -27,18 +27,18 @@ export function readBlockList(bytes: Uint8Array): readonly BlockChoice[] {
   take(opening);
   const choices: BlockChoice[] = [];
   if (take(emptyList) === null) {
-    if (take(begin) === null) throw failure('InvalidXmlDocument');
+    if (take(begin) === null) throw storageFailures.InvalidXmlDocument();
     for (let found = take(entry); found !== null; found = take(entry)) {
       const [whole, from = '', blockId = ''] = found;
       // The pattern does not know that both tags are the same.
-      if (!isSource(from) || !whole.trimEnd().endsWith(`</${from}>`)) throw failure('InvalidXmlDocument');
-      if (choices.length === blocksMax) throw failure('BlockListTooLong');
+      if (!isSource(from) || !whole.trimEnd().endsWith(`</${from}>`)) throw storageFailures.InvalidXmlDocument();
+      if (choices.length === blocksMax) throw storageFailures.BlockListTooLong();
       requireBlockId(blockId);
       choices.push({ from, blockId });
     }
-    if (take(end) === null) throw failure('InvalidXmlDocument');
+    if (take(end) === null) throw storageFailures.InvalidXmlDocument();
   }
-  if (at !== text.length) throw failure('InvalidXmlDocument');
+  if (at !== text.length) throw storageFailures.InvalidXmlDocument();
   return choices;
 }
 
@@ -49,7 +49,7 @@ function decode(bytes: Uint8Array): string {
   try {
     return new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(bytes);
   } catch {
-    throw failure('InvalidXmlDocument');
+    throw storageFailures.InvalidXmlDocument();
   }
 }
 
