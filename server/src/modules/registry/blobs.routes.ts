@@ -7,9 +7,9 @@ import type { Grant, Grants } from '#kernel/authority/grant';
 import type { Exchange } from '#kernel/http/exchange';
 import { type Answer, accessed, empty, needs, type Params, type Route, route, whole } from '#kernel/http/route';
 import type { Content, Range } from './content.service.ts';
-import { failure } from './errors.ts';
 import { isName } from './names.ts';
 import type { Registries } from './registries.ts';
+import { registryFailures } from './registry.errors.ts';
 import { addressOf, refOf, registryIdOf, scopeOf } from './requests.ts';
 import { type RepositoryRef, repositoryScope } from './scopes.ts';
 import { type ChunkRange, rangeOf, type Upload, type Uploads } from './uploads.service.ts';
@@ -57,7 +57,7 @@ export function blobRoutes(deps: {
   /** A source that the caller may not pull is one that does not hold the blob: he sends it himself then. */
   async function mount(push: Grant, to: RepositoryRef, from: string, digest: string): Promise<boolean> {
     const [registry = '', ...rest] = from.split('/');
-    if (!isName([registry, ...rest])) throw failure('NAME_INVALID');
+    if (!isName([registry, ...rest])) throw registryFailures.NAME_INVALID();
     const source = { registry: registryIdOf(registries, registry), repository: rest.join('/') };
     const sourceScope = repositoryScope(source);
     if (registries.byPath(registry) === undefined) return false;
@@ -83,7 +83,7 @@ export function blobRoutes(deps: {
       async handle(grant, { params }) {
         const digest = params['digest'] ?? '';
         const found = await content.find(grant, refOf(registries, params), digest);
-        if (found === undefined) throw failure('BLOB_UNKNOWN');
+        if (found === undefined) throw registryFailures.BLOB_UNKNOWN();
         const headers = { ...blobHeaders(digest), 'content-length': String(found.size) };
         return { status: 200, headers: { ...headers, 'content-type': 'application/octet-stream' } };
       },
@@ -201,7 +201,6 @@ function chunkRangeOf(exchange: Exchange): ChunkRange | undefined {
   if (header === undefined) return undefined;
   const found = /^(?:bytes[ =])?(\d{1,15})-(\d{1,15})(?:\/(?:\d{1,15}|\*))?$/.exec(header);
   const [start, end] = [Number(found?.[1]), Number(found?.[2])];
-  if (found === null || end < start)
-    throw failure('BLOB_UPLOAD_INVALID', { message: 'The Content-Range of a chunk is {first byte}-{last byte}.' });
+  if (found === null || end < start) throw registryFailures.chunkRange();
   return { start, end };
 }

@@ -9,10 +9,10 @@ import type { Clock } from '#kernel/clock/clock';
 import { createSha256 } from '#kernel/crypto/digest';
 import { createLongSha256 } from '#kernel/crypto/digest-thread';
 import { type Part, type SealedStore, type SealedStores, streamParts } from '#storage';
-import { failure } from './errors.ts';
 import * as store from './images.store.ts';
 import { requireDigest, requireRepository } from './names.ts';
 import type { Registries } from './registries.ts';
+import { registryFailures } from './registry.errors.ts';
 import { type RepositoryRef, requireScope } from './scopes.ts';
 import { renew } from './upkeep.ts';
 
@@ -63,7 +63,7 @@ export function createContent(deps: {
     const part = await writePart(opened, source, { start: 0, maxBytes: registryLimits.blobBytes });
     const digest = `sha256:${part.sha256}`;
     try {
-      if (expected !== undefined && expected !== digest) throw failure('DIGEST_INVALID');
+      if (expected !== undefined && expected !== digest) throw registryFailures.DIGEST_INVALID();
       return await commit(opened, ref, digest, part.parts, clock.epochMs());
     } catch (thrown) {
       await discardUnreferenced(opened, part.parts);
@@ -110,12 +110,9 @@ export function createContent(deps: {
       requireDigest(digest);
       await within(grant, ref, async ({ index, sealed }) => {
         const files = await index.write(async (tx) => {
-          if ((await store.findBlob(tx, ref.repository, digest)) === undefined) throw failure('BLOB_UNKNOWN');
+          if ((await store.findBlob(tx, ref.repository, digest)) === undefined) throw registryFailures.BLOB_UNKNOWN();
           const manifest = await store.mentionOf(tx, ref.repository, digest);
-          if (manifest !== undefined)
-            throw failure('UNSUPPORTED', {
-              message: `The manifest ${manifest} needs this blob. Delete the manifest first.`,
-            });
+          if (manifest !== undefined) throw registryFailures.blobNeeded(manifest);
           return await store.unlink(tx, ref.repository, digest);
         });
         await sealed.discard(files);
@@ -185,7 +182,7 @@ async function openBlob(
   const { index, sealed } = opened;
   for (let attempt = 0; attempt < attemptsMax; attempt++) {
     const size = await store.findBlob(index.read, ref.repository, digest);
-    if (size === undefined) throw failure('BLOB_UNKNOWN');
+    if (size === undefined) throw registryFailures.BLOB_UNKNOWN();
     const bounds = boundsOf(range, size);
     const parts = bounds ? await store.listParts(index.read, digest, bounds.start, bounds.end) : [];
     const files = parts.map((part) => part.file);
@@ -195,18 +192,13 @@ async function openBlob(
       return { digest, size, bounds, stream: await streamParts(opened, place, parts, bounds, release) };
     release();
   }
-  throw failure('BLOB_UNKNOWN');
+  throw registryFailures.BLOB_UNKNOWN();
 }
 
 function boundsOf(range: Range | undefined, size: number): Opened['bounds'] {
   if (range === undefined && size === 0) return undefined;
   const start = range?.start ?? 0;
   const end = Math.min(range?.end ?? size - 1, size - 1);
-  if (!Number.isSafeInteger(start) || start < 0 || start >= size || end < start)
-    throw failure('UNSUPPORTED', {
-      kind: 'rangeNotSatisfiable',
-      message: 'The range begins behind the end of the blob.',
-      headers: { 'content-range': `bytes */${size}` },
-    });
+  if (!Number.isSafeInteger(start) || start < 0 || start >= size || end < start) throw registryFailures.blobRange(size);
   return { start, end };
 }

@@ -16,8 +16,8 @@ import type { Exchange } from '#kernel/http/exchange';
 import { accessed, empty, json, listing, needs, type Params, type Route, route, whole } from '#kernel/http/route';
 import type { CatalogService } from './catalog.service.ts';
 import type { DescribedManifest, DescribedTag, Descriptions, Order, Ordered } from './descriptions.service.ts';
-import { failure } from './errors.ts';
 import type { Registries } from './registries.ts';
+import { registryFailures } from './registry.errors.ts';
 import { nameOf, nextPage, pageSizeOf, refOf, scopeOf } from './requests.ts';
 
 const orders: Readonly<Record<string, Order>> = { '': 'name', none: 'name', timeasc: 'oldest', timedesc: 'newest' };
@@ -55,9 +55,7 @@ export function descriptionRoutes(deps: {
       access: needs(actions.push, scope, whole),
       goesOnWhenLow: 'it refuses, and nothing is stored',
       handle: () => {
-        throw failure('UNSUPPORTED', {
-          message: 'Images and tags cannot be locked here. Give others AcrPull, which pulls and changes nothing.',
-        });
+        throw registryFailures.locksNotServed();
       },
     });
 
@@ -195,12 +193,7 @@ function orderedOf(exchange: Exchange, max: number): Ordered {
   const { query } = exchange.target;
   const orderBy = query.get('orderby') ?? '';
   const by = Object.hasOwn(orders, orderBy) ? orders[orderBy] : undefined;
-  if (by === undefined)
-    throw failure('UNSUPPORTED', {
-      kind: 'invalid',
-      target: 'orderby',
-      message: 'orderby is none, timeasc or timedesc.',
-    });
+  if (by === undefined) throw registryFailures.unknownOrder();
   return { by, after: query.get('last') ?? '', limit: Math.max(1, pageSizeOf(exchange, max)) };
 }
 

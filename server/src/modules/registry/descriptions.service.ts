@@ -5,10 +5,10 @@ import { registryLimits } from '@strongroom/contract/registry';
 import type { Grant } from '#kernel/authority/grant';
 import type { Content } from './content.service.ts';
 import * as rows from './descriptions.store.ts';
-import { failure } from './errors.ts';
 import * as store from './images.store.ts';
 import type { Listed } from './manifests.service.ts';
 import { isDigest, isTag, requireDigest } from './names.ts';
+import { registryFailures } from './registry.errors.ts';
 import type { RepositoryRef } from './scopes.ts';
 
 export type Order = 'name' | 'oldest' | 'newest';
@@ -45,7 +45,7 @@ const removedAtOnce = 50;
 export function createDescriptions(deps: { readonly content: Content }): Descriptions {
   const within: Content['within'] = (grant, ref, act) =>
     deps.content.within(grant, ref, async (opened) => {
-      if (!(await store.holdsRepository(opened.index.read, ref.repository))) throw failure('NAME_UNKNOWN');
+      if (!(await store.holdsRepository(opened.index.read, ref.repository))) throw registryFailures.NAME_UNKNOWN();
       return await act(opened);
     });
 
@@ -56,7 +56,7 @@ export function createDescriptions(deps: { readonly content: Content }): Descrip
           index.scan(rows.countManifests(index.read, ref.repository)),
           index.scan(rows.countTags(index.read, ref.repository)),
         ]);
-        if (manifests === undefined || manifests.count === 0) throw failure('NAME_UNKNOWN');
+        if (manifests === undefined || manifests.count === 0) throw registryFailures.NAME_UNKNOWN();
         return {
           manifests: manifests.count,
           tags: tags?.count ?? 0,
@@ -74,7 +74,7 @@ export function createDescriptions(deps: { readonly content: Content }): Descrip
     ofTag: (grant, ref, name) =>
       within(grant, ref, async ({ index }) => {
         const found = isTag(name) ? await rows.findTagRow(index.read, ref.repository, name) : undefined;
-        if (found === undefined) throw unknownTag();
+        if (found === undefined) throw registryFailures.unknownTag();
         return found;
       }),
 
@@ -104,13 +104,14 @@ export function createDescriptions(deps: { readonly content: Content }): Descrip
         if (reference.includes(':')) requireDigest(reference);
         const digest = isDigest(reference) ? reference : await store.findTag(read, ref.repository, reference);
         const row = digest === undefined ? undefined : await rows.findManifestRow(read, ref.repository, digest);
-        if (row === undefined) throw failure('MANIFEST_UNKNOWN');
+        if (row === undefined) throw registryFailures.MANIFEST_UNKNOWN();
         return { ...row, tags: await rows.listTagsOf(read, ref.repository, row.digest, registryLimits.describedTags) };
       }),
 
     removeTag: (grant, ref, name) =>
       within(grant, ref, async ({ index }) => {
-        if (!(await index.write((tx) => store.deleteTag(tx, ref.repository, name)))) throw unknownTag();
+        if (!(await index.write((tx) => store.deleteTag(tx, ref.repository, name))))
+          throw registryFailures.unknownTag();
       }),
 
     removeRepository: (grant, ref) =>
@@ -132,8 +133,6 @@ export function createDescriptions(deps: { readonly content: Content }): Descrip
   };
 }
 
-const unknownTag = () => failure('MANIFEST_UNKNOWN', { message: 'The repository holds no such tag.' });
-
 type Mark = { readonly name: string; readonly atMs: number };
 const manifestMark = ({ digest, pushedMs }: rows.ManifestRow): Mark => ({ name: digest, atMs: pushedMs });
 
@@ -143,12 +142,7 @@ const markOf = (by: Order, { name, atMs }: Mark): string => (by === 'name' ? nam
 function walkOf({ by, after, limit }: Ordered): rows.Walk {
   if (by === 'name' || after === '') return { by, after, afterMs: 0, limit: limit + 1 };
   const [, afterMs, name = ''] = /^(\d{1,15}),(.{1,255})$/.exec(after) ?? [];
-  if (afterMs === undefined)
-    throw failure('UNSUPPORTED', {
-      kind: 'invalid',
-      target: 'last',
-      message: 'In an order by time, last is what the link to the next page says.',
-    });
+  if (afterMs === undefined) throw registryFailures.badLast();
   return { by, after: name, afterMs: Number(afterMs), limit: limit + 1 };
 }
 

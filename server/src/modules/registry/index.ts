@@ -6,7 +6,7 @@ import type { Readable } from 'node:stream';
 import type { Grant, Grants } from '#kernel/authority/grant';
 import type { Clock } from '#kernel/clock/clock';
 import type { Anchors, Databases } from '#kernel/database/database';
-import { Failure } from '#kernel/errors/failure';
+import { tableOf } from '#kernel/errors/failures';
 import type { Faults } from '#kernel/files/faults';
 import type { Files } from '#kernel/files/files';
 import type { Quotas } from '#kernel/files/quota';
@@ -27,6 +27,7 @@ import { createManifests } from './manifests.service.ts';
 import { imageMigrations } from './migrations/images.ts';
 import { createProofs } from './proofs.ts';
 import { createRegistries } from './registries.ts';
+import { registryFailures } from './registry.errors.ts';
 import { createRegistryKind, keyPurposes, protectedBy, registryType, stateOf } from './registry.kind.ts';
 import { requireRegistryScope, requireScope } from './scopes.ts';
 import { createOciSurface } from './surface.ts';
@@ -187,11 +188,7 @@ export function createRegistry(deps: {
       manifests.keepOnly(grant, { registry: registryId, repository }, digest),
     async pullToken(grant, { registryId, repository, digest, ttlSeconds }) {
       if (!(ttlSeconds > 0 && ttlSeconds <= pullTokenSecondsMax))
-        throw new Failure({
-          kind: 'invalid',
-          code: 'InvalidLifetime',
-          message: `A token to pull an image lives 1 to ${pullTokenSecondsMax} seconds.`,
-        });
+        throw registryFailures.InvalidLifetime(pullTokenSecondsMax);
       const ref = { registry: registryId, repository };
       requireScope(grant, ref);
       await manifests.get(grant, ref, digest);
@@ -218,6 +215,7 @@ export function createRegistry(deps: {
   return {
     name: 'registry',
     duties: Object.values(registryDuties),
+    failures: [tableOf(registryFailures)],
     surfaces: [createOciSurface({ ...deps, tokens, proofs })],
     routes: [
       ...tokenRoutes({ ...deps, tokens, proofs, registries }),

@@ -5,7 +5,7 @@ import { type Descriptor, ImageIndex, ImageManifest, registryLimits } from '@str
 import { Failure } from '#kernel/errors/failure';
 import { parseJson } from '#kernel/http/body';
 import { validate } from '#kernel/http/validate';
-import { failure } from './errors.ts';
+import { registryFailures } from './registry.errors.ts';
 
 export type { Descriptor } from '@strongroom/contract/registry';
 
@@ -36,20 +36,13 @@ export function readManifest(contentType: string, bytes: Uint8Array): ReadManife
   const mediaType = contentType.split(';')[0]?.trim().toLowerCase() ?? '';
   const isIndex = indexes.includes(mediaType);
   if (!isIndex && !manifests.includes(mediaType)) {
-    throw failure('MANIFEST_INVALID', {
-      kind: 'unsupportedMedia',
-      message: `The Content-Type of a manifest is one of ${[...manifests, ...indexes].join(', ')}.`,
-    });
+    throw registryFailures.manifestType([...manifests, ...indexes]);
   }
   if (bytes.length > registryLimits.manifestBytes) {
-    throw failure('SIZE_INVALID', {
-      kind: 'tooLarge',
-      message: `A manifest has at most ${registryLimits.manifestBytes} bytes.`,
-    });
+    throw registryFailures.manifestTooLarge(registryLimits.manifestBytes);
   }
   const value = checked(bytes, isIndex);
-  if (value.mediaType !== undefined && value.mediaType !== mediaType)
-    throw failure('MANIFEST_INVALID', { message: 'The mediaType in the manifest is not the one of its Content-Type.' });
+  if (value.mediaType !== undefined && value.mediaType !== mediaType) throw registryFailures.manifestTypesDiffer();
   const common = { mediaType, subject: value.subject?.digest, annotations: value.annotations };
   if ('manifests' in value)
     return { ...common, blobs: [], manifests: value.manifests, artifactType: value.artifactType };
@@ -66,17 +59,12 @@ function checked(bytes: Uint8Array, isIndex: boolean): ImageManifest | ImageInde
     const value = parseJson(bytes);
     validate(isIndex ? ImageIndex : ImageManifest, value, 'body');
     const other = isIndex ? ['layers', 'config', 'fsLayers'] : ['manifests', 'fsLayers'];
-    for (const name of other)
-      if (Object.hasOwn(value as object, name))
-        throw failure('MANIFEST_INVALID', { message: `A manifest of this media type has no '${name}'.` });
+    for (const name of other) if (Object.hasOwn(value as object, name)) throw registryFailures.manifestLacks(name);
     // The schema was checked just now.
     return value as ImageManifest | ImageIndex;
   } catch (thrown) {
     if (!(thrown instanceof Failure) || thrown.code === 'MANIFEST_INVALID') throw thrown;
     const more = thrown.details.map((detail) => `${detail.target ?? ''} ${detail.message}`.trim()).join('; ');
-    throw failure('MANIFEST_INVALID', {
-      message: `The manifest is not well-formed: ${more === '' ? thrown.message : more}`,
-      cause: thrown,
-    });
+    throw registryFailures.MANIFEST_INVALID(more === '' ? thrown.message : more, thrown);
   }
 }

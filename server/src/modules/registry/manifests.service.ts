@@ -6,10 +6,10 @@ import type { Clock } from '#kernel/clock/clock';
 import { sha256Hex } from '#kernel/crypto/digest';
 import type { Tx } from '#kernel/database/database';
 import type { Content } from './content.service.ts';
-import { failure } from './errors.ts';
 import * as store from './images.store.ts';
 import { type Descriptor, type ReadManifest, readManifest } from './manifest.ts';
 import { isDigest, isTag, requireDigest } from './names.ts';
+import { registryFailures } from './registry.errors.ts';
 import type { RepositoryRef } from './scopes.ts';
 
 export type Page = { readonly after: string; readonly limit: number };
@@ -55,7 +55,7 @@ export function createManifests(deps: { readonly content: Content; readonly cloc
     if (isDigest(reference)) return reference;
     if (reference.includes(':')) requireDigest(reference);
     const digest = isTag(reference) ? await store.findTag(tx, repository, reference) : undefined;
-    if (digest === undefined) throw failure('MANIFEST_UNKNOWN');
+    if (digest === undefined) throw registryFailures.MANIFEST_UNKNOWN();
     return digest;
   }
 
@@ -63,17 +63,14 @@ export function createManifests(deps: { readonly content: Content; readonly cloc
     async put(grant, ref, reference, contentType, bytes) {
       const digest = `sha256:${sha256Hex(bytes)}`;
       if (reference.includes(':')) requireDigest(reference);
-      else if (!isTag(reference))
-        throw failure('MANIFEST_INVALID', {
-          message: 'A tag has 1 to 128 letters, digits, dots, dashes and underscores, and begins with none of . and -.',
-        });
+      else if (!isTag(reference)) throw registryFailures.badTag();
       return await within(grant, ref, async ({ index }) => {
         const read = readManifest(contentType, bytes);
-        if (isDigest(reference) && reference !== digest) throw failure('DIGEST_INVALID');
+        if (isDigest(reference) && reference !== digest) throw registryFailures.DIGEST_INVALID();
         await index.write(async (tx) => {
           const present = await store.findManifest(tx, ref.repository, digest);
           if (present !== undefined && present.mediaType !== read.mediaType)
-            throw failure('MANIFEST_INVALID', { message: 'The same bytes were pushed as another media type before.' });
+            throw registryFailures.pushedAsAnotherType();
           if (present === undefined) {
             await requireContent(tx, ref, read);
             const mentions = [...read.blobs, ...read.manifests].map((descriptor) => descriptor.digest);
@@ -93,7 +90,7 @@ export function createManifests(deps: { readonly content: Content; readonly cloc
       within(grant, ref, async ({ index }) => {
         const digest = await digestOf(index.read, ref, reference);
         const manifest = await store.findManifest(index.read, ref.repository, digest);
-        if (manifest === undefined) throw failure('MANIFEST_UNKNOWN');
+        if (manifest === undefined) throw registryFailures.MANIFEST_UNKNOWN();
         return manifest;
       }),
 
@@ -106,10 +103,9 @@ export function createManifests(deps: { readonly content: Content; readonly cloc
             return;
           }
           if ((await store.findManifestSize(tx, ref.repository, digest)) === undefined)
-            throw failure('MANIFEST_UNKNOWN');
+            throw registryFailures.MANIFEST_UNKNOWN();
           const list = await store.mentionOf(tx, ref.repository, digest);
-          if (list !== undefined)
-            throw failure('UNSUPPORTED', { message: `The index ${list} lists this manifest. Delete the index first.` });
+          if (list !== undefined) throw registryFailures.manifestListed(list);
           await store.deleteManifest(tx, ref.repository, digest);
         });
       }),
@@ -124,7 +120,7 @@ export function createManifests(deps: { readonly content: Content; readonly cloc
 
     listTags: async (grant, ref, { after, limit }) =>
       within(grant, ref, async ({ index }) => {
-        if (!(await store.holdsRepository(index.read, ref.repository))) throw failure('NAME_UNKNOWN');
+        if (!(await store.holdsRepository(index.read, ref.repository))) throw registryFailures.NAME_UNKNOWN();
         return pageOf(await store.listTags(index.read, ref.repository, { after, limit: limit + 1 }), limit);
       }),
 
@@ -158,23 +154,16 @@ export function pageOf(found: readonly string[], limit: number): Listed<string> 
 async function requireContent(tx: Tx, { repository }: RepositoryRef, read: ReadManifest): Promise<void> {
   for (const { digest, size } of read.blobs) {
     const stored = await store.findBlob(tx, repository, digest);
-    if (stored === undefined) throw failure('MANIFEST_BLOB_UNKNOWN', { target: digest });
-    if (stored !== size) throw wrongSize(digest);
+    if (stored === undefined) throw registryFailures.MANIFEST_BLOB_UNKNOWN(digest);
+    if (stored !== size) throw registryFailures.listedInAnotherSize(digest);
   }
   for (const { digest, size, mediaType } of read.manifests) {
     const stored = await store.findManifestSize(tx, repository, digest);
-    if (stored === undefined) throw failure('MANIFEST_BLOB_UNKNOWN', { target: digest });
-    if (stored.size !== size) throw wrongSize(digest);
-    if (stored.mediaType !== mediaType)
-      throw failure('MANIFEST_INVALID', {
-        target: digest,
-        message: 'The index gives a manifest another media type than it was pushed with.',
-      });
+    if (stored === undefined) throw registryFailures.MANIFEST_BLOB_UNKNOWN(digest);
+    if (stored.size !== size) throw registryFailures.listedInAnotherSize(digest);
+    if (stored.mediaType !== mediaType) throw registryFailures.listedAsAnotherType(digest);
   }
 }
-
-const wrongSize = (digest: string) =>
-  failure('MANIFEST_INVALID', { target: digest, message: 'The manifest gives its content another size than it has.' });
 
 function describe({ digest, mediaType, artifactType, bytes }: store.Referrer): ReferrerDescriptor {
   const { annotations } = readManifest(mediaType, bytes);

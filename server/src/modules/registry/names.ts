@@ -1,7 +1,7 @@
 // What repositories, tags, digests and registries may be called. Sources: OCI distribution specification 1.1, "Pulling
 // manifests"; OCI image specification, descriptor.md.
 
-import { failure } from './errors.ts';
+import { registryFailures } from './registry.errors.ts';
 
 export const registryNamePattern = /^[a-zA-Z0-9]{5,50}$/;
 export const registryNameRule = 'A registry name has 5 to 50 letters and digits, and is unique over the whole server.';
@@ -16,7 +16,8 @@ export const isNameComponent = (text: string): boolean => text.length <= nameLen
 
 /** @param repository the name below its registry, `team/image` */
 export function requireRepository(repository: string): void {
-  if (repository.length > nameLengthMax || !repository.split('/').every(isNameComponent)) throw failure('NAME_INVALID');
+  if (repository.length > nameLengthMax || !repository.split('/').every(isNameComponent))
+    throw registryFailures.NAME_INVALID();
 }
 
 /** Whether `{registry}/{repository}` is short enough, with components that are right. */
@@ -29,8 +30,5 @@ export const isDigest = (text: string): boolean => sha256.test(text);
 /** Throws DIGEST_INVALID. */
 export function requireDigest(digest: string): void {
   if (isDigest(digest)) return;
-  throw failure('DIGEST_INVALID', {
-    message:
-      'A digest is sha256: and 64 lower-case hexadecimal digits. Other algorithms, sha512 among them, are not served.',
-  });
+  throw registryFailures.noDigest();
 }

@@ -4,7 +4,7 @@
 import type { Actor } from '#kernel/authority/actor';
 import type { Exchange } from '#kernel/http/exchange';
 import type { Scheme } from '#kernel/http/surface';
-import { failure } from './errors.ts';
+import { registryFailures } from './registry.errors.ts';
 import type { Principals, RegistryTokens } from './tokens.ts';
 
 /** The name that clients give when the password is a token. */
@@ -30,7 +30,7 @@ export function createProofs(deps: {
       const actor = await scheme.authenticate({ ...exchange, header });
       if (actor !== undefined) return actor;
     }
-    throw failure('UNAUTHORIZED', { message: 'This is not an access token of this server.' });
+    throw registryFailures.UNAUTHORIZED('This is not an access token of this server.');
   }
 
   return {
@@ -42,9 +42,7 @@ export function createProofs(deps: {
           : await byAccessToken(exchange, password);
       const found = password === '' ? undefined : await principals.bySecret(user, password);
       if (found !== undefined) return tokens.principal(found.principal, 'clientSecret', found.standing);
-      throw failure('UNAUTHORIZED', {
-        message: `Sign in with a client id and its secret, or with ${tokenUser} and a token.`,
-      });
+      throw registryFailures.UNAUTHORIZED(`Sign in with a client id and its secret, or with ${tokenUser} and a token.`);
     },
   };
 }

@@ -2,7 +2,7 @@
 // it is unique over the whole server without regard to case. The resource kind keeps this current; nothing else writes it.
 
 import { idKey } from '#kernel/ids/ids';
-import { failure } from './errors.ts';
+import { registryFailures } from './registry.errors.ts';
 
 export type RegistryEntry = {
   /** Resource id in the casing that it was made with. */
@@ -43,7 +43,7 @@ export function createRegistries(): Registries {
     find: (id) => ids.get(idKey(id)),
     byId(id) {
       const entry = ids.get(idKey(id));
-      if (entry === undefined) throw failure('NAME_UNKNOWN', { message: 'There is no such registry.' });
+      if (entry === undefined) throw registryFailures.unknownRegistry();
       return entry;
     },
     all: () => [...paths.keys()].sort().flatMap((path) => paths.get(path) ?? []),

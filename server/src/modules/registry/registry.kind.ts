@@ -6,7 +6,6 @@ import { UsageList } from '@strongroom/contract/quotas';
 import { quotasActions } from '@strongroom/contract/quotas.actions';
 import { RegistryProperties, RegistrySku } from '@strongroom/contract/registry';
 import type { Clock } from '#kernel/clock/clock';
-import { Failure } from '#kernel/errors/failure';
 import type { Quotas } from '#kernel/files/quota';
 import { accessed, json } from '#kernel/http/route';
 import type { DataKeys } from '#kernel/sealing/data-keys';
@@ -14,6 +13,7 @@ import type { Draft, Properties, Resource, ResourceKind } from '#resources';
 import { type ProtectingKey, type SealedStores, usageOf } from '#storage';
 import { registryNamePattern, registryNameRule } from './names.ts';
 import type { Registries } from './registries.ts';
+import { registryFailures } from './registry.errors.ts';
 import { unservedOfRegistries } from './registry.unserved.ts';
 
 export const registryType = 'Microsoft.ContainerRegistry/registries';
@@ -49,14 +49,14 @@ export function createRegistryKind(deps: {
     normalise,
     async validate(_grant, draft, existing, id) {
       const name = id.slice(id.lastIndexOf('/') + 1);
-      if (registries.isTaken(name, id)) throw taken(name);
+      if (registries.isTaken(name, id)) throw registryFailures.AlreadyInUse(name);
       refuseWeakness(draft);
       checkEncryption(draft, existing);
     },
     async create(_grant, resource) {
       const { id, name, uniqueId } = resource;
       // Two who asked for one name at once both passed `validate`; here the first one wins.
-      if (!registries.add({ id, name, uniqueId })) throw taken(name);
+      if (!registries.add({ id, name, uniqueId })) throw registryFailures.AlreadyInUse(name);
       try {
         await dataKeys.ensure(uniqueId, keyPurposes.files, { kind: 'root' });
         await dataKeys.ensure(uniqueId, keyPurposes.index, { kind: 'root' });
@@ -112,14 +112,17 @@ function normalise(draft: Draft, existing: Resource | undefined): Properties {
 function refuseWeakness(draft: Draft): void {
   const asked = draft.properties as RegistryProperties;
   if (asked.adminUserEnabled)
-    throw invalid(
+    throw registryFailures.InvalidRequestPropertyValue(
       'properties.adminUserEnabled',
       'there is no admin user here, tokens of principals only; leave it out or send false',
     );
   if (asked.anonymousPullEnabled)
-    throw invalid('properties.anonymousPullEnabled', 'nothing is pulled without a token; leave it out or send false');
+    throw registryFailures.InvalidRequestPropertyValue(
+      'properties.anonymousPullEnabled',
+      'nothing is pulled without a token; leave it out or send false',
+    );
   if (asked.publicNetworkAccess === 'Disabled' || asked.networkRuleSet?.defaultAction === 'Deny')
-    throw invalid(
+    throw registryFailures.InvalidRequestPropertyValue(
       'properties.networkRuleSet',
       'network rules are not kept for single registries; restrict who reaches the server where it listens',
     );
@@ -141,21 +144,8 @@ function checkEncryption(draft: Draft, existing: Resource | undefined): void {
   const { encryption } = draft.properties as RegistryProperties;
   const before = (existing && stateOf(existing).encryption) ?? { status: 'disabled' };
   if (encryption === undefined || JSON.stringify(encryption) === JSON.stringify(before)) return;
-  throw invalid(
+  throw registryFailures.InvalidRequestPropertyValue(
     'properties.encryption',
     'a registry goes under a customer-managed key with the workspace that it was made for; leave it out here',
   );
-}
-
-function invalid(target: string, why: string): Failure {
-  return new Failure({ kind: 'invalid', code: 'InvalidRequestPropertyValue', target, message: `${target}: ${why}.` });
-}
-
-function taken(name: string): Failure {
-  return new Failure({
-    kind: 'conflict',
-    code: 'AlreadyInUse',
-    target: 'name',
-    message: `The registry name '${name}' is already in use on this server. Choose another name.`,
-  });
 }

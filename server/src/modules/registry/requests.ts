@@ -2,8 +2,8 @@
 
 import type { Exchange } from '#kernel/http/exchange';
 import type { Params } from '#kernel/http/route';
-import { failure } from './errors.ts';
 import type { Registries } from './registries.ts';
+import { registryFailures } from './registry.errors.ts';
 import { type RepositoryRef, repositoryScope } from './scopes.ts';
 
 /** For a registry that there is not, an id that nothing was granted at. */
@@ -31,7 +31,7 @@ export const addressOf = (params: Params, rest: string): string => `/v2/${nameOf
 export function pageSizeOf(exchange: Exchange, max: number): number {
   const asked = exchange.target.query.get('n');
   if (asked === undefined) return max;
-  if (!/^\d{1,9}$/.test(asked)) throw failure('UNSUPPORTED', { kind: 'invalid', message: 'n is a number of entries.' });
+  if (!/^\d{1,9}$/.test(asked)) throw registryFailures.badPageSize();
   return Math.min(Number(asked), max);
 }
 

@@ -3,7 +3,7 @@
 
 import type { Grant } from '#kernel/authority/grant';
 import { isWithin } from '#kernel/ids/ids';
-import { failure } from './errors.ts';
+import { registryFailures } from './registry.errors.ts';
 
 /** A repository: `registry` is the resource id of its registry, `repository` the name below it. */
 export type RepositoryRef = { readonly registry: string; readonly repository: string };
@@ -15,9 +15,9 @@ export const repositoryScope = ({ registry, repository }: RepositoryRef): string
 
 /** Throws DENIED unless the grant was decided at the repository or above it. */
 export function requireScope(grant: Grant, ref: RepositoryRef): void {
-  if (!isWithin(repositoryScope(ref), grant.scope)) throw failure('DENIED');
+  if (!isWithin(repositoryScope(ref), grant.scope)) throw registryFailures.DENIED();
 }
 
 export function requireRegistryScope(grant: Grant, registry: string): void {
-  if (!isWithin(registry, grant.scope)) throw failure('DENIED');
+  if (!isWithin(registry, grant.scope)) throw registryFailures.DENIED();
 }

@@ -6,9 +6,10 @@
 import type { Failure } from '#kernel/errors/failure';
 import type { Exchange } from '#kernel/http/exchange';
 import type { Scheme, Surface } from '#kernel/http/surface';
-import { failure, ociCodeOf } from './errors.ts';
+import { ociCodeOf } from './codes.rules.ts';
 import { actionOf, givesTokens, isCatalog, type OciPath, readPath } from './paths.ts';
 import type { Proofs } from './proofs.ts';
+import { registryFailures } from './registry.errors.ts';
 import type { Asked, RegistryTokens } from './tokens.ts';
 
 function askedOf(path: OciPath, method: string): Asked {
@@ -75,7 +76,7 @@ export function createOciSurface(options: {
       return readPath(target)?.canonical;
     },
     check(exchange) {
-      if (readPath(exchange.target)?.isMisnamed) throw failure('NAME_INVALID');
+      if (readPath(exchange.target)?.isMisnamed) throw registryFailures.NAME_INVALID();
     },
     challenge,
     render: (thrown) => ({

@@ -9,10 +9,10 @@ import type { Grant, Grants } from '#kernel/authority/grant';
 import type { Clock } from '#kernel/clock/clock';
 import type { Exchange } from '#kernel/http/exchange';
 import { accessed, json, listing, open, type Route, route, signedIn, unrecorded } from '#kernel/http/route';
-import { failure } from './errors.ts';
 import { isName } from './names.ts';
 import type { Proofs } from './proofs.ts';
 import type { Registries } from './registries.ts';
+import { registryFailures } from './registry.errors.ts';
 import { repositoryScope } from './scopes.ts';
 import { actionOf, type Listed, type RegistryTokens, type RepositoryAction } from './tokens.ts';
 
@@ -56,18 +56,14 @@ export function tokenRoutes(deps: {
   /** A client that believes to talk to somebody else is told so, and gives nothing away. */
   function requireService({ service }: RegistryForm): void {
     if (service.toLowerCase() === domain.toLowerCase()) return;
-    throw failure('UNSUPPORTED', {
-      kind: 'invalid',
-      target: 'service',
-      message: `This is the registry '${domain}'. Send that as the service.`,
-    });
+    throw registryFailures.otherService(domain);
   }
 
   async function byForm(exchange: Exchange, body: RegistryForm): Promise<Actor> {
     const { grant_type: type, refresh_token: refreshToken = '', username = '', password = '' } = body;
     if (type === 'refresh_token') return await tokens.refreshedBy(refreshToken);
     if (type === 'password') return await proofs.byPassword(exchange, username, password);
-    throw unknownGrant('refresh_token and password');
+    throw registryFailures.unknownGrant('refresh_token and password');
   }
 
   const getToken = (operation: string, path: string) =>
@@ -113,7 +109,7 @@ export function tokenRoutes(deps: {
       responses: { 200: RegistryRefreshToken },
       async handle(grant, { exchange, body }) {
         requireService(body);
-        if (body.grant_type !== 'access_token') throw unknownGrant('access_token');
+        if (body.grant_type !== 'access_token') throw registryFailures.unknownGrant('access_token');
         const actor = await proofs.byAccessToken(exchange, body.access_token ?? '');
         const { actor: proved } = grants.proved(grant, actor, 'exchanged an access token');
         return json(200, { refresh_token: await tokens.issueRefresh(proved) });
@@ -139,23 +135,19 @@ export function tokenRoutes(deps: {
   ];
 }
 
-const unknownGrant = (known: string) =>
-  failure('UNSUPPORTED', { kind: 'invalid', target: 'grant_type', message: `The grant_type here is ${known}.` });
-
 /**
  * `repository:{name}:{action},{action}` and `registry:catalog:*`, several of them or one text with spaces. Other types of
  * resource are none here.
  */
 function listedIn(scopes: readonly string[]): readonly Listed[] {
   const asked = scopes.flatMap((scope) => scope.split(' ').filter((one) => one !== ''));
-  if (asked.length > scopesMax)
-    throw failure('UNSUPPORTED', { kind: 'invalid', message: `At most ${scopesMax} scopes can be asked for at once.` });
+  if (asked.length > scopesMax) throw registryFailures.tooManyScopes(scopesMax);
   return asked.flatMap((scope): readonly Listed[] => {
     if (scope === 'registry:catalog:*') return [{ type: 'registry', name: 'catalog', actions: ['*'] }];
     const found = /^repository(?:\([a-z]{1,32}\))?:([^:]{1,255}):([a-z_,*]{1,128})$/.exec(scope);
     if (found === null) return [];
     const [, name = '', words = ''] = found;
-    if (!isName(name.split('/'))) throw failure('NAME_INVALID');
+    if (!isName(name.split('/'))) throw registryFailures.NAME_INVALID();
     const wanted = words.split(',');
     const actions = wanted.includes('*') ? known : known.filter((action) => wanted.includes(action));
     return [{ type: 'repository', name, actions }];

@@ -17,9 +17,9 @@ import {
   sizeOf,
   writePart,
 } from './content.service.ts';
-import { failure } from './errors.ts';
 import { requireDigest } from './names.ts';
 import type { Registries } from './registries.ts';
+import { registryFailures } from './registry.errors.ts';
 import { type RepositoryRef, repositoryScope } from './scopes.ts';
 
 export type Upload = { readonly id: string; readonly size: number };
@@ -79,15 +79,14 @@ export function createUploads(deps: {
       session.uniqueId !== registries.find(ref.registry)?.uniqueId ||
       session.objectId !== grant.actor.objectId
     )
-      throw failure('BLOB_UPLOAD_UNKNOWN');
+      throw registryFailures.BLOB_UPLOAD_UNKNOWN();
     session.touchedMs = clock.epochMs();
     return session;
   }
 
   /** One request at a time: pieces have an order. */
   async function alone<R>(session: Session, act: () => Promise<R>): Promise<R> {
-    if (session.isBusy)
-      throw failure('BLOB_UPLOAD_INVALID', { kind: 'conflict', message: 'Another request of this upload is running.' });
+    if (session.isBusy) throw registryFailures.uploadBusy();
     session.isBusy = true;
     try {
       return await act();
@@ -99,20 +98,14 @@ export function createUploads(deps: {
 
   async function add(grant: Grant, session: Session, source: Readable, range: ChunkRange | undefined): Promise<void> {
     const start = sizeOf(session.parts);
-    if (range !== undefined && range.start !== start)
-      throw failure('BLOB_UPLOAD_INVALID', {
-        kind: 'rangeNotSatisfiable',
-        message: `The upload goes on at byte ${start}.`,
-        headers: { range: rangeOf(start) },
-      });
-    if (session.parts.length >= uploadLimits.pieces)
-      throw failure('BLOB_UPLOAD_INVALID', { message: `An upload has at most ${uploadLimits.pieces} pieces.` });
+    if (range !== undefined && range.start !== start) throw registryFailures.uploadElsewhere(start, rangeOf(start));
+    if (session.parts.length >= uploadLimits.pieces) throw registryFailures.uploadInPieces(uploadLimits.pieces);
     await content.within(grant, session.ref, async (opened) => {
       const written = await writePart(opened, source, { start, maxBytes: registryLimits.blobBytes - start });
       const size = sizeOf(written.parts);
       if (range !== undefined && size !== range.end - range.start + 1) {
         await discardUnreferenced(opened, written.parts);
-        throw failure('SIZE_INVALID', { message: 'The chunk has another length than its Content-Range says.' });
+        throw registryFailures.chunkSize();
       }
       if (size === 0) return;
       session.sha256 = session.parts.length === 0 ? written.sha256 : undefined;
@@ -141,7 +134,7 @@ export function createUploads(deps: {
       const { objectId } = grant.actor;
       const mine = [...sessions.values()].filter((session) => session.objectId === objectId).length;
       if (sessions.size >= uploadLimits.sessions || mine >= uploadLimits.perCaller)
-        throw failure('TOOMANYREQUESTS', {
+        throw registryFailures.TOOMANYREQUESTS({
           message: 'Too many uploads are open. Finish or cancel some and try again.',
         });
       // Refused here and not at the first piece: the key, the name, a registry that is gone.
@@ -179,7 +172,7 @@ export function createUploads(deps: {
               session.sha256 === undefined ? await digestOf(opened, session.parts) : `sha256:${session.sha256}`;
             if (actual !== digest) {
               await drop(session);
-              throw failure('DIGEST_INVALID');
+              throw registryFailures.DIGEST_INVALID();
             }
             const stored = await commit(opened, ref, digest, session.parts, clock.epochMs());
             sessions.delete(id);
