@@ -6,9 +6,9 @@ import type { Anchors, Database, Databases, MigrationSet } from '#kernel/databas
 import { createKeyed } from '#kernel/database/keyed';
 import { lentDatabase } from '#kernel/database/lent';
 import { type Metered, meteredDatabase } from '#kernel/database/metered';
-import { Failure } from '#kernel/errors/failure';
 import { type Quotas, quotaOf } from '#kernel/files/quota';
 import type { DataKeys } from '#kernel/sealing/data-keys';
+import { workspacesFailures } from './workspaces.errors.ts';
 
 export type WorkspaceDatabases = {
   /** @param uniqueId of the workspace. Throws the vault's Failure while a customer's key is refused, as each call does later. */
@@ -77,11 +77,6 @@ export function createWorkspaceDatabases(deps: {
 }
 
 function ownerOf(uniqueId: string): string {
-  if (!/^[0-9a-f-]{36}$/.test(uniqueId))
-    throw new Failure({
-      kind: 'internal',
-      code: 'InternalError',
-      message: 'A workspace has an id that is not a GUID.',
-    });
+  if (!/^[0-9a-f-]{36}$/.test(uniqueId)) throw workspacesFailures.badUniqueId();
   return `workspace/${uniqueId}`;
 }

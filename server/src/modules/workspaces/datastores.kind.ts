@@ -10,13 +10,13 @@ import {
   datastoreSecretsQuestion,
 } from '@strongroom/contract/workspaces';
 import { workspacesActions } from '@strongroom/contract/workspaces.actions';
-import { Failure } from '#kernel/errors/failure';
 import { activity, json } from '#kernel/http/route';
 import { parentId, parseResourceId } from '#kernel/ids/ids';
 import type { Properties, ResourceKind } from '#resources';
 import type { Datastores } from './datastores.service.ts';
 import { containersOf, datastoreNames, workspaceType } from './dependents.ts';
 import type { Workspaces } from './workspace.ts';
+import { workspacesFailures } from './workspaces.errors.ts';
 
 const defaultDatastore = 'workspaceblobstore';
 
@@ -36,23 +36,6 @@ export function builtInDatastores(
     },
   }));
 }
-
-const typeNotServed = (type: string) =>
-  new Failure({
-    kind: 'invalid',
-    code: 'DatastoreTypeNotServed',
-    target: 'properties.datastoreType',
-    message: `Datastores of type '${type}' are not served here. Use 'AzureBlob' or 'AzureFile': a container of a storage account of this installation.`,
-  });
-
-const credentialsNotServed = () =>
-  new Failure({
-    kind: 'invalid',
-    code: 'CredentialsNotServed',
-    target: 'properties.credentials',
-    message:
-      "Datastores hold no credentials here: data is read as whoever asks, by his own role. Leave credentials out (credentialsType 'None').",
-  });
 
 export type DatastoreKindDeps = {
   readonly domain: string;
@@ -105,25 +88,19 @@ export function createDatastoreKind({ domain, datastores, workspaces }: Datastor
       },
     },
     discriminators: [
-      { path: 'datastoreType', serves: ['AzureBlob', 'AzureFile'], refuse: typeNotServed },
-      { path: 'credentials.credentialsType', serves: ['None', 'Sas'], refuse: credentialsNotServed },
-      { path: 'credentials.secrets.secretsType', serves: [], refuse: credentialsNotServed },
+      { path: 'datastoreType', serves: ['AzureBlob', 'AzureFile'], refuse: workspacesFailures.DatastoreTypeNotServed },
+      { path: 'credentials.credentialsType', serves: ['None', 'Sas'], refuse: workspacesFailures.CredentialsNotServed },
+      { path: 'credentials.secrets.secretsType', serves: [], refuse: workspacesFailures.CredentialsNotServed },
     ],
     location: 'none',
     async validate(_grant, draft, _existing, id) {
       const { datastoreType, containerName, fileShareName, credentials } = draft.properties as DatastoreProperties;
       // What a client read of one of the workspace's own it may send back. Of any other it would mean a signature to keep.
-      if (credentials?.credentialsType === 'Sas' && !isBuiltIn(id, draft.properties)) throw credentialsNotServed();
+      if (credentials?.credentialsType === 'Sas' && !isBuiltIn(id, draft.properties))
+        throw workspacesFailures.CredentialsNotServed();
       const [needed, present] =
         datastoreType === 'AzureBlob' ? ['containerName', containerName] : ['fileShareName', fileShareName];
-      if (present === undefined) {
-        throw new Failure({
-          kind: 'invalid',
-          code: 'ValidationError',
-          target: `properties.${needed}`,
-          message: `A datastore of type ${datastoreType} needs properties.${needed}.`,
-        });
-      }
+      if (present === undefined) throw workspacesFailures.ValidationError(datastoreType, needed);
     },
     view: (resource) => ({
       ...resource.properties,

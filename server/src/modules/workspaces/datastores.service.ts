@@ -8,12 +8,12 @@ import type { DatastoreProperties } from '@strongroom/contract/workspaces';
 import { workspacesActions } from '@strongroom/contract/workspaces.actions';
 import { isBounded } from '#kernel/authority/actor';
 import type { Action, Grant, Grants } from '#kernel/authority/grant';
-import { Failure } from '#kernel/errors/failure';
 import type { Resource } from '#resources';
 import { type ContainerRef, containerScope, type Storage } from '#storage';
 import type { DatastoreName } from './dependents.ts';
 import type { Reservations } from './reservations.ts';
 import type { Workspace } from './workspace.ts';
+import { workspacesFailures } from './workspaces.errors.ts';
 
 /** Hands on a caller's decision as an address. Identity implements it; compose introduces the two. */
 export type AddressSigner = {
@@ -48,22 +48,6 @@ const { readBlobs, writeBlobs } = storageActions;
 /** Longer than a working day nobody needs one that is asked for again at every start of a client. */
 const hoursMax = 8;
 
-const unservedShare = () =>
-  new Failure({
-    kind: 'invalid',
-    code: 'DatastoreTypeNotServed',
-    message:
-      'Files of shares are not served here, so there is no address of one. Use a datastore of type AzureBlob, a container.',
-  });
-
-const opensNothing = () =>
-  new Failure({
-    kind: 'forbidden',
-    code: 'AuthorizationFailed',
-    message:
-      "This datastore is a container that the workspace does not own, and its address would be no more than your own role there: you have none. Ask for 'Storage Blob Data Reader' or 'Storage Blob Data Contributor' at the container.",
-  });
-
 export function createDatastores(deps: {
   readonly grants: Pick<Grants, 'also' | 'mayAlso' | 'as'>;
   readonly addresses: AddressSigner;
@@ -88,13 +72,13 @@ export function createDatastores(deps: {
     async sign(grant, workspace, datastore, hours) {
       const properties = datastore.properties as DatastoreProperties; // checked by the schema when it was written
       const ref = refOf(properties);
-      if (properties.datastoreType !== 'AzureBlob' || ref === undefined) throw unservedShare();
+      if (properties.datastoreType !== 'AzureBlob' || ref === undefined) throw workspacesFailures.noAddressOfShare();
       const scope = containerScope(ref);
       const own = builtIn(workspace.id, properties);
       let actions: readonly Action[];
       if (own === undefined) {
         actions = [readBlobs, writeBlobs].filter((action) => grants.mayAlso(grant, action, scope));
-        if (actions.length === 0) throw opensNothing();
+        if (actions.length === 0) throw workspacesFailures.addressOpensNothing();
       } else {
         actions = own === 'workspaceartifactstore' ? [readBlobs] : [readBlobs, writeBlobs];
         for (const { action, scope: at } of alsoOf(workspace, own)) grants.also(grant, action, at);

@@ -3,16 +3,13 @@
 // key URI with its version, of that vault, enabled. What Azure finds late is refused here at once.
 
 import type { Grant } from '#kernel/authority/grant';
-import { Failure } from '#kernel/errors/failure';
 import { parseResourceId, sameId } from '#kernel/ids/ids';
 import type { WrapperRef } from '#kernel/sealing/data-keys';
 import type { Resource, Resources } from '#resources';
 import type { Vaults } from '#vault';
+import { workspacesFailures } from './workspaces.errors.ts';
 
 export type CustomerKey = { readonly vaultId: string; readonly keyIdentifier: string };
-
-const refuse = (code: string, message: string, target: string) =>
-  new Failure({ kind: 'invalid', code, message, target: `properties.encryption.${target}` });
 
 /** The customer key that a draft or a stored workspace names, or undefined for service-managed encryption. */
 export function customerKeyOf(properties: Readonly<Record<string, unknown>>): CustomerKey | undefined {
@@ -24,20 +21,12 @@ export function customerKeyOf(properties: Readonly<Record<string, unknown>>): Cu
   const keyIdentifier = encryption.keyVaultProperties?.keyIdentifier;
   if (encryption.status === 'Disabled') {
     if (vaultId !== undefined || keyIdentifier !== undefined) {
-      throw refuse(
-        'InvalidEncryption',
-        "encryption.status is 'Disabled' although a key is named. Set it to 'Enabled', or leave out keyVaultProperties.",
-        'status',
-      );
+      throw workspacesFailures.keyOfDisabled();
     }
     return undefined;
   }
   if (vaultId === undefined || keyIdentifier === undefined) {
-    throw refuse(
-      'InvalidEncryption',
-      'A customer-managed key needs both keyVaultProperties.keyVaultArmId (the vault) and keyVaultProperties.keyIdentifier (the key URI with its version); name both or neither.',
-      vaultId === undefined ? 'keyVaultProperties.keyVaultArmId' : 'keyVaultProperties.keyIdentifier',
-    );
+    throw workspacesFailures.halfAKey(vaultId === undefined ? 'vault' : 'key');
   }
   return { vaultId, keyIdentifier };
 }
@@ -48,44 +37,22 @@ export async function validateCustomerKey(
   key: CustomerKey,
   workspace: { readonly id: string; readonly location: string | undefined },
 ): Promise<void> {
-  const at = 'keyVaultProperties.keyVaultArmId';
   const wanted = parseResourceId(key.vaultId);
-  if (wanted.type?.toLowerCase() !== 'microsoft.keyvault/vaults')
-    throw refuse('InvalidEncryption', 'keyVaultArmId is not the id of a key vault.', at);
+  if (wanted.type?.toLowerCase() !== 'microsoft.keyvault/vaults') throw workspacesFailures.notAVault();
   if (wanted.subscriptionId?.toLowerCase() !== parseResourceId(workspace.id).subscriptionId?.toLowerCase()) {
-    throw refuse(
-      'KeyVaultInOtherSubscription',
-      'The key vault of a customer-managed key must be in the subscription of the workspace.',
-      at,
-    );
+    throw workspacesFailures.KeyVaultInOtherSubscription();
   }
   const vault: Resource | undefined = await deps.resources.find(grant, key.vaultId);
-  if (!vault)
-    throw refuse(
-      'KeyVaultNotFound',
-      `There is no key vault '${wanted.name}' at the given id. Create it first, with purge protection.`,
-      at,
-    );
+  if (!vault) throw workspacesFailures.KeyVaultNotFound(wanted.name);
   if (vault.location?.toLowerCase() !== workspace.location?.toLowerCase()) {
-    throw refuse(
-      'KeyVaultInOtherRegion',
-      `The key vault is in '${vault.location}', the workspace in '${workspace.location}'. They must be in the same region.`,
-      at,
-    );
+    throw workspacesFailures.KeyVaultInOtherRegion(vault.location, workspace.location);
   }
   if (vault.properties['enablePurgeProtection'] !== true) {
-    throw refuse(
-      'PurgeProtectionRequired',
-      `The key vault '${vault.name}' has no purge protection. Set enablePurgeProtection on it: without it a lost key could not be recovered.`,
-      at,
-    );
+    throw workspacesFailures.PurgeProtectionRequired(vault.name);
   }
   const described = await deps.vaults.describeKey(grant, key.keyIdentifier);
-  const keyAt = 'keyVaultProperties.keyIdentifier';
-  if (!sameId(described.vaultId, key.vaultId))
-    throw refuse('InvalidEncryption', 'keyIdentifier is a key of another vault than keyVaultArmId names.', keyAt);
-  if (!described.enabled)
-    throw refuse('KeyDisabled', 'The key is disabled. Enable it, or name another version.', keyAt);
+  if (!sameId(described.vaultId, key.vaultId)) throw workspacesFailures.keyOfOtherVault();
+  if (!described.enabled) throw workspacesFailures.KeyDisabled();
 }
 
 /** The key itself, whatever its version: where a role for it alone is given. */

@@ -5,6 +5,7 @@ import type { Grant } from '#kernel/authority/grant';
 import { isAbout } from '#kernel/authority/reach';
 import type { Anchors, Database, Databases } from '#kernel/database/database';
 import { Failure } from '#kernel/errors/failure';
+import { tableOf } from '#kernel/errors/failures';
 import type { Files } from '#kernel/files/files';
 import { isWithin } from '#kernel/ids/ids';
 import type { Module } from '#kernel/module';
@@ -18,6 +19,7 @@ import { createReservations } from './reservations.ts';
 import { createTemplateKind } from './templates.kind.ts';
 import { templateRoutes } from './templates.routes.ts';
 import type { Workspaces } from './workspace.ts';
+import { workspacesFailures } from './workspaces.errors.ts';
 import {
   createWorkspaceKind,
   dependentsStored,
@@ -87,13 +89,7 @@ export function createWorkspaces(
   const kindDeps = { ...deps, databases, reservations };
 
   async function stored(grant: Grant, workspaceId: string): Promise<Resource> {
-    if (!isAbout(grant, workspaceId)) {
-      throw new Failure({
-        kind: 'forbidden',
-        code: 'AuthorizationFailed',
-        message: 'The decision of this request does not reach that workspace.',
-      });
-    }
+    if (!isAbout(grant, workspaceId)) throw workspacesFailures.AuthorizationFailed();
     return resources.get(grants.duty(workspacesDuties.find, workspaceId), workspaceId);
   }
 
@@ -155,6 +151,7 @@ export function createWorkspaces(
   return {
     name: 'workspaces',
     duties: Object.values(workspacesDuties),
+    failures: [tableOf(workspacesFailures)],
     workspaces,
     standsOn,
     kinds: [createWorkspaceKind(kindDeps), datastoreKind, createTemplateKind(deps)],

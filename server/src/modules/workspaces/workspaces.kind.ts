@@ -12,7 +12,6 @@ import { workspacesActions } from '@strongroom/contract/workspaces.actions';
 import { type RoleAssigner, roleIds } from '#access';
 import type { Grant, Grants } from '#kernel/authority/grant';
 import type { Acts } from '#kernel/authority/perform';
-import { Failure } from '#kernel/errors/failure';
 import type { Quotas } from '#kernel/files/quota';
 import { accessed, activity, json } from '#kernel/http/route';
 import { parseResourceId, sameId } from '#kernel/ids/ids';
@@ -36,6 +35,7 @@ import { workspacesDuties } from './duties.ts';
 import { type CustomerKey, customerKeyOf, keyScopeOf, validateCustomerKey, wrapperOf } from './encryption.ts';
 import type { Holder, Reservations } from './reservations.ts';
 import { unservedOfWorkspaces } from './unserved.ts';
+import { workspacesFailures } from './workspaces.errors.ts';
 
 export type WorkspaceKindDeps = {
   readonly resources: Resources;
@@ -97,8 +97,7 @@ function givenIn(properties: Properties): Partial<Dependents> {
 
 export function identityOf(resource: Resource): { readonly objectId: string; readonly name: string } {
   const objectId = resource.identity?.principalId;
-  if (objectId === undefined)
-    throw new Failure({ kind: 'internal', code: 'InternalError', message: 'The workspace has no managed identity.' });
+  if (objectId === undefined) throw workspacesFailures.noIdentity();
   return { objectId, name: resource.name };
 }
 
@@ -109,22 +108,6 @@ const isNarrow = ({ properties }: Pick<Resource, 'properties'>): boolean =>
 /** Where the identity is given the role to wrap by the customer's key. */
 const wrappingScope = (resource: Pick<Resource, 'properties'>, key: CustomerKey): string =>
   isNarrow(resource) ? keyScopeOf(key) : key.vaultId;
-
-const kindNotServed = (kind: string) =>
-  new Failure({
-    kind: 'invalid',
-    code: 'WorkspaceKindNotServed',
-    target: 'kind',
-    message: `Workspaces of the kind '${kind}' (hubs, projects, feature stores) are not served here. Leave kind out, or send 'Default'.`,
-  });
-
-const immutable = (name: string) =>
-  new Failure({
-    kind: 'invalid',
-    code: 'PropertyChangeNotAllowed',
-    target: `properties.${name}`,
-    message: `properties.${name} is set when the workspace is created and cannot change. Leave it out, or create another workspace.`,
-  });
 
 export function createWorkspaceKind(deps: WorkspaceKindDeps): ResourceKind {
   const { resources, grants, acts, access, dataKeys } = deps;
@@ -140,23 +123,10 @@ export function createWorkspaceKind(deps: WorkspaceKindDeps): ResourceKind {
         grants.also(grant, writeOf(type), `/subscriptions/${subscriptionId}/resourceGroups/${resourceGroup}`);
         continue;
       }
-      if (parseResourceId(named).type?.toLowerCase() !== type.toLowerCase()) {
-        throw new Failure({
-          kind: 'invalid',
-          code: 'InvalidResourceId',
-          target: `properties.${name}`,
-          message: `properties.${name} is not the id of a ${type}.`,
-        });
-      }
+      if (parseResourceId(named).type?.toLowerCase() !== type.toLowerCase())
+        throw workspacesFailures.InvalidResourceId(name, type);
       grants.also(grant, writeOf(type), named);
-      if (!(await resources.find(grant, named))) {
-        throw new Failure({
-          kind: 'invalid',
-          code: 'LinkedResourceNotFound',
-          target: `properties.${name}`,
-          message: `There is no resource with the id that properties.${name} names. Create it first, or leave the property out and the workspace makes its own.`,
-        });
-      }
+      if (!(await resources.find(grant, named))) throw workspacesFailures.LinkedResourceNotFound(name);
     }
   }
 
@@ -286,35 +256,30 @@ export function createWorkspaceKind(deps: WorkspaceKindDeps): ResourceKind {
     },
 
     async validate(grant, draft, existing, id) {
-      if (draft.kind !== undefined && draft.kind.toLowerCase() !== 'default') throw kindNotServed(draft.kind);
-      if (draft.identity !== undefined && !draft.identity.type.includes('SystemAssigned')) {
-        throw new Failure({
-          kind: 'invalid',
-          code: 'InvalidIdentity',
-          target: 'identity.type',
-          message:
-            "A workspace acts through its own managed identity: identity.type must be 'SystemAssigned' (or be left out).",
-        });
-      }
+      if (draft.kind !== undefined && draft.kind.toLowerCase() !== 'default')
+        throw workspacesFailures.WorkspaceKindNotServed(draft.kind);
+      if (draft.identity !== undefined && !draft.identity.type.includes('SystemAssigned'))
+        throw workspacesFailures.InvalidIdentity();
       const key = customerKeyOf(draft.properties);
       if (existing) {
         for (const name of ['keyVault', 'storageAccount', 'containerRegistry', 'applicationInsights'] as const) {
           const wanted = draft.properties[name];
-          if (typeof wanted === 'string' && !sameId(wanted, dependentsStored(existing)[name])) throw immutable(name);
+          if (typeof wanted === 'string' && !sameId(wanted, dependentsStored(existing)[name]))
+            throw workspacesFailures.PropertyChangeNotAllowed(name);
         }
         if (
           draft.properties['hbiWorkspace'] !== undefined &&
           draft.properties['hbiWorkspace'] !== (existing.properties['hbiWorkspace'] ?? false)
         )
-          throw immutable('hbiWorkspace');
+          throw workspacesFailures.PropertyChangeNotAllowed('hbiWorkspace');
         const narrow = draft.properties['allowRoleAssignmentOnRG'];
         if (narrow !== undefined && (narrow === false) !== isNarrow(existing))
-          throw immutable('allowRoleAssignmentOnRG');
+          throw workspacesFailures.PropertyChangeNotAllowed('allowRoleAssignmentOnRG');
         const before = customerKeyOf(existing.properties);
         if (draft.properties['encryption'] !== undefined && (before === undefined) !== (key === undefined))
-          throw immutable('encryption');
+          throw workspacesFailures.PropertyChangeNotAllowed('encryption');
         if (before && key && !sameId(before.vaultId, key.vaultId))
-          throw immutable('encryption.keyVaultProperties.keyVaultArmId');
+          throw workspacesFailures.PropertyChangeNotAllowed('encryption.keyVaultProperties.keyVaultArmId');
       } else await validateDependents(grant, draft, id);
       if (key) {
         await validateCustomerKey(deps, grant, key, { id, location: draft.location ?? existing?.location });

@@ -1,0 +1,185 @@
+// What workspaces and their datastores refuse.
+
+import { defineFailures } from '#kernel/errors/failures';
+
+const encryption = (target: string, message: string) => ({ message, target: `properties.encryption.${target}` });
+const vaultOfKey = 'keyVaultProperties.keyVaultArmId';
+const keyItself = 'keyVaultProperties.keyIdentifier';
+
+export const workspacesFailures = defineFailures('workspaces', {
+  AuthorizationFailed: {
+    kind: 'forbidden',
+    say: 'The decision of this request does not reach that workspace.',
+  },
+  WorkspaceKindNotServed: {
+    kind: 'invalid',
+    meaning: 'A hub, a project or a feature store is to be made; workspaces are served.',
+    remedy: "Leave kind out, or send 'Default'.",
+    say: (kind: string) => ({
+      target: 'kind',
+      message: `Workspaces of the kind '${kind}' (hubs, projects, feature stores) are not served here. Leave kind out, or send 'Default'.`,
+    }),
+  },
+  PropertyChangeNotAllowed: {
+    kind: 'invalid',
+    meaning: 'A property is to be changed that is set when the workspace is created.',
+    remedy: 'Leave it out, or create another workspace.',
+    say: (name: string) => ({
+      target: `properties.${name}`,
+      message: `properties.${name} is set when the workspace is created and cannot change. Leave it out, or create another workspace.`,
+    }),
+  },
+  InvalidResourceId: {
+    kind: 'invalid',
+    meaning: 'A property that names a resource the workspace stands on holds no id of its type.',
+    remedy: 'Send the resource id.',
+    say: (name: string, type: string) => ({
+      target: `properties.${name}`,
+      message: `properties.${name} is not the id of a ${type}.`,
+    }),
+  },
+  LinkedResourceNotFound: {
+    kind: 'invalid',
+    meaning: 'The workspace is to stand on a resource that is not there.',
+    remedy: 'Create it first, or leave the property out and the workspace makes its own.',
+    say: (name: string) => ({
+      target: `properties.${name}`,
+      message: `There is no resource with the id that properties.${name} names. Create it first, or leave the property out and the workspace makes its own.`,
+    }),
+  },
+  InvalidIdentity: {
+    kind: 'invalid',
+    meaning: 'A workspace is to act through another identity than its own.',
+    remedy: "Send identity.type 'SystemAssigned', or leave it out.",
+    say: () => ({
+      target: 'identity.type',
+      message:
+        "A workspace acts through its own managed identity: identity.type must be 'SystemAssigned' (or be left out).",
+    }),
+  },
+  noIdentity: { kind: 'internal', code: 'InternalError', say: 'The workspace has no managed identity.' },
+  badUniqueId: { kind: 'internal', code: 'InternalError', say: 'A workspace has an id that is not a GUID.' },
+
+  // ---- a customer's key -----------------------------------------------------------------------------------------------
+
+  keyOfDisabled: {
+    kind: 'invalid',
+    code: 'InvalidEncryption',
+    meaning: "encryption.status is 'Disabled' although a key is named.",
+    remedy: "Set it to 'Enabled', or leave out keyVaultProperties.",
+    say: () =>
+      encryption(
+        'status',
+        "encryption.status is 'Disabled' although a key is named. Set it to 'Enabled', or leave out keyVaultProperties.",
+      ),
+  },
+  halfAKey: {
+    kind: 'invalid',
+    code: 'InvalidEncryption',
+    meaning: 'Of vault and key one is named and the other is not.',
+    remedy: 'Name both or neither.',
+    say: (missing: 'vault' | 'key') =>
+      encryption(
+        missing === 'vault' ? vaultOfKey : keyItself,
+        'A customer-managed key needs both keyVaultProperties.keyVaultArmId (the vault) and keyVaultProperties.keyIdentifier (the key URI with its version); name both or neither.',
+      ),
+  },
+  notAVault: {
+    kind: 'invalid',
+    code: 'InvalidEncryption',
+    meaning: 'keyVaultArmId is not the id of a key vault.',
+    remedy: 'Send the resource id of the vault.',
+    say: () => encryption(vaultOfKey, 'keyVaultArmId is not the id of a key vault.'),
+  },
+  KeyVaultInOtherSubscription: {
+    kind: 'invalid',
+    meaning: 'The key vault of a customer-managed key is in another subscription than the workspace.',
+    remedy: 'Use a vault of the subscription.',
+    say: () =>
+      encryption(vaultOfKey, 'The key vault of a customer-managed key must be in the subscription of the workspace.'),
+  },
+  KeyVaultNotFound: {
+    kind: 'invalid',
+    meaning: 'There is no key vault at the id that is given for a customer-managed key.',
+    remedy: 'Create it first, with purge protection.',
+    say: (name: string) =>
+      encryption(
+        vaultOfKey,
+        `There is no key vault '${name}' at the given id. Create it first, with purge protection.`,
+      ),
+  },
+  KeyVaultInOtherRegion: {
+    kind: 'invalid',
+    meaning: 'The key vault of a customer-managed key is in another region than the workspace.',
+    remedy: 'Use a vault of the region.',
+    say: (vault: string | undefined, workspace: string | undefined) =>
+      encryption(
+        vaultOfKey,
+        `The key vault is in '${vault}', the workspace in '${workspace}'. They must be in the same region.`,
+      ),
+  },
+  PurgeProtectionRequired: {
+    kind: 'invalid',
+    meaning: 'The key vault of a customer-managed key has no purge protection.',
+    remedy: 'Set enablePurgeProtection on it.',
+    say: (name: string) =>
+      encryption(
+        vaultOfKey,
+        `The key vault '${name}' has no purge protection. Set enablePurgeProtection on it: without it a lost key could not be recovered.`,
+      ),
+  },
+  keyOfOtherVault: {
+    kind: 'invalid',
+    code: 'InvalidEncryption',
+    meaning: 'keyIdentifier is a key of another vault than keyVaultArmId names.',
+    remedy: 'Name a key of that vault.',
+    say: () => encryption(keyItself, 'keyIdentifier is a key of another vault than keyVaultArmId names.'),
+  },
+  KeyDisabled: {
+    kind: 'invalid',
+    meaning: "The customer's key that a workspace is to be put under is disabled.",
+    remedy: 'Enable it, or name another version.',
+    say: () => encryption(keyItself, 'The key is disabled. Enable it, or name another version.'),
+  },
+
+  // ---- datastores -----------------------------------------------------------------------------------------------------
+
+  DatastoreTypeNotServed: {
+    kind: 'invalid',
+    meaning: 'A datastore of this type is not served.',
+    remedy: "Use 'AzureBlob' or 'AzureFile'.",
+    say: (type: string) => ({
+      target: 'properties.datastoreType',
+      message: `Datastores of type '${type}' are not served here. Use 'AzureBlob' or 'AzureFile': a container of a storage account of this installation.`,
+    }),
+  },
+  noAddressOfShare: {
+    kind: 'invalid',
+    code: 'DatastoreTypeNotServed',
+    say: 'Files of shares are not served here, so there is no address of one. Use a datastore of type AzureBlob, a container.',
+  },
+  CredentialsNotServed: {
+    kind: 'invalid',
+    meaning: 'A datastore is to hold a credential; data is read as whoever asks.',
+    remedy: "Leave credentials out (credentialsType 'None').",
+    say: () => ({
+      target: 'properties.credentials',
+      message:
+        "Datastores hold no credentials here: data is read as whoever asks, by his own role. Leave credentials out (credentialsType 'None').",
+    }),
+  },
+  ValidationError: {
+    kind: 'invalid',
+    meaning: 'A datastore lacks the name of its container or share.',
+    remedy: 'Send the property that the message names.',
+    say: (type: string, needed: string) => ({
+      target: `properties.${needed}`,
+      message: `A datastore of type ${type} needs properties.${needed}.`,
+    }),
+  },
+  addressOpensNothing: {
+    kind: 'forbidden',
+    code: 'AuthorizationFailed',
+    say: "This datastore is a container that the workspace does not own, and its address would be no more than your own role there: you have none. Ask for 'Storage Blob Data Reader' or 'Storage Blob Data Contributor' at the container.",
+  },
+});
