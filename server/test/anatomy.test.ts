@@ -50,7 +50,7 @@ const notYet: Readonly<Record<'roles' | 'sql' | 'http' | 'types', readonly strin
   ],
   sql: ['identity', 'runs'],
   http: ['identity', 'endpoints'],
-  types: ['registry', 'storage', 'vault'],
+  types: [],
 };
 
 /** Services that must know HTTP, with the reason. */
