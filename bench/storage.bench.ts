@@ -13,7 +13,7 @@ import { join } from 'node:path';
 import { monitorEventLoopDelay } from 'node:perf_hooks';
 import { Readable, Writable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
-import { databasesOf } from '../server/src/data-folder.ts';
+import { byteStoresOf, databasesOf } from '../server/src/data-folder.ts';
 import { systemClock } from '../server/src/kernel/clock/clock.ts';
 import { randomBytes } from '../server/src/kernel/crypto/random.ts';
 import { createFiles } from '../server/src/kernel/files/files.ts';
@@ -51,7 +51,8 @@ const accounts = createAccounts();
 const account = { id: '/subscriptions/bench/account', name: 'bench', uniqueId: 'bench' };
 accounts.add(account);
 const opened = createOpenedAccounts({
-  ...{ dataDir: folder, files: createFiles(), dataKeys, clock: systemClock },
+  ...{ dataKeys, clock: systemClock },
+  byteStores: byteStoresOf(folder, createFiles()),
   databases: databasesOf(folder),
 });
 const deps = { accounts, opened, clock: systemClock };

@@ -6,7 +6,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { controlTables } from '../../server/src/compose/foundation.ts';
 import { compose } from '../../server/src/compose.ts';
-import { databasesOf } from '../../server/src/data-folder.ts';
+import { byteStoresOf, databasesOf } from '../../server/src/data-folder.ts';
 import { systemClock } from '../../server/src/kernel/clock/clock.ts';
 import { readConfig } from '../../server/src/kernel/config/config.ts';
 import { randomBytes } from '../../server/src/kernel/crypto/random.ts';
@@ -55,6 +55,7 @@ export async function composedRoutes(): Promise<Composition> {
       rootKey,
       keyring,
       databases,
+      byteStores: byteStoresOf(folder, files),
       control,
       auditDatabase,
       anchors: await openAnchors({ database: auditDatabase, clock: systemClock, log: silentLog }),

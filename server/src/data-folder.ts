@@ -1,5 +1,7 @@
-// Where the databases of an installation lie in its data folder. A file that has a place keeps it: older folders have to open.
+// Where the databases and the sealed files of an installation lie in its data folder. A file that has a place keeps it: older folders have to open.
 
+import type { ByteStores } from '#kernel/bytes/byte-store';
+import { type ByteLayout, createFolderByteStores } from '#kernel/bytes/folder';
 import type { Databases } from '#kernel/database/database';
 import { createSqliteDatabases, type Layout } from '#kernel/database/sqlite/databases';
 import type { Files } from '#kernel/files/files';
@@ -12,5 +14,13 @@ const layout: Layout = {
   registry: (id) => ['registry', id, 'index.db'],
 };
 
+const bytes: ByteLayout = {
+  storage: (id) => ['storage', id, 'blobs'],
+  registry: (id) => ['registry', id, 'blobs'],
+};
+
 export const databasesOf = (dataDir: string, files?: Files): Databases =>
   createSqliteDatabases({ folder: dataDir, layout, ...(files === undefined ? {} : { files }) });
+
+export const byteStoresOf = (dataDir: string, files: Files): ByteStores =>
+  createFolderByteStores({ folder: dataDir, layout: bytes, files });

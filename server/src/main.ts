@@ -21,7 +21,7 @@ import { freePort, listen } from '#kernel/http/server';
 import { createTrust, type Trust } from '#kernel/http/trust';
 import { createLog, type Log, silentLog } from '#kernel/log/log';
 import { type Composed, compose } from './compose.ts';
-import { databasesOf } from './data-folder.ts';
+import { byteStoresOf, databasesOf } from './data-folder.ts';
 import { refuseToTellAJournal, tellHowToSignIn } from './first-start.ts';
 import {
   admitKeyring,
@@ -120,6 +120,7 @@ export async function startServer(options: {
       rootKey,
       keyring,
       databases,
+      byteStores: byteStoresOf(dataDir, files),
       control,
       auditDatabase,
       anchors,

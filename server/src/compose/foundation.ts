@@ -4,6 +4,7 @@ import { accessMigrations } from '#access';
 import type { LogAnchors } from '#audit';
 import { computeTables } from '#compute';
 import { identityMigrations } from '#identity';
+import type { ByteStores } from '#kernel/bytes/byte-store';
 import type { Clock } from '#kernel/clock/clock';
 import type { Config } from '#kernel/config/config';
 import type { SigningKey } from '#kernel/crypto/signing';
@@ -44,6 +45,7 @@ export type Opened = {
   readonly rootKey: RootKey;
   readonly keyring: Keyring;
   readonly databases: Databases;
+  readonly byteStores: ByteStores;
   readonly control: Database;
   readonly auditDatabase: Database;
   readonly anchors: LogAnchors;

@@ -29,7 +29,7 @@ import { createResources, everythingServed, resourceTables } from '#resources';
 import { containerScope } from '#storage';
 import type { Workspace, Workspaces } from '#workspaces';
 import { workspaceType } from '#workspaces';
-import { databasesOf } from '../../src/data-folder.ts';
+import { byteStoresOf, databasesOf } from '../../src/data-folder.ts';
 import { setUp as setUpStorage } from '../../src/modules/storage/testing.ts';
 
 const subscriptionId = '0b1f6471-1bf0-4dda-aec3-cb9272f09590';
@@ -226,9 +226,8 @@ export async function setUp(t: TestContext, options: { readonly allows?: Rule; r
       log: silentLog,
     });
     const registry = createRegistry({
-      dataDir: join(storage.folder, 'data'),
+      byteStores: byteStoresOf(join(storage.folder, 'data'), createFiles()),
       databases: databasesOf(join(storage.folder, 'data')),
-      files: createFiles(),
       dataKeys: storage.dataKeys,
       resources: resources.resources,
       grants,

@@ -26,7 +26,7 @@ import { createStorage } from '#storage';
 import { createVault } from '#vault';
 import { createWorkspaces } from '#workspaces';
 import { identitiesOf, principalsOf } from '../../src/compose/principals.ts';
-import { databasesOf } from '../../src/data-folder.ts';
+import { byteStoresOf, databasesOf } from '../../src/data-folder.ts';
 import type { PlayedWork } from './work.fixture.ts';
 
 export const domain = 'localhost:8443';
@@ -121,8 +121,8 @@ export async function assemble(on: {
   });
   const databases = databasesOf(dataDir, files);
   const shared = {
-    dataDir,
     databases,
+    byteStores: byteStoresOf(dataDir, files),
     files,
     dataKeys,
     resources: resources.resources,

@@ -33,6 +33,8 @@ export type Files = {
 };
 
 const temporaryName = /^\.tmp-\d+-[0-9a-z]+-\d+$/;
+/** Of a write that has not ended, or never will: no data, for whoever lists a folder. */
+export const isTemporaryName = (name: string): boolean => temporaryName.test(name);
 const processMark = `${process.pid}-${process.hrtime.bigint().toString(36)}`;
 /** Temporary files being written by this process, over all instances, so that a sweep leaves them alone. */
 const live = new Set<string>();
@@ -211,9 +213,12 @@ async function guarded<R>(act: () => Promise<R>): Promise<R> {
   try {
     return await act();
   } catch (error) {
-    throw storageFailure(error) ?? error;
+    throw asStorageFailure(error);
   }
 }
+
+/** As a Failure, where the disk is to blame; anything else as it is. */
+export const asStorageFailure = (thrown: unknown): unknown => storageFailure(thrown) ?? thrown;
 
 function storageFailure(cause: unknown): Failure | undefined {
   switch (codeOf(cause)) {

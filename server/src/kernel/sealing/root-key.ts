@@ -9,7 +9,7 @@ import { hmacSha256 } from '#kernel/crypto/digest';
 import { unwrapKey, wrapKey } from '#kernel/crypto/key-wrap';
 import { randomBytes, randomToken } from '#kernel/crypto/random';
 import { Failure } from '#kernel/errors/failure';
-import type { Files } from '#kernel/files/files';
+import { type Files, isTemporaryName } from '#kernel/files/files';
 
 export type RootKey = {
   /** Says which root key this is, without saying anything about it: safe in logs and files. */
@@ -92,9 +92,6 @@ async function exists(path: string): Promise<boolean> {
   }
 }
 
-/** Leftovers of an interrupted write are no data. */
-const temporaryName = /^\.tmp-\d+-[0-9a-z]+-\d+$/;
-
 /** Name of the first file in the folder that counts as data; empty folders do not. */
 async function firstEntry(folder: string, besides: ReadonlySet<string>): Promise<string | undefined> {
   const pending = [folder];
@@ -107,7 +104,7 @@ async function firstEntry(folder: string, besides: ReadonlySet<string>): Promise
     let found: string | undefined;
     for await (const entry of entries) {
       if (at === folder && (besides.has(entry.name) || entry.name === 'lost+found')) continue;
-      if (temporaryName.test(entry.name)) continue;
+      if (isTemporaryName(entry.name)) continue;
       if (entry.isDirectory()) pending.push(join(at, entry.name));
       else found ??= entry.name;
     }

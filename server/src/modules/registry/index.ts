@@ -1,14 +1,13 @@
 // The door of registry: container registries, and images that are always sealed by us before they reach the disk. Other
 // modules hold `registry` and act with a grant; the world comes through the `oci` surface with a token.
 
-import { join } from 'node:path';
 import type { Readable } from 'node:stream';
 import type { Grant, Grants } from '#kernel/authority/grant';
+import type { ByteStores } from '#kernel/bytes/byte-store';
 import type { Clock } from '#kernel/clock/clock';
 import type { Anchors, Databases } from '#kernel/database/database';
 import { tableOf } from '#kernel/errors/failures';
 import type { Faults } from '#kernel/files/faults';
-import type { Files } from '#kernel/files/files';
 import type { Quotas } from '#kernel/files/quota';
 import type { Scheme } from '#kernel/http/surface';
 import type { Log } from '#kernel/log/log';
@@ -122,9 +121,8 @@ const tagsAtOnce = 1000;
 const sweepEveryMs = 6 * 3_600_000;
 
 export function createRegistry(deps: {
-  readonly dataDir: string;
   readonly databases: Databases;
-  readonly files: Files;
+  readonly byteStores: ByteStores;
   readonly dataKeys: DataKeys;
   readonly anchors?: Anchors;
   /** An index found no room: see `Opening`. */
@@ -147,12 +145,10 @@ export function createRegistry(deps: {
   readonly faults?: Faults;
   readonly openMax?: number;
 }): RegistryModule {
-  const { dataDir, resources, grants, clock, log } = deps;
-  const folder = join(dataDir, 'registry');
+  const { resources, grants, clock, log } = deps;
   const registries = createRegistries();
   const stores = createSealedStores({
     ...deps,
-    folder,
     purposes: keyPurposes,
     migrations: [imageMigrations],
     repair: (index, sealed) => sealed.sweep((files) => referenced(index.read, files)),

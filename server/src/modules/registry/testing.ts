@@ -9,7 +9,7 @@ import type { Scheme } from '#kernel/http/surface';
 import { silentLog } from '#kernel/log/log';
 import { type Rule, testActor, testActs, testAudit, testAuthority } from '#kernel/testing/authority';
 import { openTestDoor } from '#kernel/testing/door';
-import { databasesOf } from '../../data-folder.ts';
+import { byteStoresOf, databasesOf } from '../../data-folder.ts';
 import { createSigningKeys } from '../identity/signing-keys.ts';
 import { createTokens, createVerifier } from '../identity/tokens.ts';
 import { bearer, group, openGround, type Reply, type Send, sender } from '../storage/ground.fixture.ts';
@@ -64,7 +64,8 @@ export async function setUp(
   const create = () =>
     createRegistry({
       ...(quotas === undefined ? {} : { quotas }),
-      ...{ dataDir, files, resources, dataKeys, grants, acts: testActs(grants), clock, tokens, faults },
+      ...{ resources, dataKeys, grants, acts: testActs(grants), clock, tokens, faults },
+      byteStores: byteStoresOf(dataDir, files),
       databases: databasesOf(dataDir, files),
       log: silentLog,
       domain: 'localhost:8443',

@@ -15,7 +15,7 @@ import { testActs, testAudit, testAuthority, testGrant } from '#kernel/testing/a
 import { testDatabases } from '#kernel/testing/databases';
 import { openTestDoor } from '#kernel/testing/door';
 import { createResources, resourceTables } from '#resources';
-import { databasesOf } from '../../data-folder.ts';
+import { byteStoresOf, databasesOf } from '../../data-folder.ts';
 import { createStorage } from './index.ts';
 import { bearer, noSignatures, principal, readAll, sender } from './testing.ts';
 
@@ -59,9 +59,8 @@ async function open(t: TestContext) {
   const make = () =>
     createStorage({
       ...shared,
-      dataDir: join(folder, 'data'),
+      byteStores: byteStoresOf(join(folder, 'data'), files),
       databases: databasesOf(join(folder, 'data')),
-      files,
       dataKeys,
       resources: manager.resources,
       addresses: noSignatures,

@@ -5,7 +5,7 @@ import { systemClock } from '#kernel/clock/clock';
 import { createFiles } from '#kernel/files/files';
 import type { DataKeys } from '#kernel/sealing/data-keys';
 import { testGrant } from '#kernel/testing/authority';
-import { databasesOf } from '../../data-folder.ts';
+import { byteStoresOf, databasesOf } from '../../data-folder.ts';
 import { createAccounts } from './accounts.ts';
 import { createBlobs } from './blobs.service.ts';
 import { createBlocks } from './blocks.service.ts';
@@ -28,7 +28,8 @@ export function openStore(dataDir: string) {
   const accounts = createAccounts();
   accounts.add(account);
   const opened = createOpenedAccounts({
-    ...{ dataDir, files: createFiles(), dataKeys, clock: systemClock },
+    ...{ dataKeys, clock: systemClock },
+    byteStores: byteStoresOf(dataDir, createFiles()),
     databases: databasesOf(dataDir),
   });
   const deps = { accounts, opened, clock: systemClock };

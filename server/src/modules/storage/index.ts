@@ -3,11 +3,11 @@
 
 import type { Readable } from 'node:stream';
 import type { Grant, Grants } from '#kernel/authority/grant';
+import type { ByteStores } from '#kernel/bytes/byte-store';
 import type { Clock } from '#kernel/clock/clock';
 import type { Anchors, Databases } from '#kernel/database/database';
 import { tableOf } from '#kernel/errors/failures';
 import type { Faults } from '#kernel/files/faults';
-import type { Files } from '#kernel/files/files';
 import type { Quotas } from '#kernel/files/quota';
 import type { Scheme } from '#kernel/http/surface';
 import type { Module } from '#kernel/module';
@@ -84,9 +84,8 @@ export type Storage = Module<ResourceKind> & {
 };
 
 export function createStorage(deps: {
-  readonly dataDir: string;
   readonly databases: Databases;
-  readonly files: Files;
+  readonly byteStores: ByteStores;
   readonly dataKeys: DataKeys;
   /** What notices an older copy of an index. */
   readonly anchors?: Anchors;

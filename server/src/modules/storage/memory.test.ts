@@ -12,6 +12,7 @@ import { type TestContext, test } from 'node:test';
 import { setImmediate as turn } from 'node:timers/promises';
 import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
+import { createFolderByteStore } from '#kernel/bytes/folder';
 import { createLongSha256 } from '#kernel/crypto/digest-thread';
 import { createFiles, type Files } from '#kernel/files/files';
 import { createSealedFiles } from './sealed-files.ts';
@@ -55,7 +56,7 @@ async function setUp(t: TestContext, files: Files = createFiles()) {
       yield Buffer.alloc(pieceBytes, sent.bytes >> 16);
   }
   return {
-    sealed: createSealedFiles({ files, folder, uniqueId: 'u', key: async () => key }),
+    sealed: createSealedFiles({ store: createFolderByteStore({ folder, files }), uniqueId: 'u', key: async () => key }),
     sent,
     source: () => Readable.from(pieces(), { objectMode: false }),
     options: { maxBytes: 100 * mebibyte, md5: false, signal: new AbortController().signal },

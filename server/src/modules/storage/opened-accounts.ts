@@ -1,10 +1,9 @@
 // The sealed stores of storage accounts: one an account, with the index of its containers and blobs.
 
-import { join } from 'node:path';
+import type { ByteStores } from '#kernel/bytes/byte-store';
 import type { Clock } from '#kernel/clock/clock';
 import type { Anchors, Databases } from '#kernel/database/database';
 import type { Faults } from '#kernel/files/faults';
-import type { Files } from '#kernel/files/files';
 import type { Quotas } from '#kernel/files/quota';
 import type { DataKeys } from '#kernel/sealing/data-keys';
 import { blobIndexMigrations } from './migrations/blob-index.ts';
@@ -18,9 +17,8 @@ export type OpenedAccount = SealedStore;
 export type OpenedAccounts = SealedStores;
 
 export function createOpenedAccounts(options: {
-  readonly dataDir: string;
   readonly databases: Databases;
-  readonly files: Files;
+  readonly byteStores: ByteStores;
   readonly dataKeys: DataKeys;
   readonly clock: Clock;
   readonly anchors?: Anchors;
@@ -29,10 +27,9 @@ export function createOpenedAccounts(options: {
   readonly openMax?: number;
   readonly faults?: Faults;
 }): OpenedAccounts {
-  const { dataDir, clock, ...rest } = options;
+  const { clock, ...rest } = options;
   return createSealedStores({
     ...rest,
-    folder: join(dataDir, 'storage'),
     purposes: keyPurposes,
     migrations: [blobIndexMigrations],
     repair: (index, sealed) => repair(index, sealed, clock.epochMs()),

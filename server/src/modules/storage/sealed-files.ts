@@ -1,19 +1,17 @@
 // The sealed files of one account. Each is a Tink stream under a random name that says nothing, bound to the account, the
-// container, the blob and its own name: a file put in another's place does not open. It promises that a file appears whole
-// and durable or not at all, and that a file somebody reads is removed only when he is done. It keeps no list of files;
-// that is the index's.
+// container, the blob and its own name: a file put in another's place does not open. It promises that a file somebody reads is
+// removed only when he is done; that one appears whole and durable or not at all is the byte store's promise, below. It keeps
+// no list of files, which is the index's, and does not know where they lie.
 
-import { constants, type FileHandle, open, opendir, stat, unlink } from 'node:fs/promises';
-import { join } from 'node:path';
 import { Readable, Writable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
+import type { ByteReader, ByteStore } from '#kernel/bytes/byte-store';
 import { createMd5 } from '#kernel/crypto/digest';
 import type { LongSha256 } from '#kernel/crypto/digest-thread';
 import { randomUuid } from '#kernel/crypto/random';
 import { ciphertextSize, openRange, SEGMENT_BYTES, sealStream } from '#kernel/crypto/stream-aead';
 import type { DataKey } from '#kernel/crypto/value-envelope';
 import { Failure } from '#kernel/errors/failure';
-import type { Files } from '#kernel/files/files';
 import type { Part } from './blobs.store.ts';
 import { damaged } from './errors.ts';
 
@@ -64,14 +62,13 @@ const md5FreeBytes = 4 * 1024 * 1024;
 const sweepBatch = 500;
 
 export function createSealedFiles(options: {
-  readonly files: Files;
-  readonly folder: string;
+  readonly store: ByteStore;
   readonly uniqueId: string;
   readonly key: () => Promise<DataKey>;
   /** Throws when there are too many loose bytes. Asked before the first byte is read, and with each piece. */
   readonly admit?: (looseBytes: number) => void;
 }): SealedFiles {
-  const { files, folder, uniqueId, key, admit = () => {} } = options;
+  const { store, uniqueId, key, admit = () => {} } = options;
   /** What no index counts, by file. Whoever forgets to say that one was taken has it counted twice, never not at all. */
   const looseFiles = new Map<string, number>();
   let looseBytes = 0;
@@ -89,29 +86,28 @@ export function createSealedFiles(options: {
     Buffer.from(JSON.stringify(['strongroom-blob', uniqueId, ref.container, ref.name, file]));
 
   async function* readPart(ref: Place, part: Part, start: number, end: number, dataKey: DataKey) {
-    const handle = await open(join(folder, part.file), constants.O_RDONLY | constants.O_NOFOLLOW).catch((error) => {
-      throw damaged(error);
+    const reader = await store.get(part.file).catch((thrown) => {
+      throw damaged(thrown);
     });
     try {
       // Sizes are kept in the index: a file that was cut or grew is refused before its first byte is sent.
-      if ((await handle.stat()).size !== part.sealedSize || ciphertextSize(part.size) !== part.sealedSize)
-        throw damaged();
+      if (reader.size !== part.sealedSize || ciphertextSize(part.size) !== part.sealedSize) throw damaged();
       yield* openRange({
         key: dataKey,
         associatedData: place(ref, part.file),
         ciphertextSize: part.sealedSize,
-        read: readAhead(handle, { needed: ciphertextSize(end + 1), whole: part.sealedSize }),
+        read: readAhead(reader, { needed: ciphertextSize(end + 1), whole: part.sealedSize }),
         start,
         endInclusive: end,
       });
     } finally {
-      await handle.close();
+      await reader.close();
     }
   }
 
   async function remove(file: string): Promise<void> {
-    // Not synced: a name that comes back after a power cut is unreferenced, and the next sweep finds it.
-    const removal = unlink(join(folder, file)).catch(() => {});
+    // A name that comes back after a power cut is unreferenced, as one that could not be removed; the next sweep finds both.
+    const removal = store.remove(file).catch(() => {});
     removals.add(removal);
     await removal;
     removals.delete(removal);
@@ -120,9 +116,9 @@ export function createSealedFiles(options: {
 
   /** Of a file that is kept for its readers only. */
   async function keepLoose(file: string): Promise<void> {
-    const { size } = await stat(join(folder, file)).catch(() => ({ size: 0 }));
+    const size = await store.size(file).catch(() => 0);
     // Its last reader may have left meanwhile.
-    if (doomed.has(file)) setLoose(file, size);
+    if (doomed.has(file)) setLoose(file, size ?? 0);
   }
 
   return {
@@ -135,7 +131,7 @@ export function createSealedFiles(options: {
         setLoose(file, size);
         admit(looseBytes);
       });
-      const target = await files.createDurable(join(folder, file));
+      const target = await store.put(file);
       try {
         await pipeline(
           source instanceof Uint8Array ? Readable.from(slices(source), { objectMode: false }) : source,
@@ -154,9 +150,8 @@ export function createSealedFiles(options: {
         await target.commit();
       } catch (thrown) {
         sha256?.drop();
-        // A commit that failed late may have left the file in place.
         await target.abort();
-        await remove(file);
+        setLoose(file, undefined);
         throw thrown;
       }
       const { size, md5: contentMd5 } = meter.result();
@@ -200,16 +195,15 @@ export function createSealedFiles(options: {
     },
 
     async sweep(referencedOf) {
-      await files.sweepTemporary(folder);
+      await store.sweep();
       let batch: string[] = [];
       const settle = async () => {
         const known = await referencedOf(batch);
         for (const name of batch) if (!known.has(name)) await remove(name);
         batch = [];
       };
-      for await (const entry of await opendir(folder)) {
-        if (!entry.isFile()) continue;
-        batch.push(entry.name);
+      for await (const name of store.list()) {
+        batch.push(name);
         if (batch.length === sweepBatch) await settle();
       }
       if (batch.length > 0) await settle();
@@ -265,7 +259,7 @@ function createMeter(
  * next call.
  */
 function readAhead(
-  handle: FileHandle,
+  reader: ByteReader,
   size: { readonly needed: number; readonly whole: number },
 ): (offset: number, length: number) => Promise<Uint8Array> {
   let next: { readonly offset: number; readonly bytes: Promise<Uint8Array> } | undefined;
@@ -275,13 +269,8 @@ function readAhead(
   async function load(offset: number, length: number): Promise<Uint8Array> {
     const buffer = idle !== undefined && idle.length >= length ? idle : Buffer.allocUnsafeSlow(length);
     [idle, busy] = [busy, buffer];
-    let at = 0;
-    while (at < length) {
-      const { bytesRead } = await handle.read(buffer, at, length - at, offset + at);
-      if (bytesRead === 0) break;
-      at += bytesRead;
-    }
-    return buffer.subarray(0, at);
+    const wanted = buffer.subarray(0, length);
+    return wanted.subarray(0, await reader.read(offset, wanted));
   }
 
   return async (offset, length) => {

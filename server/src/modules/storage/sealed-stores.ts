@@ -1,15 +1,13 @@
-// Sealed stores that are in use: each a folder with an encrypted index database and sealed files under two data keys of one
+// Sealed stores that are in use: each an encrypted index database and a byte store of sealed files, under two data keys of one
 // owner, opened at the first call and closed when idle and others need the place. Every call asks for the owner's key first,
 // so that a customer's key that is refused refuses here within its 30 seconds; what was open is closed at once, running
 // transfers included. What the index holds is its user's: storage keeps accounts in such stores, and registries keep images.
 
-import { rm } from 'node:fs/promises';
-import { join } from 'node:path';
+import type { ByteStores } from '#kernel/bytes/byte-store';
 import type { Anchors, Database, Databases, MigrationSet } from '#kernel/database/database';
 import { createKeyed, type Held } from '#kernel/database/keyed';
 import { type Metered, meteredDatabase } from '#kernel/database/metered';
 import type { Faults } from '#kernel/files/faults';
-import type { Files } from '#kernel/files/files';
 import { type Quotas, quotaOf, type StoreKind } from '#kernel/files/quota';
 import type { DataKeys } from '#kernel/sealing/data-keys';
 import { createSealedFiles, type SealedFiles } from './sealed-files.ts';
@@ -27,7 +25,7 @@ export type SealedStores = {
   used(owner: { readonly uniqueId: string }): Promise<number>;
   /** Closes it, and waits until nothing of it is open. */
   close(uniqueId: string): Promise<void>;
-  /** Closes it and removes its folder. The keys are destroyed by the caller, before. */
+  /** Closes it and removes its index and its files. The keys are destroyed by the caller, before. */
   remove(uniqueId: string): Promise<void>;
   closeAll(): Promise<void>;
 };
@@ -35,9 +33,8 @@ export type SealedStores = {
 /** The data keys of an owner are made by whoever makes the owner: `ensure` of both purposes. */
 export function createSealedStores(options: {
   readonly databases: Databases;
-  /** Below it each owner has a folder, named by its unique id. */
-  readonly folder: string;
-  /** Purposes of an owner's two data keys; that of its files is also the kind of the owner of the index. */
+  readonly byteStores: ByteStores;
+  /** Purposes of an owner's two data keys; that of its files is also the kind of the owner of the index and of the files. */
   readonly purposes: { readonly files: string; readonly index: string };
   readonly migrations: readonly MigrationSet[];
   /** At the first opening since the start, while nothing else uses the store: ends what a crash left half done. */
@@ -47,7 +44,6 @@ export function createSealedStores(options: {
   /** What has the quota. The index has a table `usage`. */
   readonly kind: StoreKind;
   readonly quotas?: Quotas;
-  readonly files: Files;
   readonly dataKeys: DataKeys;
   /** What notices an older copy of an index. */
   readonly anchors?: Anchors;
@@ -56,15 +52,13 @@ export function createSealedStores(options: {
   readonly openMax?: number;
   readonly faults?: Faults;
 }): SealedStores {
-  const { databases, folder: parent, purposes, migrations, repair, title, files, dataKeys } = options;
+  const { databases, byteStores, purposes, migrations, repair, title, dataKeys } = options;
   const { anchors, onFull, faults } = options;
   const ownerOf = (uniqueId: string) => `${purposes.files}/${uniqueId}`;
   const swept = new Set<string>();
 
   async function open(uniqueId: string, key: Uint8Array) {
-    if (!/^[A-Za-z0-9-]{1,64}$/.test(uniqueId)) throw new Error('a unique id is no folder name');
-    const folder = join(parent, uniqueId, 'blobs');
-    await files.ensureFolder(folder);
+    const store = await byteStores.open(ownerOf(uniqueId));
     const database = await databases.open(ownerOf(uniqueId), migrations, { key, anchors, onFull, faults });
     const quota = quotaOf(options.quotas, options.kind, uniqueId);
     const index = await meteredDatabase(database, quota, { hasFiles: true });
@@ -72,8 +66,7 @@ export function createSealedStores(options: {
       admit(looseBytes) {
         if (index.used() + looseBytes > quota.limit()) throw quota.refuse();
       },
-      files,
-      folder,
+      store,
       uniqueId,
       key: () => dataKeys.open(uniqueId, purposes.files),
     });
@@ -106,7 +99,7 @@ export function createSealedStores(options: {
     async remove(uniqueId) {
       await keyed.close(uniqueId);
       await databases.remove(ownerOf(uniqueId), anchors);
-      await rm(join(parent, uniqueId), { recursive: true, force: true });
+      await byteStores.remove(ownerOf(uniqueId));
     },
     closeAll: keyed.closeAll,
   };

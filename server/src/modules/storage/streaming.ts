@@ -13,7 +13,7 @@ import { storageFailures } from './storage.errors.ts';
  * when this throws. The caller reads the stream to its end or destroys it.
  */
 export async function streamParts(
-  store: SealedStore,
+  store: Pick<SealedStore, 'sealed' | 'signal' | 'hold'>,
   place: Place,
   parts: readonly Part[],
   bounds: { readonly start: number; readonly end: number } | undefined,
@@ -34,7 +34,8 @@ export async function streamParts(
       highWaterMark: SEGMENT_BYTES,
       signal: store.signal,
     });
-    stream.once('close', done);
+    // A stream that nobody began to read never runs what would close the file below it.
+    stream.once('close', () => void bytes.return(undefined).then(done, done));
     return stream;
   } catch (thrown) {
     done();

@@ -11,7 +11,7 @@ import type { Quotas } from '#kernel/files/quota';
 import type { Scheme, Surface } from '#kernel/http/surface';
 import { type Rule, testAudit, testAuthority, testGrant } from '#kernel/testing/authority';
 import { openTestDoor } from '#kernel/testing/door';
-import { databasesOf } from '../../data-folder.ts';
+import { byteStoresOf, databasesOf } from '../../data-folder.ts';
 import { bearer, type Setting as Ground, group, openGround, sender } from './ground.fixture.ts';
 import { accountType, createStorage, type ReservedIn } from './index.ts';
 import { containerScope } from './scopes.ts';
@@ -45,7 +45,8 @@ export async function setUp(t: TestContext, setting: Setting = {}) {
   const { make, stop, resources, files, dataDir, ...ground } = await openGround(t, setting);
   const { grants, authorizer } = testAuthority(setting.allows);
   const storage = createStorage({
-    ...{ dataDir, files, resources, grants, dataKeys: ground.dataKeys, clock: ground.clock, faults: ground.faults },
+    ...{ resources, grants, dataKeys: ground.dataKeys, clock: ground.clock, faults: ground.faults },
+    byteStores: byteStoresOf(dataDir, files),
     databases: databasesOf(dataDir, files),
     domain: 'localhost:8443',
     schemes: [
