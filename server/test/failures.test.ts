@@ -63,7 +63,6 @@ const notYet = [
   /^server\/src\/[a-z-]+\.ts/,
   /^server\/src\/modules\/access\//,
   /^server\/src\/modules\/assets\//,
-  /^server\/src\/modules\/audit\//,
   /^server\/src\/modules\/compute\//,
   /^server\/src\/modules\/endpoints\//,
   /^server\/src\/modules\/identity\//,

@@ -2,7 +2,7 @@
 // EndRequest alone. `caller` is always filled, which Azure omits outside its Administrative category.
 
 import type { ActivityEvent, AuditRecord, EntryRecord, IntentRecord, OutcomeRecord } from '@strongroom/contract/audit';
-import { invalidQuery } from './errors.ts';
+import { auditFailures } from './audit.errors.ts';
 
 export type Occurrence = {
   readonly leaf: Uint8Array;
@@ -228,7 +228,8 @@ export function parseSelect(text: string | undefined): (event: ActivityEvent) =>
   if (text === undefined || text.trim() === '') return (event) => event;
   const names = text.split(',').map((name) => {
     const known = selectable.find((one) => one.toLowerCase() === name.trim().toLowerCase());
-    if (known === undefined) throw invalidQuery('$select', `An event has no '${name.trim().slice(0, 60)}'.`);
+    if (known === undefined)
+      throw auditFailures.InvalidQueryParameterValue('$select', `An event has no '${name.trim().slice(0, 60)}'.`);
     return known;
   });
   return (event) => Object.fromEntries(names.map((name) => [name, event[name]])) as Partial<ActivityEvent>;

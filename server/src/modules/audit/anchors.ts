@@ -12,9 +12,9 @@ import type { AuditIntent } from '#kernel/authority/audit';
 import type { Clock } from '#kernel/clock/clock';
 import { randomUuid } from '#kernel/crypto/random';
 import type { Anchors, Database } from '#kernel/database/database';
-import { Failure } from '#kernel/errors/failure';
 import type { Log } from '#kernel/log/log';
 import type { Appender } from './appender.ts';
+import { auditFailures } from './audit.errors.ts';
 import { deleteAnchor, putAnchor, readAnchors, readLastCheckpoint, readTree } from './audit.store.ts';
 import { begunRecord, encodeRecord } from './record.ts';
 
@@ -74,7 +74,7 @@ export async function openAnchors(options: {
   const isAccepted = (store: string) => accept.includes(store) || accept.includes('all');
 
   function acceptOrThrow(store: string, expected: number, found: number): void {
-    if (!isAccepted(store)) throw rolledBack(store, expected, found);
+    if (!isAccepted(store)) throw auditFailures.StoreRolledBack(rolledBackText(store, expected, found), store);
     log.warn(
       { module: 'audit', subject: store, reason: rolledBackText(store, expected, found) },
       'an older copy of a store was accepted',
@@ -204,10 +204,3 @@ export const rolledBackText = (store: string, expected: number, found: number): 
   store === logStore
     ? `The audit log is an older copy: other stores have seen ${expected} signed records of it, and it holds ${found}.`
     : `The store '${store}' is an older copy: the audit log knows it with ${expected} commits, and it holds ${found}.`;
-
-const rolledBack = (store: string, expected: number, found: number) =>
-  new Failure({
-    kind: 'integrity',
-    code: 'StoreRolledBack',
-    message: `${rolledBackText(store, expected, found)} Put its newest copy back. If it was restored on purpose, start the server once with --accept-rollback ${store}; that is recorded.`,
-  });

@@ -6,8 +6,8 @@
 import { AsyncLocalStorage } from 'node:async_hooks';
 import { createTree, type TreeState } from '#kernel/crypto/merkle';
 import type { Database, Tx } from '#kernel/database/database';
+import { auditFailures } from './audit.errors.ts';
 import { insertRecord, insertTile, moveTree, readLeaves, readTree } from './audit.store.ts';
-import { damaged, notRecorded } from './errors.ts';
 import type { Encoded } from './record.ts';
 import { leavesPerTile } from './tiles.ts';
 
@@ -49,7 +49,7 @@ export function createAppender(database: Database): Appender {
       let batch: readonly Waiting[] = [];
       try {
         const from = head;
-        if (from === undefined) throw damaged('it was not loaded');
+        if (from === undefined) throw auditFailures.AuditDamaged('it was not loaded');
         head = await database.write(async (tx) => {
           // Taken as late as possible: whoever arrived while the last commit was syncing belongs to this one.
           batch = waiting.slice(0, batchMax);
@@ -63,7 +63,7 @@ export function createAppender(database: Database): Appender {
           batch = waiting;
           waiting = [];
         }
-        for (const { reject } of batch) reject(notRecorded(error));
+        for (const { reject } of batch) reject(auditFailures.notRecorded(error));
       }
     }
     pumping = undefined;
@@ -109,14 +109,15 @@ export function createAppender(database: Database): Appender {
       return { settled };
     },
     append(encoded) {
-      if (head === undefined || closed || waiting.length >= waitingMax) return Promise.reject(notRecorded());
+      if (head === undefined || closed || waiting.length >= waitingMax)
+        return Promise.reject(auditFailures.notRecorded());
       return new Promise((resolve, reject) => {
         waiting.push({ encoded, resolve, reject });
         pumping ??= atHome(pump);
       });
     },
     tree() {
-      if (head === undefined) throw notRecorded();
+      if (head === undefined) throw auditFailures.notRecorded();
       return head.tree;
     },
     async close() {

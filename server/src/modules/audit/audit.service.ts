@@ -19,10 +19,10 @@ import type { Database } from '#kernel/database/database';
 import type { Log } from '#kernel/log/log';
 import type { LogAnchors } from './anchors.ts';
 import type { Appender } from './appender.ts';
+import { auditFailures } from './audit.errors.ts';
 import { readCheckpoint, readLastCheckpoint, readLeaves, scanCheckpoints } from './audit.store.ts';
 import type { Checkpoints } from './checkpoints.ts';
 import { createDrops, type DropRequest, type Drops } from './drops.ts';
-import { damaged, dropRunning, invalidQuery, notCovered, verificationRunning } from './errors.ts';
 import { exportAudit } from './export.ts';
 import { consistencyHashes, inclusionHashes } from './proofs.ts';
 import { createQueries, type Page, type RecordsPage } from './query.ts';
@@ -107,10 +107,12 @@ export function createAuditService(parts: {
   /** Of the last checkpoint, or a size that was asked for and exists. */
   async function coveredSize(asked: number | undefined, atLeast: number): Promise<number> {
     const size = asked ?? (await readLastCheckpoint(database.read))?.size ?? 0;
-    if (size > appender.tree().size) throw notCovered(`The log holds ${appender.tree().size} records, not ${size}.`);
+    if (size > appender.tree().size)
+      throw auditFailures.AuditProofNotFound(`The log holds ${appender.tree().size} records, not ${size}.`);
     if (size >= atLeast) return size;
-    if (asked !== undefined) throw invalidQuery('size', `A tree of ${size} records does not reach that far.`);
-    throw notCovered('No checkpoint covers this yet. One is made within a minute.');
+    if (asked !== undefined)
+      throw auditFailures.InvalidQueryParameterValue('size', `A tree of ${size} records does not reach that far.`);
+    throw auditFailures.AuditProofNotFound('No checkpoint covers this yet. One is made within a minute.');
   }
 
   async function noteOf(size: number): Promise<{ checkpoint?: string }> {
@@ -128,8 +130,11 @@ export function createAuditService(parts: {
       const top = Number($top);
       const before = $skipToken === undefined ? Number.MAX_SAFE_INTEGER : Number($skipToken);
       if (!Number.isSafeInteger(before))
-        throw invalidQuery('$skipToken', 'This $skipToken was not given out here. Follow nextLink.');
-      if (top > 1_000) throw invalidQuery('$top', 'A page holds at most 1000 checkpoints.');
+        throw auditFailures.InvalidQueryParameterValue(
+          '$skipToken',
+          'This $skipToken was not given out here. Follow nextLink.',
+        );
+      if (top > 1_000) throw auditFailures.InvalidQueryParameterValue('$top', 'A page holds at most 1000 checkpoints.');
       const rows = await scanCheckpoints(database, before, top + 1);
       const last = rows.length > top ? rows[top - 1] : undefined;
       return { value: rows.slice(0, top).map(wireCheckpoint), skipToken: last && String(last.size) };
@@ -142,21 +147,22 @@ export function createAuditService(parts: {
     async proveInclusion(sequence, asked) {
       const size = await coveredSize(asked, sequence + 1);
       const [leaf] = await readLeaves(database.read, sequence, sequence + 1);
-      if (leaf === undefined) throw damaged(`record ${sequence} is missing`);
+      if (leaf === undefined) throw auditFailures.AuditDamaged(`record ${sequence} is missing`);
       const hashes = await inclusionHashes(database, sequence, size);
       return { sequence, size, leafHash: base64(leaf), hashes: hashes.map(base64), ...(await noteOf(size)) };
     },
     async proveConsistency(from, asked) {
-      if (from < 1) throw invalidQuery('from', 'Consistency begins with a log of one record or more.');
+      if (from < 1)
+        throw auditFailures.InvalidQueryParameterValue('from', 'Consistency begins with a log of one record or more.');
       const to = await coveredSize(asked, from);
       const hashes = await consistencyHashes(database, from, to);
       return { from, to, hashes: hashes.map(base64), ...(await noteOf(to)) };
     },
     async verify(options = {}) {
       // It reads everything: more than one at a time would only make all of them slower.
-      if (isVerifying) throw verificationRunning();
+      if (isVerifying) throw auditFailures.AuditVerificationRunning();
       // What goes away while it reads would look cut.
-      if (drops.isRunning()) throw dropRunning();
+      if (drops.isRunning()) throw auditFailures.AuditDropRunning();
       isVerifying = true;
       try {
         // Binds what the server remembers: rows that were altered since the last checkpoint do not agree with it.
@@ -178,7 +184,7 @@ export function createAuditService(parts: {
     }),
     archive: (range) => segmentLines({ database, verifier, range }),
     async drop(request) {
-      if (isVerifying) throw verificationRunning();
+      if (isVerifying) throw auditFailures.AuditVerificationRunning();
       return await drops.drop(request);
     },
     resume: drops.resume,

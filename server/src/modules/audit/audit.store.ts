@@ -7,7 +7,7 @@ import { HASH_BYTES } from '#kernel/crypto/merkle';
 import type { Database, Tx } from '#kernel/database/database';
 import { tables } from '#kernel/database/database';
 import { lowered, numberIn, runStatement, textIn } from '#kernel/database/dialect/dialect';
-import { damaged } from './errors.ts';
+import { auditFailures } from './audit.errors.ts';
 import type { ActivityStatus } from './filter.ts';
 import type { Columns, Encoded } from './record.ts';
 import { leavesPerTile, unpackTile } from './tiles.ts';
@@ -40,7 +40,7 @@ export type StoredTree = { readonly tree: TreeState; readonly settled: number };
 export const packHashes = (hashes: readonly Uint8Array[]): Uint8Array => Buffer.concat(hashes);
 
 export function unpackHashes(bytes: Uint8Array): readonly Uint8Array[] {
-  if (bytes.length % HASH_BYTES !== 0) throw damaged('the state of the tree is not whole');
+  if (bytes.length % HASH_BYTES !== 0) throw auditFailures.AuditDamaged('the state of the tree is not whole');
   return Array.from({ length: bytes.length / HASH_BYTES }, (_, at) =>
     bytes.slice(at * HASH_BYTES, (at + 1) * HASH_BYTES),
   );
@@ -52,7 +52,7 @@ export async function readTree(tx: Tx): Promise<StoredTree> {
     .select(['size', 'hashes', 'settled'])
     .where('id', '=', 1)
     .executeTakeFirst();
-  if (row === undefined) throw damaged('the state of the tree is missing');
+  if (row === undefined) throw auditFailures.AuditDamaged('the state of the tree is missing');
   return { tree: { size: row.size, hashes: unpackHashes(row.hashes) }, settled: row.settled };
 }
 
@@ -65,7 +65,7 @@ export async function moveTree(tx: Tx, from: TreeState, to: StoredTree): Promise
     .where('size', '=', from.size)
     .where('hashes', '=', packHashes(from.hashes))
     .executeTakeFirst();
-  if (numUpdatedRows !== 1n) throw damaged('its state was changed by somebody else');
+  if (numUpdatedRows !== 1n) throw auditFailures.AuditDamaged('its state was changed by somebody else');
 }
 
 // Written out: building this statement for every record would cost more than running it.
@@ -111,7 +111,7 @@ export async function readExtent(tx: Tx): Promise<{
     ])
     .where('id', '=', 1)
     .executeTakeFirst();
-  if (row === undefined) throw damaged('the state of the tree is missing');
+  if (row === undefined) throw auditFailures.AuditDamaged('the state of the tree is missing');
   return {
     stored: { tree: { size: row.size, hashes: unpackHashes(row.hashes) }, settled: row.settled },
     first: row.first === null ? null : Number(row.first),
@@ -182,7 +182,7 @@ export async function readLeaves(tx: Tx, from: number, to: number): Promise<read
   for (const [sequence, leaf] of await readKeptLeaves(tx, from, to)) found.set(sequence, leaf);
   return Array.from({ length: to - from }, (_, at) => {
     const leaf = found.get(from + at);
-    if (leaf === undefined) throw damaged(`records between ${from} and ${to} are missing`);
+    if (leaf === undefined) throw auditFailures.AuditDamaged(`records between ${from} and ${to} are missing`);
     return leaf;
   });
 }
@@ -211,7 +211,7 @@ export async function scanTiles(database: Database, from: number, to: number): P
       .where('tile', '<', to)
       .orderBy('tile'),
   );
-  if (rows.length !== to - from) throw damaged(`tiles between ${from} and ${to} are missing`);
+  if (rows.length !== to - from) throw auditFailures.AuditDamaged(`tiles between ${from} and ${to} are missing`);
   return rows.map(({ root }) => root);
 }
 

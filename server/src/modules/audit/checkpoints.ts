@@ -9,9 +9,9 @@ import { type NoteSigner, openNote, signNote } from '#kernel/crypto/signed-note'
 import type { Database } from '#kernel/database/database';
 import type { Log } from '#kernel/log/log';
 import type { Appender } from './appender.ts';
+import { auditFailures } from './audit.errors.ts';
 import { type CheckpointRow, insertCheckpoint, readLastCheckpoint } from './audit.store.ts';
 import type { CheckpointFile } from './checkpoint-file.ts';
-import { damaged } from './errors.ts';
 
 export type Checkpoints = {
   /** Signs what is durable, unless the last checkpoint says it already. Undefined while the log is empty. */
@@ -35,7 +35,8 @@ export function createCheckpoints(parts: {
   async function make(): Promise<CheckpointRow | undefined> {
     const tree = appender.tree();
     const previous = await readLastCheckpoint(database.read);
-    if (previous !== undefined && previous.size > tree.size) throw damaged('a checkpoint covers more than there is');
+    if (previous !== undefined && previous.size > tree.size)
+      throw auditFailures.AuditDamaged('a checkpoint covers more than there is');
     if (previous?.size === tree.size || tree.size === 0) return previous;
     const rootHash = createTree(tree).root();
     const note = signNote(encodeCheckpoint({ origin: signer.name, size: tree.size, rootHash }), [signer]);

@@ -17,8 +17,8 @@ import { Failure } from '#kernel/errors/failure';
 import type { Log } from '#kernel/log/log';
 import type { LogAnchors } from './anchors.ts';
 import type { Appender } from './appender.ts';
+import { auditFailures } from './audit.errors.ts';
 import { readLeaves, readNextSequence, readTree } from './audit.store.ts';
-import { damaged, dropRunning, notCovered, notDroppable, segmentMismatch } from './errors.ts';
 import { createExportReader } from './export.ts';
 import { begunRecord, concludedRecord, decodeRecord, encodeRecord } from './record.ts';
 import {
@@ -80,42 +80,25 @@ export function createDrops(parts: {
 
   /** Throws for what may not go, whatever is shown. */
   async function requireDroppable({ from, to }: Range): Promise<void> {
-    if (retentionDays === 0)
-      throw notDroppable(
-        'AuditRetentionNotSet',
-        'This installation keeps its audit log for ever: audit.retentionDays is 0. Nothing is dropped.',
-      );
+    if (retentionDays === 0) throw auditFailures.AuditRetentionNotSet();
     requireSegment({ from, to });
     const begin = (await readLastDrop(database.read))?.past ?? 0;
-    if (from !== begin)
-      throw notDroppable(
-        'AuditSegmentOutOfOrder',
-        `Records are dropped from the oldest on: the next segment begins at ${begin}, not at ${from}.`,
-      );
+    if (from !== begin) throw auditFailures.AuditSegmentOutOfOrder(begin, from);
     const covering = await readCovering(database.read, to);
-    if (covering === undefined) throw notCovered(`No checkpoint covers record ${to - 1} yet. Nothing was dropped.`);
-    if ((await readTree(database.read)).settled < to)
-      throw notDroppable(
-        'AuditSegmentOpen',
-        'The segment holds an act whose outcome is not recorded yet. Nothing was dropped.',
-      );
+    if (covering === undefined)
+      throw auditFailures.AuditProofNotFound(`No checkpoint covers record ${to - 1} yet. Nothing was dropped.`);
+    if ((await readTree(database.read)).settled < to) throw auditFailures.AuditSegmentOpen();
     const newestMs = await scanNewest(database, from, to);
-    if (newestMs === undefined) throw damaged(`records between ${from} and ${to} are missing`);
+    if (newestMs === undefined) throw auditFailures.AuditDamaged(`records between ${from} and ${to} are missing`);
     requireOld(newestMs);
     const witnessed = await scanWitnessedMs(database, covering.size, stepMaxMs);
     if (witnessed < retentionDays * dayMs)
-      throw notDroppable(
-        'AuditRetentionNotOver',
-        `By its checkpoints the log has seen ${Math.floor(witnessed / dayMs)} days pass since the segment was signed (of a time without one, a day counts), and records are kept for ${retentionDays}. Nothing was dropped.`,
-      );
+      throw auditFailures.retentionNotWitnessed(Math.floor(witnessed / dayMs), retentionDays);
   }
 
   function requireOld(newestMs: number): void {
     if (clock.epochMs() - newestMs < retentionDays * dayMs)
-      throw notDroppable(
-        'AuditRetentionNotOver',
-        `The segment holds a record of ${new Date(newestMs).toISOString()}, and records are kept for ${retentionDays} days. Nothing was dropped.`,
-      );
+      throw auditFailures.AuditRetentionNotOver(newestMs, retentionDays);
   }
 
   async function record(request: DropRequest, sha256: string, newestMs: number): Promise<DropRow> {
@@ -174,7 +157,7 @@ export function createDrops(parts: {
         for (const leaf of leaves) tree.append(leaf);
         const root = await readTile(tx, tile);
         if (root === undefined || Buffer.compare(root, tree.root()) !== 0)
-          throw damaged(`tile ${tile} is not that of its records`);
+          throw auditFailures.AuditDamaged(`tile ${tile} is not that of its records`);
         await keepHashes(tx, tile, leaves);
       });
       // In portions: each row is overwritten on its pages and in the index, and nobody else runs meanwhile.
@@ -185,7 +168,7 @@ export function createDrops(parts: {
     // After a crash, or a disk that was full, nobody remembers whether it was concluded.
     if ((await scanOutcomeOf(database, row.act)) === undefined) {
       const begun = decodeRecord(row.record);
-      if (begun.kind !== 'intent') throw damaged(`record ${row.act} is no act`);
+      if (begun.kind !== 'intent') throw auditFailures.AuditDamaged(`record ${row.act} is no act`);
       const outcome = concludedRecord(
         { sequence: row.act, record: begun },
         { status: 200, code: undefined },
@@ -202,7 +185,7 @@ export function createDrops(parts: {
     if (present !== undefined && present.past === to) {
       // Gone, or going: there is nothing left to compare with but the digest of what was shown.
       if ((await digestOf(file, signal)) !== readAct(present.record)?.sha256)
-        throw segmentMismatch('other bytes were shown when its records were dropped');
+        throw auditFailures.AuditSegmentMismatch('other bytes were shown when its records were dropped');
       if (present.done === 0) await finish(present);
       return wireDropped({ ...present, done: 1 });
     }
@@ -223,7 +206,7 @@ export function createDrops(parts: {
   return {
     isRunning: () => running,
     async drop(request) {
-      if (running) throw dropRunning();
+      if (running) throw auditFailures.AuditDropRunning();
       running = true;
       try {
         return await run(request);
@@ -279,15 +262,15 @@ async function compared(
     const expected = Buffer.from(text);
     hash.update(expected);
     for (let at = 0; at < expected.length; ) {
-      if (!(await more())) throw segmentMismatch(`it ends within line ${line}`);
+      if (!(await more())) throw auditFailures.AuditSegmentMismatch(`it ends within line ${line}`);
       const length = Math.min(rest.length, expected.length - at);
       if (Buffer.compare(expected.subarray(at, at + length), rest.subarray(0, length)) !== 0)
-        throw segmentMismatch(`line ${line} is another`);
+        throw auditFailures.AuditSegmentMismatch(`line ${line} is another`);
       at += length;
       rest = rest.subarray(length);
     }
   }
-  if (await more()) throw segmentMismatch(`it goes on after line ${line}`);
+  if (await more()) throw auditFailures.AuditSegmentMismatch(`it goes on after line ${line}`);
   reader.end();
   return { sha256: hash.hex(), newestMs };
 }

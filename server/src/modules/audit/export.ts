@@ -6,9 +6,8 @@ import { parseCheckpoint } from '#kernel/crypto/checkpoint';
 import { createTree, HASH_BYTES, leafHash, verifyConsistency } from '#kernel/crypto/merkle';
 import { formatVerifier, type NoteVerifier, openNote } from '#kernel/crypto/signed-note';
 import type { Database } from '#kernel/database/database';
-import { Failure } from '#kernel/errors/failure';
+import { auditFailures } from './audit.errors.ts';
 import { type CheckpointRow, readLastCheckpoint, scanRecords } from './audit.store.ts';
-import { archived, damaged, notCovered } from './errors.ts';
 import { consistencyHashes, prefixHashes } from './proofs.ts';
 import { readLastDrop } from './segments.store.ts';
 
@@ -40,10 +39,11 @@ export async function* exportAudit(options: {
 }): AsyncGenerator<string> {
   const { database, verifier, from = 0 } = options;
   const checkpoint = await readLastCheckpoint(database.read);
-  if (checkpoint === undefined) throw notCovered('There is no checkpoint yet. One is made within a minute.');
+  if (checkpoint === undefined)
+    throw auditFailures.AuditProofNotFound('There is no checkpoint yet. One is made within a minute.');
   const to = options.to ?? checkpoint.size;
   if (!Number.isSafeInteger(from) || !Number.isSafeInteger(to) || from < 0 || from >= to || to > checkpoint.size)
-    throw notCovered(`A range begins before it ends, and ends at ${checkpoint.size} or before.`);
+    throw auditFailures.AuditProofNotFound(`A range begins before it ends, and ends at ${checkpoint.size} or before.`);
   yield* exportedLines({ database, verifier, checkpoint, from, to });
 }
 
@@ -73,7 +73,7 @@ export async function* exportedLines(options: {
     // A stream that breaks off, rather than one with a hole: they may have been dropped since it began.
     if (rows.length !== end - at) {
       await requirePresent(database, at);
-      throw damaged(`records between ${at} and ${end} are missing`);
+      throw auditFailures.AuditDamaged(`records between ${at} and ${end} are missing`);
     }
     for (const [index, { sequence, leaf, record }] of rows.entries()) {
       if (index % portionRows === 0) await new Promise(setImmediate);
@@ -84,7 +84,7 @@ export async function* exportedLines(options: {
 
 async function requirePresent(database: Database, from: number): Promise<void> {
   const dropped = await readLastDrop(database.read);
-  if (dropped !== undefined && from < dropped.past) throw archived(dropped.past);
+  if (dropped !== undefined && from < dropped.past) throw auditFailures.AuditRecordsArchived(dropped.past);
 }
 
 export type ExportedRange = { readonly from: number; readonly to: number; readonly size: number };
@@ -110,20 +110,23 @@ export function createExportReader(verifier: NoteVerifier): ExportReader {
         return undefined;
       }
       const { sequence, leafHash: leaf, record } = readLine(line, number);
-      if (sequence !== tree.state().size) throw broken(number, `record ${tree.state().size} was expected`);
+      if (sequence !== tree.state().size)
+        throw auditFailures.AuditExportBroken(number, `record ${tree.state().size} was expected`);
       const hash = leafHash(record);
-      if (base64(hash) !== leaf) throw broken(number, 'the record does not have this hash');
+      if (base64(hash) !== leaf) throw auditFailures.AuditExportBroken(number, 'the record does not have this hash');
       tree.append(hash);
       return { sequence, record };
     },
     end() {
-      if (header === undefined) throw broken(1, 'it is empty');
-      if (tree.state().size !== header.to) throw broken(number, `records up to ${header.to} were expected`);
-      if (header.verifier !== formatVerifier(verifier)) throw broken(1, 'it names another signer');
+      if (header === undefined) throw auditFailures.AuditExportBroken(1, 'it is empty');
+      if (tree.state().size !== header.to)
+        throw auditFailures.AuditExportBroken(number, `records up to ${header.to} were expected`);
+      if (header.verifier !== formatVerifier(verifier))
+        throw auditFailures.AuditExportBroken(1, 'it names another signer');
       const { size, rootHash, origin } = parseCheckpoint(openNote(header.checkpoint, [verifier]).text);
       const claim = { oldSize: header.to, newSize: size, oldRoot: tree.root(), newRoot: rootHash };
       if (origin !== verifier.name || !verifyConsistency(claim, header.consistency.map(bytes)))
-        throw broken(1, 'the records are not those that the checkpoint signs');
+        throw auditFailures.AuditExportBroken(1, 'the records are not those that the checkpoint signs');
       return { from: header.from, to: header.to, size };
     },
   };
@@ -156,8 +159,9 @@ function readHeader(line: string): Header {
   const { format, checkpoint, from, to, prefix, consistency, verifier } = object(line, 1);
   const isWhole = (value: unknown): value is number => Number.isSafeInteger(value) && Number(value) >= 0;
   if (format !== exportFormat || typeof checkpoint !== 'string' || !isWhole(from) || !isWhole(to))
-    throw broken(1, `it is no header of ${exportFormat}`);
-  if (!isHashes(prefix) || !isHashes(consistency)) throw broken(1, 'its hashes are not hashes');
+    throw auditFailures.AuditExportBroken(1, `it is no header of ${exportFormat}`);
+  if (!isHashes(prefix) || !isHashes(consistency))
+    throw auditFailures.AuditExportBroken(1, 'its hashes are not hashes');
   return { format, checkpoint, from, to, prefix, consistency, verifier: String(verifier) };
 }
 
@@ -165,14 +169,14 @@ function prefixTree({ from, prefix }: Header) {
   try {
     return createTree({ size: from, hashes: prefix.map(bytes) });
   } catch (error) {
-    throw broken(1, 'the hashes before the range do not fit its beginning', error);
+    throw auditFailures.AuditExportBroken(1, 'the hashes before the range do not fit its beginning', error);
   }
 }
 
 function readLine(line: string, number: number) {
   const { sequence, leafHash: leaf, record } = object(line, number);
   if (typeof sequence !== 'number' || typeof leaf !== 'string' || typeof record !== 'string')
-    throw broken(number, 'it is no record');
+    throw auditFailures.AuditExportBroken(number, 'it is no record');
   return { sequence, leafHash: leaf, record };
 }
 
@@ -183,7 +187,7 @@ function object(line: string, number: number): Record<string, unknown> {
   } catch {
     // Said below.
   }
-  throw broken(number, 'it is no JSON object');
+  throw auditFailures.AuditExportBroken(number, 'it is no JSON object');
 }
 
 const hashesMax = 128;
@@ -196,13 +200,4 @@ function isHashes(value: unknown): value is string[] {
     value.length <= hashesMax &&
     value.every((one) => typeof one === 'string' && bytes(one).length === HASH_BYTES)
   );
-}
-
-function broken(line: number, why: string, cause?: unknown): Failure {
-  return new Failure({
-    kind: 'integrity',
-    code: 'AuditExportBroken',
-    message: `The export does not verify at line ${line}: ${why}.`,
-    cause,
-  });
 }

@@ -1,7 +1,7 @@
 // The `$filter` of Azure's activity log: clauses joined by `and`. Clients write times quoted (JavaScript) and bare without
 // a zone (azure-cli); both are UTC. Refuses what it does not know rather than answering more than was asked for.
 
-import { invalidFilter, invalidQuery } from './errors.ts';
+import { auditFailures } from './audit.errors.ts';
 
 export type ActivityFilter = {
   /** Milliseconds, both included. */
@@ -30,13 +30,14 @@ export function parseActivityFilter(text: string): ActivityFilter {
   for (const { name, operator, value } of clausesOf(text)) {
     if (name === 'eventtimestamp') {
       const at = parseInstant(value);
-      if (at === undefined) throw invalidFilter(`'${shown(value)}' is not a time such as 2026-01-31T08:00:00Z.`);
+      if (at === undefined)
+        throw auditFailures.invalidFilter(`'${shown(value)}' is not a time such as 2026-01-31T08:00:00Z.`);
       if (operator === 'ge') fromMs = Math.max(fromMs ?? at, at);
       else if (operator === 'le') toMs = Math.min(toMs ?? at, at);
-      else throw invalidFilter("eventTimestamp takes 'ge' and 'le'.");
+      else throw auditFailures.invalidFilter("eventTimestamp takes 'ge' and 'le'.");
       continue;
     }
-    if (operator !== 'eq') throw invalidFilter(`'${shown(name)}' takes 'eq' only.`);
+    if (operator !== 'eq') throw auditFailures.invalidFilter(`'${shown(name)}' takes 'eq' only.`);
     // Every event of ours is of both channels that clients ask for.
     if (name === 'eventchannels') continue;
     if (name === 'caller' && value !== '' && caller === undefined) {
@@ -46,34 +47,36 @@ export function parseActivityFilter(text: string): ActivityFilter {
     if (name === 'status' && status === undefined) {
       status = statuses.find((one) => one.toLowerCase() === value.toLowerCase());
       if (status === undefined)
-        throw invalidFilter(`'${shown(value)}' is no status; use one of ${statuses.join(', ')}.`);
+        throw auditFailures.invalidFilter(`'${shown(value)}' is no status; use one of ${statuses.join(', ')}.`);
       continue;
     }
     const by = narrowing.find((one) => one.toLowerCase() === name);
     if (by === undefined) {
-      throw invalidFilter(
+      throw auditFailures.invalidFilter(
         `'${shown(name)}' cannot be filtered by; use eventTimestamp, caller and status once each, and one of ${narrowing.join(', ')}.`,
       );
     }
-    if (narrow !== undefined) throw invalidFilter(`Only one of ${narrowing.join(', ')} may be given.`);
-    if (value === '') throw invalidFilter(`'${by}' is compared with nothing.`);
+    if (narrow !== undefined) throw auditFailures.invalidFilter(`Only one of ${narrowing.join(', ')} may be given.`);
+    if (value === '') throw auditFailures.invalidFilter(`'${by}' is compared with nothing.`);
     narrow = { by, value };
   }
   if (fromMs === undefined) {
-    throw invalidFilter("The filter needs a beginning, for example: eventTimestamp ge '2026-01-31T08:00:00Z'.");
+    throw auditFailures.invalidFilter(
+      "The filter needs a beginning, for example: eventTimestamp ge '2026-01-31T08:00:00Z'.",
+    );
   }
   return { fromMs, toMs, narrow, caller, status };
 }
 
 function* clausesOf(text: string) {
-  if (text.length > 4_096) throw invalidFilter('The filter is longer than 4096 characters.');
+  if (text.length > 4_096) throw auditFailures.invalidFilter('The filter is longer than 4096 characters.');
   const trimmed = text.trimEnd();
   let at = 0;
   for (let count = 1; ; count++) {
-    if (count > clausesMax) throw invalidFilter(`The filter holds more than ${clausesMax} conditions.`);
+    if (count > clausesMax) throw auditFailures.invalidFilter(`The filter holds more than ${clausesMax} conditions.`);
     clause.lastIndex = at;
     const found = clause.exec(trimmed);
-    if (found === null) throw invalidFilter(`A condition was expected at '${shown(trimmed.slice(at))}'.`);
+    if (found === null) throw auditFailures.invalidFilter(`A condition was expected at '${shown(trimmed.slice(at))}'.`);
     at += found[0].length;
     const [, name = '', operator = '', quoted, bare = ''] = found;
     yield {
@@ -84,7 +87,7 @@ function* clausesOf(text: string) {
     if (at === trimmed.length) return;
     conjunction.lastIndex = at;
     const and = conjunction.exec(trimmed);
-    if (and === null) throw invalidFilter(`'and' was expected at '${shown(trimmed.slice(at))}'.`);
+    if (and === null) throw auditFailures.invalidFilter(`'and' was expected at '${shown(trimmed.slice(at))}'.`);
     at += and[0].length;
   }
 }
@@ -113,6 +116,7 @@ export function parseInstant(text: string): number | undefined {
 export function requireInstant(name: string, text: string | undefined): number | undefined {
   if (text === undefined) return undefined;
   const at = parseInstant(text);
-  if (at === undefined) throw invalidQuery(name, `'${name}' is not a time such as 2026-01-31T08:00:00Z.`);
+  if (at === undefined)
+    throw auditFailures.InvalidQueryParameterValue(name, `'${name}' is not a time such as 2026-01-31T08:00:00Z.`);
   return at;
 }

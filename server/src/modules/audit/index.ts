@@ -5,10 +5,12 @@ import type { Clock } from '#kernel/clock/clock';
 import type { NoteVerifier } from '#kernel/crypto/signed-note';
 import type { SigningKey } from '#kernel/crypto/signing';
 import type { Database, MigrationSet } from '#kernel/database/database';
+import { tableOf } from '#kernel/errors/failures';
 import type { Log } from '#kernel/log/log';
 import type { Module } from '#kernel/module';
 import type { LogAnchors } from './anchors.ts';
 import { createAppender } from './appender.ts';
+import { auditFailures } from './audit.errors.ts';
 import { auditRoutes } from './audit.routes.ts';
 import { type AuditService, createAuditService } from './audit.service.ts';
 import { createCheckpointFile } from './checkpoint-file.ts';
@@ -110,6 +112,7 @@ export function createAudit(deps: {
   return {
     ...service,
     name: 'audit',
+    failures: [tableOf(auditFailures)],
     routes: auditRoutes(service),
     async start() {
       const { settled } = await appender.load();

@@ -5,8 +5,8 @@ import type { ActivityEvent, AuditArchived, AuditEntry, AuditRecordsQuery } from
 import type { Database } from '#kernel/database/database';
 import { idKey } from '#kernel/ids/ids';
 import { activityEvent } from './activity.ts';
+import { auditFailures } from './audit.errors.ts';
 import { type FoundRow, type Position, type RecordFilter, scanFound } from './audit.store.ts';
-import { archivedBefore, invalidFilter, invalidQuery } from './errors.ts';
 import { parseActivityFilter, requireInstant } from './filter.ts';
 import { decodeRecord } from './record.ts';
 import { readLastDrop } from './segments.store.ts';
@@ -40,7 +40,8 @@ export function createQueries(database: Database): Queries {
   return {
     async records(scope, query) {
       const top = Number(query.$top ?? recordsPage);
-      if (top > recordsPageMax) throw invalidQuery('$top', `A page holds at most ${recordsPageMax} records.`);
+      if (top > recordsPageMax)
+        throw auditFailures.InvalidQueryParameterValue('$top', `A page holds at most ${recordsPageMax} records.`);
       const fromMs = requireInstant('from', query.from);
       const toMs = requireInstant('to', query.to);
       const found = await page(
@@ -66,7 +67,7 @@ export function createQueries(database: Database): Queries {
       if (dropped === undefined || found.skipToken !== undefined || (fromMs ?? 0) > dropped.until_ms) return found;
       // An answer of nothing would say that there was nothing.
       if (found.value.length === 0 && toMs !== undefined && toMs <= dropped.until_ms)
-        throw archivedBefore(dropped.until_ms);
+        throw auditFailures.archivedBefore(dropped.until_ms);
       return { ...found, archived: { past: dropped.past, until: new Date(dropped.until_ms).toISOString() } };
     },
     async events(subscriptionId, filter, skipToken) {
@@ -74,7 +75,7 @@ export function createQueries(database: Database): Queries {
       const dropped = await readLastDrop(database.read);
       // As Azure refuses what begins before its retention: its clients would show half a list as the whole.
       if (dropped !== undefined && fromMs <= dropped.until_ms)
-        throw invalidFilter(
+        throw auditFailures.invalidFilter(
           `The activity log begins after ${new Date(dropped.until_ms).toISOString()}: what is older is archived, and the files of its segments hold it. Ask from eventTimestamp ge '${new Date(dropped.until_ms + 1).toISOString()}' on.`,
         );
       const scope = subscriptionId === undefined ? '/' : idKey(`/subscriptions/${subscriptionId}`);
@@ -117,6 +118,9 @@ function parsePosition(token: string | undefined): Position | undefined {
   if (token === undefined) return undefined;
   const [, timeMs, sequence] = /^(\d{1,15})-(\d{1,15})$/.exec(token) ?? [];
   if (timeMs === undefined)
-    throw invalidQuery('$skipToken', 'This $skipToken was not given out here. Follow nextLink.');
+    throw auditFailures.InvalidQueryParameterValue(
+      '$skipToken',
+      'This $skipToken was not given out here. Follow nextLink.',
+    );
   return { timeMs: Number(timeMs), sequence: Number(sequence) };
 }

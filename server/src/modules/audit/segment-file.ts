@@ -5,7 +5,7 @@ import { open } from 'node:fs/promises';
 import type { Readable } from 'node:stream';
 import { createGunzip } from 'node:zlib';
 import { createSha256 } from '#kernel/crypto/digest';
-import { Failure } from '#kernel/errors/failure';
+import { auditFailures } from './audit.errors.ts';
 
 /** Longer than any record that the log holds, with everything in it escaped. */
 const lineBytesMax = 1_048_576;
@@ -25,7 +25,7 @@ export async function* segmentBytes(path: string): AsyncGenerator<Uint8Array> {
     yield* source;
   } catch (error) {
     if (error instanceof Error && 'code' in error && String(error.code).startsWith('Z_'))
-      throw unreadable('it does not unpack', error);
+      throw auditFailures.segmentUnreadable('it does not unpack', error);
     throw error;
   } finally {
     source.destroy();
@@ -42,7 +42,7 @@ export async function* segmentFileLines(path: string): AsyncGenerator<string> {
       const end = chunk.indexOf(newline, from);
       const part = chunk.subarray(from, end < 0 ? chunk.length : end);
       length += part.length;
-      if (length > lineBytesMax) throw unreadable('it holds a line that no segment has');
+      if (length > lineBytesMax) throw auditFailures.segmentUnreadable('it holds a line that no segment has');
       parts.push(part);
       if (end < 0) break;
       yield Buffer.concat(parts).toString('utf8');
@@ -74,11 +74,3 @@ async function isCompressed(path: string): Promise<boolean> {
     await file.close();
   }
 }
-
-const unreadable = (why: string, cause?: unknown) =>
-  new Failure({
-    kind: 'integrity',
-    code: 'AuditExportBroken',
-    message: `This is no segment of an audit log: ${why}.`,
-    cause,
-  });

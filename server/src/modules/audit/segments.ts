@@ -5,8 +5,8 @@
 import type { AuditDropped, IntentRecord } from '@strongroom/contract/audit';
 import type { NoteVerifier } from '#kernel/crypto/signed-note';
 import type { Database } from '#kernel/database/database';
+import { auditFailures } from './audit.errors.ts';
 import { readLastCheckpoint } from './audit.store.ts';
-import { damaged, invalidSegment, notCovered } from './errors.ts';
 import { exportedLines } from './export.ts';
 import { requireInstant } from './filter.ts';
 import { decodeRecord } from './record.ts';
@@ -25,16 +25,18 @@ const isAligned = (sequence: number) => Number.isSafeInteger(sequence) && sequen
 /** Throws `AuditSegmentInvalid` for a range that no segment can be. */
 export function requireSegment({ from, to }: Range): void {
   if (!isAligned(from) || !isAligned(to) || from < 0)
-    throw invalidSegment(`A segment begins and ends at a multiple of ${leavesPerTile} records.`);
+    throw auditFailures.AuditSegmentInvalid(`A segment begins and ends at a multiple of ${leavesPerTile} records.`);
   if (from >= to || to - from > segmentRecordsMax)
-    throw invalidSegment(`A segment holds ${leavesPerTile} to ${segmentRecordsMax} records.`);
+    throw auditFailures.AuditSegmentInvalid(`A segment holds ${leavesPerTile} to ${segmentRecordsMax} records.`);
 }
 
 /** A segment by its name: `0-32768` is the records 0 (included) to 32768 (excluded). Throws `AuditSegmentInvalid`. */
 export function segmentNamed(name: string): Range {
   const [, from, to] = /^(0|[1-9]\d{0,14})-([1-9]\d{0,14})$/.exec(name) ?? [];
   if (from === undefined || to === undefined)
-    throw invalidSegment("A segment is named by its first record and the one after its last, such as '0-32768'.");
+    throw auditFailures.AuditSegmentInvalid(
+      "A segment is named by its first record and the one after its last, such as '0-32768'.",
+    );
   return { from: Number(from), to: Number(to) };
 }
 
@@ -47,7 +49,8 @@ export async function* segmentLines(options: {
   const { database, verifier, range } = options;
   requireSegment(range);
   const checkpoint = await readCovering(database.read, range.to);
-  if (checkpoint === undefined) throw notCovered(`No checkpoint covers record ${range.to - 1} yet.`);
+  if (checkpoint === undefined)
+    throw auditFailures.AuditProofNotFound(`No checkpoint covers record ${range.to - 1} yet.`);
   yield* exportedLines({ database, verifier, checkpoint, ...range });
 }
 
@@ -93,6 +96,7 @@ export function readAct(text: string): Omit<AuditDropped, 'act' | 'done'> | unde
 
 export function wireDropped(row: DropRow): AuditDropped {
   const act = readAct(row.record);
-  if (act === undefined) throw damaged(`the act that dropped the records from ${row.first} on cannot be read`);
+  if (act === undefined)
+    throw auditFailures.AuditDamaged(`the act that dropped the records from ${row.first} on cannot be read`);
   return { ...act, act: row.act, done: row.done === 1 };
 }

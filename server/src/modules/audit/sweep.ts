@@ -4,8 +4,8 @@
 import type { Clock } from '#kernel/clock/clock';
 import type { Database } from '#kernel/database/database';
 import type { Appender } from './appender.ts';
+import { auditFailures } from './audit.errors.ts';
 import { readRecord, scanKinds } from './audit.store.ts';
-import { damaged } from './errors.ts';
 import { concludedRecord, decodeRecord, encodeRecord } from './record.ts';
 
 const pageRows = 20_000;
@@ -36,7 +36,8 @@ export async function sweepOpenIntents(
   async function concludeUnknown(sequence: number): Promise<void> {
     const row = await readRecord(database.read, sequence);
     const record = row && decodeRecord(row.record);
-    if (record === undefined || record.kind === 'outcome') throw damaged(`record ${sequence} is no intent`);
+    if (record === undefined || record.kind === 'outcome')
+      throw auditFailures.AuditDamaged(`record ${sequence} is no intent`);
     await appender.append(encodeRecord(concludedRecord({ sequence, record }, undefined, clock.now())));
   }
 }

@@ -4,7 +4,7 @@
 import type { AuditTrail } from '#kernel/authority/audit';
 import type { Clock } from '#kernel/clock/clock';
 import type { Appender } from './appender.ts';
-import { outcomeNotRecorded } from './errors.ts';
+import { auditFailures } from './audit.errors.ts';
 import { begunRecord, concludedRecord, type Encoded, encodeRecord, refusedRecord } from './record.ts';
 import { createStrangerRecords } from './strangers.ts';
 
@@ -25,7 +25,7 @@ export function createTrail({ appender, clock }: { readonly appender: Appender; 
       await appender.append(encoded);
     } catch (error) {
       if (owed.length < owedMax) owed.push(encoded);
-      throw outcomeNotRecorded(error);
+      throw auditFailures.outcomeNotRecorded(error);
     }
   }
 
