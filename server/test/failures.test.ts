@@ -61,7 +61,6 @@ test('one code of a room has one kind', () => checkFailures(tables));
 const notYet = [
   /^server\/src\/kernel\/(?!errors)/,
   /^server\/src\/[a-z-]+\.ts/,
-  /^server\/src\/modules\/access\//,
   /^server\/src\/modules\/assets\//,
   /^server\/src\/modules\/compute\//,
   /^server\/src\/modules\/endpoints\//,

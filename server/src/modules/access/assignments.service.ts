@@ -8,22 +8,11 @@ import type { Clock } from '#kernel/clock/clock';
 import { sha256Hex } from '#kernel/crypto/digest';
 import type { Database, Tx } from '#kernel/database/database';
 import { idKey, isWithin } from '#kernel/ids/ids';
+import { accessFailures, roleFailures } from './access.errors.ts';
 import type { Assignment, PrincipalType } from './assignment.ts';
 import * as store from './assignments.store.ts';
 import { roleIds } from './built-in-roles.ts';
 import type { Conditions } from './conditions.ts';
-import {
-  assignmentExists,
-  assignmentLimitExceeded,
-  assignmentNotFound,
-  definitionDoesNotExist,
-  invalidAssignmentId,
-  invalidProperty,
-  lastOwner,
-  principalNotFound,
-  unmatchedPrincipalType,
-  updateNotPermitted,
-} from './errors.ts';
 import type { Evaluator } from './evaluator.ts';
 import type { Principals } from './principals.ts';
 import { checkedScope, isGuid, isKeyWithin, roleIdOf } from './scope.ts';
@@ -79,7 +68,7 @@ export function createAssignments(options: {
 
   /** PUT at the grant's scope. Throws what Azure answers for each rule that is broken. */
   async function put(grant: Grant, name: string, draft: AssignmentDraft): Promise<Put> {
-    if (!isGuid(name)) throw invalidAssignmentId(name);
+    if (!isGuid(name)) throw accessFailures.InvalidRoleAssignmentId(name);
     const scope = checkedScope(grant.scope);
     // Order matters: a principal or a resource that leaves meanwhile has its turn before or after, and never between look
     // and grant.
@@ -92,11 +81,14 @@ export function createAssignments(options: {
 
   async function checkPrincipal(draft: AssignmentDraft): Promise<{ principalType: PrincipalType }> {
     if (!isGuid(draft.principalId))
-      throw invalidProperty('properties.principalId', 'properties.principalId must be an object id, which is a GUID.');
+      throw accessFailures.InvalidRequestContent(
+        'properties.principalId',
+        'properties.principalId must be an object id, which is a GUID.',
+      );
     const principal = await principals.find(draft.principalId.toLowerCase());
-    if (!principal) throw principalNotFound(draft.principalId, tenantId);
+    if (!principal) throw accessFailures.PrincipalNotFound(draft.principalId, tenantId);
     if (draft.principalType !== undefined && draft.principalType !== principal.type)
-      throw unmatchedPrincipalType(draft.principalId, principal.type, draft.principalType);
+      throw accessFailures.UnmatchedPrincipalType(draft.principalId, principal.type, draft.principalType);
     return { principalType: principal.type };
   }
 
@@ -123,10 +115,10 @@ export function createAssignments(options: {
       updatedBy: grant.actor.objectId,
     };
     const existing = evaluator.assignment(name);
-    if (existing && !isSameGrant(existing, asked)) throw updateNotPermitted();
+    if (existing && !isSameGrant(existing, asked)) throw accessFailures.RoleAssignmentUpdateNotPermitted();
     if (existing && isUnchanged(existing, asked)) return { assignment: existing, created: false };
     if (draft.expiresAtMs !== undefined && draft.expiresAtMs <= clock.epochMs())
-      throw invalidProperty('properties.expiresOn', 'properties.expiresOn must be in the future.');
+      throw accessFailures.InvalidRequestContent('properties.expiresOn', 'properties.expiresOn must be in the future.');
     if (existing) {
       const changed = { ...asked, scope: existing.scope, createdOn: existing.createdOn, createdBy: existing.createdBy };
       await requireOwners({ put: changed });
@@ -135,10 +127,10 @@ export function createAssignments(options: {
     }
     const insert = async (tx: Tx) => {
       const same = await store.findSame(tx, asked);
-      if (same) throw assignmentExists(same.name);
+      if (same) throw accessFailures.RoleAssignmentExists(same.name);
       const subscription = store.subscriptionKeyOf(scope);
       if (subscription !== undefined && (await store.countOfSubscription(tx, subscription)) >= assignmentsMax)
-        throw assignmentLimitExceeded(assignmentsMax);
+        throw accessFailures.RoleAssignmentLimitExceeded(assignmentsMax);
       await store.insert(tx, asked);
     };
     await changing(insert, { put: asked });
@@ -149,14 +141,14 @@ export function createAssignments(options: {
   function assignableRole(roleDefinitionId: string, scope: string): string {
     const role = evaluator.role(roleIdOf(roleDefinitionId));
     if (!role?.definition.assignableScopes.some((at) => isWithin(scope, at)))
-      throw definitionDoesNotExist(roleDefinitionId);
+      throw roleFailures.definitionDoesNotExist(roleDefinitionId);
     return role.definition.id;
   }
 
   /** At the grant's scope. Throws RoleAssignmentNotFound. */
   function get(grant: Grant, name: string): Assignment {
     const found = at(grant.scope, name);
-    if (!found) throw assignmentNotFound(name);
+    if (!found) throw accessFailures.RoleAssignmentNotFound(name);
     return found;
   }
 
@@ -193,7 +185,7 @@ export function createAssignments(options: {
     const subscriptions = held.flatMap(({ scope }) => store.subscriptionKeyOf(scope) ?? []);
     const owned = before.has('/') ? subscriptions : [...before];
     const orphan = owned.find((scope) => !after.has(scope)) ?? (before.has('/') && after.size === 0 ? '/' : undefined);
-    if (orphan !== undefined) throw lastOwner(orphan);
+    if (orphan !== undefined) throw accessFailures.LastOwnerCannotBeRemoved(orphan);
   }
 
   /** Subscriptions, and the root, whose lasting Owner is enabled and not the identity of a resource, which leaves unasked. */
@@ -214,7 +206,8 @@ export function createAssignments(options: {
   async function assign(grant: Grant, wanted: NewAssignment): Promise<Assignment> {
     const scope = checkedScope(wanted.scope);
     const granting = grants.also(grant, accessActions.writeRoleAssignments, scope);
-    if (!isGuid(wanted.principalId)) throw invalidProperty('principalId', 'The principal id must be a GUID.');
+    if (!isGuid(wanted.principalId))
+      throw accessFailures.InvalidRequestContent('principalId', 'The principal id must be a GUID.');
     const roleId = roleIdOf(wanted.roleDefinitionId);
     const principalId = wanted.principalId.toLowerCase();
     return serially(async () => {
@@ -259,7 +252,7 @@ export function createAssignments(options: {
     const checked = checkedScope(scope);
     grants.also(grant, accessActions.deleteRoleAssignments, checked);
     // What is assigned at the root and at other subscriptions has nothing to do with a deleted resource.
-    if (checked === '/') throw invalidProperty('scope', 'The root scope is never deleted.');
+    if (checked === '/') throw accessFailures.InvalidRequestContent('scope', 'The root scope is never deleted.');
     return serially(async () => {
       const gone = idKey(checked);
       const removed = [...evaluator.assignments()].filter((each) => isKeyWithin(each.scopeKey, gone));
@@ -301,7 +294,7 @@ export function createAssignments(options: {
   async function bootstrapOwner(grant: Grant, principalIds: readonly string[], subscriptionId: string): Promise<void> {
     for (const principalId of principalIds) {
       const principal = await principals.find(principalId.toLowerCase());
-      if (!principal) throw principalNotFound(principalId, tenantId);
+      if (!principal) throw accessFailures.PrincipalNotFound(principalId, tenantId);
       await assign(grant, {
         scope: `/subscriptions/${subscriptionId}`,
         roleDefinitionId: roleIds.owner,

@@ -2,10 +2,10 @@
 // only where they are set, so that an unmodified client sees what it knows.
 
 import type { RoleAssignment, RoleAssignmentRequest } from '@strongroom/contract/access';
+import { accessFailures } from './access.errors.ts';
 import type { Assignment } from './assignment.ts';
 import type { AssignmentDraft } from './assignments.service.ts';
 import { type Conditions, isAddressRange } from './conditions.ts';
-import { conditionNotServed, invalidProperty } from './errors.ts';
 import { assignmentId, definitionId, subscriptionOf } from './scope.ts';
 
 /** `around`: the scope of the request; ids of definitions are answered in its subscription, as in the list of definitions. */
@@ -40,7 +40,7 @@ export function assignmentView(assignment: Assignment, around: string): RoleAssi
 /** Throws for what would grant more than was asked if it were ignored. */
 export function draftOf(body: RoleAssignmentRequest): AssignmentDraft {
   const { properties } = body;
-  if (properties.condition) throw conditionNotServed();
+  if (properties.condition) throw accessFailures.RoleAssignmentConditionNotSupported();
   return {
     roleDefinitionId: properties.roleDefinitionId,
     principalId: properties.principalId,
@@ -56,7 +56,7 @@ function endOf(expiresOn: string | undefined): number | undefined {
   const shape = /^\d{4}-\d{2}-\d{2}T\d{2}:\d{2}(?::\d{2}(?:\.\d{1,9})?)?(?:Z|[+-]\d{2}:\d{2})$/;
   const ms = shape.test(expiresOn) ? Date.parse(expiresOn) : Number.NaN;
   if (Number.isNaN(ms))
-    throw invalidProperty(
+    throw accessFailures.InvalidRequestContent(
       'properties.expiresOn',
       'properties.expiresOn must be a time with its zone, like 2030-01-31T12:00:00Z.',
     );
@@ -68,7 +68,7 @@ function conditionsOf(properties: RoleAssignmentRequest['properties']): Conditio
   const allowedAddresses = properties.allowedAddresses ?? [];
   const wrong = allowedAddresses.find((range) => !isAddressRange(range));
   if (wrong !== undefined)
-    throw invalidProperty(
+    throw accessFailures.InvalidRequestContent(
       'properties.allowedAddresses',
       `'${wrong}' is not an address or a range. Write 192.0.2.7, 192.0.2.0/24 or 2001:db8::/32.`,
     );

@@ -9,7 +9,7 @@ import type { Action, Grant, Grants } from '#kernel/authority/grant';
 import { mintGrant } from '#kernel/authority/mint';
 import type { Duties } from '#kernel/authority/perform';
 import { randomUuid } from '#kernel/crypto/random';
-import { authorizationFailed } from './errors.ts';
+import { accessFailures } from './access.errors.ts';
 import type { Evaluator } from './evaluator.ts';
 
 export function createAuthority(options: {
@@ -21,7 +21,7 @@ export function createAuthority(options: {
   function grantTo(decision: Decision, action: Action, scope: string): Grant {
     const { actor, requestId, address } = decision;
     const verdict = evaluator.decide(actor, action, scope, address);
-    if (!verdict.allowed) throw authorizationFailed(actor, action.name, scope);
+    if (!verdict.allowed) throw accessFailures.AuthorizationFailed(actor, action.name, scope);
     return mint(decision, action.name, scope, verdict.because.reason, requestId);
   }
 
@@ -41,7 +41,7 @@ export function createAuthority(options: {
     needs: grantTo,
     within(decision, action, under) {
       const scope = evaluator.boundedScope(decision.actor, action, under, decision.address);
-      if (scope === undefined) throw authorizationFailed(decision.actor, action.name, under);
+      if (scope === undefined) throw accessFailures.AuthorizationFailed(decision.actor, action.name, under);
       return grantTo(decision, action, scope);
     },
     listing(decision, action, scope) {
@@ -63,7 +63,8 @@ export function createAuthority(options: {
     signedIn(decision, reason) {
       // Who is bounded acts in a person's name, and what is open to every signed-in person (a password, a token) is not open to him.
       const { actor } = decision;
-      if (actor.kind === 'anonymous' || isBounded(actor)) throw authorizationFailed(actor, 'signedIn', '/');
+      if (actor.kind === 'anonymous' || isBounded(actor))
+        throw accessFailures.AuthorizationFailed(actor, 'signedIn', '/');
       return mint(decision, '', '/', `signed in: ${reason}`, decision.requestId);
     },
     open: (decision, reason) => mint(decision, '', '/', `open: ${reason}`, decision.requestId),
@@ -83,7 +84,7 @@ export function createAuthority(options: {
     as(principal, action, scope, reason) {
       const actor = managedIdentity(principal, tenantId);
       const verdict = evaluator.decide(actor, action, scope);
-      if (!verdict.allowed) throw authorizationFailed(actor, action.name, scope);
+      if (!verdict.allowed) throw accessFailures.AuthorizationFailed(actor, action.name, scope);
       // For this one act: what else the identity's roles allow is no business of whoever holds the grant.
       const rules = [{ scope, actions: [action.name], reason: verdict.because.reason }];
       return mintGrant({
@@ -97,7 +98,7 @@ export function createAuthority(options: {
     },
     proved(grant, actor, reason) {
       // A caller who is known already cannot become another one.
-      if (grant.actor.kind !== 'anonymous') throw authorizationFailed(grant.actor, 'signedIn', '/');
+      if (grant.actor.kind !== 'anonymous') throw accessFailures.AuthorizationFailed(grant.actor, 'signedIn', '/');
       return authorizer.signedIn({ actor, requestId: grant.requestId, address: grant.address }, reason);
     },
     duty: (duty, scope) => grantOfDuty(duty, duty.actions[0], scope),

@@ -13,7 +13,6 @@ import {
 import { accessActions } from '@strongroom/contract/access.actions';
 import { type Static, Type } from '@strongroom/contract/schema';
 import type { Actor } from '#kernel/authority/actor';
-import { Failure } from '#kernel/errors/failure';
 import {
   accessed,
   activity,
@@ -27,6 +26,7 @@ import {
   unrecorded,
   whole,
 } from '#kernel/http/route';
+import { accessFailures } from './access.errors.ts';
 import type { Definitions } from './definitions.service.ts';
 import { definitionDraftOf, definitionView, permissionView } from './definitions.view.ts';
 import type { Explain } from './explain.ts';
@@ -156,12 +156,7 @@ export function questionRoutes(options: {
     responses: { 200: ProviderOperations },
     handle: (_grant, { params }) => {
       const found = operations.find((each) => each.name.toLowerCase() === params.name?.toLowerCase());
-      if (!found)
-        throw new Failure({
-          kind: 'notFound',
-          code: 'ProviderNotFound',
-          message: `There is no provider '${params.name}' here. List the providers to see which there are.`,
-        });
+      if (!found) throw accessFailures.ProviderNotFound(params.name ?? '');
       return json(200, found);
     },
   });

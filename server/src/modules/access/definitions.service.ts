@@ -7,17 +7,8 @@ import type { Action, Grant, Grants } from '#kernel/authority/grant';
 import type { Clock } from '#kernel/clock/clock';
 import type { Database } from '#kernel/database/database';
 import { idKey, isWithin } from '#kernel/ids/ids';
+import { accessFailures, roleFailures } from './access.errors.ts';
 import * as store from './definitions.store.ts';
-import {
-  builtInRoleFixed,
-  definitionHasAssignments,
-  definitionLimitExceeded,
-  definitionNotFound,
-  invalidAction,
-  invalidProperty,
-  linkedAuthorizationFailed,
-  roleNameTaken,
-} from './errors.ts';
 import type { Evaluator } from './evaluator.ts';
 import { notUnderstood, parseFilter } from './filter.ts';
 import { isPattern } from './pattern.ts';
@@ -64,7 +55,7 @@ export function createDefinitions(options: {
   /** Throws RoleDefinitionDoesNotExist. */
   function get(grant: Grant, id: string): RoleDefinition {
     const definition = evaluator.role(roleIdOf(id))?.definition;
-    if (!definition || !shows(grant, definition, atRoot(grant))) throw definitionNotFound(id);
+    if (!definition || !shows(grant, definition, atRoot(grant))) throw roleFailures.definitionNotFound(id);
     return definition;
   }
 
@@ -99,7 +90,7 @@ export function createDefinitions(options: {
       checkNameIsFree(roleId, checked.roleName);
       checkAssigned(grant, roleId, before, checked);
       if (!before && evaluator.roles().filter((role) => role.definition.type === 'CustomRole').length >= definitionsMax)
-        throw definitionLimitExceeded(definitionsMax);
+        throw accessFailures.RoleDefinitionLimitExceeded(definitionsMax);
       const now = clock.now().toISOString();
       const definition: RoleDefinition = {
         ...checked,
@@ -121,7 +112,7 @@ export function createDefinitions(options: {
       const plane = side === 'actions' || side === 'notActions' ? 'control' : 'data';
       for (const pattern of permissions.flatMap((block) => block[side])) {
         const wrong = misspelled(pattern, plane, side.startsWith('not'));
-        if (wrong) throw invalidAction(side, pattern, wrong);
+        if (wrong) throw accessFailures.InvalidActionOrNotAction(side, pattern, wrong);
       }
     }
   }
@@ -129,13 +120,13 @@ export function createDefinitions(options: {
   /** The custom role of that id, if there is one. Throws for a built-in one. */
   function existing(roleId: string): RoleDefinition | undefined {
     const definition = evaluator.role(roleId)?.definition;
-    if (definition?.type === 'BuiltInRole') throw builtInRoleFixed(definition.roleName);
+    if (definition?.type === 'BuiltInRole') throw accessFailures.RoleDefinitionUpdateNotPermitted(definition.roleName);
     return definition;
   }
 
   function requireEverywhere(grant: Grant, action: Action, scopes: readonly string[]): void {
     const missing = scopes.filter((scope) => !grants.mayAlso(grant, action, scope));
-    if (missing.length > 0) throw linkedAuthorizationFailed(grant.actor, action.name, missing);
+    if (missing.length > 0) throw accessFailures.LinkedAuthorizationFailed(grant.actor, action.name, missing);
   }
 
   function checkNameIsFree(roleId: string, roleName: string): void {
@@ -144,7 +135,7 @@ export function createDefinitions(options: {
       .some(
         ({ definition }) => definition.id !== roleId && store.nameKey(definition.roleName) === store.nameKey(roleName),
       );
-    if (taken) throw roleNameTaken(roleName);
+    if (taken) throw accessFailures.RoleDefinitionWithSameNameExists(roleName);
   }
 
   function checkAssigned(
@@ -155,10 +146,7 @@ export function createDefinitions(options: {
   ): void {
     const scopes = assignedScopes(roleId);
     const outside = scopes.find((scope) => !after.assignableScopes.some((at) => isWithin(scope, at)));
-    if (outside !== undefined)
-      throw definitionHasAssignments(
-        `The role is assigned at '${outside}', which the new assignableScopes leave out. Remove that assignment first.`,
-      );
+    if (outside !== undefined) throw accessFailures.assignedOutside(outside);
     if (JSON.stringify(before?.permissions) !== JSON.stringify(after.permissions))
       requireEverywhere(grant, accessActions.writeRoleAssignments, scopes);
   }
@@ -175,10 +163,7 @@ export function createDefinitions(options: {
       if (!before) return undefined;
       requireEverywhere(grant, accessActions.deleteRoleDefinitions, before.assignableScopes);
       const scopes = assignedScopes(roleId);
-      if (scopes.length > 0)
-        throw definitionHasAssignments(
-          `There are existing role assignments referencing role '${before.roleName}', at ${scopes.slice(0, 5).join(', ')}. Remove them first.`,
-        );
+      if (scopes.length > 0) throw accessFailures.RoleDefinitionHasAssignments(before.roleName, scopes);
       await database.write((tx) => store.remove(tx, roleId));
       evaluator.removeRole(roleId);
       return before;
@@ -194,7 +179,7 @@ function checkedScopes(scopes: readonly string[]): readonly string[] {
   return scopes.map((scope) => {
     const checked = checkedScope(scope);
     if (!/^\/subscriptions\/[^/]/i.test(checked))
-      throw invalidProperty(
+      throw accessFailures.InvalidRequestContent(
         'properties.assignableScopes',
         `'${scope.slice(0, 200)}' cannot be an assignable scope of a custom role. Name subscriptions, resource groups or resources.`,
       );
@@ -206,7 +191,7 @@ function checkPatterns(permissions: readonly Permission[]): void {
   for (const side of ['actions', 'notActions', 'dataActions', 'notDataActions'] as const) {
     const wrong = permissions.flatMap((block) => block[side]).find((pattern) => !isPattern(pattern));
     if (wrong !== undefined)
-      throw invalidProperty(
+      throw accessFailures.InvalidRequestContent(
         `properties.permissions.${side}`,
         `'${wrong.slice(0, 200)}' is not an action or a pattern of actions. Write letters, digits, '.', '-', '_', '/' and '*', for example Microsoft.MachineLearningServices/workspaces/*/read.`,
       );

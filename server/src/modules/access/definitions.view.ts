@@ -1,8 +1,8 @@
 // Role definitions between the wire and the domain.
 
 import type { RoleDefinitionRequest, RoleDefinitionView } from '@strongroom/contract/access';
+import { accessFailures } from './access.errors.ts';
 import type { DefinitionDraft } from './definitions.service.ts';
-import { invalidProperty } from './errors.ts';
 import type { Permission, RoleDefinition } from './role.ts';
 import { definitionId } from './scope.ts';
 
@@ -40,7 +40,10 @@ export function permissionView(permission: Permission) {
 export function definitionDraftOf(body: RoleDefinitionRequest): DefinitionDraft {
   const { roleName, description, type, permissions, assignableScopes } = body.properties;
   if (type && type.toLowerCase() !== 'customrole')
-    throw invalidProperty('properties.type', "properties.type must be 'CustomRole'; built-in roles are not written.");
+    throw accessFailures.InvalidRequestContent(
+      'properties.type',
+      "properties.type must be 'CustomRole'; built-in roles are not written.",
+    );
   return {
     roleName,
     description: description ?? '',

@@ -5,7 +5,7 @@ import type { AccessExplanation } from '@strongroom/contract/access';
 import { type Actor, createActor, isBounded } from '#kernel/authority/actor';
 import type { Action } from '#kernel/authority/grant';
 import { unreachable } from '#kernel/errors/failure';
-import { principalNotFound } from './errors.ts';
+import { accessFailures } from './access.errors.ts';
 import type { Evaluator } from './evaluator.ts';
 import type { Principals } from './principals.ts';
 import { assignmentId } from './scope.ts';
@@ -38,7 +38,7 @@ export function createExplain(options: {
   async function actorOf(who: Question['who']): Promise<{ readonly actor: Actor; readonly isDisabled: boolean }> {
     if ('actor' in who) return { actor: who.actor, isDisabled: false };
     const found = await principals.find(who.principalId.toLowerCase());
-    if (!found) throw principalNotFound(who.principalId, tenantId);
+    if (!found) throw accessFailures.PrincipalNotFound(who.principalId, tenantId);
     const { objectId, name, groups } = found;
     const kind = found.type === 'ServicePrincipal' ? 'application' : 'user';
     const actor = createActor({ kind, objectId, tenantId, name, groups, method: 'none' });

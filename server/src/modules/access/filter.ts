@@ -1,7 +1,7 @@
 // The little of OData's $filter that Microsoft.Authorization takes: functions and equalities joined by `and`. Whatever else
 // is refused: a filter that is ignored would answer more than was asked for.
 
-import { invalidFilter } from './errors.ts';
+import { accessFailures } from './access.errors.ts';
 
 export type Clause =
   | { readonly kind: 'call'; readonly name: string; readonly argument: string | undefined }
@@ -16,7 +16,8 @@ const unquoted = (text: string | undefined) => text?.replaceAll("''", "'");
 /** Clauses with names in lower case, in the order written; none for an absent or empty filter. Throws `invalid`. */
 export function parseFilter(text: string | undefined): readonly Clause[] {
   if (text === undefined || text.trim() === '') return [];
-  if (text.length > filterLengthMax) throw invalidFilter(`The $filter is longer than ${filterLengthMax} characters.`);
+  if (text.length > filterLengthMax)
+    throw accessFailures.InvalidFilterInQueryString(`The $filter is longer than ${filterLengthMax} characters.`);
   const clauses: Clause[] = [];
   let at = 0;
   for (;;) {
@@ -35,6 +36,6 @@ export function parseFilter(text: string | undefined): readonly Clause[] {
 }
 
 export const notUnderstood = (text: string) =>
-  invalidFilter(
+  accessFailures.InvalidFilterInQueryString(
     `The $filter '${text.slice(0, 200)}' is not one that this operation takes. Role assignments: atScope(), principalId eq '{id}', assignedTo('{id}'). Role definitions: roleName eq '{name}', type eq 'CustomRole', atScopeAndBelow(). Join them with 'and'.`,
   );

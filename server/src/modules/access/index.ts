@@ -1,12 +1,16 @@
 // The door of access: may you? Decides every request from assignments in memory, mints the grants that services act by, and
 // serves Microsoft.Authorization. Nothing else in the server decides, and nothing here knows what a resource is.
 
+import type { AuditTrail } from '#kernel/authority/audit';
 import type { Authorizer } from '#kernel/authority/authorizer';
 import type { Action, Grants } from '#kernel/authority/grant';
+import { type Acts, createActs } from '#kernel/authority/perform';
 import type { Clock } from '#kernel/clock/clock';
 import type { Database } from '#kernel/database/database';
+import { tableOf } from '#kernel/errors/failures';
 import { type Log, silentLog } from '#kernel/log/log';
 import type { Module } from '#kernel/module';
+import { accessFailures, roleFailures } from './access.errors.ts';
 import { createAssignmentList } from './assignments.list.ts';
 import { assignmentRoutes } from './assignments.routes.ts';
 import { type Assignments, createAssignments } from './assignments.service.ts';
@@ -17,6 +21,7 @@ import { providerOperations } from './catalogue.ts';
 import { definitionRoutes, questionRoutes } from './definitions.routes.ts';
 import { createDefinitions } from './definitions.service.ts';
 import * as definitionStore from './definitions.store.ts';
+import { accessDuties } from './duties.ts';
 import { createEvaluator, type Evaluator } from './evaluator.ts';
 import { createExplain, type Explain } from './explain.ts';
 import { roles } from './migrations/001-roles.ts';
@@ -36,10 +41,6 @@ export type { Permission, RoleDefinition } from './role.ts';
 export type { Scopes } from './scopes.ts';
 export type { Refusal, Verdict } from './verdict.ts';
 export { accessDuties };
-
-import type { AuditTrail } from '#kernel/authority/audit';
-import { type Acts, createActs } from '#kernel/authority/perform';
-import { accessDuties } from './duties.ts';
 
 /** What other modules hold of access besides `Grants`: roles for the identities that they make, and withdrawing them. */
 export type RoleAssigner = Pick<Assignments, 'assign' | 'unassign' | 'unassignAll' | 'unassignPrincipal' | 'retire'>;
@@ -93,6 +94,7 @@ export function createAccess(options: {
   return {
     name: 'access',
     duties: Object.values(accessDuties),
+    failures: [tableOf(accessFailures), tableOf(roleFailures)],
     routes: [
       ...assignmentRoutes(assignments, createAssignmentList({ evaluator, principals })),
       ...definitionRoutes(definitions),

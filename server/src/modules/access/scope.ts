@@ -1,7 +1,7 @@
 // Scopes and ids as callers of Microsoft.Authorization write them: checked here before anything is stored under them.
 
 import { idKey, parseResourceId } from '#kernel/ids/ids';
-import { invalidDefinitionId } from './errors.ts';
+import { accessFailures } from './access.errors.ts';
 
 const guid = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/i;
 
@@ -22,7 +22,7 @@ export const isKeyWithin = (key: string, outer: string): boolean =>
  */
 export function roleIdOf(id: string): string {
   const last = /^(?:.*\/providers\/microsoft\.authorization\/roledefinitions\/)?([^/]+)$/i.exec(id)?.[1] ?? '';
-  if (!isGuid(last)) throw invalidDefinitionId(id);
+  if (!isGuid(last)) throw accessFailures.InvalidRoleDefinitionId(id);
   return last.toLowerCase();
 }
 
