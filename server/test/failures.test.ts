@@ -59,7 +59,8 @@ test('one code of a room has one kind', () => checkFailures(tables));
 
 /** Rooms whose failures are not in a table yet. A room leaves this list, and none comes back. */
 const notYet = [
-  /^server\/src\/kernel\/(?!errors)/,
+  /^server\/src\/kernel\/(authority|database)\//,
+  /^server\/src\/kernel\/http\/(mount|pipeline)\.ts$/,
   /^server\/src\/[a-z-]+\.ts/,
   /^server\/src\/modules\/assets\//,
   /^server\/src\/modules\/compute\//,

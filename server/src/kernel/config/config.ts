@@ -7,6 +7,7 @@ import { type Static, Type } from '@strongroom/contract/schema';
 import { parse } from 'yaml';
 import { Failure } from '#kernel/errors/failure';
 import { validate } from '#kernel/http/validate';
+import { configFailures } from './config.errors.ts';
 
 const section = <T extends Parameters<typeof Type.Object>[0]>(properties: T) =>
   Type.Object(properties, { additionalProperties: false });
@@ -203,12 +204,7 @@ export function readConfig(options: {
     else throw thrown;
   }
   mistakes.push(...halfGiven(config as unknown as Config));
-  if (mistakes.length > 0)
-    throw new Failure({
-      kind: 'invalid',
-      code: 'InvalidConfiguration',
-      message: `The configuration is not valid:\n- ${mistakes.join('\n- ')}`,
-    });
+  if (mistakes.length > 0) throw configFailures.InvalidConfiguration(mistakes);
   return config as unknown as Config;
 }
 

@@ -3,7 +3,8 @@
 // thread that dies fails the digests under way, and the next one gets a new thread. It never keeps a process alive by itself.
 
 import { Worker } from 'node:worker_threads';
-import { Failure } from '#kernel/errors/failure';
+import type { Failure } from '#kernel/errors/failure';
+import { cryptoFailures } from './crypto.errors.ts';
 import { createSha256 } from './digest.ts';
 import type { FromDigestWorker, ToDigestWorker } from './digest.worker.ts';
 
@@ -77,7 +78,7 @@ export function createThreadSha256(): ThreadSha256 {
 
 function ask(home: Thread, message: ToDigestWorker): Promise<string> {
   return new Promise((resolve, reject) => {
-    if (home.isDead) return reject(lost());
+    if (home.isDead) return reject(cryptoFailures.DigestFailed());
     home.waiting.push({ resolve, reject });
     home.worker.ref();
     home.worker.postMessage(message);
@@ -94,14 +95,10 @@ function startThread(): Thread {
   const died = (cause: unknown) => {
     started.isDead = true;
     if (thread === started) thread = undefined;
-    for (const { reject } of started.waiting.splice(0)) reject(lost(cause));
+    for (const { reject } of started.waiting.splice(0)) reject(cryptoFailures.DigestFailed(cause));
   };
   worker.on('error', died);
   worker.on('exit', died);
   worker.unref();
   return started;
-}
-
-function lost(cause?: unknown): Failure {
-  return new Failure({ kind: 'internal', code: 'DigestFailed', message: 'The digest ended with its thread.', cause });
 }

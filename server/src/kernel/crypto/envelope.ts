@@ -11,7 +11,7 @@
 //     29+n    16  tag
 
 import { createCipheriv, createDecipheriv, randomBytes } from 'node:crypto';
-import { doesNotOpen, refuse } from './refusals.ts';
+import { cryptoFailures } from './crypto.errors.ts';
 
 /** A 256-bit key and the UUID it is known by. The id is public, the bytes never leave memory unsealed. */
 export interface DataKey {
@@ -35,7 +35,9 @@ export const MAX_ENVELOPE_PLAINTEXT_BYTES = 16 * 1024 * 1024;
 export function sealEnvelope(key: DataKey, associated: Uint8Array, plaintext: Uint8Array): Uint8Array {
   requireKeyBytes(key);
   if (plaintext.length > MAX_ENVELOPE_PLAINTEXT_BYTES) {
-    throw refuse(`A sealed value holds at most ${MAX_ENVELOPE_PLAINTEXT_BYTES} bytes; seal larger data as a stream.`);
+    throw cryptoFailures.InvalidCryptoArgument(
+      `A sealed value holds at most ${MAX_ENVELOPE_PLAINTEXT_BYTES} bytes; seal larger data as a stream.`,
+    );
   }
   const header = Buffer.concat([Uint8Array.of(LAYOUT_VERSION), uuidToBytes(key.id), randomBytes(12)]);
   const cipher = createCipheriv('aes-256-gcm', key.bytes, header.subarray(ID_END), { authTagLength: TAG_BYTES });
@@ -53,7 +55,7 @@ export function openEnvelope(
   what: string,
 ): Uint8Array {
   const key = keyById(readEnvelopeKeyId(envelope, what));
-  if (key === undefined) throw doesNotOpen(what);
+  if (key === undefined) throw cryptoFailures.IntegrityCheckFailed(what);
   requireKeyBytes(key);
   const nonce = envelope.subarray(ID_END, HEADER_BYTES);
   const decipher = createDecipheriv('aes-256-gcm', key.bytes, nonce, { authTagLength: TAG_BYTES });
@@ -65,14 +67,15 @@ export function openEnvelope(
   } catch {
     // fails closed: what was decrypted but not authenticated is wiped, never returned.
     plaintext.fill(0);
-    throw doesNotOpen(what);
+    throw cryptoFailures.IntegrityCheckFailed(what);
   }
   return new Uint8Array(plaintext.buffer, plaintext.byteOffset, plaintext.length);
 }
 
 /** Reads which key an envelope names. Not authenticated until it has been opened. */
 export function readEnvelopeKeyId(envelope: Uint8Array, what: string): string {
-  if (envelope.length < ENVELOPE_OVERHEAD_BYTES || envelope[0] !== LAYOUT_VERSION) throw doesNotOpen(what);
+  if (envelope.length < ENVELOPE_OVERHEAD_BYTES || envelope[0] !== LAYOUT_VERSION)
+    throw cryptoFailures.IntegrityCheckFailed(what);
   const hex = Buffer.from(envelope.subarray(1, ID_END)).toString('hex');
   return hex.replace(/^(.{8})(.{4})(.{4})(.{4})(.{12})$/, '$1-$2-$3-$4-$5');
 }
@@ -85,7 +88,8 @@ export function encodeAssociated(parts: readonly string[]): Uint8Array {
   const pieces: Uint8Array[] = [uint32(parts.length)];
   for (const part of parts) {
     // Lone surrogates all encode to U+FFFD, which would make two different places equal.
-    if (!part.isWellFormed()) throw refuse('Names that bind a sealed value must be well-formed Unicode.');
+    if (!part.isWellFormed())
+      throw cryptoFailures.InvalidCryptoArgument('Names that bind a sealed value must be well-formed Unicode.');
     const bytes = Buffer.from(part, 'utf8');
     pieces.push(uint32(bytes.length), bytes);
   }
@@ -93,12 +97,13 @@ export function encodeAssociated(parts: readonly string[]): Uint8Array {
 }
 
 export function requireKeyBytes(key: { readonly bytes: Uint8Array }): void {
-  if (key.bytes.length !== KEY_BYTES) throw refuse(`A sealing key has exactly ${KEY_BYTES} bytes.`);
+  if (key.bytes.length !== KEY_BYTES)
+    throw cryptoFailures.InvalidCryptoArgument(`A sealing key has exactly ${KEY_BYTES} bytes.`);
 }
 
 function uuidToBytes(id: string): Uint8Array {
   if (!/^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/.test(id)) {
-    throw refuse('A key id is a UUID in lower case, as randomUuid() returns it.');
+    throw cryptoFailures.InvalidCryptoArgument('A key id is a UUID in lower case, as randomUuid() returns it.');
   }
   return Buffer.from(id.replaceAll('-', ''), 'hex');
 }

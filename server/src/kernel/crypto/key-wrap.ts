@@ -2,6 +2,7 @@
 // workspace key. Same layout as sealed values, another context, so that neither opens as the other.
 // It must only ever see keys: rotation of a wrapping key rewraps these and touches no data.
 
+import { cryptoFailures } from './crypto.errors.ts';
 import {
   type DataKey,
   encodeAssociated,
@@ -10,7 +11,6 @@ import {
   readEnvelopeKeyId,
   sealEnvelope,
 } from './envelope.ts';
-import { doesNotOpen, refuse } from './refusals.ts';
 
 const WHAT = 'wrapped key';
 
@@ -19,7 +19,8 @@ const WHAT = 'wrapped key';
  * `['workspace', id, 'run database']`); it must be equal at unwrapping.
  */
 export function wrapKey(wrapping: DataKey, purpose: readonly string[], key: Uint8Array): Uint8Array {
-  if (key.length !== KEY_BYTES) throw refuse(`A wrapped key has exactly ${KEY_BYTES} bytes.`);
+  if (key.length !== KEY_BYTES)
+    throw cryptoFailures.InvalidCryptoArgument(`A wrapped key has exactly ${KEY_BYTES} bytes.`);
   return sealEnvelope(wrapping, encodePurpose(purpose), key);
 }
 
@@ -30,7 +31,7 @@ export function unwrapKey(
   wrapped: Uint8Array,
 ): Uint8Array {
   const key = openEnvelope(wrappingById, encodePurpose(purpose), wrapped, WHAT);
-  if (key.length !== KEY_BYTES) throw doesNotOpen(WHAT);
+  if (key.length !== KEY_BYTES) throw cryptoFailures.IntegrityCheckFailed(WHAT);
   return key;
 }
 
@@ -40,6 +41,7 @@ export function wrappingKeyId(wrapped: Uint8Array): string {
 }
 
 function encodePurpose(purpose: readonly string[]): Uint8Array {
-  if (purpose.length === 0) throw refuse('A wrapped key needs a purpose: name what the key is for.');
+  if (purpose.length === 0)
+    throw cryptoFailures.InvalidCryptoArgument('A wrapped key needs a purpose: name what the key is for.');
   return encodeAssociated(['strongroom/key/1', ...purpose]);
 }

@@ -4,8 +4,8 @@
 // It stores nothing: leaf hashes come through a reader, in bounded batches.
 
 import { constantTimeEqual } from './compare.ts';
+import { cryptoFailures } from './crypto.errors.ts';
 import { createSha256 } from './digest.ts';
-import { refuse } from './refusals.ts';
 
 export const HASH_BYTES = 32;
 
@@ -61,7 +61,7 @@ export function nodeHash(left: Uint8Array, right: Uint8Array): Uint8Array {
 export function createTree(state: TreeState = { size: 0, hashes: [] }): Tree {
   requireSize(state.size);
   if (state.hashes.length !== oneBits(state.size))
-    throw refuse('This tree state has the wrong number of hashes for its size.');
+    throw cryptoFailures.InvalidCryptoArgument('This tree state has the wrong number of hashes for its size.');
   for (const hash of state.hashes) requireHash(hash);
   let size = state.size;
   const hashes = [...state.hashes];
@@ -87,7 +87,7 @@ export function createTree(state: TreeState = { size: 0, hashes: [] }): Tree {
 export async function proveInclusion(read: LeafReader, index: number, size: number): Promise<readonly Uint8Array[]> {
   requireSize(size);
   if (!Number.isSafeInteger(index) || index < 0 || index >= size)
-    throw refuse('Inclusion is of a leaf inside the tree.');
+    throw cryptoFailures.InvalidCryptoArgument('Inclusion is of a leaf inside the tree.');
   const proof: Uint8Array[] = [];
   let start = 0;
   let end = size;
@@ -109,7 +109,9 @@ export async function proveConsistency(
 ): Promise<readonly Uint8Array[]> {
   requireSize(newSize);
   if (!Number.isSafeInteger(oldSize) || oldSize < 1 || oldSize > newSize) {
-    throw refuse('Consistency is between a tree of one leaf or more and the same or a larger one.');
+    throw cryptoFailures.InvalidCryptoArgument(
+      'Consistency is between a tree of one leaf or more and the same or a larger one.',
+    );
   }
   const proof: Uint8Array[] = [];
   let start = 0;
@@ -200,7 +202,9 @@ async function rootOf(read: LeafReader, start: number, end: number): Promise<Uin
     const to = Math.min(end, from + BATCH_LEAVES);
     const leaves = await read(from, to);
     if (leaves.length !== to - from)
-      throw refuse('The leaf reader returned another number of hashes than it was asked for.');
+      throw cryptoFailures.InvalidCryptoArgument(
+        'The leaf reader returned another number of hashes than it was asked for.',
+      );
     for (const leaf of leaves) tree.append(leaf);
   }
   return tree.root();
@@ -232,9 +236,9 @@ function hashOf(...pieces: readonly (Uint8Array | string)[]): Uint8Array {
 }
 
 function requireHash(hash: Uint8Array): void {
-  if (!isHash(hash)) throw refuse(`A hash in a tree has ${HASH_BYTES} bytes.`);
+  if (!isHash(hash)) throw cryptoFailures.InvalidCryptoArgument(`A hash in a tree has ${HASH_BYTES} bytes.`);
 }
 
 function requireSize(size: number): void {
-  if (!isSize(size)) throw refuse('The size of a tree is a whole number, 0 or more.');
+  if (!isSize(size)) throw cryptoFailures.InvalidCryptoArgument('The size of a tree is a whole number, 0 or more.');
 }

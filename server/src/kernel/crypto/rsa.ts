@@ -16,7 +16,7 @@ import {
 } from 'node:crypto';
 import { promisify } from 'node:util';
 import { constantTimeEqual } from './compare.ts';
-import { doesNotOpen, refuse } from './refusals.ts';
+import { cryptoFailures } from './crypto.errors.ts';
 import { encodePkcs1, encodePss, isPss, SHA256, SHA384, SHA512, type SignatureHash } from './rsa-padding.ts';
 
 export type RsaBits = 2048 | 3072 | 4096;
@@ -116,7 +116,7 @@ function importedKey(key: KeyObject): RsaKey {
     (e * dp) % (p - 1n) === 1n &&
     (e * dq) % (q - 1n) === 1n &&
     (qi * q) % p === 1n;
-  if (!isSound) throw refuse('The parts of this RSA key do not belong together.');
+  if (!isSound) throw cryptoFailures.InvalidCryptoArgument('The parts of this RSA key do not belong together.');
   return imported;
 }
 
@@ -131,7 +131,7 @@ function rsaKey(key: KeyObject): RsaKey {
         const plaintext = privateDecrypt({ key, padding: constants.RSA_PKCS1_OAEP_PADDING, oaepHash }, ciphertext);
         return new Uint8Array(plaintext);
       } catch {
-        throw doesNotOpen('RSA ciphertext');
+        throw cryptoFailures.IntegrityCheckFailed('RSA ciphertext');
       }
     },
     signDigest(algorithm, digest) {
@@ -146,7 +146,8 @@ function rsaKey(key: KeyObject): RsaKey {
 function rsaPublicKey(key: KeyObject): RsaPublicKey {
   const bits = requireBits(key.asymmetricKeyDetails?.modulusLength);
   const { n, e } = key.export({ format: 'jwk' });
-  if (key.asymmetricKeyType !== 'rsa' || n === undefined || e === undefined) throw refuse('This is not an RSA key.');
+  if (key.asymmetricKeyType !== 'rsa' || n === undefined || e === undefined)
+    throw cryptoFailures.InvalidCryptoArgument('This is not an RSA key.');
   requireExponent(key.asymmetricKeyDetails?.publicExponent);
   const size = bits / 8;
   return {
@@ -155,7 +156,9 @@ function rsaPublicKey(key: KeyObject): RsaPublicKey {
     encrypt(algorithm, plaintext) {
       const { hash: oaepHash, overheadBytes } = encryptionOf(algorithm);
       if (plaintext.length > size - overheadBytes) {
-        throw refuse(`${algorithm} with ${bits} bits encrypts at most ${size - overheadBytes} bytes.`);
+        throw cryptoFailures.InvalidCryptoArgument(
+          `${algorithm} with ${bits} bits encrypts at most ${size - overheadBytes} bytes.`,
+        );
       }
       return new Uint8Array(publicEncrypt({ key, padding: constants.RSA_PKCS1_OAEP_PADDING, oaepHash }, plaintext));
     },
@@ -181,28 +184,31 @@ function readKey(read: () => KeyObject): KeyObject {
     return read();
   } catch {
     // The reason is not chained: parser messages may quote key material.
-    throw refuse('This is not an RSA key in the expected form.');
+    throw cryptoFailures.InvalidCryptoArgument('This is not an RSA key in the expected form.');
   }
 }
 
 function requireBits(bits: number | undefined): RsaBits {
   if (bits === 2048 || bits === 3072 || bits === 4096) return bits;
-  throw refuse('An RSA key has 2048, 3072 or 4096 bits.');
+  throw cryptoFailures.InvalidCryptoArgument('An RSA key has 2048, 3072 or 4096 bits.');
 }
 
 function requireExponent(exponent: bigint | undefined): void {
   // Small exponents make padding mistakes fatal, huge ones make verifying slow at will.
-  if (exponent !== 65_537n) throw refuse('An RSA key has the public exponent 65537.');
+  if (exponent !== 65_537n) throw cryptoFailures.InvalidCryptoArgument('An RSA key has the public exponent 65537.');
 }
 
 function encryptionOf(algorithm: RsaEncryption): { readonly hash: string; readonly overheadBytes: number } {
-  if (!Object.hasOwn(ENCRYPTIONS, algorithm)) throw refuse('RSA encrypts and wraps with RSA-OAEP or RSA-OAEP-256.');
+  if (!Object.hasOwn(ENCRYPTIONS, algorithm))
+    throw cryptoFailures.InvalidCryptoArgument('RSA encrypts and wraps with RSA-OAEP or RSA-OAEP-256.');
   return ENCRYPTIONS[algorithm];
 }
 
 function signatureOf(algorithm: RsaSignature, digest: Uint8Array): { hash: SignatureHash; isPss: boolean } {
-  if (!Object.hasOwn(SIGNATURES, algorithm)) throw refuse('RSA signs with RS256, RS384, RS512, PS256, PS384 or PS512.');
+  if (!Object.hasOwn(SIGNATURES, algorithm))
+    throw cryptoFailures.InvalidCryptoArgument('RSA signs with RS256, RS384, RS512, PS256, PS384 or PS512.');
   const { hash } = SIGNATURES[algorithm];
-  if (digest.length !== hash.bytes) throw refuse(`${algorithm} signs a digest of ${hash.bytes} bytes.`);
+  if (digest.length !== hash.bytes)
+    throw cryptoFailures.InvalidCryptoArgument(`${algorithm} signs a digest of ${hash.bytes} bytes.`);
   return SIGNATURES[algorithm];
 }

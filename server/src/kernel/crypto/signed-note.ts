@@ -4,8 +4,8 @@
 // of a known key refuses the note; lines of unknown keys are ignored, as others may have added theirs.
 
 import { constantTimeEqual } from './compare.ts';
+import { cryptoFailures } from './crypto.errors.ts';
 import { sha256 } from './digest.ts';
-import { doesNotOpen, refuse } from './refusals.ts';
 import { ED25519_PUBLIC_KEY_BYTES, type SigningKey, verifySignature } from './signing.ts';
 
 /** Bounds on what is parsed. The specification asks for 16 signatures at least. */
@@ -42,26 +42,31 @@ const ED25519_TYPE = 0x01;
 
 /** Signs `text`, which ends in a newline, and returns the note. */
 export function signNote(text: string, signers: readonly NoteSigner[]): string {
-  if (!isNoteText(text)) throw refuse('The text of a note ends in a newline and has no other control characters.');
-  if (signers.length === 0 || signers.length > MAX_NOTE_SIGNATURES) throw refuse('A note has 1 to 64 signatures.');
+  if (!isNoteText(text))
+    throw cryptoFailures.InvalidCryptoArgument(
+      'The text of a note ends in a newline and has no other control characters.',
+    );
+  if (signers.length === 0 || signers.length > MAX_NOTE_SIGNATURES)
+    throw cryptoFailures.InvalidCryptoArgument('A note has 1 to 64 signatures.');
   const message = Buffer.from(text, 'utf8');
   const lines = signers.map(({ name, key }) => {
     const bytes = Buffer.concat([noteKeyId(name, key.publicKey), key.sign(message)]);
     return `\u2014 ${name} ${bytes.toString('base64')}\n`;
   });
   const note = `${text}\n${lines.join('')}`;
-  if (Buffer.byteLength(note) > MAX_NOTE_BYTES) throw refuse(`A note has at most ${MAX_NOTE_BYTES} bytes.`);
+  if (Buffer.byteLength(note) > MAX_NOTE_BYTES)
+    throw cryptoFailures.InvalidCryptoArgument(`A note has at most ${MAX_NOTE_BYTES} bytes.`);
   return note;
 }
 
 /** Splits a note into text and signature lines, believing nothing. Throws `integrity` for what is no note. */
 export function parseNote(note: string): ParsedNote {
-  if (Buffer.byteLength(note) > MAX_NOTE_BYTES || !isNoteText(note)) throw doesNotOpen(WHAT);
+  if (Buffer.byteLength(note) > MAX_NOTE_BYTES || !isNoteText(note)) throw cryptoFailures.IntegrityCheckFailed(WHAT);
   // The text may hold empty lines: the last one separates it from the signatures.
   const split = note.lastIndexOf('\n\n');
-  if (split < 0) throw doesNotOpen(WHAT);
+  if (split < 0) throw cryptoFailures.IntegrityCheckFailed(WHAT);
   const lines = note.slice(split + 2, -1).split('\n');
-  if (lines.length > MAX_NOTE_SIGNATURES) throw doesNotOpen(WHAT);
+  if (lines.length > MAX_NOTE_SIGNATURES) throw cryptoFailures.IntegrityCheckFailed(WHAT);
   return { text: note.slice(0, split + 1), signatures: lines.map(parseSignatureLine) };
 }
 
@@ -80,17 +85,18 @@ export function openNote(
   for (const { name, keyId, signature } of signatures) {
     const verifier = known.find((one) => one.name === name && constantTimeEqual(one.keyId, keyId));
     if (verifier === undefined) continue;
-    if (!verifySignature(verifier.publicKey, message, signature)) throw doesNotOpen(WHAT);
+    if (!verifySignature(verifier.publicKey, message, signature)) throw cryptoFailures.IntegrityCheckFailed(WHAT);
     signedBy.add(name);
   }
-  if (signedBy.size === 0) throw doesNotOpen(WHAT);
+  if (signedBy.size === 0) throw cryptoFailures.IntegrityCheckFailed(WHAT);
   return { text, signedBy: [...signedBy] };
 }
 
 /** Returns the 4-byte id of an Ed25519 key under a name: SHA-256(name · newline · 0x01 · key), cut. */
 export function noteKeyId(name: string, publicKey: Uint8Array): Uint8Array {
   requireName(name);
-  if (publicKey.length !== ED25519_PUBLIC_KEY_BYTES) throw refuse('The public key of a note has 32 bytes.');
+  if (publicKey.length !== ED25519_PUBLIC_KEY_BYTES)
+    throw cryptoFailures.InvalidCryptoArgument('The public key of a note has 32 bytes.');
   return sha256(Buffer.concat([Buffer.from(`${name}\n`), Uint8Array.of(ED25519_TYPE), publicKey])).slice(0, 4);
 }
 
@@ -109,7 +115,9 @@ export function parseVerifier(line: string): NoteVerifier {
     const publicKey = bytes.slice(1);
     if (Buffer.from(noteKeyId(name, publicKey)).toString('hex') === id) return { name, publicKey };
   }
-  throw refuse('A verifier key reads name+id+key, with the id in 8 hexadecimal digits and an Ed25519 key in base64.');
+  throw cryptoFailures.InvalidCryptoArgument(
+    'A verifier key reads name+id+key, with the id in 8 hexadecimal digits and an Ed25519 key in base64.',
+  );
 }
 
 /** Decodes padded standard base64, or returns undefined where another spelling of the same bytes exists. */
@@ -122,7 +130,7 @@ function parseSignatureLine(line: string): NoteSignature {
   const [dash, name = '', encoded = '', ...rest] = line.split(' ');
   const bytes = decodeBase64(encoded);
   if (dash !== '\u2014' || rest.length > 0 || !isName(name) || bytes === undefined || bytes.length < 5) {
-    throw doesNotOpen(WHAT);
+    throw cryptoFailures.IntegrityCheckFailed(WHAT);
   }
   return { name, keyId: bytes.slice(0, 4), signature: bytes.slice(4) };
 }
@@ -143,5 +151,8 @@ function isName(name: string): boolean {
 }
 
 function requireName(name: string): void {
-  if (!isName(name)) throw refuse('The name of a note key has no spaces, no plus signs and no control characters.');
+  if (!isName(name))
+    throw cryptoFailures.InvalidCryptoArgument(
+      'The name of a note key has no spaces, no plus signs and no control characters.',
+    );
 }

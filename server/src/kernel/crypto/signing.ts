@@ -3,7 +3,7 @@
 // JSON web tokens are not signed here: public clients read RS256, which rsa.ts holds.
 
 import { createPrivateKey, createPublicKey, generateKeyPairSync, type KeyObject, sign, verify } from 'node:crypto';
-import { refuse } from './refusals.ts';
+import { cryptoFailures } from './crypto.errors.ts';
 
 export const ED25519_PUBLIC_KEY_BYTES = 32;
 export const ED25519_SIGNATURE_BYTES = 64;
@@ -31,7 +31,8 @@ export function importSigningKey(pkcs8: Uint8Array): SigningKey {
   } catch {
     // The reason is not chained: parser messages may quote key material.
   }
-  if (key?.asymmetricKeyType !== 'ed25519') throw refuse('A signing key is an Ed25519 private key in PKCS #8 DER.');
+  if (key?.asymmetricKeyType !== 'ed25519')
+    throw cryptoFailures.InvalidCryptoArgument('A signing key is an Ed25519 private key in PKCS #8 DER.');
   return signingKey(key);
 }
 
@@ -50,7 +51,7 @@ export function verifySignature(publicKey: Uint8Array, message: Uint8Array, sign
 
 function signingKey(key: KeyObject): SigningKey {
   const { x } = createPublicKey(key).export({ format: 'jwk' });
-  if (x === undefined) throw refuse('This key has no Ed25519 public half.');
+  if (x === undefined) throw cryptoFailures.InvalidCryptoArgument('This key has no Ed25519 public half.');
   return {
     publicKey: new Uint8Array(Buffer.from(x, 'base64url')),
     sign: (message) => new Uint8Array(sign(null, message, key)),

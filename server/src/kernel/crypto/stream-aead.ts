@@ -6,8 +6,8 @@
 
 import { Transform, type TransformCallback } from 'node:stream';
 import { setImmediate as yieldToEventLoop } from 'node:timers/promises';
+import { cryptoFailures } from './crypto.errors.ts';
 import type { DataKey } from './envelope.ts';
-import { doesNotOpen, outside, refuse } from './refusals.ts';
 import { giveMemory, takeMemory } from './segment-memory.ts';
 import { beginStream, createLayout, HEADER_BYTES, type SegmentCipher, segmentCipher } from './stream-segments.ts';
 
@@ -82,7 +82,7 @@ export function createStreamAead(segmentBytes: number): StreamAead {
           body = bytes.subarray(HEADER_BYTES);
         }
         const plaintext = cipher.open(index, isLast, body);
-        if (index > 0 && plaintext.length === 0) throw doesNotOpen('sealed stream');
+        if (index > 0 && plaintext.length === 0) throw cryptoFailures.IntegrityCheckFailed('sealed stream');
         index++;
         return { pieces: [plaintext], seen: undefined };
       },
@@ -93,12 +93,13 @@ export function createStreamAead(segmentBytes: number): StreamAead {
     const { ciphertextSize, start, endInclusive } = request;
     const total = layout.plaintextSize(ciphertextSize);
     if (!Number.isSafeInteger(start) || !Number.isSafeInteger(endInclusive) || start < 0 || endInclusive < start) {
-      throw refuse('A range starts at 0 or later and does not end before it starts.');
+      throw cryptoFailures.InvalidCryptoArgument('A range starts at 0 or later and does not end before it starts.');
     }
-    if (endInclusive >= total) throw outside(`This range ends behind the data, which has ${total} bytes.`);
+    if (endInclusive >= total)
+      throw cryptoFailures.InvalidRange(`This range ends behind the data, which has ${total} bytes.`);
     const read = async (offset: number, length: number) => {
       const bytes = await request.read(offset, length);
-      if (bytes.length !== length) throw doesNotOpen('sealed stream');
+      if (bytes.length !== length) throw cryptoFailures.IntegrityCheckFailed('sealed stream');
       return bytes;
     };
     const lastIndex = layout.segmentCount(ciphertextSize) - 1;

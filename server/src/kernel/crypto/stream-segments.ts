@@ -9,8 +9,8 @@
 //   segment   ciphertext · 16 bytes tag; all full except the last; the first is shorter by the header
 
 import { createCipheriv, createDecipheriv, createHmac, createSecretKey, randomBytes } from 'node:crypto';
+import { cryptoFailures } from './crypto.errors.ts';
 import { requireKeyBytes } from './envelope.ts';
-import { doesNotOpen, refuse } from './refusals.ts';
 
 export const HEADER_BYTES = 40;
 export const TAG_BYTES = 16;
@@ -37,7 +37,8 @@ export interface Layout {
 export function createLayout(segmentBytes: number): Layout {
   const full = segmentBytes - TAG_BYTES;
   const first = full - HEADER_BYTES;
-  if (!Number.isInteger(segmentBytes) || first < 1) throw refuse('A segment must hold its header, its tag and a byte.');
+  if (!Number.isInteger(segmentBytes) || first < 1)
+    throw cryptoFailures.InvalidCryptoArgument('A segment must hold its header, its tag and a byte.');
   const segmentOf = (offset: number) => (offset < first ? 0 : 1 + Math.floor((offset - first) / full));
   const segmentCount = (ciphertextBytes: number) => Math.max(1, Math.ceil(ciphertextBytes / segmentBytes));
   return {
@@ -57,7 +58,7 @@ export function createLayout(segmentBytes: number): Layout {
       const plaintextBytes = ciphertextBytes - HEADER_BYTES - segments * TAG_BYTES;
       // Only the first segment may be empty: a last segment of nothing is never written.
       const least = segments === 1 ? 0 : first + (segments - 2) * full + 1;
-      if (plaintextBytes < least) throw doesNotOpen(WHAT);
+      if (plaintextBytes < least) throw cryptoFailures.IntegrityCheckFailed(WHAT);
       return plaintextBytes;
     },
   };
@@ -84,7 +85,7 @@ export function beginStream(key: Uint8Array, associatedData: Uint8Array): Segmen
 /** Resumes the stream that has this header; nothing is known to be right until a segment opens. */
 export function segmentCipher(key: Uint8Array, associatedData: Uint8Array, header: Uint8Array): SegmentCipher {
   requireKeyBytes({ bytes: key });
-  if (header.length !== HEADER_BYTES || header[0] !== HEADER_BYTES) throw doesNotOpen(WHAT);
+  if (header.length !== HEADER_BYTES || header[0] !== HEADER_BYTES) throw cryptoFailures.IntegrityCheckFailed(WHAT);
   // A key object, made once: bytes would be imported anew for every segment.
   const streamKey = createSecretKey(deriveKey(key, header.subarray(1, 1 + SALT_BYTES), associatedData));
   // Copied: the header may be a view of a buffer that the next segment overwrites (Buffer's own slice would not copy).
@@ -93,7 +94,7 @@ export function segmentCipher(key: Uint8Array, associatedData: Uint8Array, heade
   function nonce(index: number, isLast: boolean): Uint8Array {
     // The counter has 32 bits; repeating one would repeat a nonce, which breaks GCM altogether.
     if (!Number.isInteger(index) || index < 0 || index > 0xffff_ffff)
-      throw refuse('A stream has at most 2^32 segments.');
+      throw cryptoFailures.InvalidCryptoArgument('A stream has at most 2^32 segments.');
     const bytes = Buffer.alloc(12);
     bytes.set(prefix);
     bytes.writeUInt32BE(index, 7);
@@ -111,7 +112,7 @@ export function segmentCipher(key: Uint8Array, associatedData: Uint8Array, heade
     },
     open(index, isLast, segment) {
       const bodyBytes = segment.length - TAG_BYTES;
-      if (bodyBytes < 0) throw doesNotOpen(WHAT);
+      if (bodyBytes < 0) throw cryptoFailures.IntegrityCheckFailed(WHAT);
       const decipher = createDecipheriv('aes-256-gcm', streamKey, nonce(index, isLast), { authTagLength: TAG_BYTES });
       decipher.setAuthTag(segment.subarray(bodyBytes));
       const plaintext = decipher.update(segment.subarray(0, bodyBytes));
@@ -120,7 +121,7 @@ export function segmentCipher(key: Uint8Array, associatedData: Uint8Array, heade
       } catch {
         // fails closed: what was decrypted but not authenticated is wiped, never returned.
         plaintext.fill(0);
-        throw doesNotOpen(WHAT);
+        throw cryptoFailures.IntegrityCheckFailed(WHAT);
       }
       return plaintext;
     },
@@ -134,5 +135,6 @@ function deriveKey(key: Uint8Array, salt: Uint8Array, info: Uint8Array): Uint8Ar
 }
 
 function requireSize(bytes: number): void {
-  if (!Number.isSafeInteger(bytes) || bytes < 0) throw refuse('A size is a whole number of bytes, 0 or more.');
+  if (!Number.isSafeInteger(bytes) || bytes < 0)
+    throw cryptoFailures.InvalidCryptoArgument('A size is a whole number of bytes, 0 or more.');
 }

@@ -3,8 +3,8 @@
 // somebody who can write the database cannot move one secret into another's row.
 // It must not be used for anything large (see stream-aead.ts) or for keys (see key-wrap.ts).
 
+import { cryptoFailures } from './crypto.errors.ts';
 import { type DataKey, encodeAssociated, openEnvelope, readEnvelopeKeyId, sealEnvelope } from './envelope.ts';
-import { refuse } from './refusals.ts';
 
 export type { DataKey } from './envelope.ts';
 export { ENVELOPE_OVERHEAD_BYTES, MAX_ENVELOPE_PLAINTEXT_BYTES } from './envelope.ts';
@@ -43,7 +43,7 @@ export function valueKeyId(envelope: Uint8Array): string {
 
 function encodePlace(place: Place): Uint8Array {
   if (!Number.isSafeInteger(place.version) || place.version < 0) {
-    throw refuse('The version of a sealed value is a whole number, 0 or more.');
+    throw cryptoFailures.InvalidCryptoArgument('The version of a sealed value is a whole number, 0 or more.');
   }
   return encodeAssociated(['strongroom/value/1', place.table, place.row, place.column, String(place.version)]);
 }

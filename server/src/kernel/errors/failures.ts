@@ -89,6 +89,10 @@ function makerOf(row: FailureRow, code: string): (...about: never[]) => Failure 
   };
 }
 
+/** Another room's failure in other words, under the code that it came with: its row is in the table of whoever made it. */
+export const retold = (failure: Failure, kind: FailureKind, message: string): Failure =>
+  new Failure({ kind, code: failure.code, message, details: failure.details, cause: failure });
+
 export const tableOf = (failures: { readonly [listed]: FailureTable }): FailureTable => failures[listed];
 
 /** @throws Error when a room gives one code two kinds, also in two tables */

@@ -4,8 +4,9 @@
 
 import { constants, type FileHandle, lstat, mkdir, open, opendir, rename, unlink } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
-import { Failure } from '#kernel/errors/failure';
+import type { Failure } from '#kernel/errors/failure';
 import { type Faults, noFaults } from './faults.ts';
+import { filesFailures } from './files.errors.ts';
 import type { Room } from './room.ts';
 
 export type DurableFile = {
@@ -80,7 +81,7 @@ export function createFiles({
     /** One step at a time; a step that fails breaks the file, because what the disk then holds is not known. */
     async function step<R>(act: () => Promise<R>): Promise<R> {
       if (state !== 'open') {
-        throw new Failure({ kind: 'internal', code: 'FileMisuse', message: `A file was used while it was ${state}.` });
+        throw filesFailures.FileMisuse(state);
       }
       state = 'writing';
       try {
@@ -175,14 +176,14 @@ async function readBounded(path: string, maxBytes: number): Promise<Buffer> {
   // No link is followed, and a pipe does not block the open.
   const handle = await open(path, constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK).catch(
     (error: unknown) => {
-      if (codeOf(error) === 'ELOOP') throw notRegular();
+      if (codeOf(error) === 'ELOOP') throw filesFailures.FileNotRegular();
       throw error;
     },
   );
   try {
     const about = await handle.stat();
-    if (!about.isFile()) throw notRegular();
-    if (about.size > maxBytes) throw tooLarge(maxBytes);
+    if (!about.isFile()) throw filesFailures.FileNotRegular();
+    if (about.size > maxBytes) throw filesFailures.FileTooLarge(maxBytes);
     const bytes = Buffer.alloc(about.size);
     let at = 0;
     while (at < bytes.length) {
@@ -223,32 +224,15 @@ export const asStorageFailure = (thrown: unknown): unknown => storageFailure(thr
 function storageFailure(cause: unknown): Failure | undefined {
   switch (codeOf(cause)) {
     case 'ENOENT':
-      return new Failure({
-        kind: 'notFound',
-        code: 'FileMissing',
-        message: 'A file or folder of the data folder is missing.',
-        cause,
-      });
+      return filesFailures.FileMissing({ cause });
     case 'ENOSPC':
     case 'EDQUOT':
-      return new Failure({
-        kind: 'unavailable',
-        code: 'StorageFull',
-        message: 'The disk that holds the data folder is full. Nothing of this request was stored.',
-        retryAfterSeconds: 30,
-        cause,
-      });
+      return filesFailures.StorageFull(cause);
     case 'EIO':
     case 'EROFS':
     case 'EMFILE':
     case 'ENFILE':
-      return new Failure({
-        kind: 'unavailable',
-        code: 'StorageUnavailable',
-        message: 'The data folder could not be reached on its disk. Nothing of this request was stored; try again.',
-        retryAfterSeconds: 5,
-        cause,
-      });
+      return filesFailures.StorageUnavailable(cause);
     default:
       return undefined;
   }
@@ -256,20 +240,4 @@ function storageFailure(cause: unknown): Failure | undefined {
 
 function codeOf(error: unknown): unknown {
   return error instanceof Error && 'code' in error ? error.code : undefined;
-}
-
-function tooLarge(maxBytes: number): Failure {
-  return new Failure({
-    kind: 'tooLarge',
-    code: 'FileTooLarge',
-    message: `The file holds more than ${maxBytes} bytes.`,
-  });
-}
-
-function notRegular(): Failure {
-  return new Failure({
-    kind: 'invalid',
-    code: 'FileNotRegular',
-    message: 'The path is a link, a folder or a device, not a plain file.',
-  });
 }

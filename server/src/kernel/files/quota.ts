@@ -1,7 +1,8 @@
 // How much one store may hold, so that who fills one does not fill the disk for all. The port by which stores learn their
 // limit, and the one refusal.
 
-import { Failure } from '#kernel/errors/failure';
+import type { Failure } from '#kernel/errors/failure';
+import { filesFailures } from './files.errors.ts';
 
 /** What has a quota of its own. */
 export type StoreKind = 'account' | 'registry' | 'workspace';
@@ -34,11 +35,7 @@ export function quotaOf(quotas: Quotas | undefined, kind: StoreKind, uniqueId: s
     limit,
     refuse() {
       quotas?.refused(kind);
-      return new Failure({
-        kind: 'full',
-        code: quotaCode,
-        message: `The ${titles[kind]} has reached its quota of ${limit()} bytes, so nothing that grows is stored in it. Delete what is not needed, or ask an administrator for a larger quota; reading and deleting go on.`,
-      });
+      return filesFailures.StorageQuotaExceeded(titles[kind], limit());
     },
   };
 }

@@ -7,7 +7,7 @@ import { statfsSync, statSync } from 'node:fs';
 import { open, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { randomBytes } from '#kernel/crypto/random';
-import { Failure } from '#kernel/errors/failure';
+import { filesFailures } from './files.errors.ts';
 
 export type DiskSpace = { readonly freeBytes: number; readonly totalBytes: number };
 
@@ -106,12 +106,7 @@ export function createRoom(options: {
   return {
     require() {
       if (state() === 'enough') return;
-      throw new Failure({
-        kind: 'full',
-        code: 'StorageLow',
-        message:
-          'The disk that holds the data folder is nearly full, so nothing that grows is stored. Delete what is not needed, or give the server more room; reading and deleting go on.',
-      });
+      throw filesFailures.StorageLow();
     },
     space: () => ({ ...now(), markBytes: markOf(now().totalBytes, keepFreeBytes) }),
     state,

@@ -4,19 +4,13 @@
 import type { IncomingMessage } from 'node:http';
 import { type Readable, Transform } from 'node:stream';
 import { Failure } from '#kernel/errors/failure';
+import { httpFailures } from './http.errors.ts';
 
 const maxDepth = 64;
 
-const tooLarge = (maxBytes: number) =>
-  new Failure({
-    kind: 'tooLarge',
-    code: 'RequestEntityTooLarge',
-    message: `The body is larger than the ${maxBytes} bytes that this operation takes.`,
-  });
-
 function refuseDeclared(request: IncomingMessage, maxBytes: number): void {
   const declared = Number(request.headers['content-length'] ?? '0');
-  if (Number.isFinite(declared) && declared > maxBytes) throw tooLarge(maxBytes);
+  if (Number.isFinite(declared) && declared > maxBytes) throw httpFailures.RequestEntityTooLarge(maxBytes);
 }
 
 export async function readBytes(request: IncomingMessage, maxBytes: number): Promise<Buffer> {
@@ -27,17 +21,12 @@ export async function readBytes(request: IncomingMessage, maxBytes: number): Pro
     for await (const chunk of request) {
       const bytes = chunk as Buffer; // no encoding is ever set on the request
       size += bytes.length;
-      if (size > maxBytes) throw tooLarge(maxBytes);
+      if (size > maxBytes) throw httpFailures.RequestEntityTooLarge(maxBytes);
       chunks.push(bytes);
     }
   } catch (thrown) {
     if (thrown instanceof Failure) throw thrown;
-    throw new Failure({
-      kind: 'invalid',
-      code: 'IncompleteBody',
-      message: 'The connection ended before the whole body had arrived.',
-      cause: thrown,
-    });
+    throw httpFailures.IncompleteBody({ cause: thrown });
   }
   return Buffer.concat(chunks);
 }
@@ -49,43 +38,25 @@ export function readStream(request: IncomingMessage, maxBytes: number): Readable
   const bounded = new Transform({
     transform(chunk: Buffer, _encoding, done) {
       size += chunk.length;
-      if (size > maxBytes) done(tooLarge(maxBytes));
+      if (size > maxBytes) done(httpFailures.RequestEntityTooLarge(maxBytes));
       else done(null, chunk);
     },
   });
-  request.on('aborted', () =>
-    bounded.destroy(
-      new Failure({
-        kind: 'invalid',
-        code: 'IncompleteBody',
-        message: 'The connection ended before the whole body had arrived.',
-      }),
-    ),
-  );
+  request.on('aborted', () => bounded.destroy(httpFailures.IncompleteBody()));
   request.pipe(bounded);
   return bounded;
 }
 
 function checkShape(value: unknown, depth: number): void {
   if (typeof value !== 'object' || value === null) return;
-  if (depth > maxDepth)
-    throw new Failure({
-      kind: 'invalid',
-      code: 'InvalidRequestContent',
-      message: `The JSON body is nested more than ${maxDepth} deep.`,
-    });
+  if (depth > maxDepth) throw httpFailures.bodyTooDeep(maxDepth);
   if (Array.isArray(value)) {
     for (const item of value) checkShape(item, depth + 1);
     return;
   }
   for (const [name, item] of Object.entries(value)) {
     if (name === '__proto__' || name === 'constructor' || name === 'prototype') {
-      throw new Failure({
-        kind: 'invalid',
-        code: 'InvalidRequestContent',
-        target: name,
-        message: `The JSON body holds a property named '${name}', which no resource has.`,
-      });
+      throw httpFailures.propertyOfNone(name);
     }
     checkShape(item, depth + 1);
   }
@@ -97,12 +68,7 @@ export function parseJson(bytes: Uint8Array): unknown {
     value = JSON.parse(new TextDecoder('utf-8', { fatal: true }).decode(bytes));
   } catch (thrown) {
     const at = thrown instanceof SyntaxError ? (/position \d+/.exec(thrown.message)?.[0] ?? '') : 'it is not UTF-8';
-    throw new Failure({
-      kind: 'invalid',
-      code: 'InvalidRequestContent',
-      message: `The body is not valid JSON${at ? ` (${at})` : ''}.`,
-      cause: thrown,
-    });
+    throw httpFailures.bodyNotJson(at, thrown);
   }
   checkShape(value, 0);
   return value;
@@ -112,12 +78,7 @@ export function parseForm(bytes: Uint8Array): Readonly<Record<string, string>> {
   const values: Record<string, string> = Object.create(null) as Record<string, string>;
   let count = 0;
   for (const [name, value] of new URLSearchParams(new TextDecoder().decode(bytes))) {
-    if (++count > 200)
-      throw new Failure({
-        kind: 'invalid',
-        code: 'InvalidRequestContent',
-        message: 'The form holds more than 200 fields.',
-      });
+    if (++count > 200) throw httpFailures.tooManyFields();
     values[name] ??= value;
   }
   return values;

@@ -5,9 +5,9 @@ import { readFile, stat } from 'node:fs/promises';
 import type { Clock } from '#kernel/clock/clock';
 import { type Certificate, readCertificates } from '#kernel/crypto/certificate';
 import { sha256Hex } from '#kernel/crypto/digest';
-import { Failure } from '#kernel/errors/failure';
 import type { Log } from '#kernel/log/log';
 import type { Leaf } from './certificates.ts';
+import { httpFailures } from './http.errors.ts';
 
 /** Paths; `authorityFile` may be empty: the authority is one that every client knows already. */
 export type CertificateFiles = {
@@ -72,12 +72,7 @@ export async function readCertificateFiles(
   }
   for (const { isAuthority, name } of authorities)
     if (!isAuthority) mistakes.push(`'${name}' in ${files.authorityFile} is no certificate of an authority`);
-  if (mistakes.length > 0 || leaf === undefined)
-    throw new Failure({
-      kind: 'invalid',
-      code: 'InvalidCertificate',
-      message: `The certificate files are not valid:\n- ${mistakes.join('\n- ')}`,
-    });
+  if (mistakes.length > 0 || leaf === undefined) throw httpFailures.InvalidCertificate(mistakes);
   return {
     certificatePem,
     privateKeyPem,

@@ -2,8 +2,8 @@
 // with it, and a page of somebody else that resolves its own name to this machine (DNS rebinding) would speak to it as its own.
 
 import { isIP } from 'node:net';
-import { Failure } from '#kernel/errors/failure';
 import { isInRange, parseRange } from './addresses.ts';
+import { httpFailures } from './http.errors.ts';
 
 export type Hosts = {
   /** Throws Failure `misdirected` unless the host of the request is one of ours. `localAddress`: where the connection arrived. */
@@ -37,12 +37,7 @@ export function createHosts(configured: {
         const arrived = parseRange(localAddress ?? '');
         if (arrived !== undefined && isInRange(name, arrived)) return;
       }
-      throw new Failure({
-        kind: 'misdirected',
-        code: 'MisdirectedRequest',
-        message:
-          'This server does not go by that name. Use the name that it was configured with; whoever runs it adds others as http.aliases.',
-      });
+      throw httpFailures.MisdirectedRequest();
     },
   };
 }

@@ -2,8 +2,8 @@
 // were configured, from its right end: each of these wrote the one to the left of it. What is not an address ends the reading
 // at the last proxy that is known, so that a chain which makes no sense names nobody.
 
-import { Failure } from '#kernel/errors/failure';
 import { isInRange, parseRange } from './addresses.ts';
+import { httpFailures } from './http.errors.ts';
 
 /** @returns the address of the client; `peer` when nothing better is known */
 export type ClientOf = (peer: string | undefined, forwardedFor: string | undefined) => string | undefined;
@@ -14,12 +14,7 @@ const hopsMax = 32;
 export function createProxies(trusted: readonly string[]): ClientOf {
   const ranges = trusted.map((text) => {
     const range = parseRange(text);
-    if (range === undefined)
-      throw new Failure({
-        kind: 'invalid',
-        code: 'InvalidConfiguration',
-        message: `http.trustedProxies holds '${text}', which is no address and no range such as 10.0.0.0/8 or fd00::/8.`,
-      });
+    if (range === undefined) throw httpFailures.InvalidConfiguration(text);
     return range;
   });
   const isTrusted = (address: string) => ranges.some((range) => isInRange(address, range));

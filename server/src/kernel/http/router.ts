@@ -3,9 +3,9 @@
 // segments. It backtracks over a trie: literals first, then one segment, then many, so the most literal template wins.
 // It does nothing else: no decoding (target.ts did it once), no redirects, no guessing.
 
-import { Failure } from '#kernel/errors/failure';
 import type { Params, Route } from '#kernel/http/route';
 import type { Surface } from '#kernel/http/surface';
+import { httpFailures } from './http.errors.ts';
 
 type Node = {
   readonly literals: Map<string, Node>;
@@ -13,13 +13,6 @@ type Node = {
   many: { readonly name: string; readonly node: Node } | undefined;
   readonly routes: Map<string, Route>;
 };
-
-const nothingAt = (surface: string) =>
-  new Failure({
-    kind: 'notFound',
-    code: 'NotFound',
-    message: `No operation is served at this path. Those that are, are listed in the documentation: openapi/${surface}.json.`,
-  });
 
 export type Matched = { readonly route: Route; readonly params: Params };
 export type Router = { match(method: string, segments: readonly string[]): Matched };
@@ -113,15 +106,8 @@ export function createRouter(
     match(method, segments) {
       const { route, params, others } = find(segments, method);
       if (route) return { route, params };
-      if (others.size > 0) {
-        throw new Failure({
-          kind: 'methodNotAllowed',
-          code: 'MethodNotAllowed',
-          message: `This path does not take ${method}; it takes ${[...others].sort().join(', ')}.`,
-          headers: { allow: [...others].sort().join(', ') },
-        });
-      }
-      throw surface.nothing?.(method, segments) ?? nothingAt(surface.name);
+      if (others.size > 0) throw httpFailures.MethodNotAllowed(method, others);
+      throw surface.nothing?.(method, segments) ?? httpFailures.NotFound(surface.name);
     },
   };
 }

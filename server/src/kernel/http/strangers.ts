@@ -2,8 +2,9 @@
 // and never kept out by strangers who share his address: a credential is looked at first, and only its failure is counted.
 
 import type { Clock } from '#kernel/clock/clock';
-import { Failure, type FailureKind } from '#kernel/errors/failure';
+import type { Failure, FailureKind } from '#kernel/errors/failure';
 import { createBuckets } from './buckets.ts';
+import { httpFailures } from './http.errors.ts';
 
 export type Strangers = {
   /** The refusal that this address gets: the given one, or `throttled` when it was refused too often. */
@@ -17,24 +18,13 @@ export type StrangerObserver = (kind: FailureKind) => void;
 const near = { burst: 2_000, perMinute: 600 };
 const wide = { burst: 8_000, perMinute: 2_400 };
 
-export const tooManyRefusals = 'TooManyRequests';
-
 export function createStrangers(clock: Clock, observe?: StrangerObserver): Strangers {
   const buckets = createBuckets({ clock, near, wide });
   return {
     refusal(address, failure) {
-      const answered = buckets.take(address) ? failure : throttled(failure);
+      const answered = buckets.take(address) ? failure : httpFailures.TooManyRequests(failure);
       observe?.(answered.kind);
       return answered;
     },
   };
 }
-
-const throttled = (cause: Failure) =>
-  new Failure({
-    kind: 'throttled',
-    code: tooManyRefusals,
-    message: 'Too many requests without a valid credential came from this address. Sign in, or try again in a minute.',
-    retryAfterSeconds: 60,
-    cause,
-  });

@@ -3,8 +3,8 @@
 // characters, invalid percent-encoding, more than 64 segments. Sources of the traps: ARM clients send `//subscriptions`,
 // which `new URL(path, base)` reads as a host; Key Vault clients percent-encode query names.
 
-import { Failure } from '#kernel/errors/failure';
 import { hasControlCharacter } from '#kernel/ids/characters';
+import { httpFailures } from './http.errors.ts';
 
 export type Target = {
   /** Host header as sent, lower case, with the port. */
@@ -30,18 +30,18 @@ export type Query = {
 const maxSegments = 64;
 const maxQueryParameters = 1000;
 
-const malformed = (message: string) => new Failure({ kind: 'invalid', code: 'InvalidRequestUri', message });
-
 function decodeSegment(segment: string): string {
   let decoded: string;
   try {
     decoded = decodeURIComponent(segment);
   } catch {
-    throw malformed('The path holds a percent sign that does not begin a valid UTF-8 escape. Encode it as %25.');
+    throw httpFailures.InvalidRequestUri(
+      'The path holds a percent sign that does not begin a valid UTF-8 escape. Encode it as %25.',
+    );
   }
   if (decoded === '.' || decoded === '..')
-    throw malformed('The path holds a dot segment (. or ..). Send the path that you mean.');
-  if (hasControlCharacter(decoded)) throw malformed('The path holds a control character.');
+    throw httpFailures.InvalidRequestUri('The path holds a dot segment (. or ..). Send the path that you mean.');
+  if (hasControlCharacter(decoded)) throw httpFailures.InvalidRequestUri('The path holds a control character.');
   return decoded;
 }
 
@@ -50,7 +50,8 @@ function parseQuery(raw: string): Query {
   const values: Record<string, string | string[]> = Object.create(null) as Record<string, string | string[]>;
   let count = 0;
   for (const [name, value] of new URLSearchParams(raw)) {
-    if (++count > maxQueryParameters) throw malformed(`The query holds more than ${maxQueryParameters} parameters.`);
+    if (++count > maxQueryParameters)
+      throw httpFailures.InvalidRequestUri(`The query holds more than ${maxQueryParameters} parameters.`);
     const present = values[name];
     if (present === undefined) values[name] = value;
     // Said twice and the same: a client that adds to a link what is in it already. Nobody can read it differently.
@@ -72,15 +73,16 @@ function parseQuery(raw: string): Query {
 export function readTarget(url: string, host: string | undefined): Target {
   const authority = url.startsWith('/') ? undefined : /^https?:\/\/([^/?#]*)/i.exec(url);
   if (authority && authority[1]?.toLowerCase() !== (host ?? '').toLowerCase())
-    throw malformed('The request line names another host than the Host header.');
+    throw httpFailures.InvalidRequestUri('The request line names another host than the Host header.');
   const relative = url.slice(authority?.[0].length ?? 0);
   const mark = relative.indexOf('?');
   const rawPath = (mark < 0 ? relative : relative.slice(0, mark)).split('#', 1)[0] ?? '/';
   const segments = rawPath.replace(/^\/+/, '').split('/').map(decodeSegment);
-  if (segments.length > maxSegments) throw malformed(`The path holds more than ${maxSegments} segments.`);
+  if (segments.length > maxSegments)
+    throw httpFailures.InvalidRequestUri(`The path holds more than ${maxSegments} segments.`);
   const name = (host ?? '').toLowerCase();
   if (name !== '' && !/^[a-z0-9._-]+(:\d{1,5})?$|^\[[0-9a-f:.]+\](:\d{1,5})?$/.test(name)) {
-    throw malformed('The Host header is not a host name with an optional port.');
+    throw httpFailures.InvalidRequestUri('The Host header is not a host name with an optional port.');
   }
   return {
     host: name,

@@ -1,7 +1,8 @@
 // Checks a value against a schema and says in one message everything that is wrong with it. Schemas are compiled once.
 
 import { Compile, type TSchema, type Validator } from '@strongroom/contract/schema';
-import { Failure, type FailureDetail } from '#kernel/errors/failure';
+import type { FailureDetail } from '#kernel/errors/failure';
+import { httpFailures } from './http.errors.ts';
 
 const compiled = new WeakMap<TSchema, Validator>();
 const maxDetails = 20;
@@ -93,12 +94,5 @@ export function validate(schema: TSchema, value: unknown, where: Where): void {
   const shown = details
     .filter(({ message }, at) => details.findIndex((other) => other.message === message) === at)
     .slice(0, maxDetails);
-  const first = shown[0];
-  throw new Failure({
-    kind: 'invalid',
-    code: where === 'query' ? 'InvalidQueryParameterValue' : 'InvalidRequestContent',
-    message: `The ${where} is not valid: ${shown.map((detail) => detail.message).join('; ')}.`,
-    ...(first?.target === undefined ? {} : { target: first.target }),
-    details: shown,
-  });
+  throw httpFailures[where === 'query' ? 'InvalidQueryParameterValue' : 'InvalidRequestContent'](where, shown);
 }

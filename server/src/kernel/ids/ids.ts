@@ -3,8 +3,8 @@
 // An id holds its own ancestry, so the scopes of a permission check are its prefixes and no table is asked.
 // Source: Azure Resource Manager, "resource id" format; ../reference casing rule 1.9.
 
-import { Failure } from '#kernel/errors/failure';
 import { hasControlCharacter } from '#kernel/ids/characters';
+import { idsFailures } from './ids.errors.ts';
 
 export type ResourceId = {
   /** As written by the caller, without a trailing slash. */
@@ -85,13 +85,7 @@ export function scopesOf(id: string): readonly string[] {
 
 /** Parses an id of a subscription, a resource group or a resource. Throws `invalid` with what is wrong. */
 export function parseResourceId(id: string): ResourceId {
-  const wrong = (why: string) =>
-    new Failure({
-      kind: 'invalid',
-      code: 'InvalidResourceId',
-      target: id.slice(0, 200),
-      message: `'${id.slice(0, 200)}' is not a resource id: ${why}. An id looks like /subscriptions/{guid}/resourceGroups/{name}/providers/{namespace}/{type}/{name}.`,
-    });
+  const wrong = (why: string) => idsFailures.InvalidResourceId(id, why);
   if (id.length > maxIdLength) throw wrong(`it is longer than ${maxIdLength} characters`);
   if (!id.startsWith('/')) throw wrong('it does not begin with a slash');
   const trimmed = id.replace(/\/{2,}/g, '/').replace(/\/+$/, '');

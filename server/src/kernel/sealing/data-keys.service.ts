@@ -10,10 +10,12 @@ import { randomBytes, randomUuid } from '#kernel/crypto/random';
 import type { DataKey } from '#kernel/crypto/value-envelope';
 import type { Database } from '#kernel/database/database';
 import { Failure } from '#kernel/errors/failure';
+import { retold } from '#kernel/errors/failures';
 import * as store from './data-keys.store.ts';
 import type { DataKeys, KeyWrapper, WrapperRef } from './data-keys.ts';
 import { createLanes } from './lanes.ts';
 import type { RootKey } from './root-key.ts';
+import { sealingFailures } from './sealing.errors.ts';
 
 export { dataKeyMigrations } from './migrations.ts';
 
@@ -69,11 +71,7 @@ export function createDataKeys(options: {
 
   function refuseIfClosed(): void {
     if (closed) {
-      throw new Failure({
-        kind: 'unavailable',
-        code: 'DataKeysClosed',
-        message: 'Data keys are closed: the server is stopping.',
-      });
+      throw sealingFailures.DataKeysClosed();
     }
   }
 
@@ -110,11 +108,7 @@ export function createDataKeys(options: {
         ? await rootKey.unwrap(['owner', owner], wrapped)
         : await wrapper().unwrap(stored.wrapper, wrapped);
     if (bytes.length !== 32) {
-      throw new Failure({
-        kind: 'integrity',
-        code: 'IntegrityCheckFailed',
-        message: 'This wrapped key does not open: it was changed or its key is another one.',
-      });
+      throw sealingFailures.IntegrityCheckFailed();
     }
     return bytes;
   }
@@ -124,7 +118,7 @@ export function createDataKeys(options: {
     const stored = await store.findOwner(database.read, owner);
     if (stored === undefined) {
       drop(owner);
-      throw noKey();
+      throw sealingFailures.DataKeyGone();
     }
     const askedAtMs = clock.epochMs();
     let bytes: Uint8Array;
@@ -186,7 +180,7 @@ export function createDataKeys(options: {
     const stored = await store.findKey(database.read, owner, purpose);
     if (stored === undefined) return undefined;
     // While the row was read the owner may have been refused: its key would be zeros by now.
-    if (residents.get(owner) !== resident) throw closedKey();
+    if (residents.get(owner) !== resident) throw sealingFailures.DataKeyClosed();
     const again = resident.dataKeys.get(purpose);
     if (again !== undefined) return again.key;
     const { ownerKey } = resident;
@@ -202,7 +196,7 @@ export function createDataKeys(options: {
 
   async function makeDataKey(resident: Resident, owner: string, purpose: string): Promise<void> {
     // fails closed: an owner key that was wiped meanwhile would wrap under zeros.
-    if (residents.get(owner) !== resident) throw closedKey();
+    if (residents.get(owner) !== resident) throw sealingFailures.DataKeyClosed();
     const bytes = randomBytes(32);
     const stored = {
       purpose,
@@ -237,28 +231,28 @@ export function createDataKeys(options: {
         const present = await dataKeyOf(resident, owner, purpose);
         if (present !== undefined) return present;
         // A new key of an owner is under what the owner's keys are under; another wrapper is a rewrap, asked for by name.
-        if (!sameWrapper(resident.wrapper, ref)) throw otherWrapper();
+        if (!sameWrapper(resident.wrapper, ref)) throw sealingFailures.DataKeyWrapperDiffers();
         await makeDataKey(resident, owner, purpose);
-        return (await dataKeyOf(resident, owner, purpose)) ?? raise(noKey());
+        return (await dataKeyOf(resident, owner, purpose)) ?? raise(sealingFailures.DataKeyGone());
       });
     },
 
     async open(owner, purpose) {
       refuseIfClosed();
       const resident = await refreshed(owner);
-      return (await dataKeyOf(resident, owner, purpose)) ?? raise(noKey());
+      return (await dataKeyOf(resident, owner, purpose)) ?? raise(sealingFailures.DataKeyGone());
     },
 
     async rewrap(owner, ref) {
       refuseIfClosed();
       await lanes.run(owner, async () => {
-        const stored = (await store.findOwner(database.read, owner)) ?? raise(noKey());
+        const stored = (await store.findOwner(database.read, owner)) ?? raise(sealingFailures.DataKeyGone());
         const bytes = await unwrapOwnerKey(stored).catch((thrown: unknown) => raise(refusal(thrown)));
         const wrapped = await wrapOwnerKey(ref, owner, bytes).finally(() => bytes.fill(0));
         const done = await database.write((tx) =>
           store.rewrapOwner(tx, owner, stored.revision, { wrapper: ref, wrapped }),
         );
-        if (!done) throw noKey();
+        if (!done) throw sealingFailures.DataKeyGone();
         drop(owner);
       });
     },
@@ -308,7 +302,7 @@ function hold(id: string, bytes: Uint8Array): Held {
   const key = Object.defineProperty({ id } as { readonly id: string; readonly bytes: Uint8Array }, 'bytes', {
     enumerable: false,
     get() {
-      if (isClosed) throw closedKey();
+      if (isClosed) throw sealingFailures.DataKeyClosed();
       return Uint8Array.from(bytes);
     },
   });
@@ -344,13 +338,7 @@ function refusal(thrown: unknown): unknown {
     case 'gone':
     case 'conflict':
     case 'invalid':
-      return new Failure({
-        kind: 'forbidden',
-        code: thrown.code,
-        message: `The key that protects this data cannot be used: ${thrown.message}`,
-        details: thrown.details,
-        cause: thrown,
-      });
+      return retold(thrown, 'forbidden', `The key that protects this data cannot be used: ${thrown.message}`);
     default:
       return thrown;
   }
@@ -362,34 +350,6 @@ function raise(failure: unknown): never {
 
 function requireName(name: string): void {
   if (name.length === 0 || name.length > nameLengthMax) {
-    throw new Failure({
-      kind: 'invalid',
-      code: 'InvalidDataKeyName',
-      message: `Owner and purpose of a data key have 1 to ${nameLengthMax} characters.`,
-    });
+    throw sealingFailures.InvalidDataKeyName(nameLengthMax);
   }
-}
-
-function noKey(): Failure {
-  return new Failure({
-    kind: 'gone',
-    code: 'DataKeyGone',
-    message: 'The key of this data does not exist: it was never made, or it was destroyed together with its owner.',
-  });
-}
-
-function closedKey(): Failure {
-  return new Failure({
-    kind: 'forbidden',
-    code: 'DataKeyClosed',
-    message: 'The key of this data may no longer be used. Open it again; if that is refused, the answer says why.',
-  });
-}
-
-function otherWrapper(): Failure {
-  return new Failure({
-    kind: 'conflict',
-    code: 'DataKeyWrapperDiffers',
-    message: 'The keys of this owner are wrapped by another key. Rewrap them first.',
-  });
 }

@@ -11,6 +11,7 @@ import { Failure } from '#kernel/errors/failure';
 import type { Files } from '#kernel/files/files';
 import { createLanes } from './lanes.ts';
 import type { RootKey } from './root-key.ts';
+import { sealingFailures } from './sealing.errors.ts';
 
 export type Keyring = {
   /** The named secret; the first call makes it. Concurrent calls make it once. The bytes are the caller's own copy. */
@@ -57,11 +58,7 @@ export async function openKeyring(options: {
   const { file, rootKey, files } = options;
   const found = await read(file, files);
   if (found !== undefined && found.rootKeyId !== rootKey.id) {
-    throw new Failure({
-      kind: 'integrity',
-      code: 'RootKeyMismatch',
-      message: `The keyring ${file} was sealed under the root key ${found.rootKeyId}, but the root key given is ${rootKey.id}. Configure the root key that belongs to this data folder.`,
-    });
+    throw sealingFailures.RootKeyMismatch(file, found.rootKeyId, rootKey.id);
   }
   const bytes = found
     ? await rootKey.unwrap(purposeOf(found.keyId), Buffer.from(found.wrappedKey, 'base64'))
@@ -78,18 +75,9 @@ export async function openKeyring(options: {
 
   function usable(name: string): void {
     // fails closed: a wiped key would seal under zeros.
-    if (closed)
-      throw new Failure({
-        kind: 'unavailable',
-        code: 'KeyringClosed',
-        message: 'The keyring is closed: the server is stopping.',
-      });
+    if (closed) throw sealingFailures.KeyringClosed();
     if (!namePattern.test(name)) {
-      throw new Failure({
-        kind: 'invalid',
-        code: 'InvalidSecretName',
-        message: 'A name in the keyring has 1 to 128 lower-case letters, digits, dots, dashes, slashes or underscores.',
-      });
+      throw sealingFailures.InvalidSecretName();
     }
   }
 
@@ -115,11 +103,7 @@ export async function openKeyring(options: {
 
   async function put(name: string, value: Uint8Array): Promise<void> {
     if (value.length === 0 || value.length > valueBytesMax || (!entries.has(name) && entries.size >= entriesMax)) {
-      throw new Failure({
-        kind: 'invalid',
-        code: 'InvalidSecretValue',
-        message: `The keyring takes ${entriesMax} secrets of 1 to ${valueBytesMax} bytes.`,
-      });
+      throw sealingFailures.InvalidSecretValue(entriesMax, valueBytesMax);
     }
     const version = (entries.get(name)?.version ?? 0) + 1;
     const sealed = Buffer.from(sealValue(key, placeOf(name, version), value)).toString('base64');
@@ -186,20 +170,13 @@ function digestOf(entries: ReadonlyMap<string, Entry>): Uint8Array {
 /** Of a file whose entries are not those that were written together. */
 function refuseMixed({ entries, generation, seal }: Stored, key: DataKey, file: string): void {
   if (seal === undefined) return;
-  const mixed = (cause?: unknown) =>
-    new Failure({
-      kind: 'integrity',
-      code: 'KeyringUnreadable',
-      message: `The keyring ${file} was put together from parts of several ones. Put it back from its backup.`,
-      cause,
-    });
   let sealed: Uint8Array;
   try {
     sealed = openValue((id) => (id === key.id ? key : undefined), wholeOf(generation), Buffer.from(seal, 'base64'));
   } catch (error) {
-    throw mixed(error);
+    throw sealingFailures.keyringMixed(file, error);
   }
-  if (!Buffer.from(sealed).equals(digestOf(entries))) throw mixed();
+  if (!Buffer.from(sealed).equals(digestOf(entries))) throw sealingFailures.keyringMixed(file);
 }
 
 function encode({ entries, ...head }: Stored): Uint8Array {
@@ -214,11 +191,7 @@ async function read(file: string, files: Files): Promise<Stored | undefined> {
   if (bytes === undefined) return undefined;
   const stored = decode(bytes);
   if (stored !== undefined) return stored;
-  throw new Failure({
-    kind: 'integrity',
-    code: 'KeyringUnreadable',
-    message: `The keyring ${file} is not a keyring of this version. Put it back from its backup.`,
-  });
+  throw sealingFailures.KeyringUnreadable(file);
 }
 
 function decode(bytes: Uint8Array): Stored | undefined {

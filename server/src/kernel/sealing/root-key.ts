@@ -4,12 +4,13 @@
 // because it may have been read already.
 
 import { constants, link, lstat, open, opendir } from 'node:fs/promises';
-import { basename, dirname, join, resolve } from 'node:path';
+import { dirname, join, resolve } from 'node:path';
 import { hmacSha256 } from '#kernel/crypto/digest';
 import { unwrapKey, wrapKey } from '#kernel/crypto/key-wrap';
 import { randomBytes, randomToken } from '#kernel/crypto/random';
-import { Failure } from '#kernel/errors/failure';
+import type { Failure } from '#kernel/errors/failure';
 import { type Files, isTemporaryName } from '#kernel/files/files';
+import { sealingFailures } from './sealing.errors.ts';
 
 export type RootKey = {
   /** Says which root key this is, without saying anything about it: safe in logs and files. */
@@ -43,10 +44,7 @@ export async function openRootKeyFile(options: {
   if (!(await exists(file))) {
     const found = await firstEntry(resolve(dataFolder), new Set(besides));
     if (found !== undefined) {
-      throw refused(
-        'RootKeyMissing',
-        `The root key file ${file} is missing, but the data folder ${dataFolder} is not new (it holds '${found}'). Its data can be opened with its own root key only: put the file back from its backup. A new root key is made for an empty data folder only.`,
-      );
+      throw sealingFailures.RootKeyMissing(file, dataFolder, found);
     }
     await makeKeyFile(file, files);
   }
@@ -58,7 +56,7 @@ function rootKeyOver(bytes: Uint8Array): RootKey {
   const key = { id: idOf(bytes), bytes };
   const usable = () => {
     // fails closed: a wiped key would wrap under zeros.
-    if (closed) throw refused('RootKeyClosed', 'The root key is closed: the server is stopping.');
+    if (closed) throw sealingFailures.RootKeyClosed();
     return key;
   };
   return {
@@ -135,35 +133,29 @@ async function readKeyFile(file: string, asReader: boolean): Promise<Uint8Array>
   // No link is followed, and a pipe does not block the open.
   const handle = await open(file, constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK).catch(
     (error: unknown) => {
-      if (codeOf(error) === 'ELOOP') throw notPlain(file);
+      if (codeOf(error) === 'ELOOP') throw sealingFailures.RootKeyNotPlainFile(file);
       throw error;
     },
   );
   try {
     // order matters: what is checked is the opened file, so that nothing can be exchanged in between.
     const about = await handle.stat();
-    if (!about.isFile()) throw notPlain(file);
+    if (!about.isFile()) throw sealingFailures.RootKeyNotPlainFile(file);
     // Windows has no such bits; there the folder's access list guards the file.
     if (process.platform !== 'win32') {
       if ((about.mode & 0o077) !== 0) {
-        throw refused(
-          'RootKeyExposed',
-          `The root key file ${file} can be read or changed by others (mode ${(about.mode & 0o777).toString(8)}). Run 'chmod 600' on it, and if anybody else uses this machine take the key as known to them.`,
-        );
+        throw sealingFailures.RootKeyExposed(file, about.mode);
       }
       const user = process.getuid?.();
       if (user !== undefined && about.uid !== user && about.uid !== 0 && !(asReader && user === 0)) {
-        throw refused(
-          'RootKeyExposed',
-          `The root key file ${file} belongs to another user (uid ${about.uid}). It must belong to the user that runs the server. To look at a stopped server's folder, run the command as that user, for example: runuser -u strongroom -- strongroom audit verify --config FILE`,
-        );
+        throw sealingFailures.rootKeyOfAnother(file, about.uid);
       }
     }
-    if (about.size > fileBytesMax) throw unreadable(file);
+    if (about.size > fileBytesMax) throw sealingFailures.RootKeyUnreadable(file);
     const content = Buffer.alloc(fileBytesMax + 1);
     const { bytesRead } = await handle.read(content, 0, content.length, 0);
     try {
-      return decode(content.subarray(0, bytesRead)) ?? raise(unreadable(file));
+      return decode(content.subarray(0, bytesRead)) ?? raise(sealingFailures.RootKeyUnreadable(file));
     } finally {
       content.fill(0);
     }
@@ -181,24 +173,6 @@ function decode(content: Buffer): Uint8Array | undefined {
 
 function raise(failure: Failure): never {
   throw failure;
-}
-
-function refused(code: string, message: string): Failure {
-  return new Failure({ kind: 'unavailable', code, message });
-}
-
-function notPlain(file: string): Failure {
-  return refused(
-    'RootKeyNotPlainFile',
-    `The root key ${basename(file)} is a link, a folder or a device. Name the plain file itself in the configuration.`,
-  );
-}
-
-function unreadable(file: string): Failure {
-  return refused(
-    'RootKeyUnreadable',
-    `The root key file ${file} does not hold 32 bytes, raw or in base64. Put it back from its backup.`,
-  );
 }
 
 function codeOf(error: unknown): unknown {

@@ -7,6 +7,7 @@ import type { Clock } from '#kernel/clock/clock';
 import type { Database, Tx } from '#kernel/database/database';
 import { Failure } from '#kernel/errors/failure';
 import type { Log } from '#kernel/log/log';
+import { tasksFailures } from './tasks.errors.ts';
 import * as store from './tasks.store.ts';
 
 export { taskMigrations } from './migrations.ts';
@@ -73,18 +74,8 @@ const backOffMs = (attempt: number) => Math.min(1_000 * 2 ** (attempt - 1), back
 
 /** Throws Failure `LeaseLost` unless `task` is still held: the first statement of a write that must not come from a ghost. */
 export async function confirmLease(tx: Tx, task: Task): Promise<void> {
-  if (!(await store.isHeld(tx, task))) throw leaseLost();
+  if (!(await store.isHeld(tx, task))) throw tasksFailures.LeaseLost();
 }
-
-const leaseLost = () =>
-  new Failure({ kind: 'conflict', code: 'LeaseLost', message: 'This task was taken over by another holder.' });
-
-const tooManyAttempts = () =>
-  new Failure({
-    kind: 'internal',
-    code: 'TaskAttempts',
-    message: 'The server stopped during every attempt at this task.',
-  });
 
 export function createTasks(options: {
   readonly database: Database;
@@ -143,7 +134,7 @@ export function createTasks(options: {
     try {
       const { id, name, subject, fence, attempts: attempt } = row;
       // Only a process that died under it leaves a task with its attempts used up.
-      if (attempt > attemptsMax) throw tooManyAttempts();
+      if (attempt > attemptsMax) throw tasksFailures.TaskAttempts();
       await handlers.get(name)?.({ id, name, subject, fence, attempt, payload: JSON.parse(row.payload) }, signal);
     } catch (error) {
       thrown = { error };
@@ -151,7 +142,7 @@ export function createTasks(options: {
     over.abort();
     await renewing;
     try {
-      if (!(await record(row, thrown))) throw leaseLost();
+      if (!(await record(row, thrown))) throw tasksFailures.LeaseLost();
     } catch (error) {
       // The row stays leased until the lease runs out; then the task is done again.
       log.warn(
@@ -183,7 +174,7 @@ export function createTasks(options: {
       try {
         const until = clock.epochMs() + leaseMs;
         if (await database.write((tx) => store.renewLease(tx, row, until))) continue;
-        lost.abort(leaseLost());
+        lost.abort(tasksFailures.LeaseLost());
         return;
       } catch (error) {
         // A full disk may have passed by the next time; if not, the lease runs out.
@@ -239,18 +230,10 @@ export function createTasks(options: {
     async enqueue(tx, task) {
       const payload = JSON.stringify(task.payload ?? null);
       if (Buffer.byteLength(payload) > payloadBytesMax) {
-        throw new Failure({
-          kind: 'tooLarge',
-          code: 'TaskTooLarge',
-          message: 'The payload of a task is larger than 64 KiB.',
-        });
+        throw tasksFailures.TaskTooLarge();
       }
       if (!handlers.has(task.name)) {
-        throw new Failure({
-          kind: 'internal',
-          code: 'TaskUnknown',
-          message: `Nothing handles tasks named ${task.name}.`,
-        });
+        throw tasksFailures.TaskUnknown(task.name);
       }
       const now = clock.epochMs();
       const runAt = task.runAt?.getTime() ?? now;
@@ -266,8 +249,7 @@ export function createTasks(options: {
       }
     },
     async start() {
-      if (started)
-        throw new Failure({ kind: 'internal', code: 'TasksStarted', message: 'Tasks were started already.' });
+      if (started) throw tasksFailures.TasksStarted();
       started = true;
       await prune();
       const taken = await database.write((tx) => store.takeOver(tx, owner));
@@ -278,7 +260,7 @@ export function createTasks(options: {
       for (const begin of [loop, ...periodics]) loops.push(atHome(begin));
     },
     async stop() {
-      stopping.abort(new Failure({ kind: 'unavailable', code: 'ServerStopping', message: 'The server is stopping.' }));
+      stopping.abort(tasksFailures.ServerStopping());
       const patience = new AbortController();
       // The loops first: the last thing that one does may be to set a task going.
       const settled = Promise.allSettled(loops).then(() => Promise.allSettled(running.values()));

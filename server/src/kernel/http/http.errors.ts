@@ -1,0 +1,139 @@
+// What the door refuses before any module is asked, in words that every protocol can render.
+
+import type { Failure, FailureDetail } from '#kernel/errors/failure';
+import { defineFailures } from '#kernel/errors/failures';
+
+export const httpFailures = defineFailures('http', {
+  RequestEntityTooLarge: {
+    kind: 'tooLarge',
+    meaning: 'The body is larger than the operation takes.',
+    remedy: 'Send less; the message says how much may be sent.',
+    say: (maxBytes: number) => `The body is larger than the ${maxBytes} bytes that this operation takes.`,
+  },
+  IncompleteBody: {
+    kind: 'invalid',
+    say: 'The connection ended before the whole body had arrived.',
+  },
+  bodyTooDeep: {
+    kind: 'invalid',
+    code: 'InvalidRequestContent',
+    meaning: 'The JSON of the body is nested deeper than any resource is.',
+    remedy: 'Send what the operation takes.',
+    say: (maxDepth: number) => `The JSON body is nested more than ${maxDepth} deep.`,
+  },
+  propertyOfNone: {
+    kind: 'invalid',
+    code: 'InvalidRequestContent',
+    meaning: 'The JSON of the body holds a property that no resource has.',
+    remedy: 'Leave it out.',
+    say: (name: string) => ({
+      target: name,
+      message: `The JSON body holds a property named '${name}', which no resource has.`,
+    }),
+  },
+  bodyNotJson: {
+    kind: 'invalid',
+    code: 'InvalidRequestContent',
+    meaning: 'The body is not JSON in UTF-8.',
+    remedy: 'Send valid JSON; the message says where it ends to be.',
+    /** `at`: where, empty if that is not known. */
+    say: (at: string, cause: unknown) => ({ message: `The body is not valid JSON${at ? ` (${at})` : ''}.`, cause }),
+  },
+  tooManyFields: {
+    kind: 'invalid',
+    code: 'InvalidRequestContent',
+    say: 'The form holds more than 200 fields.',
+  },
+  InvalidRequestContent: {
+    kind: 'invalid',
+    meaning: 'The body does not fit what the operation takes.',
+    remedy: 'Correct what the message and the details name.',
+    say: (where: string, shown: readonly FailureDetail[]) => misfit(where, shown),
+  },
+  InvalidQueryParameterValue: {
+    kind: 'invalid',
+    meaning: 'The query does not fit what the operation takes.',
+    remedy: 'Correct what the message and the details name.',
+    say: (where: string, shown: readonly FailureDetail[]) => misfit(where, shown),
+  },
+  InvalidCertificate: {
+    kind: 'invalid',
+    meaning: 'The certificate files that are configured cannot be used.',
+    remedy: 'Correct what the message lists.',
+    say: (mistakes: readonly string[]) => `The certificate files are not valid:\n- ${mistakes.join('\n- ')}`,
+  },
+  InvalidConfiguration: {
+    kind: 'invalid',
+    meaning: 'A proxy that is to be trusted is no address and no range.',
+    remedy: 'Write it as 192.0.2.1, 10.0.0.0/8 or fd00::/8.',
+    say: (text: string) =>
+      `http.trustedProxies holds '${text}', which is no address and no range such as 10.0.0.0/8 or fd00::/8.`,
+  },
+  MisdirectedRequest: {
+    kind: 'misdirected',
+    say: 'This server does not go by that name. Use the name that it was configured with; whoever runs it adds others as http.aliases.',
+  },
+  noProtocol: {
+    kind: 'notFound',
+    code: 'NotFound',
+    say: 'No protocol that is spoken here has this path. What is served is listed in the documentation, in openapi/.',
+  },
+  NotFound: {
+    kind: 'notFound',
+    meaning: 'The protocol is spoken here, and has no operation at this path.',
+    remedy: 'Look at its document in openapi/.',
+    say: (surface: string) =>
+      `No operation is served at this path. Those that are, are listed in the documentation: openapi/${surface}.json.`,
+  },
+  MethodNotAllowed: {
+    kind: 'methodNotAllowed',
+    meaning: 'The path takes other methods.',
+    remedy: 'Use one that the message and the header allow name.',
+    say: (method: string, others: ReadonlySet<string>) => {
+      const allow = [...others].sort().join(', ');
+      return { message: `This path does not take ${method}; it takes ${allow}.`, headers: { allow } };
+    },
+  },
+  InvalidHeader: {
+    kind: 'invalid',
+    meaning: 'A header that decides who asks whom was sent twice.',
+    remedy: 'Send it once.',
+    say: (name: string) => `The header ${name} was sent twice.`,
+  },
+  InvalidRequestUri: {
+    kind: 'invalid',
+    meaning: 'The address of the request cannot be read, or could be read in two ways.',
+    remedy: 'Correct what the message names.',
+    say: (message: string) => message,
+  },
+  TooManyRequests: {
+    kind: 'throttled',
+    meaning: 'Too many requests without a valid credential came from one address.',
+    remedy: 'Sign in, or try again in a minute.',
+    say: (cause: Failure) => ({
+      message:
+        'Too many requests without a valid credential came from this address. Sign in, or try again in a minute.',
+      retryAfterSeconds: 60,
+      cause,
+    }),
+  },
+  AuthenticationFailed: {
+    kind: 'unauthenticated',
+    say: 'This operation needs a credential. Sign in and send a bearer token in the Authorization header.',
+  },
+  AuthorizationFailed: {
+    kind: 'forbidden',
+    meaning: 'The credential is one that was handed on, and reaches less than its maker does.',
+    remedy: 'Use it for what it was made for, or sign in.',
+    say: (message: string, cause?: unknown) => ({ message, cause }),
+  },
+});
+
+function misfit(where: string, shown: readonly FailureDetail[]) {
+  const target = shown[0]?.target;
+  return {
+    message: `The ${where} is not valid: ${shown.map((detail) => detail.message).join('; ')}.`,
+    ...(target === undefined ? {} : { target }),
+    details: shown,
+  };
+}
