@@ -6,9 +6,9 @@ import { accessActions } from '@strongroom/contract/access.actions';
 import { type Access, accessDuties } from '#access';
 import type { Bootstrapped, Identity } from '#identity';
 import type { Acts } from '#kernel/authority/perform';
-import { Failure } from '#kernel/errors/failure';
 import type { Files } from '#kernel/files/files';
 import type { Keyring } from '#kernel/sealing/keyring';
+import { installationFailures } from './installation.errors.ts';
 
 const announced = 'first-start/announced';
 const ownersMade = 'first-start/owners';
@@ -19,12 +19,7 @@ const ownersMade = 'first-start/owners';
  */
 export async function refuseToTellAJournal(keyring: Keyring): Promise<void> {
   if ((await keyring.get(announced)) !== undefined) return;
-  throw new Failure({
-    kind: 'conflict',
-    code: 'BootstrapFileNeeded',
-    message:
-      'This is the first start, which tells how to sign in, and standard output is no terminal: whatever keeps it would keep the credentials. Give --bootstrap-file FILE; it is written for you alone (0600).',
-  });
+  throw installationFailures.BootstrapFileNeeded();
 }
 
 /** Only what nobody was told yet: at the first start, or after one that ended before it could tell. */

@@ -8,13 +8,13 @@ import { randomBytes } from '#kernel/crypto/random';
 import { generateSigningKey, importSigningKey, type SigningKey } from '#kernel/crypto/signing';
 import type { Anchors, Database, Databases, MigrationSet, Opening } from '#kernel/database/database';
 import { lockFolder } from '#kernel/database/lock';
-import { Failure } from '#kernel/errors/failure';
 import { createFiles, type Files } from '#kernel/files/files';
 import { type Room, reserveName } from '#kernel/files/room';
 import { type Authority, createAuthority } from '#kernel/http/certificates';
 import { type Keyring, openKeyring } from '#kernel/sealing/keyring';
 import { openRootKeyFile, type RootKey } from '#kernel/sealing/root-key';
 import { controlTables } from './compose/foundation.ts';
+import { installationFailures } from './installation.errors.ts';
 
 const lockName = 'server.lock';
 const keyFolder = 'keys';
@@ -64,11 +64,7 @@ async function openNamed(
 export async function keyOfDatabase(keyring: Keyring, name: string): Promise<Uint8Array> {
   const key = await keyring.get(`database/${name}`);
   if (key) return key;
-  throw new Failure({
-    kind: 'notFound',
-    code: 'NotStartedYet',
-    message: `The keyring holds no key of ${name}.db: the data folder has never been started, or its keyring is another one.`,
-  });
+  throw installationFailures.keyringWithoutKey(name);
 }
 
 /** The keyring is opened before the log that anchors it, so it is judged after. */

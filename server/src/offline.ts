@@ -22,6 +22,7 @@ import { Failure } from '#kernel/errors/failure';
 import { createDataKeys } from '#kernel/sealing/data-keys.service';
 import type { Keyring } from '#kernel/sealing/keyring';
 import { databasesOf } from './data-folder.ts';
+import { installationFailures } from './installation.errors.ts';
 import { auditSignerOf, keyOfDatabase, lockInstallation, openControl, openKeys } from './installation.ts';
 
 export type OfflinePlace = {
@@ -138,12 +139,7 @@ async function inStopped<R>({ configFile, flags }: OfflinePlace, act: (stopped: 
     const control = await openControl(databases, keyring, { readonly: true });
     closing.push(() => control.close());
     const installation = await readBootstrapped(control);
-    if (!installation)
-      throw new Failure({
-        kind: 'notFound',
-        code: 'NotStartedYet',
-        message: 'This data folder has never been started, so there is nothing to verify.',
-      });
+    if (!installation) throw installationFailures.NotStartedYet();
     const dataKeys = createDataKeys({
       database: control,
       rootKey,
@@ -163,11 +159,7 @@ async function inStopped<R>({ configFile, flags }: OfflinePlace, act: (stopped: 
 }
 
 async function refuseCustomerKey(): Promise<never> {
-  throw new Failure({
-    kind: 'forbidden',
-    code: 'CustomerKeyNeeded',
-    message: "it is under a customer's key, which only the running server can ask for.",
-  });
+  throw installationFailures.CustomerKeyNeeded();
 }
 
 /** Purposes of the data keys of stores that have one, by the prefix of their names. */
