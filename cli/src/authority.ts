@@ -4,10 +4,10 @@
 
 import { createHash, X509Certificate } from 'node:crypto';
 import { chmodSync, mkdirSync, renameSync, writeFileSync } from 'node:fs';
-import { get } from 'node:https';
+import { Agent, get } from 'node:https';
 import { join } from 'node:path';
 import { UsageError } from './exit.ts';
-import { lookupHere, NoAnswer } from './transport.ts';
+import { explainProxy, lookupHere, NoAnswer, proxyOf } from './transport.ts';
 
 export type OfferedAuthority = { readonly name: string; readonly fingerprint: string; readonly pem: string };
 
@@ -29,7 +29,11 @@ export function readFingerprint(text: string): string {
 }
 
 /** What the server at `url` hands out. Nothing of it is proven. */
-export async function offeredAuthorities(url: string): Promise<readonly OfferedAuthority[]> {
+export async function offeredAuthorities(
+  url: string,
+  environment: Readonly<Record<string, string | undefined>> = {},
+): Promise<readonly OfferedAuthority[]> {
+  const proxy = proxyOf(environment);
   const { origin, protocol, hostname, host } = new URL(url);
   if (protocol !== 'https:') throw new UsageError(`${origin} is not https: it has no certificate to trust.`);
   const isLocal = hostname === 'localhost' || hostname.endsWith('.localhost');
@@ -37,7 +41,12 @@ export async function offeredAuthorities(url: string): Promise<readonly OfferedA
     const request = get(
       `${origin}/ca.pem`,
       // Not verified: see the head of this file.
-      { rejectUnauthorized: false, agent: false, timeout: timeoutMs, ...(isLocal ? { lookup: lookupHere } : {}) },
+      {
+        rejectUnauthorized: false,
+        agent: proxy === undefined ? false : new Agent(proxy.agentOptions),
+        timeout: timeoutMs,
+        ...(isLocal ? { lookup: lookupHere } : {}),
+      },
       (answer) => {
         let text = '';
         answer.setEncoding('utf8').on('data', (chunk: string) => {
@@ -62,7 +71,11 @@ export async function offeredAuthorities(url: string): Promise<readonly OfferedA
       request.destroy(new NoAnswer(`${host} did not answer within ${timeoutMs / 1000} seconds.`)),
     );
     request.on('error', (error) =>
-      reject(error instanceof NoAnswer ? error : new NoAnswer(`No answer from ${host}: ${error.message}`)),
+      reject(
+        error instanceof NoAnswer
+          ? error
+          : (explainProxy(error, new URL(url), proxy) ?? new NoAnswer(`No answer from ${host}: ${error.message}`)),
+      ),
     );
   });
   return (pem.match(/-----BEGIN CERTIFICATE-----[^-]+-----END CERTIFICATE-----/g) ?? []).map(described);

@@ -304,6 +304,24 @@ test('people are made, given a role by name, listed by name, disabled and remove
   assert.equal((await cli.run('role', 'assignment', 'delete', ...role, '--yes')).code, 0);
   assert.equal((await cli.json(...explained, '-g', 'demo', '-w', 'lab'))['allowed'], false);
   assert.equal((await cli.run('role', 'assignment', 'delete', ...role, '--yes')).code, 5, 'it is gone');
+  const itself = await cli.json<{ identity: { principalId: string } }>('workspace', 'show', 'lab', '-g', 'demo');
+  const { principalId } = itself.identity;
+  assert.match(principalId, /^[0-9a-f-]{36}$/, 'a program reads what the service said');
+  const person = (await cli.run('workspace', 'show', 'lab', '-g', 'demo')).out;
+  assert.match(person, new RegExp(`^identity\\.principalId +\\S.* \\(${principalId}\\)$`, 'm'));
+  assert.match(person, /^created +\S+ by \S.* \([0-9a-f-]{36}\)$/m, 'the application has a name, too');
+  const updated = await cli.run('user', 'update', ada, '--display-name', 'Ada King', '--password-file', two);
+  assert.equal(updated.out, `The user '${ada}' is changed.\n`, updated.err);
+  const off = await cli.json('user', 'update', ada, '--enabled', 'false', '--change-password', 'false');
+  assert.deepEqual([off['displayName'], off['accountEnabled']], ['Ada King', false], 'and nothing else than was said');
+  assert.equal((await cli.json('user', 'update', ada, '--enabled', 'true'))['accountEnabled'], true);
+  const nothing = await cli.run('user', 'update', ada);
+  assert.equal(nothing.code, 2);
+  assert.match(nothing.err, /--display-name, --enabled, --password-file or --change-password/);
+  assert.equal((await cli.run('user', 'update', ada, '--enabled', 'perhaps')).code, 2);
+  assert.equal((await cli.run('user', 'update', 'nobody@strongroom.local', '--enabled', 'false')).code, 5);
+  writeFileSync(one, 'password\n');
+  assert.equal((await cli.run('user', 'update', ada, '--password-file', one)).code, 1, 'a weak one is refused');
   for (const words of [
     ['reset-password', ada, '--password-file', two],
     ['disable', ada],

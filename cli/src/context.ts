@@ -88,7 +88,10 @@ export async function openContext(options: Options, shell: Shell): Promise<Conte
   let transport: HttpsTransport | undefined;
   const send = (request: Parameters<HttpsTransport['send']>[0]) => {
     const { caFile } = context;
-    transport ??= shell.connect({ caFile: caFile === undefined ? undefined : resolve(caFile) });
+    transport ??= shell.connect({
+      caFile: caFile === undefined ? undefined : resolve(caFile),
+      environment: shell.environment,
+    });
     return transport.send(request);
   };
   const sessions = createSessions({ home, transport: send, shell });

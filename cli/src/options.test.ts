@@ -185,6 +185,8 @@ const samples: Readonly<Record<string, string>> = {
   '--key-type': 'primary',
   '--bootstrap-file': 'bootstrap.json',
   '--password-file': 'token.txt',
+  '--enabled': 'true',
+  '--change-password': 'true',
   '--value-file': 'token.txt',
   '--checkpoints': 'ca.pem',
   '--segment': 'archive',

@@ -76,3 +76,35 @@ export const kindOf = (principals: ReadonlyMap<string, GraphObject>, id: unknown
   if ('userPrincipalName' in found) return 'user';
   return found.servicePrincipalType === 'ManagedIdentity' ? 'managed identity' : 'application';
 };
+
+/** Fields of answers that hold somebody's object id. */
+const namesSomebody = new Set(['principalId', 'createdBy', 'lastModifiedBy', 'updatedBy', 'assignedTo']);
+
+/** Shows a thing; for a person, names stand beside the object ids. What a program reads is the service's own answer. */
+export async function showNamed(context: Context, value: unknown): Promise<void> {
+  if (context.forProgram) return context.show(value);
+  const ids: string[] = [];
+  visit(value, (id) => {
+    ids.push(id);
+    return id;
+  });
+  const principals = ids.length === 0 ? new Map<string, GraphObject>() : await readPrincipals(context, ids);
+  context.show(
+    visit(value, (id) => {
+      const name = nameOf(principals, id);
+      return name === id ? id : `${name} (${id})`;
+    }),
+  );
+}
+
+/** A copy, with each object id in place of which `told` answers something. */
+function visit(value: unknown, told: (id: string) => string): unknown {
+  if (Array.isArray(value)) return value.map((each) => visit(each, told));
+  if (typeof value !== 'object' || value === null) return value;
+  return Object.fromEntries(
+    Object.entries(value).map(([name, inner]) => [
+      name,
+      namesSomebody.has(name) && typeof inner === 'string' && isGuid(inner) ? told(inner) : visit(inner, told),
+    ]),
+  );
+}

@@ -1,6 +1,7 @@
 // The way from the command line to the server: HTTPS with the certificate authority that was given and no other, TLS 1.2 or
 // later. Names below `.localhost` go to this machine without asking a resolver (RFC 6761), so that hosts of vaults and
-// storage accounts work on a laptop. Nothing here turns verification off.
+// storage accounts work on a laptop. Nothing here turns verification off. A proxy that HTTPS_PROXY names carries the connection and
+// sees where it goes: TLS is spoken with the server, through it.
 
 import { readFileSync } from 'node:fs';
 import { type IncomingMessage, request as plainRequest } from 'node:http';
@@ -24,9 +25,13 @@ const answerBytesMax = 64 * 1024 * 1024;
 export const lookupHere: LookupFunction = (_host, options, done) =>
   options.all ? done(null, [{ address: '127.0.0.1', family: 4 }]) : done(null, '127.0.0.1', 4);
 
+type Environment = Readonly<Record<string, string | undefined>>;
+
 export type TransportOptions = {
   /** In PEM; absent: the authorities that the runtime knows. */
   readonly caFile?: string | undefined;
+  /** Where HTTPS_PROXY and NO_PROXY stand. Absent: no proxy. */
+  readonly environment?: Environment | undefined;
   /** Of silence, not of the whole. */
   readonly timeoutMs?: number;
 };
@@ -34,11 +39,13 @@ export type TransportOptions = {
 export function createTransport(options: TransportOptions): HttpsTransport {
   const ca = options.caFile === undefined ? undefined : readAuthority(options.caFile);
   const timeout = options.timeoutMs ?? 120_000;
+  const proxy = proxyOf(options.environment ?? {});
   const agent = new Agent({
     keepAlive: true,
     maxSockets: 16,
     minVersion: 'TLSv1.2',
     ...(ca === undefined ? {} : { ca }),
+    ...proxy?.agentOptions,
   });
 
   const send: Transport = (call) =>
@@ -81,7 +88,7 @@ export function createTransport(options: TransportOptions): HttpsTransport {
         }
       };
       outgoing.on('error', (error: NodeJS.ErrnoException) =>
-        reject(sourceError ?? explain(error, url, options.caFile)),
+        reject(sourceError ?? explain(error, url, options.caFile, proxy)),
       );
       const sendBody = () => {
         if (call.body === undefined || bytes !== undefined) outgoing.end(bytes);
@@ -144,9 +151,72 @@ const untrusted = new Set([
   'CERT_SIGNATURE_FAILURE',
 ]);
 
-function explain(error: NodeJS.ErrnoException, url: URL, caFile: string | undefined): Error {
+export type Proxy = {
+  /** Without its credentials, for messages. */
+  readonly host: string;
+  readonly hostname: string;
+  readonly port: string;
+  /** What Node's own agents take. */
+  readonly agentOptions: {
+    readonly proxyEnv: { readonly HTTPS_PROXY: string; readonly NO_PROXY: string };
+  };
+};
+
+/** This machine is never reached by way of another one, whatever NO_PROXY says. */
+const neverProxied = 'localhost,.localhost,127.0.0.1-127.255.255.255,::1,[::1]';
+
+/** The proxy that the environment names, small letters first, as command lines do. @throws NoAnswer for an address that is none */
+export function proxyOf(environment: Environment): Proxy | undefined {
+  const named = (name: string) => environment[name.toLowerCase()] || environment[name] || undefined;
+  const address = named('HTTPS_PROXY')?.trim();
+  if (address === undefined || address === '') return undefined;
+  const url = URL.parse(address);
+  if (url === null || url.protocol !== 'http:' || url.hostname === '')
+    // It may hold a password: it is not repeated.
+    throw new NoAnswer('HTTPS_PROXY is no address of a proxy. It looks like http://proxy.example:3128.');
+  const others = named('NO_PROXY');
+  return {
+    host: `${url.hostname}:${url.port || '80'}`,
+    hostname: url.hostname.replace(/^\[|\]$/g, ''),
+    port: url.port || '80',
+    agentOptions: {
+      proxyEnv: { HTTPS_PROXY: url.href, NO_PROXY: others === undefined ? neverProxied : `${neverProxied},${others}` },
+    },
+  };
+}
+
+type WayError = NodeJS.ErrnoException & {
+  readonly hostname?: string;
+  readonly address?: string;
+  readonly port?: number;
+};
+
+/** What went wrong on the way to the proxy or at it, as far as the failure shows that. */
+export function explainProxy(error: WayError, url: URL, proxy: Proxy | undefined): NoAnswer | undefined {
+  if (proxy === undefined) return undefined;
+  const { code = '', message } = error;
+  const leave = `Is HTTPS_PROXY right? NO_PROXY=${url.hostname} goes without it.`;
+  if (code === 'ERR_PROXY_TUNNEL') {
+    const [, status] = /HTTP\/1\.[01] (\d{3})/.exec(message) ?? [];
+    return new NoAnswer(
+      `The proxy ${proxy.host} does not open a way to ${url.host}${status === undefined ? '' : ` (${status})`}. ${leave}`,
+    );
+  }
+  const isThere = error.hostname === proxy.hostname || String(error.port) === proxy.port;
+  // Where the server has the same name and port, the failure may be the server's own.
+  if (!isThere || url.hostname === proxy.hostname || (error.hostname === undefined && url.port === proxy.port))
+    return undefined;
+  if (code === 'ECONNREFUSED') return new NoAnswer(`Nothing listens at the proxy ${proxy.host}. ${leave}`);
+  if (code === 'ENOTFOUND' || code === 'EAI_AGAIN')
+    return new NoAnswer(`The name of the proxy ${proxy.host} cannot be resolved. ${leave}`);
+  return undefined;
+}
+
+function explain(error: NodeJS.ErrnoException, url: URL, caFile: string | undefined, proxy: Proxy | undefined): Error {
   if (error instanceof NoAnswer || error.name === 'AbortError') return error;
   const { code = '' } = error;
+  const atProxy = explainProxy(error, url, proxy);
+  if (atProxy !== undefined) return atProxy;
   if (untrusted.has(code))
     return new NoAnswer(
       caFile === undefined

@@ -4,7 +4,7 @@ import type { Command } from 'commander';
 import type { Context } from '../context.ts';
 import { type Act, leaf } from '../given.ts';
 import { looking } from '../options.ts';
-import { findPrincipal } from '../principals.ts';
+import { findPrincipal, showNamed } from '../principals.ts';
 import { readClaims } from '../session.ts';
 import { scoped, scopeToRead } from './scopes.ts';
 
@@ -26,7 +26,8 @@ export function accessCommands(access: Command, act: Act): void {
         const who = given.text('assignee');
         const action = given.needed('action', '--action ACTION');
         const principalId = who === undefined ? await selfOf(context) : (await findPrincipal(context, who)).id;
-        context.show(
+        await showNamed(
+          context,
           await context.client.get(`${scope}/providers/Strongroom.Access/explanations`, {
             query: { principalId, action },
           }),

@@ -48,7 +48,7 @@ export function accountCommands(program: Command, act: Act): void {
         const url = bootstrap?.url ?? context.url;
         const caFile = bootstrap?.caFile ?? (await authorityOf(context, way.fingerprint));
         const tenant = bootstrap?.tenantId ?? way.tenant ?? 'organizations';
-        const transport = shell.connect({ caFile });
+        const transport = shell.connect({ caFile, environment: shell.environment });
         try {
           const sessions = createSessions({ home, transport: transport.send, shell });
           if (bootstrap !== undefined) await sessions.signInWithSecret({ url, tenant, ...bootstrap.application });
@@ -192,10 +192,14 @@ function wayIn(given: Given) {
 
 /** The file with the authority to trust: what the fingerprint is of, kept; or the one that is given or remembered. */
 async function authorityOf(context: Context, fingerprint: string | undefined): Promise<string | undefined> {
-  const { home, url, caFile } = context;
+  const { home, url, caFile, shell } = context;
   if (fingerprint === undefined) return caFile === undefined ? undefined : resolve(caFile);
   const { comparedAuthority, keepAuthority, offeredAuthorities } = await import('../authority.ts');
-  return keepAuthority(home.folder, url, comparedAuthority(await offeredAuthorities(url), fingerprint, url).pem);
+  return keepAuthority(
+    home.folder,
+    url,
+    comparedAuthority(await offeredAuthorities(url, shell.environment), fingerprint, url).pem,
+  );
 }
 
 function readBootstrap(file: string): Bootstrap {

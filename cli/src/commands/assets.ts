@@ -5,7 +5,7 @@ import type { Versioned } from '../documents/references.ts';
 import { type Act, namedLeaf } from '../given.ts';
 import { changing, listing, looking } from '../options.ts';
 import { at } from '../output.ts';
-import { nameOf, readPrincipals } from '../principals.ts';
+import { nameOf, readPrincipals, showNamed } from '../principals.ts';
 import { latestVersion } from '../work.ts';
 
 export function assetCommands(
@@ -69,7 +69,7 @@ export function assetCommands(
         const { client, workspace } = context;
         const name = given.name(noun);
         const version = given.text('version') ?? (await latestVersion(client, workspace, plural, name));
-        context.show(await client.get(workspace.assetVersion(plural, name, version)));
+        await showNamed(context, await client.get(workspace.assetVersion(plural, name, version)));
       }),
     );
   for (const [word, isArchived, description] of [

@@ -6,6 +6,7 @@ import { computeBody } from '../documents/resources.ts';
 import { type Act, leaf, namedLeaf, repeated } from '../given.ts';
 import { listing, looking, making, removing } from '../options.ts';
 import { at } from '../output.ts';
+import { showNamed } from '../principals.ts';
 
 const defaults = {
   vmSize: 'STANDARD_D2_V3',
@@ -62,7 +63,7 @@ export function computeCommands(compute: Command, act: Act): void {
     );
   namedLeaf(compute, 'show', looking('workspace'), 'show a cluster', 'compute show cpu-cluster').action(
     act(async (context, given) =>
-      context.show(await context.client.get(context.workspace.compute(given.name('cluster')))),
+      showNamed(context, await context.client.get(context.workspace.compute(given.name('cluster')))),
     ),
   );
   leaf(compute, 'list', listing('workspace'), 'list the clusters of a workspace', 'compute list').action(

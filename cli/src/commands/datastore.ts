@@ -6,6 +6,7 @@ import { datastoreBody } from '../documents/resources.ts';
 import { type Act, leaf, namedLeaf, repeated } from '../given.ts';
 import { changing, listing, looking } from '../options.ts';
 import { at } from '../output.ts';
+import { showNamed } from '../principals.ts';
 
 export function datastoreCommands(datastore: Command, act: Act): void {
   namedLeaf(datastore, 'create', changing('workspace'), 'name a container', 'datastore create -f datastore.yml')
@@ -21,7 +22,7 @@ export function datastoreCommands(datastore: Command, act: Act): void {
     );
   namedLeaf(datastore, 'show', looking('workspace'), 'show a datastore', 'datastore show workspaceblobstore').action(
     act(async (context, given) =>
-      context.show(await context.client.get(context.workspace.datastore(given.name('datastore')))),
+      showNamed(context, await context.client.get(context.workspace.datastore(given.name('datastore')))),
     ),
   );
   leaf(datastore, 'list', listing('workspace'), 'list the datastores of a workspace', 'datastore list').action(

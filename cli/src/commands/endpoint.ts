@@ -10,6 +10,7 @@ import { readGiven } from '../files.ts';
 import { type Act, type Given, leaf, namedLeaf, repeated } from '../given.ts';
 import { changing, listing, looking, making, removing } from '../options.ts';
 import { at } from '../output.ts';
+import { showNamed } from '../principals.ts';
 import { propertiesOf, sourcesOf } from '../work.ts';
 
 type Keys = { readonly primaryKey: string; readonly secondaryKey: string };
@@ -35,7 +36,7 @@ export function endpointCommands(endpoint: Command, act: Act): void {
     );
   namedLeaf(endpoint, 'show', looking('workspace'), 'show an endpoint', 'online-endpoint show iris').action(
     act(async (context, given) =>
-      context.show(await context.client.get(context.workspace.endpoint(given.name('endpoint')))),
+      showNamed(context, await context.client.get(context.workspace.endpoint(given.name('endpoint')))),
     ),
   );
   leaf(endpoint, 'list', listing('workspace'), 'list endpoints', 'online-endpoint list').action(
@@ -202,7 +203,7 @@ export function deploymentCommands(deployment: Command, act: Act): void {
       'show a deployment',
       'online-deployment show blue --endpoint-name iris',
     ),
-  ).action(act(async (context, given) => context.show(await context.client.get(pathOf(context, given)))));
+  ).action(act(async (context, given) => showNamed(context, await context.client.get(pathOf(context, given)))));
   ofEndpoint(
     leaf(
       deployment,

@@ -5,6 +5,7 @@ import type { Command } from 'commander';
 import { type Act, leaf, namedLeaf, pairs, repeated } from '../given.ts';
 import { changing, listing, looking, removing } from '../options.ts';
 import { at } from '../output.ts';
+import { showNamed } from '../principals.ts';
 
 export function groupCommands(group: Command, act: Act): void {
   namedLeaf(group, 'create', changing('subscription'), 'make a resource group', 'group create demo')
@@ -32,7 +33,7 @@ export function groupCommands(group: Command, act: Act): void {
   );
   namedLeaf(group, 'show', looking('subscription'), 'show a resource group', 'group show demo').action(
     act(async (context, given) =>
-      context.show(await context.client.get(groupPath(context.subscription, given.name('resource group')))),
+      showNamed(context, await context.client.get(groupPath(context.subscription, given.name('resource group')))),
     ),
   );
   namedLeaf(

@@ -11,7 +11,7 @@ import { exitCodes } from '../exit.ts';
 import { type Act, leaf, namedLeaf, repeated } from '../given.ts';
 import { changing, listing, looking, making } from '../options.ts';
 import { at, plain } from '../output.ts';
-import { nameOf, readPrincipals } from '../principals.ts';
+import { nameOf, readPrincipals, showNamed } from '../principals.ts';
 import { finalStatuses, followLog, propertiesOf, sourcesOf, waitForJob } from '../work.ts';
 
 async function stream(context: Context, name: string): Promise<{ readonly job: JsonObject; readonly code: number }> {
@@ -65,7 +65,7 @@ export function jobCommands(job: Command, act: Act): void {
   namedLeaf(job, 'show', looking('workspace'), 'show a job', 'job show job-1a2b3c --watch').action(
     act(async (context, given) => {
       const found = await context.client.get(context.workspace.job(given.name('job')));
-      context.show(found);
+      await showNamed(context, found);
       // What has ended changes no more.
       if (finalStatuses.has(String(propertiesOf(found)['status']))) context.stopWatching();
     }),

@@ -12,7 +12,7 @@ import { type Act, leaf, namedLeaf } from '../given.ts';
 import { meant } from '../nearest.ts';
 import { changing, listing, looking } from '../options.ts';
 import { at } from '../output.ts';
-import { isGuid } from '../principals.ts';
+import { isGuid, showNamed } from '../principals.ts';
 import { provider } from './scopes.ts';
 
 export type Definition = JsonObject & {
@@ -62,7 +62,7 @@ export function definitionCommands(role: Command, act: Act): void {
     looking('subscription'),
     'show what a role holds',
     "role definition show 'AzureML Data Scientist'",
-  ).action(act(async (context, given) => context.show(await find(context, given.name('role')))));
+  ).action(act(async (context, given) => showNamed(context, await find(context, given.name('role')))));
   leaf(
     definition,
     'create',

@@ -100,7 +100,10 @@ export function serverCommands(program: Command, act: Act): void {
             throw new UsageError(
               'Nothing is installed that nobody compared. Give --ca-fingerprint; the server prints it when it starts.',
             );
-          for (const { name, fingerprint: offered, pem } of await offeredAuthorities(context.url)) {
+          for (const { name, fingerprint: offered, pem } of await offeredAuthorities(
+            context.url,
+            context.shell.environment,
+          )) {
             context.shell.out(pem);
             context.shell.err(
               `'${name}' has the fingerprint ${offered}. Nothing proves yet that it is the server's: compare it with what the server printed when it started.\n`,
@@ -112,7 +115,11 @@ export function serverCommands(program: Command, act: Act): void {
           ? keepAuthority(
               context.home.folder,
               context.url,
-              comparedAuthority(await offeredAuthorities(context.url), fingerprint ?? '', context.url).pem,
+              comparedAuthority(
+                await offeredAuthorities(context.url, context.shell.environment),
+                fingerprint ?? '',
+                context.url,
+              ).pem,
             )
           : dataDir === undefined
             ? context.caFile

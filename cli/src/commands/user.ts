@@ -1,8 +1,9 @@
 // People in the directory. A password is typed or read from a file, and is never printed.
 
 import type { GraphUser } from '@strongroom/contract/graph';
-import type { Command } from 'commander';
+import { type Command, Option } from 'commander';
 import type { Context } from '../context.ts';
+import { UsageError } from '../exit.ts';
 import { readSecretFile } from '../files.ts';
 import { type Act, type Given, leaf, namedLeaf } from '../given.ts';
 import { changing, listing, looking } from '../options.ts';
@@ -17,6 +18,12 @@ async function passwordOf(context: Context, given: Given): Promise<string> {
   const file = given.text('passwordFile');
   return file === undefined ? await context.shell.askSecret('Password: ') : readSecretFile(file);
 }
+
+const flags = ['true', 'false'] as const;
+const flagOf = (given: Given, name: string): boolean | undefined => {
+  const text = given.text(name);
+  return text === undefined ? undefined : text === 'true';
+};
 
 export function userCommands(user: Command, act: Act): void {
   leaf(user, 'list', listing('server'), 'list the users of the directory', 'user list').action(
@@ -58,6 +65,47 @@ export function userCommands(user: Command, act: Act): void {
           body: { userPrincipalName, displayName, passwordProfile: { password } },
         });
         context.done(`user '${userPrincipalName}'`, 'made', made);
+      }),
+    );
+  namedLeaf(
+    user,
+    'update',
+    changing('server'),
+    'change how a user is called, whether he may sign in, or his password',
+    "user update ada@strongroom.local --display-name 'Ada King' --enabled true",
+  )
+    .option('--display-name <text>', 'how he is called')
+    .addOption(new Option('--enabled <flag>', 'whether he may sign in; false ends his sessions').choices([...flags]))
+    .option('--password-file <file>', 'a file with a new password; his sessions end')
+    .addOption(
+      new Option(
+        '--change-password <flag>',
+        'whether he must change it when he signs in next (true with a new password)',
+      ).choices([...flags]),
+    )
+    .action(
+      act(async (context, given) => {
+        const displayName = given.text('displayName');
+        const accountEnabled = flagOf(given, 'enabled');
+        const file = given.text('passwordFile');
+        const password = file === undefined ? undefined : readSecretFile(file);
+        const force = flagOf(given, 'changePassword');
+        const passwordProfile = {
+          ...(password === undefined ? {} : { password }),
+          ...(force === undefined ? {} : { forceChangePasswordNextSignIn: force }),
+        };
+        const change = {
+          ...(displayName === undefined ? {} : { displayName }),
+          ...(accountEnabled === undefined ? {} : { accountEnabled }),
+          ...(Object.keys(passwordProfile).length === 0 ? {} : { passwordProfile }),
+        };
+        if (Object.keys(change).length === 0)
+          throw new UsageError(
+            'What is to change? Give --display-name, --enabled, --password-file or --change-password.',
+          );
+        const path = pathOf(given);
+        await context.client.send('PATCH', path, { ...directoryCall(context), body: change });
+        context.done(`user '${given.name('user')}'`, 'changed', await context.client.get(path, directoryCall(context)));
       }),
     );
   withPassword(

@@ -5,6 +5,7 @@ import type { Command } from 'commander';
 import { type Act, leaf, namedLeaf } from '../given.ts';
 import { listing, looking, making, removing } from '../options.ts';
 import { at } from '../output.ts';
+import { showNamed } from '../principals.ts';
 import { keyCommands } from './vault.key.ts';
 import { secretCommands } from './vault.secret.ts';
 
@@ -39,7 +40,7 @@ export function vaultCommands(vault: Command, act: Act): void {
     );
   namedLeaf(vault, 'show', looking('group'), 'show a key vault', 'vault show demo-vault -g demo').action(
     act(async (context, given) =>
-      context.show(await context.client.get(context.resource(vaultType, given.name('vault')))),
+      showNamed(context, await context.client.get(context.resource(vaultType, given.name('vault')))),
     ),
   );
   leaf(vault, 'list', listing('group'), 'list the key vaults of a resource group', 'vault list -g demo').action(

@@ -10,6 +10,7 @@ import { UsageError } from '../exit.ts';
 import { type Act, type Given, leaf, namedLeaf, repeated } from '../given.ts';
 import { listing, looking, making, removing } from '../options.ts';
 import { at } from '../output.ts';
+import { showNamed } from '../principals.ts';
 
 export function workspaceCommands(workspace: Command, act: Act): void {
   namedLeaf(
@@ -62,7 +63,7 @@ export function workspaceCommands(workspace: Command, act: Act): void {
     );
   namedLeaf(workspace, 'show', looking('group'), 'show a workspace', 'workspace show research -g team').action(
     act(async (context, given) =>
-      context.show(await context.client.get(context.resource(workspaceType, given.name('workspace')))),
+      showNamed(context, await context.client.get(context.resource(workspaceType, given.name('workspace')))),
     ),
   );
   namedLeaf(
