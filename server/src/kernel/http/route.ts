@@ -113,6 +113,10 @@ export type Input<Q, B> = {
 /** Headers by their names in lower case (`x-name-*` is every one that begins so), parameters of the query as `?name`. */
 export type Reads = readonly string[];
 
+/** Exactly the parameters that a query's schema has, for `Route.reads`. */
+export const namedIn = ({ properties }: { readonly properties: Readonly<Record<string, unknown>> }): Reads =>
+  Object.keys(properties).map((name) => `?${name}`);
+
 export type Route = {
   /** Unique over the server: the OpenAPI operationId and the name in the audit log, for example `Secrets_Get`. */
   readonly operation: string;

@@ -83,6 +83,7 @@ export function assignmentRoutes(
     summary: 'Lists the role assignments at, above and below a scope',
     access: needs(accessActions.readRoleAssignments, scopeOf, whole),
     audit: accessed('$filter'),
+    reads: ['?$filter', '?$skipToken'],
     responses: { 200: RoleAssignmentList },
     handle: async (grant, { exchange }) => {
       const { query } = exchange.target;

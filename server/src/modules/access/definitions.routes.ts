@@ -45,6 +45,7 @@ export function definitionRoutes(definitions: Definitions): readonly Route[] {
     summary: 'Lists the roles that can be assigned at a scope',
     access: listing(accessActions.readRoleDefinitions, scopeOf),
     audit: unrecorded('names of roles, which hold nothing of anybody'),
+    reads: ['?$filter'],
     responses: { 200: RoleDefinitionList },
     handle: (grant, { exchange }) => {
       const found = definitions.list(grant, exchange.target.query.get('$filter'));

@@ -27,6 +27,7 @@ import {
   accessed,
   activity,
   json,
+  namedIn,
   needs,
   type Params,
   type Route,
@@ -75,6 +76,7 @@ export function auditRoutes(audit: AuditService): readonly Route[] {
       access: needs(auditActions.readActivityLog, scopeOf, whole),
       audit: accessed('$filter'),
       query: ActivityLogQuery,
+      reads: namedIn(ActivityLogQuery),
       responses: { 200: ActivityEventList },
       handle: async (_grant, { params, query, exchange }) => {
         const select = parseSelect(query.$select);
@@ -92,6 +94,7 @@ export function auditRoutes(audit: AuditService): readonly Route[] {
       access: needs(auditActions.readRecords, scopeOf, whole),
       audit: accessed('from', 'to', 'scope', 'correlationId', 'caller', 'operation', 'kind'),
       query: AuditRecordsQuery,
+      reads: namedIn(AuditRecordsQuery),
       responses: { 200: AuditEntryList },
       handle: async (grant, { query, exchange }) =>
         json(200, withNextLink(await audit.list(grant.scope, query), exchange)),
@@ -116,6 +119,7 @@ export function auditRoutes(audit: AuditService): readonly Route[] {
         access: needs(auditActions.readCheckpoints, scopeOf, whole),
         audit: accessed(),
         query: AuditCheckpointsQuery,
+        reads: namedIn(AuditCheckpointsQuery),
         responses: { 200: AuditCheckpointList },
         handle: async (_grant, { query, exchange }) => {
           const page = await audit.checkpoints(query);
@@ -133,6 +137,7 @@ export function auditRoutes(audit: AuditService): readonly Route[] {
         access: needs(auditActions.readProofs, scopeOf, whole),
         audit: accessed('sequence', 'size'),
         query: AuditInclusionQuery,
+        reads: namedIn(AuditInclusionQuery),
         responses: { 200: AuditInclusion },
         handle: async (_grant, { query: { sequence, size } }) =>
           json(200, await audit.proveInclusion(Number(sequence), size === undefined ? undefined : Number(size))),
@@ -148,6 +153,7 @@ export function auditRoutes(audit: AuditService): readonly Route[] {
         access: needs(auditActions.readProofs, scopeOf, whole),
         audit: accessed('from', 'to'),
         query: AuditConsistencyQuery,
+        reads: namedIn(AuditConsistencyQuery),
         responses: { 200: AuditConsistency },
         handle: async (_grant, { query: { from, to } }) =>
           json(200, await audit.proveConsistency(Number(from), to === undefined ? undefined : Number(to))),
@@ -164,6 +170,7 @@ export function auditRoutes(audit: AuditService): readonly Route[] {
       access: needs(auditActions.readRecords, root, whole),
       audit: accessed('from', 'to'),
       query: AuditExportQuery,
+      reads: namedIn(AuditExportQuery),
       handle: async (_grant, { query: { from, to } }) => {
         const lines = audit.export({
           ...(from === undefined ? {} : { from: Number(from) }),
@@ -182,6 +189,7 @@ export function auditRoutes(audit: AuditService): readonly Route[] {
         access: needs(auditActions.readSegments, scopeOf, whole),
         audit: accessed('before', 'until'),
         query: AuditSegmentsQuery,
+        reads: namedIn(AuditSegmentsQuery),
         responses: { 200: AuditSegments },
         handle: async (_grant, { query }) => json(200, await audit.segments(query)),
       }),

@@ -82,6 +82,7 @@ export function gatewayRoutes(deps: {
         $top: Type.Optional(Type.String({ pattern: '^[0-9]{1,4}$' })),
         'api-version': Type.Optional(Type.String()),
       }),
+      reads: ['?$top'],
       responses: { 200: scoringRecordList },
       async handle(grant, { params, query }) {
         const served = directory.byId(itemId(endpointType, params));

@@ -46,6 +46,7 @@ export function createQuotas(deps: {
         summary: 'What a store may hold where nothing was set, and the quotas that were set',
         access: needs(quotasActions.read, scopeOf, whole),
         audit: accessed(),
+        reads: [],
         responses: { 200: QuotaList },
         handle: (grant) =>
           json(200, {

@@ -69,12 +69,12 @@ export function builtinRoutes(parts: {
     });
 
   async function everything(grant: Grant, under: string, exchange: Exchange): Promise<Answer> {
+    const from = askedOf(exchange.target.query.values);
+    refuseUnserved(listParameters, from.asked);
     if (!(await manager.hasContainer(under))) {
       if (grant.visibility?.all === true) throw errors.notFound(under);
       return json(200, { value: [] });
     }
-    const from = askedOf(exchange.target.query.values);
-    refuseUnserved(listParameters, from.asked);
     const expanded = new Set(
       String(from.asked['$expand'] ?? '')
         .toLowerCase()

@@ -77,7 +77,7 @@ export const errors = {
     'invalid',
     'InvalidQueryParameterValue',
     (name: string, served: readonly string[]) =>
-      `This list does not take '${short(name)}' here. Leave it out; it takes ${served.join(', ')}.`,
+      `This request does not take '${short(name)}' here. Leave it out; it takes ${served.length === 0 ? 'no parameters' : served.join(', ')}.`,
   ),
   unregister: fail(
     'conflict',

@@ -179,6 +179,8 @@ export function routesOf(kind: ResourceKind, serving: Serving): readonly Route[]
       ...(action.goesOnWhenLow === undefined ? {} : { goesOnWhenLow: action.goesOnWhenLow }),
       access: needs(action.action ?? actions.verb(action.name), idOf, whole),
       audit: action.audit,
+      // No GET of ours has parameters.
+      ...(action.method === 'GET' ? { reads: [] } : {}),
       ...(action.body ? { body: action.body } : {}),
       responses: { ...action.responses, ...refusals },
       handle: async (grant, { params, query, body, exchange }) => {

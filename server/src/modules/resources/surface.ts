@@ -4,6 +4,7 @@
 // Sources: what the public clients send and accept, measured; Azure Resource Manager's request headers.
 
 import type { Exchange } from '#kernel/http/exchange';
+import type { Route } from '#kernel/http/route';
 import type { Scheme, Surface } from '#kernel/http/surface';
 import type { Target } from '#kernel/http/target';
 import { sameId } from '#kernel/ids/ids';
@@ -37,6 +38,21 @@ function headers(exchange: Exchange): Readonly<Record<string, string>> {
 /** A quoted string of a header: what would end it, or is no printable ASCII, is left out. */
 const quoted = (text: string) => `"${text.replace(/[^\x20-\x7e]|["\\]/g, '').slice(0, 300)}"`;
 
+/**
+ * Of routes that say what they read: a filter that nobody applies shows too much, and a count or an order that nobody keeps, the
+ * wrong things. Lists of kinds decide by their schemas, and their tokens hold what was asked for.
+ */
+function refuseUnread(exchange: Exchange, { reads }: Pick<Route, 'reads'>): void {
+  const read = typeof reads === 'function' ? reads(exchange) : reads;
+  if (read === undefined || read === 'anything') return;
+  for (const [name, value] of Object.entries(exchange.target.query.values))
+    if (value !== '' && name !== 'api-version' && !read.includes(`?${name}`))
+      throw errors.parameterNotServed(
+        name,
+        read.map((each) => each.slice(1)),
+      );
+}
+
 export function createArmSurface(options: {
   readonly tenantId: string;
   readonly subscriptionId: string;
@@ -49,10 +65,11 @@ export function createArmSurface(options: {
     collapsesSlashes: true,
     schemes: options.schemes,
     recognise,
-    check(exchange) {
+    check(exchange, route) {
       const version = exchange.target.query.all('api-version');
       if (version.length === 0 || version[0] === '') throw errors.missingApiVersion();
       for (const each of version) if (!versionForm.test(each)) throw errors.invalidApiVersion(each);
+      refuseUnread(exchange, route);
     },
     // Everybody who is signed in may know the one subscription: that another one is not here is no secret, and an empty list
     // would let a mistake in its id go unnoticed.

@@ -3,7 +3,18 @@
 
 import { ContainerBody, ContainerListQuery, ContainerResource } from '@strongroom/contract/storage';
 import { storageActions as actions } from '@strongroom/contract/storage.actions';
-import { accessed, activity, empty, json, needs, type Params, type Route, route, whole } from '#kernel/http/route';
+import {
+  accessed,
+  activity,
+  empty,
+  json,
+  namedIn,
+  needs,
+  type Params,
+  type Route,
+  route,
+  whole,
+} from '#kernel/http/route';
 import { accountType } from './account.kind.ts';
 import type { Container, Containers } from './containers.service.ts';
 import { type ContainerRef, containerScope } from './scopes.ts';
@@ -80,6 +91,7 @@ export function containerArmRoutes(containers: Containers): readonly Route[] {
       access: needs(actions.readContainers, accountOf, whole),
       audit: accessed('storageAccountName'),
       query: ContainerListQuery,
+      reads: namedIn(ContainerListQuery),
       handle: async (grant, { params, query, exchange }) => {
         if (query.$filter !== undefined && !/^[a-z0-9-]*$/.test(query.$filter))
           throw storageFailures.InvalidQueryParameterValue({ target: '$filter' });

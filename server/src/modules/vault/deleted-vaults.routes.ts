@@ -2,7 +2,18 @@
 
 import { DeletedVaultList, DeletedVaultListQuery, DeletedVaultWire } from '@strongroom/contract/vault';
 import { vaultActions } from '@strongroom/contract/vault.actions';
-import { accessed, activity, empty, json, needs, type Params, type Route, route, whole } from '#kernel/http/route';
+import {
+  accessed,
+  activity,
+  empty,
+  json,
+  namedIn,
+  needs,
+  type Params,
+  type Route,
+  route,
+  whole,
+} from '#kernel/http/route';
 import type { DeletedVaults } from './deleted-vaults.service.ts';
 import type { DeletedVault } from './directory.ts';
 
@@ -22,6 +33,7 @@ export function deletedVaultRoutes(deleted: DeletedVaults): readonly Route[] {
       access: needs(vaultActions.listDeletedVaults, scopeOf, whole),
       audit: accessed('subscriptionId'),
       query: DeletedVaultListQuery,
+      reads: namedIn(DeletedVaultListQuery),
       responses: { 200: DeletedVaultList },
       handle: async (grant, { params, query, exchange }) => {
         const found = deleted.list(grant, query.$skiptoken ?? '', pageSize + 1);

@@ -19,6 +19,7 @@ export function templateRoutes(resources: Pick<Resources, 'get'>): readonly Rout
       summary: 'What a template deployment made.',
       access: needs(workspacesActions.readDeploymentOperations, idOf, whole),
       audit: accessed('deploymentName'),
+      reads: [],
       responses: { 200: deploymentOperations },
       async handle(grant, { params }) {
         const { id, properties, provisioningState } = await resources.get(grant, idOf(params));

@@ -1,0 +1,85 @@
+// The sweep of unknown parameters, over every list that the resource manager answers: what a list does not read is refused by its
+// name. A filter that is ignored shows too much, and a count that is ignored, the wrong things. A new list is swept as soon as
+// it is mounted.
+
+import assert from 'node:assert/strict';
+import { after, before, test } from 'node:test';
+import type { Route } from '#kernel/http/route';
+import { type Bench, openServer } from './server.fixture.ts';
+import { addressesOf } from './sweep.fixture.ts';
+
+let bench: Bench;
+let token: string;
+before(async () => {
+  bench = await openServer();
+  token = await bench.ownerToken();
+});
+after(() => bench.close());
+
+/** What answers the same whatever is asked, and in full. */
+const tells: Readonly<Record<string, string>> = {
+  Tenants_List: 'one tenant',
+  Subscriptions_List: 'one subscription',
+  Subscriptions_ListLocations: 'one location',
+  Providers_ListAtTenant: 'everything of every namespace, which is what $expand asks for',
+  Providers_List: 'everything of every namespace',
+  Permissions_List: 'all of them: what a role permits has no pages and no filter',
+  Permissions_ListAtRoot: 'all of them',
+  ProviderOperationsMetadata_List: 'everything of every namespace, which is what $expand asks for',
+};
+const isList = ({ surface, method, operation }: Route) =>
+  surface === 'arm' && method === 'GET' && /_List/.test(operation);
+
+async function answerTo(route: Route, name: string, value = 'x') {
+  const { subscriptionId } = bench;
+  const [at] = addressesOf(route, { subscriptionId, scope: `subscriptions/${subscriptionId}` }, bench.domain);
+  const path = `${at?.path}&${new URLSearchParams({ [name]: value })}`;
+  const { status, body, text } = await bench.send(path, { method: 'GET', token });
+  const isUnread = body?.error?.code === 'InvalidQueryParameterValue';
+  return { status, isUnread, message: String(body?.error?.message), text };
+}
+
+test('every list refuses a parameter that it does not read by its name, and says what it reads', async () => {
+  const lists = bench.server.composed.door.routes.filter((route) => isList(route) && !(route.operation in tells));
+  const wrong: string[] = [];
+  // One that nobody has, one that other lists of Azure have, and ours in another spelling.
+  for (const route of lists)
+    for (const name of ['strange', '$inlinecount', '$FILTER', 'toString', '__proto__']) {
+      const { status, isUnread, message, text } = await answerTo(route, name);
+      if (status !== 400 || !isUnread || !message.includes(`'${name}'`) || !message.includes('Leave it out'))
+        wrong.push(`${route.operation} ${name}: ${status} ${text.slice(0, 200)}`);
+    }
+  assert.deepEqual(wrong, []);
+  assert.ok(lists.length > 30, `${lists.length} lists`);
+  for (const operation of [
+    'RoleAssignments_ListForScope',
+    'ActivityLogs_List',
+    'BlobContainers_List',
+    'Vaults_ListDeleted',
+  ])
+    assert.ok(
+      lists.some((route) => route.operation === operation),
+      `${operation} is not among them`,
+    );
+});
+
+test('what a list says that it reads is not refused as unread, and nothing is refused that is given empty', async () => {
+  const stated = bench.server.composed.door.routes.filter((route) => isList(route) && Array.isArray(route.reads));
+  assert.ok(stated.length > 10, `${stated.length} lists`);
+  for (const route of stated) {
+    for (const name of route.reads as readonly string[]) {
+      const { message } = await answerTo(route, name.slice(1));
+      assert.ok(!message.includes('Leave it out'), `${route.operation} ${name}: ${message}`);
+    }
+    const { message } = await answerTo(route, 'strange', '');
+    assert.ok(!message.includes('Leave it out'), `${route.operation}: ${message}`);
+  }
+});
+
+test('a list that answers everything answers the same whatever is asked', async () => {
+  for (const operation of Object.keys(tells)) {
+    const route = bench.server.composed.door.routes.find((one) => one.operation === operation);
+    assert.ok(route, `${operation} is not mounted`);
+    assert.equal((await answerTo(route, '$expand', 'metadata')).status, 200, operation);
+  }
+});
