@@ -62,13 +62,8 @@ test('one code of a room has one kind', () => checkFailures(tables));
 const notYet = [
   /^server\/src\/kernel\/(authority|database)\//,
   /^server\/src\/kernel\/http\/(mount|pipeline)\.ts$/,
-  /^server\/src\/modules\/assets\//,
-  /^server\/src\/modules\/compute\//,
-  /^server\/src\/modules\/endpoints\//,
   /^server\/src\/modules\/identity\//,
-  /^server\/src\/modules\/jobs\//,
   /^server\/src\/modules\/resources\//,
-  /^server\/src\/modules\/runs\//,
   /^server\/src\/modules\/storage\/sealed-files/,
   /^server\/src\/modules\/workspaces\/templates/,
 ];

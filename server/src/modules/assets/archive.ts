@@ -7,16 +7,7 @@ import { createGunzip } from 'node:zlib';
 import tar from 'tar-stream';
 import { Failure } from '#kernel/errors/failure';
 import { hasControlCharacter } from '#kernel/ids/characters';
-import {
-  duplicatePath,
-  emptySnapshot,
-  notAnArchive,
-  notRegular,
-  tooDense,
-  tooLarge,
-  tooManyFiles,
-  unsafePath,
-} from './errors.ts';
+import { assetsFailures } from './assets.errors.ts';
 import type { ContentLimits } from './limits.ts';
 
 const maxPathLength = 1024;
@@ -32,15 +23,18 @@ const overheadBytes = 16 * 1024 * 1024;
 export function safePath(path: string): string {
   const clean = path.replace(/^(\.\/)+/, '').replace(/\/+$/, '');
   if (clean === '' || clean.length > maxPathLength)
-    throw unsafePath(path, `a path that is empty or longer than ${maxPathLength} characters`);
+    throw assetsFailures.unsafePath(path, `a path that is empty or longer than ${maxPathLength} characters`);
   if (hasControlCharacter(clean) || clean.includes('\\'))
-    throw unsafePath(path, 'a path with a backslash or a control character');
-  if (clean.startsWith('/') || /^[A-Za-z]:/.test(clean)) throw unsafePath(path, 'an absolute path');
+    throw assetsFailures.unsafePath(path, 'a path with a backslash or a control character');
+  if (clean.startsWith('/') || /^[A-Za-z]:/.test(clean)) throw assetsFailures.unsafePath(path, 'an absolute path');
   for (const segment of clean.split('/')) {
     if (segment === '' || segment === '.' || segment === '..')
-      throw unsafePath(path, 'a path that leaves the folder or is not written plainly');
+      throw assetsFailures.unsafePath(path, 'a path that leaves the folder or is not written plainly');
     if (Buffer.byteLength(segment) > maxNameBytes)
-      throw unsafePath(path, `with a name of more than ${maxNameBytes} bytes, which no file system takes`);
+      throw assetsFailures.unsafePath(
+        path,
+        `with a name of more than ${maxNameBytes} bytes, which no file system takes`,
+      );
   }
   return clean;
 }
@@ -52,11 +46,11 @@ export function createPaths(): (path: string) => void {
   return (path) => {
     // On a case-blind file system two casings would be one file; the snapshot must mean the same everywhere.
     const key = path.toLowerCase();
-    if (files.has(key)) throw duplicatePath(path);
-    if (folders.has(key)) throw unsafePath(path, 'a file of the name that a folder has');
+    if (files.has(key)) throw assetsFailures.duplicatePath(path);
+    if (folders.has(key)) throw assetsFailures.unsafePath(path, 'a file of the name that a folder has');
     for (let at = key.indexOf('/'); at >= 0; at = key.indexOf('/', at + 1)) {
       const folder = key.slice(0, at);
-      if (files.has(folder)) throw unsafePath(path, 'a file in a folder of the name that a file has');
+      if (files.has(folder)) throw assetsFailures.unsafePath(path, 'a file in a folder of the name that a file has');
       folders.add(folder);
     }
     files.add(key);
@@ -72,12 +66,13 @@ export async function readArchive(
   const paths = createPaths();
   let count = 0;
   const extract = tar.extract();
-  const fail = (error: unknown) => extract.destroy(error instanceof Failure ? error : notAnArchive(error));
+  const fail = (error: unknown) =>
+    extract.destroy(error instanceof Failure ? error : assetsFailures.InvalidSnapshot({ cause: error }));
   let packed = 0;
   const input = await gunzipped(source, (bytes) => {
     packed += bytes;
   }).catch((thrown: unknown) => {
-    throw thrown instanceof Failure ? thrown : notAnArchive(thrown);
+    throw thrown instanceof Failure ? thrown : assetsFailures.InvalidSnapshot({ cause: thrown });
   });
   let received = 0;
   input.on('data', (chunk: Buffer) => {
@@ -85,10 +80,10 @@ export async function readArchive(
     // A bomb shows here, before any entry of it is believed.
     if (received > limits.bytes + overheadBytes) {
       input.destroy();
-      extract.destroy(tooLarge(limits));
+      extract.destroy(assetsFailures.SnapshotTooLarge(limits));
     } else if (received > ratioFreeBytes && received > packed * ratioMax) {
       input.destroy();
-      extract.destroy(tooDense(ratioMax));
+      extract.destroy(assetsFailures.SnapshotTooDense(ratioMax));
     }
   });
   input.on('error', fail);
@@ -102,21 +97,22 @@ export async function readArchive(
         entry.resume();
         continue;
       }
-      if (type !== 'file' && type !== 'contiguous-file') throw notRegular(name, type ?? 'special file');
+      if (type !== 'file' && type !== 'contiguous-file')
+        throw assetsFailures.InvalidSnapshotEntry(name, type ?? 'special file');
       const path = safePath(name);
       paths(path);
-      if (++count > limits.files) throw tooManyFiles(limits);
+      if (++count > limits.files) throw assetsFailures.SnapshotTooManyFiles(limits);
       bytes += size;
-      if (bytes > limits.bytes) throw tooLarge(limits);
+      if (bytes > limits.bytes) throw assetsFailures.SnapshotTooLarge(limits);
       await take(path, entry as unknown as Readable, size);
     }
   } catch (thrown) {
     input.destroy();
     source.resume();
     if (thrown instanceof Failure) throw thrown;
-    throw notAnArchive(thrown);
+    throw assetsFailures.InvalidSnapshot({ cause: thrown });
   }
-  if (count === 0) throw emptySnapshot();
+  if (count === 0) throw assetsFailures.EmptySnapshot();
 }
 
 /** Looks at the first two bytes: gzip is unpacked, anything else passes as it is. `took` is told of each piece as it came. */

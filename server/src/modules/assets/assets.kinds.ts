@@ -4,15 +4,14 @@
 import { assetContainer, codeVersion, environmentVersion, modelVersion } from '@strongroom/contract/assets';
 import { Type } from '@strongroom/contract/schema';
 import type { Grant, Grants } from '#kernel/authority/grant';
-import { Failure } from '#kernel/errors/failure';
 import { activity } from '#kernel/http/route';
 import { parentId } from '#kernel/ids/ids';
 import { everythingServed, type Properties, type Resource, type ResourceKind, type Resources } from '#resources';
 import { workspaceOf, workspaceType } from '#workspaces';
 import { safePath } from './archive.ts';
+import { assetsFailures } from './assets.errors.ts';
 import { assetsDuties } from './duties.ts';
 import { environmentContent } from './environments.ts';
-import { badUri, promptMixed } from './errors.ts';
 import { modelLimits } from './limits.ts';
 import { createdOrder, digits, listed, viewed } from './lists.ts';
 import { contentForms, fetchableUri, isContentUri, jobFilesOf, type NamedContent } from './named-content.ts';
@@ -34,8 +33,7 @@ const described = ['description', 'tags', 'properties', 'isArchived', 'stage'] a
 
 const required = (id: string): string => {
   const workspace = workspaceOf(id);
-  if (workspace === undefined)
-    throw new Failure({ kind: 'internal', code: 'InternalError', message: 'An asset stands outside any workspace.' });
+  if (workspace === undefined) throw assetsFailures.InternalError();
   return workspace;
 };
 
@@ -102,12 +100,7 @@ export function createAssetKinds(deps: {
         const [wanted, kept] = [draft.properties[name], existing?.properties[name]];
         if (wanted === undefined || JSON.stringify(wanted) === JSON.stringify(kept)) continue;
         if (await isSame(grant, id, wanted, kept)) continue;
-        throw new Failure({
-          kind: 'conflict',
-          code: 'VersionAlreadyExists',
-          target: `properties.${name}`,
-          message: `This ${title} exists and its ${name} cannot change. Register the new content as another version.`,
-        });
+        throw assetsFailures.contentChanged(title, name);
       }
       if (!existing) await kind.validate?.(grant, draft, existing, id);
     },
@@ -150,7 +143,7 @@ export function createAssetKinds(deps: {
     const uri = String(resource.properties['modelUri']);
     if (uri === promptUri) return resource.properties;
     const taken = await named(grant, required(resource.id), uri, modelLimits);
-    if (taken === undefined) throw badUri('modelUri', contentForms);
+    if (taken === undefined) throw assetsFailures.InvalidAssetUri('modelUri', contentForms);
     return {
       ...resource.properties,
       jobName: resource.properties['jobName'] ?? jobFilesOf(uri)?.runId,
@@ -213,9 +206,9 @@ export function createAssetKinds(deps: {
           const uri = String(draft.properties['modelUri']);
           const ofPrompt = isPrompt((await resources.find(grant, parentId(id)))?.properties ?? {});
           if (ofPrompt !== (uri === promptUri) || (ofPrompt && !isPrompt(draft.properties)))
-            throw promptMixed(ofPrompt);
+            throw ofPrompt ? assetsFailures.filesOfPrompt() : assetsFailures.promptOfModel();
           if (ofPrompt) return;
-          if (!isContentUri(required(id), uri)) throw badUri('modelUri', contentForms);
+          if (!isContentUri(required(id), uri)) throw assetsFailures.InvalidAssetUri('modelUri', contentForms);
           folderNamed(draft.properties);
         },
         create: modelContent,
@@ -281,7 +274,7 @@ function folderNamed({ properties }: Properties): string | undefined {
   if (given === undefined) return undefined;
   const name = String(given);
   if (name.includes('/') || safePath(name) !== name)
-    throw badUri(`properties.${folderLabel}`, 'the name of a folder, without a slash');
+    throw assetsFailures.InvalidAssetUri(`properties.${folderLabel}`, 'the name of a folder, without a slash');
   return name;
 }
 

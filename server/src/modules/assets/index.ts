@@ -4,15 +4,15 @@ import { nodePython } from '@strongroom/contract/assets';
 import { actionsOfType } from '@strongroom/contract/resources.actions';
 import type { Grant, Grants } from '#kernel/authority/grant';
 import type { Clock } from '#kernel/clock/clock';
-import { Failure } from '#kernel/errors/failure';
+import { tableOf } from '#kernel/errors/failures';
 import type { Log } from '#kernel/log/log';
 import type { Module } from '#kernel/module';
 import type { Resource, ResourceKind, Resources } from '#resources';
 import type { BlobStore } from '#storage';
 import { type Workspaces, workspaceOf, workspaceType } from '#workspaces';
+import { assetsFailures } from './assets.errors.ts';
 import { createAssetKinds } from './assets.kinds.ts';
-import { notBuilt, unbuiltIn } from './environments.ts';
-import { promptHasNoFiles } from './errors.ts';
+import { unbuiltIn } from './environments.ts';
 import { assetTables } from './migrations/index.ts';
 import { createNamedContent, type Named, type NamedContent } from './named-content.ts';
 import { createRegisteredModels, type RegisteredModels } from './registered-models.service.ts';
@@ -82,12 +82,7 @@ export function createAssets(deps: {
   deps.workspaces.registerTables(assetTables);
   const workspaceIn = (id: string) => {
     const workspace = workspaceOf(id);
-    if (workspace === undefined)
-      throw new Failure({
-        kind: 'invalid',
-        code: 'InvalidResourceId',
-        message: `'${id.slice(0, 200)}' is not the id of an asset of a workspace.`,
-      });
+    if (workspace === undefined) throw assetsFailures.InvalidResourceId(id);
     return workspace;
   };
   const versionOf = (grant: Grant, plural: 'codes' | 'models' | 'environments', id: string) => {
@@ -96,7 +91,7 @@ export function createAssets(deps: {
   };
   const snapshotOf = (version: Resource): string => {
     const { snapshot } = version.properties;
-    if (typeof snapshot !== 'string') throw promptHasNoFiles(version.id.split('/').at(-3) ?? '');
+    if (typeof snapshot !== 'string') throw assetsFailures.PromptHasNoFiles(version.id.split('/').at(-3) ?? '');
     return snapshot;
   };
   const assets: Assets = {
@@ -125,7 +120,7 @@ export function createAssets(deps: {
     async environment(grant, id) {
       const version = await versionOf(grant, 'environments', id);
       const unbuilt = unbuiltIn(version.properties);
-      if (unbuilt !== undefined) throw notBuilt(version.id, unbuilt);
+      if (unbuilt !== undefined) throw assetsFailures.EnvironmentNotServed(version.id, unbuilt);
       const { image } = version.properties;
       return { image: typeof image === 'string' && image !== nodePython ? image : undefined };
     },
@@ -151,6 +146,7 @@ export function createAssets(deps: {
   return {
     name: 'assets',
     duties: Object.values(assetsDuties),
+    failures: [tableOf(assetsFailures)],
     assets,
     kinds: createAssetKinds({ resources: deps.resources, grants: deps.grants, snapshots, named, uploads }),
     routes: [...snapshotRoutes(snapshots), ...uploadRoutes(uploads)],

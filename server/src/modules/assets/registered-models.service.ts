@@ -4,9 +4,9 @@
 import type { Readable } from 'node:stream';
 import type { Grant } from '#kernel/authority/grant';
 import type { Clock } from '#kernel/clock/clock';
-import { Failure } from '#kernel/errors/failure';
 import type { Properties, Resource, Resources } from '#resources';
 import { workspaceType } from '#workspaces';
+import { assetsFailures } from './assets.errors.ts';
 import { isNumber, type KeptOfVersion, keptOf, registryKey } from './registered.ts';
 import { digestOf, type Snapshots } from './snapshots.service.ts';
 
@@ -92,11 +92,7 @@ export function createRegisteredModels(deps: {
         throw thrown;
       }
     }
-    throw new Failure({
-      kind: 'conflict',
-      code: 'VersionAlreadyExists',
-      message: 'Others registered versions of this model at the same time. Try again.',
-    });
+    throw assetsFailures.othersRegistered();
   }
 
   return {

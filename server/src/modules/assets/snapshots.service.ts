@@ -11,21 +11,11 @@ import { credentialScanner } from '#kernel/credentials/credentials';
 import { createSha256 } from '#kernel/crypto/digest';
 import { createLongSha256 } from '#kernel/crypto/digest-thread';
 import { randomUuid } from '#kernel/crypto/random';
-import { Failure } from '#kernel/errors/failure';
 import { type BlobStore, containerScope } from '#storage';
 import { snapshotFolder, type Workspace, type Workspaces } from '#workspaces';
 import { readArchive, safePath } from './archive.ts';
+import { assetsFailures } from './assets.errors.ts';
 import { assetsDuties } from './duties.ts';
-import {
-  badUri,
-  credentialFound,
-  fileAndFolder,
-  fileMissing,
-  nothingThere,
-  snapshotMissing,
-  tooLarge,
-  tooManyFiles,
-} from './errors.ts';
 import { type ContentLimits, codeLimits } from './limits.ts';
 import { createPacker } from './packs.ts';
 import {
@@ -235,15 +225,15 @@ export function createSnapshots(deps: {
       });
       for (const blob of page.blobs) {
         // What is passed over counts too: it is looked at all the same.
-        if (++seen > limits.files) throw tooManyFiles(limits);
+        if (++seen > limits.files) throw assetsFailures.SnapshotTooManyFiles(limits);
         if (!isThere(blob.name)) continue;
         names.push(blob.name);
         bytes += blob.size;
-        if (bytes > limits.bytes) throw tooLarge(limits);
+        if (bytes > limits.bytes) throw assetsFailures.SnapshotTooLarge(limits);
       }
       marker = page.nextMarker;
     } while (marker !== undefined);
-    if (names.length === 0) throw nothingThere(`${from.title}/${path}`);
+    if (names.length === 0) throw assetsFailures.AssetContentNotFound(`${from.title}/${path}`);
     await together(names, copiedTogether, async (blob) => {
       const at = safePath(blob.slice(folder.length));
       const { stream } = await blobs.open(read, { account, container, name: blob });
@@ -260,7 +250,8 @@ export function createSnapshots(deps: {
           const { scanned, found } = scanner(path, content);
           await put(path, scanned);
           const credential = found();
-          if (credential !== undefined && !allowCredentials) throw credentialFound(path, credential);
+          if (credential !== undefined && !allowCredentials)
+            throw assetsFailures.CredentialInSnapshot(path, credential);
         }),
       );
     },
@@ -285,7 +276,7 @@ export function createSnapshots(deps: {
           const { scanned, found } = scanner(name, content);
           await put(name, scanned);
           const credential = found();
-          if (credential !== undefined) throw credentialFound(name, credential);
+          if (credential !== undefined) throw assetsFailures.CredentialInSnapshot(name, credential);
         });
       });
       return { ...taken, ...copied };
@@ -294,10 +285,13 @@ export function createSnapshots(deps: {
     async get(grant, workspaceId, uri) {
       const digest = digestOf(uri);
       if (digest === undefined)
-        throw badUri('codeUri', `the uri that POST …/snapshots answers, azureml://snapshots/sha256:…`);
+        throw assetsFailures.InvalidAssetUri(
+          'codeUri',
+          `the uri that POST …/snapshots answers, azureml://snapshots/sha256:…`,
+        );
       const database = await workspaces.database(grant, workspaceId);
       const row = await findSnapshot(database.read, digest);
-      if (!row) throw snapshotMissing(digest);
+      if (!row) throw assetsFailures.SnapshotNotFound(digest);
       return { digest, uri: uriOf(digest), files: await filesOf(database.read, digest), bytes: row.bytes };
     },
 
@@ -308,16 +302,16 @@ export function createSnapshots(deps: {
 
     async filesBelow(grant, workspaceId, digest, folder) {
       const database = await workspaces.database(grant, workspaceId);
-      if (!(await findSnapshot(database.read, digest))) throw snapshotMissing(digest);
+      if (!(await findSnapshot(database.read, digest))) throw assetsFailures.SnapshotNotFound(digest);
       return await filesBelow(database.read, digest, folder);
     },
 
     async openFile(grant, workspaceId, digest, path) {
       const workspace = await workspaces.get(grant, workspaceId);
       const database = await workspaces.database(grant, workspaceId);
-      if (!(await findSnapshot(database.read, digest))) throw snapshotMissing(digest);
+      if (!(await findSnapshot(database.read, digest))) throw assetsFailures.SnapshotNotFound(digest);
       const file = await findFile(database.read, digest, path);
-      if (!file) throw fileMissing(path);
+      if (!file) throw assetsFailures.FileNotFound(path);
       if (file.size === 0) return { file, stream: Readable.from([], { objectMode: false }) };
       const { account, container, as } = place(workspace, 'workspaceblobstore');
       const { stream } = await blobs.open(
@@ -375,7 +369,7 @@ function createTree() {
       const parts = path.split('/');
       const above = parts.slice(1).map((_, index) => parts.slice(0, index + 1).join('/'));
       const clash = folders.has(path) ? path : above.find((folder) => files.has(folder));
-      if (clash !== undefined) throw fileAndFolder(clash);
+      if (clash !== undefined) throw assetsFailures.fileAndFolder(clash);
       files.add(path);
       for (const folder of above) folders.add(folder);
     },
@@ -422,15 +416,7 @@ function verified(file: SnapshotFile): Transform {
       done(null, chunk);
     },
     flush(done) {
-      done(
-        hash.hex() === file.sha256
-          ? null
-          : new Failure({
-              kind: 'integrity',
-              code: 'SnapshotDamaged',
-              message: 'A file of the snapshot is not what was taken.',
-            }),
-      );
+      done(hash.hex() === file.sha256 ? null : assetsFailures.SnapshotDamaged());
     },
   });
 }

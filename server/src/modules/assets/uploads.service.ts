@@ -13,8 +13,8 @@ import { Failure } from '#kernel/errors/failure';
 import { parseResourceId } from '#kernel/ids/ids';
 import { type BlobStore, containerScope } from '#storage';
 import { type Workspace, type Workspaces, workspaceOf, workspaceType } from '#workspaces';
+import { assetsFailures } from './assets.errors.ts';
 import { assetsDuties } from './duties.ts';
-import { badUri, tooManyUploads } from './errors.ts';
 import { codeLimits } from './limits.ts';
 import { type Snapshot, type Snapshots, uriOf } from './snapshots.service.ts';
 import * as store from './uploads.store.ts';
@@ -116,7 +116,7 @@ export function createUploads(deps: {
       const { workspace, database } = await opened(grant, versionId);
       // Here too, so that what nobody finished never fills the room for those who do.
       await removeExpired(workspace, database);
-      if ((await store.countUploads(database.read)) >= openMax) throw tooManyUploads(openMax);
+      if ((await store.countUploads(database.read)) >= openMax) throw assetsFailures.TooManyPendingUploads(openMax);
       const uploadId = randomUuid();
       const ref = { account: workspace.storageAccount, container: `upload-${uploadId}` };
       const scope = containerScope(ref);
@@ -155,7 +155,10 @@ export function createUploads(deps: {
       const { workspace, database } = await opened(grant, versionId);
       const row = await store.findUpload(database.read, container, versionId);
       if (row === undefined)
-        throw badUri('codeUri', 'the address that startPendingUpload answered for this very version');
+        throw assetsFailures.InvalidAssetUri(
+          'codeUri',
+          'the address that startPendingUpload answered for this very version',
+        );
       if (row.digest !== null) return await snapshots.get(grant, workspace.id, uriOf(row.digest));
       const ref = { account: workspace.storageAccount, container };
       const read = workspaces.asIdentity(

@@ -10,7 +10,7 @@ import { refusedFromMs } from '#kernel/authority/facts';
 import type { Clock } from '#kernel/clock/clock';
 import { randomUuid } from '#kernel/crypto/random';
 import type { Scheme } from '#kernel/http/surface';
-import { errors } from './errors.ts';
+import { computeFailures } from './compute.errors.ts';
 
 export const agentAudience = 'urn:strongroom:agents';
 const purpose = 'agent';
@@ -94,7 +94,9 @@ export function createAgents(deps: {
         const enrolment = claims['enrolment'];
         // Fails closed: an agent that was dismissed, or enrolled anew, is nobody under its old token.
         if (typeof enrolment !== 'string' || enrolments.get(agent) !== enrolment)
-          throw errors.notAnAgent('This token belongs to an agent that has ended or was enrolled anew.');
+          throw computeFailures.InvalidAuthenticationToken(
+            'This token belongs to an agent that has ended or was enrolled anew.',
+          );
         return createActor({
           kind: 'agent',
           objectId: agent,
@@ -117,7 +119,7 @@ export function createAgents(deps: {
     },
     async renew(agent) {
       const enrolment = enrolments.get(agent);
-      if (enrolment === undefined) throw errors.notAnAgent('This agent is not enrolled.');
+      if (enrolment === undefined) throw computeFailures.InvalidAuthenticationToken('This agent is not enrolled.');
       return issue(agent, enrolment);
     },
     dismiss(agent) {
@@ -135,7 +137,7 @@ export function createAgents(deps: {
     },
     seen(agent, sessionId) {
       const present = sessions.get(agent);
-      if (present === undefined || present.session.id !== sessionId) throw errors.sessionEnded();
+      if (present === undefined || present.session.id !== sessionId) throw computeFailures.SessionEnded();
       present.seenMs = clock.epochMs();
       return present.session;
     },

@@ -20,9 +20,8 @@ import type { Draft, Properties, Resource, ResourceKind, Unserved } from '#resou
 import type { Agents } from './agents.ts';
 import { deleteCluster, putCluster, type StoredCluster } from './clusters.store.ts';
 import type { Clusters, Node } from './clusters.ts';
+import { computeFailures } from './compute.errors.ts';
 import type { Desk } from './desk.ts';
-
-import { errors } from './errors.ts';
 import type { WorkService } from './work.service.ts';
 
 const noLogin = {
@@ -154,9 +153,9 @@ export function createComputesKind(deps: ComputesDeps): ResourceKind {
     const readiness = agents.readiness();
     const failure =
       readiness.state === 'unavailable'
-        ? errors.noSandbox(readiness.reason, readiness.remedy)
+        ? computeFailures.SandboxUnavailable(readiness.reason, readiness.remedy)
         : readiness.state === 'none'
-          ? errors.noAgent()
+          ? computeFailures.NoComputeAgent()
           : undefined;
     return failure === undefined ? null : [{ error: { code: failure.code, message: failure.message } }];
   }
@@ -169,7 +168,7 @@ export function createComputesKind(deps: ComputesDeps): ResourceKind {
       'it begins with a letter, has 3 to 24 letters, digits and hyphens, and does not end in a hyphen followed by digits',
     properties: computeProperties,
     unserved: unservedOfComputes,
-    discriminators: [{ path: 'computeType', serves: ['AmlCompute'], refuse: errors.notServed }],
+    discriminators: [{ path: 'computeType', serves: ['AmlCompute'], refuse: computeFailures.ComputeTypeNotServed }],
     location: 'optional',
     longRunning: true,
     // A cluster is made here and has nothing underneath that could stay: to detach it is refused, not taken for a removal.
@@ -202,12 +201,12 @@ export function createComputesKind(deps: ComputesDeps): ResourceKind {
       checkContent(draft);
       const { min, max } = scaleOf(draft.properties);
       if (max > clusters.nodesMax)
-        throw errors.quota(
+        throw computeFailures.QuotaExceeded(
           `A cluster of ${max} nodes is more than the ${clusters.nodesMax} that this installation has for all clusters together. Ask for at most ${clusters.nodesMax}, or let an operator raise agent.maxNodes.`,
         );
       const left = clusters.nodesMax - clusters.reservedBeside(idKey(id));
       if (min > left)
-        throw errors.quota(
+        throw computeFailures.QuotaExceeded(
           `${min} nodes cannot always be kept: other clusters keep so many of the ${clusters.nodesMax} nodes of this installation that ${left} are left. Ask for a smaller minNodeCount, or lower theirs.`,
         );
       if (existing) checkUnchanged(draft, existing);
@@ -283,22 +282,26 @@ const scaleView = (properties: Properties) => {
 function checkContent({ properties }: Draft): void {
   const { osType, scaleSettings } = innerOf(properties);
   if (typeof properties['resourceId'] === 'string')
-    throw errors.wrong('resourceId', 'An AmlCompute cluster is made here; it has no properties.resourceId to attach.');
-  if (osType === 'Windows') throw errors.wrong('properties.osType', 'Nodes run Linux. Set osType to Linux.');
+    throw computeFailures.ValidationError(
+      'resourceId',
+      'An AmlCompute cluster is made here; it has no properties.resourceId to attach.',
+    );
+  if (osType === 'Windows')
+    throw computeFailures.ValidationError('properties.osType', 'Nodes run Linux. Set osType to Linux.');
   if (scaleSettings === undefined)
-    throw errors.wrong(
+    throw computeFailures.ValidationError(
       'properties.scaleSettings',
       'properties.properties.scaleSettings is required: say at least maxNodeCount.',
     );
   const { min, max, idle } = scaleOf(properties);
   if (min > max)
-    throw errors.wrong(
+    throw computeFailures.ValidationError(
       'properties.scaleSettings.minNodeCount',
       `minNodeCount ${min} is more than maxNodeCount ${max}.`,
     );
   const seconds = readDurationSeconds(idle);
   if (seconds === undefined || seconds > computeLimits.idleSecondsMax)
-    throw errors.wrong(
+    throw computeFailures.ValidationError(
       'properties.scaleSettings.nodeIdleTimeBeforeScaleDown',
       'nodeIdleTimeBeforeScaleDown is an ISO 8601 duration of at most 7 days, for example PT5M.',
     );
@@ -308,5 +311,6 @@ function checkUnchanged(draft: Draft, existing: Resource): void {
   const asked = innerOf(draft.properties);
   const before = innerOf(existing.properties);
   for (const name of ['vmSize', 'vmPriority'] as const)
-    if (asked[name]?.toLowerCase() !== before[name]?.toLowerCase()) throw errors.unchangeable(`properties.${name}`);
+    if (asked[name]?.toLowerCase() !== before[name]?.toLowerCase())
+      throw computeFailures.PropertyChangeNotAllowed(`properties.${name}`);
 }

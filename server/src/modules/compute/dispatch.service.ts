@@ -12,13 +12,13 @@ import {
 } from '@strongroom/contract/agent';
 import type { Clock } from '#kernel/clock/clock';
 import type { Database } from '#kernel/database/database';
-import { asFailure, Failure } from '#kernel/errors/failure';
+import { asFailure } from '#kernel/errors/failure';
 import { idKey } from '#kernel/ids/ids';
 import type { Log } from '#kernel/log/log';
 import type { Session } from './agents.ts';
 import type { Clusters } from './clusters.ts';
+import { computeFailures } from './compute.errors.ts';
 import type { Desk, Item } from './desk.ts';
-import { errors } from './errors.ts';
 import { leaseWork, markRunning } from './work.store.ts';
 import type { WorkDocument, WorkEvent } from './work.ts';
 
@@ -182,7 +182,7 @@ export function createDispatch(deps: {
       return;
     }
     if (event.type === 'output' && Buffer.byteLength(event.text) > agentLimits.outputBytes)
-      throw errors.outputTooLong(agentLimits.outputBytes);
+      throw computeFailures.OutputTooLong(agentLimits.outputBytes);
     // Before its owner hears of it, who may ask for the address at once.
     if (event.type === 'ready') item.ready = true;
     await told(item, event);
@@ -200,19 +200,13 @@ export function createDispatch(deps: {
     try {
       await desk.ownerOf(item.spec).onEvent(item.spec, event);
     } catch (thrown) {
-      throw new Failure({
-        kind: 'unavailable',
-        code: 'EventNotTaken',
-        message: 'The owner of this work could not take the event. Send it again.',
-        retryAfterSeconds: 1,
-        cause: asFailure(thrown),
-      });
+      throw computeFailures.EventNotTaken(asFailure(thrown));
     }
   }
 
   return {
     async poll(session, held, signal) {
-      if (stopping) throw errors.stopping();
+      if (stopping) throw computeFailures.ServerStopping();
       const seen = desk.version();
       const number = (polled.get(session) ?? 0) + 1;
       polled.set(session, number);
@@ -225,12 +219,12 @@ export function createDispatch(deps: {
     },
     async report(session, id, { fence, events }) {
       const item = desk.items.get(id);
-      if (item === undefined) throw errors.leaseLost();
+      if (item === undefined) throw computeFailures.LeaseLost();
       return desk.inLane(item, async () => {
         for (const { seq, event } of events) {
-          if (item.session !== session || item.fence !== fence || item.ending) throw errors.leaseLost();
+          if (item.session !== session || item.fence !== fence || item.ending) throw computeFailures.LeaseLost();
           if (seq <= item.lastSeq) continue;
-          if (seq !== item.lastSeq + 1) throw errors.eventsMissing(item.lastSeq + 1);
+          if (seq !== item.lastSeq + 1) throw computeFailures.EventsMissing(item.lastSeq + 1);
           await apply(item, event);
           item.lastSeq = seq;
           if (event.type === 'finished') break;

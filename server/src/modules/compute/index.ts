@@ -5,6 +5,7 @@ import type { Tokens } from '#identity';
 import type { Grant } from '#kernel/authority/grant';
 import type { Clock } from '#kernel/clock/clock';
 import type { Database } from '#kernel/database/database';
+import { tableOf } from '#kernel/errors/failures';
 import type { Log } from '#kernel/log/log';
 import type { Module } from '#kernel/module';
 import type { ResourceKind } from '#resources';
@@ -13,6 +14,7 @@ import { createAgentSurface } from './agent.surface.ts';
 import { type AgentToken, createAgents, type Readiness } from './agents.ts';
 import { allClusters } from './clusters.store.ts';
 import { createClusters, type NodeCounts } from './clusters.ts';
+import { computeFailures } from './compute.errors.ts';
 import { createComputesKind, removeCluster } from './computes.kind.ts';
 import { createDesk, type Load } from './desk.ts';
 import { createDispatch } from './dispatch.service.ts';
@@ -166,6 +168,7 @@ export function createCompute(deps: {
     surfaces: [createAgentSurface(agents.scheme)],
     routes: agentRoutes({ agents, dispatch }),
     migrations: computeTables,
+    failures: [tableOf(computeFailures)],
     kinds: [createComputesKind({ database, clusters, agents, desk, work })],
     work,
     readiness: agents.readiness,

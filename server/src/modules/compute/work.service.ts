@@ -8,8 +8,8 @@ import { type Database, isUniqueViolation } from '#kernel/database/database';
 import { idKey, isWithin, sameId } from '#kernel/ids/ids';
 import type { Agents } from './agents.ts';
 import type { Clusters } from './clusters.ts';
+import { computeFailures } from './compute.errors.ts';
 import { type Desk, type Item, queueMax } from './desk.ts';
-import { errors } from './errors.ts';
 import { findWork, insertWork, unsettledWork } from './work.store.ts';
 import type { Work, WorkSpec } from './work.ts';
 
@@ -37,7 +37,7 @@ export function createWork(deps: {
 
   /** Fails closed: the decision of the caller's request must be about this workspace, or something in it, or around it. */
   function checkReach(grant: Grant, workspaceId: string): void {
-    if (!isAbout(grant, workspaceId)) throw errors.outside();
+    if (!isAbout(grant, workspaceId)) throw computeFailures.AuthorizationFailed();
   }
 
   function check(grant: Grant, spec: WorkSpec): void {
@@ -45,18 +45,18 @@ export function createWork(deps: {
     if (!idPattern.test(spec.id) || !labelPattern.test(spec.label))
       throw new Error('work needs a GUID as its id, and a label of letters, digits, dots, dashes and underscores');
     if (spec.computeId !== undefined && !isWithin(spec.computeId, spec.workspaceId))
-      throw errors.clusterNotFound(spec.computeId);
+      throw computeFailures.ComputeNotFound(spec.computeId);
     desk.ownerOf(spec);
   }
 
   function checkPlace({ computeId }: WorkSpec): void {
     const cluster = computeId === undefined ? undefined : clusters.find(idKey(computeId));
-    if (computeId !== undefined && cluster === undefined) throw errors.clusterNotFound(computeId);
-    if (computeId !== undefined && cluster?.leaving) throw errors.clusterLeaving(computeId);
+    if (computeId !== undefined && cluster === undefined) throw computeFailures.ComputeNotFound(computeId);
+    if (computeId !== undefined && cluster?.leaving) throw computeFailures.ComputeNotReady(computeId);
     const readiness = agents.readiness();
-    if (readiness.state === 'none') throw errors.noAgent();
-    if (readiness.state === 'unavailable') throw errors.noSandbox(readiness.reason, readiness.remedy);
-    if (desk.items.size >= queueMax) throw errors.queueFull();
+    if (readiness.state === 'none') throw computeFailures.NoComputeAgent();
+    if (readiness.state === 'unavailable') throw computeFailures.SandboxUnavailable(readiness.reason, readiness.remedy);
+    if (desk.items.size >= queueMax) throw computeFailures.TooMuchWorkQueued();
   }
 
   /** What waits ends here; what runs is asked to stop, and ends by its agent's report. */
@@ -82,7 +82,7 @@ export function createWork(deps: {
       check(grant, spec);
       const known = desk.items.get(spec.id)?.spec ?? (await findWork(database.read, spec.id))?.spec;
       if (known !== undefined) {
-        if (!sameWork(known, spec)) throw errors.otherWork();
+        if (!sameWork(known, spec)) throw computeFailures.WorkExists();
         return;
       }
       checkPlace(spec);
@@ -94,7 +94,7 @@ export function createWork(deps: {
       } catch (thrown) {
         if (!isUniqueViolation(thrown)) throw thrown;
         const other = await findWork(database.read, spec.id);
-        if (other === undefined || !sameWork(other.spec, spec)) throw errors.otherWork();
+        if (other === undefined || !sameWork(other.spec, spec)) throw computeFailures.WorkExists();
         return;
       }
       const item = desk.add(spec, 0, queuedAtMs);
@@ -106,7 +106,7 @@ export function createWork(deps: {
     async cancel(grant, id, graceSeconds) {
       const item = desk.items.get(id.toLowerCase());
       const spec = item?.spec ?? (await findWork(database.read, id.toLowerCase()))?.spec;
-      if (spec === undefined) throw errors.unknownWork();
+      if (spec === undefined) throw computeFailures.WorkNotFound();
       checkReach(grant, spec.workspaceId);
       if (item) await stop(item, Math.max(0, Math.floor(graceSeconds)), 'It was canceled before it began.');
     },

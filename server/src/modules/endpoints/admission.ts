@@ -7,7 +7,7 @@ import { createLanes } from '#kernel/sealing/lanes';
 import type { Resource } from '#resources';
 import type { Directory, ServedEndpoint } from './directory.ts';
 import { endpointsDuties } from './duties.ts';
-import { errors } from './errors.ts';
+import { endpointsFailures } from './endpoints.errors.ts';
 import type { EndpointKeyStore, KeyOwner } from './keys.service.ts';
 import type { KeyName } from './keys.store.ts';
 
@@ -36,7 +36,8 @@ export function createAdmission(deps: {
   /** In the endpoint's lane. */
   async function load(endpoint: ServedEndpoint): Promise<void> {
     for (let tries = 0; endpoint.keys === undefined; tries++) {
-      if (tries === triesMax) throw errors.platform(new Error('the keys are closed again each time they are read'));
+      if (tries === triesMax)
+        throw endpointsFailures.platform_error(new Error('the keys are closed again each time they are read'));
       const { epoch } = endpoint;
       const digests = await keys.digests(grants.duty(endpointsDuties.letIn, endpoint.workspaceId), endpoint);
       // Closed while they were read: what was read is not known to be allowed any more.
@@ -53,7 +54,7 @@ export function createAdmission(deps: {
           () => keys.holds(endpoint.keys, key),
           (thrown: unknown) => {
             // Its creation failed before it had keys: to a stranger it is an endpoint that does not exist.
-            if (thrown instanceof Failure && thrown.code === errors.noKeys().code) return false;
+            if (thrown instanceof Failure && thrown.code === 'EndpointNotReady') return false;
             throw thrown;
           },
         );

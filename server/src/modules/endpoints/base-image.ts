@@ -6,7 +6,7 @@ import type { Grant } from '#kernel/authority/grant';
 import { asFailure, type Failure } from '#kernel/errors/failure';
 import { parseJson } from '#kernel/http/body';
 import { mediaTypes } from '#registry';
-import { errors } from './errors.ts';
+import { endpointsFailures } from './endpoints.errors.ts';
 import type { ImageRegistry } from './ports.ts';
 
 export const layerType = 'application/vnd.oci.image.layer.v1.tar+gzip';
@@ -37,13 +37,13 @@ export async function takeBase(
     .catch((thrown: unknown) => {
       const failure = asFailure(thrown);
       if (failure.kind !== 'notFound') throw failure;
-      throw errors.imageRefused(
+      throw endpointsFailures.ImageBuildRefused(
         'environmentId',
         `The environment's base image '${base.repository}' is not in the workspace's registry. Push it there first.`,
       );
     });
   if (found.mediaType !== mediaTypes.ociManifest && found.mediaType !== mediaTypes.dockerManifest)
-    throw errors.imageRefused(
+    throw endpointsFailures.ImageBuildRefused(
       'environmentId',
       "The environment's base image must be an image for one platform, not an index of several. Name the digest of the one that you mean.",
     );
@@ -54,15 +54,22 @@ export async function takeBase(
     layers.length > layersMax ||
     layers.some(({ mediaType }) => !layerTypes.includes(mediaType))
   )
-    throw errors.imageRefused('environmentId', `The base image must have 1 to ${layersMax} layers of gzip'd tar.`);
+    throw endpointsFailures.ImageBuildRefused(
+      'environmentId',
+      `The base image must have 1 to ${layersMax} layers of gzip'd tar.`,
+    );
   const { digest: configDigest, size } = readDescriptor(manifest['config']);
-  if (size > configBytesMax) throw errors.imageRefused('environmentId', "The base image's configuration is too large.");
+  if (size > configBytesMax)
+    throw endpointsFailures.ImageBuildRefused('environmentId', "The base image's configuration is too large.");
   const opened = await registry.openBlob(grants.pull, registryId, base.repository, configDigest);
   const config = readObject(await collect(opened.stream));
   const rootfs = config['rootfs'] as { readonly diff_ids?: unknown } | undefined; // each use below is checked
   const diffIds = Array.isArray(rootfs?.diff_ids) ? rootfs.diff_ids.map(String) : [];
   if (diffIds.length !== layers.length)
-    throw errors.imageRefused('environmentId', "The base image's configuration does not describe its layers.");
+    throw endpointsFailures.ImageBuildRefused(
+      'environmentId',
+      "The base image's configuration does not describe its layers.",
+    );
   for (const { digest } of layers) {
     if (await registry.hasBlob(grants.pull, registryId, at.repository, digest)) continue;
     const { stream } = await registry.openBlob(grants.pull, registryId, base.repository, digest);
@@ -124,4 +131,7 @@ function readDescriptor(value: unknown): Descriptor {
 }
 
 const unreadable = (): Failure =>
-  errors.imageRefused('environmentId', 'The manifest or configuration of the base image is not readable.');
+  endpointsFailures.ImageBuildRefused(
+    'environmentId',
+    'The manifest or configuration of the base image is not readable.',
+  );

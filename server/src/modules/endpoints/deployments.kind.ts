@@ -20,8 +20,8 @@ import type { Draft, Properties, Resource, ResourceKind, Resources } from '#reso
 import { type Workspace, type Workspaces, workspaceOf } from '#workspaces';
 import type { Directory } from './directory.ts';
 import { endpointsDuties } from './duties.ts';
+import { endpointsFailures } from './endpoints.errors.ts';
 import { takeFromTraffic } from './endpoints.kind.ts';
-import { errors } from './errors.ts';
 import type { Fleet } from './fleet.ts';
 import { buildImage, checkInputs, type ImageInputs } from './image.ts';
 import { labelsOf, madeBy } from './labels.ts';
@@ -162,7 +162,9 @@ export function createDeploymentKind(deps: {
     properties: onlineDeployment,
     sku: deploymentSku,
     unserved: unservedOfDeployments,
-    discriminators: [{ path: 'endpointComputeType', serves: ['Managed'], refuse: errors.computeTypeNotServed }],
+    discriminators: [
+      { path: 'endpointComputeType', serves: ['Managed'], refuse: endpointsFailures.ComputeTypeNotServed },
+    ],
     location: 'optional',
     longRunning: true,
 
@@ -185,12 +187,7 @@ export function createDeploymentKind(deps: {
         under: parentId(id),
         limit: deploymentsMax + 1,
       });
-      if (siblings.length >= deploymentsMax)
-        throw errors.wrong(
-          'model',
-          `An endpoint has at most ${deploymentsMax} deployments. Delete one first.`,
-          'QuotaExceeded',
-        );
+      if (siblings.length >= deploymentsMax) throw endpointsFailures.QuotaExceeded(deploymentsMax);
     },
 
     async create(_grant, resource) {

@@ -15,7 +15,7 @@ import { type Workspaces, workspaceOf } from '#workspaces';
 import type { Admission } from './admission.ts';
 import { type Directory, trafficOf } from './directory.ts';
 import { endpointsDuties } from './duties.ts';
-import { errors } from './errors.ts';
+import { endpointsFailures } from './endpoints.errors.ts';
 import type { EndpointKeyStore, KeyOwner } from './keys.service.ts';
 import { labelsOf, madeBy } from './labels.ts';
 import { endpointType } from './names.ts';
@@ -45,7 +45,8 @@ export function createEndpointKind(deps: {
       if (share === 0) continue;
       const deployment = await resources.find(grants.duty(endpointsDuties.direct, id), `${id}/deployments/${name}`);
       const isThere = deployment !== undefined && deployment.provisioningState !== 'Deleting';
-      if (!isThere || stateOf(deployment.properties).image === undefined) throw errors.noTarget(name);
+      if (!isThere || stateOf(deployment.properties).image === undefined)
+        throw endpointsFailures.DeploymentNotFound(name);
     }
   }
 
@@ -60,7 +61,7 @@ export function createEndpointKind(deps: {
     secretProperties: ['keys'],
     unserved: unservedOfEndpoints,
     envelope: { identity: endpointIdentity },
-    discriminators: [{ path: 'authMode', serves: ['Key'], refuse: errors.authModeNotServed }],
+    discriminators: [{ path: 'authMode', serves: ['Key'], refuse: endpointsFailures.authModeNotServed }],
     location: 'optional',
     longRunning: true,
 
@@ -81,7 +82,10 @@ export function createEndpointKind(deps: {
       checkEndpoint(endpoint);
       if (endpoint.keys) {
         if (existing)
-          throw errors.unchangeable('keys', 'Keys are given only when the endpoint is created. Use regenerateKeys.');
+          throw endpointsFailures.PropertyChangeNotAllowed(
+            'keys',
+            'Keys are given only when the endpoint is created. Use regenerateKeys.',
+          );
         keys.check(endpoint.keys);
       }
       await checkTargets(id, endpoint.traffic);
@@ -109,7 +113,8 @@ export function createEndpointKind(deps: {
       const served = directory.byId(resource.id);
       const traffic = trafficOf(resource.properties);
       // In one turn with the change: a deployment whose removal began meanwhile has seen that it has no traffic.
-      for (const [name, share] of traffic) if (share > 0 && served?.leaving.has(name)) throw errors.noTarget(name);
+      for (const [name, share] of traffic)
+        if (share > 0 && served?.leaving.has(name)) throw endpointsFailures.DeploymentNotFound(name);
       if (served !== undefined) served.traffic = traffic;
       return undefined;
     },
@@ -160,7 +165,7 @@ export function createEndpointKind(deps: {
         goesOnWhenLow: 'it stores nothing',
         audit: activity(),
         async handle(): Promise<never> {
-          throw errors.noToken();
+          throw endpointsFailures.noToken();
         },
       },
     ],
@@ -183,7 +188,7 @@ export async function takeFromTraffic(
   // Read in one turn with the mark: what is served is what was changed last.
   const served = directory.byId(endpointId);
   const share = (served?.traffic ?? trafficOf(endpoint.properties)).get(key) ?? 0;
-  if (share > 0) throw errors.hasTraffic(name, share);
+  if (share > 0) throw endpointsFailures.DeploymentHasTraffic(name, share);
   served?.leaving.add(key);
   const done = () => void served?.leaving.delete(key);
   try {

@@ -8,11 +8,11 @@ import type { Work, WorkDocument, WorkEvent, WorkOwner, WorkSpec } from '#comput
 import type { Grants } from '#kernel/authority/grant';
 import type { Clock } from '#kernel/clock/clock';
 import { randomUuid } from '#kernel/crypto/random';
-import { asFailure, Failure } from '#kernel/errors/failure';
+import { asFailure, type Failure } from '#kernel/errors/failure';
 import { idKey, isWithin } from '#kernel/ids/ids';
 import type { Log } from '#kernel/log/log';
 import { endpointsDuties } from './duties.ts';
-import { errors } from './errors.ts';
+import { endpointsFailures } from './endpoints.errors.ts';
 import { createOutput, type Output } from './output.ts';
 import type { Plan } from './plan.ts';
 import { createQueue, type Queue } from './queue.ts';
@@ -182,7 +182,9 @@ export function createFleet(deps: {
     if (group.first !== undefined) {
       slot.failures += 1;
       if (failure !== undefined || slot.failures >= firstTriesMax) {
-        group.first.failed(failure ?? errors.startFailed('The machine that ran the deployment was lost. Try again.'));
+        group.first.failed(
+          failure ?? endpointsFailures.DeploymentFailed('The machine that ran the deployment was lost. Try again.'),
+        );
         return;
       }
     } else if (slot.phase === 'ready' && clock.epochMs() - slot.readyAtMs >= healthyMs) slot.failures = 0;
@@ -212,7 +214,7 @@ export function createFleet(deps: {
         say(group, `A scoring process was not ready within ${startMs / 1000} seconds. It is ended and started again.`);
         byWork.delete(workId);
         void cancel(slot.deploymentId, workId, 0);
-        ended(group, slot, errors.notReadyInTime(startMs / 1000));
+        ended(group, slot, endpointsFailures.DeploymentNotReady(startMs / 1000));
       },
       () => undefined,
     );
@@ -301,18 +303,13 @@ export function createFleet(deps: {
   function failureOf(plan: Plan, event: Extract<WorkEvent, { type: 'finished' }>): Failure {
     const said = event.message ?? `The scoring process ended: ${event.reason}.`;
     const why = event.reason === 'init_failed' && !plan.hbi ? output(plan.deploymentId).reason() : undefined;
-    return errors.startFailed(why === undefined ? said : `${said} It said: ${why}`);
+    return endpointsFailures.DeploymentFailed(why === undefined ? said : `${said} It said: ${why}`);
   }
 
   return {
     async documentOf(work: WorkSpec) {
       const known = byWork.get(work.id);
-      if (known === undefined)
-        throw new Failure({
-          kind: 'conflict',
-          code: 'DeploymentChanged',
-          message: 'This scoring process is not wanted any more.',
-        });
+      if (known === undefined) throw endpointsFailures.DeploymentChanged();
       return deps.documentFor(known.group.plan);
     },
 
@@ -359,7 +356,7 @@ export function createFleet(deps: {
       const started = Promise.withResolvers<void>();
       const group = newGroup(plan, { ready: started.resolve, failed: started.reject });
       clock.sleep(startMs, waiting.signal).then(
-        () => started.reject(errors.notReadyInTime(startMs / 1000)),
+        () => started.reject(endpointsFailures.DeploymentNotReady(startMs / 1000)),
         () => undefined,
       );
       try {

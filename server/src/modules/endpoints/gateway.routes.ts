@@ -10,7 +10,7 @@ import type { ScoringRecords } from '#monitoring';
 import { itemId, itemPath } from '#resources';
 import { type Workspaces, workspaceOf } from '#workspaces';
 import type { Directory } from './directory.ts';
-import { errors } from './errors.ts';
+import { endpointsFailures } from './endpoints.errors.ts';
 import type { ScoringGateway } from './gateway.service.ts';
 import { endpointType } from './names.ts';
 import { requestBytesMax } from './plan.ts';
@@ -86,7 +86,7 @@ export function gatewayRoutes(deps: {
       responses: { 200: scoringRecordList },
       async handle(grant, { params, query }) {
         const served = directory.byId(itemId(endpointType, params));
-        if (served === undefined) throw errors.noEndpoint(params['onlineEndpointName'] ?? '');
+        if (served === undefined) throw endpointsFailures.ResourceNotFound(params['onlineEndpointName'] ?? '');
         const database = await workspaces.database(grant, workspaceOf(served.id) ?? '');
         traces.flush();
         const limit = Math.min(Number(query['$top'] ?? '100'), topMax);

@@ -12,7 +12,7 @@ import type { SocketAnswer, SocketCall, SocketClient } from '#kernel/http/client
 import type { Exchange } from '#kernel/http/exchange';
 import type { Answer } from '#kernel/http/route';
 import { chooseDeployment, type ServedEndpoint } from './directory.ts';
-import { errors } from './errors.ts';
+import { endpointsFailures } from './endpoints.errors.ts';
 import type { Fleet, Place, Served } from './fleet.ts';
 import { answerBytesMax } from './plan.ts';
 import type { Traces } from './traces.ts';
@@ -66,11 +66,11 @@ export function createScoringGateway(deps: {
   function deploymentOf(exchange: Exchange, endpoint: ServedEndpoint): Served {
     const asked = exchange.header('azureml-model-deployment');
     const name = asked ?? chooseDeployment(endpoint);
-    if (name === undefined) throw errors.noDeployment();
+    if (name === undefined) throw endpointsFailures.no_deployment();
     const served = /^[a-zA-Z0-9-]{1,64}$/.test(name) ? fleet.find(`${endpoint.id}/deployments/${name}`) : undefined;
     if (served !== undefined) return served;
-    if (asked !== undefined) throw errors.unknownDeployment(asked);
-    throw errors.notReady();
+    if (asked !== undefined) throw endpointsFailures.deployment_not_found(asked);
+    throw endpointsFailures.model_not_ready();
   }
 
   function send(
@@ -79,7 +79,7 @@ export function createScoringGateway(deps: {
     request: { readonly path: string; readonly body: Readable | Uint8Array | undefined; readonly signal: AbortSignal },
   ): SocketCall {
     const address = deps.work().address(place.workId);
-    if (address === undefined) throw errors.notReady();
+    if (address === undefined) throw endpointsFailures.model_not_ready();
     return client.call({
       socketPath: address.socketPath,
       method: exchange.method,
@@ -98,7 +98,7 @@ export function createScoringGateway(deps: {
     async forward(exchange, path, stream) {
       const trace = traces.of(exchange);
       const { endpoint } = trace;
-      if (endpoint === undefined) throw errors.keyRefused();
+      if (endpoint === undefined) throw endpointsFailures.key_auth_access_denied();
       const { plan, queue, ready } = deploymentOf(exchange, endpoint);
       trace.deployment = plan.name;
       // As many again may wait: Azure bounds the two together by twice what runs.
@@ -117,7 +117,7 @@ export function createScoringGateway(deps: {
       };
       let call: SocketCall | undefined;
       try {
-        if (place === undefined) throw errors.notReady();
+        if (place === undefined) throw endpointsFailures.model_not_ready();
         const body = await bodyOf(exchange, stream);
         // The process that has the call may be replaced while it has it.
         call = send(exchange, place, { path, body, signal: AbortSignal.any([cut.signal, place.gone]) });
@@ -136,9 +136,11 @@ export function createScoringGateway(deps: {
         }
         // Nobody is there to be answered, and to be told of: the record alone says what happened.
         if (exchange.signal.aborted) traces.conclude(exchange, clientGone);
-        if (late.signal.aborted) throw errors.timeout(plan.timeoutMs / 1000);
+        if (late.signal.aborted) throw endpointsFailures.request_timeout(plan.timeoutMs / 1000);
         if (thrown instanceof Failure) throw thrown;
-        throw isSocketMissing(thrown) ? errors.platform(thrown) : errors.unreachable(thrown);
+        throw isSocketMissing(thrown)
+          ? endpointsFailures.platform_error(thrown)
+          : endpointsFailures.model_unreachable(thrown);
       }
     },
   };
@@ -176,7 +178,7 @@ export function createScoringGateway(deps: {
     const length = answer.headers['content-length'];
     if (length !== undefined && !(Number(length) <= answerBytesMax)) {
       answer.body.destroy();
-      throw errors.answerTooLarge(answerBytesMax);
+      throw endpointsFailures.model_answer_too_large(answerBytesMax);
     }
     const isGood = answer.status >= 200 && answer.status < 300;
     const status = isGood ? answer.status : 424;
@@ -273,11 +275,12 @@ function refuseAgent(answer: SocketAnswer): void {
   const code = answer.headers[gatewayCode];
   if (code === undefined) return;
   answer.body.resume();
-  if (code === 'GatewayBusy') throw errors.tooManyPending('Too many requests are running on this machine. Try again.');
+  if (code === 'GatewayBusy')
+    throw endpointsFailures.too_many_pending_requests('Too many requests are running on this machine. Try again.');
   // The second right after a process has ended, before the fleet has heard of it.
   if (code === 'ScoringServerUnreachable' || code === 'WorkNotHere')
-    throw errors.unreachable(new Error('the agent got no answer'));
-  throw errors.platform(new Error(`the agent answered ${code.slice(0, 64)}`));
+    throw endpointsFailures.model_unreachable(new Error('the agent got no answer'));
+  throw endpointsFailures.platform_error(new Error(`the agent answered ${code.slice(0, 64)}`));
 }
 
 /** The agent itself is not there: its socket is gone or nobody listens. */
@@ -289,7 +292,7 @@ function counted(body: Readable, trace: { responseBytes: number }): Readable {
   const through = new PassThrough();
   through.on('data', (chunk: Buffer) => {
     trace.responseBytes += chunk.length;
-    if (trace.responseBytes > answerBytesMax) body.destroy(errors.answerTooLarge(answerBytesMax));
+    if (trace.responseBytes > answerBytesMax) body.destroy(endpointsFailures.model_answer_too_large(answerBytesMax));
   });
   through.pause();
   body.on('error', (error) => through.destroy(asFailure(error)));

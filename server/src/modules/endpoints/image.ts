@@ -8,7 +8,7 @@ import type { Grant } from '#kernel/authority/grant';
 import { createSha256, sha256Hex } from '#kernel/crypto/digest';
 import { mediaTypes } from '#registry';
 import { type Descriptor, layerType, takeBase } from './base-image.ts';
-import { errors } from './errors.ts';
+import { endpointsFailures } from './endpoints.errors.ts';
 import type { ImageRegistry } from './ports.ts';
 import { checkPath, type TarFile, tarOf } from './tar.ts';
 import { checkWheels, dependenciesFolder, dependenciesOf, isWheel } from './wheels.ts';
@@ -54,13 +54,13 @@ export function checkInputs({
 }: Pick<ImageInputs, 'code' | 'scoringScript' | 'model'>): void {
   const script = scoringScript.replace(/^\.\//, '');
   if (!/\.py$/.test(script))
-    throw errors.imageRefused(
+    throw endpointsFailures.ImageBuildRefused(
       'codeConfiguration.scoringScript',
       'scoringScript must be a Python file: its name ends in .py.',
     );
   checkPath(script, 'codeConfiguration.scoringScript');
   if (!code.files.some(({ path }) => path === script)) {
-    throw errors.imageRefused(
+    throw endpointsFailures.ImageBuildRefused(
       'codeConfiguration.scoringScript',
       `The code has no file '${script.slice(0, 200)}'. Name the scoring script by its path in the code snapshot.`,
     );
@@ -68,17 +68,20 @@ export function checkInputs({
   for (const { path } of code.files) {
     checkPath(path, 'codeConfiguration.codeId');
     if (path.split('/')[0] === modelsFolder || path.split('/')[0] === '.strongroom')
-      throw errors.imageRefused(
+      throw endpointsFailures.ImageBuildRefused(
         'codeConfiguration.codeId',
         `The code holds '${path.split('/')[0]}', where the image keeps its own files. Rename that folder.`,
       );
   }
   checkWheels(code.files);
-  if (model.files.length === 0) throw errors.imageRefused('model', 'The model has no files.');
+  if (model.files.length === 0) throw endpointsFailures.ImageBuildRefused('model', 'The model has no files.');
   for (const { path } of model.files) checkPath(model.folder === undefined ? path : `${model.folder}/${path}`, 'model');
   const bytes = [...code.files, ...model.files].reduce((sum, { size }) => sum + size, 0);
   if (bytes > imageBytesMax)
-    throw errors.imageRefused('model', `The code and the model together have more than ${imageBytesMax} bytes.`);
+    throw endpointsFailures.ImageBuildRefused(
+      'model',
+      `The code and the model together have more than ${imageBytesMax} bytes.`,
+    );
 }
 
 /** @param grants pushing to and pulling from the registry, as the workspace's identity */

@@ -6,6 +6,7 @@ import type { Assets } from '#assets';
 import type { Work } from '#compute';
 import type { Grant, Grants } from '#kernel/authority/grant';
 import type { Clock } from '#kernel/clock/clock';
+import { tableOf } from '#kernel/errors/failures';
 import { createSocketClient } from '#kernel/http/client';
 import { parseResourceId } from '#kernel/ids/ids';
 import type { Log } from '#kernel/log/log';
@@ -18,6 +19,7 @@ import type { Workspaces } from '#workspaces';
 import { createAdmission } from './admission.ts';
 import { createDeploymentKind } from './deployments.kind.ts';
 import { createDirectory } from './directory.ts';
+import { endpointsFailures } from './endpoints.errors.ts';
 import { createEndpointKind } from './endpoints.kind.ts';
 import { createFleet } from './fleet.ts';
 import { gatewayRoutes } from './gateway.routes.ts';
@@ -109,6 +111,7 @@ export function createEndpoints(deps: EndpointsDeps): Endpoints {
   return {
     name: 'endpoints',
     duties: Object.values(endpointsDuties),
+    failures: [tableOf(endpointsFailures)],
     kinds: [
       createEndpointKind({ ...deps, keys, admission, directory }),
       createDeploymentKind({ ...deps, fleet, directory, domain: new URL(deps.origin).host }),

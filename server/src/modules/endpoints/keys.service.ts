@@ -13,7 +13,7 @@ import type { DataKeys, WrapperRef } from '#kernel/sealing/data-keys';
 import type { Resources } from '#resources';
 import type { Workspaces } from '#workspaces';
 import { endpointsDuties } from './duties.ts';
-import { errors } from './errors.ts';
+import { endpointsFailures } from './endpoints.errors.ts';
 import { deleteKeys, type KeyName, type KeyRow, keysOf, putKey } from './keys.store.ts';
 
 const purpose = 'endpoint-keys';
@@ -88,7 +88,7 @@ export function createEndpointKeys(deps: {
     const rows = await keysOf(database.read, owner.uniqueId);
     const value = (name: KeyName) => {
       const row = rows.find((each) => each.name === name);
-      if (row === undefined) throw errors.noKeys();
+      if (row === undefined) throw endpointsFailures.EndpointNotReady();
       return open(key, row);
     };
     return { primaryKey: value('primary'), secondaryKey: value('secondary') };
@@ -100,12 +100,7 @@ export function createEndpointKeys(deps: {
   }
 
   function check(value: string, target: string): void {
-    if (!keyPattern.test(value))
-      throw errors.wrong(
-        target,
-        'A key of your own has 32 to 128 letters, digits and the characters + / = _ -. Leave it out and a good one is drawn.',
-        'InvalidKey',
-      );
+    if (!keyPattern.test(value)) throw endpointsFailures.weakKey(target);
   }
 
   return {
@@ -157,8 +152,7 @@ export function createEndpointKeys(deps: {
 }
 
 /** Two keys are there so that one can be replaced while the other is used. */
-const same = (target: string) =>
-  errors.wrong(target, 'The two keys are the same. Send two different ones.', 'InvalidKey');
+const same = (target: string) => endpointsFailures.sameKeys(target);
 
 /** What the workspace's keys are wrapped by, as its stored properties say. */
 function wrapperIn(

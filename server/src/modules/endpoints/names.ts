@@ -3,7 +3,7 @@
 import { nodePython } from '@strongroom/contract/assets';
 import { isWithin, parseResourceId } from '#kernel/ids/ids';
 import { workspaceType } from '#workspaces';
-import { errors } from './errors.ts';
+import { endpointsFailures } from './endpoints.errors.ts';
 
 export const endpointType = `${workspaceType}/onlineEndpoints`;
 export const deploymentType = `${endpointType}/deployments`;
@@ -23,11 +23,8 @@ export function assetIdIn(workspaceId: string, given: string, type: string, targ
     parseResourceId(id).type?.toLowerCase() === `${workspaceType}/${type}/versions`.toLowerCase()
   )
     return id;
-  throw errors.wrong(
-    target,
-    `properties.${target} must name a version of this workspace's ${type}: ${workspaceId}/${type}/{name}/versions/{version}${type === 'models' ? ', or azureml:{name}:{version}' : ''}.`,
-    'InvalidResourceId',
-  );
+  const short = type === 'models' ? ', or azureml:{name}:{version}' : '';
+  throw endpointsFailures.InvalidResourceId(target, type, `${workspaceId}/${type}/{name}/versions/{version}${short}`);
 }
 
 /** Repository (below its registry) and tag or digest of a base image, which must lie in the workspace's own registry. */
@@ -43,7 +40,7 @@ export function baseImageIn(
   const reference = found?.[2] ?? found?.[3];
   if (repository?.startsWith(`${registry}/`) === true && reference !== undefined)
     return { repository: repository.slice(registry.length + 1), reference };
-  throw errors.imageRefused(
+  throw endpointsFailures.ImageBuildRefused(
     'environmentId',
     `The environment's image must be in the workspace's registry, with a tag or digest: ${registry}/{repository}:{tag} or ${registry}/{repository}@sha256:…. For the node's own Python, with the wheels in the code, name '${nodePython}' as the image.`,
   );

@@ -2,7 +2,7 @@
 // place is given back exactly once.
 
 import type { Clock } from '#kernel/clock/clock';
-import { errors } from './errors.ts';
+import { endpointsFailures } from './endpoints.errors.ts';
 
 export type Bounds = {
   readonly running: number;
@@ -38,7 +38,7 @@ export function createQueue(clock: Clock): Queue {
       limit = bounds.running;
       if (running < bounds.running && line.length === 0) return place();
       if (line.length >= bounds.waiting)
-        throw errors.tooManyPending(
+        throw endpointsFailures.too_many_pending_requests(
           'Too many requests are waiting for this deployment. Try again later, or scale it up.',
         );
       return new Promise((resolve, reject) => {
@@ -58,13 +58,15 @@ export function createQueue(clock: Clock): Queue {
           () => {
             leave();
             reject(
-              errors.tooManyPending('The request waited longer than requestSettings.maxQueueWait. Try again later.'),
+              endpointsFailures.too_many_pending_requests(
+                'The request waited longer than requestSettings.maxQueueWait. Try again later.',
+              ),
             );
           },
           () => {
             // Admitted, or the caller went away.
             leave();
-            if (!done.signal.aborted) reject(errors.tooManyPending('The caller went away.'));
+            if (!done.signal.aborted) reject(endpointsFailures.too_many_pending_requests('The caller went away.'));
           },
         );
       });

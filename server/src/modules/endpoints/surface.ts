@@ -6,7 +6,7 @@ import { endpointsActions } from '@strongroom/contract/endpoints.actions';
 import { createActor } from '#kernel/authority/actor';
 import type { Scheme, Surface } from '#kernel/http/surface';
 import type { Admission } from './admission.ts';
-import { errors } from './errors.ts';
+import { endpointsFailures } from './endpoints.errors.ts';
 import type { Traces } from './traces.ts';
 
 const keyLengthMax = 1024;
@@ -22,9 +22,10 @@ export function createScoringSurface(deps: {
     name: 'endpoint key',
     async authenticate(exchange) {
       const given = /^bearer +(\S+) *$/i.exec(exchange.header('authorization') ?? '')?.[1];
-      if (given === undefined || given.length > keyLengthMax) throw errors.keyRefused();
+      if (given === undefined || given.length > keyLengthMax) throw endpointsFailures.key_auth_access_denied();
       const { endpoint } = traces.of(exchange);
-      if (!(await admission.lets(endpoint, given)) || endpoint === undefined) throw errors.keyRefused();
+      if (!(await admission.lets(endpoint, given)) || endpoint === undefined)
+        throw endpointsFailures.key_auth_access_denied();
       return createActor({
         kind: 'run',
         objectId: endpoint.uniqueId,

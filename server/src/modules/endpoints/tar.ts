@@ -3,7 +3,7 @@
 // take for something else. Source: POSIX.1-2017, pax, "ustar Interchange Format".
 
 import { hasControlCharacter } from '#kernel/ids/characters';
-import { errors } from './errors.ts';
+import { endpointsFailures } from './endpoints.errors.ts';
 
 export type TarFile = {
   /** Relative, with slashes. */
@@ -19,7 +19,10 @@ const pathBytesMax = 1024;
 /** Throws unless the path is plain: relative, no dot segments, no control characters, nothing that unpackers read as a deletion. */
 export function checkPath(path: string, target: string): void {
   const wrong = (why: string) =>
-    errors.imageRefused(target, `The file '${path.slice(0, 200)}' cannot be put into an image: ${why}. Rename it.`);
+    endpointsFailures.ImageBuildRefused(
+      target,
+      `The file '${path.slice(0, 200)}' cannot be put into an image: ${why}. Rename it.`,
+    );
   if (path === '' || Buffer.byteLength(path) > pathBytesMax)
     throw wrong(`its path must have 1 to ${pathBytesMax} bytes`);
   if (hasControlCharacter(path) || path.includes('\\'))

@@ -2,7 +2,7 @@
 // where Python looks for it. Nothing is fetched and nothing of a wheel is run; what the folder does not hold is not there.
 // Source: PyPA, binary distribution format (wheel 1.0).
 
-import { errors } from './errors.ts';
+import { endpointsFailures } from './endpoints.errors.ts';
 import { checkPath, type TarFile } from './tar.ts';
 import { BadZip, readZip, type ZipMember } from './zip.ts';
 
@@ -29,7 +29,7 @@ export const isWheel = ({ path }: Pick<TarFile, 'path'>): boolean => /^wheels\/[
 export function checkWheels(files: readonly Pick<TarFile, 'path' | 'size'>[]): void {
   const wheels = files.filter(isWheel);
   if (wheels.length > wheelsMax)
-    throw errors.imageRefused(target, `The folder ${wheelsFolder} has more than ${wheelsMax} wheels.`);
+    throw endpointsFailures.ImageBuildRefused(target, `The folder ${wheelsFolder} has more than ${wheelsMax} wheels.`);
   const seen = new Set<string>();
   for (const { path, size } of wheels) {
     const file = path.slice(wheelsFolder.length + 1);
@@ -113,4 +113,4 @@ async function whole(file: TarFile): Promise<Buffer> {
 }
 
 const refused = (wheel: string, why: string) =>
-  errors.imageRefused(target, `The wheel '${wheel.slice(0, 200)}' ${why}.`);
+  endpointsFailures.ImageBuildRefused(target, `The wheel '${wheel.slice(0, 200)}' ${why}.`);

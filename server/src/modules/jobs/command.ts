@@ -2,7 +2,7 @@
 // command; a placeholder that means nothing is refused before anything is made. Pure.
 
 import type { CommandJob } from '@strongroom/contract/jobs';
-import { Failure } from '#kernel/errors/failure';
+import { jobsFailures } from './jobs.errors.ts';
 
 /** One word of a POSIX shell: in single quotes nothing is special but the quote itself. */
 export const shellQuote = (value: string): string =>
@@ -26,11 +26,6 @@ export function resolveCommand(job: CommandJob, pathOf: (input: string) => strin
     const input = collection === 'inputs' && Object.hasOwn(job.inputs ?? {}, name) ? job.inputs?.[name] : undefined;
     if (input) return shellQuote(input.jobInputType === 'literal' ? String(input.value ?? '') : pathOf(name));
     if (collection === 'outputs' && Object.hasOwn(job.outputs ?? {}, name)) return shellQuote(outputPlace(name));
-    throw new Failure({
-      kind: 'invalid',
-      code: 'UnknownPlaceholder',
-      target: 'properties.command',
-      message: `The command holds \${{${placeholder.slice(0, 100)}}}, which names neither an input nor an output of the job. ${known.length > 0 ? `It has ${known.join(', ')}.` : 'It has none.'}`,
-    });
+    throw jobsFailures.UnknownPlaceholder(placeholder, known);
   });
 }

@@ -12,13 +12,13 @@ import {
 import { jobsActions } from '@strongroom/contract/jobs.actions';
 import { isBounded } from '#kernel/authority/actor';
 import type { Action, Grant, Grants } from '#kernel/authority/grant';
-import { Failure } from '#kernel/errors/failure';
 import { accessed, json, needs, open, type Params, type Route, route, unrecorded, whole } from '#kernel/http/route';
 import { itemId, itemPath, type Resource, type Resources } from '#resources';
 import { type Workspaces, workspaceOf, workspaceType } from '#workspaces';
 import { jobsDuties } from './duties.ts';
 import { historySurface } from './history.surface.ts';
 import { jobType, outputUri, stateOf } from './job.ts';
+import { jobsFailures } from './jobs.errors.ts';
 import { type JobLogs, logArtifact } from './log.service.ts';
 import { isEnd } from './status.ts';
 
@@ -138,12 +138,7 @@ export function historyRoutes(deps: {
       summary: 'Everything that a job has printed until now.',
       async handle(grant, { params }) {
         const job = await resources.get(grant, idOf(params));
-        if (params['path'] !== logArtifact)
-          throw new Failure({
-            kind: 'notFound',
-            code: 'FileNotFound',
-            message: `The log of a job is ${logArtifact}; its other files are artifacts of its run.`,
-          });
+        if (params['path'] !== logArtifact) throw jobsFailures.FileNotFound(logArtifact);
         return { status: 200, body: Readable.from(wholeLog(job)), contentType: 'text/plain; charset=utf-8' };
       },
     }),

@@ -6,6 +6,7 @@ import type { Work } from '#compute';
 import type { Tokens } from '#identity';
 import type { Grants } from '#kernel/authority/grant';
 import type { Clock } from '#kernel/clock/clock';
+import { tableOf } from '#kernel/errors/failures';
 import type { Room } from '#kernel/files/room';
 import type { Scheme } from '#kernel/http/surface';
 import type { Log } from '#kernel/log/log';
@@ -18,6 +19,7 @@ import type { EndedCounts } from './ending.ts';
 import { type AddressSigner, historyRoutes } from './history.routes.ts';
 import { createHistorySurface } from './history.surface.ts';
 import { stateOf } from './job.ts';
+import { jobsFailures } from './jobs.errors.ts';
 import { createJobKind } from './jobs.kind.ts';
 import { createJobsService } from './jobs.service.ts';
 import { logRoutes } from './log.routes.ts';
@@ -97,6 +99,7 @@ export function createJobs(deps: {
   return {
     name: 'jobs',
     duties: Object.values(jobsDuties),
+    failures: [tableOf(jobsFailures)],
     kinds: [createJobKind({ resources: deps.resources, assets: deps.assets, jobs, grants: deps.grants })],
     surfaces: [createHistorySurface(deps.schemes)],
     routes: [...logRoutes({ ...deps, logs }), ...historyRoutes({ ...deps, logs })],

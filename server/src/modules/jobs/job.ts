@@ -9,6 +9,7 @@ import { Failure } from '#kernel/errors/failure';
 import type { Properties, Resource, Resources } from '#resources';
 import { artifactPrefix, workspaceOf } from '#workspaces';
 import { jobsDuties } from './duties.ts';
+import { jobsFailures } from './jobs.errors.ts';
 
 export const jobType = jobsType;
 
@@ -65,8 +66,7 @@ export const outputUri = (jobName: string, output: string): string =>
 /** The workspace of a job. */
 export function workspaceIdOf(jobId: string): string {
   const id = workspaceOf(jobId);
-  if (id === undefined)
-    throw new Failure({ kind: 'internal', code: 'InternalError', message: 'A job stands outside any workspace.' });
+  if (id === undefined) throw jobsFailures.InternalError();
   return id;
 }
 

@@ -2,21 +2,20 @@
 // description change.
 
 import { isDeepStrictEqual } from 'node:util';
-import { nodePython } from '@strongroom/contract/assets';
 import { type CommandJob, commandJob } from '@strongroom/contract/jobs';
 import { Type } from '@strongroom/contract/schema';
 import { type Assets, contentForms, inputLimits } from '#assets';
 import type { Grant, Grants } from '#kernel/authority/grant';
-import { Failure } from '#kernel/errors/failure';
 import { activity, json } from '#kernel/http/route';
 import { isWithin, parseResourceId } from '#kernel/ids/ids';
 import type { Draft, Properties, Resource, ResourceKind, Resources } from '#resources';
 import { workspaceOf, workspaceType } from '#workspaces';
 import { jobsDuties } from './duties.ts';
 import { type JobState, jobType, keptBeside, outputUri, stateOf } from './job.ts';
+import { jobsFailures } from './jobs.errors.ts';
 import type { JobsService } from './jobs.service.ts';
 import { isEnd } from './status.ts';
-import { identityNotServed, jobTypeNotServed, refuseServices, unservedOfJobs } from './unserved.ts';
+import { refuseServices, unservedOfJobs } from './unserved.ts';
 import { checkJob } from './validate.ts';
 
 const described = ['displayName', 'description', 'tags', 'properties', 'isArchived'] as const;
@@ -49,12 +48,7 @@ const hidden: ReadonlySet<string> = new Set<keyof JobState>([
 const inWorkspace = (id: string, workspaceId: string, type: string, property: string): void => {
   if (isWithin(id, workspaceId) && parseResourceId(id).type?.toLowerCase() === `${workspaceType}/${type}`.toLowerCase())
     return;
-  throw new Failure({
-    kind: 'invalid',
-    code: 'InvalidResourceId',
-    target: `properties.${property}`,
-    message: `properties.${property} must be the id of one of this workspace's ${type}: ${workspaceId}/${type}/…`,
-  });
+  throw jobsFailures.InvalidResourceId(property, workspaceId, type);
 };
 
 export function createJobKind(deps: {
@@ -76,12 +70,7 @@ export function createJobKind(deps: {
       if (input.jobInputType === 'literal' || input.uri === undefined) continue;
       const snapshot = await assets.named(grant, workspaceId, input.uri, inputLimits);
       if (!snapshot) {
-        throw new Failure({
-          kind: 'invalid',
-          code: 'InputNotServed',
-          target: `properties.inputs.${name}`,
-          message: `The uri of input '${name}' is not one that a job can read here. Take ${contentForms}.`,
-        });
+        throw jobsFailures.InputNotServed(name, contentForms);
       }
       taken[name] = snapshot.uri;
     }
@@ -96,8 +85,8 @@ export function createJobKind(deps: {
     properties: commandJob,
     unserved: unservedOfJobs,
     discriminators: [
-      { path: 'jobType', serves: ['Command'], refuse: jobTypeNotServed },
-      { path: 'identity.identityType', serves: ['AMLToken'], refuse: identityNotServed },
+      { path: 'jobType', serves: ['Command'], refuse: jobsFailures.jobTypeNotServed },
+      { path: 'identity.identityType', serves: ['AMLToken'], refuse: jobsFailures.JobIdentityNotServed },
     ],
     location: 'none',
     listQuery: Type.Object({
@@ -137,13 +126,7 @@ export function createJobKind(deps: {
       const computeId = job.computeId ?? '';
       inWorkspace(computeId, workspaceId, 'computes', 'computeId');
       const compute = await resources.find(grant, computeId);
-      if (!compute)
-        throw new Failure({
-          kind: 'invalid',
-          code: 'ComputeNotFound',
-          target: 'properties.computeId',
-          message: `There is no compute '${parseResourceId(computeId).name}' in this workspace. Create it first.`,
-        });
+      if (!compute) throw jobsFailures.ComputeNotFound(parseResourceId(computeId).name);
       if (job.codeId !== undefined) {
         inWorkspace(job.codeId, workspaceId, 'codes/versions', 'codeId');
         await assets.code(grant, job.codeId);
@@ -152,12 +135,7 @@ export function createJobKind(deps: {
         inWorkspace(job.environmentId, workspaceId, 'environments/versions', 'environmentId');
         const environment = await assets.environment(grant, job.environmentId);
         if (environment.image !== undefined) {
-          throw new Failure({
-            kind: 'invalid',
-            code: 'EnvironmentNotServed',
-            target: 'properties.environmentId',
-            message: `Jobs run on the node's own Python and in no image yet, so nothing runs in '${environment.image.slice(0, 200)}'. Name an environment whose image is '${nodePython}', which says just that (in Python Environment(image='${nodePython}'), in YAML environment: {image: ${nodePython}}), and bring what is imported as wheels with the code.`,
-          });
+          throw jobsFailures.EnvironmentNotServed(environment.image);
         }
       }
     },
@@ -180,11 +158,7 @@ export function createJobKind(deps: {
       const isMade = job.provisioningState === 'Succeeded';
       // The house removes what stands in a workspace or a group that goes, and takes back what could not be made.
       if (isMade && grant.duty === undefined) {
-        throw new Failure({
-          kind: 'conflict',
-          code: 'JobActive',
-          message: `The job is ${stateOf(now).status}. Cancel it and wait until it has ended, then delete it.`,
-        });
+        throw jobsFailures.JobActive(stateOf(now).status);
       }
       await jobs.abandon(now);
     },
@@ -275,12 +249,7 @@ function refuseChange(existing: Resource, asked: Properties): void {
     (name) => asked[name] !== undefined && !isDeepStrictEqual(asked[name], existing.properties[name]),
   );
   if (changed === undefined) return;
-  throw new Failure({
-    kind: 'conflict',
-    code: 'JobExists',
-    target: `properties.${changed}`,
-    message: `The job '${existing.name}' exists and its ${changed} cannot change. Submit another job under another name.`,
-  });
+  throw jobsFailures.JobExists(existing.name, changed);
 }
 
 function pick(properties: Properties, names: readonly string[]): Properties {

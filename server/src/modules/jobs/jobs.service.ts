@@ -8,7 +8,6 @@ import type { Work, WorkDocument, WorkEvent, WorkSpec } from '#compute';
 import type { Grant, Grants } from '#kernel/authority/grant';
 import type { Clock } from '#kernel/clock/clock';
 import { randomUuid } from '#kernel/crypto/random';
-import { Failure } from '#kernel/errors/failure';
 import type { Log } from '#kernel/log/log';
 import type { Resource, Resources } from '#resources';
 import type { Runs } from '#runs';
@@ -19,6 +18,7 @@ import { documentOf } from './document.ts';
 import { jobsDuties } from './duties.ts';
 import { createEnding, type EndedCounts, isOver } from './ending.ts';
 import { createJobRecords, type JobState, stateOf, workspaceIdOf } from './job.ts';
+import { jobsFailures } from './jobs.errors.ts';
 import type { JobLogs } from './log.service.ts';
 import { canceled, outcomeOf } from './outcome.ts';
 import { disownRun, ensureRun } from './run.ts';
@@ -208,10 +208,10 @@ export function createJobsService(deps: {
 
     async documentOf(spec) {
       const job = await jobOf(spec);
-      if (job === undefined || isOver(stateOf(job))) throw jobEnded();
+      if (job === undefined || isOver(stateOf(job))) throw jobsFailures.JobEnded();
       if (!(await isBacked(job))) {
         await cancel(job);
-        throw jobEnded();
+        throw jobsFailures.JobEnded();
       }
       const state = stateOf(job);
       const gathered = gathering(workspaceIdOf(job.id));
@@ -224,7 +224,7 @@ export function createJobsService(deps: {
 
     async renewToken(spec) {
       const job = await jobOf(spec);
-      if (job === undefined || isOver(stateOf(job))) throw jobEnded();
+      if (job === undefined || isOver(stateOf(job))) throw jobsFailures.JobEnded();
       const gathered = gathering(workspaceIdOf(job.id));
       const workspace = await workspaces.get(gathered, workspaceIdOf(job.id));
       return tokenFor(deps.tokens(), job, workspace, await contentOf(deps.assets, gathered, job, workspace));
@@ -271,10 +271,3 @@ const specOf = (jobId: string, computeId: string | undefined, workId: string): W
   subject: jobId,
   label: `job-${jobId.slice(jobId.lastIndexOf('/') + 1).slice(0, 60)}`,
 });
-
-const jobEnded = () =>
-  new Failure({
-    kind: 'conflict',
-    code: 'JobEnded',
-    message: 'The job has ended, or other work stands for it now.',
-  });

@@ -6,9 +6,9 @@ import { runsActions } from '@strongroom/contract/runs.actions';
 import type { Tokens } from '#identity';
 import { createActor } from '#kernel/authority/actor';
 import { type AuthenticationFacts, claimsOfFacts, factsInClaims, refusedFromMs } from '#kernel/authority/facts';
-import { Failure } from '#kernel/errors/failure';
 import type { Scheme } from '#kernel/http/surface';
 import { rulesOfRun } from '#runs';
+import { jobsFailures } from './jobs.errors.ts';
 
 export const runTokenPurpose = 'run';
 
@@ -89,18 +89,10 @@ export function createRunTokens(deps: {
         });
         const text = (name: string) => (typeof claims[name] === 'string' ? claims[name] : '');
         if (!(await deps.isActive(text('job'), text('work')))) {
-          throw new Failure({
-            kind: 'unauthenticated',
-            code: 'RunEnded',
-            message: 'This token belongs to a job that has ended. Sign in to read or change its run.',
-          });
+          throw jobsFailures.RunEnded();
         }
         if (!(await deps.directory.findPrincipal(text('submitter')))?.enabled) {
-          throw new Failure({
-            kind: 'unauthenticated',
-            code: 'SubmitterDisabled',
-            message: 'Who submitted this job was disabled or removed, and what he submitted ends with him.',
-          });
+          throw jobsFailures.SubmitterDisabled();
         }
         const inputs = Array.isArray(claims['inputs'])
           ? claims['inputs'].filter((input): input is string => typeof input === 'string')

@@ -6,6 +6,7 @@ import { Failure } from '#kernel/errors/failure';
 import type { Resource } from '#resources';
 import type { Runs } from '#runs';
 import { stateOf, workspaceIdOf } from './job.ts';
+import { jobsFailures } from './jobs.errors.ts';
 
 /** Unique id of the job that the run stands for; `none` for a run whose job was taken back before it began. */
 const ownerTag = 'strongroom.job';
@@ -43,12 +44,7 @@ async function adopt(runs: RunStore, grant: Grant, job: Resource): Promise<void>
   const owner = run.data.tags?.find(({ key }) => key === ownerTag)?.value;
   if (owner === job.uniqueId) return;
   if (owner !== nobody) {
-    throw new Failure({
-      kind: 'conflict',
-      code: 'JobNameUsed',
-      target: 'name',
-      message: `The name '${job.name}' was used before: the run of that name stays in the record with its metrics and artifacts. Choose another name.`,
-    });
+    throw jobsFailures.JobNameUsed(job.name);
   }
   await runs.setTags(grant, workspaceId, job.name, { [ownerTag]: job.uniqueId });
   await runs.setStatus(grant, workspaceId, job.name, 'SCHEDULED');

@@ -3,24 +3,8 @@
 
 import type { CommandJob } from '@strongroom/contract/jobs';
 import { Type } from '@strongroom/contract/schema';
-import { Failure } from '#kernel/errors/failure';
 import type { Unserved } from '#resources';
-
-export const jobTypeNotServed = (type: string): Failure =>
-  new Failure({
-    kind: 'invalid',
-    code: 'JobTypeNotServed',
-    target: 'properties.jobType',
-    message: `Jobs of type '${type}' are not served here. jobType must be 'Command': submit each step as a command job.`,
-  });
-
-export const identityNotServed = (type: string): Failure =>
-  new Failure({
-    kind: 'invalid',
-    code: 'JobIdentityNotServed',
-    target: 'properties.identity',
-    message: `A job acts here by a token of its own run, with the rights of whoever submitted it in its workspace; it cannot act as '${type}'. Leave identity out, or send the type 'AMLToken'.`,
-  });
+import { jobsFailures } from './jobs.errors.ts';
 
 /** Those that every job shows. azure-ai-ml adds a tenant to the address of one before it sends the job back. */
 const toldServices: readonly string[] = ['Tracking', 'Studio'];
@@ -31,13 +15,7 @@ export function refuseServices(services: CommandJob['services']): void {
     ([name, { jobServiceType }]) => !toldServices.includes(name) || (jobServiceType ?? name) !== name,
   );
   if (asked === undefined) return;
-  throw new Failure({
-    kind: 'invalid',
-    code: 'PropertyNotServed',
-    target: 'properties.services',
-    message:
-      'properties.services is not served as asked. Nobody connects to a job while it runs: no notebook, shell or board is opened beside it. Leave services out; its log can be followed, and its metrics and files are in its run.',
-  });
+  throw jobsFailures.PropertyNotServed();
 }
 
 const bounded = {

@@ -2,8 +2,8 @@
 
 import { readDurationSeconds } from '@strongroom/contract/duration';
 import type { CommandJob } from '@strongroom/contract/jobs';
-import { Failure } from '#kernel/errors/failure';
 import { resolveCommand } from './command.ts';
+import { jobsFailures } from './jobs.errors.ts';
 
 export const defaultTimeoutSeconds = 86_400;
 const maxTimeoutSeconds = 7 * 86_400;
@@ -15,8 +15,7 @@ const modes: Readonly<Record<'inputs' | 'outputs', readonly string[]>> = {
   outputs: ['ReadWriteMount', 'Upload'],
 };
 
-const refuse = (target: string, message: string, code = 'ValidationError') =>
-  new Failure({ kind: 'invalid', code, target: `properties.${target}`, message });
+const refuse = jobsFailures.ValidationError;
 
 export function timeoutSecondsOf(job: CommandJob): number {
   const { timeout } = job.limits ?? {};
@@ -32,12 +31,7 @@ export function timeoutSecondsOf(job: CommandJob): number {
 }
 
 export function checkJob(job: CommandJob): void {
-  if (job.jobType !== 'Command')
-    throw refuse(
-      'jobType',
-      `Jobs of type '${job.jobType.slice(0, 32)}' are not served here; jobType must be 'Command'.`,
-      'JobTypeNotServed',
-    );
+  if (job.jobType !== 'Command') throw jobsFailures.notACommand(job.jobType);
   if (job.command === undefined || job.command.trim() === '')
     throw refuse('command', 'A command job needs properties.command: what to run, for example "python3 train.py".');
   if (job.command.includes('\0')) throw refuse('command', 'The command holds a NUL character.');
@@ -65,11 +59,7 @@ export function checkJob(job: CommandJob): void {
   for (const collection of ['inputs', 'outputs'] as const)
     for (const [name, { mode }] of Object.entries(job[collection] ?? {}))
       if (mode !== undefined && !modes[collection].includes(mode))
-        throw refuse(
-          `${collection}.${name}.mode`,
-          `The mode '${mode}' of '${name}' is not served: files are copied into the sandbox before the command and out of it afterwards. Leave mode out, or send ${modes[collection].join(' or ')}.`,
-          'ModeNotServed',
-        );
+        throw jobsFailures.ModeNotServed(collection, name, mode, modes[collection]);
   for (const [name, output] of Object.entries(job.outputs ?? {})) {
     if (['artifacts', 'default'].includes(name))
       throw refuse(`outputs.${name}`, `'${name}' is the name of all that a job leaves. Give the output another name.`);

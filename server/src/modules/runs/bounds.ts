@@ -8,7 +8,7 @@ import type { BoundsRule } from '#kernel/authority/bounds';
 import type { Grant } from '#kernel/authority/grant';
 import { own, type RouteBounds, unbounded } from '#kernel/http/route';
 import { idKey, isWithin } from '#kernel/ids/ids';
-import { denied } from './errors.ts';
+import { denied } from './runs.errors.ts';
 import { workspaceIdOf } from './surface.ts';
 
 export const elsewhere = 'The token of a run reaches only that run, its artifacts and its experiment.';

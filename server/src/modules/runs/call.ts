@@ -8,8 +8,8 @@ import type { Exchange } from '#kernel/http/exchange';
 import { each, json, needs, type Params, type Route, type RouteBounds, route } from '#kernel/http/route';
 import { elsewhere, runScope } from './bounds.ts';
 import { decodeBody, decodeQuery } from './decode.ts';
-import { invalid } from './errors.ts';
 import { requireRunId } from './names.ts';
+import { invalid } from './runs.errors.ts';
 import { mlflowSurface, workspaceIdOf, workspacePath } from './surface.ts';
 
 export type Call<S extends TSchema> = {

@@ -4,7 +4,7 @@
 
 import type { Static, TSchema } from '@strongroom/contract/schema';
 import { parseJson } from '#kernel/http/body';
-import { invalid, invalidParameter, missingParameter } from './errors.ts';
+import { invalid, invalidParameter, missingParameter } from './runs.errors.ts';
 
 /** What this reader knows of a schema: the few keywords that the contract's messages use. */
 type Node = {

@@ -7,7 +7,6 @@ import type { Clock } from '#kernel/clock/clock';
 import type { Database, Tx } from '#kernel/database/database';
 import { experimentScope, requireReach } from './bounds.ts';
 import type { WorkspaceDatabases } from './databases.ts';
-import { alreadyExists, invalid, missingParameter, missingResource, noExperiment } from './errors.ts';
 import * as store from './experiments.store.ts';
 import {
   experimentNameCharactersMax,
@@ -16,8 +15,8 @@ import {
   ownedTagsMax,
   requireKey,
   requireText,
-  tooMany,
 } from './names.ts';
+import { alreadyExists, invalid, missingParameter, missingResource, noExperiment, tooMany } from './runs.errors.ts';
 import { shownExperiment } from './views.ts';
 
 export type TagInput = { readonly key: string; readonly value?: string };

@@ -3,9 +3,9 @@
 import type { Metric } from '@strongroom/contract/runs';
 import type { Grant } from '#kernel/authority/grant';
 import { pageTokenKey, type WorkspaceDatabases } from './databases.ts';
-import { invalid, noRun } from './errors.ts';
 import * as store from './history.store.ts';
 import { requireRunId } from './names.ts';
+import { invalid, noRun } from './runs.errors.ts';
 import { findRun } from './runs.store.ts';
 import { readPlace, signPlace } from './search/pages.ts';
 import { shownMetric } from './views.ts';

@@ -5,6 +5,7 @@ import type { Readable } from 'node:stream';
 import type { Metric, Run, RunInfo, RunStatus } from '@strongroom/contract/runs';
 import type { Grant } from '#kernel/authority/grant';
 import type { Clock } from '#kernel/clock/clock';
+import { tableOf } from '#kernel/errors/failures';
 import type { Scheme } from '#kernel/http/surface';
 import type { Module } from '#kernel/module';
 import type { BlobInfo, BlobStore, ByteRange } from '#storage';
@@ -32,6 +33,7 @@ import { createRegisteredFiles } from './registry/registered-files.service.ts';
 import type { ModelRegistry } from './registry/registry.port.ts';
 import { registryRoutes } from './registry/registry.routes.ts';
 import { createRegistry } from './registry/registry.service.ts';
+import { runsFailures } from './runs.errors.ts';
 import { historyRoutes, loggingRoutes, runRoutes } from './runs.routes.ts';
 import { createRunsService, type NewRun } from './runs.service.ts';
 import { createSearch } from './search/search.service.ts';
@@ -102,6 +104,7 @@ export function createRuns(deps: {
 
   return {
     name: 'runs',
+    failures: [tableOf(runsFailures)],
     surfaces: [createMlflowSurface(deps.schemes)],
     routes: [
       ...serverRoutes,

@@ -4,16 +4,9 @@ import type { DatasetInput } from '@strongroom/contract/runs';
 import type { Grant } from '#kernel/authority/grant';
 import type { Tx } from '#kernel/database/database';
 import type { WorkspaceDatabases } from './databases.ts';
-import { invalid, noRun } from './errors.ts';
 import * as store from './inputs.store.ts';
-import {
-  inputDatasetsMax,
-  ownedDatasetCharactersMax,
-  ownedDatasetsMax,
-  requireRunId,
-  requireText,
-  tooMany,
-} from './names.ts';
+import { inputDatasetsMax, ownedDatasetCharactersMax, ownedDatasetsMax, requireRunId, requireText } from './names.ts';
+import { invalid, noRun, tooMany } from './runs.errors.ts';
 import { requireActive } from './runs.service.ts';
 import { findRun, type RunRow } from './runs.store.ts';
 

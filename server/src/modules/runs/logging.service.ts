@@ -6,7 +6,6 @@ import type { Grant } from '#kernel/authority/grant';
 import type { Tx } from '#kernel/database/database';
 import { onlyRun } from './bounds.ts';
 import type { WorkspaceDatabases } from './databases.ts';
-import { invalid, invalidParameter, noRun } from './errors.ts';
 import type { TagInput } from './experiments.service.ts';
 import * as store from './logging.store.ts';
 import { insertModelPoints, type ModelPoint } from './models/models.store.ts';
@@ -23,10 +22,10 @@ import {
   requireText,
   runNameTag,
   storedValue,
-  tooMany,
   truncated,
   userTag,
 } from './names.ts';
+import { invalid, invalidParameter, noRun, tooMany } from './runs.errors.ts';
 import { checkedTag, requireActive } from './runs.service.ts';
 import { changeRun, readTag } from './runs.store.ts';
 

@@ -1,7 +1,7 @@
 // What experiments, runs, keys and values may be called, and how long they may be. Pure. The limits are MLflow's, because
 // clients cut their values to them. Source: MLflow 3, utils/validation.py as documented; reference 1.6.
 
-import { invalid, invalidParameter, missingParameter, noExperiment } from './errors.ts';
+import { invalid, invalidParameter, missingParameter, noExperiment, tooLong } from './runs.errors.ts';
 
 export const keyCharactersMax = 250;
 export const paramCharactersMax = 6000;
@@ -63,12 +63,6 @@ export function requireText(text: string, parameter: string, charactersMax: numb
   if (!text.isWellFormed() || text.includes('\0'))
     throw invalid(`The value of parameter '${parameter}' holds a NUL or half of a surrogate pair.`, parameter);
 }
-
-export const tooMany = (owner: string, what: string, max: number) =>
-  invalid(`${owner} holds at most ${max} ${what}. Keep more of them in an artifact.`);
-
-export const tooLong = (parameter: string, charactersMax: number) =>
-  invalid(`'${parameter}' exceeds the maximum length of ${charactersMax} characters.`, parameter);
 
 /** Cut to `charactersMax`: MLflow cuts params and tags of runs that are too long rather than refuse them. */
 export function truncated(text: string, charactersMax: number): string {

@@ -7,7 +7,6 @@ import type { Clock } from '#kernel/clock/clock';
 import { randomUuid } from '#kernel/crypto/random';
 import type { Tx } from '#kernel/database/database';
 import type { WorkspaceDatabases } from './databases.ts';
-import { alreadyExists, invalid, missingResource, noExperiment, noRun } from './errors.ts';
 import type { TagInput } from './experiments.service.ts';
 import { findExperiment } from './experiments.store.ts';
 import { type Pair, writeTags } from './logging.store.ts';
@@ -24,6 +23,7 @@ import {
 } from './names.ts';
 import { readParts } from './parts.store.ts';
 import { randomRunName } from './run-names.ts';
+import { alreadyExists, invalid, missingResource, noExperiment, noRun } from './runs.errors.ts';
 import * as store from './runs.store.ts';
 import { noParts, shownInfo, shownRun } from './views.ts';
 

@@ -3,9 +3,10 @@
 // route, and each decision about it, is written once. Errors are `{error_code, message}`. A refusal is never 500 or 503:
 // clients would repeat the call for minutes.
 
-import { Failure, type FailureKind } from '#kernel/errors/failure';
+import type { FailureKind } from '#kernel/errors/failure';
 import type { Scheme, Surface } from '#kernel/http/surface';
 import { unservedTail } from './families.ts';
+import { runsFailures } from './runs.errors.ts';
 
 export const mlflowSurface = 'mlflow';
 /** The canonical path of a workspace on this surface. */
@@ -94,11 +95,7 @@ export function createMlflowSurface(schemes: readonly Scheme[]): Surface {
     check(exchange) {
       const json = exchange.header('content-type')?.toLowerCase().startsWith('application/json') === true;
       if (exchange.method === 'POST' && !json) {
-        throw new Failure({
-          kind: 'invalid',
-          code: 'INVALID_PARAMETER_VALUE',
-          message: 'Bad Request. The Content-Type header is missing or not application/json.',
-        });
+        throw runsFailures.contentType();
       }
     },
     challenge: () => ({ 'www-authenticate': 'Bearer' }),

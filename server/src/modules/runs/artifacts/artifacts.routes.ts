@@ -4,7 +4,6 @@
 
 import * as wire from '@strongroom/contract/runs';
 import { runsActions } from '@strongroom/contract/runs.actions';
-import { Failure } from '#kernel/errors/failure';
 import type { Exchange } from '#kernel/http/exchange';
 import {
   type Answer,
@@ -23,8 +22,8 @@ import type { ByteRange } from '#storage';
 import { elsewhere } from '../bounds.ts';
 import { call, ofRun, runIdOf } from '../call.ts';
 import { decodeQuery } from '../decode.ts';
-import { notServed } from '../errors.ts';
 import { type RegisteredFiles, readOnly } from '../registry/registered-files.service.ts';
+import { notServed, runsFailures } from '../runs.errors.ts';
 import { mlflowSurface, workspaceIdOf, workspacePath } from '../surface.ts';
 import { modelArtifactUri, runArtifactUri } from '../views.ts';
 import { type ArtifactPage, type Artifacts, artifactBytesMax, type OpenedArtifact } from './artifacts.service.ts';
@@ -210,11 +209,7 @@ function rangeOf(exchange: Exchange): ByteRange | undefined {
   if (found[2] === '') return { start };
   const end = Number(found[2]);
   if (end < start) {
-    throw new Failure({
-      kind: 'rangeNotSatisfiable',
-      code: 'INVALID_PARAMETER_VALUE',
-      message: 'The range ends before it begins.',
-    });
+    throw runsFailures.rangeReversed();
   }
   return { start, end };
 }

@@ -10,10 +10,10 @@ import type { BlobInfo, BlobStore, ByteRange } from '#storage';
 import { containerScope } from '#storage';
 import type { Workspace, Workspaces } from '#workspaces';
 import { runScope } from '../bounds.ts';
-import { invalid, missingResource, noModel, noRun } from '../errors.ts';
 import { scopesOfMaker } from '../models/models.service.ts';
 import { findModel } from '../models/models.store.ts';
 import { requireRunId } from '../names.ts';
+import { invalid, missingResource, noModel, noRun, runsFailures } from '../runs.errors.ts';
 import { requireActive } from '../runs.service.ts';
 import { findRun } from '../runs.store.ts';
 import { modelPrefix, type ProxiedPath, parseProxiedPath, requireArtifactPath, runPrefix } from './paths.ts';
@@ -146,8 +146,8 @@ export function createArtifacts(deps: {
     const key = JSON.stringify([workspaceId.toLowerCase(), root.prefix]);
     const taken = underWay.get(key) ?? new Map<string, number>();
     for (const other of taken.keys()) {
-      if (other.startsWith(`${name}/`)) throw isFolder(name.slice(root.prefix.length));
-      if (name.startsWith(`${other}/`)) throw isFile(other.slice(root.prefix.length));
+      if (other.startsWith(`${name}/`)) throw runsFailures.artifactIs(name.slice(root.prefix.length), 'folder');
+      if (name.startsWith(`${other}/`)) throw runsFailures.artifactIs(other.slice(root.prefix.length), 'file');
     }
     taken.set(name, (taken.get(name) ?? 0) + 1);
     underWay.set(key, taken);
@@ -167,9 +167,11 @@ export function createArtifacts(deps: {
   ): Promise<void> {
     for (let at = name.indexOf('/', root.prefix.length); at >= 0; at = name.indexOf('/', at + 1)) {
       const above = name.slice(0, at);
-      if (await blobs.find(grant, { ...container, name: above })) throw isFile(above.slice(root.prefix.length));
+      if (await blobs.find(grant, { ...container, name: above }))
+        throw runsFailures.artifactIs(above.slice(root.prefix.length), 'file');
     }
-    if (await hasBelow({ container, grant }, name)) throw isFolder(name.slice(root.prefix.length));
+    if (await hasBelow({ container, grant }, name))
+      throw runsFailures.artifactIs(name.slice(root.prefix.length), 'folder');
   }
 
   const hasBelow = async ({ container, grant }: Awaited<ReturnType<typeof folder>>, name: string): Promise<boolean> =>
@@ -271,17 +273,6 @@ export function createArtifacts(deps: {
     },
   };
 }
-
-const isFile = (path: string) =>
-  invalid(
-    `Invalid path: '${path.slice(0, 200)}' is a file, and cannot be a folder as well. Choose another name.`,
-    'path',
-  );
-const isFolder = (path: string) =>
-  invalid(
-    `Invalid path: '${path.slice(0, 200)}' is a folder, and cannot be a file as well. Choose another name.`,
-    'path',
-  );
 
 function requireFile(path: string): string {
   if (path === '') throw invalid('Invalid path: it names the folder of the run and no file in it.', 'path');

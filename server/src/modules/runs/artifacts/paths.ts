@@ -3,14 +3,13 @@
 // could lead out of the folder, here or at whoever decodes or normalises once more, is refused: dot segments, absolute and
 // Windows paths, URIs; and as sent, control characters. A path is never repaired: it is stored as it was sent or not at all.
 
-import { invalid, missingResource } from '../errors.ts';
 import { isLongerThan, registeredName, registeredNumber } from '../names.ts';
+import { invalid, missingResource, runsFailures } from '../runs.errors.ts';
 
 const pathCharactersMax = 900;
 const decodingsMax = 8;
 
-const wrong = (why: string) =>
-  invalid(`Invalid path: ${why}. Send a relative path of plain names, such as model/data.bin.`, 'path');
+const wrong = runsFailures.artifactPath;
 
 /** @throws Failure `invalid`. Answers the path itself, without a slash at its end. */
 export function requireArtifactPath(path: string): string {

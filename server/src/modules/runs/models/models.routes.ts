@@ -6,9 +6,9 @@ import type { TSchema } from '@strongroom/contract/schema';
 import { activity, type Route, unrecorded } from '#kernel/http/route';
 import { experimentScope, nobodysRun, ownRun, runScope } from '../bounds.ts';
 import { call, type NamedIn } from '../call.ts';
-import { invalid } from '../errors.ts';
 import { pageOf } from '../experiments.routes.ts';
 import { experimentNumber, requireRunId } from '../names.ts';
+import { invalid } from '../runs.errors.ts';
 import type { Models } from './models.service.ts';
 
 const { readRuns, writeRuns } = runsActions;

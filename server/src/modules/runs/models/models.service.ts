@@ -11,7 +11,6 @@ import type { Tx } from '#kernel/database/database';
 import { always, among } from '#kernel/database/dialect/dialect';
 import { onlyRun, runScope } from '../bounds.ts';
 import { pageTokenKey, type WorkspaceDatabases } from '../databases.ts';
-import { invalid, missingResource, noExperiment, noModel } from '../errors.ts';
 import type { TagInput } from '../experiments.service.ts';
 import { findExperiment } from '../experiments.store.ts';
 import {
@@ -23,11 +22,11 @@ import {
   requireRunId,
   requireText,
   runTagCharactersMax,
-  tooMany,
   truncated,
   userTag,
 } from '../names.ts';
 import { randomRunName } from '../run-names.ts';
+import { invalid, missingResource, noExperiment, noModel, tooMany } from '../runs.errors.ts';
 import { compare, compareMetric, comparePair } from '../search/conditions.ts';
 import { type Comparison, parseFilter } from '../search/filter.ts';
 import { modelGrammar } from '../search/grammars.ts';

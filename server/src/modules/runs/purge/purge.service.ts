@@ -9,10 +9,10 @@ import type { Database, Tx } from '#kernel/database/database';
 import { type BlobStore, containerScope } from '#storage';
 import type { Workspaces } from '#workspaces';
 import { modelPrefix, runPrefix } from '../artifacts/paths.ts';
-import { invalid, noExperiment, noModel, noRun } from '../errors.ts';
 import { findExperiment } from '../experiments.store.ts';
 import { findModel } from '../models/models.store.ts';
 import { experimentNumber, requireRunId } from '../names.ts';
+import { invalid, noExperiment, noModel, noRun } from '../runs.errors.ts';
 import * as store from './purge.store.ts';
 
 export type Deleted = {

@@ -4,7 +4,7 @@ import type { Readable } from 'node:stream';
 import type { FileInfo } from '@strongroom/contract/runs';
 import type { Grant } from '#kernel/authority/grant';
 import type { RegisteredPath } from '../artifacts/paths.ts';
-import { invalid, missingResource } from '../errors.ts';
+import { invalid, missingResource } from '../runs.errors.ts';
 import type { ModelRegistry } from './registry.port.ts';
 
 export type RegisteredFiles = {

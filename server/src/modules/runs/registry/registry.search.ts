@@ -2,7 +2,7 @@
 
 import type { Database } from '#kernel/database/database';
 import { pageTokenKey } from '../databases.ts';
-import { invalid } from '../errors.ts';
+import { invalid } from '../runs.errors.ts';
 import type { Grammar } from '../search/filter.ts';
 import { parseFilter, parseOrderings } from '../search/filter.ts';
 import { registeredModelGrammar, registeredVersionGrammar } from '../search/grammars.ts';

@@ -8,10 +8,10 @@ import type {
 } from '@strongroom/contract/registered-models';
 import type { Grant } from '#kernel/authority/grant';
 import type { WorkspaceDatabases } from '../databases.ts';
-import { alreadyExists, invalid, missingResource, noModel, noRun } from '../errors.ts';
 import type { TagInput } from '../experiments.service.ts';
 import { findModel } from '../models/models.store.ts';
-import { requireRunId, requireText, tooMany } from '../names.ts';
+import { requireRunId, requireText } from '../names.ts';
+import { alreadyExists, invalid, noModel, noRun, runsFailures, tooMany } from '../runs.errors.ts';
 import { requireActive } from '../runs.service.ts';
 import { findRun } from '../runs.store.ts';
 import type { Searched, SearchInput } from '../search/search.service.ts';
@@ -42,16 +42,6 @@ export type NewRegisteredVersion = Described & {
   readonly modelId?: string;
 };
 
-const noSuchModel = (name: string) => missingResource(`Registered Model with name=${name.slice(0, 255)} not found`);
-const noSuchVersion = (name: string, version: string) =>
-  missingResource(`Model Version (name=${name.slice(0, 255)}, version=${version.slice(0, 30)}) not found`);
-
-/** Ids of resources compare without regard to case, so there can be one of the two; never is one taken for the other. */
-const otherSpelling = (name: string, present: string) =>
-  missingResource(
-    `Registered Model with name=${name.slice(0, 255)} not found. There is '${present}', and names that differ only in case are not told apart here: use that name.`,
-  );
-
 const wordFor = (prompt: boolean) => (prompt ? 'prompt' : 'registered model');
 const mixed = (name: string, prompt: boolean) =>
   invalid(
@@ -73,8 +63,8 @@ export function createRegistry(deps: { readonly registry: ModelRegistry; readonl
   async function model(grant: Grant, workspaceId: string, name: string): Promise<RegisteredModel> {
     requireName(name);
     const found = await registry.model(grant, workspaceId, name);
-    if (found === undefined) throw noSuchModel(name);
-    if (found.name !== name) throw otherSpelling(name, found.name);
+    if (found === undefined) throw runsFailures.noRegisteredModel(name);
+    if (found.name !== name) throw runsFailures.otherSpelling(name, found.name);
     return found;
   }
 
@@ -82,8 +72,8 @@ export function createRegistry(deps: { readonly registry: ModelRegistry; readonl
     requireName(name);
     requireNumber(number);
     const found = await registry.version(grant, workspaceId, name, number);
-    if (found === undefined) throw noSuchVersion(name, number);
-    if (found.name !== name) throw otherSpelling(name, found.name);
+    if (found === undefined) throw runsFailures.noVersion(name, number);
+    if (found.name !== name) throw runsFailures.otherSpelling(name, found.name);
     return found;
   }
 

@@ -3,8 +3,8 @@
 // server, addresses of other hosts, clouds) is refused by its form, before anything is looked up. Pure.
 
 import { parseProxiedPath, requireArtifactPath } from '../artifacts/paths.ts';
-import { invalid } from '../errors.ts';
 import { requireRunId } from '../names.ts';
+import { runsFailures } from '../runs.errors.ts';
 
 export type Source =
   | { readonly kind: 'run'; readonly runId: string; readonly experimentId: string | undefined; readonly path: string }
@@ -16,13 +16,7 @@ export type Source =
 const charactersMax = 2048;
 /** What clients name as the source of a prompt, which has no files. */
 const promptSources: readonly string[] = ['dummy-source', 'prompt-template'];
-const wrong = () =>
-  invalid(
-    "Invalid model version source: it must be files of this workspace, as 'runs:/{run}/{path}', 'models:/{model id}', " +
-      "'models:/{name}/{version}', 'mlflow-artifacts:/{experiment}/{run}/artifacts/{path}' or 'azureml://…'. " +
-      'Log the model to a run first.',
-    'source',
-  );
+const wrong = runsFailures.modelSource;
 
 export function parseSource(source: string): Source {
   if (source.length > charactersMax) throw wrong();

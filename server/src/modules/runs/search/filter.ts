@@ -2,7 +2,7 @@
 // the other, so that no text can make it slow; every bound is a constant here. It knows words and types, no SQL.
 // Source: MLflow 3 search syntax as documented; reference 1.8.
 
-import { invalid } from '../errors.ts';
+import { runsFailures } from '../runs.errors.ts';
 
 export type Operator =
   | '='
@@ -55,7 +55,7 @@ type Token =
   | { readonly kind: 'name' | 'quoted'; readonly text: string; readonly quote: string }
   | { readonly kind: 'number' | 'symbol'; readonly text: string };
 
-const wrong = (message: string) => invalid(`Invalid filter or ordering: ${message}.`);
+const wrong = runsFailures.filter;
 
 const isSpace = (character: string) =>
   character === ' ' || character === '\t' || character === '\n' || character === '\r';

@@ -3,7 +3,7 @@
 
 import { constantTimeEqual } from '#kernel/crypto/compare';
 import { hmacSha256 } from '#kernel/crypto/digest';
-import { invalid } from '../errors.ts';
+import { runsFailures } from '../runs.errors.ts';
 
 export type Place = readonly (string | number | null)[];
 
@@ -25,11 +25,7 @@ export function signPlace(key: Uint8Array, question: unknown, place: Place): str
 /** The place behind which the page begins; undefined for the first. Throws `invalid`. */
 export function readPlace(key: Uint8Array, question: unknown, token: string | undefined): Place | undefined {
   if (token === undefined || token === '') return undefined;
-  const wrong = () =>
-    invalid(
-      'Invalid page token: it does not belong to this search. Ask again without page_token, with the same filter and order throughout.',
-      'page_token',
-    );
+  const wrong = runsFailures.pageToken;
   const [place, signature, ...more] = token.length > tokenCharactersMax ? [] : token.split('.');
   if (place === undefined || signature === undefined || more.length > 0) throw wrong();
   const text = Buffer.from(place, 'base64url').toString();

@@ -1,0 +1,128 @@
+// What compute refuses: of compute targets in the words of Resource Manager, of work, and of the agents that run it.
+
+import { defineFailures } from '#kernel/errors/failures';
+
+const short = (text: string) => text.slice(0, 200);
+const nameIn = (id: string) => short(id.split('/').at(-1) ?? id);
+
+export const computeFailures = defineFailures('compute', {
+  ComputeTypeNotServed: {
+    kind: 'invalid',
+    meaning: 'A compute target was asked for that is no cluster.',
+    remedy: "Send computeType 'AmlCompute'.",
+    say: (computeType: string) => ({
+      target: 'properties.computeType',
+      message: `Compute of type '${short(computeType)}' is not served here. Use 'AmlCompute': a cluster whose nodes are sandboxes on the machines of this installation.`,
+    }),
+  },
+  ValidationError: {
+    kind: 'invalid',
+    meaning: 'A property of a cluster has a value that clusters do not take here.',
+    remedy: 'Correct the property that the answer names as its target.',
+    say: (target: string, message: string) => ({ target: `properties.${target}`, message }),
+  },
+  PropertyChangeNotAllowed: {
+    kind: 'invalid',
+    meaning: 'A property that a cluster is created with was to change.',
+    remedy: 'Leave it as it is, or create another cluster.',
+    say: (target: string) => ({
+      target: `properties.${target}`,
+      message: `properties.${target} is set when the cluster is created and cannot change. Leave it as it is, or create another cluster.`,
+    }),
+  },
+  QuotaExceeded: {
+    kind: 'invalid',
+    meaning: 'A cluster may not have that many nodes, or all clusters together may not.',
+    remedy: 'Ask for fewer nodes, or take nodes from another cluster.',
+    say: (message: string) => ({ target: 'properties.properties.scaleSettings', message }),
+  },
+  ComputeNotFound: {
+    kind: 'notFound',
+    meaning: 'Work names a cluster that is not in its workspace.',
+    remedy: 'Create the cluster, or name one that exists.',
+    say: (id: string) => ({
+      target: short(id),
+      message: `There is no compute cluster '${nameIn(id)}' in this workspace. Create it, or name one that exists.`,
+    }),
+  },
+  ComputeNotReady: {
+    kind: 'conflict',
+    meaning: 'Work was submitted to a cluster that is being deleted.',
+    remedy: 'Submit it to another cluster.',
+    say: (id: string) => ({
+      target: short(id),
+      message: `The compute cluster '${nameIn(id)}' is being deleted and takes no more work.`,
+    }),
+  },
+  NoComputeAgent: {
+    kind: 'unavailable',
+    say: 'This installation runs no compute agent, so nothing can run. Set agent.embedded to true in its configuration and start it again.',
+  },
+  SandboxUnavailable: {
+    kind: 'unavailable',
+    meaning: 'The machine of this installation cannot make sandboxes, so no work can run.',
+    remedy: 'Do on that machine what the message says, then restart Strongroom.',
+    say: (reason: string, remedy: string) =>
+      `No work can run on the machine of this installation: ${reason} On that machine: ${remedy.replace(/\.+$/, '')}. Then restart Strongroom.`,
+  },
+  WorkExists: {
+    kind: 'conflict',
+    say: 'Work with this id was submitted before, and it was something else.',
+  },
+  TooMuchWorkQueued: {
+    kind: 'throttled',
+    meaning: 'As much work waits for nodes as may.',
+    remedy: 'Wait until some of it has run, or cancel some.',
+    say: () => ({
+      message: 'Too much work is waiting for nodes. Wait until some of it has run, or cancel some.',
+      retryAfterSeconds: 30,
+    }),
+  },
+  AuthorizationFailed: {
+    kind: 'forbidden',
+    say: 'The decision of this request does not reach the workspace of that work.',
+  },
+  WorkNotFound: { kind: 'notFound', say: 'There is no work with this id.' },
+  ServerStopping: {
+    kind: 'unavailable',
+    meaning: 'An agent asked for work while the server stops.',
+    remedy: 'Ask again when the server has started.',
+    say: () => ({ message: 'The server stops and hands out no more work.', retryAfterSeconds: 5 }),
+  },
+  SessionEnded: {
+    kind: 'conflict',
+    say: 'This session has ended; everything that was held in it is lost. Stop it all and begin a new session.',
+  },
+  LeaseLost: {
+    kind: 'conflict',
+    say: 'This item is not held by this session under this fence. Stop it and forget it.',
+  },
+  EventsMissing: {
+    kind: 'conflict',
+    meaning: 'An agent reported an event out of its turn.',
+    remedy: 'Send the events in order, from the one on that the message names.',
+    say: (expected: number) => `Events are missing: ${expected} comes next. Send them in order, from that one on.`,
+  },
+  EventNotTaken: {
+    kind: 'unavailable',
+    meaning: 'An agent reported an event that could not be taken at this moment.',
+    remedy: 'Send it again.',
+    say: (cause: unknown) => ({
+      message: 'The owner of this work could not take the event. Send it again.',
+      retryAfterSeconds: 1,
+      cause,
+    }),
+  },
+  OutputTooLong: {
+    kind: 'invalid',
+    meaning: 'An agent reported more output in one event than one takes.',
+    remedy: 'Split the event.',
+    say: (limit: number) => `An output event holds more than ${limit} bytes. Split it.`,
+  },
+  InvalidAuthenticationToken: {
+    kind: 'unauthenticated',
+    meaning: 'The agent is not enrolled, or its token belongs to one that has ended or was enrolled anew.',
+    remedy: 'The server enrols its agent again when it starts it.',
+    say: (message: string) => message,
+  },
+});

@@ -1,0 +1,201 @@
+// What endpoints refuse: the two kinds in the words of Resource Manager, the gateway in those of Azure's own, with its headers.
+
+import { defineFailures } from '#kernel/errors/failures';
+
+const short = (text: string) => text.slice(0, 200);
+const reason = 'ms-azureml-model-error-reason';
+
+export const endpointsFailures = defineFailures('endpoints', {
+  ValidationError: {
+    kind: 'invalid',
+    meaning: 'A property of an endpoint or deployment has a value that is not taken.',
+    remedy: 'Correct the property that the answer names as its target.',
+    say: (target: string, message: string) => ({ target: `properties.${target}`, message }),
+  },
+  weakKey: {
+    kind: 'invalid',
+    code: 'InvalidKey',
+    meaning: 'A key that was brought for an endpoint is too short, too long, or holds other characters.',
+    remedy: 'Leave it out and a good one is drawn.',
+    say: (target: string) => ({
+      target: `properties.${target}`,
+      message:
+        'A key of your own has 32 to 128 letters, digits and the characters + / = _ -. Leave it out and a good one is drawn.',
+    }),
+  },
+  sameKeys: {
+    kind: 'invalid',
+    code: 'InvalidKey',
+    meaning: 'The two keys of an endpoint are the same.',
+    remedy: 'Send two different ones.',
+    say: (target: string) => ({
+      target: `properties.${target}`,
+      message: 'The two keys are the same. Send two different ones.',
+    }),
+  },
+  QuotaExceeded: {
+    kind: 'invalid',
+    meaning: 'An endpoint has as many deployments as it may.',
+    remedy: 'Delete one first.',
+    say: (most: number) => ({
+      target: 'properties.model',
+      message: `An endpoint has at most ${most} deployments. Delete one first.`,
+    }),
+  },
+  InvalidResourceId: {
+    kind: 'invalid',
+    meaning: "A deployment names a model, code or environment that is no version of its own workspace's.",
+    remedy: 'Name it by its resource id in this workspace; a model also by azureml:{name}:{version}.',
+    say: (target: string, type: string, shape: string) => ({
+      target: `properties.${target}`,
+      message: `properties.${target} must name a version of this workspace's ${type}: ${shape}.`,
+    }),
+  },
+  authModeNotServed: {
+    kind: 'invalid',
+    code: 'AuthModeNotServed',
+    meaning: 'An endpoint was to let callers in otherwise than by keys.',
+    remedy: "Set authMode to 'Key'.",
+    say: (mode: string) => ({
+      target: 'properties.authMode',
+      message: `authMode '${short(mode)}' is not served here. Use 'Key'.`,
+    }),
+  },
+  noToken: {
+    kind: 'invalid',
+    code: 'AuthModeNotServed',
+    say: "This endpoint authenticates with keys: authMode is 'Key'. Use listKeys instead of token.",
+  },
+  ComputeTypeNotServed: {
+    kind: 'invalid',
+    meaning: 'A deployment was to run elsewhere than on this installation.',
+    remedy: "Set endpointComputeType to 'Managed'.",
+    say: (type: string) => ({
+      target: 'properties.endpointComputeType',
+      message: `Deployments of type '${short(type)}' are not served here. Use 'Managed'.`,
+    }),
+  },
+  PropertyChangeNotAllowed: {
+    kind: 'invalid',
+    meaning: 'Keys were sent for an endpoint that has its keys.',
+    remedy: 'Use regenerateKeys.',
+    say: (target: string, message: string) => ({ target: `properties.${target}`, message }),
+  },
+  ResourceNotFound: {
+    kind: 'notFound',
+    meaning: 'The workspace has no such online endpoint, or it is still being created.',
+    remedy: 'Create it, or wait until its creation has ended.',
+    say: (name: string) =>
+      `There is no online endpoint '${short(name)}' in this workspace, or it is still being created.`,
+  },
+  EndpointNotReady: {
+    kind: 'conflict',
+    say: 'The endpoint has no keys: it is still being created, or its creation failed. Create it again.',
+  },
+  DeploymentNotFound: {
+    kind: 'invalid',
+    meaning: 'Traffic was to go to a deployment that there is not, or that does not serve.',
+    remedy: 'Create the deployment, wait until it has succeeded, then send it traffic.',
+    say: (name: string) => ({
+      target: `properties.traffic.${name.slice(0, 64)}`,
+      message: `This endpoint has no deployment '${name.slice(0, 64)}' that serves. Create it, wait until it has succeeded, then send it traffic.`,
+    }),
+  },
+  DeploymentHasTraffic: {
+    kind: 'conflict',
+    meaning: 'A deployment that gets traffic was to be deleted.',
+    remedy: 'Set its traffic to 0, then delete it.',
+    say: (name: string, share: number) =>
+      `The deployment '${short(name)}' gets ${share} per cent of the traffic. Set its traffic to 0, then delete it.`,
+  },
+  DeploymentFailed: {
+    kind: 'dependency',
+    meaning: 'A scoring process ended before it was ready, or the machine that ran it was lost.',
+    remedy: 'Mend what the message or the log of the deployment (getLogs) says, and create it again.',
+    say: (message: string) => message,
+  },
+  DeploymentNotReady: {
+    kind: 'dependency',
+    meaning: 'A deployment did not become ready in the time that it may take.',
+    remedy: 'Its log (getLogs) says how far it came.',
+    say: (seconds: number) =>
+      `The deployment was not ready within ${seconds} seconds. Its log (getLogs) says how far it came.`,
+  },
+  DeploymentChanged: { kind: 'conflict', say: 'This scoring process is not wanted any more.' },
+  ImageBuildRefused: {
+    kind: 'invalid',
+    meaning: 'What an image was to be made of cannot be put into one.',
+    remedy: 'Correct what the message names; the target is the property that it came from.',
+    say: (target: string, message: string) => ({ target: `properties.${target}`, message }),
+  },
+
+  key_auth_access_denied: {
+    kind: 'unauthenticated',
+    say: "Send one of this endpoint's keys in the header 'Authorization: Bearer {key}'.",
+  },
+  no_deployment: {
+    kind: 'notFound',
+    say: 'No deployment of this endpoint gets traffic. Set properties.traffic of the endpoint.',
+  },
+  deployment_not_found: {
+    kind: 'notFound',
+    meaning: 'A scoring request names a deployment that the endpoint does not have.',
+    remedy: 'Correct or leave out the header azureml-model-deployment.',
+    say: (name: string) =>
+      `This endpoint has no deployment '${short(name)}'. Correct or leave out the header azureml-model-deployment.`,
+  },
+  too_many_pending_requests: {
+    kind: 'throttled',
+    meaning: 'As many requests run and wait as the deployment or the machine takes, or one waited too long.',
+    remedy: 'Try again after the seconds of Retry-After, or give the deployment more instances.',
+    say: (message: string) => ({
+      message,
+      retryAfterSeconds: 1,
+      headers: { [reason]: 'too_many_pending_requests' },
+    }),
+  },
+  request_timeout: {
+    kind: 'timeout',
+    meaning: 'The deployment did not answer in the time that a request may take.',
+    remedy: 'Ask for less at once, or raise requestSettings.requestTimeout.',
+    say: (seconds: number) => ({
+      message: `The deployment did not answer within ${seconds} seconds (requestSettings.requestTimeout).`,
+      headers: { [reason]: 'upstream_request_timeout' },
+    }),
+  },
+  model_not_ready: {
+    kind: 'dependency',
+    meaning: 'No instance of the deployment is ready.',
+    remedy: 'Its log (getLogs) says why; try again when it is.',
+    say: () => ({
+      message: 'No instance of the deployment is ready. Its log (getLogs) says why.',
+      retryAfterSeconds: 5,
+      headers: { [reason]: 'model_not_ready' },
+    }),
+  },
+  model_unreachable: {
+    kind: 'dependency',
+    meaning: 'The scoring process ended or closed the connection before it answered.',
+    remedy: 'Its log (getLogs) says more.',
+    say: (cause: unknown) => ({
+      message: 'The scoring process ended or closed the connection before it answered. Its log (getLogs) says more.',
+      headers: { [reason]: 'model_unreachable' },
+      cause,
+    }),
+  },
+  model_answer_too_large: {
+    kind: 'dependency',
+    meaning: 'The model answered with more than is passed on.',
+    remedy: 'Answer with less, or write it to a file and answer where it is.',
+    say: (bytes: number) => ({
+      message: `The model answered with more than ${bytes / 1024 ** 2} MiB, which is not passed on. Answer with less, or write it to a file and answer where it is.`,
+      headers: { [reason]: 'model_answer_too_large' },
+    }),
+  },
+  platform_error: {
+    kind: 'internal',
+    meaning: 'A scoring request did not reach the machine that runs the deployment.',
+    remedy: 'Send it again.',
+    say: (cause: unknown) => ({ message: 'The request did not reach the deployment. Send it again.', cause }),
+  },
+});

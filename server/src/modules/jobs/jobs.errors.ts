@@ -1,0 +1,145 @@
+// What jobs refuse: a job as it was asked for, its run history, and the tokens of runs.
+
+import { nodePython } from '@strongroom/contract/assets';
+import { defineFailures } from '#kernel/errors/failures';
+
+const at = (target: string, message: string) => ({ target: `properties.${target}`, message });
+
+export const jobsFailures = defineFailures('jobs', {
+  ValidationError: {
+    kind: 'invalid',
+    meaning: 'A property of a job has a value that jobs do not take.',
+    remedy: 'Correct the property that the answer names as its target.',
+    say: at,
+  },
+  jobTypeNotServed: {
+    kind: 'invalid',
+    code: 'JobTypeNotServed',
+    meaning: 'A job is of another type than Command.',
+    remedy: 'Submit each step as a command job.',
+    say: (type: string) =>
+      at(
+        'jobType',
+        `Jobs of type '${type}' are not served here. jobType must be 'Command': submit each step as a command job.`,
+      ),
+  },
+  notACommand: {
+    kind: 'invalid',
+    code: 'JobTypeNotServed',
+    meaning: 'A job is of another type than Command.',
+    remedy: "Send jobType 'Command'.",
+    say: (type: string) =>
+      at('jobType', `Jobs of type '${type.slice(0, 32)}' are not served here; jobType must be 'Command'.`),
+  },
+  JobIdentityNotServed: {
+    kind: 'invalid',
+    meaning: 'A job was to act as another identity than that of its own run.',
+    remedy: "Leave identity out, or send the type 'AMLToken'.",
+    say: (type: string) =>
+      at(
+        'identity',
+        `A job acts here by a token of its own run, with the rights of whoever submitted it in its workspace; it cannot act as '${type}'. Leave identity out, or send the type 'AMLToken'.`,
+      ),
+  },
+  PropertyNotServed: {
+    kind: 'invalid',
+    meaning: 'A job asks for a service that somebody would connect to while it runs.',
+    remedy: 'Leave services out; the log can be followed, and metrics and files are in the run.',
+    say: () =>
+      at(
+        'services',
+        'properties.services is not served as asked. Nobody connects to a job while it runs: no notebook, shell or board is opened beside it. Leave services out; its log can be followed, and its metrics and files are in its run.',
+      ),
+  },
+  ModeNotServed: {
+    kind: 'invalid',
+    meaning: 'An input or output was to come or go in a way that is not served.',
+    remedy: 'Leave mode out, or send one of those that the message names.',
+    say: (collection: string, name: string, mode: string, served: readonly string[]) =>
+      at(
+        `${collection}.${name}.mode`,
+        `The mode '${mode}' of '${name}' is not served: files are copied into the sandbox before the command and out of it afterwards. Leave mode out, or send ${served.join(' or ')}.`,
+      ),
+  },
+  InputNotServed: {
+    kind: 'invalid',
+    meaning: 'The uri of an input is not one that a job can read.',
+    remedy: 'Send one of the forms that the message lists.',
+    say: (name: string, forms: string) =>
+      at(`inputs.${name}`, `The uri of input '${name}' is not one that a job can read here. Take ${forms}.`),
+  },
+  UnknownPlaceholder: {
+    kind: 'invalid',
+    meaning: 'The command holds a placeholder that names neither an input nor an output.',
+    remedy: 'Name one of those that the job has.',
+    say: (placeholder: string, known: readonly string[]) =>
+      at(
+        'command',
+        `The command holds \${{${placeholder.slice(0, 100)}}}, which names neither an input nor an output of the job. ${known.length > 0 ? `It has ${known.join(', ')}.` : 'It has none.'}`,
+      ),
+  },
+  InvalidResourceId: {
+    kind: 'invalid',
+    meaning: "A job names something by an id that is not of its own workspace's.",
+    remedy: 'Send a resource id of this workspace.',
+    say: (property: string, workspaceId: string, type: string) =>
+      at(
+        property,
+        `properties.${property} must be the id of one of this workspace's ${type}: ${workspaceId}/${type}/…`,
+      ),
+  },
+  ComputeNotFound: {
+    kind: 'invalid',
+    meaning: 'A job names a cluster that is not in its workspace.',
+    remedy: 'Create it first.',
+    say: (name: string) => at('computeId', `There is no compute '${name}' in this workspace. Create it first.`),
+  },
+  EnvironmentNotServed: {
+    kind: 'invalid',
+    meaning: 'A job was to run in an image.',
+    remedy: `Name an environment whose image is '${nodePython}', and bring what is imported as wheels with the code.`,
+    say: (image: string) =>
+      at(
+        'environmentId',
+        `Jobs run on the node's own Python and in no image yet, so nothing runs in '${image.slice(0, 200)}'. Name an environment whose image is '${nodePython}', which says just that (in Python Environment(image='${nodePython}'), in YAML environment: {image: ${nodePython}}), and bring what is imported as wheels with the code.`,
+      ),
+  },
+  JobExists: {
+    kind: 'conflict',
+    meaning: 'What a job was submitted with was to change.',
+    remedy: 'Submit another job under another name.',
+    say: (name: string, changed: string) =>
+      at(changed, `The job '${name}' exists and its ${changed} cannot change. Submit another job under another name.`),
+  },
+  JobNameUsed: {
+    kind: 'conflict',
+    meaning: 'There is a run of this name that is of another job.',
+    remedy: 'Choose another name.',
+    say: (name: string) => ({
+      target: 'name',
+      message: `The name '${name}' was used before: the run of that name stays in the record with its metrics and artifacts. Choose another name.`,
+    }),
+  },
+  JobActive: {
+    kind: 'conflict',
+    meaning: 'A job that is not over was to be deleted.',
+    remedy: 'Cancel it and wait until it has ended, then delete it.',
+    say: (status: string) => `The job is ${status}. Cancel it and wait until it has ended, then delete it.`,
+  },
+  JobEnded: { kind: 'conflict', say: 'The job has ended, or other work stands for it now.' },
+  RunEnded: {
+    kind: 'unauthenticated',
+    say: 'This token belongs to a job that has ended. Sign in to read or change its run.',
+  },
+  SubmitterDisabled: {
+    kind: 'unauthenticated',
+    say: 'Who submitted this job was disabled or removed, and what he submitted ends with him.',
+  },
+  FileNotFound: {
+    kind: 'notFound',
+    meaning: 'Another file than the log was asked for where logs are.',
+    remedy: 'Ask for the artifacts of the run.',
+    say: (log: string) => `The log of a job is ${log}; its other files are artifacts of its run.`,
+  },
+  InternalError: { kind: 'internal', say: 'A job stands outside any workspace.' },
+});
