@@ -14,12 +14,13 @@ const table = {
   storage: ['resources'],
   monitoring: ['resources'],
   registry: ['resources', 'storage'],
+  images: ['registry'],
   workspaces: ['resources', 'access', 'identity', 'vault', 'storage', 'registry', 'monitoring'],
   runs: ['resources', 'workspaces', 'storage'],
   assets: ['resources', 'workspaces', 'storage'],
   compute: ['resources', 'workspaces', 'identity', 'vault', 'storage', 'registry'],
   jobs: ['resources', 'workspaces', 'identity', 'runs', 'assets', 'compute'],
-  endpoints: ['resources', 'workspaces', 'identity', 'registry', 'assets', 'compute', 'monitoring'],
+  endpoints: ['resources', 'workspaces', 'identity', 'registry', 'images', 'assets', 'compute', 'monitoring'],
 };
 const modules = 'server/src/modules';
 const product = {

@@ -4,6 +4,7 @@ import { fileURLToPath } from 'node:url';
 import { createAssets } from '#assets';
 import { createCompute } from '#compute';
 import { createEndpoints } from '#endpoints';
+import { createImages } from '#images';
 import { createJobs } from '#jobs';
 import { originHere } from '#kernel/http/certificates';
 import { createRuns } from '#runs';
@@ -57,15 +58,17 @@ export function composeLearning(foundation: Foundation, ground: Ground, data: Da
     schemes: [addresses.scheme('history'), ...armSchemes],
     room: foundation.room,
   });
+  const images = createImages({ registry: registry.registry });
   const endpoints = createEndpoints({
     ...inWorkspaces,
     assets: assets.assets,
     registry: registry.registry,
+    images: images.images,
     work: compute.work,
     dataKeys,
     scoring: monitoring.scoring,
   });
-  return { workspaces, runs, assets, compute, jobs, endpoints };
+  return { workspaces, runs, assets, compute, jobs, images, endpoints };
 }
 export type Learning = ReturnType<typeof composeLearning>;
 

@@ -14,6 +14,7 @@ import tar from 'tar-stream';
 import { createAssets } from '#assets';
 import type { Work, WorkEvent, WorkOwner, WorkSpec } from '#compute';
 import { createEndpoints } from '#endpoints';
+import { createImages } from '#images';
 import { randomUuid } from '#kernel/crypto/random';
 import type { Database, MigrationSet } from '#kernel/database/database';
 import type { Failure } from '#kernel/errors/failure';
@@ -250,11 +251,13 @@ export async function setUp(t: TestContext, options: { readonly allows?: Rule; r
       },
       tenantId: testActor.tenantId,
     });
+    const { images } = createImages({ registry: registry.registry });
     const endpoints = createEndpoints({
       resources: resources.resources,
       workspaces,
       assets: assets.assets,
       registry: registry.registry,
+      images,
       work,
       dataKeys: storage.dataKeys,
       grants,

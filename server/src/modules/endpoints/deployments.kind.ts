@@ -11,6 +11,7 @@ import {
 } from '@strongroom/contract/endpoints';
 import { registryActions } from '@strongroom/contract/registry.actions';
 import type { Assets, Snapshot } from '#assets';
+import { baseImageIn, type Images } from '#images';
 import type { Action, Grant, Grants } from '#kernel/authority/grant';
 import type { Acts } from '#kernel/authority/perform';
 import { accessed, activity, json } from '#kernel/http/route';
@@ -22,12 +23,12 @@ import type { Directory } from './directory.ts';
 import { endpointsDuties } from './duties.ts';
 import { endpointsFailures } from './endpoints.errors.ts';
 import { takeFromTraffic } from './endpoints.kind.ts';
+import type { DeploymentRegistry } from './endpoints.port.ts';
 import type { Fleet } from './fleet.ts';
-import { buildImage, checkInputs, type ImageInputs } from './image.ts';
 import { labelsOf, madeBy } from './labels.ts';
-import { assetIdIn, baseImageIn, deploymentType, modelIdIn } from './names.ts';
+import { assetIdIn, deploymentType, modelIdIn } from './names.ts';
 import { type DeploymentState, type Plan, pathOf, planOf, stateOf } from './plan.ts';
-import type { ImageRegistry } from './ports.ts';
+import { checkInputs, modelDirOf, type ScoringInputs, scoringImageOf, scriptOf } from './scoring-image.rules.ts';
 import { unservedOfDeployments } from './unserved.ts';
 import { checkDeployment } from './validate.ts';
 
@@ -38,7 +39,8 @@ export function createDeploymentKind(deps: {
   readonly resources: Resources;
   readonly workspaces: Workspaces;
   readonly assets: Assets;
-  readonly registry: ImageRegistry;
+  readonly registry: DeploymentRegistry;
+  readonly images: Images;
   readonly grants: Grants;
   readonly acts: Pick<Acts, 'duty'>;
   readonly fleet: Fleet;
@@ -47,10 +49,10 @@ export function createDeploymentKind(deps: {
   /** `localhost:8443`: what images may be named with in front. */
   readonly domain: string;
 }): ResourceKind {
-  const { resources, workspaces, assets, registry, grants, acts, fleet, directory, log } = deps;
+  const { resources, workspaces, assets, registry, images, grants, acts, fleet, directory, log } = deps;
 
   /** What the image is made of. The grant must be allowed to read each. */
-  async function inputsOf(grant: Grant, workspace: Workspace, state: DeploymentState): Promise<ImageInputs> {
+  async function inputsOf(grant: Grant, workspace: Workspace, state: DeploymentState): Promise<ScoringInputs> {
     const modelId = modelIdIn(workspace.id, state.model);
     const model = await assets.model(grant, modelId);
     const code = await assets.code(
@@ -88,13 +90,12 @@ export function createDeploymentKind(deps: {
     const repository = repositoryOf(deployment);
     const as = (action: Action) =>
       workspaces.asIdentity(workspace, action, registryId, 'build the image of a deployment');
-    const built = await buildImage(
-      registry,
+    const built = await images.build(
       { push: as(registryActions.push), pull: as(registryActions.pull) },
       { registryId, repository },
-      inputs,
+      scoringImageOf(inputs),
     );
-    return { ...built, registryId, scoringScript: inputs.scoringScript.replace(/^\.\//, '') };
+    return { ...built, modelDir: modelDirOf(inputs), registryId, scoringScript: scriptOf(inputs) };
   }
 
   const isGoing = async (id: string): Promise<boolean> => {

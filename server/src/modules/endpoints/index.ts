@@ -4,7 +4,9 @@
 import { registryActions } from '@strongroom/contract/registry.actions';
 import type { Assets } from '#assets';
 import type { Work } from '#compute';
+import type { Images } from '#images';
 import type { Grant, Grants } from '#kernel/authority/grant';
+import type { Acts } from '#kernel/authority/perform';
 import type { Clock } from '#kernel/clock/clock';
 import { tableOf } from '#kernel/errors/failures';
 import { createSocketClient } from '#kernel/http/client';
@@ -19,31 +21,28 @@ import type { Workspaces } from '#workspaces';
 import { createAdmission } from './admission.ts';
 import { createDeploymentKind } from './deployments.kind.ts';
 import { createDirectory } from './directory.ts';
+import { endpointsDuties } from './duties.ts';
 import { endpointsFailures } from './endpoints.errors.ts';
 import { createEndpointKind } from './endpoints.kind.ts';
+import type { DeploymentRegistry } from './endpoints.port.ts';
 import { createFleet } from './fleet.ts';
 import { gatewayRoutes } from './gateway.routes.ts';
 import { createScoringGateway } from './gateway.service.ts';
 import { createEndpointKeys } from './keys.service.ts';
 import { endpointTables } from './migrations/index.ts';
 import { documentOf, pullTokenSeconds } from './plan.ts';
-import type { ImageRegistry } from './ports.ts';
 import { createRestoring } from './restoring.ts';
 import { createRetention } from './retention.ts';
 import { createScoringSurface } from './surface.ts';
 import { createTraces } from './traces.ts';
-
-export type { ImageRegistry } from './ports.ts';
-
-import type { Acts } from '#kernel/authority/perform';
-import { endpointsDuties } from './duties.ts';
 
 export type EndpointsDeps = {
   readonly resources: Resources;
   readonly workspaces: Workspaces;
   readonly assets: Assets;
   /** In process; `#registry` has it. */
-  readonly registry: ImageRegistry;
+  readonly registry: DeploymentRegistry;
+  readonly images: Images;
   readonly work: Work;
   readonly dataKeys: DataKeys;
   readonly grants: Grants;

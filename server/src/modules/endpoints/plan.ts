@@ -4,13 +4,19 @@
 import { readDurationMs } from '@strongroom/contract/duration';
 import type { OnlineDeployment } from '@strongroom/contract/endpoints';
 import type { WorkDocument } from '#compute';
+import type { BuiltImage } from '#images';
 import { parentId, parseResourceId } from '#kernel/ids/ids';
 import type { Properties, Resource } from '#resources';
-import { appRoot, type BuiltImage } from './image.ts';
+import { appRoot } from './scoring-image.rules.ts';
 
 /** What the module keeps beside the deployment as it was asked for. */
 export type DeploymentState = OnlineDeployment & {
-  readonly image?: BuiltImage & { readonly registryId: string; readonly scoringScript: string };
+  readonly image?: BuiltImage & {
+    readonly registryId: string;
+    readonly scoringScript: string;
+    /** Where the model is, in the image. */
+    readonly modelDir: string;
+  };
 };
 export const stateOf = (properties: Properties): DeploymentState => properties as unknown as DeploymentState; // checked by the kind's schema
 

@@ -12,7 +12,7 @@ import { silentLog } from '#kernel/log/log';
 import { createClient } from '../../../test/client.fixture.ts';
 import { type Bench, openServer } from '../../../test/server.fixture.ts';
 import { startServer } from '../../main.ts';
-import { makeWheel } from './wheels.fixture.ts';
+import { makeWheel } from '../images/wheels.fixture.ts';
 
 /** Under CI a machine that cannot sandbox is a failure, not a skip: the tests run, and say so. */
 const isPossible =

@@ -1,24 +1,19 @@
-// Building images: the same inputs give the same bytes, the bytes are what the OCI format and other readers say they are, and
-// no snapshot can write anything but its own folder.
+// The image of a deployment: the same inputs give the same bytes, files lie where the runner looks for them, and no snapshot can
+// write anything but its own folder.
 
 import assert from 'node:assert/strict';
-import { execFile } from 'node:child_process';
-import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 import { Readable } from 'node:stream';
 import { type TestContext, test } from 'node:test';
-import { promisify } from 'node:util';
 import { gunzipSync } from 'node:zlib';
 import tar from 'tar-stream';
+import { createImages, type TarFile } from '#images';
 import { sha256Hex } from '#kernel/crypto/digest';
 import { Failure } from '#kernel/errors/failure';
 import { testGrant } from '#kernel/testing/authority';
 import { mediaTypes } from '#registry';
 import { registryId, setUp } from '../../../test/lab/endpoints.fixture.ts';
-import { buildImage, checkInputs, type ImageInputs } from './image.ts';
-import { type TarFile, tarOf } from './tar.ts';
-import { makeWheel } from './wheels.fixture.ts';
+import { makeWheel } from '../images/wheels.fixture.ts';
+import { checkInputs, type ScoringInputs, scoringImageOf } from './scoring-image.rules.ts';
 
 const at = { registryId, repository: 'deployments/one' };
 const grants = { push: testGrant(), pull: testGrant() };
@@ -29,7 +24,7 @@ const fileOf = (path: string, content: string | Buffer): TarFile => {
   const pieces = [bytes.subarray(0, 3), bytes.subarray(3)].filter(({ length }) => length > 0);
   return { path, size: bytes.length, open: async () => Readable.from(pieces) };
 };
-const inputs = (more: Partial<ImageInputs> = {}): ImageInputs => ({
+const inputs = (more: Partial<ScoringInputs> = {}): ScoringInputs => ({
   code: { digest: 'sha256:code', files: [fileOf('score.py', 'def run(d): return d\n'), fileOf('lib/a.py', '1\n')] },
   scoringScript: 'score.py',
   model: { id: '/m/1', name: 'credit', version: '1', folder: undefined, files: [fileOf('model.json', '{"w":[1]}')] },
@@ -39,19 +34,20 @@ const inputs = (more: Partial<ImageInputs> = {}): ImageInputs => ({
 /** A registry, and what is in it after a build. */
 async function open(t: TestContext) {
   const { registry } = await setUp(t);
+  const { images } = createImages({ registry });
   const collect = async (stream: Readable) => {
     const chunks: Buffer[] = [];
     for await (const chunk of stream) chunks.push(chunk as Buffer);
     return Buffer.concat(chunks);
   };
-  const build = async (given: ImageInputs, repository = at.repository) => {
-    const image = await buildImage(registry, grants, { ...at, repository }, given);
+  const build = async (given: ScoringInputs, repository = at.repository) => {
+    const image = await images.build(grants, { ...at, repository }, scoringImageOf(given));
     const { bytes } = await registry.getManifest(grants.pull, registryId, repository, image.digest);
     const blob = async (digest: string) =>
       collect((await registry.openBlob(grants.pull, registryId, repository, digest)).stream);
     return { image, manifest: JSON.parse(Buffer.from(bytes).toString('utf8')), blob };
   };
-  return { registry, build };
+  return { build };
 }
 const refusal = (what: RegExp) => (error: unknown) =>
   error instanceof Failure && error.kind === 'invalid' && what.test(error.message);
@@ -165,39 +161,6 @@ test('a wheel that is damaged inside ends the build with its name', async (t) =>
   );
 });
 
-test('another reader of tar finds long, non-ASCII and empty files whole', async (t) => {
-  const folder = await mkdtemp(join(tmpdir(), 'strongroom-tar-'));
-  t.after(() => rm(folder, { recursive: true, force: true }));
-  const files = [
-    fileOf(`${'deep/'.repeat(30)}name.txt`, 'deep'),
-    fileOf(`${'x'.repeat(180)}.txt`, 'long'),
-    fileOf('möbel/schön.txt', 'umlaut'),
-    fileOf('empty', ''),
-    fileOf('block', Buffer.alloc(1024, 7)),
-  ];
-  const chunks: Uint8Array[] = [];
-  for await (const chunk of tarOf(files)) chunks.push(chunk);
-  const archive = join(folder, 'a.tar');
-  await writeFile(archive, Buffer.concat(chunks));
-  const script =
-    'import sys,tarfile,json; t=tarfile.open(sys.argv[1]); print(json.dumps({m.name:t.extractfile(m).read().decode("latin1") for m in t if m.isfile()}))';
-  const { stdout } = await promisify(execFile)('python3', ['-c', script, archive], { encoding: 'utf8' });
-  const read = JSON.parse(stdout) as Record<string, string>;
-  for (const file of files) {
-    const parts: Buffer[] = [];
-    for await (const chunk of (await file.open()) as Readable) parts.push(chunk as Buffer);
-    assert.equal(read[file.path], Buffer.concat(parts).toString('latin1'), file.path);
-  }
-  assert.equal((await readFile(archive)).length % 512, 0);
-});
-
-test('a file that is not as long as it was said to be ends the build', async (t) => {
-  const { build } = await open(t);
-  const { code } = inputs();
-  const lying = { path: 'lie.py', size: 5, open: async () => Buffer.from('123') };
-  await assert.rejects(build(inputs({ code: { ...code, files: [...code.files, lying] } })), /3 bytes, not 5/);
-});
-
 test('a snapshot cannot reach out of its folder, delete, or stand in for what is not its own', () => {
   const { code, model } = inputs();
   const withCode = (path: string) => inputs({ code: { ...code, files: [...code.files, fileOf(path, 'x')] } });
@@ -235,64 +198,4 @@ test('the scoring script must be a Python file of the code', () => {
   ] as const)
     assert.throws(() => checkInputs(inputs({ scoringScript: script })), refusal(why), script);
   checkInputs(inputs({ scoringScript: './score.py' }));
-});
-
-test('a base image of the same registry lies below, and is there under the new repository too', async (t) => {
-  const { build } = await open(t);
-  const base = await build(inputs(), 'base');
-  const { manifest, blob } = await build(inputs({ base: { repository: 'base', reference: base.image.digest } }));
-  assert.equal(manifest.layers.length, 6);
-  const config = JSON.parse((await blob(manifest.config.digest)).toString());
-  assert.equal(config.rootfs.diff_ids.length, 6);
-  for (const { digest, size } of manifest.layers) assert.equal((await blob(digest)).length, size);
-});
-
-test("the environment of a base image stays, but for what is the deployment's own", async (t) => {
-  const { registry, build } = await open(t);
-  const pushed = await build(inputs(), 'base');
-  const { layers } = pushed.manifest;
-  const old = JSON.parse((await pushed.blob(pushed.manifest.config.digest)).toString());
-  const push = async (tag: string, Env: unknown) => {
-    const bytes = Buffer.from(JSON.stringify({ ...old, architecture: 'arm64', config: { Env } }));
-    const config = { mediaType: 'application/vnd.oci.image.config.v1+json', ...(await pushBlob(bytes)) };
-    const manifest = { schemaVersion: 2, mediaType: mediaTypes.ociManifest, config, layers };
-    const body = Buffer.from(JSON.stringify(manifest));
-    await registry.putManifest(grants.push, registryId, 'base', tag, mediaTypes.ociManifest, body);
-  };
-  const pushBlob = (bytes: Buffer) => registry.pushBlob(grants.push, registryId, 'base', bytes);
-  await push('set', ['PATH=/opt/bin:/usr/bin', 'AZUREML_MODEL_DIR=/elsewhere']);
-  await push('none', null);
-  await push('odd', ['PATH']);
-  const configOf = async (reference: string) => {
-    const { manifest, blob } = await build(inputs({ base: { repository: 'base', reference } }));
-    return JSON.parse((await blob(manifest.config.digest)).toString());
-  };
-  const { config, architecture } = await configOf('set');
-  assert.equal(architecture, 'arm64');
-  const models = config.Env.filter((variable: string) => variable.startsWith('AZUREML_MODEL_DIR='));
-  assert.deepEqual(models, ['AZUREML_MODEL_DIR=/var/azureml-app/azureml-models/credit/1']);
-  assert.equal(config.Env[0], 'PATH=/opt/bin:/usr/bin');
-  assert.equal((await configOf('none')).config.Env.length, 3);
-  await assert.rejects(configOf('odd'), refusal(/not readable/));
-});
-
-test('a base image that is missing, an index, or does not describe its layers is refused', async (t) => {
-  const { registry, build } = await open(t);
-  const put = async (reference: string, mediaType: string, body: unknown) => {
-    const bytes = Buffer.from(JSON.stringify({ schemaVersion: 2, mediaType, ...(body as object) }));
-    await registry.putManifest(grants.push, registryId, 'base', reference, mediaType, bytes);
-  };
-  const built = (reference: string) => build(inputs({ base: { repository: 'base', reference } }));
-  const pushed = await registry.pushBlob(grants.push, registryId, 'base', Buffer.from('{"rootfs":{"diff_ids":[]}}'));
-  const config = { mediaType: 'application/vnd.oci.image.config.v1+json', ...pushed };
-  const layerType = 'application/vnd.oci.image.layer.v1.tar';
-  await put('index', 'application/vnd.oci.image.index.v1+json', { manifests: [] });
-  await put('none', mediaTypes.ociManifest, { config, layers: [] });
-  await put('plain', mediaTypes.ociManifest, { config, layers: [{ mediaType: layerType, ...pushed }] });
-  await put('liar', mediaTypes.ociManifest, { config, layers: [{ mediaType: `${layerType}+gzip`, ...pushed }] });
-  await assert.rejects(built('absent'), refusal(/not in the workspace's registry/));
-  await assert.rejects(built('index'), refusal(/one platform/));
-  await assert.rejects(built('none'), refusal(/1 to 60 layers/));
-  await assert.rejects(built('plain'), refusal(/gzip'd tar/));
-  await assert.rejects(built('liar'), refusal(/does not describe/));
 });

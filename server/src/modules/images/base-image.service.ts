@@ -2,12 +2,14 @@
 // must hold too, and what its configuration says of the platform. It was pushed by somebody: everything in it is checked.
 
 import type { Readable } from 'node:stream';
+import { nodePython } from '@strongroom/contract/assets';
 import type { Grant } from '#kernel/authority/grant';
 import { asFailure, type Failure } from '#kernel/errors/failure';
 import { parseJson } from '#kernel/http/body';
+import { parseResourceId } from '#kernel/ids/ids';
 import { mediaTypes } from '#registry';
-import { endpointsFailures } from './endpoints.errors.ts';
-import type { ImageRegistry } from './ports.ts';
+import { imagesFailures } from './images.errors.ts';
+import type { ImageRegistry } from './images.port.ts';
 
 export const layerType = 'application/vnd.oci.image.layer.v1.tar+gzip';
 const layerTypes: readonly string[] = [layerType, 'application/vnd.docker.image.rootfs.diff.tar.gzip'];
@@ -24,12 +26,29 @@ export type Base = {
   readonly environment: readonly string[];
 };
 
+/** Repository and tag or digest, below one registry. */
+export type BaseName = { readonly repository: string; readonly reference: string };
+
+/** Repository (below its registry) and tag or digest of a base image, which must lie in the workspace's own registry. */
+export function baseImageIn(registryId: string, domain: string, image: string): BaseName {
+  const registry = parseResourceId(registryId).name.toLowerCase();
+  const path = image.startsWith(`${domain}/`) ? image.slice(domain.length + 1) : image;
+  const found = /^([a-z0-9][a-z0-9._/-]{0,254})(?:@(sha256:[0-9a-f]{64})|:([\w][\w.-]{0,127}))$/.exec(path);
+  const repository = found?.[1];
+  const reference = found?.[2] ?? found?.[3];
+  if (repository?.startsWith(`${registry}/`) === true && reference !== undefined)
+    return { repository: repository.slice(registry.length + 1), reference };
+  throw imagesFailures.baseImage(
+    `The environment's image must be in the workspace's registry, with a tag or digest: ${registry}/{repository}:{tag} or ${registry}/{repository}@sha256:…. For the node's own Python, with the wheels in the code, name '${nodePython}' as the image.`,
+  );
+}
+
 /** The layers of a base image of the same registry, present in the new image's repository too. */
 export async function takeBase(
   registry: ImageRegistry,
   grants: { readonly push: Grant; readonly pull: Grant },
   at: { readonly registryId: string; readonly repository: string },
-  base: { readonly repository: string; readonly reference: string },
+  base: BaseName,
 ): Promise<Base> {
   const { registryId } = at;
   const found = await registry
@@ -37,14 +56,12 @@ export async function takeBase(
     .catch((thrown: unknown) => {
       const failure = asFailure(thrown);
       if (failure.kind !== 'notFound') throw failure;
-      throw endpointsFailures.ImageBuildRefused(
-        'environmentId',
+      throw imagesFailures.baseImage(
         `The environment's base image '${base.repository}' is not in the workspace's registry. Push it there first.`,
       );
     });
   if (found.mediaType !== mediaTypes.ociManifest && found.mediaType !== mediaTypes.dockerManifest)
-    throw endpointsFailures.ImageBuildRefused(
-      'environmentId',
+    throw imagesFailures.baseImage(
       "The environment's base image must be an image for one platform, not an index of several. Name the digest of the one that you mean.",
     );
   const manifest = readObject(found.bytes);
@@ -54,22 +71,15 @@ export async function takeBase(
     layers.length > layersMax ||
     layers.some(({ mediaType }) => !layerTypes.includes(mediaType))
   )
-    throw endpointsFailures.ImageBuildRefused(
-      'environmentId',
-      `The base image must have 1 to ${layersMax} layers of gzip'd tar.`,
-    );
+    throw imagesFailures.baseImage(`The base image must have 1 to ${layersMax} layers of gzip'd tar.`);
   const { digest: configDigest, size } = readDescriptor(manifest['config']);
-  if (size > configBytesMax)
-    throw endpointsFailures.ImageBuildRefused('environmentId', "The base image's configuration is too large.");
+  if (size > configBytesMax) throw imagesFailures.baseImage("The base image's configuration is too large.");
   const opened = await registry.openBlob(grants.pull, registryId, base.repository, configDigest);
   const config = readObject(await collect(opened.stream));
   const rootfs = config['rootfs'] as { readonly diff_ids?: unknown } | undefined; // each use below is checked
   const diffIds = Array.isArray(rootfs?.diff_ids) ? rootfs.diff_ids.map(String) : [];
   if (diffIds.length !== layers.length)
-    throw endpointsFailures.ImageBuildRefused(
-      'environmentId',
-      "The base image's configuration does not describe its layers.",
-    );
+    throw imagesFailures.baseImage("The base image's configuration does not describe its layers.");
   for (const { digest } of layers) {
     if (await registry.hasBlob(grants.pull, registryId, at.repository, digest)) continue;
     const { stream } = await registry.openBlob(grants.pull, registryId, base.repository, digest);
@@ -131,7 +141,4 @@ function readDescriptor(value: unknown): Descriptor {
 }
 
 const unreadable = (): Failure =>
-  endpointsFailures.ImageBuildRefused(
-    'environmentId',
-    'The manifest or configuration of the base image is not readable.',
-  );
+  imagesFailures.baseImage('The manifest or configuration of the base image is not readable.');

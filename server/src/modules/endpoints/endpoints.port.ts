@@ -2,7 +2,4 @@
 
 import type { Registry } from '#registry';
 
-export type ImageRegistry = Pick<
-  Registry,
-  'pushBlob' | 'hasBlob' | 'openBlob' | 'putManifest' | 'getManifest' | 'keepOnly' | 'pullToken'
->;
+export type DeploymentRegistry = Pick<Registry, 'keepOnly' | 'pullToken'>;

@@ -6,7 +6,7 @@ import { test } from 'node:test';
 import fc from 'fast-check';
 import tar from 'tar-stream';
 import { Failure } from '#kernel/errors/failure';
-import { checkPath, tarOf } from './tar.ts';
+import { checkPath, tarOf } from './tar.rules.ts';
 
 const segment = fc.oneof(
   fc.string({ minLength: 1, maxLength: 120, unit: 'grapheme' }),

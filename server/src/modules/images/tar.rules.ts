@@ -3,7 +3,7 @@
 // take for something else. Source: POSIX.1-2017, pax, "ustar Interchange Format".
 
 import { hasControlCharacter } from '#kernel/ids/characters';
-import { endpointsFailures } from './endpoints.errors.ts';
+import { imagesFailures } from './images.errors.ts';
 
 export type TarFile = {
   /** Relative, with slashes. */
@@ -16,13 +16,13 @@ const block = 512;
 const octalSizeMax = 8 ** 11 - 1;
 const pathBytesMax = 1024;
 
-/** Throws unless the path is plain: relative, no dot segments, no control characters, nothing that unpackers read as a deletion. */
+/**
+ * Throws unless the path is plain: relative, no dot segments, no control characters, nothing that unpackers read as a
+ * deletion.
+ * @param target the property that brought the file
+ */
 export function checkPath(path: string, target: string): void {
-  const wrong = (why: string) =>
-    endpointsFailures.ImageBuildRefused(
-      target,
-      `The file '${path.slice(0, 200)}' cannot be put into an image: ${why}. Rename it.`,
-    );
+  const wrong = (why: string) => imagesFailures.unsafePath(target, path, why);
   if (path === '' || Buffer.byteLength(path) > pathBytesMax)
     throw wrong(`its path must have 1 to ${pathBytesMax} bytes`);
   if (hasControlCharacter(path) || path.includes('\\'))

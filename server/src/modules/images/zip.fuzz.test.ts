@@ -6,7 +6,7 @@ import { test } from 'node:test';
 import { crc32 } from 'node:zlib';
 import fc from 'fast-check';
 import { makeZip } from './wheels.fixture.ts';
-import { BadZip, readZip, zipLimits } from './zip.ts';
+import { BadZip, readZip, zipLimits } from './zip.rules.ts';
 
 const members = [
   { name: 'a.py', text: 'x = 1\n' },

@@ -3,16 +3,16 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { Failure } from '#kernel/errors/failure';
-import type { TarFile } from './tar.ts';
+import type { TarFile } from './tar.rules.ts';
 import { type Member, makeWheel, makeZip } from './wheels.fixture.ts';
-import { checkWheels, dependenciesOf } from './wheels.ts';
+import { checkWheels, dependenciesOf } from './wheels.rules.ts';
 
 const fileOf = (path: string, bytes: Buffer): TarFile => ({ path, size: bytes.length, open: async () => bytes });
 const info: Member = { name: 'x-1.0.dist-info/WHEEL', text: 'Wheel-Version: 1.0\n' };
 
 async function unpack(files: readonly TarFile[]): Promise<Readonly<Record<string, Readonly<Record<string, string>>>>> {
   const wheels: Record<string, Record<string, string>> = {};
-  for await (const { wheel, files: members } of dependenciesOf(files)) {
+  for await (const { wheel, files: members } of dependenciesOf(files, 'code')) {
     const seen: Record<string, string> = {};
     for (const member of members) {
       const chunks: Uint8Array[] = [];
@@ -63,7 +63,11 @@ test('wheels come in the order of their names, and only those of the folder', as
 });
 
 test('a file that is no wheel for Linux by its name is refused before anything is built', () => {
-  const check = (...names: string[]) => checkWheels(names.map((name) => ({ path: `wheels/${name}`, size: 1 })));
+  const check = (...names: string[]) =>
+    checkWheels(
+      names.map((name) => ({ path: `wheels/${name}`, size: 1 })),
+      'code',
+    );
   check('numpy-2.1.0-cp312-cp312-manylinux_2_17_x86_64.manylinux2014_x86_64.whl', 'six-1.16.0-py2.py3-none-any.whl');
   check('x-1.0-1-py3-none-linux_aarch64.whl', 'y-1!2.0.post1+local.1-cp38-abi3-musllinux_1_2_x86_64.whl');
   for (const [names, what] of [
@@ -74,7 +78,10 @@ test('a file that is no wheel for Linux by its name is refused before anything i
     [Array.from({ length: 61 }, (_, at) => `x${at}-1.0-py3-none-any.whl`), /more than 60/],
   ] as const)
     assert.throws(() => check(...names), refusal(what), names[0]);
-  assert.throws(() => checkWheels([{ path: 'wheels/x-1.0-py3-none-any.whl', size: 2 ** 28 }]), refusal(/bytes/));
+  assert.throws(
+    () => checkWheels([{ path: 'wheels/x-1.0-py3-none-any.whl', size: 2 ** 28 }], 'code'),
+    refusal(/bytes/),
+  );
 });
 
 test('a wheel cannot put anything outside of its folder, nor anything but files', async () => {

@@ -1,0 +1,5 @@
+// What this module uses of the registry, and nothing else. Repositories are named below their registry.
+
+import type { Registry } from '#registry';
+
+export type ImageRegistry = Pick<Registry, 'pushBlob' | 'hasBlob' | 'openBlob' | 'putManifest' | 'getManifest'>;
