@@ -6,6 +6,7 @@ import { statSync } from 'node:fs';
 import { basename, resolve } from 'node:path';
 import { type Client, type JsonObject, ServiceError } from '@strongroom/contract/client';
 import type { WorkspacePaths } from '@strongroom/contract/client.paths';
+import { jobEnds } from '@strongroom/contract/jobs';
 import { isAddress, type Sources, type Versioned } from './documents/references.ts';
 import { NotThere, UsageError } from './exit.ts';
 import { listFiles, packFiles } from './packing.ts';
@@ -164,7 +165,7 @@ export async function followLog(
 }
 
 export const propertiesOf = (resource: JsonObject): JsonObject => (resource['properties'] ?? {}) as JsonObject; // codec: every ARM answer has them
-export const finalStatuses: ReadonlySet<string> = new Set(['Completed', 'Failed', 'Canceled']);
+export const finalStatuses: ReadonlySet<string> = new Set(jobEnds);
 
 /** The job once it is in a final state. The log ends a moment before the status does. */
 export async function waitForJob(

@@ -6,7 +6,8 @@ import { type Static, Type } from './schema.ts';
 const text = (maxLength: number) => Type.String({ maxLength });
 const tags = Type.Record(text(256), text(1024));
 
-export const jobStatuses = [
+/** In the order in which a job passes through them; it may leave some out. */
+export const jobSteps = [
   'NotStarted',
   'Starting',
   'Provisioning',
@@ -14,12 +15,10 @@ export const jobStatuses = [
   'Queued',
   'Running',
   'Finalizing',
-  'CancelRequested',
-  'NotResponding',
-  'Completed',
-  'Failed',
-  'Canceled',
 ] as const;
+export const jobEnds = ['Completed', 'Failed', 'Canceled'] as const;
+export type JobEnd = (typeof jobEnds)[number];
+export const jobStatuses = [...jobSteps, 'CancelRequested', 'NotResponding', ...jobEnds] as const;
 export type JobStatus = (typeof jobStatuses)[number];
 
 export const jobInput = Type.Object(

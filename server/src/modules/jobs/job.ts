@@ -1,7 +1,7 @@
 // A job as it is stored: what was asked for, and what the module keeps beside it. Changes are atomic: each sees what is
 // stored at its moment, whoever else changes the job.
 
-import type { CommandJob, JobStatus } from '@strongroom/contract/jobs';
+import type { CommandJob, JobEnd, JobStatus } from '@strongroom/contract/jobs';
 import { jobsType } from '@strongroom/contract/jobs.actions';
 import { outputPath } from '#assets';
 import type { Grants } from '#kernel/authority/grant';
@@ -15,7 +15,7 @@ export const jobType = jobsType;
 
 /** How a job ends. The first one that is told is kept, and stays. */
 export type Outcome = {
-  readonly status: 'Completed' | 'Failed' | 'Canceled';
+  readonly status: JobEnd;
   readonly endTime: string;
   readonly error?: { readonly code: string; readonly message: string };
 };

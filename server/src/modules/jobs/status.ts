@@ -1,18 +1,10 @@
-// The states of a job and how one follows from another. Pure. Source: Azure Machine Learning, run status values; the order
-// below is theirs. A job only moves forward; from CancelRequested it only ends; an end is an end.
+// The states of a job and how one follows from another. Pure. Source: Azure Machine Learning, run status values; the
+// order of `jobSteps` is theirs. A job only moves forward; from CancelRequested it only ends; an end is an end.
 
-import type { JobStatus } from '@strongroom/contract/jobs';
+import { type JobStatus, jobEnds, jobSteps } from '@strongroom/contract/jobs';
 
-const order: readonly JobStatus[] = [
-  'NotStarted',
-  'Starting',
-  'Provisioning',
-  'Preparing',
-  'Queued',
-  'Running',
-  'Finalizing',
-];
-const ends: ReadonlySet<JobStatus> = new Set(['Completed', 'Failed', 'Canceled']);
+const order: readonly JobStatus[] = jobSteps;
+const ends: ReadonlySet<JobStatus> = new Set(jobEnds);
 
 export const isEnd = (status: JobStatus): boolean => ends.has(status);
 
