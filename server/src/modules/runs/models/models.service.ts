@@ -3,12 +3,10 @@
 // its tag `mlflow.user`, which no client writes: the wire's own field for it is a number that we do not have.
 
 import type { KeyValue, LoggedModel, ModelStatus } from '@strongroom/contract/runs';
-import { type RawBuilder, sql } from 'kysely';
 import type { Grant } from '#kernel/authority/grant';
 import type { Clock } from '#kernel/clock/clock';
 import { randomUuid } from '#kernel/crypto/random';
 import type { Tx } from '#kernel/database/database';
-import { always, among } from '#kernel/database/dialect/dialect';
 import { onlyRun, runScope } from '../bounds.ts';
 import { pageTokenKey, type WorkspaceDatabases } from '../databases.ts';
 import type { TagInput } from '../experiments.service.ts';
@@ -27,14 +25,12 @@ import {
 } from '../names.ts';
 import { randomRunName } from '../run-names.ts';
 import { invalid, missingResource, noExperiment, noModel, tooMany } from '../runs.errors.ts';
-import { compare, compareMetric, comparePair } from '../search/conditions.ts';
-import { type Comparison, parseFilter } from '../search/filter.ts';
+import { parseFilter } from '../search/filter.rules.ts';
 import { modelGrammar } from '../search/grammars.ts';
-import { ranked, type SortColumn } from '../search/keyset.ts';
 import { readPlace, signPlace } from '../search/pages.ts';
 import { pageLimit, type Searched } from '../search/search.service.ts';
-import { scanPage } from '../search/search.store.ts';
 import { modelArtifactUri, shownMetric } from '../views.ts';
+import { type Dataset, findModels, isModelAttribute, type ModelOrdering } from './model-search.store.ts';
 import * as store from './models.store.ts';
 
 export type Models = {
@@ -57,8 +53,6 @@ export type NewModel = {
   readonly params?: readonly TagInput[];
   readonly tags?: readonly TagInput[];
 };
-/** Without a digest: every version of it. */
-type Dataset = { readonly name: string; readonly digest: string | undefined };
 export type ModelSearch = {
   readonly experimentIds: readonly string[];
   readonly datasets?: readonly Dataset[];
@@ -198,29 +192,15 @@ export function createModels(deps: { readonly workspaces: WorkspaceDatabases; re
       const experiments = [...new Set(experimentIds.map((id) => experimentNumber(id, 'experiment_ids')))];
       const comparisons = parseFilter(filter, modelGrammar);
       const limit = Math.min(pageLimit(input.maxResults ?? 50), 500);
-      const { joins, sort } = orderOf(orderBy, among(sql`l.experiment`, experiments));
+      const order = orderOf(orderBy);
       const only = onlyRun(grant, workspaceId);
       if (experiments.length === 0) return { items: [] };
       const database = await workspaces.database(grant, workspaceId);
       const key = await pageTokenKey(database);
       const question = ['models', experiments, datasets, comparisons, orderBy, only ?? null];
       const after = readPlace(key, question, input.pageToken);
-      const { rows, next } = await scanPage<store.ModelRow>(
-        database,
-        { after, limit },
-        {
-          columns: sql`l.model, l.model_id, l.experiment, l.name, l.model_type, l.source_run_id, l.creator_id, l.status,
-          l.created_ms, l.updated_ms, l.deleted`,
-          from: sql.join([sql`logged_models l`, ...joins], sql` `),
-          where: [
-            sql`l.deleted = 0`,
-            among(sql`l.experiment`, experiments),
-            ...(only === undefined ? [] : [sql`l.source_run_id = ${only}`]),
-            ...conditionsOf(comparisons, datasets),
-          ],
-          sort,
-        },
-      );
+      const query = { experiments, only, filter: comparisons, datasets, order, after, limit };
+      const { rows, next } = await findModels(database, query);
       return {
         items: await Promise.all(rows.map((row) => shown(database.read, row))),
         ...(next === undefined ? {} : { nextPageToken: signPlace(key, question, next) }),
@@ -229,82 +209,26 @@ export function createModels(deps: { readonly workspaces: WorkspaceDatabases; re
   };
 }
 
-const attributes = {
-  name: sql`l.name`,
-  model_id: sql`l.model_id`,
-  model_type: sql`coalesce(l.model_type, '')`,
-  status: sql`replace(l.status, 'LOGGED_MODEL_', '')`,
-  source_run_id: sql`coalesce(l.source_run_id, '')`,
-  creation_timestamp: sql`l.created_ms`,
-  last_updated_timestamp: sql`l.updated_ms`,
-} as const;
-type Attribute = keyof typeof attributes;
-const isAttribute = (key: string): key is Attribute => Object.hasOwn(attributes, key);
-
-const ofDataset = ({ name, digest }: Dataset) =>
-  digest === undefined
-    ? sql`x.dataset_name = ${name}`
-    : sql`(x.dataset_name = ${name} and x.dataset_digest = ${digest})`;
-
-/** Datasets narrow the conditions on metrics; without any such, the model needs some metric of one of them. */
-function conditionsOf(comparisons: readonly Comparison[], datasets: readonly Dataset[]) {
-  const withinDatasets = datasets.length === 0 ? always : sql`(${sql.join(datasets.map(ofDataset), sql` or `)})`;
-  const conditions = comparisons.map((comparison) => condition(comparison, withinDatasets));
-  if (datasets.length === 0 || comparisons.some(({ entity }) => entity === 'metric')) return conditions;
-  return [
-    sql`exists (select 1 from logged_model_metrics x where x.model = l.model and ${withinDatasets})`,
-    ...conditions,
-  ];
-}
-
-function condition({ entity, key, operator, value }: Comparison, withinDatasets: RawBuilder<unknown>) {
-  if (entity === 'param') return comparePair('logged_model_params', sql`l.model`, key, operator, value);
-  if (entity === 'tag') return comparePair('logged_model_tags', sql`l.model`, key, operator, value);
-  if (entity === 'metric') {
-    return sql`exists (select 1 from logged_model_metrics x where x.model = l.model and x.key = ${key}
-      and ${withinDatasets} and ${compareMetric(sql`x.value`, sql`x.nan`, operator, value)})`;
-  }
-  if (!isAttribute(key)) throw new Error(`no column is known for the attribute ${key}`);
-  return compare(attributes[key], operator, value);
-}
-
-type Order = { readonly joins: readonly RawBuilder<unknown>[]; readonly sort: readonly SortColumn[] };
-
-/**
- * By attributes, and by the newest value that a model has of a metric (of one dataset, where it is named). Models without
- * the metric come last in both directions. Then the newest first, as MLflow's store answers.
- * @param within which models are looked at, so that nobody else's metrics are read for an order
- */
-function orderOf(orderBy: ModelSearch['orderBy'] & object, within: RawBuilder<unknown>): Order {
+/** Which models come first: the names of attributes as MLflow writes them, and `metrics.{key}`. */
+function orderOf(orderBy: ModelSearch['orderBy'] & object): readonly ModelOrdering[] {
   if (orderBy.length > 10) throw invalid('A search orders by at most 10 fields.', 'order_by');
-  const joins: RawBuilder<unknown>[] = [];
-  const sort = orderBy.flatMap(({ field, ascending, dataset }, index) => {
+  return orderBy.map(({ field, ascending, dataset }) => {
     const metric = metricOf(field);
     if (dataset !== undefined && metric === undefined)
       throw invalid('dataset_name and dataset_digest go only with an order by a metric.', 'order_by');
     if (metric !== undefined) {
       requireKey(metric, 'order_by');
-      const newest = sql.id(`o${index}`);
-      joins.push(sql`left join (
-        select model, value, nan from (
-          select x.model, x.value, x.nan, row_number() over (
-            partition by x.model order by x.timestamp_ms desc, x.step desc, x.run, x.value desc) as place
-          from logged_models l join logged_model_metrics x on x.model = l.model and x.key = ${metric}
-          where l.deleted = 0 and ${within} and ${dataset === undefined ? always : ofDataset(dataset)}
-        ) where place = 1) ${newest} on ${newest}.model = l.model`);
-      return ranked(sql`${newest}.value`, sql`${newest}.nan`, ascending);
+      return { metric, dataset, ascending };
     }
     const named = field.replace(/^attributes?\./, '').replace(/_timestamp_ms$/, '_timestamp');
-    const key = named === 'creation_time' ? 'creation_timestamp' : named;
-    if (!isAttribute(key))
+    const attribute = named === 'creation_time' ? 'creation_timestamp' : named;
+    if (!isModelAttribute(attribute))
       throw invalid(
         `Models cannot be ordered by '${field.slice(0, 100)}'. Order by an attribute, or by a metric as 'metrics.{key}'.`,
         'order_by',
       );
-    return [{ expression: attributes[key], ascending }];
+    return { attribute, ascending };
   });
-  const newestFirst = { expression: sql`l.created_ms`, ascending: false };
-  return { joins, sort: [...sort, newestFirst, { expression: sql`l.model_id`, ascending: true }] };
 }
 
 /** `metrics.rmse`, and keys in quotes as in filters. */

@@ -1,8 +1,8 @@
 // Comparisons and orders of the search language over values in memory: a workspace has thousands of models, not millions.
-// The rules are those of `search/conditions.ts`. Every step is linear or a product of two bounded lengths. Pure.
+// The rules are those of `search/conditions.store.ts`, which `search/search.contract.ts` holds both to. Every step is linear or a product of two bounded lengths. Pure.
 
 import { unreachable } from '#kernel/errors/failure';
-import type { Comparison, Ordering } from '../search/filter.ts';
+import type { Comparison, Ordering } from '../search/filter.rules.ts';
 import type { Place } from '../search/pages.ts';
 
 export type Cell = string | number | undefined;
@@ -68,7 +68,21 @@ export function isLike(text: string, pattern: string): boolean {
 
 export type Column<R> = { readonly of: (row: R) => string | number; readonly ascending: boolean };
 
-const compared = (a: string | number, b: string | number) => (a < b ? -1 : a > b ? 1 : 0);
+const compared = (a: string | number, b: string | number): number =>
+  typeof a === 'string' && typeof b === 'string' ? comparedTexts(a, b) : a < b ? -1 : a > b ? 1 : 0;
+
+/** In the order of code points, as the database sorts: in that of UTF-16 what is written as a pair would come too early. */
+function comparedTexts(a: string, b: string): number {
+  const length = Math.min(a.length, b.length);
+  for (let at = 0; at < length; at++) {
+    const [one, other] = [a.charCodeAt(at), b.charCodeAt(at)];
+    if (one !== other) return rankOf(one) - rankOf(other);
+  }
+  return a.length - b.length;
+}
+
+/** Halves of pairs behind all other units. */
+const rankOf = (unit: number): number => (unit < 0xd800 ? unit : unit < 0xe000 ? unit + 0x2000 : unit - 0x800);
 
 function behindOf<R>(row: R, place: Place, columns: readonly Column<R>[]): number {
   for (const [index, { of, ascending }] of columns.entries()) {

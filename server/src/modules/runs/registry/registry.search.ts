@@ -3,8 +3,8 @@
 import type { Database } from '#kernel/database/database';
 import { pageTokenKey } from '../databases.ts';
 import { invalid } from '../runs.errors.ts';
-import type { Grammar } from '../search/filter.ts';
-import { parseFilter, parseOrderings } from '../search/filter.ts';
+import type { Grammar } from '../search/filter.rules.ts';
+import { parseFilter, parseOrderings } from '../search/filter.rules.ts';
 import { registeredModelGrammar, registeredVersionGrammar } from '../search/grammars.ts';
 import { readPlace, signPlace } from '../search/pages.ts';
 import { pageLimit, type Searched, type SearchInput } from '../search/search.service.ts';

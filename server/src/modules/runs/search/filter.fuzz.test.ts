@@ -15,7 +15,7 @@ import { createLogging } from '../logging.service.ts';
 import { trackingTables } from '../migrations/0001-tracking.ts';
 import { createRunsService } from '../runs.service.ts';
 import { grant, workspaceId } from '../testing.ts';
-import { type Comparison, type Operator, parseFilter, parseOrderings } from './filter.ts';
+import { type Comparison, type Operator, parseFilter, parseOrderings } from './filter.rules.ts';
 import { runGrammar } from './grammars.ts';
 import { createSearch } from './search.service.ts';
 

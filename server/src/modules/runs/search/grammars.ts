@@ -1,6 +1,6 @@
 // What runs, experiments and logged models can be searched and ordered by. Source: MLflow 3; reference 1.8.
 
-import type { FieldKind, Grammar } from './filter.ts';
+import type { FieldKind, Grammar } from './filter.rules.ts';
 
 const same = (kind: FieldKind, ...names: readonly string[]) =>
   Object.fromEntries(names.map((name) => [name, { name, kind }]));

@@ -11,7 +11,7 @@ import { isTooLarge, scanParts } from '../parts.store.ts';
 import { invalid } from '../runs.errors.ts';
 import type { RunRow } from '../runs.store.ts';
 import { noParts, shownExperiment, shownRun } from '../views.ts';
-import { parseFilter, parseOrderings } from './filter.ts';
+import { parseFilter, parseOrderings } from './filter.rules.ts';
 import { experimentGrammar, runGrammar } from './grammars.ts';
 import { readPlace, signPlace } from './pages.ts';
 import { type FoundPage, findExperiments, findRuns, scanDatasets, scanExperimentTags } from './search.store.ts';

@@ -6,9 +6,9 @@ import { type Database, tables } from '#kernel/database/database';
 import { always, among } from '#kernel/database/dialect/dialect';
 import type { ExperimentRow, TagRow } from '../experiments.store.ts';
 import type { RunRow } from '../runs.store.ts';
-import { compare, compareMetric, comparePair } from './conditions.ts';
-import type { Comparison, Ordering } from './filter.ts';
-import { behind, orderBy, placeColumns, placeOf, ranked, type SortColumn } from './keyset.ts';
+import { compare, compareMetric, comparePair } from './conditions.store.ts';
+import type { Comparison, Ordering } from './filter.rules.ts';
+import { behind, orderBy, placeColumns, placeOf, ranked, type SortColumn } from './keyset.store.ts';
 import type { Place } from './pages.ts';
 
 export type PageQuery = {
