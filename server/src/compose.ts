@@ -71,6 +71,7 @@ export async function compose(opened: Opened): Promise<Composed> {
     if (migrations && migrations !== auditMigrations && !controlTables.includes(migrations))
       throw new Error(`the control database was opened without the tables of ${name}`);
   }
+  workspaces.setTables(modules.flatMap(({ workspaceTables }) => workspaceTables ?? []));
   checkFailures([...kernelFailures, ...modules.flatMap((module) => module.failures ?? [])]);
 
   const door = mount({

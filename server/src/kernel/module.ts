@@ -27,6 +27,8 @@ export type Module<Kind = never> = {
   readonly kinds?: readonly Kind[];
   /** Tables of the control database, which is migrated before a module is made: compose refuses one that it was not given. */
   readonly migrations?: MigrationSet;
+  /** Tables of every workspace's own database: compose hands those of all modules to whoever opens them. */
+  readonly workspaceTables?: MigrationSet;
   /** What it does without being asked. Printed in docs/duties.md. */
   readonly duties?: readonly Duty[];
   /** What it answers with when it does not do what was asked. Printed in docs/errors.md. */

@@ -154,7 +154,7 @@ export async function setUp(t: TestContext, options: { readonly allows?: Rule; r
   const container = { account: account.id, container: `azureml-blobstore-${workspace.uniqueId}` };
   await storage.blobs.ensureContainer(testGrant({ scope: containerScope(container) }), account.id, container.container);
   await storage.dataKeys.ensure(workspace.uniqueId, 'workspace', { kind: 'root' });
-  const tables: MigrationSet[] = [resourceTables];
+  let tables: readonly MigrationSet[] = [];
   const held: { home: Promise<Database> | undefined; refusal: Failure | undefined } = {
     home: undefined,
     refusal: undefined,
@@ -178,7 +178,6 @@ export async function setUp(t: TestContext, options: { readonly allows?: Rule; r
     container: () => container,
     reader: (grant) => grants.also(grant, storageActions.readBlobs, containerScope(container)),
     asIdentity: (of, action, scope, reason) => grants.as(of.identity, action, scope, reason),
-    registerTables: (set) => void tables.push(set),
   };
   const { agent, socketPath } = await openAgent(t, storage.folder);
   const closing: (() => Promise<unknown>)[] = [];
@@ -269,6 +268,7 @@ export async function setUp(t: TestContext, options: { readonly allows?: Rule; r
       port: 8443,
       origin: 'https://localhost:8443',
     });
+    tables = [resources, monitoring, assets, endpoints].flatMap(({ workspaceTables }) => workspaceTables ?? []);
     const plain = {
       title: 'workspace',
       namePattern: /^\w+$/,

@@ -239,6 +239,7 @@ export async function assemble(on: {
     compute,
     jobs,
   ];
+  workspaces.setTables(modules.flatMap(({ workspaceTables }) => workspaceTables ?? []));
   const kinds = [vault, storage, registry, monitoring, workspaces, assets, compute, jobs].flatMap(
     (module) => module.kinds,
   );

@@ -79,7 +79,6 @@ export function createAssets(deps: {
     model: (grant, id) => assets.model(grant, id),
   });
   const uploads = createUploads({ ...deps, snapshots });
-  deps.workspaces.registerTables(assetTables);
   const workspaceIn = (id: string) => {
     const workspace = workspaceOf(id);
     if (workspace === undefined) throw assetsFailures.InvalidResourceId(id);
@@ -145,6 +144,7 @@ export function createAssets(deps: {
 
   return {
     name: 'assets',
+    workspaceTables: assetTables,
     duties: Object.values(assetsDuties),
     failures: [tableOf(assetsFailures)],
     assets,

@@ -15,7 +15,6 @@ import type { Log } from '#kernel/log/log';
 import type { Module } from '#kernel/module';
 import type { DataKeys } from '#kernel/sealing/data-keys';
 import type { ScoringRecords } from '#monitoring';
-import { scoringTables } from '#monitoring';
 import type { ResourceKind, Resources } from '#resources';
 import type { Workspaces } from '#workspaces';
 import { createAdmission } from './admission.ts';
@@ -79,8 +78,6 @@ const sweepEveryMs = 6 * 3_600_000;
 /** Made before `start` of compute: it becomes the owner of scoring work. Its surface stands before the one of storage. */
 export function createEndpoints(deps: EndpointsDeps): Endpoints {
   const { workspaces, grants, dataKeys, registry } = deps;
-  workspaces.registerTables(endpointTables);
-  workspaces.registerTables(scoringTables);
   const work = () => deps.work;
   const directory = createDirectory();
   const keys = createEndpointKeys(deps);
@@ -109,6 +106,7 @@ export function createEndpoints(deps: EndpointsDeps): Endpoints {
 
   return {
     name: 'endpoints',
+    workspaceTables: endpointTables,
     duties: Object.values(endpointsDuties),
     failures: [tableOf(endpointsFailures)],
     kinds: [

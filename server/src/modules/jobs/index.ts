@@ -64,7 +64,6 @@ export function createJobs(deps: {
   /** The port that the server listens on, which a sandbox reaches it at too. */
   readonly port: number;
 }): Jobs {
-  deps.workspaces.registerTables(jobTables);
   const logs = createJobLogs(deps);
   const tokens: RunTokens = createRunTokens({
     tokens: deps.tokens,
@@ -98,6 +97,7 @@ export function createJobs(deps: {
 
   return {
     name: 'jobs',
+    workspaceTables: jobTables,
     duties: Object.values(jobsDuties),
     failures: [tableOf(jobsFailures)],
     kinds: [createJobKind({ resources: deps.resources, assets: deps.assets, jobs, grants: deps.grants })],

@@ -12,11 +12,11 @@ import type { Log } from '#kernel/log/log';
 import type { Module } from '#kernel/module';
 import type { ResourceKind } from '#resources';
 import { createMeters, type Readings } from './meters.ts';
+import { scoringTables } from './migrations/index.ts';
 import { createScoringRecords, type ScoringRecords } from './scoring.service.ts';
 import { createOperatorSurface } from './surface.ts';
 
 export type { Certificates, Readings } from './meters.ts';
-export { scoringTables } from './migrations/index.ts';
 export type { ScoringRecords } from './scoring.service.ts';
 
 export type MonitoringModule = Module<ResourceKind> & {
@@ -98,6 +98,7 @@ export function createMonitoring(deps: {
   let ready = false;
   return {
     name: 'monitoring',
+    workspaceTables: scoringTables,
     kinds: [insights],
     scoring,
     observe: ({ surface, operation, status, milliseconds }) => {

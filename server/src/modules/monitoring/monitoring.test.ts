@@ -9,7 +9,8 @@ import { silentLog } from '#kernel/log/log';
 import { testActor, testAudit, testAuthority } from '#kernel/testing/authority';
 import { testDatabases } from '#kernel/testing/databases';
 import { openTestDoor } from '#kernel/testing/door';
-import { createMonitoring, scoringTables } from '#monitoring';
+import { createMonitoring } from '#monitoring';
+import { scoringTables } from './migrations/index.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'monitoring-'));
 const key = randomBytes(32);

@@ -161,6 +161,8 @@ export function createResources(deps: {
     ],
     routes: [...routesFor([groupKind]), ...builtinRoutes({ serving, grants, subscription, domain, providers, polls })],
     migrations: resourceTables,
+    // What is below a workspace is kept as resources in its own database.
+    workspaceTables: resourceTables,
     tasks: { [operationTask]: operations.handler, [sweepTask]: () => sweeping.sweep(database) },
     resources: createService({ manager, listing, guard }),
     routesFor,

@@ -87,7 +87,7 @@ export type Runs = {
 export type RunsModule = Module & { readonly runs: Runs };
 
 export function createRuns(deps: {
-  readonly workspaces: Pick<Workspaces, 'get' | 'database' | 'container' | 'asIdentity' | 'registerTables'>;
+  readonly workspaces: Pick<Workspaces, 'get' | 'database' | 'container' | 'asIdentity'>;
   readonly blobs: Pick<BlobStore, 'put' | 'open' | 'find' | 'list' | 'remove' | 'removePrefix'>;
   readonly clock: Clock;
   /** The workspace's registered models, which the assets module keeps. */
@@ -95,7 +95,6 @@ export function createRuns(deps: {
   /** How callers prove who they are: tokens of the directory, and the tokens of runs. */
   readonly schemes: readonly Scheme[];
 }): RunsModule {
-  deps.workspaces.registerTables(trackingTables);
   const experiments = createExperiments(deps);
   const service = createRunsService(deps);
   const search = createSearch(deps);
@@ -105,6 +104,7 @@ export function createRuns(deps: {
   return {
     name: 'runs',
     failures: [tableOf(runsFailures)],
+    workspaceTables: trackingTables,
     surfaces: [createMlflowSurface(deps.schemes)],
     routes: [
       ...serverRoutes,

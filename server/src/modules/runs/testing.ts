@@ -5,7 +5,7 @@ import type { TestContext } from 'node:test';
 import { runsActions } from '@strongroom/contract/runs.actions';
 import type { Actor } from '#kernel/authority/actor';
 import type { Grant } from '#kernel/authority/grant';
-import type { Database, MigrationSet } from '#kernel/database/database';
+import type { Database } from '#kernel/database/database';
 import { Failure } from '#kernel/errors/failure';
 import { type Rule, testActor, testAudit, testAuthority, testGrant } from '#kernel/testing/authority';
 import { testDatabases } from '#kernel/testing/databases';
@@ -15,6 +15,7 @@ import type { Workspace } from '#workspaces';
 import { setUp as setUpStorage } from '../storage/testing.ts';
 import { rulesOfRun, runScope } from './bounds.ts';
 import { createRuns, type ModelRegistry } from './index.ts';
+import { trackingTables } from './migrations/0001-tracking.ts';
 
 export const workspaceId =
   '/subscriptions/0b1f6471-1bf0-4dda-aec3-cb9272f09590/resourceGroups/rg/providers/Microsoft.MachineLearningServices/workspaces/ws';
@@ -56,14 +57,13 @@ export async function setUp(t: TestContext, allows: Rule = () => true) {
     applicationInsights: '',
     hbi: false,
   };
-  const tables: MigrationSet[] = [];
   const databases = new Map<string, Promise<Database>>();
   /** Every workspace of the same folder has a database of its own. */
   const databaseOf = (id: string) => {
     const name = String(id.split('/').at(-1));
     const present = databases.get(name);
     if (present) return present;
-    const opening = testDatabases(storage.folder).open(`workspace/${name}`, tables, {
+    const opening = testDatabases(storage.folder).open(`workspace/${name}`, [trackingTables], {
       key: new Uint8Array(32).fill(7),
     });
     databases.set(name, opening);
@@ -76,7 +76,6 @@ export async function setUp(t: TestContext, allows: Rule = () => true) {
       database: (_grant, id) => databaseOf(id),
       container: () => container,
       asIdentity: (of, action, scope, reason) => storage.grants.as(of.identity, action, scope, reason),
-      registerTables: (set) => void tables.push(set),
     },
     blobs: storage.blobs,
     clock: storage.clock,

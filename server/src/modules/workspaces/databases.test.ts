@@ -57,7 +57,7 @@ async function setUp(t: TestContext) {
     wrapper: () => ({ wrap: async (_ref, key) => turned(key), unwrap: async (_ref, wrapped) => turned(wrapped) }),
   });
   const databases = createWorkspaceDatabases({ databases: databasesOf(folder, files), dataKeys, openMax: 2 });
-  databases.registerTables(notes);
+  databases.setTables([notes]);
   t.after(async () => {
     await databases.close();
     dataKeys.close();
@@ -75,7 +75,7 @@ async function setUp(t: TestContext) {
   /** How many files are open: SQLite keeps a log beside each. */
   const openFiles = async () =>
     (await readdir(join(folder, 'workspaces'))).filter((name) => name.endsWith('.db-wal')).length;
-  return { databases, workspace, theirs, vault, clock, openFiles };
+  return { databases, workspace, theirs, vault, clock, openFiles, dataKeys, files, folder };
 }
 
 test('a database that is held works on after others pushed it out, and no more than the bound stay open', async (t) => {
@@ -153,4 +153,14 @@ test('a small write overtakes large ones through everything that is around the f
     });
     assert.ok(order.indexOf('small') <= 1, order.join(' '));
   }
+});
+
+test('what databases hold is set once, and before one is opened', async (t) => {
+  const { databases, dataKeys, files, folder } = await setUp(t);
+  assert.throws(() => databases.setTables([notes]), /were set already/);
+  const unset = createWorkspaceDatabases({ databases: databasesOf(join(folder, 'unset'), files), dataKeys });
+  const id = randomUuid();
+  await dataKeys.ensure(id, 'workspace', { kind: 'root' });
+  await assert.rejects(unset.open(id), /before anybody said what is kept in it/);
+  await unset.close();
 });

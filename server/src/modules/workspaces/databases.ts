@@ -13,7 +13,8 @@ import { workspacesFailures } from './workspaces.errors.ts';
 export type WorkspaceDatabases = {
   /** @param uniqueId of the workspace. Throws the vault's Failure while a customer's key is refused, as each call does later. */
   open(uniqueId: string): Promise<Database>;
-  registerTables(set: MigrationSet): void;
+  /** What every workspace database holds, of all modules. Once, before one is opened. */
+  setTables(sets: readonly MigrationSet[]): void;
   /** Bytes that it takes. */
   used(uniqueId: string): Promise<number>;
   /** Closes it and removes what it holds. The key is destroyed by the caller. */
@@ -32,7 +33,7 @@ export function createWorkspaceDatabases(deps: {
   readonly openMax?: number;
 }): WorkspaceDatabases {
   const { databases, dataKeys, anchors, onFull } = deps;
-  const tables: MigrationSet[] = [];
+  let tables: readonly MigrationSet[] | undefined;
   /** What callers hold, one for each workspace, so that what they remember of a database is found again. */
   const lent = new Map<string, Database>();
   const keyed = createKeyed<Metered>({
@@ -40,6 +41,8 @@ export function createWorkspaceDatabases(deps: {
     openMax: deps.openMax,
     key: async (uniqueId) => (await dataKeys.open(uniqueId, 'workspace')).bytes,
     async open(uniqueId, key) {
+      // One without its tables would be written to by a module that believes in them.
+      if (tables === undefined) throw new Error('a workspace was opened before anybody said what is kept in it');
       const database = await databases.open(ownerOf(uniqueId), tables, { key, anchors, onFull });
       return await meteredDatabase(database, quotaOf(deps.quotas, 'workspace', uniqueId), { hasFiles: false });
     },
@@ -65,7 +68,10 @@ export function createWorkspaceDatabases(deps: {
       lent.set(uniqueId, made);
       return made;
     },
-    registerTables: (set) => void tables.push(set),
+    setTables(sets) {
+      if (tables !== undefined) throw new Error('the tables of workspaces were set already');
+      tables = sets;
+    },
     used: (uniqueId) => keyed.use(uniqueId, (database) => database.measure()),
     async remove(uniqueId) {
       lent.delete(uniqueId);

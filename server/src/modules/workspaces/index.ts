@@ -3,13 +3,13 @@
 
 import type { Grant } from '#kernel/authority/grant';
 import { isAbout } from '#kernel/authority/reach';
-import type { Anchors, Database, Databases } from '#kernel/database/database';
+import type { Anchors, Database, Databases, MigrationSet } from '#kernel/database/database';
 import { Failure } from '#kernel/errors/failure';
 import { tableOf } from '#kernel/errors/failures';
 import type { Files } from '#kernel/files/files';
 import { isWithin } from '#kernel/ids/ids';
 import type { Module } from '#kernel/module';
-import { type Holders, type Resource, type ResourceKind, resourceTables } from '#resources';
+import type { Holders, Resource, ResourceKind } from '#resources';
 import type { ReservedIn, Storage } from '#storage';
 import { createWorkspaceDatabases } from './databases.ts';
 import { createDatastoreKind } from './datastores.kind.ts';
@@ -37,6 +37,8 @@ import { workspacesDuties } from './duties.ts';
 
 export type WorkspacesModule = Module<ResourceKind> & {
   readonly workspaces: Workspaces;
+  /** The tables of all modules that keep something in the databases of workspaces. Once, before `start`. */
+  setTables(sets: readonly MigrationSet[]): void;
   readonly kinds: readonly ResourceKind[];
   /** For the resource manager: where the children of this resource live; undefined unless it is a workspace that has its database. */
   homeOf(id: string): Promise<Database | undefined>;
@@ -82,8 +84,6 @@ export function createWorkspaces(
     ...(deps.onFull === undefined ? {} : { onFull: deps.onFull }),
     ...(deps.quotas === undefined ? {} : { quotas: deps.quotas }),
   });
-  // What is below a workspace is kept as resources in its own database.
-  databases.registerTables(resourceTables);
   const { grants, resources } = deps;
   const reservations = createReservations();
   const kindDeps = { ...deps, databases, reservations };
@@ -120,7 +120,6 @@ export function createWorkspaces(
     container,
     reader: datastores.reader,
     asIdentity: (workspace, action, scope, reason) => grants.as(workspace.identity, action, scope, reason),
-    registerTables: databases.registerTables,
   };
 
   const datastoreKind = createDatastoreKind({ domain: deps.domain, datastores, workspaces });
@@ -153,6 +152,7 @@ export function createWorkspaces(
     duties: Object.values(workspacesDuties),
     failures: [tableOf(workspacesFailures)],
     workspaces,
+    setTables: databases.setTables,
     standsOn,
     kinds: [createWorkspaceKind(kindDeps), datastoreKind, createTemplateKind(deps)],
     reservedIn: reservations.reservedIn,

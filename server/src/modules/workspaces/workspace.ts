@@ -1,7 +1,7 @@
 // What the modules of machine learning hold of a workspace, and by which functions they come by it.
 
 import type { Action, Grant } from '#kernel/authority/grant';
-import type { Database, MigrationSet } from '#kernel/database/database';
+import type { Database } from '#kernel/database/database';
 import type { DatastoreName } from './dependents.ts';
 
 export type Workspace = {
@@ -30,6 +30,4 @@ export type Workspaces = {
   reader(grant: Grant, workspace: Workspace, datastore: DatastoreName): Grant;
   /** A grant as the workspace's managed identity, decided by its own role assignments. */
   asIdentity(workspace: Workspace, action: Action, scope: string, reason: string): Grant;
-  /** Tables that every workspace database gets. Before `start`. */
-  registerTables(set: MigrationSet): void;
 };
