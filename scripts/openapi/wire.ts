@@ -3,6 +3,7 @@
 // parameters, and the paths that an optional last segment makes. Pure; the route sweep sends its requests by it.
 
 import type { Route } from '../../server/src/kernel/http/route.ts';
+import { blobWireOf } from '../../server/src/modules/storage/index.ts';
 
 export type WirePath = {
   /** Template from the root of the server's origin: `{name}` one segment, `{name+}` one or more. */
@@ -11,20 +12,6 @@ export type WirePath = {
   readonly query: Readonly<Record<string, string>>;
   /** Behind the operation's name where a route has two paths: operation ids are unique. */
   readonly suffix: string;
-};
-
-/** Words before a blob path → the query that says the same. */
-const blobQueries: Readonly<Record<string, Readonly<Record<string, string>>>> = {
-  blob: {},
-  metadata: { comp: 'metadata' },
-  properties: { comp: 'properties' },
-  block: { comp: 'block' },
-  blocklist: { comp: 'blocklist' },
-  container: { restype: 'container' },
-  'container-metadata': { restype: 'container', comp: 'metadata' },
-  containers: { comp: 'list' },
-  tier: { comp: 'tier' },
-  list: { restype: 'container', comp: 'list' },
 };
 
 /** Words before a path of the registry protocol → what stands behind the repository's name. */
@@ -55,12 +42,7 @@ const trackedWorkspace =
   '/subscriptions/{subscriptionId}/resourceGroups/{group}/providers/Microsoft.MachineLearningServices/workspaces/{workspace}';
 
 function wireOf({ surface, path }: Route): Omit<WirePath, 'suffix'> {
-  if (surface === 'blob') {
-    const [, word = '', ...rest] = path.split('/');
-    const query = blobQueries[word];
-    // What no operation serves is recognised by what it lacks: an account's name with nothing that says what is wanted.
-    return query === undefined ? { path: '/{account}', query: { comp: word } } : { path: `/${rest.join('/')}`, query };
-  }
+  if (surface === 'blob') return blobWireOf(path);
   if (surface === 'oci') {
     const [, word = '', registry, repository, ...rest] = path.split('/');
     const described = acrTails[word];

@@ -12,6 +12,7 @@ import { type Blobs, blobBytesMax, boundsOf, type CopySource } from './blobs.ser
 import { type Blocks, blockBytesMax } from './blocks.service.ts';
 import { judge } from './conditions.ts';
 import { blobNameOf } from './names.ts';
+import { blobPath } from './operations.rules.ts';
 import * as answers from './protocol/answers.ts';
 import { copySourceOf } from './protocol/copy.ts';
 import { blockReads, putReads, reads as told } from './protocol/reads.ts';
@@ -38,7 +39,6 @@ export function blobRoutes(deps: {
     name: blobNameOf(params['blob'] ?? ''),
   });
   const scopeOf = (params: Params) => containerScope(refOf(params));
-  const at = (operation: string) => `/${operation}/{account}/{container}/{blob+}`;
   const common = { surface: 'blob', audit: accessed('account', 'container', 'blob') } as const;
   const reads = { ...common, access: needs(actions.readBlobs, scopeOf, whole) };
   const writes = { ...common, access: needs(actions.writeBlobs, scopeOf, whole) };
@@ -135,7 +135,7 @@ export function blobRoutes(deps: {
       ...writes,
       operation: 'Blob_Put',
       method: 'PUT',
-      path: at('blob'),
+      path: blobPath('blob'),
       summary: 'Upload a block blob in one request, or copy one of this server',
       reads: putReads,
       body: { kind: 'stream', maxBytes: blobBytesMax },
@@ -158,7 +158,7 @@ export function blobRoutes(deps: {
       ...reads,
       operation: 'Blob_Get',
       method: 'GET',
-      path: at('blob'),
+      path: blobPath('blob'),
       summary: 'Download a blob or a range of it',
       reads: told.getBlob,
       handle: (grant, { params, exchange }) => download(grant, refOf(params), exchange),
@@ -167,7 +167,7 @@ export function blobRoutes(deps: {
       ...reads,
       operation: 'Blob_GetProperties',
       method: 'HEAD',
-      path: at('blob'),
+      path: blobPath('blob'),
       summary: 'Size, type, digests and metadata of a blob',
       reads: told.getProperties,
       handle: (grant, { params, exchange }) => described(grant, refOf(params), exchange, answers.blobHeaders),
@@ -176,7 +176,7 @@ export function blobRoutes(deps: {
       ...reads,
       operation: 'Blob_GetMetadata',
       method: 'GET',
-      path: at('metadata'),
+      path: blobPath('metadata'),
       summary: 'Metadata of a blob',
       reads: told.getProperties,
       handle: (grant, { params, exchange }) =>
@@ -189,7 +189,7 @@ export function blobRoutes(deps: {
       ...reads,
       operation: 'Blob_HeadMetadata',
       method: 'HEAD',
-      path: at('metadata'),
+      path: blobPath('metadata'),
       summary: 'Metadata of a blob',
       reads: told.getProperties,
       handle: (grant, { params, exchange }) => described(grant, refOf(params), exchange, answers.blobHeaders),
@@ -198,7 +198,7 @@ export function blobRoutes(deps: {
       ...writes,
       operation: 'Blob_SetMetadata',
       method: 'PUT',
-      path: at('metadata'),
+      path: blobPath('metadata'),
       summary: 'Replace the metadata of a blob',
       reads: told.setMetadata,
       handle: async (grant, { params, exchange }) => {
@@ -213,7 +213,7 @@ export function blobRoutes(deps: {
       ...writes,
       operation: 'Blob_SetProperties',
       method: 'PUT',
-      path: at('properties'),
+      path: blobPath('properties'),
       summary: 'Replace the content headers of a blob',
       reads: told.setProperties,
       handle: async (grant, { params, exchange }) => {
@@ -230,7 +230,7 @@ export function blobRoutes(deps: {
       ...writes,
       operation: 'Blob_SetTier',
       method: 'PUT',
-      path: at('tier'),
+      path: blobPath('tier'),
       summary: 'Keep an access tier with a blob; it is stored as before',
       goesOnWhenLow: 'it changes what is there',
       reads: told.setTier,
@@ -246,7 +246,7 @@ export function blobRoutes(deps: {
       access: needs(actions.deleteBlobs, scopeOf, whole),
       operation: 'Blob_Delete',
       method: 'DELETE',
-      path: at('blob'),
+      path: blobPath('blob'),
       summary: 'Delete a blob',
       reads: told.deleteBlob,
       handle: async (grant, { params, exchange }) => {
@@ -266,7 +266,7 @@ export function blobRoutes(deps: {
       ...writes,
       operation: 'Blob_StageBlock',
       method: 'PUT',
-      path: at('block'),
+      path: blobPath('block'),
       summary: 'Upload one block of a blob, or copy it from a blob of this server',
       reads: blockReads,
       body: { kind: 'stream', maxBytes: blockBytesMax },
@@ -288,7 +288,7 @@ export function blobRoutes(deps: {
       ...writes,
       operation: 'Blob_CommitBlockList',
       method: 'PUT',
-      path: at('blocklist'),
+      path: blobPath('blocklist'),
       summary: 'Make a blob of staged blocks',
       reads: told.putBlockList,
       body: { kind: 'bytes', maxBytes: blockListBytesMax },
@@ -307,7 +307,7 @@ export function blobRoutes(deps: {
       ...reads,
       operation: 'Blob_GetBlockList',
       method: 'GET',
-      path: at('blocklist'),
+      path: blobPath('blocklist'),
       summary: 'Blocks of a blob, committed and waiting',
       reads: told.getBlockList,
       handle: async (grant, { params, exchange }) => {

@@ -16,6 +16,7 @@ import {
 } from '#kernel/http/route';
 import { type Accounts, accountIdOf } from './accounts.ts';
 import type { Containers } from './containers.service.ts';
+import { containerPath, containersPath } from './operations.rules.ts';
 import * as answers from './protocol/answers.ts';
 import { reads } from './protocol/reads.ts';
 import * as requests from './protocol/requests.ts';
@@ -39,7 +40,6 @@ export function containerRoutes(deps: {
     container: params['container'] ?? '',
   });
   const scopeOf = (params: Params) => containerScope(refOf(params));
-  const at = (operation: string) => `/${operation}/{account}/{container}`;
   const listingOf = (exchange: Exchange, account: string, known: readonly string[]): answers.Listing => {
     const { query, origin, host } = exchange.target;
     return {
@@ -65,12 +65,12 @@ export function containerRoutes(deps: {
     ...['immutabilitypolicy', 'legalhold', 'permissions'],
   ];
 
-  const get = (operation: string, method: 'GET' | 'HEAD', word: string) =>
+  const get = (operation: string, method: 'GET' | 'HEAD', name: 'container' | 'container-metadata') =>
     route({
       ...read,
       operation,
       method,
-      path: at(word),
+      path: containerPath(name),
       summary: 'Properties and metadata of a container',
       reads: reads.nothing,
       handle: async (grant, { params }) =>
@@ -86,7 +86,7 @@ export function containerRoutes(deps: {
       surface,
       operation: 'Container_List',
       method: 'GET',
-      path: '/containers/{account}',
+      path: containersPath('containers'),
       summary: 'List the containers of an account',
       reads: reads.listContainers,
       access: needs(actions.readContainers, (params) => accountIdOf(accounts, params['account'] ?? ''), whole),
@@ -103,7 +103,7 @@ export function containerRoutes(deps: {
       surface,
       operation: 'Container_Create',
       method: 'PUT',
-      path: at('container'),
+      path: containerPath('container'),
       summary: 'Create a container',
       reads: reads.createContainer,
       access: needs(actions.writeContainers, scopeOf, whole),
@@ -117,7 +117,7 @@ export function containerRoutes(deps: {
       surface,
       operation: 'Container_SetMetadata',
       method: 'PUT',
-      path: at('container-metadata'),
+      path: containerPath('container-metadata'),
       summary: 'Replace the metadata of a container',
       reads: reads.setContainerMetadata,
       access: needs(actions.writeContainers, scopeOf, whole),
@@ -132,7 +132,7 @@ export function containerRoutes(deps: {
       surface,
       operation: 'Container_Delete',
       method: 'DELETE',
-      path: at('container'),
+      path: containerPath('container'),
       summary: 'Delete a container with everything in it',
       reads: reads.deleteContainer,
       access: needs(actions.deleteContainers, scopeOf, whole),
@@ -146,7 +146,7 @@ export function containerRoutes(deps: {
       surface,
       operation: 'Container_ListBlobs',
       method: 'GET',
-      path: at('list'),
+      path: containerPath('list'),
       summary: 'List the blobs of a container',
       reads: reads.list,
       access: needs(actions.readBlobs, scopeOf, whole),

@@ -37,6 +37,7 @@ export type { ByteRange, ListQuery } from './blobs.service.ts';
 export type { BlobInfo, Part } from './blobs.store.ts';
 export type { BlobPage } from './listing.ts';
 export { usageTable } from './migrations/usage.ts';
+export { blobWireOf } from './operations.rules.ts';
 export { createProtection, type Protect, type ProtectingKey } from './protection.ts';
 export type { Reserved, ReservedFolder, ReservedIn } from './reserved.ts';
 export { type BlobRef, blobScope, type ContainerRef, containerScope } from './scopes.ts';

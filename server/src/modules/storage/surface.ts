@@ -1,6 +1,6 @@
-// The blob protocol as seen from outside: an account is a host, or the first segment of the path. It must be the last
-// surface, because any path may begin with the name of an account; names of other protocols' paths are reserved. What an
-// operation is stands in the query here, so the canonical path begins with a word for it.
+// The blob protocol as seen from outside: an account is a host, or the first segment of the path. It is mounted among
+// the first, because a host of an account is no other surface's; any path may begin with the name of an account, so names of other
+// protocols' paths are reserved. What an operation is stands in the query here, and the canonical path begins with a word for it.
 
 import type { Failure } from '#kernel/errors/failure';
 import { quotaCode } from '#kernel/files/quota';
@@ -9,6 +9,7 @@ import type { Scheme, Surface } from '#kernel/http/surface';
 import type { Target } from '#kernel/http/target';
 import type { Accounts } from './accounts.ts';
 import { accountNamePattern, reservedAccountNames } from './names.ts';
+import { operationOf } from './operations.rules.ts';
 import { checkRequest, isVersion } from './protocol/requests.ts';
 import { documentOf, element } from './protocol/xml.ts';
 
@@ -102,22 +103,3 @@ const otherServices: ReadonlySet<string> = new Set(['dfs', 'file', 'queue', 'tab
 /** A slash behind the account or the container means nothing; one behind a blob's name belongs to it. */
 const trimmed = (path: readonly string[]) =>
   path.length > 1 && path.length <= 3 && path.at(-1) === '' ? path.slice(0, -1) : path;
-
-const unserved = ['snapshot', 'versionid'];
-
-/** First segment of the canonical path. */
-function operationOf(length: number, { query }: Target): string {
-  const comp = query.get('comp');
-  const restype = query.get('restype');
-  // Snapshots and versions change what a request means: never served as if they were not there.
-  if (unserved.some((name) => query.get(name) !== undefined)) return 'unserved';
-  if (length === 1) return comp === 'list' && restype === undefined ? 'containers' : 'unserved';
-  if (length === 2) {
-    if (restype !== 'container') return 'unserved';
-    if (comp === undefined) return 'container';
-    return comp === 'list' ? 'list' : comp === 'metadata' ? 'container-metadata' : 'unserved';
-  }
-  if (restype !== undefined) return 'unserved';
-  if (comp === undefined) return 'blob';
-  return ['block', 'blocklist', 'metadata', 'properties', 'tier'].includes(comp) ? comp : 'unserved';
-}
