@@ -1,8 +1,9 @@
-// Where a route is found from outside. Routes are written over the canonical path of their surface; three surfaces read
-// it out of something else (a version in the path, a word in the query or at the end of the path), and this is the way back. Also the names of path
-// parameters, and the paths that an optional last segment makes. Pure; the route sweep sends its requests by it.
+// Where a route is found from outside. Routes are written over the canonical path of their surface; where a surface reads it out of
+// something else, its module says the way back (storage and the registry by their tables of operations), or it is said here. Also the
+// names of path parameters, and the paths that an optional last segment makes. Pure; the route sweep sends its requests by it.
 
 import type { Route } from '../../server/src/kernel/http/route.ts';
+import { ociWireOf } from '../../server/src/modules/registry/index.ts';
 import { blobWireOf } from '../../server/src/modules/storage/index.ts';
 
 export type WirePath = {
@@ -14,28 +15,6 @@ export type WirePath = {
   readonly suffix: string;
 };
 
-/** Words before a path of the registry protocol → what stands behind the repository's name. */
-const ociTails: Readonly<Record<string, string>> = {
-  blobs: '/blobs',
-  uploads: '/blobs/uploads',
-  manifests: '/manifests',
-  tags: '/tags/list',
-  referrers: '/referrers',
-};
-
-/** Paths of the registry surface that name no repository. */
-const ociPlaces: Readonly<Record<string, string>> = {
-  base: '/v2/',
-  'acr-catalog': '/acr/v1/_catalog',
-  'oauth2-exchange': '/oauth2/exchange',
-  'oauth2-token': '/oauth2/token',
-};
-const acrTails: Readonly<Record<string, string>> = {
-  acr: '',
-  'acr-tags': '/_tags',
-  'acr-manifests': '/_manifests',
-};
-
 const mlflowWorkspace = /^\/mlflow(\/subscriptions\/.+?\/workspaces\/\{workspaceName\})(\/.*)$/;
 
 const trackedWorkspace =
@@ -43,18 +22,7 @@ const trackedWorkspace =
 
 function wireOf({ surface, path }: Route): Omit<WirePath, 'suffix'> {
   if (surface === 'blob') return blobWireOf(path);
-  if (surface === 'oci') {
-    const [, word = '', registry, repository, ...rest] = path.split('/');
-    const described = acrTails[word];
-    if (described !== undefined)
-      return { path: ['/acr/v1', registry, `{repository+}${described}`, ...rest].join('/'), query: {} };
-    const tail = ociTails[word];
-    if (tail === undefined || registry === undefined || repository === undefined)
-      return { path: ociPlaces[word] ?? `/v2/${word}`, query: {} };
-    // A repository's name has as many segments as its owner likes. An upload begins at a path that ends in a slash.
-    const last = rest.length > 0 ? `/${rest.join('/')}` : word === 'uploads' ? '/' : '';
-    return { path: `/v2/${registry}/{repository+}${tail}${last}`, query: {} };
-  }
+  if (surface === 'oci') return ociWireOf(path);
   if (surface === 'mlflow') {
     const [, workspace = '', tail = ''] = mlflowWorkspace.exec(path) ?? [];
     const before =

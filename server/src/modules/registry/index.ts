@@ -37,6 +37,7 @@ import { createUploads } from './uploads.service.ts';
 
 export type { Range, Stored } from './content.service.ts';
 export { mediaTypes } from './manifest.ts';
+export { ociWireOf } from './operations.rules.ts';
 export { registryType } from './registry.kind.ts';
 export { repositoryScope } from './scopes.ts';
 

@@ -7,13 +7,13 @@ import type { Failure } from '#kernel/errors/failure';
 import type { Exchange } from '#kernel/http/exchange';
 import type { Scheme, Surface } from '#kernel/http/surface';
 import { ociCodeOf } from './codes.rules.ts';
-import { actionOf, givesTokens, isCatalog, type OciPath, readPath } from './paths.ts';
+import { actionOf, type OciPath, readPath } from './paths.ts';
 import type { Proofs } from './proofs.ts';
 import { registryFailures } from './registry.errors.ts';
 import type { Asked, RegistryTokens } from './tokens.ts';
 
 function askedOf(path: OciPath, method: string): Asked {
-  if (isCatalog(path)) return 'catalog';
+  if (path.lists === 'catalog') return 'catalog';
   return path.name === undefined ? undefined : { name: path.name, action: actionOf(path, method) };
 }
 
@@ -34,9 +34,9 @@ export function createOciSurface(options: {
     const action = path && actionOf(path, exchange.method);
     const actions = action === 'push' ? 'pull,push' : action;
     if (path?.name !== undefined) parts.push(`scope="repository:${path.name}:${actions}"`);
-    else if (path && isCatalog(path)) parts.push('scope="registry:catalog:*"');
+    else if (path?.lists === 'catalog') parts.push('scope="registry:catalog:*"');
     if (exchange.header('authorization') !== undefined) {
-      const isScoped = path !== undefined && (path.name !== undefined || isCatalog(path));
+      const isScoped = path !== undefined && (path.name !== undefined || path.lists === 'catalog');
       parts.push(`error="${isScoped ? 'insufficient_scope' : 'invalid_token'}"`);
     }
     return { 'www-authenticate': `Bearer ${parts.join(',')}` };
@@ -47,7 +47,7 @@ export function createOciSurface(options: {
     async authenticate(exchange) {
       const token = /^bearer +(\S+) *$/i.exec(exchange.header('authorization') ?? '')?.[1];
       const path = readPath(exchange.target);
-      if (token === undefined || (path && givesTokens(path))) return undefined;
+      if (token === undefined || path?.givesTokens === true) return undefined;
       return await tokens.actorOf(token, path && askedOf(path, exchange.method));
     },
   };
@@ -57,7 +57,7 @@ export function createOciSurface(options: {
     async authenticate(exchange) {
       const encoded = /^basic +([A-Za-z0-9+/=_-]{1,32768}) *$/i.exec(exchange.header('authorization') ?? '')?.[1];
       const path = readPath(exchange.target);
-      if (encoded === undefined || !path || !givesTokens(path)) return undefined;
+      if (encoded === undefined || path?.givesTokens !== true) return undefined;
       const text = Buffer.from(encoded, 'base64').toString('utf8');
       const colon = text.indexOf(':');
       const [user, password] = colon < 0 ? ['', ''] : [text.slice(0, colon), text.slice(colon + 1)];
