@@ -28,9 +28,9 @@ import { errors } from './errors.ts';
 import { hasTag, readFilter } from './filter.ts';
 import type { Resource } from './kind.ts';
 import { askedOf, readPaging } from './listing.ts';
-import type { Subscription } from './parts.ts';
 import { groupId, groupPath, groupType, subscriptionId, subscriptionPath } from './paths.ts';
 import type { Polls } from './polls.ts';
+import type { Subscription } from './ports.types.ts';
 import type { Providers } from './providers.ts';
 import { nextLink, refuseUnserved, type Serving } from './routes.ts';
 import { apiVersionOf } from './surface.ts';
@@ -42,7 +42,7 @@ const quiet = unrecorded('discovery: answers the same to everybody and touches n
 const Anything = Type.Unknown();
 const listParameters: ReadonlySet<string> = new Set(['$filter', '$expand', '$top', '$skip', '$skipToken']);
 
-export function builtinRoutes(parts: {
+export function builtinRoutes(deps: {
   readonly serving: Serving;
   readonly grants: Pick<Grants, 'mayAlso'>;
   readonly subscription: Subscription;
@@ -50,8 +50,8 @@ export function builtinRoutes(parts: {
   readonly providers: Providers;
   readonly polls: Polls;
 }): readonly Route[] {
-  const { serving, grants, subscription, domain, providers, polls } = parts;
-  const { manager } = serving;
+  const { serving, grants, subscription, domain, providers, polls } = deps;
+  const { service } = serving;
 
   const told = (operation: string, path: string, summary: string, answer: (params: Params) => unknown): Route =>
     route({
@@ -71,7 +71,7 @@ export function builtinRoutes(parts: {
   async function everything(grant: Grant, under: string, exchange: Exchange): Promise<Answer> {
     const from = askedOf(exchange.target.query.values);
     refuseUnserved(listParameters, from.asked);
-    if (!(await manager.hasContainer(under))) {
+    if (!(await service.hasContainer(under))) {
       if (grant.visibility?.all === true) throw errors.notFound(under);
       return json(200, { value: [] });
     }
@@ -228,7 +228,7 @@ export function builtinRoutes(parts: {
       summary: 'Says whether a resource group exists: 204, or 404.',
       access: needs(resourcesActions.readGroup, groupId, whole),
       audit: accessed('resourceGroupName'),
-      handle: async (_grant, { params }) => empty((await manager.find(groupId(params))) === undefined ? 404 : 204),
+      handle: async (_grant, { params }) => empty((await service.find(groupId(params))) === undefined ? 404 : 204),
     }),
     route({
       operation: 'Operations_GetStatus',

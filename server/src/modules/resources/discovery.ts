@@ -3,7 +3,7 @@
 // Sources: measured requests of azure-cli 2.45 and 2.74 and of azure-ai-ml 1.28.
 
 import type { SubscriptionWire } from '@strongroom/contract/resources';
-import type { Subscription } from './parts.ts';
+import type { Subscription } from './ports.types.ts';
 
 /**
  * @param origin of the request: endpoints are answered in the form of the host that was asked

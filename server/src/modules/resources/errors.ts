@@ -146,6 +146,13 @@ export const errors = {
       ? 'This list takes no $orderBy.'
       : `'${asked.slice(0, 60)}' is no order of this list. $orderBy takes ${known.map((name) => `'${name} asc'`).join(', ')}, or desc.`,
   ),
+  invalidName: (name: string, kind: { readonly title: string; readonly nameRule: string }): Failure =>
+    new Failure({
+      kind: 'invalid',
+      code: 'InvalidResourceName',
+      target: 'name',
+      message: `'${name.slice(0, 100)}' is not a name for ${withArticle(kind.title)}: ${kind.nameRule}`,
+    }),
   badSkip: fail(
     'invalid',
     'InvalidSkipToken',
@@ -164,3 +171,7 @@ export function invalidContent(details: readonly FailureDetail[]): Failure {
   };
   return new Failure(shown[0]?.target === undefined ? init : { ...init, target: shown[0].target });
 }
+
+/** What an operation that has ended is told with, to everybody who asks. */
+export const failedAs = (error: Pick<FailureInit, 'kind' | 'code' | 'message'>, resourceId: string): Failure =>
+  new Failure({ ...error, target: resourceId });

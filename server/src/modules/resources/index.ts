@@ -8,40 +8,36 @@ import { randomUuid } from '#kernel/crypto/random';
 import type { Database } from '#kernel/database/database';
 import type { Route } from '#kernel/http/route';
 import type { Scheme } from '#kernel/http/surface';
+import { idKey } from '#kernel/ids/ids';
 import { type Log, silentLog } from '#kernel/log/log';
 import type { Module } from '#kernel/module';
 import type { Tasks } from '#kernel/tasks/tasks';
+import { createTurns } from '#kernel/turns/turns';
 import { builtinRoutes } from './builtin.routes.ts';
 import { createCatalog } from './catalog.ts';
+import { errors } from './errors.ts';
+import { createGranted } from './granted.service.ts';
 import { groupKind } from './groups.ts';
 import { createGuard } from './guard.ts';
 import { createHomes, type HomeOf } from './homes.ts';
 import type { ResourceKind, Resources } from './kind.ts';
 import { createListing } from './listing.ts';
-import { createLocks } from './locks.ts';
-import { createLookup } from './lookup.ts';
-import { createMaking } from './making.ts';
-import { createManager } from './manager.ts';
+import { createLookup } from './lookup.service.ts';
 import { resourceTables } from './migrations/resources.ts';
 import { createNothing } from './nothing.ts';
-import { createOperations, operationTask } from './operations.ts';
-import {
-  type Holders,
-  type Identities,
-  type Parts,
-  present,
-  type RemovalListener,
-  type Subscription,
-} from './parts.ts';
+import { createOperations, operationTask } from './operations.service.ts';
 import { createPolls } from './polls.ts';
+import type { Holders, Identities, Ports, RemovalListener, Subscription } from './ports.types.ts';
 import { createProviders } from './providers.ts';
-import { createRemoval, type Removal } from './removal.ts';
+import { createProvisioning } from './provisioning.service.ts';
+import { createRemoval, type Removal } from './removal/removal.service.ts';
+import { createTakeDown } from './removal/takedown.step.ts';
+import { createResourcesService } from './resources.service.ts';
 import { routesOf, type Serving } from './routes.ts';
 import { createScopes } from './scopes.ts';
-import { createService } from './service.ts';
+import { present } from './state.rules.ts';
 import { createArmSurface } from './surface.ts';
-import { createSweeping } from './sweeping.ts';
-import { createWriting } from './writing.ts';
+import { createSweeping } from './sweeping.service.ts';
 
 export type { HomeOf } from './homes.ts';
 export type {
@@ -58,8 +54,8 @@ export type {
   SystemData,
 } from './kind.ts';
 export { resourceTables } from './migrations/resources.ts';
-export type { Holders, Identities, RemovalListener, Subscription } from './parts.ts';
 export { collectionPath, containerId, itemId, itemPath, paramOf } from './paths.ts';
+export type { Holders, Identities, RemovalListener, Subscription } from './ports.types.ts';
 export { apiVersionOf } from './surface.ts';
 export { envelopeRefusals, everythingServed, keptSkuBecause, type Refusal, type Unserved } from './unserved.ts';
 export { madeByUri, resourceWire } from './wire.ts';
@@ -82,6 +78,8 @@ export type ResourcesModule = Module<ResourceKind> & {
 };
 
 const sweepTask = 'resources.sweep';
+/** Requests that are at one resource and wait for it. */
+const atOnceMax = 64;
 
 export function createResources(deps: {
   /** The control database, migrated with `resourceTables`. */
@@ -105,7 +103,7 @@ export function createResources(deps: {
   const holders: Holders[] = [];
   const sweeps = new Set<Promise<void>>();
   const homes = createHomes({ control: database, homeOf: deps.homeOf, opened: (home) => sweepLater(home) });
-  const parts: Parts = {
+  const ports: Ports = {
     control: database,
     homes,
     catalog: createCatalog(),
@@ -113,7 +111,7 @@ export function createResources(deps: {
     grants,
     acts,
     identities,
-    locks: createLocks(),
+    turns: createTurns({ keyOf: idKey, bound: { max: atOnceMax, refuse: errors.throttled } }),
     log,
     subscription,
     holder: randomUuid(),
@@ -121,19 +119,19 @@ export function createResources(deps: {
     listeners,
     holders,
   };
-  const making = createMaking(parts);
+  const takeDown = createTakeDown(ports);
+  const provisioning = createProvisioning(ports, takeDown);
   // Operations remove, and a removal waits for operations on what it removes: one of the two is named before it is made.
-  const operations = createOperations(parts, { making, removal: (): Removal => removal });
-  const removal = createRemoval(parts, operations.finish);
-  const lookup = createLookup(parts);
-  const writing = createWriting(parts, { lookup, making, operations });
-  const manager = createManager(parts, { lookup, writing, removal, operations });
-  const sweeping = createSweeping(parts, { making, removal });
-  const listing = createListing(homes, (stored) => present(parts, stored));
+  const operations = createOperations(ports, { provisioning, removal: (): Removal => removal });
+  const removal = createRemoval(ports, { takeDown, finishOperation: operations.finish });
+  const lookup = createLookup(ports);
+  const service = createResourcesService(ports, { lookup, provisioning, removal, operations });
+  const sweeping = createSweeping(ports, { provisioning, removal });
+  const listing = createListing(homes, (stored) => present(ports, stored));
   const guard = createGuard(grants);
-  const serving: Serving = { manager, listing, guard, location: subscription.location };
-  const polls = createPolls({ catalog: parts.catalog, manager, operations, grants });
-  const providers = createProviders(parts.catalog, subscription);
+  const serving: Serving = { service, listing, guard, location: subscription.location };
+  const polls = createPolls({ catalog: ports.catalog, service, operations, grants });
+  const providers = createProviders(ports.catalog, subscription);
 
   function sweepLater(home: Database): void {
     const sweep = sweeping
@@ -144,7 +142,7 @@ export function createResources(deps: {
   }
 
   function routesFor(kinds: readonly ResourceKind[]): readonly Route[] {
-    for (const kind of kinds) parts.catalog.add(kind);
+    for (const kind of kinds) ports.catalog.add(kind);
     return kinds.flatMap((kind) => routesOf(kind, serving));
   }
 
@@ -156,7 +154,7 @@ export function createResources(deps: {
         tenantId: subscription.tenantId,
         subscriptionId: subscription.id,
         schemes: deps.schemes,
-        nothing: createNothing(parts.catalog, providers),
+        nothing: createNothing(ports.catalog, providers),
       }),
     ],
     routes: [...routesFor([groupKind]), ...builtinRoutes({ serving, grants, subscription, domain, providers, polls })],
@@ -164,16 +162,16 @@ export function createResources(deps: {
     // What is below a workspace is kept as resources in its own database.
     workspaceTables: resourceTables,
     tasks: { [operationTask]: operations.handler, [sweepTask]: () => sweeping.sweep(database) },
-    resources: createService({ manager, listing, guard }),
+    resources: createGranted({ service, listing, guard }),
     routesFor,
-    served: () => parts.catalog.all(),
-    scopes: createScopes(parts, lookup),
+    served: () => ports.catalog.all(),
+    scopes: createScopes(ports, lookup),
     onRemoved: (listener) => void listeners.push(listener),
     onRemoving: (ask) => void holders.push(ask),
     // As a task, because what it calls belongs to modules that start after this one.
     async start() {
       if (await sweeping.needsSweep(database))
-        await database.write((tx) => parts.enqueue(tx, { name: sweepTask, subject: 'control' }));
+        await database.write((tx) => ports.enqueue(tx, { name: sweepTask, subject: 'control' }));
     },
     async stop() {
       await Promise.allSettled(sweeps);

@@ -3,25 +3,24 @@
 
 import { actionsOfType } from '@strongroom/contract/resources.actions';
 import type { Grant, Grants } from '#kernel/authority/grant';
-import { Failure } from '#kernel/errors/failure';
 import type { Exchange } from '#kernel/http/exchange';
 import { type Answer, empty, json, type Params } from '#kernel/http/route';
 import { type Catalog, readId } from './catalog.ts';
-import { errors } from './errors.ts';
-import type { Manager } from './manager.ts';
+import { errors, failedAs } from './errors.ts';
+import type { Operations } from './operations.service.ts';
 import type { Operation } from './operations.store.ts';
-import type { Operations } from './operations.ts';
+import type { ResourcesService } from './resources.service.ts';
 import { operationLinks, resourceWire, statusWire } from './wire.ts';
 
 const soon = { 'retry-after': '1' } as const;
 
-export function createPolls(parts: {
+export function createPolls(deps: {
   readonly catalog: Catalog;
-  readonly manager: Manager;
+  readonly service: Pick<ResourcesService, 'find'>;
   readonly operations: Operations;
   readonly grants: Pick<Grants, 'mayAlso'>;
 }) {
-  const { catalog, manager, operations, grants } = parts;
+  const { catalog, service, operations, grants } = deps;
 
   async function visible(grant: Grant, params: Params): Promise<Operation> {
     const id = params['operationId'] ?? '';
@@ -46,8 +45,8 @@ export function createPolls(parts: {
       if (operation.status === 'InProgress') {
         return empty(202, { ...soon, location: operationLinks(exchange, operation, params['location']).result });
       }
-      if (operation.error) throw new Failure({ ...operation.error, target: operation.resourceId });
-      const resource = operation.verb === 'create' ? await manager.find(operation.resourceId) : undefined;
+      if (operation.error) throw failedAs(operation.error, operation.resourceId);
+      const resource = operation.verb === 'create' ? await service.find(operation.resourceId) : undefined;
       // Never 204: clients of one generation take it for an unexpected status.
       if (resource === undefined) return empty(200);
       const { type } = readId(resource.id);

@@ -6,7 +6,7 @@ import { actionsOfType } from '@strongroom/contract/resources.actions';
 import type { Catalog } from './catalog.ts';
 import { errors } from './errors.ts';
 import type { ResourceKind } from './kind.ts';
-import type { Subscription } from './parts.ts';
+import type { Subscription } from './ports.types.ts';
 
 /** Any dated version is accepted; clients that ask for one are told the one that most shapes follow. */
 const apiVersions = ['2022-10-01'];

@@ -1,5 +1,5 @@
 // The route table of a kind: put, get, patch, delete at the item, list where items stand, one route an action. Every
-// kind gets the same ones, so that every resource behaves alike. Handlers translate; the manager decides.
+// kind gets the same ones, so that every resource behaves alike. Handlers translate; the service decides.
 
 import {
   ErrorWire,
@@ -35,13 +35,15 @@ import { errors } from './errors.ts';
 import type { Guard } from './guard.ts';
 import type { ResourceAction, ResourceKind } from './kind.ts';
 import { askedOf, type Listing, readPaging, tokenOf } from './listing.ts';
-import type { How, Manager, Put, Removed } from './manager.ts';
 import type { Operation } from './operations.store.ts';
 import { collectionPath, containerId, groupType, itemId, itemPath, subscriptionId, subscriptionPath } from './paths.ts';
-import { operationLinks, resourceWire } from './wire.ts';
+import type { How, Put } from './put/put.types.ts';
+import type { Removed } from './removal/remove.service.ts';
+import type { ResourcesService } from './resources.service.ts';
+import { operationLinks, resourceWire, shownOf } from './wire.ts';
 
 export type Serving = {
-  readonly manager: Manager;
+  readonly service: ResourcesService;
   readonly listing: Listing;
   readonly guard: Guard;
   readonly location: string;
@@ -65,7 +67,7 @@ function stemOf(type: string): string {
 const refusals = { 400: ErrorWire, 401: ErrorWire, 403: ErrorWire, 404: ErrorWire, 409: ErrorWire } as const;
 
 export function routesOf(kind: ResourceKind, serving: Serving): readonly Route[] {
-  const { manager } = serving;
+  const { service } = serving;
   const { type, title } = kind;
   const actions = actionsOfType(type);
   const stem = stemOf(type);
@@ -73,7 +75,7 @@ export function routesOf(kind: ResourceKind, serving: Serving): readonly Route[]
   const idOf = (params: Params) => itemId(type, params);
   const last = item.slice(item.lastIndexOf('{') + 1, -1);
   const written = kind.audit?.write ?? activity(last, 'location');
-  // The pipeline has checked query and body by the schemas beside the handler; the manager checks the rest.
+  // The pipeline has checked query and body by the schemas beside the handler; the service checks the rest.
   const made = (spec: Omit<Route, 'surface' | 'handle'> & { readonly handle: Handle }): Route => ({
     ...spec,
     surface: 'arm',
@@ -107,7 +109,7 @@ export function routesOf(kind: ResourceKind, serving: Serving): readonly Route[]
     kind: 'json',
     maxBytes: resourceLimits.bodyBytes,
     holdsSecrets: kind.holdsSecrets ?? false,
-    // By the manager, which looks at what is meant before it looks at the shape.
+    // By the service, which looks at what is meant before it looks at the shape.
     isCheckedLater: true,
   } as const;
   const routes: Route[] = [
@@ -121,7 +123,7 @@ export function routesOf(kind: ResourceKind, serving: Serving): readonly Route[]
       body: { ...kept, schema: resourceBody(kind.properties, kind.sku) },
       responses: { 200: ResourceWire, 201: ResourceWire, 412: ErrorWire, ...refusals },
       handle: async (grant, { params, body, exchange }) =>
-        putAnswer(await manager.put(grant, idOf(params), body, howOf(exchange)), exchange),
+        putAnswer(await service.put(grant, idOf(params), body, howOf(exchange)), exchange),
     }),
     made({
       operation: `${stem}_Get`,
@@ -132,7 +134,7 @@ export function routesOf(kind: ResourceKind, serving: Serving): readonly Route[]
       audit: kind.audit?.read ?? accessed(last),
       responses: { 200: ResourceWire, ...refusals },
       handle: async (_grant, { params, exchange }) => {
-        const resource = await manager.find(idOf(params));
+        const resource = await service.find(idOf(params));
         if (resource === undefined) throw errors.notFound(idOf(params));
         // Whether it is there: Azure's clients take any other code for an error.
         if (exchange.method === 'HEAD') return empty(204, { etag: resource.etag });
@@ -151,7 +153,7 @@ export function routesOf(kind: ResourceKind, serving: Serving): readonly Route[]
       body: { ...kept, schema: ResourcePatch },
       responses: { 200: ResourceWire, 412: ErrorWire, ...refusals },
       handle: async (grant, { params, body, exchange }) =>
-        putAnswer(await manager.patch(grant, idOf(params), body, howOf(exchange)), exchange),
+        putAnswer(await service.patch(grant, idOf(params), body, howOf(exchange)), exchange),
     }),
     made({
       operation: `${stem}_Delete`,
@@ -163,7 +165,7 @@ export function routesOf(kind: ResourceKind, serving: Serving): readonly Route[]
       ...(kind.removeQuery === undefined ? {} : { query: kind.removeQuery }),
       responses: { 412: ErrorWire, ...refusals },
       handle: async (grant, { params, exchange }) =>
-        removeAnswer(await manager.remove(grant, idOf(params), howOf(exchange)), exchange),
+        removeAnswer(await service.remove(grant, idOf(params), howOf(exchange)), exchange),
     }),
     ...(kind.actions ?? []).map((action) => actionRoute(action)),
     ...listRoutes(kind, serving),
@@ -184,7 +186,7 @@ export function routesOf(kind: ResourceKind, serving: Serving): readonly Route[]
       ...(action.body ? { body: action.body } : {}),
       responses: { ...action.responses, ...refusals },
       handle: async (grant, { params, query, body, exchange }) => {
-        const resource = await manager.find(idOf(params));
+        const resource = await service.find(idOf(params));
         if (resource === undefined) throw errors.notFound(idOf(params));
         return action.handle(grant, resource, { body, query, exchange });
       },
@@ -262,9 +264,9 @@ async function listAnswer(
   },
 ): Promise<Answer> {
   const { kind, under, from, exchange } = list;
-  const { manager, listing, guard } = serving;
+  const { service, listing, guard } = serving;
   const mayShow = guard.shows(grant, kind.type, under);
-  if (!(await manager.hasContainer(under))) {
+  if (!(await service.hasContainer(under))) {
     // Only those who may see everything there are told that there is nothing; to others it looks like an empty list.
     // A container that a first version makes by itself is empty until then, rather than missing.
     if (grant.visibility?.all === true && kind.makesParent !== true) throw missing(under);
@@ -304,5 +306,5 @@ const howOf = (exchange: Exchange): How => ({
   wait: false,
   ifMatch: exchange.header('if-match'),
   ifNoneMatch: exchange.header('if-none-match'),
-  exchange,
+  shown: (kind, existing) => shownOf(kind, existing, exchange),
 });

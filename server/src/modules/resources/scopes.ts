@@ -4,11 +4,11 @@
 import { Failure } from '#kernel/errors/failure';
 import { idKey, parentId, parseResourceId, type ResourceId } from '#kernel/ids/ids';
 import { errors } from './errors.ts';
-import type { Lookup } from './lookup.ts';
-import type { Parts } from './parts.ts';
+import type { Lookup } from './lookup.service.ts';
+import type { Ports } from './ports.types.ts';
 
 export function createScopes(
-  { catalog, subscription }: Pick<Parts, 'catalog' | 'subscription'>,
+  { catalog, subscription }: Pick<Ports, 'catalog' | 'subscription'>,
   { find }: Pick<Lookup, 'find'>,
 ) {
   /** What is being removed loses what is attached to it, perhaps a moment ago already. */

@@ -6,12 +6,13 @@ import { idKey, parentId } from '#kernel/ids/ids';
 import { depthOf, readId } from './catalog.ts';
 import { errors } from './errors.ts';
 import type { Resource } from './kind.ts';
-import { type Parts, present } from './parts.ts';
 import { groupType } from './paths.ts';
+import type { Ports } from './ports.types.ts';
 import { findResource, type Stored } from './resources.store.ts';
+import { present } from './state.rules.ts';
 
-export function createLookup(parts: Pick<Parts, 'homes' | 'holder' | 'subscription'>) {
-  const { homes, subscription } = parts;
+export function createLookup(ports: Pick<Ports, 'homes' | 'holder' | 'subscription'>) {
+  const { homes, subscription } = ports;
 
   async function load(id: string): Promise<{ readonly home: Database; readonly stored: Stored | undefined }> {
     const home = await homes.of(id);
@@ -21,7 +22,7 @@ export function createLookup(parts: Pick<Parts, 'homes' | 'holder' | 'subscripti
   /** As it is shown. */
   async function find(id: string): Promise<Resource | undefined> {
     const { stored } = await load(readId(id).id);
-    return stored && present(parts, stored);
+    return stored && present(ports, stored);
   }
 
   /** Whether what a list lies below exists: a resource, a group, or this subscription. */

@@ -7,21 +7,21 @@ import { errors } from './errors.ts';
 import type { Guard } from './guard.ts';
 import type { Resources } from './kind.ts';
 import type { Listing } from './listing.ts';
-import type { Manager } from './manager.ts';
+import type { ResourcesService } from './resources.service.ts';
 
 const listMax = 50_000;
 
-export function createService(parts: {
-  readonly manager: Manager;
+export function createGranted(deps: {
+  readonly service: ResourcesService;
   readonly listing: Listing;
   readonly guard: Guard;
 }): Resources {
-  const { manager, listing, guard } = parts;
+  const { service, listing, guard } = deps;
 
   const find: Resources['find'] = async (grant, id) => {
     const parsed = readId(id);
     guard.read(grant, parsed.type, parsed.id);
-    return manager.find(parsed.id);
+    return service.find(parsed.id);
   };
 
   return {
@@ -34,14 +34,14 @@ export function createService(parts: {
     async put(grant, id, draft) {
       const parsed = readId(id);
       guard.write(grant, parsed.type, parsed.id);
-      const { resource } = await manager.put(grant, parsed.id, draft, { wait: true });
+      const { resource } = await service.put(grant, parsed.id, draft, { wait: true });
       return resource;
     },
     async create(grant, id, draft) {
       const parsed = readId(id);
       guard.write(grant, parsed.type, parsed.id);
       try {
-        return (await manager.put(grant, parsed.id, draft, { wait: true, ifNoneMatch: '*' })).resource;
+        return (await service.put(grant, parsed.id, draft, { wait: true, ifNoneMatch: '*' })).resource;
       } catch (thrown) {
         if (thrown instanceof Failure && thrown.kind === 'precondition') return undefined;
         throw thrown;
@@ -50,12 +50,12 @@ export function createService(parts: {
     async change(grant, id, change) {
       const parsed = readId(id);
       guard.write(grant, parsed.type, parsed.id);
-      return manager.change(parsed.id, change);
+      return service.change(parsed.id, change);
     },
     async remove(grant, id) {
       const parsed = readId(id);
       guard.remove(grant, parsed.type, parsed.id);
-      await manager.remove(grant, parsed.id, { wait: true });
+      await service.remove(grant, parsed.id, { wait: true });
     },
     async list(grant, { type, under, limit = 1000 }) {
       const shows = guard.shows(grant, type, under);

@@ -9,10 +9,10 @@ import type { Database, Tx } from '#kernel/database/database';
 import { asFailure, Failure } from '#kernel/errors/failure';
 import { notGrowing } from '#kernel/files/growth';
 import type { TaskHandler } from '#kernel/tasks/tasks';
+import { amend } from './amend.store.ts';
 import { resourcesDuties } from './duties.ts';
-import { errors } from './errors.ts';
+import { errors, failedAs } from './errors.ts';
 import type { RestingState } from './kind.ts';
-import type { Making } from './making.ts';
 import {
   endOperation,
   findOperation,
@@ -20,9 +20,12 @@ import {
   type Operation,
   type OperationFailure,
 } from './operations.store.ts';
-import { amend, holdersOf, type Parts } from './parts.ts';
-import type { Removal } from './removal.ts';
+import type { Ports } from './ports.types.ts';
+import type { Provisioning } from './provisioning.service.ts';
+import { holdersOf } from './removal/holders.step.ts';
+import type { Removal } from './removal/removal.service.ts';
 import { findResource, type Stored } from './resources.store.ts';
+import { isBusy } from './state.rules.ts';
 
 export const operationTask = 'resources.operation';
 const keepDays = 7;
@@ -31,8 +34,11 @@ const attemptsMax = 5;
 const inUse = 'ResourceInUse';
 const passing = new Set(['unavailable', 'throttled', 'timeout', 'internal']);
 
-export function createOperations(parts: Parts, work: { readonly making: Making; readonly removal: () => Removal }) {
-  const { control, homes, clock, acts, locks, log } = parts;
+export function createOperations(
+  ports: Ports,
+  work: { readonly provisioning: Provisioning; readonly removal: () => Removal },
+) {
+  const { control, homes, clock, acts, turns, log } = ports;
   const running = new Map<string, Promise<void>>();
 
   /**
@@ -62,7 +68,7 @@ export function createOperations(parts: Parts, work: { readonly making: Making; 
     const pruneBefore = new Date(now.getTime() - keepDays * 86_400_000).toISOString();
     await control.write(async (tx) => {
       await insertOperation(tx, operation, pruneBefore);
-      await parts.enqueue(tx, { name: operationTask, subject: resourceId, payload: { operationId: operation.id } });
+      await ports.enqueue(tx, { name: operationTask, subject: resourceId, payload: { operationId: operation.id } });
       if (home === control) await persist(tx, operation.id);
     });
     if (home !== control) await home.write((tx) => persist(tx, operation.id));
@@ -90,7 +96,7 @@ export function createOperations(parts: Parts, work: { readonly making: Making; 
     try {
       const home = await homes.of(resourceId);
       // Behind whoever accepted it: the row may be about to be written.
-      const stored = await locks(resourceId, () => findResource(home.read, resourceId));
+      const stored = await turns(resourceId, () => findResource(home.read, resourceId));
       if (operation.verb === 'create') await create(operation, home, stored);
       else if (stored?.operationId === id) await remove(operation, home, stored);
       await end(id, undefined);
@@ -122,14 +128,14 @@ export function createOperations(parts: Parts, work: { readonly making: Making; 
         scope: resource.id,
         parameters: { operationId: operation.id, askedBy: operation.actorId },
       },
-      (grant) => work.making.make(grant, home, resource),
+      (grant) => work.provisioning.provision(grant, home, resource),
     );
   }
 
   async function remove(operation: Operation, home: Database, { resource }: Stored): Promise<void> {
     // Before anything below it goes. Clients that clear away a workspace delete what it stands on first, and the workspace right
     // after: so a removal that is refused for this is tried again, for some fifteen seconds, and then refused for good.
-    const holders = await holdersOf(parts, resource.id);
+    const holders = await holdersOf(ports, resource.id);
     if (holders.length > 0) throw errors.inUse(resource.id, holders);
     await acts.duty(
       resourcesDuties.finishRemoval(resource.type),
@@ -173,6 +179,19 @@ export function createOperations(parts: Parts, work: { readonly making: Making; 
   /** Whether somebody is at work by this operation, or will be. */
   const isUnderWay = async (id: string) => (await findOperation(control, id))?.status === 'InProgress';
 
+  /** Somebody is at work on it; an operation that has ended is nobody, whatever the row says. */
+  async function isAtWork(stored: Stored): Promise<boolean> {
+    if (!isBusy(ports, stored)) return false;
+    return stored.operationId === undefined || isUnderWay(stored.operationId);
+  }
+
+  /** Waits until it is done, and throws what it failed with. */
+  async function ended({ id, resourceId }: Operation): Promise<void> {
+    await finish(id);
+    const { error } = (await findOperation(control, id)) ?? {};
+    if (error !== undefined) throw failedAs(error, resourceId);
+  }
+
   const handler: TaskHandler = async (task) => {
     const { payload } = task;
     const id =
@@ -186,7 +205,8 @@ export function createOperations(parts: Parts, work: { readonly making: Making; 
   return {
     accept,
     handler,
-    isUnderWay,
+    isAtWork,
+    ended,
     find: (id: string) => findOperation(control, id),
     finish,
   };

@@ -6,17 +6,18 @@ import type { Grant } from '#kernel/authority/grant';
 import type { Database } from '#kernel/database/database';
 import { resourcesDuties } from './duties.ts';
 import type { Resource } from './kind.ts';
-import type { Making } from './making.ts';
-import { isBusy, isTransitional, type Parts } from './parts.ts';
-import type { Removal } from './removal.ts';
+import type { Ports } from './ports.types.ts';
+import type { Provisioning } from './provisioning.service.ts';
+import type { Removal } from './removal/removal.service.ts';
 import { findResource, leftBehind, type Stored } from './resources.store.ts';
+import { isBusy, isTransitional } from './state.rules.ts';
 
 const sweepRows = 100;
 const sweepRoundsMax = 1_000;
 
-export function createSweeping(parts: Parts, rooms: { readonly making: Making; readonly removal: Removal }) {
-  const { acts, locks, log } = parts;
-  const { making, removal } = rooms;
+export function createSweeping(ports: Ports, deps: { readonly provisioning: Provisioning; readonly removal: Removal }) {
+  const { acts, turns, log } = ports;
+  const { provisioning, removal } = deps;
 
   const endInterrupted = ({ resource }: Stored, work: (grant: Grant) => Promise<void>) =>
     acts.duty(
@@ -31,12 +32,12 @@ export function createSweeping(parts: Parts, rooms: { readonly making: Making; r
     );
 
   /** Whether a database holds what an earlier process left half-way, with no operation to resume it. */
-  const needsSweep = async (home: Database) => (await leftBehind(home, parts.holder, 1)).length > 0;
+  const needsSweep = async (home: Database) => (await leftBehind(home, ports.holder, 1)).length > 0;
 
   /** Ends what an earlier process left half-way in a database: a creation is taken back, a removal is finished. */
   async function sweep(home: Database): Promise<void> {
     for (let round = 0; round < sweepRoundsMax; round++) {
-      const rows = await leftBehind(home, parts.holder, sweepRows);
+      const rows = await leftBehind(home, ports.holder, sweepRows);
       const ended = await Promise.all(rows.map(({ resource }) => endLeft(home, resource)));
       if (!ended.includes(true)) return;
     }
@@ -44,12 +45,12 @@ export function createSweeping(parts: Parts, rooms: { readonly making: Making; r
 
   async function endLeft(home: Database, { id, uniqueId }: Resource): Promise<boolean> {
     try {
-      return await locks(id, async () => {
+      return await turns(id, async () => {
         const stored = await findResource(home.read, id);
-        if (stored?.resource.uniqueId !== uniqueId || !isTransitional(stored.resource) || isBusy(parts, stored))
+        if (stored?.resource.uniqueId !== uniqueId || !isTransitional(stored.resource) || isBusy(ports, stored))
           return false; // somebody made or removed it again meanwhile
         if (stored.resource.provisioningState === 'Creating')
-          await endInterrupted(stored, (grant) => making.undo(grant, home, stored.resource));
+          await endInterrupted(stored, (grant) => provisioning.undo(grant, home, stored.resource));
         else await endInterrupted(stored, (grant) => removal.removeNow(grant, home, stored));
         return true;
       });

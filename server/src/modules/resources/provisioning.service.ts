@@ -1,15 +1,16 @@
-// Makes what stands behind a stored resource, and takes it back. Both may run again after a crash: what they call is
+// Provisions what stands behind a stored resource, and takes it back. Both may run again after a crash: what they call is
 // idempotent by rule.
 
 import type { Grant } from '#kernel/authority/grant';
 import type { Database } from '#kernel/database/database';
-import { resourcesDuties } from './duties.ts';
+import { amend } from './amend.store.ts';
 import type { Resource, ResourceIdentity } from './kind.ts';
-import { amend, hasSystemIdentity, type Parts } from './parts.ts';
-import { deleteResource } from './resources.store.ts';
+import type { Ports } from './ports.types.ts';
+import type { TakeDown } from './removal/takedown.step.ts';
+import { hasSystemIdentity } from './stamps.rules.ts';
 
-export function createMaking(parts: Parts) {
-  const { catalog, identities, grants, listeners, log } = parts;
+export function createProvisioning(ports: Ports, takeDown: TakeDown) {
+  const { catalog, identities, log } = ports;
 
   /** The identity as it is to be stored: a system-assigned one is made, and gets its ids. */
   async function identityFor(resource: Resource): Promise<ResourceIdentity | undefined> {
@@ -23,7 +24,7 @@ export function createMaking(parts: Parts) {
     identityFor,
 
     /** Identity, then `create`, then Succeeded. Throws what they throw, and leaves the row as it is. */
-    async make(grant: Grant, home: Database, resource: Resource): Promise<Resource> {
+    async provision(grant: Grant, home: Database, resource: Resource): Promise<Resource> {
       const identity = await identityFor(resource);
       // Before `create`, which may give the identity roles: a crash in between must not forget whom they were given.
       const current = identity === undefined ? resource : await amend(home, resource, { identity });
@@ -33,12 +34,8 @@ export function createMaking(parts: Parts) {
 
     /** After a create that failed within its request: nothing stays. What cannot be taken back stays visible as Failed. */
     async undo(grant: Grant, home: Database, resource: Resource): Promise<void> {
-      const detaching = grants.duty(resourcesDuties.detach, resource.id);
       try {
-        await catalog.find(resource.type)?.remove?.(grant, resource);
-        if (hasSystemIdentity(resource.identity)) await identities.remove(resource.id);
-        for (const listener of listeners) await listener(detaching, resource.id);
-        await home.write((tx) => deleteResource(tx, resource));
+        await takeDown(grant, home, resource);
       } catch (error) {
         log.error({ module: 'resources', error }, 'a resource whose creation failed could not be taken back');
         await amend(home, resource, { provisioningState: 'Failed' });
@@ -46,4 +43,4 @@ export function createMaking(parts: Parts) {
     },
   };
 }
-export type Making = ReturnType<typeof createMaking>;
+export type Provisioning = ReturnType<typeof createProvisioning>;

@@ -1,0 +1,17 @@
+// From an id to a kind that is served, and a name that the kind takes.
+
+import { resourceLimits } from '@strongroom/contract/resources';
+import { readId } from '../catalog.ts';
+import { errors } from '../errors.ts';
+import type { Ports } from '../ports.types.ts';
+import type { Asked, Named } from './put.types.ts';
+
+export function createName({ catalog }: Pick<Ports, 'catalog'>) {
+  return (asked: Asked): Named => {
+    const parsed = readId(asked.id);
+    const kind = catalog.get(parsed.type);
+    const { name } = parsed;
+    if (name.length > resourceLimits.nameLength || !kind.namePattern.test(name)) throw errors.invalidName(name, kind);
+    return { ...asked, parsed, kind };
+  };
+}

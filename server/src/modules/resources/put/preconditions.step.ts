@@ -1,0 +1,16 @@
+// If-Match and If-None-Match (RFC 9110, 13.1), for a PUT and for a removal.
+
+import { errors } from '../errors.ts';
+import type { Resource } from '../kind.ts';
+import type { How } from './put.types.ts';
+
+export function checkPreconditions(
+  { ifMatch, ifNoneMatch }: Pick<How, 'ifMatch' | 'ifNoneMatch'>,
+  existing: Resource | undefined,
+): void {
+  const names = (header: string) => header.split(',').map((etag) => etag.trim().replace(/^W\//, ''));
+  const holds = (header: string) =>
+    existing !== undefined && names(header).some((etag) => etag === '*' || etag === existing.etag);
+  if (ifMatch !== undefined && !holds(ifMatch)) throw errors.precondition('If-Match');
+  if (ifNoneMatch !== undefined && holds(ifNoneMatch)) throw errors.precondition('If-None-Match');
+}
