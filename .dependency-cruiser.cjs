@@ -48,7 +48,7 @@ const onlyFrom = (name, to, from, comment) => ({
   comment,
   from: {
     path: '^(server|agent|cli|contract)/',
-    pathNot: `${from}|\\.(test|fixture)\\.ts$|/testing/|/testing\\.ts$|/crash\\.worker\\.ts$`,
+    pathNot: `${from}|\\.(test|contract|fixture)\\.ts$|/testing/|/testing\\.ts$|/crash\\.worker\\.ts$`,
   },
   to,
 });

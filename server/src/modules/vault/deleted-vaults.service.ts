@@ -9,6 +9,7 @@ import type { Clock } from '#kernel/clock/clock';
 import type { Database } from '#kernel/database/database';
 import { isWithin } from '#kernel/ids/ids';
 import type { DataKeyService } from '#kernel/sealing/data-keys.service';
+import type { KeyCustody } from './custody.types.ts';
 import type { DeletedVault, Directory } from './directory.ts';
 import { vaultDuties } from './duties.ts';
 import * as objects from './objects.store.ts';
@@ -29,11 +30,12 @@ export type DeletedVaults = {
 export function createDeletedVaults(deps: {
   readonly database: Database;
   readonly dataKeys: Pick<DataKeyService, 'destroy'>;
-  readonly directory: Directory;
+  readonly custody: Pick<KeyCustody, 'destroyAll'>;
+  readonly directory: Pick<Directory, 'deleted' | 'allDeleted' | 'endRetention' | 'forget'>;
   readonly acts: Pick<Acts, 'duty'>;
   readonly clock: Clock;
 }): DeletedVaults {
-  const { database, dataKeys, directory, acts, clock } = deps;
+  const { database, dataKeys, custody, directory, acts, clock } = deps;
 
   function get(grant: Grant, location: string, name: string): DeletedVault {
     const vault = directory.deleted(name);
@@ -46,6 +48,7 @@ export function createDeletedVaults(deps: {
     // order matters: first nobody recovers it, then without its key nothing of it opens, whatever happens after.
     await directory.endRetention(vault);
     await dataKeys.destroy(vault.uniqueId);
+    await custody.destroyAll(vault.uniqueId);
     await database.write((tx) => objects.purgeVault(tx, vault.uniqueId));
     await directory.forget(vault);
   }

@@ -8,7 +8,6 @@ export const {
   KeyExpired: keyExpired,
   KeyNotYetValid: keyNotYetValid,
   KeyOperationNotPermitted: operationNotPermitted,
-  Throttled: tooManyGenerations,
 } = vaultFailures;
 export const disabled = (collection: Collection, operation: string) =>
   collectionFailures[collection].disabled(operation);

@@ -21,12 +21,14 @@ import { vaultDuties } from './duties.ts';
 import { createKeyWrapper } from './key-wrapper.ts';
 import { keyRoutes } from './keys.routes.ts';
 import { createKeys } from './keys.service.ts';
+import { createMaterial } from './material.service.ts';
 import { vaultMigrations } from './migrations/vault.ts';
 import { createObjects } from './objects.service.ts';
 import { isVaultEmpty } from './objects.store.ts';
 import { createRetention } from './retention.service.ts';
 import { secretRoutes } from './secrets.routes.ts';
 import { createSecrets } from './secrets.service.ts';
+import { createSoftwareCustody } from './software-custody.service.ts';
 import { createSurface } from './surface.ts';
 import { unservedRoutes } from './unserved.routes.ts';
 import { vaultFailures } from './vault.errors.ts';
@@ -76,11 +78,18 @@ export function createVault(deps: {
     domain,
     defaultVault: () => directory.byName(deps.defaultVault ?? 'default')?.name,
   });
-  const objects = { database, dataKeys, clock };
-  const deletedVaults = createDeletedVaults({ database, dataKeys, directory, acts, clock });
-  const destroyExpired = createRetention({ database, directory, acts, clock });
-  const secrets = createSecrets({ directory, objects: createObjects({ ...objects, collection: 'secrets' }) });
-  const keys = createKeys({ directory, clock, objects: createObjects({ ...objects, collection: 'keys' }) });
+  const material = createMaterial({ database, dataKeys });
+  const custody = createSoftwareCustody({ database, material });
+  const deletedVaults = createDeletedVaults({ database, dataKeys, custody, directory, acts, clock });
+  const destroyExpired = createRetention({ database, directory, custody, acts, clock });
+  const secrets = createSecrets({
+    ...{ directory, material },
+    objects: createObjects({ database, clock, collection: 'secrets' }),
+  });
+  const keys = createKeys({
+    ...{ directory, custody, clock },
+    objects: createObjects({ database, clock, collection: 'keys', purged: custody.destroy }),
+  });
   const wireOf = (exchange: Exchange, name: string) => {
     const vault = directory.byName(name);
     if (vault === undefined) throw vaultFailures.VaultNotFound(name);

@@ -1,6 +1,6 @@
-// Which types of keys vaults here hold.
+// Which types of keys vaults here hold, and whose fault it is when an operation fails.
 
-import type { Failure } from '#kernel/errors/failure';
+import { Failure } from '#kernel/errors/failure';
 import { vaultFailures } from './vault.errors.ts';
 
 /** Types that the protocol has and vaults here do not hold. */
@@ -16,4 +16,17 @@ const typesNotServed: Readonly<Record<string, string>> = {
 export function keyTypeNotServed(kty: string): Failure {
   const known = Object.hasOwn(typesNotServed, kty) ? typesNotServed[kty] : undefined;
   return known === undefined ? vaultFailures.unknownKeyType() : vaultFailures.KeyTypeNotServed(known);
+}
+
+/** What the caller sent is at fault when it does not open or does not fit, not what is stored. */
+export function asParameters<R>(act: () => R): R {
+  try {
+    return act();
+  } catch (thrown) {
+    if (thrown instanceof Failure && thrown.kind === 'integrity')
+      throw vaultFailures.BadParameter('The value does not open with this key and algorithm.', 'value');
+    if (thrown instanceof Failure && thrown.kind === 'invalid')
+      throw vaultFailures.BadParameter(thrown.message, 'value');
+    throw thrown;
+  }
 }

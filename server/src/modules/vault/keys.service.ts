@@ -1,24 +1,20 @@
 // Keys: RSA pairs whose private half never leaves. Promises: a disabled key does nothing; outside its times a key still reads
-// what it once protected (decrypt, unwrap, verify) and does nothing new; key_ops bind. The private half is sealed at rest and
-// opened for one operation at a time, and only for one that needs it: what anybody could do with the public half is done with
-// the public half.
+// what it once protected (decrypt, unwrap, verify) and does nothing new; key_ops bind. The private half lies with the
+// custody, which is asked only for what needs it: what anybody could do with the public half is done with the public half.
 
 import type { AttributesInput } from '@strongroom/contract/vault';
 import type { Grant } from '#kernel/authority/grant';
 import type { Clock } from '#kernel/clock/clock';
 import {
-  generateRsaKey,
-  importRsaParts,
-  importRsaPkcs8,
   importRsaPublicParts,
   type RsaBits,
   type RsaEncryption,
-  type RsaKey,
   type RsaPrivateParts,
   type RsaPublicKey,
   type RsaSignature,
 } from '#kernel/crypto/rsa';
-import { Failure } from '#kernel/errors/failure';
+import type { Failure } from '#kernel/errors/failure';
+import type { FreshKey, KeyCustody, KeyRef } from './custody.types.ts';
 import type { Directory, Vault } from './directory.ts';
 import {
   badParameter,
@@ -27,8 +23,8 @@ import {
   keyNotYetValid,
   keyTypeNotServed,
   operationNotPermitted,
-  tooManyGenerations,
 } from './errors.ts';
+import { asParameters } from './keys.rules.ts';
 import type { DeletedVersion, Objects, Page, PageQuery, StoredVersion, Tags } from './objects.service.ts';
 
 export const keyOperations = ['encrypt', 'decrypt', 'sign', 'verify', 'wrapKey', 'unwrapKey'] as const;
@@ -92,39 +88,23 @@ export type Keys = {
   ): Promise<boolean>;
 };
 
-/** Generating takes a thread for seconds; one at a time, and this many waiting. */
-const generationsMax = 16;
-
 export function createKeys(options: {
   readonly directory: Directory;
   readonly objects: Objects;
+  readonly custody: KeyCustody;
   readonly clock: Clock;
 }): Keys {
-  const { directory, objects, clock } = options;
+  const { directory, objects, custody, clock } = options;
   const at = (grant: Grant, vault: string): Vault => directory.granted(grant, vault);
-  let generation: Promise<unknown> = Promise.resolve();
-  let generations = 0;
 
-  async function generate(bits: RsaBits): Promise<RsaKey> {
-    if (generations >= generationsMax) throw tooManyGenerations();
-    generations += 1;
-    const mine = generation.then(() => generateRsaKey(bits));
-    generation = mine.catch(() => {});
+  async function add(vault: Vault, name: string, key: FreshKey, input: Common): Promise<KeyVersion> {
     try {
-      return await mine;
-    } finally {
-      generations -= 1;
-    }
-  }
-
-  async function add(vault: Vault, name: string, key: RsaKey, input: Common): Promise<KeyVersion> {
-    const material = key.exportPkcs8();
-    try {
-      const detail: KeyDetail = { kty: 'RSA', bits: key.bits, ...key.parts, operations: operationsOf(input.key_ops) };
+      const detail: KeyDetail = { kty: 'RSA', ...key.publicHalf, operations: operationsOf(input.key_ops) };
       const { attributes, tags } = input;
-      return { ...(await objects.add(vault, name, { attributes, tags, detail, material })), detail };
-    } finally {
-      material.fill(0);
+      return { ...(await objects.add(vault, name, { attributes, tags, detail, keep: key.bind })), detail };
+    } catch (thrown) {
+      await key.drop();
+      throw thrown;
     }
   }
 
@@ -139,14 +119,9 @@ export function createKeys(options: {
 
   const publicHalf = ({ detail }: KeyVersion): RsaPublicKey => importRsaPublicParts(detail);
 
-  async function privateHalf(vault: Vault, version: KeyVersion): Promise<RsaKey> {
-    const material = await objects.open(vault, version);
-    try {
-      return importRsaPkcs8(material);
-    } finally {
-      material.fill(0);
-    }
-  }
+  const refOf = (vault: Vault, { name, number, version }: KeyVersion): KeyRef => ({
+    ...{ vault: vault.uniqueId, name, number, version },
+  });
 
   return {
     async create(grant, vault, name, input) {
@@ -156,21 +131,25 @@ export function createKeys(options: {
         throw badParameter('The public exponent of an RSA key is 65537. Leave it out.', 'public_exponent');
       // Everything that can be refused is, before seconds are spent on a key.
       operationsOf(input.key_ops);
-      return await add(held, name, await generate(bitsOf(input.key_size ?? 2048)), input);
+      return await add(held, name, await custody.create(held.uniqueId, bitsOf(input.key_size ?? 2048)), input);
     },
 
     async import(grant, vault, name, input) {
       const held = at(grant, vault);
       refuseUnserved(input.key.kty, input.release_policy);
       if (input.Hsm === true) throw badParameter('Keys of this server are kept in software. Send Hsm false.', 'Hsm');
-      return await add(held, name, importParts(input.key), { ...input, key_ops: input.key_ops ?? input.key.key_ops });
+      const key = await custody.import(held.uniqueId, partsOf(input.key));
+      return await add(held, name, key, { ...input, key_ops: input.key_ops ?? input.key.key_ops });
     },
 
     async rotate(grant, vault, name) {
       const held = at(grant, vault);
       const present = keyVersion(await objects.get(held, name, undefined));
       const { bits, operations } = present.detail;
-      return await add(held, name, await generate(bits), { key_ops: operations, tags: present.tags });
+      return await add(held, name, await custody.create(held.uniqueId, bits), {
+        key_ops: operations,
+        tags: present.tags,
+      });
     },
 
     get: async (grant, vault, name, version) => keyVersion(await objects.get(at(grant, vault), name, version)),
@@ -183,7 +162,7 @@ export function createKeys(options: {
         detail: (present) =>
           wanted === undefined || wanted === null
             ? present
-            : // What addKey wrote is a KeyDetail.
+            : // What `add` wrote is a KeyDetail.
               { ...(present as KeyDetail), operations: operationsOf(wanted) },
       });
       return keyVersion(updated);
@@ -202,15 +181,14 @@ export function createKeys(options: {
       if (operation === 'sign') {
         if (!isOneOf(signatures, algorithm)) throw unknownAlgorithm(operation, signatures);
         const version = await usable(held, name, asked, operation);
-        const key = await privateHalf(held, version);
-        return { version, value: asParameters(() => key.signDigest(algorithm, value)) };
+        return { version, value: await custody.sign(refOf(held, version), algorithm, value) };
       }
       if (!isOneOf(encryptions, algorithm)) throw unknownAlgorithm(operation, encryptions);
       const version = await usable(held, name, asked, operation);
       if (operation === 'encrypt' || operation === 'wrapKey')
         return { version, value: asParameters(() => publicHalf(version).encrypt(algorithm, value)) };
-      const key = await privateHalf(held, version);
-      return { version, value: asParameters(() => key.decrypt(algorithm, value)) };
+      const opens = operation === 'decrypt' ? custody.decrypt : custody.unwrap;
+      return { version, value: await opens(refOf(held, version), algorithm, value) };
     },
 
     async verify(grant, vault, { name, version: asked }, { algorithm, digest, signature }) {
@@ -235,23 +213,11 @@ export function refuseOutsideItsTimes(key: StoredVersion, operation: string, now
   if (key.expires !== undefined && now >= key.expires) throw keyExpired(operation, key.expires);
 }
 
-/** What the caller sent is at fault when it does not open or does not fit, not what is stored. */
-function asParameters<R>(act: () => R): R {
-  try {
-    return act();
-  } catch (thrown) {
-    if (thrown instanceof Failure && thrown.kind === 'integrity')
-      throw badParameter('The value does not open with this key and algorithm.', 'value');
-    if (thrown instanceof Failure && thrown.kind === 'invalid') throw badParameter(thrown.message, 'value');
-    throw thrown;
-  }
-}
-
-function importParts(jwk: ImportedKey['key']): RsaKey {
+function partsOf(jwk: ImportedKey['key']): RsaPrivateParts {
   const { n, e, d, p, q, dp, dq, qi } = jwk;
   if (!n || !e || !d || !p || !q || !dp || !dq || !qi)
     throw badParameter('An RSA key to import has n, e, d, p, q, dp, dq and qi.', 'key');
-  return asParameters(() => importRsaParts(trimmed({ n, e, d, p, q, dp, dq, qi })));
+  return trimmed({ n, e, d, p, q, dp, dq, qi });
 }
 
 /** Clients pad numbers with zero bytes, and their text with `=`; a JSON web key has neither (RFC 7518, 2). */

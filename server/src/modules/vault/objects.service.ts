@@ -1,25 +1,20 @@
-// What secrets and keys have in common: names with versions, attributes, tags, soft delete, and material that is sealed under
-// the vault's master key in exactly its row. Promises: material is never in a listing; a deleted name is blocked until it is
+// What secrets and keys have in common: names with versions, attributes, tags, soft delete. What a row keeps besides, sealed
+// material or what a custody finds a key by, comes from whoever adds it. Promises: that is never in a listing; a deleted name is blocked until it is
 // recovered or purged; purge protection is stronger than every role. Who may call was decided before, on the scope.
 
 import { type AttributesInput, vaultLimits } from '@strongroom/contract/vault';
 import type { Clock } from '#kernel/clock/clock';
 import { randomBytes } from '#kernel/crypto/random';
-import { openValue, sealValue } from '#kernel/crypto/value-envelope';
 import type { Database, Tx } from '#kernel/database/database';
-import type { DataKeys } from '#kernel/sealing/data-keys';
 import { objectName, objectVersion } from './addresses.ts';
 import type { Vault } from './directory.ts';
-import type { Attributes, Collection, Deletion, ObjectAt, StoredVersion, Tags } from './objects.store.ts';
+import type { Attributes, Collection, Deletion, ObjectAt, StoredVersion, Tags, VersionAt } from './objects.store.ts';
 import * as store from './objects.store.ts';
 import { collectionFailures, vaultFailures } from './vault.errors.ts';
 
 export type { Deletion, StoredVersion, Tags } from './objects.store.ts';
 
 const title = { secrets: 'secret', keys: 'key' } as const;
-
-/** Purpose of a vault's master key among the data keys of its uniqueId. */
-export const masterKeyPurpose = 'vault-master';
 
 export type DeletedVersion = StoredVersion & { readonly deletion: Deletion };
 export type Page<T> = { readonly items: readonly T[]; readonly next: string | undefined };
@@ -33,13 +28,12 @@ export type Objects = {
       readonly attributes: AttributesInput | null | undefined;
       readonly tags: Tags | null | undefined;
       readonly detail: unknown;
-      readonly material: Uint8Array;
+      /** Asked for before the transaction; what it answers is called within, and says what the row keeps. */
+      readonly keep: () => Promise<(at: VersionAt) => Uint8Array>;
     },
   ): Promise<StoredVersion>;
   /** The version, or the latest. Throws not found, also for what is deleted. */
   get(vault: Vault, name: string, version: string | undefined): Promise<StoredVersion>;
-  /** The material of a version that `get` answered. */
-  open(vault: Vault, version: StoredVersion): Promise<Uint8Array>;
   /** What is undefined stays; `detail` is computed from the present one. */
   update(
     vault: Vault,
@@ -65,24 +59,17 @@ const dayMs = 86_400_000;
 export function createObjects(options: {
   readonly collection: Collection;
   readonly database: Database;
-  readonly dataKeys: Pick<DataKeys, 'open'>;
   readonly clock: Clock;
+  /** Told of versions that are gone for good, after it. */
+  readonly purged?: (versions: readonly VersionAt[]) => Promise<void>;
 }): Objects {
-  const { collection, database, dataKeys, clock } = options;
+  const { collection, database, clock, purged = async () => {} } = options;
 
   function at(vault: Vault, name: string): ObjectAt {
     if (!objectName.test(name))
       throw vaultFailures.BadParameter('A name in a vault has 1 to 127 letters, digits and hyphens.', 'name');
     return { vault: vault.uniqueId, collection, name };
   }
-
-  /** Bound to the row: sealed material that is moved to another name, version, vault or collection does not open. */
-  const placeOf = (of: ObjectAt, version: Pick<StoredVersion, 'version' | 'number'>) => ({
-    table: 'vault_versions',
-    row: `${of.vault}/${of.collection}/${of.name.toLowerCase()}/${version.version}`,
-    column: 'sealed',
-    version: version.number,
-  });
 
   /** The object, if it is there and not deleted. */
   async function findLive(tx: Tx, of: ObjectAt) {
@@ -109,8 +96,12 @@ export function createObjects(options: {
     return { ...found, deletion: { deletedAtMs, purgeAtMs } };
   }
 
-  /** Makes room for a new version, and says its number and the object's name as it was first written. */
-  async function nextNumber(tx: Tx, of: ObjectAt): Promise<{ readonly number: number; readonly name: string }> {
+  /** Makes room for a new version: its number, the object's name as it was first written, and what went to make room. */
+  async function nextNumber(
+    tx: Tx,
+    of: ObjectAt,
+  ): Promise<{ readonly number: number; readonly name: string; readonly gone: readonly VersionAt[] }> {
+    let gone: readonly VersionAt[] = [];
     const object = await store.findObject(tx, of);
     if (object?.purgeAtMs !== undefined) {
       if (object.purgeAtMs > clock.epochMs())
@@ -119,19 +110,19 @@ export function createObjects(options: {
           object.name,
           Math.floor(object.purgeAtMs / 1000),
         );
-      await store.purgeObject(tx, of);
+      gone = await store.purgeObject(tx, of);
     } else if (object !== undefined) {
       if (object.latest >= vaultLimits.versions)
         throw vaultFailures.BadParameter(
           `'${object.name}' has ${vaultLimits.versions} versions, which is the most. Use a new name.`,
         );
-      return { number: object.latest + 1, name: object.name };
+      return { number: object.latest + 1, name: object.name, gone };
     }
     if ((await store.countObjects(tx, of.vault, of.collection)) >= vaultLimits.objects)
       throw vaultFailures.BadParameter(
         `This vault holds ${vaultLimits.objects} ${collection}, which is the most. Use another vault.`,
       );
-    return { number: 1, name: of.name };
+    return { number: 1, name: of.name, gone };
   }
 
   function pageOf<T>(found: readonly T[], size: number, keyOf: (last: T) => string): Page<T> {
@@ -141,31 +132,25 @@ export function createObjects(options: {
   }
 
   return {
-    async add(vault, name, { attributes, tags, detail, material }) {
+    async add(vault, name, { attributes, tags, detail, keep }) {
       const of = at(vault, name);
       const kept = { ...attributesOver(enabledByDefault, attributes), tags: checkTags(tags) };
-      const key = await dataKeys.open(vault.uniqueId, masterKeyPurpose);
+      const keptOf = await keep();
       const now = clock.epochMs();
-      return await database.write(async (tx) => {
-        const { number, name: shownName } = await nextNumber(tx, of);
+      const { added, gone } = await database.write(async (tx) => {
+        const { number, name: shownName, gone } = await nextNumber(tx, of);
         const version = Buffer.from(randomBytes(16)).toString('hex');
-        const sealed = sealValue(key, placeOf(of, { version, number }), material);
+        const sealed = keptOf({ ...of, name: shownName, number, version });
         const added = { number, version, ...kept, createdAtMs: now, updatedAtMs: now, detail };
         await store.putObject(tx, of, number);
         await store.insertVersion(tx, of, { ...added, sealed });
-        return { ...added, name: shownName };
+        return { added: { ...added, name: shownName }, gone };
       });
+      if (gone.length > 0) await purged(gone);
+      return added;
     },
 
     get: (vault, name, version) => requireVersion(database.read, at(vault, name), version),
-
-    async open(vault, version) {
-      const of = at(vault, version.name);
-      const sealed = await store.findSealed(database.read, of, version.number);
-      if (sealed === undefined) throw collectionFailures[collection].notFound(version.name);
-      const key = await dataKeys.open(vault.uniqueId, masterKeyPurpose);
-      return openValue((id) => (id === key.id ? key : undefined), placeOf(of, version), sealed);
-    },
 
     async update(vault, name, version, { attributes, tags, detail }) {
       const of = at(vault, name);
@@ -234,11 +219,12 @@ export function createObjects(options: {
 
     async purge(vault, name) {
       const of = at(vault, name);
-      await database.write(async (tx) => {
+      const gone = await database.write(async (tx) => {
         await requireDeleted(tx, of);
         if (vault.purgeProtection) throw vaultFailures.ForbiddenByPolicy();
-        await store.purgeObject(tx, of);
+        return await store.purgeObject(tx, of);
       });
+      await purged(gone);
     },
   };
 }

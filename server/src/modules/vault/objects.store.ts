@@ -7,6 +7,9 @@ import { type Tx, tables } from '#kernel/database/database';
 export type Collection = 'secrets' | 'keys';
 export type ObjectAt = { readonly vault: string; readonly collection: Collection; readonly name: string };
 
+/** One version of it. */
+export type VersionAt = ObjectAt & { readonly number: number; readonly version: string };
+
 export type StoredObject = {
   readonly name: string;
   readonly latest: number;
@@ -106,10 +109,11 @@ export async function findVersion(tx: Tx, at: ObjectAt, version?: string): Promi
   return row && versionOf(row);
 }
 
-export async function findSealed(tx: Tx, at: ObjectAt, number: number): Promise<Uint8Array | undefined> {
+export async function findSealed(tx: Tx, at: VersionAt): Promise<Uint8Array | undefined> {
   const row = await versionsOf(tx, at)
     .select('vault_versions.sealed')
-    .where('vault_versions.number', '=', number)
+    .where('vault_versions.number', '=', at.number)
+    .where('vault_versions.version', '=', at.version)
     .executeTakeFirst();
   return row?.sealed;
 }
@@ -237,13 +241,42 @@ export async function setDeletion(tx: Tx, at: ObjectAt, deletion: Deletion | und
     .execute();
 }
 
-/** Versions go with their object. */
-export async function purgeObject(tx: Tx, at: ObjectAt): Promise<void> {
+/** Versions go with their object; answers which they were. */
+export async function purgeObject(tx: Tx, at: ObjectAt): Promise<readonly VersionAt[]> {
+  const gone = await versionsAt(tx, at);
   await tables<ObjectTables>(tx)
     .deleteFrom('vault_objects')
     .where('vault', '=', at.vault)
     .where('collection', '=', at.collection)
     .where('name_key', '=', nameKey(at.name))
+    .execute();
+  return gone;
+}
+
+async function versionsAt(tx: Tx, at: ObjectAt): Promise<readonly VersionAt[]> {
+  const rows = await versionsOf(tx, at)
+    .select(['vault_objects.name', 'vault_versions.number', 'vault_versions.version'])
+    .execute();
+  return rows.map(({ name, number, version }) => ({ ...at, name, number, version }));
+}
+
+/** Takes versions away, whether or not their objects stay. */
+export async function removeVersions(tx: Tx, versions: readonly VersionAt[]): Promise<void> {
+  for (const at of versions)
+    await tables<ObjectTables>(tx)
+      .deleteFrom('vault_versions')
+      .where('vault', '=', at.vault)
+      .where('collection', '=', at.collection)
+      .where('name_key', '=', nameKey(at.name))
+      .where('version', '=', at.version)
+      .execute();
+}
+
+export async function removeVersionsOf(tx: Tx, vault: string, collection: Collection): Promise<void> {
+  await tables<ObjectTables>(tx)
+    .deleteFrom('vault_versions')
+    .where('vault', '=', vault)
+    .where('collection', '=', collection)
     .execute();
 }
 
@@ -271,15 +304,17 @@ export async function dueObjects(
   }));
 }
 
-/** Recovered meanwhile, it stays. */
-export async function purgeObjectIfDue(tx: Tx, at: ObjectAt, nowMs: number): Promise<void> {
-  await tables<ObjectTables>(tx)
+/** Recovered meanwhile, it stays. Answers which versions went. */
+export async function purgeObjectIfDue(tx: Tx, at: ObjectAt, nowMs: number): Promise<readonly VersionAt[]> {
+  const versions = await versionsAt(tx, at);
+  const { numDeletedRows } = await tables<ObjectTables>(tx)
     .deleteFrom('vault_objects')
     .where('vault', '=', at.vault)
     .where('collection', '=', at.collection)
     .where('name_key', '=', nameKey(at.name))
     .where('purge_at', '<=', nowMs)
-    .execute();
+    .executeTakeFirst();
+  return numDeletedRows > 0n ? versions : [];
 }
 
 export async function isVaultEmpty(tx: Tx, vault: string): Promise<boolean> {

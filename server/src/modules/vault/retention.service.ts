@@ -5,6 +5,7 @@ import { vaultActions } from '@strongroom/contract/vault.actions';
 import type { Acts } from '#kernel/authority/perform';
 import type { Clock } from '#kernel/clock/clock';
 import type { Database } from '#kernel/database/database';
+import type { KeyCustody } from './custody.types.ts';
 import type { Directory } from './directory.ts';
 import { vaultDuties } from './duties.ts';
 import * as store from './objects.store.ts';
@@ -19,11 +20,12 @@ const acts = {
 /** Answers what does it for all that is due; for a periodic task. */
 export function createRetention(deps: {
   readonly database: Database;
-  readonly directory: Directory;
+  readonly directory: Pick<Directory, 'byUniqueId' | 'allDeleted'>;
   readonly acts: Pick<Acts, 'duty'>;
+  readonly custody: Pick<KeyCustody, 'destroy'>;
   readonly clock: Clock;
 }): (signal: AbortSignal) => Promise<void> {
-  const { database, directory, clock } = deps;
+  const { database, directory, custody, clock } = deps;
 
   const vaultOf = (uniqueId: string) =>
     directory.byUniqueId(uniqueId) ?? directory.allDeleted().find((vault) => vault.uniqueId === uniqueId);
@@ -39,7 +41,10 @@ export function createRetention(deps: {
         scope: `${vault.id}/${at.collection}/${at.name}`,
         parameters: { vault: vault.name, name: at.name, deletedAt: new Date(deletedAtMs).toISOString() },
       },
-      async () => void (await database.write((tx) => store.purgeObjectIfDue(tx, at, nowMs))),
+      async () => {
+        const gone = await database.write((tx) => store.purgeObjectIfDue(tx, at, nowMs));
+        if (at.collection === 'keys' && gone.length > 0) await custody.destroy(gone);
+      },
     );
   }
 

@@ -5,6 +5,7 @@
 import { type AttributesInput, vaultLimits } from '@strongroom/contract/vault';
 import type { Grant } from '#kernel/authority/grant';
 import type { Directory, Vault } from './directory.ts';
+import type { Material } from './material.service.ts';
 import type { DeletedVersion, Objects, Page, PageQuery, StoredVersion, Tags } from './objects.service.ts';
 import { vaultFailures } from './vault.errors.ts';
 
@@ -45,8 +46,12 @@ export type Secrets = {
   purge(grant: Grant, vault: string, name: string): Promise<void>;
 };
 
-export function createSecrets(options: { readonly directory: Directory; readonly objects: Objects }): Secrets {
-  const { directory, objects } = options;
+export function createSecrets(options: {
+  readonly directory: Directory;
+  readonly objects: Objects;
+  readonly material: Material;
+}): Secrets {
+  const { directory, objects, material: sealed } = options;
   const at = (grant: Grant, vault: string): Vault => directory.granted(grant, vault);
 
   return {
@@ -61,14 +66,24 @@ export function createSecrets(options: { readonly directory: Directory; readonly
       if (!value.isWellFormed())
         throw vaultFailures.BadParameter('The value of a secret is well-formed Unicode text.', 'value');
       const detail = detailOf(contentType);
-      return await objects.add(at(grant, vault), name, { attributes, tags, detail, material });
+      const held = at(grant, vault);
+      return await objects.add(held, name, {
+        ...{ attributes, tags, detail },
+        async keep() {
+          const seal = await sealed.sealer(held.uniqueId);
+          return (place) => seal(place, material);
+        },
+      });
     },
 
     async get(grant, vault, name, version) {
       const held = at(grant, vault);
       const found = await objects.get(held, name, version);
       if (!found.enabled) throw vaultFailures.SecretDisabled('get');
-      const material = await objects.open(held, found);
+      const material = await sealed.open({
+        ...{ vault: held.uniqueId, collection: 'secrets', name: found.name },
+        ...{ number: found.number, version: found.version },
+      });
       return { version: found, value: Buffer.from(material).toString('utf8') };
     },
 

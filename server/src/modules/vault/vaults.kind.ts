@@ -11,7 +11,7 @@ import type { DataKeyService } from '#kernel/sealing/data-keys.service';
 import type { Draft, Properties, Resource, ResourceKind } from '#resources';
 import type { Addresses } from './addresses.ts';
 import type { Directory, Vault } from './directory.ts';
-import { masterKeyPurpose } from './objects.service.ts';
+import { masterKeyPurpose } from './material.service.ts';
 import { vaultsFailures } from './vaults.errors.ts';
 import { unservedOfVaults } from './vaults.unserved.ts';
 
