@@ -64,7 +64,6 @@ const notYet = [
   /^server\/src\/kernel\/http\/(mount|pipeline)\.ts$/,
   /^server\/src\/modules\/identity\//,
   /^server\/src\/modules\/resources\//,
-  /^server\/src\/modules\/storage\/sealed-files/,
   /^server\/src\/modules\/workspaces\/templates/,
 ];
 

@@ -11,9 +11,8 @@ import type { LongSha256 } from '#kernel/crypto/digest-thread';
 import { randomUuid } from '#kernel/crypto/random';
 import { ciphertextSize, openRange, SEGMENT_BYTES, sealStream } from '#kernel/crypto/stream-aead';
 import type { DataKey } from '#kernel/crypto/value-envelope';
-import { Failure } from '#kernel/errors/failure';
 import type { Part } from './blobs.store.ts';
-import { damaged } from './errors.ts';
+import { storageFailures } from './storage.errors.ts';
 
 /** What the content of a file is bound to, besides its owner and the file's own name. */
 export type Place = { readonly container: string; readonly name: string };
@@ -87,11 +86,12 @@ export function createSealedFiles(options: {
 
   async function* readPart(ref: Place, part: Part, start: number, end: number, dataKey: DataKey) {
     const reader = await store.get(part.file).catch((thrown) => {
-      throw damaged(thrown);
+      throw storageFailures.IntegrityCheckFailed(thrown);
     });
     try {
       // Sizes are kept in the index: a file that was cut or grew is refused before its first byte is sent.
-      if (reader.size !== part.sealedSize || ciphertextSize(part.size) !== part.sealedSize) throw damaged();
+      if (reader.size !== part.sealedSize || ciphertextSize(part.size) !== part.sealedSize)
+        throw storageFailures.IntegrityCheckFailed();
       yield* openRange({
         key: dataKey,
         associatedData: place(ref, part.file),
@@ -241,7 +241,7 @@ function createMeter(
   return {
     watch(piece: Uint8Array): Promise<void> | undefined {
       size += piece.length;
-      if (size > maxBytes) throw tooLarge(maxBytes);
+      if (size > maxBytes) throw storageFailures.RequestBodyTooLarge(maxBytes);
       counted(size);
       const seen = sha256?.update(piece);
       if (!wantsMd5 && size > md5FreeBytes) md5 = undefined;
@@ -283,12 +283,4 @@ function readAhead(
     }
     return await bytes;
   };
-}
-
-function tooLarge(maxBytes: number): Failure {
-  return new Failure({
-    kind: 'tooLarge',
-    code: 'RequestBodyTooLarge',
-    message: `The content is larger than the ${maxBytes} bytes that are taken here.`,
-  });
 }
