@@ -88,7 +88,7 @@ test('what a workspace makes for itself has names that their kinds take, and non
   assert.equal(new Set(Object.values(containersOf('u'))).size, 4);
 });
 
-test("the identity's roles are the article's table, with the vault's group when it is another", () => {
+test("the identity's roles are those of Azure's, with the vault's group when it is another", () => {
   const made = dependentsOf(workspaceId, '0f8fad5b-d9cb-469f-a165-70867728950e', {
     keyVault: vaultId.replace('/g/', '/other/'),
   });

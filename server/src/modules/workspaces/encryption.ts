@@ -1,6 +1,7 @@
-// Customer-managed keys: the rules that are checked, all of them, before anything is made (reference 1.8). Both
-// properties or neither; the vault in the workspace's subscription and region, with soft delete and purge protection; a
-// key URI with its version, of that vault, enabled. What Azure finds late is refused here at once.
+// Customer-managed keys: the rules that are checked, all of them, before anything is made. Both properties or neither; the vault
+// in the workspace's subscription and region, with soft delete and purge protection; a key URI with its version, of that vault,
+// enabled. What Azure finds late is refused here at once. Source: Azure's documentation, "Customer-managed keys for Azure Machine
+// Learning".
 
 import type { Grant } from '#kernel/authority/grant';
 import { parseResourceId, sameId } from '#kernel/ids/ids';

@@ -1,5 +1,5 @@
 // The workspace as a resource kind. Creating one makes, under the workspace's own key, its vault, storage account,
-// registry and insights (or takes those named), gives its managed identity the roles of the article, opens its database
+// registry and insights (or takes those named), gives its managed identity the roles that Azure's has, opens its database
 // and registers the four datastores. Every step is idempotent: after a crash the same operation runs again to its end.
 
 import { accessActions } from '@strongroom/contract/access.actions';
