@@ -40,7 +40,6 @@ const notYet: Readonly<Record<'roles' | 'sql' | 'http' | 'types', readonly strin
     'identity',
     'jobs',
     'landing',
-    'monitoring',
     'registry',
     'resources',
     'runs',

@@ -11,12 +11,12 @@ import type { Scheme } from '#kernel/http/surface';
 import type { Log } from '#kernel/log/log';
 import type { Module } from '#kernel/module';
 import type { ResourceKind } from '#resources';
-import { createMeters, type Readings } from './meters.ts';
+import { createMeters, type Readings } from './meters.service.ts';
 import { scoringTables } from './migrations/index.ts';
 import { createScoringRecords, type ScoringRecords } from './scoring.service.ts';
 import { createOperatorSurface } from './surface.ts';
 
-export type { Certificates, Readings } from './meters.ts';
+export type { Certificates, Readings } from './meters.service.ts';
 export type { ScoringRecords } from './scoring.service.ts';
 
 export type MonitoringModule = Module<ResourceKind> & {

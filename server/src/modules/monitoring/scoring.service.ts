@@ -8,7 +8,7 @@ import type { Database } from '#kernel/database/database';
 import { growing } from '#kernel/files/growth';
 import type { Room } from '#kernel/files/room';
 import type { Log } from '#kernel/log/log';
-import type { Meters } from './meters.ts';
+import type { Meters } from './meters.service.ts';
 import { deleteOldest, hasBefore, insertRecords, latestRecords } from './scoring.store.ts';
 
 const queueMax = 10_000;
