@@ -3,15 +3,21 @@
 
 import { readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
-import type { Route } from '../server/src/kernel/http/route.ts';
+import { kernelFailures } from '../server/src/kernel/failures.ts';
 import { documentOf } from './openapi/document.ts';
 import { propertiesFile, propertiesOf } from './openapi/properties.ts';
-import { composedRoutes } from './openapi/routes.ts';
+import { type Composition, composedRoutes } from './openapi/routes.ts';
 
 const folder = fileURLToPath(new URL('../openapi/', import.meta.url));
 
 /** File name → content. */
-export function documentsOf(routes: readonly Route[], version: string): ReadonlyMap<string, string> {
+export function documentsOf({ routes, modules, version }: Composition): ReadonlyMap<string, string> {
+  /** Of the modules that answer on a surface: by routes of theirs, or by kinds of resources. */
+  const answering = (surface: string) =>
+    modules.filter(
+      ({ kinds = [], routes: own = [] }) =>
+        (surface === 'arm' && kinds.length > 0) || own.some((route) => route.surface === surface),
+    );
   const surfaces = [...new Set(routes.map((route) => route.surface))].sort();
   return new Map(
     surfaces.map((surface) => [
@@ -20,6 +26,7 @@ export function documentsOf(routes: readonly Route[], version: string): Readonly
         surface,
         routes.filter((route) => route.surface === surface),
         version,
+        [...kernelFailures, ...answering(surface).flatMap(({ failures = [] }) => failures)],
       ),
     ]),
   );
@@ -61,8 +68,9 @@ function present(): ReadonlyMap<string, string> {
 }
 
 async function main(isCheck: boolean): Promise<number> {
-  const { routes, kinds, version } = await composedRoutes();
-  const wanted = new Map([...documentsOf(routes, version), [propertiesFile, propertiesOf(kinds)]]);
+  const composition = await composedRoutes();
+  const { routes, kinds } = composition;
+  const wanted = new Map([...documentsOf(composition), [propertiesFile, propertiesOf(kinds)]]);
   const found = present();
   if (!isCheck) {
     for (const name of found.keys()) if (!wanted.has(name)) rmSync(folder + name);

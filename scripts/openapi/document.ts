@@ -1,9 +1,11 @@
-// The OpenAPI document of one surface, out of its routes and nothing else: the same routes give the same bytes. Two
-// extensions say what OpenAPI has no word for: `x-strongroom-access` (who may) and `x-strongroom-audit` (what is kept).
+// The OpenAPI document of one surface, out of its routes and nothing else: the same routes give the same bytes. Three
+// extensions say what OpenAPI has no word for: `x-strongroom-access` (who may), `x-strongroom-audit` (what is kept) and, for the
+// whole, `x-strongroom-failures` (the codes of what is answered otherwise).
 // Operations that differ only in their query stand under `x-ms-paths`, as in Azure's own descriptions.
 
 import type { TSchema } from '../../contract/src/schema.ts';
-import type { Access, BodyRule, Route } from '../../server/src/kernel/http/route.ts';
+import type { FailureTable } from '../../server/src/kernel/errors/failures.ts';
+import type { Access, BodyRule, Route, RouteBounds } from '../../server/src/kernel/http/route.ts';
 import { parametersOf, type WirePath, wirePathsOf } from './wire.ts';
 
 type Json = null | boolean | number | string | readonly Json[] | { readonly [name: string]: Json | undefined };
@@ -34,10 +36,20 @@ function schemaOf(schema: unknown, named: Map<string, Json>): Json {
 
 const isUndefined = (branch: Json) => isObject(branch) && branch['type'] === 'undefined';
 
+/** How a caller with bounds of his own (a run, a key, a signed address) is held. */
+function boundsOf(bounds: RouteBounds): Json {
+  return { kind: bounds.kind, ...('reason' in bounds ? { reason: bounds.reason } : {}) };
+}
+
 function accessOf(access: Access): Json {
-  return 'action' in access
-    ? { kind: access.kind, action: access.action.name, plane: access.action.plane }
-    : { kind: access.kind, reason: access.reason };
+  if (!('action' in access)) return { kind: access.kind, reason: access.reason };
+  const { kind, action } = access;
+  return {
+    kind,
+    action: action.name,
+    plane: action.plane,
+    ...(kind === 'needs' ? { bounds: boundsOf(access.bounds) } : {}),
+  };
 }
 
 function auditOf({ audit }: Route): Json {
@@ -102,8 +114,24 @@ function operationOf(route: Route, wire: WirePath, named: Map<string, Json>): Js
 const sorted = (entries: Iterable<readonly [string, Json]>): JsonObject =>
   Object.fromEntries([...entries].sort(([a], [b]) => (a < b ? -1 : 1)));
 
-/** @param routes those of the surface; others are an error of the caller */
-export function documentOf(surface: string, routes: readonly Route[], version: string): string {
+/** Each code once a room, with all that it may mean there. */
+function failuresOf(tables: readonly FailureTable[]): Json {
+  return tables
+    .flatMap(({ room, rows }) =>
+      rows.map(({ code, status, meaning, remedy }) => ({ code, status, room, meaning, remedy })),
+    )
+    .map((row): readonly [string, Json] => [`${row.code} ${row.room} ${row.meaning}`, row])
+    .sort(([one], [other]) => (one < other ? -1 : 1))
+    .map(([, row]) => row);
+}
+
+/** @param routes those of the surface; others are an error of the caller. @param failures of the rooms that answer on it */
+export function documentOf(
+  surface: string,
+  routes: readonly Route[],
+  version: string,
+  failures: readonly FailureTable[],
+): string {
   const named = new Map<string, Json>();
   const paths = new Map<string, JsonObject>();
   const byQuery = new Map<string, JsonObject>();
@@ -142,6 +170,7 @@ export function documentOf(surface: string, routes: readonly Route[], version: s
       schemas: sorted(named),
       securitySchemes: { bearer: { type: 'http', scheme: 'bearer' } },
     },
+    'x-strongroom-failures': failuresOf(failures),
   };
   return `${JSON.stringify(document, null, 1)}\n`;
 }

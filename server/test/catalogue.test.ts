@@ -9,15 +9,16 @@ import type { Action } from '@strongroom/contract/action';
 import { declaredActions } from '@strongroom/contract/actions';
 import { checkCatalogue } from '#access';
 import type { Route } from '#kernel/http/route';
-import { composedRoutes } from '../../scripts/openapi/routes.ts';
+import { type Composition, composedRoutes } from '../../scripts/openapi/routes.ts';
 import { documentsOf } from '../../scripts/openapi.ts';
 
 const root = fileURLToPath(new URL('../../', import.meta.url));
+let composition: Composition;
 let routes: readonly Route[];
-let version: string;
 
 before(async () => {
-  ({ routes, version } = await composedRoutes());
+  composition = await composedRoutes();
+  ({ routes } = composition);
 });
 
 const used = (): readonly Action[] => routes.flatMap(({ access }) => ('action' in access ? [access.action] : []));
@@ -63,7 +64,7 @@ test('every declared action is needed by a route or asked for somewhere in the s
 });
 
 test('every route is described in openapi/ as it is now', () => {
-  const stale = [...documentsOf(routes, version)].flatMap(([name, wanted]) => {
+  const stale = [...documentsOf(composition)].flatMap(([name, wanted]) => {
     const found = globSync(`openapi/${name}`, { cwd: root }).map((path) => readFileSync(root + path, 'utf8'))[0];
     return found === wanted ? [] : [name];
   });
@@ -76,7 +77,7 @@ test('each description names every operation of its surface once, with who may a
     'x-strongroom-access': { kind: string; action?: string };
     'x-strongroom-audit': { level: string };
   };
-  for (const [name, text] of documentsOf(routes, version)) {
+  for (const [name, text] of documentsOf(composition)) {
     const document = JSON.parse(text) as Record<'paths' | 'x-ms-paths', Record<string, Record<string, Operation>>>;
     const described = [document.paths, document['x-ms-paths'] ?? {}]
       .flatMap((paths) => Object.values(paths))
