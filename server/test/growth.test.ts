@@ -31,52 +31,64 @@ const bounded = 'one row, or a few, for each of what came through the door';
 const reserve = 'needed to make room again';
 
 const tables: Readonly<Record<string, Readonly<Record<string, string>>>> = {
-  'kernel/database/migrations.ts': { schema_migrations: 'one row for each migration' },
-  'kernel/database/anchor.ts': { store_stamp: 'one row' },
-  'kernel/sealing/migrations.ts': { data_key_owners: bounded, data_keys: bounded },
-  'kernel/tasks/migrations.ts': { tasks: `${reserve}: removals are tasks; those that are done are pruned` },
-  'modules/access/migrations/001-roles.ts': {
+  'kernel/database': {
+    schema_migrations: 'one row for each migration',
+    store_stamp: 'one row',
+  },
+  'kernel/sealing': {
+    data_key_owners: bounded,
+    data_keys: bounded,
+  },
+  'kernel/tasks': {
+    tasks: `${reserve}: removals are tasks; those that are done are pruned`,
+  },
+  'modules/access': {
     role_definitions: atTheDoor,
     role_assignments: `${reserve}: whoever is to make room may need a role`,
   },
-  'modules/audit/migrations/0001-records.ts': {
+  'modules/audit': {
     audit_records: `${reserve}: what cannot be recorded is not done; what strangers bring is bounded by the minute`,
     audit_tiles: reserve,
     audit_tree: 'one row',
     audit_checkpoints: `${reserve}: at most one a minute`,
-  },
-  'modules/audit/migrations/0002-anchors.ts': { audit_anchors: bounded },
-  'modules/audit/migrations/0003-segments.ts': {
+    audit_anchors: bounded,
     audit_leaves: `${reserve}: less than the records that go for it`,
     audit_drops: reserve,
   },
-  'modules/assets/migrations/index.ts': {
+  'modules/assets': {
     snapshots: atTheDoor,
     snapshot_files: atTheDoor,
     pending_uploads: atTheDoor,
   },
-  'modules/compute/migrations/0001-work.ts': { compute_clusters: bounded, compute_work: bounded },
-  'modules/endpoints/migrations/index.ts': { endpoint_keys: bounded },
-  'modules/identity/migrations/0001-directory.ts': {
+  'modules/compute': {
+    compute_clusters: bounded,
+    compute_work: bounded,
+  },
+  'modules/endpoints': {
+    endpoint_keys: bounded,
+  },
+  'modules/identity': {
     principals: atTheDoor,
     users: atTheDoor,
     applications: atTheDoor,
     managed_identities: bounded,
     application_secrets: atTheDoor,
     identity_settings: 'a few rows',
-  },
-  'modules/identity/migrations/0002-sessions.ts': {
     openid_records: `${reserve}: signing in; swept when they end`,
     revoked_tokens: `${reserve}: signing out; swept when they end`,
     failed_attempts: 'gone',
+    sign_in_attempts: 'bounded in number, and swept',
   },
-  'modules/identity/migrations/0004-attempts.ts': { sign_in_attempts: 'bounded in number, and swept' },
-  'modules/jobs/migrations/index.ts': {
+  'modules/jobs': {
     job_log_chunks: 'held where it is stored: the log says where something is missing',
   },
-  'modules/monitoring/migrations/index.ts': { scoring_requests: 'held where it is stored, and counted as lost' },
-  'modules/quotas/migrations/quotas.ts': { quotas: bounded },
-  'modules/registry/migrations/images.ts': {
+  'modules/monitoring': {
+    scoring_requests: 'held where it is stored, and counted as lost',
+  },
+  'modules/quotas': {
+    quotas: bounded,
+  },
+  'modules/registry': {
     blobs: atTheDoor,
     parts: atTheDoor,
     links: atTheDoor,
@@ -85,11 +97,11 @@ const tables: Readonly<Record<string, Readonly<Record<string, string>>>> = {
     mentions: atTheDoor,
     tags: atTheDoor,
   },
-  'modules/resources/migrations/resources.ts': {
+  'modules/resources': {
     resources: `${atTheDoor}; what the server itself makes belongs to one that came through it`,
     operations: `${reserve}: removals are operations; those that are done are pruned`,
   },
-  'modules/runs/migrations/0001-tracking.ts': {
+  'modules/runs': {
     ...Object.fromEntries(
       [
         ...[
@@ -108,14 +120,14 @@ const tables: Readonly<Record<string, Readonly<Record<string, string>>>> = {
     ),
     runs_settings: 'a few rows',
   },
-  'modules/storage/migrations/blob-index.ts': {
+  'modules/storage': {
     containers: atTheDoor,
     blobs: atTheDoor,
     parts: atTheDoor,
     blocks: atTheDoor,
+    usage: 'one row',
   },
-  'modules/storage/migrations/usage.ts': { usage: 'one row' },
-  'modules/vault/migrations/vault.ts': {
+  'modules/vault': {
     vaults: bounded,
     vault_objects: atTheDoor,
     vault_versions: atTheDoor,
@@ -132,8 +144,11 @@ test('every table of every database says what may fill it while the disk has no 
     const name = path.slice(source.length);
     if (name.includes('/testing/')) continue;
     const made = [...readFileSync(path, 'utf8').matchAll(/create table (?:if not exists )?([a-z_]+)/gi)];
-    if (made.length > 0) found[name] = made.map(([, table = '']) => table).sort();
+    if (made.length === 0) continue;
+    const room = name.split('/').slice(0, 2).join('/');
+    // Another engine makes the same tables in its own words.
+    found[room] = [...new Set([...(found[room] ?? []), ...made.map(([, table = '']) => table)])].sort();
   }
-  const said = Object.fromEntries(Object.entries(tables).map(([file, named]) => [file, Object.keys(named).sort()]));
+  const said = Object.fromEntries(Object.entries(tables).map(([room, named]) => [room, Object.keys(named).sort()]));
   assert.deepEqual(found, said);
 });

@@ -60,7 +60,18 @@ test('every metric of the domain is explained, and no label holds a name that so
       [...all.matchAll(/(\w+)="/g)].map(([, label]) => label),
     ),
   );
-  const known = ['surface', 'operation', 'status', 'le', 'state', 'method', 'counted_by', 'kind', 'certificate'];
+  const known = [
+    'surface',
+    'operation',
+    'status',
+    'le',
+    'state',
+    'method',
+    'counted_by',
+    'kind',
+    'certificate',
+    'store',
+  ];
   assert.deepEqual(
     [...labels].filter((label) => !known.includes(label ?? '')),
     [],
