@@ -20,7 +20,7 @@ import { createTrust } from '../../server/src/kernel/http/trust.ts';
 import { silentLog } from '../../server/src/kernel/log/log.ts';
 import type { Module } from '../../server/src/kernel/module.ts';
 import { openKeyring } from '../../server/src/kernel/sealing/keyring.ts';
-import { openRootKeyFile } from '../../server/src/kernel/sealing/root-key.ts';
+import { openRootKeyFile } from '../../server/src/kernel/sealing/root-key-file.ts';
 import { version } from '../../server/src/main.ts';
 import { auditMigrations, openAnchors } from '../../server/src/modules/audit/index.ts';
 import type { ResourceKind } from '../../server/src/modules/resources/index.ts';

@@ -12,7 +12,8 @@ import { createFiles, type Files } from '#kernel/files/files';
 import { type Room, reserveName } from '#kernel/files/room';
 import { type Authority, createAuthority } from '#kernel/http/certificates';
 import { type Keyring, openKeyring } from '#kernel/sealing/keyring';
-import { openRootKeyFile, type RootKey } from '#kernel/sealing/root-key';
+import type { RootKey } from '#kernel/sealing/root-key';
+import { openRootKeyFile } from '#kernel/sealing/root-key-file';
 import { controlTables } from './compose/foundation.ts';
 import { installationFailures } from './installation.errors.ts';
 

@@ -16,7 +16,7 @@ import {
 } from 'jose';
 import { createFiles } from '#kernel/files/files';
 import { openKeyring } from '#kernel/sealing/keyring';
-import { openRootKeyFile } from '#kernel/sealing/root-key';
+import { openRootKeyFile } from '#kernel/sealing/root-key-file';
 import { type Bench, openServer } from './server.fixture.ts';
 
 type Header = { alg: string; kid?: string; typ?: string };

@@ -1,6 +1,6 @@
 // Every table of failures that the kernel answers with, whichever room it stands in.
 
-import { byteFailureTable } from '#kernel/bytes/errors';
+import { byteFailureTable } from '#kernel/bytes/bytes.errors';
 import { configFailures } from '#kernel/config/config.errors';
 import { cryptoFailures } from '#kernel/crypto/crypto.errors';
 import { statusOf } from '#kernel/errors/failure';

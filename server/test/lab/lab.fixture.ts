@@ -9,7 +9,7 @@ import { join } from 'node:path';
 import type { TestContext } from 'node:test';
 import { createTestClock } from '#kernel/clock/test-clock';
 import { createFiles } from '#kernel/files/files';
-import { openRootKeyFile } from '#kernel/sealing/root-key';
+import { openRootKeyFile } from '#kernel/sealing/root-key-file';
 import { testDatabases } from '#kernel/testing/databases';
 import { controlTables } from '../../src/compose/foundation.ts';
 import { assemble, domain, location, type Seam } from './modules.fixture.ts';

@@ -6,7 +6,7 @@ import { dirname, join, resolve } from 'node:path';
 import { type Faults, noFaults } from '#kernel/files/faults';
 import { asStorageFailure, type Files, isTemporaryName } from '#kernel/files/files';
 import type { ByteReader, ByteStore, ByteStores } from './byte-store.ts';
-import { byteFailures } from './errors.ts';
+import { byteFailures } from './bytes.errors.ts';
 import { requireName } from './names.ts';
 
 /** Below the folder, where the objects of each kind of owner lie. */

@@ -2,7 +2,7 @@
 // its store, and none is taken for an unfinished write.
 
 import { isTemporaryName } from '#kernel/files/files';
-import { byteFailures } from './errors.ts';
+import { byteFailures } from './bytes.errors.ts';
 
 /** @throws Failure `internal` ObjectName */
 export function requireName(name: string): void {

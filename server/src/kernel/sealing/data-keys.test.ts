@@ -15,7 +15,7 @@ import { createFiles } from '#kernel/files/files';
 import { testDatabases } from '#kernel/testing/databases';
 import { createDataKeys, dataKeyMigrations } from './data-keys.service.ts';
 import type { KeyWrapper, WrapperRef } from './data-keys.ts';
-import { openRootKeyFile } from './root-key.ts';
+import { openRootKeyFile } from './root-key-file.ts';
 
 after(() => closeScanPool());
 

@@ -1,15 +1,9 @@
-// The root key: the one key that no other key of ours wraps. Provider `file`: 32 random bytes in a file that only the server's
-// own user can read. Promises: it wraps keys and never encrypts data; it is made once, for a new data folder, and never
-// silently made again for data that another root key protects; a file that others could read is refused, not repaired,
-// because it may have been read already.
+// The root key: the one key that no other key of ours wraps. A port, because where it lies is a customer's decision: in a file
+// (root-key-file.ts) today, in a module of hardware tomorrow. So it is used and never shown. It wraps keys and never encrypts data.
+// Every implementation passes root-key.contract.ts.
 
-import { constants, link, lstat, open, opendir } from 'node:fs/promises';
-import { dirname, join, resolve } from 'node:path';
 import { hmacSha256 } from '#kernel/crypto/digest';
 import { unwrapKey, wrapKey } from '#kernel/crypto/key-wrap';
-import { randomBytes, randomToken } from '#kernel/crypto/random';
-import type { Failure } from '#kernel/errors/failure';
-import { type Files, isTemporaryName } from '#kernel/files/files';
 import { sealingFailures } from './sealing.errors.ts';
 
 export type RootKey = {
@@ -23,35 +17,8 @@ export type RootKey = {
   close(): void;
 };
 
-const keyBytes = 32;
-/** Base64 of 32 bytes with a line end has 45 characters; an editor may have added a few. */
-const fileBytesMax = 64;
-
-/**
- * Opens the root key in `file`, or makes it when the file is absent and `dataFolder` holds nothing yet. `besides` names
- * entries directly in a new data folder that are no data (a configuration file, a lock).
- */
-export async function openRootKeyFile(options: {
-  readonly file: string;
-  readonly dataFolder: string;
-  readonly files: Files;
-  readonly besides?: readonly string[];
-  /** To look at a stopped server's folder: root may read a key that belongs to the server's user, who could be root's to become. */
-  readonly asReader?: boolean;
-}): Promise<RootKey> {
-  const { dataFolder, files, besides = [] } = options;
-  const file = resolve(options.file);
-  if (!(await exists(file))) {
-    const found = await firstEntry(resolve(dataFolder), new Set(besides));
-    if (found !== undefined) {
-      throw sealingFailures.RootKeyMissing(file, dataFolder, found);
-    }
-    await makeKeyFile(file, files);
-  }
-  return rootKeyOver(await readKeyFile(file, options.asReader === true));
-}
-
-function rootKeyOver(bytes: Uint8Array): RootKey {
+/** Over 32 bytes in memory, which are its own from here on. */
+export function rootKeyOver(bytes: Uint8Array): RootKey {
   let closed = false;
   const key = { id: idOf(bytes), bytes };
   const usable = () => {
@@ -77,104 +44,4 @@ function rootKeyOver(bytes: Uint8Array): RootKey {
 function idOf(bytes: Uint8Array): string {
   const hex = Buffer.from(hmacSha256(bytes, 'strongroom/root-key-id/1')).toString('hex').slice(0, 32);
   return hex.replace(/^(.{8})(.{4})(.{4})(.{4})(.{12})$/, '$1-$2-$3-$4-$5');
-}
-
-async function exists(path: string): Promise<boolean> {
-  try {
-    // lstat: a link that points nowhere is there too, and must not be written through.
-    await lstat(path);
-    return true;
-  } catch (error) {
-    if (codeOf(error) === 'ENOENT') return false;
-    throw error;
-  }
-}
-
-/** Name of the first file in the folder that counts as data; empty folders do not. */
-async function firstEntry(folder: string, besides: ReadonlySet<string>): Promise<string | undefined> {
-  const pending = [folder];
-  for (let at = pending.pop(); at !== undefined; at = pending.pop()) {
-    const entries = await opendir(at).catch((error: unknown) => {
-      if (codeOf(error) === 'ENOENT') return undefined;
-      throw error;
-    });
-    if (entries === undefined) continue;
-    let found: string | undefined;
-    for await (const entry of entries) {
-      if (at === folder && (besides.has(entry.name) || entry.name === 'lost+found')) continue;
-      if (isTemporaryName(entry.name)) continue;
-      if (entry.isDirectory()) pending.push(join(at, entry.name));
-      else found ??= entry.name;
-    }
-    if (found !== undefined) return found;
-  }
-  return undefined;
-}
-
-async function makeKeyFile(file: string, files: Files): Promise<void> {
-  await files.ensureFolder(dirname(file));
-  const bytes = randomBytes(keyBytes);
-  // A name that a sweep of temporary files removes should a crash leave it.
-  const temporary = join(dirname(file), `.tmp-${process.pid}-${Buffer.from(randomToken(16)).toString('hex')}-0`);
-  try {
-    await files.writeDurably(temporary, Buffer.from(`${Buffer.from(bytes).toString('base64')}\n`), { mode: 0o600 });
-    // A link, not a rename: of two servers that start at once one must lose, or each would seal under a key of its own.
-    await link(temporary, file);
-  } catch (error) {
-    if (codeOf(error) !== 'EEXIST') throw error;
-  } finally {
-    bytes.fill(0);
-    // Makes the folder's new entry durable as well.
-    await files.removeDurably(temporary);
-  }
-}
-
-async function readKeyFile(file: string, asReader: boolean): Promise<Uint8Array> {
-  // No link is followed, and a pipe does not block the open.
-  const handle = await open(file, constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK).catch(
-    (error: unknown) => {
-      if (codeOf(error) === 'ELOOP') throw sealingFailures.RootKeyNotPlainFile(file);
-      throw error;
-    },
-  );
-  try {
-    // order matters: what is checked is the opened file, so that nothing can be exchanged in between.
-    const about = await handle.stat();
-    if (!about.isFile()) throw sealingFailures.RootKeyNotPlainFile(file);
-    // Windows has no such bits; there the folder's access list guards the file.
-    if (process.platform !== 'win32') {
-      if ((about.mode & 0o077) !== 0) {
-        throw sealingFailures.RootKeyExposed(file, about.mode);
-      }
-      const user = process.getuid?.();
-      if (user !== undefined && about.uid !== user && about.uid !== 0 && !(asReader && user === 0)) {
-        throw sealingFailures.rootKeyOfAnother(file, about.uid);
-      }
-    }
-    if (about.size > fileBytesMax) throw sealingFailures.RootKeyUnreadable(file);
-    const content = Buffer.alloc(fileBytesMax + 1);
-    const { bytesRead } = await handle.read(content, 0, content.length, 0);
-    try {
-      return decode(content.subarray(0, bytesRead)) ?? raise(sealingFailures.RootKeyUnreadable(file));
-    } finally {
-      content.fill(0);
-    }
-  } finally {
-    await handle.close();
-  }
-}
-
-/** Raw 32 bytes, or base64 of 32 bytes with white space around it. */
-function decode(content: Buffer): Uint8Array | undefined {
-  if (content.length === keyBytes) return Uint8Array.from(content);
-  const text = content.toString('latin1').trim();
-  return /^[A-Za-z0-9+/]{43}=$/.test(text) ? Uint8Array.from(Buffer.from(text, 'base64')) : undefined;
-}
-
-function raise(failure: Failure): never {
-  throw failure;
-}
-
-function codeOf(error: unknown): unknown {
-  return error instanceof Error && 'code' in error ? error.code : undefined;
 }

@@ -11,7 +11,7 @@ import { Failure } from '#kernel/errors/failure';
 import { failNth } from '#kernel/files/faults';
 import { createFiles } from '#kernel/files/files';
 import { openKeyring } from './keyring.ts';
-import { openRootKeyFile } from './root-key.ts';
+import { openRootKeyFile } from './root-key-file.ts';
 import { secret } from './secret.ts';
 
 const files = createFiles();

@@ -2,7 +2,7 @@
 // one assignment. They announce the steps that durability rests on to the fault seam, as a disk would.
 
 import type { ByteReader, ByteStore, ByteStores } from '#kernel/bytes/byte-store';
-import { byteFailures } from '#kernel/bytes/errors';
+import { byteFailures } from '#kernel/bytes/bytes.errors';
 import { requireName } from '#kernel/bytes/names';
 import { type Faults, noFaults } from '#kernel/files/faults';
 

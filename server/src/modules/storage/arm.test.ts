@@ -10,7 +10,7 @@ import { systemClock } from '#kernel/clock/clock';
 import { closeScanPool } from '#kernel/database/database';
 import { createFiles } from '#kernel/files/files';
 import { createDataKeys, dataKeyMigrations } from '#kernel/sealing/data-keys.service';
-import { openRootKeyFile } from '#kernel/sealing/root-key';
+import { openRootKeyFile } from '#kernel/sealing/root-key-file';
 import { testActs, testAudit, testAuthority, testGrant } from '#kernel/testing/authority';
 import { testDatabases } from '#kernel/testing/databases';
 import { openTestDoor } from '#kernel/testing/door';

@@ -15,7 +15,7 @@ import { createFiles } from '#kernel/files/files';
 import type { Scheme } from '#kernel/http/surface';
 import type { KeyWrapper } from '#kernel/sealing/data-keys';
 import { createDataKeys, dataKeyMigrations } from '#kernel/sealing/data-keys.service';
-import { openRootKeyFile } from '#kernel/sealing/root-key';
+import { openRootKeyFile } from '#kernel/sealing/root-key-file';
 import { testActor, testGrant } from '#kernel/testing/authority';
 import { testDatabases } from '#kernel/testing/databases';
 import type { Properties, Resource, ResourceKind, Resources } from '#resources';

@@ -10,7 +10,7 @@ import { createTestClock } from '#kernel/clock/test-clock';
 import { createFiles } from '#kernel/files/files';
 import type { Scheme } from '#kernel/http/surface';
 import { createDataKeys, type DataKeyService, dataKeyMigrations } from '#kernel/sealing/data-keys.service';
-import { openRootKeyFile } from '#kernel/sealing/root-key';
+import { openRootKeyFile } from '#kernel/sealing/root-key-file';
 import { createTasks, type TaskHandler, taskMigrations } from '#kernel/tasks/tasks';
 import { type Rule, testActor, testActs, testAudit, testAuthority } from '#kernel/testing/authority';
 import { testDatabases } from '#kernel/testing/databases';

@@ -13,7 +13,7 @@ import { Failure } from '#kernel/errors/failure';
 import { createFiles } from '#kernel/files/files';
 import { growing } from '#kernel/files/growth';
 import { createDataKeys, dataKeyMigrations, revalidateAfterMs } from '#kernel/sealing/data-keys.service';
-import { openRootKeyFile } from '#kernel/sealing/root-key';
+import { openRootKeyFile } from '#kernel/sealing/root-key-file';
 import { testDatabases } from '#kernel/testing/databases';
 import { databasesOf } from '../../data-folder.ts';
 import { createWorkspaceDatabases } from './databases.ts';
