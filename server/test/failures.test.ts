@@ -63,7 +63,6 @@ const notYet = [
   /^server\/src\/kernel\/(authority|database)\//,
   /^server\/src\/kernel\/http\/(mount|pipeline)\.ts$/,
   /^server\/src\/modules\/identity\//,
-  /^server\/src\/modules\/resources\//,
   /^server\/src\/modules\/workspaces\/templates/,
 ];
 

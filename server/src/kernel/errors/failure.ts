@@ -103,6 +103,10 @@ export function asFailure(thrown: unknown): Failure {
   });
 }
 
+/** One that a table made, that was kept (with the end of a long operation), and is told again to whoever asks. */
+export const failureAgain = (kept: Pick<FailureInit, 'kind' | 'code' | 'message'>, target: string): Failure =>
+  new Failure({ kind: kept.kind, code: kept.code, message: kept.message, target });
+
 /** For `switch` statements over closed unions: reached only when a case is missing, which the compiler says first. */
 export function unreachable(value: never): never {
   throw new Error(`unreachable: ${String(value)}`);

@@ -1,8 +1,8 @@
 // Changes of a row that somebody works on, laid over the row as it is now.
 
 import type { Database } from '#kernel/database/database';
-import { errors } from './errors.ts';
 import type { Properties, Resource } from './kind.ts';
+import { resourcesFailures } from './resources.errors.ts';
 import { findResource, updateResource } from './resources.store.ts';
 import { newEtag } from './stamps.rules.ts';
 import { isTransitional } from './state.rules.ts';
@@ -22,7 +22,7 @@ export async function amend(
 ): Promise<Resource> {
   return database.write(async (tx) => {
     const stored = await findResource(tx, resource.id);
-    if (stored?.resource.uniqueId !== resource.uniqueId) throw errors.changedMeanwhile(resource.id);
+    if (stored?.resource.uniqueId !== resource.uniqueId) throw resourcesFailures.changedMeanwhile(resource.id);
     const { kept, ...rest } = changes;
     const next: Resource = {
       ...stored.resource,

@@ -24,7 +24,6 @@ import {
 import { isWithin } from '#kernel/ids/ids';
 import { topLevelOf } from './catalog.ts';
 import { locationWire, metadataWire, subscriptionWire, tenantWire } from './discovery.ts';
-import { errors } from './errors.ts';
 import { hasTag, readFilter } from './filter.ts';
 import type { Resource } from './kind.ts';
 import { askedOf, readPaging } from './listing.ts';
@@ -32,6 +31,7 @@ import { groupId, groupPath, groupType, subscriptionId, subscriptionPath } from 
 import type { Polls } from './polls.ts';
 import type { Subscription } from './ports.types.ts';
 import type { Providers } from './providers.ts';
+import { notFound, resourcesFailures } from './resources.errors.ts';
 import { nextLink, refuseUnserved, type Serving } from './routes.ts';
 import { apiVersionOf } from './surface.ts';
 import { resourceWire } from './wire.ts';
@@ -72,7 +72,7 @@ export function builtinRoutes(deps: {
     const from = askedOf(exchange.target.query.values);
     refuseUnserved(listParameters, from.asked);
     if (!(await service.hasContainer(under))) {
-      if (grant.visibility?.all === true) throw errors.notFound(under);
+      if (grant.visibility?.all === true) throw notFound(under);
       return json(200, { value: [] });
     }
     const expanded = new Set(
@@ -192,7 +192,7 @@ export function builtinRoutes(deps: {
       goesOnWhenLow: 'it stores nothing',
       audit: quiet,
       handle: async (_grant, { params }): Promise<Answer> => {
-        throw errors.unregister(providers.known(params['namespace'] ?? ''));
+        throw resourcesFailures.UnregisterNotServed(providers.known(params['namespace'] ?? ''));
       },
     }),
     told('Providers_Operations', '/providers/{namespace}/operations', 'Lists what roles can permit.', (params) => ({

@@ -1,11 +1,10 @@
 // The kinds that are served, by type, and the paths that follow from a type. Filled while the server is composed, read for
 // every request. What an id's type is, and what its canonical casing is, is decided here and nowhere else.
 
-import { Failure } from '#kernel/errors/failure';
 import { parseResourceId, type ResourceId } from '#kernel/ids/ids';
-import { errors } from './errors.ts';
 import type { ResourceKind } from './kind.ts';
 import { groupType, paramNames } from './paths.ts';
+import { resourcesFailures } from './resources.errors.ts';
 import { mistakesIn } from './unserved.ts';
 
 export type Catalog = {
@@ -35,7 +34,7 @@ export function createCatalog(): Catalog {
     find,
     get(type) {
       const kind = find(type);
-      if (!kind) throw errors.unknownType(type);
+      if (!kind) throw resourcesFailures.InvalidResourceType(type);
       return kind;
     },
     all: () => [...kinds.values()].sort((a, b) => (a.type < b.type ? -1 : 1)),
@@ -46,12 +45,7 @@ export function createCatalog(): Catalog {
 export function readId(id: string): ResourceId & { readonly type: string } {
   const parsed = parseResourceId(id);
   const type = parsed.type ?? (parsed.resourceGroup === undefined ? undefined : groupType);
-  if (type === undefined)
-    throw new Failure({
-      kind: 'invalid',
-      code: 'InvalidResourceId',
-      message: 'This is the id of a subscription. Send the id of a resource group or of a resource.',
-    });
+  if (type === undefined) throw resourcesFailures.InvalidResourceId();
   return { ...parsed, type };
 }
 

@@ -8,8 +8,8 @@ import { type TSchema, Type } from '@strongroom/contract/schema';
 import type { FailureDetail } from '#kernel/errors/failure';
 import { validate } from '#kernel/http/validate';
 import { sameId } from '#kernel/ids/ids';
-import { errors, invalidContent } from './errors.ts';
 import type { Draft, Properties, Resource, ResourceIdentity, ResourceKind } from './kind.ts';
+import { resourcesFailures } from './resources.errors.ts';
 import { canonical, type Fields, isObject, knownOnly, nearest, unknownProperties, without } from './unknown.ts';
 import {
   checkKept,
@@ -60,7 +60,9 @@ export function readDraft(
   shown: Properties | undefined,
 ): Draft {
   if (!isObject(body))
-    throw invalidContent([{ code: 'ValidationError', target: 'body', message: 'the body must be a JSON object' }]);
+    throw resourcesFailures.InvalidRequestContent([
+      { code: 'ValidationError', target: 'body', message: 'the body must be a JSON object' },
+    ]);
   checkWhatItIs(kind, body);
   const wrong: FailureDetail[] = [];
   const refused: Refused[] = [];
@@ -94,7 +96,7 @@ export function readDraft(
     for (const { path, value, meant } of unknownProperties(kind.sku, taken['sku']))
       if (value !== null) refuse(`sku.${path}`, unknownMessage(`sku.${path}`, meant));
   if (refused.length > 0) throw refusalOf(refused);
-  if (wrong.length > 0) throw invalidContent(wrong);
+  if (wrong.length > 0) throw resourcesFailures.InvalidRequestContent(wrong);
   const schema = contentSchema(kind);
   const content = canonical(schema, {
     ...taken,
@@ -103,7 +105,7 @@ export function readDraft(
   }) as Fields;
   validate(schema, content, 'body');
   if (existing?.location !== undefined && location !== undefined && location !== existing.location)
-    throw errors.locationChanged(existing.id, existing.location);
+    throw resourcesFailures.InvalidResourceLocation(existing.id, existing.location);
 
   return {
     location: location ?? existing?.location,
@@ -137,7 +139,9 @@ function envelopeRule(kind: ResourceKind, name: string): Refusal | undefined {
 /** The body of a PUT that means what a PATCH asks for: a JSON merge patch (RFC 7396) over what the caller may set. */
 export function patchedBody(kind: ResourceKind, existing: Resource, patch: unknown): Fields {
   if (!isObject(patch))
-    throw invalidContent([{ code: 'ValidationError', target: 'body', message: 'the body must be a JSON object' }]);
+    throw resourcesFailures.InvalidRequestContent([
+      { code: 'ValidationError', target: 'body', message: 'the body must be a JSON object' },
+    ]);
   const { location: _given, ...rest } = patch;
   const base: Fields = {
     tags: existing.tags,

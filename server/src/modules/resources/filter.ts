@@ -1,7 +1,7 @@
 // The `$filter` of lists: equality on a few properties, joined by `and`, which is what public clients send. Anything else is
 // refused rather than ignored: a filter that is not applied shows too much.
 
-import { Failure } from '#kernel/errors/failure';
+import { resourcesFailures } from './resources.errors.ts';
 
 /** Names of tags are compared without regard to case, values with it. */
 export type TagFilter = { readonly tagName: string | undefined; readonly tagValue: string | undefined };
@@ -51,13 +51,7 @@ const and = /and\b/iy;
 function readTerms(filter: string | undefined, served: readonly Field[], names: string): ReadonlyMap<Field, string> {
   const found = new Map<Field, string>();
   if (filter === undefined || filter.trim() === '') return found;
-  const refused = () =>
-    new Failure({
-      kind: 'invalid',
-      code: 'InvalidFilterInQueryString',
-      target: '$filter',
-      message: `The $filter compares ${names} here, each once by eq '…', joined by and; tagValue goes with a tagName.`,
-    });
+  const refused = () => resourcesFailures.InvalidFilterInQueryString(names);
   if (filter.length > 1024) throw refused();
   for (let at = 0; ; ) {
     term.lastIndex = at;

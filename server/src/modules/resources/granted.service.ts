@@ -3,10 +3,10 @@
 
 import { Failure } from '#kernel/errors/failure';
 import { readId } from './catalog.ts';
-import { errors } from './errors.ts';
 import type { Guard } from './guard.ts';
 import type { Resources } from './kind.ts';
 import type { Listing } from './listing.ts';
+import { notFound } from './resources.errors.ts';
 import type { ResourcesService } from './resources.service.ts';
 
 const listMax = 50_000;
@@ -28,7 +28,7 @@ export function createGranted(deps: {
     find,
     async get(grant, id) {
       const resource = await find(grant, id);
-      if (resource === undefined) throw errors.notFound(id);
+      if (resource === undefined) throw notFound(id);
       return resource;
     },
     async put(grant, id, draft) {

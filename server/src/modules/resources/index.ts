@@ -6,6 +6,7 @@ import type { Grants } from '#kernel/authority/grant';
 import type { Clock } from '#kernel/clock/clock';
 import { randomUuid } from '#kernel/crypto/random';
 import type { Database } from '#kernel/database/database';
+import { tableOf } from '#kernel/errors/failures';
 import type { Route } from '#kernel/http/route';
 import type { Scheme } from '#kernel/http/surface';
 import { idKey } from '#kernel/ids/ids';
@@ -15,7 +16,6 @@ import type { Tasks } from '#kernel/tasks/tasks';
 import { createTurns } from '#kernel/turns/turns';
 import { builtinRoutes } from './builtin.routes.ts';
 import { createCatalog } from './catalog.ts';
-import { errors } from './errors.ts';
 import { createGranted } from './granted.service.ts';
 import { groupKind } from './groups.ts';
 import { createGuard } from './guard.ts';
@@ -32,6 +32,7 @@ import { createProviders } from './providers.ts';
 import { createProvisioning } from './provisioning.service.ts';
 import { createRemoval, type Removal } from './removal/removal.service.ts';
 import { createTakeDown } from './removal/takedown.step.ts';
+import { resourcesFailures } from './resources.errors.ts';
 import { createResourcesService } from './resources.service.ts';
 import { routesOf, type Serving } from './routes.ts';
 import { createScopes } from './scopes.ts';
@@ -111,7 +112,7 @@ export function createResources(deps: {
     grants,
     acts,
     identities,
-    turns: createTurns({ keyOf: idKey, bound: { max: atOnceMax, refuse: errors.throttled } }),
+    turns: createTurns({ keyOf: idKey, bound: { max: atOnceMax, refuse: resourcesFailures.ServerBusy } }),
     log,
     subscription,
     holder: randomUuid(),
@@ -148,6 +149,7 @@ export function createResources(deps: {
 
   return {
     name: 'resources',
+    failures: [tableOf(resourcesFailures)],
     duties: dutiesOfEach('{type}'),
     surfaces: [
       createArmSurface({

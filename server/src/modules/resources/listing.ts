@@ -6,9 +6,9 @@ import { resourceLimits } from '@strongroom/contract/resources';
 import type { Database } from '#kernel/database/database';
 import { idKey } from '#kernel/ids/ids';
 import { depthOf, isGroupOrAbove } from './catalog.ts';
-import { errors } from './errors.ts';
 import type { Homes } from './homes.ts';
 import type { Resource, ResourceKind } from './kind.ts';
+import { resourcesFailures } from './resources.errors.ts';
 import { pageOfType, type Stored } from './resources.store.ts';
 
 const batchRows = 500;
@@ -56,7 +56,7 @@ export function createListing(homes: Homes, present: (stored: Stored) => Resourc
       }
       if (rows.length < limit) return { resources: shown, next: undefined };
     }
-    throw errors.tooMany();
+    throw resourcesFailures.ResponseTooLarge();
   }
 
   /** A page of what stands directly in groups, or of the children of one resource. */
@@ -69,7 +69,7 @@ export function createListing(homes: Homes, present: (stored: Stored) => Resourc
   async function orderedPage(database: Database, query: PageQuery, order: Order): Promise<Page> {
     const all: { readonly key: string; readonly resource: Resource }[] = [];
     for (let after = '', more = true; more; ) {
-      if (all.length >= orderedMax) throw errors.tooMany();
+      if (all.length >= orderedMax) throw resourcesFailures.ResponseTooLarge();
       const rows = await pageOfType(database, { type: query.type, under: query.under, after, limit: batchRows });
       for (const row of rows) {
         const resource = present(row);
@@ -154,7 +154,7 @@ export function readPaging(
   const order = readOrder(textOf(asked['$orderBy']), orders);
   const id = order === undefined ? after : after.slice(after.indexOf('\0') + 1);
   if (after !== '' && (!id.startsWith('/') || idKey(id) !== id || (order !== undefined && id === after)))
-    throw errors.badSkip();
+    throw resourcesFailures.InvalidSkipToken();
   const skip = textOf(asked['$skip']) ?? textOf(asked['offset']);
   return { limit, after, skip: after === '' && isCount(skip) ? Number(skip) : 0, order };
 }
@@ -165,7 +165,7 @@ function readOrder(asked: string | undefined, orders: ResourceKind['orders']): O
   const [name = '', way = 'asc', ...more] = asked.trim().toLowerCase().split(/\s+/);
   const of = orders !== undefined && Object.hasOwn(orders, name) ? orders[name] : undefined;
   if (of === undefined || more.length > 0 || (way !== 'asc' && way !== 'desc'))
-    throw errors.badOrder(asked, Object.keys(orders ?? {}));
+    throw resourcesFailures.InvalidOrderBy(asked, Object.keys(orders ?? {}));
   return { of, descending: way === 'desc' };
 }
 
@@ -183,13 +183,13 @@ function readToken(token: string): { readonly key: string; readonly asked: Query
   try {
     read = token.startsWith('k.') ? JSON.parse(Buffer.from(token.slice(2), 'base64url').toString('utf8')) : undefined;
   } catch {
-    throw errors.badSkip();
+    throw resourcesFailures.InvalidSkipToken();
   }
   const [key, asked] = Array.isArray(read) ? (read as unknown[]) : [];
-  if (typeof key !== 'string' || key === '' || key.length > 4096) throw errors.badSkip();
+  if (typeof key !== 'string' || key === '' || key.length > 4096) throw resourcesFailures.InvalidSkipToken();
   const values =
     typeof asked === 'object' && asked !== null && !Array.isArray(asked) ? Object.values(asked) : undefined;
   if (values === undefined || values.length > parametersMax || values.some((value) => typeof value !== 'string'))
-    throw errors.badSkip();
+    throw resourcesFailures.InvalidSkipToken();
   return { key, asked: asked as Query };
 }

@@ -4,10 +4,10 @@ import type { Grant } from '#kernel/authority/grant';
 import type { Database } from '#kernel/database/database';
 import { idKey, parentId } from '#kernel/ids/ids';
 import { depthOf, readId } from './catalog.ts';
-import { errors } from './errors.ts';
 import type { Resource } from './kind.ts';
 import { groupType } from './paths.ts';
 import type { Ports } from './ports.types.ts';
+import { resourcesFailures } from './resources.errors.ts';
 import { findResource, type Stored } from './resources.store.ts';
 import { present } from './state.rules.ts';
 
@@ -36,20 +36,22 @@ export function createLookup(ports: Pick<Ports, 'homes' | 'holder' | 'subscripti
     const parent = parentId(id);
     if (type === groupType) {
       if (idKey(parent) !== idKey(`/subscriptions/${subscription.id}`))
-        throw errors.subscriptionNotFound(parent.split('/')[2] ?? '');
+        throw resourcesFailures.SubscriptionNotFound(parent.split('/')[2] ?? '');
       return parent;
     }
     const isTopLevel = depthOf(type) === 1;
     const resource = await find(parent);
     if (resource === undefined)
-      throw isTopLevel ? errors.groupNotFound(parent.split('/').at(-1) ?? '') : errors.parentNotFound(parent);
+      throw isTopLevel
+        ? resourcesFailures.ResourceGroupNotFound(parent.split('/').at(-1) ?? '')
+        : resourcesFailures.ParentResourceNotFound(parent);
     const state = resource.provisioningState;
     // A kind that is being created furnishes itself, which is a duty that it declares; everybody else waits.
     const furnishes = state === 'Creating' && grant.duty !== undefined;
     // A group whose removal failed half-way still holds what is left, and takes what is put back.
     const isLeftGroup = state === 'Failed' && resource.type === groupType;
     if (state !== 'Succeeded' && state !== 'Updating' && !furnishes && !isLeftGroup)
-      throw errors.parentNotReady(resource.id, state);
+      throw resourcesFailures.ParentResourceNotReady(resource.id, state);
     return resource.id;
   }
 

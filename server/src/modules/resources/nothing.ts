@@ -4,16 +4,16 @@
 
 import type { Failure } from '#kernel/errors/failure';
 import type { Catalog } from './catalog.ts';
-import { errors } from './errors.ts';
 import type { Providers } from './providers.ts';
+import { resourcesFailures } from './resources.errors.ts';
 
 export function createNothing(catalog: Catalog, providers: Pick<Providers, 'find' | 'typesIn'>) {
   return (method: string, segments: readonly string[]): Failure => {
     const at = segments.findLastIndex((segment) => segment.toLowerCase() === 'providers');
     const [asked, ...rest] = at < 0 ? [] : segments.slice(at + 1);
-    if (asked === undefined) return errors.operationNotServed(plain(segments));
+    if (asked === undefined) return resourcesFailures.pathNotServed(plain(segments));
     const namespace = providers.find(asked);
-    if (namespace === undefined) return errors.unknownNamespace(asked);
+    if (namespace === undefined) return resourcesFailures.InvalidResourceNamespace(asked);
     const types = providers.typesIn(namespace).map((type) => type.toLowerCase());
     // Words of the type and names of what is of it take turns.
     const words: string[] = [];
@@ -24,16 +24,16 @@ export function createNothing(catalog: Catalog, providers: Pick<Providers, 'find
         const isLast = index === rest.length - 1;
         const kind = catalog.find([namespace, ...words].join('/'));
         if (isLast && kind !== undefined && method === 'POST')
-          return errors.actionNotServed(
+          return resourcesFailures.actionNotServed(
             word,
             kind.type,
             (kind.actions ?? []).map(({ name }) => name),
           );
-        return errors.unknownType([namespace, ...words, word].join('/'));
+        return resourcesFailures.InvalidResourceType([namespace, ...words, word].join('/'));
       }
       words.push(word);
     }
-    return errors.operationNotServed(`${method} ${[namespace, ...words].join('/')}`);
+    return resourcesFailures.pathNotServed(`${method} ${[namespace, ...words].join('/')}`);
   };
 }
 

@@ -6,12 +6,11 @@ import { actionsOfType } from '@strongroom/contract/resources.actions';
 import type { Actor } from '#kernel/authority/actor';
 import { randomUuid } from '#kernel/crypto/random';
 import type { Database, Tx } from '#kernel/database/database';
-import { asFailure, Failure } from '#kernel/errors/failure';
+import { asFailure, failureAgain } from '#kernel/errors/failure';
 import { notGrowing } from '#kernel/files/growth';
 import type { TaskHandler } from '#kernel/tasks/tasks';
 import { amend } from './amend.store.ts';
 import { resourcesDuties } from './duties.ts';
-import { errors, failedAs } from './errors.ts';
 import type { RestingState } from './kind.ts';
 import {
   endOperation,
@@ -24,6 +23,7 @@ import type { Ports } from './ports.types.ts';
 import type { Provisioning } from './provisioning.service.ts';
 import { holdersOf } from './removal/holders.step.ts';
 import type { Removal } from './removal/removal.service.ts';
+import { resourcesFailures } from './resources.errors.ts';
 import { findResource, type Stored } from './resources.store.ts';
 import { isBusy } from './state.rules.ts';
 
@@ -112,12 +112,7 @@ export function createOperations(
   }
 
   async function create(operation: Operation, home: Database, stored: Stored | undefined): Promise<void> {
-    if (stored?.operationId !== operation.id)
-      throw new Failure({
-        kind: 'conflict',
-        code: 'OperationAbandoned',
-        message: 'The request ended before the resource was stored. Send it again.',
-      });
+    if (stored?.operationId !== operation.id) throw resourcesFailures.OperationAbandoned();
     if (stored.resource.provisioningState !== 'Creating') return;
     const { resource } = stored;
     await acts.duty(
@@ -136,7 +131,7 @@ export function createOperations(
     // Before anything below it goes. Clients that clear away a workspace delete what it stands on first, and the workspace right
     // after: so a removal that is refused for this is tried again, for some fifteen seconds, and then refused for good.
     const holders = await holdersOf(ports, resource.id);
-    if (holders.length > 0) throw errors.inUse(resource.id, holders);
+    if (holders.length > 0) throw resourcesFailures.ResourceInUse(resource.id, holders);
     await acts.duty(
       resourcesDuties.finishRemoval(resource.type),
       {
@@ -189,7 +184,7 @@ export function createOperations(
   async function ended({ id, resourceId }: Operation): Promise<void> {
     await finish(id);
     const { error } = (await findOperation(control, id)) ?? {};
-    if (error !== undefined) throw failedAs(error, resourceId);
+    if (error !== undefined) throw failureAgain(error, resourceId);
   }
 
   const handler: TaskHandler = async (task) => {

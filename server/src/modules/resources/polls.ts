@@ -3,12 +3,13 @@
 
 import { actionsOfType } from '@strongroom/contract/resources.actions';
 import type { Grant, Grants } from '#kernel/authority/grant';
+import { failureAgain } from '#kernel/errors/failure';
 import type { Exchange } from '#kernel/http/exchange';
 import { type Answer, empty, json, type Params } from '#kernel/http/route';
 import { type Catalog, readId } from './catalog.ts';
-import { errors, failedAs } from './errors.ts';
 import type { Operations } from './operations.service.ts';
 import type { Operation } from './operations.store.ts';
+import { resourcesFailures } from './resources.errors.ts';
 import type { ResourcesService } from './resources.service.ts';
 import { operationLinks, resourceWire, statusWire } from './wire.ts';
 
@@ -25,11 +26,11 @@ export function createPolls(deps: {
   async function visible(grant: Grant, params: Params): Promise<Operation> {
     const id = params['operationId'] ?? '';
     const operation = await operations.find(id.toLowerCase());
-    if (operation === undefined) throw errors.operationNotFound(id);
+    if (operation === undefined) throw resourcesFailures.OperationNotFound(id);
     const isOwn = operation.actorId === grant.actor.objectId && operation.actorTenant === grant.actor.tenantId;
     const { type } = readId(operation.resourceId);
     if (!isOwn && !grants.mayAlso(grant, actionsOfType(type).read, operation.resourceId))
-      throw errors.operationNotFound(id);
+      throw resourcesFailures.OperationNotFound(id);
     return operation;
   }
 
@@ -45,7 +46,7 @@ export function createPolls(deps: {
       if (operation.status === 'InProgress') {
         return empty(202, { ...soon, location: operationLinks(exchange, operation, params['location']).result });
       }
-      if (operation.error) throw failedAs(operation.error, operation.resourceId);
+      if (operation.error) throw failureAgain(operation.error, operation.resourceId);
       const resource = operation.verb === 'create' ? await service.find(operation.resourceId) : undefined;
       // Never 204: clients of one generation take it for an unexpected status.
       if (resource === undefined) return empty(200);

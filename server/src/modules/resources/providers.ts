@@ -4,9 +4,9 @@
 import type { Action } from '@strongroom/contract/action';
 import { actionsOfType } from '@strongroom/contract/resources.actions';
 import type { Catalog } from './catalog.ts';
-import { errors } from './errors.ts';
 import type { ResourceKind } from './kind.ts';
 import type { Subscription } from './ports.types.ts';
+import { resourcesFailures } from './resources.errors.ts';
 
 /** Any dated version is accepted; clients that ask for one are told the one that most shapes follow. */
 const apiVersions = ['2022-10-01'];
@@ -26,7 +26,7 @@ export function createProviders(catalog: Catalog, subscription: Subscription) {
   function known(asked: string): string {
     const namespace = namespaces().find((each) => each.toLowerCase() === asked.toLowerCase());
     if (namespace !== undefined) return namespace;
-    throw errors.unknownNamespace(asked);
+    throw resourcesFailures.InvalidResourceNamespace(asked);
   }
 
   const typesIn = (namespace: string) =>

@@ -4,7 +4,6 @@
 import type { Grant } from '#kernel/authority/grant';
 import { readId } from './catalog.ts';
 import { patchedBody } from './draft.rules.ts';
-import { errors } from './errors.ts';
 import type { Properties, Resource } from './kind.ts';
 import type { Lookup } from './lookup.service.ts';
 import type { Operations } from './operations.service.ts';
@@ -14,6 +13,7 @@ import { createPut } from './put/put.service.ts';
 import type { How, Put } from './put/put.types.ts';
 import type { Removal } from './removal/removal.service.ts';
 import { createRemove } from './removal/remove.service.ts';
+import { notFound } from './resources.errors.ts';
 import { findResource, updateResource } from './resources.store.ts';
 import { newEtag } from './stamps.rules.ts';
 import { present } from './state.rules.ts';
@@ -41,7 +41,7 @@ export function createResourcesService(
         grant,
         id,
         bodyFor: (existing, kind) => {
-          if (existing === undefined) throw errors.notFound(id);
+          if (existing === undefined) throw notFound(id);
           return patchedBody(kind, existing, patch);
         },
         how,
@@ -53,7 +53,7 @@ export function createResourcesService(
       const home = await homes.of(wanted);
       return home.write(async (tx) => {
         const stored = await findResource(tx, wanted);
-        if (stored === undefined) throw errors.notFound(wanted);
+        if (stored === undefined) throw notFound(wanted);
         const resource = { ...stored.resource, properties: change(stored.resource.properties), etag: newEtag() };
         await updateResource(tx, { ...stored, resource });
         return present(ports, { ...stored, resource });

@@ -31,7 +31,6 @@ import {
 import { validate } from '#kernel/http/validate';
 import { withArticle } from './article.ts';
 import { depthOf } from './catalog.ts';
-import { errors } from './errors.ts';
 import type { Guard } from './guard.ts';
 import type { ResourceAction, ResourceKind } from './kind.ts';
 import { askedOf, type Listing, readPaging, tokenOf } from './listing.ts';
@@ -39,6 +38,7 @@ import type { Operation } from './operations.store.ts';
 import { collectionPath, containerId, groupType, itemId, itemPath, subscriptionId, subscriptionPath } from './paths.ts';
 import type { How, Put } from './put/put.types.ts';
 import type { Removed } from './removal/remove.service.ts';
+import { notFound, resourcesFailures } from './resources.errors.ts';
 import type { ResourcesService } from './resources.service.ts';
 import { operationLinks, resourceWire, shownOf } from './wire.ts';
 
@@ -101,7 +101,7 @@ export function routesOf(kind: ResourceKind, serving: Serving): readonly Route[]
     const headers = pollHeaders(operation, exchange, undefined);
     if (holders.length === 0) return empty(202, headers);
     // For clients that do not poll this type's removal, and take a 202 for a fault: they show what the body says.
-    const { code, message } = errors.inUse(operation.resourceId, holders);
+    const { code, message } = resourcesFailures.ResourceInUse(operation.resourceId, holders);
     return json(202, { status: operation.status, error: { code, message } }, headers);
   };
 
@@ -135,7 +135,7 @@ export function routesOf(kind: ResourceKind, serving: Serving): readonly Route[]
       responses: { 200: ResourceWire, ...refusals },
       handle: async (_grant, { params, exchange }) => {
         const resource = await service.find(idOf(params));
-        if (resource === undefined) throw errors.notFound(idOf(params));
+        if (resource === undefined) throw notFound(idOf(params));
         // Whether it is there: Azure's clients take any other code for an error.
         if (exchange.method === 'HEAD') return empty(204, { etag: resource.etag });
         if (exchange.header('if-none-match') === resource.etag) return empty(304, { etag: resource.etag });
@@ -187,7 +187,7 @@ export function routesOf(kind: ResourceKind, serving: Serving): readonly Route[]
       responses: { ...action.responses, ...refusals },
       handle: async (grant, { params, query, body, exchange }) => {
         const resource = await service.find(idOf(params));
-        if (resource === undefined) throw errors.notFound(idOf(params));
+        if (resource === undefined) throw notFound(idOf(params));
         return action.handle(grant, resource, { body, query, exchange });
       },
     });
@@ -249,7 +249,7 @@ function namesIn(schema: TSchema): ReadonlySet<string> {
 export function refuseUnserved(served: ReadonlySet<string>, asked: Readonly<Record<string, unknown>>): void {
   for (const [name, value] of Object.entries(asked))
     if (value !== '' && !served.has(name) && !everywhere.has(name.toLowerCase()))
-      throw errors.parameterNotServed(name, [...served]);
+      throw resourcesFailures.InvalidQueryParameterValue(name, [...served]);
 }
 const everywhere: ReadonlySet<string> = new Set(['api-version', '$skiptoken']);
 
@@ -286,8 +286,10 @@ async function listAnswer(
 
 function missing(container: string): Failure {
   const segments = container.split('/');
-  if (segments.length <= 3) return errors.subscriptionNotFound(segments[2] ?? '');
-  return segments.length === 5 ? errors.groupNotFound(segments[4] ?? '') : errors.parentNotFound(container);
+  if (segments.length <= 3) return resourcesFailures.SubscriptionNotFound(segments[2] ?? '');
+  return segments.length === 5
+    ? resourcesFailures.ResourceGroupNotFound(segments[4] ?? '')
+    : resourcesFailures.ParentResourceNotFound(container);
 }
 
 /**

@@ -3,9 +3,9 @@
 
 import { Failure } from '#kernel/errors/failure';
 import { idKey, parentId, parseResourceId, type ResourceId } from '#kernel/ids/ids';
-import { errors } from './errors.ts';
 import type { Lookup } from './lookup.service.ts';
 import type { Ports } from './ports.types.ts';
+import { notFound, resourcesFailures } from './resources.errors.ts';
 
 export function createScopes(
   { catalog, subscription }: Pick<Ports, 'catalog' | 'subscription'>,
@@ -48,14 +48,15 @@ export function createScopes(
   async function requireBy(scope: string, isThere: (id: string) => Promise<boolean>): Promise<void> {
     if (scope === '/') return;
     const { subscriptionId, resourceGroup } = parseResourceId(scope);
-    if (subscriptionId === undefined) throw errors.notFound(scope);
+    if (subscriptionId === undefined) throw notFound(scope);
     const within = `/subscriptions/${subscriptionId}`;
-    if (idKey(within) !== idKey(`/subscriptions/${subscription.id}`)) throw errors.subscriptionNotFound(subscriptionId);
+    if (idKey(within) !== idKey(`/subscriptions/${subscription.id}`))
+      throw resourcesFailures.SubscriptionNotFound(subscriptionId);
     if (resourceGroup !== undefined && !(await isThere(`${within}/resourceGroups/${resourceGroup}`)))
-      throw errors.groupNotFound(resourceGroup);
+      throw resourcesFailures.ResourceGroupNotFound(resourceGroup);
     const stated = nearestStated(scope);
-    if (stated === undefined) throw errors.notFound(scope);
-    if (stated.type !== undefined && !(await isThere(stated.id))) throw errors.notFound(stated.id);
+    if (stated === undefined) throw notFound(scope);
+    if (stated.type !== undefined && !(await isThere(stated.id))) throw notFound(stated.id);
   }
 
   return { require, isGone };

@@ -8,7 +8,7 @@ import type { Route } from '#kernel/http/route';
 import type { Scheme, Surface } from '#kernel/http/surface';
 import type { Target } from '#kernel/http/target';
 import { sameId } from '#kernel/ids/ids';
-import { errors } from './errors.ts';
+import { resourcesFailures } from './resources.errors.ts';
 
 const roots: ReadonlySet<string> = new Set(['subscriptions', 'providers', 'tenants']);
 const versionForm = /^\d{4}-\d\d-\d\d(-[a-z]+)?$/;
@@ -47,7 +47,7 @@ function refuseUnread(exchange: Exchange, { reads }: Pick<Route, 'reads'>): void
   if (read === undefined || read === 'anything') return;
   for (const [name, value] of Object.entries(exchange.target.query.values))
     if (value !== '' && name !== 'api-version' && !read.includes(`?${name}`))
-      throw errors.parameterNotServed(
+      throw resourcesFailures.InvalidQueryParameterValue(
         name,
         read.map((each) => each.slice(1)),
       );
@@ -67,8 +67,8 @@ export function createArmSurface(options: {
     recognise,
     check(exchange, route) {
       const version = exchange.target.query.all('api-version');
-      if (version.length === 0 || version[0] === '') throw errors.missingApiVersion();
-      for (const each of version) if (!versionForm.test(each)) throw errors.invalidApiVersion(each);
+      if (version.length === 0 || version[0] === '') throw resourcesFailures.MissingApiVersionParameter();
+      for (const each of version) if (!versionForm.test(each)) throw resourcesFailures.InvalidApiVersionParameter(each);
       refuseUnread(exchange, route);
     },
     // Everybody who is signed in may know the one subscription: that another one is not here is no secret, and an empty list
@@ -76,7 +76,7 @@ export function createArmSurface(options: {
     admit(exchange) {
       const [root, id] = exchange.target.segments.filter((segment) => segment !== '');
       if (root?.toLowerCase() === 'subscriptions' && id !== undefined && !sameId(id, options.subscriptionId))
-        throw errors.subscriptionNotFound(id);
+        throw resourcesFailures.SubscriptionNotFound(id);
     },
     nothing: options.nothing,
     challenge: (exchange, failure) => ({

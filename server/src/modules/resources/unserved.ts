@@ -8,8 +8,9 @@
 // (openapi/properties.md) and swept by a test over every kind. Pure.
 
 import { type TSchema, Type } from '@strongroom/contract/schema';
-import { Failure } from '#kernel/errors/failure';
+import type { Failure } from '#kernel/errors/failure';
 import { validate } from '#kernel/http/validate';
+import { resourcesFailures } from './resources.errors.ts';
 import { type Fields, isObject, knows, unknownProperties } from './unknown.ts';
 
 export type Refusal = {
@@ -91,17 +92,14 @@ export function refusalOf(refused: readonly Refused[]): Failure {
     const names = [...new Set(places.map(({ path }) => path))];
     return `${names.join(', ')} ${names.length === 1 ? 'is' : 'are'} not served as asked. ${reason}`;
   });
-  return new Failure({
-    kind: 'invalid',
-    code: 'PropertyNotServed',
-    message: sentences.join(' '),
-    ...(shown[0] === undefined ? {} : { target: shown[0].path }),
-    details: shown.map(({ path, rule }) => ({
+  return resourcesFailures.PropertyNotServed(
+    sentences.join(' '),
+    shown.map(({ path, rule }) => ({
       code: 'PropertyNotServed',
       target: path,
       message: `${rule.because} ${rule.instead}`,
     })),
-  });
+  );
 }
 
 /** Whether a value asks for no more than what is so anyway. */
@@ -155,13 +153,7 @@ export function checkKept(path: string, { schema }: Kept, value: unknown): void 
   const whole = outer.reduce(within, within(schema, name));
   const held = outer.reduce<unknown>((inner, step) => ({ [step]: inner }), { [name]: value });
   const [unknown] = unknownProperties(whole, held);
-  if (unknown !== undefined)
-    throw new Failure({
-      kind: 'invalid',
-      code: 'InvalidRequestContent',
-      target: `properties.${unknown.path}`,
-      message: `The body is not valid: properties.${unknown.path.slice(0, 200)} is not a property of this resource.`,
-    });
+  if (unknown !== undefined) throw resourcesFailures.insideUnknown(unknown.path);
   validate(Type.Object({ properties: whole }), { properties: held }, 'body');
 }
 

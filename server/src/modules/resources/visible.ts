@@ -2,8 +2,8 @@
 // stored, so that no kind can forget it. What a kind takes as a secret, and shows to nobody, it names.
 
 import { findNamedCredential, findWrittenCredential } from '#kernel/credentials/credentials';
-import { Failure } from '#kernel/errors/failure';
 import type { Draft, Resource, ResourceKind } from './kind.ts';
+import { resourcesFailures } from './resources.errors.ts';
 
 /** Where the names are the user's own, and say what is behind them. */
 const namedByUsers = /^(?:tags|properties\.(?:tags|properties|environmentVariables))\.([^.]+)$/;
@@ -31,11 +31,6 @@ export function refuseCredentials(kind: ResourceKind, draft: Draft, existing: Re
     const name = (namedByUsers.exec(path) ?? literalInput.exec(path))?.[1];
     const found = name === undefined ? findWrittenCredential(text) : findNamedCredential(name, text);
     if (found === undefined) return;
-    throw new Failure({
-      kind: 'invalid',
-      code: 'CredentialVisible',
-      target: shown(path),
-      message: `${shown(path)} looks like ${found}. Everybody who may read the ${kind.title} would see it, and nothing hides a value of it. Leave it out: bring what it opens into the workspace first (a datastore, a model, the code), and name that. If it is no credential, write it otherwise.`,
-    });
+    throw resourcesFailures.CredentialVisible(shown(path), found, kind.title);
   }
 }

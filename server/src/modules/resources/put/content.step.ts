@@ -1,7 +1,7 @@
 // What is asked for: the body, read by the kind's schema.
 
 import { readDraft } from '../draft.rules.ts';
-import { errors } from '../errors.ts';
+import { resourcesFailures } from '../resources.errors.ts';
 import { shownOf } from '../wire.ts';
 import type { Drafted, Found } from './put.types.ts';
 
@@ -14,5 +14,5 @@ export function content(found: Found): Drafted {
 
 /** After the body was read: what is wrong with it is said first. */
 export function refuseReplacement({ kind, replaces }: Drafted): void {
-  if (replaces !== undefined && kind.immutable === true) throw errors.immutable(kind.title, replaces.id);
+  if (replaces !== undefined && kind.immutable === true) throw resourcesFailures.immutable(kind.title, replaces.id);
 }

@@ -1,9 +1,9 @@
 // The resource as it is now, with nobody at work on it.
 
-import { errors } from '../errors.ts';
 import type { Lookup } from '../lookup.service.ts';
 import type { Operations } from '../operations.service.ts';
 import { tailOf } from '../paths.ts';
+import { resourcesFailures } from '../resources.errors.ts';
 import { restingState } from '../state.rules.ts';
 import type { Found, Placed } from './put.types.ts';
 
@@ -12,7 +12,7 @@ export function createFind({ lookup, operations }: { readonly lookup: Lookup; re
     const { kind, parsed, parent } = placed;
     const { home, stored } = await lookup.load(parsed.id);
     if (stored !== undefined && (await operations.isAtWork(stored)))
-      throw errors.busy(stored.resource.id, stored.resource.provisioningState);
+      throw resourcesFailures.AnotherOperationInProgress(stored.resource.id, stored.resource.provisioningState);
     const existing = stored && { ...stored.resource, provisioningState: restingState(stored.resource) };
     const at = existing ?? { id: parent + tailOf(kind.type, parsed.name), name: parsed.name };
     const replaces = existing?.provisioningState === 'Failed' ? undefined : existing;

@@ -2,8 +2,8 @@
 
 import { resourceLimits } from '@strongroom/contract/resources';
 import { readId } from '../catalog.ts';
-import { errors } from '../errors.ts';
 import type { Ports } from '../ports.types.ts';
+import { resourcesFailures } from '../resources.errors.ts';
 import type { Asked, Named } from './put.types.ts';
 
 export function createName({ catalog }: Pick<Ports, 'catalog'>) {
@@ -11,7 +11,8 @@ export function createName({ catalog }: Pick<Ports, 'catalog'>) {
     const parsed = readId(asked.id);
     const kind = catalog.get(parsed.type);
     const { name } = parsed;
-    if (name.length > resourceLimits.nameLength || !kind.namePattern.test(name)) throw errors.invalidName(name, kind);
+    if (name.length > resourceLimits.nameLength || !kind.namePattern.test(name))
+      throw resourcesFailures.InvalidResourceName(name, kind);
     return { ...asked, parsed, kind };
   };
 }

@@ -1,10 +1,10 @@
 // Replaces a resource that stands: its identity, what stands behind it, and its row last.
 
 import type { Database } from '#kernel/database/database';
-import { errors } from '../errors.ts';
 import type { Properties, Resource } from '../kind.ts';
 import type { Ports } from '../ports.types.ts';
 import type { Provisioning } from '../provisioning.service.ts';
+import { resourcesFailures } from '../resources.errors.ts';
 import { findResource, updateResource } from '../resources.store.ts';
 import { hasSystemIdentity, newEtag, stampOf } from '../stamps.rules.ts';
 import type { Ruled } from './put.types.ts';
@@ -48,7 +48,7 @@ function store(
 ): Promise<Resource> {
   return home.write(async (tx) => {
     const now = await findResource(tx, read.id);
-    if (now?.resource.uniqueId !== read.uniqueId) throw errors.changedMeanwhile(read.id);
+    if (now?.resource.uniqueId !== read.uniqueId) throw resourcesFailures.changedMeanwhile(read.id);
     const current = now.resource.etag === read.etag ? next.properties : made.propertiesAt(now.resource);
     const resource: Resource = {
       ...next,

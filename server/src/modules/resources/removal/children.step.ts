@@ -7,9 +7,9 @@ import type { Database } from '#kernel/database/database';
 import { asFailure } from '#kernel/errors/failure';
 import { isGroupOrAbove, topLevelOf } from '../catalog.ts';
 import { resourcesDuties } from '../duties.ts';
-import { errors } from '../errors.ts';
 import type { Resource } from '../kind.ts';
 import type { Ports } from '../ports.types.ts';
+import { resourcesFailures } from '../resources.errors.ts';
 import { deleteResource, findResource, rowsBelow, type Stored } from '../resources.store.ts';
 import { hasSystemIdentity } from '../stamps.rules.ts';
 import { isBusy } from '../state.rules.ts';
@@ -32,7 +32,7 @@ export function createChildren(
   async function removeBelow(home: Database, resource: Resource): Promise<void> {
     for (const database of new Set([home, ...(await ownHome(resource))])) {
       for (let round = 0; ; round++) {
-        if (round >= roundsMax) throw errors.busy(resource.id, 'Deleting');
+        if (round >= roundsMax) throw resourcesFailures.AnotherOperationInProgress(resource.id, 'Deleting');
         const rows = await rowsBelow(database, resource.id, batchRows);
         if (rows.length === 0) break;
         await removeRows(database, rows, resource);
@@ -113,7 +113,7 @@ export function createChildren(
       });
       if (done) return;
     }
-    throw errors.busy(row.id, 'Updating');
+    throw resourcesFailures.AnotherOperationInProgress(row.id, 'Updating');
   }
 
   return removeBelow;

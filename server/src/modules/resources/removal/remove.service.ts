@@ -3,7 +3,6 @@
 import type { Grant } from '#kernel/authority/grant';
 import type { Database } from '#kernel/database/database';
 import { readId } from '../catalog.ts';
-import { errors } from '../errors.ts';
 import type { Resource } from '../kind.ts';
 import type { Lookup } from '../lookup.service.ts';
 import type { Operations } from '../operations.service.ts';
@@ -11,6 +10,7 @@ import type { Operation } from '../operations.store.ts';
 import type { Ports } from '../ports.types.ts';
 import { checkPreconditions } from '../put/preconditions.step.ts';
 import type { How } from '../put/put.types.ts';
+import { resourcesFailures } from '../resources.errors.ts';
 import { type Stored, updateResource } from '../resources.store.ts';
 import { newEtag } from '../stamps.rules.ts';
 import { restingState } from '../state.rules.ts';
@@ -57,7 +57,7 @@ export function createRemove(
     if (!(await operations.isAtWork(stored))) return undefined;
     const present = stored.operationId === undefined ? undefined : await operations.find(stored.operationId);
     if (present?.verb === 'remove') return present;
-    throw errors.busy(stored.resource.id, stored.resource.provisioningState);
+    throw resourcesFailures.AnotherOperationInProgress(stored.resource.id, stored.resource.provisioningState);
   }
 
   function accept(grant: Grant, home: Database, resource: Resource): Promise<Operation> {
