@@ -11,9 +11,9 @@ import type { DataKey } from '#kernel/crypto/value-envelope';
 import type { Database } from '#kernel/database/database';
 import { Failure } from '#kernel/errors/failure';
 import { retold } from '#kernel/errors/failures';
+import { createTurns } from '#kernel/turns/turns';
 import * as store from './data-keys.store.ts';
 import type { DataKeys, KeyWrapper, WrapperRef } from './data-keys.ts';
-import { createLanes } from './lanes.ts';
 import type { RootKey } from './root-key.ts';
 import { sealingFailures } from './sealing.errors.ts';
 
@@ -58,7 +58,7 @@ export function createDataKeys(options: {
   const { database, rootKey, wrapper, clock } = options;
   const residents = new Map<string, Resident>();
   const refreshes = new Map<string, Promise<Resident>>();
-  const lanes = createLanes();
+  const turns = createTurns();
   const listeners: ((owner: string) => void)[] = [];
   let closed = false;
 
@@ -113,7 +113,7 @@ export function createDataKeys(options: {
     return bytes;
   }
 
-  /** Reads the owner's key anew, whoever wraps it. In the owner's lane. */
+  /** Reads the owner's key anew, whoever wraps it. In the owner's turn. */
   async function admit(owner: string): Promise<Resident> {
     const stored = await store.findOwner(database.read, owner);
     if (stored === undefined) {
@@ -168,7 +168,7 @@ export function createDataKeys(options: {
     if (present !== undefined && isFresh(present)) return Promise.resolve(present);
     let refresh = refreshes.get(owner);
     if (refresh === undefined) {
-      refresh = lanes.run(owner, () => residentOf(owner)).finally(() => refreshes.delete(owner));
+      refresh = turns(owner, () => residentOf(owner)).finally(() => refreshes.delete(owner));
       refreshes.set(owner, refresh);
     }
     return refresh;
@@ -224,7 +224,7 @@ export function createDataKeys(options: {
       refuseIfClosed();
       requireName(owner);
       requireName(purpose);
-      return await lanes.run(owner, async () => {
+      return await turns(owner, async () => {
         const stored = await store.findOwner(database.read, owner);
         if (stored === undefined) await makeOwner(owner, ref);
         const resident = await residentOf(owner);
@@ -245,7 +245,7 @@ export function createDataKeys(options: {
 
     async rewrap(owner, ref) {
       refuseIfClosed();
-      await lanes.run(owner, async () => {
+      await turns(owner, async () => {
         const stored = (await store.findOwner(database.read, owner)) ?? raise(sealingFailures.DataKeyGone());
         const bytes = await unwrapOwnerKey(stored).catch((thrown: unknown) => raise(refusal(thrown)));
         const wrapped = await wrapOwnerKey(ref, owner, bytes).finally(() => bytes.fill(0));
@@ -258,7 +258,7 @@ export function createDataKeys(options: {
     },
 
     async destroy(owner) {
-      await lanes.run(owner, async () => {
+      await turns(owner, async () => {
         await database.write((tx) => store.deleteOwner(tx, owner));
         drop(owner);
       });

@@ -9,7 +9,7 @@ import { randomBytes, randomUuid } from '#kernel/crypto/random';
 import { type DataKey, openValue, sealValue } from '#kernel/crypto/value-envelope';
 import { Failure } from '#kernel/errors/failure';
 import type { Files } from '#kernel/files/files';
-import { createLanes } from './lanes.ts';
+import { createTurn } from '#kernel/turns/turns';
 import type { RootKey } from './root-key.ts';
 import { sealingFailures } from './sealing.errors.ts';
 
@@ -66,7 +66,7 @@ export async function openKeyring(options: {
   const key: DataKey = { id: found?.keyId ?? randomUuid(), bytes };
   const wrappedKey =
     found?.wrappedKey ?? Buffer.from(await rootKey.wrap(purposeOf(key.id), key.bytes)).toString('base64');
-  const lanes = createLanes();
+  const turn = createTurn();
   let entries = found?.entries ?? new Map<string, Entry>();
   let generation = found?.generation ?? 0;
   const listeners: ((generation: number) => void)[] = [];
@@ -112,7 +112,7 @@ export async function openKeyring(options: {
 
   return {
     ensure: (name, make) =>
-      lanes.run('keyring', async () => {
+      turn(async () => {
         usable(name);
         const present = reveal(name);
         if (present !== undefined) return present;
@@ -126,12 +126,12 @@ export async function openKeyring(options: {
       return reveal(name);
     },
     put: (name, value) =>
-      lanes.run('keyring', async () => {
+      turn(async () => {
         usable(name);
         await put(name, value);
       }),
     remove: (name) =>
-      lanes.run('keyring', async () => {
+      turn(async () => {
         usable(name);
         if (!entries.has(name)) return false;
         const next = new Map(entries);
@@ -142,7 +142,7 @@ export async function openKeyring(options: {
     names: () => [...entries.keys()].sort(),
     generation: () => generation,
     raiseTo: (least) =>
-      lanes.run('keyring', async () => {
+      turn(async () => {
         usable('generation');
         if (generation < least) await store(entries, least);
       }),

@@ -32,7 +32,7 @@ export function createTurns({ keyOf = (name) => name, bound }: TurnsOptions = {}
 /** Turns of one kind, where all take them together. */
 export type Turn = <R>(act: () => Promise<R>) => Promise<R>;
 
-export function createTurn(): Turn {
-  const turns = createTurns();
+export function createTurn(bound?: { readonly max: number; readonly refuse: () => Error }): Turn {
+  const turns = createTurns(bound === undefined ? {} : { bound });
   return (act) => turns('', act);
 }

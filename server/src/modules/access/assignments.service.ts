@@ -8,6 +8,7 @@ import type { Clock } from '#kernel/clock/clock';
 import { sha256Hex } from '#kernel/crypto/digest';
 import type { Database, Tx } from '#kernel/database/database';
 import { idKey, isWithin } from '#kernel/ids/ids';
+import type { Turn } from '#kernel/turns/turns';
 import { accessFailures, roleFailures } from './access.errors.ts';
 import type { Assignment, PrincipalType } from './assignment.ts';
 import * as store from './assignments.store.ts';
@@ -17,7 +18,6 @@ import type { Evaluator } from './evaluator.ts';
 import type { Principals } from './principals.ts';
 import { checkedScope, isGuid, isKeyWithin, roleIdOf } from './scope.ts';
 import type { Scopes } from './scopes.ts';
-import type { Serially } from './serially.ts';
 
 /** Azure's limit. */
 export const assignmentsMax = 4_000;
@@ -55,7 +55,7 @@ export function createAssignments(options: {
   readonly principals: Principals;
   readonly scopes: Scopes;
   readonly tenantId: string;
-  readonly serially: Serially;
+  readonly serially: Turn;
 }) {
   const { database, clock, evaluator, grants, principals, scopes, tenantId, serially } = options;
 

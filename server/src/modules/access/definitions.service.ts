@@ -7,6 +7,7 @@ import type { Action, Grant, Grants } from '#kernel/authority/grant';
 import type { Clock } from '#kernel/clock/clock';
 import type { Database } from '#kernel/database/database';
 import { idKey, isWithin } from '#kernel/ids/ids';
+import type { Turn } from '#kernel/turns/turns';
 import { accessFailures, roleFailures } from './access.errors.ts';
 import * as store from './definitions.store.ts';
 import type { Evaluator } from './evaluator.ts';
@@ -14,7 +15,6 @@ import { notUnderstood, parseFilter } from './filter.ts';
 import { isPattern } from './pattern.ts';
 import type { Permission, RoleDefinition } from './role.ts';
 import { checkedScope, roleIdOf } from './scope.ts';
-import type { Serially } from './serially.ts';
 import { createSpelling } from './spelling.ts';
 
 /** Azure's limit of custom roles. */
@@ -34,7 +34,7 @@ export function createDefinitions(options: {
   readonly clock: Clock;
   readonly evaluator: Evaluator;
   readonly grants: Pick<Grants, 'mayAlso'>;
-  readonly serially: Serially;
+  readonly serially: Turn;
   readonly catalogue: readonly Action[];
 }) {
   const { database, clock, evaluator, grants, serially, catalogue } = options;

@@ -10,6 +10,7 @@ import type { Database } from '#kernel/database/database';
 import { tableOf } from '#kernel/errors/failures';
 import { type Log, silentLog } from '#kernel/log/log';
 import type { Module } from '#kernel/module';
+import { createTurn } from '#kernel/turns/turns';
 import { accessFailures, roleFailures } from './access.errors.ts';
 import { createAssignmentList } from './assignments.list.ts';
 import { assignmentRoutes } from './assignments.routes.ts';
@@ -28,7 +29,6 @@ import { roles } from './migrations/001-roles.ts';
 import { permissionsOf } from './permissions.ts';
 import type { Principals } from './principals.ts';
 import type { Scopes } from './scopes.ts';
-import { createSerially } from './serially.ts';
 import { createStrays, type Strays } from './strays.ts';
 
 export type { Assignment, PrincipalType } from './assignment.ts';
@@ -79,7 +79,9 @@ export function createAccess(options: {
   for (const definition of builtInRoles) evaluator.putRole(definition);
   const { authorizer, grants, duties } = createAuthority({ evaluator, tenantId });
   const acts = createActs({ grants, duties, audit: options.audit, tenantId });
-  const serially = createSerially();
+  // One change of access at a time: stored durably, then put in memory, before the next begins. So memory can never take an older
+  // state after a newer one, and every rule that looks at several assignments sees them all.
+  const serially = createTurn();
   const shared = { database, clock, evaluator, grants, serially };
   const assignments = createAssignments({ ...shared, principals, scopes, tenantId });
   const definitions = createDefinitions({ ...shared, catalogue });

@@ -1,11 +1,12 @@
 // Work that is queued or held, in memory, and the one way in which it ends: first the row, then the owner is told. Promises
 // that work ends once, whoever says so first, and that its owner hears of it even when the server dies in between. Events of
-// one item pass through its lane, one after the other.
+// one item take turns.
 
 import type { Clock } from '#kernel/clock/clock';
 import type { Database } from '#kernel/database/database';
 import { idKey } from '#kernel/ids/ids';
 import type { Log } from '#kernel/log/log';
+import { createTurn, type Turn } from '#kernel/turns/turns';
 import type { Session } from './agents.ts';
 import type { Clusters } from './clusters.ts';
 import * as store from './work.store.ts';
@@ -35,7 +36,7 @@ export type Item = {
   stopGraceSeconds: number | undefined;
   renewal: { atMs: number; readonly everyMs: number } | undefined;
   ending: boolean;
-  lane: Promise<unknown>;
+  readonly turn: Turn;
 };
 
 export type Ended = Extract<WorkEvent, { type: 'finished' | 'lost' }>;
@@ -79,17 +80,10 @@ export function createDesk(deps: {
       stopGraceSeconds: undefined,
       renewal: undefined,
       ending: false,
-      lane: Promise.resolve(),
+      turn: createTurn(),
     };
     items.set(spec.id, item);
     return item;
-  }
-
-  /** Runs `fn` after everything that was put in the item's lane before. */
-  function inLane<T>(item: Item, fn: () => Promise<T>): Promise<T> {
-    const run = item.lane.then(fn);
-    item.lane = run.catch(() => undefined);
-    return run;
   }
 
   let version = 0;
@@ -98,7 +92,7 @@ export function createDesk(deps: {
     for (const watcher of watchers) watcher();
   };
 
-  /** Only within the item's lane. Does nothing for work that has ended. */
+  /** Only within the item's turn. Does nothing for work that has ended. */
   async function end(item: Item, event: Ended): Promise<void> {
     if (item.ending) return;
     item.ending = true;
@@ -150,7 +144,6 @@ export function createDesk(deps: {
     items,
     ownerOf,
     add,
-    inLane,
     end,
     /** Called whenever something was queued, freed or is to be stopped; answers how to be called no more. */
     onChange(watcher: () => void): () => void {

@@ -109,7 +109,7 @@ export function createDispatch(deps: {
     }
     if (made.status === 'rejected') {
       log.warn({ module: 'compute', job: spec.label, error: made.reason }, 'the document of work could not be made');
-      await desk.inLane(item, () => desk.end(item, unprepared(made.reason)));
+      await item.turn(() => desk.end(item, unprepared(made.reason)));
       return undefined;
     }
     // Lost while the document was made: nobody may start it under this fence.
@@ -163,7 +163,7 @@ export function createDispatch(deps: {
     const absent = mine.filter(({ spec, fence }) => has.get(spec.id)?.fence !== fence);
     // What was reported on was there. Handed out again it would run a second time, so an agent that has let go of it has lost it.
     const gone = absent.filter(({ lastSeq }) => lastSeq > 0);
-    await Promise.all(gone.map((item) => desk.inLane(item, () => desk.end(item, { type: 'lost' }))));
+    await Promise.all(gone.map((item) => item.turn(() => desk.end(item, { type: 'lost' }))));
     const missing = absent.filter((item) => !gone.includes(item));
     const room = agentLimits.held - held.length - missing.length;
     const started = await Promise.all([
@@ -174,7 +174,7 @@ export function createDispatch(deps: {
     return { start: started.filter((one) => one !== undefined), stop, tokens };
   }
 
-  /** Within the item's lane. */
+  /** Within the item's turn. */
   async function apply(item: Item, event: AgentEvent): Promise<void> {
     if (event.type === 'finished') {
       const { reason, exitCode, message } = event;
@@ -220,7 +220,7 @@ export function createDispatch(deps: {
     async report(session, id, { fence, events }) {
       const item = desk.items.get(id);
       if (item === undefined) throw computeFailures.LeaseLost();
-      return desk.inLane(item, async () => {
+      return item.turn(async () => {
         for (const { seq, event } of events) {
           if (item.session !== session || item.fence !== fence || item.ending) throw computeFailures.LeaseLost();
           if (seq <= item.lastSeq) continue;
@@ -233,7 +233,7 @@ export function createDispatch(deps: {
       });
     },
     async lose(session) {
-      await Promise.all(heldBy(session).map((item) => desk.inLane(item, () => desk.end(item, { type: 'lost' }))));
+      await Promise.all(heldBy(session).map((item) => item.turn(() => desk.end(item, { type: 'lost' }))));
     },
     remind() {
       const now = clock.epochMs();

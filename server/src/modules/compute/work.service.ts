@@ -61,7 +61,7 @@ export function createWork(deps: {
 
   /** What waits ends here; what runs is asked to stop, and ends by its agent's report. */
   async function stop(item: Item, graceSeconds: number, message: string): Promise<void> {
-    const waits = await desk.inLane(item, async () => {
+    const waits = await item.turn(async () => {
       if (item.state !== 'queued') return false;
       await desk.end(item, { type: 'finished', reason: 'stopped', exitCode: null, message });
       return true;

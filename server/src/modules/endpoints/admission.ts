@@ -3,7 +3,7 @@
 
 import type { Grant, Grants } from '#kernel/authority/grant';
 import { Failure } from '#kernel/errors/failure';
-import { createLanes } from '#kernel/sealing/lanes';
+import { createTurns } from '#kernel/turns/turns';
 import type { Resource } from '#resources';
 import type { Directory, ServedEndpoint } from './directory.ts';
 import { endpointsDuties } from './duties.ts';
@@ -31,9 +31,9 @@ export function createAdmission(deps: {
   readonly grants: Grants;
 }): Admission {
   const { keys, directory, grants } = deps;
-  const lanes = createLanes();
+  const turns = createTurns();
 
-  /** In the endpoint's lane. */
+  /** In the endpoint's turn. */
   async function load(endpoint: ServedEndpoint): Promise<void> {
     for (let tries = 0; endpoint.keys === undefined; tries++) {
       if (tries === triesMax)
@@ -48,19 +48,17 @@ export function createAdmission(deps: {
   return {
     lets(endpoint, key) {
       if (endpoint === undefined || endpoint.keys !== undefined) return keys.holds(endpoint?.keys, key);
-      return lanes
-        .run(endpoint.uniqueId, () => load(endpoint))
-        .then(
-          () => keys.holds(endpoint.keys, key),
-          (thrown: unknown) => {
-            // Its creation failed before it had keys: to a stranger it is an endpoint that does not exist.
-            if (thrown instanceof Failure && thrown.code === 'EndpointNotReady') return false;
-            throw thrown;
-          },
-        );
+      return turns(endpoint.uniqueId, () => load(endpoint)).then(
+        () => keys.holds(endpoint.keys, key),
+        (thrown: unknown) => {
+          // Its creation failed before it had keys: to a stranger it is an endpoint that does not exist.
+          if (thrown instanceof Failure && thrown.code === 'EndpointNotReady') return false;
+          throw thrown;
+        },
+      );
     },
     replace: (grant, owner, name, value) =>
-      lanes.run(owner.uniqueId, async () => {
+      turns(owner.uniqueId, async () => {
         await keys.replace(grant, owner, name, value);
         const endpoint = directory.byId(owner.id);
         if (endpoint === undefined) return;

@@ -2,7 +2,7 @@
 // ended, and only then does the job say so. Each step may run again: after a crash the decision stands and the rest follows.
 
 import type { Grants } from '#kernel/authority/grant';
-import { createLanes, type Lanes } from '#kernel/sealing/lanes';
+import { createTurns, type Turns } from '#kernel/turns/turns';
 import type { Runs } from '#runs';
 import type { Workspaces } from '#workspaces';
 import { jobsDuties } from './duties.ts';
@@ -16,7 +16,7 @@ export type Ending = {
   /** Finishes what was decided. Does nothing for a job that is undecided or has ended. */
   conclude(jobId: string): Promise<void>;
   /** One at a time for each job: what must not happen while it ends. */
-  readonly lanes: Lanes;
+  readonly turns: Turns;
   /** Jobs that ended since this process began. */
   ended(): EndedCounts;
 };
@@ -33,7 +33,7 @@ export function createEnding(deps: {
   readonly grants: Pick<Grants, 'duty'>;
 }): Ending {
   const { records, workspaces, runs, logs, grants } = deps;
-  const lanes = createLanes();
+  const turns = createTurns({ keyOf: (id) => id.toLowerCase() });
   const ended = { Completed: 0, Failed: 0, Canceled: 0 };
 
   async function finish(jobId: string, outcome: Outcome): Promise<void> {
@@ -53,7 +53,7 @@ export function createEnding(deps: {
   }
 
   async function conclude(jobId: string): Promise<void> {
-    await lanes.run(jobId.toLowerCase(), async () => {
+    await turns(jobId, async () => {
       const job = await records.find(jobId);
       const outcome = job?.properties['outcome'] as Outcome | undefined; // ours, see JobState
       if (job && outcome) await finish(job.id, outcome);
@@ -61,7 +61,7 @@ export function createEnding(deps: {
   }
 
   return {
-    lanes,
+    turns,
     ended: () => ({ ...ended }),
     conclude,
     async end(jobId, outcome) {

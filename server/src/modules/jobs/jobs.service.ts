@@ -66,7 +66,7 @@ export function createJobsService(deps: {
   const advancing = (jobId: string) => grants.duty(jobsDuties.advance, jobId);
   const gathering = (workspaceId: string) => grants.duty(jobsDuties.gather, workspaceId);
   const records = createJobRecords({ resources: deps.resources, grants });
-  const { end, conclude, lanes, ended } = createEnding({ records, workspaces, runs, logs, grants });
+  const { end, conclude, turns, ended } = createEnding({ records, workspaces, runs, logs, grants });
 
   /** Nothing happens when the step may not follow; answers the job as it is then, or undefined when it is gone. */
   const step = (jobId: string, to: JobStatus, more: Partial<JobState> = {}) =>
@@ -106,7 +106,7 @@ export function createJobsService(deps: {
 
   /** Does nothing for a job that has ended meanwhile. */
   const whileActive = (spec: WorkSpec, act: (job: Resource) => Promise<unknown>) =>
-    lanes.run(spec.subject.toLowerCase(), async () => {
+    turns(spec.subject, async () => {
       const job = await jobOf(spec);
       if (job && !isOver(stateOf(job))) await act(job);
     });

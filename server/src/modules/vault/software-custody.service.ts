@@ -3,13 +3,14 @@
 
 import { generateRsaKey, importRsaParts, importRsaPkcs8, type RsaBits, type RsaKey } from '#kernel/crypto/rsa';
 import type { Database } from '#kernel/database/database';
+import { createTurn } from '#kernel/turns/turns';
 import type { FreshKey, KeyCustody, KeyRef } from './custody.types.ts';
 import { asParameters } from './keys.rules.ts';
 import type { Material } from './material.service.ts';
 import * as store from './objects.store.ts';
 import { vaultFailures } from './vault.errors.ts';
 
-/** Generating takes a thread for seconds; one at a time, and this many waiting. */
+/** Generating takes a thread for seconds; one at a time, and no more than this at it and waiting. */
 const generationsMax = 16;
 
 const atOf = ({ vault, name, number, version }: KeyRef): store.VersionAt => ({
@@ -19,20 +20,8 @@ const atOf = ({ vault, name, number, version }: KeyRef): store.VersionAt => ({
 
 export function createSoftwareCustody(deps: { readonly database: Database; readonly material: Material }): KeyCustody {
   const { database, material } = deps;
-  let generation: Promise<unknown> = Promise.resolve();
-  let generations = 0;
-
-  async function generate(bits: RsaBits): Promise<RsaKey> {
-    if (generations >= generationsMax) throw vaultFailures.Throttled();
-    generations += 1;
-    const mine = generation.then(() => generateRsaKey(bits));
-    generation = mine.catch(() => {});
-    try {
-      return await mine;
-    } finally {
-      generations -= 1;
-    }
-  }
+  const generating = createTurn({ max: generationsMax, refuse: () => vaultFailures.Throttled() });
+  const generate = (bits: RsaBits): Promise<RsaKey> => generating(() => generateRsaKey(bits));
 
   function fresh(vault: string, key: RsaKey): FreshKey {
     return {
