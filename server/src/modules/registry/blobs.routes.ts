@@ -7,11 +7,11 @@ import type { Grant, Grants } from '#kernel/authority/grant';
 import type { Exchange } from '#kernel/http/exchange';
 import { type Answer, accessed, empty, needs, type Params, type Route, route, whole } from '#kernel/http/route';
 import type { Content, Range } from './content.service.ts';
-import { isName } from './names.ts';
-import type { Registries } from './registries.ts';
+import { isName } from './names.rules.ts';
+import type { Registries } from './registries.service.ts';
 import { registryFailures } from './registry.errors.ts';
-import { addressOf, refOf, registryIdOf, scopeOf } from './requests.ts';
-import { type RepositoryRef, repositoryScope } from './scopes.ts';
+import { addressOf, refOf, registryIdOf, scopeOf } from './requests.wire.ts';
+import { type RepositoryRef, repositoryScope } from './scopes.rules.ts';
 import { type ChunkRange, rangeOf, type Upload, type Uploads } from './uploads.service.ts';
 
 export function blobRoutes(deps: {

@@ -6,8 +6,8 @@ import { Failure } from '#kernel/errors/failure';
 import type { SealedStores } from '#storage';
 import { listRepositories } from './images.store.ts';
 import { type Listed, type Page, pageOf } from './manifests.service.ts';
-import { pathOf, type Registries, type RegistryEntry } from './registries.ts';
-import { repositoryScope } from './scopes.ts';
+import { pathOf, type Registries, type RegistryEntry } from './registries.service.ts';
+import { repositoryScope } from './scopes.rules.ts';
 
 export type CatalogService = {
   /** Names `{registry}/{repository}` in order. `grant` is that of a listing. */

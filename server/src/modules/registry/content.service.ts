@@ -10,11 +10,11 @@ import { createSha256 } from '#kernel/crypto/digest';
 import { createLongSha256 } from '#kernel/crypto/digest-thread';
 import { type Part, type SealedStore, type SealedStores, streamParts } from '#storage';
 import * as store from './images.store.ts';
-import { requireDigest, requireRepository } from './names.ts';
-import type { Registries } from './registries.ts';
+import { requireDigest, requireRepository } from './names.rules.ts';
+import type { Registries } from './registries.service.ts';
 import { registryFailures } from './registry.errors.ts';
-import { type RepositoryRef, requireScope } from './scopes.ts';
-import { renew } from './upkeep.ts';
+import { type RepositoryRef, requireScope } from './scopes.rules.ts';
+import { renew } from './upkeep.service.ts';
 
 /** What the files of blobs are bound to, besides their registry and their own names: a digest is known only at the end. */
 const place = { container: 'image', name: 'blob' };

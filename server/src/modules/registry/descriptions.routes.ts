@@ -16,9 +16,9 @@ import type { Exchange } from '#kernel/http/exchange';
 import { accessed, empty, json, listing, needs, type Params, type Route, route, whole } from '#kernel/http/route';
 import type { CatalogService } from './catalog.service.ts';
 import type { DescribedManifest, DescribedTag, Descriptions, Order, Ordered } from './descriptions.service.ts';
-import type { Registries } from './registries.ts';
+import type { Registries } from './registries.service.ts';
 import { registryFailures } from './registry.errors.ts';
-import { nameOf, nextPage, pageSizeOf, refOf, scopeOf } from './requests.ts';
+import { nameOf, nextPage, pageSizeOf, refOf, scopeOf } from './requests.wire.ts';
 
 const orders: Readonly<Record<string, Order>> = { '': 'name', none: 'name', timeasc: 'oldest', timedesc: 'newest' };
 const open = { deleteEnabled: true, writeEnabled: true, readEnabled: true, listEnabled: true };

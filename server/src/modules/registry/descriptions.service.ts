@@ -7,9 +7,9 @@ import type { Content } from './content.service.ts';
 import * as rows from './descriptions.store.ts';
 import * as store from './images.store.ts';
 import type { Listed } from './manifests.service.ts';
-import { isDigest, isTag, requireDigest } from './names.ts';
+import { isDigest, isTag, requireDigest } from './names.rules.ts';
 import { registryFailures } from './registry.errors.ts';
-import type { RepositoryRef } from './scopes.ts';
+import type { RepositoryRef } from './scopes.rules.ts';
 
 export type Order = 'name' | 'oldest' | 'newest';
 /** `after` is what the page before said; the beginning is an empty text. */

@@ -4,10 +4,10 @@ import { Catalog, registryLimits, TagList } from '@strongroom/contract/registry'
 import { registryActions as actions } from '@strongroom/contract/registry.actions';
 import { accessed, empty, json, listing, needs, type Route, route, whole } from '#kernel/http/route';
 import type { CatalogService } from './catalog.service.ts';
-import { mediaTypes } from './manifest.ts';
+import { mediaTypes } from './manifest.rules.ts';
 import type { Manifests } from './manifests.service.ts';
-import type { Registries } from './registries.ts';
-import { addressOf, nameOf, nextPage, pageSizeOf, refOf, scopeOf } from './requests.ts';
+import type { Registries } from './registries.service.ts';
+import { addressOf, nameOf, nextPage, pageSizeOf, refOf, scopeOf } from './requests.wire.ts';
 
 export function manifestRoutes(deps: {
   readonly registries: Registries;

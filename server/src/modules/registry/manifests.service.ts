@@ -7,10 +7,10 @@ import { sha256Hex } from '#kernel/crypto/digest';
 import type { Tx } from '#kernel/database/database';
 import type { Content } from './content.service.ts';
 import * as store from './images.store.ts';
-import { type Descriptor, type ReadManifest, readManifest } from './manifest.ts';
-import { isDigest, isTag, requireDigest } from './names.ts';
+import { type Descriptor, type ReadManifest, readManifest } from './manifest.rules.ts';
+import { isDigest, isTag, requireDigest } from './names.rules.ts';
 import { registryFailures } from './registry.errors.ts';
-import type { RepositoryRef } from './scopes.ts';
+import type { RepositoryRef } from './scopes.rules.ts';
 
 export type Page = { readonly after: string; readonly limit: number };
 export type Listed<T> = { readonly items: readonly T[]; readonly next: string | undefined };

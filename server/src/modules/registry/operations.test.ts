@@ -4,7 +4,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { readTarget } from '#kernel/http/target';
 import { ociOperations, ociWireOf } from './operations.rules.ts';
-import { actionOf, readPath } from './paths.ts';
+import { actionOf, readPath } from './paths.rules.ts';
 
 const read = (url: string) => readPath(readTarget(url, 'localhost'));
 

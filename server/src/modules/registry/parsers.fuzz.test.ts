@@ -4,10 +4,10 @@ import fc from 'fast-check';
 import { Failure } from '#kernel/errors/failure';
 import { readTarget } from '#kernel/http/target';
 import { idKey, isWithin } from '#kernel/ids/ids';
-import { mediaTypes, readManifest } from './manifest.ts';
-import { isName } from './names.ts';
-import { actionOf, readPath } from './paths.ts';
-import { repositoryScope } from './scopes.ts';
+import { mediaTypes, readManifest } from './manifest.rules.ts';
+import { isName } from './names.rules.ts';
+import { actionOf, readPath } from './paths.rules.ts';
+import { repositoryScope } from './scopes.rules.ts';
 
 const registry = '/subscriptions/s/resourceGroups/g/providers/Microsoft.ContainerRegistry/registries/Reg01';
 const component = fc.stringMatching(/^[a-z0-9]+([._-][a-z0-9]+)*$/).filter((text) => text.length <= 20);

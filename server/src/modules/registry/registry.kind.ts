@@ -11,8 +11,8 @@ import { accessed, json } from '#kernel/http/route';
 import type { DataKeys } from '#kernel/sealing/data-keys';
 import type { Draft, Properties, Resource, ResourceKind } from '#resources';
 import { type ProtectingKey, type SealedStores, usageOf } from '#storage';
-import { registryNamePattern, registryNameRule } from './names.ts';
-import type { Registries } from './registries.ts';
+import { registryNamePattern, registryNameRule } from './names.rules.ts';
+import type { Registries } from './registries.service.ts';
 import { registryFailures } from './registry.errors.ts';
 import { unservedOfRegistries } from './registry.unserved.ts';
 

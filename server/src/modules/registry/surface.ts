@@ -7,10 +7,10 @@ import type { Failure } from '#kernel/errors/failure';
 import type { Exchange } from '#kernel/http/exchange';
 import type { Scheme, Surface } from '#kernel/http/surface';
 import { ociCodeOf } from './codes.rules.ts';
-import { actionOf, type OciPath, readPath } from './paths.ts';
-import type { Proofs } from './proofs.ts';
+import { actionOf, type OciPath, readPath } from './paths.rules.ts';
+import type { Proofs } from './proofs.scheme.ts';
 import { registryFailures } from './registry.errors.ts';
-import type { Asked, RegistryTokens } from './tokens.ts';
+import type { Asked, RegistryTokens } from './tokens.service.ts';
 
 function askedOf(path: OciPath, method: string): Asked {
   if (path.lists === 'catalog') return 'catalog';

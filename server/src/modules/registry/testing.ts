@@ -14,7 +14,7 @@ import { createSigningKeys } from '../identity/signing-keys.ts';
 import { createTokens, createVerifier } from '../identity/tokens.ts';
 import { bearer, group, openGround, type Reply, type Send, sender } from '../storage/ground.fixture.ts';
 import { createRegistry, mediaTypes, registryType } from './index.ts';
-import type { Principals } from './tokens.ts';
+import type { Principals } from './tokens.service.ts';
 
 export { code, customerKey, everythingIn, principal, type Send } from '../storage/ground.fixture.ts';
 

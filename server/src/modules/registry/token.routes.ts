@@ -9,12 +9,12 @@ import type { Grant, Grants } from '#kernel/authority/grant';
 import type { Clock } from '#kernel/clock/clock';
 import type { Exchange } from '#kernel/http/exchange';
 import { accessed, json, listing, open, type Route, route, signedIn, unrecorded } from '#kernel/http/route';
-import { isName } from './names.ts';
-import type { Proofs } from './proofs.ts';
-import type { Registries } from './registries.ts';
+import { isName } from './names.rules.ts';
+import type { Proofs } from './proofs.scheme.ts';
+import type { Registries } from './registries.service.ts';
 import { registryFailures } from './registry.errors.ts';
-import { repositoryScope } from './scopes.ts';
-import { actionOf, type Listed, type RegistryTokens, type RepositoryAction } from './tokens.ts';
+import { repositoryScope } from './scopes.rules.ts';
+import { actionOf, type Listed, type RegistryTokens, type RepositoryAction } from './tokens.service.ts';
 
 const scopesMax = 20;
 const known: readonly RepositoryAction[] = ['pull', 'push', 'delete', 'metadata_read', 'metadata_write'];

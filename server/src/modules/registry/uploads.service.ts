@@ -17,10 +17,10 @@ import {
   sizeOf,
   writePart,
 } from './content.service.ts';
-import { requireDigest } from './names.ts';
-import type { Registries } from './registries.ts';
+import { requireDigest } from './names.rules.ts';
+import type { Registries } from './registries.service.ts';
 import { registryFailures } from './registry.errors.ts';
-import { type RepositoryRef, repositoryScope } from './scopes.ts';
+import { type RepositoryRef, repositoryScope } from './scopes.rules.ts';
 
 export type Upload = { readonly id: string; readonly size: number };
 

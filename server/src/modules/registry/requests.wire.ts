@@ -2,9 +2,9 @@
 
 import type { Exchange } from '#kernel/http/exchange';
 import type { Params } from '#kernel/http/route';
-import type { Registries } from './registries.ts';
+import type { Registries } from './registries.service.ts';
 import { registryFailures } from './registry.errors.ts';
-import { type RepositoryRef, repositoryScope } from './scopes.ts';
+import { type RepositoryRef, repositoryScope } from './scopes.rules.ts';
 
 /** For a registry that there is not, an id that nothing was granted at. */
 export const registryIdOf = (registries: Registries, name: string): string =>
@@ -12,7 +12,7 @@ export const registryIdOf = (registries: Registries, name: string): string =>
 
 export const refOf = (registries: Registries, params: Params): RepositoryRef => ({
   registry: registryIdOf(registries, params['registry'] ?? ''),
-  // The path's one segment back as a name (see paths.ts).
+  // The path's one segment back as a name (see paths.rules.ts).
   repository: (params['repository'] ?? '').replaceAll(':', '/'),
 });
 

@@ -1,12 +1,12 @@
 // Reads a path of the registry protocol and of what Azure's registries say beside it (`/acr/v1`, `/oauth2`), once. The same
-// reading is dispatched on, decided on and compared with what a token lists. A repository becomes one segment (see scopes.ts), so
+// reading is dispatched on, decided on and compared with what a token lists. A repository becomes one segment (see scopes.rules.ts), so
 // that no template has to guess where its name ends.
 
 import type { Target } from '#kernel/http/target';
-import { isName } from './names.ts';
+import { isName } from './names.rules.ts';
 import { type Listing, operationOf } from './operations.rules.ts';
-import { segmentOf } from './scopes.ts';
-import type { RepositoryAction } from './tokens.ts';
+import { segmentOf } from './scopes.rules.ts';
+import type { RepositoryAction } from './tokens.service.ts';
 
 export type OciPath = {
   /** What the surface dispatches: the kind of thing, then registry and repository, then what follows. */

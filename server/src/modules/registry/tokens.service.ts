@@ -9,10 +9,10 @@ import type { Bounds, BoundsRule } from '#kernel/authority/bounds';
 import { type AuthenticationFacts, claimsOfFacts, factsInClaims, refusedFromMs } from '#kernel/authority/facts';
 import type { Action } from '#kernel/authority/grant';
 import type { Clock } from '#kernel/clock/clock';
-import { pathOf, type Registries, type RegistryEntry } from './registries.ts';
+import { pathOf, type Registries, type RegistryEntry } from './registries.service.ts';
 import { registryFailures } from './registry.errors.ts';
-import { registryIdOf } from './requests.ts';
-import { type RepositoryRef, repositoryScope } from './scopes.ts';
+import { registryIdOf } from './requests.wire.ts';
+import { type RepositoryRef, repositoryScope } from './scopes.rules.ts';
 
 /** What this module holds of the maker of tokens. */
 export type Tokens = {

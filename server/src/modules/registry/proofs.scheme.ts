@@ -5,7 +5,7 @@ import type { Actor } from '#kernel/authority/actor';
 import type { Exchange } from '#kernel/http/exchange';
 import type { Scheme } from '#kernel/http/surface';
 import { registryFailures } from './registry.errors.ts';
-import type { Principals, RegistryTokens } from './tokens.ts';
+import type { Principals, RegistryTokens } from './tokens.service.ts';
 
 /** The name that clients give when the password is a token. */
 const tokenUser = '00000000-0000-0000-0000-000000000000';
