@@ -19,10 +19,10 @@ import { randomBytes } from '../server/src/kernel/crypto/random.ts';
 import { createFiles } from '../server/src/kernel/files/files.ts';
 import type { DataKeys } from '../server/src/kernel/sealing/data-keys.ts';
 import { testGrant } from '../server/src/kernel/testing/authority.ts';
-import { createAccounts } from '../server/src/modules/storage/accounts.ts';
+import { createAccounts } from '../server/src/modules/storage/accounts.service.ts';
 import { createBlobs } from '../server/src/modules/storage/blobs.service.ts';
 import { createContainers } from '../server/src/modules/storage/containers.service.ts';
-import { createOpenedAccounts } from '../server/src/modules/storage/opened-accounts.ts';
+import { createOpenedAccounts } from '../server/src/modules/storage/opened-accounts.service.ts';
 
 const MEBIBYTE = 1_048_576;
 const SIZE_MEBIBYTES = Number(process.argv[2] ?? 256);

@@ -44,7 +44,6 @@ const notYet: Readonly<Record<'roles' | 'sql' | 'http' | 'types', readonly strin
     'landing',
     'resources',
     'runs',
-    'storage',
     'vault',
     'workspaces',
   ],

@@ -9,7 +9,7 @@ import type { Failure } from '#kernel/errors/failure';
 import { validate } from '#kernel/http/validate';
 import { testGrant } from '#kernel/testing/authority';
 import type { Draft, Resource } from '#resources';
-import { reservedAccountNames } from './names.ts';
+import { reservedAccountNames } from './names.rules.ts';
 import { accountId, bytesOf, code, customerKey, principal, readAll, setUp, setUpContainer } from './testing.ts';
 
 after(() => closeScanPool());

@@ -1,6 +1,6 @@
 // The storage account as a resource. It promises that nothing weakens an account: public access, plain HTTP and shared keys
 // are refused with a reason instead of being accepted and ignored. Its key is wrapped under the root key, or under a
-// customer's key as the account's own identity; whose identity that is can not be said in a request (see protection.ts).
+// customer's key as the account's own identity; whose identity that is can not be said in a request (see protection.service.ts).
 
 import { UsageList } from '@strongroom/contract/quotas';
 import { quotasActions } from '@strongroom/contract/quotas.actions';
@@ -12,12 +12,12 @@ import { accessed, json, unrecorded } from '#kernel/http/route';
 import type { DataKeys, WrapperRef } from '#kernel/sealing/data-keys';
 import type { Draft, Properties, Resource, ResourceAction, ResourceKind } from '#resources';
 import { unservedOfAccounts } from './account.unserved.ts';
-import type { Accounts } from './accounts.ts';
-import { accountNamePattern, accountNameRule, reservedAccountNames } from './names.ts';
-import { keyPurposes, type OpenedAccounts } from './opened-accounts.ts';
-import type { ProtectingKey } from './protection.ts';
+import type { Accounts } from './accounts.service.ts';
+import { accountNamePattern, accountNameRule, reservedAccountNames } from './names.rules.ts';
+import { keyPurposes, type OpenedAccounts } from './opened-accounts.service.ts';
+import type { ProtectingKey } from './protection.service.ts';
 import { storageFailures } from './storage.errors.ts';
-import { usageOf } from './usages.ts';
+import { usageOf } from './usages.rules.ts';
 
 export const accountType = 'Microsoft.Storage/storageAccounts';
 

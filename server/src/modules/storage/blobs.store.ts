@@ -2,8 +2,8 @@
 // are bound as parameters; a listing walks the primary key, so that a page costs what it holds and not what the container holds.
 
 import { type Tx, tables } from '#kernel/database/database';
-import { type AccessTier, accessTiers } from './access-tier.ts';
-import { behind, type Metadata } from './names.ts';
+import { type AccessTier, accessTiers } from './access-tier.rules.ts';
+import { behind, type Metadata } from './names.rules.ts';
 
 type BlobTable = {
   container: string;

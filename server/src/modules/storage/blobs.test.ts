@@ -11,7 +11,7 @@ import { closeScanPool } from '#kernel/database/database';
 import { Failure } from '#kernel/errors/failure';
 import { failNth } from '#kernel/files/faults';
 import { testGrant } from '#kernel/testing/authority';
-import { containerScope } from './scopes.ts';
+import { containerScope } from './scopes.rules.ts';
 import { bytesOf, code, customerKey, everythingIn, readAll, setUp, setUpContainer } from './testing.ts';
 
 after(() => closeScanPool());

@@ -5,20 +5,20 @@ import type { Readable } from 'node:stream';
 import type { Grant } from '#kernel/authority/grant';
 import type { Clock } from '#kernel/clock/clock';
 import { randomUuid } from '#kernel/crypto/random';
-import type { Accounts } from './accounts.ts';
+import type { Accounts } from './accounts.service.ts';
 import { blobBytesMax, discardUnreferenced } from './blobs.service.ts';
 import type { BlobInfo, Part } from './blobs.store.ts';
 import * as store from './blobs.store.ts';
 import type { Block } from './blocks.store.ts';
 import * as blocks from './blocks.store.ts';
-import { type Conditions, requireWritable } from './conditions.ts';
+import { type Conditions, requireWritable } from './conditions.rules.ts';
 import { requireContainer } from './containers.service.ts';
-import { type BlobContent, describeContent, requireContent } from './content.ts';
-import { requireBlobName, requireContainerName } from './names.ts';
-import type { OpenedAccount, OpenedAccounts } from './opened-accounts.ts';
-import { type BlobRef, requireScope } from './scopes.ts';
+import { type BlobContent, describeContent, requireContent } from './content.rules.ts';
+import { requireBlobName, requireContainerName } from './names.rules.ts';
+import type { OpenedAccount, OpenedAccounts } from './opened-accounts.service.ts';
+import { type BlobRef, requireScope } from './scopes.rules.ts';
 import { storageFailures } from './storage.errors.ts';
-import { blocksKeptMs, expireBlocks } from './upkeep.ts';
+import { blocksKeptMs, expireBlocks } from './upkeep.service.ts';
 
 /** The largest block, in bytes: 4,000 MiB, as Azure has it. */
 export const blockBytesMax = 4000 * 1024 ** 2;

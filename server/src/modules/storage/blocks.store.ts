@@ -2,7 +2,7 @@
 
 import { type Tx, tables } from '#kernel/database/database';
 import type { Part } from './blobs.store.ts';
-import { behind } from './names.ts';
+import { behind } from './names.rules.ts';
 
 type BlockTable = {
   container: string;

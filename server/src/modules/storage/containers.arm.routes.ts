@@ -17,7 +17,7 @@ import {
 } from '#kernel/http/route';
 import { accountType } from './account.kind.ts';
 import type { Container, Containers } from './containers.service.ts';
-import { type ContainerRef, containerScope } from './scopes.ts';
+import { type ContainerRef, containerScope } from './scopes.rules.ts';
 import { storageFailures } from './storage.errors.ts';
 
 const account =

@@ -14,15 +14,15 @@ import {
   unrecorded,
   whole,
 } from '#kernel/http/route';
-import { type Accounts, accountIdOf } from './accounts.ts';
+import { type Accounts, accountIdOf } from './accounts.service.ts';
 import type { Containers } from './containers.service.ts';
 import { containerPath, containersPath } from './operations.rules.ts';
-import * as answers from './protocol/answers.ts';
-import { reads } from './protocol/reads.ts';
-import * as requests from './protocol/requests.ts';
+import * as answers from './protocol/answers.wire.ts';
+import { reads } from './protocol/reads.wire.ts';
+import * as requests from './protocol/requests.wire.ts';
 import { otherServiceMessage, unservedMessage } from './protocol/unserved.ts';
-import type { RequestBlobs } from './reserved.ts';
-import { type ContainerRef, containerScope } from './scopes.ts';
+import type { RequestBlobs } from './reserved.service.ts';
+import { type ContainerRef, containerScope } from './scopes.rules.ts';
 import { storageFailures } from './storage.errors.ts';
 import { accountOfHost, otherServiceOf } from './surface.ts';
 

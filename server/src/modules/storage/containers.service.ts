@@ -5,14 +5,14 @@ import type { Grant } from '#kernel/authority/grant';
 import type { Clock } from '#kernel/clock/clock';
 import { randomBytes } from '#kernel/crypto/random';
 import type { Database } from '#kernel/database/database';
-import type { Accounts } from './accounts.ts';
-import { type Conditions, requireWritable } from './conditions.ts';
+import type { Accounts } from './accounts.service.ts';
+import { type Conditions, requireWritable } from './conditions.rules.ts';
 import * as store from './containers.store.ts';
-import { type Metadata, requireContainerName, requireMetadata, requirePrefix } from './names.ts';
-import type { OpenedAccount, OpenedAccounts } from './opened-accounts.ts';
-import { type ContainerRef, requireAccountScope, requireScope } from './scopes.ts';
+import { type Metadata, requireContainerName, requireMetadata, requirePrefix } from './names.rules.ts';
+import type { OpenedAccount, OpenedAccounts } from './opened-accounts.service.ts';
+import { type ContainerRef, requireAccountScope, requireScope } from './scopes.rules.ts';
 import { storageFailures } from './storage.errors.ts';
-import { removeContainer } from './upkeep.ts';
+import { removeContainer } from './upkeep.service.ts';
 
 export type Container = Omit<store.Container, 'isDeleting'>;
 

@@ -1,7 +1,7 @@
 // Containers, in the index of one account: SQL and nothing else.
 
 import { type Tx, tables } from '#kernel/database/database';
-import { behind, type Metadata } from './names.ts';
+import { behind, type Metadata } from './names.rules.ts';
 
 type ContainerTable = { name: string; etag: string; metadata: string; modified_ms: number; deleting: number };
 type Tables = { containers: ContainerTable };

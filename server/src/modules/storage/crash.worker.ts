@@ -6,11 +6,11 @@ import { createFiles } from '#kernel/files/files';
 import type { DataKeys } from '#kernel/sealing/data-keys';
 import { testGrant } from '#kernel/testing/authority';
 import { byteStoresOf, databasesOf } from '../../data-folder.ts';
-import { createAccounts } from './accounts.ts';
+import { createAccounts } from './accounts.service.ts';
 import { createBlobs } from './blobs.service.ts';
 import { createBlocks } from './blocks.service.ts';
 import { createContainers } from './containers.service.ts';
-import { createOpenedAccounts } from './opened-accounts.ts';
+import { createOpenedAccounts } from './opened-accounts.service.ts';
 
 /** Keys that both processes know: what is tested is the store. */
 const key = { id: '00000000-0000-4000-8000-000000000000', bytes: new Uint8Array(32).fill(7) };

@@ -15,7 +15,7 @@ import { runInNewContext } from 'node:vm';
 import { createFolderByteStore } from '#kernel/bytes/folder';
 import { createLongSha256 } from '#kernel/crypto/digest-thread';
 import { createFiles, type Files } from '#kernel/files/files';
-import { createSealedFiles } from './sealed-files.ts';
+import { createSealedFiles } from './sealed-files.service.ts';
 
 setFlagsFromString('--expose-gc');
 // What the flag puts into a new context.

@@ -4,8 +4,8 @@
 import { NameAvailability, NameQuestion } from '@strongroom/contract/storage';
 import { storageActions } from '@strongroom/contract/storage.actions';
 import { accessed, json, needs, type Route, route, whole } from '#kernel/http/route';
-import type { Accounts } from './accounts.ts';
-import { accountNamePattern, accountNameRule, reservedAccountNames } from './names.ts';
+import type { Accounts } from './accounts.service.ts';
+import { accountNamePattern, accountNameRule, reservedAccountNames } from './names.rules.ts';
 
 export function nameRoutes(accounts: Pick<Accounts, 'byName'>): readonly Route[] {
   const refusal = (name: string) => {

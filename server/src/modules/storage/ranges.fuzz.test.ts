@@ -7,7 +7,7 @@ import { after, test } from 'node:test';
 import fc from 'fast-check';
 import { closeScanPool } from '#kernel/database/database';
 import { Failure } from '#kernel/errors/failure';
-import { readBlockList } from './protocol/xml.ts';
+import { readBlockList } from './protocol/xml.wire.ts';
 import { bytesOf, openDoor, readAll, setUpContainer } from './testing.ts';
 
 after(() => closeScanPool());

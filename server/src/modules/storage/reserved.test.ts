@@ -7,7 +7,7 @@ import { storageActions } from '@strongroom/contract/storage.actions';
 import type { Bounds } from '#kernel/authority/bounds';
 import { closeScanPool } from '#kernel/database/database';
 import { testActor, testGrant } from '#kernel/testing/authority';
-import { containerScope } from './scopes.ts';
+import { containerScope } from './scopes.rules.ts';
 import { accountId, openDoor, type Reply } from './testing.ts';
 
 after(() => closeScanPool());

@@ -13,8 +13,8 @@ import { Failure } from '#kernel/errors/failure';
 import { createFiles } from '#kernel/files/files';
 import { createMemoryByteStores } from '#kernel/testing/byte-stores';
 import type { Part } from './blobs.store.ts';
-import { createSealedFiles, type Written } from './sealed-files.ts';
-import { streamParts } from './streaming.ts';
+import { createSealedFiles, type Written } from './sealed-files.service.ts';
+import { streamParts } from './streaming.service.ts';
 
 const segmentBytes = 1_048_576;
 const place = { container: 'data', name: 'blob' };

@@ -7,11 +7,11 @@ import { quotaCode } from '#kernel/files/quota';
 import type { Exchange } from '#kernel/http/exchange';
 import type { Scheme, Surface } from '#kernel/http/surface';
 import type { Target } from '#kernel/http/target';
-import type { Accounts } from './accounts.ts';
-import { accountNamePattern, reservedAccountNames } from './names.ts';
+import type { Accounts } from './accounts.service.ts';
+import { accountNamePattern, reservedAccountNames } from './names.rules.ts';
 import { operationOf } from './operations.rules.ts';
-import { checkRequest, isVersion } from './protocol/requests.ts';
-import { documentOf, element } from './protocol/xml.ts';
+import { checkRequest, isVersion } from './protocol/requests.wire.ts';
+import { documentOf, element } from './protocol/xml.wire.ts';
 
 export const storageAudience = 'https://storage.azure.com';
 const defaultVersion = '2021-12-02';

@@ -14,7 +14,7 @@ import { openTestDoor } from '#kernel/testing/door';
 import { byteStoresOf, databasesOf } from '../../data-folder.ts';
 import { bearer, type Setting as Ground, group, openGround, sender } from './ground.fixture.ts';
 import { accountType, createStorage, type ReservedIn } from './index.ts';
-import { containerScope } from './scopes.ts';
+import { containerScope } from './scopes.rules.ts';
 
 export {
   type Asked,

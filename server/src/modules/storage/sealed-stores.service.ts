@@ -10,7 +10,7 @@ import { type Metered, meteredDatabase } from '#kernel/database/metered';
 import type { Faults } from '#kernel/files/faults';
 import { type Quotas, quotaOf, type StoreKind } from '#kernel/files/quota';
 import type { DataKeys } from '#kernel/sealing/data-keys';
-import { createSealedFiles, type SealedFiles } from './sealed-files.ts';
+import { createSealedFiles, type SealedFiles } from './sealed-files.service.ts';
 
 export type SealedStore = Held & {
   /** Held to the store's quota. */

@@ -8,7 +8,7 @@ import type { Grant } from '#kernel/authority/grant';
 import type { Blobs } from './blobs.service.ts';
 import type { Blocks } from './blocks.service.ts';
 import type { Containers } from './containers.service.ts';
-import type { BlobRef, ContainerRef } from './scopes.ts';
+import type { BlobRef, ContainerRef } from './scopes.rules.ts';
 import { storageFailures } from './storage.errors.ts';
 
 export type ReservedFolder = {

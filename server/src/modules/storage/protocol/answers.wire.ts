@@ -4,9 +4,9 @@ import { type Answer, empty } from '#kernel/http/route';
 import type { BlobInfo } from '../blobs.store.ts';
 import type { BlockSize } from '../blocks.service.ts';
 import type { Container } from '../containers.service.ts';
-import type { BlobPage, ListedBlob } from '../listing.ts';
-import type { Metadata } from '../names.ts';
-import { documentOf, type Element, element } from './xml.ts';
+import type { BlobPage, ListedBlob } from '../listing.service.ts';
+import type { Metadata } from '../names.rules.ts';
+import { documentOf, type Element, element } from './xml.wire.ts';
 
 /** What lies in an account was written by users: a browser that is led to it must run none of it on this origin. */
 const inert = { 'content-security-policy': "default-src 'none'; sandbox" };

@@ -2,9 +2,9 @@
 // fetching it would let him send the server anywhere.
 
 import { readTarget } from '#kernel/http/target';
-import { type Accounts, accountIdOf } from '../accounts.ts';
-import { blobNameOf } from '../names.ts';
-import type { BlobRef } from '../scopes.ts';
+import { type Accounts, accountIdOf } from '../accounts.service.ts';
+import { blobNameOf } from '../names.rules.ts';
+import type { BlobRef } from '../scopes.rules.ts';
 import { storageFailures } from '../storage.errors.ts';
 import { accountOfHost, accountPath } from '../surface.ts';
 

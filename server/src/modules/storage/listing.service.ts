@@ -4,7 +4,7 @@ import { setImmediate as yieldToEventLoop } from 'node:timers/promises';
 import type { Tx } from '#kernel/database/database';
 import { type BlobInfo, listBlobs } from './blobs.store.ts';
 import { listUncommitted } from './blocks.store.ts';
-import { behind } from './names.ts';
+import { behind } from './names.rules.ts';
 import { storageFailures } from './storage.errors.ts';
 
 /** A blob that is nothing but blocks yet has no etag and no bytes. */

@@ -4,8 +4,8 @@
 import { Readable } from 'node:stream';
 import { SEGMENT_BYTES } from '#kernel/crypto/stream-aead';
 import type { Part } from './blobs.store.ts';
-import type { Place } from './sealed-files.ts';
-import type { SealedStore } from './sealed-stores.ts';
+import type { Place } from './sealed-files.service.ts';
+import type { SealedStore } from './sealed-stores.service.ts';
 import { storageFailures } from './storage.errors.ts';
 
 /**

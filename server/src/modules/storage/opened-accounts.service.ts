@@ -7,8 +7,8 @@ import type { Faults } from '#kernel/files/faults';
 import type { Quotas } from '#kernel/files/quota';
 import type { DataKeys } from '#kernel/sealing/data-keys';
 import { blobIndexMigrations } from './migrations/blob-index.ts';
-import { createSealedStores, type SealedStore, type SealedStores } from './sealed-stores.ts';
-import { repair } from './upkeep.ts';
+import { createSealedStores, type SealedStore, type SealedStores } from './sealed-stores.service.ts';
+import { repair } from './upkeep.service.ts';
 
 /** Purposes of the two data keys of an account: its files, and its index. */
 export const keyPurposes = { files: 'storage', index: 'storage-index' } as const;

@@ -1,15 +1,15 @@
 // What the headers of a blob request say. Every value is bounded and checked here. Which of them an operation reads at all, and
-// the refusal of the rest, is in reads.ts.
+// the refusal of the rest, is in reads.wire.ts.
 
 import type { Exchange } from '#kernel/http/exchange';
 import type { Route } from '#kernel/http/route';
-import { type AccessTier, accessTiers } from '../access-tier.ts';
+import { type AccessTier, accessTiers } from '../access-tier.rules.ts';
 import type { ByteRange } from '../blobs.service.ts';
-import type { Conditions, Etags } from '../conditions.ts';
-import type { BlobContent } from '../content.ts';
-import type { Metadata } from '../names.ts';
+import type { Conditions, Etags } from '../conditions.rules.ts';
+import type { BlobContent } from '../content.rules.ts';
+import type { Metadata } from '../names.rules.ts';
 import { storageFailures } from '../storage.errors.ts';
-import { refuseUnread } from './reads.ts';
+import { refuseUnread } from './reads.wire.ts';
 
 export function checkRequest(exchange: Exchange, route: Pick<Route, 'reads'>): void {
   const version = exchange.header('x-ms-version');

@@ -1,9 +1,9 @@
 // What a blob says of itself besides its bytes, as a writer gives it, and what is refused of it.
 
-import type { AccessTier } from './access-tier.ts';
+import type { AccessTier } from './access-tier.rules.ts';
 import type { ContentHeaders } from './blobs.store.ts';
 import { newEtag } from './containers.service.ts';
-import { type Metadata, requireHeaderValue, requireMetadata } from './names.ts';
+import { type Metadata, requireHeaderValue, requireMetadata } from './names.rules.ts';
 import { storageFailures } from './storage.errors.ts';
 
 export type BlobContent = {

@@ -5,7 +5,7 @@ import type { Database } from '#kernel/database/database';
 import * as store from './blobs.store.ts';
 import { deleteSomeBlocks } from './blocks.store.ts';
 import * as containers from './containers.store.ts';
-import type { SealedFiles } from './sealed-files.ts';
+import type { SealedFiles } from './sealed-files.service.ts';
 
 /** Blocks that were staged and not committed are dropped after a week, as Azure does. */
 export const blocksKeptMs = 7 * 24 * 60 * 60 * 1000;
