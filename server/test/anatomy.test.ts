@@ -45,7 +45,6 @@ const notYet: Readonly<Record<'roles' | 'sql' | 'http' | 'types', readonly strin
     'resources',
     'runs',
     'vault',
-    'workspaces',
   ],
   sql: ['identity', 'runs'],
   http: ['identity', 'endpoints'],

@@ -16,7 +16,7 @@ import { createDataKeys, dataKeyMigrations, revalidateAfterMs } from '#kernel/se
 import { openRootKeyFile } from '#kernel/sealing/root-key-file';
 import { testDatabases } from '#kernel/testing/databases';
 import { databasesOf } from '../../data-folder.ts';
-import { createWorkspaceDatabases } from './databases.ts';
+import { createWorkspaceDatabases } from './databases.service.ts';
 
 after(() => closeScanPool());
 

@@ -14,8 +14,8 @@ import { activity, json } from '#kernel/http/route';
 import { parentId, parseResourceId } from '#kernel/ids/ids';
 import type { Properties, ResourceKind } from '#resources';
 import type { Datastores } from './datastores.service.ts';
-import { containersOf, datastoreNames, workspaceType } from './dependents.ts';
-import type { Workspaces } from './workspace.ts';
+import { containersOf, datastoreNames, workspaceType } from './dependents.rules.ts';
+import type { Workspaces } from './workspace.types.ts';
 import { workspacesFailures } from './workspaces.errors.ts';
 
 const defaultDatastore = 'workspaceblobstore';

@@ -10,9 +10,9 @@ import { isBounded } from '#kernel/authority/actor';
 import type { Action, Grant, Grants } from '#kernel/authority/grant';
 import type { Resource } from '#resources';
 import { type ContainerRef, containerScope, type Storage } from '#storage';
-import type { DatastoreName } from './dependents.ts';
-import type { Reservations } from './reservations.ts';
-import type { Workspace } from './workspace.ts';
+import type { DatastoreName } from './dependents.rules.ts';
+import type { Reservations } from './reservations.service.ts';
+import type { Workspace } from './workspace.types.ts';
 import { workspacesFailures } from './workspaces.errors.ts';
 
 /** Hands on a caller's decision as an address. Identity implements it; compose introduces the two. */

@@ -5,7 +5,7 @@ import type { Action } from '@strongroom/contract/action';
 import { actionsOfType, resourcesActions } from '@strongroom/contract/resources.actions';
 import { storageActions } from '@strongroom/contract/storage.actions';
 import type { Duty } from '#kernel/authority/duty';
-import { dependentTypes, workspaceType } from './dependents.ts';
+import { dependentTypes, workspaceType } from './dependents.rules.ts';
 
 const groupType = 'Microsoft.Resources/resourceGroups';
 const dependents = Object.values(dependentTypes).map(actionsOfType);

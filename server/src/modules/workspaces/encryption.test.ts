@@ -3,8 +3,8 @@ import { test } from 'node:test';
 import { Failure } from '#kernel/errors/failure';
 import { testGrant } from '#kernel/testing/authority';
 import type { Resource, Resources } from '#resources';
-import { containersOf, dependentsOf, rolesOf } from './dependents.ts';
-import { customerKeyOf, validateCustomerKey, wrapperOf } from './encryption.ts';
+import { containersOf, dependentsOf, rolesOf } from './dependents.rules.ts';
+import { customerKeyOf, validateCustomerKey, wrapperOf } from './encryption.service.ts';
 
 const group = '/subscriptions/s1/resourceGroups/g';
 const workspaceId = `${group}/providers/Microsoft.MachineLearningServices/workspaces/Research_1`;

@@ -11,14 +11,14 @@ import { isWithin } from '#kernel/ids/ids';
 import type { Module } from '#kernel/module';
 import type { Holders, Resource, ResourceKind } from '#resources';
 import type { ReservedIn, Storage } from '#storage';
-import { createWorkspaceDatabases } from './databases.ts';
+import { createWorkspaceDatabases } from './databases.service.ts';
 import { createDatastoreKind } from './datastores.kind.ts';
 import { type AddressSigner, createDatastores } from './datastores.service.ts';
-import { containersOf, workspaceType } from './dependents.ts';
-import { createReservations } from './reservations.ts';
+import { containersOf, workspaceType } from './dependents.rules.ts';
+import { createReservations } from './reservations.service.ts';
 import { createTemplateKind } from './templates.kind.ts';
 import { templateRoutes } from './templates.routes.ts';
-import type { Workspaces } from './workspace.ts';
+import type { Workspaces } from './workspace.types.ts';
 import { workspacesFailures } from './workspaces.errors.ts';
 import {
   createWorkspaceKind,
@@ -29,9 +29,9 @@ import {
   type WorkspaceKindDeps,
 } from './workspaces.kind.ts';
 
-export { type DatastoreName, datastoreNames, dependentsOf, workspaceType } from './dependents.ts';
-export { snapshotFolder } from './reservations.ts';
-export type { Workspace, Workspaces } from './workspace.ts';
+export { type DatastoreName, datastoreNames, dependentsOf, workspaceType } from './dependents.rules.ts';
+export { snapshotFolder } from './reservations.service.ts';
+export type { Workspace, Workspaces } from './workspace.types.ts';
 
 import { workspacesDuties } from './duties.ts';
 

@@ -11,7 +11,7 @@ import { Failure } from '#kernel/errors/failure';
 import { activity } from '#kernel/http/route';
 import { parseResourceId } from '#kernel/ids/ids';
 import { type Draft, everythingServed, type Properties, type ResourceKind, type Resources } from '#resources';
-import { workspaceType } from './dependents.ts';
+import { workspaceType } from './dependents.rules.ts';
 import { networkSwitches } from './unserved.ts';
 
 export const templateType = 'Microsoft.Resources/deployments';

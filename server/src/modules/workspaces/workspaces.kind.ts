@@ -20,7 +20,7 @@ import type { RegistryModule } from '#registry';
 import type { Draft, Properties, Resource, ResourceKind, Resources } from '#resources';
 import { type BlobStore, type Storage, usageOf } from '#storage';
 import type { Vaults } from '#vault';
-import type { WorkspaceDatabases } from './databases.ts';
+import type { WorkspaceDatabases } from './databases.service.ts';
 import { builtInDatastores } from './datastores.kind.ts';
 import {
   containersOf,
@@ -30,10 +30,10 @@ import {
   narrowRolesOf,
   rolesOf,
   workspaceType,
-} from './dependents.ts';
+} from './dependents.rules.ts';
 import { workspacesDuties } from './duties.ts';
-import { type CustomerKey, customerKeyOf, keyScopeOf, validateCustomerKey, wrapperOf } from './encryption.ts';
-import type { Holder, Reservations } from './reservations.ts';
+import { type CustomerKey, customerKeyOf, keyScopeOf, validateCustomerKey, wrapperOf } from './encryption.service.ts';
+import type { Holder, Reservations } from './reservations.service.ts';
 import { unservedOfWorkspaces } from './unserved.ts';
 import { workspacesFailures } from './workspaces.errors.ts';
 

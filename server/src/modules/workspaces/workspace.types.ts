@@ -2,7 +2,7 @@
 
 import type { Action, Grant } from '#kernel/authority/grant';
 import type { Database } from '#kernel/database/database';
-import type { DatastoreName } from './dependents.ts';
+import type { DatastoreName } from './dependents.rules.ts';
 
 export type Workspace = {
   readonly id: string;

@@ -4,7 +4,7 @@
 
 import { idKey, sameId } from '#kernel/ids/ids';
 import type { ContainerRef, Reserved, ReservedFolder, ReservedIn } from '#storage';
-import { containersOf, type DatastoreName, datastoreNames } from './dependents.ts';
+import { containersOf, type DatastoreName, datastoreNames } from './dependents.rules.ts';
 
 /** Where snapshots lie in the container of `workspaceblobstore`; ends with a slash. */
 export const snapshotFolder = 'snapshots/';
