@@ -16,16 +16,9 @@ import {
 import type { Failure } from '#kernel/errors/failure';
 import type { FreshKey, KeyCustody, KeyRef } from './custody.types.ts';
 import type { Directory, Vault } from './directory.ts';
-import {
-  badParameter,
-  disabled,
-  keyExpired,
-  keyNotYetValid,
-  keyTypeNotServed,
-  operationNotPermitted,
-} from './errors.ts';
-import { asParameters } from './keys.rules.ts';
+import { asParameters, keyTypeNotServed } from './keys.rules.ts';
 import type { DeletedVersion, Objects, Page, PageQuery, StoredVersion, Tags } from './objects.service.ts';
+import { vaultFailures } from './vault.errors.ts';
 
 export const keyOperations = ['encrypt', 'decrypt', 'sign', 'verify', 'wrapKey', 'unwrapKey'] as const;
 export type KeyOperation = (typeof keyOperations)[number];
@@ -111,8 +104,8 @@ export function createKeys(options: {
   /** The version, when it may do this now. */
   async function usable(vault: Vault, name: string, version: string | undefined, operation: KeyOperation) {
     const found = keyVersion(await objects.get(vault, name, version));
-    if (!found.enabled) throw disabled('keys', operation);
-    if (!found.detail.operations.includes(operation)) throw operationNotPermitted(operation);
+    if (!found.enabled) throw vaultFailures.KeyDisabled(operation);
+    if (!found.detail.operations.includes(operation)) throw vaultFailures.KeyOperationNotPermitted(operation);
     if (!readsOnly.has(operation)) refuseOutsideItsTimes(found, operation, clock.epochMs());
     return found;
   }
@@ -128,7 +121,10 @@ export function createKeys(options: {
       const held = at(grant, vault);
       refuseUnserved(input.kty, input.release_policy);
       if (![undefined, null, 65_537].includes(input.public_exponent))
-        throw badParameter('The public exponent of an RSA key is 65537. Leave it out.', 'public_exponent');
+        throw vaultFailures.BadParameter(
+          'The public exponent of an RSA key is 65537. Leave it out.',
+          'public_exponent',
+        );
       // Everything that can be refused is, before seconds are spent on a key.
       operationsOf(input.key_ops);
       return await add(held, name, await custody.create(held.uniqueId, bitsOf(input.key_size ?? 2048)), input);
@@ -137,7 +133,8 @@ export function createKeys(options: {
     async import(grant, vault, name, input) {
       const held = at(grant, vault);
       refuseUnserved(input.key.kty, input.release_policy);
-      if (input.Hsm === true) throw badParameter('Keys of this server are kept in software. Send Hsm false.', 'Hsm');
+      if (input.Hsm === true)
+        throw vaultFailures.BadParameter('Keys of this server are kept in software. Send Hsm false.', 'Hsm');
       const key = await custody.import(held.uniqueId, partsOf(input.key));
       return await add(held, name, key, { ...input, key_ops: input.key_ops ?? input.key.key_ops });
     },
@@ -209,14 +206,14 @@ const readsOnly: ReadonlySet<KeyOperation> = new Set(['decrypt', 'unwrapKey', 'v
 /** Throws unless the key is valid now. */
 export function refuseOutsideItsTimes(key: StoredVersion, operation: string, nowMs: number): void {
   const now = nowMs / 1000;
-  if (key.notBefore !== undefined && now < key.notBefore) throw keyNotYetValid(operation, key.notBefore);
-  if (key.expires !== undefined && now >= key.expires) throw keyExpired(operation, key.expires);
+  if (key.notBefore !== undefined && now < key.notBefore) throw vaultFailures.KeyNotYetValid(operation, key.notBefore);
+  if (key.expires !== undefined && now >= key.expires) throw vaultFailures.KeyExpired(operation, key.expires);
 }
 
 function partsOf(jwk: ImportedKey['key']): RsaPrivateParts {
   const { n, e, d, p, q, dp, dq, qi } = jwk;
   if (!n || !e || !d || !p || !q || !dp || !dq || !qi)
-    throw badParameter('An RSA key to import has n, e, d, p, q, dp, dq and qi.', 'key');
+    throw vaultFailures.BadParameter('An RSA key to import has n, e, d, p, q, dp, dq and qi.', 'key');
   return trimmed({ n, e, d, p, q, dp, dq, qi });
 }
 
@@ -234,12 +231,15 @@ function trimmed(parts: RsaPrivateParts): RsaPrivateParts {
 function refuseUnserved(kty: string, releasePolicy: unknown): void {
   if (kty !== 'RSA') throw keyTypeNotServed(kty);
   if (releasePolicy !== undefined && releasePolicy !== null)
-    throw badParameter('Keys of this server are never released. Leave release_policy out.', 'release_policy');
+    throw vaultFailures.BadParameter(
+      'Keys of this server are never released. Leave release_policy out.',
+      'release_policy',
+    );
 }
 
 function bitsOf(size: number): RsaBits {
   if (size === 2048 || size === 3072 || size === 4096) return size;
-  throw badParameter('An RSA key has 2048, 3072 or 4096 bits.', 'key_size');
+  throw vaultFailures.BadParameter('An RSA key has 2048, 3072 or 4096 bits.', 'key_size');
 }
 
 function operationsOf(wanted: readonly string[] | null | undefined): readonly KeyOperation[] {
@@ -247,14 +247,14 @@ function operationsOf(wanted: readonly string[] | null | undefined): readonly Ke
   const operations = new Set<KeyOperation>();
   for (const operation of wanted) {
     if (!isOneOf(keyOperations, operation))
-      throw badParameter(`key_ops of an RSA key are ${keyOperations.join(', ')}.`, 'key_ops');
+      throw vaultFailures.BadParameter(`key_ops of an RSA key are ${keyOperations.join(', ')}.`, 'key_ops');
     operations.add(operation);
   }
   return [...operations];
 }
 
 function unknownAlgorithm(operation: string, algorithms: readonly string[]): Failure {
-  return badParameter(`An RSA key does ${operation} with ${algorithms.join(', ')}.`, 'alg');
+  return vaultFailures.BadParameter(`An RSA key does ${operation} with ${algorithms.join(', ')}.`, 'alg');
 }
 
 function isOneOf<T extends string>(list: readonly T[], value: string): value is T {
