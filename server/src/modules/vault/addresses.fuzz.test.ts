@@ -6,7 +6,7 @@ import { test } from 'node:test';
 import fc from 'fast-check';
 import { Failure } from '#kernel/errors/failure';
 import { readTarget } from '#kernel/http/target';
-import { createAddresses, objectName } from './addresses.ts';
+import { createAddresses, objectName } from './addresses.rules.ts';
 
 const addresses = createAddresses({ domain: 'localhost:8443', defaultVault: () => 'main' });
 const name = fc.stringMatching(/^[0-9a-zA-Z-]{1,127}$/);

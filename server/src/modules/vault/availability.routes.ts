@@ -3,7 +3,7 @@
 import { CheckVaultName, VaultNameAvailability } from '@strongroom/contract/vault';
 import { vaultActions } from '@strongroom/contract/vault.actions';
 import { json, needs, type Route, route, unrecorded, whole } from '#kernel/http/route';
-import type { Directory } from './directory.ts';
+import type { Directory } from './directory.service.ts';
 import { vaultName, vaultNameRule } from './vaults.kind.ts';
 
 export function availabilityRoutes(directory: Directory): readonly Route[] {

@@ -16,7 +16,7 @@ import { type CustodyUnderTest, custodyContract } from './custody.contract.ts';
 import type { KeyCustody, KeyRef } from './custody.types.ts';
 import { vectorKey } from './custody-vectors.fixture.ts';
 import { createDeletedVaults } from './deleted-vaults.service.ts';
-import type { Vault } from './directory.ts';
+import type { Vault } from './directory.service.ts';
 import { createMaterial } from './material.service.ts';
 import { createMemoryCustody } from './memory-custody.fixture.ts';
 import { vaultMigrations } from './migrations/vault.ts';

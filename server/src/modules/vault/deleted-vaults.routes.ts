@@ -15,7 +15,7 @@ import {
   whole,
 } from '#kernel/http/route';
 import type { DeletedVaults } from './deleted-vaults.service.ts';
-import type { DeletedVault } from './directory.ts';
+import type { DeletedVault } from './directory.service.ts';
 
 const provider = '/subscriptions/{subscriptionId}/providers/Microsoft.KeyVault';
 const item = `${provider}/locations/{location}/deletedVaults/{vaultName}`;

@@ -10,7 +10,7 @@ import type { Database } from '#kernel/database/database';
 import { isWithin } from '#kernel/ids/ids';
 import type { DataKeyService } from '#kernel/sealing/data-keys.service';
 import type { KeyCustody } from './custody.types.ts';
-import type { DeletedVault, Directory } from './directory.ts';
+import type { DeletedVault, Directory } from './directory.service.ts';
 import { vaultDuties } from './duties.ts';
 import * as objects from './objects.store.ts';
 import { vaultsFailures } from './vaults.errors.ts';

@@ -15,7 +15,7 @@ import {
 } from '#kernel/crypto/rsa';
 import type { Failure } from '#kernel/errors/failure';
 import type { FreshKey, KeyCustody, KeyRef } from './custody.types.ts';
-import type { Directory, Vault } from './directory.ts';
+import type { Directory, Vault } from './directory.service.ts';
 import { asParameters, keyTypeNotServed } from './keys.rules.ts';
 import type { DeletedVersion, Objects, Page, PageQuery, StoredVersion, Tags } from './objects.service.ts';
 import { vaultFailures } from './vault.errors.ts';

@@ -6,7 +6,7 @@ import type { Acts } from '#kernel/authority/perform';
 import type { Clock } from '#kernel/clock/clock';
 import type { Database } from '#kernel/database/database';
 import type { KeyCustody } from './custody.types.ts';
-import type { Directory } from './directory.ts';
+import type { Directory } from './directory.service.ts';
 import { vaultDuties } from './duties.ts';
 import * as store from './objects.store.ts';
 

@@ -13,9 +13,9 @@ import {
 import { vaultActions } from '@strongroom/contract/vault.actions';
 import type { Exchange } from '#kernel/http/exchange';
 import { activity, empty, json, needs, type Params, type Route, route, whole } from '#kernel/http/route';
-import type { Directory } from './directory.ts';
+import type { Directory } from './directory.service.ts';
+import { pageAnswer, pageQuery, type Wire } from './objects.wire.ts';
 import type { Secrets } from './secrets.service.ts';
-import { pageAnswer, pageQuery, type Wire } from './wire.ts';
 
 export function secretRoutes(deps: {
   readonly secrets: Secrets;

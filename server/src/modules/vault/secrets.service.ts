@@ -4,7 +4,7 @@
 
 import { type AttributesInput, vaultLimits } from '@strongroom/contract/vault';
 import type { Grant } from '#kernel/authority/grant';
-import type { Directory, Vault } from './directory.ts';
+import type { Directory, Vault } from './directory.service.ts';
 import type { Material } from './material.service.ts';
 import type { DeletedVersion, Objects, Page, PageQuery, StoredVersion, Tags } from './objects.service.ts';
 import { vaultFailures } from './vault.errors.ts';

@@ -5,7 +5,7 @@
 import type { Failure } from '#kernel/errors/failure';
 import type { Exchange } from '#kernel/http/exchange';
 import type { Scheme, Surface } from '#kernel/http/surface';
-import { type Addresses, checkApiVersion } from './addresses.ts';
+import { type Addresses, checkApiVersion } from './addresses.rules.ts';
 
 export function createSurface(options: {
   readonly addresses: Addresses;

@@ -8,8 +8,8 @@ import type { Acts } from '#kernel/authority/perform';
 import type { Clock } from '#kernel/clock/clock';
 import { asFailure, type Failure } from '#kernel/errors/failure';
 import type { KeyWrapper, WrapperRef } from '#kernel/sealing/data-keys';
-import type { Addresses } from './addresses.ts';
-import type { Directory } from './directory.ts';
+import type { Addresses } from './addresses.rules.ts';
+import type { Directory } from './directory.service.ts';
 import { type Keys, refuseOutsideItsTimes } from './keys.service.ts';
 import { vaultFailures } from './vault.errors.ts';
 

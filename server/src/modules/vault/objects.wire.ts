@@ -3,7 +3,7 @@
 
 import { vaultLimits } from '@strongroom/contract/vault';
 import type { Exchange } from '#kernel/http/exchange';
-import type { Vault } from './directory.ts';
+import type { Vault } from './directory.service.ts';
 import type { KeyVersion } from './keys.service.ts';
 import type { DeletedVersion, Page, PageQuery, StoredVersion } from './objects.service.ts';
 import type { Collection } from './objects.store.ts';
