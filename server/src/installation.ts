@@ -8,6 +8,7 @@ import { randomBytes } from '#kernel/crypto/random';
 import { generateSigningKey, importSigningKey, type SigningKey } from '#kernel/crypto/signing';
 import type { Anchors, Database, Databases, MigrationSet, Opening } from '#kernel/database/database';
 import { lockFolder } from '#kernel/database/lock';
+import { Failure } from '#kernel/errors/failure';
 import { createFiles, type Files } from '#kernel/files/files';
 import { type Room, reserveName } from '#kernel/files/room';
 import { type Authority, createAuthority } from '#kernel/http/certificates';
@@ -58,7 +59,14 @@ async function openNamed(
   how: How,
 ): Promise<Database> {
   const key = await keyring.ensure(`database/${owner}`, () => randomBytes(32));
-  return await databases.open(owner, tables, { ...how, key });
+  try {
+    return await databases.open(owner, tables, { ...how, key });
+  } catch (thrown) {
+    if (!(thrown instanceof Failure) || thrown.kind !== 'integrity') throw thrown;
+    // Of several that are opened one after the other, the operator restores one.
+    const { kind, code, message, cause } = thrown;
+    throw new Failure({ kind, code, message: `The database '${owner}' is not what it was. ${message}`, cause });
+  }
 }
 
 /** The key of a database of the installation that is there already. */
