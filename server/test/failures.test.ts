@@ -62,7 +62,6 @@ test('one code of a room has one kind', () => checkFailures(tables));
 const notYet = [
   /^server\/src\/kernel\/(authority|database)\//,
   /^server\/src\/kernel\/http\/(mount|pipeline)\.ts$/,
-  /^server\/src\/modules\/identity\//,
   /^server\/src\/modules\/workspaces\/templates/,
 ];
 

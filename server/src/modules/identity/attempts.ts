@@ -6,7 +6,8 @@
 import type { Clock } from '#kernel/clock/clock';
 import { sha256Hex } from '#kernel/crypto/digest';
 import { type Database, type Tx, tables } from '#kernel/database/database';
-import { Failure } from '#kernel/errors/failure';
+import type { Failure } from '#kernel/errors/failure';
+import { identityFailures } from './identity.errors.ts';
 
 type Row = { key: string; level: number; level_at_ms: number; locked_until_ms: number; forget_at_ms: number };
 type Tables = { sign_in_attempts: Row };
@@ -103,7 +104,7 @@ export function createAttempts(options: { readonly database: Database; readonly 
 
   function refuse(why: string, seconds: number): Failure {
     refused += 1;
-    return tooMany(why, seconds);
+    return identityFailures.TooManyAttempts(why, seconds);
   }
 
   async function rowsOf(tx: Tx, keys: readonly string[]): Promise<ReadonlyMap<string, Row>> {
@@ -240,11 +241,3 @@ export function createAttempts(options: { readonly database: Database; readonly 
     },
   };
 }
-
-const tooMany = (why: string, seconds: number) =>
-  new Failure({
-    kind: 'throttled',
-    code: 'TooManyAttempts',
-    message: `${why} Try again in ${seconds < 90 ? `${seconds} ${seconds === 1 ? 'second' : 'seconds'}` : `${Math.ceil(seconds / 60)} minutes`}.`,
-    retryAfterSeconds: seconds,
-  });

@@ -2,7 +2,7 @@
 // resource; both end in exactly one known audience or are refused. Trailing slashes and case of the host do not count,
 // but the token answers in the spelling that was asked for, because some clients compare it.
 
-import { Failure } from '#kernel/errors/failure';
+import { oauthFailures } from './oauth.errors.ts';
 
 export type Requested = {
   /** The audience in its normal form. */
@@ -45,30 +45,32 @@ export function knownAudiences(
   ].map(audienceKey);
 }
 
-const wrongScope = (message: string) => new Failure({ kind: 'invalid', code: 'invalid_scope', message });
-
 /** @throws Failure `invalid` with code invalid_scope or invalid_request */
 export function readRequested(
   input: { readonly scope: string | undefined; readonly resource: string | undefined },
   known: readonly string[],
 ): Requested | { readonly resource: undefined; readonly asked: undefined; readonly openid: readonly string[] } {
   const { scope = '', resource } = input;
-  if (scope.length > scopeLengthMax) throw wrongScope(`The scope is longer than ${scopeLengthMax} characters.`);
+  if (scope.length > scopeLengthMax)
+    throw oauthFailures.invalid_scope(`The scope is longer than ${scopeLengthMax} characters.`);
   const parts = scope.split(/\s+/).filter((part) => part !== '');
-  if (parts.length > scopesMax) throw wrongScope(`At most ${scopesMax} scopes can be asked for at once.`);
+  if (parts.length > scopesMax)
+    throw oauthFailures.invalid_scope(`At most ${scopesMax} scopes can be asked for at once.`);
   const openid = [...new Set(parts.filter((part) => openidScopes.has(part)))];
   const asked = parts.filter((part) => !openidScopes.has(part)).map(resourceOf);
   if (resource !== undefined && resource !== '') asked.push(resource);
   const [first] = asked;
   if (asked.some((one) => one.length > resourceLengthMax))
-    throw wrongScope(`A resource has at most ${resourceLengthMax} characters.`);
+    throw oauthFailures.invalid_scope(`A resource has at most ${resourceLengthMax} characters.`);
   if (first === undefined) return { resource: undefined, asked: undefined, openid };
   const keys = new Set(asked.map(audienceKey));
   if (keys.size > 1)
-    throw wrongScope('The scopes belong to more than one resource. Ask for a token of one resource at a time.');
+    throw oauthFailures.invalid_scope(
+      'The scopes belong to more than one resource. Ask for a token of one resource at a time.',
+    );
   const key = audienceKey(first);
   if (!known.includes(key))
-    throw wrongScope(`'${first.slice(0, 200)}' is not a resource that this server issues tokens for.`);
+    throw oauthFailures.invalid_scope(`'${first.slice(0, 200)}' is not a resource that this server issues tokens for.`);
   return { resource: key, asked: first, openid };
 }
 
@@ -76,6 +78,8 @@ export function readRequested(
 function resourceOf(scope: string): string {
   const found = /^(https:\/\/.{1,512})\/(?:\.default|user_impersonation)$/i.exec(scope);
   if (found?.[1] === undefined)
-    throw wrongScope(`'${scope.slice(0, 200)}' is not a scope that this server knows. Use '{resource}/.default'.`);
+    throw oauthFailures.invalid_scope(
+      `'${scope.slice(0, 200)}' is not a scope that this server knows. Use '{resource}/.default'.`,
+    );
   return found[1];
 }

@@ -8,9 +8,10 @@ import type { Exchange } from '#kernel/http/exchange';
 import type { Scheme } from '#kernel/http/surface';
 import { issuerOf } from './access-claims.ts';
 import { audienceKey } from './audiences.ts';
+import { identityFailures } from './identity.errors.ts';
 import type { Revocations } from './revocations.ts';
 import type { Standings } from './standings.ts';
-import { accessTokenType, refusedToken, type Verifier } from './tokens.ts';
+import { accessTokenType, type Verifier } from './tokens.ts';
 
 export type BearerOptions = {
   /** What `aud` may be; compared without regard to case and trailing slashes. */
@@ -29,21 +30,16 @@ export function createBearerScheme(deps: {
   async function actorOf(token: string, audiences: readonly string[]): Promise<Actor> {
     const claims = await verifier(token, accessTokenType);
     const tenant = tenantId();
-    if (claims['tid'] !== tenant)
-      throw refusedToken(
-        'The access token is from another tenant than the one of this server.',
-        'InvalidAuthenticationTokenTenant',
-      );
+    if (claims['tid'] !== tenant) throw identityFailures.InvalidAuthenticationTokenTenant();
     if (!origins().some((origin) => claims.iss === issuerOf(origin, tenant)))
-      throw refusedToken('The access token was issued under a name that this server does not go by.');
+      throw identityFailures.InvalidAuthenticationToken(
+        'The access token was issued under a name that this server does not go by.',
+      );
     const { aud, oid, uti, standing } = claims;
     if (typeof aud !== 'string' || !audiences.some((one) => audienceKey(one) === audienceKey(aud)))
-      throw refusedToken(
-        `The access token is for the audience '${String(aud).slice(0, 200)}'. Ask for a token for '${audiences[0] ?? ''}'.`,
-        'InvalidAuthenticationTokenAudience',
-      );
+      throw identityFailures.InvalidAuthenticationTokenAudience(String(aud), audiences[0] ?? '');
     const tokenId = typeof uti === 'string' ? uti : '';
-    if (revocations.isRevoked(tokenId)) throw refusedToken('This token was revoked.', 'RevokedAuthenticationToken');
+    if (revocations.isRevoked(tokenId)) throw identityFailures.RevokedAuthenticationToken();
     const principal = await standings.principalOf(oid, standing);
     return createActor({
       kind: principal.kind,
@@ -68,7 +64,9 @@ export function createBearerScheme(deps: {
       const token = found?.[1];
       if (token === undefined) {
         if (header !== undefined && /^bearer\b/i.test(header))
-          throw refusedToken('The Authorization header is not of the form: Bearer {token}.');
+          throw identityFailures.InvalidAuthenticationToken(
+            'The Authorization header is not of the form: Bearer {token}.',
+          );
         return undefined;
       }
       // Other schemes use opaque bearer values of their own; what has no two dots is no web token, but it is ours to refuse.

@@ -7,10 +7,11 @@ import { constantTimeEqual } from '#kernel/crypto/compare';
 import { sha256 } from '#kernel/crypto/digest';
 import { randomToken, randomUuid } from '#kernel/crypto/random';
 import { type Database, isUniqueViolation, type Tx } from '#kernel/database/database';
-import { Failure } from '#kernel/errors/failure';
 import { hasControlCharacter } from '#kernel/ids/characters';
 import { idKey } from '#kernel/ids/ids';
 import * as store from './directory.store.ts';
+import { graphFailures } from './graph.errors.ts';
+import { identityFailures } from './identity.errors.ts';
 import type { Passwords } from './passwords.ts';
 
 export type Principal = {
@@ -120,10 +121,6 @@ const secretDaysDefault = 365;
 const secretDaysMax = 2 * 365;
 const lookupMax = 1000;
 
-const invalid = (code: string, message: string) => new Failure({ kind: 'invalid', code, message });
-const missing = (what: string) =>
-  new Failure({ kind: 'notFound', code: 'Request_ResourceNotFound', message: `The directory holds no such ${what}.` });
-
 const toPrincipal = (row: store.PrincipalRow): Principal => ({
   objectId: row.objectId,
   kind: row.kind,
@@ -136,8 +133,7 @@ const toPrincipal = (row: store.PrincipalRow): Principal => ({
 });
 
 function checkName(name: string, what: string): void {
-  if (name.trim() === '' || name.length > 256 || hasControlCharacter(name))
-    throw invalid('InvalidName', `The name of ${what} has 1 to 256 characters, none of them a control character.`);
+  if (name.trim() === '' || name.length > 256 || hasControlCharacter(name)) throw identityFailures.InvalidName(what);
 }
 
 export function createDirectory(options: {
@@ -157,7 +153,7 @@ export function createDirectory(options: {
       return objectIdPattern.test(id) ? found(await store.findPrincipal(database.read, id)) : undefined;
     },
     async findPrincipals(objectIds) {
-      if (objectIds.length > lookupMax) throw invalid('TooManyIds', `At most ${lookupMax} ids are looked up at once.`);
+      if (objectIds.length > lookupMax) throw identityFailures.TooManyIds(lookupMax);
       const ids = objectIds.map((id) => id.toLowerCase()).filter((id) => objectIdPattern.test(id));
       return ids.length === 0 ? [] : (await store.findPrincipals(database.read, ids)).map(toPrincipal);
     },
@@ -197,20 +193,14 @@ export function createDirectory(options: {
 
     async createUser(tx, { userName, displayName, passwordHash, mustChange = false }) {
       checkName(displayName, 'a user');
-      if (!/^[^\s@]{1,64}@[^\s@]{1,189}$/.test(userName))
-        throw invalid('InvalidUserName', 'A user name looks like name@domain.');
+      if (!/^[^\s@]{1,64}@[^\s@]{1,189}$/.test(userName)) throw identityFailures.InvalidUserName();
       const objectId = randomUuid();
       try {
         await store.insertPrincipal(tx, { objectId, kind: 'user', name: userName, createdAt: now() });
         await store.insertUser(tx, { objectId, userName, displayName, passwordHash, changedAt: now(), mustChange });
       } catch (thrown) {
         if (!isUniqueViolation(thrown)) throw thrown;
-        throw new Failure({
-          kind: 'conflict',
-          code: 'UserExists',
-          message: `A user named '${userName}' exists already.`,
-          cause: thrown,
-        });
+        throw identityFailures.UserExists(userName, thrown);
       }
       return { objectId };
     },
@@ -224,7 +214,7 @@ export function createDirectory(options: {
     setMustChange: (tx, objectId, mustChange) => store.setMustChange(tx, objectId, mustChange),
     async setPasswordHash(tx, objectId, hash, { mustChange = false } = {}) {
       const password = { hash, changedAt: now(), mustChange };
-      if (!(await store.setPasswordHash(tx, objectId, password))) throw missing('user');
+      if (!(await store.setPasswordHash(tx, objectId, password))) throw graphFailures.noSuch('user');
       await store.raiseGeneration(tx, objectId);
     },
     async rename(tx, objectId, displayName) {
@@ -232,7 +222,7 @@ export function createDirectory(options: {
       await store.rename(tx, objectId, displayName);
     },
     async setEnabled(tx, objectId, enabled) {
-      if ((await store.findPrincipal(tx, objectId)) === undefined) throw missing('principal');
+      if ((await store.findPrincipal(tx, objectId)) === undefined) throw graphFailures.noSuch('principal');
       await store.setEnabled(tx, objectId, enabled);
       if (!enabled) await store.raiseGeneration(tx, objectId);
     },
@@ -253,10 +243,9 @@ export function createDirectory(options: {
     },
     async addSecret(tx, clientId, { lifetimeDays = secretDaysDefault, displayName } = {}) {
       if (displayName !== undefined) checkName(displayName, 'a client secret');
-      if (!(lifetimeDays >= 1 && lifetimeDays <= secretDaysMax))
-        throw invalid('InvalidLifetime', `A client secret lives 1 to ${secretDaysMax} days.`);
+      if (!(lifetimeDays >= 1 && lifetimeDays <= secretDaysMax)) throw identityFailures.InvalidLifetime(secretDaysMax);
       const application = await store.findByClientId(tx, clientId);
-      if (application?.kind !== 'application') throw missing('application');
+      if (application?.kind !== 'application') throw graphFailures.noSuch('application');
       const secret = randomToken();
       const expiresAt = new Date(clock.epochMs() + lifetimeDays * 86_400_000);
       const secretId = randomUuid();

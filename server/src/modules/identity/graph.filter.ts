@@ -1,7 +1,7 @@
 // The filters that Azure's command line sends, and no others: one property compared for equality, or how the display name
 // begins. A filter that is not understood is refused, because answering everything would be worse.
 
-import { Failure } from '#kernel/errors/failure';
+import { graphFailures } from './graph.errors.ts';
 
 export type GraphFilter = {
   readonly property: 'id' | 'userPrincipalName' | 'appId' | 'displayName';
@@ -27,13 +27,7 @@ export function readGraphFilter(text: string | undefined): GraphFilter | undefin
   if (named !== null && named[1] === named[2]) return { property: 'appId', value: unquoted(named[3]) };
   const begun = text.length <= lengthMax ? beginning.exec(text) : null;
   if (begun !== null) return { property: 'displayName', value: unquoted(begun[1]), isPrefix: true };
-  throw new Failure({
-    kind: 'invalid',
-    code: 'Request_UnsupportedQuery',
-    target: '$filter',
-    message:
-      "This filter is not served. Compare id, userPrincipalName, appId or displayName (appId eq '{value}'), or ask for startswith(displayName,'{value}').",
-  });
+  throw graphFailures.Request_UnsupportedQuery();
 }
 
 const unquoted = (text = '') => text.replaceAll("''", "'");

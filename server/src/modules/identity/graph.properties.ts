@@ -1,7 +1,7 @@
 // Which properties of a request are served. What is given and not served is refused by name, because an answer of success would
 // say that it was done; what says nothing (null, false, an empty list) asks for nothing, and command lines send it.
 
-import { Failure } from '#kernel/errors/failure';
+import { graphFailures } from './graph.errors.ts';
 
 const why: Readonly<Record<string, string>> = {
   keyCredentials: 'Certificates are not accepted as credentials here. Use a client secret: addPassword.',
@@ -38,11 +38,6 @@ export function requireServed(
     const reason = Object.hasOwn(why, name)
       ? why[name]
       : `Served here: ${[...served, ...Object.keys(fixed)].join(', ')}.`;
-    throw new Failure({
-      kind: 'invalid',
-      code: 'Request_BadRequest',
-      target: name.slice(0, 100),
-      message: `The property '${name.slice(0, 100)}' is not served, and nothing was done. ${reason}`,
-    });
+    throw graphFailures.notServed(name, reason);
   }
 }

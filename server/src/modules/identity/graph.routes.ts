@@ -20,7 +20,6 @@ import {
 } from '@strongroom/contract/graph';
 import { identityActions } from '@strongroom/contract/identity.actions';
 import type { TSchema } from '@strongroom/contract/schema';
-import { Failure } from '#kernel/errors/failure';
 import type { Exchange } from '#kernel/http/exchange';
 import {
   activity,
@@ -34,6 +33,7 @@ import {
   unrecorded,
   whole,
 } from '#kernel/http/route';
+import { graphFailures } from './graph.errors.ts';
 import { readGraphFilter } from './graph.filter.ts';
 import type { Graph, GraphPage, Kind } from './graph.service.ts';
 
@@ -50,12 +50,7 @@ const idOf = (params: Params) => params['id'] ?? '';
 
 function pageOf({ target }: Exchange) {
   const top = target.query.get('$top') ?? String(pageDefault);
-  if (!/^[1-9]\d{0,2}$/.test(top))
-    throw new Failure({
-      kind: 'invalid',
-      code: 'Request_UnsupportedQuery',
-      message: `$top is a number from 1 to ${pageMax}.`,
-    });
+  if (!/^[1-9]\d{0,2}$/.test(top)) throw graphFailures.invalidTop(pageMax);
   const filter = readGraphFilter(target.query.get('$filter'));
   return { filter, after: target.query.get('$skiptoken')?.slice(0, 64) ?? '', limit: Number(top) };
 }

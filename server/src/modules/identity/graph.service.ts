@@ -15,6 +15,7 @@ import type { Clock } from '#kernel/clock/clock';
 import type { Database, Tx } from '#kernel/database/database';
 import { Failure } from '#kernel/errors/failure';
 import type { Directory, Principal } from './directory.ts';
+import { graphFailures } from './graph.errors.ts';
 import type { GraphFilter } from './graph.filter.ts';
 import { requireServed } from './graph.properties.ts';
 import type { Leaving } from './leaving.ts';
@@ -54,14 +55,6 @@ export type Graph = {
 
 const dayMs = 86_400_000;
 const kindOf = (principal: Principal): Kind => (principal.kind === 'user' ? 'user' : 'servicePrincipal');
-
-const missing = (id: string) =>
-  new Failure({
-    kind: 'notFound',
-    code: 'Request_ResourceNotFound',
-    message: `The directory holds no such object: '${id.slice(0, 64)}'.`,
-  });
-const refused = (message: string) => new Failure({ kind: 'invalid', code: 'Request_BadRequest', message });
 
 export function toGraph(principal: Principal): GraphObject {
   const { objectId: id, displayName, enabled: accountEnabled, name, clientId = '' } = principal;
@@ -104,19 +97,21 @@ export function createGraph(deps: {
   async function find(kind: Kind, id: string): Promise<Principal> {
     const byId = await directory.findPrincipal(id);
     const principal = byId ?? (kind === 'user' && id.includes('@') ? await directory.findUser(id) : undefined);
-    if (principal === undefined || kindOf(principal) !== kind) throw missing(id);
+    if (principal === undefined || kindOf(principal) !== kind) throw graphFailures.Request_ResourceNotFound(id);
     return principal;
   }
   /** Managed identities belong to their resources, which make and remove them. */
   async function findApplication(id: string): Promise<Principal & { readonly clientId: string }> {
     const principal = await find('servicePrincipal', id);
     if (principal.kind !== 'application' || principal.clientId === undefined)
-      throw refused('This is the identity of a resource. Change the resource instead.');
+      throw graphFailures.Request_BadRequest('This is the identity of a resource. Change the resource instead.');
     return { ...principal, clientId: principal.clientId };
   }
   const notOneself = (grant: Grant, principal: Principal) => {
     if (grant.actor.objectId === principal.objectId)
-      throw refused('Nobody can disable or remove his own account. Ask another administrator to do it.');
+      throw graphFailures.Request_BadRequest(
+        'Nobody can disable or remove his own account. Ask another administrator to do it.',
+      );
   };
   async function lookUp({ property, value }: GraphFilter): Promise<Principal | undefined> {
     if (property === 'id') return await directory.findPrincipal(value);
@@ -183,7 +178,7 @@ export function createGraph(deps: {
       } catch (thrown) {
         // The caller is known; what is wrong is the password that it sent along.
         if (thrown instanceof Failure && thrown.kind === 'unauthenticated')
-          throw refused('The current password is not right.');
+          throw graphFailures.Request_BadRequest('The current password is not right.');
         throw thrown;
       }
       const hash = await directory.hashPassword(next, [user.name, user.displayName]);
@@ -200,7 +195,7 @@ export function createGraph(deps: {
       requireServed(wanted, ['appId'], { accountEnabled: true });
       const { appId } = wanted;
       const principal = await directory.findByClientId(appId);
-      if (principal === undefined) throw missing(appId);
+      if (principal === undefined) throw graphFailures.Request_ResourceNotFound(appId);
       return toGraph(principal);
     },
     async changeServicePrincipal(grant, id, wanted, served) {
@@ -226,7 +221,9 @@ export function createGraph(deps: {
       requireServed(passwordCredential ?? {}, ['displayName', 'startDateTime', 'endDateTime']);
       const { clientId } = await findApplication(id);
       if (Date.parse(passwordCredential?.startDateTime ?? '') > clock.epochMs() + dayMs)
-        throw refused('A secret is valid from the moment when it is made: a later startDateTime is not served.');
+        throw graphFailures.Request_BadRequest(
+          'A secret is valid from the moment when it is made: a later startDateTime is not served.',
+        );
       const displayName = passwordCredential?.displayName ?? undefined;
       const until = passwordCredential?.endDateTime;
       const lifetimeDays = until ? (Date.parse(until) - clock.epochMs()) / dayMs : undefined;
@@ -243,7 +240,8 @@ export function createGraph(deps: {
     },
     async removeSecret(_grant, id, keyId) {
       const { clientId } = await findApplication(id);
-      if (!(await database.write((tx) => directory.removeSecret(tx, clientId, keyId)))) throw missing(keyId);
+      if (!(await database.write((tx) => directory.removeSecret(tx, clientId, keyId))))
+        throw graphFailures.Request_ResourceNotFound(keyId);
     },
     async remove(grant, kind, id) {
       const principal = kind === 'user' ? await find('user', id) : await findApplication(id);
@@ -254,5 +252,5 @@ export function createGraph(deps: {
 }
 
 function missingSelf(grant: Grant): never {
-  throw missing(grant.actor.objectId);
+  throw graphFailures.Request_ResourceNotFound(grant.actor.objectId);
 }

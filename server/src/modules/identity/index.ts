@@ -6,7 +6,7 @@ import { nothingProved } from '#kernel/authority/facts';
 import type { Clock } from '#kernel/clock/clock';
 import { randomToken } from '#kernel/crypto/random';
 import type { Database } from '#kernel/database/database';
-import { Failure } from '#kernel/errors/failure';
+import { tableOf } from '#kernel/errors/failures';
 import type { Scheme } from '#kernel/http/surface';
 import type { Log } from '#kernel/log/log';
 import type { Module } from '#kernel/module';
@@ -17,9 +17,11 @@ import { type BearerOptions, createBearerScheme } from './bearer.ts';
 import { type Bootstrapped, bootstrap, readBootstrapped, renewCredentials } from './bootstrap.ts';
 import { createDevices } from './devices.ts';
 import { createDirectory, type Directory } from './directory.ts';
+import { graphFailures } from './graph.errors.ts';
 import { graphRoutes } from './graph.routes.ts';
 import { createGraph } from './graph.service.ts';
 import { createGraphSurface } from './graph.surface.ts';
+import { identityFailures } from './identity.errors.ts';
 import { createInteractions } from './interaction.service.ts';
 import type { Leaving } from './leaving.ts';
 import { directoryTables } from './migrations/0001-directory.ts';
@@ -27,6 +29,7 @@ import { sessionTables } from './migrations/0002-sessions.ts';
 import { generations } from './migrations/0003-generations.ts';
 import { signInAttempts } from './migrations/0004-attempts.ts';
 import { secretNames } from './migrations/0005-secret-names.ts';
+import { oauthFailures } from './oauth.errors.ts';
 import { oauthRoutes } from './oauth.routes.ts';
 import { createOAuth } from './oauth.service.ts';
 import { createOpenIdHost } from './openid.host.ts';
@@ -177,6 +180,7 @@ export function createIdentity(deps: {
 
   return {
     name: 'identity',
+    failures: [tableOf(identityFailures), tableOf(oauthFailures), tableOf(graphFailures)],
     surfaces: [
       createOAuthSurface({ tenantId, now: () => clock.now() }),
       createGraphSurface({ bearer: graphBearer, now: () => clock.now() }),
@@ -208,11 +212,7 @@ export function createIdentity(deps: {
       const requested = readRequested({ scope: undefined, resource }, audiences());
       const principal = await directory.findPrincipal(objectId);
       if (principal === undefined || !principal.enabled || principal.kind === 'user' || !principal.clientId)
-        throw new Failure({
-          kind: 'unauthenticated',
-          code: 'IdentityNotFound',
-          message: 'There is no enabled identity of this id.',
-        });
+        throw identityFailures.IdentityNotFound();
       if (!origins().includes(origin)) throw new Error('a token is issued under one of our own origins');
       const epochSeconds = Math.floor(clock.epochMs() / 1000);
       const claims = accessClaims({

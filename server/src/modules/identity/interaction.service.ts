@@ -11,6 +11,7 @@ import { Failure } from '#kernel/errors/failure';
 import type { Exchange } from '#kernel/http/exchange';
 import type { Answer } from '#kernel/http/route';
 import type { Devices } from './devices.ts';
+import { identityFailures } from './identity.errors.ts';
 import { failedTriesPage } from './message.page.ts';
 import { newPasswordPage } from './new-password.page.ts';
 import type { OpenIdHost } from './openid.host.ts';
@@ -46,11 +47,7 @@ export function createInteractions(deps: {
     const [objectId = '', generation = '', mac = ''] = ticket.split('.');
     if (constantTimeEqual(mac, ticketMac(uid, `${objectId}.${generation}`)))
       return { objectId, generation: Number(generation) };
-    throw new Failure({
-      kind: 'forbidden',
-      code: 'TicketInvalid',
-      message: 'This form did not come from the sign-in page, or the server was restarted since. Begin again.',
-    });
+    throw identityFailures.TicketInvalid();
   }
 
   async function open(exchange: Exchange, uid: string) {
@@ -66,11 +63,7 @@ export function createInteractions(deps: {
     } catch (thrown) {
       if (!(thrown instanceof errors.SessionNotFound)) throw thrown;
     }
-    throw new Failure({
-      kind: 'invalid',
-      code: 'SignInExpired',
-      message: 'This sign-in is over, or was begun in another browser. Begin again where you came from.',
-    });
+    throw identityFailures.SignInExpired();
   }
 
   /** Browsers hold a form's redirects to its policy, so the client that waits at the end must be in it. */
@@ -131,12 +124,7 @@ export function createInteractions(deps: {
     },
     async submit(exchange, uid, form) {
       const { provider, interaction, request, response } = await open(exchange, uid);
-      if (!constantTimeEqual(form.csrf, csrfOf(uid)))
-        throw new Failure({
-          kind: 'forbidden',
-          code: 'CsrfTokenInvalid',
-          message: 'This form did not come from the sign-in page, or the server was restarted since. Open it again.',
-        });
+      if (!constantTimeEqual(form.csrf, csrfOf(uid))) throw identityFailures.CsrfTokenInvalid();
       const finish = (result: Parameters<Provider['interactionResult']>[2]): Promise<string> =>
         provider.interactionResult(request, response, result, { mergeWithLastSubmission: false });
       const signedIn = async (objectId: string, generation: number): Promise<string> => {
@@ -157,8 +145,7 @@ export function createInteractions(deps: {
       if (form.act === 'changePassword') {
         const proved = readTicket(uid, form.ticket ?? '');
         try {
-          if (form.newPassword !== form.newPasswordAgain)
-            throw new Failure({ kind: 'invalid', code: 'InvalidPassword', message: 'The two are not the same.' });
+          if (form.newPassword !== form.newPasswordAgain) throw identityFailures.passwordsDiffer();
           const generation = await signIn.choosePassword(proved, form.newPassword ?? '');
           return seeOther(await signedIn(proved.objectId, generation));
         } catch (thrown) {

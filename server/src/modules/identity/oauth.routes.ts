@@ -10,11 +10,11 @@ import {
   SignInForm,
   TokenResponse,
 } from '@strongroom/contract/identity';
-import { Failure } from '#kernel/errors/failure';
 import type { Exchange } from '#kernel/http/exchange';
 import { activity, json, open, type Params, type Route, route, unrecorded } from '#kernel/http/route';
 import { keySet, openIdConfiguration } from './discovery.ts';
 import type { Interactions } from './interaction.service.ts';
+import { oauthFailures } from './oauth.errors.ts';
 import type { Form, OAuth } from './oauth.service.ts';
 import { paths } from './openid.provider.ts';
 import type { SigningKeys } from './signing-keys.ts';
@@ -36,8 +36,7 @@ function queryForm(exchange: Exchange): Form {
   const first: Record<string, string> = Object.create(null) as Record<string, string>;
   for (const name of Object.keys(values)) {
     const value = exchange.target.query.get(name) ?? '';
-    if (value.length > 16_384)
-      throw new Failure({ kind: 'invalid', code: 'invalid_request', message: `'${name.slice(0, 100)}' is too long.` });
+    if (value.length > 16_384) throw oauthFailures.tooLong(name);
     first[name] = value;
   }
   return first;

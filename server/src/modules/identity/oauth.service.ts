@@ -11,6 +11,7 @@ import type { Answer } from '#kernel/http/route';
 import { accessTokenSeconds } from './access-claims.ts';
 import type { Attempts, Counted } from './attempts.ts';
 import { readRequested } from './audiences.ts';
+import { oauthFailures, providerFailure } from './oauth.errors.ts';
 import type { OpenIdHost, Outcome, ProviderCall } from './openid.host.ts';
 import { askedOf, askedParameter, formPostMode, openidScopes, paths } from './openid.provider.ts';
 import { createPolls } from './polls.ts';
@@ -42,9 +43,6 @@ const passed: ReadonlyMap<string, readonly string[]> = new Map([
   [deviceGrant, ['device_code']],
 ]);
 
-const failed = (code: string, message: string, kind: Failure['kind'] = 'invalid') =>
-  new Failure({ kind, code, message });
-
 export function createOAuth(deps: {
   readonly host: OpenIdHost;
   readonly audiences: () => readonly string[];
@@ -61,14 +59,8 @@ export function createOAuth(deps: {
     const outcome = await host.run(exchange, { ...input, accept: 'json' });
     if (outcome.status < 400) return outcome;
     const { error = 'server_error', error_description: why } = (outcome.body ?? {}) as Record<string, string>;
-    if (error === 'invalid_client' || outcome.status === 401)
-      // One answer for an unknown application and for a wrong secret.
-      throw failed(
-        'invalid_client',
-        'The client secret is not valid for this client id, or has expired. Send the secret value, not its id.',
-        'unauthenticated',
-      );
-    throw failed(error, sentence(why ?? error.replaceAll('_', ' ')), outcome.status >= 500 ? 'internal' : 'invalid');
+    if (error === 'invalid_client' || outcome.status === 401) throw oauthFailures.invalid_client();
+    throw providerFailure(error, sentence(why ?? error.replaceAll('_', ' ')), outcome.status);
   }
 
   /** For browsers: a page, a redirect, or an error page. */
@@ -76,11 +68,7 @@ export function createOAuth(deps: {
     const { page, location, status } = await host.run(exchange, { ...input, accept: 'html' });
     if (location !== undefined) return { status: 303, headers: { location } };
     if (page !== undefined) return page;
-    throw failed(
-      'SignInFailed',
-      'This page cannot be shown any more. Begin again.',
-      status >= 500 ? 'internal' : 'invalid',
-    );
+    throw oauthFailures[status >= 500 ? 'signInBroke' : 'SignInFailed']();
   }
 
   /** The audiences of a sign-in: the one that is asked for, then every other that a refresh may ask for later. */
@@ -104,19 +92,14 @@ export function createOAuth(deps: {
   return {
     async token(exchange, form, isOlder) {
       const grantType = form['grant_type'] === 'device_code' ? deviceGrant : (form['grant_type'] ?? '');
-      if (form['client_assertion'] !== undefined)
-        throw failed(
-          'invalid_client',
-          'Certificates and federated credentials are not accepted here. Use a client secret.',
-          'unauthenticated',
-        );
-      if (grantType === '') throw failed('invalid_request', "The form must hold 'grant_type'.");
+      if (form['client_assertion'] !== undefined) throw oauthFailures.noAssertions();
+      if (grantType === '') throw oauthFailures.invalid_request("The form must hold 'grant_type'.");
       const fields = passed.get(grantType);
       if (fields === undefined)
-        throw failed('unsupported_grant_type', `The grant type '${grantType.slice(0, 100)}' is not served here.`);
+        throw oauthFailures.unsupported_grant_type(`The grant type '${grantType.slice(0, 100)}' is not served here.`);
       const requested = readRequested({ scope: form['scope'], resource: form['resource'] }, audiences());
       if (grantType === 'client_credentials' && requested.resource === undefined)
-        throw failed('invalid_scope', "Name the resource: scope '{resource}/.default', or resource '{resource}'.");
+        throw oauthFailures.invalid_scope("Name the resource: scope '{resource}/.default', or resource '{resource}'.");
 
       const parameters: Parameters = [['grant_type', grantType]];
       for (const name of ['client_id', 'client_secret', ...fields]) {
@@ -221,7 +204,7 @@ export function createOAuth(deps: {
         if (guessedWrong) await attempt.failed();
         if (location !== undefined) return { status: 303, headers: { location } };
         if (page !== undefined) return page;
-        throw failed('SignInFailed', 'This page cannot be shown any more. Begin again.');
+        throw oauthFailures.SignInFailed();
       } finally {
         attempt.end();
       }
@@ -238,7 +221,7 @@ export function createOAuth(deps: {
       const input = { method: 'GET', path: paths.end_session, parameters, accept: 'html' } as const;
       const { page, status } = await host.run(exchange, input);
       if (page !== undefined) return page;
-      if (status >= 400) throw failed('SignOutFailed', 'The session could not be ended. Close the browser to end it.');
+      if (status >= 400) throw oauthFailures.SignOutFailed();
       // Nobody is signed in: the library would now submit a form by script; there is nothing left to end.
       return { status: 303, headers: { location: `/${tenantId()}${paths.end_session}/success` } };
     },

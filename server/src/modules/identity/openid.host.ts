@@ -3,9 +3,10 @@
 // headers. Instances are few: one for each of our own origins, made anew when the signing key changes.
 
 import type { KoaContextWithOIDC, Provider } from 'oidc-provider';
-import { Failure } from '#kernel/errors/failure';
+import type { Failure } from '#kernel/errors/failure';
 import type { Exchange } from '#kernel/http/exchange';
 import type { Answer } from '#kernel/http/route';
+import { identityFailures } from './identity.errors.ts';
 import type { Call, Calls, Request, Response } from './openid.provider.ts';
 
 export type ProviderCall = {
@@ -56,12 +57,7 @@ export function createOpenIdHost(options: {
 
   async function providerOf(origin: string): Promise<Provider> {
     // Only our own names: a forged Host header would otherwise become the issuer of a token that we sign.
-    if (!origins().includes(origin))
-      throw new Failure({
-        kind: 'invalid',
-        code: 'UnknownHost',
-        message: `This server does not go by the name '${origin.slice(0, 200)}'. Use one of its own names to sign in.`,
-      });
+    if (!origins().includes(origin)) throw identityFailures.UnknownHost(origin);
     const current = await signingKid();
     if (current !== kid) {
       providers.clear();

@@ -5,6 +5,7 @@
 import { hash, verify } from '@node-rs/argon2';
 import { randomToken } from '#kernel/crypto/random';
 import { Failure } from '#kernel/errors/failure';
+import { identityFailures } from './identity.errors.ts';
 
 /** 19 MiB, two passes, one lane: OWASP's recommendation for Argon2id, the library's default. The hash names its own. */
 const parameters = { memoryCost: 19_456, timeCost: 2, parallelism: 1 };
@@ -58,13 +59,7 @@ export function createPasswords(): Passwords {
   /** Each hash takes 19 MiB and a core: a flood of sign-ins must queue, and then be refused. */
   async function bounded<T>(work: () => Promise<T>): Promise<T> {
     if (running >= concurrent) {
-      if (waiting.length >= waitingMax)
-        throw new Failure({
-          kind: 'throttled',
-          code: 'TooManySignIns',
-          message: 'Too many sign-ins are being checked at this moment. Try again in a few seconds.',
-          retryAfterSeconds: 3,
-        });
+      if (waiting.length >= waitingMax) throw identityFailures.TooManySignIns();
       await new Promise<void>((next) => waiting.push(next));
     } else running += 1;
     try {
@@ -79,18 +74,8 @@ export function createPasswords(): Passwords {
   return {
     async hash(password, about = []) {
       if (password.length < lengthMin || password.length > lengthMax)
-        throw new Failure({
-          kind: 'invalid',
-          code: 'InvalidPassword',
-          message: `A password has ${lengthMin} to ${lengthMax} characters. A few random words make a good one.`,
-        });
-      if (await isEasy(password, about))
-        throw new Failure({
-          kind: 'invalid',
-          code: 'InvalidPassword',
-          message:
-            'This password is one of those that are tried first: it is common, a simple variation of a common one, or made of the name. A few random words make a good one.',
-        });
+        throw identityFailures.passwordLength(lengthMin, lengthMax);
+      if (await isEasy(password, about)) throw identityFailures.easyPassword();
       return await bounded(() => hash(password, parameters));
     },
     async verify(expected, password) {

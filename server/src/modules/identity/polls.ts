@@ -4,6 +4,7 @@
 import type { Clock } from '#kernel/clock/clock';
 import { sha256Hex } from '#kernel/crypto/digest';
 import { Failure } from '#kernel/errors/failure';
+import { oauthFailures } from './oauth.errors.ts';
 
 export type Polls = {
   /** What devices are told to wait between two questions. */
@@ -40,12 +41,10 @@ export function createPolls({ clock }: { readonly clock: Clock }): Polls {
         const [oldest] = polls.keys();
         if (polls.size > codesMax && oldest !== undefined) polls.delete(oldest);
         if (!isEarly) throw thrown;
-        throw new Failure({
-          kind: 'invalid',
-          code: 'slow_down',
-          message: `This device asks too often. Wait ${slowerBySeconds} seconds longer between two questions from now on.`,
-          cause: thrown,
-        });
+        throw oauthFailures.slow_down(
+          `This device asks too often. Wait ${slowerBySeconds} seconds longer between two questions from now on.`,
+          thrown,
+        );
       }
     },
   };

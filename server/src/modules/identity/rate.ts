@@ -3,8 +3,8 @@
 // as often as one of its networks. In memory: a restart forgives.
 
 import type { Clock } from '#kernel/clock/clock';
-import { Failure } from '#kernel/errors/failure';
 import { addressKeys } from '#kernel/http/addresses';
+import { identityFailures } from './identity.errors.ts';
 
 export type Rate = {
   /** @throws Failure `throttled` when this address began too often within the window */
@@ -42,12 +42,7 @@ export function createRate(options: {
       const isNearOver = isOver(near, limit);
       const isWideOver = wide !== undefined && isOver(wide, limit * wideFactor);
       if (!isNearOver && !isWideOver) return;
-      throw new Failure({
-        kind: 'throttled',
-        code: 'TooManyRequests',
-        message: 'Too many sign-ins were begun from this address. Try again in a minute.',
-        retryAfterSeconds: Math.ceil((windowEndsMs - now) / 1000),
-      });
+      throw identityFailures.TooManyRequests(Math.ceil((windowEndsMs - now) / 1000));
     },
   };
 }

@@ -4,11 +4,11 @@
 
 import type { Clock } from '#kernel/clock/clock';
 import type { Database } from '#kernel/database/database';
-import { Failure } from '#kernel/errors/failure';
 import { addressKeys } from '#kernel/http/addresses';
 import type { Attempts, Counted } from './attempts.ts';
 import * as store from './directory.store.ts';
 import type { Directory } from './directory.ts';
+import { identityFailures } from './identity.errors.ts';
 import type { Passwords } from './passwords.ts';
 
 export type SignedIn = {
@@ -83,11 +83,7 @@ export function createSignIn(options: {
       if (credential === undefined || !matches || credential.enabled !== 1) {
         // One write either way: of a name that nobody has it touches no row.
         await attempt.failed((tx) => store.countFailedTry(tx, userName, clock.epochMs()));
-        throw new Failure({
-          kind: 'unauthenticated',
-          code: 'InvalidUserNameOrPassword',
-          message: 'The user name or the password is not right.',
-        });
+        throw identityFailures.InvalidUserNameOrPassword();
       }
       const { objectId, generation, mustChange, failedTries, lastFailedAtMs } = credential;
       const others = failedTries - Math.ceil(attempt.ownFailures);
@@ -113,16 +109,11 @@ export function createSignIn(options: {
       const user = await directory.findPrincipal(objectId);
       const credential = user && (await store.findCredential(database.read, user.name));
       if (user === undefined || credential === undefined || credential.generation !== generation)
-        throw changedMeanwhile();
+        throw identityFailures.AccountChanged();
       const hash = await directory.hashPassword(next, [user.name, user.displayName]);
-      if (await passwords.verify(credential.passwordHash, next))
-        throw new Failure({
-          kind: 'invalid',
-          code: 'InvalidPassword',
-          message: 'This is the password that has to be changed. Choose another one.',
-        });
+      if (await passwords.verify(credential.passwordHash, next)) throw identityFailures.samePassword();
       const replaced = await database.write((tx) => directory.replacePassword(tx, objectId, generation, hash));
-      if (replaced === undefined) throw changedMeanwhile();
+      if (replaced === undefined) throw identityFailures.AccountChanged();
       return replaced;
     },
     async verifyOwn(userName, password) {
@@ -130,10 +121,3 @@ export function createSignIn(options: {
     },
   };
 }
-
-const changedMeanwhile = () =>
-  new Failure({
-    kind: 'conflict',
-    code: 'AccountChanged',
-    message: 'This account was changed meanwhile. Begin the sign-in again.',
-  });

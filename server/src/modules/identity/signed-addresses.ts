@@ -13,6 +13,7 @@ import type { Action, Grant } from '#kernel/authority/grant';
 import { Failure } from '#kernel/errors/failure';
 import type { Exchange } from '#kernel/http/exchange';
 import type { Scheme } from '#kernel/http/surface';
+import { identityFailures } from './identity.errors.ts';
 import type { Standings } from './standings.ts';
 import type { Tokens } from './tokens.ts';
 
@@ -43,8 +44,6 @@ export type SignedAddresses = {
 
 const purpose = 'address';
 const audienceOf = (surface: string) => `urn:strongroom:address:${surface}`;
-const refused = (message: string, cause?: unknown) =>
-  new Failure({ kind: 'unauthenticated', code: 'AuthenticationFailed', message, cause });
 
 export function createSignedAddresses(deps: {
   readonly tokens: Pick<Tokens, 'issueToken' | 'verifyToken'>;
@@ -58,7 +57,10 @@ export function createSignedAddresses(deps: {
     const claims = await tokens
       .verifyToken(signature, { purpose, audience: audienceOf(surface) })
       .catch((thrown: unknown) => {
-        throw refused('The signature of this address is not valid, or its time is over. Ask for another one.', thrown);
+        throw identityFailures.AuthenticationFailed(
+          'The signature of this address is not valid, or its time is over. Ask for another one.',
+          thrown,
+        );
       });
     const { sub, jti, action, at, also, scope, actions, through, standing } = claims;
     if (
@@ -68,9 +70,12 @@ export function createSignedAddresses(deps: {
       !(also === undefined || isListOf(also, isDecision)) ||
       !(through === undefined || isPrincipal(through))
     )
-      throw refused('The signature of this address does not say what it is for.');
+      throw identityFailures.AuthenticationFailed('The signature of this address does not say what it is for.');
     const principal = await standings.principalOf(sub, standing).catch((thrown: unknown) => {
-      throw refused('What this address stands on has changed or was withdrawn. Ask for another one.', thrown);
+      throw identityFailures.AuthenticationFailed(
+        'What this address stands on has changed or was withdrawn. Ask for another one.',
+        thrown,
+      );
     });
     const maker = {
       kind: principal.kind,
@@ -132,11 +137,7 @@ export function createSignedAddresses(deps: {
     async sign(grant, { surface, scope, actions, action, also, through, ttlSeconds }) {
       const { standing } = grant.actor.authentication;
       if (isBounded(grant.actor) || grant.action !== action.name || !standing)
-        throw new Failure({
-          kind: 'forbidden',
-          code: 'AuthorizationFailed',
-          message: 'Only who acts by roles of his own can hand on a signed address.',
-        });
+        throw identityFailures.AuthorizationFailed();
       const { token, expiresAt } = await tokens.issueToken({
         purpose,
         audience: audienceOf(surface),
@@ -154,7 +155,7 @@ export function createSignedAddresses(deps: {
       authenticate(exchange) {
         const [signature, ...more] = exchange.target.query.all('sig');
         if (signature === undefined) return undefined;
-        if (more.length > 0) throw refused('The address holds more than one signature.');
+        if (more.length > 0) throw identityFailures.AuthenticationFailed('The address holds more than one signature.');
         return actorOf(signature, surface, exchange);
       },
     }),

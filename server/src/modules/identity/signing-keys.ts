@@ -5,7 +5,7 @@
 import { type CryptoKey, exportJWK, generateKeyPair, importJWK, type JWK } from 'jose';
 import type { Clock } from '#kernel/clock/clock';
 import { randomUuid } from '#kernel/crypto/random';
-import { Failure } from '#kernel/errors/failure';
+import { identityFailures } from './identity.errors.ts';
 
 /** Where small secrets rest, sealed. */
 export type SecretStore = {
@@ -117,26 +117,19 @@ async function generate(activeFromMs: number): Promise<Key> {
 
 async function open(stored: Stored): Promise<Key> {
   const { n, e } = stored.privateJwk;
-  if (n === undefined || e === undefined) throw damaged();
+  if (n === undefined || e === undefined) throw identityFailures.SigningKeysDamaged();
   const publicJwk: PublicKey = { kty: 'RSA', use: 'sig', alg: 'RS256', kid: stored.kid, n, e };
   const [privateKey, publicKey] = [await importJWK(stored.privateJwk), await importJWK(publicJwk)];
-  if (privateKey instanceof Uint8Array || publicKey instanceof Uint8Array) throw damaged();
+  if (privateKey instanceof Uint8Array || publicKey instanceof Uint8Array) throw identityFailures.SigningKeysDamaged();
   return { ...stored, publicJwk, privateKey, publicKey };
 }
 
 function readStored(bytes: Uint8Array): readonly Stored[] {
   const value: unknown = JSON.parse(new TextDecoder().decode(bytes));
-  if (!Array.isArray(value)) throw damaged();
+  if (!Array.isArray(value)) throw identityFailures.SigningKeysDamaged();
   return value.map((one: Partial<Stored>) => {
     if (typeof one.kid !== 'string' || typeof one.activeFromMs !== 'number' || one.privateJwk?.kty !== 'RSA')
-      throw damaged();
+      throw identityFailures.SigningKeysDamaged();
     return { kid: one.kid, activeFromMs: one.activeFromMs, privateJwk: one.privateJwk };
   });
 }
-
-const damaged = () =>
-  new Failure({
-    kind: 'integrity',
-    code: 'SigningKeysDamaged',
-    message: 'The stored token signing keys cannot be read. Restore the secret store from a backup.',
-  });

@@ -7,7 +7,7 @@ import type { Clock } from '#kernel/clock/clock';
 import type { Database } from '#kernel/database/database';
 import * as store from './directory.store.ts';
 import type { Directory, Principal } from './directory.ts';
-import { refusedToken } from './tokens.ts';
+import { identityFailures } from './identity.errors.ts';
 
 /** `7`, `7.secret.{id of the secret}` or `7.grant.{key of the sign-in}`. A claim of tokens; others only hand it on. */
 export type Standing = string;
@@ -49,15 +49,18 @@ export function createStandings(deps: {
     async principalOf(objectId, standing) {
       const principal = typeof objectId === 'string' ? await directory.findPrincipal(objectId) : undefined;
       if (principal === undefined || !principal.enabled)
-        throw refusedToken('The principal that this token was issued to was removed or disabled.');
+        throw identityFailures.InvalidAuthenticationToken(
+          'The principal that this token was issued to was removed or disabled.',
+        );
       const read = readStanding(standing);
-      if (read === undefined) throw refusedToken('This token does not say what it stands on. Sign in again.');
+      if (read === undefined)
+        throw identityFailures.InvalidAuthenticationToken('This token does not say what it stands on. Sign in again.');
       if (read.generation !== principal.generation)
-        throw refusedToken(
+        throw identityFailures.InvalidAuthenticationToken(
           'What this token stands on has changed since it was issued: a new password, sessions that were ended, or an account that was disabled for a time. Sign in again.',
         );
       if (read.ground !== undefined && !(await stands(principal, read.ground)))
-        throw refusedToken(
+        throw identityFailures.InvalidAuthenticationToken(
           read.ground.by === 'secret'
             ? 'The client secret that this token was issued for was removed or has expired. Sign in with another one.'
             : 'The sign-in that this token came of was ended. Sign in again.',

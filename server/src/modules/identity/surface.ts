@@ -3,9 +3,10 @@
 // instance discovery. Errors are objects in the shape that Microsoft's libraries read, or pages for a browser.
 
 import { tenantDomain } from '@strongroom/contract/identity';
-import { Failure } from '#kernel/errors/failure';
+import type { Failure } from '#kernel/errors/failure';
 import type { Exchange } from '#kernel/http/exchange';
 import type { Surface } from '#kernel/http/surface';
+import { identityFailures } from './identity.errors.ts';
 import { errorPage } from './message.page.ts';
 
 const aliases = new Set(['common', 'organizations', 'adfs', tenantDomain]);
@@ -64,11 +65,7 @@ export function createOAuthSurface(options: { readonly tenantId: () => string; r
     check(exchange) {
       const tenant = (exchange.target.segments.find((segment) => segment !== '') ?? '').toLowerCase();
       if (tenant === tenantId() || aliases.has(tenant)) return;
-      throw new Failure({
-        kind: 'invalid',
-        code: 'TenantNotFound',
-        message: `Tenant '${tenant}' is not the tenant of this server. Use its id, '${tenantDomain}' or 'organizations'.`,
-      });
+      throw identityFailures.TenantNotFound(tenant);
     },
     render(failure, exchange) {
       if (isForPerson(exchange)) return errorPage(failure.status, failure.message, exchange.requestId);

@@ -8,6 +8,7 @@ import type { Clock } from '#kernel/clock/clock';
 import { sha256Hex } from '#kernel/crypto/digest';
 import { randomToken } from '#kernel/crypto/random';
 import { Failure } from '#kernel/errors/failure';
+import { identityFailures } from './identity.errors.ts';
 import type { Revocations } from './revocations.ts';
 import type { SigningKeys } from './signing-keys.ts';
 
@@ -47,9 +48,6 @@ const tokenBytesMax = 16 * 1024;
 const ttlSecondsMax = 7 * 86_400;
 const verifiedMax = 10_000;
 
-export const refusedToken = (message: string, code = 'InvalidAuthenticationToken', cause?: unknown) =>
-  new Failure({ kind: 'unauthenticated', code, message, cause });
-
 type Verified = { readonly type: string; readonly claims: TokenClaims };
 
 export function createVerifier(options: { readonly signingKeys: SigningKeys; readonly clock: Clock }): Verifier {
@@ -68,13 +66,18 @@ export function createVerifier(options: { readonly signingKeys: SigningKeys; rea
     try {
       const { alg, kid, typ } = decodeProtectedHeader(token);
       if (alg !== 'RS256')
-        throw refusedToken(`The access token is signed with '${String(alg).slice(0, 16)}'. Only RS256 is accepted.`);
+        throw identityFailures.InvalidAuthenticationToken(
+          `The access token is signed with '${String(alg).slice(0, 16)}'. Only RS256 is accepted.`,
+        );
       const key = typeof kid === 'string' ? await signingKeys.find(kid) : undefined;
       if (key === undefined)
-        throw refusedToken('The access token was signed with a key that this server does not know. Sign in again.');
+        throw identityFailures.InvalidAuthenticationToken(
+          'The access token was signed with a key that this server does not know. Sign in again.',
+        );
       const { payload } = await compactVerify(token, key, { algorithms: ['RS256'] });
       const claims: unknown = JSON.parse(new TextDecoder('utf-8', { fatal: true }).decode(payload));
-      if (typeof claims !== 'object' || claims === null || Array.isArray(claims)) throw refusedToken(notAToken);
+      if (typeof claims !== 'object' || claims === null || Array.isArray(claims))
+        throw identityFailures.InvalidAuthenticationToken(notAToken);
       const one = { type: String(typ ?? '').toLowerCase(), claims: claims as TokenClaims };
       verified.set(digest, one);
       const [oldest] = verified.keys();
@@ -83,27 +86,32 @@ export function createVerifier(options: { readonly signingKeys: SigningKeys; rea
     } catch (thrown) {
       if (thrown instanceof Failure) throw thrown;
       if (thrown instanceof errors.JWSSignatureVerificationFailed)
-        throw refusedToken('The signature of the access token does not match its content.', undefined, thrown);
-      throw refusedToken(notAToken, undefined, thrown);
+        throw identityFailures.InvalidAuthenticationToken(
+          'The signature of the access token does not match its content.',
+          thrown,
+        );
+      throw identityFailures.InvalidAuthenticationToken(notAToken, thrown);
     }
   }
 
   return async (token, type) => {
-    if (token.length > tokenBytesMax) throw refusedToken(`The access token is longer than ${tokenBytesMax} bytes.`);
-    if (!compactForm.test(token)) throw refusedToken(notAToken);
+    if (token.length > tokenBytesMax)
+      throw identityFailures.InvalidAuthenticationToken(`The access token is longer than ${tokenBytesMax} bytes.`);
+    if (!compactForm.test(token)) throw identityFailures.InvalidAuthenticationToken(notAToken);
     const { type: actual, claims } = await verifySignature(token);
-    if (actual !== type) throw refusedToken('This token is of another kind than the one that this operation takes.');
+    if (actual !== type)
+      throw identityFailures.InvalidAuthenticationToken(
+        'This token is of another kind than the one that this operation takes.',
+      );
     const now = clock.epochMs() / 1000;
     const { exp, nbf } = claims;
     if (typeof exp !== 'number' || typeof nbf !== 'number')
-      throw refusedToken('The access token does not say when it is valid.');
-    if (exp + clockSkewSeconds <= now)
-      throw refusedToken(
-        `The access token expired at ${new Date(exp * 1000).toISOString()}. Sign in again.`,
-        'ExpiredAuthenticationToken',
-      );
+      throw identityFailures.InvalidAuthenticationToken('The access token does not say when it is valid.');
+    if (exp + clockSkewSeconds <= now) throw identityFailures.ExpiredAuthenticationToken(exp);
     if (nbf - clockSkewSeconds > now)
-      throw refusedToken('The access token is not valid yet. Check the clocks of both machines.');
+      throw identityFailures.InvalidAuthenticationToken(
+        'The access token is not valid yet. Check the clocks of both machines.',
+      );
     return claims;
   };
 }
@@ -141,9 +149,10 @@ export function createTokens(options: {
     async verifyToken(token, { purpose, audience }) {
       const claims = await verifier(token, `${purpose}+jwt`);
       if (claims.iss !== issuer() || claims['purpose'] !== purpose || claims.aud !== audience)
-        throw refusedToken('This token was made for something else than this operation.');
-      if (revocations.isRevoked(String(claims.jti)))
-        throw refusedToken('This token was revoked.', 'RevokedAuthenticationToken');
+        throw identityFailures.InvalidAuthenticationToken(
+          'This token was made for something else than this operation.',
+        );
+      if (revocations.isRevoked(String(claims.jti))) throw identityFailures.RevokedAuthenticationToken();
       return claims;
     },
     revoke: (tokenId, until) => revocations.revoke(tokenId, until),
