@@ -33,14 +33,16 @@ const alone = ['index', 'duties', 'surface', 'unserved', 'testing'];
 
 /** Rooms that are not furnished so yet, by rule. A room leaves these lists, and none comes back. */
 const notYet: Readonly<Record<'roles' | 'sql' | 'http' | 'types', readonly string[]>> = {
-  roles: ['access', 'assets', 'audit', 'compute', 'endpoints', 'identity', 'jobs', 'landing', 'resources', 'runs'],
-  sql: ['identity', 'runs'],
+  roles: ['access', 'assets', 'audit', 'endpoints', 'identity', 'jobs', 'landing', 'resources', 'runs'],
+  sql: ['identity'],
   http: ['identity', 'endpoints'],
   types: [],
 };
 
 /** Services that must know HTTP, with the reason. */
-const servicesOfHttp: Readonly<Record<string, string>> = {};
+const servicesOfHttp: Readonly<Record<string, string>> = {
+  'images/base-image.service.ts': "the kernel's reader of strangers' JSON stands where bodies are read",
+};
 
 const every = globSync('**/*.ts', { cwd: root }).sort();
 const roomOf = (path: string) => path.split('/')[0] ?? '';

@@ -13,7 +13,7 @@ import {
 } from '@strongroom/contract/agent';
 import { agentActions } from '@strongroom/contract/compute.actions';
 import { activity, json, needs, type Params, type Route, route, unrecorded, whole } from '#kernel/http/route';
-import { type Agents, agentScope } from './agents.ts';
+import { type Agents, agentScope } from './agents.service.ts';
 import type { Dispatch } from './dispatch.service.ts';
 
 export function agentRoutes(deps: { readonly agents: Agents; readonly dispatch: Dispatch }): readonly Route[] {

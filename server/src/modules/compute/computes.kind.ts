@@ -17,12 +17,12 @@ import type { Database } from '#kernel/database/database';
 import { accessed, activity, json } from '#kernel/http/route';
 import { idKey, parseResourceId } from '#kernel/ids/ids';
 import type { Draft, Properties, Resource, ResourceKind, Unserved } from '#resources';
-import type { Agents } from './agents.ts';
+import type { Agents } from './agents.service.ts';
+import type { Clusters, Node } from './clusters.service.ts';
 import { deleteCluster, putCluster, type StoredCluster } from './clusters.store.ts';
-import type { Clusters, Node } from './clusters.ts';
 import { computeFailures } from './compute.errors.ts';
-import type { Desk } from './desk.ts';
 import type { WorkService } from './work.service.ts';
+import type { WorkQueue } from './work-queue.service.ts';
 
 const noLogin = {
   because: 'Nobody logs in to a node here: it has no accounts and no port.',
@@ -80,12 +80,12 @@ type ComputesDeps = {
   readonly database: Database;
   readonly clusters: Clusters;
   readonly agents: Agents;
-  readonly desk: Desk;
+  readonly queue: WorkQueue;
   readonly work: Pick<WorkService, 'clear'>;
 };
 
 export function createComputesKind(deps: ComputesDeps): ResourceKind {
-  const { database, clusters, agents, desk } = deps;
+  const { database, clusters, agents, queue } = deps;
 
   async function keep(resource: Resource): Promise<undefined> {
     const { min, max, idleSeconds } = scaleOf(resource.properties);
@@ -98,14 +98,14 @@ export function createComputesKind(deps: ComputesDeps): ResourceKind {
     };
     await database.write((tx) => putCluster(tx, stored));
     clusters.put(stored);
-    desk.changed();
+    queue.changed();
     return undefined;
   }
 
   function stateOf(node: Node, leaving: boolean): NodeState {
     if (node.workId !== undefined) {
       if (leaving) return 'leaving';
-      return desk.items.get(node.workId)?.state === 'running' ? 'running' : 'preparing';
+      return queue.items.get(node.workId)?.state === 'running' ? 'running' : 'preparing';
     }
     const { state } = agents.readiness();
     return state === 'ready' ? 'idle' : state === 'unavailable' ? 'unusable' : 'preparing';
@@ -114,7 +114,7 @@ export function createComputesKind(deps: ComputesDeps): ResourceKind {
   function nodesOf(id: string): readonly ComputeNode[] {
     const cluster = clusters.find(idKey(id));
     return (cluster?.nodes ?? []).map((node) => {
-      const subject = node.workId === undefined ? undefined : desk.items.get(node.workId)?.spec.subject;
+      const subject = node.workId === undefined ? undefined : queue.items.get(node.workId)?.spec.subject;
       return {
         nodeId: node.id,
         nodeState: stateOf(node, cluster?.leaving === true),
@@ -133,7 +133,7 @@ export function createComputesKind(deps: ComputesDeps): ResourceKind {
     const counts = Object.fromEntries(
       nodeStates.map((state) => [`${state}NodeCount`, nodes.filter(({ nodeState }) => nodeState === state).length]),
     );
-    const waiting = [...desk.items.values()].filter(
+    const waiting = [...queue.items.values()].filter(
       ({ spec, state }) => state === 'queued' && spec.computeId !== undefined && idKey(spec.computeId) === idKey(id),
     );
     const busy = cluster?.nodes.filter(({ workId }) => workId !== undefined).length ?? 0;

@@ -15,12 +15,12 @@ import type { Database } from '#kernel/database/database';
 import { asFailure } from '#kernel/errors/failure';
 import { idKey } from '#kernel/ids/ids';
 import type { Log } from '#kernel/log/log';
-import type { Session } from './agents.ts';
-import type { Clusters } from './clusters.ts';
+import type { Session } from './agents.service.ts';
+import type { Clusters } from './clusters.service.ts';
 import { computeFailures } from './compute.errors.ts';
-import type { Desk, Item } from './desk.ts';
 import { leaseWork, markRunning } from './work.store.ts';
-import type { WorkDocument, WorkEvent } from './work.ts';
+import type { WorkDocument, WorkEvent } from './work.types.ts';
+import type { Item, WorkQueue } from './work-queue.service.ts';
 
 export type Dispatch = {
   poll(session: Session, held: readonly HeldItem[], signal: AbortSignal): Promise<AgentPollAnswer>;
@@ -43,9 +43,9 @@ export function createDispatch(deps: {
   readonly clock: Clock;
   readonly log: Log;
   readonly clusters: Clusters;
-  readonly desk: Desk;
+  readonly queue: WorkQueue;
 }): Dispatch {
-  const { database, clock, log, clusters, desk } = deps;
+  const { database, clock, log, clusters, queue } = deps;
   const polls = new Map<string, () => void>();
   /** How many polls a session has made: only the newest says what the agent holds now. */
   const polled = new WeakMap<Session, number>();
@@ -53,7 +53,7 @@ export function createDispatch(deps: {
   const wakeAll = () => {
     for (const wake of polls.values()) wake();
   };
-  desk.onChange(wakeAll);
+  queue.onChange(wakeAll);
 
   /** Waits for a change, the end of the poll's time, or the end of its connection. */
   async function wait(session: Session, signal: AbortSignal): Promise<void> {
@@ -68,12 +68,12 @@ export function createDispatch(deps: {
     if (polls.get(session.id) === wake) polls.delete(session.id);
   }
 
-  const heldBy = (session: Session) => [...desk.items.values()].filter((item) => item.session === session);
+  const heldBy = (session: Session) => [...queue.items.values()].filter((item) => item.session === session);
 
   function mayStart(item: Item): boolean {
     const { computeId, id } = item.spec;
     if (computeId !== undefined) return clusters.take(idKey(computeId), id);
-    const scoring = [...desk.items.values()].filter(
+    const scoring = [...queue.items.values()].filter(
       ({ spec, state }) => spec.computeId === undefined && state !== 'queued',
     );
     return scoring.length < scoringMax;
@@ -83,7 +83,7 @@ export function createDispatch(deps: {
   function take(session: Session, room: number): readonly Item[] {
     if (!session.sandbox.available) return [];
     const taken: Item[] = [];
-    for (const item of desk.items.values()) {
+    for (const item of queue.items.values()) {
       if (taken.length >= room) break;
       if (item.state !== 'queued' || item.ending || !mayStart(item)) continue;
       item.state = 'leased';
@@ -109,7 +109,7 @@ export function createDispatch(deps: {
     }
     if (made.status === 'rejected') {
       log.warn({ module: 'compute', job: spec.label, error: made.reason }, 'the document of work could not be made');
-      await item.turn(() => desk.end(item, unprepared(made.reason)));
+      await item.turn(() => queue.end(item, unprepared(made.reason)));
       return undefined;
     }
     // Lost while the document was made: nobody may start it under this fence.
@@ -131,12 +131,12 @@ export function createDispatch(deps: {
   }
 
   const documentOf = async (item: Item): Promise<WorkDocument> =>
-    desk.ownerOf(item.spec).documentOf(item.spec, item.fence);
+    queue.ownerOf(item.spec).documentOf(item.spec, item.fence);
 
   async function tokensFor(items: readonly Item[]): Promise<AgentPollAnswer['tokens']> {
     const tokens: { id: string; fence: number; token: string }[] = [];
     for (const { spec, fence, renewal } of items) {
-      const owner = desk.ownerOf(spec);
+      const owner = queue.ownerOf(spec);
       if (renewal === undefined || owner.renewToken === undefined || renewal.atMs > clock.epochMs()) continue;
       try {
         renewal.atMs = clock.epochMs() + renewal.everyMs;
@@ -154,7 +154,7 @@ export function createDispatch(deps: {
     const mine = heldBy(session);
     const stop: { id: string; fence: number; graceSeconds: number }[] = [];
     for (const { id, fence, stopGraceSeconds } of held) {
-      const item = desk.items.get(id);
+      const item = queue.items.get(id);
       if (item?.session !== session || item.fence !== fence) {
         if (stopGraceSeconds !== 0) stop.push({ id, fence, graceSeconds: 0 });
       } else if (item.stopGraceSeconds !== undefined && item.stopGraceSeconds !== stopGraceSeconds)
@@ -163,7 +163,7 @@ export function createDispatch(deps: {
     const absent = mine.filter(({ spec, fence }) => has.get(spec.id)?.fence !== fence);
     // What was reported on was there. Handed out again it would run a second time, so an agent that has let go of it has lost it.
     const gone = absent.filter(({ lastSeq }) => lastSeq > 0);
-    await Promise.all(gone.map((item) => item.turn(() => desk.end(item, { type: 'lost' }))));
+    await Promise.all(gone.map((item) => item.turn(() => queue.end(item, { type: 'lost' }))));
     const missing = absent.filter((item) => !gone.includes(item));
     const room = agentLimits.held - held.length - missing.length;
     const started = await Promise.all([
@@ -178,7 +178,7 @@ export function createDispatch(deps: {
   async function apply(item: Item, event: AgentEvent): Promise<void> {
     if (event.type === 'finished') {
       const { reason, exitCode, message } = event;
-      await desk.end(item, { type: 'finished', reason, exitCode, message });
+      await queue.end(item, { type: 'finished', reason, exitCode, message });
       return;
     }
     if (event.type === 'output' && Buffer.byteLength(event.text) > agentLimits.outputBytes)
@@ -198,7 +198,7 @@ export function createDispatch(deps: {
 
   async function told(item: Item, event: WorkEvent): Promise<void> {
     try {
-      await desk.ownerOf(item.spec).onEvent(item.spec, event);
+      await queue.ownerOf(item.spec).onEvent(item.spec, event);
     } catch (thrown) {
       throw computeFailures.EventNotTaken(asFailure(thrown));
     }
@@ -207,18 +207,18 @@ export function createDispatch(deps: {
   return {
     async poll(session, held, signal) {
       if (stopping) throw computeFailures.ServerStopping();
-      const seen = desk.version();
+      const seen = queue.version();
       const number = (polled.get(session) ?? 0) + 1;
       polled.set(session, number);
       const first = await orders(session, held);
       if (!isEmpty(first) || signal.aborted) return first;
       // What changed while the orders were made woke nobody.
-      if (desk.version() === seen) await wait(session, signal);
+      if (queue.version() === seen) await wait(session, signal);
       // Nobody would read the answer, what is handed out now would have to be handed out again, and what it held may be past.
       return stopping || signal.aborted || polled.get(session) !== number ? first : orders(session, held);
     },
     async report(session, id, { fence, events }) {
-      const item = desk.items.get(id);
+      const item = queue.items.get(id);
       if (item === undefined) throw computeFailures.LeaseLost();
       return item.turn(async () => {
         for (const { seq, event } of events) {
@@ -233,11 +233,11 @@ export function createDispatch(deps: {
       });
     },
     async lose(session) {
-      await Promise.all(heldBy(session).map((item) => item.turn(() => desk.end(item, { type: 'lost' }))));
+      await Promise.all(heldBy(session).map((item) => item.turn(() => queue.end(item, { type: 'lost' }))));
     },
     remind() {
       const now = clock.epochMs();
-      for (const { session, renewal } of desk.items.values())
+      for (const { session, renewal } of queue.items.values())
         if (session !== undefined && renewal !== undefined && renewal.atMs <= now) polls.get(session.id)?.();
     },
     release() {

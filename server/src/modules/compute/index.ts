@@ -11,19 +11,19 @@ import type { Module } from '#kernel/module';
 import type { ResourceKind } from '#resources';
 import { agentRoutes } from './agent.routes.ts';
 import { createAgentSurface } from './agent.surface.ts';
-import { type AgentToken, createAgents, type Readiness } from './agents.ts';
+import { type AgentToken, createAgents, type Readiness } from './agents.service.ts';
+import { createClusters, type NodeCounts } from './clusters.service.ts';
 import { allClusters } from './clusters.store.ts';
-import { createClusters, type NodeCounts } from './clusters.ts';
 import { computeFailures } from './compute.errors.ts';
 import { createComputesKind, removeCluster } from './computes.kind.ts';
-import { createDesk, type Load } from './desk.ts';
 import { createDispatch } from './dispatch.service.ts';
 import { computeTables } from './migrations/0001-work.ts';
-import { createEmbeddedAgent, type EmbeddedAgent } from './supervisor.ts';
+import { createEmbeddedAgent, type EmbeddedAgent } from './supervisor.service.ts';
 import { createWork } from './work.service.ts';
-import type { Work } from './work.ts';
+import type { Work } from './work.types.ts';
+import { createWorkQueue, type Load } from './work-queue.service.ts';
 
-export type { AgentToken, Readiness } from './agents.ts';
+export type { AgentToken, Readiness } from './agents.service.ts';
 export { computeTables } from './migrations/0001-work.ts';
 export type {
   EndReason,
@@ -35,7 +35,7 @@ export type {
   WorkOwner,
   WorkSpec,
   WorkState,
-} from './work.ts';
+} from './work.types.ts';
 
 export type AgentPlace = {
   /** `https://localhost:8443`: what the agent calls, by a name in the server's certificate. */
@@ -97,9 +97,9 @@ export function createCompute(deps: {
   const { database, clock, log } = deps;
   const clusters = createClusters({ clock, nodesMax: deps.maxNodes });
   const agents = createAgents(deps);
-  const desk = createDesk({ database, clock, log, clusters });
-  const work = createWork({ database, clock, clusters, agents, desk });
-  const dispatch = createDispatch({ database, clock, log, clusters, desk });
+  const queue = createWorkQueue({ database, clock, log, clusters });
+  const work = createWork({ database, clock, clusters, agents, queue });
+  const dispatch = createDispatch({ database, clock, log, clusters, queue });
   const stopping = new AbortController();
   const sweeping: { done: Promise<void> } = { done: Promise.resolve() };
   let agent: EmbeddedAgent | undefined;
@@ -113,7 +113,7 @@ export function createCompute(deps: {
     }
     clusters.scaleDown();
     dispatch.remind();
-    await desk.tellUntold();
+    await queue.tellUntold();
   }
 
   async function sweepOn(): Promise<void> {
@@ -123,7 +123,7 @@ export function createCompute(deps: {
         await sweep();
         if (clock.epochMs() - forgottenMs > forgetMs) {
           forgottenMs = clock.epochMs();
-          await desk.forgetOld();
+          await queue.forgetOld();
         }
       } catch (error) {
         log.error({ module: 'compute', error }, 'the sweep of work failed');
@@ -165,16 +165,16 @@ export function createCompute(deps: {
 
   return {
     name: 'compute',
-    surfaces: [createAgentSurface(agents.scheme)],
+    surfaces: [createAgentSurface(agents)],
     routes: agentRoutes({ agents, dispatch }),
     migrations: computeTables,
     failures: [tableOf(computeFailures)],
-    kinds: [createComputesKind({ database, clusters, agents, desk, work })],
+    kinds: [createComputesKind({ database, clusters, agents, queue, work })],
     work,
     readiness: agents.readiness,
     async start() {
       for (const cluster of await allClusters(database.read, clustersMax)) clusters.put(cluster);
-      work.countFrom(await desk.load());
+      work.countFrom(await queue.load());
       // Enrolled before it is started, so that what is submitted at once waits for it.
       if (deps.agentCommand !== undefined) await agents.enrol(embedded);
       sweeping.done = sweepOn();
@@ -186,7 +186,7 @@ export function createCompute(deps: {
     },
     leaving: stopAgent,
     agentPid: () => agent?.pid(),
-    load: () => ({ ...desk.measure(), nodes: clusters.counts() }),
+    load: () => ({ ...queue.measure(), nodes: clusters.counts() }),
     async enrol(name) {
       await dismiss(name);
       return agents.enrol(name);

@@ -4,7 +4,7 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { agentLimits } from '@strongroom/contract/agent';
-import { agentAudience } from './agents.ts';
+import { agentAudience } from './agents.service.ts';
 import { createPlayedAgent, grant, openWorld, specOf } from './testing/world.ts';
 
 const session = { sandbox: { available: true, version: '1' }, socketPath: '/tmp/a.sock', key: 'k'.repeat(43) };

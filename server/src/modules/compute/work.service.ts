@@ -6,15 +6,15 @@ import { isAbout } from '#kernel/authority/reach';
 import type { Clock } from '#kernel/clock/clock';
 import { type Database, isUniqueViolation } from '#kernel/database/database';
 import { idKey, isWithin, sameId } from '#kernel/ids/ids';
-import type { Agents } from './agents.ts';
-import type { Clusters } from './clusters.ts';
+import type { Agents } from './agents.service.ts';
+import type { Clusters } from './clusters.service.ts';
 import { computeFailures } from './compute.errors.ts';
-import { type Desk, type Item, queueMax } from './desk.ts';
 import { findWork, insertWork, unsettledWork } from './work.store.ts';
-import type { Work, WorkSpec } from './work.ts';
+import type { Work, WorkSpec } from './work.types.ts';
+import { type Item, queueMax, type WorkQueue } from './work-queue.service.ts';
 
 export type WorkService = Work & {
-  /** After `desk.load`: numbers go on from here. */
+  /** After `queue.load`: numbers go on from here. */
   countFrom(number: number): void;
   /** Stops everything that a cluster runs or keeps waiting, and resolves when all of it has ended. */
   clear(clusterId: string, message: string): Promise<void>;
@@ -30,9 +30,9 @@ export function createWork(deps: {
   readonly clock: Clock;
   readonly clusters: Clusters;
   readonly agents: Agents;
-  readonly desk: Desk;
+  readonly queue: WorkQueue;
 }): WorkService {
-  const { database, clock, clusters, agents, desk } = deps;
+  const { database, clock, clusters, agents, queue } = deps;
   let number = 0;
 
   /** Fails closed: the decision of the caller's request must be about this workspace, or something in it, or around it. */
@@ -46,7 +46,7 @@ export function createWork(deps: {
       throw new Error('work needs a GUID as its id, and a label of letters, digits, dots, dashes and underscores');
     if (spec.computeId !== undefined && !isWithin(spec.computeId, spec.workspaceId))
       throw computeFailures.ComputeNotFound(spec.computeId);
-    desk.ownerOf(spec);
+    queue.ownerOf(spec);
   }
 
   function checkPlace({ computeId }: WorkSpec): void {
@@ -56,31 +56,31 @@ export function createWork(deps: {
     const readiness = agents.readiness();
     if (readiness.state === 'none') throw computeFailures.NoComputeAgent();
     if (readiness.state === 'unavailable') throw computeFailures.SandboxUnavailable(readiness.reason, readiness.remedy);
-    if (desk.items.size >= queueMax) throw computeFailures.TooMuchWorkQueued();
+    if (queue.items.size >= queueMax) throw computeFailures.TooMuchWorkQueued();
   }
 
   /** What waits ends here; what runs is asked to stop, and ends by its agent's report. */
   async function stop(item: Item, graceSeconds: number, message: string): Promise<void> {
     const waits = await item.turn(async () => {
       if (item.state !== 'queued') return false;
-      await desk.end(item, { type: 'finished', reason: 'stopped', exitCode: null, message });
+      await queue.end(item, { type: 'finished', reason: 'stopped', exitCode: null, message });
       return true;
     });
     if (waits) return;
     // A second request can only shorten the first one's grace.
     item.stopGraceSeconds = Math.min(item.stopGraceSeconds ?? graceSeconds, graceSeconds);
-    desk.changed();
+    queue.changed();
   }
 
   return {
     owner(kind, owner) {
-      if (desk.owners.has(kind)) throw new Error(`work of the kind ${kind} has an owner already`);
-      desk.owners.set(kind, owner);
+      if (queue.owners.has(kind)) throw new Error(`work of the kind ${kind} has an owner already`);
+      queue.owners.set(kind, owner);
     },
     async submit(grant, given) {
       const spec: WorkSpec = { ...given, id: given.id.toLowerCase() };
       check(grant, spec);
-      const known = desk.items.get(spec.id)?.spec ?? (await findWork(database.read, spec.id))?.spec;
+      const known = queue.items.get(spec.id)?.spec ?? (await findWork(database.read, spec.id))?.spec;
       if (known !== undefined) {
         if (!sameWork(known, spec)) throw computeFailures.WorkExists();
         return;
@@ -97,25 +97,25 @@ export function createWork(deps: {
         if (other === undefined || !sameWork(other.spec, spec)) throw computeFailures.WorkExists();
         return;
       }
-      const item = desk.add(spec, 0, queuedAtMs);
+      const item = queue.add(spec, 0, queuedAtMs);
       // A cluster that began to leave meanwhile would keep it waiting for ever.
       if (spec.computeId !== undefined && clusters.find(idKey(spec.computeId))?.leaving !== false)
         await stop(item, 0, 'The compute cluster was deleted.');
-      desk.changed();
+      queue.changed();
     },
     async cancel(grant, id, graceSeconds) {
-      const item = desk.items.get(id.toLowerCase());
+      const item = queue.items.get(id.toLowerCase());
       const spec = item?.spec ?? (await findWork(database.read, id.toLowerCase()))?.spec;
       if (spec === undefined) throw computeFailures.WorkNotFound();
       checkReach(grant, spec.workspaceId);
       if (item) await stop(item, Math.max(0, Math.floor(graceSeconds)), 'It was canceled before it began.');
     },
     async state(id) {
-      return desk.items.get(id.toLowerCase())?.state ?? (await findWork(database.read, id.toLowerCase()))?.state;
+      return queue.items.get(id.toLowerCase())?.state ?? (await findWork(database.read, id.toLowerCase()))?.state;
     },
     unsettled: async (kind) => (await unsettledWork(database.read, kind, unsettledMax)).map(({ spec }) => spec),
     address(id) {
-      const item = desk.items.get(id.toLowerCase());
+      const item = queue.items.get(id.toLowerCase());
       if (item?.session === undefined || !item.ready) return undefined;
       return { socketPath: item.session.socketPath, workId: item.spec.id, key: item.session.key };
     },
@@ -124,13 +124,13 @@ export function createWork(deps: {
     },
     async clear(clusterId, message) {
       const ofCluster = () =>
-        [...desk.items.values()].filter(
+        [...queue.items.values()].filter(
           ({ spec }) => spec.computeId !== undefined && sameId(spec.computeId, clusterId),
         );
       for (const item of ofCluster()) await stop(item, 0, message);
       if (ofCluster().length === 0) return;
       await new Promise<void>((resolve) => {
-        const forget = desk.onChange(() => {
+        const forget = queue.onChange(() => {
           if (ofCluster().length > 0) return;
           forget();
           resolve();

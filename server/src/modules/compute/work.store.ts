@@ -2,7 +2,7 @@
 // may leave, so that work ends once whoever says so first. Times are milliseconds since 1970.
 
 import { type Tx, tables } from '#kernel/database/database';
-import type { EndReason, WorkKind, WorkSpec, WorkState } from './work.ts';
+import type { EndReason, WorkKind, WorkSpec, WorkState } from './work.types.ts';
 
 type WorkRow = {
   id: string;

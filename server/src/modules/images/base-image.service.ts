@@ -9,7 +9,7 @@ import { parseJson } from '#kernel/http/body';
 import { parseResourceId } from '#kernel/ids/ids';
 import { mediaTypes } from '#registry';
 import { imagesFailures } from './images.errors.ts';
-import type { ImageRegistry } from './images.port.ts';
+import type { ImageRegistry } from './images.types.ts';
 
 export const layerType = 'application/vnd.oci.image.layer.v1.tar+gzip';
 const layerTypes: readonly string[] = [layerType, 'application/vnd.docker.image.rootfs.diff.tar.gzip'];

@@ -8,7 +8,7 @@ import type { Grant } from '#kernel/authority/grant';
 import { createSha256, sha256Hex } from '#kernel/crypto/digest';
 import { mediaTypes } from '#registry';
 import { type BaseName, type Descriptor, layerType, takeBase } from './base-image.service.ts';
-import type { ImageRegistry } from './images.port.ts';
+import type { ImageRegistry } from './images.types.ts';
 import { type TarFile, tarOf } from './tar.rules.ts';
 
 const configType = 'application/vnd.oci.image.config.v1+json';

@@ -4,8 +4,8 @@
 import { tableOf } from '#kernel/errors/failures';
 import type { Module } from '#kernel/module';
 import { imagesFailures } from './images.errors.ts';
-import type { ImageRegistry } from './images.port.ts';
 import { createImageBuilder, type Images } from './images.service.ts';
+import type { ImageRegistry } from './images.types.ts';
 
 export { type BaseName, baseImageIn } from './base-image.service.ts';
 export { type BuiltImage, builderVersion, type ImageInputs, type Images } from './images.service.ts';

@@ -7,7 +7,7 @@ import { createInterface } from 'node:readline';
 import type { AgentEnrolment } from '@strongroom/contract/agent';
 import type { Clock } from '#kernel/clock/clock';
 import type { Log } from '#kernel/log/log';
-import type { AgentToken } from './agents.ts';
+import type { AgentToken } from './agents.service.ts';
 
 export type EmbeddedAgent = {
   /** The process, while there is one. */

@@ -7,10 +7,10 @@ import type { Database } from '#kernel/database/database';
 import { idKey } from '#kernel/ids/ids';
 import type { Log } from '#kernel/log/log';
 import { createTurn, type Turn } from '#kernel/turns/turns';
-import type { Session } from './agents.ts';
-import type { Clusters } from './clusters.ts';
+import type { Session } from './agents.service.ts';
+import type { Clusters } from './clusters.service.ts';
 import * as store from './work.store.ts';
-import type { WorkEvent, WorkKind, WorkOwner, WorkSpec, WorkState } from './work.ts';
+import type { WorkEvent, WorkKind, WorkOwner, WorkSpec, WorkState } from './work.types.ts';
 
 export type LiveState = Exclude<WorkState, 'finished' | 'lost'>;
 
@@ -41,12 +41,12 @@ export type Item = {
 
 export type Ended = Extract<WorkEvent, { type: 'finished' | 'lost' }>;
 
-export type Desk = ReturnType<typeof createDesk>;
+export type WorkQueue = ReturnType<typeof createWorkQueue>;
 
 const untoldMax = 1_000;
 const rememberMs = 24 * 3_600_000;
 
-export function createDesk(deps: {
+export function createWorkQueue(deps: {
   readonly database: Database;
   readonly clock: Clock;
   readonly log: Log;

@@ -5,11 +5,10 @@ import type { AgentSessionRequest } from '@strongroom/contract/agent';
 import { agentLimits } from '@strongroom/contract/agent';
 import { agentActions } from '@strongroom/contract/compute.actions';
 import type { Tokens } from '#identity';
-import { createActor } from '#kernel/authority/actor';
+import { type Actor, createActor } from '#kernel/authority/actor';
 import { refusedFromMs } from '#kernel/authority/facts';
 import type { Clock } from '#kernel/clock/clock';
 import { randomUuid } from '#kernel/crypto/random';
-import type { Scheme } from '#kernel/http/surface';
 import { computeFailures } from './compute.errors.ts';
 
 export const agentAudience = 'urn:strongroom:agents';
@@ -36,7 +35,8 @@ export type Readiness =
 export type AgentToken = { readonly token: string; readonly tokenSeconds: number };
 
 export type Agents = {
-  readonly scheme: Scheme;
+  /** Whose token the header `Authorization` holds; undefined where it holds none. Throws `unauthenticated` for one that is refused. */
+  identify(authorization: string | undefined): Promise<Actor | undefined>;
   /** Makes the agent known under a first token. Earlier tokens of it are refused from now on. */
   enrol(agent: string): Promise<AgentToken>;
   renew(agent: string): Promise<AgentToken>;
@@ -84,33 +84,30 @@ export function createAgents(deps: {
   };
 
   return {
-    scheme: {
-      name: 'agent',
-      async authenticate(exchange) {
-        const token = /^bearer +(\S+) *$/i.exec(exchange.header('authorization') ?? '')?.[1];
-        if (token === undefined) return undefined;
-        const claims = await tokens.verifyToken(token, { purpose, audience: agentAudience });
-        const agent = String(claims.sub);
-        const enrolment = claims['enrolment'];
-        // Fails closed: an agent that was dismissed, or enrolled anew, is nobody under its old token.
-        if (typeof enrolment !== 'string' || enrolments.get(agent) !== enrolment)
-          throw computeFailures.InvalidAuthenticationToken(
-            'This token belongs to an agent that has ended or was enrolled anew.',
-          );
-        return createActor({
-          kind: 'agent',
-          objectId: agent,
-          tenantId: tenantId(),
-          name: agent,
-          method: 'bearer',
-          tokenId: String(claims.jti),
-          bounds: {
-            roles: 'ignored',
-            rules: [{ scope: agentScope(agent), actions: itsActions, reason: `token of the agent ${agent}` }],
-            untilMs: refusedFromMs(claims),
-          },
-        });
-      },
+    async identify(authorization) {
+      const token = /^bearer +(\S+) *$/i.exec(authorization ?? '')?.[1];
+      if (token === undefined) return undefined;
+      const claims = await tokens.verifyToken(token, { purpose, audience: agentAudience });
+      const agent = String(claims.sub);
+      const enrolment = claims['enrolment'];
+      // Fails closed: an agent that was dismissed, or enrolled anew, is nobody under its old token.
+      if (typeof enrolment !== 'string' || enrolments.get(agent) !== enrolment)
+        throw computeFailures.InvalidAuthenticationToken(
+          'This token belongs to an agent that has ended or was enrolled anew.',
+        );
+      return createActor({
+        kind: 'agent',
+        objectId: agent,
+        tenantId: tenantId(),
+        name: agent,
+        method: 'bearer',
+        tokenId: String(claims.jti),
+        bounds: {
+          roles: 'ignored',
+          rules: [{ scope: agentScope(agent), actions: itsActions, reason: `token of the agent ${agent}` }],
+          untilMs: refusedFromMs(claims),
+        },
+      });
     },
     async enrol(agent) {
       const enrolment = randomUuid();
