@@ -4,7 +4,7 @@ import { test } from 'node:test';
 import { gzipSync } from 'node:zlib';
 import tar from 'tar-stream';
 import { Failure } from '#kernel/errors/failure';
-import { readArchive, safePath } from './archive.ts';
+import { readArchive, safePath } from './archive.service.ts';
 
 type Entry = {
   readonly name: string;

@@ -2,7 +2,7 @@
 
 import { nodePython } from '@strongroom/contract/assets';
 import { defineFailures } from '#kernel/errors/failures';
-import type { ContentLimits } from './limits.ts';
+import type { ContentLimits } from './limits.rules.ts';
 
 const short = (path: string) => path.slice(0, 200);
 

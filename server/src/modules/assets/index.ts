@@ -12,17 +12,17 @@ import type { BlobStore } from '#storage';
 import { type Workspaces, workspaceOf, workspaceType } from '#workspaces';
 import { assetsFailures } from './assets.errors.ts';
 import { createAssetKinds } from './assets.kinds.ts';
-import { unbuiltIn } from './environments.ts';
+import { unbuiltIn } from './environments.rules.ts';
 import { assetTables } from './migrations/index.ts';
-import { createNamedContent, type Named, type NamedContent } from './named-content.ts';
+import { createNamedContent, type Named, type NamedContent } from './named-content.service.ts';
 import { createRegisteredModels, type RegisteredModels } from './registered-models.service.ts';
 import { snapshotRoutes } from './snapshots.routes.ts';
 import { createSnapshots, digestOf, type Snapshot, type Snapshots } from './snapshots.service.ts';
 import { uploadRoutes } from './uploads.routes.ts';
 import { type AddressSigner, createUploads } from './uploads.service.ts';
 
-export { inputLimits } from './limits.ts';
-export { contentForms, outputPath } from './named-content.ts';
+export { inputLimits } from './limits.rules.ts';
+export { contentForms, outputPath } from './named-content.service.ts';
 export type { Snapshot, Snapshots } from './snapshots.service.ts';
 export type { SnapshotFile } from './snapshots.store.ts';
 

@@ -4,7 +4,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { Type } from '@strongroom/contract/schema';
 import type { Properties, Resource } from '#resources';
-import { createdOrder, listed } from './lists.ts';
+import { createdOrder, listed } from './lists.rules.ts';
 
 const asset = (name: string, properties: Properties, createdAt = '2026-01-01T00:00:00.000Z') =>
   ({ name, properties, systemData: { createdAt } }) as unknown as Resource; // what these functions look at

@@ -6,7 +6,7 @@ import { Readable } from 'node:stream';
 import { after, type TestContext, test } from 'node:test';
 import { closeScanPool } from '#kernel/database/database';
 import { openLab } from '../../../test/lab/lab.fixture.ts';
-import { codeLimits, inputLimits, modelLimits } from './limits.ts';
+import { codeLimits, inputLimits, modelLimits } from './limits.rules.ts';
 
 after(() => closeScanPool());
 

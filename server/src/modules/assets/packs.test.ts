@@ -5,7 +5,7 @@ import { Readable } from 'node:stream';
 import { test } from 'node:test';
 import fc from 'fast-check';
 import { sha256Hex } from '#kernel/crypto/digest';
-import { createPacker } from './packs.ts';
+import { createPacker } from './packs.service.ts';
 
 const small = 256 * 1024;
 

@@ -7,7 +7,7 @@ import type { Clock } from '#kernel/clock/clock';
 import type { Properties, Resource, Resources } from '#resources';
 import { workspaceType } from '#workspaces';
 import { assetsFailures } from './assets.errors.ts';
-import { isNumber, type KeptOfVersion, keptOf, registryKey } from './registered.ts';
+import { isNumber, type KeptOfVersion, keptOf, registryKey } from './registered.rules.ts';
 import { digestOf, type Snapshots } from './snapshots.service.ts';
 
 type Texts = Readonly<Record<string, string>>;

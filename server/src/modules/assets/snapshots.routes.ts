@@ -7,7 +7,7 @@ import { Type } from '@strongroom/contract/schema';
 import { accessed, activity, json, needs, type Params, type Route, route, whole } from '#kernel/http/route';
 import { itemId, itemPath } from '#resources';
 import { workspaceType } from '#workspaces';
-import { codeLimits } from './limits.ts';
+import { codeLimits } from './limits.rules.ts';
 import type { Snapshots } from './snapshots.service.ts';
 
 const path = itemPath(workspaceType);

@@ -13,11 +13,11 @@ import { createLongSha256 } from '#kernel/crypto/digest-thread';
 import { randomUuid } from '#kernel/crypto/random';
 import { type BlobStore, containerScope } from '#storage';
 import { snapshotFolder, type Workspace, type Workspaces } from '#workspaces';
-import { readArchive, safePath } from './archive.ts';
+import { readArchive, safePath } from './archive.service.ts';
 import { assetsFailures } from './assets.errors.ts';
 import { assetsDuties } from './duties.ts';
-import { type ContentLimits, codeLimits } from './limits.ts';
-import { createPacker } from './packs.ts';
+import { type ContentLimits, codeLimits } from './limits.rules.ts';
+import { createPacker } from './packs.service.ts';
 import {
   filesBelow,
   filesOf,

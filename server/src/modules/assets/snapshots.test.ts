@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
-import { jobFilesOf } from './named-content.ts';
+import { jobFilesOf } from './named-content.service.ts';
 import { digestOf, snapshotDigest } from './snapshots.service.ts';
 
 const file = (path: string, content: string) => ({

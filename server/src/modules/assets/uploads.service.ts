@@ -15,7 +15,7 @@ import { type BlobStore, containerScope } from '#storage';
 import { type Workspace, type Workspaces, workspaceOf, workspaceType } from '#workspaces';
 import { assetsFailures } from './assets.errors.ts';
 import { assetsDuties } from './duties.ts';
-import { codeLimits } from './limits.ts';
+import { codeLimits } from './limits.rules.ts';
 import { type Snapshot, type Snapshots, uriOf } from './snapshots.service.ts';
 import * as store from './uploads.store.ts';
 

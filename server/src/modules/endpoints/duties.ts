@@ -6,7 +6,7 @@ import { registryActions } from '@strongroom/contract/registry.actions';
 import { actionsOfType } from '@strongroom/contract/resources.actions';
 import type { Duty } from '#kernel/authority/duty';
 import { workspaceType } from '#workspaces';
-import { deploymentType, endpointType } from './names.ts';
+import { deploymentType, endpointType } from './names.rules.ts';
 
 const workspace = actionsOfType(workspaceType);
 const endpoint = actionsOfType(endpointType);

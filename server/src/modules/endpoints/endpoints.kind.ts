@@ -12,16 +12,16 @@ import type { Grants } from '#kernel/authority/grant';
 import { activity, json } from '#kernel/http/route';
 import type { Properties, Resource, ResourceKind, Resources } from '#resources';
 import { type Workspaces, workspaceOf } from '#workspaces';
-import type { Admission } from './admission.ts';
-import { type Directory, trafficOf } from './directory.ts';
+import type { Admission } from './admission.service.ts';
+import { type Directory, trafficOf } from './directory.service.ts';
 import { endpointsDuties } from './duties.ts';
 import { endpointsFailures } from './endpoints.errors.ts';
+import { checkEndpoint } from './endpoints.rules.ts';
 import type { EndpointKeyStore, KeyOwner } from './keys.service.ts';
-import { labelsOf, madeBy } from './labels.ts';
-import { endpointType } from './names.ts';
-import { stateOf } from './plan.ts';
+import { labelsOf, madeBy } from './labels.rules.ts';
+import { endpointType } from './names.rules.ts';
+import { stateOf } from './plan.rules.ts';
 import { endpointIdentity, unservedOfEndpoints } from './unserved.ts';
-import { checkEndpoint } from './validate.ts';
 
 export const ownerOf = (endpoint: Pick<Resource, 'id' | 'uniqueId'>): KeyOwner => ({
   workspaceId: workspaceOf(endpoint.id) ?? '',

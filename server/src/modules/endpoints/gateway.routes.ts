@@ -9,12 +9,12 @@ import { accessed, json, needs, type Params, type Route, route, unrecorded, whol
 import type { ScoringRecords } from '#monitoring';
 import { itemId, itemPath } from '#resources';
 import { type Workspaces, workspaceOf } from '#workspaces';
-import type { Directory } from './directory.ts';
+import type { Directory } from './directory.service.ts';
 import { endpointsFailures } from './endpoints.errors.ts';
 import type { ScoringGateway } from './gateway.service.ts';
-import { endpointType } from './names.ts';
-import { requestBytesMax } from './plan.ts';
-import type { Traces } from './traces.ts';
+import { endpointType } from './names.rules.ts';
+import { requestBytesMax } from './plan.rules.ts';
+import type { Traces } from './traces.service.ts';
 
 const base = '/endpoints/{workspace}/{endpoint}';
 const topMax = 1000;

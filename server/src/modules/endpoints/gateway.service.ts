@@ -11,11 +11,11 @@ import { asFailure, Failure } from '#kernel/errors/failure';
 import type { SocketAnswer, SocketCall, SocketClient } from '#kernel/http/client';
 import type { Exchange } from '#kernel/http/exchange';
 import type { Answer } from '#kernel/http/route';
-import { chooseDeployment, type ServedEndpoint } from './directory.ts';
+import { chooseDeployment, type ServedEndpoint } from './directory.service.ts';
 import { endpointsFailures } from './endpoints.errors.ts';
-import type { Fleet, Place, Served } from './fleet.ts';
-import { answerBytesMax } from './plan.ts';
-import type { Traces } from './traces.ts';
+import type { Fleet, Place, Served } from './fleet.service.ts';
+import { answerBytesMax } from './plan.rules.ts';
+import type { Traces } from './traces.service.ts';
 
 export type ScoringGateway = {
   /** @param path what the scoring process serves: `/score`, `/swagger.json`, `/` */

@@ -5,9 +5,9 @@
 import { endpointsActions } from '@strongroom/contract/endpoints.actions';
 import { createActor } from '#kernel/authority/actor';
 import type { Scheme, Surface } from '#kernel/http/surface';
-import type { Admission } from './admission.ts';
+import type { Admission } from './admission.service.ts';
 import { endpointsFailures } from './endpoints.errors.ts';
-import type { Traces } from './traces.ts';
+import type { Traces } from './traces.service.ts';
 
 const keyLengthMax = 1024;
 

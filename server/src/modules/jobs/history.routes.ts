@@ -17,10 +17,10 @@ import { itemId, itemPath, type Resource, type Resources } from '#resources';
 import { type Workspaces, workspaceOf, workspaceType } from '#workspaces';
 import { jobsDuties } from './duties.ts';
 import { historySurface } from './history.surface.ts';
-import { jobType, outputUri, stateOf } from './job.ts';
+import { jobType, outputUri, stateOf } from './job-state.service.ts';
 import { jobsFailures } from './jobs.errors.ts';
 import { type JobLogs, logArtifact } from './log.service.ts';
-import { isEnd } from './status.ts';
+import { isEnd } from './status.rules.ts';
 
 /** Hands on a caller's decision as an address. Identity implements it; compose introduces the two. */
 export type AddressSigner = {

@@ -15,18 +15,18 @@ import type { ResourceKind, Resources } from '#resources';
 import type { Runs } from '#runs';
 import { type Workspaces, workspaceType } from '#workspaces';
 import { jobsDuties } from './duties.ts';
-import type { EndedCounts } from './ending.ts';
+import type { EndedCounts } from './ending.service.ts';
 import { type AddressSigner, historyRoutes } from './history.routes.ts';
 import { createHistorySurface } from './history.surface.ts';
-import { stateOf } from './job.ts';
+import { stateOf } from './job-state.service.ts';
 import { jobsFailures } from './jobs.errors.ts';
 import { createJobKind } from './jobs.kind.ts';
 import { createJobsService } from './jobs.service.ts';
 import { logRoutes } from './log.routes.ts';
 import { createJobLogs } from './log.service.ts';
 import { jobTables } from './migrations/index.ts';
-import { createRunTokens, type RunTokens, type Submitters } from './run-tokens.ts';
-import { isEnd } from './status.ts';
+import { createRunTokens, type RunTokens, type Submitters } from './run-tokens.scheme.ts';
+import { isEnd } from './status.rules.ts';
 
 export type Jobs = Module<ResourceKind> & {
   readonly kinds: readonly ResourceKind[];

@@ -11,12 +11,12 @@ import { isWithin, parseResourceId } from '#kernel/ids/ids';
 import type { Draft, Properties, Resource, ResourceKind, Resources } from '#resources';
 import { workspaceOf, workspaceType } from '#workspaces';
 import { jobsDuties } from './duties.ts';
-import { type JobState, jobType, keptBeside, outputUri, stateOf } from './job.ts';
+import { type JobState, jobType, keptBeside, outputUri, stateOf } from './job-state.service.ts';
 import { jobsFailures } from './jobs.errors.ts';
+import { checkJob } from './jobs.rules.ts';
 import type { JobsService } from './jobs.service.ts';
-import { isEnd } from './status.ts';
+import { isEnd } from './status.rules.ts';
 import { refuseServices, unservedOfJobs } from './unserved.ts';
-import { checkJob } from './validate.ts';
 
 const described = ['displayName', 'description', 'tags', 'properties', 'isArchived'] as const;
 /** What a job is. It says what ran, so it never changes. */

@@ -4,9 +4,9 @@ import { test } from 'node:test';
 import { type CommandJob, type JobStatus, jobStatuses } from '@strongroom/contract/jobs';
 import fc from 'fast-check';
 import { Failure } from '#kernel/errors/failure';
-import { resolveCommand, shellQuote } from './command.ts';
-import { isEnd, mayFollow, runStatusOf } from './status.ts';
-import { checkJob, timeoutSecondsOf } from './validate.ts';
+import { resolveCommand, shellQuote } from './command.rules.ts';
+import { checkJob, timeoutSecondsOf } from './jobs.rules.ts';
+import { isEnd, mayFollow, runStatusOf } from './status.rules.ts';
 
 const job = (more: Partial<CommandJob> = {}): CommandJob => ({
   jobType: 'Command',

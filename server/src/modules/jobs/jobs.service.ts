@@ -12,18 +12,18 @@ import type { Log } from '#kernel/log/log';
 import type { Resource, Resources } from '#resources';
 import type { Runs } from '#runs';
 import type { Workspaces } from '#workspaces';
-import { resolveCommand } from './command.ts';
-import { contentOf, inputPath, tokenFor } from './content.ts';
-import { documentOf } from './document.ts';
+import { resolveCommand } from './command.rules.ts';
+import { contentOf, inputPath, tokenFor } from './content.service.ts';
+import { documentOf } from './document.rules.ts';
 import { jobsDuties } from './duties.ts';
-import { createEnding, type EndedCounts, isOver } from './ending.ts';
-import { createJobRecords, type JobState, stateOf, workspaceIdOf } from './job.ts';
+import { createEnding, type EndedCounts, isOver } from './ending.service.ts';
+import { createJobRecords, type JobState, stateOf, workspaceIdOf } from './job-state.service.ts';
 import { jobsFailures } from './jobs.errors.ts';
 import type { JobLogs } from './log.service.ts';
-import { canceled, outcomeOf } from './outcome.ts';
-import { disownRun, ensureRun } from './run.ts';
-import type { RunTokens, Submitters } from './run-tokens.ts';
-import { mayFollow } from './status.ts';
+import { canceled, outcomeOf } from './outcome.rules.ts';
+import { disownRun, ensureRun } from './run.service.ts';
+import type { RunTokens, Submitters } from './run-tokens.scheme.ts';
+import { mayFollow } from './status.rules.ts';
 
 const cancelGraceSeconds = 10;
 

@@ -15,7 +15,7 @@ import {
   preparing,
   running,
 } from '../../../test/lab/jobs.fixture.ts';
-import { isEnd, runStatusOf } from './status.ts';
+import { isEnd, runStatusOf } from './status.rules.ts';
 
 after(() => closeScanPool());
 

@@ -7,9 +7,9 @@ import { accessed, needs, type Route, route, whole } from '#kernel/http/route';
 import { itemId, itemPath, type Resources } from '#resources';
 import { type Workspaces, workspaceOf } from '#workspaces';
 import { jobsDuties } from './duties.ts';
-import { jobType, stateOf } from './job.ts';
+import { jobType, stateOf } from './job-state.service.ts';
 import type { JobLogs } from './log.service.ts';
-import { isEnd } from './status.ts';
+import { isEnd } from './status.rules.ts';
 
 const waitMs = 25_000;
 

@@ -3,7 +3,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { Exchange } from '#kernel/http/exchange';
-import { createRunTokens } from './run-tokens.ts';
+import { createRunTokens } from './run-tokens.scheme.ts';
 
 const facts = { methods: ['pwd', 'otp', 'mfa'], at: 1_700_000_000, from: '192.0.2.7' };
 const subject = {

@@ -6,7 +6,7 @@ import * as wire from '@strongroom/contract/runs';
 import { Compile } from '@strongroom/contract/schema';
 import fc from 'fast-check';
 import { Failure } from '#kernel/errors/failure';
-import { decodeBody, decodeQuery } from './decode.ts';
+import { decodeBody, decodeQuery } from './decode.rules.ts';
 
 const messages = [
   wire.createRun,

@@ -3,10 +3,10 @@
 import * as wire from '@strongroom/contract/runs';
 import { runsActions } from '@strongroom/contract/runs.actions';
 import { activity, type Route, unrecorded } from '#kernel/http/route';
-import { experimentScope, nobodysRun, ownExperiment } from './bounds.ts';
-import { call } from './call.ts';
+import { experimentScope, nobodysRun, ownExperiment } from './bounds.rules.ts';
+import { call } from './call.routes.ts';
 import type { Experiments } from './experiments.service.ts';
-import { experimentNumber } from './names.ts';
+import { experimentNumber } from './names.rules.ts';
 import type { Search, SearchInput } from './search/search.service.ts';
 
 const { readExperiments, writeExperiments, deleteExperiments } = runsActions;

@@ -5,8 +5,8 @@ import type { Experiment } from '@strongroom/contract/runs';
 import type { Grant } from '#kernel/authority/grant';
 import type { Clock } from '#kernel/clock/clock';
 import type { Database, Tx } from '#kernel/database/database';
-import { experimentScope, requireReach } from './bounds.ts';
-import type { WorkspaceDatabases } from './databases.ts';
+import { experimentScope, requireReach } from './bounds.rules.ts';
+import type { WorkspaceDatabases } from './databases.service.ts';
 import * as store from './experiments.store.ts';
 import {
   experimentNameCharactersMax,
@@ -15,9 +15,9 @@ import {
   ownedTagsMax,
   requireKey,
   requireText,
-} from './names.ts';
+} from './names.rules.ts';
 import { alreadyExists, invalid, missingParameter, missingResource, noExperiment, tooMany } from './runs.errors.ts';
-import { shownExperiment } from './views.ts';
+import { shownExperiment } from './runs.view.ts';
 
 export type TagInput = { readonly key: string; readonly value?: string };
 

@@ -2,13 +2,13 @@
 
 import type { Metric } from '@strongroom/contract/runs';
 import type { Grant } from '#kernel/authority/grant';
-import { pageTokenKey, type WorkspaceDatabases } from './databases.ts';
+import { pageTokenKey, type WorkspaceDatabases } from './databases.service.ts';
 import * as store from './history.store.ts';
-import { requireRunId } from './names.ts';
+import { requireRunId } from './names.rules.ts';
 import { invalid, noRun } from './runs.errors.ts';
 import { findRun } from './runs.store.ts';
-import { readPlace, signPlace } from './search/pages.ts';
-import { shownMetric } from './views.ts';
+import { shownMetric } from './runs.view.ts';
+import { readPlace, signPlace } from './search/pages.rules.ts';
 
 export type HistoryPage = { readonly metrics: readonly Metric[]; readonly nextPageToken?: string };
 

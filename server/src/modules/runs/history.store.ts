@@ -3,8 +3,8 @@
 import { type RawBuilder, sql } from 'kysely';
 import { type Database, tables } from '#kernel/database/database';
 import { always, among, greater } from '#kernel/database/dialect/dialect';
-import type { Place } from './search/pages.ts';
-import type { MetricRow } from './views.ts';
+import type { MetricRow } from './runs.view.ts';
+import type { Place } from './search/pages.rules.ts';
 
 const scan = <R>(database: Database, query: RawBuilder<R>) =>
   database.scan<R>({ compile: () => query.compile(tables<unknown>(database.read)) });

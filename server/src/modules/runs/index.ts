@@ -17,8 +17,8 @@ import {
   type OpenedArtifact,
   type PutArtifact,
 } from './artifacts/artifacts.service.ts';
-import { runPrefix } from './artifacts/paths.ts';
-import { requireReach, runScope } from './bounds.ts';
+import { runPrefix } from './artifacts/paths.rules.ts';
+import { requireReach, runScope } from './bounds.rules.ts';
 import { experimentRoutes } from './experiments.routes.ts';
 import { createExperiments } from './experiments.service.ts';
 import { createHistory } from './history.service.ts';
@@ -30,9 +30,9 @@ import { createModels } from './models/models.service.ts';
 import { purgeRoutes } from './purge/purge.routes.ts';
 import { createPurge } from './purge/purge.service.ts';
 import { createRegisteredFiles } from './registry/registered-files.service.ts';
-import type { ModelRegistry } from './registry/registry.port.ts';
 import { registryRoutes } from './registry/registry.routes.ts';
 import { createRegistry } from './registry/registry.service.ts';
+import type { ModelRegistry } from './registry/registry.types.ts';
 import { runsFailures } from './runs.errors.ts';
 import { historyRoutes, loggingRoutes, runRoutes } from './runs.routes.ts';
 import { createRunsService, type NewRun } from './runs.service.ts';
@@ -42,8 +42,8 @@ import { createMlflowSurface } from './surface.ts';
 import { unservedRoutes } from './unserved.routes.ts';
 
 export type { ArtifactPage, OpenedArtifact, PutArtifact } from './artifacts/artifacts.service.ts';
-export { rulesOfRun } from './bounds.ts';
-export type { ModelRegistry } from './registry/registry.port.ts';
+export { rulesOfRun } from './bounds.rules.ts';
+export type { ModelRegistry } from './registry/registry.types.ts';
 export type { NewRun } from './runs.service.ts';
 
 /** Runs in process. Every function refuses what the grant's scope, or a run token's bounds, do not reach. */

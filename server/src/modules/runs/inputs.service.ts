@@ -3,9 +3,15 @@
 import type { DatasetInput } from '@strongroom/contract/runs';
 import type { Grant } from '#kernel/authority/grant';
 import type { Tx } from '#kernel/database/database';
-import type { WorkspaceDatabases } from './databases.ts';
+import type { WorkspaceDatabases } from './databases.service.ts';
 import * as store from './inputs.store.ts';
-import { inputDatasetsMax, ownedDatasetCharactersMax, ownedDatasetsMax, requireRunId, requireText } from './names.ts';
+import {
+  inputDatasetsMax,
+  ownedDatasetCharactersMax,
+  ownedDatasetsMax,
+  requireRunId,
+  requireText,
+} from './names.rules.ts';
 import { invalid, noRun, tooMany } from './runs.errors.ts';
 import { requireActive } from './runs.service.ts';
 import { findRun, type RunRow } from './runs.store.ts';

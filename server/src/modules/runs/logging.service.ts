@@ -4,8 +4,8 @@
 import type { MetricInput } from '@strongroom/contract/runs';
 import type { Grant } from '#kernel/authority/grant';
 import type { Tx } from '#kernel/database/database';
-import { onlyRun } from './bounds.ts';
-import type { WorkspaceDatabases } from './databases.ts';
+import { onlyRun } from './bounds.rules.ts';
+import type { WorkspaceDatabases } from './databases.service.ts';
 import type { TagInput } from './experiments.service.ts';
 import * as store from './logging.store.ts';
 import { insertModelPoints, type ModelPoint } from './models/models.store.ts';
@@ -24,7 +24,7 @@ import {
   storedValue,
   truncated,
   userTag,
-} from './names.ts';
+} from './names.rules.ts';
 import { invalid, invalidParameter, noRun, tooMany } from './runs.errors.ts';
 import { checkedTag, requireActive } from './runs.service.ts';
 import { changeRun, readTag } from './runs.store.ts';

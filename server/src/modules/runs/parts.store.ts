@@ -7,7 +7,7 @@ import { type Database, type Tx, tables } from '#kernel/database/database';
 import { among } from '#kernel/database/dialect/dialect';
 import { Failure } from '#kernel/errors/failure';
 import type { TagRow } from './experiments.store.ts';
-import type { MetricRow, RunParts } from './views.ts';
+import type { MetricRow, RunParts } from './runs.view.ts';
 
 type Of<R> = R & { readonly run: number };
 type DatasetRow = Of<{
@@ -56,7 +56,7 @@ export async function readParts(tx: Tx, run: number): Promise<RunParts> {
   };
 }
 
-/** Of each kind of part of a page. One run stays within them: what it may record is bounded (`names.ts`). */
+/** Of each kind of part of a page. One run stays within them: what it may record is bounded (`names.rules.ts`). */
 const pageBounds = { maxRows: 500_000, maxBytes: 64 * 1024 * 1024 } as const;
 
 /** The parts of a page are more than an answer should weigh: ask for fewer runs. */

@@ -1,5 +1,5 @@
 // What runs refuse, in MLflow's words. Messages repeat the fragments that clients match on, and never hold SQL, a stored value
-// of somebody else, or a path of ours. On the wire MLflow's code follows from the kind (mlflow.surface.ts).
+// of somebody else, or a path of ours. On the wire MLflow's code follows from the kind (surface.ts).
 
 import { defineFailures } from '#kernel/errors/failures';
 

@@ -4,8 +4,8 @@
 import * as wire from '@strongroom/contract/runs';
 import { runsActions } from '@strongroom/contract/runs.actions';
 import { activity, type Route, unrecorded } from '#kernel/http/route';
-import { nobodysRun, ownRun, runScope } from './bounds.ts';
-import { call, ofRun, runIdOf } from './call.ts';
+import { nobodysRun, ownRun, runScope } from './bounds.rules.ts';
+import { call, ofRun, runIdOf } from './call.routes.ts';
 import { optionsOf, pageOf } from './experiments.routes.ts';
 import { type History, requireBulk, requireInterval } from './history.service.ts';
 import type { Inputs } from './inputs.service.ts';

@@ -6,7 +6,7 @@ import type { Grant } from '#kernel/authority/grant';
 import type { Clock } from '#kernel/clock/clock';
 import { randomUuid } from '#kernel/crypto/random';
 import type { Tx } from '#kernel/database/database';
-import type { WorkspaceDatabases } from './databases.ts';
+import type { WorkspaceDatabases } from './databases.service.ts';
 import type { TagInput } from './experiments.service.ts';
 import { findExperiment } from './experiments.store.ts';
 import { type Pair, writeTags } from './logging.store.ts';
@@ -20,12 +20,12 @@ import {
   runTagCharactersMax,
   truncated,
   userTag,
-} from './names.ts';
+} from './names.rules.ts';
 import { readParts } from './parts.store.ts';
-import { randomRunName } from './run-names.ts';
+import { randomRunName } from './run-names.service.ts';
 import { alreadyExists, invalid, missingResource, noExperiment, noRun } from './runs.errors.ts';
 import * as store from './runs.store.ts';
-import { noParts, shownInfo, shownRun } from './views.ts';
+import { noParts, shownInfo, shownRun } from './runs.view.ts';
 
 export type NewRun = {
   /** Given by those who name runs themselves, such as jobs; otherwise made: 32 hexadecimal digits. */

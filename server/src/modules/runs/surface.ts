@@ -5,7 +5,7 @@
 
 import type { FailureKind } from '#kernel/errors/failure';
 import type { Scheme, Surface } from '#kernel/http/surface';
-import { unservedTail } from './families.ts';
+import { unservedTail } from './families.unserved.ts';
 import { runsFailures } from './runs.errors.ts';
 
 export const mlflowSurface = 'mlflow';

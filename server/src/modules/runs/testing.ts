@@ -13,7 +13,7 @@ import { openTestDoor } from '#kernel/testing/door';
 import { containerScope } from '#storage';
 import type { Workspace } from '#workspaces';
 import { setUp as setUpStorage } from '../storage/testing.ts';
-import { rulesOfRun, runScope } from './bounds.ts';
+import { rulesOfRun, runScope } from './bounds.rules.ts';
 import { createRuns, type ModelRegistry } from './index.ts';
 import { trackingTables } from './migrations/0001-tracking.ts';
 

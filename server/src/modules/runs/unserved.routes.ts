@@ -2,7 +2,7 @@
 
 import { runsActions } from '@strongroom/contract/runs.actions';
 import { harmless, needs, type Route, route, unrecorded } from '#kernel/http/route';
-import { families } from './families.ts';
+import { families } from './families.unserved.ts';
 import { runsFailures } from './runs.errors.ts';
 import { mlflowSurface, workspaceIdOf, workspacePath } from './surface.ts';
 

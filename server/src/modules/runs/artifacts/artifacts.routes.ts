@@ -19,15 +19,15 @@ import {
   type ThingsOf,
 } from '#kernel/http/route';
 import type { ByteRange } from '#storage';
-import { elsewhere } from '../bounds.ts';
-import { call, ofRun, runIdOf } from '../call.ts';
-import { decodeQuery } from '../decode.ts';
+import { elsewhere } from '../bounds.rules.ts';
+import { call, ofRun, runIdOf } from '../call.routes.ts';
+import { decodeQuery } from '../decode.rules.ts';
 import { type RegisteredFiles, readOnly } from '../registry/registered-files.service.ts';
 import { notServed, runsFailures } from '../runs.errors.ts';
+import { modelArtifactUri, runArtifactUri } from '../runs.view.ts';
 import { mlflowSurface, workspaceIdOf, workspacePath } from '../surface.ts';
-import { modelArtifactUri, runArtifactUri } from '../views.ts';
 import { type ArtifactPage, type Artifacts, artifactBytesMax, type OpenedArtifact } from './artifacts.service.ts';
-import { parseProxiedPath, parseRegisteredPath } from './paths.ts';
+import { parseProxiedPath, parseRegisteredPath } from './paths.rules.ts';
 
 const { readArtifacts, writeArtifacts, deleteArtifacts } = runsActions;
 const proxy = `${workspacePath}/mlflow-artifacts`;

@@ -9,14 +9,14 @@ import type { Grant } from '#kernel/authority/grant';
 import type { BlobInfo, BlobStore, ByteRange } from '#storage';
 import { containerScope } from '#storage';
 import type { Workspace, Workspaces } from '#workspaces';
-import { runScope } from '../bounds.ts';
+import { runScope } from '../bounds.rules.ts';
 import { scopesOfMaker } from '../models/models.service.ts';
 import { findModel } from '../models/models.store.ts';
-import { requireRunId } from '../names.ts';
+import { requireRunId } from '../names.rules.ts';
 import { invalid, missingResource, noModel, noRun, runsFailures } from '../runs.errors.ts';
 import { requireActive } from '../runs.service.ts';
 import { findRun } from '../runs.store.ts';
-import { modelPrefix, type ProxiedPath, parseProxiedPath, requireArtifactPath, runPrefix } from './paths.ts';
+import { modelPrefix, type ProxiedPath, parseProxiedPath, requireArtifactPath, runPrefix } from './paths.rules.ts';
 
 export type OpenedArtifact = { readonly info: BlobInfo; readonly stream: Readable };
 export type PutArtifact = { readonly maxBytes?: number; readonly contentType?: string };

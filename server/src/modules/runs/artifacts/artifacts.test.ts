@@ -8,7 +8,7 @@ import { testGrant } from '#kernel/testing/authority';
 import { containerScope } from '#storage';
 import { everythingIn } from '../../storage/testing.ts';
 import { client, grant, setUp, trackingPath, workspaceId } from '../testing.ts';
-import { requireArtifactPath } from './paths.ts';
+import { requireArtifactPath } from './paths.rules.ts';
 
 after(() => closeScanPool());
 

@@ -6,7 +6,7 @@ import { always, among } from '#kernel/database/dialect/dialect';
 import { compare, compareMetric, comparePair } from '../search/conditions.store.ts';
 import type { Comparison } from '../search/filter.rules.ts';
 import { ranked, type SortColumn } from '../search/keyset.store.ts';
-import type { Place } from '../search/pages.ts';
+import type { Place } from '../search/pages.rules.ts';
 import { type FoundPage, scanPage } from '../search/search.store.ts';
 import type { ModelRow } from './models.store.ts';
 

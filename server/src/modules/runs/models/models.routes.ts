@@ -4,10 +4,10 @@ import * as wire from '@strongroom/contract/runs';
 import { runsActions } from '@strongroom/contract/runs.actions';
 import type { TSchema } from '@strongroom/contract/schema';
 import { activity, type Route, unrecorded } from '#kernel/http/route';
-import { experimentScope, nobodysRun, ownRun, runScope } from '../bounds.ts';
-import { call, type NamedIn } from '../call.ts';
+import { experimentScope, nobodysRun, ownRun, runScope } from '../bounds.rules.ts';
+import { call, type NamedIn } from '../call.routes.ts';
 import { pageOf } from '../experiments.routes.ts';
-import { experimentNumber, requireRunId } from '../names.ts';
+import { experimentNumber, requireRunId } from '../names.rules.ts';
 import { invalid } from '../runs.errors.ts';
 import type { Models } from './models.service.ts';
 

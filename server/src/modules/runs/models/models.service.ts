@@ -7,8 +7,8 @@ import type { Grant } from '#kernel/authority/grant';
 import type { Clock } from '#kernel/clock/clock';
 import { randomUuid } from '#kernel/crypto/random';
 import type { Tx } from '#kernel/database/database';
-import { onlyRun, runScope } from '../bounds.ts';
-import { pageTokenKey, type WorkspaceDatabases } from '../databases.ts';
+import { onlyRun, runScope } from '../bounds.rules.ts';
+import { pageTokenKey, type WorkspaceDatabases } from '../databases.service.ts';
 import type { TagInput } from '../experiments.service.ts';
 import { findExperiment } from '../experiments.store.ts';
 import {
@@ -22,14 +22,14 @@ import {
   runTagCharactersMax,
   truncated,
   userTag,
-} from '../names.ts';
-import { randomRunName } from '../run-names.ts';
+} from '../names.rules.ts';
+import { randomRunName } from '../run-names.service.ts';
 import { invalid, missingResource, noExperiment, noModel, tooMany } from '../runs.errors.ts';
+import { modelArtifactUri, shownMetric } from '../runs.view.ts';
 import { parseFilter } from '../search/filter.rules.ts';
-import { modelGrammar } from '../search/grammars.ts';
-import { readPlace, signPlace } from '../search/pages.ts';
+import { modelGrammar } from '../search/grammars.rules.ts';
+import { readPlace, signPlace } from '../search/pages.rules.ts';
 import { pageLimit, type Searched } from '../search/search.service.ts';
-import { modelArtifactUri, shownMetric } from '../views.ts';
 import { type Dataset, findModels, isModelAttribute, type ModelOrdering } from './model-search.store.ts';
 import * as store from './models.store.ts';
 

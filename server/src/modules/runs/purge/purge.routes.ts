@@ -4,8 +4,8 @@
 import * as wire from '@strongroom/contract/runs';
 import { runsActions } from '@strongroom/contract/runs.actions';
 import { activity, type Route, unrecorded } from '#kernel/http/route';
-import { nobodysRun } from '../bounds.ts';
-import { call } from '../call.ts';
+import { nobodysRun } from '../bounds.rules.ts';
+import { call } from '../call.routes.ts';
 import type { Purge } from './purge.service.ts';
 
 const { purgeExperiments, readRuns } = runsActions;

@@ -8,10 +8,10 @@ import type { Clock } from '#kernel/clock/clock';
 import type { Database, Tx } from '#kernel/database/database';
 import { type BlobStore, containerScope } from '#storage';
 import type { Workspaces } from '#workspaces';
-import { modelPrefix, runPrefix } from '../artifacts/paths.ts';
+import { modelPrefix, runPrefix } from '../artifacts/paths.rules.ts';
 import { findExperiment } from '../experiments.store.ts';
 import { findModel } from '../models/models.store.ts';
-import { experimentNumber, requireRunId } from '../names.ts';
+import { experimentNumber, requireRunId } from '../names.rules.ts';
 import { invalid, noExperiment, noModel, noRun } from '../runs.errors.ts';
 import * as store from './purge.store.ts';
 

@@ -3,9 +3,9 @@
 import type { Readable } from 'node:stream';
 import type { FileInfo } from '@strongroom/contract/runs';
 import type { Grant } from '#kernel/authority/grant';
-import type { RegisteredPath } from '../artifacts/paths.ts';
+import type { RegisteredPath } from '../artifacts/paths.rules.ts';
 import { invalid, missingResource } from '../runs.errors.ts';
-import type { ModelRegistry } from './registry.port.ts';
+import type { ModelRegistry } from './registry.types.ts';
 
 export type RegisteredFiles = {
   /** Files and folders right below a path, by their base names. */

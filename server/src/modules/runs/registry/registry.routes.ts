@@ -6,8 +6,8 @@ import { nothing } from '@strongroom/contract/runs';
 import type { TSchema } from '@strongroom/contract/schema';
 import { activity, type Route, unrecorded } from '#kernel/http/route';
 import { workspaceType } from '#workspaces';
-import { nobodysRun } from '../bounds.ts';
-import { type Call, call } from '../call.ts';
+import { nobodysRun } from '../bounds.rules.ts';
+import { type Call, call } from '../call.routes.ts';
 import { optionsOf, pageOf } from '../experiments.routes.ts';
 import type { Registry } from './registry.service.ts';
 

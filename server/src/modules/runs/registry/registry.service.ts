@@ -7,14 +7,15 @@ import type {
   RegisteredVersion as WireVersion,
 } from '@strongroom/contract/registered-models';
 import type { Grant } from '#kernel/authority/grant';
-import type { WorkspaceDatabases } from '../databases.ts';
+import type { WorkspaceDatabases } from '../databases.service.ts';
 import type { TagInput } from '../experiments.service.ts';
 import { findModel } from '../models/models.store.ts';
-import { requireRunId, requireText } from '../names.ts';
+import { requireRunId, requireText } from '../names.rules.ts';
 import { alreadyExists, invalid, noModel, noRun, runsFailures, tooMany } from '../runs.errors.ts';
 import { requireActive } from '../runs.service.ts';
 import { findRun } from '../runs.store.ts';
 import type { Searched, SearchInput } from '../search/search.service.ts';
+import { latestOf, latestOfAll, registeredUri, shownModel, shownVersion } from './registered.view.ts';
 import {
   aliasesMax,
   checkedDescribed,
@@ -28,11 +29,10 @@ import {
   shownStage,
   stageOf,
   storedStage,
-} from './registered.names.ts';
-import { latestOf, latestOfAll, registeredUri, shownModel, shownVersion } from './registered.views.ts';
-import type { ModelRegistry, RegisteredModel, RegisteredVersion, Texts } from './registry.port.ts';
-import { isPrompt, promptTag, searchModels, searchVersions } from './registry.search.ts';
-import { parseSource } from './source.ts';
+} from './registered-names.rules.ts';
+import type { ModelRegistry, RegisteredModel, RegisteredVersion, Texts } from './registry.types.ts';
+import { isPrompt, promptTag, searchModels, searchVersions } from './registry-search.service.ts';
+import { parseSource } from './source.rules.ts';
 
 export type Registry = ReturnType<typeof createRegistry>;
 export type NewRegisteredVersion = Described & {

@@ -1,6 +1,6 @@
 // Comparisons as SQL. Values are always parameters. Every key of a run must exist for its comparison to hold, so `!=` does
 // not match what is missing; LIKE minds the case and ILIKE does not, for ASCII letters. `search.contract.ts` holds this and
-// `registry/matching.ts` to the same cases.
+// `registry/matching.rules.ts` to the same cases.
 
 import { type RawBuilder, sql } from 'kysely';
 import { always, among, like, likeInAnyCase, notAmong } from '#kernel/database/dialect/dialect';

@@ -16,7 +16,7 @@ import { trackingTables } from '../migrations/0001-tracking.ts';
 import { createRunsService } from '../runs.service.ts';
 import { grant, workspaceId } from '../testing.ts';
 import { type Comparison, type Operator, parseFilter, parseOrderings } from './filter.rules.ts';
-import { runGrammar } from './grammars.ts';
+import { runGrammar } from './grammars.rules.ts';
 import { createSearch } from './search.service.ts';
 
 after(() => closeScanPool());

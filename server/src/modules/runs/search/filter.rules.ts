@@ -1,6 +1,6 @@
 // MLflow's search language: comparisons joined by AND, and lists of fields to order by. Read by hand, one character after
 // the other, so that no text can make it slow; every bound is a constant here. It knows words and types, no SQL.
-// Source: MLflow 3 search syntax as documented; reference 1.8.
+// Source: MLflow 3, "Search Runs" and "Search Experiments" (mlflow.org/docs/latest).
 
 import { runsFailures } from '../runs.errors.ts';
 

@@ -3,7 +3,7 @@
 
 import { type RawBuilder, sql } from 'kysely';
 import { always } from '#kernel/database/dialect/dialect';
-import type { Place } from './pages.ts';
+import type { Place } from './pages.rules.ts';
 
 /** One column of an order. Without nulls: a rank column before it says what comes last. */
 export type SortColumn = { readonly expression: RawBuilder<unknown>; readonly ascending: boolean };

@@ -3,7 +3,7 @@
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { after, type TestContext } from 'node:test';
+import { after, type TestContext, test } from 'node:test';
 import { systemClock } from '#kernel/clock/clock';
 import { closeScanPool } from '#kernel/database/database';
 import { testDatabases } from '#kernel/testing/databases';
@@ -12,10 +12,10 @@ import { writeTags } from '../logging.store.ts';
 import { trackingTables } from '../migrations/0001-tracking.ts';
 import { createModels } from '../models/models.service.ts';
 import { insertModel, writeModelTags } from '../models/models.store.ts';
-import { searchModels, searchVersions } from '../registry/registry.search.ts';
+import { searchModels, searchVersions } from '../registry/registry-search.service.ts';
 import { insertRun } from '../runs.store.ts';
 import { grant, workspaceId } from '../testing.ts';
-import { type SearchRow, searchContract } from './search.contract.ts';
+import { type Searching, type SearchRow, searchContract } from './search.contract.ts';
 import { createSearch } from './search.service.ts';
 
 after(() => closeScanPool());
@@ -27,9 +27,12 @@ async function open(t: TestContext) {
   t.after(() => database.close());
   return { database, workspaces: { database: async () => database } };
 }
+function suite(execution: string, of: (t: TestContext, rows: readonly SearchRow[]) => Promise<Searching>): void {
+  for (const { title, check } of searchContract) test(`${execution}: ${title}`, (t) => check((rows) => of(t, rows)));
+}
 const pairsOf = (tags: SearchRow['tags']) => Object.entries(tags).map(([key, value]) => ({ key, value }));
 
-searchContract('experiments, in SQL', async (t, rows) => {
+suite('experiments, in SQL', async (t, rows) => {
   const { database, workspaces } = await open(t);
   await database.write(async (tx) => {
     // Default is there before any row of ours.
@@ -49,7 +52,7 @@ searchContract('experiments, in SQL', async (t, rows) => {
   };
 });
 
-searchContract('runs, in SQL', async (t, rows) => {
+suite('runs, in SQL', async (t, rows) => {
   const { database, workspaces } = await open(t);
   await database.write(async (tx) => {
     for (const [index, { name, createdMs, tags }] of rows.entries()) {
@@ -70,7 +73,7 @@ searchContract('runs, in SQL', async (t, rows) => {
   };
 });
 
-searchContract('logged models, in SQL', async (t, rows) => {
+suite('logged models, in SQL', async (t, rows) => {
   const { database, workspaces } = await open(t);
   await database.write(async (tx) => {
     for (const [index, { name, createdMs, tags, runId = null }] of rows.entries()) {
@@ -96,7 +99,7 @@ searchContract('logged models, in SQL', async (t, rows) => {
   };
 });
 
-searchContract('registered models, in memory', async (t, rows) => {
+suite('registered models, in memory', async (t, rows) => {
   const { database } = await open(t);
   const all = rows.map(({ name, createdMs, tags }) => ({
     ...{ name, tags, description: '', aliases: {}, createdBy: 'alice', createdMs, changedMs: createdMs },
@@ -110,7 +113,7 @@ searchContract('registered models, in memory', async (t, rows) => {
   };
 });
 
-searchContract('registered versions, in memory', async (t, rows) => {
+suite('registered versions, in memory', async (t, rows) => {
   const { database } = await open(t);
   const all = rows.map(({ name, createdMs, tags, runId }) => ({
     ...{ name, version: '1', tags, description: '', stage: undefined, source: undefined, runId, runLink: undefined },

@@ -2,7 +2,6 @@
 // models. These are the cases that both answer alike: the same expressions over the same rows. A rule of the language is a row here.
 
 import assert from 'node:assert/strict';
-import { type TestContext, test } from 'node:test';
 
 export type SearchRow = {
   readonly name: string;
@@ -133,48 +132,60 @@ const orders: readonly (readonly [orderBy: readonly string[], found: readonly st
 ];
 
 /** @param open a search over exactly these rows */
-export function searchContract(
-  execution: string,
-  open: (t: TestContext, rows: readonly SearchRow[]) => Promise<Searching>,
-): void {
-  test(`${execution}: every filter finds what the language says`, async (t) => {
-    const { fields, search } = await open(t, rows);
-    const asked = [...filters, ...(fields.run === undefined ? [] : ofRuns)];
-    const found: (readonly [string, readonly string[]])[] = [];
-    for (const [filter] of asked)
-      found.push([filter, (await search({ filter: written(filter, fields), orderBy: [fields.name] })).names]);
-    assert.deepEqual(found, asked);
-  });
+export type SearchCase = {
+  readonly title: string;
+  check(open: (rows: readonly SearchRow[]) => Promise<Searching>): Promise<void>;
+};
 
-  test(`${execution}: every order is that of numbers and of code points, whole and page by page`, async (t) => {
-    const { fields, search } = await open(t, rows);
-    for (const [order, found] of orders) {
-      const orderBy = order.map((item) => written(item, fields));
-      assert.deepEqual((await search({ orderBy })).names, found, orderBy.join());
-      const names: string[] = [];
-      let page = await search({ orderBy, maxResults: 3 });
-      for (
-        ;
-        page.nextPageToken !== undefined;
-        page = await search({ orderBy, maxResults: 3, pageToken: page.nextPageToken })
-      ) {
-        assert.equal(page.names.length, 3);
-        names.push(...page.names);
+/** Each is a test of every execution. */
+export const searchContract: readonly SearchCase[] = [
+  {
+    title: 'every filter finds what the language says',
+    async check(open) {
+      const { fields, search } = await open(rows);
+      const asked = [...filters, ...(fields.run === undefined ? [] : ofRuns)];
+      const found: (readonly [string, readonly string[]])[] = [];
+      for (const [filter] of asked)
+        found.push([filter, (await search({ filter: written(filter, fields), orderBy: [fields.name] })).names]);
+      assert.deepEqual(found, asked);
+    },
+  },
+
+  {
+    title: 'every order is that of numbers and of code points, whole and page by page',
+    async check(open) {
+      const { fields, search } = await open(rows);
+      for (const [order, found] of orders) {
+        const orderBy = order.map((item) => written(item, fields));
+        assert.deepEqual((await search({ orderBy })).names, found, orderBy.join());
+        const names: string[] = [];
+        let page = await search({ orderBy, maxResults: 3 });
+        for (
+          ;
+          page.nextPageToken !== undefined;
+          page = await search({ orderBy, maxResults: 3, pageToken: page.nextPageToken })
+        ) {
+          assert.equal(page.names.length, 3);
+          names.push(...page.names);
+        }
+        assert.deepEqual([...names, ...page.names], found, `${orderBy.join()}, in pages`);
       }
-      assert.deepEqual([...names, ...page.names], found, `${orderBy.join()}, in pages`);
-    }
-  });
+    },
+  },
 
-  test(`${execution}: a page token goes on with the search that it came from, and with no other`, async (t) => {
-    const { fields, search } = await open(t, rows);
-    const orderBy = [fields.name];
-    const { nextPageToken: pageToken = '' } = await search({ orderBy, maxResults: 3 });
-    const refused = { kind: 'invalid', message: /page token/ };
-    await assert.rejects(search({ orderBy: [`${fields.name} DESC`], maxResults: 3, pageToken }), refused);
-    await assert.rejects(search({ orderBy, filter: `${fields.name} != 'x'`, maxResults: 3, pageToken }), refused);
-    await assert.rejects(search({ orderBy, maxResults: 3, pageToken: `${pageToken}x` }), refused);
-  });
-}
+  {
+    title: 'a page token goes on with the search that it came from, and with no other',
+    async check(open) {
+      const { fields, search } = await open(rows);
+      const orderBy = [fields.name];
+      const { nextPageToken: pageToken = '' } = await search({ orderBy, maxResults: 3 });
+      const refused = { kind: 'invalid', message: /page token/ };
+      await assert.rejects(search({ orderBy: [`${fields.name} DESC`], maxResults: 3, pageToken }), refused);
+      await assert.rejects(search({ orderBy, filter: `${fields.name} != 'x'`, maxResults: 3, pageToken }), refused);
+      await assert.rejects(search({ orderBy, maxResults: 3, pageToken: `${pageToken}x` }), refused);
+    },
+  },
+];
 
 const written = (expression: string, { name, created, run = '' }: Searching['fields']) =>
   expression.replaceAll('{n}', name).replaceAll('{c}', created).replaceAll('{r}', run);

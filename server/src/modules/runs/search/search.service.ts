@@ -4,16 +4,16 @@
 import type { DatasetSummary, Experiment, Run, ViewType } from '@strongroom/contract/runs';
 import type { Grant } from '#kernel/authority/grant';
 import type { Database } from '#kernel/database/database';
-import { onlyExperiment, onlyRun } from '../bounds.ts';
-import { pageTokenKey, type WorkspaceDatabases } from '../databases.ts';
-import { experimentNumber } from '../names.ts';
+import { onlyExperiment, onlyRun } from '../bounds.rules.ts';
+import { pageTokenKey, type WorkspaceDatabases } from '../databases.service.ts';
+import { experimentNumber } from '../names.rules.ts';
 import { isTooLarge, scanParts } from '../parts.store.ts';
 import { invalid } from '../runs.errors.ts';
 import type { RunRow } from '../runs.store.ts';
-import { noParts, shownExperiment, shownRun } from '../views.ts';
+import { noParts, shownExperiment, shownRun } from '../runs.view.ts';
 import { parseFilter, parseOrderings } from './filter.rules.ts';
-import { experimentGrammar, runGrammar } from './grammars.ts';
-import { readPlace, signPlace } from './pages.ts';
+import { experimentGrammar, runGrammar } from './grammars.rules.ts';
+import { readPlace, signPlace } from './pages.rules.ts';
 import { type FoundPage, findExperiments, findRuns, scanDatasets, scanExperimentTags } from './search.store.ts';
 
 export type SearchInput = {

@@ -9,7 +9,7 @@ import type { RunRow } from '../runs.store.ts';
 import { compare, compareMetric, comparePair } from './conditions.store.ts';
 import type { Comparison, Ordering } from './filter.rules.ts';
 import { behind, orderBy, placeColumns, placeOf, ranked, type SortColumn } from './keyset.store.ts';
-import type { Place } from './pages.ts';
+import type { Place } from './pages.rules.ts';
 
 export type PageQuery = {
   readonly view: ViewType;

@@ -2,7 +2,7 @@
 
 import { readDurationSeconds } from '@strongroom/contract/duration';
 import type { CommandJob } from '@strongroom/contract/jobs';
-import { resolveCommand } from './command.ts';
+import { resolveCommand } from './command.rules.ts';
 import { jobsFailures } from './jobs.errors.ts';
 
 export const defaultTimeoutSeconds = 86_400;

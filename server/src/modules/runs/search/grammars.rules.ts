@@ -1,4 +1,4 @@
-// What runs, experiments and logged models can be searched and ordered by. Source: MLflow 3; reference 1.8.
+// What runs, experiments and logged models can be searched and ordered by. Source: MLflow 3, utils/search_utils.py.
 
 import type { FieldKind, Grammar } from './filter.rules.ts';
 

@@ -8,7 +8,7 @@ import type { Clock } from '#kernel/clock/clock';
 import type { Exchange } from '#kernel/http/exchange';
 import type { ScoringRecords } from '#monitoring';
 import type { Workspaces } from '#workspaces';
-import type { Directory, ServedEndpoint } from './directory.ts';
+import type { Directory, ServedEndpoint } from './directory.service.ts';
 import { endpointsDuties } from './duties.ts';
 
 export type Trace = {

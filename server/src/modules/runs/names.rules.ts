@@ -1,5 +1,5 @@
 // What experiments, runs, keys and values may be called, and how long they may be. Pure. The limits are MLflow's, because
-// clients cut their values to them. Source: MLflow 3, utils/validation.py as documented; reference 1.6.
+// clients cut their values to them. Source: MLflow 3, utils/validation.py as documented.
 
 import { invalid, invalidParameter, missingParameter, noExperiment, tooLong } from './runs.errors.ts';
 

@@ -1,16 +1,16 @@
 // Searching registered models and versions: in memory, over what the registry answers, page by page.
 
 import type { Database } from '#kernel/database/database';
-import { pageTokenKey } from '../databases.ts';
+import { pageTokenKey } from '../databases.service.ts';
 import { invalid } from '../runs.errors.ts';
 import type { Grammar } from '../search/filter.rules.ts';
 import { parseFilter, parseOrderings } from '../search/filter.rules.ts';
-import { registeredModelGrammar, registeredVersionGrammar } from '../search/grammars.ts';
-import { readPlace, signPlace } from '../search/pages.ts';
+import { registeredModelGrammar, registeredVersionGrammar } from '../search/grammars.rules.ts';
+import { readPlace, signPlace } from '../search/pages.rules.ts';
 import { pageLimit, type Searched, type SearchInput } from '../search/search.service.ts';
-import { type Cell, type Column, columnsOf, holds, pageAfter } from './matching.ts';
-import { sourceOf } from './registered.views.ts';
-import type { RegisteredModel, RegisteredVersion, Texts } from './registry.port.ts';
+import { type Cell, type Column, columnsOf, holds, pageAfter } from './matching.rules.ts';
+import { sourceOf } from './registered.view.ts';
+import type { RegisteredModel, RegisteredVersion, Texts } from './registry.types.ts';
 
 /** Prompts are models with this tag; a search finds them only when it asks for them. */
 export const promptTag = 'mlflow.prompt.is_prompt';

@@ -13,7 +13,7 @@ import {
   snapshotFolder,
   type Workspaces,
 } from '#workspaces';
-import type { ContentLimits } from './limits.ts';
+import type { ContentLimits } from './limits.rules.ts';
 import { digestOf, type Snapshot, type Snapshots, type Taken } from './snapshots.service.ts';
 
 /** For messages: what may be named. */

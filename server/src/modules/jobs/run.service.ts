@@ -5,7 +5,7 @@ import type { Grant } from '#kernel/authority/grant';
 import { Failure } from '#kernel/errors/failure';
 import type { Resource } from '#resources';
 import type { Runs } from '#runs';
-import { stateOf, workspaceIdOf } from './job.ts';
+import { stateOf, workspaceIdOf } from './job-state.service.ts';
 import { jobsFailures } from './jobs.errors.ts';
 
 /** Unique id of the job that the run stands for; `none` for a run whose job was taken back before it began. */

@@ -3,7 +3,7 @@
 // could lead out of the folder, here or at whoever decodes or normalises once more, is refused: dot segments, absolute and
 // Windows paths, URIs; and as sent, control characters. A path is never repaired: it is stored as it was sent or not at all.
 
-import { isLongerThan, registeredName, registeredNumber } from '../names.ts';
+import { isLongerThan, registeredName, registeredNumber } from '../names.rules.ts';
 import { invalid, missingResource, runsFailures } from '../runs.errors.ts';
 
 const pathCharactersMax = 900;

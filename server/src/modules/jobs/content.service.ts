@@ -5,10 +5,10 @@ import { nothingProved } from '#kernel/authority/facts';
 import type { Grant } from '#kernel/authority/grant';
 import type { Resource } from '#resources';
 import type { Workspace } from '#workspaces';
-import type { Content, JobContent } from './document.ts';
-import { type JobState, stateOf } from './job.ts';
-import type { RunTokens } from './run-tokens.ts';
-import { timeoutSecondsOf } from './validate.ts';
+import type { Content, JobContent } from './document.rules.ts';
+import { type JobState, stateOf } from './job-state.service.ts';
+import { timeoutSecondsOf } from './jobs.rules.ts';
+import type { RunTokens } from './run-tokens.scheme.ts';
 
 const tokenMarginSeconds = 900;
 /** The longest that a token is issued for. */

@@ -1,10 +1,10 @@
 // What registered models, their versions, aliases, stages and tags may be called and hold. Pure. Source: MLflow 3,
-// utils/validation.py as documented; reference 1.6 and 1.9; names are those of the resources.
+// utils/validation.py and "MLflow Model Registry" (mlflow.org/docs/latest); names are those of the resources.
 
 import type { TagInput } from '../experiments.service.ts';
-import { registeredName, registeredNumber, requireKey, requireText } from '../names.ts';
+import { registeredName, registeredNumber, requireKey, requireText } from '../names.rules.ts';
 import { invalid, missingParameter, tooMany } from '../runs.errors.ts';
-import type { RegisteredVersion, Texts } from './registry.port.ts';
+import type { RegisteredVersion, Texts } from './registry.types.ts';
 
 export const descriptionCharactersMax = 100_000;
 const tagCharactersMax = 100_000;

@@ -2,8 +2,8 @@
 // logged model's, another version's, or what the assets module knows by an `azureml://` URI. Everything else (files of the
 // server, addresses of other hosts, clouds) is refused by its form, before anything is looked up. Pure.
 
-import { parseProxiedPath, requireArtifactPath } from '../artifacts/paths.ts';
-import { requireRunId } from '../names.ts';
+import { parseProxiedPath, requireArtifactPath } from '../artifacts/paths.rules.ts';
+import { requireRunId } from '../names.rules.ts';
 import { runsFailures } from '../runs.errors.ts';
 
 export type Source =

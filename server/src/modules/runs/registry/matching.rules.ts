@@ -3,7 +3,7 @@
 
 import { unreachable } from '#kernel/errors/failure';
 import type { Comparison, Ordering } from '../search/filter.rules.ts';
-import type { Place } from '../search/pages.ts';
+import type { Place } from '../search/pages.rules.ts';
 
 export type Cell = string | number | undefined;
 

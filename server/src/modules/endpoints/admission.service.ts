@@ -5,7 +5,7 @@ import type { Grant, Grants } from '#kernel/authority/grant';
 import { Failure } from '#kernel/errors/failure';
 import { createTurns } from '#kernel/turns/turns';
 import type { Resource } from '#resources';
-import type { Directory, ServedEndpoint } from './directory.ts';
+import type { Directory, ServedEndpoint } from './directory.service.ts';
 import { endpointsDuties } from './duties.ts';
 import { endpointsFailures } from './endpoints.errors.ts';
 import type { EndpointKeyStore, KeyOwner } from './keys.service.ts';

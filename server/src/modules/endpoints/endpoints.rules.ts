@@ -3,7 +3,7 @@
 import { readDurationSeconds } from '@strongroom/contract/duration';
 import type { OnlineDeployment, OnlineEndpoint } from '@strongroom/contract/endpoints';
 import { endpointsFailures } from './endpoints.errors.ts';
-import { requestTimeoutSecondsMax } from './plan.ts';
+import { requestTimeoutSecondsMax } from './plan.rules.ts';
 
 const variablesMax = 100;
 

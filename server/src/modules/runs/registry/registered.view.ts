@@ -4,8 +4,8 @@ import type {
   RegisteredModel as WireModel,
   RegisteredVersion as WireVersion,
 } from '@strongroom/contract/registered-models';
-import { type Stage, shownStage } from './registered.names.ts';
-import type { RegisteredModel, RegisteredVersion, Texts } from './registry.port.ts';
+import { type Stage, shownStage } from './registered-names.rules.ts';
+import type { RegisteredModel, RegisteredVersion, Texts } from './registry.types.ts';
 
 /** Where the files of a version are read: its own copy, which the artifact routes serve. */
 export const registeredUri = ({ name, version }: Pick<RegisteredVersion, 'name' | 'version'>): string =>

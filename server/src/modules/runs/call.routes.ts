@@ -6,9 +6,9 @@ import type { AuditLevel } from '#kernel/authority/audit';
 import type { Action, Grant } from '#kernel/authority/grant';
 import type { Exchange } from '#kernel/http/exchange';
 import { each, json, needs, type Params, type Route, type RouteBounds, route } from '#kernel/http/route';
-import { elsewhere, runScope } from './bounds.ts';
-import { decodeBody, decodeQuery } from './decode.ts';
-import { requireRunId } from './names.ts';
+import { elsewhere, runScope } from './bounds.rules.ts';
+import { decodeBody, decodeQuery } from './decode.rules.ts';
+import { requireRunId } from './names.rules.ts';
 import { invalid } from './runs.errors.ts';
 import { mlflowSurface, workspaceIdOf, workspacePath } from './surface.ts';
 

@@ -6,9 +6,9 @@ import { createTurns, type Turns } from '#kernel/turns/turns';
 import type { Runs } from '#runs';
 import type { Workspaces } from '#workspaces';
 import { jobsDuties } from './duties.ts';
-import { type JobRecords, type JobState, type Outcome, workspaceIdOf } from './job.ts';
+import { type JobRecords, type JobState, type Outcome, workspaceIdOf } from './job-state.service.ts';
 import type { JobLogs } from './log.service.ts';
-import { isEnd, runStatusOf } from './status.ts';
+import { isEnd, runStatusOf } from './status.rules.ts';
 
 export type Ending = {
   /** Ends the job. What was decided before stands. */

@@ -7,9 +7,9 @@ import type { WorkDocument } from '#compute';
 import { parseResourceId } from '#kernel/ids/ids';
 import type { Resource } from '#resources';
 import type { Workspace } from '#workspaces';
-import type { JobState } from './job.ts';
+import type { JobState } from './job-state.service.ts';
+import { timeoutSecondsOf } from './jobs.rules.ts';
 import { logArtifact } from './log.service.ts';
-import { timeoutSecondsOf } from './validate.ts';
 
 export type Content = { readonly digest: string; readonly files: readonly SnapshotFile[] };
 export type JobContent = { readonly code: Content | undefined; readonly inputs: ReadonlyMap<string, Content> };

@@ -2,7 +2,7 @@
 
 import type { Dataset, Experiment, Metric, Run, RunInfo } from '@strongroom/contract/runs';
 import type { ExperimentRow, TagRow } from './experiments.store.ts';
-import { shownValue } from './names.ts';
+import { shownValue } from './names.rules.ts';
 import type { RunRow } from './runs.store.ts';
 
 const stage = (row: { readonly deleted: number }) => (row.deleted === 1 ? 'deleted' : 'active');

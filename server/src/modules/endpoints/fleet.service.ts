@@ -13,9 +13,9 @@ import { idKey, isWithin } from '#kernel/ids/ids';
 import type { Log } from '#kernel/log/log';
 import { endpointsDuties } from './duties.ts';
 import { endpointsFailures } from './endpoints.errors.ts';
-import { createOutput, type Output } from './output.ts';
-import type { Plan } from './plan.ts';
-import { createQueue, type Queue } from './queue.ts';
+import { createOutput, type Output } from './output.service.ts';
+import type { Plan } from './plan.rules.ts';
+import { createQueue, type Queue } from './queue.service.ts';
 
 const pauseMsMin = 1_000;
 const pauseMsMax = 60_000;

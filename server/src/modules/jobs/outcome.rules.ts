@@ -1,8 +1,8 @@
 // What the end of a job's work means for the job, in words for whoever sent it. Pure.
 
 import type { WorkEvent } from '#compute';
-import type { JobState, Outcome } from './job.ts';
-import { timeoutSecondsOf } from './validate.ts';
+import type { JobState, Outcome } from './job-state.service.ts';
+import { timeoutSecondsOf } from './jobs.rules.ts';
 
 /** A node that is lost before the command began is nobody's fault; after this many it is. */
 export const maxSubmissions = 3;

@@ -8,7 +8,7 @@ import tar from 'tar-stream';
 import { Failure } from '#kernel/errors/failure';
 import { hasControlCharacter } from '#kernel/ids/characters';
 import { assetsFailures } from './assets.errors.ts';
-import type { ContentLimits } from './limits.ts';
+import type { ContentLimits } from './limits.rules.ts';
 
 const maxPathLength = 1024;
 /** What a file system of Linux takes as one name. */

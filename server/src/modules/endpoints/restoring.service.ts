@@ -6,11 +6,11 @@ import type { Clock } from '#kernel/clock/clock';
 import type { Log } from '#kernel/log/log';
 import type { Resource, Resources } from '#resources';
 import { type Workspaces, workspaceType } from '#workspaces';
-import { type Directory, trafficOf } from './directory.ts';
+import { type Directory, trafficOf } from './directory.service.ts';
 import { endpointsDuties } from './duties.ts';
-import type { Fleet } from './fleet.ts';
-import { deploymentType, endpointType } from './names.ts';
-import { planOf, stateOf } from './plan.ts';
+import type { Fleet } from './fleet.service.ts';
+import { deploymentType, endpointType } from './names.rules.ts';
+import { planOf, stateOf } from './plan.rules.ts';
 
 type Listed = Pick<Resource, 'id' | 'uniqueId'>;
 
