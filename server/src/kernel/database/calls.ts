@@ -4,7 +4,11 @@
 import { AsyncLocalStorage } from 'node:async_hooks';
 import { Failure } from '#kernel/errors/failure';
 
-export type WriteCall = { active: boolean };
+export type WriteCall = {
+  active: boolean;
+  /** Of the statement that failed, which ends the write even where the error is caught. */
+  failed: { readonly error: unknown } | undefined;
+};
 
 export const within = new AsyncLocalStorage<WriteCall>();
 
@@ -23,6 +27,15 @@ export const writeAwaited = (): Failure =>
 /** A transaction kept beyond its call, or used by work that the call did not await, would write into a stranger's call. */
 export const transactionEnded = (): Failure =>
   misuse('TransactionEnded', 'A transaction was used outside of the write that it belongs to.');
+
+/** An engine over a socket can do nothing more in a transaction in which a statement failed, so nothing is done on any. */
+export const writeFailed = (cause: unknown): Failure =>
+  new Failure({
+    kind: 'internal',
+    code: 'WriteFailed',
+    message: 'A statement of this write failed before, so nothing more is done in it.',
+    cause,
+  });
 
 export const tooManyWaiting = (): Failure =>
   new Failure({

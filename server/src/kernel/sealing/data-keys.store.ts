@@ -1,7 +1,7 @@
 // Rows of wrapped keys: one owner key for each owner, wrapped under the root key or a customer's key, and the owner's data keys
 // wrapped under it. SQL and nothing else; no key is ever here unwrapped.
 
-import { isUniqueViolation, type Tx, tables } from '#kernel/database/database';
+import { type Tx, tables } from '#kernel/database/database';
 import type { WrapperRef } from './data-keys.ts';
 
 type OwnerRow = {
@@ -75,28 +75,28 @@ export async function listVaultOwners(tx: Tx, after: string, limit: number): Pro
 
 /** False when the owner has a key already. */
 export async function insertOwner(tx: Tx, stored: StoredOwner): Promise<boolean> {
-  return await inserted(
-    tables<SealingTables>(tx)
-      .insertInto('data_key_owners')
-      .values({
-        owner: stored.owner,
-        key_id: stored.keyId,
-        ...columnsOf(stored.wrapper),
-        wrapped: stored.wrapped,
-        revision: stored.revision,
-      })
-      .execute(),
-  );
+  const { numInsertedOrUpdatedRows } = await tables<SealingTables>(tx)
+    .insertInto('data_key_owners')
+    .values({
+      owner: stored.owner,
+      key_id: stored.keyId,
+      ...columnsOf(stored.wrapper),
+      wrapped: stored.wrapped,
+      revision: stored.revision,
+    })
+    .onConflict((on) => on.column('owner').doNothing())
+    .executeTakeFirst();
+  return numInsertedOrUpdatedRows === 1n;
 }
 
 /** False when the owner has a key of that purpose already. */
 export async function insertKey(tx: Tx, owner: string, stored: StoredKey): Promise<boolean> {
-  return await inserted(
-    tables<SealingTables>(tx)
-      .insertInto('data_keys')
-      .values({ owner, purpose: stored.purpose, key_id: stored.keyId, wrapped: stored.wrapped })
-      .execute(),
-  );
+  const { numInsertedOrUpdatedRows } = await tables<SealingTables>(tx)
+    .insertInto('data_keys')
+    .values({ owner, purpose: stored.purpose, key_id: stored.keyId, wrapped: stored.wrapped })
+    .onConflict((on) => on.columns(['owner', 'purpose']).doNothing())
+    .executeTakeFirst();
+  return numInsertedOrUpdatedRows === 1n;
 }
 
 /** False when the row was rewrapped or destroyed since `revision` was read. */
@@ -119,16 +119,6 @@ export async function rewrapOwner(
 export async function deleteOwner(tx: Tx, owner: string): Promise<void> {
   await tables<SealingTables>(tx).deleteFrom('data_keys').where('owner', '=', owner).execute();
   await tables<SealingTables>(tx).deleteFrom('data_key_owners').where('owner', '=', owner).execute();
-}
-
-async function inserted(insert: Promise<unknown>): Promise<boolean> {
-  try {
-    await insert;
-    return true;
-  } catch (error) {
-    if (isUniqueViolation(error)) return false;
-    throw error;
-  }
 }
 
 function columnsOf(ref: WrapperRef) {

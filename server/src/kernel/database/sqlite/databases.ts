@@ -48,9 +48,10 @@ export function createSqliteDatabases(options: {
       return openFile(owner, path, tables, { key, ...opening });
     },
     async remove(owner, anchors) {
+      const path = pathOf(owner);
       // order matters: what is missing and still anchored would look like a file that somebody took away.
       await anchors?.forget(owner);
-      for (const suffix of ['', '-wal', '-shm']) await files.removeDurably(`${pathOf(owner)}${suffix}`);
+      for (const suffix of ['', '-wal', '-shm']) await files.removeDurably(`${path}${suffix}`);
     },
     inspect: async (owner, key) => inspectFile({ path: pathOf(owner), key }),
   };

@@ -9,7 +9,16 @@ import { AsyncLocalStorage } from 'node:async_hooks';
 import type { Kysely } from 'kysely';
 import { Failure } from '#kernel/errors/failure';
 import type { Faults } from '#kernel/files/faults';
-import { nestedWrite, nextTurn, tooManyWaiting, transactionEnded, within, writeAwaited } from '../calls.ts';
+import {
+  nestedWrite,
+  nextTurn,
+  tooManyWaiting,
+  transactionEnded,
+  type WriteCall,
+  within,
+  writeAwaited,
+  writeFailed,
+} from '../calls.ts';
 import type { WriteOptions } from '../database.ts';
 import { kyselyOver } from '../dialect/connection.ts';
 import type { Engine } from './engine.ts';
@@ -25,14 +34,13 @@ export type Writer = {
 };
 
 type Outcome = { readonly ok: true } | { readonly ok: false; readonly error: unknown };
-type Call = {
+type Call = WriteCall & {
   /** Runs the caller's function in the caller's own async context, and keeps its result. */
   readonly run: () => Promise<void>;
   readonly settle: (outcome: Outcome) => void;
   /** It writes nothing of its own: alone it does not raise the generation. */
   readonly isStampOnly: boolean;
   readonly rows: number;
-  active: boolean;
 };
 
 const accepted: Outcome = { ok: true };
@@ -64,7 +72,13 @@ export function createWriter(
 
   const tx = kyselyOver((sql, parameters) => {
     if (current === undefined || within.getStore() !== current) throw transactionEnded();
-    return engine.run(sql, parameters);
+    if (current.failed !== undefined) throw writeFailed(current.failed.error);
+    try {
+      return engine.run(sql, parameters);
+    } catch (error) {
+      current.failed = { error };
+      throw error;
+    }
   });
 
   function enqueue<R>(
@@ -80,6 +94,7 @@ export function createWriter(
         isStampOnly,
         rows,
         active: false,
+        failed: undefined,
         run: () =>
           inCallersContext(() =>
             within.run(call, async () => {
@@ -211,7 +226,7 @@ export function createWriter(
     call.active = true;
     try {
       const finished = await Promise.race([call.run().then(() => true), turn.reached.then(() => false)]);
-      if (finished) return { ok: true };
+      if (finished) return call.failed === undefined ? { ok: true } : { ok: false, error: call.failed.error };
       return { ok: false, error: writeAwaited() };
     } catch (error) {
       return { ok: false, error };
