@@ -106,6 +106,17 @@ const rules = [
     '^server/src/kernel/database/',
     'One room for drivers.',
   ),
+  {
+    name: 'no-setting-offers-postgres',
+    severity: 'error',
+    comment:
+      'It passes the contract and encrypts nothing: the server opens no database with it. Its driver is not installed with the server.',
+    from: {
+      path: '^(server|agent|cli)/',
+      pathNot: '^server/src/kernel/database/postgres/|\\.(test|fixture)\\.ts$|/testing/',
+    },
+    to: { path: '^server/src/kernel/database/postgres/' },
+  },
   onlyFrom(
     'only-access-mints',
     { path: '^server/src/kernel/authority/mint\\.ts$' },

@@ -1,10 +1,11 @@
-// What the demo, the tests and the conformance suites need from the system beside Node: bubblewrap, a Python of the system, and leave to make a
-// sandbox. Installs what is missing where it may (root, or sudo without a password, on Debian, Ubuntu, Fedora and Alpine)
+// What the demo, the tests and the conformance suites need from the system beside Node: bubblewrap, a Python of the system, leave to make a
+// sandbox, and for some tests PostgreSQL. Installs what is missing where it may (root, or sudo without a password, on Debian, Ubuntu, Fedora and Alpine)
 // and says so; where it may not, it stops before anything else has happened and prints the line to run.
 
 import { spawnSync } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import { appArmorProfile, isAppArmorInTheWay, probeSandbox } from '../agent/src/sandbox/probe.ts';
+import { findPostgres, withoutPostgres } from '../server/src/kernel/testing/postgres.server.ts';
 
 const has = (command: string) => spawnSync('sh', ['-c', `command -v ${command}`], { stdio: 'ignore' }).status === 0;
 
@@ -45,6 +46,29 @@ export async function ensureSandbox(otherwise = ''): Promise<void> {
 export function ensureProgram(name: string, purpose: string): void {
   if (!has(name)) install([name], purpose);
 }
+
+/**
+ * Makes sure that tests can start a PostgreSQL. Where it may not be installed it is a failure when everything is to be tested
+ * (CI=true); elsewhere the line is said, and the tests that need it are skipped.
+ */
+export function ensurePostgres(): void {
+  if (process.platform !== 'linux' || findPostgres() !== undefined) return;
+  const purpose = 'Some tests run on PostgreSQL, the second engine of the database port,';
+  if (process.env['CI'] !== 'true' && (becomingRoot() === undefined || !installers.some(({ tool }) => has(tool)))) {
+    process.stderr.write(`${purpose} and are skipped. ${withoutPostgres}\n`);
+    return;
+  }
+  if (has('apt-get')) {
+    // Debian's package makes a server and starts it, on a port of this machine. Nobody here wants that one.
+    if (becomingRoot() !== undefined && !existsSync(clusterSettings)) {
+      install(['postgresql-common'], purpose);
+      runAsRoot([`sed -ri "s/#?(create_main_cluster) .*/\\1 = false/" ${clusterSettings}`]);
+    }
+    install(['postgresql'], purpose);
+  } else install([has('apk') ? 'postgresql' : 'postgresql-server'], purpose);
+}
+
+const clusterSettings = '/etc/postgresql-common/createcluster.conf';
 
 function install(packages: readonly string[], purpose: string, otherwise = ''): void {
   const installer = installers.find(({ tool }) => has(tool));

@@ -6,7 +6,8 @@ import { globSync, statSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
-import { ensureSandbox } from './setup.ts';
+import { findPostgres, startPostgres, type TestServer } from '../server/src/kernel/testing/postgres.server.ts';
+import { ensurePostgres, ensureSandbox } from './setup.ts';
 import type { TestEvent } from './test.events.ts';
 import { slowTests } from './test.quick.ts';
 import { createTestReport } from './test.report.ts';
@@ -41,7 +42,10 @@ if (files.length === 0) {
   process.exit(1);
 }
 
-async function run(): Promise<number> {
+/** Tests whose names say so run on PostgreSQL: one server for all of them. */
+const onPostgres = files.some((file) => file.includes('postgres'));
+
+async function run(postgres: TestServer | undefined): Promise<number> {
   const report = createTestReport(files, process.stdout);
   const runner = spawn(
     process.execPath,
@@ -55,7 +59,11 @@ async function run(): Promise<number> {
       ...files,
     ],
     // In a group of its own, so that what the tests started can be ended with them.
-    { stdio: ['ignore', 'pipe', 'inherit'], env: { ...process.env, NODE_ENV: 'test' }, detached: true },
+    {
+      stdio: ['ignore', 'pipe', 'inherit'],
+      env: { ...process.env, NODE_ENV: 'test', ...(postgres ? { TEST_POSTGRES: postgres.folder } : {}) },
+      detached: true,
+    },
   );
   let cutOff: string | undefined;
   const tell = (signal: NodeJS.Signals) => {
@@ -87,5 +95,13 @@ async function run(): Promise<number> {
   return report.end(cutOff);
 }
 
-if (!isQuick) await ensureSandbox();
-process.exitCode = await run();
+if (!isQuick) {
+  await ensureSandbox();
+  if (onPostgres) ensurePostgres();
+}
+const postgres = onPostgres && findPostgres() !== undefined ? await startPostgres() : undefined;
+try {
+  process.exitCode = await run(postgres);
+} finally {
+  await postgres?.stop();
+}

@@ -4,12 +4,13 @@ import assert from 'node:assert/strict';
 import { copyFile, readFile, rename, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { after, type TestContext, test } from 'node:test';
-import { CompiledQuery } from 'kysely';
 import { leafHash } from '#kernel/crypto/merkle';
 import { generateSigningKey } from '#kernel/crypto/signing';
 import { closeScanPool, type Databases, tables } from '#kernel/database/database';
+import { runStatement } from '#kernel/database/dialect/dialect';
 import { Failure } from '#kernel/errors/failure';
 import { silentLog } from '#kernel/log/log';
+import { aboutFiles } from '#kernel/testing/databases';
 import type { AuditTables } from './audit.store.ts';
 import { auditMigrations, readCheckpointFile, verifyAudit } from './index.ts';
 import { columnsOf, decodeRecord, encodeRecord } from './record.ts';
@@ -42,7 +43,7 @@ async function tamper(
   const database = await databases.open('audit', [auditMigrations], { key: databaseKey });
   try {
     await database.write(async (tx) => {
-      for (const [sql, ...parameters] of statements) await tx.executeQuery(CompiledQuery.raw(sql, parameters));
+      for (const [text, ...values] of statements) await runStatement(tx, text, values);
     });
   } finally {
     await database.close();
@@ -310,9 +311,7 @@ test('a checkpoint of another key, another log, another size or with a broken si
   assert.deepEqual(await codes(opened, ['', 'x\n', foreign?.note.slice(0, -3) ?? '']), ['CheckpointUnreadable']);
   await tamper(opened.databases, ['update audit_checkpoints set size = 250 where size = 300']);
   assert.deepEqual(await codes(opened), ['CheckpointUnreadable']);
-  await tamper(opened.databases, [
-    `update audit_checkpoints set note = replace(note, char(10) || '200' || char(10), char(10) || '201' || char(10))`,
-  ]);
+  await tamper(opened.databases, ['update audit_checkpoints set note = replace(note, ?, ?)', '\n200\n', '\n201\n']);
   assert.deepEqual(await codes(opened), ['CheckpointUnreadable']);
 });
 
@@ -349,7 +348,7 @@ test('a line that a crash cut short does not swallow the next checkpoint', async
   assert.equal(readCheckpointFile(await readFile(checkpointFile, 'utf8')).length, 1);
 });
 
-test('a start with a log that is shorter than what was carried away says so', async (t) => {
+test('a start with a log that is shorter than what was carried away says so', aboutFiles(), async (t) => {
   const folder = await folderFor(t);
   const checkpointFile = join(await folderFor(t), 'checkpoints.jsonl');
   const signer = generateSigningKey();

@@ -40,4 +40,38 @@ export const records: Migration = {
       time_ms integer not null,
       note text not null
     ) strict;`,
+  postgres: `
+    create table audit_records (
+      sequence bigint primary key,
+      leaf bytea not null,
+      record text collate "C" not null,
+      kind text collate "C" not null,
+      time_ms bigint not null,
+      activity bigint not null,
+      scope text collate "C" not null,
+      correlation text collate "C" not null,
+      actor text collate "C" not null,
+      intent bigint
+    );
+    -- Fewer columns than in a file: an entry of an index has a bound here that a scope may pass.
+    create index audit_records_by_time on audit_records (time_ms, activity);
+
+    create table audit_tiles (
+      tile bigint primary key,
+      root bytea not null
+    );
+
+    create table audit_tree (
+      id bigint primary key check (id = 1),
+      size bigint not null,
+      hashes bytea not null,
+      settled bigint not null
+    );
+    insert into audit_tree (id, size, hashes, settled) values (1, 0, ''::bytea, 0);
+
+    create table audit_checkpoints (
+      size bigint primary key,
+      time_ms bigint not null,
+      note text collate "C" not null
+    );`,
 };

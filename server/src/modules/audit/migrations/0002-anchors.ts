@@ -10,4 +10,9 @@ export const anchors: Migration = {
       store text primary key collate binary,
       generation integer not null
     ) strict, without rowid;`,
+  postgres: `
+    create table audit_anchors (
+      store text collate "C" primary key,
+      generation bigint not null
+    );`,
 };

@@ -19,4 +19,18 @@ export const segments: Migration = {
       until_ms integer not null,
       done integer not null
     ) strict;`,
+  postgres: `
+    create table audit_leaves (
+      tile bigint primary key,
+      hashes bytea not null
+    );
+
+    create table audit_drops (
+      first bigint primary key,
+      past bigint not null,
+      act bigint not null,
+      record text collate "C" not null,
+      until_ms bigint not null,
+      done bigint not null
+    );`,
 };

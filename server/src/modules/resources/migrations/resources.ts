@@ -47,11 +47,49 @@ export const resourceTables: MigrationSet = {
         ) strict, without rowid;
         create index operations_ended on operations (ended_at) where ended_at is not null;
       `,
+      postgres: `
+        create table resources (
+          id_key text collate "C" not null primary key,
+          id text collate "C" not null,
+          type_key text collate "C" not null,
+          type text collate "C" not null,
+          name text collate "C" not null,
+          location text collate "C",
+          tags text collate "C" not null,
+          kind text collate "C",
+          sku text collate "C",
+          identity text collate "C",
+          properties text collate "C" not null,
+          state text collate "C" not null check (state in ('Creating', 'Updating', 'Deleting', 'Succeeded', 'Failed', 'Canceled')),
+          etag text collate "C" not null,
+          unique_id text collate "C" not null unique,
+          system_data text collate "C" not null,
+          creator text collate "C" not null,
+          created_at text collate "C" not null,
+          operation_id text collate "C",
+          holder text collate "C"
+        );
+        create index resources_type on resources (type_key, id_key);
+        create table operations (
+          id text collate "C" not null primary key,
+          resource_id text collate "C" not null,
+          verb text collate "C" not null check (verb in ('create', 'remove')),
+          refused_state text collate "C" not null check (refused_state in ('Succeeded', 'Failed', 'Canceled')),
+          status text collate "C" not null check (status in ('InProgress', 'Succeeded', 'Failed')),
+          actor_id text collate "C" not null,
+          actor_tenant text collate "C" not null,
+          started_at text collate "C" not null,
+          ended_at text collate "C",
+          error text collate "C"
+        );
+        create index operations_ended on operations (ended_at) where ended_at is not null;
+      `,
     },
     {
       name: 'inert',
       // What a caller set and has no effect here; see unserved.ts.
       up: `alter table resources add column inert text not null default '{}';`,
+      postgres: `alter table resources add column inert text collate "C" not null default '{}';`,
     },
   ],
 };
