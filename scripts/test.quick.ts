@@ -49,6 +49,7 @@ export const slowTests: ReadonlySet<string> = new Set(
     'modules/registry/protocol',
     'modules/registry/registry',
     'modules/registry/tokens',
+    'modules/resources/deployments/deployments',
     'modules/resources/failures',
     'modules/resources/faults',
     'modules/resources/lists',
@@ -66,7 +67,6 @@ export const slowTests: ReadonlySet<string> = new Set(
     'modules/vault/customer-keys',
     'modules/vault/keys',
     'modules/workspaces/customer-key',
-    'modules/workspaces/templates',
     'modules/workspaces/workspaces',
   ].map((name) => `server/src/${name}.test.ts`),
 );

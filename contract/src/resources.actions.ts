@@ -28,6 +28,7 @@ export const resourcesActions = {
   readSubscription: control('Microsoft.Resources/subscriptions/read'),
   readResources: control('Microsoft.Resources/subscriptions/resources/read'),
   readGroupResources: control('Microsoft.Resources/subscriptions/resourceGroups/resources/read'),
+  readDeploymentOperations: control('Microsoft.Resources/deployments/operations/read'),
   readGroup: control('Microsoft.Resources/subscriptions/resourceGroups/read'),
   writeGroup: control('Microsoft.Resources/subscriptions/resourceGroups/write'),
   deleteGroup: control('Microsoft.Resources/subscriptions/resourceGroups/delete'),

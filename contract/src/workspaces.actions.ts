@@ -8,7 +8,6 @@ export const workspacesActions = {
   read: control(`${type}/read`),
   write: control(`${type}/write`),
   delete: control(`${type}/delete`),
-  readDeploymentOperations: control('Microsoft.Resources/deployments/operations/read'),
   listDatastoreSecrets: control(`${type}/datastores/listsecrets/action`),
   resyncKeys: control(`${type}/resynckeys/action`),
 } as const;

@@ -21,6 +21,7 @@ const roles = {
   scheme: 'how callers of a protocol prove who they are',
   errors: 'the failure table',
   rules: 'pure functions: what is right, worked out from arguments',
+  port: 'what a room needs of others, for compose to give',
   types: 'shapes that several files of the room share',
   view: 'what callers are shown of a row',
   unserved: 'what the protocol names and we do not serve',

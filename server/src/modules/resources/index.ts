@@ -16,6 +16,8 @@ import type { Tasks } from '#kernel/tasks/tasks';
 import { createTurns } from '#kernel/turns/turns';
 import { builtinRoutes } from './builtin.routes.ts';
 import { createCatalog } from './catalog.ts';
+import { createDeploymentKind } from './deployments/deployments.kind.ts';
+import { deploymentRoutes } from './deployments/deployments.routes.ts';
 import { createGranted } from './granted.service.ts';
 import { groupKind } from './groups.ts';
 import { createGuard } from './guard.ts';
@@ -45,6 +47,7 @@ export type {
   Creator,
   Discriminator,
   Draft,
+  KnownTemplate,
   Properties,
   ProvisioningState,
   Resource,
@@ -53,6 +56,7 @@ export type {
   ResourceKind,
   Resources,
   SystemData,
+  TemplateParameters,
 } from './kind.ts';
 export { resourceTables } from './migrations/resources.ts';
 export { collectionPath, containerId, itemId, itemPath, paramOf } from './paths.ts';
@@ -66,7 +70,7 @@ import { dutiesOfEach } from './duties.ts';
 
 export type ResourcesModule = Module<ResourceKind> & {
   readonly resources: Resources;
-  /** Makes kinds known and answers their routes. Throws on a type that is known already. */
+  /** Makes kinds known, and deployments of the templates that they bring, and answers their routes. Throws on a type that is known already. */
   routesFor(kinds: readonly ResourceKind[]): readonly Route[];
   /** All that are served, in the order of their types. */
   served(): readonly ResourceKind[];
@@ -142,9 +146,15 @@ export function createResources(deps: {
     sweeps.add(sweep);
   }
 
+  const granted = createGranted({ service, listing, guard });
+
   function routesFor(kinds: readonly ResourceKind[]): readonly Route[] {
-    for (const kind of kinds) ports.catalog.add(kind);
-    return kinds.flatMap((kind) => routesOf(kind, serving));
+    const templates = kinds.flatMap(({ template }) => template ?? []);
+    const deployments = templates.length === 0 ? [] : [createDeploymentKind({ templates, resources: granted, grants })];
+    const all = [...kinds, ...deployments];
+    for (const kind of all) ports.catalog.add(kind);
+    const routes = all.flatMap((kind) => routesOf(kind, serving));
+    return templates.length === 0 ? routes : [...routes, ...deploymentRoutes(granted)];
   }
 
   return {
@@ -164,7 +174,7 @@ export function createResources(deps: {
     // What is below a workspace is kept as resources in its own database.
     workspaceTables: resourceTables,
     tasks: { [operationTask]: operations.handler, [sweepTask]: () => sweeping.sweep(database) },
-    resources: createGranted({ service, listing, guard }),
+    resources: granted,
     routesFor,
     served: () => ports.catalog.all(),
     scopes: createScopes(ports, lookup),

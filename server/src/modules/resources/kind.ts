@@ -106,6 +106,27 @@ export type ResourceAction = {
   ): Promise<Answer>;
 };
 
+export type TemplateParameters = Readonly<Record<string, unknown>>;
+
+/** A template that clients are known to send for a resource of a kind: it is not evaluated, its parameters say what is meant. */
+export type KnownTemplate = {
+  /** Which it is, for messages: `the one that azure-ai-ml makes a workspace with`. */
+  readonly title: string;
+  /** Paths of a deployment's body that are recorded with it. */
+  readonly recorded: readonly string[];
+  /** Whether a template that makes resources of these types (in lower case), with these parameters, is this one. */
+  isMeant(types: readonly string[], parameters: TemplateParameters): boolean;
+  /** The parameters that mean something. The others are neither kept nor shown. */
+  kept(parameters: TemplateParameters): TemplateParameters;
+  /** Throws what no property of the resource stands for, and a name that is none. */
+  check(parameters: TemplateParameters): void;
+  /** The resource that they mean. Pure. */
+  resourceIn(
+    parameters: TemplateParameters,
+    deploymentId: string,
+  ): { readonly id: string; readonly draft: Partial<Draft> };
+};
+
 export type ResourceKind = {
   /** `Microsoft.KeyVault/vaults`, or of a child `Microsoft.MachineLearningServices/workspaces/jobs`. */
   readonly type: string;
@@ -139,6 +160,7 @@ export type ResourceKind = {
   readonly longRunning?: boolean | 'remove';
   /** A PUT makes the parent when it is missing, as Azure's asset versions make their container. */
   readonly makesParent?: boolean;
+  readonly template?: KnownTemplate;
   /** Answer code of a PUT that made something new; 201 unless an SDK insists otherwise. */
   readonly createdStatus?: 200 | 201;
   /** Answer code of a DELETE that removed within the request; 200 unless an SDK insists otherwise. */

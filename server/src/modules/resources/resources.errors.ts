@@ -220,6 +220,15 @@ export const resourcesFailures = defineFailures('resources', {
     remedy: 'The message says why, and what to do instead.',
     say: targeted,
   },
+  TemplateNotServed: {
+    kind: 'invalid',
+    meaning: 'A template is deployed that is not known here: templates are not evaluated.',
+    remedy: 'Make each resource by a PUT of its own.',
+    say: (known: readonly string[]) => ({
+      target: 'properties.template',
+      message: `Templates are not evaluated here, except ${known.join(', ')}. Make each resource by a PUT of its own.`,
+    }),
+  },
   CredentialVisible: {
     kind: 'invalid',
     meaning: 'A text that everybody who may read the resource would see looks like a credential.',

@@ -16,8 +16,6 @@ import { createDatastoreKind } from './datastores.kind.ts';
 import { type AddressSigner, createDatastores } from './datastores.service.ts';
 import { containersOf, workspaceType } from './dependents.rules.ts';
 import { createReservations } from './reservations.service.ts';
-import { createTemplateKind } from './templates.kind.ts';
-import { templateRoutes } from './templates.routes.ts';
 import type { Workspaces } from './workspace.types.ts';
 import { workspacesFailures } from './workspaces.errors.ts';
 import {
@@ -154,9 +152,8 @@ export function createWorkspaces(
     workspaces,
     setTables: databases.setTables,
     standsOn,
-    kinds: [createWorkspaceKind(kindDeps), datastoreKind, createTemplateKind(deps)],
+    kinds: [createWorkspaceKind(kindDeps), datastoreKind],
     reservedIn: reservations.reservedIn,
-    routes: templateRoutes(resources),
     async homeOf(id) {
       // Asked with the id of a top-level resource; only a workspace has a home for what is below it.
       if (workspaceOf(id) !== id) return undefined;

@@ -20,6 +20,26 @@ export const workspacesFailures = defineFailures('workspaces', {
       message: `Workspaces of the kind '${kind}' (hubs, projects, feature stores) are not served here. Leave kind out, or send 'Default'.`,
     }),
   },
+  InvalidResourceName: {
+    kind: 'invalid',
+    meaning: 'A template names the workspace by what is no name of one.',
+    remedy: 'Send a name of letters, digits, hyphens and underscores.',
+    say: () => ({
+      target: 'properties.parameters.workspaceName',
+      message:
+        "The parameter 'workspaceName' is no name of a workspace: it has letters, digits, hyphens and underscores.",
+    }),
+  },
+  TemplateParameterNotServed: {
+    kind: 'invalid',
+    code: 'PropertyNotServed',
+    meaning: 'A parameter of a template asks for what a workspace does not have here.',
+    remedy: 'The message says why, and what to do instead.',
+    say: (name: string, reason: string) => ({
+      target: `properties.parameters.${name}`,
+      message: `${name} is not served as asked. ${reason}`,
+    }),
+  },
   PropertyChangeNotAllowed: {
     kind: 'invalid',
     meaning: 'A property is to be changed that is set when the workspace is created.',

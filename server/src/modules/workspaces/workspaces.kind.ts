@@ -34,6 +34,7 @@ import {
 import { workspacesDuties } from './duties.ts';
 import { type CustomerKey, customerKeyOf, keyScopeOf, validateCustomerKey, wrapperOf } from './encryption.service.ts';
 import type { Holder, Reservations } from './reservations.service.ts';
+import { workspaceTemplate } from './template.rules.ts';
 import { unservedOfWorkspaces } from './unserved.ts';
 import { workspacesFailures } from './workspaces.errors.ts';
 
@@ -228,6 +229,7 @@ export function createWorkspaceKind(deps: WorkspaceKindDeps): ResourceKind {
 
   return {
     type: workspaceType,
+    template: workspaceTemplate,
     title: 'workspace',
     namePattern: /^[a-zA-Z0-9][a-zA-Z0-9_-]{2,32}$/,
     nameRule: 'it begins with a letter or digit and has 3 to 33 letters, digits, hyphens and underscores',

@@ -4,8 +4,8 @@
 import assert from 'node:assert/strict';
 import { after, type TestContext, test } from 'node:test';
 import { closeScanPool } from '#kernel/database/database';
-import { openLab } from '../../../test/lab/lab.fixture.ts';
-import { workspaceIn } from './templates.kind.ts';
+import { openLab } from '../../../../test/lab/lab.fixture.ts';
+import { workspaceIn } from '../../workspaces/template.rules.ts';
 
 after(() => closeScanPool());
 

@@ -1,15 +1,16 @@
 // What a template deployment did. Azure has this list at a path without a provider.
 
+import { resourcesActions } from '@strongroom/contract/resources.actions';
 import { deploymentOperations } from '@strongroom/contract/templates';
-import { workspacesActions } from '@strongroom/contract/workspaces.actions';
 import { accessed, json, needs, type Params, type Route, route, whole } from '#kernel/http/route';
 import { parseResourceId } from '#kernel/ids/ids';
-import { itemId, type Resources } from '#resources';
-import { templateType } from './templates.kind.ts';
+import type { Resources } from '../kind.ts';
+import { itemId } from '../paths.ts';
+import { deploymentType } from './deployments.kind.ts';
 
-const idOf = (params: Params) => itemId(templateType, params);
+const idOf = (params: Params) => itemId(deploymentType, params);
 
-export function templateRoutes(resources: Pick<Resources, 'get'>): readonly Route[] {
+export function deploymentRoutes(resources: Pick<Resources, 'get'>): readonly Route[] {
   return [
     route({
       operation: 'Deployments_ListOperations',
@@ -17,7 +18,7 @@ export function templateRoutes(resources: Pick<Resources, 'get'>): readonly Rout
       method: 'GET',
       path: '/subscriptions/{subscriptionId}/resourceGroups/{resourceGroupName}/deployments/{deploymentName}/operations',
       summary: 'What a template deployment made.',
-      access: needs(workspacesActions.readDeploymentOperations, idOf, whole),
+      access: needs(resourcesActions.readDeploymentOperations, idOf, whole),
       audit: accessed('deploymentName'),
       reads: [],
       responses: { 200: deploymentOperations },

@@ -1,27 +1,15 @@
-// `Microsoft.Resources/deployments`, for one template: the one that Azure's Python SDK makes a workspace with. Templates are not
-// evaluated. What that template says is known, so its parameters are read as the workspace that they mean, and the workspace is
-// made by the same procedure as with a PUT of its own, by the same caller and under the same rules. Any other template
-// is refused, and so is a parameter that asks for what a workspace does not have here, in the words of workspaces.
+// The template that Azure's Python SDK makes a workspace with. What it says is known, so its parameters are read as the workspace
+// that they mean. A parameter that asks for what a workspace does not have here is refused in the words of workspaces. Pure.
 
-import { templateDeployment } from '@strongroom/contract/templates';
 import type { WorkspaceProperties } from '@strongroom/contract/workspaces';
-import { workspacesActions } from '@strongroom/contract/workspaces.actions';
-import type { Grant, Grants } from '#kernel/authority/grant';
-import { Failure } from '#kernel/errors/failure';
-import { activity } from '#kernel/http/route';
 import { parseResourceId } from '#kernel/ids/ids';
-import { type Draft, everythingServed, type Properties, type ResourceKind, type Resources } from '#resources';
+import type { Draft, KnownTemplate, TemplateParameters as Parameters, Properties } from '#resources';
 import { workspaceType } from './dependents.rules.ts';
 import { networkSwitches } from './unserved.ts';
-
-export const templateType = 'Microsoft.Resources/deployments';
+import { workspacesFailures } from './workspaces.errors.ts';
 
 const workspaceNamePattern = /^[a-zA-Z0-9_-]{1,64}$/;
 
-const refused = (code: string, message: string, target: string) =>
-  new Failure({ kind: 'invalid', code, message, target });
-
-type Parameters = Readonly<Record<string, unknown>>;
 const record = (value: unknown): Parameters =>
   typeof value === 'object' && value !== null && !Array.isArray(value) ? (value as Parameters) : {};
 /** A parameter is an object that holds its value. */
@@ -58,11 +46,7 @@ function refuseBeside(parameters: Parameters): void {
       : undefined;
   if (name === undefined) return;
   const { because, instead } = networkSwitches;
-  throw refused(
-    'PropertyNotServed',
-    `${name} is not served as asked. ${because} ${instead}`,
-    `properties.parameters.${name}`,
-  );
+  throw workspacesFailures.TemplateParameterNotServed(name, `${because} ${instead}`);
 }
 
 /** Text where a workspace has a switch. */
@@ -139,66 +123,17 @@ function identityIn(type: unknown): Draft['identity'] {
 const withoutUndefined = (fields: Properties): Properties =>
   Object.fromEntries(Object.entries(fields).filter(([, value]) => value !== undefined));
 
-/** Types of the template's own resources, as far as it has any. */
-function typesIn(template: unknown): readonly string[] {
-  const { resources } = record(template);
-  const listed = Array.isArray(resources) ? resources : [];
-  return [...new Set(listed.slice(0, 100).map((resource) => String(record(resource)['type']).toLowerCase()))];
-}
-
-export function createTemplateKind(deps: {
-  readonly resources: Pick<Resources, 'put'>;
-  readonly grants: Pick<Grants, 'also'>;
-}): ResourceKind {
-  const { resources, grants } = deps;
-  async function make(grant: Grant, id: string, properties: Properties): Promise<Properties> {
-    const workspace = workspaceIn(record(properties['parameters']), id);
-    const write = grants.also(grant, workspacesActions.write, workspace.id);
-    const made = await resources.put(write, workspace.id, workspace.draft);
-    return { ...properties, outputResource: made.id };
-  }
-  return {
-    type: templateType,
-    title: 'template deployment',
-    namePattern: /^[\w().-]{1,64}$/,
-    nameRule: 'it has 1 to 64 letters, digits, underscores, hyphens, parentheses and periods',
-    properties: templateDeployment,
-    unserved: everythingServed,
-    location: 'none',
-    removedStatus: 204,
-    // A template is not kept, and of its parameters only those that make the workspace: others may be secrets.
-    normalise: ({ properties }) => ({
-      mode: 'Incremental',
-      templateTypes: typesIn(properties['template']),
-      parameters: kept(record(properties['parameters'])),
-    }),
-    async validate(_grant, draft) {
-      const parameters = record(draft.properties['parameters']);
-      const types = draft.properties['templateTypes'] as readonly string[];
-      if (!types.includes(workspaceType.toLowerCase()) || textOf(parameters, 'workspaceName') === undefined)
-        throw refused(
-          'TemplateNotServed',
-          'Templates are not evaluated here, except the one that azure-ai-ml makes a workspace with. Make each resource by a PUT of its own.',
-          'properties.template',
-        );
-      // An id is made of it: a slash would name another kind of thing.
-      if (!workspaceNamePattern.test(textOf(parameters, 'workspaceName') ?? ''))
-        throw refused(
-          'InvalidResourceName',
-          "The parameter 'workspaceName' is no name of a workspace: it has letters, digits, hyphens and underscores.",
-          'properties.parameters.workspaceName',
-        );
-      refuseBeside(parameters);
-    },
-    create: (grant, { id, properties }) => make(grant, id, properties),
-    update: (grant, { id, properties }) => make(grant, id, properties),
-    view: ({ properties, systemData }) => ({
-      mode: properties['mode'],
-      duration: 'PT0S',
-      timestamp: systemData.lastModifiedAt,
-      parameters: {},
-      outputResources: properties['outputResource'] === undefined ? [] : [{ id: properties['outputResource'] }],
-    }),
-    audit: { write: activity('properties.parameters.workspaceName.value', 'properties.parameters.cmk_keyvault.value') },
-  };
-}
+export const workspaceTemplate: KnownTemplate = {
+  title: 'the one that azure-ai-ml makes a workspace with',
+  recorded: ['properties.parameters.workspaceName.value', 'properties.parameters.cmk_keyvault.value'],
+  isMeant: (types, parameters) =>
+    types.includes(workspaceType.toLowerCase()) && textOf(parameters, 'workspaceName') !== undefined,
+  kept,
+  check(parameters) {
+    // An id is made of it: a slash would name another kind of thing.
+    if (!workspaceNamePattern.test(textOf(parameters, 'workspaceName') ?? ''))
+      throw workspacesFailures.InvalidResourceName();
+    refuseBeside(parameters);
+  },
+  resourceIn: workspaceIn,
+};
