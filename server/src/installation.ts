@@ -8,7 +8,7 @@ import { randomBytes } from '#kernel/crypto/random';
 import { generateSigningKey, importSigningKey, type SigningKey } from '#kernel/crypto/signing';
 import type { Anchors, Database, Databases, MigrationSet, Opening } from '#kernel/database/database';
 import { lockFolder } from '#kernel/database/lock';
-import { Failure } from '#kernel/errors/failure';
+import { Failure, retold } from '#kernel/errors/failure';
 import { createFiles, type Files } from '#kernel/files/files';
 import { type Room, reserveName } from '#kernel/files/room';
 import { type Authority, createAuthority } from '#kernel/http/certificates';
@@ -64,8 +64,7 @@ async function openNamed(
   } catch (thrown) {
     if (!(thrown instanceof Failure) || thrown.kind !== 'integrity') throw thrown;
     // Of several that are opened one after the other, the operator restores one.
-    const { kind, code, message, cause } = thrown;
-    throw new Failure({ kind, code, message: `The database '${owner}' is not what it was. ${message}`, cause });
+    throw retold(thrown, `The database '${owner}' is not what it was. ${thrown.message}`);
   }
 }
 

@@ -2,7 +2,7 @@
 
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { Failure } from '#kernel/errors/failure';
+import { Failure, retold } from '#kernel/errors/failure';
 import { checkFailures, defineFailures, tableOf } from '#kernel/errors/failures';
 
 const failures = defineFailures('library', {
@@ -101,4 +101,13 @@ test('a protocol of few words says why one code has several kinds', () => {
   );
   checkFailures([tableOf(few)]);
   assert.deepEqual([few.one().status, few.other().status], [400, 413]);
+});
+
+test('a failure that is told in other words stays what it was', () => {
+  const cause = new Error('flood');
+  const told = retold(failures.Closed({ cause }), 'The library of Bath is closed.');
+  assert.deepEqual(
+    [told.kind, told.code, told.message, told.cause],
+    ['unavailable', 'Closed', 'The library of Bath is closed.', cause],
+  );
 });
