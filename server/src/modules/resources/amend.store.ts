@@ -1,7 +1,7 @@
 // Changes of a row that somebody works on, laid over the row as it is now.
 
 import type { Database } from '#kernel/database/database';
-import type { Properties, Resource } from './kind.ts';
+import type { Properties, Resource } from './kind.types.ts';
 import { resourcesFailures } from './resources.errors.ts';
 import { findResource, updateResource } from './resources.store.ts';
 import { newEtag } from './stamps.rules.ts';

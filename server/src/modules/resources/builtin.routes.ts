@@ -22,19 +22,19 @@ import {
   whole,
 } from '#kernel/http/route';
 import { isWithin } from '#kernel/ids/ids';
-import { topLevelOf } from './catalog.ts';
-import { locationWire, metadataWire, subscriptionWire, tenantWire } from './discovery.ts';
-import { hasTag, readFilter } from './filter.ts';
-import type { Resource } from './kind.ts';
-import { askedOf, readPaging } from './listing.ts';
-import { groupId, groupPath, groupType, subscriptionId, subscriptionPath } from './paths.ts';
-import type { Polls } from './polls.ts';
+import { topLevelOf } from './catalog.service.ts';
+import { locationWire, metadataWire, subscriptionWire, tenantWire } from './discovery.view.ts';
+import { hasTag, readFilter } from './filter.rules.ts';
+import type { Resource } from './kind.types.ts';
+import { nextLink, refuseUnserved, type Serving } from './kinds.routes.ts';
+import { askedOf, readPaging } from './listing.service.ts';
+import { groupId, groupPath, groupType, subscriptionId, subscriptionPath } from './paths.rules.ts';
+import type { Polls } from './polls.view.ts';
 import type { Subscription } from './ports.types.ts';
-import type { Providers } from './providers.ts';
+import type { Providers } from './providers.view.ts';
 import { notFound, resourcesFailures } from './resources.errors.ts';
-import { nextLink, refuseUnserved, type Serving } from './routes.ts';
+import { resourceWire } from './resources.wire.ts';
 import { apiVersionOf } from './surface.ts';
-import { resourceWire } from './wire.ts';
 
 const everybody = 'every signed-in principal may know the one subscription and its tenant: its id is in every URL';
 const served = 'what a server serves is in its documentation';

@@ -8,9 +8,9 @@ import { type TSchema, Type } from '@strongroom/contract/schema';
 import type { FailureDetail } from '#kernel/errors/failure';
 import { validate } from '#kernel/http/validate';
 import { sameId } from '#kernel/ids/ids';
-import type { Draft, Properties, Resource, ResourceIdentity, ResourceKind } from './kind.ts';
+import type { Draft, Properties, Resource, ResourceIdentity, ResourceKind } from './kind.types.ts';
 import { resourcesFailures } from './resources.errors.ts';
-import { canonical, type Fields, isObject, knownOnly, nearest, unknownProperties, without } from './unknown.ts';
+import { canonical, type Fields, isObject, knownOnly, nearest, unknownProperties, without } from './unknown.rules.ts';
 import {
   checkKept,
   type EnvelopeMember,

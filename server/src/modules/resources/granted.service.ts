@@ -2,10 +2,10 @@
 // given, or by a further one, before it looks anything up.
 
 import { Failure } from '#kernel/errors/failure';
-import { readId } from './catalog.ts';
-import type { Guard } from './guard.ts';
-import type { Resources } from './kind.ts';
-import type { Listing } from './listing.ts';
+import { readId } from './catalog.service.ts';
+import type { Guard } from './guard.service.ts';
+import type { Resources } from './kind.types.ts';
+import type { Listing } from './listing.service.ts';
 import { notFound } from './resources.errors.ts';
 import type { ResourcesService } from './resources.service.ts';
 

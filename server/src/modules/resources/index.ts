@@ -15,34 +15,34 @@ import type { Module } from '#kernel/module';
 import type { Tasks } from '#kernel/tasks/tasks';
 import { createTurns } from '#kernel/turns/turns';
 import { builtinRoutes } from './builtin.routes.ts';
-import { createCatalog } from './catalog.ts';
+import { createCatalog } from './catalog.service.ts';
 import { createDeploymentKind } from './deployments/deployments.kind.ts';
 import { deploymentRoutes } from './deployments/deployments.routes.ts';
 import { createGranted } from './granted.service.ts';
-import { groupKind } from './groups.ts';
-import { createGuard } from './guard.ts';
-import { createHomes, type HomeOf } from './homes.ts';
-import type { ResourceKind, Resources } from './kind.ts';
-import { createListing } from './listing.ts';
+import { groupKind } from './groups.kind.ts';
+import { createGuard } from './guard.service.ts';
+import { createHomes, type HomeOf } from './homes.service.ts';
+import type { ResourceKind, Resources } from './kind.types.ts';
+import { routesOf, type Serving } from './kinds.routes.ts';
+import { createListing } from './listing.service.ts';
 import { createLookup } from './lookup.service.ts';
 import { resourceTables } from './migrations/resources.ts';
-import { createNothing } from './nothing.ts';
+import { createNothing } from './nothing.view.ts';
 import { createOperations, operationTask } from './operations.service.ts';
-import { createPolls } from './polls.ts';
+import { createPolls } from './polls.view.ts';
 import type { Holders, Identities, Ports, RemovalListener, Subscription } from './ports.types.ts';
-import { createProviders } from './providers.ts';
+import { createProviders } from './providers.view.ts';
 import { createProvisioning } from './provisioning.service.ts';
 import { createRemoval, type Removal } from './removal/removal.service.ts';
 import { createTakeDown } from './removal/takedown.step.ts';
 import { resourcesFailures } from './resources.errors.ts';
 import { createResourcesService } from './resources.service.ts';
-import { routesOf, type Serving } from './routes.ts';
-import { createScopes } from './scopes.ts';
+import { createScopes } from './scopes.service.ts';
 import { present } from './state.rules.ts';
 import { createArmSurface } from './surface.ts';
 import { createSweeping } from './sweeping.service.ts';
 
-export type { HomeOf } from './homes.ts';
+export type { HomeOf } from './homes.service.ts';
 export type {
   Creator,
   Discriminator,
@@ -57,13 +57,13 @@ export type {
   Resources,
   SystemData,
   TemplateParameters,
-} from './kind.ts';
+} from './kind.types.ts';
 export { resourceTables } from './migrations/resources.ts';
-export { collectionPath, containerId, itemId, itemPath, paramOf } from './paths.ts';
+export { collectionPath, containerId, itemId, itemPath, paramOf } from './paths.rules.ts';
 export type { Holders, Identities, RemovalListener, Subscription } from './ports.types.ts';
+export { madeByUri, resourceWire } from './resources.wire.ts';
 export { apiVersionOf } from './surface.ts';
 export { envelopeRefusals, everythingServed, keptSkuBecause, type Refusal, type Unserved } from './unserved.ts';
-export { madeByUri, resourceWire } from './wire.ts';
 
 import type { Acts } from '#kernel/authority/perform';
 import { dutiesOfEach } from './duties.ts';

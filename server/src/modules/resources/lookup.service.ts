@@ -3,9 +3,9 @@
 import type { Grant } from '#kernel/authority/grant';
 import type { Database } from '#kernel/database/database';
 import { idKey, parentId } from '#kernel/ids/ids';
-import { depthOf, readId } from './catalog.ts';
-import type { Resource } from './kind.ts';
-import { groupType } from './paths.ts';
+import { depthOf, readId } from './catalog.service.ts';
+import type { Resource } from './kind.types.ts';
+import { groupType } from './paths.rules.ts';
 import type { Ports } from './ports.types.ts';
 import { resourcesFailures } from './resources.errors.ts';
 import { findResource, type Stored } from './resources.store.ts';

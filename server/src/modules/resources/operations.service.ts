@@ -11,7 +11,7 @@ import { notGrowing } from '#kernel/files/growth';
 import type { TaskHandler } from '#kernel/tasks/tasks';
 import { amend } from './amend.store.ts';
 import { resourcesDuties } from './duties.ts';
-import type { RestingState } from './kind.ts';
+import type { RestingState } from './kind.types.ts';
 import {
   endOperation,
   findOperation,
@@ -26,6 +26,8 @@ import type { Removal } from './removal/removal.service.ts';
 import { resourcesFailures } from './resources.errors.ts';
 import { findResource, type Stored } from './resources.store.ts';
 import { isBusy } from './state.rules.ts';
+
+export type { Operation } from './operations.store.ts';
 
 export const operationTask = 'resources.operation';
 const keepDays = 7;

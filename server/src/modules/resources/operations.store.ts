@@ -3,7 +3,7 @@
 
 import { type Database, type Tx, tables } from '#kernel/database/database';
 import type { FailureKind } from '#kernel/errors/failure';
-import type { RestingState } from './kind.ts';
+import type { RestingState } from './kind.types.ts';
 
 export type OperationFailure = { readonly kind: FailureKind; readonly code: string; readonly message: string };
 export type Operation = {

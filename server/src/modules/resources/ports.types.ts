@@ -7,8 +7,8 @@ import type { Database, Tx } from '#kernel/database/database';
 import type { Log } from '#kernel/log/log';
 import type { NewTask } from '#kernel/tasks/tasks';
 import type { Turns } from '#kernel/turns/turns';
-import type { Catalog } from './catalog.ts';
-import type { Homes } from './homes.ts';
+import type { Catalog } from './catalog.service.ts';
+import type { Homes } from './homes.service.ts';
 
 /** The port to the directory: a system-assigned identity lives and dies with its resource. Both are idempotent. */
 export type Identities = {

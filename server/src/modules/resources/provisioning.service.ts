@@ -4,7 +4,7 @@
 import type { Grant } from '#kernel/authority/grant';
 import type { Database } from '#kernel/database/database';
 import { amend } from './amend.store.ts';
-import type { Resource, ResourceIdentity } from './kind.ts';
+import type { Resource, ResourceIdentity } from './kind.types.ts';
 import type { Ports } from './ports.types.ts';
 import type { TakeDown } from './removal/takedown.step.ts';
 import { hasSystemIdentity } from './stamps.rules.ts';

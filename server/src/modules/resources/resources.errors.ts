@@ -2,7 +2,7 @@
 
 import type { Failure, FailureDetail } from '#kernel/errors/failure';
 import { defineFailures } from '#kernel/errors/failures';
-import { withArticle } from './article.ts';
+import { withArticle } from './article.rules.ts';
 
 const short = (text: string) => (text.length > 200 ? `${text.slice(0, 200)}…` : text);
 const targeted = (message: string, details: readonly FailureDetail[]) => {

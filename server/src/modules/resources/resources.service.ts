@@ -2,9 +2,9 @@
 // PUT's in put/put.service.ts, a removal's in removal/remove.service.ts.
 
 import type { Grant } from '#kernel/authority/grant';
-import { readId } from './catalog.ts';
+import { readId } from './catalog.service.ts';
 import { patchedBody } from './draft.rules.ts';
-import type { Properties, Resource } from './kind.ts';
+import type { Properties, Resource } from './kind.types.ts';
 import type { Lookup } from './lookup.service.ts';
 import type { Operations } from './operations.service.ts';
 import type { Ports } from './ports.types.ts';

@@ -3,7 +3,7 @@
 
 import { type Database, type Tx, tables } from '#kernel/database/database';
 import { idKey } from '#kernel/ids/ids';
-import type { Creator, Properties, ProvisioningState, Resource, ResourceIdentity, SystemData } from './kind.ts';
+import type { Creator, Properties, ProvisioningState, Resource, ResourceIdentity, SystemData } from './kind.types.ts';
 
 export type ResourceRow = {
   id_key: string;

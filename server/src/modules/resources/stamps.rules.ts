@@ -2,7 +2,7 @@
 
 import type { Actor } from '#kernel/authority/actor';
 import { randomUuid } from '#kernel/crypto/random';
-import type { Creator, ResourceIdentity, SystemData } from './kind.ts';
+import type { Creator, ResourceIdentity, SystemData } from './kind.types.ts';
 
 export const newEtag = () => `"${randomUuid()}"`;
 

@@ -1,7 +1,7 @@
 // Reading a stored state. A transitional one means what it says only while somebody is at work: an operation that a task
 // resumes, or this process.
 
-import type { ProvisioningState, Resource, RestingState } from './kind.ts';
+import type { ProvisioningState, Resource, RestingState } from './kind.types.ts';
 import type { Ports } from './ports.types.ts';
 import type { Stored } from './resources.store.ts';
 

@@ -5,7 +5,7 @@ import { actionsOfType } from '@strongroom/contract/resources.actions';
 import type { Grant } from '#kernel/authority/grant';
 import type { Database } from '#kernel/database/database';
 import { resourcesDuties } from './duties.ts';
-import type { Resource } from './kind.ts';
+import type { Resource } from './kind.types.ts';
 import type { Ports } from './ports.types.ts';
 import type { Provisioning } from './provisioning.service.ts';
 import type { Removal } from './removal/removal.service.ts';

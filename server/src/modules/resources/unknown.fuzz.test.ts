@@ -4,7 +4,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { Type } from '@strongroom/contract/schema';
 import fc from 'fast-check';
-import { knownOnly, nearest, unknownProperties } from './unknown.ts';
+import { knownOnly, nearest, unknownProperties } from './unknown.rules.ts';
 
 const schema = Type.Object({
   name: Type.Optional(Type.String()),

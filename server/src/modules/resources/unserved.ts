@@ -11,7 +11,7 @@ import { type TSchema, Type } from '@strongroom/contract/schema';
 import type { Failure } from '#kernel/errors/failure';
 import { validate } from '#kernel/http/validate';
 import { resourcesFailures } from './resources.errors.ts';
-import { type Fields, isObject, knows, unknownProperties } from './unknown.ts';
+import { type Fields, isObject, knows, unknownProperties } from './unknown.rules.ts';
 
 export type Refusal = {
   /** What is so here whatever is asked. Sent, it passes; an answer shows it. */

@@ -3,8 +3,8 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { Failure } from '#kernel/errors/failure';
-import type { Draft, Properties, Resource, ResourceKind } from './kind.ts';
-import { refuseCredentials } from './visible.ts';
+import type { Draft, Properties, Resource, ResourceKind } from './kind.types.ts';
+import { refuseCredentials } from './visible.rules.ts';
 
 const kind = { title: 'job', secretProperties: ['keys'] } as unknown as ResourceKind; // what the function looks at
 const draft = (properties: Properties, tags: Readonly<Record<string, string>> = {}): Draft => ({

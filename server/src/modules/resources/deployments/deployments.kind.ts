@@ -6,8 +6,8 @@ import { actionsOfType } from '@strongroom/contract/resources.actions';
 import { templateDeployment } from '@strongroom/contract/templates';
 import type { Grant, Grants } from '#kernel/authority/grant';
 import { activity } from '#kernel/http/route';
-import { readId } from '../catalog.ts';
-import type { KnownTemplate, Properties, ResourceKind, Resources, TemplateParameters } from '../kind.ts';
+import { readId } from '../catalog.service.ts';
+import type { KnownTemplate, Properties, ResourceKind, Resources, TemplateParameters } from '../kind.types.ts';
 import { resourcesFailures } from '../resources.errors.ts';
 import { everythingServed } from '../unserved.ts';
 

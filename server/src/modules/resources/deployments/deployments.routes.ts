@@ -4,8 +4,8 @@ import { resourcesActions } from '@strongroom/contract/resources.actions';
 import { deploymentOperations } from '@strongroom/contract/templates';
 import { accessed, json, needs, type Params, type Route, route, whole } from '#kernel/http/route';
 import { parseResourceId } from '#kernel/ids/ids';
-import type { Resources } from '../kind.ts';
-import { itemId } from '../paths.ts';
+import type { Resources } from '../kind.types.ts';
+import { itemId } from '../paths.rules.ts';
 import { deploymentType } from './deployments.kind.ts';
 
 const idOf = (params: Params) => itemId(deploymentType, params);

@@ -4,9 +4,9 @@
 import { actionsOfType } from '@strongroom/contract/resources.actions';
 import { Failure } from '#kernel/errors/failure';
 import { parentId } from '#kernel/ids/ids';
-import { readId } from '../catalog.ts';
+import { readId } from '../catalog.service.ts';
 import { readDraft } from '../draft.rules.ts';
-import type { Resource } from '../kind.ts';
+import type { Resource } from '../kind.types.ts';
 import type { Lookup } from '../lookup.service.ts';
 import type { Ports } from '../ports.types.ts';
 import type { Removal } from '../removal/removal.service.ts';

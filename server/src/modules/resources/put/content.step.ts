@@ -2,7 +2,7 @@
 
 import { readDraft } from '../draft.rules.ts';
 import { resourcesFailures } from '../resources.errors.ts';
-import { shownOf } from '../wire.ts';
+import { shownOf } from '../resources.wire.ts';
 import type { Drafted, Found } from './put.types.ts';
 
 export function content(found: Found): Drafted {

@@ -2,7 +2,7 @@
 
 import type { Lookup } from '../lookup.service.ts';
 import type { Operations } from '../operations.service.ts';
-import { tailOf } from '../paths.ts';
+import { tailOf } from '../paths.rules.ts';
 import { resourcesFailures } from '../resources.errors.ts';
 import { restingState } from '../state.rules.ts';
 import type { Found, Placed } from './put.types.ts';

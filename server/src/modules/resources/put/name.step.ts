@@ -1,7 +1,7 @@
 // From an id to a kind that is served, and a name that the kind takes.
 
 import { resourceLimits } from '@strongroom/contract/resources';
-import { readId } from '../catalog.ts';
+import { readId } from '../catalog.service.ts';
 import type { Ports } from '../ports.types.ts';
 import { resourcesFailures } from '../resources.errors.ts';
 import type { Asked, Named } from './put.types.ts';

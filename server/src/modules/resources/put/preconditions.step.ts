@@ -1,6 +1,6 @@
 // If-Match and If-None-Match (RFC 9110, 13.1), for a PUT and for a removal.
 
-import type { Resource } from '../kind.ts';
+import type { Resource } from '../kind.types.ts';
 import { resourcesFailures } from '../resources.errors.ts';
 import type { How } from './put.types.ts';
 

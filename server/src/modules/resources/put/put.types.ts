@@ -2,7 +2,7 @@
 
 import type { Grant } from '#kernel/authority/grant';
 import type { Database } from '#kernel/database/database';
-import type { Draft, Properties, Resource, ResourceKind } from '../kind.ts';
+import type { Draft, Properties, Resource, ResourceKind } from '../kind.types.ts';
 import type { Operation } from '../operations.store.ts';
 
 export type How = {

@@ -1,7 +1,7 @@
 // Replaces a resource that stands: its identity, what stands behind it, and its row last.
 
 import type { Database } from '#kernel/database/database';
-import type { Properties, Resource } from '../kind.ts';
+import type { Properties, Resource } from '../kind.types.ts';
 import type { Ports } from '../ports.types.ts';
 import type { Provisioning } from '../provisioning.service.ts';
 import { resourcesFailures } from '../resources.errors.ts';

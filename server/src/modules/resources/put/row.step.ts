@@ -1,7 +1,7 @@
 // Stores the row of a resource that is new, with the operation that will provision it where that takes long.
 
 import { randomUuid } from '#kernel/crypto/random';
-import type { Resource } from '../kind.ts';
+import type { Resource } from '../kind.types.ts';
 import type { Operations } from '../operations.service.ts';
 import type { Ports } from '../ports.types.ts';
 import { insertResource, type Stored, updateResource } from '../resources.store.ts';

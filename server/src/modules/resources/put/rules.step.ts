@@ -1,9 +1,9 @@
 // What is asked for, with the kind's defaults, held to what no resource may show and to the kind's own rules.
 
 import type { Grant } from '#kernel/authority/grant';
-import type { Draft, Properties, Resource, ResourceKind } from '../kind.ts';
-import { unknownProperties } from '../unknown.ts';
-import { refuseCredentials } from '../visible.ts';
+import type { Draft, Properties, Resource, ResourceKind } from '../kind.types.ts';
+import { unknownProperties } from '../unknown.rules.ts';
+import { refuseCredentials } from '../visible.rules.ts';
 import type { Drafted, Ruled } from './put.types.ts';
 
 export async function keepRules(drafted: Drafted): Promise<Ruled> {

@@ -6,7 +6,7 @@ import type { Database } from '#kernel/database/database';
 import { asFailure } from '#kernel/errors/failure';
 import { amend } from '../amend.store.ts';
 import { resourcesDuties } from '../duties.ts';
-import type { Resource } from '../kind.ts';
+import type { Resource } from '../kind.types.ts';
 import type { Ports } from '../ports.types.ts';
 import { findResource, rowsBelow, type Stored, updateResource } from '../resources.store.ts';
 import { isBusy, restingState } from '../state.rules.ts';

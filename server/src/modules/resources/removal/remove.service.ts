@@ -2,8 +2,8 @@
 
 import type { Grant } from '#kernel/authority/grant';
 import type { Database } from '#kernel/database/database';
-import { readId } from '../catalog.ts';
-import type { Resource } from '../kind.ts';
+import { readId } from '../catalog.service.ts';
+import type { Resource } from '../kind.types.ts';
 import type { Lookup } from '../lookup.service.ts';
 import type { Operations } from '../operations.service.ts';
 import type { Operation } from '../operations.store.ts';

@@ -4,7 +4,7 @@
 import type { Grant } from '#kernel/authority/grant';
 import type { Database } from '#kernel/database/database';
 import { resourcesDuties } from '../duties.ts';
-import type { Resource } from '../kind.ts';
+import type { Resource } from '../kind.types.ts';
 import type { Ports } from '../ports.types.ts';
 import { deleteResource } from '../resources.store.ts';
 import { hasSystemIdentity } from '../stamps.rules.ts';

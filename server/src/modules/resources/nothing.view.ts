@@ -3,8 +3,8 @@
 // which is no secret; whether anything exists it does not know.
 
 import type { Failure } from '#kernel/errors/failure';
-import type { Catalog } from './catalog.ts';
-import type { Providers } from './providers.ts';
+import type { Catalog } from './catalog.service.ts';
+import type { Providers } from './providers.view.ts';
 import { resourcesFailures } from './resources.errors.ts';
 
 export function createNothing(catalog: Catalog, providers: Pick<Providers, 'find' | 'typesIn'>) {

@@ -2,7 +2,7 @@
 // stored, so that no kind can forget it. What a kind takes as a secret, and shows to nobody, it names.
 
 import { findNamedCredential, findWrittenCredential } from '#kernel/credentials/credentials';
-import type { Draft, Resource, ResourceKind } from './kind.ts';
+import type { Draft, Resource, ResourceKind } from './kind.types.ts';
 import { resourcesFailures } from './resources.errors.ts';
 
 /** Where the names are the user's own, and say what is behind them. */

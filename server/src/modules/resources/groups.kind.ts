@@ -2,9 +2,9 @@
 // that it holds, as a long-running operation.
 
 import { Type } from '@strongroom/contract/schema';
-import { hasTag, readTagFilter } from './filter.ts';
-import type { ResourceKind } from './kind.ts';
-import { groupType } from './paths.ts';
+import { hasTag, readTagFilter } from './filter.rules.ts';
+import type { ResourceKind } from './kind.types.ts';
+import { groupType } from './paths.rules.ts';
 import { everythingServed } from './unserved.ts';
 
 export const groupKind: ResourceKind = {

@@ -6,12 +6,12 @@ import type { Grant, Grants } from '#kernel/authority/grant';
 import { failureAgain } from '#kernel/errors/failure';
 import type { Exchange } from '#kernel/http/exchange';
 import { type Answer, empty, json, type Params } from '#kernel/http/route';
-import { type Catalog, readId } from './catalog.ts';
+import { type Catalog, readId } from './catalog.service.ts';
 import type { Operations } from './operations.service.ts';
 import type { Operation } from './operations.store.ts';
 import { resourcesFailures } from './resources.errors.ts';
 import type { ResourcesService } from './resources.service.ts';
-import { operationLinks, resourceWire, statusWire } from './wire.ts';
+import { operationLinks, resourceWire, statusWire } from './resources.wire.ts';
 
 const soon = { 'retry-after': '1' } as const;
 

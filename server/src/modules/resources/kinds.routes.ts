@@ -29,18 +29,26 @@ import {
   whole,
 } from '#kernel/http/route';
 import { validate } from '#kernel/http/validate';
-import { withArticle } from './article.ts';
-import { depthOf } from './catalog.ts';
-import type { Guard } from './guard.ts';
-import type { ResourceAction, ResourceKind } from './kind.ts';
-import { askedOf, type Listing, readPaging, tokenOf } from './listing.ts';
-import type { Operation } from './operations.store.ts';
-import { collectionPath, containerId, groupType, itemId, itemPath, subscriptionId, subscriptionPath } from './paths.ts';
+import { withArticle } from './article.rules.ts';
+import { depthOf } from './catalog.service.ts';
+import type { Guard } from './guard.service.ts';
+import type { ResourceAction, ResourceKind } from './kind.types.ts';
+import { askedOf, type Listing, readPaging, tokenOf } from './listing.service.ts';
+import type { Operation } from './operations.service.ts';
+import {
+  collectionPath,
+  containerId,
+  groupType,
+  itemId,
+  itemPath,
+  subscriptionId,
+  subscriptionPath,
+} from './paths.rules.ts';
 import type { How, Put } from './put/put.types.ts';
 import type { Removed } from './removal/remove.service.ts';
 import { notFound, resourcesFailures } from './resources.errors.ts';
 import type { ResourcesService } from './resources.service.ts';
-import { operationLinks, resourceWire, shownOf } from './wire.ts';
+import { operationLinks, resourceWire, shownOf } from './resources.wire.ts';
 
 export type Serving = {
   readonly service: ResourcesService;

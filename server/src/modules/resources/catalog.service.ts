@@ -2,8 +2,8 @@
 // every request. What an id's type is, and what its canonical casing is, is decided here and nowhere else.
 
 import { parseResourceId, type ResourceId } from '#kernel/ids/ids';
-import type { ResourceKind } from './kind.ts';
-import { groupType, paramNames } from './paths.ts';
+import type { ResourceKind } from './kind.types.ts';
+import { groupType, paramNames } from './paths.rules.ts';
 import { resourcesFailures } from './resources.errors.ts';
 import { mistakesIn } from './unserved.ts';
 

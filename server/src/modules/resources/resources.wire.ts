@@ -2,8 +2,8 @@
 
 import type { OperationStatusWire, ResourceWire } from '@strongroom/contract/resources';
 import type { Exchange } from '#kernel/http/exchange';
-import { readId } from './catalog.ts';
-import type { Properties, Resource, ResourceKind } from './kind.ts';
+import { readId } from './catalog.service.ts';
+import type { Properties, Resource, ResourceKind } from './kind.types.ts';
 import type { Operation } from './operations.store.ts';
 import { apiVersionOf } from './surface.ts';
 import { withoutEffect, withUnserved } from './unserved.ts';

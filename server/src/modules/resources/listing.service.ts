@@ -5,9 +5,9 @@
 import { resourceLimits } from '@strongroom/contract/resources';
 import type { Database } from '#kernel/database/database';
 import { idKey } from '#kernel/ids/ids';
-import { depthOf, isGroupOrAbove } from './catalog.ts';
-import type { Homes } from './homes.ts';
-import type { Resource, ResourceKind } from './kind.ts';
+import { depthOf, isGroupOrAbove } from './catalog.service.ts';
+import type { Homes } from './homes.service.ts';
+import type { Resource, ResourceKind } from './kind.types.ts';
 import { resourcesFailures } from './resources.errors.ts';
 import { pageOfType, type Stored } from './resources.store.ts';
 

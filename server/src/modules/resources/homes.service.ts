@@ -3,8 +3,8 @@
 // are sealed with it and gone with it.
 
 import type { Database } from '#kernel/database/database';
-import { isGroupOrAbove, topLevelOf } from './catalog.ts';
-import type { Resource } from './kind.ts';
+import { isGroupOrAbove, topLevelOf } from './catalog.service.ts';
+import type { Resource } from './kind.types.ts';
 
 /**
  * The database that holds the children of a resource that stands directly in a group; undefined: the control database. Must

@@ -3,8 +3,8 @@
 
 import type { Action } from '@strongroom/contract/action';
 import { actionsOfType } from '@strongroom/contract/resources.actions';
-import type { Catalog } from './catalog.ts';
-import type { ResourceKind } from './kind.ts';
+import type { Catalog } from './catalog.service.ts';
+import type { ResourceKind } from './kind.types.ts';
 import type { Subscription } from './ports.types.ts';
 import { resourcesFailures } from './resources.errors.ts';
 
