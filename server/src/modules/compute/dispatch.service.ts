@@ -55,6 +55,9 @@ export function createDispatch(deps: {
   };
   queue.onChange(wakeAll);
 
+  /** Sessions that were lost: nothing is handed out to them any more. */
+  const over = new WeakSet<Session>();
+
   /** Waits for a change, the end of the poll's time, or the end of its connection. */
   async function wait(session: Session, signal: AbortSignal): Promise<void> {
     // A newer poll of the same agent takes the place of an older one, whose connection is gone.
@@ -81,7 +84,7 @@ export function createDispatch(deps: {
 
   /** Takes from the queue what may run now, in order; what waits for its cluster does not hold up the others. */
   function take(session: Session, room: number): readonly Item[] {
-    if (!session.sandbox.available) return [];
+    if (over.has(session) || !session.sandbox.available) return [];
     const taken: Item[] = [];
     for (const item of queue.items.values()) {
       if (taken.length >= room) break;
@@ -233,6 +236,8 @@ export function createDispatch(deps: {
       });
     },
     async lose(session) {
+      // First: the node that is freed below wakes its waiting poll, which would take the next job for an agent that is gone.
+      over.add(session);
       await Promise.all(heldBy(session).map((item) => item.turn(() => queue.end(item, { type: 'lost' }))));
     },
     remind() {
