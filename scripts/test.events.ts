@@ -20,6 +20,8 @@ export type TestEvent = {
 type Told = {
   readonly name?: string;
   readonly file?: string;
+  /** The file that the runner was given, where another one declares the test. */
+  readonly entryFile?: string;
   readonly nesting?: number;
   readonly message?: string;
   readonly skip?: boolean | string;
@@ -49,7 +51,7 @@ function textOf({ details }: Told): string {
 }
 
 function eventOf(type: string, data: Told): TestEvent | undefined {
-  const file = shortOf(data.file ?? data.name ?? '');
+  const file = shortOf(data.entryFile ?? data.file ?? data.name ?? '');
   const name = data.name ?? '';
   const about = {
     file,

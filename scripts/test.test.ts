@@ -54,6 +54,23 @@ test('what passes: a line for each file, the slowest, and the counts alone on th
   assert.equal(lines.at(-1), '3 passed, 0 failed, 1 skipped');
 });
 
+test('tests that another file declares are counted with the file that runs them', (t) => {
+  const { status, lines } = ran(t, {
+    own: "test('a', () => {});",
+    shared: "await import('./own.test.ts'); test('b', () => {});",
+  });
+  assert.equal(status, 0, lines.join('\n'));
+  for (const [file, tests] of [
+    ['own', 1],
+    ['shared', 2],
+  ])
+    assert.ok(
+      lines.some((line) => line.startsWith(`ok   ${file}.test.ts (${tests} tests, `)),
+      lines.join('\n'),
+    );
+  assert.equal(lines.at(-1), '3 passed, 0 failed');
+});
+
 test('what fails is told with its reason and what its file printed, and named again at the end', (t) => {
   const { status, lines } = ran(t, {
     bad: "console.error('said before'); test('good', () => {}); test('wrong', () => { throw new Error('because'); });",

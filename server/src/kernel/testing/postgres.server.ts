@@ -89,6 +89,8 @@ export async function startPostgres(): Promise<TestServer> {
   return {
     folder,
     async stop() {
+      // Until it has ended, nothing else may keep this process alive.
+      server.ref();
       server.stdin.end();
       await ended;
       await rm(folder, { recursive: true, force: true });
