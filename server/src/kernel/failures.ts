@@ -1,5 +1,6 @@
 // Every table of failures that the kernel answers with, whichever room it stands in.
 
+import { authorityFailures } from '#kernel/authority/authority.errors';
 import { byteFailureTable } from '#kernel/bytes/bytes.errors';
 import { configFailures } from '#kernel/config/config.errors';
 import { cryptoFailures } from '#kernel/crypto/crypto.errors';
@@ -27,6 +28,7 @@ const unforeseen: FailureTable = {
 
 export const kernelFailures: readonly FailureTable[] = [
   unforeseen,
+  tableOf(authorityFailures),
   byteFailureTable,
   tableOf(configFailures),
   tableOf(cryptoFailures),

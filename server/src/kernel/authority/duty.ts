@@ -3,8 +3,9 @@
 // `docs/duties.md` is the table of all of them, printed from here.
 
 import type { Action } from '@strongroom/contract/action';
-import { Failure } from '#kernel/errors/failure';
+import type { Failure } from '#kernel/errors/failure';
 import { isWithin, parseResourceId, scopesOf } from '#kernel/ids/ids';
+import { authorityFailures } from './authority.errors.ts';
 
 type Declared = {
   /** `module.verb-object`. Stands in records as the caller's reason. */
@@ -44,13 +45,7 @@ export function dutyAllows(duty: Duty, within: string, action: Action, scope: st
 const declares = (duty: Duty, action: Action): boolean =>
   duty.actions.some(({ name }) => name === action.name || name.toLowerCase() === action.name.toLowerCase());
 
-export const exceeded = (duty: Duty, what: string): Failure =>
-  new Failure({
-    kind: 'internal',
-    code: 'DutyExceeded',
-    message: 'The server wanted to do by itself what it may not. Report this with the request id; its log says more.',
-    cause: new Error(`the duty ${duty.name} does not declare ${what}`),
-  });
+export const exceeded = (duty: Duty, what: string): Failure => authorityFailures.DutyExceeded(duty.name, what);
 
 function reaches(under: string, scope: string): boolean {
   if (under === '/') return true;

@@ -8,7 +8,7 @@ import { anonymous } from '#kernel/authority/actor';
 import type { Action } from '#kernel/authority/grant';
 import { type Clock, systemClock } from '#kernel/clock/clock';
 import { randomUuid } from '#kernel/crypto/random';
-import { asFailure, Failure } from '#kernel/errors/failure';
+import { asFailure, type Failure } from '#kernel/errors/failure';
 import type { Exchange } from '#kernel/http/exchange';
 import type { Hosts } from '#kernel/http/hosts';
 import { type Observed, type Ports, serve } from '#kernel/http/pipeline';
@@ -20,6 +20,7 @@ import type { Surface } from '#kernel/http/surface';
 import { noTarget, readableOf, readTarget, type Target } from '#kernel/http/target';
 import { isWithin } from '#kernel/ids/ids';
 import type { Log } from '#kernel/log/log';
+import { httpFailures } from './http.errors.ts';
 
 export type Door = {
   /** Answers one request, whatever it is; never throws. */
@@ -75,13 +76,7 @@ export function mount(options: {
     try {
       const read = withTarget(exchange, request, options.hosts);
       const recognised = recognise(surfaces, read.target);
-      if (!recognised)
-        throw new Failure({
-          kind: 'notFound',
-          code: 'NotFound',
-          message:
-            'No protocol that is spoken here has this path. What is served is listed in the documentation, in openapi/.',
-        });
+      if (!recognised) throw httpFailures.noProtocol();
       surface = recognised.surface;
       const segments = surface.collapsesSlashes
         ? recognised.segments.filter((segment) => segment !== '')
@@ -293,8 +288,7 @@ function refuseRepeated({ rawHeaders }: IncomingMessage): void {
   for (let at = 0; at < rawHeaders.length; at += 2) {
     const name = rawHeaders[at]?.toLowerCase() ?? '';
     if (!decisive.has(name)) continue;
-    if (seen.has(name))
-      throw new Failure({ kind: 'invalid', code: 'InvalidHeader', message: `The header ${name} was sent twice.` });
+    if (seen.has(name)) throw httpFailures.InvalidHeader(name);
     seen.add(name);
   }
 }
@@ -352,11 +346,7 @@ function checkRoutes(
         mistakes.push(`${route.operation}: its bounds are not below the scope ${scope}`);
     }
     const first = names[0];
-    if (
-      first !== undefined &&
-      !scope.includes(`probe-${first}`) &&
-      !access.action.name.startsWith('Microsoft.Authorization/')
-    ) {
+    if (first !== undefined && !scope.includes(`probe-${first}`) && !route.isDecidedAbove) {
       mistakes.push(`${route.operation}: the scope ${scope} ignores {${first}} of ${route.path}`);
     }
   }

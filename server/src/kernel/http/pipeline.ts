@@ -14,7 +14,7 @@ import type { Authorizer } from '#kernel/authority/authorizer';
 import type { Grant } from '#kernel/authority/grant';
 import { outcomeOfFailure, recorded } from '#kernel/authority/perform';
 import { sha256Hex } from '#kernel/crypto/digest';
-import { asFailure, Failure, unreachable } from '#kernel/errors/failure';
+import { asFailure, type Failure, unreachable } from '#kernel/errors/failure';
 import { growing } from '#kernel/files/growth';
 import type { Room } from '#kernel/files/room';
 import { parseForm, parseJson, readBytes, readStream } from '#kernel/http/body';
@@ -24,6 +24,7 @@ import type { Matched } from '#kernel/http/router';
 import type { Strangers } from '#kernel/http/strangers';
 import type { Surface } from '#kernel/http/surface';
 import { validate } from '#kernel/http/validate';
+import { httpFailures } from './http.errors.ts';
 
 export type Ports = {
   readonly authorizer: Authorizer;
@@ -161,11 +162,7 @@ async function authenticate(exchange: Exchange, surface: Surface, route: Route):
     const actor = await scheme.authenticate(exchange);
     if (actor) return actor;
   }
-  throw new Failure({
-    kind: 'unauthenticated',
-    code: 'AuthenticationFailed',
-    message: 'This operation needs a credential. Sign in and send a bearer token in the Authorization header.',
-  });
+  throw httpFailures.AuthenticationFailed();
 }
 
 function authorize(
@@ -181,7 +178,7 @@ function authorize(
     case 'needs': {
       const { bounds } = access;
       if (bounds.kind === 'whole' || !isBounded(actor)) return authorizer.needs(decision, access.action, scope);
-      if (bounds.kind === 'unbounded') throw outsideBounds(bounds.reason);
+      if (bounds.kind === 'unbounded') throw httpFailures.AuthorizationFailed(bounds.reason);
       return authorizer.within(decision, access.action, bounds.kind === 'own' ? bounds.under(params) : scope);
     }
     case 'listing':
@@ -214,16 +211,13 @@ async function narrowed(
     try {
       return authorizer.needs(grant, access.action, thing);
     } catch (thrown) {
-      throw outsideBounds(refusal, thrown);
+      throw httpFailures.AuthorizationFailed(refusal, thrown);
     }
   };
   const [first] = things.map(decide);
-  if (first === undefined) throw outsideBounds(refusal);
+  if (first === undefined) throw httpFailures.AuthorizationFailed(refusal);
   return first;
 }
-
-const outsideBounds = (message: string, cause?: unknown): Failure =>
-  new Failure({ kind: 'forbidden', code: 'AuthorizationFailed', message, cause });
 
 /** Its body is there to be looked at before the act. */
 const isParsed = ({ body }: Route): boolean => body?.kind === 'json' || body?.kind === 'form';

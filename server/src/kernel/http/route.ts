@@ -125,6 +125,8 @@ export type Route = {
   /** Template over the surface's canonical path: `{name}` one segment, `{name?}` at the end none or one, `{name+}` one or more. */
   readonly path: string;
   readonly summary: string;
+  /** What its path names has no scope of its own: it is decided where all of its kind are. Without this the scope must read the path. */
+  readonly isDecidedAbove?: boolean;
   readonly access: Access;
   readonly audit: AuditLevel;
   /**

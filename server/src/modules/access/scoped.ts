@@ -13,6 +13,7 @@ export function atEveryScope(scoped: Route, rootAccess: Access = scoped.access):
     operation: `${operation}AtRoot`,
     path: path.replace(/^\/\{scope\+\}/, ''),
     access: 'scopeOf' in rootAccess ? { ...rootAccess, scopeOf: () => '/' } : access,
+    isDecidedAbove: true,
   };
   return [scoped, root];
 }
