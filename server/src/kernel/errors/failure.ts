@@ -107,11 +107,6 @@ export function asFailure(thrown: unknown): Failure {
 export const failureAgain = (kept: Pick<FailureInit, 'kind' | 'code' | 'message'>, target: string): Failure =>
   new Failure({ kind: kept.kind, code: kept.code, message: kept.message, target });
 
-/** The same refusal in other words, for whoever knows more of what it is about. */
-export function retold({ kind, code, cause }: Failure, message: string): Failure {
-  return new Failure({ kind, code, message, cause });
-}
-
 /** For `switch` statements over closed unions: reached only when a case is missing, which the compiler says first. */
 export function unreachable(value: never): never {
   throw new Error(`unreachable: ${String(value)}`);

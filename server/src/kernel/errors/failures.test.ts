@@ -2,8 +2,8 @@
 
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { Failure, retold } from '#kernel/errors/failure';
-import { checkFailures, defineFailures, tableOf } from '#kernel/errors/failures';
+import { Failure } from '#kernel/errors/failure';
+import { checkFailures, defineFailures, retold, tableOf } from '#kernel/errors/failures';
 
 const failures = defineFailures('library', {
   BookNotFound: {
@@ -104,10 +104,11 @@ test('a protocol of few words says why one code has several kinds', () => {
 });
 
 test('a failure that is told in other words stays what it was', () => {
-  const cause = new Error('flood');
-  const told = retold(failures.Closed({ cause }), 'The library of Bath is closed.');
+  const closed = failures.Closed({ cause: new Error('flood') });
+  const told = retold(closed, 'The library of Bath is closed.');
   assert.deepEqual(
     [told.kind, told.code, told.message, told.cause],
-    ['unavailable', 'Closed', 'The library of Bath is closed.', cause],
+    ['unavailable', 'Closed', 'The library of Bath is closed.', closed],
   );
+  assert.equal(retold(closed, 'It is closed to you.', 'forbidden').status, 403);
 });

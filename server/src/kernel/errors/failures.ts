@@ -89,8 +89,8 @@ function makerOf(row: FailureRow, code: string): (...about: never[]) => Failure 
   };
 }
 
-/** Another room's failure in other words, under the code that it came with: its row is in the table of whoever made it. */
-export const retold = (failure: Failure, kind: FailureKind, message: string): Failure =>
+/** Another room's failure in other words, for whoever knows more of it: under the code of its row, in the table of whoever made it. */
+export const retold = (failure: Failure, message: string, kind = failure.kind): Failure =>
   new Failure({ kind, code: failure.code, message, details: failure.details, cause: failure });
 
 export const tableOf = (failures: { readonly [listed]: FailureTable }): FailureTable => failures[listed];

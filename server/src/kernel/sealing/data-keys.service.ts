@@ -338,7 +338,7 @@ function refusal(thrown: unknown): unknown {
     case 'gone':
     case 'conflict':
     case 'invalid':
-      return retold(thrown, 'forbidden', `The key that protects this data cannot be used: ${thrown.message}`);
+      return retold(thrown, `The key that protects this data cannot be used: ${thrown.message}`, 'forbidden');
     default:
       return thrown;
   }
