@@ -3,7 +3,7 @@
 import { declaredActions } from '@strongroom/contract/actions';
 import { type Access, accessDuties, createAccess } from '#access';
 import { createAudit } from '#audit';
-import { createIdentity, createSignedAddresses } from '#identity';
+import { createIdentity, createSignedAddresses, firstStart } from '#identity';
 import type { Scheme } from '#kernel/http/surface';
 import { createDataKeys } from '#kernel/sealing/data-keys.service';
 import { createQuotas } from '#quotas';
@@ -28,6 +28,9 @@ export async function composeGround(foundation: Foundation, above: Above) {
   const { config, clock, log, files, rootKey, keyring, control, domain } = foundation;
   const origin = `https://${domain}`;
 
+  // The facts of the installation first, so that everything is made with plain values.
+  const bootstrapped = await firstStart(control, clock);
+  const { tenantId, subscriptionId } = bootstrapped;
   const identity = createIdentity({
     database: control,
     clock,
@@ -36,16 +39,15 @@ export async function composeGround(foundation: Foundation, above: Above) {
       get: (name) => keyring.get(`identity/${name}`),
       put: (name, bytes) => keyring.put(`identity/${name}`, bytes),
     },
-    origins: () => [origin],
-    domain: () => domain,
-    furtherAudiences: () => [`${origin}/registry`],
+    installed: bootstrapped,
+    origins: [origin],
+    domain,
+    furtherAudiences: [`${origin}/registry`],
     async leaving(objectId, how, leave) {
       await access.retire(grants.duty(accessDuties.withdrawOfPrincipal, '/'), objectId, how, leave);
       await above.left(objectId);
     },
   });
-  const bootstrapped = await identity.bootstrap();
-  const { tenantId, subscriptionId } = bootstrapped;
 
   const audit = createAudit({
     database: foundation.auditDatabase,

@@ -39,7 +39,7 @@ export function composeLearning(foundation: Foundation, ground: Ground, data: Da
     clock,
     log,
     tokens: identity.tokens,
-    tenantId: () => common.tenantId,
+    tenantId: common.tenantId,
     maxNodes: config.agent.maxNodes,
     agentCommand: config.agent.embedded ? embeddedAgent : undefined,
     agentPlace: {

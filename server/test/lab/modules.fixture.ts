@@ -5,7 +5,7 @@ import { declaredActions } from '@strongroom/contract/actions';
 import { builtInRoles, createAccess } from '#access';
 import { createAssets } from '#assets';
 import { createCompute } from '#compute';
-import { createIdentity, createSignedAddresses } from '#identity';
+import { createIdentity, createSignedAddresses, firstStart } from '#identity';
 import { createJobs } from '#jobs';
 import type { TestClock } from '#kernel/clock/test-clock';
 import type { Database } from '#kernel/database/database';
@@ -53,6 +53,8 @@ export async function assemble(on: {
     enqueue: (tx, task) => late.tasks?.enqueue(tx, task) ?? Promise.reject(new Error('tasks are not made yet')),
     periodic: (...args) => late.tasks?.periodic(...args),
   };
+  const installed = await firstStart(control, clock);
+  const { tenantId, subscriptionId, administrator } = installed;
   const identity = createIdentity({
     database: control,
     clock,
@@ -61,11 +63,11 @@ export async function assemble(on: {
       get: async (name) => secrets.get(name),
       put: async (name, bytes) => void secrets.set(name, bytes),
     },
-    origins: () => [`https://${domain}`],
-    domain: () => domain,
+    installed,
+    origins: [`https://${domain}`],
+    domain,
     leaving: (objectId, how, leave) => access.retire(houseGrant(), objectId, how, leave),
   });
-  const { tenantId, subscriptionId, administrator } = await identity.bootstrap();
   const audit = testAudit();
   const access = createAccess({
     database: control,
@@ -191,7 +193,7 @@ export async function assemble(on: {
     clock,
     log,
     tokens: identity.tokens,
-    tenantId: () => tenantId,
+    tenantId,
     maxNodes: 4,
     agentCommand: undefined,
   });

@@ -60,7 +60,7 @@ export type Agents = {
 export function createAgents(deps: {
   readonly clock: Clock;
   readonly tokens: Pick<Tokens, 'issueToken' | 'verifyToken'>;
-  readonly tenantId: () => string;
+  readonly tenantId: string;
 }): Agents {
   const { clock, tokens, tenantId } = deps;
   /** Undefined: known, and dismissed until it is enrolled anew. */
@@ -98,7 +98,7 @@ export function createAgents(deps: {
       return createActor({
         kind: 'agent',
         objectId: agent,
-        tenantId: tenantId(),
+        tenantId: tenantId,
         name: agent,
         method: 'bearer',
         tokenId: String(claims.jti),

@@ -86,7 +86,7 @@ export function createCompute(deps: {
   readonly clock: Clock;
   readonly log: Log;
   readonly tokens: Pick<Tokens, 'issueToken' | 'verifyToken'>;
-  readonly tenantId: () => string;
+  readonly tenantId: string;
   /** Nodes of all clusters together. */
   readonly maxNodes: number;
   /** Program and arguments of the agent; undefined: this installation runs none of its own. */

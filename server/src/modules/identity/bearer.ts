@@ -1,4 +1,4 @@
-// Proof by access token (RFC 6750). A token is accepted when this server signed it for this tenant, under one of its own
+// Proof by access token (RFC 6750). A token is accepted when this server signed it for this tenantId, under one of its own
 // origins, for an audience of the surface that is asked, and what it stands on (standings.ts) stands at this very moment.
 // Order matters: nothing in a token is believed, or echoed, before its signature is.
 
@@ -22,16 +22,15 @@ export function createBearerScheme(deps: {
   readonly verifier: Verifier;
   readonly revocations: Revocations;
   readonly standings: Pick<Standings, 'principalOf'>;
-  readonly tenantId: () => string;
-  readonly origins: () => readonly string[];
+  readonly tenantId: string;
+  readonly origins: readonly string[];
 }): (options: BearerOptions) => Scheme {
   const { verifier, revocations, standings, tenantId, origins } = deps;
 
   async function actorOf(token: string, audiences: readonly string[]): Promise<Actor> {
     const claims = await verifier(token, accessTokenType);
-    const tenant = tenantId();
-    if (claims['tid'] !== tenant) throw identityFailures.InvalidAuthenticationTokenTenant();
-    if (!origins().some((origin) => claims.iss === issuerOf(origin, tenant)))
+    if (claims['tid'] !== tenantId) throw identityFailures.InvalidAuthenticationTokenTenant();
+    if (!origins.some((origin) => claims.iss === issuerOf(origin, tenantId)))
       throw identityFailures.InvalidAuthenticationToken(
         'The access token was issued under a name that this server does not go by.',
       );
@@ -44,7 +43,7 @@ export function createBearerScheme(deps: {
     return createActor({
       kind: principal.kind,
       objectId: principal.objectId,
-      tenantId: tenant,
+      tenantId: tenantId,
       name: principal.name,
       applicationId: typeof claims['appid'] === 'string' ? claims['appid'] : undefined,
       method: 'bearer',

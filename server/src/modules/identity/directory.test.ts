@@ -4,6 +4,7 @@ import assert from 'node:assert/strict';
 import { after, test } from 'node:test';
 import { tables } from '#kernel/database/database';
 import { Failure } from '#kernel/errors/failure';
+import { firstStart } from './index.ts';
 import { openIdentityBench } from './testing.ts';
 
 const bench = await openIdentityBench();
@@ -13,13 +14,13 @@ const { directory } = identity;
 const failsWith = (code: string) => (error: unknown) => error instanceof Failure && error.code === code;
 
 test('the first start gives out credentials, a later one only ids', async () => {
-  const again = await identity.bootstrap();
+  const again = await firstStart(database, clock);
   assert.equal(again.credentials, undefined);
   assert.equal(again.tenantId, boot.tenantId);
   assert.equal(again.subscriptionId, boot.subscriptionId);
   assert.deepEqual(again.administrator, boot.administrator);
   assert.deepEqual(again.automation, boot.automation);
-  assert.equal(identity.tenant().tenantId, boot.tenantId);
+  assert.equal(identity.tenant.tenantId, boot.tenantId);
 });
 
 test('principals are found by id, name and client id, with what they are', async () => {

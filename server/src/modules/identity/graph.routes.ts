@@ -62,10 +62,10 @@ function listed({ items, next }: GraphPage, { target }: Exchange) {
   return json(200, { '@odata.nextLink': `${target.origin}${target.rawPath}?${query}`, value: items });
 }
 
-export function graphRoutes(deps: { readonly graph: Graph; readonly subscriptionId: () => string }): readonly Route[] {
+export function graphRoutes(deps: { readonly graph: Graph; readonly subscriptionId: string }): readonly Route[] {
   const { graph } = deps;
   // The directory belongs to the whole installation: roles at its first subscription, and above, decide.
-  const scope = () => `/subscriptions/${deps.subscriptionId()}`;
+  const scope = () => `/subscriptions/${deps.subscriptionId}`;
   const writing = () => needs(identityActions.writePrincipals, scope, whole);
   const deleting = () => needs(identityActions.deletePrincipals, scope, whole);
 

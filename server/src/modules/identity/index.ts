@@ -14,7 +14,7 @@ import { accessClaims, accessTokenSeconds, issuerOf } from './access-claims.ts';
 import { type AttemptCounts, createAttempts } from './attempts.ts';
 import { knownAudiences, readRequested } from './audiences.ts';
 import { type BearerOptions, createBearerScheme } from './bearer.ts';
-import { type Bootstrapped, bootstrap, readBootstrapped, renewCredentials } from './bootstrap.ts';
+import { type Bootstrapped, bootstrap, renewCredentials } from './bootstrap.ts';
 import { createDevices } from './devices.ts';
 import { createDirectory, type Directory } from './directory.ts';
 import { graphFailures } from './graph.errors.ts';
@@ -59,9 +59,6 @@ export const identityMigrations = {
   migrations: [directoryTables, sessionTables, generations, signInAttempts, secretNames],
 };
 
-/** Before bootstrap no route can be called; at mounting, scopes are only looked at. */
-const nowhere = '00000000-0000-0000-0000-000000000000';
-
 export type Tenant = { readonly tenantId: string; readonly domain: string; readonly displayName: string };
 
 export type SignInCounts = Omit<AttemptCounts, 'failed'> & {
@@ -75,14 +72,11 @@ export type Identity = Module & {
   readonly tokens: Tokens;
   /** For credentials that other modules issue to principals: what they stand on, and whether it still stands. */
   readonly standings: Standings;
-  /** Makes what a new installation needs, once. Must have run before the first request. */
-  bootstrap(): Promise<Bootstrapped>;
   /** New credentials for the administrator and the automation application, when nobody was told the first ones. */
   renewCredentials(): Promise<{ readonly password: string; readonly clientSecret: string }>;
-  /** @throws before bootstrap */
-  tenant(): Tenant;
+  readonly tenant: Tenant;
   /** Every audience that tokens are issued for, in normal form. */
-  audiences(): readonly string[];
+  readonly audiences: readonly string[];
   /**
    * An access token for a principal that proved itself elsewhere: a managed identity through its agent. `resource` as the
    * client spelled it, `origin` one of ours. Throws `invalid` (invalid_scope), `unauthenticated` when it is gone or disabled.
@@ -100,28 +94,30 @@ export type Identity = Module & {
   sweep(): Promise<void>;
 };
 
+/** The facts of the installation, made at its first start: before anything is composed, and the same at every later one. */
+export const firstStart = (database: Database, clock: Clock): Promise<Bootstrapped> =>
+  bootstrap(database, createDirectory({ database, clock, passwords: createPasswords() }));
+
 export function createIdentity(deps: {
+  /** Migrated, and first started: the facts of the installation are there. */
   readonly database: Database;
+  readonly installed: Bootstrapped;
   readonly clock: Clock;
   readonly log: Log;
   readonly secretStore: SecretStore;
   /** What this server is called by, each `https://host[:port]` in lower case; the first is the usual one. */
-  readonly origins: () => readonly string[];
+  readonly origins: readonly string[];
   /** The domain below which vaults and accounts have names, with its port. */
-  readonly domain: () => string;
+  readonly domain: string;
   /** Audiences besides the usual ones. */
-  readonly furtherAudiences?: () => readonly string[];
+  readonly furtherAudiences?: readonly string[];
   /** Asked before a principal is disabled or removed. Managed identities are removed by their resources, which ask themselves. */
   readonly leaving: Leaving;
   readonly keyRotationDays?: number;
 }): Identity {
   const { database, clock, log, secretStore, origins, domain } = deps;
-  let known: Bootstrapped | undefined;
-  const tenantId = () => {
-    if (known === undefined) throw new Error('identity was not bootstrapped');
-    return known.tenantId;
-  };
-  const audiences = () => knownAudiences(origins(), domain(), deps.furtherAudiences?.());
+  const { tenantId, subscriptionId } = deps.installed;
+  const audiences = knownAudiences(origins, domain, deps.furtherAudiences);
 
   const passwords = createPasswords();
   const attempts = createAttempts({ database, clock });
@@ -138,7 +134,7 @@ export function createIdentity(deps: {
     verifier,
     revocations,
     clock,
-    issuer: () => `urn:strongroom:tenant:${tenantId()}`,
+    issuer: () => `urn:strongroom:tenant:${tenantId}`,
   });
   const records = createOpenIdRecords({ database, clock, directory, origins });
   const standings = createStandings({ database, clock, directory, isGrant: records.isGrant });
@@ -153,8 +149,8 @@ export function createIdentity(deps: {
     create: async (origin) =>
       createProvider({
         origin,
-        tenantId: tenantId(),
-        audiences: audiences(),
+        tenantId,
+        audiences,
         signingJwk: (await signingKeys.current()).privateJwk,
         records,
         directory,
@@ -170,7 +166,7 @@ export function createIdentity(deps: {
   const devices = createDevices({ secretStore, clock });
   const interactions = createInteractions({ host, signIn, devices, tenantId, clock });
   const graph = createGraph({ database, directory, signIn, clock, leaving: deps.leaving });
-  const graphBearer = bearerScheme({ audiences: () => origins().map((origin) => `${origin}/msgraph`) });
+  const graphBearer = bearerScheme({ audiences: origins.map((origin) => `${origin}/msgraph`) });
 
   async function sweep(): Promise<void> {
     await records.sweep();
@@ -185,13 +181,9 @@ export function createIdentity(deps: {
       createOAuthSurface({ tenantId, now: () => clock.now() }),
       createGraphSurface({ bearer: graphBearer, now: () => clock.now() }),
     ],
-    routes: [
-      ...oauthRoutes({ oauth, interactions, signingKeys, tenantId }),
-      ...graphRoutes({ graph, subscriptionId: () => known?.subscriptionId ?? nowhere }),
-    ],
+    routes: [...oauthRoutes({ oauth, interactions, signingKeys, tenantId }), ...graphRoutes({ graph, subscriptionId })],
     migrations: identityMigrations,
     async start() {
-      known ??= await readBootstrapped(database);
       await devices.load();
       await revocations.load();
       await signingKeys.current();
@@ -200,26 +192,21 @@ export function createIdentity(deps: {
     bearerScheme,
     tokens,
     standings,
-    async bootstrap() {
-      const made = await bootstrap(database, directory);
-      known = made;
-      return made;
-    },
     renewCredentials: () => renewCredentials(database, directory),
-    tenant: () => ({ tenantId: tenantId(), domain: tenantDomain, displayName: 'Strongroom' }),
+    tenant: { tenantId, domain: tenantDomain, displayName: 'Strongroom' },
     audiences,
     async issueAccessToken({ objectId, resource, origin }) {
-      const requested = readRequested({ scope: undefined, resource }, audiences());
+      const requested = readRequested({ scope: undefined, resource }, audiences);
       const principal = await directory.findPrincipal(objectId);
       if (principal === undefined || !principal.enabled || principal.kind === 'user' || !principal.clientId)
         throw identityFailures.IdentityNotFound();
-      if (!origins().includes(origin)) throw new Error('a token is issued under one of our own origins');
+      if (!origins.includes(origin)) throw new Error('a token is issued under one of our own origins');
       const epochSeconds = Math.floor(clock.epochMs() / 1000);
       const claims = accessClaims({
         principal,
         audience: requested.asked ?? resource,
-        issuer: issuerOf(origin, tenantId()),
-        tenantId: tenantId(),
+        issuer: issuerOf(origin, tenantId),
+        tenantId,
         clientId: principal.clientId,
         tokenId: randomToken(16),
         standing: standingOf(principal),

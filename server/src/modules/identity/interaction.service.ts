@@ -30,7 +30,7 @@ export function createInteractions(deps: {
   readonly host: OpenIdHost;
   readonly signIn: SignIn;
   readonly devices: Devices;
-  readonly tenantId: () => string;
+  readonly tenantId: string;
   readonly clock: Clock;
 }): Interactions {
   const { host, signIn, devices, tenantId, clock } = deps;
@@ -69,7 +69,7 @@ export function createInteractions(deps: {
   /** Browsers hold a form's redirects to its policy, so the client that waits at the end must be in it. */
   const targetsOf = ({ params }: Interaction): readonly string[] =>
     typeof params['redirect_uri'] === 'string' ? [new URL(params['redirect_uri']).origin] : [];
-  const actionOf = ({ uid }: Interaction) => `/${tenantId()}/login/sign-in/${uid}`;
+  const actionOf = ({ uid }: Interaction) => `/${tenantId}/login/sign-in/${uid}`;
 
   const newPassword = (interaction: Interaction, userName: string, ticket: string, wrong?: Failure): Answer =>
     newPasswordPage({

@@ -46,7 +46,7 @@ export function oauthRoutes(deps: {
   readonly oauth: OAuth;
   readonly interactions: Interactions;
   readonly signingKeys: SigningKeys;
-  readonly tenantId: () => string;
+  readonly tenantId: string;
 }): readonly Route[] {
   const { oauth, interactions, signingKeys, tenantId } = deps;
 
@@ -66,7 +66,7 @@ export function oauthRoutes(deps: {
           openIdConfiguration({
             origin: exchange.target.origin,
             tenant: lower(params),
-            tenantId: tenantId(),
+            tenantId: tenantId,
             version,
           }),
         ),

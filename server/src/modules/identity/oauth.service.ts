@@ -45,8 +45,8 @@ const passed: ReadonlyMap<string, readonly string[]> = new Map([
 
 export function createOAuth(deps: {
   readonly host: OpenIdHost;
-  readonly audiences: () => readonly string[];
-  readonly tenantId: () => string;
+  readonly audiences: readonly string[];
+  readonly tenantId: string;
   readonly attempts: Attempts;
   readonly beginnings: Rate;
   readonly clock: Clock;
@@ -73,14 +73,14 @@ export function createOAuth(deps: {
 
   /** The audiences of a sign-in: the one that is asked for, then every other that a refresh may ask for later. */
   function resourcesFirst(requested: string | undefined): Parameters {
-    const all = audiences();
+    const all = audiences;
     const ordered = requested === undefined ? all : [requested, ...all.filter((one) => one !== requested)];
     return ordered.map((one): [string, string] => ['resource', one]);
   }
   /** A program waits at the end of a redirect: what is wrong with its request is told to it there, and not on a page. */
   function readAsked(query: Form): { readonly requested: string | undefined; readonly refusal: Failure | undefined } {
     try {
-      const { resource } = readRequested({ scope: query['scope'], resource: query['resource'] }, audiences());
+      const { resource } = readRequested({ scope: query['scope'], resource: query['resource'] }, audiences);
       return { requested: resource, refusal: undefined };
     } catch (thrown) {
       if (!(thrown instanceof Failure) || thrown.kind !== 'invalid') throw thrown;
@@ -97,7 +97,7 @@ export function createOAuth(deps: {
       const fields = passed.get(grantType);
       if (fields === undefined)
         throw oauthFailures.unsupported_grant_type(`The grant type '${grantType.slice(0, 100)}' is not served here.`);
-      const requested = readRequested({ scope: form['scope'], resource: form['resource'] }, audiences());
+      const requested = readRequested({ scope: form['scope'], resource: form['resource'] }, audiences);
       if (grantType === 'client_credentials' && requested.resource === undefined)
         throw oauthFailures.invalid_scope("Name the resource: scope '{resource}/.default', or resource '{resource}'.");
 
@@ -116,7 +116,7 @@ export function createOAuth(deps: {
       if (access_token === undefined) throw new Error('the provider answered no access token');
 
       const account = context.oidc.account?.accountId;
-      const audience = asked ?? askedOf(context) ?? context.oidc.entities.AccessToken?.aud ?? audiences()[0] ?? '';
+      const audience = asked ?? askedOf(context) ?? context.oidc.entities.AccessToken?.aud ?? audiences[0] ?? '';
       const now = Math.floor(clock.epochMs() / 1000);
       return {
         token_type: 'Bearer',
@@ -133,14 +133,14 @@ export function createOAuth(deps: {
         ...(refresh_token === undefined ? {} : { refresh_token }),
         ...(id_token === undefined ? {} : { id_token }),
         ...(account !== undefined && form['client_info'] === '1'
-          ? { client_info: Buffer.from(JSON.stringify({ uid: account, utid: tenantId() })).toString('base64url') }
+          ? { client_info: Buffer.from(JSON.stringify({ uid: account, utid: tenantId })).toString('base64url') }
           : {}),
       };
     },
 
     async deviceCode(exchange, form, tenant) {
       beginnings.take(exchange.address);
-      const requested = readRequested({ scope: form['scope'], resource: form['resource'] }, audiences());
+      const requested = readRequested({ scope: form['scope'], resource: form['resource'] }, audiences);
       const parameters: Parameters = [
         ['client_id', form['client_id'] ?? ''],
         ['scope', userScope],
@@ -223,7 +223,7 @@ export function createOAuth(deps: {
       if (page !== undefined) return page;
       if (status >= 400) throw oauthFailures.SignOutFailed();
       // Nobody is signed in: the library would now submit a form by script; there is nothing left to end.
-      return { status: 303, headers: { location: `/${tenantId()}${paths.end_session}/success` } };
+      return { status: 303, headers: { location: `/${tenantId}${paths.end_session}/success` } };
     },
     logoutForm: (exchange, form) =>
       show(exchange, {

@@ -45,8 +45,8 @@ const passedHeaders = ['cookie', 'authorization', 'user-agent', 'host'] as const
 const formType = 'application/x-www-form-urlencoded';
 
 export function createOpenIdHost(options: {
-  readonly tenantId: () => string;
-  readonly origins: () => readonly string[];
+  readonly tenantId: string;
+  readonly origins: readonly string[];
   readonly calls: Calls;
   readonly signingKid: () => Promise<string>;
   readonly create: (origin: string) => Promise<Provider>;
@@ -57,7 +57,7 @@ export function createOpenIdHost(options: {
 
   async function providerOf(origin: string): Promise<Provider> {
     // Only our own names: a forged Host header would otherwise become the issuer of a token that we sign.
-    if (!origins().includes(origin)) throw identityFailures.UnknownHost(origin);
+    if (!origins.includes(origin)) throw identityFailures.UnknownHost(origin);
     const current = await signingKid();
     if (current !== kid) {
       providers.clear();
@@ -91,7 +91,7 @@ export function createOpenIdHost(options: {
     return Object.create(request, {
       method: own(call.method),
       url: own(isGet && encoded !== '' ? `${call.path}?${encoded}` : call.path),
-      baseUrl: own(`/${tenantId()}`),
+      baseUrl: own(`/${tenantId}`),
       originalUrl: own(undefined),
       headers: own(headers),
       readable: own(true),

@@ -42,7 +42,7 @@ export function createOpenIdRecords(options: {
   readonly database: Database;
   readonly clock: Clock;
   readonly directory: Directory;
-  readonly origins: () => readonly string[];
+  readonly origins: readonly string[];
 }): OpenIdRecords {
   const { database, clock, directory, origins } = options;
   // A record that was found by its user code or uid does not know its own id. The library gets a handle instead, which
@@ -144,7 +144,7 @@ export function createOpenIdRecords(options: {
   const clients: Adapter = {
     async find(clientId) {
       const application = await directory.findByClientId(clientId);
-      return clientMetadata(clientId, application, origins());
+      return clientMetadata(clientId, application, origins);
     },
     upsert: refuseWrite,
     consume: refuseWrite,

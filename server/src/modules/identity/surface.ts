@@ -49,7 +49,7 @@ function wordOf(failure: Failure): string {
   return failure.kind === 'throttled' ? 'temporarily_unavailable' : 'invalid_request';
 }
 
-export function createOAuthSurface(options: { readonly tenantId: () => string; readonly now: () => Date }): Surface {
+export function createOAuthSurface(options: { readonly tenantId: string; readonly now: () => Date }): Surface {
   const { tenantId, now } = options;
   return {
     name: 'oauth',
@@ -64,7 +64,7 @@ export function createOAuthSurface(options: { readonly tenantId: () => string; r
     schemes: [],
     check(exchange) {
       const tenant = (exchange.target.segments.find((segment) => segment !== '') ?? '').toLowerCase();
-      if (tenant === tenantId() || aliases.has(tenant)) return;
+      if (tenant === tenantId || aliases.has(tenant)) return;
       throw identityFailures.TenantNotFound(tenant);
     },
     render(failure, exchange) {

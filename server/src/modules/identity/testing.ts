@@ -13,11 +13,18 @@ import { createAuthority, issueLeaf, namesOf } from '#kernel/http/certificates';
 import { mount } from '#kernel/http/mount';
 import { createProxies } from '#kernel/http/proxies';
 import { json, route, signedIn, unrecorded } from '#kernel/http/route';
-import { listen } from '#kernel/http/server';
+import { freePort, listen } from '#kernel/http/server';
 import { silentLog } from '#kernel/log/log';
 import { type Rule, testAudit, testAuthority } from '#kernel/testing/authority';
 import { testDatabases } from '#kernel/testing/databases';
-import { type Bootstrapped, createIdentity, type Identity, identityMigrations, type SecretStore } from './index.ts';
+import {
+  type Bootstrapped,
+  createIdentity,
+  firstStart,
+  type Identity,
+  identityMigrations,
+  type SecretStore,
+} from './index.ts';
 
 export type Reply = {
   readonly status: number;
@@ -71,17 +78,19 @@ export async function openIdentityBench(allows?: Rule): Promise<IdentityBench> {
   const clock = createTestClock(new Date());
   const database = await testDatabases(folder).open('control', [identityMigrations], { key });
   const secretStore = memorySecrets();
-  let origin = '';
+  const port = await freePort('127.0.0.1');
+  const origin = `https://localhost:${port}`;
+  const boot = await firstStart(database, clock);
   const identity = createIdentity({
     database,
     clock,
     log: silentLog,
     secretStore,
-    origins: () => [origin, origin.replace('localhost', '127.0.0.1')],
-    domain: () => origin.replace('https://', ''),
+    installed: boot,
+    origins: [origin, origin.replace('localhost', '127.0.0.1')],
+    domain: origin.replace('https://', ''),
     leaving: (_objectId, _how, leave) => database.write(leave),
   });
-  const boot = await identity.bootstrap();
   const { credentials } = boot;
   if (credentials === undefined) throw new Error('the database was not new');
   await identity.start?.();
@@ -117,8 +126,7 @@ export async function openIdentityBench(allows?: Rule): Promise<IdentityBench> {
     // This machine stands for a proxy: a test says where a request came from.
     clientOf: createProxies(['127.0.0.1']),
   });
-  const listener = await listen({ door, host: '127.0.0.1', port: 0, leaf, log: silentLog });
-  origin = `https://localhost:${listener.port}`;
+  const listener = await listen({ door, host: '127.0.0.1', port, leaf, log: silentLog });
 
   const call = (path: string, { method, headers = {}, form }: Sent = {}) =>
     new Promise<Reply>((resolve, reject) => {

@@ -9,7 +9,7 @@ import { type AgentEvent, type AgentPollAnswer, agentLimits, type HeldItem } fro
 import { agentActions } from '@strongroom/contract/compute.actions';
 import { Type } from '@strongroom/contract/schema';
 import { accessMigrations, createAccess } from '#access';
-import { createIdentity, identityMigrations } from '#identity';
+import { createIdentity, firstStart, identityMigrations } from '#identity';
 import type { Clock } from '#kernel/clock/clock';
 import { createTestClock, type TestClock } from '#kernel/clock/test-clock';
 import { randomUuid } from '#kernel/crypto/random';
@@ -123,11 +123,11 @@ export async function build(options: {
       get: async (name) => secrets.get(name),
       put: async (name, bytes) => void secrets.set(name, bytes),
     },
-    origins: () => ['https://localhost:8443'],
-    domain: () => 'localhost:8443',
+    installed: await firstStart(database, clock),
+    origins: ['https://localhost:8443'],
+    domain: 'localhost:8443',
     leaving: (_objectId, _how, leave) => database.write(leave),
   });
-  await identity.bootstrap();
   const access = createAccess({
     database,
     clock,
@@ -147,7 +147,7 @@ export async function build(options: {
     clock,
     log: silentLog,
     tokens: identity.tokens,
-    tenantId: () => tenantId,
+    tenantId,
     maxNodes: options.maxNodes ?? 8,
     agentCommand: options.agentCommand,
   });
