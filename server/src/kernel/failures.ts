@@ -4,6 +4,7 @@ import { authorityFailures } from '#kernel/authority/authority.errors';
 import { byteFailureTable } from '#kernel/bytes/bytes.errors';
 import { configFailures } from '#kernel/config/config.errors';
 import { cryptoFailures } from '#kernel/crypto/crypto.errors';
+import { databaseFailures } from '#kernel/database/database.errors';
 import { statusOf } from '#kernel/errors/failure';
 import { type FailureTable, tableOf } from '#kernel/errors/failures';
 import { filesFailures } from '#kernel/files/files.errors';
@@ -32,6 +33,7 @@ export const kernelFailures: readonly FailureTable[] = [
   byteFailureTable,
   tableOf(configFailures),
   tableOf(cryptoFailures),
+  tableOf(databaseFailures),
   tableOf(filesFailures),
   tableOf(httpFailures),
   tableOf(idsFailures),

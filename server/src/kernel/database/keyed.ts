@@ -3,7 +3,8 @@
 // and calls under way are told by their signal. Bounded: beyond `openMax` the least recently used are closed, never one that is at
 // work. Whoever calls notices nothing of files that come and go between two calls.
 
-import { Failure } from '#kernel/errors/failure';
+import { databaseFailures } from '#kernel/database/database.errors';
+import type { Failure } from '#kernel/errors/failure';
 
 export type Held = {
   /** Aborted when it is closed under the call: the key may no longer be used, or its owner is removed. */
@@ -137,9 +138,7 @@ export function createKeyed<Opened>(options: {
 }
 
 function closedNow(title: string, cause?: unknown): Failure {
-  return new Failure({
-    kind: 'unavailable',
-    code: 'ServerBusy',
+  return databaseFailures.ServerBusy({
     message: `The ${title} was closed while this request ran, because its key changed. Try again.`,
     retryAfterSeconds: 1,
     cause,

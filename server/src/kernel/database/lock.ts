@@ -3,7 +3,7 @@
 // gets it. Nothing else in the process may open the file: closing it would give the lock away (POSIX).
 
 import Driver from 'better-sqlite3-multiple-ciphers';
-import { Failure } from '#kernel/errors/failure';
+import { databaseFailures } from '#kernel/database/database.errors';
 import { createPrivately, sqliteCode } from './sqlite/engine.ts';
 
 export type FolderLock = { release(): Promise<void> };
@@ -22,11 +22,7 @@ export async function lockFolder(path: string): Promise<FolderLock> {
   } catch (error) {
     driver.close();
     if (!sqliteCode(error)?.startsWith('SQLITE_BUSY')) throw error;
-    throw new Failure({
-      kind: 'conflict',
-      code: 'DataFolderInUse',
-      message: 'Another server works on this data folder. Stop it first, or name another folder with --data-dir.',
-    });
+    throw databaseFailures.DataFolderInUse();
   }
   held.add(driver);
   return {

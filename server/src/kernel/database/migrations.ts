@@ -3,7 +3,8 @@
 // record and this program disagree: a history that was edited, or one that a newer program wrote. Here is what is decided; each
 // engine reads its record and applies what is missing.
 
-import { Failure } from '#kernel/errors/failure';
+import { databaseFailures } from '#kernel/database/database.errors';
+import type { Failure } from '#kernel/errors/failure';
 import type { Dialect } from './dialect/words.ts';
 
 export type Migration = {
@@ -89,5 +90,5 @@ export const endedTransaction = ({ module, name }: Applied): Failure =>
   mismatch(`Migration ${module}/${name} ended the transaction. It must not.`);
 
 function mismatch(message: string, cause?: unknown): Failure {
-  return new Failure({ kind: 'integrity', code: 'SchemaMismatch', message, cause });
+  return databaseFailures.SchemaMismatch({ message, cause });
 }

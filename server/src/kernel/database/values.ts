@@ -1,7 +1,7 @@
 // What may be stored: text, numbers, bytes and nothing. Each engine would take something more, and each something else (a date by
 // the zone of the machine, a boolean as a type of its own), so everything else is refused by name before it gets there.
 
-import { Failure } from '#kernel/errors/failure';
+import { databaseFailures } from '#kernel/database/database.errors';
 
 /** Throws Failure `NumberNotStorable` or `ValueNotStorable`. */
 export function refuseUnstorable(parameters: readonly unknown[]): void {
@@ -20,14 +20,9 @@ export function refuseUnstorable(parameters: readonly unknown[]): void {
           throw lossy('An integer beyond 2^53 - 1 cannot be stored exactly as a number; store it as text.');
         break;
       default:
-        if (value !== null && !(value instanceof Uint8Array))
-          throw new Failure({
-            kind: 'internal',
-            code: 'ValueNotStorable',
-            message: 'Only text, numbers, bytes and null are stored: times as numbers or text, truth as 0 or 1.',
-          });
+        if (value !== null && !(value instanceof Uint8Array)) throw databaseFailures.ValueNotStorable();
     }
   }
 }
 
-const lossy = (message: string) => new Failure({ kind: 'invalid', code: 'NumberNotStorable', message });
+const lossy = (message: string) => databaseFailures.NumberNotStorable({ message });

@@ -104,8 +104,8 @@ export function asFailure(thrown: unknown): Failure {
 }
 
 /** One that a table made, that was kept (with the end of a long operation), and is told again to whoever asks. */
-export const failureAgain = (kept: Pick<FailureInit, 'kind' | 'code' | 'message'>, target: string): Failure =>
-  new Failure({ kind: kept.kind, code: kept.code, message: kept.message, target });
+export const failureAgain = (kept: FailureInit, target = kept.target): Failure =>
+  new Failure({ ...kept, ...(target === undefined ? {} : { target }) });
 
 /** For `switch` statements over closed unions: reached only when a case is missing, which the compiler says first. */
 export function unreachable(value: never): never {

@@ -11,7 +11,8 @@ import {
   SqliteAdapter,
   SqliteIntrospector,
 } from 'kysely';
-import { Failure } from '#kernel/errors/failure';
+import { databaseFailures } from '#kernel/database/database.errors';
+import type { Failure } from '#kernel/errors/failure';
 import type { EngineResult } from '../sqlite/engine.ts';
 import { PostgresCompiler, SqliteCompiler } from './compilers.ts';
 import type { Dialect } from './words.ts';
@@ -71,5 +72,5 @@ export function kyselyThrough(dialect: Dialect, executeQuery: DatabaseConnection
 }
 
 function refused(message: string): Failure {
-  return new Failure({ kind: 'internal', code: 'DatabaseMisuse', message });
+  return databaseFailures.DatabaseMisuse({ message });
 }

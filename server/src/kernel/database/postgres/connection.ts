@@ -2,6 +2,7 @@
 // numbers, truth as 0 or 1, bytes as Buffers, everything else as text; and that what is not the statement's fault is a Failure.
 
 import pg from 'pg';
+import { databaseFailures } from '#kernel/database/database.errors';
 import { Failure } from '#kernel/errors/failure';
 import { refuseUnstorable } from '../values.ts';
 
@@ -65,12 +66,7 @@ export function connectReaders(server: Server, schema: string): Connections {
 export async function ask(asks: Asks, text: string, values: readonly unknown[]): Promise<pg.QueryResult> {
   refuseUnstorable(values);
   for (const value of values)
-    if (typeof value === 'string' && value.includes('\0'))
-      throw new Failure({
-        kind: 'invalid',
-        code: 'TextNotStorable',
-        message: 'A text must not hold the character U+0000.',
-      });
+    if (typeof value === 'string' && value.includes('\0')) throw databaseFailures.TextNotStorable();
   return await guarded(() => asks.query(text, [...values]));
 }
 
@@ -90,17 +86,13 @@ function serverFailure(error: unknown): Failure | undefined {
   if (error instanceof Failure) return undefined;
   const code = codeOf(error);
   if (code === '53100')
-    return new Failure({
-      kind: 'unavailable',
-      code: 'StorageFull',
+    return databaseFailures.StorageFull({
       message: 'The disk of the database server is full. Nothing of this request was stored.',
       retryAfterSeconds: 30,
       cause: error,
     });
   if (code === 'XX001' || code === 'XX002')
-    return new Failure({
-      kind: 'integrity',
-      code: 'DatabaseDamaged',
+    return databaseFailures.DatabaseDamaged({
       message: 'A stored page does not verify: the database was damaged or altered. Restore it from a backup.',
       cause: error,
     });
@@ -108,9 +100,7 @@ function serverFailure(error: unknown): Failure | undefined {
   const isLost =
     code === undefined ? error instanceof Error && /connection|terminat|not queryable/i.test(error.message) : false;
   if (isLost || (code !== undefined && code !== '57014' && /^(08|53|57|E[A-Z]+$)/.test(code)))
-    return new Failure({
-      kind: 'unavailable',
-      code: 'StorageUnavailable',
+    return databaseFailures.StorageUnavailable({
       message: 'The database server could not be reached. Nothing of this request was stored; try again.',
       retryAfterSeconds: 5,
       cause: error,

@@ -3,7 +3,7 @@
 // not written their tables for it (docs/adr/0018-database-port.md).
 
 import type { CompiledQuery } from 'kysely';
-import { Failure } from '#kernel/errors/failure';
+import { databaseFailures } from '#kernel/database/database.errors';
 import { noFaults } from '#kernel/files/faults';
 import { databaseClosed, databaseReadOnly, refuseReadWithinWrite } from '../calls.ts';
 import type { Compilable, Database, Databases, MigrationSet, Opening, ScanBounds } from '../database.ts';
@@ -21,11 +21,7 @@ const bytesMax = 256 * 1024 * 1024;
 /** As owners of files, and no longer than the name of a schema may be. `_` stands for the slash, and in neither of its sides. */
 function schemaOf(owner: string): string {
   if (!/^[a-z][a-z-]{0,31}(\/[A-Za-z0-9-]{1,64})?$/.test(owner) || owner.length > 63)
-    throw new Failure({
-      kind: 'internal',
-      code: 'DatabaseOwner',
-      message: 'No database belongs to an owner of such a name.',
-    });
+    throw databaseFailures.DatabaseOwner();
   return owner.replace('/', '_');
 }
 

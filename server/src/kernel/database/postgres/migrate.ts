@@ -1,6 +1,6 @@
 // Migrations of one schema: its record, and applying what is missing, in one transaction that one connection makes at a time.
 
-import { Failure } from '#kernel/errors/failure';
+import { databaseFailures } from '#kernel/database/database.errors';
 import {
   type Applied,
   checkSets,
@@ -36,12 +36,7 @@ export async function migrate(
   await guarded(() => asks.query(`begin; ${lockOf(schema)}`));
   try {
     const [server] = (await ask(asks, `select current_setting('server_encoding') as encoding`, [])).rows;
-    if (server?.['encoding'] !== 'UTF8')
-      throw new Failure({
-        kind: 'internal',
-        code: 'DatabaseEncoding',
-        message: 'The database of the server has to be made with the encoding UTF8.',
-      });
+    if (server?.['encoding'] !== 'UTF8') throw databaseFailures.DatabaseEncoding();
     for (const text of [`create schema if not exists "${schema}"`, ledger, ...further]) await ask(asks, text, []);
     for (const migration of pendingMigrations('postgres', sets, await readLedger(asks))) await apply(asks, migration);
     await ask(asks, 'commit', []);
@@ -55,9 +50,7 @@ export async function migrate(
 export async function requireMigrated(asks: Asks, schema: string, sets: readonly MigrationSet[]): Promise<void> {
   const { rows } = await ask(asks, 'select 1 from pg_namespace where nspname = $1', [schema]);
   if (rows.length === 0)
-    throw new Failure({
-      kind: 'unavailable',
-      code: 'DatabaseMissing',
+    throw databaseFailures.DatabaseMissing({
       message: 'The schema of this database is missing. Check that the server is the right one, and complete.',
     });
   requireNothing(pendingMigrations('postgres', sets, await readLedger(asks)));

@@ -1,18 +1,14 @@
 // Scans over a socket: a cursor in a transaction that only reads, its rows fetched in portions, so that what is too much is found
 // before it is in memory.
 
+import { databaseFailures } from '#kernel/database/database.errors';
 import { Failure } from '#kernel/errors/failure';
 import { ask, type Connections, isTimeout } from './connection.ts';
 
 const portionRows = 1_000;
 const waitingMax = 1_000;
 
-export const tooLarge = (maxRows: number): Failure =>
-  new Failure({
-    kind: 'tooLarge',
-    code: 'ResultTooLarge',
-    message: `The answer would hold more than ${maxRows} rows or too many bytes. Narrow the filter, or ask page by page.`,
-  });
+export const tooLarge = (maxRows: number): Failure => databaseFailures.ResultTooLarge(maxRows);
 
 export async function scanRows(
   readers: Connections,
@@ -20,9 +16,7 @@ export async function scanRows(
   { maxRows, maxBytes }: { readonly maxRows: number; readonly maxBytes: number },
 ): Promise<readonly Record<string, unknown>[]> {
   if (readers.waitingCount >= waitingMax)
-    throw new Failure({
-      kind: 'unavailable',
-      code: 'ServerBusy',
+    throw databaseFailures.ServerBusy({
       message: 'Too many queries are waiting. Try again in a moment.',
       retryAfterSeconds: 1,
     });
@@ -52,20 +46,9 @@ export async function scanRows(
 }
 
 function failureOf(error: unknown): unknown {
-  if (isTimeout(error))
-    return new Failure({
-      kind: 'unavailable',
-      code: 'ScanTimeout',
-      message: 'The query took too long and was given up. Narrow the filter.',
-      retryAfterSeconds: 1,
-    });
+  if (isTimeout(error)) return databaseFailures.ScanTimeout({ retryAfterSeconds: 1 });
   if (error instanceof Failure) return error;
-  return new Failure({
-    kind: 'internal',
-    code: 'ScanFailed',
-    message: 'The query could not be run.',
-    cause: String(error),
-  });
+  return databaseFailures.ScanFailed({ cause: String(error) });
 }
 
 function sizeOf(value: unknown): number {

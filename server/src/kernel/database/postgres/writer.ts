@@ -4,6 +4,7 @@
 
 import { AsyncLocalStorage } from 'node:async_hooks';
 import type { CompiledQuery, Kysely } from 'kysely';
+import { databaseFailures } from '#kernel/database/database.errors';
 import { Failure } from '#kernel/errors/failure';
 import type { Faults } from '#kernel/files/faults';
 import {
@@ -159,14 +160,7 @@ export function createWriter(options: {
       await guarded(() => client.query('commit'));
     } catch (error) {
       if (!(error instanceof Failure && error.code === 'StorageUnavailable')) throw error;
-      throw new Failure({
-        kind: 'unavailable',
-        code: 'WriteUnknown',
-        message:
-          'The database server was lost while it stored the change: whether it did is not known. Look, then try again.',
-        retryAfterSeconds: 5,
-        cause: error,
-      });
+      throw databaseFailures.WriteUnknown({ retryAfterSeconds: 5, cause: error });
     }
   }
 

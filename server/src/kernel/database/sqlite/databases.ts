@@ -1,7 +1,7 @@
 // The databases of an installation as encrypted SQLite files below one folder: the only place that knows where an owner's file is.
 
 import { dirname, join, resolve } from 'node:path';
-import { Failure } from '#kernel/errors/failure';
+import { databaseFailures } from '#kernel/database/database.errors';
 import { createFiles, type Files } from '#kernel/files/files';
 import type { Databases } from '../database.ts';
 import { openFile } from './database.ts';
@@ -25,12 +25,7 @@ export function createSqliteDatabases(options: {
   function pathOf(owner: string): string {
     const { kind = '', id = '' } = ownerPattern.exec(owner)?.groups ?? {};
     const place = layout === undefined ? flat(kind, id) : layout[kind]?.(id);
-    if (kind === '' || place === undefined)
-      throw new Failure({
-        kind: 'internal',
-        code: 'DatabaseOwner',
-        message: 'No database belongs to an owner of such a name.',
-      });
+    if (kind === '' || place === undefined) throw databaseFailures.DatabaseOwner();
     return join(folder, ...place);
   }
 
@@ -39,11 +34,7 @@ export function createSqliteDatabases(options: {
     async open(owner, tables, { key, ...opening } = {}) {
       const path = pathOf(owner);
       if (key === undefined)
-        throw new Failure({
-          kind: 'internal',
-          code: 'DatabaseKey',
-          message: 'A database in a file is opened with its key.',
-        });
+        throw databaseFailures.DatabaseKey({ message: 'A database in a file is opened with its key.' });
       if (opening.readonly !== true) await files.ensureFolder(dirname(path));
       return openFile(owner, path, tables, { key, ...opening });
     },

@@ -5,7 +5,8 @@
 import { closeSync, fsyncSync, openSync } from 'node:fs';
 import { dirname, isAbsolute } from 'node:path';
 import Driver from 'better-sqlite3-multiple-ciphers';
-import { Failure } from '#kernel/errors/failure';
+import { databaseFailures } from '#kernel/database/database.errors';
+import type { Failure } from '#kernel/errors/failure';
 import { refuseUnstorable } from '../values.ts';
 
 export type EngineRow = Record<string, unknown>;
@@ -39,10 +40,10 @@ export function openEngine(options: { path: string; key: Uint8Array; readonly: b
   const { path, key, readonly } = options;
   // A relative path, or one that begins with `file:`, would be read as something else by SQLite than by us.
   if (!isAbsolute(path) || path !== path.trim()) {
-    throw new Failure({ kind: 'internal', code: 'DatabasePath', message: 'A database path must be absolute.' });
+    throw databaseFailures.DatabasePath();
   }
   if (key.length !== keyBytes) {
-    throw new Failure({ kind: 'internal', code: 'DatabaseKey', message: 'A database key is 32 raw bytes.' });
+    throw databaseFailures.DatabaseKey();
   }
   if (!readonly) createPrivately(path);
   const driver = openDriver(path, readonly);
@@ -75,12 +76,7 @@ function openDriver(path: string, readonly: boolean): Driver {
   try {
     return new Driver(path, { readonly, fileMustExist: true, timeout: busyTimeoutMs });
   } catch (error) {
-    throw new Failure({
-      kind: 'unavailable',
-      code: 'DatabaseMissing',
-      message: 'The database file is missing or cannot be opened. Check that the data folder is complete and readable.',
-      cause: error,
-    });
+    throw databaseFailures.DatabaseMissing({ cause: error });
   }
 }
 
@@ -93,14 +89,7 @@ function prepareConnection(driver: Driver, key: Uint8Array, readonly: boolean): 
     driver.prepare('select count(*) from sqlite_schema').get();
   } catch (error) {
     if (sqliteCode(error) !== 'SQLITE_NOTADB') throw environmentFailure(error) ?? error;
-    throw new Failure({
-      kind: 'integrity',
-      code: 'DatabaseKeyRejected',
-      message:
-        'The database does not open with its key: the key is another one, or the file is damaged. ' +
-        'Check that the root key belongs to this data folder, or restore the file from a backup.',
-      cause: error,
-    });
+    throw databaseFailures.DatabaseKeyRejected({ cause: error });
   }
   if (!readonly) {
     driver.pragma('journal_mode = WAL');
@@ -206,11 +195,7 @@ function sizeOf(value: unknown): number {
 }
 
 export function scanTooLarge(maxRows: number): Failure {
-  return new Failure({
-    kind: 'tooLarge',
-    code: 'ResultTooLarge',
-    message: `The answer would hold more than ${maxRows} rows or too many bytes. Narrow the filter, or ask page by page.`,
-  });
+  return databaseFailures.ResultTooLarge(maxRows);
 }
 
 export function sqliteCode(error: unknown): string | undefined {
@@ -222,30 +207,13 @@ function environmentFailure(error: unknown): Failure | undefined {
   const code = sqliteCode(error);
   if (code === undefined) return undefined;
   if (code.startsWith('SQLITE_CORRUPT') || code === 'SQLITE_NOTADB') {
-    return new Failure({
-      kind: 'integrity',
-      code: 'DatabaseDamaged',
-      message: 'A stored page does not verify: the database file was damaged or altered. Restore it from a backup.',
-      cause: error,
-    });
+    return databaseFailures.DatabaseDamaged({ cause: error });
   }
   if (code === 'SQLITE_FULL') {
-    return new Failure({
-      kind: 'unavailable',
-      code: 'StorageFull',
-      message: 'The disk that holds the data folder is full. Nothing of this request was stored.',
-      retryAfterSeconds: 30,
-      cause: error,
-    });
+    return databaseFailures.StorageFull({ retryAfterSeconds: 30, cause: error });
   }
   if (code.startsWith('SQLITE_BUSY') || code.startsWith('SQLITE_IOERR')) {
-    return new Failure({
-      kind: 'unavailable',
-      code: 'StorageUnavailable',
-      message: 'The database could not be reached on its disk. Nothing of this request was stored; try again.',
-      retryAfterSeconds: 5,
-      cause: error,
-    });
+    return databaseFailures.StorageUnavailable({ retryAfterSeconds: 5, cause: error });
   }
   return undefined;
 }

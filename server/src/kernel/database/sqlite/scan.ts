@@ -3,7 +3,8 @@
 // worker which dies takes only its own scan with it.
 
 import { Worker } from 'node:worker_threads';
-import { Failure } from '#kernel/errors/failure';
+import { databaseFailures } from '#kernel/database/database.errors';
+import { failureAgain } from '#kernel/errors/failure';
 import type { FromWorker, ToWorker } from './scan.messages.ts';
 
 export type ScanTarget = { readonly id: number; readonly path: string; readonly key: Uint8Array };
@@ -40,7 +41,12 @@ export function scanRows(
   const rows: ScanRow[] = [];
   return new Promise((resolve, reject) => {
     if (waiting.length >= waitingMax)
-      return reject(unavailable('ServerBusy', 'Too many queries are waiting. Try again in a moment.'));
+      return reject(
+        databaseFailures.ServerBusy({
+          message: 'Too many queries are waiting. Try again in a moment.',
+          retryAfterSeconds: 1,
+        }),
+      );
     submit({
       first(seat) {
         // A copy of the key: the worker wipes what it receives.
@@ -50,7 +56,7 @@ export function scanRows(
       hear(message, seat) {
         if (message.say === 'failed') {
           if (message.holds) seat.holds.add(target.id);
-          reject(new Failure(message.failure));
+          reject(failureAgain(message.failure));
           return true;
         }
         if (message.say !== 'rows') return false;
@@ -69,12 +75,17 @@ export function scanRows(
 export function moveLog(target: Pick<ScanTarget, 'path' | 'key'>): Promise<void> {
   return new Promise((resolve, reject) => {
     if (waiting.length >= waitingMax)
-      return reject(unavailable('ServerBusy', 'Too many queries are waiting. Try again in a moment.'));
+      return reject(
+        databaseFailures.ServerBusy({
+          message: 'Too many queries are waiting. Try again in a moment.',
+          retryAfterSeconds: 1,
+        }),
+      );
     submit({
       first: () => ({ say: 'move', open: { path: target.path, key: target.key.slice() } }),
       hear(message) {
         if (message.say === 'moved') resolve();
-        else if (message.say === 'failed') reject(new Failure(message.failure));
+        else if (message.say === 'failed') reject(failureAgain(message.failure));
         return message.say === 'moved' || message.say === 'failed';
       },
       fail: reject,
@@ -127,7 +138,7 @@ export async function closeScanPool(): Promise<void> {
   const [stopping, dropped] = [seats, waiting];
   seats = [];
   waiting = [];
-  const stopped = unavailable('ServerStopping', 'The server is stopping.');
+  const stopped = databaseFailures.ServerStopping({ retryAfterSeconds: 1 });
   for (const job of dropped) job.fail(stopped);
   for (const seat of stopping) retire(seat, stopped);
   await Promise.all(stopping.map((seat) => seat.worker.terminate()));
@@ -150,7 +161,7 @@ function serve(seat: Seat): void {
   // While it works the process must not end under it.
   seat.worker.ref();
   seat.deadline = setTimeout(() => {
-    lose(seat, unavailable('ScanTimeout', 'The query took too long and was given up. Narrow the filter.'));
+    lose(seat, databaseFailures.ScanTimeout({ retryAfterSeconds: 1 }));
     void seat.worker.terminate();
   }, answerMillisecondsMax);
   try {
@@ -172,10 +183,7 @@ function startSeat(): Seat {
     serve(seat);
   });
   const died = (error: unknown) =>
-    lose(
-      seat,
-      new Failure({ kind: 'internal', code: 'ScanFailed', message: 'The query ended with its worker.', cause: error }),
-    );
+    lose(seat, databaseFailures.ScanFailed({ message: 'The query ended with its worker.', cause: error }));
   worker.on('error', died);
   worker.on('exit', died);
   return seat;
@@ -200,8 +208,4 @@ function release(seat: Seat): void {
   clearTimeout(seat.deadline);
   seat.job = undefined;
   seat.deadline = undefined;
-}
-
-function unavailable(code: string, message: string): Failure {
-  return new Failure({ kind: 'unavailable', code, message, retryAfterSeconds: 1 });
 }

@@ -7,6 +7,7 @@
 
 import { AsyncLocalStorage } from 'node:async_hooks';
 import type { Kysely } from 'kysely';
+import { databaseFailures } from '#kernel/database/database.errors';
 import { Failure } from '#kernel/errors/failure';
 import type { Faults } from '#kernel/files/faults';
 import {
@@ -178,12 +179,7 @@ export function createWriter(
 
   function commit(somethingToKeep: boolean, raises: boolean): void {
     if (!engine.inTransaction()) {
-      throw new Failure({
-        kind: 'unavailable',
-        code: 'WriteUndone',
-        message: 'The change was undone together with another one that the database gave up. Try again.',
-        retryAfterSeconds: 1,
-      });
+      throw databaseFailures.WriteUndone({ retryAfterSeconds: 1 });
     }
     if (!somethingToKeep) {
       rollBack();
