@@ -75,7 +75,7 @@ const connectionsMax = 512;
 /** Opens every workspace once, so not more often than it is of use. */
 const sweepEveryMs = 6 * 3_600_000;
 
-/** Made before `start` of compute: it becomes the owner of scoring work. Its surface stands before the one of storage. */
+/** Made before `start` of compute: it becomes the owner of scoring work. */
 export function createEndpoints(deps: EndpointsDeps): Endpoints {
   const { workspaces, grants, dataKeys, registry } = deps;
   const work = () => deps.work;

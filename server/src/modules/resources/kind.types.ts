@@ -1,6 +1,6 @@
-// What a resource kind supplies to the generic manager: a type, a schema, at most six functions, and its actions (POST
-// verbs). If a kind needs a seventh function it needs a route of its own. The manager does the rest in one order: id,
-// authorization by the derived action, api-version, validation, etag, system data, long-running operation, audit.
+// What a resource kind supplies to the resource manager: a type, a schema, a few functions, and its actions (POST verbs). What needs
+// more than these is a route of its own. The manager does the rest in one order: id, authorization by the derived action,
+// api-version, validation, etag, system data, long-running operation, audit.
 
 import type { TSchema } from '@strongroom/contract/schema';
 import type { ActorKind } from '#kernel/authority/actor';
