@@ -2,6 +2,7 @@
 // the next one finds what the last one left.
 
 import { type ChildProcess, spawn } from 'node:child_process';
+import { once } from 'node:events';
 import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -15,6 +16,8 @@ export type Ended = { readonly code: number | null; readonly signal: string | nu
 /** A server process that is ready. */
 export type Child = World & {
   readonly pid: number;
+  /** Sets its clock so many milliseconds off the real one. */
+  setClock(shiftMs: number): Promise<void>;
   /** kill -9: nothing of it runs on. */
   kill(): Promise<void>;
   /** SIGTERM, and how it ended. */
@@ -66,7 +69,7 @@ export async function openPlace(options: { readonly embedded?: boolean } = {}): 
       ['--disable-warning=ExperimentalWarning', script, configFile, bootstrapFile],
       {
         env: { PATH: process.env['PATH'], TMPDIR: temporary },
-        stdio: ['ignore', 'pipe', 'pipe'],
+        stdio: ['ignore', 'pipe', 'pipe', 'ipc'],
       },
     );
     running.add(child);
@@ -105,6 +108,11 @@ export async function openPlace(options: { readonly embedded?: boolean } = {}): 
       return {
         ...world,
         pid: child.pid ?? 0,
+        async setClock(shiftMs) {
+          const heard = once(child, 'message');
+          child.send({ shiftMs });
+          await heard;
+        },
         async kill() {
           child.kill('SIGKILL');
           await ended;
