@@ -139,7 +139,8 @@ test('every table of every database says what may fill it while the disk has no 
   const source = fileURLToPath(new URL('../src/', import.meta.url));
   const found: Record<string, string[]> = {};
   for (const entry of readdirSync(source, { recursive: true, withFileTypes: true })) {
-    if (!entry.isFile() || !/\.ts$/.test(entry.name) || /\.(test|fixture|worker|contract)\.ts$/.test(entry.name)) continue;
+    if (!entry.isFile() || !/\.ts$/.test(entry.name) || /\.(test|fixture|worker|contract)\.ts$/.test(entry.name))
+      continue;
     const path = join(entry.parentPath, entry.name);
     const name = path.slice(source.length);
     if (name.includes('/testing/')) continue;

@@ -12,7 +12,7 @@ import { filesFailures } from './files.errors.ts';
 export type DiskSpace = { readonly freeBytes: number; readonly totalBytes: number };
 
 export type Room = {
-  /** Throws Failure `full` StorageLow below the mark. Cheap: the disk is asked once a second. */
+  /** Throws Failure `full` StorageLow below the mark. Cheap: the disk is asked some twenty times a second at most. */
   require(): void;
   space(): DiskSpace & { readonly markBytes: number };
   /** `low`: below the mark. `full`: not even the audit log can be relied on. */
@@ -31,7 +31,8 @@ export const reserveName = 'reserve';
 export const reserveBytes = 32 * mebibyte;
 const chunkBytes = 65_536;
 const fullBytes = 16 * mebibyte;
-const askedEveryMs = 1_000;
+/** A fast disk takes gigabytes in a second: what is written between two looks must stay small beside the mark. */
+const askedEveryMs = 50;
 
 /** 1 GiB, or 5 % where that is more, but not tens of gigabytes of a large disk; or what was configured, if that is more. */
 export const markOf = (totalBytes: number, configuredBytes: number): number =>
