@@ -9,12 +9,14 @@ import { after, before, test } from 'node:test';
 import { ensureProgram } from '../../scripts/setup.ts';
 import { createTestShell } from './testing.ts';
 
+// Where everything is to be tested, what is missing is installed or is a failure. Before a test is declared: what is missing then is
+// skipped.
+if (process.env['CI'] === 'true')
+  for (const shell of ['zsh', 'fish']) ensureProgram(shell, 'Completion is tried in the shells themselves');
+
 let folder: string;
 const scripts = new Map<string, string>();
 before(async () => {
-  // Where everything is to be tested, what is missing is installed or is a failure.
-  if (process.env['CI'] === 'true')
-    for (const shell of ['zsh', 'fish']) ensureProgram(shell, 'Completion is tried in the shells themselves');
   folder = mkdtempSync(join(tmpdir(), 'strongroom-completing-'));
   writeFileSync(join(folder, 'job.yml'), '');
   const cli = createTestShell();
