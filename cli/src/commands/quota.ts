@@ -19,7 +19,8 @@ export function quotaCommands(quota: Command, act: Act): void {
   ).action(
     act(async (context) =>
       context.list(await context.client.list(`${quotasPath(context.subscription)}/quotas`), {
-        of: at('id'),
+        // The end of the id says which it is, and would be what a narrow terminal cuts off.
+        of: (row) => (row as Row).id.split('/').slice(-2).join('/'),
         bytes: at('limit'),
       }),
     ),
@@ -47,7 +48,7 @@ export function quotaCommands(quota: Command, act: Act): void {
           `${quotasPath(context.subscription)}/updateQuotas`,
           { body: { value: [{ id, limit: bytes ?? null }] } },
         );
-        context.done(`the quota of ${id}`, 'set', { ...value[0] });
+        context.done(`quota of ${id}`, 'set', { ...value[0] });
       }),
     );
 }
