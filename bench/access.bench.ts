@@ -7,9 +7,9 @@ import assert from 'node:assert/strict';
 import { type Actor, createActor } from '../server/src/kernel/authority/actor.ts';
 import type { Action } from '../server/src/kernel/authority/grant.ts';
 import { idKey } from '../server/src/kernel/ids/ids.ts';
-import type { Assignment } from '../server/src/modules/access/assignment.ts';
-import { builtInRoles, roleIds } from '../server/src/modules/access/built-in-roles.ts';
-import { createEvaluator } from '../server/src/modules/access/evaluator.ts';
+import type { Assignment } from '../server/src/modules/access/assignment.types.ts';
+import { builtInRoles, roleIds } from '../server/src/modules/access/built-in-roles.data.ts';
+import { createEvaluator } from '../server/src/modules/access/evaluator.service.ts';
 
 const ASSIGNMENTS = 10_000;
 const PRINCIPALS = 500;

@@ -6,7 +6,7 @@ import { after, before, describe, test } from 'node:test';
 import type { Action } from '@strongroom/contract/action';
 import { declaredActions } from '@strongroom/contract/actions';
 import { builtInRoles } from '#access';
-import { compileRole } from '../src/modules/access/role.ts';
+import { compileRole } from '../src/modules/access/role.rules.ts';
 import { azureActions } from './azure-actions.fixture.ts';
 import type { Reply } from './client.fixture.ts';
 import { matchesGolden } from './golden.fixture.ts';

@@ -8,7 +8,7 @@ import { after, before, describe, test } from 'node:test';
 import { builtInRoles } from '#access';
 import type { Action } from '#kernel/authority/grant';
 import type { Route } from '#kernel/http/route';
-import { compileRole } from '../src/modules/access/role.ts';
+import { compileRole } from '../src/modules/access/role.rules.ts';
 import type { Reply } from './client.fixture.ts';
 import { matchesGolden } from './golden.fixture.ts';
 import { type Bench, openServer, type Principal } from './server.fixture.ts';

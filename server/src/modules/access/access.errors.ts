@@ -3,7 +3,7 @@
 
 import type { Actor } from '#kernel/authority/actor';
 import { defineFailures } from '#kernel/errors/failures';
-import type { Misspelled } from './spelling.ts';
+import type { Misspelled } from './spelling.rules.ts';
 
 const shown = (text: string) => text.slice(0, 2_048);
 

@@ -6,10 +6,10 @@ import { accessActions } from '@strongroom/contract/access.actions';
 import type { Grant } from '#kernel/authority/grant';
 import type { Exchange } from '#kernel/http/exchange';
 import { accessed, activity, empty, json, listing, needs, type Route, route, whole } from '#kernel/http/route';
-import type { AssignmentPage } from './assignments.list.ts';
+import type { AssignmentPage } from './assignment-list.service.ts';
 import type { Assignments } from './assignments.service.ts';
 import { assignmentView, draftOf } from './assignments.view.ts';
-import { atEveryScope, scopeOf } from './scoped.ts';
+import { atEveryScope, scopeOf } from './scoped.routes.ts';
 
 const path = '/{scope+}/providers/Microsoft.Authorization/roleAssignments';
 const one = `${path}/{name}`;

@@ -10,14 +10,14 @@ import type { Database, Tx } from '#kernel/database/database';
 import { idKey, isWithin } from '#kernel/ids/ids';
 import type { Turn } from '#kernel/turns/turns';
 import { accessFailures, roleFailures } from './access.errors.ts';
-import type { Assignment, PrincipalType } from './assignment.ts';
+import type { Assignment, PrincipalType } from './assignment.types.ts';
 import * as store from './assignments.store.ts';
-import { roleIds } from './built-in-roles.ts';
-import type { Conditions } from './conditions.ts';
-import type { Evaluator } from './evaluator.ts';
-import type { Principals } from './principals.ts';
-import { checkedScope, isGuid, isKeyWithin, roleIdOf } from './scope.ts';
-import type { Scopes } from './scopes.ts';
+import { roleIds } from './built-in-roles.data.ts';
+import type { Conditions } from './conditions.rules.ts';
+import type { Evaluator } from './evaluator.service.ts';
+import type { Principals } from './principals.port.ts';
+import { checkedScope, isGuid, isKeyWithin, roleIdOf } from './scope.rules.ts';
+import type { Scopes } from './scopes.port.ts';
 
 /** Azure's limit. */
 export const assignmentsMax = 4_000;

@@ -2,7 +2,7 @@
 
 import { type Tx, tables } from '#kernel/database/database';
 import { idKey } from '#kernel/ids/ids';
-import type { Assignment, PrincipalType } from './assignment.ts';
+import type { Assignment, PrincipalType } from './assignment.types.ts';
 
 type AssignmentRow = {
   name: string;

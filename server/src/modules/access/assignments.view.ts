@@ -3,10 +3,10 @@
 
 import type { RoleAssignment, RoleAssignmentRequest } from '@strongroom/contract/access';
 import { accessFailures } from './access.errors.ts';
-import type { Assignment } from './assignment.ts';
+import type { Assignment } from './assignment.types.ts';
 import type { AssignmentDraft } from './assignments.service.ts';
-import { type Conditions, isAddressRange } from './conditions.ts';
-import { assignmentId, definitionId, subscriptionOf } from './scope.ts';
+import { type Conditions, isAddressRange } from './conditions.rules.ts';
+import { assignmentId, definitionId, subscriptionOf } from './scope.rules.ts';
 
 /** `around`: the scope of the request; ids of definitions are answered in its subscription, as in the list of definitions. */
 export function assignmentView(assignment: Assignment, around: string): RoleAssignment {

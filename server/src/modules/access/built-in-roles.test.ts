@@ -7,9 +7,9 @@ import { test } from 'node:test';
 import { auditActions } from '@strongroom/contract/audit.actions';
 import type { Action } from '#kernel/authority/grant';
 import { idKey } from '#kernel/ids/ids';
-import { builtInRoles, roleIds } from './built-in-roles.ts';
-import { createEvaluator } from './evaluator.ts';
-import { compileRole } from './role.ts';
+import { builtInRoles, roleIds } from './built-in-roles.data.ts';
+import { createEvaluator } from './evaluator.service.ts';
+import { compileRole } from './role.rules.ts';
 import { actorOf, bob, group, workspace } from './testing.ts';
 
 type Row = {

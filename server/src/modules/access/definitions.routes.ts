@@ -29,9 +29,9 @@ import {
 import { accessFailures } from './access.errors.ts';
 import type { Definitions } from './definitions.service.ts';
 import { definitionDraftOf, definitionView, permissionView } from './definitions.view.ts';
-import type { Explain } from './explain.ts';
-import type { Permission } from './role.ts';
-import { atEveryScope, scopeOf } from './scoped.ts';
+import type { Explain } from './explanation.service.ts';
+import type { Permission } from './role.rules.ts';
+import { atEveryScope, scopeOf } from './scoped.routes.ts';
 
 const path = '/{scope+}/providers/Microsoft.Authorization/roleDefinitions';
 const one = `${path}/{name}`;

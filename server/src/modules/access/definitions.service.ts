@@ -10,12 +10,12 @@ import { idKey, isWithin } from '#kernel/ids/ids';
 import type { Turn } from '#kernel/turns/turns';
 import { accessFailures, roleFailures } from './access.errors.ts';
 import * as store from './definitions.store.ts';
-import type { Evaluator } from './evaluator.ts';
-import { notUnderstood, parseFilter } from './filter.ts';
-import { isPattern } from './pattern.ts';
-import type { Permission, RoleDefinition } from './role.ts';
-import { checkedScope, roleIdOf } from './scope.ts';
-import { createSpelling } from './spelling.ts';
+import type { Evaluator } from './evaluator.service.ts';
+import { notUnderstood, parseFilter } from './filter.rules.ts';
+import { isPattern } from './pattern.rules.ts';
+import type { Permission, RoleDefinition } from './role.rules.ts';
+import { checkedScope, roleIdOf } from './scope.rules.ts';
+import { createSpelling } from './spelling.rules.ts';
 
 /** Azure's limit of custom roles. */
 export const definitionsMax = 5_000;

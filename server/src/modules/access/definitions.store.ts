@@ -1,7 +1,7 @@
-// Rows of custom role definitions. Built-in roles are data of the program (built-in-roles.ts) and have no rows.
+// Rows of custom role definitions. Built-in roles are data of the program (built-in-roles.data.ts) and have no rows.
 
 import { type Tx, tables } from '#kernel/database/database';
-import type { Permission, RoleDefinition } from './role.ts';
+import type { Permission, RoleDefinition } from './role.rules.ts';
 
 type DefinitionRow = {
   id: string;

@@ -3,8 +3,8 @@
 import type { RoleDefinitionRequest, RoleDefinitionView } from '@strongroom/contract/access';
 import { accessFailures } from './access.errors.ts';
 import type { DefinitionDraft } from './definitions.service.ts';
-import type { Permission, RoleDefinition } from './role.ts';
-import { definitionId } from './scope.ts';
+import type { Permission, RoleDefinition } from './role.rules.ts';
+import { definitionId } from './scope.rules.ts';
 
 /** `around`: the scope of the request; Azure names one definition by its id in each subscription. */
 export function definitionView(definition: RoleDefinition, around: string): RoleDefinitionView {

@@ -7,9 +7,9 @@ import type { BoundsRule } from '#kernel/authority/bounds';
 import type { Action } from '#kernel/authority/grant';
 import { idKey } from '#kernel/ids/ids';
 import { testActor } from '#kernel/testing/authority';
-import type { Assignment } from './assignment.ts';
-import { createEvaluator } from './evaluator.ts';
-import type { Permission, RoleDefinition } from './role.ts';
+import type { Assignment } from './assignment.types.ts';
+import { createEvaluator } from './evaluator.service.ts';
+import type { Permission, RoleDefinition } from './role.rules.ts';
 
 const people = ['ann', 'bob', 'team', 'crew', '__proto__', 'constructor'];
 const actionNames = ['N/a/read', 'N/a/b/read', 'N/a/write', 'N/a/b/write', 'N/a/b/go/action', 'M/x/read', 'toString'];

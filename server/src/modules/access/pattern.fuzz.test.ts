@@ -3,7 +3,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
-import { compileExclusion, compilePattern, isPattern } from './pattern.ts';
+import { compileExclusion, compilePattern, isPattern } from './pattern.rules.ts';
 
 /** Whether tokens[i..] matches text[j..], by definition; memoised so that hostile patterns end. */
 function oracle(pattern: string, action: string, segmentsMayVanish: boolean): boolean {

@@ -1,9 +1,9 @@
 // What the caller itself may do at a scope, as blocks of patterns: portals and command lines ask before they offer a button.
 
 import type { Actor } from '#kernel/authority/actor';
-import { conditionsHold } from './conditions.ts';
-import type { Evaluator } from './evaluator.ts';
-import type { Permission } from './role.ts';
+import { conditionsHold } from './conditions.rules.ts';
+import type { Evaluator } from './evaluator.service.ts';
+import type { Permission } from './role.rules.ts';
 
 export function permissionsOf(
   evaluator: Pick<Evaluator, 'applicable'>,

@@ -4,7 +4,7 @@
 // Sources: Azure RBAC built-in roles; Azure Machine Learning, "enterprise security" (who may do what), "manage roles".
 
 import { auditActions } from '@strongroom/contract/audit.actions';
-import type { Permission, RoleDefinition } from './role.ts';
+import type { Permission, RoleDefinition } from './role.rules.ts';
 
 /** Upgrading a workspace's edition: by the article for Owners only, so it is an action of its own that others are denied. */
 const upgradeEdition = 'Microsoft.MachineLearningServices/workspaces/upgradeEdition/action';

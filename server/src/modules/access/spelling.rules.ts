@@ -5,10 +5,10 @@
 
 import { edits } from '@strongroom/contract/edits';
 import type { Action, Plane } from '#kernel/authority/grant';
-import { azureActions } from './azure-actions.ts';
-import { builtInRoles } from './built-in-roles.ts';
-import { azureNamespaces } from './namespaces.ts';
-import { compileExclusion, compilePattern, type Matcher } from './pattern.ts';
+import { azureActions } from './azure-actions.data.ts';
+import { builtInRoles } from './built-in-roles.data.ts';
+import { azureNamespaces } from './namespaces.data.ts';
+import { compileExclusion, compilePattern, type Matcher } from './pattern.rules.ts';
 
 export type Misspelled = {
   /** The nearest of what there is, as the pattern would write it; the best first. */

@@ -6,11 +6,11 @@ import { type Actor, isBounded } from '#kernel/authority/actor';
 import { rulesBelow } from '#kernel/authority/bounds';
 import type { Action } from '#kernel/authority/grant';
 import { isScope, isWithin, scopesOf } from '#kernel/ids/ids';
-import type { Assignment } from './assignment.ts';
-import { decideWithinBounds } from './bounds.ts';
-import { type Conditions, conditionsHold } from './conditions.ts';
-import { compileRole, type Role, type RoleDefinition } from './role.ts';
-import type { Applicable, Refusal, Verdict } from './verdict.ts';
+import type { Assignment } from './assignment.types.ts';
+import { decideWithinBounds } from './bounds.rules.ts';
+import { type Conditions, conditionsHold } from './conditions.rules.ts';
+import { compileRole, type Role, type RoleDefinition } from './role.rules.ts';
+import type { Applicable, Refusal, Verdict } from './verdict.types.ts';
 
 export type Evaluator = {
   /** `address`: the peer's, for assignments that only hold from some addresses. */

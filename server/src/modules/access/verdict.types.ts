@@ -1,8 +1,8 @@
 // What a decision is: allowed and because of what, or not and why. Never a bare yes: the reason goes into every grant, and
 // from there into the record.
 
-import type { Assignment } from './assignment.ts';
-import type { Role } from './role.ts';
+import type { Assignment } from './assignment.types.ts';
+import type { Role } from './role.rules.ts';
 
 /** Why not: closed, so that a refusal costs no string; `explain` says it in words. */
 export type Refusal =

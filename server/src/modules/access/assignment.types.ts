@@ -1,6 +1,6 @@
 // What an assignment is, once it has been checked: a role, for a principal, at a scope and everything below it.
 
-import type { Conditions } from './conditions.ts';
+import type { Conditions } from './conditions.rules.ts';
 
 export type PrincipalType = 'User' | 'Group' | 'ServicePrincipal' | 'ForeignGroup' | 'Device';
 

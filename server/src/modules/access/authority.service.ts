@@ -10,7 +10,7 @@ import { mintGrant } from '#kernel/authority/mint';
 import type { Duties } from '#kernel/authority/perform';
 import { randomUuid } from '#kernel/crypto/random';
 import { accessFailures } from './access.errors.ts';
-import type { Evaluator } from './evaluator.ts';
+import type { Evaluator } from './evaluator.service.ts';
 
 export function createAuthority(options: {
   readonly evaluator: Pick<Evaluator, 'decide' | 'boundedScope'>;

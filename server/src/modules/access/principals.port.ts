@@ -1,6 +1,6 @@
 // The port to the directory. `identity` implements it and compose introduces the two; access never asks for more.
 
-import type { PrincipalType } from './assignment.ts';
+import type { PrincipalType } from './assignment.types.ts';
 
 export type Principal = {
   readonly objectId: string;

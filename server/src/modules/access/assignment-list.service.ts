@@ -3,11 +3,11 @@
 
 import type { Grant } from '#kernel/authority/grant';
 import { idKey, scopesOf } from '#kernel/ids/ids';
-import type { Assignment } from './assignment.ts';
-import type { Evaluator } from './evaluator.ts';
-import { type Clause, notUnderstood, parseFilter } from './filter.ts';
-import type { Principals } from './principals.ts';
-import { isKeyWithin } from './scope.ts';
+import type { Assignment } from './assignment.types.ts';
+import type { Evaluator } from './evaluator.service.ts';
+import { type Clause, notUnderstood, parseFilter } from './filter.rules.ts';
+import type { Principals } from './principals.port.ts';
+import { isKeyWithin } from './scope.rules.ts';
 
 export const pageSize = 1_000;
 

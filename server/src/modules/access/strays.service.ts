@@ -5,11 +5,11 @@
 import { accessActions } from '@strongroom/contract/access.actions';
 import type { Acts } from '#kernel/authority/perform';
 import type { Log } from '#kernel/log/log';
-import type { Assignment } from './assignment.ts';
+import type { Assignment } from './assignment.types.ts';
 import type { Assignments } from './assignments.service.ts';
 import { accessDuties } from './duties.ts';
-import type { Evaluator } from './evaluator.ts';
-import type { Scopes } from './scopes.ts';
+import type { Evaluator } from './evaluator.service.ts';
+import type { Scopes } from './scopes.port.ts';
 
 export type Strays = {
   /** Withdraws what is assigned at nothing, and says how many that were. What cannot be looked at stays. */

@@ -3,7 +3,7 @@
 
 import { namedOnly } from '@strongroom/contract/actions';
 import type { Action, Plane } from '#kernel/authority/grant';
-import { compileExclusion, compilePattern, type Matcher } from './pattern.ts';
+import { compileExclusion, compilePattern, type Matcher } from './pattern.rules.ts';
 
 export type Permission = {
   readonly actions: readonly string[];

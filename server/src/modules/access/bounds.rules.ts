@@ -4,7 +4,7 @@
 import type { Actor } from '#kernel/authority/actor';
 import { type BoundsRule, type Circumstances, ruleFor } from '#kernel/authority/bounds';
 import type { Action } from '#kernel/authority/grant';
-import type { Verdict } from './verdict.ts';
+import type { Verdict } from './verdict.types.ts';
 
 const refused: Verdict = { allowed: false, why: 'outsideBounds' };
 

@@ -6,10 +6,10 @@ import { type Actor, createActor, isBounded } from '#kernel/authority/actor';
 import type { Action } from '#kernel/authority/grant';
 import { unreachable } from '#kernel/errors/failure';
 import { accessFailures } from './access.errors.ts';
-import type { Evaluator } from './evaluator.ts';
-import type { Principals } from './principals.ts';
-import { assignmentId } from './scope.ts';
-import type { Applicable, Refusal } from './verdict.ts';
+import type { Evaluator } from './evaluator.service.ts';
+import type { Principals } from './principals.port.ts';
+import { assignmentId } from './scope.rules.ts';
+import type { Applicable, Refusal } from './verdict.types.ts';
 
 /** Named in the answer at most; a principal in many groups can have very many. */
 const consideredMax = 100;
