@@ -20,7 +20,7 @@ import { createSqliteDatabases } from '../server/src/kernel/database/sqlite/data
 import { silentLog } from '../server/src/kernel/log/log.ts';
 import { testGrant } from '../server/src/kernel/testing/authority.ts';
 import { auditMigrations, createAudit, openAnchors, verifyExport } from '../server/src/modules/audit/index.ts';
-import { begunRecord, encodeRecord } from '../server/src/modules/audit/record.ts';
+import { begunRecord, encodeRecord } from '../server/src/modules/audit/record.rules.ts';
 
 const rounds = Number(process.argv[2] ?? 7);
 const callers = 64;

@@ -20,7 +20,7 @@ export const slowTests: ReadonlySet<string> = new Set(
     'modules/audit/segments',
     'modules/audit/strangers',
     'modules/audit/trail',
-    'modules/audit/verify',
+    'modules/audit/verification',
     'modules/compute/agent',
     'modules/compute/computes',
     'modules/compute/protocol',

@@ -3,7 +3,7 @@
 // token of the registry protocol narrows what its principal's roles allow: both must. Data, so that they go wherever the actor
 // goes; judged by `access` at every decision, that of a route and those that services ask for. No words of what carries them.
 
-import { isInRange, parseRange } from '#kernel/http/addresses';
+import { isInRange, parseRange } from '#kernel/addresses/addresses';
 import { idKey, isScope, isWithin } from '#kernel/ids/ids';
 
 export type Bounds = {

@@ -2,7 +2,7 @@
 // with it, and a page of somebody else that resolves its own name to this machine (DNS rebinding) would speak to it as its own.
 
 import { isIP } from 'node:net';
-import { isInRange, parseRange } from './addresses.ts';
+import { isInRange, parseRange } from '#kernel/addresses/addresses';
 import { httpFailures } from './http.errors.ts';
 
 export type Hosts = {

@@ -2,7 +2,7 @@
 // were configured, from its right end: each of these wrote the one to the left of it. What is not an address ends the reading
 // at the last proxy that is known, so that a chain which makes no sense names nobody.
 
-import { isInRange, parseRange } from './addresses.ts';
+import { isInRange, parseRange } from '#kernel/addresses/addresses';
 import { httpFailures } from './http.errors.ts';
 
 /** @returns the address of the client; `peer` when nothing better is known */

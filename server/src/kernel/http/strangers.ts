@@ -1,9 +1,9 @@
 // How often somebody who proves nothing is answered in the words of the operation. Whoever proves who he is is never counted,
 // and never kept out by strangers who share his address: a credential is looked at first, and only its failure is counted.
 
+import { createBuckets } from '#kernel/addresses/buckets';
 import type { Clock } from '#kernel/clock/clock';
 import type { Failure, FailureKind } from '#kernel/errors/failure';
-import { createBuckets } from './buckets.ts';
 import { httpFailures } from './http.errors.ts';
 
 export type Strangers = {

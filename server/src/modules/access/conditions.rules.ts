@@ -1,8 +1,8 @@
 // Conditions of an assignment: a second factor, or the caller's address. They only ever narrow. The address is that of the
 // connection's peer; without one (work of the server in somebody's name) an address condition does not hold.
 
+import { type AddressRange, isInRange, parseRange } from '#kernel/addresses/addresses';
 import type { Actor } from '#kernel/authority/actor';
-import { type AddressRange, isInRange, parseRange } from '#kernel/http/addresses';
 
 export type Conditions = {
   readonly requireMfa: boolean;

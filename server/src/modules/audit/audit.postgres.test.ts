@@ -6,5 +6,5 @@ await againOnPostgres(async () => {
   await import('./audit.routes.test.ts');
   await import('./proofs.test.ts');
   await import('./trail.test.ts');
-  await import('./verify.test.ts');
+  await import('./verification.test.ts');
 });

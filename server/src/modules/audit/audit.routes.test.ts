@@ -356,7 +356,7 @@ test('the native listing answers leaves that can be hashed again, filtered and p
   );
   assert.equal(body.value[0].record.operation, 'AuditRecords_ListBySubscription');
   const { leafHash } = await import('#kernel/crypto/merkle');
-  const { canonicalJson } = await import('./canonical.ts');
+  const { canonicalJson } = await import('./canonical.rules.ts');
   for (const { record, leafHash: leaf } of body.value)
     assert.equal(Buffer.from(leafHash(canonicalJson(record))).toString('base64'), leaf);
   const sequences = async (query: string) =>

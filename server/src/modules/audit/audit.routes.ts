@@ -34,10 +34,10 @@ import {
   route,
   whole,
 } from '#kernel/http/route';
-import { parseSelect } from './activity.ts';
+import { parseSelect } from './activity.view.ts';
 import type { AuditService } from './audit.service.ts';
-import type { Page } from './query.ts';
-import { segmentNamed } from './segments.ts';
+import type { Page } from './queries.service.ts';
+import { segmentNamed } from './segments.service.ts';
 
 const root = () => '/';
 const subscription = (params: Params) => `/subscriptions/${params.subscriptionId}`;

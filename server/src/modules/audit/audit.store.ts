@@ -8,9 +8,9 @@ import type { Database, Tx } from '#kernel/database/database';
 import { tables } from '#kernel/database/database';
 import { lowered, numberIn, runStatement, textIn } from '#kernel/database/dialect/dialect';
 import { auditFailures } from './audit.errors.ts';
-import type { ActivityStatus } from './filter.ts';
-import type { Columns, Encoded } from './record.ts';
-import { leavesPerTile, unpackTile } from './tiles.ts';
+import type { ActivityStatus } from './filter.rules.ts';
+import type { Columns, Encoded } from './record.rules.ts';
+import { leavesPerTile, unpackTile } from './tiles.rules.ts';
 
 export type AuditTables = {
   audit_records: {
@@ -341,7 +341,7 @@ export async function scanFound(database: Database, filter: RecordFilter, limit:
 const record = sql.ref('r.record');
 const result = textIn(record, 'outcome', 'result');
 const isAccepted = sql<boolean>`${numberIn(record, 'outcome', 'status')} = 202`;
-/** As `activity.ts` tells the status of a record. */
+/** As `activity.view.ts` tells the status of a record. */
 const statusIs: Readonly<Record<ActivityStatus, RawBuilder<boolean>>> = {
   Started: sql<boolean>`${result} is null`,
   Unknown: sql<boolean>`${result} = 'unknown'`,

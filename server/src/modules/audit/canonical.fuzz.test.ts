@@ -3,7 +3,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
-import { canonicalJson } from './canonical.ts';
+import { canonicalJson } from './canonical.rules.ts';
 
 test('names are sorted by UTF-16 code units, and numbers and strings are written as JavaScript writes them', () => {
   const names = { '\u20ac': 1, '\r': 2, '\ufb33': 3, '1': 4, '\ud83d\ude00': 5, '\u0080': 6, '\u00f6': 7 };

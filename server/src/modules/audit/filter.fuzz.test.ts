@@ -4,7 +4,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
 import { Failure } from '#kernel/errors/failure';
-import { parseActivityFilter, parseInstant } from './filter.ts';
+import { parseActivityFilter, parseInstant } from './filter.rules.ts';
 
 const at = Date.parse('2026-11-23T05:51:00.123Z');
 

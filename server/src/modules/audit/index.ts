@@ -8,26 +8,26 @@ import type { Database, MigrationSet } from '#kernel/database/database';
 import { tableOf } from '#kernel/errors/failures';
 import type { Log } from '#kernel/log/log';
 import type { Module } from '#kernel/module';
-import type { LogAnchors } from './anchors.ts';
-import { createAppender } from './appender.ts';
+import type { LogAnchors } from './anchors.service.ts';
+import { createAppender } from './appender.service.ts';
 import { auditFailures } from './audit.errors.ts';
 import { auditRoutes } from './audit.routes.ts';
 import { type AuditService, createAuditService } from './audit.service.ts';
-import { createCheckpointFile } from './checkpoint-file.ts';
-import { createCheckpoints } from './checkpoints.ts';
+import { createCheckpointFile } from './checkpoint-file.service.ts';
+import { createCheckpoints } from './checkpoints.service.ts';
 import { records } from './migrations/0001-records.ts';
 import { anchors as anchorTable } from './migrations/0002-anchors.ts';
 import { segments } from './migrations/0003-segments.ts';
-import { sweepOpenIntents } from './sweep.ts';
-import { createTrail } from './trail.ts';
+import { sweepOpenIntents } from './sweep.service.ts';
+import { createTrail } from './trail.service.ts';
 
-export { type LogAnchors, openAnchors } from './anchors.ts';
+export { type LogAnchors, openAnchors } from './anchors.service.ts';
 export type { AuditService } from './audit.service.ts';
-export { readCheckpointFile } from './checkpoint-file.ts';
-export { exportAudit, verifyExport } from './export.ts';
-export { segmentBytes, segmentFileDigest, segmentFileLines } from './segment-file.ts';
-export { segmentLines, segmentsOf } from './segments.ts';
-export { type FoundStore, verifyAudit } from './verify.ts';
+export { readCheckpointFile } from './checkpoint-file.service.ts';
+export { exportAudit, verifyExport } from './export.service.ts';
+export { segmentBytes, segmentFileDigest, segmentFileLines } from './segment-file.service.ts';
+export { segmentLines, segmentsOf } from './segments.service.ts';
+export { type FoundStore, verifyAudit } from './verification.service.ts';
 
 /** Of the audit database, not of the control database. */
 export const auditMigrations: MigrationSet = { module: 'audit', migrations: [records, anchorTable, segments] };

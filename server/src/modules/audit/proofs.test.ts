@@ -10,7 +10,7 @@ import { closeScanPool, tables } from '#kernel/database/database';
 import { Failure } from '#kernel/errors/failure';
 import type { AuditTables } from './audit.store.ts';
 import { verifyExport } from './index.ts';
-import { consistencyHashes, inclusionHashes, prefixHashes } from './proofs.ts';
+import { consistencyHashes, inclusionHashes, prefixHashes } from './proofs.service.ts';
 import { intentOf, openAudit } from './testing/fixture.ts';
 
 after(() => closeScanPool());

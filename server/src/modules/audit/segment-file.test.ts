@@ -7,7 +7,7 @@ import { test } from 'node:test';
 import { gzipSync } from 'node:zlib';
 import { sha256Hex } from '#kernel/crypto/digest';
 import { Failure } from '#kernel/errors/failure';
-import { segmentFileDigest, segmentFileLines } from './segment-file.ts';
+import { segmentFileDigest, segmentFileLines } from './segment-file.service.ts';
 import { folderFor } from './testing/fixture.ts';
 
 async function linesIn(path: string): Promise<readonly string[]> {

@@ -4,7 +4,7 @@
 import { sql } from 'kysely';
 import { type Database, type Tx, tables } from '#kernel/database/database';
 import { type AuditTables, packHashes } from './audit.store.ts';
-import { leavesPerTile } from './tiles.ts';
+import { leavesPerTile } from './tiles.rules.ts';
 
 export type DropRow = AuditTables['audit_drops'];
 

@@ -17,12 +17,12 @@ import { type Faults, failNth } from '#kernel/files/faults';
 import { testGrant } from '#kernel/testing/authority';
 import { testDatabases } from '#kernel/testing/databases';
 import type { AuditTables } from './audit.store.ts';
-import type { DropRequest } from './drops.ts';
-import type { GivenSegment } from './given-segments.ts';
+import type { DropRequest } from './drops.service.ts';
+import type { GivenSegment } from './given-segments.service.ts';
 import { auditMigrations, verifyAudit, verifyExport } from './index.ts';
-import { consistencyHashes, inclusionHashes } from './proofs.ts';
-import { begunRecord, encodeRecord } from './record.ts';
-import { dropOperation } from './segments.ts';
+import { consistencyHashes, inclusionHashes } from './proofs.service.ts';
+import { begunRecord, encodeRecord } from './record.rules.ts';
+import { dropOperation } from './segments.service.ts';
 import { databaseKey, folderFor, intentOf, openAudit } from './testing/fixture.ts';
 
 after(() => closeScanPool());

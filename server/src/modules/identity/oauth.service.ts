@@ -3,9 +3,9 @@
 // Microsoft's libraries read, and errors become Failures, so that they are recorded and shown like any other.
 
 import type { DeviceCodeResponse, TokenResponse } from '@strongroom/contract/identity';
+import { addressKeys } from '#kernel/addresses/addresses';
 import type { Clock } from '#kernel/clock/clock';
 import { Failure } from '#kernel/errors/failure';
-import { addressKeys } from '#kernel/http/addresses';
 import type { Exchange } from '#kernel/http/exchange';
 import type { Answer } from '#kernel/http/route';
 import { accessTokenSeconds } from './access-claims.ts';

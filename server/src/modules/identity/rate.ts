@@ -2,8 +2,8 @@
 // anything yet, so it is bounded before it costs anything: by IPv4 address, by /64, and a site's whole /48 may begin four times
 // as often as one of its networks. In memory: a restart forgives.
 
+import { addressKeys } from '#kernel/addresses/addresses';
 import type { Clock } from '#kernel/clock/clock';
-import { addressKeys } from '#kernel/http/addresses';
 import { identityFailures } from './identity.errors.ts';
 
 export type Rate = {

@@ -2,9 +2,9 @@
 // fewer answers for whoever keeps asking. What a try is counted by is decided here (ADR 13): a stranger by his network, and by
 // name from that network; a browser that signed in before by itself alone, so that no stranger can keep its user out.
 
+import { addressKeys } from '#kernel/addresses/addresses';
 import type { Clock } from '#kernel/clock/clock';
 import type { Database } from '#kernel/database/database';
-import { addressKeys } from '#kernel/http/addresses';
 import type { Attempts, Counted } from './attempts.ts';
 import * as store from './directory.store.ts';
 import type { Directory } from './directory.ts';

@@ -3,10 +3,10 @@
 
 import type { Clock } from '#kernel/clock/clock';
 import type { Database } from '#kernel/database/database';
-import type { Appender } from './appender.ts';
+import type { Appender } from './appender.service.ts';
 import { auditFailures } from './audit.errors.ts';
 import { readRecord, scanKinds } from './audit.store.ts';
-import { concludedRecord, decodeRecord, encodeRecord } from './record.ts';
+import { concludedRecord, decodeRecord, encodeRecord } from './record.rules.ts';
 
 const pageRows = 20_000;
 const atOnce = 500;

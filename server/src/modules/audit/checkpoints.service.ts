@@ -8,10 +8,10 @@ import { createTree } from '#kernel/crypto/merkle';
 import { type NoteSigner, openNote, signNote } from '#kernel/crypto/signed-note';
 import type { Database } from '#kernel/database/database';
 import type { Log } from '#kernel/log/log';
-import type { Appender } from './appender.ts';
+import type { Appender } from './appender.service.ts';
 import { auditFailures } from './audit.errors.ts';
 import { type CheckpointRow, insertCheckpoint, readLastCheckpoint } from './audit.store.ts';
-import type { CheckpointFile } from './checkpoint-file.ts';
+import type { CheckpointFile } from './checkpoint-file.service.ts';
 
 export type Checkpoints = {
   /** Signs what is durable, unless the last checkpoint says it already. Undefined while the log is empty. */

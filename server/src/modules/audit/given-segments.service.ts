@@ -3,7 +3,7 @@
 
 import type { NoteVerifier } from '#kernel/crypto/signed-note';
 import { Failure } from '#kernel/errors/failure';
-import { type ExportedRange, readExportedCheckpoint, readExportedRecord, verifyExport } from './export.ts';
+import { type ExportedRange, readExportedCheckpoint, readExportedRecord, verifyExport } from './export.service.ts';
 
 /** A file of a segment, or any other export of the log. */
 export type GivenSegment = {

@@ -15,12 +15,13 @@ import type { NoteVerifier } from '#kernel/crypto/signed-note';
 import type { Database } from '#kernel/database/database';
 import { Failure } from '#kernel/errors/failure';
 import type { Log } from '#kernel/log/log';
-import type { LogAnchors } from './anchors.ts';
-import type { Appender } from './appender.ts';
+import type { LogAnchors } from './anchors.service.ts';
+import type { Appender } from './appender.service.ts';
 import { auditFailures } from './audit.errors.ts';
 import { readLeaves, readNextSequence, readTree } from './audit.store.ts';
-import { createExportReader } from './export.ts';
-import { begunRecord, concludedRecord, decodeRecord, encodeRecord } from './record.ts';
+import { createExportReader } from './export.service.ts';
+import { begunRecord, concludedRecord, decodeRecord, encodeRecord } from './record.rules.ts';
+import { dropOperation, type Range, readAct, requireSegment, segmentLines, wireDropped } from './segments.service.ts';
 import {
   type DropRow,
   deleteRecords,
@@ -37,8 +38,7 @@ import {
   scanOutcomeOf,
   scanWitnessedMs,
 } from './segments.store.ts';
-import { dropOperation, type Range, readAct, requireSegment, segmentLines, wireDropped } from './segments.ts';
-import { leavesPerTile } from './tiles.ts';
+import { leavesPerTile } from './tiles.rules.ts';
 
 const dayMs = 86_400_000;
 /** Of the time between two checkpoints no more counts: a clock that is set forward by a year makes no record a year older. */

@@ -3,10 +3,10 @@
 
 import type { AuditTrail } from '#kernel/authority/audit';
 import type { Clock } from '#kernel/clock/clock';
-import type { Appender } from './appender.ts';
+import type { Appender } from './appender.service.ts';
 import { auditFailures } from './audit.errors.ts';
-import { begunRecord, concludedRecord, type Encoded, encodeRecord, refusedRecord } from './record.ts';
-import { createStrangerRecords } from './strangers.ts';
+import { begunRecord, concludedRecord, type Encoded, encodeRecord, refusedRecord } from './record.rules.ts';
+import { createStrangerRecords } from './strangers.service.ts';
 
 export type Trail = AuditTrail & {
   /** Writes what was counted, and outcomes that an earlier attempt could not; says how many of these are still owed. */

@@ -4,11 +4,11 @@
 import type { ActivityEvent, AuditArchived, AuditEntry, AuditRecordsQuery } from '@strongroom/contract/audit';
 import type { Database } from '#kernel/database/database';
 import { idKey } from '#kernel/ids/ids';
-import { activityEvent } from './activity.ts';
+import { activityEvent } from './activity.view.ts';
 import { auditFailures } from './audit.errors.ts';
 import { type FoundRow, type Position, type RecordFilter, scanFound } from './audit.store.ts';
-import { parseActivityFilter, requireInstant } from './filter.ts';
-import { decodeRecord } from './record.ts';
+import { parseActivityFilter, requireInstant } from './filter.rules.ts';
+import { decodeRecord } from './record.rules.ts';
 import { readLastDrop } from './segments.store.ts';
 
 export type Page<T> = { readonly value: readonly T[]; readonly skipToken: string | undefined };

@@ -3,12 +3,12 @@
 // minute. Rows come out of a budget by network and over all: N requests cost rows by the minute and not by N. A crash loses the
 // counts of its last minute, never the first of a kind. Bounded in memory: beyond the bound, kinds of a network are added up.
 
+import { addressKeys } from '#kernel/addresses/addresses';
+import { createBuckets } from '#kernel/addresses/buckets';
 import type { AuditIntent, AuditOutcome } from '#kernel/authority/audit';
 import type { Clock } from '#kernel/clock/clock';
-import { addressKeys } from '#kernel/http/addresses';
-import { createBuckets } from '#kernel/http/buckets';
-import type { Appender } from './appender.ts';
-import { encodeRecord, refusedRecord, repeatedRecord } from './record.ts';
+import type { Appender } from './appender.service.ts';
+import { encodeRecord, refusedRecord, repeatedRecord } from './record.rules.ts';
 
 export type StrangerRecords = {
   record(intent: AuditIntent, outcome: AuditOutcome): Promise<void>;

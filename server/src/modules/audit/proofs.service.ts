@@ -4,7 +4,7 @@
 import { createTree, type LeafReader, proveConsistency, proveInclusion } from '#kernel/crypto/merkle';
 import type { Database } from '#kernel/database/database';
 import { readLeaves, scanTiles } from './audit.store.ts';
-import { leavesPerTile } from './tiles.ts';
+import { leavesPerTile } from './tiles.rules.ts';
 
 /** The hashes that lead from record `index` to the root of the first `size` records. */
 export async function inclusionHashes(database: Database, index: number, size: number): Promise<readonly Uint8Array[]> {

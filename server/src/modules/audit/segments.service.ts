@@ -7,11 +7,11 @@ import type { NoteVerifier } from '#kernel/crypto/signed-note';
 import type { Database } from '#kernel/database/database';
 import { auditFailures } from './audit.errors.ts';
 import { readLastCheckpoint } from './audit.store.ts';
-import { exportedLines } from './export.ts';
-import { requireInstant } from './filter.ts';
-import { decodeRecord } from './record.ts';
+import { exportedLines } from './export.service.ts';
+import { requireInstant } from './filter.rules.ts';
+import { decodeRecord } from './record.rules.ts';
 import { type DropRow, readCovering, readLastDrop, scanFirstSince } from './segments.store.ts';
-import { leavesPerTile } from './tiles.ts';
+import { leavesPerTile } from './tiles.rules.ts';
 
 export type Range = { readonly from: number; readonly to: number };
 

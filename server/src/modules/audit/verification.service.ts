@@ -11,7 +11,7 @@ import { createTree, leafHash } from '#kernel/crypto/merkle';
 import { type NoteVerifier, openNote } from '#kernel/crypto/signed-note';
 import type { Database, Stamp } from '#kernel/database/database';
 import { unreachable } from '#kernel/errors/failure';
-import { anchorsIn, isRemoved, logStore, rolledBackText } from './anchors.ts';
+import { anchorsIn, isRemoved, logStore, rolledBackText } from './anchors.service.ts';
 import {
   packHashes,
   type RecordRow,
@@ -22,12 +22,12 @@ import {
   scanRecords,
   scanStoredTiles,
 } from './audit.store.ts';
-import { canonicalJson } from './canonical.ts';
-import { type GivenSegment, openSegments } from './given-segments.ts';
-import { columnsOf, decodeRecord } from './record.ts';
+import { canonicalJson } from './canonical.rules.ts';
+import { type GivenSegment, openSegments } from './given-segments.service.ts';
+import { columnsOf, decodeRecord } from './record.rules.ts';
+import { readAct, wireDropped } from './segments.service.ts';
 import { type DropRow, readKeptHashes, scanDrops, scanKeptTiles } from './segments.store.ts';
-import { readAct, wireDropped } from './segments.ts';
-import { leavesPerTile, unpackTile } from './tiles.ts';
+import { leavesPerTile, unpackTile } from './tiles.rules.ts';
 
 const recordSchema = Compile(AuditRecord);
 const findingsMax = 100;

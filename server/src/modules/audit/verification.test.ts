@@ -13,7 +13,7 @@ import { silentLog } from '#kernel/log/log';
 import { aboutFiles } from '#kernel/testing/databases';
 import type { AuditTables } from './audit.store.ts';
 import { auditMigrations, readCheckpointFile, verifyAudit } from './index.ts';
-import { columnsOf, decodeRecord, encodeRecord } from './record.ts';
+import { columnsOf, decodeRecord, encodeRecord } from './record.rules.ts';
 import { databaseKey, folderFor, intentOf, openAudit } from './testing/fixture.ts';
 
 after(() => closeScanPool());

@@ -5,7 +5,7 @@ import type { AuditRecord, EntryRecord, IntentRecord, OutcomeRecord } from '@str
 import type { AuditIntent, AuditOutcome } from '#kernel/authority/audit';
 import { leafHash } from '#kernel/crypto/merkle';
 import { idKey } from '#kernel/ids/ids';
-import { canonicalJson } from './canonical.ts';
+import { canonicalJson } from './canonical.rules.ts';
 
 export type Level = 'activity' | 'access';
 

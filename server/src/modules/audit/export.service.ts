@@ -8,7 +8,7 @@ import { formatVerifier, type NoteVerifier, openNote } from '#kernel/crypto/sign
 import type { Database } from '#kernel/database/database';
 import { auditFailures } from './audit.errors.ts';
 import { type CheckpointRow, readLastCheckpoint, scanRecords } from './audit.store.ts';
-import { consistencyHashes, prefixHashes } from './proofs.ts';
+import { consistencyHashes, prefixHashes } from './proofs.service.ts';
 import { readLastDrop } from './segments.store.ts';
 
 export const exportFormat = 'strongroom-audit/1';

@@ -13,10 +13,10 @@ import type { Clock } from '#kernel/clock/clock';
 import { randomUuid } from '#kernel/crypto/random';
 import type { Anchors, Database } from '#kernel/database/database';
 import type { Log } from '#kernel/log/log';
-import type { Appender } from './appender.ts';
+import type { Appender } from './appender.service.ts';
 import { auditFailures } from './audit.errors.ts';
 import { deleteAnchor, putAnchor, readAnchors, readLastCheckpoint, readTree } from './audit.store.ts';
-import { begunRecord, encodeRecord } from './record.ts';
+import { begunRecord, encodeRecord } from './record.rules.ts';
 
 export const anchorOperation = 'Stores_Anchor';
 const acceptOperation = 'Stores_AcceptRollback';

@@ -8,8 +8,8 @@ import { createTree, type TreeState } from '#kernel/crypto/merkle';
 import type { Database, Tx } from '#kernel/database/database';
 import { auditFailures } from './audit.errors.ts';
 import { insertRecord, insertTile, moveTree, readLeaves, readTree } from './audit.store.ts';
-import type { Encoded } from './record.ts';
-import { leavesPerTile } from './tiles.ts';
+import type { Encoded } from './record.rules.ts';
+import { leavesPerTile } from './tiles.rules.ts';
 
 export type Appender = {
   /** Reads where the log ended and says below which sequence every intent has its outcome. Throws `AuditDamaged`. */
