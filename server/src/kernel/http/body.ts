@@ -42,6 +42,9 @@ export function readStream(request: IncomingMessage, maxBytes: number): Readable
       else done(null, chunk);
     },
   });
+  // Whoever reads it is told, also later. While nobody does (it was refused, or its record is being written) an error without
+  // a listener would end the process.
+  bounded.on('error', () => {});
   request.on('aborted', () => bounded.destroy(httpFailures.IncompleteBody()));
   request.pipe(bounded);
   return bounded;

@@ -179,6 +179,8 @@ const brief: Patience = { bytes: 16_777_216, milliseconds: 10_000 };
 
 /** Whoever goes on beyond the bounds is cut off; whoever ends within them keeps his connection. */
 function drain(request: IncomingMessage, { bytes, milliseconds }: Patience): void {
+  // From whoever was to read it: one that reads no more would hold up the rest of the body.
+  request.unpipe();
   if (request.complete) return void request.resume();
   let left = bytes;
   const cut = setTimeout(() => request.socket.destroy(), milliseconds).unref();
@@ -202,12 +204,14 @@ function send(
   const { body } = answer;
   if (body instanceof Readable) {
     response.setHeader('content-type', answer.contentType ?? 'application/octet-stream');
+    body.on('error', () => response.destroy());
     if (method === 'HEAD') {
       body.destroy();
       response.end();
       return;
     }
-    body.on('error', () => response.destroy());
+    // The client went away before: its end was told already, and nobody would let go of what is open here.
+    if (response.destroyed) return void body.destroy();
     response.on('close', () => body.destroy());
     body.pipe(response);
     return;

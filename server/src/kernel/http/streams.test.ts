@@ -1,0 +1,118 @@
+// Bodies that stream, when one side goes away or says no in the middle.
+
+import assert from 'node:assert/strict';
+import { once } from 'node:events';
+import { connect } from 'node:net';
+import { Readable } from 'node:stream';
+import { text } from 'node:stream/consumers';
+import { after, test } from 'node:test';
+import { httpFailures } from '#kernel/http/http.errors';
+import { json, open, route, unrecorded } from '#kernel/http/route';
+import type { Surface } from '#kernel/http/surface';
+import { testAudit, testAuthority } from '#kernel/testing/authority';
+import { openTestDoor } from '#kernel/testing/door';
+
+const surface: Surface = {
+  name: 'test',
+  ignoresCase: true,
+  collapsesSlashes: true,
+  recognise: (target) => target.segments,
+  schemes: [],
+  render: (failure) => ({ status: failure.status, body: { error: { code: failure.code } } }),
+};
+const why = 'nothing is kept of what is sent here';
+const common = { surface: 'test', summary: 'streams', access: open(why), audit: unrecorded(why) } as const;
+const body = { kind: 'stream', maxBytes: 64_000_000 } as const;
+const waiting = {
+  began: Promise.withResolvers<void>(),
+  gone: Promise.withResolvers<void>(),
+  goOn: Promise.withResolvers<void>(),
+};
+let given: Readable | undefined;
+const door = await openTestDoor({
+  surfaces: [surface],
+  routes: [
+    route({
+      ...common,
+      operation: 'Refuse',
+      method: 'PUT',
+      path: '/refused',
+      body,
+      handle: async () => {
+        throw httpFailures.NotFound('test');
+      },
+    }),
+    route({
+      ...common,
+      operation: 'Late',
+      method: 'PUT',
+      path: '/late',
+      body,
+      async handle(_grant, { exchange }) {
+        exchange.raw.response.once('close', () => waiting.gone.resolve());
+        waiting.began.resolve();
+        await waiting.goOn.promise;
+        return json(200, {});
+      },
+    }),
+    route({
+      ...common,
+      operation: 'Give',
+      method: 'GET',
+      path: '/given',
+      async handle(_grant, { exchange }) {
+        waiting.began.resolve();
+        await once(exchange.raw.response, 'close');
+        given = Readable.from([Buffer.alloc(100_000), Buffer.alloc(100_000)]);
+        return { status: 200, body: given };
+      },
+    }),
+    route({ ...common, operation: 'Health', method: 'GET', path: '/health', handle: () => json(200, {}) }),
+  ],
+  ports: { authorizer: testAuthority().authorizer, audit: testAudit() },
+});
+after(() => door.close());
+const { port } = new URL(door.url);
+
+test('a body that its handler refuses unread is read to its end, and the connection goes on', async () => {
+  const socket = connect(Number(port), '127.0.0.1');
+  const size = 8_000_000;
+  socket.write(`PUT /refused HTTP/1.1\r\nhost: localhost\r\ncontent-length: ${size}\r\n\r\n`);
+  socket.write(Buffer.alloc(size));
+  socket.write('GET /health HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n');
+  const answers = await text(socket);
+  assert.deepEqual(
+    [...answers.matchAll(/HTTP\/1\.1 (\d+)/g)].map(([, code]) => Number(code)),
+    [404, 200],
+  );
+});
+
+test('who goes away in the middle of a body that was refused takes nothing along', async () => {
+  const socket = connect(Number(port), '127.0.0.1');
+  socket.write('PUT /refused HTTP/1.1\r\nhost: localhost\r\ncontent-length: 1000000\r\n\r\nbeginning');
+  await once(socket, 'data');
+  socket.destroy();
+  await once(socket, 'close');
+  assert.equal((await fetch(`${door.url}/health`)).status, 200);
+});
+
+test('who goes away before his body is looked at takes nothing along', async () => {
+  const socket = connect(Number(port), '127.0.0.1');
+  socket.write('PUT /late HTTP/1.1\r\nhost: localhost\r\ncontent-length: 1000000\r\n\r\nbeginning');
+  await waiting.began.promise;
+  socket.destroy();
+  await waiting.gone.promise;
+  waiting.goOn.resolve();
+  assert.equal((await fetch(`${door.url}/health`)).status, 200);
+});
+
+test('what is streamed to who is gone already is let go', async () => {
+  waiting.began = Promise.withResolvers<void>();
+  const socket = connect(Number(port), '127.0.0.1');
+  socket.write('GET /given HTTP/1.1\r\nhost: localhost\r\n\r\n');
+  await waiting.began.promise;
+  socket.destroy();
+  await once(socket, 'close');
+  assert.equal((await fetch(`${door.url}/health`)).status, 200);
+  assert.equal(given?.destroyed, true);
+});
