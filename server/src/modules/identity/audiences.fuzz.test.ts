@@ -4,7 +4,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
 import { Failure } from '#kernel/errors/failure';
-import { audienceKey, knownAudiences, readRequested } from './audiences.ts';
+import { audienceKey, knownAudiences, readRequested } from './audiences.rules.ts';
 
 const known = knownAudiences(['https://localhost:8443'], 'localhost:8443');
 const part = fc.oneof(

@@ -5,9 +5,9 @@ import { test } from 'node:test';
 import fc from 'fast-check';
 import { createTestClock } from '#kernel/clock/test-clock';
 import { Failure } from '#kernel/errors/failure';
-import { createSigningKeys } from './signing-keys.ts';
+import { createSigningKeys } from './signing-keys.service.ts';
 import { memorySecrets } from './testing.ts';
-import { accessTokenType, createVerifier, signAccessToken } from './tokens.ts';
+import { accessTokenType, createVerifier, signAccessToken } from './tokens.service.ts';
 
 const clock = createTestClock();
 const signingKeys = createSigningKeys({ secretStore: memorySecrets(), clock });

@@ -2,7 +2,7 @@
 // talks into typing a stranger's code, so it says plainly what is about to be allowed, and to whom.
 
 import type { Answer } from '#kernel/http/route';
-import { html, page } from './page.ts';
+import { html, page } from './frame.page.ts';
 
 export function codePage(options: {
   readonly action: string;

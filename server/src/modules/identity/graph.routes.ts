@@ -34,8 +34,8 @@ import {
   whole,
 } from '#kernel/http/route';
 import { graphFailures } from './graph.errors.ts';
-import { readGraphFilter } from './graph.filter.ts';
 import type { Graph, GraphPage, Kind } from './graph.service.ts';
+import { readGraphFilter } from './graph-filter.rules.ts';
 
 const base = '/msgraph/v1.0';
 const surface = 'graph';

@@ -14,11 +14,11 @@ import type { Grant } from '#kernel/authority/grant';
 import type { Clock } from '#kernel/clock/clock';
 import type { Database, Tx } from '#kernel/database/database';
 import { Failure } from '#kernel/errors/failure';
-import type { Directory, Principal } from './directory.ts';
+import type { Directory, Principal } from './directory.service.ts';
 import { graphFailures } from './graph.errors.ts';
-import type { GraphFilter } from './graph.filter.ts';
-import { requireServed } from './graph.properties.ts';
-import type { Leaving } from './leaving.ts';
+import type { GraphFilter } from './graph-filter.rules.ts';
+import { requireServed } from './graph-properties.rules.ts';
+import type { Leaving } from './leaving.port.ts';
 import type { SignIn } from './sign-in.service.ts';
 
 export type Kind = 'user' | 'servicePrincipal';

@@ -4,7 +4,7 @@ import assert from 'node:assert/strict';
 import { after, test } from 'node:test';
 import { publicClients } from '@strongroom/contract/public-clients';
 import { Failure } from '#kernel/errors/failure';
-import { readGraphFilter } from './graph.filter.ts';
+import { readGraphFilter } from './graph-filter.rules.ts';
 import { formOf, openIdentityBench, pkce, type Sent } from './testing.ts';
 
 // Applications may do everything, people nothing that needs an action.

@@ -10,20 +10,20 @@ import { tableOf } from '#kernel/errors/failures';
 import type { Scheme } from '#kernel/http/surface';
 import type { Log } from '#kernel/log/log';
 import type { Module } from '#kernel/module';
-import { accessClaims, accessTokenSeconds, issuerOf } from './access-claims.ts';
-import { type AttemptCounts, createAttempts } from './attempts.ts';
-import { knownAudiences, readRequested } from './audiences.ts';
-import { type BearerOptions, createBearerScheme } from './bearer.ts';
-import { type Bootstrapped, bootstrap, renewCredentials } from './bootstrap.ts';
-import { createDevices } from './devices.ts';
-import { createDirectory, type Directory } from './directory.ts';
+import { accessClaims, accessTokenSeconds, issuerOf } from './access-claims.rules.ts';
+import { type AttemptCounts, createAttempts } from './attempts.service.ts';
+import { knownAudiences, readRequested } from './audiences.rules.ts';
+import { type BearerOptions, createBearerScheme } from './bearer.scheme.ts';
+import { type Bootstrapped, bootstrap, renewCredentials } from './bootstrap.service.ts';
+import { createDevices } from './devices.service.ts';
+import { createDirectory, type Directory } from './directory.service.ts';
 import { graphFailures } from './graph.errors.ts';
 import { graphRoutes } from './graph.routes.ts';
 import { createGraph } from './graph.service.ts';
 import { createGraphSurface } from './graph.surface.ts';
 import { identityFailures } from './identity.errors.ts';
 import { createInteractions } from './interaction.service.ts';
-import type { Leaving } from './leaving.ts';
+import type { Leaving } from './leaving.port.ts';
 import { directoryTables } from './migrations/0001-directory.ts';
 import { sessionTables } from './migrations/0002-sessions.ts';
 import { generations } from './migrations/0003-generations.ts';
@@ -32,26 +32,27 @@ import { secretNames } from './migrations/0005-secret-names.ts';
 import { oauthFailures } from './oauth.errors.ts';
 import { oauthRoutes } from './oauth.routes.ts';
 import { createOAuth } from './oauth.service.ts';
-import { createOpenIdHost } from './openid.host.ts';
-import { type Calls, createProvider } from './openid.provider.ts';
 import { createOpenIdRecords } from './openid.store.ts';
-import { createPasswords } from './passwords.ts';
-import { createRate } from './rate.ts';
-import { createRevocations } from './revocations.ts';
+import { createOpenIdClients } from './openid-clients.service.ts';
+import { createOpenIdHost } from './openid-host.wire.ts';
+import { type Calls, createProvider } from './openid-provider.wire.ts';
+import { createPasswords } from './passwords.service.ts';
+import { createRate } from './rate.service.ts';
+import { createRevocations } from './revocations.service.ts';
 import { createSignIn } from './sign-in.service.ts';
-import { createSigningKeys, type SecretStore } from './signing-keys.ts';
-import { createStandings, type Standings, standingOf } from './standings.ts';
+import { createSigningKeys, type SecretStore } from './signing-keys.service.ts';
+import { createStandings, type Standings, standingOf } from './standings.service.ts';
 import { createOAuthSurface } from './surface.ts';
-import { createTokens, createVerifier, signAccessToken, type Tokens } from './tokens.ts';
+import { createTokens, createVerifier, signAccessToken, type Tokens } from './tokens.service.ts';
 
-export type { BearerOptions } from './bearer.ts';
-export { type Bootstrapped, readBootstrapped } from './bootstrap.ts';
-export type { Directory, Principal } from './directory.ts';
-export { html, type Markup, page } from './page.ts';
-export { createSignedAddresses, type SignedAddress, type SignedAddresses } from './signed-addresses.ts';
-export type { SecretStore } from './signing-keys.ts';
-export type { Standing, Standings } from './standings.ts';
-export type { IssuedToken, NewToken, TokenClaims, Tokens } from './tokens.ts';
+export type { BearerOptions } from './bearer.scheme.ts';
+export { type Bootstrapped, readBootstrapped } from './bootstrap.service.ts';
+export type { Directory, Principal } from './directory.service.ts';
+export { html, type Markup, page } from './frame.page.ts';
+export { createSignedAddresses, type SignedAddress, type SignedAddresses } from './signed-addresses.scheme.ts';
+export type { SecretStore } from './signing-keys.service.ts';
+export type { Standing, Standings } from './standings.service.ts';
+export type { IssuedToken, NewToken, TokenClaims, Tokens } from './tokens.service.ts';
 
 /** For compose, which opens the database before there is an identity module. */
 export const identityMigrations = {
@@ -136,7 +137,8 @@ export function createIdentity(deps: {
     clock,
     issuer: () => `urn:strongroom:tenant:${tenantId}`,
   });
-  const records = createOpenIdRecords({ database, clock, directory, origins });
+  const records = createOpenIdRecords({ database, clock });
+  const clients = createOpenIdClients(directory, origins);
   const standings = createStandings({ database, clock, directory, isGrant: records.isGrant });
   const bearerScheme = createBearerScheme({ verifier, revocations, standings, tenantId, origins });
 
@@ -153,6 +155,7 @@ export function createIdentity(deps: {
         audiences,
         signingJwk: (await signingKeys.current()).privateJwk,
         records,
+        clients,
         directory,
         standings,
         clock,

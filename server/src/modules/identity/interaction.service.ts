@@ -10,14 +10,14 @@ import { randomBytes } from '#kernel/crypto/random';
 import { Failure } from '#kernel/errors/failure';
 import type { Exchange } from '#kernel/http/exchange';
 import type { Answer } from '#kernel/http/route';
-import type { Devices } from './devices.ts';
+import type { Devices } from './devices.service.ts';
 import { identityFailures } from './identity.errors.ts';
 import { failedTriesPage } from './message.page.ts';
 import { newPasswordPage } from './new-password.page.ts';
-import type { OpenIdHost } from './openid.host.ts';
-import { writeNote } from './sign-in.note.ts';
+import type { OpenIdHost } from './openid-host.wire.ts';
 import { signInPage } from './sign-in.page.ts';
 import type { SignIn } from './sign-in.service.ts';
+import { writeNote } from './sign-in-note.rules.ts';
 
 export type Interactions = {
   show(exchange: Exchange, uid: string): Promise<Answer>;

@@ -1,7 +1,7 @@
 // A page with one message: an error in words, or the end of a session.
 
 import type { Answer } from '#kernel/http/route';
-import { html, page } from './page.ts';
+import { html, page } from './frame.page.ts';
 
 export const errorPage = (status: number, message: string, requestId: string): Answer =>
   page({

@@ -1,7 +1,7 @@
 // The page where a person chooses another password, before anything is issued, because an administrator said so.
 
 import type { Answer } from '#kernel/http/route';
-import { html, page } from './page.ts';
+import { html, page } from './frame.page.ts';
 
 export function newPasswordPage(options: {
   readonly action: string;

@@ -12,12 +12,12 @@ import {
 } from '@strongroom/contract/identity';
 import type { Exchange } from '#kernel/http/exchange';
 import { activity, json, open, type Params, type Route, route, unrecorded } from '#kernel/http/route';
-import { keySet, openIdConfiguration } from './discovery.ts';
+import { keySet, openIdConfiguration } from './discovery.view.ts';
 import type { Interactions } from './interaction.service.ts';
 import { oauthFailures } from './oauth.errors.ts';
 import type { Form, OAuth } from './oauth.service.ts';
-import { paths } from './openid.provider.ts';
-import type { SigningKeys } from './signing-keys.ts';
+import { paths } from './openid-provider.wire.ts';
+import type { SigningKeys } from './signing-keys.service.ts';
 
 const surface = 'oauth';
 const form = { kind: 'form', schema: OAuthForm, maxBytes: 64 * 1024, holdsSecrets: true } as const;

@@ -9,7 +9,7 @@ import { openIdentityBench } from './testing.ts';
 const bench = await openIdentityBench();
 after(() => bench.close());
 const { database, clock, identity } = bench;
-const records = createOpenIdRecords({ database, clock, directory: identity.directory, origins: [bench.origin] });
+const records = createOpenIdRecords({ database, clock });
 const codes = records.adapter('AuthorizationCode');
 const devices = records.adapter('DeviceCode');
 const rows = () =>

@@ -9,8 +9,6 @@ import type { Clock } from '#kernel/clock/clock';
 import { sha256Hex } from '#kernel/crypto/digest';
 import { randomToken } from '#kernel/crypto/random';
 import { type Database, type Tx, tables } from '#kernel/database/database';
-import type { Directory } from './directory.ts';
-import { clientMetadata } from './openid.clients.ts';
 
 type Row = {
   model: string;
@@ -38,13 +36,8 @@ export type OpenIdRecords = {
   sweep(): Promise<void>;
 };
 
-export function createOpenIdRecords(options: {
-  readonly database: Database;
-  readonly clock: Clock;
-  readonly directory: Directory;
-  readonly origins: readonly string[];
-}): OpenIdRecords {
-  const { database, clock, directory, origins } = options;
+export function createOpenIdRecords(options: { readonly database: Database; readonly clock: Clock }): OpenIdRecords {
+  const { database, clock } = options;
   // A record that was found by its user code or uid does not know its own id. The library gets a handle instead, which
   // only this process can make: the hash alone, read from a backup, is not worth the value.
   const handle = `${randomToken()}:`;
@@ -140,22 +133,8 @@ export function createOpenIdRecords(options: {
     };
   }
 
-  /** Clients are the directory's applications and the few public ones; the library only ever reads them. */
-  const clients: Adapter = {
-    async find(clientId) {
-      const application = await directory.findByClientId(clientId);
-      return clientMetadata(clientId, application, origins);
-    },
-    upsert: refuseWrite,
-    consume: refuseWrite,
-    destroy: refuseWrite,
-    revokeByGrantId: refuseWrite,
-    findByUid: async () => undefined,
-    findByUserCode: async () => undefined,
-  };
-
   return {
-    adapter: (model) => (model === 'Client' ? clients : recordsOf(model)),
+    adapter: recordsOf,
     grantKey: (grantId) => keyIn('Grant', grantId),
     async isGrant(key) {
       const row = await db(database.read)
@@ -173,8 +152,4 @@ export function createOpenIdRecords(options: {
       );
     },
   };
-}
-
-async function refuseWrite(): Promise<never> {
-  throw new Error('applications are written through the directory alone');
 }

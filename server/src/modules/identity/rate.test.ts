@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { createTestClock } from '#kernel/clock/test-clock';
-import { createRate } from './rate.ts';
+import { createRate } from './rate.service.ts';
 
 const throttled = { kind: 'throttled', code: 'TooManyRequests' };
 

@@ -2,7 +2,7 @@
 // with a screen reader, and says what went wrong above the form.
 
 import type { Answer } from '#kernel/http/route';
-import { html, page } from './page.ts';
+import { html, page } from './frame.page.ts';
 
 export function signInPage(options: {
   readonly action: string;

@@ -5,11 +5,11 @@
 import { addressKeys } from '#kernel/addresses/addresses';
 import type { Clock } from '#kernel/clock/clock';
 import type { Database } from '#kernel/database/database';
-import type { Attempts, Counted } from './attempts.ts';
+import type { Attempts, Counted } from './attempts.service.ts';
+import type { Directory } from './directory.service.ts';
 import * as store from './directory.store.ts';
-import type { Directory } from './directory.ts';
 import { identityFailures } from './identity.errors.ts';
-import type { Passwords } from './passwords.ts';
+import type { Passwords } from './passwords.service.ts';
 
 export type SignedIn = {
   readonly objectId: string;

@@ -4,9 +4,9 @@ import assert from 'node:assert/strict';
 import { after, beforeEach, test } from 'node:test';
 import { tables } from '#kernel/database/database';
 import { Failure } from '#kernel/errors/failure';
-import { createAttempts } from './attempts.ts';
-import { createDevices } from './devices.ts';
-import { createPasswords, generatePassword } from './passwords.ts';
+import { createAttempts } from './attempts.service.ts';
+import { createDevices } from './devices.service.ts';
+import { createPasswords, generatePassword } from './passwords.service.ts';
 import { createSignIn } from './sign-in.service.ts';
 import { openIdentityBench } from './testing.ts';
 

@@ -9,7 +9,7 @@ import { Failure } from '#kernel/errors/failure';
 import type { Exchange } from '#kernel/http/exchange';
 import { readTarget } from '#kernel/http/target';
 import { testActor, testAuthority, testGrant } from '#kernel/testing/authority';
-import { createSignedAddresses } from './signed-addresses.ts';
+import { createSignedAddresses } from './signed-addresses.scheme.ts';
 import { openIdentityBench } from './testing.ts';
 
 const bench = await openIdentityBench();

@@ -4,7 +4,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { createTestClock } from '#kernel/clock/test-clock';
 import { Failure } from '#kernel/errors/failure';
-import { createSigningKeys } from './signing-keys.ts';
+import { createSigningKeys } from './signing-keys.service.ts';
 import { memorySecrets } from './testing.ts';
 
 const dayMs = 86_400_000;

@@ -7,7 +7,7 @@ import { type Answer, json, open, route, unrecorded } from '#kernel/http/route';
 import type { Trust } from '#kernel/http/trust';
 import type { Module } from '#kernel/module';
 import { landingFailures } from './landing.errors.ts';
-import { icon, jobPage, landingPage, type Place, runsPage, wantsPage } from './page.ts';
+import { icon, jobPage, landingPage, type Place, runsPage, wantsPage } from './landing.page.ts';
 import { createLandingSurface } from './surface.ts';
 
 const jobName = /^[A-Za-z0-9][\w-]{0,254}$/;

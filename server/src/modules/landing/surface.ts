@@ -4,7 +4,7 @@
 
 import type { Exchange } from '#kernel/http/exchange';
 import type { Surface } from '#kernel/http/surface';
-import { messagePage, wantsPage } from './page.ts';
+import { messagePage, wantsPage } from './landing.page.ts';
 
 const own = new Set(['ca.pem', 'favicon.ico', 'favicon.svg', 'portal']);
 

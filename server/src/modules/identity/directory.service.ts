@@ -12,7 +12,7 @@ import { idKey } from '#kernel/ids/ids';
 import * as store from './directory.store.ts';
 import { graphFailures } from './graph.errors.ts';
 import { identityFailures } from './identity.errors.ts';
-import type { Passwords } from './passwords.ts';
+import type { Passwords } from './passwords.service.ts';
 
 export type Principal = {
   readonly objectId: string;

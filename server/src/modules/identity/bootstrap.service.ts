@@ -4,9 +4,9 @@
 import { tenantDomain } from '@strongroom/contract/identity';
 import { randomToken, randomUuid } from '#kernel/crypto/random';
 import type { Database } from '#kernel/database/database';
+import type { Directory } from './directory.service.ts';
 import * as store from './directory.store.ts';
-import type { Directory } from './directory.ts';
-import { generatePassword } from './passwords.ts';
+import { generatePassword } from './passwords.service.ts';
 
 /** Not the same for every installation: whoever wants to keep somebody out, or guess, has to know a name first. */
 const nameOfAdministrator = () =>

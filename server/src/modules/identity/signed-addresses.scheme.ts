@@ -14,8 +14,8 @@ import { Failure } from '#kernel/errors/failure';
 import type { Exchange } from '#kernel/http/exchange';
 import type { Scheme } from '#kernel/http/surface';
 import { identityFailures } from './identity.errors.ts';
-import type { Standings } from './standings.ts';
-import type { Tokens } from './tokens.ts';
+import type { Standings } from './standings.service.ts';
+import type { Tokens } from './tokens.service.ts';
 
 export type SignedAddress = {
   /** The surface whose scheme takes it. */

@@ -2,9 +2,9 @@
 // `oid` with `tid`; names are for display and never decide anything.
 
 import { type AuthenticationFacts, claimsOfFacts } from '#kernel/authority/facts';
-import type { Principal } from './directory.ts';
-import type { Standing } from './standings.ts';
-import type { TokenClaims } from './tokens.ts';
+import type { Principal } from './directory.service.ts';
+import type { Standing } from './standings.service.ts';
+import type { TokenClaims } from './tokens.service.ts';
 
 /** Seconds. What `expires_in` says, too. */
 export const accessTokenSeconds = 3599;

@@ -2,9 +2,9 @@
 // Every address lies on the origin of the request; clients refuse an issuer that does not.
 
 import type { KeySet, OpenIdConfiguration } from '@strongroom/contract/identity';
-import { issuerOf } from './access-claims.ts';
-import { openidScopes } from './openid.provider.ts';
-import type { SigningKeys } from './signing-keys.ts';
+import { issuerOf } from './access-claims.rules.ts';
+import { openidScopes } from './openid-provider.wire.ts';
+import type { SigningKeys } from './signing-keys.service.ts';
 
 /** @param tenant as in the request: an alias stays an alias @param version `` for the endpoints without `/v2.0` */
 export function openIdConfiguration(input: {

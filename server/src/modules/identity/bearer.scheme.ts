@@ -1,17 +1,17 @@
 // Proof by access token (RFC 6750). A token is accepted when this server signed it for this tenantId, under one of its own
-// origins, for an audience of the surface that is asked, and what it stands on (standings.ts) stands at this very moment.
+// origins, for an audience of the surface that is asked, and what it stands on (standings.service.ts) stands at this very moment.
 // Order matters: nothing in a token is believed, or echoed, before its signature is.
 
 import { type Actor, createActor } from '#kernel/authority/actor';
 import { factsInClaims } from '#kernel/authority/facts';
 import type { Exchange } from '#kernel/http/exchange';
 import type { Scheme } from '#kernel/http/surface';
-import { issuerOf } from './access-claims.ts';
-import { audienceKey } from './audiences.ts';
+import { issuerOf } from './access-claims.rules.ts';
+import { audienceKey } from './audiences.rules.ts';
 import { identityFailures } from './identity.errors.ts';
-import type { Revocations } from './revocations.ts';
-import type { Standings } from './standings.ts';
-import { accessTokenType, type Verifier } from './tokens.ts';
+import type { Revocations } from './revocations.service.ts';
+import type { Standings } from './standings.service.ts';
+import { accessTokenType, type Verifier } from './tokens.service.ts';
 
 export type BearerOptions = {
   /** What `aud` may be; compared without regard to case and trailing slashes. */

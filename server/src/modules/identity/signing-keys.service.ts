@@ -36,7 +36,7 @@ type Key = Stored & { readonly privateKey: CryptoKey; readonly publicKey: Crypto
 
 const secretName = 'token-signing-keys';
 const dayMs = 86_400_000;
-/** Longer than the longest lifetime of a token (`tokens.ts`). */
+/** Longer than the longest lifetime of a token (`tokens.service.ts`). */
 const overlapMs = 8 * dayMs;
 const publishedAheadMs = dayMs;
 

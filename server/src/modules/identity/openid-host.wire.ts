@@ -7,7 +7,7 @@ import type { Failure } from '#kernel/errors/failure';
 import type { Exchange } from '#kernel/http/exchange';
 import type { Answer } from '#kernel/http/route';
 import { identityFailures } from './identity.errors.ts';
-import type { Call, Calls, Request, Response } from './openid.provider.ts';
+import type { Call, Calls, Request, Response } from './openid-provider.wire.ts';
 
 export type ProviderCall = {
   readonly method: 'GET' | 'POST';

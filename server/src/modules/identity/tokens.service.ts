@@ -9,8 +9,8 @@ import { sha256Hex } from '#kernel/crypto/digest';
 import { randomToken } from '#kernel/crypto/random';
 import { Failure } from '#kernel/errors/failure';
 import { identityFailures } from './identity.errors.ts';
-import type { Revocations } from './revocations.ts';
-import type { SigningKeys } from './signing-keys.ts';
+import type { Revocations } from './revocations.service.ts';
+import type { SigningKeys } from './signing-keys.service.ts';
 
 export type TokenClaims = JWTPayload & { readonly [name: string]: unknown };
 

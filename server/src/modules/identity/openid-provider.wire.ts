@@ -3,20 +3,27 @@
 
 import { publicClients } from '@strongroom/contract/public-clients';
 import type { JWK } from 'jose';
-import { type Configuration, errors, interactionPolicy, type KoaContextWithOIDC, Provider } from 'oidc-provider';
+import {
+  type Adapter,
+  type Configuration,
+  errors,
+  interactionPolicy,
+  type KoaContextWithOIDC,
+  Provider,
+} from 'oidc-provider';
 import { type AuthenticationFacts, factsInClaims } from '#kernel/authority/facts';
 import type { Clock } from '#kernel/clock/clock';
 import type { Failure } from '#kernel/errors/failure';
 import type { Exchange } from '#kernel/http/exchange';
 import type { Answer } from '#kernel/http/route';
 import type { Log } from '#kernel/log/log';
-import { accessClaims, accessTokenSeconds, issuerOf } from './access-claims.ts';
+import { accessClaims, accessTokenSeconds, issuerOf } from './access-claims.rules.ts';
 import { codePage, confirmPage, donePage } from './device.page.ts';
-import type { Directory, Principal } from './directory.ts';
+import type { Directory, Principal } from './directory.service.ts';
 import { errorPage, formPostPage, signedOutPage, signOutPage } from './message.page.ts';
 import type { OpenIdRecords } from './openid.store.ts';
-import { readNote } from './sign-in.note.ts';
-import { type Standing, type Standings, standingOf } from './standings.ts';
+import { readNote } from './sign-in-note.rules.ts';
+import { type Standing, type Standings, standingOf } from './standings.service.ts';
 
 /** What one request tells the hooks below, and hears from them. */
 export type Call = {
@@ -66,13 +73,15 @@ export function createProvider(options: {
   readonly audiences: readonly string[];
   readonly signingJwk: JWK;
   readonly records: OpenIdRecords;
+  readonly clients: Adapter;
   readonly directory: Directory;
   readonly standings: Standings;
   readonly clock: Clock;
   readonly log: Log;
   readonly calls: Calls;
 }): Provider {
-  const { origin, tenantId, audiences, signingJwk, records, directory, standings, clock, log, calls } = options;
+  const { origin, tenantId, audiences, signingJwk, records, clients, directory, standings, clock, log, calls } =
+    options;
   const issuer = issuerOf(origin, tenantId);
   const callOf = (ctx: KoaContextWithOIDC): Call => {
     const call = calls.get(ctx.req);
@@ -111,7 +120,7 @@ export function createProvider(options: {
   );
 
   const configuration: Configuration = {
-    adapter: (model: string) => records.adapter(model),
+    adapter: (model: string) => (model === 'Client' ? clients : records.adapter(model)),
     jwks: { keys: [signingJwk as never] }, // the library declares a JWK type of its own; jose exported this one
     routes: paths,
     extraParams: [askedParameter],

@@ -6,7 +6,7 @@ import type { Clock } from '#kernel/clock/clock';
 import { constantTimeEqual } from '#kernel/crypto/compare';
 import { hmacSha256 } from '#kernel/crypto/digest';
 import { randomBytes, randomToken } from '#kernel/crypto/random';
-import type { SecretStore } from './signing-keys.ts';
+import type { SecretStore } from './signing-keys.service.ts';
 
 export type Devices = {
   /** The id of this browser, if the user signed in with it before. */

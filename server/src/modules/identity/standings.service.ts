@@ -5,8 +5,8 @@
 
 import type { Clock } from '#kernel/clock/clock';
 import type { Database } from '#kernel/database/database';
+import type { Directory, Principal } from './directory.service.ts';
 import * as store from './directory.store.ts';
-import type { Directory, Principal } from './directory.ts';
 import { identityFailures } from './identity.errors.ts';
 
 /** `7`, `7.secret.{id of the secret}` or `7.grant.{key of the sign-in}`. A claim of tokens; others only hand it on. */

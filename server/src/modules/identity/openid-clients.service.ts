@@ -3,9 +3,9 @@
 // directory use client credentials alone.
 
 import { publicClients } from '@strongroom/contract/public-clients';
-import type { AdapterPayload } from 'oidc-provider';
+import type { Adapter, AdapterPayload } from 'oidc-provider';
 import { randomToken } from '#kernel/crypto/random';
-import type { Principal } from './directory.ts';
+import type { Directory, Principal } from './directory.service.ts';
 
 const deviceGrant = 'urn:ietf:params:oauth:grant-type:device_code';
 const loopback = ['http://localhost', 'http://127.0.0.1', 'http://[::1]'];
@@ -46,7 +46,7 @@ const confidential = (application: Principal, clientId: string): AdapterPayload 
 });
 
 /** Undefined for a client that does not exist, is disabled, or is a managed identity, which never signs in this way. */
-export function clientMetadata(
+function clientMetadata(
   clientId: string,
   application: Principal | undefined,
   origins: readonly string[],
@@ -55,4 +55,22 @@ export function clientMetadata(
   if (clientId === publicClients.strongroomCli) return native(clientId, 'Strongroom command line');
   if (clientId === publicClients.portal) return portal(origins);
   return application?.kind === 'application' && application.enabled ? confidential(application, clientId) : undefined;
+}
+
+/** Clients are the directory's applications and the few public ones; the library only ever reads them. */
+export const createOpenIdClients = (directory: Directory, origins: readonly string[]): Adapter => ({
+  async find(clientId) {
+    const application = await directory.findByClientId(clientId);
+    return clientMetadata(clientId, application, origins);
+  },
+  upsert: refuseWrite,
+  consume: refuseWrite,
+  destroy: refuseWrite,
+  revokeByGrantId: refuseWrite,
+  findByUid: async () => undefined,
+  findByUserCode: async () => undefined,
+});
+
+async function refuseWrite(): Promise<never> {
+  throw new Error('applications are written through the directory alone');
 }
