@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
-import { mkdtemp, rm, stat, writeFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, rm, stat, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
@@ -68,6 +68,15 @@ test('the reserve is really there, is given up when the disk is full, and comes 
   assert.equal((await reserve())?.size, reserveBytes);
   await room.release();
   assert.equal(await reserve(), undefined);
+});
+
+test('a reserve that cannot be removed stays, and whoever noticed the full disk goes on', async (t) => {
+  const folder = await folderFor(t);
+  await mkdir(join(folder, 'reserve', 'in the way'), { recursive: true });
+  const room = createRoom({ folder, ask: () => ({ freeBytes: 0, totalBytes: gibibyte }) });
+  assert.equal(room.state(), 'full');
+  assert.throws(() => room.require(), low);
+  await room.release();
 });
 
 test('on a real disk that fills up: growth stops first, and the reserve leaves room for what must be written', async (t) => {

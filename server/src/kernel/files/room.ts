@@ -17,7 +17,7 @@ export type Room = {
   space(): DiskSpace & { readonly markBytes: number };
   /** `low`: below the mark. `full`: not even the audit log can be relied on. */
   state(): 'enough' | 'low' | 'full';
-  /** Gives the reserve up, for what must still be written. */
+  /** Gives the reserve up, for what must still be written. Never throws: whoever finds the disk full has enough to tell. */
   release(): Promise<void>;
   /** Before the databases are opened: gives the reserve up if there is no room to open them. */
   makeWay(): Promise<void>;
@@ -77,10 +77,12 @@ export function createRoom(options: {
   }
 
   function release(): Promise<void> {
-    releasing ??= rm(file, { force: true }).finally(() => {
-      releasing = undefined;
-      known = undefined;
-    });
+    releasing ??= rm(file, { force: true })
+      .catch(() => {}) // a disk that fails takes no deletion either; the next one who asks tries again
+      .finally(() => {
+        releasing = undefined;
+        known = undefined;
+      });
     return releasing;
   }
 
