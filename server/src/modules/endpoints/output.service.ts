@@ -1,7 +1,7 @@
-// What scoring processes print, the last of it, in memory: bounded bytes and lines for each deployment. Nothing is written
-// down. Must not be asked to keep anything of a workspace of high business impact; whoever adds decides that.
+// What scoring processes print, the last of it, in memory: bounded for each deployment, however long its lines are. Nothing is
+// written down. Must not be asked to keep anything of a workspace of high business impact; whoever adds decides that.
 
-const bytesMax = 256 * 1024;
+const charactersMax = 256 * 1024;
 
 export type Output = {
   add(text: string): void;
@@ -16,9 +16,11 @@ export function createOutput(): Output {
   return {
     add(text) {
       kept += text;
-      if (kept.length > bytesMax) kept = kept.slice(kept.indexOf('\n', kept.length - bytesMax) + 1);
+      // Not at every line: cutting costs as much as all that is kept.
+      if (kept.length > 2 * charactersMax) kept = lastOf(kept);
     },
     tail(lines) {
+      kept = lastOf(kept);
       if (lines === undefined) return kept;
       const all = kept.replace(/\n$/, '').split('\n');
       return lines <= 0 || kept === '' ? '' : `${all.slice(-lines).join('\n')}\n`;
@@ -29,4 +31,11 @@ export function createOutput(): Output {
       return lines.slice(-1)[0]?.slice(0, 500);
     },
   };
+}
+
+/** Whole lines, unless one of them is longer than all that is kept. */
+function lastOf(text: string): string {
+  if (text.length <= charactersMax) return text;
+  const last = text.slice(-charactersMax);
+  return last.slice((last.indexOf('\n') + 1) % last.length);
 }
