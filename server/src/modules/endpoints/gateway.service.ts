@@ -118,10 +118,12 @@ export function createScoringGateway(deps: {
       let call: SocketCall | undefined;
       try {
         if (place === undefined) throw endpointsFailures.model_not_ready();
-        const body = await bodyOf(exchange, stream);
+        const gone = AbortSignal.any([late.signal, exchange.signal]);
+        // Whoever sends slowly holds a place no longer than the model may.
+        const body = await unless(gone, bodyOf(exchange, stream));
         // The process that has the call may be replaced while it has it.
         call = send(exchange, place, { path, body, signal: AbortSignal.any([cut.signal, place.gone]) });
-        const answer = await unless(AbortSignal.any([late.signal, exchange.signal]), call.answer);
+        const answer = await unless(gone, call.answer);
         clearTimeout(timer);
         refuseAgent(answer);
         trace.modelStatus = answer.status;
@@ -296,5 +298,7 @@ function counted(body: Readable, trace: { responseBytes: number }): Readable {
   });
   through.pause();
   body.on('error', (error) => through.destroy(asFailure(error)));
+  // A pipe does not tell its source: the process would hold on to an answer that nobody takes.
+  through.on('close', () => body.destroy());
   return body.pipe(through);
 }

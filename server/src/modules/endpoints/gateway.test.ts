@@ -1,6 +1,7 @@
 // The scoring gateway over the real door, with an agent on a real Unix socket whose model each test writes.
 
 import assert from 'node:assert/strict';
+import { request } from 'node:http';
 import { test } from 'node:test';
 import { sql } from 'kysely';
 import {
@@ -344,6 +345,33 @@ test('a caller that stops sending has its connection cut, and no process is lost
     world.fake.running().map(({ id }) => id),
     [before?.id],
   );
+});
+
+test('a caller that sends a small body slowly has its place only as long as a request may take', async (t) => {
+  const world = await setUp(t);
+  const { bearer } = await furnish(world, { requestSettings: { requestTimeout: 'PT1S' } });
+  const slow = send(world.url, 'POST', `/endpoints/${world.workspace.uniqueId}/credit/score`, {
+    headers: { ...bearer, 'content-type': 'application/json', 'content-length': '100', connection: 'close' },
+    body: Buffer.alloc(50, 0x20),
+  });
+  assert.equal((await slow.catch(() => ({ status: 408 }))).status, 408);
+  assert.equal((await world.score('{}', { headers: bearer })).status, 200);
+});
+
+test('a process whose answer has no length is let go when its caller goes away', async (t) => {
+  const world = await setUp(t);
+  const { bearer } = await furnish(world);
+  const ended = Promise.withResolvers<void>();
+  world.agent.model = (_request, _body, response) => {
+    response.once('close', ended.resolve);
+    response.writeHead(200);
+    response.write('a'.repeat(1000));
+  };
+  const path = `${world.url}/endpoints/${world.workspace.uniqueId}/credit/score`;
+  const asked = request(path, { method: 'POST', headers: bearer }, (answer) => answer.destroy());
+  asked.on('error', () => undefined);
+  asked.end('{}');
+  await ended.promise;
 });
 
 test('a chunked body reaches the model whole and with its length', async (t) => {
