@@ -226,10 +226,19 @@ export function createAssignments(options: {
     });
   }
 
+  /** Whether `assign` would find what it is to give, as lasting and as unconditional as it gives it. */
+  function isAssigned({ scope, roleDefinitionId, principalId }: Omit<NewAssignment, 'principalType'>): boolean {
+    const [scopeKey, roleId, principal] = [idKey(scope), roleIdOf(roleDefinitionId), principalId.toLowerCase()];
+    for (const each of evaluator.assignments())
+      if (each.scopeKey === scopeKey && each.roleId === roleId && each.principalId === principal)
+        return each.expiresAtMs === undefined && each.conditions === undefined;
+    return false;
+  }
+
   /** Takes back what `assign` gave; nothing happens when it is not there. */
   async function unassign(
     grant: Grant,
-    { scope, roleDefinitionId, principalId }: Pick<NewAssignment, 'scope' | 'roleDefinitionId' | 'principalId'>,
+    { scope, roleDefinitionId, principalId }: Omit<NewAssignment, 'principalType'>,
   ): Promise<void> {
     const checked = checkedScope(scope);
     grants.also(grant, accessActions.deleteRoleAssignments, checked);
@@ -304,7 +313,19 @@ export function createAssignments(options: {
     }
   }
 
-  return { put, get, find: at, remove, assign, unassign, unassignAll, unassignPrincipal, retire, bootstrapOwner };
+  return {
+    put,
+    get,
+    find: at,
+    remove,
+    assign,
+    isAssigned,
+    unassign,
+    unassignAll,
+    unassignPrincipal,
+    retire,
+    bootstrapOwner,
+  };
 }
 
 /** Owner of a subscription or of everything, without an end and without conditions. */

@@ -43,7 +43,10 @@ export type { Refusal, Verdict } from './verdict.types.ts';
 export { accessDuties };
 
 /** What other modules hold of access besides `Grants`: roles for the identities that they make, and withdrawing them. */
-export type RoleAssigner = Pick<Assignments, 'assign' | 'unassign' | 'unassignAll' | 'unassignPrincipal' | 'retire'>;
+export type RoleAssigner = Pick<
+  Assignments,
+  'assign' | 'isAssigned' | 'unassign' | 'unassignAll' | 'unassignPrincipal' | 'retire'
+>;
 
 export type Access = Module &
   RoleAssigner &
@@ -116,6 +119,7 @@ export function createAccess(options: {
     evaluator,
     explain,
     assign: assignments.assign,
+    isAssigned: assignments.isAssigned,
     unassign: assignments.unassign,
     unassignAll: assignments.unassignAll,
     unassignPrincipal: assignments.unassignPrincipal,

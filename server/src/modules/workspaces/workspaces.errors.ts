@@ -77,6 +77,14 @@ export const workspacesFailures = defineFailures('workspaces', {
         "A workspace acts through its own managed identity: identity.type must be 'SystemAssigned' (or be left out).",
     }),
   },
+  beingChanged: {
+    kind: 'conflict',
+    code: 'AnotherOperationInProgress',
+    meaning: 'Roles are to be given back to a workspace that is being created, changed or deleted.',
+    remedy: 'Wait for it, then try again.',
+    say: (name: string) =>
+      `The workspace '${name}' is being created, changed or deleted. Try again when that has ended.`,
+  },
   noIdentity: { kind: 'internal', code: 'InternalError', say: 'The workspace has no managed identity.' },
   badUniqueId: { kind: 'internal', code: 'InternalError', say: 'A workspace has an id that is not a GUID.' },
 

@@ -27,6 +27,7 @@ import {
   type Dependents,
   dependentsOf,
   dependentTypes,
+  type IdentityRole,
   narrowRolesOf,
   rolesOf,
   workspaceType,
@@ -60,7 +61,6 @@ export type WorkspaceKindDeps = {
 
 const dependentNames = Object.keys(dependentTypes) as readonly (keyof Dependents)[];
 const writeOf = (type: string) => ({ name: `${type}/write`, plane: 'control' }) as const;
-const shareVault = { name: 'Microsoft.Authorization/roleAssignments/write', plane: 'control' } as const;
 
 /** The ids that a stored workspace stands on. */
 export function dependentsStored(resource: Resource): Dependents {
@@ -80,6 +80,9 @@ export function ownDependents(resource: Resource): readonly string[] {
   const given = givenIn(resource.properties);
   return Object.entries(dependentsStored(resource)).flatMap(([name, id]) => (Object.hasOwn(given, name) ? [] : [id]));
 }
+
+const isUnderWay = ({ provisioningState }: Resource): boolean =>
+  provisioningState === 'Creating' || provisioningState === 'Updating' || provisioningState === 'Deleting';
 
 /** The resource group of a workspace. */
 function groupOf(id: string): string {
@@ -110,6 +113,16 @@ const isNarrow = ({ properties }: Pick<Resource, 'properties'>): boolean =>
 const wrappingScope = (resource: Pick<Resource, 'properties'>, key: CustomerKey): string =>
   isNarrow(resource) ? keyScopeOf(key) : key.vaultId;
 
+/** That it wraps by comes first: without it nothing of the workspace opens. */
+function rolesNeeded(resource: Resource): readonly IdentityRole[] {
+  const key = customerKeyOf(resource.properties);
+  const dependents = dependentsStored(resource);
+  return [
+    ...(key ? [{ scope: wrappingScope(resource, key), roleId: roleIds.keyVaultCryptoServiceEncryptionUser }] : []),
+    ...(isNarrow(resource) ? narrowRolesOf(dependents) : rolesOf(resource.id, dependents)),
+  ];
+}
+
 export function createWorkspaceKind(deps: WorkspaceKindDeps): ResourceKind {
   const { resources, grants, acts, access, dataKeys } = deps;
 
@@ -127,7 +140,9 @@ export function createWorkspaceKind(deps: WorkspaceKindDeps): ResourceKind {
       if (parseResourceId(named).type?.toLowerCase() !== type.toLowerCase())
         throw workspacesFailures.InvalidResourceId(name, type);
       grants.also(grant, writeOf(type), named);
-      if (!(await resources.find(grant, named))) throw workspacesFailures.LinkedResourceNotFound(name);
+      const found = await resources.find(grant, named);
+      if (found === undefined || found.provisioningState === 'Deleting')
+        throw workspacesFailures.LinkedResourceNotFound(name);
     }
   }
 
@@ -188,14 +203,26 @@ export function createWorkspaceKind(deps: WorkspaceKindDeps): ResourceKind {
     );
   }
 
+  /**
+   * A role that is missing was taken away by somebody who might, the owner of the customer's key above all. Only who may grant
+   * it there gives it back.
+   */
+  function requireGranting(grant: Grant, resource: Resource): void {
+    const principalId = identityOf(resource).objectId;
+    for (const { scope, roleId } of rolesNeeded(resource))
+      if (!access.isAssigned({ scope, roleDefinitionId: roleId, principalId }))
+        grants.also(grant, accessActions.writeRoleAssignments, scope);
+  }
+
   async function provision(resource: Resource): Promise<Properties> {
     const grant = grants.duty(workspacesDuties.furnish, groupOf(resource.id));
     const dependents = dependentsStored(resource);
     const identity = identityOf(resource);
     const key = customerKeyOf(resource.properties);
     const wrapper = wrapperOf(key, identity);
-    const wrapping = roleIds.keyVaultCryptoServiceEncryptionUser;
-    if (key) await letIdentityAct(identity.objectId, wrappingScope(resource, key), wrapping);
+    const roles = rolesNeeded(resource);
+    const wrapping = key === undefined ? [] : roles.slice(0, 1);
+    for (const { scope, roleId } of wrapping) await letIdentityAct(identity.objectId, scope, roleId);
     await dataKeys.ensure(resource.uniqueId, 'workspace', wrapper);
     await deps.databases.open(resource.uniqueId);
     const given = givenIn(resource.properties);
@@ -214,7 +241,7 @@ export function createWorkspaceKind(deps: WorkspaceKindDeps): ResourceKind {
     await make('containerRegistry', { sku: { name: 'Premium' }, properties: {} });
     await make('applicationInsights', { kind: 'web', properties: { Application_Type: 'web' } });
     if (key) await protect(resource, wrapper);
-    for (const { scope, roleId } of isNarrow(resource) ? narrowRolesOf(dependents) : rolesOf(resource.id, dependents))
+    for (const { scope, roleId } of roles.slice(wrapping.length))
       await letIdentityAct(identity.objectId, scope, roleId);
     // order matters: what is reserved is so before anybody can reach it.
     deps.reservations.hold(holderOf(resource));
@@ -286,8 +313,8 @@ export function createWorkspaceKind(deps: WorkspaceKindDeps): ResourceKind {
       if (key) {
         await validateCustomerKey(deps, grant, key, { id, location: draft.location ?? existing?.location });
         // The workspace's identity gets the wrapping role at this vault; whoever causes that must be allowed to grant it.
-        if (!existing) grants.also(grant, shareVault, key.vaultId);
-        else if (isNarrow(existing)) grants.also(grant, shareVault, keyScopeOf(key));
+        if (!existing) grants.also(grant, accessActions.writeRoleAssignments, key.vaultId);
+        else if (isNarrow(existing)) grants.also(grant, accessActions.writeRoleAssignments, keyScopeOf(key));
       }
     },
 
@@ -366,7 +393,10 @@ export function createWorkspaceKind(deps: WorkspaceKindDeps): ResourceKind {
         summary: "Gives the workspace's identity its roles again, after somebody took them away.",
         goesOnWhenLow: 'it gives back what the workspace had',
         audit: activity(),
-        async handle(_grant, resource) {
+        async handle(grant, resource) {
+          // What is being made gets its roles anyway, and what goes must not come back.
+          if (isUnderWay(resource)) throw workspacesFailures.beingChanged(resource.name);
+          requireGranting(grant, resource);
           await provision(resource);
           return json(200, {});
         },

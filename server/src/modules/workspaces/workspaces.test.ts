@@ -248,6 +248,53 @@ test('resyncing gives back roles that were taken away, and touches nothing else'
   assert.deepEqual((await lab.must(lab.owner, 'GET', properties.storageAccount)).body.tags, { cost: 'lab' });
 });
 
+test('a role that somebody took away is given back only by who may grant it where it is missing', async (t) => {
+  const lab = await openLab(t);
+  const id = await lab.workspace('Sync');
+  const { identity, properties } = (await lab.must(lab.owner, 'GET', id)).body;
+  const [contributor, scientist] = [await lab.person(['Contributor']), await lab.person(['AzureML Data Scientist'])];
+  const before = await rolesOf(lab, identity.principalId);
+  // Nothing is missing: whoever may ask may.
+  await lab.must(scientist, 'POST', `${id}/resyncKeys`);
+  const list = `${properties.storageAccount}/providers/Microsoft.Authorization/roleAssignments?$filter=${encodeURIComponent(`principalId eq '${identity.principalId}' and atScope()`)}`;
+  const own = (await lab.must(lab.owner, 'GET', list)).body.value.find((one: { id: string }) =>
+    one.id.toLowerCase().startsWith(properties.storageAccount.toLowerCase()),
+  );
+  await lab.must(lab.owner, 'DELETE', own.id);
+  for (const who of [scientist, contributor]) {
+    const refused = await lab.call(who, 'POST', `${id}/resyncKeys`);
+    assert.deepEqual([refused.status, refused.body.error.code], [403, 'AuthorizationFailed']);
+    assert.match(refused.body.error.message, /roleAssignments\/write/);
+  }
+  assert.equal((await rolesOf(lab, identity.principalId)).length, before.length - 1);
+  await lab.must(lab.owner, 'POST', `${id}/resyncKeys`);
+  assert.equal((await rolesOf(lab, identity.principalId)).length, before.length);
+});
+
+test('a workspace that is being made or removed takes no resync, so that nothing of it comes back', async (t) => {
+  const lab = await openLab(t);
+  const id = lab.workspaceId('Going');
+  const resync = async () => {
+    const { status, body } = await lab.call(lab.owner, 'POST', `${id}/resyncKeys`);
+    return [status, body.error.code];
+  };
+  assert.equal((await put(lab, id, {})).status, 201);
+  assert.deepEqual(await resync(), [409, 'AnotherOperationInProgress']);
+  await lab.now().tasks.drain();
+  assert.equal((await lab.call(lab.owner, 'DELETE', id)).status, 202);
+  assert.deepEqual(await resync(), [409, 'AnotherOperationInProgress']);
+  assert.equal((await drained(lab, id)).status, 404);
+});
+
+test('a workspace is not put on what is being removed', async (t) => {
+  const lab = await openLab(t);
+  const account = (await lab.must(lab.owner, 'GET', await lab.workspace('Early'))).body.properties.storageAccount;
+  // Accepted, and waiting for the workspace that stands on it.
+  assert.equal((await lab.call(lab.owner, 'DELETE', account)).status, 202);
+  const refused = await put(lab, lab.workspaceId('Late'), { storageAccount: account });
+  assert.deepEqual([refused.status, refused.body.error.code], [400, 'LinkedResourceNotFound']);
+});
+
 test('a group goes with its workspaces and all that they stand on, in whatever order', async (t) => {
   const lab = await openLab(t);
   const given = (await lab.must(lab.owner, 'GET', await lab.workspace('Alpha'))).body.properties;
