@@ -5,13 +5,10 @@
 
 import type { Clock } from '#kernel/clock/clock';
 import { sha256Hex } from '#kernel/crypto/digest';
-import { type Database, type Tx, tables } from '#kernel/database/database';
+import type { Database, Tx } from '#kernel/database/database';
 import type { Failure } from '#kernel/errors/failure';
+import { type AttemptRow, attemptsOf, deleteAttempt, putAttempt, sweepAttempts } from './attempts.store.ts';
 import { identityFailures } from './identity.errors.ts';
-
-type Row = { key: string; level: number; level_at_ms: number; locked_until_ms: number; forget_at_ms: number };
-type Tables = { sign_in_attempts: Row };
-const db = (tx: Tx) => tables<Tables>(tx);
 
 type Policy = {
   /** How many failures are free. */
@@ -85,7 +82,7 @@ export type AttemptCounts = {
 const keyOf = ({ by, value }: Counted) => sha256Hex(`${by}:${value.toLowerCase()}`);
 const policyOf = ({ by }: Counted): Policy => policies[by];
 
-function levelOf(row: Row | undefined, { leakMs }: Policy, now: number): number {
+function levelOf(row: AttemptRow | undefined, { leakMs }: Policy, now: number): number {
   if (row === undefined || row.forget_at_ms <= now) return 0;
   if (leakMs === undefined) return row.level;
   // A clock that was set back forgives nothing and adds nothing.
@@ -107,31 +104,15 @@ export function createAttempts(options: { readonly database: Database; readonly 
     return identityFailures.TooManyAttempts(why, seconds);
   }
 
-  async function rowsOf(tx: Tx, keys: readonly string[]): Promise<ReadonlyMap<string, Row>> {
-    const rows = await db(tx)
-      .selectFrom('sign_in_attempts')
-      .select(['key', 'level', 'level_at_ms', 'locked_until_ms', 'forget_at_ms'])
-      .where('key', 'in', keys)
-      .execute();
-    return new Map(rows.map((row) => [row.key, row]));
-  }
-
   /** As nobody changed them while they were read: a failure is in the table before it stops to count as running. */
-  async function settled(keys: readonly string[]): Promise<ReadonlyMap<string, Row>> {
+  async function settled(keys: readonly string[]): Promise<ReadonlyMap<string, AttemptRow>> {
     for (let time = 0; time < rereadsMax; time++) {
       const before = writes;
-      const rows = await rowsOf(database.read, keys);
+      const rows = await attemptsOf(database.read, keys);
       if (before === writes) return rows;
     }
     throw refuse('Too many attempts are being checked at this moment.', 1);
   }
-
-  const put = (tx: Tx, row: Row) =>
-    db(tx)
-      .insertInto('sign_in_attempts')
-      .values(row)
-      .onConflict((conflict) => conflict.column('key').doUpdateSet(row))
-      .execute();
 
   return {
     async begin(counted) {
@@ -157,7 +138,7 @@ export function createAttempts(options: { readonly database: Database; readonly 
         async failed(besides) {
           const locked = await database.write(async (tx) => {
             const lockedBy: CountedBy[] = [];
-            const present = await rowsOf(tx, keys);
+            const present = await attemptsOf(tx, keys);
             const at = clock.epochMs();
             const isNewName = first !== undefined && levelOf(present.get(keyOf(first)), policyOf(first), at) === 0;
             for (const one of counted) {
@@ -169,7 +150,7 @@ export function createAttempts(options: { readonly database: Database; readonly 
               const lockMs =
                 over < 0 || !isCounted ? 0 : Math.min(firstLockMs * 2 ** Math.min(over, 20), longestLockMs);
               if (lockMs > 0) lockedBy.push(one.by);
-              await put(tx, {
+              await putAttempt(tx, {
                 key: keyOf(one),
                 level,
                 level_at_ms: at,
@@ -186,7 +167,7 @@ export function createAttempts(options: { readonly database: Database; readonly 
         },
         async succeeded(besides) {
           await database.write(async (tx) => {
-            const present = await rowsOf(tx, keys);
+            const present = await attemptsOf(tx, keys);
             const at = clock.epochMs();
             const own = first === undefined ? 0 : levelOf(present.get(keyOf(first)), policyOf(first), at);
             for (const one of counted) {
@@ -197,8 +178,8 @@ export function createAttempts(options: { readonly database: Database; readonly 
               // others tried at this name, and this network at other names, stays.
               const forgiven = policy.leakMs === undefined ? row.level : policy.ofNames ? Math.min(own, 1) : own;
               const level = Math.max(0, levelOf(row, policy, at) - forgiven);
-              if (level === 0) await db(tx).deleteFrom('sign_in_attempts').where('key', '=', row.key).execute();
-              else await put(tx, { ...row, level, level_at_ms: at });
+              if (level === 0) await deleteAttempt(tx, row.key);
+              else await putAttempt(tx, { ...row, level, level_at_ms: at });
             }
             await besides?.(tx);
           });
@@ -217,27 +198,7 @@ export function createAttempts(options: { readonly database: Database; readonly 
     },
     counts: () => ({ failed: { ...failures }, lockOuts: { ...lockOuts }, refused }),
     async sweep() {
-      const now = clock.epochMs();
-      await database.write(async (tx) => {
-        await db(tx).deleteFrom('sign_in_attempts').where('forget_at_ms', '<=', now).execute();
-        const { count } = await db(tx)
-          .selectFrom('sign_in_attempts')
-          .select(({ fn }) => fn.countAll<number>().as('count'))
-          .executeTakeFirstOrThrow();
-        if (count <= rowsMax) return;
-        // Never one that is locked.
-        await db(tx)
-          .deleteFrom('sign_in_attempts')
-          .where('key', 'in', (from) =>
-            from
-              .selectFrom('sign_in_attempts')
-              .select('key')
-              .where('locked_until_ms', '<=', now)
-              .orderBy('forget_at_ms')
-              .limit(count - rowsMax),
-          )
-          .execute();
-      });
+      await database.write((tx) => sweepAttempts(tx, clock.epochMs(), rowsMax));
     },
   };
 }

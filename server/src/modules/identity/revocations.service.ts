@@ -2,10 +2,8 @@
 // when the token would have expired anyway.
 
 import type { Clock } from '#kernel/clock/clock';
-import { type Database, type Tx, tables } from '#kernel/database/database';
-
-type Tables = { revoked_tokens: { token_id: string; until_ms: number } };
-const db = (tx: Tx) => tables<Tables>(tx);
+import type { Database } from '#kernel/database/database';
+import { deleteRevocations, insertRevocation, scanRevocations } from './revocations.store.ts';
 
 /** A little longer than the token lives, for the skew that verifying allows. */
 const graceMs = 120_000;
@@ -26,28 +24,16 @@ export function createRevocations(options: { readonly database: Database; readon
       const row = { token_id: tokenId, until_ms: until.getTime() + graceMs };
       // In memory first: from this moment it is refused, even if the write has to wait.
       revoked.set(tokenId, row.until_ms);
-      await database.write((tx) =>
-        db(tx)
-          .insertInto('revoked_tokens')
-          .values(row)
-          .onConflict((conflict) => conflict.column('token_id').doNothing())
-          .execute(),
-      );
+      await database.write((tx) => insertRevocation(tx, row));
     },
     async load() {
-      const rows = await database.scan(
-        db(database.read)
-          .selectFrom('revoked_tokens')
-          .select(['token_id', 'until_ms'])
-          .where('until_ms', '>', clock.epochMs()),
-        { maxRows: 1_000_000 },
-      );
+      const rows = await scanRevocations(database, clock.epochMs());
       for (const row of rows) revoked.set(row.token_id, row.until_ms);
     },
     async sweep() {
       const now = clock.epochMs();
       for (const [tokenId, until] of revoked) if (until <= now) revoked.delete(tokenId);
-      await database.write((tx) => db(tx).deleteFrom('revoked_tokens').where('until_ms', '<=', now).execute());
+      await database.write((tx) => deleteRevocations(tx, now));
     },
   };
 }
