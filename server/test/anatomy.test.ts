@@ -37,7 +37,7 @@ const alone = ['index', 'duties', 'surface', 'unserved', 'testing'];
 const notYet: Readonly<Record<'roles' | 'sql' | 'http' | 'types', readonly string[]>> = {
   roles: [],
   sql: [],
-  http: ['identity'],
+  http: [],
   types: [],
 };
 

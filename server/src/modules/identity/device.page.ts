@@ -1,15 +1,14 @@
 // The pages of the device flow: type the code, compare it, done. The middle page is what protects a person whom somebody
 // talks into typing a stranger's code, so it says plainly what is about to be allowed, and to whom.
 
-import type { Answer } from '#kernel/http/route';
-import { html, page } from './frame.page.ts';
+import { html, type Page, page } from './frame.page.ts';
 
 export function codePage(options: {
   readonly action: string;
   readonly xsrf: string;
   readonly userCode?: string;
   readonly wrong?: { readonly status: number; readonly message: string };
-}): Answer {
+}): Page {
   const { action, xsrf, userCode = '', wrong } = options;
   return page({
     status: wrong?.status ?? 200,
@@ -34,7 +33,7 @@ export function confirmPage(options: {
   readonly clientName: string;
   readonly address: string | undefined;
   readonly userAgent: string | undefined;
-}): Answer {
+}): Page {
   const { action, xsrf, userCode, clientName, address, userAgent } = options;
   return page({
     title: 'Confirm sign-in',
@@ -57,7 +56,7 @@ ${(userAgent ?? '') !== '' && html`<dt>Program</dt><dd>${userAgent?.slice(0, 120
   });
 }
 
-export const donePage = (clientName: string): Answer =>
+export const donePage = (clientName: string): Page =>
   page({
     title: 'Signed in',
     body: html`<h1 class="good">You are signed in</h1>

@@ -3,7 +3,7 @@
 
 import type { KeySet, OpenIdConfiguration } from '@strongroom/contract/identity';
 import { issuerOf } from './access-claims.rules.ts';
-import { openidScopes } from './openid-provider.wire.ts';
+import { openidScopes } from './openid.types.ts';
 import type { SigningKeys } from './signing-keys.service.ts';
 
 /** @param tenant as in the request: an alias stays an alias @param version `` for the endpoints without `/v2.0` */

@@ -1,10 +1,18 @@
 // The frame of every page of sign-in: one style sheet, nothing from elsewhere, and no script but the one line that
-// sends the last form of `form_post`. The policy allows exactly these by their hashes. Everything that is put into a page goes through `html`, which escapes it.
-
-import { sha256 } from '#kernel/crypto/digest';
-import type { Answer } from '#kernel/http/route';
+// sends the last form of `form_post`. Whoever answers with a page (pages.wire.ts) allows exactly these. Everything that is put into a page goes through `html`, which escapes it.
 
 export type Markup = { readonly markup: string };
+
+/** A page that is ready, and what it needs to be shown. */
+export type Page = {
+  readonly status: number;
+  readonly markup: string;
+  readonly styles: readonly string[];
+  readonly scripts: readonly string[];
+  /** Origins, besides our own, that a form's redirect may lead to. */
+  readonly formTargets: readonly string[];
+};
+
 type Part = string | number | Markup | undefined | false | readonly Markup[];
 
 const escapes: Readonly<Record<string, string>> = {
@@ -68,16 +76,11 @@ dd { margin: 0; overflow-wrap: anywhere; }
 footer { max-width: 26rem; color: var(--quiet); font-size: .8rem; text-align: center; overflow-wrap: anywhere; }
 `;
 
-const allowing = (css: string) => `'sha256-${Buffer.from(sha256(css)).toString('base64')}'`;
-
 const sendForm = 'document.forms[0].submit()';
 
 const mark = html`<svg viewBox="0 0 24 24" fill="none" stroke="currentColor" stroke-width="2" aria-hidden="true"><rect x="3" y="3" width="18" height="18" rx="3"/><circle cx="12" cy="12" r="4.5"/><path d="M12 7.5V5.5M12 18.5v-2M7.5 12h-2M18.5 12h-2"/></svg>`;
 
-/**
- * An HTML answer. `formTargets`: origins, besides our own, that a form's redirect may lead to. `furtherStyle`: what a page of
- * another kind adds to the style sheet.
- */
+/** `furtherStyle`: what a page of another kind adds to the style sheet. */
 export function page(options: {
   readonly status?: number;
   readonly title: string;
@@ -87,7 +90,7 @@ export function page(options: {
   readonly furtherStyle?: string;
   /** With the one script there is: it sends the page's form, which holds what the server put there. */
   readonly sendsItself?: true;
-}): Answer {
+}): Page {
   const { status = 200, title, body, note, formTargets = [], furtherStyle, sendsItself } = options;
   const { markup } = html`<!doctype html>
 <html lang="en">
@@ -112,21 +115,9 @@ ${sendsItself === true && html`<script>${{ markup: sendForm }}</script>`}
 `;
   return {
     status,
-    contentType: 'text/html; charset=utf-8',
-    body: markup,
-    headers: {
-      'content-security-policy': [
-        "default-src 'none'",
-        ['style-src', ...[style, furtherStyle ?? []].flat().map(allowing)].join(' '),
-        ...(sendsItself === true ? [`script-src ${allowing(sendForm)}`] : []),
-        "img-src 'self'",
-        ['form-action', "'self'", ...formTargets].join(' '),
-        "base-uri 'none'",
-        "frame-ancestors 'none'",
-      ].join('; '),
-      'x-frame-options': 'DENY',
-      'referrer-policy': 'no-referrer',
-      'cross-origin-opener-policy': 'same-origin',
-    },
+    markup,
+    styles: [style, furtherStyle ?? []].flat(),
+    scripts: sendsItself === true ? [sendForm] : [],
+    formTargets,
   };
 }

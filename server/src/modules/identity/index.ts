@@ -48,7 +48,8 @@ import { createTokens, createVerifier, signAccessToken, type Tokens } from './to
 export type { BearerOptions } from './bearer.scheme.ts';
 export { type Bootstrapped, readBootstrapped } from './bootstrap.service.ts';
 export type { Directory, Principal } from './directory.service.ts';
-export { html, type Markup, page } from './frame.page.ts';
+export { html, type Markup, type Page, page } from './frame.page.ts';
+export { pageAnswer } from './pages.wire.ts';
 export { createSignedAddresses, type SignedAddress, type SignedAddresses } from './signed-addresses.scheme.ts';
 export type { SecretStore } from './signing-keys.service.ts';
 export type { Standing, Standings } from './standings.service.ts';
@@ -164,10 +165,10 @@ export function createIdentity(deps: {
       }),
   });
   const beginnings = createRate({ clock, limit: 300, windowMs: 60_000 });
-  const oauth = createOAuth({ host, audiences, tenantId, attempts, beginnings, clock });
+  const oauth = createOAuth({ audiences, tenantId, attempts, beginnings, clock });
   const signIn = createSignIn({ database, clock, passwords, attempts, directory });
   const devices = createDevices({ secretStore, clock });
-  const interactions = createInteractions({ host, signIn, devices, tenantId, clock });
+  const interactions = createInteractions({ signIn, devices, tenantId, clock });
   const graph = createGraph({ database, directory, signIn, clock, leaving: deps.leaving });
   const graphBearer = bearerScheme({ audiences: origins.map((origin) => `${origin}/msgraph`) });
 
@@ -184,7 +185,10 @@ export function createIdentity(deps: {
       createOAuthSurface({ tenantId, now: () => clock.now() }),
       createGraphSurface({ bearer: graphBearer, now: () => clock.now() }),
     ],
-    routes: [...oauthRoutes({ oauth, interactions, signingKeys, tenantId }), ...graphRoutes({ graph, subscriptionId })],
+    routes: [
+      ...oauthRoutes({ visit: host.visit, oauth, interactions, signingKeys, tenantId }),
+      ...graphRoutes({ graph, subscriptionId }),
+    ],
     migrations: identityMigrations,
     async start() {
       await devices.load();

@@ -1,9 +1,8 @@
 // A page with one message: an error in words, or the end of a session.
 
-import type { Answer } from '#kernel/http/route';
-import { html, page } from './frame.page.ts';
+import { html, type Page, page } from './frame.page.ts';
 
-export const errorPage = (status: number, message: string, requestId: string): Answer =>
+export const errorPage = (status: number, message: string, requestId: string): Page =>
   page({
     status,
     title: 'Something is not right',
@@ -14,7 +13,7 @@ export const errorPage = (status: number, message: string, requestId: string): A
   });
 
 /** After the password was right: tries by others that were not. */
-export const failedTriesPage = (count: number, lastAt: Date, leadsTo: string): Answer =>
+export const failedTriesPage = (count: number, lastAt: Date, leadsTo: string): Page =>
   page({
     title: 'Failed sign-ins',
     body: html`<h1>Somebody tried your password</h1>
@@ -27,7 +26,7 @@ export const failedTriesPage = (count: number, lastAt: Date, leadsTo: string): A
  * Carries the answer to the program that waits, in a form that sends itself (OAuth 2.0 Form Post Response Mode). Without scripts
  * a person presses the button.
  */
-export const formPostPage = (action: string, inputs: Readonly<Record<string, unknown>>): Answer =>
+export const formPostPage = (action: string, inputs: Readonly<Record<string, unknown>>): Page =>
   page({
     title: 'error' in inputs ? 'Not signed in' : 'Signed in',
     formTargets: [new URL(action).origin],
@@ -40,7 +39,7 @@ ${Object.entries(inputs).map(([name, value]) => html`<input type="hidden" name="
 </form>`,
   });
 
-export const signOutPage = (action: string, xsrf: string, formTargets: readonly string[]): Answer =>
+export const signOutPage = (action: string, xsrf: string, formTargets: readonly string[]): Page =>
   page({
     title: 'Sign out',
     formTargets,
@@ -55,5 +54,5 @@ export const signOutPage = (action: string, xsrf: string, formTargets: readonly 
 </form>`,
   });
 
-export const signedOutPage = (): Answer =>
+export const signedOutPage = (): Page =>
   page({ title: 'Signed out', body: html`<h1>You are signed out</h1><p>You can close this page.</p>` });

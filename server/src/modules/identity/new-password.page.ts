@@ -1,7 +1,6 @@
 // The page where a person chooses another password, before anything is issued, because an administrator said so.
 
-import type { Answer } from '#kernel/http/route';
-import { html, page } from './frame.page.ts';
+import { html, type Page, page } from './frame.page.ts';
 
 export function newPasswordPage(options: {
   readonly action: string;
@@ -11,7 +10,7 @@ export function newPasswordPage(options: {
   readonly userName: string;
   readonly wrong?: { readonly status: number; readonly message: string };
   readonly formTargets: readonly string[];
-}): Answer {
+}): Page {
   const { action, csrf, ticket, userName, wrong, formTargets } = options;
   return page({
     status: wrong?.status ?? 200,

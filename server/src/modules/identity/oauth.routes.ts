@@ -16,7 +16,8 @@ import { keySet, openIdConfiguration } from './discovery.view.ts';
 import type { Interactions } from './interaction.service.ts';
 import { oauthFailures } from './oauth.errors.ts';
 import type { Form, OAuth } from './oauth.service.ts';
-import { paths } from './openid-provider.wire.ts';
+import { paths, type Visit } from './openid.types.ts';
+import { nextAnswer } from './pages.wire.ts';
 import type { SigningKeys } from './signing-keys.service.ts';
 
 const surface = 'oauth';
@@ -43,12 +44,13 @@ function queryForm(exchange: Exchange): Form {
 }
 
 export function oauthRoutes(deps: {
+  readonly visit: (exchange: Exchange) => Visit;
   readonly oauth: OAuth;
   readonly interactions: Interactions;
   readonly signingKeys: SigningKeys;
   readonly tenantId: string;
 }): readonly Route[] {
-  const { oauth, interactions, signingKeys, tenantId } = deps;
+  const { visit, oauth, interactions, signingKeys, tenantId } = deps;
 
   const configuration = (operation: string, path: string, version: 'v2.0' | '') =>
     route({
@@ -95,7 +97,7 @@ export function oauthRoutes(deps: {
       audit: activity('client_id', 'grant_type', 'scope', 'resource'),
       body: form,
       responses: { 200: TokenResponse, ...errors },
-      handle: async (_grant, { body, exchange }) => json(200, await oauth.token(exchange, body, isOlder)),
+      handle: async (_grant, { body, exchange }) => json(200, await oauth.token(visit(exchange), body, isOlder)),
     });
   const deviceCode = (operation: string, path: string) =>
     route({
@@ -110,7 +112,7 @@ export function oauthRoutes(deps: {
       body: form,
       responses: { 200: DeviceCodeResponse, ...errors },
       handle: async (_grant, { params, body, exchange }) =>
-        json(200, await oauth.deviceCode(exchange, body, lower(params))),
+        json(200, await oauth.deviceCode(visit(exchange), body, lower(params))),
     });
   const authorize = (operation: string, path: string) =>
     route({
@@ -121,7 +123,7 @@ export function oauthRoutes(deps: {
       summary: 'Begin a sign-in in a browser',
       access: beginning,
       audit: activity('client_id', 'redirect_uri', 'scope'),
-      handle: (_grant, { exchange }) => oauth.authorize(exchange, queryForm(exchange)),
+      handle: async (_grant, { exchange }) => nextAnswer(await oauth.authorize(visit(exchange), queryForm(exchange))),
     });
   const logout = (operation: string, path: string) =>
     route({
@@ -132,7 +134,7 @@ export function oauthRoutes(deps: {
       summary: 'Ask whether to end the session of this browser',
       access: beginning,
       audit: unrecorded(nothingActs),
-      handle: (_grant, { exchange }) => oauth.logout(exchange, queryForm(exchange)),
+      handle: async (_grant, { exchange }) => nextAnswer(await oauth.logout(visit(exchange), queryForm(exchange))),
     });
 
   return [
@@ -156,7 +158,8 @@ export function oauthRoutes(deps: {
       summary: 'Return from the sign-in page to the program that asked',
       access: beginning,
       audit: activity(),
-      handle: (_grant, { params, exchange }) => oauth.resume(exchange, `${paths.authorization}/${uidOf(params)}`),
+      handle: async (_grant, { params, exchange }) =>
+        nextAnswer(await oauth.resume(visit(exchange), `${paths.authorization}/${uidOf(params)}`)),
     }),
     route({
       operation: 'OAuth_LogoutConfirm',
@@ -168,7 +171,7 @@ export function oauthRoutes(deps: {
       goesOnWhenLow: 'it takes away',
       audit: activity('logout'),
       body: form,
-      handle: (_grant, { body, exchange }) => oauth.logoutForm(exchange, body),
+      handle: async (_grant, { body, exchange }) => nextAnswer(await oauth.logoutForm(visit(exchange), body)),
     }),
     route({
       operation: 'OAuth_LoggedOut',
@@ -178,7 +181,7 @@ export function oauthRoutes(deps: {
       summary: 'Say that the session ended',
       access: beginning,
       audit: unrecorded(nothingActs),
-      handle: (_grant, { exchange }) => oauth.loggedOut(exchange),
+      handle: async (_grant, { exchange }) => nextAnswer(await oauth.loggedOut(visit(exchange))),
     }),
     route({
       operation: 'SignIn_Show',
@@ -188,7 +191,8 @@ export function oauthRoutes(deps: {
       summary: 'The sign-in page',
       access: beginning,
       audit: unrecorded(nothingActs),
-      handle: (_grant, { params, exchange }) => interactions.show(exchange, uidOf(params)),
+      handle: async (_grant, { params, exchange }) =>
+        nextAnswer(await interactions.show(visit(exchange), uidOf(params))),
     }),
     route({
       operation: 'SignIn_Submit',
@@ -200,7 +204,8 @@ export function oauthRoutes(deps: {
       goesOnWhenLow: 'whoever makes room has to sign in',
       audit: activity('userName', 'cancel', 'act'),
       body: { kind: 'form', schema: SignInForm, maxBytes: 8 * 1024, holdsSecrets: true },
-      handle: (_grant, { params, body, exchange }) => interactions.submit(exchange, uidOf(params), body),
+      handle: async (_grant, { params, body, exchange }) =>
+        nextAnswer(await interactions.submit(visit(exchange), uidOf(params), body)),
     }),
     route({
       operation: 'Device_Show',
@@ -210,8 +215,8 @@ export function oauthRoutes(deps: {
       summary: 'The page where a device code is typed',
       access: beginning,
       audit: unrecorded(nothingActs),
-      handle: (_grant, { exchange }) =>
-        oauth.devicePage(exchange, exchange.target.query.get('user_code')?.slice(0, 32)),
+      handle: async (_grant, { exchange }) =>
+        nextAnswer(await oauth.devicePage(visit(exchange), exchange.target.query.get('user_code')?.slice(0, 32))),
     }),
     route({
       operation: 'Device_Submit',
@@ -223,7 +228,7 @@ export function oauthRoutes(deps: {
       goesOnWhenLow: 'whoever makes room has to sign in',
       audit: activity('confirm', 'abort'),
       body: form,
-      handle: (_grant, { body, exchange }) => oauth.deviceForm(exchange, body),
+      handle: async (_grant, { body, exchange }) => nextAnswer(await oauth.deviceForm(visit(exchange), body)),
     }),
     route({
       operation: 'Device_Resume',
@@ -233,7 +238,8 @@ export function oauthRoutes(deps: {
       summary: 'Return from the sign-in page to the device flow',
       access: beginning,
       audit: activity(),
-      handle: (_grant, { params, exchange }) => oauth.resume(exchange, `${paths.code_verification}/${uidOf(params)}`),
+      handle: async (_grant, { params, exchange }) =>
+        nextAnswer(await oauth.resume(visit(exchange), `${paths.code_verification}/${uidOf(params)}`)),
     }),
   ];
 }

@@ -6,14 +6,20 @@ import type { DeviceCodeResponse, TokenResponse } from '@strongroom/contract/ide
 import { addressKeys } from '#kernel/addresses/addresses';
 import type { Clock } from '#kernel/clock/clock';
 import { Failure } from '#kernel/errors/failure';
-import type { Exchange } from '#kernel/http/exchange';
-import type { Answer } from '#kernel/http/route';
 import { accessTokenSeconds } from './access-claims.rules.ts';
 import type { Attempts, Counted } from './attempts.service.ts';
 import { readRequested } from './audiences.rules.ts';
 import { oauthFailures, providerFailure } from './oauth.errors.ts';
-import type { OpenIdHost, Outcome, ProviderCall } from './openid-host.wire.ts';
-import { askedOf, askedParameter, formPostMode, openidScopes, paths } from './openid-provider.wire.ts';
+import {
+  askedParameter,
+  formPostMode,
+  type Next,
+  type Outcome,
+  openidScopes,
+  type ProviderCall,
+  paths,
+  type Visit,
+} from './openid.types.ts';
 import { createPolls } from './polls.service.ts';
 import type { Rate } from './rate.service.ts';
 
@@ -22,16 +28,16 @@ type Parameters = [string, string][];
 
 export type OAuth = {
   /** `isOlder`: the endpoint without `/v2.0`, which takes `resource` and answers times as text. */
-  token(exchange: Exchange, form: Form, isOlder: boolean): Promise<TokenResponse>;
-  deviceCode(exchange: Exchange, form: Form, tenant: string): Promise<DeviceCodeResponse>;
-  authorize(exchange: Exchange, query: Form): Promise<Answer>;
+  token(visit: Visit, form: Form, isOlder: boolean): Promise<TokenResponse>;
+  deviceCode(visit: Visit, form: Form, tenant: string): Promise<DeviceCodeResponse>;
+  authorize(visit: Visit, query: Form): Promise<Next>;
   /** Comes back from the sign-in page: `path` is the provider's own. */
-  resume(exchange: Exchange, path: string): Promise<Answer>;
-  devicePage(exchange: Exchange, userCode: string | undefined): Promise<Answer>;
-  deviceForm(exchange: Exchange, form: Form): Promise<Answer>;
-  logout(exchange: Exchange, query: Form): Promise<Answer>;
-  logoutForm(exchange: Exchange, form: Form): Promise<Answer>;
-  loggedOut(exchange: Exchange): Promise<Answer>;
+  resume(visit: Visit, path: string): Promise<Next>;
+  devicePage(visit: Visit, userCode: string | undefined): Promise<Next>;
+  deviceForm(visit: Visit, form: Form): Promise<Next>;
+  logout(visit: Visit, query: Form): Promise<Next>;
+  logoutForm(visit: Visit, form: Form): Promise<Next>;
+  loggedOut(visit: Visit): Promise<Next>;
 };
 
 const deviceGrant = 'urn:ietf:params:oauth:grant-type:device_code';
@@ -44,19 +50,18 @@ const passed: ReadonlyMap<string, readonly string[]> = new Map([
 ]);
 
 export function createOAuth(deps: {
-  readonly host: OpenIdHost;
   readonly audiences: readonly string[];
   readonly tenantId: string;
   readonly attempts: Attempts;
   readonly beginnings: Rate;
   readonly clock: Clock;
 }): OAuth {
-  const { host, audiences, tenantId, attempts, beginnings, clock } = deps;
+  const { audiences, tenantId, attempts, beginnings, clock } = deps;
   const polls = createPolls({ clock });
 
   /** For programs: an error of the provider becomes a Failure with its word. */
-  async function call(exchange: Exchange, input: Omit<ProviderCall, 'accept'>): Promise<Outcome> {
-    const outcome = await host.run(exchange, { ...input, accept: 'json' });
+  async function call(visit: Visit, input: Omit<ProviderCall, 'accept'>): Promise<Outcome> {
+    const outcome = await visit.run({ ...input, accept: 'json' });
     if (outcome.status < 400) return outcome;
     const { error = 'server_error', error_description: why } = (outcome.body ?? {}) as Record<string, string>;
     if (error === 'invalid_client' || outcome.status === 401) throw oauthFailures.invalid_client();
@@ -64,10 +69,10 @@ export function createOAuth(deps: {
   }
 
   /** For browsers: a page, a redirect, or an error page. */
-  async function show(exchange: Exchange, input: Omit<ProviderCall, 'accept'>): Promise<Answer> {
-    const { page, location, status } = await host.run(exchange, { ...input, accept: 'html' });
-    if (location !== undefined) return { status: 303, headers: { location } };
-    if (page !== undefined) return page;
+  async function show(visit: Visit, input: Omit<ProviderCall, 'accept'>): Promise<Next> {
+    const { page, location, status } = await visit.run({ ...input, accept: 'html' });
+    if (location !== undefined) return { to: location };
+    if (page !== undefined) return { page };
     throw oauthFailures[status >= 500 ? 'signInBroke' : 'SignInFailed']();
   }
 
@@ -90,7 +95,7 @@ export function createOAuth(deps: {
   const userScope = [...openidScopes, 'user_impersonation'].join(' ');
 
   return {
-    async token(exchange, form, isOlder) {
+    async token(visit, form, isOlder) {
       const grantType = form['grant_type'] === 'device_code' ? deviceGrant : (form['grant_type'] ?? '');
       if (form['client_assertion'] !== undefined) throw oauthFailures.noAssertions();
       if (grantType === '') throw oauthFailures.invalid_request("The form must hold 'grant_type'.");
@@ -110,24 +115,24 @@ export function createOAuth(deps: {
       const { asked } = requested;
       const input = { method: 'POST', path: paths.token, parameters, asked } as const;
       const code = grantType === deviceGrant ? (form['device_code'] ?? form['code']) : undefined;
-      const { body, context } =
-        code === undefined ? await call(exchange, input) : await polls.ask(code, () => call(exchange, input));
+      const { body, issued } =
+        code === undefined ? await call(visit, input) : await polls.ask(code, () => call(visit, input));
       const { access_token, refresh_token, id_token } = body as Record<string, string | undefined>;
       if (access_token === undefined) throw new Error('the provider answered no access token');
 
-      const account = context.oidc.account?.accountId;
-      const audience = asked ?? askedOf(context) ?? context.oidc.entities.AccessToken?.aud ?? audiences[0] ?? '';
+      const { account } = issued;
+      const audience = asked ?? issued.audience ?? audiences[0] ?? '';
       const now = Math.floor(clock.epochMs() / 1000);
       return {
         token_type: 'Bearer',
         // Clients look tokens up in their cache by the scopes that were answered.
         ...(account === undefined
           ? {}
-          : { scope: `${String(audience)}/user_impersonation ${String(audience)}/.default openid profile` }),
+          : { scope: `${audience}/user_impersonation ${audience}/.default openid profile` }),
         expires_in: accessTokenSeconds,
         ext_expires_in: accessTokenSeconds,
         ...(isOlder
-          ? { expires_on: String(now + accessTokenSeconds), not_before: String(now), resource: String(audience) }
+          ? { expires_on: String(now + accessTokenSeconds), not_before: String(now), resource: audience }
           : {}),
         access_token,
         ...(refresh_token === undefined ? {} : { refresh_token }),
@@ -138,8 +143,8 @@ export function createOAuth(deps: {
       };
     },
 
-    async deviceCode(exchange, form, tenant) {
-      beginnings.take(exchange.address);
+    async deviceCode(visit, form, tenant) {
+      beginnings.take(visit.address);
       const requested = readRequested({ scope: form['scope'], resource: form['resource'] }, audiences);
       const parameters: Parameters = [
         ['client_id', form['client_id'] ?? ''],
@@ -147,13 +152,13 @@ export function createOAuth(deps: {
         ...resourcesFirst(requested.resource),
       ];
       if (requested.asked !== undefined) parameters.push([askedParameter, requested.asked]);
-      const { body } = await call(exchange, { method: 'POST', path: paths.device_authorization, parameters });
+      const { body } = await call(visit, { method: 'POST', path: paths.device_authorization, parameters });
       const { device_code, user_code, expires_in } = body as {
         device_code: string;
         user_code: string;
         expires_in: number;
       };
-      const uri = `${exchange.target.origin}/${tenant}${paths.code_verification}`;
+      const uri = `${visit.origin}/${tenant}${paths.code_verification}`;
       return {
         device_code,
         user_code,
@@ -165,8 +170,8 @@ export function createOAuth(deps: {
       };
     },
 
-    async authorize(exchange, query) {
-      beginnings.take(exchange.address);
+    async authorize(visit, query) {
+      beginnings.take(visit.address);
       const { requested, refusal } = readAsked(query);
       const parameters: Parameters = [['scope', userScope], ...resourcesFirst(requested)];
       const mode = query['response_mode'] === 'form_post' ? formPostMode : query['response_mode'];
@@ -179,16 +184,16 @@ export function createOAuth(deps: {
       // Choosing an account is signing in; there is no consent to ask for.
       const prompt = query['prompt'] === 'select_account' ? 'login' : query['prompt'];
       if (prompt === 'login' || prompt === 'none') parameters.push(['prompt', prompt]);
-      return await show(exchange, { method: 'GET', path: paths.authorization, parameters, refusal });
+      return await show(visit, { method: 'GET', path: paths.authorization, parameters, refusal });
     },
-    resume: (exchange, path) => show(exchange, { method: 'GET', path, parameters: [] }),
+    resume: (visit, path) => show(visit, { method: 'GET', path, parameters: [] }),
 
-    async devicePage(exchange, userCode) {
-      beginnings.take(exchange.address);
-      return await show(exchange, { method: 'GET', path: paths.code_verification, parameters: [], userCode });
+    async devicePage(visit, userCode) {
+      beginnings.take(visit.address);
+      return await show(visit, { method: 'GET', path: paths.code_verification, parameters: [], userCode });
     },
-    async deviceForm(exchange, form) {
-      const { near, wide } = addressKeys(exchange.address);
+    async deviceForm(visit, form) {
+      const { near, wide } = addressKeys(visit.address);
       const guesser: readonly Counted[] = [
         { by: 'deviceCode', value: near },
         ...(wide === undefined ? [] : [{ by: 'deviceCodeAtSite', value: wide } as const]),
@@ -200,18 +205,18 @@ export function createOAuth(deps: {
       const input = { method: 'POST', path: paths.code_verification, parameters, accept: 'html' } as const;
       const attempt = await attempts.begin(guesser);
       try {
-        const { page, location, guessedWrong } = await host.run(exchange, { ...input, userCode: form['user_code'] });
+        const { page, location, guessedWrong } = await visit.run({ ...input, userCode: form['user_code'] });
         if (guessedWrong) await attempt.failed();
-        if (location !== undefined) return { status: 303, headers: { location } };
-        if (page !== undefined) return page;
+        if (location !== undefined) return { to: location };
+        if (page !== undefined) return { page };
         throw oauthFailures.SignInFailed();
       } finally {
         attempt.end();
       }
     },
 
-    async logout(exchange, query) {
-      beginnings.take(exchange.address);
+    async logout(visit, query) {
+      beginnings.take(visit.address);
       const parameters = ['id_token_hint', 'client_id', 'post_logout_redirect_uri', 'state'].flatMap(
         (name): Parameters => {
           const value = query[name];
@@ -219,14 +224,14 @@ export function createOAuth(deps: {
         },
       );
       const input = { method: 'GET', path: paths.end_session, parameters, accept: 'html' } as const;
-      const { page, status } = await host.run(exchange, input);
-      if (page !== undefined) return page;
+      const { page, status } = await visit.run(input);
+      if (page !== undefined) return { page };
       if (status >= 400) throw oauthFailures.SignOutFailed();
       // Nobody is signed in: the library would now submit a form by script; there is nothing left to end.
-      return { status: 303, headers: { location: `/${tenantId}${paths.end_session}/success` } };
+      return { to: `/${tenantId}${paths.end_session}/success` };
     },
-    logoutForm: (exchange, form) =>
-      show(exchange, {
+    logoutForm: (visit, form) =>
+      show(visit, {
         method: 'POST',
         path: `${paths.end_session}/confirm`,
         parameters: ['xsrf', 'logout'].flatMap((name): Parameters => {
@@ -234,7 +239,7 @@ export function createOAuth(deps: {
           return value === undefined ? [] : [[name, value]];
         }),
       }),
-    loggedOut: (exchange) => show(exchange, { method: 'GET', path: `${paths.end_session}/success`, parameters: [] }),
+    loggedOut: (visit) => show(visit, { method: 'GET', path: `${paths.end_session}/success`, parameters: [] }),
   };
 }
 

@@ -2,43 +2,15 @@
 // the same pipeline as every other. The provider sees a request that we wrote: canonical path, known parameters, a few
 // headers. Instances are few: one for each of our own origins, made anew when the signing key changes.
 
-import type { KoaContextWithOIDC, Provider } from 'oidc-provider';
-import type { Failure } from '#kernel/errors/failure';
+import type { Provider } from 'oidc-provider';
 import type { Exchange } from '#kernel/http/exchange';
-import type { Answer } from '#kernel/http/route';
 import { identityFailures } from './identity.errors.ts';
-import type { Call, Calls, Request, Response } from './openid-provider.wire.ts';
-
-export type ProviderCall = {
-  readonly method: 'GET' | 'POST';
-  /** Below the tenant, for example `/oauth2/v2.0/token`. */
-  readonly path: string;
-  /** In the query of a GET, in the form of a POST. */
-  readonly parameters: readonly (readonly [string, string])[];
-  /** What the caller understands: decides between error objects and error pages. */
-  readonly accept: 'json' | 'html';
-  readonly asked?: string | undefined;
-  readonly userCode?: string | undefined;
-  /** Why the request is refused whatever else it says: told to the client, once its redirect was found to be its own. */
-  readonly refusal?: Failure | undefined;
-};
-
-export type Outcome = {
-  readonly status: number;
-  readonly body: unknown;
-  readonly page: Answer | undefined;
-  readonly location: string | undefined;
-  readonly context: KoaContextWithOIDC;
-  readonly guessedWrong: boolean;
-};
+import type { Outcome, ProviderCall, Visit } from './openid.types.ts';
+import { findPendingSignIn } from './openid-interaction.wire.ts';
+import { askedOf, type Call, type Calls, type Request } from './openid-provider.wire.ts';
 
 export type OpenIdHost = {
-  run(exchange: Exchange, call: ProviderCall): Promise<Outcome>;
-  /** The provider of this exchange's origin, and its requests as the provider wants to see them. */
-  enter(
-    exchange: Exchange,
-    call: ProviderCall,
-  ): Promise<{ readonly provider: Provider; readonly request: Request; readonly response: Response }>;
+  visit(exchange: Exchange): Visit;
 };
 
 const passedHeaders = ['cookie', 'authorization', 'user-agent', 'host'] as const;
@@ -107,33 +79,55 @@ export function createOpenIdHost(options: {
     return { provider, request: rewrite(exchange.raw.request, call), response: exchange.raw.response };
   }
 
+  async function run(exchange: Exchange, call: ProviderCall): Promise<Outcome> {
+    const { provider, request, response } = await enter(exchange, call);
+    const heard: Call = {
+      requestId: exchange.requestId,
+      address: exchange.address,
+      asked: call.asked,
+      userCode: call.userCode,
+      refusal: call.refusal,
+      context: undefined,
+      page: undefined,
+      thrown: undefined,
+      proved: undefined,
+      guessedWrong: false,
+    };
+    calls.set(request, heard);
+    await provider.callback()(request, response);
+    const { context, thrown, page, guessedWrong } = heard;
+    if (thrown !== undefined || context === undefined) throw thrown ?? new Error('the OpenID provider did not answer');
+    const { status, body } = context;
+    const location = context.response.get('location') || undefined;
+    // Cookies stay on the response; what describes a body is written again by whoever sends it.
+    for (const name of ['content-length', 'content-type', 'transfer-encoding', 'location', 'link', 'vary'])
+      response.removeHeader(name);
+    const { account, entities } = context.oidc;
+    const audience = askedOf(context) ?? entities.AccessToken?.aud;
+    const issued = {
+      account: account?.accountId,
+      audience: audience === undefined ? undefined : String(audience),
+    };
+    return { status, body, page, location, issued, guessedWrong };
+  }
+
   return {
-    enter,
-    async run(exchange, call) {
-      const { provider, request, response } = await enter(exchange, call);
-      const heard: Call = {
-        requestId: exchange.requestId,
-        address: exchange.address,
-        asked: call.asked,
-        userCode: call.userCode,
-        refusal: call.refusal,
-        context: undefined,
-        page: undefined,
-        thrown: undefined,
-        proved: undefined,
-        guessedWrong: false,
-      };
-      calls.set(request, heard);
-      await provider.callback()(request, response);
-      const { context, thrown, page, guessedWrong } = heard;
-      if (thrown !== undefined || context === undefined)
-        throw thrown ?? new Error('the OpenID provider did not answer');
-      const { status, body } = context;
-      const location = context.response.get('location') || undefined;
-      // Cookies stay on the response; what describes a body is written again by whoever sends it.
-      for (const name of ['content-length', 'content-type', 'transfer-encoding', 'location', 'link', 'vary'])
-        response.removeHeader(name);
-      return { status, body, page, location, context, guessedWrong };
-    },
+    visit: (exchange) => ({
+      origin: exchange.target.origin,
+      address: exchange.address,
+      cookies: exchange.header('cookie'),
+      // Beside the cookies that the library sets itself.
+      keepCookie: (line) => void exchange.raw.response.appendHeader('set-cookie', line),
+      run: (call) => run(exchange, call),
+      async pendingSignIn(uid) {
+        const { provider, request, response } = await enter(exchange, {
+          method: 'GET',
+          path: `/login/sign-in/${uid}`,
+          parameters: [],
+          accept: 'html',
+        });
+        return await findPendingSignIn(provider, request, response, uid);
+      },
+    }),
   };
 }

@@ -15,13 +15,14 @@ import { type AuthenticationFacts, factsInClaims } from '#kernel/authority/facts
 import type { Clock } from '#kernel/clock/clock';
 import type { Failure } from '#kernel/errors/failure';
 import type { Exchange } from '#kernel/http/exchange';
-import type { Answer } from '#kernel/http/route';
 import type { Log } from '#kernel/log/log';
 import { accessClaims, accessTokenSeconds, issuerOf } from './access-claims.rules.ts';
 import { codePage, confirmPage, donePage } from './device.page.ts';
 import type { Directory, Principal } from './directory.service.ts';
+import type { Page } from './frame.page.ts';
 import { errorPage, formPostPage, signedOutPage, signOutPage } from './message.page.ts';
 import type { OpenIdRecords } from './openid.store.ts';
+import { askedParameter, formPostMode, openidScopes, paths } from './openid.types.ts';
 import { readNote } from './sign-in-note.rules.ts';
 import { type Standing, type Standings, standingOf } from './standings.service.ts';
 
@@ -36,7 +37,7 @@ export type Call = {
   readonly userCode: string | undefined;
   readonly refusal: Failure | undefined;
   context: KoaContextWithOIDC | undefined;
-  page: Answer | undefined;
+  page: Page | undefined;
   thrown: unknown;
   /** What the token that this request issues will stand on: set where the account or the secret is checked. */
   proved:
@@ -49,23 +50,7 @@ export type Request = Exchange['raw']['request'];
 export type Response = Exchange['raw']['response'];
 export type Calls = WeakMap<Request, Call>;
 
-export const paths = {
-  authorization: '/oauth2/v2.0/authorize',
-  token: '/oauth2/v2.0/token',
-  device_authorization: '/oauth2/v2.0/devicecode',
-  code_verification: '/login/device',
-  end_session: '/oauth2/v2.0/logout',
-  jwks: '/discovery/v2.0/keys',
-} as const;
-
-/** Carries the spelling of the resource from the begin of a device flow to its end, where clients do not repeat it. */
-export const askedParameter = 'strongroom_asked';
-
-/** What `response_mode=form_post` is called towards the library. */
-export const formPostMode = 'strongroom_form_post';
-
 const day = 86_400;
-export const openidScopes = ['openid', 'profile', 'offline_access'] as const;
 
 export function createProvider(options: {
   readonly origin: string;
@@ -88,9 +73,9 @@ export function createProvider(options: {
     if (call === undefined) throw new Error('a request reached the OpenID provider beside its host');
     return call;
   };
-  const show = (ctx: KoaContextWithOIDC, answer: Answer): void => {
-    callOf(ctx).page = answer;
-    ctx.status = answer.status;
+  const show = (ctx: KoaContextWithOIDC, page: Page): void => {
+    callOf(ctx).page = page;
+    ctx.status = page.status;
     ctx.type = 'html';
     ctx.body = 'page';
   };

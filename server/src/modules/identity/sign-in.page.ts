@@ -1,8 +1,7 @@
 // The page where a person types a user name and a password. Plain HTML: it works without scripts, with a keyboard and
 // with a screen reader, and says what went wrong above the form.
 
-import type { Answer } from '#kernel/http/route';
-import { html, page } from './frame.page.ts';
+import { html, type Page, page } from './frame.page.ts';
 
 export function signInPage(options: {
   readonly action: string;
@@ -12,7 +11,7 @@ export function signInPage(options: {
   readonly wrong?: { readonly status: number; readonly message: string };
   /** Where signing in leads in the end. */
   readonly formTargets: readonly string[];
-}): Answer {
+}): Page {
   const { action, csrf, clientName, userName, wrong, formTargets } = options;
   return page({
     status: wrong?.status ?? 200,

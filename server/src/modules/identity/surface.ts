@@ -8,6 +8,7 @@ import type { Exchange } from '#kernel/http/exchange';
 import type { Surface } from '#kernel/http/surface';
 import { identityFailures } from './identity.errors.ts';
 import { errorPage } from './message.page.ts';
+import { pageAnswer } from './pages.wire.ts';
 
 const aliases = new Set(['common', 'organizations', 'adfs', tenantDomain]);
 const guid = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i;
@@ -68,7 +69,7 @@ export function createOAuthSurface(options: { readonly tenantId: string; readonl
       throw identityFailures.TenantNotFound(tenant);
     },
     render(failure, exchange) {
-      if (isForPerson(exchange)) return errorPage(failure.status, failure.message, exchange.requestId);
+      if (isForPerson(exchange)) return pageAnswer(errorPage(failure.status, failure.message, exchange.requestId));
       const error = wordOf(failure);
       return {
         status: failure.status,

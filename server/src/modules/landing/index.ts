@@ -2,6 +2,7 @@
 // client must know before it can sign in, and nothing of what the server holds.
 
 import { Type } from '@strongroom/contract/schema';
+import { pageAnswer } from '#identity';
 import { tableOf } from '#kernel/errors/failures';
 import { type Answer, json, open, route, unrecorded } from '#kernel/http/route';
 import type { Trust } from '#kernel/http/trust';
@@ -35,7 +36,7 @@ export function createLanding(deps: { readonly version: string; readonly trust: 
       access: open('a browser that comes for the first time has no credential and learns what every client must know'),
       handle: (_grant, { exchange }) =>
         wantsPage(exchange)
-          ? landingPage(version, trust, exchange)
+          ? pageAnswer(landingPage(version, trust, exchange))
           : json(200, {
               name: 'Strongroom',
               version,
@@ -84,7 +85,7 @@ export function createLanding(deps: { readonly version: string; readonly trust: 
         handle: (_grant, { params, query }) => {
           const { name = '' } = params;
           if (!jobName.test(name)) throw landingFailures.NotFound();
-          return jobPage(name, placeOf(query.wsid));
+          return pageAnswer(jobPage(name, placeOf(query.wsid)));
         },
       }),
       route({
@@ -93,7 +94,8 @@ export function createLanding(deps: { readonly version: string; readonly trust: 
         path: '/tracking/{group}/{workspace}',
         summary: "Where the links of MLflow's client lead: how to see a run with it",
         access: links,
-        handle: (_grant, { params }) => runsPage({ group: params['group'], workspace: params['workspace'] }),
+        handle: (_grant, { params }) =>
+          pageAnswer(runsPage({ group: params['group'], workspace: params['workspace'] })),
       }),
     ],
   };

@@ -1,10 +1,9 @@
 // The pages themselves. They hold what the server says of itself and names out of the address that was opened; a name is
 // taken only where it is one, because people copy these lines into a shell.
 
-import { html, type Markup, page } from '#identity';
+import { html, type Markup, type Page, page } from '#identity';
 import type { Failure } from '#kernel/errors/failure';
 import type { Exchange } from '#kernel/http/exchange';
-import type { Answer } from '#kernel/http/route';
 import type { Anchor, Trust } from '#kernel/http/trust';
 
 /** Browsers ask for HTML by name; programs take anything, or JSON. */
@@ -36,7 +35,7 @@ const lines = (...text: readonly string[]): Markup =>
 const day = (date: Date) => date.toISOString().slice(0, 10);
 const devicePath = '/organizations/login/device';
 
-export function landingPage(version: string, trust: Trust, exchange: Exchange): Answer {
+export function landingPage(version: string, trust: Trust, exchange: Exchange): Page {
   const { origin, host } = exchange.target;
   const [anchor] = trust.anchors;
   const outside = trust.issuerOf(host.replace(/:\d+$/, ''));
@@ -106,7 +105,7 @@ const place = ({ group, workspace }: Place): string => {
 export type Place = { readonly group?: string | undefined; readonly workspace?: string | undefined };
 
 /** Where a job's Studio link leads. It says nothing of the job: whoever opens it is not known. */
-export const jobPage = (name: string, at: Place): Answer =>
+export const jobPage = (name: string, at: Place): Page =>
   page({
     title: `Job ${name}`,
     furtherStyle: style,
@@ -117,7 +116,7 @@ ${lines(`strongroom job show ${name} ${place(at)}`, `strongroom job stream ${nam
   });
 
 /** `…/#/experiments/3/runs/ID`, as MLflow's client prints it: what stands behind the # never reaches the server. */
-export const runsPage = (at: Place): Answer =>
+export const runsPage = (at: Place): Page =>
   page({
     title: 'Experiments',
     furtherStyle: style,
@@ -130,7 +129,7 @@ ${lines(`strongroom job list ${place(at)}`)}
 <p><a href="/">What is this server, and how do I sign in?</a></p>`,
   });
 
-export const messagePage = (failure: Failure, { requestId }: Exchange): Answer =>
+export const messagePage = (failure: Failure, { requestId }: Exchange): Page =>
   page({
     status: failure.status,
     title: 'Not here',

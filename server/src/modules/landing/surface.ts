@@ -2,6 +2,7 @@
 // that jobs and MLflow's client print. Taken only as far as no protocol has them: of MLflow's address space the very root of a
 // workspace's tracking address, which its client prints with `/#/experiments/…` behind it.
 
+import { pageAnswer } from '#identity';
 import type { Exchange } from '#kernel/http/exchange';
 import type { Surface } from '#kernel/http/surface';
 import { messagePage, wantsPage } from './landing.page.ts';
@@ -34,7 +35,7 @@ export function createLandingSurface(): Surface {
     schemes: [],
     render: (failure, exchange) =>
       wantsPage(exchange)
-        ? messagePage(failure, exchange)
+        ? pageAnswer(messagePage(failure, exchange))
         : { status: failure.status, body: { error: { code: failure.code, message: failure.message } } },
     headers,
   };
