@@ -10,7 +10,16 @@ import { validate } from '#kernel/http/validate';
 import { sameId } from '#kernel/ids/ids';
 import type { Draft, Properties, Resource, ResourceIdentity, ResourceKind } from './kind.types.ts';
 import { resourcesFailures } from './resources.errors.ts';
-import { canonical, type Fields, isObject, knownOnly, nearest, unknownProperties, without } from './unknown.rules.ts';
+import {
+  canonical,
+  type Fields,
+  isObject,
+  knownOnly,
+  meantMax,
+  nearest,
+  unknownProperties,
+  without,
+} from './unknown.rules.ts';
 import {
   checkKept,
   type EnvelopeMember,
@@ -79,7 +88,7 @@ export function readDraft(
     else if (rule !== undefined) {
       if (!isHarmless(value, rule)) refused.push({ path: name, rule });
     } else if (!readOnly.has(name) && !ignored.has(name))
-      refuse(name, unknownMessage(name, nearest(name, [...takes, ...readOnly])));
+      refuse(name, unknownMessage(name, wrong.length < meantMax ? nearest(name, [...takes, ...readOnly]) : undefined));
   }
   if (typeof body['id'] === 'string' && body['id'] !== '' && !sameId(body['id'], id.id))
     refuse('id', 'id is not the id in the path');

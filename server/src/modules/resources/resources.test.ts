@@ -132,6 +132,15 @@ test('a resource needs its group and its parent, and a parent that is ready', as
   assert.deepEqual([hasty.status, hasty.body.error.code], [409, 'ParentResourceNotReady']);
 });
 
+test('what nobody knows is refused behind any number of absent ones, and never kept', async (t) => {
+  const server = await (await openWorld(t)).start();
+  await server.call('PUT', groupId, { location: 'local' });
+  const absent = Object.fromEntries(Array.from({ length: 60 }, (_, at) => [`unknown${at}`, null]));
+  const put = await server.call('PUT', houseId, { location: 'local', properties: { ...absent, smuggled: true } });
+  assert.deepEqual([put.status, put.body.error?.target], [400, 'properties.smuggled']);
+  assert.equal((await server.call('GET', houseId)).status, 404);
+});
+
 test('what nobody knows is refused with its path and what was meant', async (t) => {
   const server = await (await openWorld(t)).start();
   await server.call('PUT', groupId, { location: 'local' });

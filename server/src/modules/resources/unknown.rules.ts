@@ -30,10 +30,18 @@ export type Fields = Readonly<Record<string, unknown>>;
 export const isObject = (value: unknown): value is Fields =>
   typeof value === 'object' && value !== null && !Array.isArray(value);
 
-/** Every unknown property of `value`, at most 50. */
+/** Beyond so many nobody reads what was meant, and looking for it costs more than the body. */
+export const meantMax = 50;
+
+/**
+ * Every unknown property of `value`: whoever decides on them decides on all, since one that is not told of is stored as if it were
+ * known.
+ */
 export function unknownProperties(schema: TSchema, value: unknown): readonly UnknownProperty[] {
   const found: UnknownProperty[] = [];
-  walk([schema as Node], value, '', (unknown) => void (found.length < 50 && found.push(unknown)));
+  walk([schema as Node], value, '', ({ path, value, near }) => {
+    found.push({ path, value, meant: found.length < meantMax ? near() : undefined });
+  });
   return found;
 }
 
@@ -106,7 +114,9 @@ export function without(value: Fields, paths: ReadonlySet<string>): Fields {
   return copy(value, '') as Fields; // an object goes in, so an object comes out
 }
 
-function walk(schemas: readonly Node[], value: unknown, at: string, report: (unknown: UnknownProperty) => void): void {
+type Reported = Pick<UnknownProperty, 'path' | 'value'> & { readonly near: () => string | undefined };
+
+function walk(schemas: readonly Node[], value: unknown, at: string, report: (unknown: Reported) => void): void {
   const leaves = schemas.flatMap((schema) => leavesOf(schema, value));
   if (leaves.some(isAnything)) return;
   if (Array.isArray(value)) {
@@ -120,8 +130,12 @@ function walk(schemas: readonly Node[], value: unknown, at: string, report: (unk
     const next = leaves.flatMap((leaf) => childrenOf(leaf, name));
     if (next.length > 0) walk(next, item, path, report);
     else {
-      const names = leaves.flatMap((leaf) => Object.keys(leaf.properties ?? {}));
-      report({ path, value: item, meant: nearest(name, names) });
+      const near = () =>
+        nearest(
+          name,
+          leaves.flatMap((leaf) => Object.keys(leaf.properties ?? {})),
+        );
+      report({ path, value: item, near });
     }
   }
 }
