@@ -1,5 +1,5 @@
-// Reads a request body, only after the caller was allowed to send one. Everything is bounded: bytes, and the depth of
-// JSON. Names that reach for a prototype are refused, not stripped: a body that holds one is an attack or a mistake.
+// Reads a request body, only after the caller was allowed to send one. Everything is bounded: bytes, and the depth and the
+// values of JSON. Names that reach for a prototype are refused, not stripped: a body that holds one is an attack or a mistake.
 
 import type { IncomingMessage } from 'node:http';
 import { type Readable, Transform } from 'node:stream';
@@ -7,6 +7,8 @@ import { Failure } from '#kernel/errors/failure';
 import { httpFailures } from './http.errors.ts';
 
 const maxDepth = 64;
+/** Far beyond what clients send; each costs more in memory and time than its bytes do. */
+const maxValues = 20_000;
 
 function refuseDeclared(request: IncomingMessage, maxBytes: number): void {
   const declared = Number(request.headers['content-length'] ?? '0');
@@ -65,7 +67,25 @@ function checkShape(value: unknown, depth: number): void {
   }
 }
 
+const [quote, backslash, comma, brace, bracket] = Buffer.from('"\\,{[');
+
+/** Before it is parsed: a value begins behind a comma or a bracket, so that there are no more than these. */
+function refuseMany(bytes: Uint8Array): void {
+  let left = maxValues;
+  if (bytes.length <= left) return;
+  let isText = false;
+  for (let at = 0; at < bytes.length; at++) {
+    const byte = bytes[at];
+    if (byte === quote) isText = !isText;
+    else if (isText) at += byte === backslash ? 1 : 0;
+    else if (byte === comma || byte === brace || byte === bracket) left -= 1;
+    if (left < 0) throw httpFailures.bodyTooMany(maxValues);
+  }
+}
+
+/** Throws `invalid`. Bounded in values and in depth, as the caller bounds it in bytes. */
 export function parseJson(bytes: Uint8Array): unknown {
+  refuseMany(bytes);
   let value: unknown;
   try {
     value = JSON.parse(new TextDecoder('utf-8', { fatal: true }).decode(bytes));

@@ -21,6 +21,13 @@ export const httpFailures = defineFailures('http', {
     remedy: 'Send what the operation takes.',
     say: (maxDepth: number) => `The JSON body is nested more than ${maxDepth} deep.`,
   },
+  bodyTooMany: {
+    kind: 'invalid',
+    code: 'InvalidRequestContent',
+    meaning: 'The JSON of the body holds more values than any request needs.',
+    remedy: 'Send it in several requests.',
+    say: (maxValues: number) => `The JSON body holds more than ${maxValues} values.`,
+  },
   propertyOfNone: {
     kind: 'invalid',
     code: 'InvalidRequestContent',
