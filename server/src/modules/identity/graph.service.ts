@@ -18,6 +18,7 @@ import type { Directory, Principal } from './directory.service.ts';
 import { graphFailures } from './graph.errors.ts';
 import type { GraphFilter } from './graph-filter.rules.ts';
 import { requireServed } from './graph-properties.rules.ts';
+import { identityFailures } from './identity.errors.ts';
 import type { Leaving } from './leaving.port.ts';
 import type { SignIn } from './sign-in.service.ts';
 
@@ -182,7 +183,11 @@ export function createGraph(deps: {
         throw thrown;
       }
       const hash = await directory.hashPassword(next, [user.name, user.displayName]);
-      await database.write((tx) => directory.setPasswordHash(tx, user.objectId, hash));
+      // Judging and hashing take long enough for an administrator to take the account from whoever knows the old password.
+      const replaced = await database.write((tx) =>
+        directory.replacePassword(tx, user.objectId, user.generation, hash),
+      );
+      if (replaced === undefined) throw identityFailures.AccountChanged();
     },
 
     async createApplication(_grant, application) {

@@ -4,7 +4,12 @@ import assert from 'node:assert/strict';
 import { after, test } from 'node:test';
 import { publicClients } from '@strongroom/contract/public-clients';
 import { Failure } from '#kernel/errors/failure';
+import { testActor, testGrant } from '#kernel/testing/authority';
+import { createAttempts } from './attempts.service.ts';
+import { createGraph } from './graph.service.ts';
 import { readGraphFilter } from './graph-filter.rules.ts';
+import { createPasswords } from './passwords.service.ts';
+import { createSignIn } from './sign-in.service.ts';
 import { formOf, openIdentityBench, pkce, type Sent } from './testing.ts';
 
 // Applications may do everything, people nothing that needs an action.
@@ -153,6 +158,38 @@ test('a user is made, signs in, changes the password, is disabled and removed', 
   const recorded = JSON.stringify(bench.audit.entries);
   assert.ok(recorded.includes('Graph_CreateUser') && recorded.includes('grace@strongroom.local'));
   for (const secret of [user.passwordProfile.password, 'another good password']) assert.ok(!recorded.includes(secret));
+});
+
+test('a password that an administrator gives meanwhile is not overwritten by whoever knew the old one', async () => {
+  const { database, clock, identity } = bench;
+  const passwords = createPasswords();
+  const old = 'correct horse battery';
+  const { directory } = identity;
+  const passwordHash = await directory.hashPassword(old);
+  const { objectId } = await database.write((tx) =>
+    directory.createUser(tx, { userName: 'taken@strongroom.local', displayName: 'Taken', passwordHash }),
+  );
+  const given = await directory.hashPassword('given by an administrator');
+  const graph = createGraph({
+    database,
+    clock,
+    directory: {
+      ...directory,
+      async hashPassword(...asked) {
+        await database.write((tx) => directory.setPasswordHash(tx, objectId, given));
+        return await directory.hashPassword(...asked);
+      },
+    },
+    signIn: createSignIn({ database, clock, passwords, attempts: createAttempts({ database, clock }), directory }),
+    leaving: (_objectId, _how, leave) => database.write(leave),
+  });
+  const grant = testGrant({ scope: '/', actor: { ...testActor, objectId } });
+  await assert.rejects(
+    graph.changeOwnPassword(grant, old, 'chosen by a thief in time'),
+    (error: unknown) => error instanceof Failure && error.code === 'AccountChanged',
+  );
+  assert.notEqual(await userToken('taken@strongroom.local', 'given by an administrator'), undefined);
+  assert.equal(await userToken('taken@strongroom.local', 'chosen by a thief in time'), undefined);
 });
 
 test('what is given is done, or refused by name, and then nothing was', async () => {
