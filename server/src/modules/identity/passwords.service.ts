@@ -6,6 +6,7 @@ import { hash, verify } from '@node-rs/argon2';
 import { randomToken } from '#kernel/crypto/random';
 import { Failure } from '#kernel/errors/failure';
 import { identityFailures } from './identity.errors.ts';
+import { strengthOf } from './strength.service.ts';
 
 /** 19 MiB, two passes, one lane: OWASP's recommendation for Argon2id, the library's default. The hash names its own. */
 const parameters = { memoryCost: 19_456, timeCost: 2, parallelism: 1 };
@@ -32,23 +33,16 @@ export function generatePassword(): string {
 
 /** Every guess that is made before the hundred-millionth, by the estimate of zxcvbn: far more than the common ones. */
 const scoreMin = 3;
-/** What is longer is judged by its beginning: the estimate takes longer than a hash from here on. */
+/** What is longer is judged by its beginning: the estimate grows faster than the password. */
 const estimatedLength = 100;
-let estimator: Promise<(password: string, about: string[]) => number> | undefined;
 
 async function isEasy(password: string, about: readonly string[]): Promise<boolean> {
-  // Two megabytes of words, for the rare moment when a password is set.
-  estimator ??= Promise.all([import('@zxcvbn-ts/core'), import('@zxcvbn-ts/language-common')]).then(
-    ([{ ZxcvbnFactory }, { adjacencyGraphs, dictionary }]) => {
-      const factory = new ZxcvbnFactory({ dictionary, graphs: adjacencyGraphs });
-      return (text, names) => factory.check(text, names).score;
-    },
-  );
   const names = about
     .flatMap((name) => [name, ...name.split('@'), ...name.split(/[\s@.]+/)])
     .flatMap((name) => [name, name.replaceAll(/[^\p{L}\p{N}]/gu, '')])
     .filter((name) => name !== '');
-  return (await estimator)(password.slice(0, estimatedLength), [...names, 'strongroom']) < scoreMin;
+  const question = { password: password.slice(0, estimatedLength), about: [...names, 'strongroom'] };
+  return (await strengthOf(question)) < scoreMin;
 }
 
 export function createPasswords(): Passwords {
