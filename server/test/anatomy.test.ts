@@ -45,7 +45,6 @@ const notYet: Readonly<Record<'roles' | 'sql' | 'http' | 'types', readonly strin
 const servicesOfHttp: Readonly<Record<string, string>> = {
   'endpoints/gateway.service.ts': 'what it does is to carry requests of HTTP to a model, and its answers back',
   'endpoints/traces.service.ts': 'a trace is of one request at the door, and is asked for by it',
-  'images/base-image.service.ts': "the kernel's reader of strangers' JSON stands where bodies are read",
 };
 
 const every = globSync('**/*.ts', { cwd: root }).sort();

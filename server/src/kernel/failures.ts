@@ -10,6 +10,7 @@ import { type FailureTable, tableOf } from '#kernel/errors/failures';
 import { filesFailures } from '#kernel/files/files.errors';
 import { httpFailures } from '#kernel/http/http.errors';
 import { idsFailures } from '#kernel/ids/ids.errors';
+import { inputFailures } from '#kernel/input/input.errors';
 import { sealingFailures } from '#kernel/sealing/sealing.errors';
 import { tasksFailures } from '#kernel/tasks/tasks.errors';
 
@@ -37,6 +38,7 @@ export const kernelFailures: readonly FailureTable[] = [
   tableOf(filesFailures),
   tableOf(httpFailures),
   tableOf(idsFailures),
+  tableOf(inputFailures),
   tableOf(sealingFailures),
   tableOf(tasksFailures),
 ];

@@ -6,7 +6,7 @@ import { readFileSync } from 'node:fs';
 import { type Static, Type } from '@strongroom/contract/schema';
 import { parse } from 'yaml';
 import { Failure } from '#kernel/errors/failure';
-import { validate } from '#kernel/http/validate';
+import { validate } from '#kernel/input/validate';
 import { configFailures } from './config.errors.ts';
 
 const section = <T extends Parameters<typeof Type.Object>[0]>(properties: T) =>

@@ -1,6 +1,6 @@
 // What the door refuses before any module is asked, in words that every protocol can render.
 
-import type { Failure, FailureDetail } from '#kernel/errors/failure';
+import type { Failure } from '#kernel/errors/failure';
 import { defineFailures } from '#kernel/errors/failures';
 
 export const httpFailures = defineFailures('http', {
@@ -14,54 +14,10 @@ export const httpFailures = defineFailures('http', {
     kind: 'invalid',
     say: 'The connection ended before the whole body had arrived.',
   },
-  bodyTooDeep: {
-    kind: 'invalid',
-    code: 'InvalidRequestContent',
-    meaning: 'The JSON of the body is nested deeper than any resource is.',
-    remedy: 'Send what the operation takes.',
-    say: (maxDepth: number) => `The JSON body is nested more than ${maxDepth} deep.`,
-  },
-  bodyTooMany: {
-    kind: 'invalid',
-    code: 'InvalidRequestContent',
-    meaning: 'The JSON of the body holds more values than any request needs.',
-    remedy: 'Send it in several requests.',
-    say: (maxValues: number) => `The JSON body holds more than ${maxValues} values.`,
-  },
-  propertyOfNone: {
-    kind: 'invalid',
-    code: 'InvalidRequestContent',
-    meaning: 'The JSON of the body holds a property that no resource has.',
-    remedy: 'Leave it out.',
-    say: (name: string) => ({
-      target: name,
-      message: `The JSON body holds a property named '${name}', which no resource has.`,
-    }),
-  },
-  bodyNotJson: {
-    kind: 'invalid',
-    code: 'InvalidRequestContent',
-    meaning: 'The body is not JSON in UTF-8.',
-    remedy: 'Send valid JSON; the message says where it ends to be.',
-    /** `at`: where, empty if that is not known. */
-    say: (at: string, cause: unknown) => ({ message: `The body is not valid JSON${at ? ` (${at})` : ''}.`, cause }),
-  },
   tooManyFields: {
     kind: 'invalid',
     code: 'InvalidRequestContent',
     say: 'The form holds more than 200 fields.',
-  },
-  InvalidRequestContent: {
-    kind: 'invalid',
-    meaning: 'The body does not fit what the operation takes.',
-    remedy: 'Correct what the message and the details name.',
-    say: (where: string, shown: readonly FailureDetail[]) => misfit(where, shown),
-  },
-  InvalidQueryParameterValue: {
-    kind: 'invalid',
-    meaning: 'The query does not fit what the operation takes.',
-    remedy: 'Correct what the message and the details name.',
-    say: (where: string, shown: readonly FailureDetail[]) => misfit(where, shown),
   },
   InvalidCertificate: {
     kind: 'invalid',
@@ -135,12 +91,3 @@ export const httpFailures = defineFailures('http', {
     say: (message: string, cause?: unknown) => ({ message, cause }),
   },
 });
-
-function misfit(where: string, shown: readonly FailureDetail[]) {
-  const target = shown[0]?.target;
-  return {
-    message: `The ${where} is not valid: ${shown.map((detail) => detail.message).join('; ')}.`,
-    ...(target === undefined ? {} : { target }),
-    details: shown,
-  };
-}

@@ -17,13 +17,14 @@ import { sha256Hex } from '#kernel/crypto/digest';
 import { asFailure, type Failure, unreachable } from '#kernel/errors/failure';
 import { growing } from '#kernel/files/growth';
 import type { Room } from '#kernel/files/room';
-import { parseForm, parseJson, readBytes, readStream } from '#kernel/http/body';
+import { parseForm, readBytes, readStream } from '#kernel/http/body';
 import type { Exchange } from '#kernel/http/exchange';
 import { type Answer, type Input, needsRoom, type Route } from '#kernel/http/route';
 import type { Matched } from '#kernel/http/router';
 import type { Strangers } from '#kernel/http/strangers';
 import type { Surface } from '#kernel/http/surface';
-import { validate } from '#kernel/http/validate';
+import { parseJson } from '#kernel/input/json';
+import { validate } from '#kernel/input/validate';
 import { httpFailures } from './http.errors.ts';
 
 export type Ports = {

@@ -3,8 +3,8 @@
 
 import { type Descriptor, ImageIndex, ImageManifest, registryLimits } from '@strongroom/contract/registry';
 import { Failure } from '#kernel/errors/failure';
-import { parseJson } from '#kernel/http/body';
-import { validate } from '#kernel/http/validate';
+import { parseJson } from '#kernel/input/json';
+import { validate } from '#kernel/input/validate';
 import { registryFailures } from './registry.errors.ts';
 
 export type { Descriptor } from '@strongroom/contract/registry';

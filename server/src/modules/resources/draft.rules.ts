@@ -6,8 +6,8 @@
 import { IdentityInput, resourceLimits } from '@strongroom/contract/resources';
 import { type TSchema, Type } from '@strongroom/contract/schema';
 import type { FailureDetail } from '#kernel/errors/failure';
-import { validate } from '#kernel/http/validate';
 import { sameId } from '#kernel/ids/ids';
+import { validate } from '#kernel/input/validate';
 import type { Draft, Properties, Resource, ResourceIdentity, ResourceKind } from './kind.types.ts';
 import { resourcesFailures } from './resources.errors.ts';
 import {

@@ -28,7 +28,7 @@ import {
   type Route,
   whole,
 } from '#kernel/http/route';
-import { validate } from '#kernel/http/validate';
+import { validate } from '#kernel/input/validate';
 import { withArticle } from './article.rules.ts';
 import { depthOf } from './catalog.service.ts';
 import type { Guard } from './guard.service.ts';

@@ -9,7 +9,7 @@
 
 import { type TSchema, Type } from '@strongroom/contract/schema';
 import type { Failure } from '#kernel/errors/failure';
-import { validate } from '#kernel/http/validate';
+import { validate } from '#kernel/input/validate';
 import { resourcesFailures } from './resources.errors.ts';
 import { type Fields, isObject, knows, unknownProperties } from './unknown.rules.ts';
 

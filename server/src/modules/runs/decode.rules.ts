@@ -3,7 +3,7 @@
 // type is refused rather than dropped, and an integer that a double does not hold exactly is refused rather than rounded.
 
 import type { Static, TSchema } from '@strongroom/contract/schema';
-import { parseJson } from '#kernel/http/body';
+import { parseJson } from '#kernel/input/json';
 import { invalid, invalidParameter, missingParameter } from './runs.errors.ts';
 
 /** What this reader knows of a schema: the few keywords that the contract's messages use. */

@@ -6,7 +6,7 @@ import { dirname } from 'node:path';
 import { after, test } from 'node:test';
 import { closeScanPool } from '#kernel/database/database';
 import type { Failure } from '#kernel/errors/failure';
-import { validate } from '#kernel/http/validate';
+import { validate } from '#kernel/input/validate';
 import { testGrant } from '#kernel/testing/authority';
 import type { Draft, Resource } from '#resources';
 import { reservedAccountNames } from './names.rules.ts';

@@ -3,7 +3,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { Failure } from '#kernel/errors/failure';
-import { parseJson } from '#kernel/http/body';
+import { parseJson } from './json.ts';
 
 const parse = (text: string) => parseJson(Buffer.from(text));
 const tooMany = (thrown: unknown) =>

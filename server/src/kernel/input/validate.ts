@@ -2,7 +2,7 @@
 
 import { Compile, type TSchema, type Validator } from '@strongroom/contract/schema';
 import type { FailureDetail } from '#kernel/errors/failure';
-import { httpFailures } from './http.errors.ts';
+import { inputFailures } from './input.errors.ts';
 
 const compiled = new WeakMap<TSchema, Validator>();
 const maxDetails = 20;
@@ -94,5 +94,5 @@ export function validate(schema: TSchema, value: unknown, where: Where): void {
   const shown = details
     .filter(({ message }, at) => details.findIndex((other) => other.message === message) === at)
     .slice(0, maxDetails);
-  throw httpFailures[where === 'query' ? 'InvalidQueryParameterValue' : 'InvalidRequestContent'](where, shown);
+  throw inputFailures[where === 'query' ? 'InvalidQueryParameterValue' : 'InvalidRequestContent'](where, shown);
 }
