@@ -8,6 +8,8 @@ import type { Grant } from '#kernel/authority/grant';
 import type { Blobs } from './blobs.service.ts';
 import type { Blocks } from './blocks.service.ts';
 import type { Containers } from './containers.service.ts';
+import { readMarker, writeMarker } from './listing.service.ts';
+import { behind } from './names.rules.ts';
 import type { BlobRef, ContainerRef } from './scopes.rules.ts';
 import { storageFailures } from './storage.errors.ts';
 
@@ -45,6 +47,13 @@ export function createReserve(reservedIn: ReservedIn) {
   function requireShown(grant: Grant, ref: BlobRef): void {
     if (hiddenFrom(grant, ref).some((prefix) => ref.name.startsWith(prefix)))
       throw storageFailures.AuthorizationPermissionMismatch();
+  }
+
+  /** A marker holds the name that a page ends with: in what is hidden the next page goes on behind all of that. */
+  function markerBehind(marker: string, hidden: readonly string[]): string {
+    const after = readMarker(marker);
+    const prefix = hidden.find((each) => after.startsWith(each));
+    return prefix === undefined ? marker : writeMarker(behind(prefix));
   }
 
   /** A source that is refused is destroyed, as by the services. */
@@ -85,10 +94,11 @@ export function createReserve(reservedIn: ReservedIn) {
         const hidden = hiddenFrom(grant, query);
         if (hidden.length === 0) return page;
         const isShown = (name: string) => !hidden.some((prefix) => name.startsWith(prefix));
+        const { nextMarker } = page;
         return {
-          ...page,
           blobs: page.blobs.filter(({ name }) => isShown(name)),
           prefixes: page.prefixes.filter(isShown),
+          ...(nextMarker === undefined ? {} : { nextMarker: markerBehind(nextMarker, hidden) }),
         };
       },
       async openSource(grant, source) {
