@@ -11,6 +11,7 @@ import type { LongSha256 } from '#kernel/crypto/digest-thread';
 import { randomUuid } from '#kernel/crypto/random';
 import { ciphertextSize, openRange, SEGMENT_BYTES, sealStream } from '#kernel/crypto/stream-aead';
 import type { DataKey } from '#kernel/crypto/value-envelope';
+import { Failure } from '#kernel/errors/failure';
 import type { Part } from './blobs.store.ts';
 import { storageFailures } from './storage.errors.ts';
 
@@ -86,7 +87,8 @@ export function createSealedFiles(options: {
 
   async function* readPart(ref: Place, part: Part, start: number, end: number, dataKey: DataKey) {
     const reader = await store.get(part.file).catch((thrown) => {
-      throw storageFailures.IntegrityCheckFailed(thrown);
+      const isMissing = thrown instanceof Failure && thrown.kind === 'notFound';
+      throw isMissing ? storageFailures.IntegrityCheckFailed(thrown) : thrown;
     });
     try {
       // Sizes are kept in the index: a file that was cut or grew is refused before its first byte is sent.

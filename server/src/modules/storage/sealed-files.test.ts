@@ -11,6 +11,7 @@ import type { ByteStore } from '#kernel/bytes/byte-store';
 import { createFolderByteStore } from '#kernel/bytes/folder';
 import { Failure } from '#kernel/errors/failure';
 import { createFiles } from '#kernel/files/files';
+import { filesFailures } from '#kernel/files/files.errors';
 import { createMemoryByteStores } from '#kernel/testing/byte-stores';
 import type { Part } from './blobs.store.ts';
 import { createSealedFiles, type Written } from './sealed-files.service.ts';
@@ -146,6 +147,36 @@ for (const [what, open] of Object.entries(kinds)) {
     assert.deepEqual(await namesIn(store), [known, lost].sort());
     await sealed.sweep(async () => new Set([known]));
     assert.deepEqual(await namesIn(store), [known]);
+  });
+
+  test(`over ${what} a file that cannot be read now is not called damaged`, async (t) => {
+    const { store, sealed, options } = await setUp(t);
+    const part = partOf(await sealed.write(place, Buffer.alloc(5000, 1), options));
+    const busy: ByteStore = {
+      ...store,
+      async get() {
+        throw filesFailures.StorageUnavailable(new Error('too many files are open'));
+      },
+    };
+    const later = createSealedFiles({ store: busy, uniqueId: 'u', key: async () => key });
+    await assert.rejects(
+      later.read(place, [part], { start: 0, end: 4999 }).next(),
+      (thrown: unknown) => thrown instanceof Failure && thrown.code === 'StorageUnavailable',
+    );
+  });
+
+  test(`over ${what} a key that is refused before anybody reads ends the stream and nothing else`, async (t) => {
+    const { sealed, options } = await setUp(t);
+    const part = partOf(await sealed.write(place, Buffer.alloc(3 * segmentBytes, 1), options));
+    const refused = new AbortController();
+    const over = { sealed, signal: refused.signal, hold: () => () => {} };
+    const released = Promise.withResolvers<void>();
+    const stream = await streamParts(over, place, [part], { start: 0, end: part.size - 1 }, released.resolve);
+    refused.abort(new Error('the key was refused'));
+    await released.promise;
+    await assert.rejects(async () => {
+      for await (const _piece of stream);
+    });
   });
 
   test(`over ${what} a stream that is given up leaves nothing open, however far it was read`, async (t) => {
