@@ -132,13 +132,14 @@ export function createUploads(deps: {
     async begin(grant, ref) {
       await sweep();
       const { objectId } = grant.actor;
+      // Refused here and not at the first piece: the key, the name, a registry that is gone.
+      await content.within(grant, ref, async () => {});
+      // order matters: counted and taken without a wait in between.
       const mine = [...sessions.values()].filter((session) => session.objectId === objectId).length;
       if (sessions.size >= uploadLimits.sessions || mine >= uploadLimits.perCaller)
         throw registryFailures.TOOMANYREQUESTS({
           message: 'Too many uploads are open. Finish or cancel some and try again.',
         });
-      // Refused here and not at the first piece: the key, the name, a registry that is gone.
-      await content.within(grant, ref, async () => {});
       const id = randomUuid();
       const touchedMs = clock.epochMs();
       sessions.set(id, {

@@ -119,30 +119,33 @@ export function createBlocks(deps: {
       within(grant, ref, async ({ index, sealed }) => {
         requireContent(content);
         if (choices.length > blocksMax) throw storageFailures.BlockListTooLong();
-        const { info, dropped } = await index.write(async (tx) => {
-          await requireContainer(tx, ref.container);
-          const before = await store.findBlob(tx, ref.container, ref.name);
-          requireWritable(conditions, before?.info);
-          const old = before === undefined ? [] : await store.listParts(tx, before.version, 0, before.info.size);
-          const { parts, size } = assemble(choices, await blocks.listBlocks(tx, ref.container, ref.name), old);
-          const version = randomUuid();
-          const now = clock.now();
-          const info: BlobInfo = {
-            ...describeContent(ref.name, content, now),
-            // Put together anew it is still the same blob.
-            createdAt: before?.info.createdAt ?? now,
-            size,
-            contentMd5: content.toldMd5 || undefined,
-          };
-          await store.putBlob(tx, ref.container, { version, info });
-          const loose = [
-            ...(await blocks.deleteBlocks(tx, ref.container, ref.name)),
-            ...(before === undefined ? [] : await store.deleteParts(tx, before.version)),
-          ];
-          await store.insertParts(tx, version, parts);
-          const kept = new Set(parts.map((part) => part.file));
-          return { info, dropped: [...new Set(loose)].filter((file) => !kept.has(file)) };
-        });
+        const { info, dropped } = await index.write(
+          async (tx) => {
+            await requireContainer(tx, ref.container);
+            const before = await store.findBlob(tx, ref.container, ref.name);
+            requireWritable(conditions, before?.info);
+            const old = before === undefined ? [] : await store.listParts(tx, before.version, 0, before.info.size);
+            const { parts, size } = assemble(choices, await blocks.listBlocks(tx, ref.container, ref.name), old);
+            const version = randomUuid();
+            const now = clock.now();
+            const info: BlobInfo = {
+              ...describeContent(ref.name, content, now),
+              // Put together anew it is still the same blob.
+              createdAt: before?.info.createdAt ?? now,
+              size,
+              contentMd5: content.toldMd5 || undefined,
+            };
+            await store.putBlob(tx, ref.container, { version, info });
+            const loose = [
+              ...(await blocks.deleteBlocks(tx, ref.container, ref.name)),
+              ...(before === undefined ? [] : await store.deleteParts(tx, before.version)),
+            ];
+            await store.insertParts(tx, version, parts);
+            const kept = new Set(parts.map((part) => part.file));
+            return { info, dropped: [...new Set(loose)].filter((file) => !kept.has(file)) };
+          },
+          { rows: choices.length },
+        );
         await sealed.discard(dropped);
         return info;
       }),

@@ -60,24 +60,24 @@ export function createSealedStores(options: {
   async function open(uniqueId: string, key: Uint8Array) {
     const store = await byteStores.open(ownerOf(uniqueId));
     const database = await databases.open(ownerOf(uniqueId), migrations, { key, anchors, onFull, faults });
-    const quota = quotaOf(options.quotas, options.kind, uniqueId);
-    const index = await meteredDatabase(database, quota, { hasFiles: true });
-    const sealed = createSealedFiles({
-      admit(looseBytes) {
-        if (index.used() + looseBytes > quota.limit()) throw quota.refuse();
-      },
-      store,
-      uniqueId,
-      key: () => dataKeys.open(uniqueId, purposes.files),
-    });
     try {
+      const quota = quotaOf(options.quotas, options.kind, uniqueId);
+      const index = await meteredDatabase(database, quota, { hasFiles: true });
+      const sealed = createSealedFiles({
+        admit(looseBytes) {
+          if (index.used() + looseBytes > quota.limit()) throw quota.refuse();
+        },
+        store,
+        uniqueId,
+        key: () => dataKeys.open(uniqueId, purposes.files),
+      });
       if (!swept.has(uniqueId)) await repair(index, sealed);
       swept.add(uniqueId);
+      return { index, sealed };
     } catch (thrown) {
-      await index.close();
+      await database.close();
       throw thrown;
     }
-    return { index, sealed };
   }
 
   const keyed = createKeyed({
