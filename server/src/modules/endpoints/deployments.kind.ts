@@ -218,7 +218,7 @@ export function createDeploymentKind(deps: {
       }
     },
 
-    view(resource, exchange) {
+    view(resource, addressed) {
       const { image, ...shown } = stateOf(resource.properties);
       const replaced = fleet.replaced(resource.id);
       return {
@@ -237,7 +237,7 @@ export function createDeploymentKind(deps: {
           ...(image === undefined ? {} : { 'strongroom.image': `${pathOf(image)}@${image.digest}` }),
           'strongroom.health': fleet.health(resource.id),
           ...(replaced === 0 ? {} : { 'strongroom.replaced': String(replaced) }),
-          ...madeBy(resource, exchange),
+          ...madeBy(resource, addressed),
         },
       };
     },

@@ -124,14 +124,14 @@ export function createEndpointKind(deps: {
       await keys.remove(grant, ownerOf(resource));
     },
 
-    view(resource, exchange) {
+    view(resource, addressed) {
       const { keys: _never, ...shown } = resource.properties;
       const workspaceUniqueId = directory.byId(resource.id)?.workspaceUniqueId;
       const base = `${origin}/endpoints/${workspaceUniqueId}/${resource.name}`;
       return {
         description: null,
         ...shown,
-        properties: { ...labelsOf(shown), ...madeBy(resource, exchange) },
+        properties: { ...labelsOf(shown), ...madeBy(resource, addressed) },
         keys: null,
         ...(workspaceUniqueId === undefined ? {} : { scoringUri: `${base}/score`, swaggerUri: `${base}/swagger.json` }),
       };

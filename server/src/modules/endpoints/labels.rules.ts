@@ -1,8 +1,7 @@
 // `properties.properties` of an endpoint and of a deployment: labels of the caller, and beside them what clients read there of
 // ours. What is ours is told in every answer and never taken from a request, so that an answer can be sent back as it was given.
 
-import type { Exchange } from '#kernel/http/exchange';
-import { madeByUri, type Properties, type Resource } from '#resources';
+import { type Addressed, madeByUri, type Properties, type Resource } from '#resources';
 
 const ours = /^(strongroom\.|AzureAsyncOperationUri$)/;
 
@@ -12,7 +11,7 @@ export function labelsOf({ properties }: Properties): Readonly<Record<string, st
 }
 
 /** Where Azure's own samples, shell scripts, look for the address that they poll. */
-export function madeBy(resource: Resource, exchange: Exchange | undefined): Readonly<Record<string, string>> {
-  const uri = madeByUri(resource, exchange);
+export function madeBy(resource: Resource, addressed: Addressed | undefined): Readonly<Record<string, string>> {
+  const uri = madeByUri(resource, addressed);
   return uri === undefined ? {} : { AzureAsyncOperationUri: uri };
 }

@@ -163,9 +163,9 @@ export function createJobKind(deps: {
       await jobs.abandon(now);
     },
 
-    view(job, exchange) {
+    view(job, addressed) {
       const shown = Object.fromEntries(Object.entries(job.properties).filter(([name]) => !hidden.has(name)));
-      const origin = exchange?.target.origin ?? '';
+      const origin = addressed?.origin ?? '';
       return {
         ...shown,
         ...(job.properties['outputs'] === undefined ? {} : { outputs: outputsOf(job) }),

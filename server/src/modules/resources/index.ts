@@ -44,6 +44,7 @@ import { createSweeping } from './sweeping.service.ts';
 
 export type { HomeOf } from './homes.service.ts';
 export type {
+  Addressed,
   Creator,
   Discriminator,
   Draft,

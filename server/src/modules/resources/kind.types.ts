@@ -106,6 +106,15 @@ export type ResourceAction = {
   ): Promise<Answer>;
 };
 
+/** How a request named this server, for the addresses that its answer holds. */
+export type Addressed = {
+  /** `https://host:port` */
+  readonly origin: string;
+  /** Empty where the request names none. */
+  readonly host: string;
+  readonly apiVersion: string;
+};
+
 export type TemplateParameters = Readonly<Record<string, unknown>>;
 
 /** A template that clients are known to send for a resource of a kind: it is not evaluated, its parameters say what is meant. */
@@ -184,7 +193,7 @@ export type ResourceKind = {
   /** Destroys what stands behind it. Idempotent. Children of the resource were removed before. */
   remove?(grant: Grant, resource: Resource): Promise<void>;
   /** `properties` of an answer: never a secret. `provisioningState` is added by the manager. */
-  view?(resource: Resource, exchange: Exchange | undefined): Properties;
+  view?(resource: Resource, addressed: Addressed | undefined): Properties;
   /** Throws `invalid` for a list's query that its schema cannot tell from a good one. */
   checkQuery?(query: Readonly<Record<string, unknown>>): void;
   /** Filters a list by its query. */

@@ -48,7 +48,7 @@ import type { How, Put } from './put/put.types.ts';
 import type { Removed } from './removal/remove.service.ts';
 import { notFound, resourcesFailures } from './resources.errors.ts';
 import type { ResourcesService } from './resources.service.ts';
-import { operationLinks, resourceWire, shownOf } from './resources.wire.ts';
+import { addressedBy, operationLinks, resourceWire, shownOf } from './resources.wire.ts';
 
 export type Serving = {
   readonly service: ResourcesService;
@@ -99,7 +99,7 @@ export function routesOf(kind: ResourceKind, serving: Serving): readonly Route[]
     body: resourceWire(kind, done.resource, exchange),
   });
   const pollHeaders = (operation: Operation, exchange: Exchange, location: string | undefined) => {
-    const links = operationLinks(exchange, operation, location ?? serving.location);
+    const links = operationLinks(addressedBy(exchange), operation, location ?? serving.location);
     return operation.verb === 'create'
       ? { 'azure-asyncoperation': links.status, 'retry-after': '1' }
       : { 'azure-asyncoperation': links.status, location: links.result, 'retry-after': '1' };
@@ -316,5 +316,5 @@ const howOf = (exchange: Exchange): How => ({
   wait: false,
   ifMatch: exchange.header('if-match'),
   ifNoneMatch: exchange.header('if-none-match'),
-  shown: (kind, existing) => shownOf(kind, existing, exchange),
+  shown: (kind, existing) => shownOf(kind, existing, addressedBy(exchange)),
 });

@@ -11,7 +11,7 @@ import type { Operations } from './operations.service.ts';
 import type { Operation } from './operations.store.ts';
 import { resourcesFailures } from './resources.errors.ts';
 import type { ResourcesService } from './resources.service.ts';
-import { operationLinks, resourceWire, statusWire } from './resources.wire.ts';
+import { addressedBy, operationLinks, resourceWire, statusWire } from './resources.wire.ts';
 
 const soon = { 'retry-after': '1' } as const;
 
@@ -44,7 +44,10 @@ export function createPolls(deps: {
     async result(grant: Grant, params: Params, exchange: Exchange): Promise<Answer> {
       const operation = await visible(grant, params);
       if (operation.status === 'InProgress') {
-        return empty(202, { ...soon, location: operationLinks(exchange, operation, params['location']).result });
+        return empty(202, {
+          ...soon,
+          location: operationLinks(addressedBy(exchange), operation, params['location']).result,
+        });
       }
       if (operation.error) throw failureAgain(operation.error, operation.resourceId);
       const resource = operation.verb === 'create' ? await service.find(operation.resourceId) : undefined;

@@ -3,10 +3,16 @@
 import type { OperationStatusWire, ResourceWire } from '@strongroom/contract/resources';
 import type { Exchange } from '#kernel/http/exchange';
 import { readId } from './catalog.service.ts';
-import type { Properties, Resource, ResourceKind } from './kind.types.ts';
+import type { Addressed, Properties, Resource, ResourceKind } from './kind.types.ts';
 import type { Operation } from './operations.store.ts';
 import { apiVersionOf } from './surface.ts';
 import { withoutEffect, withUnserved } from './unserved.ts';
+
+export const addressedBy = (exchange: Exchange): Addressed => ({
+  origin: exchange.target.origin,
+  host: exchange.target.host,
+  apiVersion: apiVersionOf(exchange),
+});
 
 export function resourceWire(
   kind: ResourceKind | undefined,
@@ -14,7 +20,7 @@ export function resourceWire(
   exchange: Exchange | undefined,
 ): ResourceWire {
   // A row whose kind is not served any more shows nothing of its properties: nobody can say which of them are secret.
-  const shown = kind === undefined ? {} : shownOf(kind, resource, exchange);
+  const shown = kind === undefined ? {} : shownOf(kind, resource, exchange && addressedBy(exchange));
   const inert = kind === undefined ? {} : withoutEffect(shown, kind.unserved, !kind.sku && resource.sku !== undefined);
   const takesTags = kind?.location !== 'none' || Object.keys(resource.tags).length > 0;
   return {
@@ -34,8 +40,8 @@ export function resourceWire(
 }
 
 /** `properties` of an answer: the kind's view, what is so whatever was asked, and what is kept without effect. */
-export const shownOf = (kind: ResourceKind, resource: Resource, exchange: Exchange | undefined): Properties =>
-  withUnserved(kind.view?.(resource, exchange) ?? resource.properties, kind.unserved, resource.inert ?? {});
+export const shownOf = (kind: ResourceKind, resource: Resource, addressed: Addressed | undefined): Properties =>
+  withUnserved(kind.view?.(resource, addressed) ?? resource.properties, kind.unserved, resource.inert ?? {});
 
 export function statusWire(operation: Operation, path: string): OperationStatusWire {
   return {
@@ -55,14 +61,14 @@ export function statusWire(operation: Operation, path: string): OperationStatusW
  * clients expect one: an operation is found without it.
  */
 export function operationLinks(
-  exchange: Exchange,
+  { origin, apiVersion }: Addressed,
   operation: Pick<Operation, 'id' | 'resourceId'>,
   location = 'global',
 ): { readonly status: string; readonly result: string } {
   const { subscriptionId, type } = readId(operation.resourceId);
   const [namespace = ''] = type.split('/');
-  const stem = `${exchange.target.origin}/subscriptions/${subscriptionId}/providers/${namespace}/locations/${location}`;
-  const version = `?api-version=${apiVersionOf(exchange)}`;
+  const stem = `${origin}/subscriptions/${subscriptionId}/providers/${namespace}/locations/${location}`;
+  const version = `?api-version=${apiVersion}`;
   return {
     status: `${stem}/operationsStatus/${operation.id}${version}`,
     result: `${stem}/operationResults/${operation.id}${version}`,
@@ -73,7 +79,7 @@ export function operationLinks(
  * Where the operation that made a resource is polled: clients that are scripts read it from the body of an online endpoint or
  * deployment, in `properties.properties.AzureAsyncOperationUri`. Answers for as long as operations are kept.
  */
-export function madeByUri(resource: Resource, exchange: Exchange | undefined): string | undefined {
-  if (resource.operationId === undefined || exchange === undefined) return undefined;
-  return operationLinks(exchange, { id: resource.operationId, resourceId: resource.id }, resource.location).status;
+export function madeByUri(resource: Resource, addressed: Addressed | undefined): string | undefined {
+  if (resource.operationId === undefined || addressed === undefined) return undefined;
+  return operationLinks(addressed, { id: resource.operationId, resourceId: resource.id }, resource.location).status;
 }

@@ -7,10 +7,9 @@ import { quotasActions } from '@strongroom/contract/quotas.actions';
 import { StorageAccountProperties, type StorageEncryption, StorageSku } from '@strongroom/contract/storage';
 import type { Clock } from '#kernel/clock/clock';
 import type { Quotas } from '#kernel/files/quota';
-import type { Exchange } from '#kernel/http/exchange';
 import { accessed, json, unrecorded } from '#kernel/http/route';
 import type { DataKeys, WrapperRef } from '#kernel/sealing/data-keys';
-import type { Draft, Properties, Resource, ResourceAction, ResourceKind } from '#resources';
+import type { Addressed, Draft, Properties, Resource, ResourceAction, ResourceKind } from '#resources';
 import { unservedOfAccounts } from './account.unserved.ts';
 import type { Accounts } from './accounts.service.ts';
 import { accountNamePattern, accountNameRule, reservedAccountNames } from './names.rules.ts';
@@ -87,7 +86,7 @@ export function createAccountKind(deps: {
       await dataKeys.destroy(resource.uniqueId);
       await opened.remove(resource.uniqueId);
     },
-    view: (resource, exchange) => view(resource, exchange, domain),
+    view: (resource, addressed) => view(resource, addressed, domain),
     actions: [usagesAction(deps), ...keyActions],
   };
 }
@@ -252,19 +251,19 @@ export function protectedBy({ protector: _, ...kept }: Properties, key: Protecti
   return { ...kept, encryption: { keySource: 'Microsoft.Keyvault', keyvaultproperties }, protector };
 }
 
-function view(resource: Resource, exchange: Exchange | undefined, domain: string): Properties {
+function view(resource: Resource, addressed: Addressed | undefined, domain: string): Properties {
   const { protector: _, ...shown } = resource.properties;
   return {
     ...shown,
     primaryLocation: resource.location,
     statusOfPrimary: 'available',
-    primaryEndpoints: { blob: endpointOf(resource.name, exchange, domain) },
+    primaryEndpoints: { blob: endpointOf(resource.name, addressed, domain) },
   };
 }
 
 /** Clients read the account's name from a host of its own, or from the path where the host is local or an address. */
-function endpointOf(name: string, exchange: Exchange | undefined, domain: string): string {
-  const host = exchange === undefined || exchange.target.host === '' ? domain : exchange.target.host;
+function endpointOf(name: string, addressed: Addressed | undefined, domain: string): string {
+  const host = addressed === undefined || addressed.host === '' ? domain : addressed.host;
   const isLocal = /^(localhost|\d+\.\d+\.\d+\.\d+|\[[0-9a-f:.]+\])(:\d+)?$/.test(host);
   return isLocal ? `https://${host}/${name}/` : `https://${name}.blob.storage.${domain}/`;
 }

@@ -363,8 +363,8 @@ export function createWorkspaceKind(deps: WorkspaceKindDeps): ResourceKind {
         await access.unassignPrincipal(grants.duty(workspacesDuties.withdrawRoles, '/'), principalId);
     },
 
-    view(resource, exchange) {
-      const origin = exchange?.target.origin ?? '';
+    view(resource, addressed) {
+      const origin = addressed?.origin ?? '';
       return {
         ...resource.properties,
         ...dependentsStored(resource),
