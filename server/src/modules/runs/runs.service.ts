@@ -21,11 +21,11 @@ import {
   truncated,
   userTag,
 } from './names.rules.ts';
-import { readParts } from './parts.store.ts';
+import { readRunData } from './run-data.store.ts';
 import { randomRunName } from './run-names.service.ts';
 import { alreadyExists, invalid, missingResource, noExperiment, noRun } from './runs.errors.ts';
 import * as store from './runs.store.ts';
-import { noParts, shownInfo, shownRun } from './runs.view.ts';
+import { noRunData, shownInfo, shownRun } from './runs.view.ts';
 
 export type NewRun = {
   /** Given by those who name runs themselves, such as jobs; otherwise made: 32 hexadecimal digits. */
@@ -105,7 +105,7 @@ export function createRunsService(deps: {
         const run = await store.insertRun(tx, row);
         if (run === undefined) throw alreadyExists(`A run with the id '${runId}' already exists.`);
         await writeTags(tx, run, tags);
-        return shownRun({ run, ...row }, { ...noParts, tags });
+        return shownRun({ run, ...row }, { ...noRunData, tags });
       });
     },
 
@@ -114,7 +114,7 @@ export function createRunsService(deps: {
       const database = await workspaces.database(grant, workspaceId);
       const row = await store.findRun(database.read, runId);
       if (row === undefined) throw noRun(runId);
-      return shownRun(row, await readParts(database.read, row.run));
+      return shownRun(row, await readRunData(database.read, row.run));
     },
 
     update: (grant, workspaceId, runId, { status, endTime, runName }) =>

@@ -52,8 +52,8 @@ export const shownMetric = (row: MetricRow): Metric => ({
   step: row.step,
 });
 
-/** What belongs to a run beside its own row. */
-export type RunParts = {
+/** What is logged to a run, beside its own row: in MLflow's words its data, its inputs and its outputs. */
+export type RunData = {
   readonly metrics: readonly MetricRow[];
   readonly params: readonly TagRow[];
   readonly tags: readonly TagRow[];
@@ -61,26 +61,26 @@ export type RunParts = {
   readonly models: readonly { readonly model_id: string; readonly direction: string; readonly step: number }[];
 };
 
-export const noParts: RunParts = { metrics: [], params: [], tags: [], datasets: [], models: [] };
+export const noRunData: RunData = { metrics: [], params: [], tags: [], datasets: [], models: [] };
 
 const pairs = (rows: readonly TagRow[]) => rows.map(({ key, value }) => ({ key, value }));
 
-export function shownRun(row: RunRow, parts: RunParts): Run {
-  const inputs = parts.models.filter((model) => model.direction === 'input').map(({ model_id }) => ({ model_id }));
-  const outputs = parts.models
+export function shownRun(row: RunRow, logged: RunData): Run {
+  const inputs = logged.models.filter((model) => model.direction === 'input').map(({ model_id }) => ({ model_id }));
+  const outputs = logged.models
     .filter((model) => model.direction === 'output')
     .map(({ model_id, step }) => ({ model_id, step }));
   return {
     info: shownInfo(row),
     data: {
-      ...(parts.metrics.length === 0 ? {} : { metrics: parts.metrics.map(shownMetric) }),
-      ...(parts.params.length === 0 ? {} : { params: pairs(parts.params) }),
-      ...(parts.tags.length === 0 ? {} : { tags: pairs(parts.tags) }),
+      ...(logged.metrics.length === 0 ? {} : { metrics: logged.metrics.map(shownMetric) }),
+      ...(logged.params.length === 0 ? {} : { params: pairs(logged.params) }),
+      ...(logged.tags.length === 0 ? {} : { tags: pairs(logged.tags) }),
     },
     inputs: {
-      ...(parts.datasets.length === 0
+      ...(logged.datasets.length === 0
         ? {}
-        : { dataset_inputs: parts.datasets.map(({ dataset, tags }) => ({ dataset, tags: pairs(tags) })) }),
+        : { dataset_inputs: logged.datasets.map(({ dataset, tags }) => ({ dataset, tags: pairs(tags) })) }),
       ...(inputs.length === 0 ? {} : { model_inputs: inputs }),
     },
     ...(outputs.length === 0 ? {} : { outputs: { model_outputs: outputs } }),

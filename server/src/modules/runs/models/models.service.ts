@@ -86,7 +86,7 @@ export function createModels(deps: { readonly workspaces: WorkspaceDatabases; re
   const { workspaces, clock } = deps;
 
   async function shown(tx: Tx, row: store.ModelRow): Promise<LoggedModel> {
-    return shownModel(row, await store.readModelParts(tx, row.model));
+    return shownModel(row, await store.readModelData(tx, row.model));
   }
 
   function requireUsable(modelId: string, row: store.ModelRow | undefined) {
@@ -238,7 +238,7 @@ function metricOf(field: string): string | undefined {
 }
 
 async function requireFew(tx: Tx, model: number): Promise<void> {
-  const { tags, params } = await store.readModelParts(tx, model);
+  const { tags, params } = await store.readModelData(tx, model);
   if (params.length > ownedParamsMax) throw tooMany('A model', 'params', ownedParamsMax);
   if (tags.length > ownedTagsMax) throw tooMany('A model', 'tags', ownedTagsMax);
 }
@@ -266,7 +266,7 @@ function checkedPairs(pairs: readonly TagInput[] = [], parameter: string): reado
   });
 }
 
-function shownModel(row: store.ModelRow, { tags, params, metrics }: store.ModelParts): LoggedModel {
+function shownModel(row: store.ModelRow, { tags, params, metrics }: store.ModelData): LoggedModel {
   const pairs = (list: readonly KeyValue[]) => list.map(({ key, value }) => ({ key, value }));
   return {
     info: {

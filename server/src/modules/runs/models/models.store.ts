@@ -144,7 +144,7 @@ export type ModelMetricRow = Point & {
   readonly dataset_name: string;
   readonly dataset_digest: string;
 };
-export type ModelParts = {
+export type ModelData = {
   readonly tags: readonly TagRow[];
   readonly params: readonly TagRow[];
   readonly metrics: readonly ModelMetricRow[];
@@ -154,7 +154,7 @@ const metricsText = `select m.key, m.timestamp_ms, m.step, m.value, m.nan, m.dat
   from logged_model_metrics m join runs r on r.run = m.run where m.model = ?
   order by m.key, m.timestamp_ms, m.step limit 10000`;
 
-export async function readModelParts(tx: Tx, model: number): Promise<ModelParts> {
+export async function readModelData(tx: Tx, model: number): Promise<ModelData> {
   const pairs = (table: 'logged_model_tags' | 'logged_model_params') =>
     rows(tx).selectFrom(table).select(['key', 'value']).where('model', '=', model).orderBy('key').execute();
   const metrics = await runStatement<ModelMetricRow>(tx, metricsText, [model]);

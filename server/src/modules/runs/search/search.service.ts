@@ -7,10 +7,10 @@ import type { Database } from '#kernel/database/database';
 import { onlyExperiment, onlyRun } from '../bounds.rules.ts';
 import { pageTokenKey, type WorkspaceDatabases } from '../databases.service.ts';
 import { experimentNumber } from '../names.rules.ts';
-import { isTooLarge, scanParts } from '../parts.store.ts';
+import { isTooLarge, scanRunData } from '../run-data.store.ts';
 import { invalid } from '../runs.errors.ts';
 import type { RunRow } from '../runs.store.ts';
-import { noParts, shownExperiment, shownRun } from '../runs.view.ts';
+import { noRunData, shownExperiment, shownRun } from '../runs.view.ts';
 import { parseFilter, parseOrderings } from './filter.rules.ts';
 import { experimentGrammar, runGrammar } from './grammars.rules.ts';
 import { readPlace, signPlace } from './pages.rules.ts';
@@ -52,18 +52,18 @@ export function pageLimit(asked: number | undefined, max = resultsMax): number {
 }
 
 /** As many of the runs, from the first, as weigh no more than an answer may; half as many until they do. */
-async function withParts(database: Database, page: FoundPage<RunRow>) {
+async function withRunData(database: Database, page: FoundPage<RunRow>) {
   const { rows, next } = page;
-  if (rows.length === 0) return { rows, next, parts: () => noParts };
+  if (rows.length === 0) return { rows, next, dataOf: () => noRunData };
   try {
-    const parts = await scanParts(
+    const dataOf = await scanRunData(
       database,
       rows.map(({ run }) => run),
     );
-    return { rows, next, parts };
+    return { rows, next, dataOf };
   } catch (thrown) {
     if (!isTooLarge(thrown) || rows.length === 1) throw thrown;
-    return withParts(database, page.cut(Math.ceil(rows.length / 2)));
+    return withRunData(database, page.cut(Math.ceil(rows.length / 2)));
   }
 }
 
@@ -88,9 +88,9 @@ export function createSearch(deps: { readonly workspaces: WorkspaceDatabases }):
       const question = ['runs', experiments, comparisons, order, view, only ?? null];
       const after = readPlace(key, question, input.pageToken);
       const query = { view, filter: comparisons, order, after, limit, experiments, only };
-      const { rows, next, parts } = await withParts(database, await findRuns(database, query));
+      const { rows, next, dataOf } = await withRunData(database, await findRuns(database, query));
       return {
-        items: rows.map((row) => shownRun(row, parts(row.run))),
+        items: rows.map((row) => shownRun(row, dataOf(row.run))),
         ...(next === undefined ? {} : { nextPageToken: signPlace(key, question, next) }),
       };
     },

@@ -1,4 +1,4 @@
-// What belongs to runs beside their own rows: latest metrics, params, tags, datasets, models. For one run on the point
+// What is logged to runs, beside their own rows: latest metrics, params, tags, datasets, models. For one run on the point
 // connection, for a page of runs as scans. No decisions.
 
 import type { Dataset } from '@strongroom/contract/runs';
@@ -7,7 +7,7 @@ import { type Database, type Tx, tables } from '#kernel/database/database';
 import { among } from '#kernel/database/dialect/dialect';
 import { Failure } from '#kernel/errors/failure';
 import type { TagRow } from './experiments.store.ts';
-import type { MetricRow, RunParts } from './runs.view.ts';
+import type { MetricRow, RunData } from './runs.view.ts';
 
 type Of<R> = R & { readonly run: number };
 type DatasetRow = Of<{
@@ -37,7 +37,7 @@ const queries = (isOfThem: RawBuilder<unknown>) => ({
 const queriesOf = (...runs: readonly number[]) => queries(among(sql`run`, runs));
 
 /** @param tx the point connection, or the transaction that changed the run */
-export async function readParts(tx: Tx, run: number): Promise<RunParts> {
+export async function readRunData(tx: Tx, run: number): Promise<RunData> {
   const of = queriesOf(run);
   const [metrics, params, tags, datasets, datasetTags, models] = await Promise.all([
     of.metrics.execute(tx),
@@ -56,14 +56,14 @@ export async function readParts(tx: Tx, run: number): Promise<RunParts> {
   };
 }
 
-/** Of each kind of part of a page. One run stays within them: what it may record is bounded (`names.rules.ts`). */
+/** Of each kind of data of a page. One run stays within them: what it may record is bounded (`names.rules.ts`). */
 const pageBounds = { maxRows: 500_000, maxBytes: 64 * 1024 * 1024 } as const;
 
-/** The parts of a page are more than an answer should weigh: ask for fewer runs. */
+/** The data of a page is more than an answer should weigh: ask for fewer runs. */
 export const isTooLarge = (thrown: unknown): boolean => thrown instanceof Failure && thrown.code === 'ResultTooLarge';
 
-/** The parts of many runs, by run number. */
-export async function scanParts(database: Database, runs: readonly number[]): Promise<(run: number) => RunParts> {
+/** Of many runs, by run number. */
+export async function scanRunData(database: Database, runs: readonly number[]): Promise<(run: number) => RunData> {
   const of = queriesOf(...runs);
   const scan = async <R>(query: RawBuilder<R>) =>
     database.scan<R>({ compile: () => compiled<R>(database.read, query) }, pageBounds);
@@ -101,7 +101,7 @@ function byRun<R extends { readonly run: number }>(rows: readonly R[]): (run: nu
 function withTags(
   rows: readonly DatasetRow[],
   tags: readonly (TagRow & { readonly dataset: number })[],
-): RunParts['datasets'] {
+): RunData['datasets'] {
   return rows.map((row) => {
     const { name, digest, source_type, source, schema, profile } = row;
     const dataset: Dataset = {
