@@ -1,6 +1,7 @@
 // The repositories of every registry in one list, as the protocol knows a single one. A caller sees those that he may pull
 // from; a registry whose key is refused is left out, since its names are as closed as its images.
 
+import { setImmediate as yieldToEventLoop } from 'node:timers/promises';
 import type { Grant } from '#kernel/authority/grant';
 import { Failure } from '#kernel/errors/failure';
 import type { SealedStores } from '#storage';
@@ -46,6 +47,8 @@ export function createCatalog(deps: {
             if (visibility.all || visibility.sees(repositoryScope({ registry: entry.id, repository })))
               found.push(`${path}/${repository}`);
           last = names.at(-1) ?? last;
+          // Whoever sees little is looked for through all there is: others have their turn in between.
+          await yieldToEventLoop();
           if (names.length < rowsAtOnce) break;
         }
         if (found.length > limit) break;

@@ -37,7 +37,10 @@ export type NewManifest = Manifest & {
   /** Digests that must stay while the manifest does. */
   readonly mentions: readonly string[];
 };
-export type Referrer = Manifest & { readonly artifactType: string | undefined };
+export type Referrer = Omit<Manifest, 'bytes'> & {
+  readonly size: number;
+  readonly artifactType: string | undefined;
+};
 
 /** Rows of one statement: SQLite takes 32,766 parameters. */
 const rowsAtOnce = 500;
@@ -356,7 +359,7 @@ export async function listRepositories(
   return rows.map((row) => row.name);
 }
 
-/** Manifests that name the subject, behind the digest `after`. */
+/** Manifests that name the subject, behind the digest `after`; without their bytes, which may be many. */
 export async function listReferrers(
   tx: Tx,
   repository: string,
@@ -370,7 +373,7 @@ export async function listReferrers(
   const { subject, artifactType, after, limit } = query;
   let selected = tables<Tables>(tx)
     .selectFrom('manifests')
-    .select(['digest', 'media_type', 'artifact_type', 'bytes'])
+    .select(['digest', 'media_type', 'artifact_type', 'size'])
     .where('repository', '=', repository)
     .where('subject', '=', subject)
     .where('digest', '>', after);
@@ -380,6 +383,6 @@ export async function listReferrers(
     digest: row.digest,
     mediaType: row.media_type,
     artifactType: row.artifact_type ?? undefined,
-    bytes: row.bytes,
+    size: row.size,
   }));
 }

@@ -1,6 +1,7 @@
 // Manifests and tags. A manifest is immutable: its name is its digest. What it needs must be in its repository when it is
 // pushed and stays for as long as it does, so that whatever can be named can be pulled. Tags move.
 
+import { setImmediate as yieldToEventLoop } from 'node:timers/promises';
 import type { Grant } from '#kernel/authority/grant';
 import type { Clock } from '#kernel/clock/clock';
 import { sha256Hex } from '#kernel/crypto/digest';
@@ -46,6 +47,8 @@ export type Manifests = {
 /** Bytes of manifests that one page of referrers reads: their annotations are in the answer. */
 const referrerBytesMax = 8 * 1024 * 1024;
 const referrersAtOnce = 20;
+/** Whoever reads more than this in one piece lets others have their turn behind it. */
+const unyieldedBytes = 64 * 1024;
 
 export function createManifests(deps: { readonly content: Content; readonly clock: Clock }): Manifests {
   const { content, clock } = deps;
@@ -133,12 +136,16 @@ export function createManifests(deps: { readonly content: Content; readonly cloc
           const query = { subject, artifactType, after: last, limit: referrersAtOnce };
           const rows = await store.listReferrers(index.read, ref.repository, query);
           for (const row of rows) {
-            bytes += row.bytes.length;
+            bytes += row.size;
             if (items.length === limit || (items.length > 0 && bytes > referrerBytesMax)) return { items, next: last };
-            items.push(describe(row));
             last = row.digest;
+            const manifest = await store.findManifest(index.read, ref.repository, row.digest);
+            // Taken away since it was listed: it refers to nothing.
+            if (manifest !== undefined) items.push(describe(row, manifest.bytes));
+            if (row.size > unyieldedBytes) await yieldToEventLoop();
           }
           if (rows.length < referrersAtOnce) return { items, next: undefined };
+          await yieldToEventLoop();
         }
       });
     },
@@ -165,7 +172,7 @@ async function requireContent(tx: Tx, { repository }: RepositoryRef, read: ReadM
   }
 }
 
-function describe({ digest, mediaType, artifactType, bytes }: store.Referrer): ReferrerDescriptor {
+function describe({ digest, mediaType, artifactType }: store.Referrer, bytes: Uint8Array): ReferrerDescriptor {
   const { annotations } = readManifest(mediaType, bytes);
   return {
     mediaType,
