@@ -1,5 +1,6 @@
-// Agents, as the server knows them: who is enrolled, and the session that each has. A new enrolment of an agent ends what went
-// before: its tokens are refused from that moment on, and its session is gone. Never holds or logs a token.
+// Agents, as the server knows them: who is enrolled for which target, and the session that each has. The target is the
+// enrolment's: no agent can name another. A new enrolment of an agent ends what went before: its tokens are refused from that
+// moment on, and its session is gone. Never holds or logs a token.
 
 import type { AgentSessionRequest } from '@strongroom/contract/agent';
 import { agentLimits } from '@strongroom/contract/agent';
@@ -9,7 +10,9 @@ import { type Actor, createActor } from '#kernel/authority/actor';
 import { refusedFromMs } from '#kernel/authority/facts';
 import type { Clock } from '#kernel/clock/clock';
 import { randomUuid } from '#kernel/crypto/random';
+import { type Failure, unreachable } from '#kernel/errors/failure';
 import { computeFailures } from './compute.errors.ts';
+import type { TargetId } from './targets.rules.ts';
 
 export const agentAudience = 'urn:strongroom:agents';
 const purpose = 'agent';
@@ -20,6 +23,7 @@ export const agentScope = (agent: string): string => `/agents/${agent}`;
 export type Session = {
   readonly id: string;
   readonly agent: string;
+  readonly target: TargetId;
   readonly sandbox: AgentSessionRequest['sandbox'];
   readonly socketPath: string;
   readonly key: string;
@@ -30,15 +34,25 @@ export type Readiness =
   /** Enrolled, and not heard of yet. */
   | { readonly state: 'starting' }
   | { readonly state: 'none' }
+  /** Its agents end soon after each start: it is tried again, and takes nothing new until one stays. */
+  | { readonly state: 'failing'; readonly trouble: Trouble }
   | { readonly state: 'unavailable'; readonly reason: string; readonly remedy: string };
+
+export type Trouble = {
+  /** Deaths in a row. */
+  readonly times: number;
+  /** Until the next start at most, and how long an agent has to live then. */
+  readonly pauseMs: number;
+  readonly holdMs: number;
+};
 
 export type AgentToken = { readonly token: string; readonly tokenSeconds: number };
 
 export type Agents = {
   /** Whose token the header `Authorization` holds; undefined where it holds none. Throws `unauthenticated` for one that is refused. */
   identify(authorization: string | undefined): Promise<Actor | undefined>;
-  /** Makes the agent known under a first token. Earlier tokens of it are refused from now on. */
-  enrol(agent: string): Promise<AgentToken>;
+  /** Makes the agent known under a first token, for this target. Earlier tokens of it are refused from now on. */
+  enrol(agent: string, target: TargetId): Promise<AgentToken>;
   renew(agent: string): Promise<AgentToken>;
   /** Its tokens are refused and its session has ended. Answers that session. */
   dismiss(agent: string): Session | undefined;
@@ -50,11 +64,13 @@ export type Agents = {
   /** The agent's present session, seen just now. Throws SessionEnded for any other. */
   seen(agent: string, sessionId: string): Session;
   end(session: Session): void;
+  /** Whether the session is its agent's present one. */
+  isPresent(session: Session): boolean;
   /** Sessions of agents that were not heard of for longer than a lease. */
   silent(): readonly Session[];
-  readiness(): Readiness;
-  /** The agent of this machine does not come up; forgotten as soon as any agent begins a session. */
-  setTrouble(trouble: { readonly reason: string; readonly remedy: string }): void;
+  readiness(target: TargetId): Readiness;
+  /** The agents of a target do not stay; undefined: one does again. */
+  setTrouble(target: TargetId, trouble: Trouble | undefined): void;
 };
 
 export function createAgents(deps: {
@@ -63,9 +79,9 @@ export function createAgents(deps: {
   readonly tenantId: string;
 }): Agents {
   const { clock, tokens, tenantId } = deps;
-  /** Undefined: known, and dismissed until it is enrolled anew. */
-  const enrolments = new Map<string, string | undefined>();
-  let trouble: { readonly reason: string; readonly remedy: string } | undefined;
+  /** Without an id: known, and dismissed until it is enrolled anew. */
+  const enrolments = new Map<string, { readonly id: string | undefined; readonly target: TargetId }>();
+  const troubles = new Map<TargetId, Trouble>();
   const sessions = new Map<string, { readonly session: Session; seenMs: number }>();
 
   async function issue(agent: string, enrolment: string): Promise<AgentToken> {
@@ -91,7 +107,7 @@ export function createAgents(deps: {
       const agent = String(claims.sub);
       const enrolment = claims['enrolment'];
       // Fails closed: an agent that was dismissed, or enrolled anew, is nobody under its old token.
-      if (typeof enrolment !== 'string' || enrolments.get(agent) !== enrolment)
+      if (typeof enrolment !== 'string' || enrolments.get(agent)?.id !== enrolment)
         throw computeFailures.InvalidAuthenticationToken(
           'This token belongs to an agent that has ended or was enrolled anew.',
         );
@@ -109,27 +125,29 @@ export function createAgents(deps: {
         },
       });
     },
-    async enrol(agent) {
-      const enrolment = randomUuid();
-      enrolments.set(agent, enrolment);
-      return issue(agent, enrolment);
+    async enrol(agent, target) {
+      const id = randomUuid();
+      enrolments.set(agent, { id, target });
+      return issue(agent, id);
     },
     async renew(agent) {
-      const enrolment = enrolments.get(agent);
-      if (enrolment === undefined) throw computeFailures.InvalidAuthenticationToken('This agent is not enrolled.');
+      const enrolment = enrolments.get(agent)?.id;
+      if (enrolment === undefined) throw notEnrolled();
       return issue(agent, enrolment);
     },
     dismiss(agent) {
-      enrolments.set(agent, undefined);
+      const known = enrolments.get(agent);
+      if (known !== undefined) enrolments.set(agent, { ...known, id: undefined });
       const present = sessions.get(agent)?.session;
       sessions.delete(agent);
       return present;
     },
     begin(agent, { sandbox, socketPath, key }) {
+      const enrolment = enrolments.get(agent);
+      if (enrolment?.id === undefined) throw notEnrolled();
       const ended = sessions.get(agent)?.session;
-      const session: Session = { id: randomUuid(), agent, sandbox, socketPath, key };
+      const session: Session = { id: randomUuid(), agent, target: enrolment.target, sandbox, socketPath, key };
       sessions.set(agent, { session, seenMs: clock.epochMs() });
-      trouble = undefined;
       return { session, ended };
     },
     seen(agent, sessionId) {
@@ -139,20 +157,45 @@ export function createAgents(deps: {
       return present.session;
     },
     end,
+    isPresent: (session) => sessions.get(session.agent)?.session === session,
     silent() {
       const limit = clock.epochMs() - agentLimits.leaseSeconds * 1000;
       return [...sessions.values()].filter(({ seenMs }) => seenMs < limit).map(({ session }) => session);
     },
-    readiness() {
-      const all = [...sessions.values()].map(({ session }) => session.sandbox);
+    readiness(target) {
+      const trouble = troubles.get(target);
+      if (trouble !== undefined) return { state: 'failing', trouble };
+      const all = [...sessions.values()].flatMap(({ session }) => (session.target === target ? [session.sandbox] : []));
       if (all.some(({ available }) => available)) return { state: 'ready' };
       for (const sandbox of all)
         if (!sandbox.available) return { state: 'unavailable', reason: sandbox.reason, remedy: sandbox.remedy };
-      if (trouble) return { state: 'unavailable', ...trouble };
-      return { state: enrolments.size > 0 ? 'starting' : 'none' };
+      const isKnown = [...enrolments.values()].some((enrolment) => enrolment.target === target);
+      return { state: isKnown ? 'starting' : 'none' };
     },
-    setTrouble(next) {
-      trouble = next;
+    setTrouble(target, trouble) {
+      if (trouble === undefined) troubles.delete(target);
+      else troubles.set(target, trouble);
     },
   };
+}
+
+const notEnrolled = () => computeFailures.InvalidAuthenticationToken('This agent is not enrolled.');
+
+/** What work is refused with that would be placed there; undefined: it is taken. */
+export function refusalOf(readiness: Readiness): Failure | undefined {
+  switch (readiness.state) {
+    case 'none':
+      return computeFailures.NoComputeAgent();
+    case 'unavailable':
+      return computeFailures.SandboxUnavailable(readiness.reason, readiness.remedy);
+    case 'failing': {
+      const { times, pauseMs, holdMs } = readiness.trouble;
+      return computeFailures.AgentFailing(times, pauseMs, holdMs);
+    }
+    case 'ready':
+    case 'starting':
+      return undefined;
+    default:
+      return unreachable(readiness);
+  }
 }

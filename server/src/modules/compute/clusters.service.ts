@@ -1,11 +1,12 @@
-// Clusters and their nodes, in memory: a node is a slot for one sandbox on a machine of this installation. Nodes come when
-// there is work for them and go after the cluster's idle time; all clusters together never have more than the installation
-// allows. Knows nothing of what the work is. What must survive a start (bounds of clusters) is in clusters.store.
+// Clusters and their nodes, in memory: a node is a slot for one sandbox on a machine of the cluster's target. Nodes come when
+// there is work for them and go after the cluster's idle time; the clusters of one target together never have more than the
+// installation allows. Knows nothing of what the work is. What must survive a start (bounds of clusters) is in clusters.store.
 
 import type { Clock } from '#kernel/clock/clock';
 import { randomToken } from '#kernel/crypto/random';
 import { isWithin } from '#kernel/ids/ids';
 import type { StoredCluster } from './clusters.store.ts';
+import type { TargetId } from './targets.rules.ts';
 
 export type Node = {
   readonly id: string;
@@ -38,16 +39,18 @@ export type Clusters = {
   release(key: string, workId: string): void;
   /** Lets nodes go that have been idle for their cluster's time. */
   scaleDown(): void;
-  /** Nodes that clusters other than `key` always keep. */
-  reservedBeside(key: string): number;
+  /** Nodes of this target that clusters other than `key` always keep. */
+  reservedBeside(key: string, target: TargetId): number;
   counts(): NodeCounts;
+  /** Of the clusters of one target together. */
   readonly nodesMax: number;
 };
 
 export function createClusters(options: { readonly clock: Clock; readonly nodesMax: number }): Clusters {
   const { clock, nodesMax } = options;
   const clusters = new Map<string, Cluster>();
-  const total = () => [...clusters.values()].reduce((sum, { nodes }) => sum + nodes.length, 0);
+  const of = (target: TargetId) => [...clusters.entries()].filter(([, { stored }]) => stored.target === target);
+  const total = (target: TargetId) => of(target).reduce((sum, [, { nodes }]) => sum + nodes.length, 0);
   const fresh = (workId?: string): Node => ({
     id: `node-${randomToken(16).slice(0, 12).toLowerCase()}`,
     workId,
@@ -65,21 +68,21 @@ export function createClusters(options: { readonly clock: Clock; readonly nodesM
   function fit(key: string): void {
     const cluster = clusters.get(key);
     if (cluster === undefined) return;
-    const { minNodes, maxNodes } = cluster.stored;
+    const { minNodes, maxNodes, target } = cluster.stored;
     const most = cluster.leaving ? 0 : maxNodes;
     let nodes = cluster.nodes;
     for (const node of [...nodes].filter(isIdle).sort(byIdleTime)) {
       if (nodes.length <= most) break;
       nodes = nodes.filter((one) => one !== node);
     }
-    const room = nodesMax - (total() - cluster.nodes.length);
+    const room = nodesMax - (total(target) - cluster.nodes.length);
     while (!cluster.leaving && nodes.length < Math.min(minNodes, room)) nodes = [...nodes, fresh()];
     setNodes(key, nodes);
   }
 
-  /** Makes room under the installation's bound by the longest idle node that its cluster need not keep. */
-  function reclaim(): boolean {
-    const spare = [...clusters.entries()].flatMap(([key, { nodes, stored }]) =>
+  /** Makes room under the target's bound by the longest idle node that its cluster need not keep. */
+  function reclaim(target: TargetId): boolean {
+    const spare = of(target).flatMap(([key, { nodes, stored }]) =>
       nodes.length > stored.minNodes ? nodes.filter(isIdle).map((node) => ({ key, node })) : [],
     );
     const oldest = spare.sort((one, other) => byIdleTime(one.node, other.node))[0];
@@ -120,7 +123,8 @@ export function createClusters(options: { readonly clock: Clock; readonly nodesM
         return true;
       }
       if (cluster.nodes.length >= cluster.stored.maxNodes) return false;
-      if (total() >= nodesMax && !reclaim()) return false;
+      const { target } = cluster.stored;
+      if (total(target) >= nodesMax && !reclaim(target)) return false;
       setNodes(key, [...cluster.nodes, fresh(workId)]);
       return true;
     },
@@ -152,8 +156,8 @@ export function createClusters(options: { readonly clock: Clock; readonly nodesM
       const idle = nodes.filter(isIdle).length;
       return { idle, busy: nodes.length - idle };
     },
-    reservedBeside: (key) =>
-      [...clusters.values()].reduce((sum, { stored }) => sum + (stored.key === key ? 0 : stored.minNodes), 0),
+    reservedBeside: (key, target) =>
+      of(target).reduce((sum, [, { stored }]) => sum + (stored.key === key ? 0 : stored.minNodes), 0),
   };
 }
 

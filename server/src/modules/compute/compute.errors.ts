@@ -65,6 +65,15 @@ export const computeFailures = defineFailures('compute', {
     say: (reason: string, remedy: string) =>
       `No work can run on the machine of this installation: ${reason} On that machine: ${remedy.replace(/\.+$/, '')}. Then restart Strongroom.`,
   },
+  AgentFailing: {
+    kind: 'unavailable',
+    meaning: 'The agent that would run it ended soon after its start, several times in a row.',
+    remedy: 'Look for its words in the server’s log. It is started again by itself, and work is taken once it stays.',
+    say: (times: number, pauseMs: number, holdMs: number) => ({
+      message: `No work is taken at the moment: the agent ended ${times} times in a row soon after its start. It is started again after pauses of up to ${Math.ceil(pauseMs / 1000)} seconds, and work is taken again as soon as it has run for ${Math.ceil(holdMs / 1000)} seconds. Look in the server's log for what the agent says.`,
+      retryAfterSeconds: Math.ceil(holdMs / 1000),
+    }),
+  },
   WorkExists: {
     kind: 'conflict',
     say: 'Work with this id was submitted before, and it was something else.',

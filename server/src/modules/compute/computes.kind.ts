@@ -17,10 +17,11 @@ import type { Database } from '#kernel/database/database';
 import { accessed, activity, json } from '#kernel/http/route';
 import { idKey, parseResourceId } from '#kernel/ids/ids';
 import type { Draft, Properties, Resource, ResourceKind, Unserved } from '#resources';
-import type { Agents } from './agents.service.ts';
-import type { Clusters, Node } from './clusters.service.ts';
+import { type Agents, refusalOf } from './agents.service.ts';
+import type { Cluster, Clusters, Node } from './clusters.service.ts';
 import { deleteCluster, putCluster, type StoredCluster } from './clusters.store.ts';
 import { computeFailures } from './compute.errors.ts';
+import { localTarget, type TargetId } from './targets.rules.ts';
 import type { WorkService } from './work.service.ts';
 import type { WorkQueue } from './work-queue.service.ts';
 
@@ -92,6 +93,7 @@ export function createComputesKind(deps: ComputesDeps): ResourceKind {
     const stored: StoredCluster = {
       key: idKey(resource.id),
       id: resource.id,
+      target: localTarget,
       minNodes: min,
       maxNodes: max,
       idleSeconds,
@@ -102,13 +104,14 @@ export function createComputesKind(deps: ComputesDeps): ResourceKind {
     return undefined;
   }
 
-  function stateOf(node: Node, leaving: boolean): NodeState {
+  function stateOf(node: Node, target: TargetId, leaving: boolean): NodeState {
     if (node.workId !== undefined) {
       if (leaving) return 'leaving';
       return queue.items.get(node.workId)?.state === 'running' ? 'running' : 'preparing';
     }
-    const { state } = agents.readiness();
-    return state === 'ready' ? 'idle' : state === 'unavailable' ? 'unusable' : 'preparing';
+    const { state } = agents.readiness(target);
+    if (state === 'ready') return 'idle';
+    return state === 'unavailable' || state === 'failing' ? 'unusable' : 'preparing';
   }
 
   function nodesOf(id: string): readonly ComputeNode[] {
@@ -117,7 +120,7 @@ export function createComputesKind(deps: ComputesDeps): ResourceKind {
       const subject = node.workId === undefined ? undefined : queue.items.get(node.workId)?.spec.subject;
       return {
         nodeId: node.id,
-        nodeState: stateOf(node, cluster?.leaving === true),
+        nodeState: stateOf(node, targetOf(cluster), cluster?.leaving === true),
         ...(subject === undefined ? {} : { runId: parseResourceId(subject).name }),
         privateIpAddress: null,
         publicIpAddress: null,
@@ -149,14 +152,8 @@ export function createComputesKind(deps: ComputesDeps): ResourceKind {
     };
   }
 
-  function provisioningErrors(): readonly unknown[] | null {
-    const readiness = agents.readiness();
-    const failure =
-      readiness.state === 'unavailable'
-        ? computeFailures.SandboxUnavailable(readiness.reason, readiness.remedy)
-        : readiness.state === 'none'
-          ? computeFailures.NoComputeAgent()
-          : undefined;
+  function provisioningErrors(id: string): readonly unknown[] | null {
+    const failure = refusalOf(agents.readiness(targetOf(clusters.find(idKey(id)))));
     return failure === undefined ? null : [{ error: { code: failure.code, message: failure.message } }];
   }
 
@@ -204,7 +201,7 @@ export function createComputesKind(deps: ComputesDeps): ResourceKind {
         throw computeFailures.QuotaExceeded(
           `A cluster of ${max} nodes is more than the ${clusters.nodesMax} that this installation has for all clusters together. Ask for at most ${clusters.nodesMax}, or let an operator raise agent.maxNodes.`,
         );
-      const left = clusters.nodesMax - clusters.reservedBeside(idKey(id));
+      const left = clusters.nodesMax - clusters.reservedBeside(idKey(id), localTarget);
       if (min > left)
         throw computeFailures.QuotaExceeded(
           `${min} nodes cannot always be kept: other clusters keep so many of the ${clusters.nodesMax} nodes of this installation that ${left} are left. Ask for a smaller minNodeCount, or lower theirs.`,
@@ -224,7 +221,7 @@ export function createComputesKind(deps: ComputesDeps): ResourceKind {
       createdOn: resource.systemData.createdAt,
       modifiedOn: resource.systemData.lastModifiedAt,
       resourceId: null,
-      provisioningErrors: provisioningErrors(),
+      provisioningErrors: provisioningErrors(resource.id),
       isAttachedCompute: false,
       properties: {
         ...innerOf(resource.properties),
@@ -258,6 +255,9 @@ export async function removeCluster(
   await database.write((tx) => deleteCluster(tx, key));
   clusters.remove(key);
 }
+
+/** One that is made is on this machine. */
+const targetOf = (cluster: Cluster | undefined): TargetId => cluster?.stored.target ?? localTarget;
 
 /** The inner properties of a draft or a stored cluster: checked by the schema before they come here. */
 const innerOf = (properties: Properties): AmlComputeProperties =>

@@ -11,16 +11,13 @@ import {
   type HeldItem,
 } from '@strongroom/contract/agent';
 import type { Clock } from '#kernel/clock/clock';
-import type { Database } from '#kernel/database/database';
 import { asFailure } from '#kernel/errors/failure';
-import { idKey } from '#kernel/ids/ids';
 import type { Log } from '#kernel/log/log';
 import type { Session } from './agents.service.ts';
-import type { Clusters } from './clusters.service.ts';
 import { computeFailures } from './compute.errors.ts';
-import { leaseWork, markRunning } from './work.store.ts';
+import { transitionOf } from './work.states.rules.ts';
 import type { WorkDocument, WorkEvent } from './work.types.ts';
-import type { Item, WorkQueue } from './work-queue.service.ts';
+import type { Holder, Item, WorkQueue } from './work-queue.service.ts';
 
 export type Dispatch = {
   poll(session: Session, held: readonly HeldItem[], signal: AbortSignal): Promise<AgentPollAnswer>;
@@ -34,18 +31,14 @@ export type Dispatch = {
   release(): void;
 };
 
-/** Scoring sandboxes of one machine, which belong to no cluster. */
-const scoringMax = 64;
 const renewAgainMs = 10_000;
 
 export function createDispatch(deps: {
-  readonly database: Database;
   readonly clock: Clock;
   readonly log: Log;
-  readonly clusters: Clusters;
   readonly queue: WorkQueue;
 }): Dispatch {
-  const { database, clock, log, clusters, queue } = deps;
+  const { clock, log, queue } = deps;
   const polls = new Map<string, () => void>();
   /** How many polls a session has made: only the newest says what the agent holds now. */
   const polled = new WeakMap<Session, number>();
@@ -73,64 +66,36 @@ export function createDispatch(deps: {
 
   const heldBy = (session: Session) => [...queue.items.values()].filter((item) => item.session === session);
 
-  function mayStart(item: Item): boolean {
-    const { computeId, id } = item.spec;
-    if (computeId !== undefined) return clusters.take(idKey(computeId), id);
-    const scoring = [...queue.items.values()].filter(
-      ({ spec, state }) => spec.computeId === undefined && state !== 'queued',
-    );
-    return scoring.length < scoringMax;
-  }
-
-  /** Takes from the queue what may run now, in order; what waits for its cluster does not hold up the others. */
-  function take(session: Session, room: number): readonly Item[] {
+  /** Leases from the queue what this session may run now, in order; what waits for its cluster does not hold up the others. */
+  function take(session: Session, room: number): readonly Taken[] {
     if (over.has(session) || !session.sandbox.available) return [];
-    const taken: Item[] = [];
+    const taken: Taken[] = [];
     for (const item of queue.items.values()) {
       if (taken.length >= room) break;
-      if (item.state !== 'queued' || item.ending || !mayStart(item)) continue;
-      item.state = 'leased';
-      item.session = session;
-      item.fence += 1;
-      item.lastSeq = 0;
-      taken.push(item);
+      const lease = queue.lease(item, session);
+      if (lease !== undefined) taken.push({ item, leased: lease.leased });
     }
     return taken;
   }
 
   /** The document of a leased item, secrets included; undefined when the item ended instead. */
-  async function start(session: Session, item: Item, isNew: boolean): Promise<AgentItem | undefined> {
+  async function start(session: Session, { item, leased: leasing }: Taken): Promise<AgentItem | undefined> {
     const { spec, fence } = item;
-    const lease = { agent: session.agent, session: session.id, fence };
-    const [leased, made] = await Promise.allSettled([
-      isNew ? database.write((tx) => leaseWork(tx, spec.id, lease, clock.epochMs())) : true,
-      documentOf(item),
-    ]);
-    if (leased.status === 'rejected') {
-      putBack(item);
-      throw leased.reason;
-    }
+    const holder: Holder = { session, fence };
+    const [leased, made] = await Promise.allSettled([leasing, documentOf(item)]);
+    if (leased.status === 'rejected') throw leased.reason;
     if (made.status === 'rejected') {
       log.warn({ module: 'compute', job: spec.label, error: made.reason }, 'the document of work could not be made');
-      await item.turn(() => queue.end(item, unprepared(made.reason)));
+      await item.turn(() => queue.finish(item, holder, unprepared(made.reason)));
       return undefined;
     }
     // Lost while the document was made: nobody may start it under this fence.
-    if (!leased.value || item.ending || item.session !== session || item.fence !== fence) return undefined;
+    if (!leased.value || !queue.isHeldBy(item, holder)) return undefined;
     const { document, limits, scratchBytes, tokenTtlSeconds } = made.value;
     // A third of its life, so that one lost renewal does no harm.
     const everyMs = Math.max(1, Math.floor(tokenTtlSeconds / 3)) * 1000;
-    item.renewal = { atMs: clock.epochMs() + everyMs, everyMs };
+    queue.setRenewal(item, holder, { atMs: clock.epochMs() + everyMs, everyMs });
     return { id: spec.id, kind: spec.kind, fence, label: spec.label, document, limits, scratchBytes };
-  }
-
-  /** As if it had never been taken: no agent has seen the fence, so it is used again. */
-  function putBack(item: Item): void {
-    if (item.ending) return;
-    item.state = 'queued';
-    item.session = undefined;
-    item.fence -= 1;
-    if (item.spec.computeId !== undefined) clusters.release(idKey(item.spec.computeId), item.spec.id);
   }
 
   const documentOf = async (item: Item): Promise<WorkDocument> =>
@@ -138,14 +103,19 @@ export function createDispatch(deps: {
 
   async function tokensFor(items: readonly Item[]): Promise<AgentPollAnswer['tokens']> {
     const tokens: { id: string; fence: number; token: string }[] = [];
-    for (const { spec, fence, renewal } of items) {
+    for (const item of items) {
+      const { spec, session, fence, renewal } = item;
       const owner = queue.ownerOf(spec);
-      if (renewal === undefined || owner.renewToken === undefined || renewal.atMs > clock.epochMs()) continue;
+      if (session === undefined || renewal === undefined || owner.renewToken === undefined) continue;
+      if (renewal.atMs > clock.epochMs()) continue;
+      const { everyMs } = renewal;
+      const due = (inMs: number) =>
+        queue.setRenewal(item, { session, fence }, { atMs: clock.epochMs() + inMs, everyMs });
       try {
-        renewal.atMs = clock.epochMs() + renewal.everyMs;
+        due(everyMs);
         tokens.push({ id: spec.id, fence, token: await owner.renewToken(spec) });
       } catch (error) {
-        renewal.atMs = clock.epochMs() + renewAgainMs;
+        due(renewAgainMs);
         log.warn({ module: 'compute', job: spec.label, error }, 'the token of running work was not renewed');
       }
     }
@@ -166,37 +136,30 @@ export function createDispatch(deps: {
     const absent = mine.filter(({ spec, fence }) => has.get(spec.id)?.fence !== fence);
     // What was reported on was there. Handed out again it would run a second time, so an agent that has let go of it has lost it.
     const gone = absent.filter(({ lastSeq }) => lastSeq > 0);
-    await Promise.all(gone.map((item) => item.turn(() => queue.end(item, { type: 'lost' }))));
+    await Promise.all(gone.map((item) => queue.lose(item, { session, fence: item.fence })));
     const missing = absent.filter((item) => !gone.includes(item));
     const room = agentLimits.held - held.length - missing.length;
     const started = await Promise.all([
-      ...missing.map((item) => start(session, item, false)),
-      ...take(session, room).map((item) => start(session, item, true)),
+      ...missing.map((item) => start(session, { item, leased: Promise.resolve(true) })),
+      ...take(session, room).map((taken) => start(session, taken)),
     ]);
     const tokens = await tokensFor(mine.filter(({ spec }) => has.has(spec.id)));
     return { start: started.filter((one) => one !== undefined), stop, tokens };
   }
 
   /** Within the item's turn. */
-  async function apply(item: Item, event: AgentEvent): Promise<void> {
+  async function apply(item: Item, holder: Holder, seq: number, event: AgentEvent): Promise<void> {
     if (event.type === 'finished') {
       const { reason, exitCode, message } = event;
-      await queue.end(item, { type: 'finished', reason, exitCode, message });
+      await queue.finish(item, holder, { type: 'finished', reason, exitCode, message });
       return;
     }
     if (event.type === 'output' && Buffer.byteLength(event.text) > agentLimits.outputBytes)
       throw computeFailures.OutputTooLong(agentLimits.outputBytes);
-    // Before its owner hears of it, who may ask for the address at once.
-    if (event.type === 'ready') item.ready = true;
+    // Before its owner hears of it, who may send a request at once.
+    if (event.type === 'ready') queue.setReady(item, holder);
     await told(item, event);
-    if ((event.type === 'running' || event.type === 'ready') && item.state === 'leased') {
-      item.state = 'running';
-      const { spec, fence, lastSeq } = item;
-      // Not awaited: a crash makes leased and running work alike lost, so output need not wait for the disk.
-      database
-        .write((tx) => markRunning(tx, spec.id, fence, lastSeq + 1))
-        .catch((error: unknown) => log.warn({ module: 'compute', job: spec.label, error }, 'a state was not stored'));
-    }
+    if (transitionOf(event) === 'begin') queue.begin(item, holder, seq);
   }
 
   async function told(item: Item, event: WorkEvent): Promise<void> {
@@ -223,14 +186,15 @@ export function createDispatch(deps: {
     async report(session, id, { fence, events }) {
       const item = queue.items.get(id);
       if (item === undefined) throw computeFailures.LeaseLost();
+      const holder: Holder = { session, fence };
       return item.turn(async () => {
         for (const { seq, event } of events) {
-          if (item.session !== session || item.fence !== fence || item.ending) throw computeFailures.LeaseLost();
+          if (!queue.isHeldBy(item, holder)) throw computeFailures.LeaseLost();
           if (seq <= item.lastSeq) continue;
           if (seq !== item.lastSeq + 1) throw computeFailures.EventsMissing(item.lastSeq + 1);
-          await apply(item, event);
-          item.lastSeq = seq;
-          if (event.type === 'finished') break;
+          await apply(item, holder, seq, event);
+          if (event.type === 'finished') return seq;
+          queue.acknowledge(item, holder, seq);
         }
         return item.lastSeq;
       });
@@ -238,7 +202,7 @@ export function createDispatch(deps: {
     async lose(session) {
       // First: the node that is freed below wakes its waiting poll, which would take the next job for an agent that is gone.
       over.add(session);
-      await Promise.all(heldBy(session).map((item) => item.turn(() => queue.end(item, { type: 'lost' }))));
+      await Promise.all(heldBy(session).map((item) => queue.lose(item, { session, fence: item.fence })));
     },
     remind() {
       const now = clock.epochMs();
@@ -251,6 +215,8 @@ export function createDispatch(deps: {
     },
   };
 }
+
+type Taken = { readonly item: Item; readonly leased: Promise<boolean> };
 
 const isEmpty = (answer: AgentPollAnswer): boolean =>
   answer.start.length === 0 && answer.stop.length === 0 && answer.tokens.length === 0;

@@ -19,6 +19,7 @@ import { createComputesKind, removeCluster } from './computes.kind.ts';
 import { createDispatch } from './dispatch.service.ts';
 import { computeTables } from './migrations/0001-work.ts';
 import { createEmbeddedAgent, type EmbeddedAgent } from './supervisor.service.ts';
+import { localTarget, type TargetId } from './targets.rules.ts';
 import { createWork } from './work.service.ts';
 import type { Work } from './work.types.ts';
 import { createWorkQueue, type Load } from './work-queue.service.ts';
@@ -48,8 +49,8 @@ export type AgentPlace = {
 export type Compute = Module<ResourceKind> & {
   readonly work: Work;
   readonly kinds: readonly ResourceKind[];
-  /** Whether work could run now, and what to do when it could not. */
-  readiness(): Readiness;
+  /** Whether work could run there now, and what to do when it could not; of this machine when no target is named. */
+  readiness(target?: TargetId): Readiness;
   /** Starts the agent of this machine, when there is a command for it. */
   startAgent(place: AgentPlace): void;
   /** Ends the agent and what it runs, and lets its polls go. */
@@ -57,8 +58,8 @@ export type Compute = Module<ResourceKind> & {
   agentPid(): number | undefined;
   /** What waits and runs at this moment, and on how many nodes: from memory. */
   load(): Load & { readonly nodes: NodeCounts };
-  /** Makes an agent known under a first token; what it had before, it has lost. */
-  enrol(agent: string): Promise<AgentToken>;
+  /** Makes an agent known under a first token, for one target; what it had before, it has lost. */
+  enrol(agent: string, target?: TargetId): Promise<AgentToken>;
   /**
    * A workspace is gone. What it had is removed with it one by one, unless its customer's key was refused: then its clusters
    * would stand in the control database for ever, and what runs on them run on.
@@ -72,13 +73,6 @@ const clustersMax = 10_000;
 const sweepMs = 5_000;
 const forgetMs = 3_600_000;
 const embedded = 'local';
-/** Deaths in a row after which work is refused rather than kept waiting. */
-const failuresMax = 4;
-
-const doesNotStart = (times: number) => ({
-  reason: `its agent ended ${times} times in a row right after its start.`,
-  remedy: "look in the server's log for what the agent says",
-});
 
 export function createCompute(deps: {
   /** The control database, migrated with `computeTables`. */
@@ -98,8 +92,8 @@ export function createCompute(deps: {
   const clusters = createClusters({ clock, nodesMax: deps.maxNodes });
   const agents = createAgents(deps);
   const queue = createWorkQueue({ database, clock, log, clusters });
-  const work = createWork({ database, clock, clusters, agents, queue });
-  const dispatch = createDispatch({ database, clock, log, clusters, queue });
+  const work = createWork({ database, clusters, agents, queue });
+  const dispatch = createDispatch({ clock, log, queue });
   const stopping = new AbortController();
   const sweeping: { done: Promise<void> } = { done: Promise.resolve() };
   let agent: EmbeddedAgent | undefined;
@@ -113,7 +107,8 @@ export function createCompute(deps: {
     }
     clusters.scaleDown();
     dispatch.remind();
-    await queue.tellUntold();
+    // At a stop nobody is present any more, and nothing is lost by it: the next start finds the rows.
+    await queue.catchUp((session) => stopping.signal.aborted || agents.isPresent(session));
   }
 
   async function sweepOn(): Promise<void> {
@@ -153,11 +148,9 @@ export function createCompute(deps: {
       url,
       caPem,
       hostNames,
-      enrol: () => agents.enrol(embedded),
+      enrol: () => agents.enrol(embedded, localTarget),
       gone: () => dismiss(embedded),
-      failing: (times) => {
-        if (times >= failuresMax) agents.setTrouble(doesNotStart(times));
-      },
+      setTrouble: (trouble) => agents.setTrouble(localTarget, trouble),
       clock,
       log,
     });
@@ -171,12 +164,12 @@ export function createCompute(deps: {
     failures: [tableOf(computeFailures)],
     kinds: [createComputesKind({ database, clusters, agents, queue, work })],
     work,
-    readiness: agents.readiness,
+    readiness: (target = localTarget) => agents.readiness(target),
     async start() {
       for (const cluster of await allClusters(database.read, clustersMax)) clusters.put(cluster);
-      work.countFrom(await queue.load());
+      await queue.load();
       // Enrolled before it is started, so that what is submitted at once waits for it.
-      if (deps.agentCommand !== undefined) await agents.enrol(embedded);
+      if (deps.agentCommand !== undefined) await agents.enrol(embedded, localTarget);
       sweeping.done = sweepOn();
     },
     startAgent,
@@ -187,9 +180,9 @@ export function createCompute(deps: {
     leaving: stopAgent,
     agentPid: () => agent?.pid(),
     load: () => ({ ...queue.measure(), nodes: clusters.counts() }),
-    async enrol(name) {
+    async enrol(name, target = localTarget) {
       await dismiss(name);
-      return agents.enrol(name);
+      return agents.enrol(name, target);
     },
     dismiss,
     async removed(_grant, workspaceId) {

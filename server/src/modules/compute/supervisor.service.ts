@@ -1,4 +1,5 @@
-// The agent of this machine, as a child process: started, watched, started again with growing pauses, stopped. Its enrolment
+// The agent of this machine, as a child process: started, watched, started again with growing pauses, stopped. One that keeps
+// ending soon after its start is told as trouble, and one that stays takes that back: nobody has to restart anything. Its enrolment
 // goes to its standard input, so that no argument and no environment ever holds a token; that input stays open as its life
 // line, and an agent whose server dies ends everything that it runs.
 
@@ -7,7 +8,7 @@ import { createInterface } from 'node:readline';
 import type { AgentEnrolment } from '@strongroom/contract/agent';
 import type { Clock } from '#kernel/clock/clock';
 import type { Log } from '#kernel/log/log';
-import type { AgentToken } from './agents.service.ts';
+import type { AgentToken, Trouble } from './agents.service.ts';
 
 export type EmbeddedAgent = {
   /** The process, while there is one. */
@@ -16,9 +17,12 @@ export type EmbeddedAgent = {
   stop(): Promise<void>;
 };
 
-const backOffMsMax = 30_000;
-/** One that lived this long did not fail to start. */
-const healthyMs = 60_000;
+const pauseMsMin = 250;
+const pauseMsMax = 30_000;
+/** One that lived this long holds. */
+export const holdMs = 60_000;
+/** Deaths in a row after which work is refused rather than kept waiting. */
+const failuresMax = 4;
 const stopMs = 5_000;
 const logLineMax = 2_000;
 
@@ -34,8 +38,8 @@ export function createEmbeddedAgent(options: {
   readonly hostNames: readonly string[];
   readonly enrol: () => Promise<AgentToken>;
   readonly gone: () => Promise<void>;
-  /** It ended this often in a row soon after its start. */
-  readonly failing: (times: number) => void;
+  /** Told after each death while it does not stay, and with undefined as soon as it has lived for a while. */
+  readonly setTrouble: (trouble: Trouble | undefined) => void;
   readonly clock: Clock;
   readonly log: Log;
 }): EmbeddedAgent {
@@ -43,9 +47,10 @@ export function createEmbeddedAgent(options: {
   const stopping = new AbortController();
   let child: ChildProcess | undefined;
 
-  async function live(): Promise<void> {
+  /** One life of the agent. True: it held. */
+  async function live(): Promise<boolean> {
     const token = await options.enrol();
-    if (stopping.signal.aborted) return;
+    if (stopping.signal.aborted) return true;
     const enrolment: AgentEnrolment = { agent, url, caPem, ...token, hostNames: [...hostNames] };
     const [program, ...args] = command;
     const started = spawn(program, args, {
@@ -69,29 +74,39 @@ export function createEmbeddedAgent(options: {
       log.warn({ module: 'compute', node: agent, reason: line.slice(0, logLineMax) }, 'the agent says'),
     );
     log.info({ module: 'compute', node: agent, pid: started.pid }, 'agent started');
+    const dead = new AbortController();
+    const holding = clock.sleep(holdMs, dead.signal).then(
+      () => {
+        options.setTrouble(undefined);
+        return true;
+      },
+      () => false,
+    );
     const { exitCode, signal } = await ended;
+    dead.abort();
     child = undefined;
     if (!stopping.signal.aborted)
       log.error({ module: 'compute', node: agent, exitCode, signal }, 'the agent ended; it is started again');
+    return await holding;
   }
 
   async function run(): Promise<void> {
-    let pauseMs = 250;
+    let pauseMs = pauseMsMin;
     let failures = 0;
     while (!stopping.signal.aborted) {
-      const startedMs = clock.epochMs();
+      let held = false;
       try {
-        await live();
+        held = await live();
         await options.gone();
       } catch (error) {
         log.error({ module: 'compute', node: agent, error }, 'the agent could not be kept running');
       }
-      const wasHealthy = clock.epochMs() - startedMs > healthyMs;
-      if (wasHealthy) pauseMs = 250;
-      failures = wasHealthy ? 0 : failures + 1;
-      if (failures > 0 && !stopping.signal.aborted) options.failing(failures);
+      if (stopping.signal.aborted) break;
+      if (held) pauseMs = pauseMsMin;
+      failures = held ? 0 : failures + 1;
+      if (failures >= failuresMax) options.setTrouble({ times: failures, pauseMs: pauseMsMax, holdMs });
       await clock.sleep(pauseMs, stopping.signal).catch(() => undefined);
-      pauseMs = Math.min(pauseMs * 2, backOffMsMax);
+      pauseMs = Math.min(pauseMs * 2, pauseMsMax);
     }
   }
 

@@ -1,7 +1,10 @@
-// Rows of work: who holds what under which fence. SQL and nothing else. Every statement that ends work names the states that it
-// may leave, so that work ends once whoever says so first. Times are milliseconds since 1970.
+// Rows of work: who holds what under which fence. SQL and nothing else. The queue in memory decides, and a row follows it: every
+// statement names the states that it may leave (`work.states.rules.ts`), and none goes back behind a fence, so that work ends
+// once even where a write was refused on the way and done all the same. Times are milliseconds since 1970.
 
 import { type Tx, tables } from '#kernel/database/database';
+import type { TargetId } from './targets.rules.ts';
+import { endStates, heldStates, liveStates } from './work.states.rules.ts';
 import type { EndReason, WorkKind, WorkSpec, WorkState } from './work.types.ts';
 
 type WorkRow = {
@@ -23,11 +26,13 @@ type WorkRow = {
   created_at: number;
   leased_at: number | null;
   ended_at: number | null;
+  target: TargetId;
 };
 type WorkTables = { compute_work: WorkRow };
 
 export type StoredWork = {
   readonly spec: WorkSpec;
+  readonly target: TargetId;
   readonly number: number;
   readonly state: WorkState;
   readonly fence: number;
@@ -35,11 +40,6 @@ export type StoredWork = {
   readonly exitCode: number | null;
   readonly createdAtMs: number;
 };
-
-/** States that nothing follows. */
-const ends = ['finished', 'lost'] as const;
-/** States that end. */
-const live = ['queued', 'leased', 'running'] as const;
 
 const columns = [
   'id',
@@ -54,6 +54,7 @@ const columns = [
   'reason',
   'exit_code',
   'created_at',
+  'target',
 ] as const;
 
 const storedOf = (row: Pick<WorkRow, (typeof columns)[number]>): StoredWork => ({
@@ -65,6 +66,7 @@ const storedOf = (row: Pick<WorkRow, (typeof columns)[number]>): StoredWork => (
     subject: row.subject,
     label: row.label,
   },
+  target: row.target,
   number: row.number,
   state: row.state,
   fence: row.fence,
@@ -73,7 +75,14 @@ const storedOf = (row: Pick<WorkRow, (typeof columns)[number]>): StoredWork => (
   createdAtMs: row.created_at,
 });
 
-export async function insertWork(tx: Tx, spec: WorkSpec, number: number, nowMs: number): Promise<void> {
+export type NewWork = {
+  readonly spec: WorkSpec;
+  readonly target: TargetId;
+  readonly number: number;
+  readonly queuedAtMs: number;
+};
+
+export async function insertWork(tx: Tx, { spec, target, number, queuedAtMs }: NewWork): Promise<void> {
   await tables<WorkTables>(tx)
     .insertInto('compute_work')
     .values({
@@ -92,9 +101,10 @@ export async function insertWork(tx: Tx, spec: WorkSpec, number: number, nowMs: 
       reason: null,
       exit_code: null,
       told: 1,
-      created_at: nowMs,
+      created_at: queuedAtMs,
       leased_at: null,
       ended_at: null,
+      target,
     })
     .execute();
 }
@@ -126,7 +136,7 @@ export async function untoldWork(tx: Tx, limit: number): Promise<readonly Stored
     .selectFrom('compute_work')
     .select(columns)
     // Both columns, so that the index finds them among a day's work.
-    .where('state', 'in', ends)
+    .where('state', 'in', endStates)
     .where('told', '=', 0)
     .orderBy('number')
     .limit(limit)
@@ -140,7 +150,9 @@ export async function unsettledWork(tx: Tx, kind: WorkKind, limit: number): Prom
     .selectFrom('compute_work')
     .select(columns)
     .where('kind', '=', kind)
-    .where(({ eb, or, and }) => or([eb('state', 'in', live), and([eb('state', 'in', ends), eb('told', '=', 0)])]))
+    .where(({ eb, or, and }) =>
+      or([eb('state', 'in', liveStates), and([eb('state', 'in', endStates), eb('told', '=', 0)])]),
+    )
     .orderBy('number')
     .limit(limit)
     .execute();
@@ -157,12 +169,13 @@ export async function lastNumber(tx: Tx): Promise<number> {
 
 export type Lease = { readonly agent: string; readonly session: string; readonly fence: number };
 
+/** False: it has ended, or is held under a later fence. An earlier lease that was given back may stand in the row. */
 export async function leaseWork(tx: Tx, id: string, lease: Lease, nowMs: number): Promise<boolean> {
   const result = await tables<WorkTables>(tx)
     .updateTable('compute_work')
     .set({ ...lease, state: 'leased', last_seq: 0, leased_at: nowMs })
     .where('id', '=', id)
-    .where('state', '=', 'queued')
+    .where('state', 'in', liveStates)
     .where('fence', '<', lease.fence)
     .executeTakeFirst();
   return result.numUpdatedRows === 1n;
@@ -199,8 +212,8 @@ export async function endWork(tx: Tx, id: string, ending: Ending, nowMs: number)
       ended_at: nowMs,
     })
     .where('id', '=', id)
-    .where('fence', '=', ending.fence)
-    .where('state', 'in', live)
+    .where('fence', '<=', ending.fence)
+    .where('state', 'in', liveStates)
     .executeTakeFirst();
   return result.numUpdatedRows === 1n;
 }
@@ -210,7 +223,7 @@ export async function loseHeldWork(tx: Tx, nowMs: number): Promise<number> {
   const result = await tables<WorkTables>(tx)
     .updateTable('compute_work')
     .set({ state: 'lost', told: 0, ended_at: nowMs })
-    .where('state', 'in', ['leased', 'running'])
+    .where('state', 'in', heldStates)
     .executeTakeFirst();
   return Number(result.numUpdatedRows);
 }
@@ -222,7 +235,7 @@ export async function markTold(tx: Tx, id: string): Promise<void> {
 export async function forgetWork(tx: Tx, endedBeforeMs: number): Promise<void> {
   await tables<WorkTables>(tx)
     .deleteFrom('compute_work')
-    .where('state', 'in', ends)
+    .where('state', 'in', endStates)
     .where('told', '=', 1)
     .where('ended_at', '<', endedBeforeMs)
     .execute();

@@ -2,6 +2,7 @@
 // workspace and lies under its key.
 
 import type { MigrationSet } from '#kernel/database/database';
+import { targetColumns } from './0002-targets.ts';
 
 export const computeTables: MigrationSet = {
   module: 'compute',
@@ -39,5 +40,6 @@ export const computeTables: MigrationSet = {
         ) strict;
       `,
     },
+    targetColumns,
   ],
 };

@@ -15,12 +15,14 @@ import { createTestClock, type TestClock } from '#kernel/clock/test-clock';
 import { randomUuid } from '#kernel/crypto/random';
 import type { Database } from '#kernel/database/database';
 import { type Faults, noFaults } from '#kernel/files/faults';
+import { idKey } from '#kernel/ids/ids';
 import { silentLog } from '#kernel/log/log';
 import { createTasks, taskMigrations } from '#kernel/tasks/tasks';
 import { testActor, testActs, testAudit, testAuthority, testGrant } from '#kernel/testing/authority';
 import { testDatabases } from '#kernel/testing/databases';
 import { openTestDoor } from '#kernel/testing/door';
 import { createResources, everythingServed, resourceTables } from '#resources';
+import { putCluster } from '../clusters.store.ts';
 import {
   type AgentPlace,
   computeTables,
@@ -31,6 +33,7 @@ import {
   type WorkOwner,
   type WorkSpec,
 } from '../index.ts';
+import type { TargetId } from '../targets.rules.ts';
 
 const subscriptionId = '33333333-3333-4333-8333-333333333333';
 const tenantId = '22222222-2222-4222-8222-222222222222';
@@ -254,14 +257,19 @@ export async function openWorld(
     readonly folder?: string;
     readonly clock?: TestClock;
     readonly faults?: Faults;
-    /** Makes clusters and an agent known. */
-    readonly agent?: boolean;
+    /** Clusters whose nodes are elsewhere: their rows, as they are at the start. */
+    readonly clusters?: readonly { readonly name: string; readonly target: TargetId; readonly maxNodes: number }[];
   } = {},
 ) {
   const folder = options.folder ?? (await openFolder(t));
   const clock = options.clock ?? createTestClock();
   const database = await openControl(folder, options.faults);
   const owner = options.owner ?? createOwner();
+  for (const { name, target, maxNodes } of options.clusters ?? []) {
+    const id = clusterId(name);
+    const bounds = { minNodes: 0, maxNodes, idleSeconds: 120 };
+    await database.write((tx) => putCluster(tx, { key: idKey(id), id, target, ...bounds }));
+  }
   const built = await build({
     database,
     clock,
@@ -298,8 +306,8 @@ export async function openWorld(
     await built.tasks.drain();
     return answer;
   }
-  async function agent(name = 'local') {
-    const { token } = await built.compute.enrol(name);
+  async function agent(name = 'local', target?: TargetId) {
+    const { token } = await built.compute.enrol(name, target);
     const played = createPlayedAgent(door.url, name, token);
     await played.begin();
     return played;

@@ -1,0 +1,8 @@
+// Targets: pools of nodes that agents serve. Work is placed on one when it is submitted, an agent is enrolled for one, and a
+// session takes, reports on and reaches what is placed on its own and nothing else. A target is an id and no more: what kind of
+// machines stand behind it is its agents' affair.
+
+export type TargetId = string;
+
+/** The machine that the server runs on: AmlCompute clusters are sandboxes of it. */
+export const localTarget: TargetId = 'local';
