@@ -15,7 +15,8 @@ export async function readBytes(request: IncomingMessage, maxBytes: number): Pro
   const chunks: Buffer[] = [];
   let size = 0;
   try {
-    for await (const chunk of request) {
+    // Not destroyed where it is too long: the answer would go with the connection.
+    for await (const chunk of request.iterator({ destroyOnReturn: false })) {
       const bytes = chunk as Buffer; // no encoding is ever set on the request
       size += bytes.length;
       if (size > maxBytes) throw httpFailures.RequestEntityTooLarge(maxBytes);

@@ -67,6 +67,14 @@ const door = await openTestDoor({
         return { status: 200, body: given };
       },
     }),
+    route({
+      ...common,
+      operation: 'Small',
+      method: 'PUT',
+      path: '/small',
+      body: { kind: 'bytes', maxBytes: 1_000 },
+      handle: () => json(200, {}),
+    }),
     route({ ...common, operation: 'Health', method: 'GET', path: '/health', handle: () => json(200, {}) }),
   ],
   ports: { authorizer: testAuthority().authorizer, audit: testAudit() },
@@ -84,6 +92,18 @@ test('a body that its handler refuses unread is read to its end, and the connect
   assert.deepEqual(
     [...answers.matchAll(/HTTP\/1\.1 (\d+)/g)].map(([, code]) => Number(code)),
     [404, 200],
+  );
+});
+
+test('a body that is longer than it may be, and does not say so, is refused, and the connection goes on', async () => {
+  const socket = connect(Number(port), '127.0.0.1');
+  socket.write('PUT /small HTTP/1.1\r\nhost: localhost\r\ntransfer-encoding: chunked\r\n\r\n');
+  for (let at = 0; at < 20; at++) socket.write(`2710\r\n${'x'.repeat(10_000)}\r\n`);
+  socket.write('0\r\n\r\nGET /health HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n');
+  const answers = await text(socket);
+  assert.deepEqual(
+    [...answers.matchAll(/HTTP\/1\.1 (\d+)/g)].map(([, code]) => Number(code)),
+    [413, 200],
   );
 });
 

@@ -36,7 +36,7 @@ export { accountType } from './account.kind.ts';
 export type { ByteRange, ListQuery } from './blobs.service.ts';
 export type { BlobInfo, Part } from './blobs.store.ts';
 export type { BlobPage } from './listing.service.ts';
-export { usageTable } from './migrations/usage.ts';
+export { usageOnDisk, usageTable } from './migrations/usage.ts';
 export { blobWireOf } from './operations.rules.ts';
 export { createProtection, type Protect, type ProtectingKey } from './protection.service.ts';
 export type { Reserved, ReservedFolder, ReservedIn } from './reserved.service.ts';

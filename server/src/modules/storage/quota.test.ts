@@ -81,6 +81,15 @@ test('what is beyond the quota is refused in the words of the protocol; reading 
   assert.equal((await upload('b', 2 * mebibyte)).status, 201);
 });
 
+test('a file counts as what it takes on a disk, however little is in it', async (t) => {
+  const { used, put, blobs, grant, ref } = await openQuota(t, 4 * mebibyte);
+  const before = await used();
+  for (let n = 0; n < 100; n++) await put(`small${n}`, 1);
+  assert.ok((await used()) - before >= 100 * 4096, `${(await used()) - before} bytes`);
+  assert.equal(await blobs.removePrefix(grant, { ...ref(''), prefix: 'small' }), 100);
+  assert.ok(Math.abs((await used()) - before) < 100 * 4096, `${(await used()) - before} bytes are left`);
+});
+
 test('a quota holds at once when it changes, and one below what is there takes nothing away', async (t) => {
   const { send, upload, quota } = await openBlobDoor(t, 2 * mebibyte);
   await upload('a', mebibyte);

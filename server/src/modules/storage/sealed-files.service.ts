@@ -13,6 +13,7 @@ import { ciphertextSize, openRange, SEGMENT_BYTES, sealStream } from '#kernel/cr
 import type { DataKey } from '#kernel/crypto/value-envelope';
 import { Failure } from '#kernel/errors/failure';
 import type { Part } from './blobs.store.ts';
+import { diskBlockBytes } from './migrations/usage.ts';
 import { storageFailures } from './storage.errors.ts';
 
 /** What the content of a file is bound to, besides its owner and the file's own name. */
@@ -73,9 +74,10 @@ export function createSealedFiles(options: {
   const looseFiles = new Map<string, number>();
   let looseBytes = 0;
   const setLoose = (file: string, bytes: number | undefined) => {
-    looseBytes += (bytes ?? 0) - (looseFiles.get(file) ?? 0);
+    const taken = Math.ceil((bytes ?? 0) / diskBlockBytes) * diskBlockBytes;
+    looseBytes += taken - (looseFiles.get(file) ?? 0);
     if (bytes === undefined) looseFiles.delete(file);
-    else looseFiles.set(file, bytes);
+    else looseFiles.set(file, taken);
   };
   const pins = new Map<string, number>();
   const doomed = new Set<string>();

@@ -6,7 +6,7 @@
 // remembers roughly when somebody pushed, mounted or asked for the blob: what no manifest mentions goes a while after that.
 
 import type { MigrationSet } from '#kernel/database/database';
-import { usageTable } from '#storage';
+import { usageOnDisk, usageTable } from '#storage';
 
 export const imageMigrations: MigrationSet = {
   module: 'registry-images',
@@ -94,5 +94,6 @@ export const imageMigrations: MigrationSet = {
         create index manifests_by_time on manifests (repository, pushed_ms, digest);
       `,
     },
+    usageOnDisk(['parts']),
   ],
 };

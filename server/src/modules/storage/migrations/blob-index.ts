@@ -5,7 +5,7 @@
 // for a blob that was committed from blocks. Names compare byte by byte.
 
 import type { MigrationSet } from '#kernel/database/database';
-import { usageTable } from './usage.ts';
+import { usageOnDisk, usageTable } from './usage.ts';
 
 export const blobIndexMigrations: MigrationSet = {
   module: 'storage-blobs',
@@ -65,5 +65,6 @@ export const blobIndexMigrations: MigrationSet = {
     },
     { name: 'access-tier', up: 'alter table blobs add column access_tier text;' },
     usageTable(['parts', 'blocks']),
+    usageOnDisk(['parts', 'blocks']),
   ],
 };

@@ -28,3 +28,32 @@ export const usageTable = (tables: readonly string[]): Migration => ({
       .join('')}
   `,
 });
+
+/** Of a disk: a file takes whole ones, however little is in it. */
+export const diskBlockBytes = 4096;
+const onDisk = (size: string) => `(${size} + ${diskBlockBytes - 1}) / ${diskBlockBytes} * ${diskBlockBytes}`;
+
+/** Behind `usageTable`: files count as what they take on a disk, so that a great many small ones do not take a multiple of the quota. */
+export const usageOnDisk = (tables: readonly string[]): Migration => ({
+  name: 'usage-on-disk',
+  up: `
+    update usage set bytes = ${tables.map((table) => `(select coalesce(sum(${onDisk('sealed_size')}), 0) from ${table})`).join(' + ')};
+    ${tables
+      .map(
+        (table) => `
+    drop trigger ${table}_added;
+    drop trigger ${table}_removed;
+    drop trigger ${table}_resized;
+    create trigger ${table}_added after insert on ${table} begin
+      update usage set bytes = bytes + ${onDisk('new.sealed_size')};
+    end;
+    create trigger ${table}_removed after delete on ${table} begin
+      update usage set bytes = bytes - ${onDisk('old.sealed_size')};
+    end;
+    create trigger ${table}_resized after update of sealed_size on ${table} begin
+      update usage set bytes = bytes + ${onDisk('new.sealed_size')} - ${onDisk('old.sealed_size')};
+    end;`,
+      )
+      .join('')}
+  `,
+});
