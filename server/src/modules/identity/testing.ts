@@ -1,6 +1,7 @@
 // For tests: identity on a real database behind the real TLS listener, with one protected route beside it, and a small
 // browser that keeps cookies by path. Only tests import it.
 
+import assert from 'node:assert/strict';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { request as send } from 'node:https';
 import { tmpdir } from 'node:os';
@@ -241,4 +242,14 @@ export async function submitPassword(
 export function pkce(): { readonly verifier: string; readonly challenge: string } {
   const verifier = randomToken();
   return { verifier, challenge: Buffer.from(sha256(verifier)).toString('base64url') };
+}
+
+/** In the shape that Microsoft's libraries read. */
+export function assertOAuthError(reply: Reply, status: number, error: string, number?: number): void {
+  assert.equal(reply.status, status, reply.text);
+  assert.equal(reply.body['error'], error);
+  for (const name of ['error_description', 'timestamp', 'trace_id', 'correlation_id'])
+    assert.equal(typeof reply.body[name], 'string', name);
+  assert.ok(Array.isArray(reply.body['error_codes']));
+  if (number !== undefined) assert.deepEqual(reply.body['error_codes'], [number]);
 }
