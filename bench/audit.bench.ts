@@ -18,6 +18,7 @@ import { generateSigningKey } from '../server/src/kernel/crypto/signing.ts';
 import { closeScanPool, tables } from '../server/src/kernel/database/database.ts';
 import { createSqliteDatabases } from '../server/src/kernel/database/sqlite/databases.ts';
 import { silentLog } from '../server/src/kernel/log/log.ts';
+import { silentTelemetry } from '../server/src/kernel/telemetry/telemetry.ts';
 import { testGrant } from '../server/src/kernel/testing/authority.ts';
 import { auditMigrations, createAudit, openAnchors, verifyExport } from '../server/src/modules/audit/index.ts';
 import { begunRecord, encodeRecord } from '../server/src/modules/audit/record.rules.ts';
@@ -71,6 +72,7 @@ const audit = createAudit({
   anchors: await openAnchors({ database: audited, clock: systemClock, log: silentLog }),
   clock: systemClock,
   log: silentLog,
+  telemetry: silentTelemetry,
   signer,
   installationId: 'bench',
 });
@@ -243,6 +245,7 @@ const again = createAudit({
   anchors: await openAnchors({ database: audited, clock, log: silentLog }),
   clock,
   log: silentLog,
+  telemetry: silentTelemetry,
   signer,
   installationId: 'bench',
   retentionDays: 2,

@@ -9,12 +9,16 @@ import { declaredActions } from '@strongroom/contract/actions';
 import { auditMigrations } from '#audit';
 import { checkFailures } from '#kernel/errors/failures';
 import { kernelFailures } from '#kernel/failures';
+import { meterDisk } from '#kernel/files/files.meters';
 import { createHosts } from '#kernel/http/hosts';
+import { meterCertificates } from '#kernel/http/http.meters';
 import { type Door, mount } from '#kernel/http/mount';
 import { createProxies } from '#kernel/http/proxies';
+import { kernelMeters } from '#kernel/meters';
 import type { Module, Periodic } from '#kernel/module';
 import { createTasks } from '#kernel/tasks/tasks';
 import { createLanding } from '#landing';
+import { createMetricsRegistry } from '#monitoring';
 import type { ResourceKind } from '#resources';
 import { composeDataPlane } from './compose/data-plane.ts';
 import { controlTables, type Foundation, type Opened } from './compose/foundation.ts';
@@ -39,7 +43,8 @@ export type Composed = Pick<Ground, 'identity' | 'audit' | 'bootstrapped'> & {
 export async function compose(opened: Opened): Promise<Composed> {
   const { config, clock, log, keyring, control, room } = opened;
   const tasks = createTasks({ database: control, clock, log });
-  const foundation: Foundation = { ...opened, tasks };
+  const metrics = createMetricsRegistry({ log });
+  const foundation: Foundation = { ...opened, tasks, metrics };
   // Ports of what stands above; each is called only after compose has answered.
   let learning: Learning;
   const ground = await composeGround(foundation, {
@@ -49,7 +54,6 @@ export async function compose(opened: Opened): Promise<Composed> {
     runTokens: { name: 'run token', authenticate: (exchange) => learning.jobs.runScheme.authenticate(exchange) },
   });
   const data = composeDataPlane(foundation, ground, {
-    load: () => ({ ...learning.compute.load(), ended: learning.jobs.ended() }),
     reservedIn: (ref) => learning.workspaces.reservedIn(ref),
   });
   learning = composeLearning(foundation, ground, data);
@@ -91,10 +95,12 @@ export async function compose(opened: Opened): Promise<Composed> {
       aliases: config.http.aliases,
     }),
     clientOf: createProxies(config.http.trustedProxies),
-    observe: monitoring.observe,
-    observeStranger: monitoring.observeStranger,
+    telemetry: metrics.telemetry,
     declared: declaredActions,
   });
+  meterDisk(metrics.telemetry, room);
+  meterCertificates(metrics.telemetry, opened.certificates);
+  metrics.admit([...kernelMeters, ...modules.flatMap((module) => module.meters ?? [])]);
 
   /** Of the kernel itself. */
   const upkeep: readonly Periodic[] = [

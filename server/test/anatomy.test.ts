@@ -31,7 +31,7 @@ const roles = {
 };
 
 /** Files that need no noun, because there is one in a room. */
-const alone = ['index', 'duties', 'surface', 'unserved', 'testing'];
+const alone = ['index', 'duties', 'meters', 'settings', 'surface', 'unserved', 'testing'];
 
 /** Rooms that are not furnished so yet, by rule. A room leaves these lists, and none comes back. */
 const notYet: Readonly<Record<'roles' | 'sql' | 'http' | 'types', readonly string[]>> = {

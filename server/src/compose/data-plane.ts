@@ -1,6 +1,6 @@
 // Where data rests: secrets and keys, blobs, images. Monitoring sits beside them, for what is counted.
 
-import { createMonitoring, type Readings } from '#monitoring';
+import { createMonitoring } from '#monitoring';
 import { createRegistry } from '#registry';
 import { createStorage, type ReservedIn } from '#storage';
 import { createVault, vaultAudiences } from '#vault';
@@ -9,7 +9,6 @@ import type { Ground } from './ground.ts';
 
 /** What stands above, called only after everything is composed. */
 export type AboveData = {
-  readonly load: NonNullable<Readings['load']>;
   readonly reservedIn: ReservedIn;
 };
 
@@ -44,14 +43,7 @@ export function composeDataPlane(foundation: Foundation, ground: Ground, above: 
     version: foundation.version,
     log: foundation.log,
     room: foundation.room,
-    readings: {
-      disk: () => foundation.room.space(),
-      quotaRefusals: ground.quotas.quotas.refusals,
-      audit: ground.audit.size,
-      signIns: identity.signIns,
-      certificates: foundation.certificates,
-      load: above.load,
-    },
+    registry: foundation.metrics,
   });
   return { vault, storage, registry, monitoring };
 }

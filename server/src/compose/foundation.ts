@@ -11,13 +11,14 @@ import type { SigningKey } from '#kernel/crypto/signing';
 import type { Database, Databases, MigrationSet } from '#kernel/database/database';
 import type { Files } from '#kernel/files/files';
 import type { Room } from '#kernel/files/room';
+import type { CertificateEnds } from '#kernel/http/http.meters';
 import type { Trust } from '#kernel/http/trust';
 import type { Log } from '#kernel/log/log';
 import { dataKeyMigrations } from '#kernel/sealing/data-keys.service';
 import type { Keyring } from '#kernel/sealing/keyring';
 import type { RootKey } from '#kernel/sealing/root-key';
 import { type Tasks, taskMigrations } from '#kernel/tasks/tasks';
-import type { Certificates } from '#monitoring';
+import type { MetricsRegistry } from '#monitoring';
 import { quotaTables } from '#quotas';
 import { resourceTables } from '#resources';
 import { vaultMigrations } from '#vault';
@@ -53,9 +54,9 @@ export type Opened = {
   /** Whom clients have to trust, for those who hand it on. */
   readonly trust: Trust;
   /** When what is shown to clients ends, at this moment. */
-  readonly certificates: () => Certificates;
+  readonly certificates: () => CertificateEnds;
   /** `localhost:8443`, the port already known. */
   readonly domain: string;
 };
 
-export type Foundation = Opened & { readonly tasks: Tasks };
+export type Foundation = Opened & { readonly tasks: Tasks; readonly metrics: MetricsRegistry };

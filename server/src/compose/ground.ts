@@ -26,6 +26,7 @@ const subscriptionName = 'Strongroom';
 
 export async function composeGround(foundation: Foundation, above: Above) {
   const { config, clock, log, files, rootKey, keyring, control, domain } = foundation;
+  const { telemetry } = foundation.metrics;
   const origin = `https://${domain}`;
 
   // The facts of the installation first, so that everything is made with plain values.
@@ -35,6 +36,7 @@ export async function composeGround(foundation: Foundation, above: Above) {
     database: control,
     clock,
     log,
+    telemetry,
     secretStore: {
       get: (name) => keyring.get(`identity/${name}`),
       put: (name, bytes) => keyring.put(`identity/${name}`, bytes),
@@ -53,6 +55,7 @@ export async function composeGround(foundation: Foundation, above: Above) {
     database: foundation.auditDatabase,
     clock,
     log,
+    telemetry,
     signer: foundation.auditSigner,
     anchors: foundation.anchors,
     installationId: tenantId,
@@ -97,6 +100,7 @@ export async function composeGround(foundation: Foundation, above: Above) {
     database: control,
     resources: resources.resources,
     grants,
+    telemetry,
     disk: () => foundation.room.space(),
     percentOfDisk: config.disk.quotaPercent,
   });
@@ -124,6 +128,7 @@ export async function composeGround(foundation: Foundation, above: Above) {
     common: {
       clock,
       log,
+      telemetry,
       grants,
       acts,
       tenantId,

@@ -38,6 +38,7 @@ export function composeLearning(foundation: Foundation, ground: Ground, data: Da
     database: control,
     clock,
     log,
+    telemetry: common.telemetry,
     tokens: identity.tokens,
     tenantId: common.tenantId,
     maxNodes: config.agent.maxNodes,

@@ -8,6 +8,7 @@ import type { FailureTable } from '#kernel/errors/failures';
 import type { Route } from '#kernel/http/route';
 import type { Surface } from '#kernel/http/surface';
 import type { TaskHandler } from '#kernel/tasks/tasks';
+import type { Meter } from '#kernel/telemetry/meter';
 
 /** Done between start and stop, never twice at once. */
 export type Periodic = {
@@ -33,6 +34,8 @@ export type Module<Kind = never> = {
   readonly duties?: readonly Duty[];
   /** What it answers with when it does not do what was asked. Printed in docs/errors.md. */
   readonly failures?: readonly FailureTable[];
+  /** What it counts and measures: fed through the port of telemetry, and nothing else is. Printed in docs/operations/metrics.md. */
+  readonly meters?: readonly Meter[];
   readonly tasks?: Readonly<Record<string, TaskHandler>>;
   readonly periodic?: readonly Periodic[];
   /** Told when the resource with this id is gone: what it keeps for it, or for what was below it, goes too. Idempotent. */

@@ -24,7 +24,8 @@ import { createTasks, taskMigrations } from '#kernel/tasks/tasks';
 import { type Rule, testActor, testActs, testAudit, testAuthority, testGrant } from '#kernel/testing/authority';
 import { testDatabases } from '#kernel/testing/databases';
 import { openTestDoor } from '#kernel/testing/door';
-import { createMonitoring } from '#monitoring';
+import { recordTelemetry } from '#kernel/testing/telemetry';
+import { createMetricsRegistry, createMonitoring } from '#monitoring';
 import { createRegistry } from '#registry';
 import { createResources, everythingServed, resourceTables } from '#resources';
 import { containerScope } from '#storage';
@@ -214,7 +215,9 @@ export async function setUp(t: TestContext, options: { readonly allows?: Rule; r
       schemes,
     });
     const { work, fake } = createFakeWork(() => socketPath);
-    const monitoring = createMonitoring({ schemes, subscriptionId, version: '1', log: silentLog });
+    const telemetry = recordTelemetry();
+    const metrics = { ...createMetricsRegistry({ log: silentLog }), telemetry };
+    const monitoring = createMonitoring({ schemes, subscriptionId, version: '1', log: silentLog, registry: metrics });
     const assets = createAssets({
       resources: resources.resources,
       workspaces,
@@ -265,6 +268,7 @@ export async function setUp(t: TestContext, options: { readonly allows?: Rule; r
       tenantId: testActor.tenantId,
       clock: storage.clock,
       log: silentLog,
+      telemetry,
       port: 8443,
       origin: 'https://localhost:8443',
     });
@@ -296,6 +300,7 @@ export async function setUp(t: TestContext, options: { readonly allows?: Rule; r
       handlers: resources.tasks ?? {},
     });
     late.tasks = tasks;
+    resources.onRemoved(endpoints.removed);
     await resources.start?.();
     await registry.start?.();
     const surfaces = [...(endpoints.surfaces ?? []), ...(resources.surfaces ?? [])];
@@ -320,6 +325,7 @@ export async function setUp(t: TestContext, options: { readonly allows?: Rule; r
       endpoints,
       assets: assets.assets,
       monitoring,
+      telemetry,
       registry: registry.registry,
       fake,
       work,

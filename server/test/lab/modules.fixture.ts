@@ -18,7 +18,8 @@ import type { RootKey } from '#kernel/sealing/root-key';
 import { createTasks, type Tasks } from '#kernel/tasks/tasks';
 import { houseGrant, testActor, testAudit } from '#kernel/testing/authority';
 import { openTestDoor } from '#kernel/testing/door';
-import { createMonitoring } from '#monitoring';
+import { recordTelemetry } from '#kernel/testing/telemetry';
+import { createMetricsRegistry, createMonitoring } from '#monitoring';
 import { createRegistry } from '#registry';
 import { createResources, type ResourceKind } from '#resources';
 import { createRuns } from '#runs';
@@ -48,6 +49,8 @@ export async function assemble(on: {
 }) {
   const { dataDir, files, control, rootKey, clock, work, seam } = on;
   const log = silentLog;
+  const metrics = createMetricsRegistry({ log });
+  const telemetry = recordTelemetry();
   const late: { tasks?: Tasks } = {};
   const lateTasks: Pick<Tasks, 'enqueue' | 'periodic'> = {
     enqueue: (tx, task) => late.tasks?.enqueue(tx, task) ?? Promise.reject(new Error('tasks are not made yet')),
@@ -59,6 +62,7 @@ export async function assemble(on: {
     database: control,
     clock,
     log,
+    telemetry,
     secretStore: {
       get: async (name) => secrets.get(name),
       put: async (name, bytes) => void secrets.set(name, bytes),
@@ -148,7 +152,7 @@ export async function assemble(on: {
     principals: identity.standings,
     tenantId,
   });
-  const monitoring = createMonitoring({ schemes: [byName], subscriptionId, version: '0', log });
+  const monitoring = createMonitoring({ schemes: [byName], subscriptionId, version: '0', log, registry: metrics });
   const workspaces = createWorkspaces({
     ...shared,
     resources: {
@@ -192,6 +196,7 @@ export async function assemble(on: {
     database: control,
     clock,
     log,
+    telemetry,
     tokens: identity.tokens,
     tenantId,
     maxNodes: 4,
@@ -225,6 +230,7 @@ export async function assemble(on: {
     grants,
     tenantId,
     log,
+    telemetry,
     port: 8443,
   });
   const modules: readonly Module<ResourceKind>[] = [
@@ -273,6 +279,7 @@ export async function assemble(on: {
   return {
     ...within,
     door,
+    telemetry,
     identity,
     access,
     assets: assets.assets,

@@ -49,6 +49,8 @@ const statuses: Readonly<Record<FailureKind, number>> = {
   full: 507,
 };
 
+export const failureKinds = Object.keys(statuses) as readonly FailureKind[]; // the table has every kind and nothing else
+
 export const statusOf = (kind: FailureKind): number => statuses[kind];
 
 export type FailureDetail = { readonly code: string; readonly message: string; readonly target?: string };

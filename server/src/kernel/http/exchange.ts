@@ -16,6 +16,24 @@ export type Exchange = {
   header(name: string): string | undefined;
   /** Aborted when the client goes away. */
   readonly signal: AbortSignal;
+  /** What rooms know of this request while it lasts; read and written through `carried`. */
+  readonly carried: Map<symbol, unknown>;
   /** For protocol libraries that take over, and for streaming. */
   readonly raw: { readonly request: IncomingMessage; readonly response: ServerResponse };
 };
+
+export type Carried<T> = { of(exchange: Exchange): T };
+
+/**
+ * A place of a room's own on the request, so that what it knows of it travels with it and ends with it, however the request is
+ * wrapped on its way. What lies there is begun when it is asked for first; nobody else can name the place.
+ */
+export function carried<T>(begin: (exchange: Exchange) => T): Carried<T> {
+  const place = Symbol();
+  return {
+    of(exchange) {
+      if (!exchange.carried.has(place)) exchange.carried.set(place, begin(exchange));
+      return exchange.carried.get(place) as T; // put there by this very place
+    },
+  };
+}

@@ -15,26 +15,20 @@ import { type Observed, type Ports, serve } from '#kernel/http/pipeline';
 import type { ClientOf } from '#kernel/http/proxies';
 import type { Answer, Route } from '#kernel/http/route';
 import { createRouter, paramsOf, type Router } from '#kernel/http/router';
-import { createStrangers, type StrangerObserver } from '#kernel/http/strangers';
+import { createStrangers } from '#kernel/http/strangers';
 import type { Surface } from '#kernel/http/surface';
 import { noTarget, readableOf, readTarget, type Target } from '#kernel/http/target';
 import { isWithin } from '#kernel/ids/ids';
 import type { Log } from '#kernel/log/log';
+import { silentTelemetry, type Telemetry } from '#kernel/telemetry/telemetry';
 import { httpFailures } from './http.errors.ts';
+import { httpMeters } from './http.meters.ts';
 
 export type Door = {
   /** Answers one request, whatever it is; never throws. */
   handle(request: IncomingMessage, response: ServerResponse): Promise<void>;
   readonly routes: readonly Route[];
 };
-
-/** Told of each finished request, for metrics. */
-export type RequestObserver = (seen: {
-  readonly surface: string;
-  readonly operation: string;
-  readonly status: number;
-  readonly milliseconds: number;
-}) => void;
 
 export function mount(options: {
   readonly surfaces: readonly Surface[];
@@ -47,13 +41,15 @@ export function mount(options: {
   readonly clientOf?: ClientOf;
   /** Drives the limits of strangers; the system's unless a test holds it. */
   readonly clock?: Clock;
-  readonly observe?: RequestObserver;
-  readonly observeStranger?: StrangerObserver;
+  /** Absent, nobody reads what is counted (a test's). */
+  readonly telemetry?: Telemetry;
   /** Every action that roles can be written against; a route that asks for another one is a mistake. */
   readonly declared?: readonly Action[];
 }): Door {
-  const { surfaces, routes, log, observe } = options;
-  const strangers = createStrangers(options.clock ?? systemClock, options.observeStranger);
+  const { surfaces, routes, log, telemetry = silentTelemetry } = options;
+  const requests = telemetry.counter(httpMeters.requests);
+  const requestTime = telemetry.duration(httpMeters.requestTime);
+  const strangers = createStrangers(options.clock ?? systemClock, telemetry);
   const ports = { ...options.ports, strangers };
   checkRoutes(surfaces, routes, options.declared);
   const routers = new Map<string, Router>(
@@ -100,7 +96,8 @@ export function mount(options: {
     }
     const milliseconds = Math.round((performance.now() - started) * 100) / 100;
     const status = response.statusCode;
-    observe?.({ surface: surface.name, operation, status, milliseconds });
+    requests.add({ surface: surface.name, operation, status: String(status) });
+    requestTime.observe({ surface: surface.name }, milliseconds / 1000);
     log.info(
       {
         requestId: exchange.requestId,
@@ -280,6 +277,7 @@ function createExchange(
     userAgent: header('user-agent'),
     header,
     signal: aborted.signal,
+    carried: new Map(),
     raw: { request, response },
   };
 }

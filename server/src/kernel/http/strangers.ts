@@ -3,27 +3,27 @@
 
 import { createBuckets } from '#kernel/addresses/buckets';
 import type { Clock } from '#kernel/clock/clock';
-import type { Failure, FailureKind } from '#kernel/errors/failure';
+import type { Failure } from '#kernel/errors/failure';
+import type { Telemetry } from '#kernel/telemetry/telemetry';
 import { httpFailures } from './http.errors.ts';
+import { httpMeters } from './http.meters.ts';
 
 export type Strangers = {
   /** The refusal that this address gets: the given one, or `throttled` when it was refused too often. */
   refusal(address: string | undefined, failure: Failure): Failure;
 };
 
-/** Told of each refusal, by the kind that the stranger was answered with. */
-export type StrangerObserver = (kind: FailureKind) => void;
-
 /** Far beyond what clients do by themselves: many ask once without a credential, to learn what to ask for. */
 const near = { burst: 2_000, perMinute: 600 };
 const wide = { burst: 8_000, perMinute: 2_400 };
 
-export function createStrangers(clock: Clock, observe?: StrangerObserver): Strangers {
+export function createStrangers(clock: Clock, telemetry: Telemetry): Strangers {
+  const refusals = telemetry.counter(httpMeters.strangerRefusals);
   const buckets = createBuckets({ clock, near, wide });
   return {
     refusal(address, failure) {
       const answered = buckets.take(address) ? failure : httpFailures.TooManyRequests(failure);
-      observe?.(answered.kind);
+      refusals.add({ kind: answered.kind });
       return answered;
     },
   };

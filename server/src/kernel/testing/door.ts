@@ -8,9 +8,9 @@ import { mount } from '#kernel/http/mount';
 import type { Ports } from '#kernel/http/pipeline';
 import type { ClientOf } from '#kernel/http/proxies';
 import type { Route } from '#kernel/http/route';
-import type { StrangerObserver } from '#kernel/http/strangers';
 import type { Surface } from '#kernel/http/surface';
 import { type Log, silentLog } from '#kernel/log/log';
+import type { Telemetry } from '#kernel/telemetry/telemetry';
 
 export type TestDoor = { readonly url: string; close(): Promise<void> };
 
@@ -22,7 +22,7 @@ export async function openTestDoor(options: {
   readonly hosts?: Hosts;
   readonly clientOf?: ClientOf;
   readonly log?: Log;
-  readonly observeStranger?: StrangerObserver;
+  readonly telemetry?: Telemetry;
 }): Promise<TestDoor> {
   const door = mount({ log: silentLog, ...options });
   const server = createServer((request, response) => void door.handle(request, response));

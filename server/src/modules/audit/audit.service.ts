@@ -45,8 +45,6 @@ export type AuditService = {
     skipToken: string | undefined,
   ): Promise<Page<ActivityEvent>>;
   checkpoints(query: { readonly $top?: string; readonly $skipToken?: string }): Promise<Page<AuditCheckpoint>>;
-  /** For whoever watches: how many records there are, and when the newest checkpoint was signed. */
-  size(): Promise<{ readonly records: number; readonly checkpointTimeMs: number | undefined }>;
   /** Writes owed outcomes and signs what is durable; undefined while the log is empty. */
   checkpointNow(): Promise<AuditCheckpoint | undefined>;
   /** In the tree of `size` records, by default that of the last checkpoint. Throws `AuditProofNotFound`. */
@@ -139,10 +137,6 @@ export function createAuditService(parts: {
       const last = rows.length > top ? rows[top - 1] : undefined;
       return { value: rows.slice(0, top).map(wireCheckpoint), skipToken: last && String(last.size) };
     },
-    size: async () => ({
-      records: appender.tree().size,
-      checkpointTimeMs: (await readLastCheckpoint(database.read))?.time_ms,
-    }),
     checkpointNow,
     async proveInclusion(sequence, asked) {
       const size = await coveredSize(asked, sequence + 1);

@@ -8,13 +8,16 @@ import type { Database, MigrationSet } from '#kernel/database/database';
 import { tableOf } from '#kernel/errors/failures';
 import type { Log } from '#kernel/log/log';
 import type { Module } from '#kernel/module';
+import type { Telemetry } from '#kernel/telemetry/telemetry';
 import type { LogAnchors } from './anchors.service.ts';
 import { createAppender } from './appender.service.ts';
 import { auditFailures } from './audit.errors.ts';
 import { auditRoutes } from './audit.routes.ts';
 import { type AuditService, createAuditService } from './audit.service.ts';
+import { readLastCheckpoint } from './audit.store.ts';
 import { createCheckpointFile } from './checkpoint-file.service.ts';
 import { createCheckpoints } from './checkpoints.service.ts';
+import { auditMeters } from './meters.ts';
 import { records } from './migrations/0001-records.ts';
 import { anchors as anchorTable } from './migrations/0002-anchors.ts';
 import { segments } from './migrations/0003-segments.ts';
@@ -42,6 +45,7 @@ export function createAudit(deps: {
   readonly database: Database;
   readonly clock: Clock;
   readonly log: Log;
+  readonly telemetry: Telemetry;
   readonly signer: SigningKey;
   /** Names the log in its checkpoints: no spaces, no plus signs. */
   readonly installationId: string;
@@ -77,6 +81,11 @@ export function createAudit(deps: {
     log,
     retentionDays,
   });
+  deps.telemetry.gauge(auditMeters.records, () => appender.tree().size);
+  deps.telemetry.gauge(
+    auditMeters.checkpoint,
+    async () => ((await readLastCheckpoint(database.read))?.time_ms ?? 0) / 1000,
+  );
   const stopping = new AbortController();
   let ticking: Promise<void> = Promise.resolve();
   let isStarted = false;
@@ -113,6 +122,7 @@ export function createAudit(deps: {
     ...service,
     name: 'audit',
     failures: [tableOf(auditFailures)],
+    meters: Object.values(auditMeters),
     routes: auditRoutes(service),
     async start() {
       const { settled } = await appender.load();

@@ -15,6 +15,7 @@ import { failNth } from '#kernel/files/faults';
 import { silentLog } from '#kernel/log/log';
 import { aboutFiles, testDatabases } from '#kernel/testing/databases';
 import { auditMigrations, openAnchors, verifyAudit } from './index.ts';
+import { auditMeters } from './meters.ts';
 import { databaseKey, folderFor, intentOf, openAudit, vaultId } from './testing/fixture.ts';
 
 after(() => closeScanPool());
@@ -332,4 +333,16 @@ test('a checkpoint is made each minute while there are new records, and at a cle
   t.after(() => again.close());
   const { verified, checkpoints } = await verifyAudit({ database: again, verifier: audit.verifier });
   assert.deepEqual([verified, checkpoints], [true, 2]);
+});
+
+test('the size of the log and the time of its newest checkpoint can be watched', async (t) => {
+  const { audit, telemetry, clock } = await openAudit(t);
+  const read = async () => [
+    (await telemetry.read(auditMeters.records))[''],
+    (await telemetry.read(auditMeters.checkpoint))[''],
+  ];
+  assert.deepEqual(await read(), [0, 0], 'nothing was signed yet');
+  await audit.trail.begin('access', intentOf());
+  await audit.checkpointNow();
+  assert.deepEqual(await read(), [1, clock.epochMs() / 1000]);
 });

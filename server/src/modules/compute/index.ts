@@ -8,21 +8,23 @@ import type { Database } from '#kernel/database/database';
 import { tableOf } from '#kernel/errors/failures';
 import type { Log } from '#kernel/log/log';
 import type { Module } from '#kernel/module';
+import type { Telemetry } from '#kernel/telemetry/telemetry';
 import type { ResourceKind } from '#resources';
 import { agentRoutes } from './agent.routes.ts';
 import { createAgentSurface } from './agent.surface.ts';
 import { type AgentToken, createAgents, type Readiness } from './agents.service.ts';
-import { createClusters, type NodeCounts } from './clusters.service.ts';
+import { createClusters } from './clusters.service.ts';
 import { allClusters } from './clusters.store.ts';
 import { computeFailures } from './compute.errors.ts';
 import { createComputesKind, removeCluster } from './computes.kind.ts';
 import { createDispatch } from './dispatch.service.ts';
+import { computeMeters, meterLoad } from './meters.ts';
 import { computeTables } from './migrations/0001-work.ts';
 import { createEmbeddedAgent, type EmbeddedAgent } from './supervisor.service.ts';
 import { localTarget, type TargetId } from './targets.rules.ts';
 import { createWork } from './work.service.ts';
 import type { Work } from './work.types.ts';
-import { createWorkQueue, type Load } from './work-queue.service.ts';
+import { createWorkQueue } from './work-queue.service.ts';
 
 export type { AgentToken, Readiness } from './agents.service.ts';
 export { computeTables } from './migrations/0001-work.ts';
@@ -56,8 +58,6 @@ export type Compute = Module<ResourceKind> & {
   /** Ends the agent and what it runs, and lets its polls go. */
   stopAgent(): Promise<void>;
   agentPid(): number | undefined;
-  /** What waits and runs at this moment, and on how many nodes: from memory. */
-  load(): Load & { readonly nodes: NodeCounts };
   /** Makes an agent known under a first token, for one target; what it had before, it has lost. */
   enrol(agent: string, target?: TargetId): Promise<AgentToken>;
   /**
@@ -81,6 +81,7 @@ export function createCompute(deps: {
   readonly log: Log;
   readonly tokens: Pick<Tokens, 'issueToken' | 'verifyToken'>;
   readonly tenantId: string;
+  readonly telemetry: Telemetry;
   /** Nodes of all clusters together. */
   readonly maxNodes: number;
   /** Program and arguments of the agent; undefined: this installation runs none of its own. */
@@ -92,6 +93,7 @@ export function createCompute(deps: {
   const clusters = createClusters({ clock, nodesMax: deps.maxNodes });
   const agents = createAgents(deps);
   const queue = createWorkQueue({ database, clock, log, clusters });
+  meterLoad(deps.telemetry, { measure: queue.measure, nodes: clusters.counts });
   const work = createWork({ database, clusters, agents, queue });
   const dispatch = createDispatch({ clock, log, queue });
   const stopping = new AbortController();
@@ -162,6 +164,7 @@ export function createCompute(deps: {
     routes: agentRoutes({ agents, dispatch }),
     migrations: computeTables,
     failures: [tableOf(computeFailures)],
+    meters: Object.values(computeMeters),
     kinds: [createComputesKind({ database, clusters, agents, queue, work })],
     work,
     readiness: (target = localTarget) => agents.readiness(target),
@@ -179,7 +182,6 @@ export function createCompute(deps: {
     },
     leaving: stopAgent,
     agentPid: () => agent?.pid(),
-    load: () => ({ ...queue.measure(), nodes: clusters.counts() }),
     async enrol(name, target = localTarget) {
       await dismiss(name);
       return agents.enrol(name, target);

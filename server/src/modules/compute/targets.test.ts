@@ -3,6 +3,7 @@
 
 import assert from 'node:assert/strict';
 import { describe, it, type TestContext } from 'node:test';
+import { computeMeters } from './meters.ts';
 import { clusterId, createPlayedAgent, grant, openWorld, specOf } from './testing/world.ts';
 
 const exited = { type: 'finished', reason: 'exited', exitCode: 0 } as const;
@@ -122,7 +123,7 @@ describe('a target', () => {
       (await here.poll()).body.start.map(({ label }) => label),
       ['b'],
     );
-    assert.deepEqual(world.compute.load().nodes, { idle: 0, busy: 2 });
+    assert.deepEqual(await world.telemetry.read(computeMeters.nodes), { idle: 0, busy: 2 });
   });
 
   it('keeps what was placed on it over a start', async (t) => {

@@ -6,6 +6,7 @@ import { createTestClock } from '#kernel/clock/test-clock';
 import { Failure } from '#kernel/errors/failure';
 import { failNth } from '#kernel/files/faults';
 import { testGrant } from '#kernel/testing/authority';
+import { computeMeters } from './meters.ts';
 import {
   clusterId,
   createOwner,
@@ -52,9 +53,15 @@ describe('work', () => {
     await world.furnish();
     await world.cluster('cpu', { minNodeCount: 0, maxNodeCount: 1, nodeIdleTimeBeforeScaleDown: 'PT120S' });
     const played = await world.agent();
-    const none = { queued: 0, leased: 0, running: 0 };
-    const nothing = { work: { job: none, score: none }, oldestJobSeconds: 0, nodes: { idle: 0, busy: 0 } };
-    assert.deepEqual(world.compute.load(), nothing);
+    const none = { queued: 0, starting: 0, running: 0 };
+    const loadOf = async ({ telemetry }: typeof world) => ({
+      job: await telemetry.read(computeMeters.jobs),
+      score: await telemetry.read(computeMeters.scoring),
+      oldest: (await telemetry.read(computeMeters.oldestJob))[''],
+      nodes: await telemetry.read(computeMeters.nodes),
+    });
+    const nothing = { job: none, score: none, oldest: 0, nodes: { idle: 0, busy: 0 } };
+    assert.deepEqual(await loadOf(world), nothing);
     const computeId = clusterId('cpu');
     // Waits longer than any job, and is none.
     await world.compute.work.submit(grant, specOf('score', { kind: 'score', computeId: undefined }));
@@ -63,33 +70,29 @@ describe('work', () => {
       await world.compute.work.submit(grant, specOf(label, { computeId }));
       world.clock.jump(2000);
     }
-    const score = { ...none, queued: 1 };
-    assert.deepEqual(world.compute.load(), {
+    assert.deepEqual(await loadOf(world), {
       ...nothing,
-      work: { job: { ...none, queued: 2 }, score },
-      oldestJobSeconds: 4,
+      job: { ...none, queued: 2 },
+      score: { ...none, queued: 1 },
+      oldest: 4,
     });
     const { start } = (await played.poll()).body;
     const item = only(start.filter(({ label }) => label === 'one'));
-    const leased = { queued: 1, leased: 1, running: 0 };
-    assert.deepEqual(world.compute.load(), {
-      work: { job: leased, score: { ...none, leased: 1 } },
-      oldestJobSeconds: 2,
+    assert.deepEqual(await loadOf(world), {
+      job: { queued: 1, starting: 1, running: 0 },
+      score: { ...none, starting: 1 },
+      oldest: 2,
       nodes: { idle: 0, busy: 1 },
     });
     await played.report(item, 1, { type: 'running' });
-    assert.deepEqual(world.compute.load().work.job, { queued: 1, leased: 0, running: 1 });
+    assert.deepEqual((await loadOf(world)).job, { queued: 1, starting: 0, running: 1 });
     await played.report(item, 2, exited);
-    assert.deepEqual(world.compute.load().work.job, { ...none, queued: 1 });
-    assert.deepEqual(world.compute.load().nodes, { idle: 1, busy: 0 });
+    assert.deepEqual((await loadOf(world)).job, { ...none, queued: 1 });
+    assert.deepEqual((await loadOf(world)).nodes, { idle: 1, busy: 0 });
     await world.close();
     world.clock.jump(5000);
-    const { compute } = await openWorld(t, { folder: world.folder, clock: world.clock });
-    assert.deepEqual(compute.load(), {
-      ...nothing,
-      work: { job: { ...none, queued: 1 }, score: none },
-      oldestJobSeconds: 7,
-    });
+    const later = await openWorld(t, { folder: world.folder, clock: world.clock });
+    assert.deepEqual(await loadOf(later), { ...nothing, job: { ...none, queued: 1 }, oldest: 7 });
   });
 
   it('is the same work when it is submitted again, and refused when its id names something else', async (t) => {

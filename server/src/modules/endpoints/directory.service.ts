@@ -27,6 +27,8 @@ export type Directory = {
   put(endpoint: Omit<ServedEndpoint, 'credit' | 'epoch' | 'leaving'>): ServedEndpoint;
   find(workspaceUniqueId: string, name: string): ServedEndpoint | undefined;
   byId(id: string): ServedEndpoint | undefined;
+  /** How many endpoints of all workspaces have this name. */
+  named(name: string): number;
   /** The endpoint, or every one below this id. */
   remove(id: string): void;
   /** A workspace's key may not be used any more: nobody is let in until it opens again. */
@@ -34,7 +36,8 @@ export type Directory = {
   forgetKeysOf(endpoint: ServedEndpoint): void;
 };
 
-export function createDirectory(): Directory {
+/** @param gone told of each that is removed */
+export function createDirectory(gone: (endpoint: ServedEndpoint) => void = () => {}): Directory {
   const byAddress = new Map<string, ServedEndpoint>();
   const byKey = new Map<string, ServedEndpoint>();
   const forgetKeysOf = (endpoint: ServedEndpoint): void => {
@@ -52,11 +55,13 @@ export function createDirectory(): Directory {
     },
     find: (workspaceUniqueId, name) => byAddress.get(address(workspaceUniqueId, name)),
     byId: (id) => byKey.get(idKey(id)),
+    named: (name) => [...byKey.values()].filter((served) => served.name === name).length,
     remove(id) {
       for (const [key, served] of byKey) {
         if (!isWithin(key, id)) continue;
         byKey.delete(key);
         byAddress.delete(address(served.workspaceUniqueId, served.name));
+        gone(served);
       }
     },
     forgetKeysOf,

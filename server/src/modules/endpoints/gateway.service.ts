@@ -103,7 +103,10 @@ export function createScoringGateway(deps: {
       trace.deployment = plan.name;
       // As many again may wait: Azure bounds the two together by twice what runs.
       const running = plan.maxConcurrent * Math.max(ready, 1);
+      const waited = trace.part('queue');
       const leave = await queue.enter({ running, waiting: running, waitMs: plan.queueWaitMs }, exchange.signal);
+      waited();
+      const answering = trace.part('model');
       // Of what runs now: it may have been replaced while the request waited.
       const place = fleet.take(plan.deploymentId);
       const cut = new AbortController();
@@ -125,6 +128,7 @@ export function createScoringGateway(deps: {
         call = send(exchange, place, { path, body, signal: AbortSignal.any([cut.signal, place.gone]) });
         const answer = await unless(gone, call.answer);
         clearTimeout(timer);
+        answering();
         refuseAgent(answer);
         trace.modelStatus = answer.status;
         return answered(exchange, answer, { deployment: plan.name, cut, finish });

@@ -14,6 +14,8 @@ import {
   send,
   setUp,
 } from '../../../test/lab/endpoints.fixture.ts';
+import { monitoringMeters } from '../monitoring/meters.ts';
+import { endpointsMeters } from './meters.ts';
 
 test('a request with a key reaches the model, and the model never sees the key', async (t) => {
   const world = await setUp(t);
@@ -479,4 +481,39 @@ test('every request leaves a record with the fields of the article, refusals too
   assert.equal(first.Deployment, 'blue');
   assert.ok(first.Duration > 0 && first.RequestBytes === 27 && first.ResponseBytes > 0);
   assert.ok(!list.text.includes('CANARY') && !list.text.includes(primary));
+});
+
+test('where the time of a request goes is measured, and what is gone leaves the page of metrics', async (t) => {
+  const world = await setUp(t);
+  const { bearer } = await furnish(world);
+  await world.make(`${endpointId}/deployments/green`, deploymentBody());
+  const parts = async () =>
+    (await world.telemetry.samples())
+      .filter(({ name }) => name === `${endpointsMeters.parts.name}_count`)
+      .map(({ labels, value }) => [labels['part'], value]);
+  const counted = async () => Object.keys(await world.telemetry.read(monitoringMeters.scoringRequests)).sort();
+  const scored = async (deployment: string) => {
+    const { status } = await world.score('{}', { headers: { ...bearer, 'azureml-model-deployment': deployment } });
+    assert.equal(status, 200);
+  };
+  // Refused before it waits for anything, so no part of it is measured.
+  assert.equal((await world.score('{}')).status, 401);
+  assert.deepEqual(await parts(), []);
+  await scored('blue');
+  await scored('green');
+  assert.deepEqual(await parts(), [
+    ['queue', 2],
+    ['model', 2],
+  ]);
+  // Reading the list hands over what is kept.
+  await world.arm('GET', `${endpointId}/requests`);
+  assert.deepEqual(await counted(), ['credit  401', 'credit blue 200', 'credit green 200']);
+  const remove = async (id: string) => {
+    assert.ok((await world.arm('DELETE', id)).status < 300);
+    await world.tasks.drain();
+  };
+  await remove(`${endpointId}/deployments/green`);
+  assert.deepEqual(await counted(), ['credit  401', 'credit blue 200']);
+  await remove(endpointId);
+  assert.deepEqual(await counted(), []);
 });

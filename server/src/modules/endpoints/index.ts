@@ -10,10 +10,11 @@ import type { Acts } from '#kernel/authority/perform';
 import type { Clock } from '#kernel/clock/clock';
 import { tableOf } from '#kernel/errors/failures';
 import { createSocketClient } from '#kernel/http/client';
-import { parseResourceId } from '#kernel/ids/ids';
+import { parentId, parseResourceId } from '#kernel/ids/ids';
 import type { Log } from '#kernel/log/log';
 import type { Module } from '#kernel/module';
 import type { DataKeys } from '#kernel/sealing/data-keys';
+import type { Telemetry } from '#kernel/telemetry/telemetry';
 import type { ScoringRecords } from '#monitoring';
 import type { ResourceKind, Resources } from '#resources';
 import type { Workspaces } from '#workspaces';
@@ -28,7 +29,9 @@ import { createFleet } from './fleet.service.ts';
 import { gatewayRoutes } from './gateway.routes.ts';
 import { createScoringGateway } from './gateway.service.ts';
 import { createEndpointKeys } from './keys.service.ts';
+import { endpointsMeters } from './meters.ts';
 import { endpointTables } from './migrations/index.ts';
+import { deploymentType } from './names.rules.ts';
 import { documentOf, pullTokenSeconds } from './plan.rules.ts';
 import { createRestoring } from './restoring.service.ts';
 import { createRetention } from './retention.service.ts';
@@ -50,6 +53,7 @@ export type EndpointsDeps = {
   readonly tenantId: string;
   readonly clock: Clock;
   readonly log: Log;
+  readonly telemetry: Telemetry;
   /** The port that the server listens on, which a sandbox reaches it at too. */
   readonly port: number;
   /** `https://localhost:8443`: what scoring URIs begin with. */
@@ -79,7 +83,10 @@ const sweepEveryMs = 6 * 3_600_000;
 export function createEndpoints(deps: EndpointsDeps): Endpoints {
   const { workspaces, grants, dataKeys, registry } = deps;
   const work = () => deps.work;
-  const directory = createDirectory();
+  // Names that are used no more leave the page of metrics; one that another workspace uses too stays.
+  const directory = createDirectory(({ name }) => {
+    if (directory.named(name) === 0) deps.scoring.forget({ endpoint: name });
+  });
   const keys = createEndpointKeys(deps);
   const admission = createAdmission({ keys, directory, grants });
   const client = createSocketClient({ connectionsMax, idleMs });
@@ -98,6 +105,12 @@ export function createEndpoints(deps: EndpointsDeps): Endpoints {
       return documentOf(plan, token, deps.port);
     },
   });
+  function forgetDeployment(id: string): void {
+    const { type, name } = parseResourceId(id);
+    if (type?.toLowerCase() !== deploymentType.toLowerCase()) return;
+    const endpoint = parseResourceId(parentId(id)).name;
+    if (directory.named(endpoint) <= 1) deps.scoring.forget({ endpoint, deployment: name });
+  }
   const traces = createTraces({ ...deps, directory });
   const gateway = createScoringGateway({ fleet, work, client, traces, clock: deps.clock });
   const sweepRecords = createRetention(deps);
@@ -109,6 +122,7 @@ export function createEndpoints(deps: EndpointsDeps): Endpoints {
     workspaceTables: endpointTables,
     duties: Object.values(endpointsDuties),
     failures: [tableOf(endpointsFailures)],
+    meters: Object.values(endpointsMeters),
     kinds: [
       createEndpointKind({ ...deps, keys, admission, directory }),
       createDeploymentKind({ ...deps, fleet, directory, domain: new URL(deps.origin).host }),
@@ -119,6 +133,7 @@ export function createEndpoints(deps: EndpointsDeps): Endpoints {
     sweepRecords,
     async removed(_grant, id) {
       directory.remove(id);
+      forgetDeployment(id);
       await fleet.forget(id);
     },
     start: restoring.start,

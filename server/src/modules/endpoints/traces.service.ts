@@ -5,24 +5,25 @@
 import type { ScoringRecord } from '@strongroom/contract/monitoring';
 import type { Grants } from '#kernel/authority/grant';
 import type { Clock } from '#kernel/clock/clock';
-import type { Exchange } from '#kernel/http/exchange';
+import { carried, type Exchange } from '#kernel/http/exchange';
+import type { Telemetry } from '#kernel/telemetry/telemetry';
+import { createTracer, type Trace } from '#kernel/telemetry/trace';
 import type { ScoringRecords } from '#monitoring';
 import type { Workspaces } from '#workspaces';
 import type { Directory, ServedEndpoint } from './directory.service.ts';
 import { endpointsDuties } from './duties.ts';
+import { endpointsMeters } from './meters.ts';
 
-export type Trace = {
-  readonly startedMs: number;
+export type ScoringTrace = Trace<'queue' | 'model'> & {
   readonly endpoint: ServedEndpoint | undefined;
   deployment: string;
   responseBytes: number;
   modelStatus: number | null;
-  isWritten: boolean;
 };
 
 export type Traces = {
-  /** The request's trace, begun when it is asked for first. */
-  of(exchange: Exchange): Trace;
+  /** The request's trace, which it carries; begun when it is asked for first. */
+  of(exchange: Exchange): ScoringTrace;
   /** Keeps the record, once. Never throws and never waits: neighbours are written together, a moment later. */
   conclude(exchange: Exchange, status: number): void;
   /** Hands over what is kept. */
@@ -41,9 +42,20 @@ export function createTraces(deps: {
   readonly directory: Directory;
   readonly grants: Grants;
   readonly clock: Clock;
+  readonly telemetry: Telemetry;
 }): Traces {
   const { scoring, workspaces, directory, grants, clock } = deps;
-  const traces = new WeakMap<Exchange, Trace>();
+  const tracer = createTracer(deps.telemetry, endpointsMeters.parts);
+  const { of } = carried<ScoringTrace>((exchange) => {
+    const [, workspace = '', endpoint = ''] = exchange.target.segments.filter((segment) => segment !== '');
+    return {
+      ...tracer.begin(),
+      endpoint: directory.find(workspace, endpoint),
+      deployment: '',
+      responseBytes: 0,
+      modelStatus: null,
+    };
+  });
   let kept: { readonly endpoint: ServedEndpoint; readonly record: ScoringRecord }[] = [];
   let timer: NodeJS.Timeout | undefined;
 
@@ -65,30 +77,14 @@ export function createTraces(deps: {
     else timer ??= setTimeout(flush, togetherMs);
   }
 
-  function of(exchange: Exchange): Trace {
-    const present = traces.get(exchange);
-    if (present !== undefined) return present;
-    const [, workspace = '', endpoint = ''] = exchange.target.segments.filter((segment) => segment !== '');
-    const trace: Trace = {
-      startedMs: performance.now(),
-      endpoint: directory.find(workspace, endpoint),
-      deployment: '',
-      responseBytes: 0,
-      modelStatus: null,
-      isWritten: false,
-    };
-    traces.set(exchange, trace);
-    return trace;
-  }
-
   return {
     of,
     flush,
     conclude(exchange, status) {
       const trace = of(exchange);
       const { endpoint } = trace;
-      if (endpoint === undefined || trace.isWritten) return;
-      trace.isWritten = true;
+      const milliseconds = trace.end();
+      if (endpoint === undefined || milliseconds === undefined) return;
       const length = Number(exchange.header('content-length') ?? '0');
       keep(endpoint, {
         HTTPMethod: exchange.method,
@@ -97,7 +93,7 @@ export function createTraces(deps: {
         RequestUrl: `${exchange.target.origin}${exchange.target.rawPath}`.slice(0, urlMax),
         StatusCode: status,
         RequestId: exchange.requestId,
-        Duration: Math.round((performance.now() - trace.startedMs) * 100) / 100,
+        Duration: Math.round(milliseconds * 100) / 100,
         Time: clock.now().toISOString(),
         Endpoint: endpoint.name,
         Deployment: trace.deployment,

@@ -7,8 +7,10 @@ import type { Clock } from '#kernel/clock/clock';
 import { sha256Hex } from '#kernel/crypto/digest';
 import type { Database, Tx } from '#kernel/database/database';
 import type { Failure } from '#kernel/errors/failure';
+import type { Telemetry } from '#kernel/telemetry/telemetry';
 import { type AttemptRow, attemptsOf, deleteAttempt, putAttempt, sweepAttempts } from './attempts.store.ts';
 import { identityFailures } from './identity.errors.ts';
+import { type countedBy, identityMeters } from './meters.ts';
 
 type Policy = {
   /** How many failures are free. */
@@ -19,6 +21,8 @@ type Policy = {
   readonly ofNames?: true;
 };
 const hours = (count: number) => count * 3_600_000;
+
+export type CountedBy = (typeof countedBy)[number];
 
 const policies = {
   /** A name from one network: the one that locks first, and locks nobody else. */
@@ -37,8 +41,7 @@ const policies = {
   /** Codes of the device flow that nobody was given. */
   deviceCode: { free: 10 },
   deviceCodeAtSite: { free: 40 },
-} as const satisfies Record<string, Policy>;
-export type CountedBy = keyof typeof policies;
+} as const satisfies Record<CountedBy, Policy>;
 export type Counted = { readonly by: CountedBy; readonly value: string };
 
 const firstLockMs = 30_000;
@@ -66,17 +69,6 @@ export type Attempts = {
    */
   begin(counted: readonly Counted[]): Promise<Attempt>;
   sweep(): Promise<void>;
-  /** Since this process began; numbers only. */
-  counts(): AttemptCounts;
-};
-
-export type AttemptCounts = {
-  /** Tries that failed: passwords, and device codes that nobody was given. */
-  readonly failed: { readonly password: number; readonly deviceCode: number };
-  /** Failures that locked a bucket, by what the bucket counts. */
-  readonly lockOuts: Readonly<Record<CountedBy, number>>;
-  /** Tries that were refused without being looked at. */
-  readonly refused: number;
 };
 
 const keyOf = ({ by, value }: Counted) => sha256Hex(`${by}:${value.toLowerCase()}`);
@@ -89,18 +81,22 @@ function levelOf(row: AttemptRow | undefined, { leakMs }: Policy, now: number): 
   return Math.max(0, row.level - Math.max(0, now - row.level_at_ms) / leakMs);
 }
 
-export function createAttempts(options: { readonly database: Database; readonly clock: Clock }): Attempts {
-  const { database, clock } = options;
+export function createAttempts(options: {
+  readonly database: Database;
+  readonly clock: Clock;
+  readonly telemetry: Telemetry;
+}): Attempts {
+  const { database, clock, telemetry } = options;
   /** How many attempts are being looked at, by key. */
   const running = new Map<string, number>();
   /** Grows with every write that others may have to see. */
   let writes = 0;
-  const failures = { password: 0, deviceCode: 0 };
-  const lockOuts = Object.fromEntries(Object.keys(policies).map((by) => [by, 0])) as Record<CountedBy, number>;
-  let refused = 0;
+  const failures = telemetry.counter(identityMeters.failures);
+  const lockOuts = telemetry.counter(identityMeters.lockOuts);
+  const refusals = telemetry.counter(identityMeters.refusals);
 
   function refuse(why: string, seconds: number): Failure {
-    refused += 1;
+    refusals.add({});
     return identityFailures.TooManyAttempts(why, seconds);
   }
 
@@ -162,8 +158,8 @@ export function createAttempts(options: { readonly database: Database; readonly 
             return lockedBy;
           });
           writes += 1;
-          failures[first?.by === 'deviceCode' ? 'deviceCode' : 'password'] += 1;
-          for (const by of locked) lockOuts[by] += 1;
+          failures.add({ method: first?.by === 'deviceCode' ? 'device_code' : 'password' });
+          for (const by of locked) lockOuts.add({ counted_by: by });
         },
         async succeeded(besides) {
           await database.write(async (tx) => {
@@ -196,7 +192,6 @@ export function createAttempts(options: { readonly database: Database; readonly 
         },
       };
     },
-    counts: () => ({ failed: { ...failures }, lockOuts: { ...lockOuts }, refused }),
     async sweep() {
       await database.write((tx) => sweepAttempts(tx, clock.epochMs(), rowsMax));
     },

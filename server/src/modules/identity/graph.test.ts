@@ -4,6 +4,7 @@ import assert from 'node:assert/strict';
 import { after, test } from 'node:test';
 import { publicClients } from '@strongroom/contract/public-clients';
 import { Failure } from '#kernel/errors/failure';
+import { silentTelemetry } from '#kernel/telemetry/telemetry';
 import { testActor, testGrant } from '#kernel/testing/authority';
 import { createAttempts } from './attempts.service.ts';
 import { createGraph } from './graph.service.ts';
@@ -180,7 +181,13 @@ test('a password that an administrator gives meanwhile is not overwritten by who
         return await directory.hashPassword(...asked);
       },
     },
-    signIn: createSignIn({ database, clock, passwords, attempts: createAttempts({ database, clock }), directory }),
+    signIn: createSignIn({
+      database,
+      clock,
+      passwords,
+      attempts: createAttempts({ database, clock, telemetry: silentTelemetry }),
+      directory,
+    }),
     leaving: (_objectId, _how, leave) => database.write(leave),
   });
   const grant = testGrant({ scope: '/', actor: { ...testActor, objectId } });

@@ -10,8 +10,9 @@ import { tableOf } from '#kernel/errors/failures';
 import type { Scheme } from '#kernel/http/surface';
 import type { Log } from '#kernel/log/log';
 import type { Module } from '#kernel/module';
+import type { Telemetry } from '#kernel/telemetry/telemetry';
 import { accessClaims, accessTokenSeconds, issuerOf } from './access-claims.rules.ts';
-import { type AttemptCounts, createAttempts } from './attempts.service.ts';
+import { createAttempts } from './attempts.service.ts';
 import { knownAudiences, readRequested } from './audiences.rules.ts';
 import { type BearerOptions, createBearerScheme } from './bearer.scheme.ts';
 import { type Bootstrapped, bootstrap, renewCredentials } from './bootstrap.service.ts';
@@ -24,6 +25,7 @@ import { createGraphSurface } from './graph.surface.ts';
 import { identityFailures } from './identity.errors.ts';
 import { createInteractions } from './interaction.service.ts';
 import type { Leaving } from './leaving.port.ts';
+import { identityMeters } from './meters.ts';
 import { directoryTables } from './migrations/0001-directory.ts';
 import { sessionTables } from './migrations/0002-sessions.ts';
 import { generations } from './migrations/0003-generations.ts';
@@ -63,10 +65,6 @@ export const identityMigrations = {
 
 export type Tenant = { readonly tenantId: string; readonly domain: string; readonly displayName: string };
 
-export type SignInCounts = Omit<AttemptCounts, 'failed'> & {
-  readonly failed: AttemptCounts['failed'] & { readonly clientSecret: number };
-};
-
 export type Identity = Module & {
   readonly directory: Directory;
   /** Accepts our access tokens for these audiences. Put it last: it refuses every bearer token that is not one. */
@@ -90,8 +88,6 @@ export type Identity = Module & {
     readonly resource: string;
     readonly clientId: string;
   }>;
-  /** Sign-ins that failed, were locked out or refused since this process began: numbers, and nobody's name. */
-  signIns(): SignInCounts;
   /** Removes what has expired. For a periodic task; every few minutes. */
   sweep(): Promise<void>;
 };
@@ -106,6 +102,7 @@ export function createIdentity(deps: {
   readonly installed: Bootstrapped;
   readonly clock: Clock;
   readonly log: Log;
+  readonly telemetry: Telemetry;
   readonly secretStore: SecretStore;
   /** What this server is called by, each `https://host[:port]` in lower case; the first is the usual one. */
   readonly origins: readonly string[];
@@ -117,12 +114,12 @@ export function createIdentity(deps: {
   readonly leaving: Leaving;
   readonly keyRotationDays?: number;
 }): Identity {
-  const { database, clock, log, secretStore, origins, domain } = deps;
+  const { database, clock, log, telemetry, secretStore, origins, domain } = deps;
   const { tenantId, subscriptionId } = deps.installed;
   const audiences = knownAudiences(origins, domain, deps.furtherAudiences);
 
   const passwords = createPasswords();
-  const attempts = createAttempts({ database, clock });
+  const attempts = createAttempts({ database, clock, telemetry });
   const directory = createDirectory({ database, clock, passwords });
   const revocations = createRevocations({ database, clock });
   const signingKeys = createSigningKeys({
@@ -140,7 +137,7 @@ export function createIdentity(deps: {
   });
   const records = createOpenIdRecords({ database, clock });
   const clients = createOpenIdClients(directory, origins);
-  const standings = createStandings({ database, clock, directory, isGrant: records.isGrant });
+  const standings = createStandings({ database, clock, directory, isGrant: records.isGrant, telemetry });
   const bearerScheme = createBearerScheme({ verifier, revocations, standings, tenantId, origins });
 
   const calls: Calls = new WeakMap();
@@ -190,6 +187,7 @@ export function createIdentity(deps: {
       ...graphRoutes({ graph, subscriptionId }),
     ],
     migrations: identityMigrations,
+    meters: Object.values(identityMeters),
     async start() {
       await devices.load();
       await revocations.load();
@@ -227,10 +225,6 @@ export function createIdentity(deps: {
         resource,
         clientId: principal.clientId,
       };
-    },
-    signIns() {
-      const { failed, ...others } = attempts.counts();
-      return { ...others, failed: { ...failed, clientSecret: standings.wrongSecrets() } };
     },
     periodic: [{ name: 'identity-sweep', everyMs: 300_000, run: sweep }],
     sweep,

@@ -4,8 +4,11 @@ import assert from 'node:assert/strict';
 import { after, beforeEach, test } from 'node:test';
 import { tables } from '#kernel/database/database';
 import { Failure } from '#kernel/errors/failure';
+import { silentTelemetry } from '#kernel/telemetry/telemetry';
+import { recordTelemetry } from '#kernel/testing/telemetry';
 import { createAttempts } from './attempts.service.ts';
 import { createDevices } from './devices.service.ts';
+import { identityMeters } from './meters.ts';
 import { createPasswords, generatePassword } from './passwords.service.ts';
 import { createSignIn } from './sign-in.service.ts';
 import { openIdentityBench } from './testing.ts';
@@ -18,7 +21,7 @@ const { userName } = boot.administrator;
 const { password } = boot.credentials;
 const passwords = createPasswords();
 const open = () => {
-  const attempts = createAttempts({ database, clock });
+  const attempts = createAttempts({ database, clock, telemetry: silentTelemetry });
   const signIn = createSignIn({ database, clock, passwords, attempts, directory });
   return (name: string, typed: string, address: string | undefined, device?: string) =>
     signIn.verify({ userName: name, password: typed, address, deviceOf: () => device });
@@ -51,23 +54,27 @@ test('five wrong passwords lock the name where they came from, longer each time,
 });
 
 test('failures, lock-outs and tries that nobody looked at are counted, each once', async () => {
-  const attempts = createAttempts({ database, clock });
+  const telemetry = recordTelemetry();
+  const attempts = createAttempts({ database, clock, telemetry });
   const signIn = createSignIn({ database, clock, passwords, attempts, directory });
   const verify = (typed: string) => signIn.verify({ userName, password: typed, address: '10.0.3.1' });
+  const failures = () => telemetry.read(identityMeters.failures);
+  const lockOuts = () => telemetry.read(identityMeters.lockOuts);
+  const refusals = () => telemetry.read(identityMeters.refusals);
   for (let guess = 0; guess < 4; guess++) await assert.rejects(verify('guess'), wrong);
-  const none = attempts.counts().lockOuts;
+  const none = await lockOuts();
   assert.deepEqual(new Set(Object.values(none)), new Set([0]), 'every one is told from the start');
-  assert.deepEqual([attempts.counts().failed.password, attempts.counts().refused], [4, 0]);
+  assert.deepEqual([(await failures())['password'], await refusals()], [4, { '': 0 }]);
   await assert.rejects(verify('guess'), wrong);
-  assert.deepEqual(attempts.counts().lockOuts, { ...none, nameHere: 1 });
+  assert.deepEqual(await lockOuts(), { ...none, nameHere: 1 });
   await assert.rejects(verify(password), locked);
   await assert.rejects(verify(password), locked);
-  assert.deepEqual(attempts.counts().failed, { password: 5, deviceCode: 0 });
-  assert.equal(attempts.counts().refused, 2);
+  assert.deepEqual(await failures(), { password: 5, device_code: 0, client_secret: 0 });
+  assert.deepEqual(await refusals(), { '': 2 });
   const guess = await attempts.begin([{ by: 'deviceCode', value: '10.0.3.1' }]);
   await guess.failed();
   guess.end();
-  assert.deepEqual(attempts.counts().failed, { password: 5, deviceCode: 1 });
+  assert.deepEqual(await failures(), { password: 5, device_code: 1, client_secret: 0 });
 });
 
 test('a network of IPv6 is one, and a site is not as many as it has networks', async () => {
@@ -160,7 +167,7 @@ const passwordOfAll = passwords.hash('four random words please');
 test('a lock survives a restart and any number of other names', async () => {
   const verify = open();
   for (let guess = 0; guess < 5; guess++) await assert.rejects(verify(userName, 'guess', '10.0.5.1'), wrong);
-  const attempts = createAttempts({ database, clock });
+  const attempts = createAttempts({ database, clock, telemetry: silentTelemetry });
   // What pushed a lock out of memory: failures of other names from other networks, here without the hash of each.
   for (let at = 0; at < 300; at++) {
     const attempt = await attempts.begin([{ by: 'nameHere', value: `2001:db8:${at}::/64 name${at}` }]);

@@ -5,9 +5,11 @@
 
 import type { Clock } from '#kernel/clock/clock';
 import type { Database } from '#kernel/database/database';
+import type { Telemetry } from '#kernel/telemetry/telemetry';
 import type { Directory, Principal } from './directory.service.ts';
 import * as store from './directory.store.ts';
 import { identityFailures } from './identity.errors.ts';
+import { identityMeters } from './meters.ts';
 
 /** `7`, `7.secret.{id of the secret}` or `7.grant.{key of the sign-in}`. A claim of tokens; others only hand it on. */
 export type Standing = string;
@@ -23,8 +25,6 @@ export type Standings = {
     clientId: string,
     secret: string,
   ): Promise<{ readonly principal: Principal; readonly standing: Standing } | undefined>;
-  /** How many secrets were not right since this process began. */
-  wrongSecrets(): number;
 };
 
 type Ground = { readonly by: 'secret' | 'grant'; readonly id: string };
@@ -37,9 +37,10 @@ export function createStandings(deps: {
   readonly clock: Clock;
   readonly directory: Pick<Directory, 'findPrincipal' | 'findBySecret'>;
   readonly isGrant: (key: string) => Promise<boolean>;
+  readonly telemetry: Telemetry;
 }): Standings {
   const { database, clock, directory, isGrant } = deps;
-  let wrongSecrets = 0;
+  const failures = deps.telemetry.counter(identityMeters.failures);
 
   async function stands({ clientId = '' }: Principal, { by, id }: Ground): Promise<boolean> {
     return by === 'grant' ? await isGrant(id) : await store.hasSecret(database.read, clientId, id, clock.epochMs());
@@ -70,13 +71,12 @@ export function createStandings(deps: {
     async bySecret(clientId, secret) {
       const found = await directory.findBySecret(clientId, secret);
       if (found === undefined) {
-        wrongSecrets += 1;
+        failures.add({ method: 'client_secret' });
         return undefined;
       }
       const { principal, secretId } = found;
       return { principal, standing: standingOf(principal, { by: 'secret', id: secretId }) };
     },
-    wrongSecrets: () => wrongSecrets,
   };
 }
 

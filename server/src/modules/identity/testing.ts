@@ -16,6 +16,7 @@ import { createProxies } from '#kernel/http/proxies';
 import { json, route, signedIn, unrecorded } from '#kernel/http/route';
 import { freePort, listen } from '#kernel/http/server';
 import { silentLog } from '#kernel/log/log';
+import { silentTelemetry } from '#kernel/telemetry/telemetry';
 import { type Rule, testAudit, testAuthority } from '#kernel/testing/authority';
 import { testDatabases } from '#kernel/testing/databases';
 import {
@@ -86,6 +87,7 @@ export async function openIdentityBench(allows?: Rule): Promise<IdentityBench> {
     database,
     clock,
     log: silentLog,
+    telemetry: silentTelemetry,
     secretStore,
     installed: boot,
     origins: [origin, origin.replace('localhost', '127.0.0.1')],

@@ -2,12 +2,14 @@
 // ended, and only then does the job say so. Each step may run again: after a crash the decision stands and the rest follows.
 
 import type { Grants } from '#kernel/authority/grant';
+import type { Telemetry } from '#kernel/telemetry/telemetry';
 import { createTurns, type Turns } from '#kernel/turns/turns';
 import type { Runs } from '#runs';
 import type { Workspaces } from '#workspaces';
 import { jobsDuties } from './duties.ts';
 import { type JobRecords, type JobState, type Outcome, workspaceIdOf } from './job-state.service.ts';
 import type { JobLogs } from './log.service.ts';
+import { jobsMeters } from './meters.ts';
 import { isEnd, runStatusOf } from './status.rules.ts';
 
 export type Ending = {
@@ -17,11 +19,9 @@ export type Ending = {
   conclude(jobId: string): Promise<void>;
   /** One at a time for each job: what must not happen while it ends. */
   readonly turns: Turns;
-  /** Jobs that ended since this process began. */
-  ended(): EndedCounts;
 };
 
-export type EndedCounts = Readonly<Record<Outcome['status'], number>>;
+const counted = { Completed: 'completed', Failed: 'failed', Canceled: 'canceled' } as const;
 
 export const isOver = (state: JobState): boolean => isEnd(state.status) || state.outcome !== undefined;
 
@@ -31,10 +31,11 @@ export function createEnding(deps: {
   readonly runs: Pick<Runs, 'setStatus'>;
   readonly logs: JobLogs;
   readonly grants: Pick<Grants, 'duty'>;
+  readonly telemetry: Telemetry;
 }): Ending {
   const { records, workspaces, runs, logs, grants } = deps;
   const turns = createTurns({ keyOf: (id) => id.toLowerCase() });
-  const ended = { Completed: 0, Failed: 0, Canceled: 0 };
+  const ended = deps.telemetry.counter(jobsMeters.ended);
 
   async function finish(jobId: string, outcome: Outcome): Promise<void> {
     const grant = grants.duty(jobsDuties.advance, jobId);
@@ -48,7 +49,7 @@ export function createEnding(deps: {
       isFirst = !isEnd(state.status);
       return isFirst ? { ...outcome, outcome: undefined } : {};
     });
-    if (isFirst) ended[outcome.status] += 1;
+    if (isFirst) ended.add({ status: counted[outcome.status] });
     logs.wake(runId);
   }
 
@@ -62,7 +63,6 @@ export function createEnding(deps: {
 
   return {
     turns,
-    ended: () => ({ ...ended }),
     conclude,
     async end(jobId, outcome) {
       const decided = await records.change(jobId, (state) => (isOver(state) ? {} : { outcome }));

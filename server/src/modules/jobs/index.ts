@@ -11,11 +11,11 @@ import type { Room } from '#kernel/files/room';
 import type { Scheme } from '#kernel/http/surface';
 import type { Log } from '#kernel/log/log';
 import type { Module } from '#kernel/module';
+import type { Telemetry } from '#kernel/telemetry/telemetry';
 import type { ResourceKind, Resources } from '#resources';
 import type { Runs } from '#runs';
 import { type Workspaces, workspaceType } from '#workspaces';
 import { jobsDuties } from './duties.ts';
-import type { EndedCounts } from './ending.service.ts';
 import { type AddressSigner, historyRoutes } from './history.routes.ts';
 import { createHistorySurface } from './history.surface.ts';
 import { stateOf } from './job-state.service.ts';
@@ -24,6 +24,7 @@ import { createJobKind } from './jobs.kind.ts';
 import { createJobsService } from './jobs.service.ts';
 import { logRoutes } from './log.routes.ts';
 import { createJobLogs } from './log.service.ts';
+import { jobsMeters } from './meters.ts';
 import { jobTables } from './migrations/index.ts';
 import { createRunTokens, type RunTokens, type Submitters } from './run-tokens.scheme.ts';
 import { isEnd } from './status.rules.ts';
@@ -34,8 +35,6 @@ export type Jobs = Module<ResourceKind> & {
   readonly runScheme: Scheme;
   /** Who submitted jobs is disabled or gone: what of them runs or waits is canceled. */
   endThoseOf(objectId: string): Promise<void>;
-  /** How many jobs ended since this process began, by how. */
-  ended(): EndedCounts;
   /** Keeps the logs of ended jobs as artifacts that there was no room for then. For a periodic task; a few times a day. */
   sweepLogs(signal: AbortSignal): Promise<void>;
 };
@@ -59,6 +58,7 @@ export function createJobs(deps: {
   readonly tenantId: string;
   readonly clock: Clock;
   readonly log: Log;
+  readonly telemetry: Telemetry;
   /** Absent: the disk has room for what jobs print. */
   readonly room?: Pick<Room, 'state'>;
   /** The port that the server listens on, which a sandbox reaches it at too. */
@@ -100,12 +100,12 @@ export function createJobs(deps: {
     workspaceTables: jobTables,
     duties: Object.values(jobsDuties),
     failures: [tableOf(jobsFailures)],
+    meters: Object.values(jobsMeters),
     kinds: [createJobKind({ resources: deps.resources, assets: deps.assets, jobs, grants: deps.grants })],
     surfaces: [createHistorySurface(deps.schemes)],
     routes: [...logRoutes({ ...deps, logs }), ...historyRoutes({ ...deps, logs })],
     runScheme: tokens.scheme,
     endThoseOf: jobs.endThoseOf,
-    ended: jobs.ended,
     periodic: [{ name: 'job-logs', everyMs: sweepEveryMs, atStart: true, run: sweepLogs }],
     sweepLogs,
     start: () => jobs.reconcile(),

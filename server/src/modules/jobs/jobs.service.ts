@@ -9,6 +9,7 @@ import type { Grant, Grants } from '#kernel/authority/grant';
 import type { Clock } from '#kernel/clock/clock';
 import { randomUuid } from '#kernel/crypto/random';
 import type { Log } from '#kernel/log/log';
+import type { Telemetry } from '#kernel/telemetry/telemetry';
 import type { Resource, Resources } from '#resources';
 import type { Runs } from '#runs';
 import type { Workspaces } from '#workspaces';
@@ -16,7 +17,7 @@ import { resolveCommand } from './command.rules.ts';
 import { contentOf, inputPath, tokenFor } from './content.service.ts';
 import { documentOf } from './document.rules.ts';
 import { jobsDuties } from './duties.ts';
-import { createEnding, type EndedCounts, isOver } from './ending.service.ts';
+import { createEnding, isOver } from './ending.service.ts';
 import { createJobRecords, type JobState, stateOf, workspaceIdOf } from './job-state.service.ts';
 import { jobsFailures } from './jobs.errors.ts';
 import type { JobLogs } from './log.service.ts';
@@ -45,7 +46,6 @@ export type JobsService = {
    * is disabled or gone. Looks at no other job.
    */
   reconcile(): Promise<void>;
-  ended(): EndedCounts;
 };
 
 export function createJobsService(deps: {
@@ -60,13 +60,14 @@ export function createJobsService(deps: {
   readonly directory: Submitters;
   readonly clock: Clock;
   readonly log: Log;
+  readonly telemetry: Telemetry;
   readonly port: number;
 }): JobsService {
   const { workspaces, runs, work, logs, grants, clock } = deps;
   const advancing = (jobId: string) => grants.duty(jobsDuties.advance, jobId);
   const gathering = (workspaceId: string) => grants.duty(jobsDuties.gather, workspaceId);
   const records = createJobRecords({ resources: deps.resources, grants });
-  const { end, conclude, turns, ended } = createEnding({ records, workspaces, runs, logs, grants });
+  const { end, conclude, turns } = createEnding({ ...deps, records });
 
   /** Nothing happens when the step may not follow; answers the job as it is then, or undefined when it is gone. */
   const step = (jobId: string, to: JobStatus, more: Partial<JobState> = {}) =>
@@ -253,7 +254,6 @@ export function createJobsService(deps: {
       }
     },
 
-    ended,
     reconcile: () =>
       eachUnsettled(async (job) => {
         await mend(job);

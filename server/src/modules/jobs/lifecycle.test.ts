@@ -13,6 +13,7 @@ import {
   preparing,
   running,
 } from '../../../test/lab/jobs.fixture.ts';
+import { jobsMeters } from './meters.ts';
 
 after(() => closeScanPool());
 
@@ -73,7 +74,7 @@ test('what is told twice happens once, and what is told after the end does not h
   assert.equal((await job('twice')).error, undefined);
   assert.equal((await run('twice')).info.status, 'FINISHED');
   assert.equal((await log('twice')).bytes.toString(), 'a');
-  assert.deepEqual(lab.now().jobs.ended(), { Completed: 1, Failed: 0, Canceled: 0 });
+  assert.deepEqual(await lab.now().telemetry.read(jobsMeters.ended), { completed: 1, failed: 0, canceled: 0 });
 });
 
 test('two ends told at once: the first decides for the job and for its run', async (t) => {

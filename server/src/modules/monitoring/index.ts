@@ -1,29 +1,26 @@
-// The door of the monitoring module: health, metrics, the insights component of a workspace, and the records of scoring
-// requests.
+// The door of the monitoring module: health, the page of metrics and the telemetry behind it, the insights component of a workspace,
+// and the records of scoring requests.
 
 import { insightsProperties } from '@strongroom/contract/monitoring';
 import { monitoringActions } from '@strongroom/contract/monitoring.actions';
 import type { Room } from '#kernel/files/room';
-import type { RequestObserver } from '#kernel/http/mount';
 import { activity, json, needs, open, route, unrecorded, whole } from '#kernel/http/route';
-import type { StrangerObserver } from '#kernel/http/strangers';
 import type { Scheme } from '#kernel/http/surface';
 import type { Log } from '#kernel/log/log';
 import type { Module } from '#kernel/module';
 import type { ResourceKind } from '#resources';
-import { createMeters, type Readings } from './meters.service.ts';
+import { monitoringMeters } from './meters.ts';
 import { scoringTables } from './migrations/index.ts';
+import type { MetricsRegistry } from './registry.service.ts';
 import { createScoringRecords, type ScoringRecords } from './scoring.service.ts';
 import { createOperatorSurface } from './surface.ts';
 
-export type { Certificates, Readings } from './meters.service.ts';
+export { createMetricsRegistry, type MetricsRegistry } from './registry.service.ts';
 export type { ScoringRecords } from './scoring.service.ts';
 
 export type MonitoringModule = Module<ResourceKind> & {
   readonly kinds: readonly ResourceKind[];
   readonly scoring: ScoringRecords;
-  readonly observe: RequestObserver;
-  readonly observeStranger: StrangerObserver;
   /** Readiness begins when the server listens and ends when it stops. */
   setReady(ready: boolean): void;
 };
@@ -91,21 +88,16 @@ export function createMonitoring(deps: {
   readonly log: Log;
   /** Of the disk of the data folder; absent: there is enough. */
   readonly room?: Pick<Room, 'state' | 'require'>;
-  readonly readings?: Readings;
+  readonly registry: MetricsRegistry;
 }): MonitoringModule {
-  const meters = createMeters(deps.readings);
-  const scoring = createScoringRecords({ ...deps, meters });
+  const scoring = createScoringRecords({ ...deps, telemetry: deps.registry.telemetry });
   let ready = false;
   return {
     name: 'monitoring',
     workspaceTables: scoringTables,
+    meters: Object.values(monitoringMeters),
     kinds: [insights],
     scoring,
-    observe: ({ surface, operation, status, milliseconds }) => {
-      meters.requests.inc({ surface, operation, status: String(status) });
-      meters.requestSeconds.observe({ surface }, milliseconds / 1000);
-    },
-    observeStranger: (kind) => meters.strangerRefusals.inc({ kind }),
     setReady: (value) => {
       ready = value;
     },
@@ -145,14 +137,10 @@ export function createMonitoring(deps: {
         surface: 'operator',
         method: 'GET',
         path: '/metrics',
-        summary: 'Counters in the text format of Prometheus.',
+        summary: 'What is counted, in the text format of Prometheus.',
         access: needs(monitoringActions.readMetrics, () => `/subscriptions/${deps.subscriptionId}`, whole),
         audit: unrecorded('scraped every few seconds; holds counts, no content'),
-        handle: async () => ({
-          status: 200,
-          body: await meters.registry.metrics(),
-          contentType: meters.registry.contentType,
-        }),
+        handle: async () => ({ status: 200, ...(await deps.registry.print()) }),
       }),
     ],
     stop: scoring.flush,

@@ -8,11 +8,14 @@ import type { Database } from '#kernel/database/database';
 import { growing } from '#kernel/files/growth';
 import type { Room } from '#kernel/files/room';
 import type { Log } from '#kernel/log/log';
-import type { Meters } from './meters.service.ts';
+import type { Telemetry } from '#kernel/telemetry/telemetry';
+import { monitoringMeters } from './meters.ts';
 import { deleteOldest, hasBefore, insertRecords, latestRecords } from './scoring.store.ts';
 
 const queueMax = 10_000;
 const batchMax = 500;
+/** Of a workspace of high business impact. */
+const unnamed = { endpoint: '', deployment: '' };
 
 /** Where a record belongs. */
 export type ScoringPlace = {
@@ -26,6 +29,8 @@ export type ScoringPlace = {
 export type ScoringRecords = {
   /** Never throws and never waits. */
   record(place: ScoringPlace, record: ScoringRecord): void;
+  /** An endpoint is gone: what was counted of it under its name ends. */
+  forget(of: { readonly endpoint: string; readonly deployment?: string }): void;
   /** A scoring process was replaced because it hung. */
   replaced(of: { readonly hbi: boolean; readonly endpoint: string; readonly deployment: string }): void;
   /** Newest first. What is queued is written before. */
@@ -40,10 +45,15 @@ export type ScoringRecords = {
 
 export function createScoringRecords(deps: {
   readonly log: Log;
-  readonly meters: Meters;
+  readonly telemetry: Telemetry;
   /** Absent: there is enough. */
   readonly room?: Pick<Room, 'require'>;
 }): ScoringRecords {
+  const { telemetry } = deps;
+  const requests = telemetry.counter(monitoringMeters.scoringRequests);
+  const time = telemetry.duration(monitoringMeters.scoringTime);
+  const replaced = telemetry.counter(monitoringMeters.processesReplaced);
+  const lost = telemetry.counter(monitoringMeters.recordsLost);
   type Waiting = ScoringPlace & { readonly record: ScoringRecord };
   let queue: Waiting[] = [];
   let writing: Promise<void> | undefined;
@@ -61,7 +71,7 @@ export function createScoringRecords(deps: {
         const records = batch.map(({ record }) => record);
         await growing(() => database.write((tx) => insertRecords(tx, records)));
       } catch (error) {
-        deps.meters.scoringRecordsLost.inc(batch.length);
+        lost.add({}, batch.length);
         deps.log.warn(
           { error, count: batch.length, workspace: first.workspaceId },
           'scoring requests could not be recorded',
@@ -78,20 +88,21 @@ export function createScoringRecords(deps: {
 
   return {
     record(place, record) {
-      const labels = place.hbi
-        ? { endpoint: '', deployment: '' }
-        : { endpoint: record.Endpoint, deployment: record.Deployment };
-      deps.meters.scoringRequests.inc({ ...labels, status: String(record.StatusCode) });
-      deps.meters.scoringSeconds.observe(labels, record.Duration / 1000);
+      const labels = place.hbi ? unnamed : { endpoint: record.Endpoint, deployment: record.Deployment };
+      requests.add({ ...labels, status: String(record.StatusCode) });
+      time.observe(labels, record.Duration / 1000);
       if (queue.length >= queueMax) {
         queue.shift();
-        deps.meters.scoringRecordsLost.inc();
+        lost.add({});
       }
       queue.push({ ...place, record });
       start();
     },
     replaced({ hbi, endpoint, deployment }) {
-      deps.meters.scoringProcessesReplaced.inc(hbi ? { endpoint: '', deployment: '' } : { endpoint, deployment });
+      replaced.add(hbi ? unnamed : { endpoint, deployment });
+    },
+    forget(of) {
+      for (const meter of [requests, time, replaced]) meter.forget(of);
     },
     async latest(database, endpoint, limit) {
       await writing;

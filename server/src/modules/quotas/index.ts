@@ -9,8 +9,10 @@ import type { Database } from '#kernel/database/database';
 import { tableOf } from '#kernel/errors/failures';
 import { accessed, activity, json, needs, type Params, route, whole } from '#kernel/http/route';
 import type { Module } from '#kernel/module';
+import type { Telemetry } from '#kernel/telemetry/telemetry';
 import type { Resources } from '#resources';
 import { quotasDuties } from './duties.ts';
+import { quotasMeters } from './meters.ts';
 import { quotasFailures } from './quotas.errors.ts';
 import { createQuotaSettings, type QuotaSettings } from './quotas.service.ts';
 
@@ -26,6 +28,7 @@ export function createQuotas(deps: {
   readonly database: Database;
   readonly resources: Pick<Resources, 'find'>;
   readonly grants: Pick<Grants, 'duty'>;
+  readonly telemetry: Telemetry;
   readonly disk: () => { readonly totalBytes: number };
   readonly percentOfDisk: number;
 }): QuotasModule {
@@ -34,6 +37,7 @@ export function createQuotas(deps: {
     name: 'quotas',
     duties: Object.values(quotasDuties),
     failures: [tableOf(quotasFailures)],
+    meters: Object.values(quotasMeters),
     quotas,
     removed: (_grant, id) => quotas.removed(id),
     start: () => quotas.load(),

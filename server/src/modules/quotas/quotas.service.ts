@@ -3,10 +3,12 @@
 
 import type { Grant, Grants } from '#kernel/authority/grant';
 import type { Database } from '#kernel/database/database';
-import type { Quotas, StoreKind } from '#kernel/files/quota';
+import type { Quotas } from '#kernel/files/quota';
 import { isWithin, parseResourceId } from '#kernel/ids/ids';
+import type { Telemetry } from '#kernel/telemetry/telemetry';
 import type { Resources } from '#resources';
 import { quotasDuties, typesWithQuota } from './duties.ts';
+import { quotasMeters } from './meters.ts';
 import { quotasFailures } from './quotas.errors.ts';
 import { allQuotas, deleteQuotas, putQuota, type SetQuota } from './quotas.store.ts';
 
@@ -22,8 +24,6 @@ export type QuotaSettings = Quotas & {
   standard(): number;
   /** Forgets what was set for a resource that is gone, and for what was below it. */
   removed(id: string): Promise<void>;
-  /** Refusals since the process began. */
-  refusals(): Readonly<Record<StoreKind, number>>;
 };
 
 function hasQuota(id: string): boolean {
@@ -39,13 +39,14 @@ export function createQuotaSettings(deps: {
   readonly database: Database;
   readonly resources: Pick<Resources, 'find'>;
   readonly grants: Pick<Grants, 'duty'>;
+  readonly telemetry: Telemetry;
   readonly disk: () => { readonly totalBytes: number };
   /** Of the disk, for what nobody set a quota for. */
   readonly percentOfDisk: number;
 }): QuotaSettings {
   const { database, resources, grants, disk, percentOfDisk } = deps;
   const found = new Map<string, SetQuota>();
-  const counts = { account: 0, registry: 0, workspace: 0 };
+  const refusals = deps.telemetry.counter(quotasMeters.refusals);
   const standard = () => Math.floor((disk().totalBytes / 100) * percentOfDisk);
 
   async function uniqueIdOf(id: string): Promise<{ readonly uniqueId: string; readonly resourceId: string }> {
@@ -56,10 +57,7 @@ export function createQuotaSettings(deps: {
 
   return {
     limitOf: (uniqueId) => found.get(uniqueId)?.limit ?? standard(),
-    refused: (kind) => {
-      counts[kind] += 1;
-    },
-    refusals: () => ({ ...counts }),
+    refused: (store) => refusals.add({ store }),
     standard,
     async load() {
       for (const quota of await allQuotas(database.read)) found.set(quota.uniqueId, quota);

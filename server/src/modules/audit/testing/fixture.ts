@@ -12,6 +12,7 @@ import type { Faults } from '#kernel/files/faults';
 import { type Log, silentLog } from '#kernel/log/log';
 import { testActor } from '#kernel/testing/authority';
 import { testDatabases } from '#kernel/testing/databases';
+import { recordTelemetry } from '#kernel/testing/telemetry';
 import { auditMigrations, createAudit, openAnchors } from '../index.ts';
 
 export const databaseKey = new Uint8Array(32).fill(7);
@@ -42,11 +43,13 @@ export async function openAudit(
   const databases = testDatabases(folder);
   const database = await databases.open('audit', [auditMigrations], { key: databaseKey, faults });
   const anchors = await openAnchors({ database, clock, log: silentLog });
+  const telemetry = recordTelemetry();
   const audit = createAudit({
     database,
     anchors,
     clock,
     log: options.log ?? silentLog,
+    telemetry,
     signer,
     installationId: 'test',
     ...(checkpointFile === undefined ? {} : { checkpointFile }),
@@ -58,7 +61,7 @@ export async function openAudit(
     await database.close();
   };
   t.after(close);
-  return { audit, anchors, database, databases, clock, signer, folder, close };
+  return { audit, telemetry, anchors, database, databases, clock, signer, folder, close };
 }
 
 let requests = 0;

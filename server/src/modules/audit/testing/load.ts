@@ -6,6 +6,7 @@ import { sql } from 'kysely';
 import { systemClock } from '#kernel/clock/clock';
 import { importSigningKey } from '#kernel/crypto/signing';
 import { silentLog } from '#kernel/log/log';
+import { silentTelemetry } from '#kernel/telemetry/telemetry';
 import { testDatabases } from '#kernel/testing/databases';
 import { auditMigrations, createAudit, openAnchors } from '../index.ts';
 import { intentOf } from './fixture.ts';
@@ -32,6 +33,7 @@ const audit = createAudit({
   anchors,
   clock: systemClock,
   log: silentLog,
+  telemetry: silentTelemetry,
   signer: importSigningKey(Buffer.from(given.signer, 'base64')),
   installationId: 'test',
 });

@@ -21,6 +21,7 @@ import { createTasks, taskMigrations } from '#kernel/tasks/tasks';
 import { testActor, testActs, testAudit, testAuthority, testGrant } from '#kernel/testing/authority';
 import { testDatabases } from '#kernel/testing/databases';
 import { openTestDoor } from '#kernel/testing/door';
+import { recordTelemetry } from '#kernel/testing/telemetry';
 import { createResources, everythingServed, resourceTables } from '#resources';
 import { putCluster } from '../clusters.store.ts';
 import {
@@ -118,10 +119,12 @@ export async function build(options: {
   readonly agentCommand?: readonly [string, ...string[]];
 }) {
   const { database, clock } = options;
+  const telemetry = recordTelemetry();
   const identity = createIdentity({
     database,
     clock,
     log: silentLog,
+    telemetry,
     secretStore: {
       get: async (name) => secrets.get(name),
       put: async (name, bytes) => void secrets.set(name, bytes),
@@ -149,6 +152,7 @@ export async function build(options: {
     database,
     clock,
     log: silentLog,
+    telemetry,
     tokens: identity.tokens,
     tenantId,
     maxNodes: options.maxNodes ?? 8,
@@ -197,7 +201,18 @@ export async function build(options: {
   const tasks = createTasks({ database, clock, log: silentLog, handlers: resources.tasks ?? {} });
   late.tasks = tasks;
   const audit = testAudit();
-  return { compute, identity, resources: resources.resources, tasks, routes, surfaces, audit, authorizer, grants };
+  return {
+    compute,
+    telemetry,
+    identity,
+    resources: resources.resources,
+    tasks,
+    routes,
+    surfaces,
+    audit,
+    authorizer,
+    grants,
+  };
 }
 
 export type Answered = {
