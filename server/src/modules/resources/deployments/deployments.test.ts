@@ -156,6 +156,37 @@ test('other templates, names that are ids, and parameters that ask for more are 
   assert.equal(await isThere(id), false);
 });
 
+test('a value that is not understood is refused: it may have asked for protection', async (t) => {
+  const { lab, deploy, isThere, id, made } = await openBench(t);
+  for (const [more, says] of [
+    [{ confidential_data: 'yes' }, /^confidential_data is not served as asked. It must be 'true' or 'false'/],
+    [{ confidential_data: 1 }, /^confidential_data/],
+    [{ allowRoleAssignmentOnRG: 'no' }, /^allowRoleAssignmentOnRG/],
+    [{ encryption_status: 'On' }, /^encryption_status .* It must be Enabled or Disabled/],
+    [{ cmk_keyvault: ['/vault'] }, /^cmk_keyvault .* It must be text/],
+    [{ storageAccountOption: 'given', storageAccountName: 'absent1' }, /^storageAccountOption/],
+    [{ storageAccountOption: 'Existing', storageAccountName: 'absent1' }, /^There is no resource with the id/],
+    [{ publicNetworkAccess: false }, /^publicNetworkAccess .* It must be text/],
+    [{ storageAccountBehindVNet: 'true' }, /^storageAccountBehindVNet .*Network switches/],
+    [{ encryption_cosmosdb_resourceid: '/some/account' }, /^properties.encryption.cosmosDbResourceId is not served/],
+    [{ serverless_compute_settings: { serverlessComputeNoPublicIP: true } }, /serverlessComputeSettings is not served/],
+    [{ workspace_hub: '/some/hub' }, /^properties.hubResourceId is not served/],
+  ] as const) {
+    const { status, body } = await deploy(more);
+    assert.equal(status, 400, JSON.stringify(more));
+    assert.match(body.error.message, says);
+  }
+  const byReference = await deploy({}, undefined, {
+    parameters: { ...parametersOf(), cmk_keyvault: { reference: { keyVault: { id: '/v' }, secretName: 's' } } },
+  });
+  assert.match(byReference.body.error.message, /^cmk_keyvault .* given by reference/);
+  assert.equal((await isThere(id)) || (await isThere(made)), false);
+  for (const confidential_data of [true, 'True']) {
+    assert.ok((await deploy({ confidential_data })).status < 300);
+    assert.equal((await lab.must(lab.owner, 'GET', made)).body.properties.hbiWorkspace, true);
+  }
+});
+
 test('parameters of every shape are read without failing', () => {
   const at = '/subscriptions/s/resourceGroups/g/providers/Microsoft.Resources/deployments/d';
   for (const odd of [null, 7, 'x', [], {}, { value: null }, { value: [] }, { value: { value: 1 } }]) {
