@@ -77,8 +77,8 @@ export async function takeBase(
   const opened = await registry.openBlob(grants.pull, registryId, base.repository, configDigest);
   const config = readObject(await collect(opened.stream));
   const rootfs = config['rootfs'] as { readonly diff_ids?: unknown } | undefined; // each use below is checked
-  const diffIds = Array.isArray(rootfs?.diff_ids) ? rootfs.diff_ids.map(String) : [];
-  if (diffIds.length !== layers.length)
+  const diffIds: readonly unknown[] = Array.isArray(rootfs?.diff_ids) ? rootfs.diff_ids : [];
+  if (diffIds.length !== layers.length || !diffIds.every(isDigest))
     throw imagesFailures.baseImage("The base image's configuration does not describe its layers.");
   for (const { digest } of layers) {
     if (await registry.hasBlob(grants.pull, registryId, at.repository, digest)) continue;
@@ -127,14 +127,16 @@ function readObject(bytes: Uint8Array): Readonly<Record<string, unknown>> {
   throw unreadable();
 }
 
+const isDigest = (value: unknown): value is string => typeof value === 'string' && /^sha256:[0-9a-f]{64}$/.test(value);
+
 function readDescriptor(value: unknown): Descriptor {
   const { mediaType, digest, size } = (value ?? {}) as Readonly<Record<string, unknown>>; // each is checked below
   if (
     typeof mediaType !== 'string' ||
-    typeof digest !== 'string' ||
-    !/^sha256:[0-9a-f]{64}$/.test(digest) ||
+    !isDigest(digest) ||
     typeof size !== 'number' ||
-    !Number.isSafeInteger(size)
+    !Number.isSafeInteger(size) ||
+    size < 0
   )
     throw unreadable();
   return { mediaType, digest, size };

@@ -188,4 +188,12 @@ test('a base image that is missing, an index, or does not describe its layers is
   await assert.rejects(built('none'), refusal(/1 to 60 layers/));
   await assert.rejects(built('plain'), refusal(/gzip'd tar/));
   await assert.rejects(built('liar'), refusal(/does not describe/));
+  // What is no hash would stand in the new configuration as if it were one.
+  const bytes = Buffer.from('{"rootfs":{"diff_ids":[{"toString":1}]}}');
+  const odd = await registry.pushBlob(grants.push, registryId, 'base', bytes);
+  await put('odd', mediaTypes.ociManifest, {
+    config: { ...config, ...odd },
+    layers: [{ mediaType: `${layerType}+gzip`, ...pushed }],
+  });
+  await assert.rejects(built('odd'), refusal(/does not describe/));
 });

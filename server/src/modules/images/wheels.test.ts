@@ -6,6 +6,7 @@ import { Failure } from '#kernel/errors/failure';
 import type { TarFile } from './tar.rules.ts';
 import { type Member, makeWheel, makeZip } from './wheels.fixture.ts';
 import { checkWheels, dependenciesOf } from './wheels.rules.ts';
+import { readZip } from './zip.rules.ts';
 
 const fileOf = (path: string, bytes: Buffer): TarFile => ({ path, size: bytes.length, open: async () => bytes });
 const info: Member = { name: 'x-1.0.dist-info/WHEEL', text: 'Wheel-Version: 1.0\n' };
@@ -147,4 +148,20 @@ test('a bomb ends where it says that it ends, and one that tells the truth is re
   zeros.writeUInt32LE(10, entry + 24);
   await rejects(zeros, /longer than it says/);
   await rejects(makeZip([info, { name: 'zeros', text: '\0'.repeat(70 * 1024 * 1024) }]), /200 times/);
+});
+
+test('a member comes in small pieces however it is kept, and a name has a bound', async () => {
+  const text = 'x'.repeat(300_000);
+  for (const stored of [true, false]) {
+    const [member] = readZip(makeZip([{ name: 'large', text, stored }]));
+    assert.ok(member);
+    let size = 0;
+    for await (const piece of member.read()) {
+      assert.ok(piece.length <= 64 * 1024, `${piece.length} bytes at once`);
+      size += piece.length;
+    }
+    assert.equal(size, text.length);
+  }
+  assert.throws(() => readZip(makeZip([{ name: 'n'.repeat(4097), text: '' }])), /a name of more than 4096 bytes/);
+  assert.equal(readZip(makeZip([{ name: 'n'.repeat(4096), text: '' }])).length, 1);
 });

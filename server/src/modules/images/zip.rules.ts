@@ -3,6 +3,7 @@
 // links, encryption, anything before or behind the archive. Bounded in members, bytes and ratio; each member is inflated when
 // it is read and ends the moment that it has more bytes than it said. Source: PKWARE APPNOTE 6.3, without zip64 and spanning.
 
+import { isAscii } from 'node:buffer';
 import { crc32, createInflateRaw } from 'node:zlib';
 
 export type ZipMember = {
@@ -19,7 +20,11 @@ export const zipLimits = {
   /** Of everything together. Below the floor a ratio says nothing. */
   ratio: 200,
   ratioFloorBytes: 64 * 1024 * 1024,
+  /** Longer than any path that goes into an image. */
+  nameBytes: 4096,
 } as const;
+/** What is handed on at once: whoever hashes it does so on the event loop. */
+const pieceBytes = 64 * 1024;
 
 /** The message completes the sentence "the archive …". */
 export class BadZip extends Error {}
@@ -119,9 +124,9 @@ function entryAt(
 }
 
 function nameOf(raw: Buffer, flags: number): string {
+  if (raw.length > zipLimits.nameBytes) throw bad(`holds a name of more than ${zipLimits.nameBytes} bytes`);
   const name = raw.toString('utf8');
-  const isAscii = raw.every((byte) => byte < 0x80);
-  if (!isAscii && ((flags & utf8Names) === 0 || !Buffer.from(name, 'utf8').equals(raw)))
+  if (!isAscii(raw) && ((flags & utf8Names) === 0 || !Buffer.from(name, 'utf8').equals(raw)))
     throw bad('holds a name that is not UTF-8');
   return name;
 }
@@ -155,7 +160,11 @@ function checkTogether(entries: readonly Entry[], archiveBytes: number): void {
 
 function contentOf(bytes: Buffer, entry: Entry): AsyncIterable<Uint8Array> {
   const raw = bytes.subarray(entry.at, entry.end);
-  return checked(entry, entry.method === stored ? [raw] : inflated(raw));
+  return checked(entry, entry.method === stored ? piecesOf(raw) : inflated(raw));
+}
+
+function* piecesOf(raw: Buffer): Generator<Buffer> {
+  for (let at = 0; at < raw.length; at += pieceBytes) yield raw.subarray(at, at + pieceBytes);
 }
 
 async function* inflated(raw: Buffer): AsyncGenerator<Buffer> {
