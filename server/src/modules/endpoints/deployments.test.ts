@@ -299,6 +299,19 @@ test('a lost agent loses no deployment', async (t) => {
   assert.equal((await world.score('{}', { headers: bearer })).status, 200);
 });
 
+test('what is still coming up ends with its workspace, and does not come up for nobody', async (t) => {
+  const world = await setUp(t);
+  await furnish(world);
+  const begun = Promise.withResolvers<string>();
+  world.fake.onSubmit = async ({ id }) => begun.resolve(id);
+  const made = world.make(`${endpointId}/deployments/green`, deploymentBody());
+  const green = await begun.promise;
+  await world.endpoints.removed(testGrant(), workspaceId);
+  assert.equal((await made).got.json.properties.provisioningState, 'Failed');
+  assert.equal(world.fake.items.has(green), false);
+  assert.deepEqual(world.fake.running(), []);
+});
+
 test('a deployment that is being removed gets no traffic, whatever was checked before', async (t) => {
   const world = await setUp(t);
   const { bearer } = await furnish(world);

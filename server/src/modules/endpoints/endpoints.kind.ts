@@ -94,7 +94,7 @@ export function createEndpointKind(deps: {
     async create(grant, resource) {
       const workspace = await workspaces.get(grant, workspaceOf(resource.id) ?? '');
       const given = (resource.properties['keys'] ?? {}) as EndpointKeys; // checked by the kind's schema
-      const digests = await keys.ensure(grant, ownerOf(resource), given);
+      await keys.ensure(grant, ownerOf(resource), given);
       directory.put({
         id: resource.id,
         name: resource.name,
@@ -103,7 +103,8 @@ export function createEndpointKind(deps: {
         workspaceUniqueId: workspace.uniqueId,
         hbi: workspace.hbi,
         traffic: trafficOf(resource.properties),
-        keys: digests,
+        // Read when somebody first asks: by now the workspace's key may have been closed, and that is told to whom the directory knows.
+        keys: undefined,
       });
       // From here on they are only where they are sealed.
       return { ...resource.properties, keys: undefined };

@@ -140,6 +140,17 @@ test('while the workspace is closed by its customer nobody is let in, and afterw
   assert.equal((await world.score('{}', { headers: bearer })).status, 200);
 });
 
+test('an endpoint that was just made lets nobody in while the key of its workspace is refused', async (t) => {
+  const world = await setUp(t);
+  await world.make(endpointId, { location: 'local', properties: { authMode: 'Key' } });
+  const { primaryKey } = (await world.arm('POST', `${endpointId}/listKeys`)).json;
+  const score = async () => (await world.score('{}', { headers: { authorization: `Bearer ${primaryKey}` } })).status;
+  world.held.refusal = new Failure({ kind: 'forbidden', code: 'KeyDisabled', message: 'The key is disabled.' });
+  assert.equal(await score(), 403);
+  world.held.refusal = undefined;
+  assert.equal(await score(), 404, 'let in, and told that there is no deployment');
+});
+
 test('a deployment with traffic is not deleted; an endpoint is, with its deployments', async (t) => {
   const world = await setUp(t);
   const { bearer } = await furnish(world);

@@ -109,6 +109,8 @@ export function createFleet(deps: {
   const { clock, log, grants } = deps;
   const startMs = (deps.startSeconds ?? 120) * 1000;
   const current = new Map<string, Group>();
+  /** Started, and waited for. */
+  const rolling = new Set<Group>();
   const byWork = new Map<string, { readonly group: Group; readonly slot: Slot }>();
   const outputs = new Map<string, Output>();
   const replacements = new Map<string, number>();
@@ -359,6 +361,7 @@ export function createFleet(deps: {
         () => started.reject(endpointsFailures.DeploymentNotReady(startMs / 1000)),
         () => undefined,
       );
+      rolling.add(group);
       try {
         fits(group);
         await started.promise;
@@ -366,6 +369,7 @@ export function createFleet(deps: {
         await end(group);
         throw thrown;
       } finally {
+        rolling.delete(group);
         waiting.abort();
       }
       const before = current.get(key);
@@ -389,6 +393,9 @@ export function createFleet(deps: {
     },
 
     async forget(id) {
+      // What would only come up for what is gone: nobody would end it any more.
+      for (const { plan, first } of rolling)
+        if (isWithin(plan.deploymentId, id)) first?.failed(endpointsFailures.DeploymentChanged());
       const leaving = [...current].filter(([key]) => isWithin(key, id));
       for (const [key] of leaving) current.delete(key);
       await Promise.all(leaving.map(([, group]) => end(group)));

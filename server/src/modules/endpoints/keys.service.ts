@@ -30,8 +30,8 @@ export type KeyOwner = { readonly workspaceId: string; readonly uniqueId: string
 export type EndpointKeyStore = {
   /** Throws unless the keys that a caller brings are good enough. */
   check(given: EndpointKeys): void;
-  /** Makes the keys that are not there yet. Idempotent. Answers their digests. */
-  ensure(grant: Grant, owner: KeyOwner, given: EndpointKeys): Promise<KeyDigests>;
+  /** Makes the keys that are not there yet. Idempotent. */
+  ensure(grant: Grant, owner: KeyOwner, given: EndpointKeys): Promise<void>;
   /** Throws the vault's Failure while a customer's key is refused. */
   read(grant: Grant, owner: KeyOwner): Promise<Keys>;
   digests(grant: Grant, owner: KeyOwner): Promise<KeyDigests>;
@@ -118,7 +118,6 @@ export function createEndpointKeys(deps: {
         for (const name of names)
           if (!present.includes(name)) await putKey(tx, seal(key, owner, name, 1, values[name] ?? randomToken(32)));
       });
-      return digests(grant, owner);
     },
     read,
     digests,

@@ -52,7 +52,9 @@ export function createRestoring(deps: {
     for (const endpoint of await resources.list(grant, { ...below, type: endpointType }))
       for (const deployment of await resources.list(grant, { ...below, under: endpoint.id, type: deploymentType })) {
         const { image } = stateOf(deployment.properties);
-        if (image !== undefined) fleet.keep(planOf(deployment, image, workspace));
+        // One that is being removed while this runs would be started again behind its end.
+        if (image !== undefined && deployment.provisioningState !== 'Deleting')
+          fleet.keep(planOf(deployment, image, workspace));
       }
   }
 
