@@ -154,8 +154,8 @@ test('what is missing, unknown or not served is refused by name', async () => {
       /'limits' has fields of its own, as in 'limits: \{ … \}'; '60' is a single value/,
     ],
     [
-      'command: a\ncompute: c\ninputs: { d: { type: uri_folder, path: "azureml:x@latest" } }\n',
-      /only models can be inputs/,
+      'command: a\ncompute: c\ninputs: { d: { type: uri_folder, path: "azureml:x" } }\n',
+      /must be azureml:NAME:VERSION/,
     ],
     ['command: a\ncompute: c\ncode: https://example.com/x\n', /would have to be fetched first/],
     [

@@ -11,6 +11,7 @@ const nouns: Readonly<Record<string, string>> = {
   computes: 'cluster',
   jobs: 'job',
   models: 'model',
+  data: 'data asset',
   environments: 'environment',
   datastores: 'datastore',
   onlineendpoints: 'endpoint',

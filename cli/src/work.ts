@@ -119,7 +119,12 @@ const digestOf = (described: JsonObject): string =>
     .update(JSON.stringify(Object.entries(described).sort(([a], [b]) => (a < b ? -1 : 1))))
     .digest('hex');
 
-const nouns: Readonly<Record<Versioned, string>> = { models: 'model', environments: 'environment', codes: 'code' };
+const nouns: Readonly<Record<Versioned, string>> = {
+  models: 'model',
+  data: 'data asset',
+  environments: 'environment',
+  codes: 'code',
+};
 
 /** What `@latest` means. @throws NotThere */
 export async function latestVersion(

@@ -30,6 +30,7 @@ from azure.ai.ml import Input, MLClient, Output, command  # noqa: E402
 from azure.ai.ml.entities import (  # noqa: E402
     AmlCompute,
     CodeConfiguration,
+    Data,
     ManagedOnlineDeployment,
     CustomerManagedKey,
     Environment,
@@ -371,6 +372,43 @@ pathlib.Path("outputs/model/model.json").write_text(str(lib.module.ANSWER))
         self.assertEqual((self.folder / "job/artifacts/outputs/model/model.json").read_text(), "42")
         output = f"azureml://jobs/{names[0]}/outputs/artifacts/paths/outputs/model"
         self.assertEqual(self.client.models.create_or_update(Model(path=output, name="trained")).version, "1")
+
+    def test_data_of_this_machine_and_of_a_datastore_are_assets_and_a_job_reads_them(self):
+        folder = self.files("flowers", a="one", b="two")
+        (self.folder / "flowers/MLTable").write_text("type: mltable\npaths:\n  - folder: ./\n")
+        made = self.client.data.create_or_update(Data(name="flowers", path=folder, type="uri_folder", tags={"of": "plants"}))
+        self.assertEqual((made.version, made.type, made.tags), ("1", "uri_folder", {"of": "plants"}))
+        self.client.data.create_or_update(Data(name="flowers", path=folder, type="uri_folder"))
+        self.assertEqual(self.client.data.get("flowers", label="latest").version, "2")
+        self.assertEqual(sorted(item.version for item in self.client.data.list(name="flowers")), ["1", "2"])
+        file = self.client.data.create_or_update(Data(name="flower", version="7", path=f"{folder}/a.py", type="uri_file"))
+        self.assertEqual(file.version, "7")
+        self.client.data.create_or_update(Data(name="there", path=made.path, type="uri_folder"))
+        self.client.data.create_or_update(Data(name="table", path=folder, type="mltable"))
+        job = command(
+            command="cat ${{inputs.folder}}/a.py ${{inputs.there}}/b.py ${{inputs.file}} && ls ${{inputs.table}}/MLTable && echo ${{inputs.address}}",
+            inputs={
+                "folder": Input(type="uri_folder", path="flowers@latest", mode="ro_mount"),
+                "there": Input(type="uri_folder", path="azureml:there:1", mode="download"),
+                "file": Input(type="uri_file", path=file.id),
+                "table": Input(type="mltable", path="azureml:table:1"),
+                "address": Input(type="uri_file", path="azureml:flower:7", mode="direct"),
+            },
+            environment="azureml:plain:1",
+            compute="cpu",
+        )
+        name = self.client.jobs.create_or_update(job).name
+        self.assertEqual(self.ended(name).status, "Completed")
+        self.client.jobs.download(name, download_path=self.folder / "read", all=True)
+        log = (self.folder / "read/artifacts/user_logs/std_log.txt").read_text()
+        self.assertIn("onetwoone/", log.replace("\n", ""))
+        self.assertIn("datastores/workspaceblobstore/paths/", log)
+        self.client.data.archive("flowers", version="2")
+        self.assertEqual([item.version for item in self.client.data.list(name="flowers")], ["1"])
+        self.client.data.restore("flowers", version="2")
+        with self.assertRaises(HttpResponseError) as refused:
+            self.client.data.create_or_update(Data(name="far", path="https://example.com/iris.csv", type="uri_file"))
+        self.assertIn("brought into a datastore first", str(refused.exception))
 
     def test_a_running_job_is_followed_and_one_that_fails_says_why(self):
         code = self.files("waiting", wait="import time\nprint('it began', flush=True)\ntime.sleep(4)\nraise SystemExit(3)\n")

@@ -34,6 +34,8 @@ export const resourceTypes: Readonly<Record<string, readonly string[]>> = {
   [`${workspace}/codes/versions`]: [],
   [`${workspace}/models`]: [],
   [`${workspace}/models/versions`]: [],
+  [`${workspace}/data`]: [],
+  [`${workspace}/data/versions`]: [],
   [`${workspace}/environments`]: [],
   [`${workspace}/environments/versions`]: [],
   [`${workspace}/computes`]: ['listNodes'],

@@ -22,6 +22,25 @@ const common = {
 
 export const assetContainer = Type.Object(common);
 
+const dataType = Type.Union([Type.Literal('uri_file'), Type.Literal('uri_folder'), Type.Literal('mltable')]);
+
+export const dataContainer = Type.Object({ ...common, dataType: Type.Optional(dataType) });
+
+export const dataVersion = Type.Object({
+  ...common,
+  isAnonymous: Type.Optional(Type.Boolean()),
+  dataType,
+  dataUri: Type.String({
+    minLength: 1,
+    maxLength: 2048,
+    description:
+      'Where the data lie in this workspace: azureml://datastores/{datastore}/paths/{path} of a datastore that came with it, files of a job (azureml://jobs/{job}/outputs/{output}/paths/{path}, runs:/{job}/{path}), or a snapshot. Nothing is copied, and nothing is looked up before a job uses it.',
+  }),
+  /** Of an mltable: what its file refers to, as the client found it there. */
+  referencedUris: Type.Optional(Type.Array(Type.String({ maxLength: 2048 }), { maxItems: 1000 })),
+  stage: Type.Optional(Type.String({ maxLength: 64 })),
+});
+
 export const codeVersion = Type.Object({
   ...common,
   isAnonymous: Type.Optional(Type.Boolean()),
@@ -113,5 +132,6 @@ export const pendingUploadAnswer = Type.Object({
 
 export type CodeVersion = Static<typeof codeVersion>;
 export type ModelVersion = Static<typeof modelVersion>;
+export type DataVersion = Static<typeof dataVersion>;
 export type EnvironmentVersion = Static<typeof environmentVersion>;
 export type SnapshotAnswer = Static<typeof snapshotAnswer>;

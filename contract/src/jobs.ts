@@ -27,6 +27,7 @@ export const jobInput = Type.Object(
       Type.Literal('literal'),
       Type.Literal('uri_file'),
       Type.Literal('uri_folder'),
+      Type.Literal('mltable'),
       Type.Literal('custom_model'),
       Type.Literal('mlflow_model'),
       Type.Literal('triton_model'),
@@ -45,6 +46,7 @@ export const jobOutput = Type.Object(
     jobOutputType: Type.Union([
       Type.Literal('uri_folder'),
       Type.Literal('uri_file'),
+      Type.Literal('mltable'),
       Type.Literal('custom_model'),
       Type.Literal('mlflow_model'),
       Type.Literal('triton_model'),

@@ -122,6 +122,7 @@ before(async () => {
     ],
     ...asset('codes', { codeUri: uri }),
     ...asset('models', { modelUri: uri }),
+    ...asset('data', { dataType: 'uri_folder', dataUri: 'azureml://datastores/workspaceblobstore/paths/x' }),
     ...asset('environments', { osType: 'Linux' }),
     [
       `${ml}/jobs`,

@@ -1,4 +1,4 @@
-// What models and environments have in common: versions under a name, listed, shown (the latest unless said otherwise), hidden.
+// What models, data and environments have in common: versions under a name, listed, shown (the latest unless said otherwise), hidden.
 
 import type { Command } from 'commander';
 import type { Versioned } from '../documents/references.ts';
@@ -13,12 +13,15 @@ export function assetCommands(
   act: Act,
   kind: {
     readonly plural: Versioned;
+    /** The command. */
     readonly noun: string;
+    /** With its article, for sentences: `a model`. */
+    readonly called: string;
     /** Columns of a list of versions, by the path of what stands in them. */
     readonly what: Readonly<Record<string, string>>;
   },
 ): void {
-  const { plural, noun } = kind;
+  const { plural, noun, called } = kind;
   const what = Object.fromEntries(Object.entries(kind.what).map(([title, path]) => [title, at(path)]));
 
   namedLeaf(
@@ -56,35 +59,32 @@ export function assetCommands(
       );
     }),
   );
-  namedLeaf(
-    parent,
-    'show',
-    looking('workspace'),
-    `show a version of ${noun === 'environment' ? 'an' : 'a'} ${noun}`,
-    `${noun} show iris --version 1`,
-  )
+  namedLeaf(parent, 'show', looking('workspace'), `show a version of ${called}`, `${noun} show iris --version 1`)
     .option('-v, --version <version>', 'its version (the latest)')
     .action(
       act(async (context, given) => {
         const { client, workspace } = context;
-        const name = given.name(noun);
+        const name = given.name(called.replace(/^an? /, ''));
         const version = given.text('version') ?? (await latestVersion(client, workspace, plural, name));
         await showNamed(context, await client.get(workspace.assetVersion(plural, name, version)));
       }),
     );
   for (const [word, isArchived, description] of [
-    ['archive', true, `hide a version of ${noun === 'environment' ? 'an' : 'a'} ${noun} from lists`],
+    ['archive', true, `hide a version of ${called} from lists`],
     ['restore', false, 'show in lists again what was hidden'],
   ] as const)
     namedLeaf(parent, word, changing('workspace'), description, `${noun} ${word} --name iris --version 1`)
       .requiredOption('-v, --version <version>', 'its version')
       .action(
         act(async (context, given) => {
-          const [name, version] = [given.name(noun), given.needed('version', '--version VERSION')];
+          const [name, version] = [
+            given.name(called.replace(/^an? /, '')),
+            given.needed('version', '--version VERSION'),
+          ];
           const path = context.workspace.assetVersion(plural, name, version);
           const changed = await context.settle('changing', 'PATCH', path, { properties: { isArchived } });
           context.done(
-            `${noun} '${name}:${version}'`,
+            `${called.replace(/^an? /, '')} '${name}:${version}'`,
             isArchived ? 'hidden from lists' : 'shown in lists again',
             changed,
           );

@@ -52,6 +52,7 @@ export function environmentCommands(environment: Command, act: Act): void {
   assetCommands(environment, act, {
     plural: 'environments',
     noun: 'environment',
+    called: 'an environment',
     what: { image: 'properties.image' },
   });
 }

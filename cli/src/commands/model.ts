@@ -65,6 +65,7 @@ export function modelCommands(model: Command, act: Act): void {
   assetCommands(model, act, {
     plural: 'models',
     noun: 'model',
+    called: 'a model',
     what: { type: 'properties.modelType', job: 'properties.jobName' },
   });
 }

@@ -111,14 +111,10 @@ function inputOf(
   const [type, path, mode] = [inner?.text('type') ?? 'uri_folder', inner?.text('path'), inner?.text('mode')];
   if (path === undefined || path === '') throw read.wrong(key, "needs 'path'");
   const body = defined({ jobInputType: type, mode: modeOf(mode) });
-  // A registered model, by its name; what else begins with azureml: is an address of the workspace.
+  // A registered model or data asset, by its name; what else begins with azureml: is an address of the workspace.
   if (path.startsWith('/subscriptions/') || (path.startsWith('azureml:') && !path.startsWith('azureml://'))) {
-    if (!modelTypes.has(type))
-      throw read.wrong(
-        key,
-        `names '${path}', and of registered things only models can be inputs (type custom_model or mlflow_model). Give files a path here, or azureml://datastores/NAME/paths/…`,
-      );
-    const id = reference(path, 'models', paths, (what) => read.wrong(key, what));
+    const of = modelTypes.has(type) ? 'models' : 'data';
+    const id = reference(path, of, paths, (what) => read.wrong(key, what));
     return async (sources) => ({ ...body, uri: await id(sources) });
   }
   if (isAddress(path)) return async () => ({ ...body, uri: path });

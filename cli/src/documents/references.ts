@@ -7,7 +7,7 @@ import type { WorkspacePaths } from '@strongroom/contract/client.paths';
 import type { Document, Reader } from '../document.reader.ts';
 import type { UsageError } from '../exit.ts';
 
-export type Versioned = 'models' | 'environments' | 'codes';
+export type Versioned = 'models' | 'data' | 'environments' | 'codes';
 
 /** Sends what lies on disk, looks up what a name means, registers what is described in place. */
 export type Sources = {
@@ -58,6 +58,7 @@ export const placeOf = (document: Document, place: string): string => resolve(di
 const forms = 'azureml:NAME:VERSION, azureml:NAME@latest, or a resource id';
 const pathsOf: Readonly<Record<Versioned, (paths: WorkspacePaths) => (name: string, version: string) => string>> = {
   models: (paths) => paths.modelVersion,
+  data: (paths) => paths.dataVersion,
   environments: (paths) => paths.environmentVersion,
   codes: (paths) => paths.codeVersion,
 };
@@ -125,6 +126,33 @@ export function modelOf(read: Reader, document: Document, paths: WorkspacePaths)
   if (typeof given === 'string') return reference(given, 'models', paths, (what) => read.wrong('model', what));
   const described = modelFields(given, document);
   return async (sources) => await sources.model(described);
+}
+
+export const dataTypes: readonly string[] = ['uri_file', 'uri_folder', 'mltable'];
+
+/** A data asset as a file describes it; `place` is a file or a folder beside it, or an address of the workspace. */
+export function dataFields(read: Reader, document: Document): Described & { readonly place: string } {
+  const path = read.needed('path');
+  const type = read.text('type') ?? 'uri_folder';
+  if (!dataTypes.includes(type)) throw read.wrong('type', `must be one of ${dataTypes.join(', ')}`);
+  refuse(read, { auto_delete_setting: 'no version of data is deleted by its age. Leave it out' });
+  if (!isAddress(path) && /^[a-z][a-z0-9+.-]*:\/\//i.test(path))
+    throw read.wrong(
+      'path',
+      `is ${path}. Data lie in the workspace: fetch them, and give the path of what was fetched`,
+    );
+  const properties = defined({
+    dataType: type,
+    description: read.text('description'),
+    tags: read.texts('tags'),
+    properties: read.texts('properties'),
+  });
+  return {
+    name: read.text('name'),
+    version: read.text('version'),
+    properties,
+    place: isAddress(path) ? path : placeOf(document, path),
+  };
 }
 
 export function modelFields(read: Reader, document: Document): Described & { readonly place: string } {

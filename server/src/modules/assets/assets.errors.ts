@@ -151,6 +151,25 @@ export const assetsFailures = defineFailures('assets', {
       message: `This ${title} exists and its ${name} cannot change. Register the new content as another version.`,
     }),
   },
+  DataTypeChanged: {
+    kind: 'conflict',
+    meaning: 'A version was to be of another type than the data asset that it belongs to.',
+    remedy: 'Register it under another name.',
+    say: (name: string, dataType: string) => ({
+      target: 'properties.dataType',
+      message: `The data asset '${name.slice(0, 255)}' is of the type ${dataType}, and all its versions are. Register data of another type under another name.`,
+    }),
+  },
+  referencedUris: {
+    kind: 'invalid',
+    code: 'ReferencedUris',
+    meaning: 'Data that are no mltable were said to refer to other files.',
+    remedy: 'Leave referencedUris out.',
+    say: () => ({
+      message: 'referencedUris belong to the type mltable: what its file refers to. Leave them out.',
+      target: 'properties.referencedUris',
+    }),
+  },
   othersRegistered: {
     kind: 'conflict',
     code: 'VersionAlreadyExists',

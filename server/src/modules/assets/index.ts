@@ -1,4 +1,4 @@
-// The door of the assets module: code, models and environments, and the snapshots that their content is.
+// The door of the assets module: code, models, data and environments, and the snapshots that their content is.
 
 import { nodePython } from '@strongroom/contract/assets';
 import { actionsOfType } from '@strongroom/contract/resources.actions';
@@ -12,6 +12,7 @@ import type { BlobStore } from '#storage';
 import { type Workspaces, workspaceOf, workspaceType } from '#workspaces';
 import { assetsFailures } from './assets.errors.ts';
 import { createAssetKinds } from './assets.kinds.ts';
+import { dataOf } from './data.kinds.ts';
 import { unbuiltIn } from './environments.rules.ts';
 import { assetTables } from './migrations/index.ts';
 import { createNamedContent, type Named, type NamedContent } from './named-content.service.ts';
@@ -22,7 +23,7 @@ import { uploadRoutes } from './uploads.routes.ts';
 import { type AddressSigner, createUploads } from './uploads.service.ts';
 
 export { inputLimits } from './limits.rules.ts';
-export { contentForms, outputPath } from './named-content.service.ts';
+export { contentForms, dataVersionOf, isContentUri, outputPath } from './named-content.service.ts';
 export type { Snapshot, Snapshots } from './snapshots.service.ts';
 export type { SnapshotFile } from './snapshots.store.ts';
 
@@ -42,6 +43,8 @@ export type Assets = {
     grant: Grant,
     modelVersionId: string,
   ): Promise<Named & { readonly name: string; readonly version: string; readonly folder: string | undefined }>;
+  /** What a data version says of itself. What lies there is not looked at. */
+  data(grant: Grant, dataVersionId: string): Promise<{ readonly dataType: string; readonly dataUri: string }>;
   /**
    * The base image that an environment version names, or undefined: the sandbox's own Python. Throws `invalid` for one that
    * would have to be built: nothing runs on something else as if it were that environment.
@@ -77,6 +80,7 @@ export function createAssets(deps: {
     workspaces: deps.workspaces,
     grants: deps.grants,
     model: (grant, id) => assets.model(grant, id),
+    data: async (grant, id) => (await assets.data(grant, id)).dataUri,
   });
   const uploads = createUploads({ ...deps, snapshots });
   const workspaceIn = (id: string) => {
@@ -84,7 +88,7 @@ export function createAssets(deps: {
     if (workspace === undefined) throw assetsFailures.InvalidResourceId(id);
     return workspace;
   };
-  const versionOf = (grant: Grant, plural: 'codes' | 'models' | 'environments', id: string) => {
+  const versionOf = (grant: Grant, plural: 'codes' | 'models' | 'environments' | 'data', id: string) => {
     deps.grants.also(grant, actionsOfType(`${workspaceType}/${plural}/versions`).read, id);
     return deps.resources.get(grant, id);
   };
@@ -116,6 +120,7 @@ export function createAssets(deps: {
         folder: typeof folder === 'string' ? folder : undefined,
       };
     },
+    data: async (grant, id) => dataOf(await versionOf(grant, 'data', id)),
     async environment(grant, id) {
       const version = await versionOf(grant, 'environments', id);
       const unbuilt = unbuiltIn(version.properties);

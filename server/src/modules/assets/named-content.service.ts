@@ -18,7 +18,11 @@ import { digestOf, type Snapshot, type Snapshots, type Taken } from './snapshots
 
 /** For messages: what may be named. */
 export const contentForms =
-  'a snapshot (azureml://snapshots/sha256:…), files of a job (azureml://jobs/{job}/outputs/artifacts/paths/{path}, or runs:/{job}/{path}), an output of a job (azureml://jobs/{job}/outputs/{output}/paths/{path}), files of a logged model (models:/m-…) or of a datastore that came with the workspace (azureml://datastores/{datastore}/paths/{path}), or a registered model (azureml:{model}:{version})';
+  'a snapshot (azureml://snapshots/sha256:…), files of a job (azureml://jobs/{job}/outputs/artifacts/paths/{path}, or runs:/{job}/{path}), an output of a job (azureml://jobs/{job}/outputs/{output}/paths/{path}), files of a logged model (models:/m-…) or of a datastore that came with the workspace (azureml://datastores/{datastore}/paths/{path}), or a registered model (azureml:{model}:{version}) or data asset (its resource id)';
+
+/** For messages: what a data asset may be of. Not another asset, so that there is no circle of them. */
+export const dataForms =
+  'files of a datastore that came with this workspace (azureml://datastores/{datastore}/paths/{path}) or of a job (azureml://jobs/{job}/outputs/{output}/paths/{path}, runs:/{job}/{path}), or a snapshot (azureml://snapshots/sha256:…). Data that lie elsewhere are brought into a datastore first: a path on the own machine is uploaded by the client that registers it';
 
 /** A snapshot, and the name of the folder that it was where it came from: a file and the whole of something have none. */
 export type Named = Snapshot & { readonly folder?: string | undefined };
@@ -60,13 +64,25 @@ export function fetchableUri(uri: string): string {
 /** What run history has as a folder of its store is the run's, whichever way it is written. */
 const runFolder = /^ExperimentRun\/dcid\.([\w-]{1,255})(?:\/(.*))?$/;
 
+/** The id of a version of this workspace that a URI is, with or without `azureml:` before it. */
+function versionIn(workspaceId: string, plural: 'models' | 'data', uri: string): string | undefined {
+  const id = uri.replace(/^azureml:(?=\/)/, '');
+  const [, within] = isWithin(id, workspaceId)
+    ? (/^\/([^/]+)\/[^/]+\/versions\/[^/]+$/.exec(id.slice(workspaceId.length)) ?? [])
+    : [];
+  return within?.toLowerCase() === plural ? id : undefined;
+}
+
 /** The version of a registered model that a URI names: in short, by an id, or by an id with `azureml:` before it. */
 export function modelVersionOf(workspaceId: string, uri: string): string | undefined {
   const [, name, version] = /^azureml:([A-Za-z0-9][\w.-]{0,254}):([A-Za-z0-9][\w.-]{0,254})$/.exec(uri) ?? [];
   if (name !== undefined) return `${workspaceId}/models/${name}/versions/${version}`;
-  const id = uri.replace(/^azureml:(?=\/)/, '');
-  return /^\/[^/].*\/models\/[^/]+\/versions\/[^/]+$/i.test(id) && isWithin(id, workspaceId) ? id : undefined;
+  return versionIn(workspaceId, 'models', uri);
 }
+
+/** The version of a data asset that an id names. In short only its kind tells it from a model. */
+export const dataVersionOf = (workspaceId: string, uri: string): string | undefined =>
+  versionIn(workspaceId, 'data', uri);
 
 const datastoreFiles =
   /^azureml:\/\/(?:(subscriptions\/[^/?#]+\/resourceGroups\/[^/?#]+)\/(?:providers\/Microsoft\.MachineLearningServices\/)?workspaces\/([^/?#]+)\/)?datastores\/([a-z]{1,32})\/paths\/([^#?]*)$/i;
@@ -98,9 +114,21 @@ function artifactsOf(uri: string): { readonly root: string; readonly path: strin
   return modelId === undefined ? undefined : { root: loggedModelPrefix(modelId), path: '' };
 }
 
-export const isContentUri = (workspaceId: string, uri: string): boolean =>
-  modelVersionOf(workspaceId, uri) !== undefined ||
+const isFiles = (uri: string): boolean =>
   [digestOf, artifactsOf, datastoreFilesOf].some((form) => form(uri) !== undefined);
+
+export const isContentUri = (workspaceId: string, uri: string): boolean =>
+  modelVersionOf(workspaceId, uri) !== undefined || dataVersionOf(workspaceId, uri) !== undefined || isFiles(uri);
+
+/** Whether data of this workspace may lie there. Whether anything does is looked at when they are used. */
+export function isDataUri(workspaceId: string, uri: string): boolean {
+  const of = datastoreFilesOf(uri)?.workspaceId;
+  return isFiles(uri) && (of === undefined || sameId(of, workspaceId));
+}
+
+/** What was read is sent back in the form in which it was shown. */
+export const isSameUri = (wanted: unknown, existing: unknown): boolean =>
+  fetchableUri(String(wanted)) === fetchableUri(String(existing));
 
 export function createNamedContent(deps: {
   readonly snapshots: Pick<Snapshots, 'get' | 'takeArtifacts' | 'takeFolder'>;
@@ -108,13 +136,17 @@ export function createNamedContent(deps: {
   readonly grants: Pick<Grants, 'also'>;
   /** Content of a version of a registered model, for a caller who may read it. */
   readonly model: (grant: Grant, versionId: string) => Promise<Named>;
+  /** Where the data of a version lie, for a caller who may read it. What lies there is decided on like anything he names. */
+  readonly data: (grant: Grant, versionId: string) => Promise<string>;
 }): NamedContent {
   const { snapshots, workspaces, grants } = deps;
   const named = (path: string, { isFile, ...taken }: Taken): Named => {
     const last = path.split('/').at(-1) ?? '';
     return isFile || last === '' ? taken : { ...taken, folder: last };
   };
-  return async (grant, workspaceId, uri, limits) => {
+  return async (grant, workspaceId, asked, limits) => {
+    const dataId = dataVersionOf(workspaceId, asked);
+    const uri = dataId === undefined ? asked : await deps.data(grant, dataId);
     const digest = digestOf(uri);
     if (digest !== undefined) {
       grants.also(grant, assetsActions.readSnapshot, `${workspaceId}/snapshots/${digest}`);

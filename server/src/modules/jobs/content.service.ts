@@ -31,8 +31,10 @@ export async function contentOf(
   return { code: codeSnapshot === undefined ? undefined : await read(codeSnapshot), inputs };
 }
 
-/** A folder input is its folder, a file input the one file in it. */
+/** A folder input is its folder, a file input the one file in it; one in the mode Direct is its address. */
 export function inputPath(name: string, state: JobState, content: JobContent): string {
+  const address = state.inputAddresses?.[name];
+  if (address !== undefined) return address;
   const folder = `/job/inputs/${name}`;
   const files = content.inputs.get(name)?.files ?? [];
   const [only] = files;

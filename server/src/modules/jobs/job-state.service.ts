@@ -36,6 +36,8 @@ export type JobState = CommandJob & {
   /** Snapshot URIs of the code and by input name, fixed when the job was accepted. */
   readonly codeSnapshot?: string | undefined;
   readonly inputSnapshots?: Readonly<Record<string, string>>;
+  /** By input name, of those that the command gets as an address and reads itself. */
+  readonly inputAddresses?: Readonly<Record<string, string>>;
   readonly submitter?: string;
 };
 
@@ -52,6 +54,7 @@ export const keptBeside: readonly (keyof JobState)[] = [
   'outcome',
   'codeSnapshot',
   'inputSnapshots',
+  'inputAddresses',
   'submitter',
 ];
 

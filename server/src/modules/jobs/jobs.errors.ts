@@ -68,6 +68,36 @@ export const jobsFailures = defineFailures('jobs', {
     say: (name: string, forms: string) =>
       at(`inputs.${name}`, `The uri of input '${name}' is not one that a job can read here. Take ${forms}.`),
   },
+  InputOfOtherType: {
+    kind: 'invalid',
+    meaning: 'An input is said to be of another type than the data asset that it names.',
+    remedy: 'Give the input the type of the asset.',
+    say: (name: string, wanted: string, dataType: string) =>
+      at(
+        `inputs.${name}.jobInputType`,
+        `The input '${name}' is of type ${wanted}, and what it names is ${dataType}. Give the input that type, or name another asset.`,
+      ),
+  },
+  InputIsFolder: {
+    kind: 'invalid',
+    meaning: 'An input of type uri_file names a folder of several files.',
+    remedy: 'Name the one file, or make the input a uri_folder.',
+    say: (name: string, files: number) =>
+      at(
+        `inputs.${name}.uri`,
+        `The input '${name}' is a uri_file, and there are ${files} files at its uri. Name the one file, or make the input a uri_folder.`,
+      ),
+  },
+  InputIsNoTable: {
+    kind: 'invalid',
+    meaning: 'An input of type mltable names a folder without a file MLTable.',
+    remedy: 'Put the file into the folder, or make the input a uri_folder.',
+    say: (name: string) =>
+      at(
+        `inputs.${name}.uri`,
+        `The input '${name}' is an mltable, and the folder at its uri has no file MLTable. Put one there, or make the input a uri_folder.`,
+      ),
+  },
   UnknownPlaceholder: {
     kind: 'invalid',
     meaning: 'The command holds a placeholder that names neither an input nor an output.',

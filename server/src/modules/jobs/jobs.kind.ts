@@ -4,13 +4,14 @@
 import { isDeepStrictEqual } from 'node:util';
 import { type CommandJob, commandJob } from '@strongroom/contract/jobs';
 import { Type } from '@strongroom/contract/schema';
-import { type Assets, contentForms, inputLimits } from '#assets';
-import type { Grant, Grants } from '#kernel/authority/grant';
+import type { Assets } from '#assets';
+import type { Grants } from '#kernel/authority/grant';
 import { activity, json } from '#kernel/http/route';
 import { isWithin, parseResourceId } from '#kernel/ids/ids';
 import type { Draft, Properties, Resource, ResourceKind, Resources } from '#resources';
 import { workspaceOf, workspaceType } from '#workspaces';
 import { jobsDuties } from './duties.ts';
+import { takeInputs } from './inputs.service.ts';
 import { type JobState, jobType, keptBeside, outputUri, stateOf } from './job-state.service.ts';
 import { jobsFailures } from './jobs.errors.ts';
 import { checkJob } from './jobs.rules.ts';
@@ -42,6 +43,7 @@ const hidden: ReadonlySet<string> = new Set<keyof JobState>([
   'outcome',
   'codeSnapshot',
   'inputSnapshots',
+  'inputAddresses',
   'submitter',
 ]);
 
@@ -58,24 +60,6 @@ export function createJobKind(deps: {
   readonly grants: Pick<Grants, 'duty'>;
 }): ResourceKind {
   const { resources, assets, jobs, grants } = deps;
-
-  /** Inputs become snapshots when the job is accepted, so that what is trained on can be told later, to the byte. */
-  async function inputSnapshots(
-    grant: Grant,
-    workspaceId: string,
-    job: CommandJob,
-  ): Promise<Readonly<Record<string, string>>> {
-    const taken: Record<string, string> = {};
-    for (const [name, input] of Object.entries(job.inputs ?? {})) {
-      if (input.jobInputType === 'literal' || input.uri === undefined) continue;
-      const snapshot = await assets.named(grant, workspaceId, input.uri, inputLimits);
-      if (!snapshot) {
-        throw jobsFailures.InputNotServed(name, contentForms);
-      }
-      taken[name] = snapshot.uri;
-    }
-    return taken;
-  }
 
   return {
     type: jobType,
@@ -145,7 +129,7 @@ export function createJobKind(deps: {
       const { codeId } = stateOf(job);
       await jobs.begin(grant, job, {
         codeSnapshot: codeId === undefined ? undefined : (await assets.code(grant, codeId)).uri,
-        inputSnapshots: await inputSnapshots(grant, workspaceId, stateOf(job)),
+        ...(await takeInputs(assets, grant, workspaceId, stateOf(job))),
       });
       // Nothing to keep that is not kept already: the job may be running by now, and what it became must stand.
       return undefined;

@@ -11,7 +11,7 @@ const maxVariables = 100;
 const maxNamed = 100;
 /** How files come and go in Azure, where it makes no difference to the command. */
 const modes: Readonly<Record<'inputs' | 'outputs', readonly string[]>> = {
-  inputs: ['ReadOnlyMount', 'Download'],
+  inputs: ['ReadOnlyMount', 'Download', 'Direct'],
   outputs: ['ReadWriteMount', 'Upload'],
 };
 

@@ -30,7 +30,11 @@ const cancelGraceSeconds = 10;
 
 export type JobsService = {
   /** Makes the run of a job that was just stored, and submits its work. Idempotent. */
-  begin(grant: Grant, job: Resource, content: Pick<JobState, 'codeSnapshot' | 'inputSnapshots'>): Promise<void>;
+  begin(
+    grant: Grant,
+    job: Resource,
+    content: Pick<JobState, 'codeSnapshot' | 'inputSnapshots' | 'inputAddresses'>,
+  ): Promise<void>;
   cancel(grant: Grant, job: Resource): Promise<void>;
   /** Ends a job that is to be removed: its creation failed, or what it stands in is removed. */
   abandon(job: Resource): Promise<void>;

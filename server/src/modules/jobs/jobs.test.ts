@@ -170,7 +170,10 @@ test('an output of a job is the input of another, and so is a registered model',
     byId: `azureml:${modelId}`,
   };
   const inputs = Object.fromEntries(
-    Object.entries(uris).map(([name, uri]) => [name, { jobInputType: 'uri_folder', uri, mode: 'ReadOnlyMount' }]),
+    Object.entries(uris).map(([name, uri]) => {
+      const jobInputType = name === 'short' ? 'custom_model' : 'uri_folder';
+      return [name, { jobInputType, uri, mode: 'ReadOnlyMount' }];
+    }),
   );
   await submit('second', { inputs });
   const taken = jobIn(await lab.work.take(of('second'))).inputs;
@@ -187,7 +190,8 @@ test('an output of a job is the input of another, and so is a registered model',
     const answer = await put('third', more);
     assert.deepEqual([answer.status, answer.body.error.code], [400, code], answer.bytes.toString());
   };
-  await refused({ inputs: { x: { ...inputs['output'], mode: 'Direct' } } }, 'ModeNotServed');
+  for (const mode of ['ReadWriteMount', 'EvalMount', 'EvalDownload'])
+    await refused({ inputs: { x: { ...inputs['output'], mode } } }, 'ModeNotServed');
   await refused({ outputs: { x: { jobOutputType: 'uri_folder', mode: 'Direct' } } }, 'ModeNotServed');
   await refused({ outputs: { default: { jobOutputType: 'uri_folder' } } }, 'ValidationError');
   const foreign = `azureml:${workspaceId.replace('Vision', 'Other')}/models/m1/versions/2`;
