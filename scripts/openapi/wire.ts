@@ -1,9 +1,11 @@
 // Where a route is found from outside. Routes are written over the canonical path of their surface; where a surface reads it out of
-// something else, its module says the way back (storage and the registry by their tables of operations), or it is said here. Also the
-// names of path parameters, and the paths that an optional last segment makes. Pure; the route sweep sends its requests by it.
+// something else, its module says the way back. Also the names of path parameters, and the paths that an optional last segment makes.
+// Pure; the route sweep sends its requests by it.
 
 import type { Route } from '../../server/src/kernel/http/route.ts';
+import { landingWireOf } from '../../server/src/modules/landing/index.ts';
 import { ociWireOf } from '../../server/src/modules/registry/index.ts';
+import { mlflowWireOf } from '../../server/src/modules/runs/index.ts';
 import { blobWireOf } from '../../server/src/modules/storage/index.ts';
 
 export type WirePath = {
@@ -15,29 +17,11 @@ export type WirePath = {
   readonly suffix: string;
 };
 
-const mlflowWorkspace = /^\/mlflow(\/subscriptions\/.+?\/workspaces\/\{workspaceName\})(\/.*)$/;
-
-const trackedWorkspace =
-  '/subscriptions/{subscriptionId}/resourceGroups/{group}/providers/Microsoft.MachineLearningServices/workspaces/{workspace}';
-
 function wireOf({ surface, path }: Route): Omit<WirePath, 'suffix'> {
   if (surface === 'blob') return blobWireOf(path);
   if (surface === 'oci') return ociWireOf(path);
-  if (surface === 'mlflow') {
-    const [, workspace = '', tail = ''] = mlflowWorkspace.exec(path) ?? [];
-    const before =
-      tail === '/version' || tail === '/health'
-        ? ''
-        : tail === '/server-info'
-          ? '/api/3.0/mlflow'
-          : tail.startsWith('/mlflow-artifacts/')
-            ? '/api/2.0'
-            : '/api/2.0/mlflow';
-    return { path: `/mlflow/v1.0${workspace}${before}${tail}`, query: {} };
-  }
-  // The very root of a workspace's tracking address.
-  if (surface === 'landing' && path.startsWith('/tracking/'))
-    return { path: `/mlflow/v2.0${trackedWorkspace}`, query: {} };
+  if (surface === 'mlflow') return mlflowWireOf(path);
+  if (surface === 'landing') return landingWireOf(path);
   return { path, query: {} };
 }
 

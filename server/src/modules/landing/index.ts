@@ -11,6 +11,8 @@ import { landingFailures } from './landing.errors.ts';
 import { icon, jobPage, landingPage, type Place, runsPage, wantsPage } from './landing.page.ts';
 import { createLandingSurface } from './surface.ts';
 
+export { landingWireOf } from './surface.ts';
+
 const jobName = /^[A-Za-z0-9][\w-]{0,254}$/;
 /** `wsid` of a job's link, as Azure's studio has it: the id of its workspace. */
 const workspaceId = /\/resourceGroups\/([^/]+)\/providers\/[^/]+\/workspaces\/([^/]+)$/i;

@@ -21,6 +21,17 @@ function trackingRoot(segments: readonly string[]): readonly string[] | undefine
   return /^v[12]\.0$/i.test(version ?? '') ? ['tracking', group, name] : undefined;
 }
 
+const trackedWorkspace =
+  '/subscriptions/{subscriptionId}/resourceGroups/{group}/providers/Microsoft.MachineLearningServices/workspaces/{workspace}';
+
+/** The way back: where a browser finds the route of a path. */
+export const landingWireOf = (
+  template: string,
+): { readonly path: string; readonly query: Readonly<Record<string, string>> } => ({
+  path: template.startsWith('/tracking/') ? `/mlflow/v2.0${trackedWorkspace}` : template,
+  query: {},
+});
+
 export function createLandingSurface(): Surface {
   return {
     name: 'landing',

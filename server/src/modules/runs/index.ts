@@ -45,6 +45,7 @@ export type { ArtifactPage, OpenedArtifact, PutArtifact } from './artifacts/arti
 export { rulesOfRun } from './bounds.rules.ts';
 export type { ModelRegistry } from './registry/registry.types.ts';
 export type { NewRun } from './runs.service.ts';
+export { mlflowWireOf } from './surface.ts';
 
 /** Runs in process. Every function refuses what the grant's scope, or a run token's bounds, do not reach. */
 export type Runs = {

@@ -59,6 +59,23 @@ function canonicalTail(rest: readonly string[]): readonly string[] | undefined {
   return family === 'mlflow-artifacts' ? [family, ...tail] : undefined;
 }
 
+const ofWorkspace = /^\/mlflow(\/subscriptions\/.+?\/workspaces\/\{workspaceName\})(\/.*)$/;
+
+/** The way back: where MLflow's clients find the route of a canonical path. */
+export function mlflowWireOf(template: string): {
+  readonly path: string;
+  readonly query: Readonly<Record<string, string>>;
+} {
+  const [, workspace = '', tail = ''] = ofWorkspace.exec(template) ?? [];
+  return { path: `/mlflow/v1.0${workspace}${before(tail)}${tail}`, query: {} };
+}
+
+function before(tail: string): string {
+  if (tail === '/version' || tail === '/health') return '';
+  if (tail === '/server-info') return '/api/3.0/mlflow';
+  return tail.startsWith('/mlflow-artifacts/') ? '/api/2.0' : '/api/2.0/mlflow';
+}
+
 type Rendered = readonly [status: number, errorCode: string];
 const rendered: Readonly<Record<FailureKind, Rendered>> = {
   invalid: [400, 'INVALID_PARAMETER_VALUE'],
