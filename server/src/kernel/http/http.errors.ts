@@ -63,11 +63,40 @@ export const httpFailures = defineFailures('http', {
     remedy: 'Send it once.',
     say: (name: string) => `The header ${name} was sent twice.`,
   },
-  InvalidRequestUri: {
+  badEscape: {
     kind: 'invalid',
-    meaning: 'The address of the request cannot be read, or could be read in two ways.',
-    remedy: 'Correct what the message names.',
-    say: (message: string) => message,
+    code: 'InvalidRequestUri',
+    say: 'The path holds a percent sign that does not begin a valid UTF-8 escape. Encode it as %25.',
+  },
+  dotSegment: {
+    kind: 'invalid',
+    code: 'InvalidRequestUri',
+    say: 'The path holds a dot segment (. or ..). Send the path that you mean.',
+  },
+  controlCharacter: { kind: 'invalid', code: 'InvalidRequestUri', say: 'The path holds a control character.' },
+  tooManyParameters: {
+    kind: 'invalid',
+    code: 'InvalidRequestUri',
+    meaning: 'The query holds more parameters than any operation takes.',
+    remedy: 'Send those that the operation takes.',
+    say: (parametersMax: number) => `The query holds more than ${parametersMax} parameters.`,
+  },
+  anotherHost: {
+    kind: 'invalid',
+    code: 'InvalidRequestUri',
+    say: 'The request line names another host than the Host header.',
+  },
+  tooManySegments: {
+    kind: 'invalid',
+    code: 'InvalidRequestUri',
+    meaning: 'The path holds more segments than any operation has.',
+    remedy: 'Send the path of an operation.',
+    say: (segmentsMax: number) => `The path holds more than ${segmentsMax} segments.`,
+  },
+  badHost: {
+    kind: 'invalid',
+    code: 'InvalidRequestUri',
+    say: 'The Host header is not a host name with an optional port.',
   },
   TooManyRequests: {
     kind: 'throttled',

@@ -35,13 +35,10 @@ function decodeSegment(segment: string): string {
   try {
     decoded = decodeURIComponent(segment);
   } catch {
-    throw httpFailures.InvalidRequestUri(
-      'The path holds a percent sign that does not begin a valid UTF-8 escape. Encode it as %25.',
-    );
+    throw httpFailures.badEscape();
   }
-  if (decoded === '.' || decoded === '..')
-    throw httpFailures.InvalidRequestUri('The path holds a dot segment (. or ..). Send the path that you mean.');
-  if (hasControlCharacter(decoded)) throw httpFailures.InvalidRequestUri('The path holds a control character.');
+  if (decoded === '.' || decoded === '..') throw httpFailures.dotSegment();
+  if (hasControlCharacter(decoded)) throw httpFailures.controlCharacter();
   return decoded;
 }
 
@@ -50,8 +47,7 @@ function parseQuery(raw: string): Query {
   const values: Record<string, string | string[]> = Object.create(null) as Record<string, string | string[]>;
   let count = 0;
   for (const [name, value] of new URLSearchParams(raw)) {
-    if (++count > maxQueryParameters)
-      throw httpFailures.InvalidRequestUri(`The query holds more than ${maxQueryParameters} parameters.`);
+    if (++count > maxQueryParameters) throw httpFailures.tooManyParameters(maxQueryParameters);
     const present = values[name];
     if (present === undefined) values[name] = value;
     // Said twice and the same: a client that adds to a link what is in it already. Nobody can read it differently.
@@ -72,17 +68,15 @@ function parseQuery(raw: string): Query {
  */
 export function readTarget(url: string, host: string | undefined): Target {
   const authority = url.startsWith('/') ? undefined : /^https?:\/\/([^/?#]*)/i.exec(url);
-  if (authority && authority[1]?.toLowerCase() !== (host ?? '').toLowerCase())
-    throw httpFailures.InvalidRequestUri('The request line names another host than the Host header.');
+  if (authority && authority[1]?.toLowerCase() !== (host ?? '').toLowerCase()) throw httpFailures.anotherHost();
   const relative = url.slice(authority?.[0].length ?? 0);
   const mark = relative.indexOf('?');
   const rawPath = (mark < 0 ? relative : relative.slice(0, mark)).split('#', 1)[0] ?? '/';
   const segments = rawPath.replace(/^\/+/, '').split('/').map(decodeSegment);
-  if (segments.length > maxSegments)
-    throw httpFailures.InvalidRequestUri(`The path holds more than ${maxSegments} segments.`);
+  if (segments.length > maxSegments) throw httpFailures.tooManySegments(maxSegments);
   const name = (host ?? '').toLowerCase();
   if (name !== '' && !/^[a-z0-9._-]+(:\d{1,5})?$|^\[[0-9a-f:.]+\](:\d{1,5})?$/.test(name)) {
-    throw httpFailures.InvalidRequestUri('The Host header is not a host name with an optional port.');
+    throw httpFailures.badHost();
   }
   return {
     host: name,

@@ -124,11 +124,25 @@ export const accessFailures = defineFailures('access', {
     remedy: 'Follow the message, which says what it takes.',
     say: (target: string, message: string) => ({ message, target }),
   },
-  InvalidFilterInQueryString: {
+  filterTooLong: {
     kind: 'invalid',
+    code: 'InvalidFilterInQueryString',
+    meaning: 'A $filter is longer than any that is served.',
+    remedy: 'Send a shorter one.',
+    say: (charactersMax: number) => ({
+      message: `The $filter is longer than ${charactersMax} characters.`,
+      target: '$filter',
+    }),
+  },
+  filterNotServed: {
+    kind: 'invalid',
+    code: 'InvalidFilterInQueryString',
     meaning: 'A $filter is not one of those that are served.',
     remedy: 'Follow the message, which lists them.',
-    say: (message: string) => ({ message, target: '$filter' }),
+    say: (filter: string) => ({
+      message: `The $filter '${filter.slice(0, 200)}' is not one that this operation takes. Role assignments: atScope(), principalId eq '{id}', assignedTo('{id}'). Role definitions: roleName eq '{name}', type eq 'CustomRole', atScopeAndBelow(). Join them with 'and'.`,
+      target: '$filter',
+    }),
   },
   InvalidActionOrNotAction: {
     kind: 'invalid',

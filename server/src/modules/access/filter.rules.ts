@@ -16,8 +16,7 @@ const unquoted = (text: string | undefined) => text?.replaceAll("''", "'");
 /** Clauses with names in lower case, in the order written; none for an absent or empty filter. Throws `invalid`. */
 export function parseFilter(text: string | undefined): readonly Clause[] {
   if (text === undefined || text.trim() === '') return [];
-  if (text.length > filterLengthMax)
-    throw accessFailures.InvalidFilterInQueryString(`The $filter is longer than ${filterLengthMax} characters.`);
+  if (text.length > filterLengthMax) throw accessFailures.filterTooLong(filterLengthMax);
   const clauses: Clause[] = [];
   let at = 0;
   for (;;) {
@@ -35,7 +34,4 @@ export function parseFilter(text: string | undefined): readonly Clause[] {
   }
 }
 
-export const notUnderstood = (text: string) =>
-  accessFailures.InvalidFilterInQueryString(
-    `The $filter '${text.slice(0, 200)}' is not one that this operation takes. Role assignments: atScope(), principalId eq '{id}', assignedTo('{id}'). Role definitions: roleName eq '{name}', type eq 'CustomRole', atScopeAndBelow(). Join them with 'and'.`,
-  );
+export const notUnderstood = (text: string) => accessFailures.filterNotServed(text);

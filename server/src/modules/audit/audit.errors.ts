@@ -57,6 +57,7 @@ export const auditFailures = defineFailures('audit', {
     remedy: "Give the file that 'audit archive' wrote.",
     say: (why: string, cause?: unknown) => ({ message: `This is no segment of an audit log: ${why}.`, cause }),
   },
+  /** The sentence is the filter's: what was found in it, and what was expected there. */
   invalidFilter: {
     kind: 'invalid',
     code: 'BadRequest',
@@ -70,11 +71,36 @@ export const auditFailures = defineFailures('audit', {
     remedy: 'Follow the message, which says what it takes.',
     say: (target: string, message: string) => ({ message, target }),
   },
-  AuditProofNotFound: {
+  recordUncovered: {
     kind: 'notFound',
-    meaning: 'No checkpoint covers the records that are asked about.',
-    remedy: 'Ask again in a minute, when the next checkpoint was made, or ask about fewer records.',
-    say: (message: string) => message,
+    code: 'AuditProofNotFound',
+    meaning: 'No checkpoint covers a record that is to be archived or dropped.',
+    remedy: 'Ask again in a minute, when the next checkpoint was made.',
+    say: (sequence: number, besides = '') => `No checkpoint covers record ${sequence} yet.${besides}`,
+  },
+  beyondLog: {
+    kind: 'notFound',
+    code: 'AuditProofNotFound',
+    meaning: 'The log holds fewer records than are asked about.',
+    remedy: 'Ask about fewer records.',
+    say: (records: number, asked: number) => `The log holds ${records} records, not ${asked}.`,
+  },
+  uncovered: {
+    kind: 'notFound',
+    code: 'AuditProofNotFound',
+    say: 'No checkpoint covers this yet. One is made within a minute.',
+  },
+  noCheckpoint: {
+    kind: 'notFound',
+    code: 'AuditProofNotFound',
+    say: 'There is no checkpoint yet. One is made within a minute.',
+  },
+  noSuchRange: {
+    kind: 'notFound',
+    code: 'AuditProofNotFound',
+    meaning: 'A range ends before it begins, or beyond what a checkpoint covers.',
+    remedy: 'Ask for a range that ends where the message says, or before.',
+    say: (size: number) => `A range begins before it ends, and ends at ${size} or before.`,
   },
   AuditVerificationRunning: {
     kind: 'conflict',
@@ -110,11 +136,24 @@ export const auditFailures = defineFailures('audit', {
     say: (untilMs: number) =>
       `The records of that time are archived and were dropped; the files of their segments hold them. What is here begins after ${new Date(untilMs).toISOString()}.`,
   },
-  AuditSegmentInvalid: {
+  segmentUneven: {
     kind: 'invalid',
-    meaning: 'A range of records is none that a segment can be.',
+    code: 'AuditSegmentInvalid',
+    meaning: 'A segment begins or ends within a tile.',
     remedy: 'List the segments, and take one of them.',
-    say: (message: string) => message,
+    say: (leavesPerTile: number) => `A segment begins and ends at a multiple of ${leavesPerTile} records.`,
+  },
+  segmentSize: {
+    kind: 'invalid',
+    code: 'AuditSegmentInvalid',
+    meaning: 'A segment holds no records, or more than a file of them does.',
+    remedy: 'List the segments, and take one of them.',
+    say: (recordsMin: number, recordsMax: number) => `A segment holds ${recordsMin} to ${recordsMax} records.`,
+  },
+  segmentName: {
+    kind: 'invalid',
+    code: 'AuditSegmentInvalid',
+    say: "A segment is named by its first record and the one after its last, such as '0-32768'.",
   },
   AuditRetentionNotSet: {
     kind: 'conflict',

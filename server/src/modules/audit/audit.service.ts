@@ -105,12 +105,11 @@ export function createAuditService(parts: {
   /** Of the last checkpoint, or a size that was asked for and exists. */
   async function coveredSize(asked: number | undefined, atLeast: number): Promise<number> {
     const size = asked ?? (await readLastCheckpoint(database.read))?.size ?? 0;
-    if (size > appender.tree().size)
-      throw auditFailures.AuditProofNotFound(`The log holds ${appender.tree().size} records, not ${size}.`);
+    if (size > appender.tree().size) throw auditFailures.beyondLog(appender.tree().size, size);
     if (size >= atLeast) return size;
     if (asked !== undefined)
       throw auditFailures.InvalidQueryParameterValue('size', `A tree of ${size} records does not reach that far.`);
-    throw auditFailures.AuditProofNotFound('No checkpoint covers this yet. One is made within a minute.');
+    throw auditFailures.uncovered();
   }
 
   async function noteOf(size: number): Promise<{ checkpoint?: string }> {

@@ -85,8 +85,7 @@ export function createDrops(parts: {
     const begin = (await readLastDrop(database.read))?.past ?? 0;
     if (from !== begin) throw auditFailures.AuditSegmentOutOfOrder(begin, from);
     const covering = await readCovering(database.read, to);
-    if (covering === undefined)
-      throw auditFailures.AuditProofNotFound(`No checkpoint covers record ${to - 1} yet. Nothing was dropped.`);
+    if (covering === undefined) throw auditFailures.recordUncovered(to - 1, ' Nothing was dropped.');
     if ((await readTree(database.read)).settled < to) throw auditFailures.AuditSegmentOpen();
     const newestMs = await scanNewest(database, from, to);
     if (newestMs === undefined) throw auditFailures.AuditDamaged(`records between ${from} and ${to} are missing`);

@@ -39,11 +39,10 @@ export async function* exportAudit(options: {
 }): AsyncGenerator<string> {
   const { database, verifier, from = 0 } = options;
   const checkpoint = await readLastCheckpoint(database.read);
-  if (checkpoint === undefined)
-    throw auditFailures.AuditProofNotFound('There is no checkpoint yet. One is made within a minute.');
+  if (checkpoint === undefined) throw auditFailures.noCheckpoint();
   const to = options.to ?? checkpoint.size;
   if (!Number.isSafeInteger(from) || !Number.isSafeInteger(to) || from < 0 || from >= to || to > checkpoint.size)
-    throw auditFailures.AuditProofNotFound(`A range begins before it ends, and ends at ${checkpoint.size} or before.`);
+    throw auditFailures.noSuchRange(checkpoint.size);
   yield* exportedLines({ database, verifier, checkpoint, from, to });
 }
 

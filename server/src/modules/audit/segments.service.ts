@@ -24,19 +24,14 @@ const isAligned = (sequence: number) => Number.isSafeInteger(sequence) && sequen
 
 /** Throws `AuditSegmentInvalid` for a range that no segment can be. */
 export function requireSegment({ from, to }: Range): void {
-  if (!isAligned(from) || !isAligned(to) || from < 0)
-    throw auditFailures.AuditSegmentInvalid(`A segment begins and ends at a multiple of ${leavesPerTile} records.`);
-  if (from >= to || to - from > segmentRecordsMax)
-    throw auditFailures.AuditSegmentInvalid(`A segment holds ${leavesPerTile} to ${segmentRecordsMax} records.`);
+  if (!isAligned(from) || !isAligned(to) || from < 0) throw auditFailures.segmentUneven(leavesPerTile);
+  if (from >= to || to - from > segmentRecordsMax) throw auditFailures.segmentSize(leavesPerTile, segmentRecordsMax);
 }
 
 /** A segment by its name: `0-32768` is the records 0 (included) to 32768 (excluded). Throws `AuditSegmentInvalid`. */
 export function segmentNamed(name: string): Range {
   const [, from, to] = /^(0|[1-9]\d{0,14})-([1-9]\d{0,14})$/.exec(name) ?? [];
-  if (from === undefined || to === undefined)
-    throw auditFailures.AuditSegmentInvalid(
-      "A segment is named by its first record and the one after its last, such as '0-32768'.",
-    );
+  if (from === undefined || to === undefined) throw auditFailures.segmentName();
   return { from: Number(from), to: Number(to) };
 }
 
@@ -49,8 +44,7 @@ export async function* segmentLines(options: {
   const { database, verifier, range } = options;
   requireSegment(range);
   const checkpoint = await readCovering(database.read, range.to);
-  if (checkpoint === undefined)
-    throw auditFailures.AuditProofNotFound(`No checkpoint covers record ${range.to - 1} yet.`);
+  if (checkpoint === undefined) throw auditFailures.recordUncovered(range.to - 1);
   yield* exportedLines({ database, verifier, checkpoint, ...range });
 }
 

@@ -108,9 +108,7 @@ export function createAgents(deps: {
       const enrolment = claims['enrolment'];
       // Fails closed: an agent that was dismissed, or enrolled anew, is nobody under its old token.
       if (typeof enrolment !== 'string' || enrolments.get(agent)?.id !== enrolment)
-        throw computeFailures.InvalidAuthenticationToken(
-          'This token belongs to an agent that has ended or was enrolled anew.',
-        );
+        throw computeFailures.agentReplaced();
       return createActor({
         kind: 'agent',
         objectId: agent,
@@ -179,7 +177,7 @@ export function createAgents(deps: {
   };
 }
 
-const notEnrolled = () => computeFailures.InvalidAuthenticationToken('This agent is not enrolled.');
+const notEnrolled = () => computeFailures.agentNotEnrolled();
 
 /** What work is refused with that would be placed there; undefined: it is taken. */
 export function refusalOf(readiness: Readiness): Failure | undefined {

@@ -5,6 +5,8 @@ import { defineFailures } from '#kernel/errors/failures';
 const short = (text: string) => text.slice(0, 200);
 const nameIn = (id: string) => short(id.split('/').at(-1) ?? id);
 
+const ofScale = (message: string) => ({ target: 'properties.properties.scaleSettings', message });
+
 export const computeFailures = defineFailures('compute', {
   ComputeTypeNotServed: {
     kind: 'invalid',
@@ -30,11 +32,25 @@ export const computeFailures = defineFailures('compute', {
       message: `properties.${target} is set when the cluster is created and cannot change. Leave it as it is, or create another cluster.`,
     }),
   },
-  QuotaExceeded: {
+  clusterTooLarge: {
     kind: 'invalid',
-    meaning: 'A cluster may not have that many nodes, or all clusters together may not.',
-    remedy: 'Ask for fewer nodes, or take nodes from another cluster.',
-    say: (message: string) => ({ target: 'properties.properties.scaleSettings', message }),
+    code: 'QuotaExceeded',
+    meaning: 'A cluster would have more nodes than the installation has for all clusters together.',
+    remedy: 'Ask for no more than the message says, or let an operator raise agent.maxNodes.',
+    say: (nodes: number, nodesMax: number) =>
+      ofScale(
+        `A cluster of ${nodes} nodes is more than the ${nodesMax} that this installation has for all clusters together. Ask for at most ${nodesMax}, or let an operator raise agent.maxNodes.`,
+      ),
+  },
+  nodesKeptByOthers: {
+    kind: 'invalid',
+    code: 'QuotaExceeded',
+    meaning: 'A cluster would always keep nodes that other clusters keep already.',
+    remedy: 'Ask for a smaller minNodeCount, or lower theirs.',
+    say: (nodes: number, nodesMax: number, left: number) =>
+      ofScale(
+        `${nodes} nodes cannot always be kept: other clusters keep so many of the ${nodesMax} nodes of this installation that ${left} are left. Ask for a smaller minNodeCount, or lower theirs.`,
+      ),
   },
   ComputeNotFound: {
     kind: 'notFound',
@@ -128,10 +144,14 @@ export const computeFailures = defineFailures('compute', {
     remedy: 'Split the event.',
     say: (limit: number) => `An output event holds more than ${limit} bytes. Split it.`,
   },
-  InvalidAuthenticationToken: {
+  agentReplaced: {
     kind: 'unauthenticated',
-    meaning: 'The agent is not enrolled, or its token belongs to one that has ended or was enrolled anew.',
-    remedy: 'The server enrols its agent again when it starts it.',
-    say: (message: string) => message,
+    code: 'InvalidAuthenticationToken',
+    say: 'This token belongs to an agent that has ended or was enrolled anew.',
+  },
+  agentNotEnrolled: {
+    kind: 'unauthenticated',
+    code: 'InvalidAuthenticationToken',
+    say: 'This agent is not enrolled.',
   },
 });

@@ -197,15 +197,9 @@ export function createComputesKind(deps: ComputesDeps): ResourceKind {
     async validate(_grant, draft, existing, id) {
       checkContent(draft);
       const { min, max } = scaleOf(draft.properties);
-      if (max > clusters.nodesMax)
-        throw computeFailures.QuotaExceeded(
-          `A cluster of ${max} nodes is more than the ${clusters.nodesMax} that this installation has for all clusters together. Ask for at most ${clusters.nodesMax}, or let an operator raise agent.maxNodes.`,
-        );
+      if (max > clusters.nodesMax) throw computeFailures.clusterTooLarge(max, clusters.nodesMax);
       const left = clusters.nodesMax - clusters.reservedBeside(idKey(id), localTarget);
-      if (min > left)
-        throw computeFailures.QuotaExceeded(
-          `${min} nodes cannot always be kept: other clusters keep so many of the ${clusters.nodesMax} nodes of this installation that ${left} are left. Ask for a smaller minNodeCount, or lower theirs.`,
-        );
+      if (min > left) throw computeFailures.nodesKeptByOthers(min, clusters.nodesMax, left);
       if (existing) checkUnchanged(draft, existing);
     },
 

@@ -5,6 +5,12 @@ import { defineFailures } from '#kernel/errors/failures';
 const short = (text: string) => text.slice(0, 200);
 const reason = 'ms-azureml-model-error-reason';
 
+const pending = (message: string) => ({
+  message,
+  retryAfterSeconds: 1,
+  headers: { [reason]: 'too_many_pending_requests' },
+});
+
 export const endpointsFailures = defineFailures('endpoints', {
   ValidationError: {
     kind: 'invalid',
@@ -108,11 +114,17 @@ export const endpointsFailures = defineFailures('endpoints', {
     say: (name: string, share: number) =>
       `The deployment '${short(name)}' gets ${share} per cent of the traffic. Set its traffic to 0, then delete it.`,
   },
+  machineLost: {
+    kind: 'dependency',
+    code: 'DeploymentFailed',
+    say: 'The machine that ran the deployment was lost. Try again.',
+  },
+  /** `said`: how the process ended, and its own last words. */
   DeploymentFailed: {
     kind: 'dependency',
-    meaning: 'A scoring process ended before it was ready, or the machine that ran it was lost.',
+    meaning: 'A scoring process ended before it was ready; the message is what it said.',
     remedy: 'Mend what the message or the log of the deployment (getLogs) says, and create it again.',
-    say: (message: string) => message,
+    say: (said: string) => said,
   },
   DeploymentNotReady: {
     kind: 'dependency',
@@ -144,15 +156,33 @@ export const endpointsFailures = defineFailures('endpoints', {
     say: (name: string) =>
       `This endpoint has no deployment '${short(name)}'. Correct or leave out the header azureml-model-deployment.`,
   },
-  too_many_pending_requests: {
+  machineBusy: {
     kind: 'throttled',
-    meaning: 'As many requests run and wait as the deployment or the machine takes, or one waited too long.',
+    code: 'too_many_pending_requests',
+    meaning: 'As many requests run as the machine takes.',
+    remedy: 'Try again after the seconds of Retry-After.',
+    say: () => pending('Too many requests are running on this machine. Try again.'),
+  },
+  queueFull: {
+    kind: 'throttled',
+    code: 'too_many_pending_requests',
+    meaning: 'As many requests wait for the deployment as it lets wait.',
     remedy: 'Try again after the seconds of Retry-After, or give the deployment more instances.',
-    say: (message: string) => ({
-      message,
-      retryAfterSeconds: 1,
-      headers: { [reason]: 'too_many_pending_requests' },
-    }),
+    say: () => pending('Too many requests are waiting for this deployment. Try again later, or scale it up.'),
+  },
+  waitedTooLong: {
+    kind: 'throttled',
+    code: 'too_many_pending_requests',
+    meaning: 'A request waited for longer than requestSettings.maxQueueWait.',
+    remedy: 'Try again later, or give the deployment more instances.',
+    say: () => pending('The request waited longer than requestSettings.maxQueueWait. Try again later.'),
+  },
+  callerWentAway: {
+    kind: 'throttled',
+    code: 'too_many_pending_requests',
+    meaning: 'The caller went away while its request waited.',
+    remedy: 'Nobody reads this answer; it is for the record.',
+    say: () => pending('The caller went away.'),
   },
   request_timeout: {
     kind: 'timeout',

@@ -184,9 +184,7 @@ export function createFleet(deps: {
     if (group.first !== undefined) {
       slot.failures += 1;
       if (failure !== undefined || slot.failures >= firstTriesMax) {
-        group.first.failed(
-          failure ?? endpointsFailures.DeploymentFailed('The machine that ran the deployment was lost. Try again.'),
-        );
+        group.first.failed(failure ?? endpointsFailures.machineLost());
         return;
       }
     } else if (slot.phase === 'ready' && clock.epochMs() - slot.readyAtMs >= healthyMs) slot.failures = 0;

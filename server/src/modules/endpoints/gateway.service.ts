@@ -281,8 +281,7 @@ function refuseAgent(answer: SocketAnswer): void {
   const code = answer.headers[gatewayCode];
   if (code === undefined) return;
   answer.body.resume();
-  if (code === 'GatewayBusy')
-    throw endpointsFailures.too_many_pending_requests('Too many requests are running on this machine. Try again.');
+  if (code === 'GatewayBusy') throw endpointsFailures.machineBusy();
   // The second right after a process has ended, before the fleet has heard of it.
   if (code === 'ScoringServerUnreachable' || code === 'WorkNotHere')
     throw endpointsFailures.model_unreachable(new Error('the agent got no answer'));

@@ -37,10 +37,7 @@ export function createQueue(clock: Clock): Queue {
     async enter(bounds, signal) {
       limit = bounds.running;
       if (running < bounds.running && line.length === 0) return place();
-      if (line.length >= bounds.waiting)
-        throw endpointsFailures.too_many_pending_requests(
-          'Too many requests are waiting for this deployment. Try again later, or scale it up.',
-        );
+      if (line.length >= bounds.waiting) throw endpointsFailures.queueFull();
       return new Promise((resolve, reject) => {
         const done = new AbortController();
         const leave = () => {
@@ -57,16 +54,12 @@ export function createQueue(clock: Clock): Queue {
         clock.sleep(bounds.waitMs, AbortSignal.any([done.signal, signal])).then(
           () => {
             leave();
-            reject(
-              endpointsFailures.too_many_pending_requests(
-                'The request waited longer than requestSettings.maxQueueWait. Try again later.',
-              ),
-            );
+            reject(endpointsFailures.waitedTooLong());
           },
           () => {
             // Admitted, or the caller went away.
             leave();
-            if (!done.signal.aborted) reject(endpointsFailures.too_many_pending_requests('The caller went away.'));
+            if (!done.signal.aborted) reject(endpointsFailures.callerWentAway());
           },
         );
       });

@@ -51,35 +51,25 @@ export function readRequested(
   known: readonly string[],
 ): Requested | { readonly resource: undefined; readonly asked: undefined; readonly openid: readonly string[] } {
   const { scope = '', resource } = input;
-  if (scope.length > scopeLengthMax)
-    throw oauthFailures.invalid_scope(`The scope is longer than ${scopeLengthMax} characters.`);
+  if (scope.length > scopeLengthMax) throw oauthFailures.scopeTooLong(scopeLengthMax);
   const parts = scope.split(/\s+/).filter((part) => part !== '');
-  if (parts.length > scopesMax)
-    throw oauthFailures.invalid_scope(`At most ${scopesMax} scopes can be asked for at once.`);
+  if (parts.length > scopesMax) throw oauthFailures.tooManyScopes(scopesMax);
   const openid = [...new Set(parts.filter((part) => openidScopes.has(part)))];
   const asked = parts.filter((part) => !openidScopes.has(part)).map(resourceOf);
   if (resource !== undefined && resource !== '') asked.push(resource);
   const [first] = asked;
-  if (asked.some((one) => one.length > resourceLengthMax))
-    throw oauthFailures.invalid_scope(`A resource has at most ${resourceLengthMax} characters.`);
+  if (asked.some((one) => one.length > resourceLengthMax)) throw oauthFailures.resourceTooLong(resourceLengthMax);
   if (first === undefined) return { resource: undefined, asked: undefined, openid };
   const keys = new Set(asked.map(audienceKey));
-  if (keys.size > 1)
-    throw oauthFailures.invalid_scope(
-      'The scopes belong to more than one resource. Ask for a token of one resource at a time.',
-    );
+  if (keys.size > 1) throw oauthFailures.severalResources();
   const key = audienceKey(first);
-  if (!known.includes(key))
-    throw oauthFailures.invalid_scope(`'${first.slice(0, 200)}' is not a resource that this server issues tokens for.`);
+  if (!known.includes(key)) throw oauthFailures.unknownResource(first);
   return { resource: key, asked: first, openid };
 }
 
 /** `https://x/.default` and `https://x/user_impersonation` name the resource `https://x`; `https://x//.default` names `https://x/`. */
 function resourceOf(scope: string): string {
   const found = /^(https:\/\/.{1,512})\/(?:\.default|user_impersonation)$/i.exec(scope);
-  if (found?.[1] === undefined)
-    throw oauthFailures.invalid_scope(
-      `'${scope.slice(0, 200)}' is not a scope that this server knows. Use '{resource}/.default'.`,
-    );
+  if (found?.[1] === undefined) throw oauthFailures.unknownScope(scope);
   return found[1];
 }

@@ -16,11 +16,21 @@ export const graphFailures = defineFailures('identity', {
     remedy: 'List what it holds.',
     say: (what: string) => `The directory holds no such ${what}.`,
   },
-  Request_BadRequest: {
+  identityOfResource: {
     kind: 'invalid',
-    meaning: 'What is asked of an object of the directory is not done.',
-    remedy: 'Follow the message, which says why.',
-    say: (message: string) => message,
+    code: 'Request_BadRequest',
+    say: 'This is the identity of a resource. Change the resource instead.',
+  },
+  notOneself: {
+    kind: 'invalid',
+    code: 'Request_BadRequest',
+    say: 'Nobody can disable or remove his own account. Ask another administrator to do it.',
+  },
+  wrongPassword: { kind: 'invalid', code: 'Request_BadRequest', say: 'The current password is not right.' },
+  laterSecret: {
+    kind: 'invalid',
+    code: 'Request_BadRequest',
+    say: 'A secret is valid from the moment when it is made: a later startDateTime is not served.',
   },
   notServed: {
     kind: 'invalid',

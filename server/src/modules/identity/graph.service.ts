@@ -104,15 +104,11 @@ export function createGraph(deps: {
   /** Managed identities belong to their resources, which make and remove them. */
   async function findApplication(id: string): Promise<Principal & { readonly clientId: string }> {
     const principal = await find('servicePrincipal', id);
-    if (principal.kind !== 'application' || principal.clientId === undefined)
-      throw graphFailures.Request_BadRequest('This is the identity of a resource. Change the resource instead.');
+    if (principal.kind !== 'application' || principal.clientId === undefined) throw graphFailures.identityOfResource();
     return { ...principal, clientId: principal.clientId };
   }
   const notOneself = (grant: Grant, principal: Principal) => {
-    if (grant.actor.objectId === principal.objectId)
-      throw graphFailures.Request_BadRequest(
-        'Nobody can disable or remove his own account. Ask another administrator to do it.',
-      );
+    if (grant.actor.objectId === principal.objectId) throw graphFailures.notOneself();
   };
   async function lookUp({ property, value }: GraphFilter): Promise<Principal | undefined> {
     if (property === 'id') return await directory.findPrincipal(value);
@@ -178,8 +174,7 @@ export function createGraph(deps: {
         await signIn.verifyOwn(user.name, current);
       } catch (thrown) {
         // The caller is known; what is wrong is the password that it sent along.
-        if (thrown instanceof Failure && thrown.kind === 'unauthenticated')
-          throw graphFailures.Request_BadRequest('The current password is not right.');
+        if (thrown instanceof Failure && thrown.kind === 'unauthenticated') throw graphFailures.wrongPassword();
         throw thrown;
       }
       const hash = await directory.hashPassword(next, [user.name, user.displayName]);
@@ -226,9 +221,7 @@ export function createGraph(deps: {
       requireServed(passwordCredential ?? {}, ['displayName', 'startDateTime', 'endDateTime']);
       const { clientId } = await findApplication(id);
       if (Date.parse(passwordCredential?.startDateTime ?? '') > clock.epochMs() + dayMs)
-        throw graphFailures.Request_BadRequest(
-          'A secret is valid from the moment when it is made: a later startDateTime is not served.',
-        );
+        throw graphFailures.laterSecret();
       const displayName = passwordCredential?.displayName ?? undefined;
       const until = passwordCredential?.endDateTime;
       const lifetimeDays = until ? (Date.parse(until) - clock.epochMs()) / dayMs : undefined;

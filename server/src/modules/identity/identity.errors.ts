@@ -109,11 +109,25 @@ export const identityFailures = defineFailures('identity', {
     say: (audience: string, wanted: string) =>
       `The access token is for the audience '${audience.slice(0, 200)}'. Ask for a token for '${wanted}'.`,
   },
-  AuthenticationFailed: {
+  signatureInvalid: {
     kind: 'unauthenticated',
-    meaning: 'The signature of an address is not valid, or what it stands on has changed or was withdrawn.',
-    remedy: 'Ask for another address.',
-    say: (message: string, cause?: unknown) => ({ message, cause }),
+    code: 'AuthenticationFailed',
+    say: 'The signature of this address is not valid, or its time is over. Ask for another one.',
+  },
+  signatureOfNothing: {
+    kind: 'unauthenticated',
+    code: 'AuthenticationFailed',
+    say: 'The signature of this address does not say what it is for.',
+  },
+  addressWithdrawn: {
+    kind: 'unauthenticated',
+    code: 'AuthenticationFailed',
+    say: 'What this address stands on has changed or was withdrawn. Ask for another one.',
+  },
+  signatureTwice: {
+    kind: 'unauthenticated',
+    code: 'AuthenticationFailed',
+    say: 'The address holds more than one signature.',
   },
   AuthorizationFailed: {
     kind: 'forbidden',

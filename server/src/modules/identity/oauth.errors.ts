@@ -6,6 +6,61 @@ import { defineFailures } from '#kernel/errors/failures';
 export const oauthFailures = defineFailures(
   'identity',
   {
+    scopeTooLong: {
+      kind: 'invalid',
+      code: 'invalid_scope',
+      meaning: 'The scopes are longer than any scope is.',
+      remedy: "Ask for '{resource}/.default' of one resource.",
+      say: (charactersMax: number) => `The scope is longer than ${charactersMax} characters.`,
+    },
+    tooManyScopes: {
+      kind: 'invalid',
+      code: 'invalid_scope',
+      meaning: 'More scopes are asked for at once than there are.',
+      remedy: "Ask for '{resource}/.default' of one resource.",
+      say: (scopesMax: number) => `At most ${scopesMax} scopes can be asked for at once.`,
+    },
+    resourceTooLong: {
+      kind: 'invalid',
+      code: 'invalid_scope',
+      meaning: 'The name of a resource is longer than any is.',
+      remedy: "Ask for '{resource}/.default' of one resource.",
+      say: (charactersMax: number) => `A resource has at most ${charactersMax} characters.`,
+    },
+    severalResources: {
+      kind: 'invalid',
+      code: 'invalid_scope',
+      say: 'The scopes belong to more than one resource. Ask for a token of one resource at a time.',
+    },
+    unknownResource: {
+      kind: 'invalid',
+      code: 'invalid_scope',
+      meaning: 'No tokens are issued for that resource.',
+      remedy: 'Name a resource of this server, or have the operator add it.',
+      say: (resource: string) => `'${resource.slice(0, 200)}' is not a resource that this server issues tokens for.`,
+    },
+    unknownScope: {
+      kind: 'invalid',
+      code: 'invalid_scope',
+      meaning: 'A scope is none that this server knows.',
+      remedy: "Use '{resource}/.default'.",
+      say: (scope: string) =>
+        `'${scope.slice(0, 200)}' is not a scope that this server knows. Use '{resource}/.default'.`,
+    },
+    noResource: {
+      kind: 'invalid',
+      code: 'invalid_scope',
+      say: "Name the resource: scope '{resource}/.default', or resource '{resource}'.",
+    },
+    noGrantType: { kind: 'invalid', code: 'invalid_request', say: "The form must hold 'grant_type'." },
+    unservedGrantType: {
+      kind: 'invalid',
+      code: 'unsupported_grant_type',
+      meaning: 'The grant type is not served.',
+      remedy: 'Use client_credentials, authorization_code, refresh_token or the device code.',
+      say: (grantType: string) => `The grant type '${grantType.slice(0, 100)}' is not served here.`,
+    },
+    // From here on what the library refuses, whose sentence is its own (`providerFailure`).
     invalid_scope: {
       kind: 'invalid',
       meaning: 'The scopes name no resource that tokens are issued for, or more than one.',

@@ -98,13 +98,11 @@ export function createOAuth(deps: {
     async token(visit, form, isOlder) {
       const grantType = form['grant_type'] === 'device_code' ? deviceGrant : (form['grant_type'] ?? '');
       if (form['client_assertion'] !== undefined) throw oauthFailures.noAssertions();
-      if (grantType === '') throw oauthFailures.invalid_request("The form must hold 'grant_type'.");
+      if (grantType === '') throw oauthFailures.noGrantType();
       const fields = passed.get(grantType);
-      if (fields === undefined)
-        throw oauthFailures.unsupported_grant_type(`The grant type '${grantType.slice(0, 100)}' is not served here.`);
+      if (fields === undefined) throw oauthFailures.unservedGrantType(grantType);
       const requested = readRequested({ scope: form['scope'], resource: form['resource'] }, audiences);
-      if (grantType === 'client_credentials' && requested.resource === undefined)
-        throw oauthFailures.invalid_scope("Name the resource: scope '{resource}/.default', or resource '{resource}'.");
+      if (grantType === 'client_credentials' && requested.resource === undefined) throw oauthFailures.noResource();
 
       const parameters: Parameters = [['grant_type', grantType]];
       for (const name of ['client_id', 'client_secret', ...fields]) {

@@ -57,10 +57,7 @@ export function createSignedAddresses(deps: {
     const claims = await tokens
       .verifyToken(signature, { purpose, audience: audienceOf(surface) })
       .catch((thrown: unknown) => {
-        throw identityFailures.AuthenticationFailed(
-          'The signature of this address is not valid, or its time is over. Ask for another one.',
-          thrown,
-        );
+        throw identityFailures.signatureInvalid({ cause: thrown });
       });
     const { sub, jti, action, at, also, scope, actions, through, standing } = claims;
     if (
@@ -70,12 +67,9 @@ export function createSignedAddresses(deps: {
       !(also === undefined || isListOf(also, isDecision)) ||
       !(through === undefined || isPrincipal(through))
     )
-      throw identityFailures.AuthenticationFailed('The signature of this address does not say what it is for.');
+      throw identityFailures.signatureOfNothing();
     const principal = await standings.principalOf(sub, standing).catch((thrown: unknown) => {
-      throw identityFailures.AuthenticationFailed(
-        'What this address stands on has changed or was withdrawn. Ask for another one.',
-        thrown,
-      );
+      throw identityFailures.addressWithdrawn({ cause: thrown });
     });
     const maker = {
       kind: principal.kind,
@@ -155,7 +149,7 @@ export function createSignedAddresses(deps: {
       authenticate(exchange) {
         const [signature, ...more] = exchange.target.query.all('sig');
         if (signature === undefined) return undefined;
-        if (more.length > 0) throw identityFailures.AuthenticationFailed('The address holds more than one signature.');
+        if (more.length > 0) throw identityFailures.signatureTwice();
         return actorOf(signature, surface, exchange);
       },
     }),

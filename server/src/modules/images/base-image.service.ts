@@ -38,9 +38,7 @@ export function baseImageIn(registryId: string, domain: string, image: string): 
   const reference = found?.[2] ?? found?.[3];
   if (repository?.startsWith(`${registry}/`) === true && reference !== undefined)
     return { repository: repository.slice(registry.length + 1), reference };
-  throw imagesFailures.baseImage(
-    `The environment's image must be in the workspace's registry, with a tag or digest: ${registry}/{repository}:{tag} or ${registry}/{repository}@sha256:…. For the node's own Python, with the wheels in the code, name '${nodePython}' as the image.`,
-  );
+  throw imagesFailures.baseImageElsewhere(registry, nodePython);
 }
 
 /** The layers of a base image of the same registry, present in the new image's repository too. */
@@ -56,14 +54,10 @@ export async function takeBase(
     .catch((thrown: unknown) => {
       const failure = asFailure(thrown);
       if (failure.kind !== 'notFound') throw failure;
-      throw imagesFailures.baseImage(
-        `The environment's base image '${base.repository}' is not in the workspace's registry. Push it there first.`,
-      );
+      throw imagesFailures.baseImageMissing(base.repository);
     });
   if (found.mediaType !== mediaTypes.ociManifest && found.mediaType !== mediaTypes.dockerManifest)
-    throw imagesFailures.baseImage(
-      "The environment's base image must be an image for one platform, not an index of several. Name the digest of the one that you mean.",
-    );
+    throw imagesFailures.baseImageIsIndex();
   const manifest = readObject(found.bytes);
   const layers = Array.isArray(manifest['layers']) ? manifest['layers'].map(readDescriptor) : [];
   if (
@@ -71,15 +65,14 @@ export async function takeBase(
     layers.length > layersMax ||
     layers.some(({ mediaType }) => !layerTypes.includes(mediaType))
   )
-    throw imagesFailures.baseImage(`The base image must have 1 to ${layersMax} layers of gzip'd tar.`);
+    throw imagesFailures.baseImageLayers(layersMax);
   const { digest: configDigest, size } = readDescriptor(manifest['config']);
-  if (size > configBytesMax) throw imagesFailures.baseImage("The base image's configuration is too large.");
+  if (size > configBytesMax) throw imagesFailures.baseImageTooLarge();
   const opened = await registry.openBlob(grants.pull, registryId, base.repository, configDigest);
   const config = readObject(await collect(opened.stream));
   const rootfs = config['rootfs'] as { readonly diff_ids?: unknown } | undefined; // each use below is checked
   const diffIds: readonly unknown[] = Array.isArray(rootfs?.diff_ids) ? rootfs.diff_ids : [];
-  if (diffIds.length !== layers.length || !diffIds.every(isDigest))
-    throw imagesFailures.baseImage("The base image's configuration does not describe its layers.");
+  if (diffIds.length !== layers.length || !diffIds.every(isDigest)) throw imagesFailures.baseImageUndescribed();
   for (const { digest } of layers) {
     if (await registry.hasBlob(grants.pull, registryId, at.repository, digest)) continue;
     const { stream } = await registry.openBlob(grants.pull, registryId, base.repository, digest);
@@ -142,5 +135,4 @@ function readDescriptor(value: unknown): Descriptor {
   return { mediaType, digest, size };
 }
 
-const unreadable = (): Failure =>
-  imagesFailures.baseImage('The manifest or configuration of the base image is not readable.');
+const unreadable = (): Failure => imagesFailures.baseImageUnreadable();

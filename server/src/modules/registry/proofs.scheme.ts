@@ -30,7 +30,7 @@ export function createProofs(deps: {
       const actor = await scheme.authenticate({ ...exchange, header });
       if (actor !== undefined) return actor;
     }
-    throw registryFailures.UNAUTHORIZED('This is not an access token of this server.');
+    throw registryFailures.notOurToken();
   }
 
   return {
@@ -42,7 +42,7 @@ export function createProofs(deps: {
           : await byAccessToken(exchange, password);
       const found = password === '' ? undefined : await principals.bySecret(user, password);
       if (found !== undefined) return tokens.principal(found.principal, 'clientSecret', found.standing);
-      throw registryFailures.UNAUTHORIZED(`Sign in with a client id and its secret, or with ${tokenUser} and a token.`);
+      throw registryFailures.noPasswords(tokenUser);
     },
   };
 }

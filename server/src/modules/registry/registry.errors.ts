@@ -128,11 +128,41 @@ export const registryFailures = defineFailures(
       remedy: 'Put what it carries into a blob.',
       say: (maxBytes: number) => `A manifest has at most ${maxBytes} bytes.`,
     },
-    UNAUTHORIZED: {
+    catalogNotListed: {
       kind: 'unauthenticated',
-      meaning: 'A token is none of this server, has ended, or does not list what was asked for.',
-      remedy: 'Ask for a token at the address in WWW-Authenticate.',
-      say: (message: string) => message,
+      code: 'UNAUTHORIZED',
+      say: 'The token does not list registry:catalog:*. Ask for one that does.',
+    },
+    actionNotListed: {
+      kind: 'unauthenticated',
+      code: 'UNAUTHORIZED',
+      meaning: 'The token does not list what was asked for.',
+      remedy: 'Ask for one that does, at the address in WWW-Authenticate.',
+      say: (action: string, repository: string) =>
+        `The token does not list ${action} for ${repository}. Ask for one that does.`,
+    },
+    accessTokenEnded: {
+      kind: 'unauthenticated',
+      code: 'UNAUTHORIZED',
+      say: 'The access token has ended. Sign in again.',
+    },
+    registryGone: {
+      kind: 'unauthenticated',
+      code: 'UNAUTHORIZED',
+      say: 'The registry that this token was made for is gone.',
+    },
+    pullsNothing: { kind: 'unauthenticated', code: 'UNAUTHORIZED', say: 'This token does not say what it pulls.' },
+    notOurToken: {
+      kind: 'unauthenticated',
+      code: 'UNAUTHORIZED',
+      say: 'This is not an access token of this server.',
+    },
+    noPasswords: {
+      kind: 'unauthenticated',
+      code: 'UNAUTHORIZED',
+      meaning: 'A user name and a password do not open a registry.',
+      remedy: 'Sign in with a client id and its secret, or with a token.',
+      say: (tokenUser: string) => `Sign in with a client id and its secret, or with ${tokenUser} and a token.`,
     },
     DENIED: { kind: 'forbidden', say: 'The request is not authorized to do this here.' },
     blobNeeded: {

@@ -97,11 +97,11 @@ function requireListed(listed: readonly Listed[], asked: Asked): void {
   if (asked === undefined) return;
   if (asked === 'catalog') {
     if (listed.some(({ type, name }) => type === 'registry' && name === 'catalog')) return;
-    throw registryFailures.UNAUTHORIZED('The token does not list registry:catalog:*. Ask for one that does.');
+    throw registryFailures.catalogNotListed();
   }
   const { name, action } = asked;
   if (listed.some((one) => one.type === 'repository' && one.name === name && one.actions.includes(action))) return;
-  throw registryFailures.UNAUTHORIZED(`The token does not list ${action} for ${name}. Ask for one that does.`);
+  throw registryFailures.actionNotListed(action, name);
 }
 
 const ruleOf = (ref: RepositoryRef, actions: readonly RepositoryAction[], reason: string): BoundsRule => ({
@@ -205,7 +205,7 @@ export function createRegistryTokens(deps: {
       const { standing, endsAtMs = Number.POSITIVE_INFINITY } = actor.authentication;
       const ttlSeconds = Math.min(refreshTokenSeconds, Math.floor((endsAtMs - clock.epochMs()) / 1000));
       // Taken a moment after its end, as clocks differ: good enough to act by, and not to make another one of.
-      if (ttlSeconds <= 0) throw registryFailures.UNAUTHORIZED('The access token has ended. Sign in again.');
+      if (ttlSeconds <= 0) throw registryFailures.accessTokenEnded();
       const claims = { ...claimsOfFacts(actor.authentication), standing };
       const subject = actor.objectId;
       const { token } = await tokens.issueToken({ purpose: refreshPurpose, audience, subject, claims, ttlSeconds });
@@ -244,8 +244,7 @@ export function createRegistryTokens(deps: {
       if (pull !== undefined) {
         // A registry of the same name that was made anew is not the one that the token was made for.
         const entry = registries.find(pull.registry);
-        if (entry?.uniqueId !== pull.uniqueId)
-          throw registryFailures.UNAUTHORIZED('The registry that this token was made for is gone.');
+        if (entry?.uniqueId !== pull.uniqueId) throw registryFailures.registryGone();
         const name = `${pathOf(entry.name)}/${pull.repository}`;
         requireListed([{ type: 'repository', name, actions: ['pull'] }], asked);
         return puller(claims, { registry: entry.id, repository: pull.repository }, tokenId);
@@ -282,7 +281,7 @@ function pullOf(claims: Readonly<Record<string, unknown>>) {
   if (pull === undefined) return undefined;
   const { registry, uniqueId, repository } = pull as Readonly<Record<string, unknown>>;
   if (typeof registry !== 'string' || typeof uniqueId !== 'string' || typeof repository !== 'string')
-    throw registryFailures.UNAUTHORIZED('This token does not say what it pulls.');
+    throw registryFailures.pullsNothing();
   return { registry, uniqueId, repository };
 }
 
