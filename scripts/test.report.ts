@@ -32,6 +32,7 @@ export function createTestReport(files: readonly string[], output: Output, now =
     files.map((file) => [file, { begun: false, done: false, tests: 0, failures: 0, milliseconds: 0, printed: '' }]),
   );
   const failed: string[] = [];
+  const skippedOnes: string[] = [];
   const counts = { passed: 0, failed: 0, skipped: 0 };
   let finished = 0;
 
@@ -74,6 +75,7 @@ export function createTestReport(files: readonly string[], output: Output, now =
         state.tests++;
         if (event.outcome === 'failed') fail(event.file, event.name, state, event.text);
         else counts[event.outcome]++;
+        if (event.outcome === 'skipped') skippedOnes.push(`${event.file}: ${event.name}`);
       }
       showProgress();
     },
@@ -86,6 +88,11 @@ export function createTestReport(files: readonly string[], output: Output, now =
       if (failed.length > 0) {
         say('What failed:');
         for (const name of failed) say(`  ${name}`);
+        say('');
+      }
+      if (skippedOnes.length > 0) {
+        say('What was skipped:');
+        for (const name of skippedOnes) say(`  ${name}`);
         say('');
       }
       say('The slowest files:');

@@ -52,6 +52,7 @@ test('what passes: a line for each file, the slowest, and the counts alone on th
   assert.ok(lines.includes('The slowest files:'));
   assert.match(lines.at(-2) ?? '', /^2 files in \d+\.\d s$/);
   assert.equal(lines.at(-1), '3 passed, 0 failed, 1 skipped');
+  assert.match(lines.join('\n'), /What was skipped:\n {2}\S*one\S*: b\n/);
 });
 
 test('tests that another file declares are counted with the file that runs them', (t) => {

@@ -52,6 +52,7 @@ export async function composedRoutes(): Promise<Composition> {
       log: silentLog,
       files,
       room: createRoom({ folder }),
+      stopped: new Set(),
       rootKey,
       keyring,
       databases,

@@ -3,6 +3,7 @@
 import type { ByteStores } from '#kernel/bytes/byte-store';
 import { type ByteLayout, createFolderByteStores } from '#kernel/bytes/folder';
 import type { Databases } from '#kernel/database/database';
+import type { OnStopped } from '#kernel/database/sqlite/database';
 import { createSqliteDatabases, type Layout } from '#kernel/database/sqlite/databases';
 import type { Files } from '#kernel/files/files';
 
@@ -19,8 +20,12 @@ const bytes: ByteLayout = {
   registry: (id) => ['registry', id, 'blobs'],
 };
 
-export const databasesOf = (dataDir: string, files?: Files): Databases =>
-  createSqliteDatabases({ folder: dataDir, layout, ...(files === undefined ? {} : { files }) });
+export const databasesOf = (dataDir: string, files?: Files, onStopped?: OnStopped): Databases =>
+  createSqliteDatabases({
+    ...{ folder: dataDir, layout },
+    ...(files === undefined ? {} : { files }),
+    ...(onStopped === undefined ? {} : { onStopped }),
+  });
 
 export const byteStoresOf = (dataDir: string, files: Files): ByteStores =>
   createFolderByteStores({ folder: dataDir, layout: bytes, files });

@@ -84,7 +84,15 @@ export async function startServer(options: {
     const port = config.http.port === 0 ? await freePort(config.http.host) : config.http.port;
     const domain = port === 443 ? config.http.domain : `${config.http.domain}:${port}`;
     // Before anything is served from another store: the log says how far each of them has come.
-    const databases = databasesOf(dataDir, files);
+    const stopped = new Set<string>();
+    const databases = databasesOf(dataDir, files, (owner, error) => {
+      log.error(
+        { module: 'database', subject: owner, error },
+        'the disk failed under a database, which takes no more changes until it is opened again',
+      );
+      // Those of workspaces, accounts and registries are opened again by the next call; these two with the server.
+      if (owner === 'audit' || owner === 'control') stopped.add(owner);
+    });
     const auditDatabase = await openAudit(databases, keyring, { onFull });
     closing.push(closeScanPool, () => auditDatabase.close());
     const anchors = await openAnchors({
@@ -117,6 +125,7 @@ export async function startServer(options: {
       log,
       files,
       room,
+      stopped,
       rootKey,
       keyring,
       databases,

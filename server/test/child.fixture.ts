@@ -9,6 +9,7 @@ import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { freePort } from '#kernel/http/server';
+import { type FailingSyncs, failingSyncs } from '#kernel/testing/syncs';
 import { type FirstStart, type World, worldOf } from './server.fixture.ts';
 
 export type Ended = { readonly code: number | null; readonly signal: string | null; readonly output: string };
@@ -30,6 +31,8 @@ export type Place = {
   readonly dataDir: string;
   /** Temporary folder of the server and of what it starts. */
   readonly temporary: string;
+  /** For who makes syncs of the server fail; in use where `failing` was asked for. */
+  readonly syncs: FailingSyncs;
   /** For who wants to mount something there before the first start. */
   makeDataDir(): Promise<void>;
   start(): Promise<Child>;
@@ -43,7 +46,9 @@ export type Place = {
 const script = fileURLToPath(new URL('server.child.ts', import.meta.url));
 const readyMs = 60_000;
 
-export async function openPlace(options: { readonly embedded?: boolean } = {}): Promise<Place> {
+export async function openPlace(
+  options: { readonly embedded?: boolean; readonly failing?: boolean } = {},
+): Promise<Place> {
   const folder = await mkdtemp(join(tmpdir(), 'strongroom-place-'));
   const dataDir = join(folder, 'data');
   const temporary = join(folder, 'tmp');
@@ -57,6 +62,7 @@ export async function openPlace(options: { readonly embedded?: boolean } = {}): 
     agent: { embedded: options.embedded ?? false, maxNodes: 2 },
   };
   await writeFile(configFile, JSON.stringify(config));
+  const syncs = failingSyncs(folder);
   const running = new Set<ChildProcess>();
 
   function launch(words = ' is ready at '): {
@@ -64,14 +70,14 @@ export async function openPlace(options: { readonly embedded?: boolean } = {}): 
     readonly ended: Promise<Ended>;
     readonly said: Promise<void>;
   } {
-    const child = spawn(
-      process.execPath,
-      ['--disable-warning=ExperimentalWarning', script, configFile, bootstrapFile],
-      {
-        env: { PATH: process.env['PATH'], TMPDIR: temporary },
-        stdio: ['ignore', 'pipe', 'pipe', 'ipc'],
-      },
-    );
+    const [program = '', ...given] = [
+      ...(options.failing === true ? syncs.command : []),
+      ...[process.execPath, '--disable-warning=ExperimentalWarning', script, configFile, bootstrapFile],
+    ];
+    const child = spawn(program, given, {
+      env: { PATH: process.env['PATH'], TMPDIR: temporary },
+      stdio: ['ignore', 'pipe', 'pipe', 'ipc'],
+    });
     running.add(child);
     let output = '';
     const said = Promise.withResolvers<void>();
@@ -93,6 +99,7 @@ export async function openPlace(options: { readonly embedded?: boolean } = {}): 
     folder,
     dataDir,
     temporary,
+    syncs,
     makeDataDir: async () => void (await mkdir(dataDir, { mode: 0o700 })),
     async start() {
       const { child, ended, said } = launch();

@@ -44,6 +44,7 @@ export function composeDataPlane(foundation: Foundation, ground: Ground, above: 
     log: foundation.log,
     room: foundation.room,
     registry: foundation.metrics,
+    stopped: foundation.stopped,
   });
   return { vault, storage, registry, monitoring };
 }

@@ -43,6 +43,8 @@ export type Opened = {
   readonly log: Log;
   readonly files: Files;
   readonly room: Room;
+  /** Databases that take no more changes until the server is started again, because the disk failed under them. */
+  readonly stopped: ReadonlySet<string>;
   readonly rootKey: RootKey;
   readonly keyring: Keyring;
   readonly databases: Databases;

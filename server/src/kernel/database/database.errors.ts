@@ -24,6 +24,28 @@ export const databaseFailures = defineFailures('database', {
     kind: 'unavailable',
     say: 'The database could not be reached on its disk. Nothing of this request was stored; try again.',
   },
+  SyncFailed: {
+    kind: 'unavailable',
+    meaning: 'The disk failed while a change was made durable, so what it holds of it is not known.',
+    remedy: 'Look after the disk, then start the server again, and look whether the change is there.',
+    say: (cause: unknown) => ({
+      message:
+        'The disk failed while the change was made durable, so whether it is kept is not known, and this database takes no more changes. Look after the disk and start the server again, which reads the log of changes anew; then look whether this one is there.',
+      retryAfterSeconds: 30,
+      cause,
+    }),
+  },
+  WritesStopped: {
+    kind: 'unavailable',
+    meaning: 'The disk failed under a database before, so it takes no more changes.',
+    remedy: 'Look after the disk, then start the server again.',
+    say: (cause: unknown) => ({
+      message:
+        'The disk failed under this database, so it takes no more changes: nothing of this request was stored in it. Look after the disk and start the server again, which reads the log of changes anew.',
+      retryAfterSeconds: 30,
+      cause,
+    }),
+  },
   DatabaseEncoding: { kind: 'internal', say: 'The database of the server has to be made with the encoding UTF8.' },
   DatabaseMissing: {
     kind: 'unavailable',

@@ -3,6 +3,7 @@
 // modules' migrations.
 
 import type { Compilable, Kysely } from 'kysely';
+import { Failure } from '#kernel/errors/failure';
 import type { Faults } from '#kernel/files/faults';
 import type { Anchors, Stamp } from './anchor.ts';
 import type { Dialect } from './dialect/words.ts';
@@ -88,6 +89,14 @@ export type Databases = {
   /** Looks at the database of a stopped server. Throws as `open` does where it is missing, or does not open with this key. */
   inspect(owner: string, key: Uint8Array): Promise<Inspected>;
 };
+
+/** A sync failed under the database, by this call or before it: it takes no more writes until it is opened anew. */
+export const isStopped = (thrown: unknown): boolean =>
+  thrown instanceof Failure && (thrown.code === 'SyncFailed' || thrown.code === 'WritesStopped');
+
+/** Whether the write is kept is not known: what belongs to it is left alone, because it may yet be found. */
+export const isUnknown = (thrown: unknown): boolean =>
+  thrown instanceof Failure && (thrown.code === 'SyncFailed' || thrown.code === 'WriteUnknown');
 
 /**
  * Narrows a transaction to the tables that a store owns. The one documented cast of the data layer: the store's own

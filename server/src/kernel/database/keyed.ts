@@ -3,6 +3,7 @@
 // and calls under way are told by their signal. Bounded: beyond `openMax` the least recently used are closed, never one that is at
 // work. Whoever calls notices nothing of files that come and go between two calls.
 
+import { isStopped } from '#kernel/database/database';
 import { databaseFailures } from '#kernel/database/database.errors';
 import type { Failure } from '#kernel/errors/failure';
 
@@ -40,6 +41,8 @@ export function createKeyed<Opened>(options: {
   /** One at a time for an id: what was open before is closed by then. */
   readonly open: (id: string, key: Uint8Array) => Promise<Opened>;
   readonly close: (opened: Opened) => Promise<void>;
+  /** It is closed because its disk failed under it, and the next call opens it as after a crash. */
+  readonly onLost?: (id: string) => void;
 }): Keyed<Opened> {
   const { title, openMax = openMaxWhereUnsaid, key } = options;
   /** In the order of use, the least recent first. */
@@ -121,7 +124,13 @@ export function createKeyed<Opened>(options: {
       try {
         return await act(await entry.opening, entry.held);
       } catch (thrown) {
-        if (!entry.aborter.signal.aborted) throw thrown;
+        if (!entry.aborter.signal.aborted) {
+          if (isStopped(thrown) && entries.get(id) === entry) {
+            options.onLost?.(id);
+            void close(id);
+          }
+          throw thrown;
+        }
         // Closed under our feet: if the key is refused its own words say why, otherwise it was rewrapped or removed.
         await key(id);
         throw closedNow(title, thrown);

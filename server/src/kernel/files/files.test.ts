@@ -111,6 +111,31 @@ test('folders are made privately, and making them again is nothing', async (t) =
   for (const path of [join(folder, 'a'), join(folder, 'a', 'b')]) assert.equal((await stat(path)).mode & 0o077, 0);
 });
 
+test('a folder whose entry could not be made durable is not there, so that the next call makes it anew', async (t) => {
+  const folder = await folderFor(t);
+  const path = join(folder, 'a', 'b');
+  for (const nth of [1, 2]) {
+    const { faults } = failNth(nth, ({ step }) => step === 'fsync');
+    await assert.rejects(createFiles({ faults }).ensureFolder(path), code('StorageFull'));
+    assert.deepEqual(await readdir(folder), []);
+  }
+  const counting = failNth(0, ({ step }) => step === 'fsync');
+  await createFiles({ faults: counting.faults }).ensureFolder(path);
+  assert.equal(counting.seen(), 2);
+});
+
+test('of two calls that make a folder at once, the one that finds it waits until it is durable, or makes it itself', async (t) => {
+  const folder = await folderFor(t);
+  const { faults, seen } = failNth(1, ({ step }) => step === 'fsync');
+  const files = createFiles({ faults });
+  const both = await Promise.allSettled([files.ensureFolder(join(folder, 'a')), files.ensureFolder(join(folder, 'a'))]);
+  assert.deepEqual(
+    both.map(({ status }) => status),
+    ['rejected', 'fulfilled'],
+  );
+  assert.equal(seen(), 2, 'the second asked the disk itself');
+});
+
 test('a sweep removes what a crash left behind, and nothing else', async (t) => {
   const folder = await folderFor(t);
   const files = createFiles();

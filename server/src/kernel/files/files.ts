@@ -2,7 +2,7 @@
 // temporary file in the same folder, are synced, renamed, and the folder is synced. A reader never sees half a file. Must
 // not decide what is stored where, nor follow a path that a user wrote.
 
-import { constants, type FileHandle, lstat, mkdir, open, opendir, rename, unlink } from 'node:fs/promises';
+import { constants, type FileHandle, lstat, mkdir, open, opendir, rename, rmdir, unlink } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import type { Failure } from '#kernel/errors/failure';
 import { type Faults, noFaults } from './faults.ts';
@@ -27,6 +27,8 @@ export type Files = {
   readFileBounded(path: string, maxBytes: number): Promise<Buffer>;
   /** Removes a file durably; says whether it was there. */
   removeDurably(path: string): Promise<boolean>;
+  /** The file, written and put there by somebody else, is durable under its name. */
+  syncEntry(path: string): Promise<void>;
   /** Makes the folder and those above it as far as they are missing, durably, with mode 0700 unless given. */
   ensureFolder(path: string, mode?: number): Promise<void>;
   /** Removes temporary files that a crash left in the folder and below, and says how many. Never one that is being written. */
@@ -49,6 +51,8 @@ export function createFiles({
   readonly faults?: Faults;
   readonly room?: Pick<Room, 'require'>;
 } = {}): Files {
+  let ensuring: Promise<void> = Promise.resolve();
+
   async function syncFolder(folder: string): Promise<void> {
     faults({ step: 'fsync', path: folder });
     const handle = await open(folder, constants.O_RDONLY);
@@ -133,6 +137,21 @@ export function createFiles({
     };
   }
 
+  async function makeFolders(path: string, mode: number): Promise<void> {
+    const first = await mkdir(path, { recursive: true, mode });
+    if (first === undefined) return;
+    const made: string[] = [];
+    for (let at = path; at.length >= first.length; at = dirname(at)) made.push(at);
+    try {
+      // Each new folder is an entry of the one above it.
+      for (const folder of made) await syncFolder(dirname(folder));
+    } catch (error) {
+      // Left there, the next call would find them and ask nobody whether they stay.
+      for (const folder of made) await rmdir(folder).catch(() => {});
+      throw error;
+    }
+  }
+
   return {
     async createDurable(path, options) {
       room?.require();
@@ -161,13 +180,23 @@ export function createFiles({
         await syncFolder(dirname(path));
         return true;
       }),
-    ensureFolder: (path, mode = 0o700) =>
+    syncEntry: (path) =>
       guarded(async () => {
-        const first = await mkdir(path, { recursive: true, mode });
-        if (first === undefined) return;
-        // Each new folder is an entry of the one above it.
-        for (let made = path; made.length >= first.length; made = dirname(made)) await syncFolder(dirname(made));
+        faults({ step: 'fsync', path });
+        const handle = await open(path, constants.O_RDONLY | constants.O_NOFOLLOW);
+        try {
+          await handle.sync();
+        } finally {
+          await handle.close();
+        }
+        await syncFolder(dirname(path));
       }),
+    ensureFolder(path, mode = 0o700) {
+      // One at a time: whoever finds a folder there may rely on it, so it is durable by then.
+      const ensured = ensuring.then(() => guarded(() => makeFolders(path, mode)));
+      ensuring = ensured.catch(() => {});
+      return ensured;
+    },
     sweepTemporary: (folder) => guarded(() => sweep(folder)),
   };
 }

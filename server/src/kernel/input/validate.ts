@@ -4,6 +4,7 @@ import { Compile, type TSchema, type Validator } from '@strongroom/contract/sche
 import type { FailureDetail } from '#kernel/errors/failure';
 import { inputFailures } from './input.errors.ts';
 
+/** A schema that is not in it is compiled: nothing passes unchecked. */
 const compiled = new WeakMap<TSchema, Validator>();
 const maxDetails = 20;
 

@@ -2,7 +2,7 @@
 // folder, and never silently made again for data that another root key protects; a file that others could read is refused, not
 // repaired, because it may have been read already.
 
-import { constants, link, lstat, open, opendir } from 'node:fs/promises';
+import { constants, link, lstat, open, opendir, unlink } from 'node:fs/promises';
 import { dirname, join, resolve } from 'node:path';
 import { randomBytes, randomToken } from '#kernel/crypto/random';
 import type { Failure } from '#kernel/errors/failure';
@@ -28,14 +28,18 @@ export async function openRootKeyFile(options: {
 }): Promise<RootKey> {
   const { dataFolder, files, besides = [] } = options;
   const file = resolve(options.file);
-  if (!(await exists(file))) {
-    const found = await firstEntry(resolve(dataFolder), new Set(besides));
+  const wasThere = await exists(file);
+  const found = await firstEntry(resolve(dataFolder), new Set(besides));
+  if (!wasThere) {
     if (found !== undefined) {
       throw sealingFailures.RootKeyMissing(file, dataFolder, found);
     }
     await makeKeyFile(file, files);
   }
-  return rootKeyOver(await readKeyFile(file, options.asReader === true));
+  const bytes = await readKeyFile(file, options.asReader === true);
+  // A start that died right after it had made the file did not hear from the disk that it stays.
+  if (wasThere && found === undefined && options.asReader !== true) await files.syncEntry(file);
+  return rootKeyOver(bytes);
 }
 
 async function exists(path: string): Promise<boolean> {
@@ -79,11 +83,15 @@ async function makeKeyFile(file: string, files: Files): Promise<void> {
     await files.writeDurably(temporary, Buffer.from(`${Buffer.from(bytes).toString('base64')}\n`), { mode: 0o600 });
     // A link, not a rename: of two servers that start at once one must lose, or each would seal under a key of its own.
     await link(temporary, file);
+    await files.syncEntry(file).catch(async (error: unknown) => {
+      // Data would be sealed under a key of which nobody knows that it stays: the next start makes another.
+      await unlink(file).catch(() => {});
+      throw error;
+    });
   } catch (error) {
     if (codeOf(error) !== 'EEXIST') throw error;
   } finally {
     bytes.fill(0);
-    // Makes the folder's new entry durable as well.
     await files.removeDurably(temporary);
   }
 }

@@ -10,6 +10,7 @@ export type Conditions = {
   readonly allowedAddresses: readonly string[];
 };
 
+/** Spares parsing, and decides nothing: what is not in it is parsed. */
 const parsed = new WeakMap<Conditions, readonly AddressRange[]>();
 
 export function conditionsHold(conditions: Conditions, actor: Actor, address: string | undefined): boolean {

@@ -46,7 +46,7 @@ export function createEvaluator(options: { readonly nowMs: () => number }): Eval
   const byName = new Map<string, Assignment>();
   const byPrincipal = new Map<string, ByPlace>();
   const places = new Map<string, Place>();
-  // An actor is made once per verified token; its ids are lower-cased once.
+  // An actor is made once per verified token; its ids are lower-cased once. Whoever is not in it is looked at anew.
   const principalsOf = new WeakMap<object, readonly string[]>();
 
   function principals(actor: Pick<Actor, 'objectId' | 'groups'>): readonly string[] {

@@ -11,6 +11,7 @@ import { credentialScanner } from '#kernel/credentials/credentials';
 import { createSha256 } from '#kernel/crypto/digest';
 import { createLongSha256 } from '#kernel/crypto/digest-thread';
 import { randomUuid } from '#kernel/crypto/random';
+import { isUnknown } from '#kernel/database/database';
 import { type BlobStore, containerScope } from '#storage';
 import { snapshotFolder, type Workspace, type Workspaces } from '#workspaces';
 import { readArchive, safePath } from './archive.service.ts';
@@ -181,8 +182,8 @@ export function createSnapshots(deps: {
       if (!isNew) await discard().catch(() => undefined);
       return { digest, uri: uriOf(digest), files: isNew ? files : await filesOf(database.read, digest), bytes };
     } catch (thrown) {
-      // What went wrong first is what is said; blobs that stay behind are named nowhere.
-      await discard().catch(() => undefined);
+      // What went wrong first is what is said; blobs that stay behind are named nowhere, or by a row that is found yet.
+      if (!isUnknown(thrown)) await discard().catch(() => undefined);
       throw thrown;
     } finally {
       underWay.delete(folder);

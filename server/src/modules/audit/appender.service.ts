@@ -5,7 +5,7 @@
 
 import { AsyncLocalStorage } from 'node:async_hooks';
 import { createTree, type TreeState } from '#kernel/crypto/merkle';
-import type { Database, Tx } from '#kernel/database/database';
+import { type Database, isStopped, type Tx } from '#kernel/database/database';
 import { auditFailures } from './audit.errors.ts';
 import { insertRecord, insertTile, moveTree, readLeaves, readTree } from './audit.store.ts';
 import type { Encoded } from './record.rules.ts';
@@ -63,7 +63,10 @@ export function createAppender(database: Database): Appender {
           batch = waiting;
           waiting = [];
         }
-        for (const { reject } of batch) reject(auditFailures.notRecorded(error));
+        const refusal = isStopped(error)
+          ? auditFailures.notRecordedUntilStarted(error)
+          : auditFailures.notRecorded(error);
+        for (const { reject } of batch) reject(refusal);
       }
     }
     pumping = undefined;

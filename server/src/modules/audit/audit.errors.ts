@@ -15,6 +15,20 @@ export const auditFailures = defineFailures('audit', {
       cause,
     }),
   },
+  /** Trying again is no use: the disk lost what it was given, so the log takes nothing until it is read anew. */
+  notRecordedUntilStarted: {
+    kind: 'unavailable',
+    code: 'AuditUnavailable',
+    meaning:
+      'The disk failed under the audit log, which takes nothing until the server is started again. Nothing was done.',
+    remedy: 'Look after the disk, then start the server again and verify the log.',
+    say: (cause: unknown) => ({
+      message:
+        'The disk failed under the audit log, so it takes no more records and nothing was done. Look after the disk and start the server again.',
+      retryAfterSeconds: 30,
+      cause,
+    }),
+  },
   /** The act is over and only its outcome is not recorded yet: saying that nothing was done would be untrue. */
   outcomeNotRecorded: {
     kind: 'unavailable',

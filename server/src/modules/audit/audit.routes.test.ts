@@ -8,7 +8,7 @@ import type { Actor } from '#kernel/authority/actor';
 import { closeScanPool, tables } from '#kernel/database/database';
 import { activity, json, needs, route, whole } from '#kernel/http/route';
 import { testActor } from '#kernel/testing/authority';
-import { aboutFiles } from '#kernel/testing/databases';
+import { testOfFiles } from '#kernel/testing/databases';
 import type { AuditTables } from './audit.store.ts';
 import { verifyExport } from './index.ts';
 import { events, opened, since } from './testing/door.ts';
@@ -118,30 +118,26 @@ test('reading needs its action at the subscription, or at the root for the whole
   assert.equal((await call('/providers/Strongroom.Audit/verify', { method: 'POST' })).status, 403);
 });
 
-test(
-  'a secret in a body or a query is nowhere: not in a record, not in a file, not in an event',
-  aboutFiles(),
-  async (t) => {
-    const { call, put, folder, database, audit } = await opened(t);
-    const canary = 'canary-5f2d9b1c';
-    await put('s', { value: canary }, `?sig=${canary}`);
-    await put('broken', { value: canary });
-    await put('s', { value: [canary], extra: canary }, `?token=${canary}`);
-    await call(`${events()}&sig=${canary}`);
-    await call(`${vaultId}/secrets/s?sig=${canary}`);
-    const rows = await tables<AuditTables>(database.read).selectFrom('audit_records').selectAll().execute();
-    assert.ok(rows.length >= 6);
-    assert.equal(JSON.stringify(rows).includes(canary), false);
-    assert.equal(JSON.stringify(await audit.events(subscriptionId, since, undefined)).includes(canary), false);
-    const files = await readdir(folder);
-    assert.ok(files.includes('audit.db'));
-    for (const file of files) {
-      const bytes = await readFile(join(folder, file));
-      for (const clear of [canary, 'Secrets_Set', 'tester@strongroom.local', subscriptionId])
-        assert.equal(bytes.includes(clear), false);
-    }
-  },
-);
+testOfFiles('a secret in a body or a query is nowhere: not in a record, not in a file, not in an event', async (t) => {
+  const { call, put, folder, database, audit } = await opened(t);
+  const canary = 'canary-5f2d9b1c';
+  await put('s', { value: canary }, `?sig=${canary}`);
+  await put('broken', { value: canary });
+  await put('s', { value: [canary], extra: canary }, `?token=${canary}`);
+  await call(`${events()}&sig=${canary}`);
+  await call(`${vaultId}/secrets/s?sig=${canary}`);
+  const rows = await tables<AuditTables>(database.read).selectFrom('audit_records').selectAll().execute();
+  assert.ok(rows.length >= 6);
+  assert.equal(JSON.stringify(rows).includes(canary), false);
+  assert.equal(JSON.stringify(await audit.events(subscriptionId, since, undefined)).includes(canary), false);
+  const files = await readdir(folder);
+  assert.ok(files.includes('audit.db'));
+  for (const file of files) {
+    const bytes = await readFile(join(folder, file));
+    for (const clear of [canary, 'Secrets_Set', 'tester@strongroom.local', subscriptionId])
+      assert.equal(bytes.includes(clear), false);
+  }
+});
 
 test('when the log cannot be written the request is a 503 and its handler never ran', async (t) => {
   let ran = 0;

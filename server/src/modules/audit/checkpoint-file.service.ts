@@ -1,7 +1,10 @@
 // The file that carries checkpoints away: one JSON line each, appended and synced. Somebody else copies it to where we
-// cannot write; what was copied cannot be unsaid. Must not fail the log: a line that is missing is covered by the next.
+// cannot write; what was copied cannot be unsaid. Must not fail the log: a line that is missing is covered by the next. A line whose
+// sync failed is taken back, so that the next one is written where it stood and never behind a gap that only the disk knows.
 
 import { type FileHandle, open } from 'node:fs/promises';
+import { type Faults, noFaults } from '#kernel/files/faults';
+import { createFiles } from '#kernel/files/files';
 import type { CheckpointRow } from './audit.store.ts';
 
 export type CheckpointFile = {
@@ -13,7 +16,11 @@ export type CheckpointFile = {
 const tailBytes = 65_536;
 
 /** @param path absolute; created with mode 0600 */
-export function createCheckpointFile(path: string): CheckpointFile {
+export function createCheckpointFile(path: string, faults: Faults = noFaults): CheckpointFile {
+  const files = createFiles({ faults });
+  /** What a failed sync left could not be taken back. */
+  let isSuspect = false;
+
   async function withFile<R>(act: (handle: FileHandle, size: number) => Promise<R>): Promise<R> {
     const handle = await open(path, 'a+', 0o600);
     try {
@@ -39,8 +46,18 @@ export function createCheckpointFile(path: string): CheckpointFile {
         });
         // A crash may have cut the last line short: it must not swallow this one.
         const isCut = size > 0 && (await tailOf(handle, size, 1)) !== '\n';
-        await handle.appendFile(`${isCut ? '\n' : ''}${line}\n`);
-        await handle.datasync();
+        try {
+          await handle.appendFile(`${isCut || isSuspect ? '\n' : ''}${line}\n`);
+          faults({ step: 'fsync', path });
+          await handle.datasync();
+          if (size === 0) await files.syncEntry(path);
+          isSuspect = false;
+        } catch (error) {
+          await handle.truncate(size).catch(() => {
+            isSuspect = true;
+          });
+          throw error;
+        }
       }),
     last: () => withFile(async (handle, size) => readCheckpointFile(await tailOf(handle, size, tailBytes)).at(-1)),
   };

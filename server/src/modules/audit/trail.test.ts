@@ -13,7 +13,7 @@ import { closeScanPool } from '#kernel/database/database';
 import { Failure } from '#kernel/errors/failure';
 import { failNth } from '#kernel/files/faults';
 import { silentLog } from '#kernel/log/log';
-import { aboutFiles, testDatabases } from '#kernel/testing/databases';
+import { testDatabases, testOfFiles } from '#kernel/testing/databases';
 import { auditMigrations, openAnchors, verifyAudit } from './index.ts';
 import { auditMeters } from './meters.ts';
 import { databaseKey, folderFor, intentOf, openAudit, vaultId } from './testing/fixture.ts';
@@ -109,7 +109,7 @@ test('an act is concluded once: the first word stands', async (t) => {
 });
 
 test('a hundred acts at once keep their order, share commits, and verify', async (t) => {
-  const commits = failNth(0);
+  const commits = failNth(0, ({ step }) => step === 'commit');
   const { audit } = await openAudit(t, { faults: commits.faults });
   const before = commits.seen();
   await Promise.all(
@@ -187,7 +187,7 @@ test('a commit that fails is refused with 503, leaves nothing, and the tree goes
 
 test('every commit in turn fails, and the log verifies each time', async (t) => {
   for (let nth = 1; nth <= 8; nth++) {
-    const point = failNth(nth);
+    const point = failNth(nth, ({ step }) => step === 'commit');
     const { audit, close } = await openAudit(t, { faults: point.faults, start: false });
     await audit.start?.().catch(() => {});
     for (let act = 0; act < 4; act++) {
@@ -254,9 +254,8 @@ test('intents that an earlier process left open end unknown at start, once, also
   assert.equal((await third.audit.verify()).entries, 17);
 });
 
-test(
+testOfFiles(
   'a process that is killed under load leaves a log that verifies, with everything that was acknowledged',
-  aboutFiles(),
   async (t) => {
     const folder = await folderFor(t);
     const signer = generateSigningKey();

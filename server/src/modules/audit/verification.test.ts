@@ -10,7 +10,7 @@ import { closeScanPool, type Databases, tables } from '#kernel/database/database
 import { runStatement } from '#kernel/database/dialect/dialect';
 import { Failure } from '#kernel/errors/failure';
 import { silentLog } from '#kernel/log/log';
-import { aboutFiles } from '#kernel/testing/databases';
+import { testOfFiles } from '#kernel/testing/databases';
 import type { AuditTables } from './audit.store.ts';
 import { auditMigrations, readCheckpointFile, verifyAudit } from './index.ts';
 import { columnsOf, decodeRecord, encodeRecord } from './record.rules.ts';
@@ -348,7 +348,7 @@ test('a line that a crash cut short does not swallow the next checkpoint', async
   assert.equal(readCheckpointFile(await readFile(checkpointFile, 'utf8')).length, 1);
 });
 
-test('a start with a log that is shorter than what was carried away says so', aboutFiles(), async (t) => {
+testOfFiles('a start with a log that is shorter than what was carried away says so', async (t) => {
   const folder = await folderFor(t);
   const checkpointFile = join(await folderFor(t), 'checkpoints.jsonl');
   const signer = generateSigningKey();

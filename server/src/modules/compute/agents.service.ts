@@ -27,6 +27,10 @@ export type Session = {
   readonly sandbox: AgentSessionRequest['sandbox'];
   readonly socketPath: string;
   readonly key: string;
+  /** Polls that it has made: only the newest says what the agent holds now. */
+  polls: number;
+  /** Nothing is handed out to it any more. */
+  isLost: boolean;
 };
 
 export type Readiness =
@@ -144,7 +148,8 @@ export function createAgents(deps: {
       const enrolment = enrolments.get(agent);
       if (enrolment?.id === undefined) throw notEnrolled();
       const ended = sessions.get(agent)?.session;
-      const session: Session = { id: randomUuid(), agent, target: enrolment.target, sandbox, socketPath, key };
+      const { target } = enrolment;
+      const session: Session = { id: randomUuid(), agent, target, sandbox, socketPath, key, polls: 0, isLost: false };
       sessions.set(agent, { session, seenMs: clock.epochMs() });
       return { session, ended };
     },

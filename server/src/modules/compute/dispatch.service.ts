@@ -40,16 +40,11 @@ export function createDispatch(deps: {
 }): Dispatch {
   const { clock, log, queue } = deps;
   const polls = new Map<string, () => void>();
-  /** How many polls a session has made: only the newest says what the agent holds now. */
-  const polled = new WeakMap<Session, number>();
   let stopping = false;
   const wakeAll = () => {
     for (const wake of polls.values()) wake();
   };
   queue.onChange(wakeAll);
-
-  /** Sessions that were lost: nothing is handed out to them any more. */
-  const over = new WeakSet<Session>();
 
   /** Waits for a change, the end of the poll's time, or the end of its connection. */
   async function wait(session: Session, signal: AbortSignal): Promise<void> {
@@ -68,7 +63,7 @@ export function createDispatch(deps: {
 
   /** Leases from the queue what this session may run now, in order; what waits for its cluster does not hold up the others. */
   function take(session: Session, room: number): readonly Taken[] {
-    if (over.has(session) || !session.sandbox.available) return [];
+    if (session.isLost || !session.sandbox.available) return [];
     const taken: Taken[] = [];
     for (const item of queue.items.values()) {
       if (taken.length >= room) break;
@@ -174,14 +169,14 @@ export function createDispatch(deps: {
     async poll(session, held, signal) {
       if (stopping) throw computeFailures.ServerStopping();
       const seen = queue.version();
-      const number = (polled.get(session) ?? 0) + 1;
-      polled.set(session, number);
+      session.polls += 1;
+      const number = session.polls;
       const first = await orders(session, held);
       if (!isEmpty(first) || signal.aborted) return first;
       // What changed while the orders were made woke nobody.
       if (queue.version() === seen) await wait(session, signal);
       // Nobody would read the answer, what is handed out now would have to be handed out again, and what it held may be past.
-      return stopping || signal.aborted || polled.get(session) !== number ? first : orders(session, held);
+      return stopping || signal.aborted || session.polls !== number ? first : orders(session, held);
     },
     async report(session, id, { fence, events }) {
       const item = queue.items.get(id);
@@ -201,7 +196,7 @@ export function createDispatch(deps: {
     },
     async lose(session) {
       // First: the node that is freed below wakes its waiting poll, which would take the next job for an agent that is gone.
-      over.add(session);
+      session.isLost = true;
       await Promise.all(heldBy(session).map((item) => queue.lose(item, { session, fence: item.fence })));
     },
     remind() {

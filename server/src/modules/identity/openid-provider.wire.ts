@@ -48,6 +48,7 @@ export type Call = {
 };
 export type Request = Exchange['raw']['request'];
 export type Response = Exchange['raw']['response'];
+/** Beside the library, which hands on its own context and nothing of ours. A request that is not in it is refused. */
 export type Calls = WeakMap<Request, Call>;
 
 const day = 86_400;

@@ -89,6 +89,8 @@ export function createMonitoring(deps: {
   /** Of the disk of the data folder; absent: there is enough. */
   readonly room?: Pick<Room, 'state' | 'require'>;
   readonly registry: MetricsRegistry;
+  /** Databases that take no more changes until the server is started again. */
+  readonly stopped?: ReadonlySet<string>;
 }): MonitoringModule {
   const scoring = createScoringRecords({ ...deps, telemetry: deps.registry.telemetry });
   let ready = false;
@@ -125,6 +127,10 @@ export function createMonitoring(deps: {
         // would keep people from that. Full, nothing can be recorded, so nothing is done.
         handle: () => {
           if (!ready) return json(503, { status: 'starting or stopping' });
+          if (deps.stopped !== undefined && deps.stopped.size > 0)
+            return json(503, {
+              status: 'the disk failed under a database: look after the disk and start the server again',
+            });
           const room = deps.room?.state() ?? 'enough';
           if (room === 'full') return json(503, { status: 'the disk is full' });
           return json(200, {

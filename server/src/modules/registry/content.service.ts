@@ -169,7 +169,8 @@ export async function commit(
 /** After a write that failed: removes its files, unless the index took them after all. What cannot be asked is left to a sweep. */
 export async function discardUnreferenced({ index, sealed }: SealedStore, parts: readonly Part[]): Promise<void> {
   const files = parts.map((part) => part.file);
-  const kept = await store.referenced(index.read, files).catch(() => new Set(files));
+  // Within a write: an index of which nobody knows what it keeps takes none, and then nothing is removed.
+  const kept = await index.write((tx) => store.referenced(tx, files)).catch(() => new Set(files));
   await sealed.discard(files.filter((file) => !kept.has(file)));
 }
 

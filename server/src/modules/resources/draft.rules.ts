@@ -42,6 +42,7 @@ const ignored = new Set(['location']);
 
 type Refuse = (target: string, message: string) => void;
 
+/** Made once; what is not in it is made of the kind again. */
 const whole = new WeakMap<ResourceKind, TSchema>();
 function contentSchema(kind: ResourceKind): TSchema {
   const known = whole.get(kind);

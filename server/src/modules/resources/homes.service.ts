@@ -27,6 +27,7 @@ export function createHomes(options: {
   readonly opened: (home: Database) => void;
 }): Homes {
   const { control, homeOf, opened } = options;
+  // One that is opened anew is told of anew.
   const known = new WeakSet<Database>([control]);
   const seen = (home: Database) => {
     if (!known.has(home)) {

@@ -8,6 +8,7 @@ import { readSetting, writeSettingOnce } from './settings.store.ts';
 /** What this module holds of a workspace: the narrow part of the workspaces module that it uses. */
 export type WorkspaceDatabases = { database(grant: Grant, workspaceId: string): Promise<Database> };
 
+/** Spares a read: the key is the database's own, and one that is not in it is read from there. */
 const keys = new WeakMap<Database, Promise<Uint8Array>>();
 const name = 'pageTokenKey';
 

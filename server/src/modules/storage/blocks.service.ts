@@ -61,6 +61,7 @@ export function createBlocks(deps: {
   readonly clock: Clock;
 }): Blocks {
   const { accounts, opened, clock } = deps;
+  // One that is opened anew is not in it: its old blocks go at once.
   const expiredAtMs = new WeakMap<OpenedAccount, number>();
 
   function within<R>(grant: Grant, ref: BlobRef, act: (opened: OpenedAccount) => Promise<R>): Promise<R> {

@@ -89,6 +89,8 @@ export function createSealedStores(options: {
       await sealed.settled();
       await index.close();
     },
+    // What nobody knew of is known when it is opened anew, and files that no row refers to go then.
+    onLost: (uniqueId) => void swept.delete(uniqueId),
   });
   dataKeys.onClosed((uniqueId) => void keyed.close(uniqueId));
 

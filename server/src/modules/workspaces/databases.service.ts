@@ -47,6 +47,8 @@ export function createWorkspaceDatabases(deps: {
       return await meteredDatabase(database, quotaOf(deps.quotas, 'workspace', uniqueId), { hasFiles: false });
     },
     close: (database) => database.close(),
+    // What callers remember of it was read before a write of which nobody knows whether it is kept.
+    onLost: (uniqueId) => void lent.delete(uniqueId),
   });
   dataKeys.onClosed((uniqueId) => {
     lent.delete(uniqueId);

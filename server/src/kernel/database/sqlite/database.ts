@@ -2,47 +2,71 @@
 // threads. Promises that what write() acknowledged survives a power cut, that nothing is on disk in the clear, and that no query
 // holds the event loop for long.
 
+import { rmSync } from 'node:fs';
 import { type Faults, noFaults } from '#kernel/files/faults';
+import { asStorageFailure } from '#kernel/files/files';
 import { databaseClosed, databaseReadOnly, refuseReadWithinWrite } from '../calls.ts';
 import type { Compilable, Database, MigrationSet, Opening, ScanBounds } from '../database.ts';
 import { kyselyOver } from '../dialect/connection.ts';
-import { type Engine, openEngine, scanTooLarge } from './engine.ts';
+import { createPrivately, type Engine, openEngine, scanTooLarge, syncEntries } from './engine.ts';
+import { renewLog } from './log-renewal.ts';
 import { migrate, requireMigrated } from './migrate.ts';
 import { forgetScans, moveLog, scanBytesMax, scanRows } from './scan.ts';
 import { createStamper, readStamp, type Stamper } from './stamper.ts';
-import { createWal } from './wal.ts';
+import { createWal, type Wal } from './wal.ts';
 import { createWriter } from './writer.ts';
+
+/** A sync failed, so that every later write is refused. Reading goes on. */
+export type OnStopped = (owner: string, cause: unknown) => void;
 
 const rowsMax = 50_000;
 let opened = 0;
 
 /** Opens or creates the file at `path` (absolute) and migrates it. */
-export function openFile(
+export async function openFile(
   owner: string,
   path: string,
   migrations: readonly MigrationSet[],
-  opening: Opening & { readonly key: Uint8Array },
-): Database {
-  const { readonly = false, anchors, onFull, faults = noFaults } = opening;
+  opening: Opening & { readonly key: Uint8Array; readonly onStopped?: OnStopped },
+): Promise<Database> {
+  const { readonly = false, anchors, onFull, onStopped, faults = noFaults } = opening;
+  if (!readonly) await renewLog(path, faults);
   const key = Uint8Array.from(opening.key);
   let writing: Engine | undefined;
   let reading: Engine | undefined;
   let stamper: Stamper | undefined;
   try {
     if (!readonly) {
-      writing = openEngine({ path, key, readonly: false });
+      writing = openDurably(path, key, faults);
       // Before anything is written: an older copy is refused as it was found.
       stamper = anchors && createStamper(writing, owner, anchors);
       migrate(writing, migrations);
     }
     reading = openEngine({ path, key, readonly: true });
     if (writing === undefined) requireMigrated(reading, migrations);
-    return databaseOver({ owner, path, key, writing, reading, stamper, faults, onFull });
+    return databaseOver({ owner, path, key, writing, reading, stamper, faults, onFull, onStopped });
   } catch (error) {
     reading?.close();
     writing?.close();
     key.fill(0);
     throw error;
+  }
+}
+
+/** Nothing is written to a file whose own entry is not durable. One that was made for nothing goes, so that it is made anew. */
+function openDurably(path: string, key: Uint8Array, faults: Faults): Engine {
+  let made = false;
+  let engine: Engine | undefined;
+  try {
+    made = createPrivately(path);
+    engine = openEngine({ path, key, readonly: false });
+    faults({ step: 'fsync', path });
+    syncEntries(path);
+    return engine;
+  } catch (error) {
+    engine?.close();
+    if (made) for (const suffix of ['-wal', '-shm', '']) rmSync(`${path}${suffix}`, { force: true });
+    throw asStorageFailure(error);
   }
 }
 
@@ -55,12 +79,20 @@ function databaseOver(parts: {
   readonly stamper: Stamper | undefined;
   readonly faults: Faults;
   readonly onFull: (() => void) | undefined;
+  readonly onStopped: OnStopped | undefined;
 }): Database {
   const { owner, path, key, writing, reading, stamper, faults, onFull } = parts;
   opened += 1;
   const target = { id: opened, path, key };
-  const wal = writing && createWal({ engine: writing, move: () => moveLog(target) });
-  const writer = writing && createWriter(writing, { path, faults, stamper, wal, onFull });
+  const onStopped = (cause: unknown) => {
+    // Its descriptors are not asked again. Closed while another connection is open, it moves no page: the log stays as it is.
+    writing?.close();
+    parts.onStopped?.(owner, cause);
+  };
+  let wal: Wal | undefined;
+  const committed = () => wal?.committed();
+  const writer = writing && createWriter(writing, { path, faults, stamper, wal: { committed }, onFull, onStopped });
+  if (writing && writer) wal = createWal({ engine: writing, move: () => moveLog(target), stop: writer.stop });
   const scans = new Set<Promise<unknown>>();
   let closing: Promise<void> | undefined;
 
@@ -73,12 +105,16 @@ function databaseOver(parts: {
     await Promise.allSettled(scans);
     await wal?.settled();
     await forgetScans(target.id);
-    reading.close();
-    // Last, when no reader holds the log open: everything moves into the one file, and the log is emptied.
     try {
-      writing?.exec('pragma wal_checkpoint(truncate)');
+      // Everything moves into the one file, and the log is emptied.
+      if (writer?.isStopped() === false) writing?.exec('pragma wal_checkpoint(truncate)');
+    } catch (error) {
+      // The last to close would try again what just failed, unless it may only read.
+      writer?.stop(error);
+      throw error;
     } finally {
-      writing?.close();
+      reading.close();
+      if (writer?.isStopped() === false) writing?.close();
       key.fill(0);
     }
   }

@@ -4,7 +4,7 @@ import { dirname, join, resolve } from 'node:path';
 import { databaseFailures } from '#kernel/database/database.errors';
 import { createFiles, type Files } from '#kernel/files/files';
 import type { Databases } from '../database.ts';
-import { openFile } from './database.ts';
+import { type OnStopped, openFile } from './database.ts';
 import { inspectFile } from './inspect.ts';
 
 /** Below the folder, where the file of each kind of owner lies; `id` is empty for an owner that is its kind's only one. */
@@ -18,8 +18,9 @@ export function createSqliteDatabases(options: {
   readonly folder: string;
   readonly layout?: Layout;
   readonly files?: Files;
+  readonly onStopped?: OnStopped;
 }): Databases {
-  const { layout, files = createFiles() } = options;
+  const { layout, files = createFiles(), onStopped } = options;
   const folder = resolve(options.folder);
 
   function pathOf(owner: string): string {
@@ -36,7 +37,7 @@ export function createSqliteDatabases(options: {
       if (key === undefined)
         throw databaseFailures.DatabaseKey({ message: 'A database in a file is opened with its key.' });
       if (opening.readonly !== true) await files.ensureFolder(dirname(path));
-      return openFile(owner, path, tables, { key, ...opening });
+      return await openFile(owner, path, tables, { ...opening, key, ...(onStopped ? { onStopped } : {}) });
     },
     async remove(owner, anchors) {
       const path = pathOf(owner);

@@ -6,7 +6,7 @@ import { closeSync, fsyncSync, openSync } from 'node:fs';
 import { dirname, isAbsolute } from 'node:path';
 import Driver from 'better-sqlite3-multiple-ciphers';
 import { databaseFailures } from '#kernel/database/database.errors';
-import type { Failure } from '#kernel/errors/failure';
+import { Failure } from '#kernel/errors/failure';
 import { refuseUnstorable } from '../values.ts';
 
 export type EngineRow = Record<string, unknown>;
@@ -56,14 +56,19 @@ export function openEngine(options: { path: string; key: Uint8Array; readonly: b
   return engineOver(driver);
 }
 
-/** The file exists with mode 0600, and its folder entry is durable, before SQLite sees it; -wal and -shm inherit the mode. */
-export function createPrivately(path: string): void {
+/** The file exists with mode 0600 before SQLite sees it; -wal and -shm inherit the mode. Says whether it was made. */
+export function createPrivately(path: string): boolean {
   try {
     closeSync(openSync(path, 'wx', 0o600));
+    return true;
   } catch (error) {
-    if (error instanceof Error && 'code' in error && error.code === 'EEXIST') return;
+    if (error instanceof Error && 'code' in error && error.code === 'EEXIST') return false;
     throw error;
   }
+}
+
+/** The entries of the file and its log are durable. SQLite syncs the folder too, and passes over what comes of it. */
+export function syncEntries(path: string): void {
   const folder = openSync(dirname(path), 'r');
   try {
     fsyncSync(folder);
@@ -96,8 +101,8 @@ function prepareConnection(driver: Driver, key: Uint8Array, readonly: boolean): 
     driver.pragma('secure_delete = ON');
     // After a burst the write-ahead log shrinks back to this many bytes.
     driver.pragma('journal_size_limit = 67108864');
-    // Within a commit, so it holds up everybody: only when nobody has moved the pages before (`wal.ts`).
-    driver.pragma('wal_autocheckpoint = 4000');
+    // What SQLite moves by itself, within a commit, tells nobody when it fails (`wal.ts`).
+    driver.pragma('wal_autocheckpoint = 0');
   }
   // FULL: in WAL mode the build's default is NORMAL, which acknowledges commits that a power cut then loses.
   driver.pragma('synchronous = FULL');
@@ -209,6 +214,10 @@ function environmentFailure(error: unknown): Failure | undefined {
   if (code.startsWith('SQLITE_CORRUPT') || code === 'SQLITE_NOTADB') {
     return databaseFailures.DatabaseDamaged({ cause: error });
   }
+  // Whatever number the disk gave, a full disk too: what was not yet on it is not known any more, and never asked for again.
+  if (code === 'SQLITE_IOERR_FSYNC' || code === 'SQLITE_IOERR_DIR_FSYNC') {
+    return databaseFailures.SyncFailed(error);
+  }
   if (code === 'SQLITE_FULL') {
     return databaseFailures.StorageFull({ retryAfterSeconds: 30, cause: error });
   }
@@ -217,3 +226,6 @@ function environmentFailure(error: unknown): Failure | undefined {
   }
   return undefined;
 }
+
+/** Of the log, or of the file that its pages were moved into. */
+export const isSyncFailure = (thrown: unknown): boolean => thrown instanceof Failure && thrown.code === 'SyncFailed';

@@ -47,6 +47,7 @@ test('pages are moved once there are a thousand, by one move at a time, and agai
       moves.push(Promise.withResolvers<void>());
       return moves.at(-1)?.promise ?? Promise.resolve();
     },
+    stop: () => assert.fail('no sync failed'),
   });
   const commits = (count: number) => {
     for (let at = 0; at < count; at++) wal.committed();

@@ -1,9 +1,9 @@
-// Keeps the write-ahead log short without holding the event loop. What SQLite does by itself, within a commit, is to move pages
-// from the log into the file, each decrypted and encrypted once more: a hundred milliseconds in which nobody else is served.
-// Another thread does it while writing goes on. It decides when; should the other thread fail or fall behind, SQLite's own way
-// is still there at a larger bound (`engine.ts`).
+// Keeps the write-ahead log short without holding the event loop. To move pages from the log into the file, each is decrypted and
+// encrypted once more: a hundred milliseconds in which nobody else is served. Another thread does it while writing goes on; where
+// that failed, fell behind or never came to the end of the log, it is done here, at a larger bound. SQLite's own way is off, because
+// it passes over a sync that fails: pages counted as moved before it would be lost without a word.
 
-import type { Engine } from './engine.ts';
+import { type Engine, isSyncFailure } from './engine.ts';
 
 export type Wal = {
   /** After each commit. */
@@ -14,36 +14,62 @@ export type Wal = {
 
 /** Pages that are in the log alone: 4 MiB. */
 const pagesMax = 1_000;
+/** Pages of the log, moved or not: it begins again at its head only after a move that nobody wrote beside. */
+const logPagesMax = 4_000;
 /** Looking takes a lock on the file: not after every commit. */
 const commitsUnseen = 16;
 
-/** @param move moves what is in the log now, elsewhere than on this thread */
-export function createWal({ engine, move }: { readonly engine: Engine; readonly move: () => Promise<void> }): Wal {
+/**
+ * @param move moves what is in the log now, elsewhere than on this thread
+ * @param stop a sync failed while pages were moved: what the file holds of them is not known
+ */
+export function createWal(options: {
+  readonly engine: Engine;
+  readonly move: () => Promise<void>;
+  readonly stop: (cause: unknown) => void;
+}): Wal {
+  const { engine, move, stop } = options;
   let commits = 0;
   let moving: Promise<void> | undefined;
 
-  function pagesLeft(): number {
+  /** The commit is durable: neither looking nor moving may make it fail. */
+  function moveHere(): void {
+    try {
+      engine.run('pragma wal_checkpoint(passive)', []);
+    } catch (error) {
+      if (isSyncFailure(error)) stop(error);
+    }
+  }
+
+  function look(): { readonly pages: number; readonly left: number } {
     try {
       const [row] = engine.run('pragma wal_checkpoint(noop)', []).rows;
-      return Number(row?.['log'] ?? 0) - Number(row?.['checkpointed'] ?? 0);
+      const pages = Number(row?.['log'] ?? 0);
+      return { pages, left: pages - Number(row?.['checkpointed'] ?? 0) };
     } catch {
-      // The commit is durable: looking must not make it fail.
-      return 0;
+      return { pages: 0, left: 0 };
     }
+  }
+
+  function moveElsewhere(): void {
+    // What fails here is tried again after some commits, and costs nobody's write.
+    moving = move()
+      .catch((error: unknown) => {
+        if (isSyncFailure(error)) stop(error);
+      })
+      .finally(() => {
+        moving = undefined;
+      });
   }
 
   return {
     committed() {
       commits += 1;
-      if (moving !== undefined || commits < commitsUnseen) return;
+      if (commits < commitsUnseen) return;
       commits = 0;
-      if (pagesLeft() < pagesMax) return;
-      // What fails here is tried again after some commits, and costs nobody's write.
-      moving = move()
-        .catch(() => {})
-        .finally(() => {
-          moving = undefined;
-        });
+      const { pages, left } = look();
+      if (pages >= logPagesMax) moveHere();
+      else if (left >= pagesMax && moving === undefined) moveElsewhere();
     },
     settled: async () => moving,
   };

@@ -1,6 +1,7 @@
 // The one writer of a database. Calls that arrive while others are at work are run as a group inside one transaction, a
 // savepoint each, and share one durable COMMIT: a burst pays for one fsync. No call is acknowledged before that COMMIT is on
-// disk, and a call that throws takes back only itself. A group never gives up the event loop between BEGIN and COMMIT.
+// disk, and a call that throws takes back only itself. A group never gives up the event loop between BEGIN and COMMIT. After a sync
+// that failed nothing is written any more: a later one that succeeds says nothing of what the failed one lost.
 //
 // Small calls go before large ones, and each group takes at least one large one: a request of several small writes, one after
 // the other, waits for one group with each of them, however many large writes stand in line, and those go on all the time.
@@ -22,7 +23,7 @@ import {
 } from '../calls.ts';
 import type { WriteOptions } from '../database.ts';
 import { kyselyOver } from '../dialect/connection.ts';
-import type { Engine } from './engine.ts';
+import { type Engine, isSyncFailure } from './engine.ts';
 import type { Stamper } from './stamper.ts';
 import type { Wal } from './wal.ts';
 
@@ -30,6 +31,9 @@ export type Writer = {
   write<R>(fn: (tx: Kysely<unknown>) => Promise<R>, options?: WriteOptions): Promise<R>;
   /** Commits the stamp, and nothing with it that would count as a change. */
   restamp(): Promise<void>;
+  /** Refuses every call from now on, and takes the connection out of use. The first cause is kept. */
+  stop(cause: unknown): void;
+  isStopped(): boolean;
   /** Resolves when everything queued so far and while waiting is settled. */
   idle(): Promise<void>;
 };
@@ -62,6 +66,8 @@ export function createWriter(
     stamper?: Stamper | undefined;
     wal?: Pick<Wal, 'committed'> | undefined;
     onFull?: (() => void) | undefined;
+    /** Once, at the first sync that failed. */
+    onStopped?: ((cause: unknown) => void) | undefined;
   },
 ): Writer {
   const small: Call[] = [];
@@ -70,6 +76,19 @@ export function createWriter(
   const idleWaiters: (() => void)[] = [];
   let looping = false;
   let current: Call | undefined;
+  let stopped: { readonly cause: unknown } | undefined;
+  /** A transaction is open: whoever takes the connection out of use waits for its end. */
+  let inGroup = false;
+
+  function stop(cause: unknown): void {
+    if (stopped !== undefined) return;
+    stopped = { cause };
+    if (!inGroup) options.onStopped?.(cause);
+  }
+
+  function refuseIfStopped(): void {
+    if (stopped !== undefined) throw databaseFailures.WritesStopped(stopped.cause);
+  }
 
   const tx = kyselyOver((sql, parameters) => {
     if (current === undefined || within.getStore() !== current) throw transactionEnded();
@@ -146,7 +165,10 @@ export function createWriter(
     const alone = waiting() === 1;
     const done: { readonly call: Call; outcome: Outcome }[] = [];
     let undone: { readonly error: unknown } | undefined;
+    const wasStopped = stopped !== undefined;
+    inGroup = true;
     try {
+      refuseIfStopped();
       engine.run('begin immediate', []);
       const next = takeInTurn();
       while (engine.inTransaction()) {
@@ -170,8 +192,11 @@ export function createWriter(
         const next = takeInTurn();
         for (let call = next(); call !== undefined; call = next()) done.push({ call, outcome: accepted });
       }
-      rollBack();
+      if (!wasStopped) rollBack();
+      if (isSyncFailure(error)) stop(error);
     }
+    inGroup = false;
+    if (!wasStopped && stopped !== undefined) options.onStopped?.(stopped.cause);
     for (const { call, outcome } of done) {
       call.settle(undone === undefined || !outcome.ok ? outcome : { ok: false, error: undone.error });
     }
@@ -185,6 +210,7 @@ export function createWriter(
       rollBack();
       return;
     }
+    refuseIfStopped();
     options.faults({ step: 'commit', path: options.path });
     options.stamper?.write(raises);
     engine.run('commit', []);
@@ -236,6 +262,8 @@ export function createWriter(
   return {
     write: enqueue,
     restamp: () => enqueue(async () => {}, { isStampOnly: true }),
+    stop,
+    isStopped: () => stopped !== undefined,
     idle: () => (looping ? new Promise<void>((resolve) => idleWaiters.push(resolve)) : Promise.resolve()),
   };
 }
