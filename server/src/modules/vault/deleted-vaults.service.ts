@@ -23,7 +23,7 @@ export type DeletedVaults = {
   get(grant: Grant, location: string, name: string): DeletedVault;
   /** Destroys it with all that it holds. Throws `notFound`, and under purge protection `methodNotAllowed`. */
   purge(grant: Grant, location: string, name: string): Promise<void>;
-  /** Destroys those whose time is over, and what a crash left of a purge. */
+  /** Destroys those whose time is over, and what a crash left of a purge. One that fails keeps no other; it throws at the end. */
   sweep(): Promise<void>;
 };
 
@@ -81,7 +81,10 @@ export function createDeletedVaults(deps: {
     },
     async sweep() {
       const nowMs = clock.epochMs();
-      for (const vault of directory.allDeleted()) if (vault.purgeAtMs <= nowMs) await destroyOverdue(vault);
+      const failures: unknown[] = [];
+      for (const vault of directory.allDeleted())
+        if (vault.purgeAtMs <= nowMs) await destroyOverdue(vault).catch((thrown: unknown) => failures.push(thrown));
+      if (failures.length > 0) throw new AggregateError(failures, 'overdue vaults could not all be destroyed');
     },
   };
 }

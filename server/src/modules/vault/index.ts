@@ -126,8 +126,11 @@ export function createVault(deps: {
         name: 'vault-purge',
         everyMs: sweepEveryMs,
         async run(signal) {
-          await destroyExpired(signal);
-          await deletedVaults.sweep();
+          try {
+            await destroyExpired(signal);
+          } finally {
+            await deletedVaults.sweep();
+          }
         },
       },
     ],

@@ -17,7 +17,7 @@ const acts = {
   keys: { operation: 'Keys_RetentionOver', action: vaultActions.purgeKey },
 } as const;
 
-/** Answers what does it for all that is due; for a periodic task. */
+/** Answers what does it for all that is due, and throws at the end what some met; for a periodic task. */
 export function createRetention(deps: {
   readonly database: Database;
   readonly directory: Pick<Directory, 'byUniqueId' | 'allDeleted'>;
@@ -50,14 +50,17 @@ export function createRetention(deps: {
 
   return async (signal) => {
     const nowMs = clock.epochMs();
-    for (let after: store.ObjectAt | undefined; ; ) {
+    const failures: unknown[] = [];
+    for (let after: store.ObjectAt | undefined; !signal.aborted; ) {
       const due = await store.dueObjects(database.read, nowMs, after, rowsAtOnce);
       for (const object of due) {
-        if (signal.aborted) return;
-        await destroy(object, nowMs);
+        if (signal.aborted) break;
+        // What cannot be destroyed now must not keep what stands behind it.
+        await destroy(object, nowMs).catch((thrown: unknown) => failures.push(thrown));
       }
       after = due.at(-1)?.at;
-      if (due.length < rowsAtOnce) return;
+      if (due.length < rowsAtOnce) break;
     }
+    if (failures.length > 0) throw new AggregateError(failures, 'what is overdue could not all be destroyed');
   };
 }
