@@ -26,7 +26,7 @@ import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { parse } from 'yaml';
-import { readConfig } from '../server/src/kernel/config/config.ts';
+import { readConfig } from '../server/src/settings.ts';
 
 const checkout = fileURLToPath(new URL('..', import.meta.url));
 const page = readFileSync(join(checkout, 'docs/operations/README.md'), 'utf8');

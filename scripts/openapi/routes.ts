@@ -8,7 +8,6 @@ import { controlTables } from '../../server/src/compose/foundation.ts';
 import { compose } from '../../server/src/compose.ts';
 import { byteStoresOf, databasesOf } from '../../server/src/data-folder.ts';
 import { systemClock } from '../../server/src/kernel/clock/clock.ts';
-import { readConfig } from '../../server/src/kernel/config/config.ts';
 import { randomBytes } from '../../server/src/kernel/crypto/random.ts';
 import { generateSigningKey } from '../../server/src/kernel/crypto/signing.ts';
 import { closeScanPool } from '../../server/src/kernel/database/database.ts';
@@ -24,6 +23,7 @@ import { openRootKeyFile } from '../../server/src/kernel/sealing/root-key-file.t
 import { version } from '../../server/src/main.ts';
 import { auditMigrations, openAnchors } from '../../server/src/modules/audit/index.ts';
 import type { ResourceKind } from '../../server/src/modules/resources/index.ts';
+import { readConfig } from '../../server/src/settings.ts';
 
 export type Composition = {
   readonly routes: readonly Route[];

@@ -25,6 +25,7 @@ import { controlTables, type Foundation, type Opened } from './compose/foundatio
 import { composeGround, type Ground } from './compose/ground.ts';
 import { composeLearning, type Learning } from './compose/learning.ts';
 import { makeOwners } from './first-start.ts';
+import { settingLists } from './settings.ts';
 
 export type Composed = Pick<Ground, 'identity' | 'audit' | 'bootstrapped'> & {
   readonly door: Door;
@@ -68,12 +69,13 @@ export async function compose(opened: Opened): Promise<Composed> {
     ...[vault, storage, registry, monitoring],
     ...[workspaces, runs, assets, compute, jobs, images, endpoints],
   ];
-  for (const { name, tasks: handlers, removed, standsOn, migrations } of modules) {
+  for (const { name, tasks: handlers, removed, standsOn, migrations, settings } of modules) {
     if (handlers) tasks.handle(handlers);
     if (removed) resources.onRemoved(removed);
     if (standsOn) resources.onRemoving(standsOn);
     if (migrations && migrations !== auditMigrations && !controlTables.includes(migrations))
       throw new Error(`the control database was opened without the tables of ${name}`);
+    if (settings && !settingLists.includes(settings)) throw new Error(`nobody read the settings of ${name}`);
   }
   workspaces.setTables(modules.flatMap(({ workspaceTables }) => workspaceTables ?? []));
   checkFailures([...kernelFailures, ...modules.flatMap((module) => module.failures ?? [])]);

@@ -3,7 +3,6 @@
 
 import { join, resolve } from 'node:path';
 import { auditMigrations } from '#audit';
-import type { Config } from '#kernel/config/config';
 import { randomBytes } from '#kernel/crypto/random';
 import { generateSigningKey, importSigningKey, type SigningKey } from '#kernel/crypto/signing';
 import type { Anchors, Database, Databases, MigrationSet, Opening } from '#kernel/database/database';
@@ -18,6 +17,7 @@ import type { RootKey } from '#kernel/sealing/root-key';
 import { openRootKeyFile } from '#kernel/sealing/root-key-file';
 import { controlTables } from './compose/foundation.ts';
 import { installationFailures } from './installation.errors.ts';
+import type { Config } from './settings.ts';
 
 const lockName = 'server.lock';
 const keyFolder = 'keys';

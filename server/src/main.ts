@@ -5,7 +5,6 @@ import { readFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { openAnchors } from '#audit';
 import { systemClock } from '#kernel/clock/clock';
-import { type Config, readConfig } from '#kernel/config/config';
 import { closeScanPool } from '#kernel/database/database';
 import { createFiles } from '#kernel/files/files';
 import { createRoom } from '#kernel/files/room';
@@ -32,6 +31,7 @@ import {
   openControl,
   openKeys,
 } from './installation.ts';
+import { type Config, readConfig } from './settings.ts';
 
 export type RunningServer = {
   readonly url: string;

@@ -15,7 +15,6 @@ import {
 } from '#audit';
 import { readBootstrapped } from '#identity';
 import { systemClock } from '#kernel/clock/clock';
-import { readConfig } from '#kernel/config/config';
 import { formatVerifier, parseVerifier } from '#kernel/crypto/signed-note';
 import { closeScanPool, type Database, type Databases } from '#kernel/database/database';
 import { Failure } from '#kernel/errors/failure';
@@ -24,6 +23,7 @@ import type { Keyring } from '#kernel/sealing/keyring';
 import { databasesOf } from './data-folder.ts';
 import { installationFailures } from './installation.errors.ts';
 import { auditSignerOf, keyOfDatabase, lockInstallation, openControl, openKeys } from './installation.ts';
+import { readConfig } from './settings.ts';
 
 export type OfflinePlace = {
   readonly configFile?: string | undefined;

@@ -7,12 +7,12 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, test } from 'node:test';
 import { connect } from 'node:tls';
-import { readConfig } from '#kernel/config/config';
 import { readCertificates } from '#kernel/crypto/certificate';
 import { Failure } from '#kernel/errors/failure';
 import { createAuthority, issueLeaf } from '#kernel/http/certificates';
 import { silentLog } from '#kernel/log/log';
 import { startServer } from '../src/main.ts';
+import { readConfig } from '../src/settings.ts';
 import { worldOf } from './server.fixture.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'certificate-'));

@@ -7,9 +7,9 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { fileURLToPath } from 'node:url';
-import { readConfig } from '#kernel/config/config';
 import { silentLog } from '#kernel/log/log';
 import { startServer } from '../src/main.ts';
+import { readConfig } from '../src/settings.ts';
 
 test('credentials that could not be told are renewed at the next start, told once, and hold', async (t) => {
   const folder = mkdtempSync(join(tmpdir(), 'first-start-'));

@@ -7,13 +7,13 @@ import { cp, mkdtemp, readdir, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join, relative } from 'node:path';
 import { after, before, describe, test } from 'node:test';
-import { readConfig } from '#kernel/config/config';
 import { Failure } from '#kernel/errors/failure';
 import { freePort } from '#kernel/http/server';
 import { silentLog } from '#kernel/log/log';
 import { openKeys } from '../src/installation.ts';
 import { startServer } from '../src/main.ts';
 import { verifyOffline } from '../src/offline.ts';
+import { readConfig } from '../src/settings.ts';
 import { type FirstStart, idsIn, type World, worldOf } from './server.fixture.ts';
 
 /** What a failed test leaves behind still ends. */

@@ -6,10 +6,9 @@ import { mkdtemp, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { builtInRoles } from '#access';
-
-import { readConfig } from '#kernel/config/config';
 import { silentLog } from '#kernel/log/log';
 import { type RunningServer, startServer } from '../src/main.ts';
+import { readConfig } from '../src/settings.ts';
 import { type Client, type Credentials, createClient, type Reply } from './client.fixture.ts';
 
 /** What the first start tells programs, in its file. */

@@ -28,7 +28,7 @@ export function serverCommands(program: Command, act: Act): void {
     .option('--data-dir <folder>', 'where everything is kept; made if it is not there')
     .option('--host <address>', 'address to listen on (127.0.0.1)')
     .option('--port <number>', 'port to listen on (8443); 0 takes a free one')
-    .option('--config <file>', 'configuration file')
+    .option('--config <file>', 'configuration file; its settings stand in docs/operations/settings.md')
     .option(
       '--accept-rollback <store>',
       'start although this store is an older copy than the audit log knows: you restored it on purpose; recorded (several times)',

@@ -6,7 +6,6 @@ import { computeTables } from '#compute';
 import { identityMigrations } from '#identity';
 import type { ByteStores } from '#kernel/bytes/byte-store';
 import type { Clock } from '#kernel/clock/clock';
-import type { Config } from '#kernel/config/config';
 import type { SigningKey } from '#kernel/crypto/signing';
 import type { Database, Databases, MigrationSet } from '#kernel/database/database';
 import type { Files } from '#kernel/files/files';
@@ -22,6 +21,7 @@ import type { MetricsRegistry } from '#monitoring';
 import { quotaTables } from '#quotas';
 import { resourceTables } from '#resources';
 import { vaultMigrations } from '#vault';
+import type { Config } from '../settings.ts';
 
 /** In the order in which modules stand on each other. */
 export const controlTables: readonly MigrationSet[] = [

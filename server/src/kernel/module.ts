@@ -3,6 +3,7 @@
 
 import type { Duty } from '#kernel/authority/duty';
 import type { Grant } from '#kernel/authority/grant';
+import type { SettingList } from '#kernel/config/setting';
 import type { MigrationSet } from '#kernel/database/database';
 import type { FailureTable } from '#kernel/errors/failures';
 import type { Route } from '#kernel/http/route';
@@ -34,6 +35,8 @@ export type Module<Kind = never> = {
   readonly duties?: readonly Duty[];
   /** What it answers with when it does not do what was asked. Printed in docs/errors.md. */
   readonly failures?: readonly FailureTable[];
+  /** What an operator may decide about it. Read before the module is made: compose refuses those that nobody read. Printed in docs/operations/settings.md. */
+  readonly settings?: SettingList;
   /** What it counts and measures: fed through the port of telemetry, and nothing else is. Printed in docs/operations/metrics.md. */
   readonly meters?: readonly Meter[];
   readonly tasks?: Readonly<Record<string, TaskHandler>>;

@@ -21,6 +21,7 @@ import { auditMeters } from './meters.ts';
 import { records } from './migrations/0001-records.ts';
 import { anchors as anchorTable } from './migrations/0002-anchors.ts';
 import { segments } from './migrations/0003-segments.ts';
+import { auditSettings } from './settings.ts';
 import { sweepOpenIntents } from './sweep.service.ts';
 import { createTrail } from './trail.service.ts';
 
@@ -30,6 +31,7 @@ export { readCheckpointFile } from './checkpoint-file.service.ts';
 export { exportAudit, verifyExport } from './export.service.ts';
 export { segmentBytes, segmentFileDigest, segmentFileLines } from './segment-file.service.ts';
 export { segmentLines, segmentsOf } from './segments.service.ts';
+export { auditSettings } from './settings.ts';
 export { type FoundStore, verifyAudit } from './verification.service.ts';
 
 /** Of the audit database, not of the control database. */
@@ -123,6 +125,7 @@ export function createAudit(deps: {
     name: 'audit',
     failures: [tableOf(auditFailures)],
     meters: Object.values(auditMeters),
+    settings: auditSettings,
     routes: auditRoutes(service),
     async start() {
       const { settled } = await appender.load();

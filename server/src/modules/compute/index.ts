@@ -20,6 +20,7 @@ import { createComputesKind, removeCluster } from './computes.kind.ts';
 import { createDispatch } from './dispatch.service.ts';
 import { computeMeters, meterLoad } from './meters.ts';
 import { computeTables } from './migrations/0001-work.ts';
+import { computeSettings } from './settings.ts';
 import { createEmbeddedAgent, type EmbeddedAgent } from './supervisor.service.ts';
 import { localTarget, type TargetId } from './targets.rules.ts';
 import { createWork } from './work.service.ts';
@@ -28,6 +29,7 @@ import { createWorkQueue } from './work-queue.service.ts';
 
 export type { AgentToken, Readiness } from './agents.service.ts';
 export { computeTables } from './migrations/0001-work.ts';
+export { computeSettings } from './settings.ts';
 export type {
   EndReason,
   SandboxLimits,
@@ -165,6 +167,7 @@ export function createCompute(deps: {
     migrations: computeTables,
     failures: [tableOf(computeFailures)],
     meters: Object.values(computeMeters),
+    settings: computeSettings,
     kinds: [createComputesKind({ database, clusters, agents, queue, work })],
     work,
     readiness: (target = localTarget) => agents.readiness(target),

@@ -3,11 +3,11 @@
 import assert from 'node:assert/strict';
 import { readFile } from 'node:fs/promises';
 import { test } from 'node:test';
-import { readConfig } from '#kernel/config/config';
 import { silentLog } from '#kernel/log/log';
 import { type Client, createClient } from '../../../test/client.fixture.ts';
 import { openServer } from '../../../test/server.fixture.ts';
 import { startServer } from '../../main.ts';
+import { readConfig } from '../../settings.ts';
 
 test('the keys of an endpoint stand under the key of the customer: without it nobody is let in', async (t) => {
   const bench = await openServer();

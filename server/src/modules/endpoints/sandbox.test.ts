@@ -7,11 +7,11 @@ import { readFile } from 'node:fs/promises';
 import { test } from 'node:test';
 import { gzipSync } from 'node:zlib';
 import tar from 'tar-stream';
-import { readConfig } from '#kernel/config/config';
 import { silentLog } from '#kernel/log/log';
 import { createClient } from '../../../test/client.fixture.ts';
 import { type Bench, openServer } from '../../../test/server.fixture.ts';
 import { startServer } from '../../main.ts';
+import { readConfig } from '../../settings.ts';
 import { makeWheel } from '../images/wheels.fixture.ts';
 
 /** Under CI a machine that cannot sandbox is a failure, not a skip: the tests run, and say so. */

@@ -16,7 +16,10 @@ import { quotasMeters } from './meters.ts';
 import { quotasFailures } from './quotas.errors.ts';
 import { createQuotaSettings, type QuotaSettings } from './quotas.service.ts';
 
+import { quotasSettings } from './settings.ts';
+
 export { quotaTables } from './migrations/quotas.ts';
+export { quotasSettings } from './settings.ts';
 
 export type QuotasModule = Module & { readonly quotas: QuotaSettings };
 
@@ -38,6 +41,7 @@ export function createQuotas(deps: {
     duties: Object.values(quotasDuties),
     failures: [tableOf(quotasFailures)],
     meters: Object.values(quotasMeters),
+    settings: quotasSettings,
     quotas,
     removed: (_grant, id) => quotas.removed(id),
     start: () => quotas.load(),

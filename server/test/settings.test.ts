@@ -1,0 +1,82 @@
+// Every setting stands on the page that operators read, is declared by the module that it is of, and is refused with what to write.
+
+import assert from 'node:assert/strict';
+import { readFileSync, writeFileSync } from 'node:fs';
+import { before, test } from 'node:test';
+import { type Setting, type SettingList, variableOf, wantedOf } from '#kernel/config/setting';
+import { composedRoutes } from '../../scripts/openapi/routes.ts';
+import { readConfig, settingLists } from '../src/settings.ts';
+
+const page = new URL('../../docs/operations/settings.md', import.meta.url);
+const every = settingLists.flatMap(({ settings }) => Object.entries(settings));
+let modules: Awaited<ReturnType<typeof composedRoutes>>['modules'];
+
+before(async () => {
+  modules = (await composedRoutes()).modules;
+});
+
+const cell = (text: string) => text.replaceAll('|', '\\|');
+const standardOf = ({ standard }: Setting) => {
+  if (standard === '' || (Array.isArray(standard) && standard.length === 0)) return '';
+  return `\`${Array.isArray(standard) ? standard.join(', ') : String(standard)}\``;
+};
+
+function pageOf(all: typeof every): string {
+  const rows = all.map(
+    ([path, setting]) =>
+      `| \`${path}\` | \`${variableOf(path)}\` | ${cell(setting.help)}${'holdsSecret' in setting && setting.holdsSecret ? '; holds a secret' : ''} | ${cell(wantedOf(setting))} | ${standardOf(setting)} |`,
+  );
+  return [
+    '# Settings',
+    '',
+    'Printed from the code (`UPDATE_GOLDEN=1 npm test -- server/test/settings.test.ts`); a test compares it. A setting stands in the file, in a variable, or on the',
+    'command line, which wins over the variable, which wins over the file. In a variable a list is separated by commas. What is not here is refused, and so is a value',
+    'that is not what the fourth column says; all mistakes are named at once. None weakens a check, and none is a secret: secrets lie in files that settings name.',
+    '',
+    '| setting | variable | what it is | may be | unless set |',
+    '|---|---|---|---|---|',
+    ...rows,
+    '',
+  ].join('\n');
+}
+
+test('the page says what is declared; UPDATE_GOLDEN=1 writes it anew', () => {
+  const wanted = pageOf(every);
+  if (process.env['UPDATE_GOLDEN'] === '1') writeFileSync(page, wanted);
+  assert.equal(readFileSync(page, 'utf8'), wanted);
+});
+
+test('what is read is what the kernel and the modules declare, and nothing else', () => {
+  const ofModules = modules.flatMap(({ settings }) => (settings ? [settings as SettingList] : []));
+  assert.deepEqual(new Set(settingLists.slice(1)), new Set(ofModules));
+});
+
+test('without a word every setting has a value, and by its variable each refuses what it may not be, by name', () => {
+  assert.doesNotThrow(() => readConfig({ environment: {} }));
+  for (const [path, setting] of every)
+    assert.throws(
+      () => readConfig({ environment: { [variableOf(path)]: '\0' } }),
+      (thrown: Error) =>
+        thrown.message.includes(`${path} is `) && thrown.message.includes(`write ${wantedOf(setting)}`),
+      path,
+    );
+});
+
+test('what the command line says of a setting is what is declared', () => {
+  const help = readFileSync(new URL('../../docs/cli.md', import.meta.url), 'utf8');
+  const { 'http.host': host, 'http.port': port } = settingLists[0]?.settings ?? {};
+  for (const [option, setting] of [
+    ['--host', host],
+    ['--port', port],
+  ] as const)
+    assert.match(help, new RegExp(`${option} <[^\\n]*\\(${setting?.standard}\\)`), option);
+});
+
+test('the audit log is kept for ever, or for at least as long as Azure keeps its own', () => {
+  const daysOf = (text: string) =>
+    readConfig({ environment: { STRONGROOM_AUDIT_RETENTION_DAYS: text } }).audit.retentionDays;
+  assert.equal(readConfig({ environment: {} }).audit.retentionDays, 0);
+  assert.deepEqual(['0', '90', '3650'].map(daysOf), [0, 90, 3650]);
+  for (const text of ['1', '89', '-1', '90.5', '36501', ''])
+    assert.throws(() => daysOf(text), /audit\.retentionDays .*; write 0, or a whole number from 90 to 36500/);
+});
