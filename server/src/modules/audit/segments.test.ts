@@ -252,6 +252,22 @@ test('what is kept of dropped records cannot be altered, removed or filled again
   }
 });
 
+test('every checkpoint within what was dropped is looked at, however many there are', async (t) => {
+  const { folder, signer, audit, close } = await dropped(t);
+  await close();
+  const copy = join(folder, 'many');
+  await mkdir(copy);
+  await cp(join(folder, 'audit.db'), join(copy, 'audit.db'));
+  await tamper(testDatabases(copy), [
+    `insert or replace into audit_checkpoints
+      with recursive sizes (size) as (select 1 union all select size + 1 from sizes where size < 255) select size, 0, 'none of ours' from sizes`,
+  ]);
+  const database = await testDatabases(copy).open('audit', [auditMigrations], { key: databaseKey });
+  const verifier = { name: audit.verifier.name, publicKey: signer.publicKey };
+  assert.equal((await verifyAudit({ database, verifier })).findingCount, 255);
+  await database.close();
+});
+
 test('stores stay anchored after the records that anchored them are gone', async (t) => {
   const opened = await openAudit(t, { retentionDays });
   const clock = opened.clock as TestClock;

@@ -354,7 +354,8 @@ export async function verifyAudit(options: {
   /** Stored and given checkpoints of sizes above `from` up to `to`, by size. */
   async function claimsWithin(from: number, to: number): Promise<Map<number, readonly Claim[]>> {
     const found: Claim[] = kept.filter((claim) => claim.size > from && claim.size <= to);
-    const rows = (await scanCheckpointsAbove(database, from, pageRows)).filter((row) => row.size <= to);
+    // As many as the range can have: one that is passed over would be believed.
+    const rows = (await scanCheckpointsAbove(database, from, to - from)).filter((row) => row.size <= to);
     for (const row of rows) found.push(...storedClaim(row));
     return Map.groupBy(found, (claim) => claim.size);
   }
