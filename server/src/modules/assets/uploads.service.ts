@@ -116,7 +116,6 @@ export function createUploads(deps: {
       const { workspace, database } = await opened(grant, versionId);
       // Here too, so that what nobody finished never fills the room for those who do.
       await removeExpired(workspace, database);
-      if ((await store.countUploads(database.read)) >= openMax) throw assetsFailures.TooManyPendingUploads(openMax);
       const uploadId = randomUuid();
       const ref = { account: workspace.storageAccount, container: `upload-${uploadId}` };
       const scope = containerScope(ref);
@@ -128,14 +127,16 @@ export function createUploads(deps: {
         ttlSeconds: uploadSeconds,
       });
       // Order matters: a container that is not written down would never be removed.
-      await database.write((tx) =>
-        store.insertUpload(tx, {
+      await database.write(async (tx) => {
+        // Here, where nobody else counts at the same time.
+        if ((await store.countUploads(tx)) >= openMax) throw assetsFailures.TooManyPendingUploads(openMax);
+        await store.insertUpload(tx, {
           container: ref.container,
           version_id: versionId,
           expires_at: expiresAt.toISOString(),
           digest: null,
-        }),
-      );
+        });
+      });
       const make = workspaces.asIdentity(workspace, storageActions.writeContainers, scope, 'begin a pending upload');
       await blobs.ensureContainer(make, ref.account, ref.container);
       const uri = `${origin}/${parseResourceId(ref.account).name}/${ref.container}`;

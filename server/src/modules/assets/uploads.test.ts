@@ -5,6 +5,7 @@ import assert from 'node:assert/strict';
 import { after, type TestContext, test } from 'node:test';
 import { closeScanPool } from '#kernel/database/database';
 import { openLab } from '../../../test/lab/lab.fixture.ts';
+import { insertUpload } from './uploads.store.ts';
 
 after(() => closeScanPool());
 
@@ -214,4 +215,22 @@ test('what nobody finished goes when the next one begins, or with the sweep', as
   await clock.advance(3_700_000);
   await sweep();
   assert.equal((await containers()).length, 0);
+});
+
+test('no more uploads are open at once than may be, however many begin at the same time', async (t) => {
+  const { lab, workspaceId, begin } = await openBench(t);
+  const { workspaces, system } = lab.now();
+  const database = await workspaces.database(system, workspaceId);
+  const expires_at = new Date(lab.clock.epochMs() + 3_600_000).toISOString();
+  await database.write(async (tx) => {
+    for (let at = 0; at < 198; at++)
+      await insertUpload(tx, { container: `upload-${at}`, version_id: 'other', expires_at, digest: null });
+  });
+  const begun = await Promise.all(Array.from({ length: 6 }, () => begin()));
+  assert.deepEqual(begun.map(({ status }) => status).sort(), [
+    200,
+    200,
+    ...Array(4).fill(begun.find(({ status }) => status !== 200)?.status),
+  ]);
+  assert.equal(begun.find(({ status }) => status !== 200)?.body.error.code, 'TooManyPendingUploads');
 });
