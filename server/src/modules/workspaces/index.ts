@@ -46,9 +46,8 @@ export type WorkspacesModule = Module<ResourceKind> & {
   readonly reservedIn: ReservedIn;
 };
 
-const workspacesMax = 10_000;
-/** Of those that are looked at once, at the start: more than anybody has. */
-const startMax = 1_000_000;
+/** Where every one counts: what is beyond it would be taken for not there. More than anybody has. */
+const workspacesMax = 1_000_000;
 
 const pattern =
   /^(\/subscriptions\/[^/]+\/resourceGroups\/[^/]+\/providers\/Microsoft\.MachineLearningServices\/workspaces\/[^/]+)(\/.+)?$/i;
@@ -169,7 +168,7 @@ export function createWorkspaces(
     },
     async start() {
       const grant = grants.duty(workspacesDuties.findAll, '/');
-      for (const one of await resources.list(grant, { type: workspaceType, under: '/', limit: startMax }))
+      for (const one of await resources.list(grant, { type: workspaceType, under: '/', limit: workspacesMax }))
         reservations.hold(holderOf(one));
     },
     stop: databases.close,
