@@ -5,7 +5,6 @@ import type { Command, Option } from 'commander';
 import { UsageError } from './exit.ts';
 
 export const shells = ['bash', 'zsh', 'fish'] as const;
-export type ShellName = (typeof shells)[number];
 
 type Node = {
   readonly path: string;

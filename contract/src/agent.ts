@@ -102,7 +102,6 @@ export const agentPollRequest = Type.Object(
   { session: identifier, held: Type.Array(held, { maxItems: agentLimits.held }) },
   { additionalProperties: false },
 );
-export type AgentPollRequest = Static<typeof agentPollRequest>;
 
 export const agentItem = Type.Object({
   id: identifier,

@@ -1,7 +1,7 @@
 // Wire shapes of code, model and environment versions and of snapshots. Source: Azure REST specification, Code, Model and
 // Environment versions (2022-05-01 and later). A snapshot is Strongroom's own: a folder by the digest of its content.
 
-import { type Static, Type } from './schema.ts';
+import { Type } from './schema.ts';
 
 /** As long as MLflow's registry lets them be, whose models and versions are these. */
 const textMax = 100_000;
@@ -129,9 +129,3 @@ export const pendingUploadAnswer = Type.Object({
     credential: Type.Object({ credentialType: Type.Literal('SAS'), sasUri: Type.String() }),
   }),
 });
-
-export type CodeVersion = Static<typeof codeVersion>;
-export type ModelVersion = Static<typeof modelVersion>;
-export type DataVersion = Static<typeof dataVersion>;
-export type EnvironmentVersion = Static<typeof environmentVersion>;
-export type SnapshotAnswer = Static<typeof snapshotAnswer>;

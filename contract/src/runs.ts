@@ -280,5 +280,4 @@ export const purgeModel = Type.Object({ model_id: named });
 /** How many files went. */
 export const purged = Type.Object({ artifacts: count });
 
-export const errorAnswer = Type.Object({ error_code: text, message: text });
 export const serverInfo = Type.Object({ store_type: text, workspaces_enabled: Type.Boolean() });

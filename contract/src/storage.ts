@@ -4,12 +4,6 @@
 
 import { type Static, Type } from './schema.ts';
 
-export const storageLimits = {
-  accountName: 24,
-  containersPageSize: 5000,
-  metadataBytes: 8192,
-} as const;
-
 export const StorageEncryption = Type.Object({
   keySource: Type.Union([Type.Literal('Microsoft.Storage'), Type.Literal('Microsoft.Keyvault')]),
   keyvaultproperties: Type.Optional(

@@ -67,11 +67,7 @@ export async function insertRecords(tx: Tx, records: readonly ScoringRecord[]): 
   }
 }
 
-/**
- * Of the oldest `limit` records those from before the moment. Answers how many they were: fewer than asked for, and the next one
- * is younger. Records come in the order of time, so nothing is searched.
- */
-/** Whether the oldest record is older. */
+/** Whether the oldest record is from before the moment. */
 export async function hasBefore(tx: Tx, before: string): Promise<boolean> {
   const oldest = await tables<Tables>(tx)
     .selectFrom('scoring_requests')
@@ -82,6 +78,10 @@ export async function hasBefore(tx: Tx, before: string): Promise<boolean> {
   return oldest !== undefined && oldest.time < before;
 }
 
+/**
+ * Of the oldest `limit` records those from before the moment. Answers how many they were: fewer than asked for, and the next one
+ * is younger. Records come in the order of time, so nothing is searched.
+ */
 export async function deleteOldest(tx: Tx, before: string, limit: number): Promise<number> {
   const db = tables<Tables>(tx);
   const oldest = await db.selectFrom('scoring_requests').select(['id', 'time']).orderBy('id').limit(limit).execute();

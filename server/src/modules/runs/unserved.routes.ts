@@ -1,4 +1,4 @@
-// The answer to what is not served (families.ts). The code stays ENDPOINT_NOT_FOUND, upon which clients do without.
+// The answer to what is not served (families.unserved.ts). The code stays ENDPOINT_NOT_FOUND, upon which clients do without.
 
 import { runsActions } from '@strongroom/contract/runs.actions';
 import { harmless, needs, type Route, route, unrecorded } from '#kernel/http/route';
