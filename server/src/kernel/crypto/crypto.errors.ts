@@ -4,6 +4,7 @@
 import { defineFailures } from '#kernel/errors/failures';
 
 export const cryptoFailures = defineFailures('crypto', {
+  /** The sentence is the algorithm's: which sizes and values it takes. */
   InvalidCryptoArgument: {
     kind: 'invalid',
     meaning: 'An argument of a cryptographic operation is outside its bounds.',

@@ -113,6 +113,7 @@ export const httpFailures = defineFailures('http', {
     kind: 'unauthenticated',
     say: 'This operation needs a credential. Sign in and send a bearer token in the Authorization header.',
   },
+  /** The sentence is the route's, which states why whoever is bounded has no business there. */
   AuthorizationFailed: {
     kind: 'forbidden',
     meaning: 'The credential is one that was handed on, and reaches less than its maker does.',

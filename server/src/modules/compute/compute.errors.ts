@@ -17,11 +17,52 @@ export const computeFailures = defineFailures('compute', {
       message: `Compute of type '${short(computeType)}' is not served here. Use 'AmlCompute': a cluster whose nodes are sandboxes on the machines of this installation.`,
     }),
   },
-  ValidationError: {
+  nothingToAttach: {
     kind: 'invalid',
-    meaning: 'A property of a cluster has a value that clusters do not take here.',
-    remedy: 'Correct the property that the answer names as its target.',
-    say: (target: string, message: string) => ({ target: `properties.${target}`, message }),
+    code: 'ValidationError',
+    meaning: 'A cluster names a resource to attach.',
+    remedy: 'Leave resourceId out: a cluster is made here.',
+    say: () => ({
+      target: 'properties.resourceId',
+      message: 'An AmlCompute cluster is made here; it has no properties.resourceId to attach.',
+    }),
+  },
+  onlyLinux: {
+    kind: 'invalid',
+    code: 'ValidationError',
+    meaning: 'A cluster is to run another system than Linux.',
+    remedy: 'Set osType to Linux, or leave it out.',
+    say: () => ({ target: 'properties.properties.osType', message: 'Nodes run Linux. Set osType to Linux.' }),
+  },
+  scaleMissing: {
+    kind: 'invalid',
+    code: 'ValidationError',
+    meaning: 'A cluster does not say how many nodes it may have.',
+    remedy: 'Send scaleSettings with maxNodeCount.',
+    say: () => ({
+      target: 'properties.properties.scaleSettings',
+      message: 'properties.properties.scaleSettings is required: say at least maxNodeCount.',
+    }),
+  },
+  scaleReversed: {
+    kind: 'invalid',
+    code: 'ValidationError',
+    meaning: 'A cluster would always keep more nodes than it may have.',
+    remedy: 'Lower minNodeCount, or raise maxNodeCount.',
+    say: (min: number, max: number) => ({
+      target: 'properties.properties.scaleSettings.minNodeCount',
+      message: `minNodeCount ${min} is more than maxNodeCount ${max}.`,
+    }),
+  },
+  idleTime: {
+    kind: 'invalid',
+    code: 'ValidationError',
+    meaning: 'The time that nodes idle is no duration, or longer than a week.',
+    remedy: 'Write it as PT5M.',
+    say: () => ({
+      target: 'properties.properties.scaleSettings.nodeIdleTimeBeforeScaleDown',
+      message: 'nodeIdleTimeBeforeScaleDown is an ISO 8601 duration of at most 7 days, for example PT5M.',
+    }),
   },
   PropertyChangeNotAllowed: {
     kind: 'invalid',

@@ -275,30 +275,13 @@ const scaleView = (properties: Properties) => {
 
 function checkContent({ properties }: Draft): void {
   const { osType, scaleSettings } = innerOf(properties);
-  if (typeof properties['resourceId'] === 'string')
-    throw computeFailures.ValidationError(
-      'resourceId',
-      'An AmlCompute cluster is made here; it has no properties.resourceId to attach.',
-    );
-  if (osType === 'Windows')
-    throw computeFailures.ValidationError('properties.osType', 'Nodes run Linux. Set osType to Linux.');
-  if (scaleSettings === undefined)
-    throw computeFailures.ValidationError(
-      'properties.scaleSettings',
-      'properties.properties.scaleSettings is required: say at least maxNodeCount.',
-    );
+  if (typeof properties['resourceId'] === 'string') throw computeFailures.nothingToAttach();
+  if (osType === 'Windows') throw computeFailures.onlyLinux();
+  if (scaleSettings === undefined) throw computeFailures.scaleMissing();
   const { min, max, idle } = scaleOf(properties);
-  if (min > max)
-    throw computeFailures.ValidationError(
-      'properties.scaleSettings.minNodeCount',
-      `minNodeCount ${min} is more than maxNodeCount ${max}.`,
-    );
+  if (min > max) throw computeFailures.scaleReversed(min, max);
   const seconds = readDurationSeconds(idle);
-  if (seconds === undefined || seconds > computeLimits.idleSecondsMax)
-    throw computeFailures.ValidationError(
-      'properties.scaleSettings.nodeIdleTimeBeforeScaleDown',
-      'nodeIdleTimeBeforeScaleDown is an ISO 8601 duration of at most 7 days, for example PT5M.',
-    );
+  if (seconds === undefined || seconds > computeLimits.idleSecondsMax) throw computeFailures.idleTime();
 }
 
 function checkUnchanged(draft: Draft, existing: Resource): void {

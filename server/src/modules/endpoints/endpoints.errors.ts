@@ -12,11 +12,96 @@ const pending = (message: string) => ({
 });
 
 export const endpointsFailures = defineFailures('endpoints', {
-  ValidationError: {
+  namedTwice: {
     kind: 'invalid',
-    meaning: 'A property of an endpoint or deployment has a value that is not taken.',
-    remedy: 'Correct the property that the answer names as its target.',
-    say: (target: string, message: string) => ({ target: `properties.${target}`, message }),
+    code: 'ValidationError',
+    meaning: 'The traffic names a deployment twice, in another casing.',
+    remedy: 'Name it once.',
+    say: () => ({
+      target: 'properties.traffic',
+      message: 'The traffic names a deployment twice, in another casing. Name it once.',
+    }),
+  },
+  sharesOff: {
+    kind: 'invalid',
+    code: 'ValidationError',
+    meaning: 'The shares of traffic add up to something else than nothing or all.',
+    remedy: 'Make them add up to 0 or 100.',
+    say: (sum: number) => ({
+      target: 'properties.traffic',
+      message: `The shares of traffic add up to ${sum}; they must add up to 0 or 100.`,
+    }),
+  },
+  codeMissing: {
+    kind: 'invalid',
+    code: 'ValidationError',
+    meaning: 'A deployment names no code.',
+    remedy: 'Send codeConfiguration with codeId and scoringScript.',
+    say: () => ({
+      target: 'properties.codeConfiguration',
+      message:
+        'A deployment needs codeConfiguration with codeId and scoringScript: the script that loads the model and scores.',
+    }),
+  },
+  scaleType: {
+    kind: 'invalid',
+    code: 'ValidationError',
+    meaning: 'A deployment is to be scaled by something else than its capacity.',
+    remedy: "Set scaleType to 'Default', and scale by sku.capacity.",
+    say: () => ({
+      target: 'properties.scaleSettings.scaleType',
+      message: "Deployments are scaled by sku.capacity: scaleSettings.scaleType must be 'Default'.",
+    }),
+  },
+  duration: {
+    kind: 'invalid',
+    code: 'ValidationError',
+    meaning: 'A time of the request settings is no duration, or too long.',
+    remedy: 'Write it as the message shows.',
+    say: (name: string, secondsMax: number, example: string) => ({
+      target: `properties.requestSettings.${name}`,
+      message: `requestSettings.${name} is an ISO 8601 duration of at most ${secondsMax} seconds, for example ${example}.`,
+    }),
+  },
+  tooManyVariables: {
+    kind: 'invalid',
+    code: 'ValidationError',
+    meaning: 'A deployment has more environment variables than a process is given.',
+    remedy: 'Send fewer.',
+    say: (variablesMax: number) => ({
+      target: 'properties.environmentVariables',
+      message: `At most ${variablesMax} environment variables.`,
+    }),
+  },
+  variableName: {
+    kind: 'invalid',
+    code: 'ValidationError',
+    meaning: 'An environment variable has a name that is none.',
+    remedy: 'Name it with letters, digits and underscores, and a digit not first.',
+    say: (name: string) => ({
+      target: `properties.environmentVariables.${name.slice(0, 100)}`,
+      message: `'${name.slice(0, 100)}' is no name of an environment variable.`,
+    }),
+  },
+  variableOfService: {
+    kind: 'invalid',
+    code: 'ValidationError',
+    meaning: 'An environment variable has a name that the service sets.',
+    remedy: 'Choose another name.',
+    say: (name: string) => ({
+      target: `properties.environmentVariables.${name.slice(0, 100)}`,
+      message: `${name} is set by the service; choose another name.`,
+    }),
+  },
+  variableWithNul: {
+    kind: 'invalid',
+    code: 'ValidationError',
+    meaning: 'The value of an environment variable holds a NUL character.',
+    remedy: 'Leave it out.',
+    say: (name: string) => ({
+      target: `properties.environmentVariables.${name.slice(0, 100)}`,
+      message: `The value of ${name} holds a NUL character.`,
+    }),
   },
   weakKey: {
     kind: 'invalid',

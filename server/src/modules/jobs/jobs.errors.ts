@@ -6,6 +6,7 @@ import { defineFailures } from '#kernel/errors/failures';
 const at = (target: string, message: string) => ({ target: `properties.${target}`, message });
 
 export const jobsFailures = defineFailures('jobs', {
+  /** The sentence is that of the rule which the job breaks (`jobs.rules.ts`). */
   ValidationError: {
     kind: 'invalid',
     meaning: 'A property of a job has a value that jobs do not take.',

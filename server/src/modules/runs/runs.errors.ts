@@ -30,6 +30,7 @@ export const runsFailures = defineFailures('runs', {
     say: (name: string, given: unknown, why: string) =>
       about(`Invalid value ${shown(given)} for parameter '${name}' supplied: ${why}.`, name),
   },
+  /** Many sentences: MLflow's own where its clients compare them, else ours, said where the bound is known. */
   invalid: {
     ...value,
     meaning: 'A request asks for what cannot be, or cannot be in the state that things are in.',

@@ -23,10 +23,8 @@ export function asParameters<R>(act: () => R): R {
   try {
     return act();
   } catch (thrown) {
-    if (thrown instanceof Failure && thrown.kind === 'integrity')
-      throw vaultFailures.BadParameter('The value does not open with this key and algorithm.', 'value');
-    if (thrown instanceof Failure && thrown.kind === 'invalid')
-      throw vaultFailures.BadParameter(thrown.message, 'value');
+    if (thrown instanceof Failure && thrown.kind === 'integrity') throw vaultFailures.notOpened();
+    if (thrown instanceof Failure && thrown.kind === 'invalid') throw vaultFailures.notFitting(thrown.message);
     throw thrown;
   }
 }

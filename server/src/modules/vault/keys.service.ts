@@ -120,11 +120,7 @@ export function createKeys(options: {
     async create(grant, vault, name, input) {
       const held = at(grant, vault);
       refuseUnserved(input.kty, input.release_policy);
-      if (![undefined, null, 65_537].includes(input.public_exponent))
-        throw vaultFailures.BadParameter(
-          'The public exponent of an RSA key is 65537. Leave it out.',
-          'public_exponent',
-        );
+      if (![undefined, null, 65_537].includes(input.public_exponent)) throw vaultFailures.exponent();
       // Everything that can be refused is, before seconds are spent on a key.
       operationsOf(input.key_ops);
       return await add(held, name, await custody.create(held.uniqueId, bitsOf(input.key_size ?? 2048)), input);
@@ -133,8 +129,7 @@ export function createKeys(options: {
     async import(grant, vault, name, input) {
       const held = at(grant, vault);
       refuseUnserved(input.key.kty, input.release_policy);
-      if (input.Hsm === true)
-        throw vaultFailures.BadParameter('Keys of this server are kept in software. Send Hsm false.', 'Hsm');
+      if (input.Hsm === true) throw vaultFailures.noHardware();
       const key = await custody.import(held.uniqueId, partsOf(input.key));
       return await add(held, name, key, { ...input, key_ops: input.key_ops ?? input.key.key_ops });
     },
@@ -212,8 +207,7 @@ export function refuseOutsideItsTimes(key: StoredVersion, operation: string, now
 
 function partsOf(jwk: ImportedKey['key']): RsaPrivateParts {
   const { n, e, d, p, q, dp, dq, qi } = jwk;
-  if (!n || !e || !d || !p || !q || !dp || !dq || !qi)
-    throw vaultFailures.BadParameter('An RSA key to import has n, e, d, p, q, dp, dq and qi.', 'key');
+  if (!n || !e || !d || !p || !q || !dp || !dq || !qi) throw vaultFailures.keyParts();
   return trimmed({ n, e, d, p, q, dp, dq, qi });
 }
 
@@ -230,31 +224,26 @@ function trimmed(parts: RsaPrivateParts): RsaPrivateParts {
 
 function refuseUnserved(kty: string, releasePolicy: unknown): void {
   if (kty !== 'RSA') throw keyTypeNotServed(kty);
-  if (releasePolicy !== undefined && releasePolicy !== null)
-    throw vaultFailures.BadParameter(
-      'Keys of this server are never released. Leave release_policy out.',
-      'release_policy',
-    );
+  if (releasePolicy !== undefined && releasePolicy !== null) throw vaultFailures.neverReleased();
 }
 
 function bitsOf(size: number): RsaBits {
   if (size === 2048 || size === 3072 || size === 4096) return size;
-  throw vaultFailures.BadParameter('An RSA key has 2048, 3072 or 4096 bits.', 'key_size');
+  throw vaultFailures.keySize();
 }
 
 function operationsOf(wanted: readonly string[] | null | undefined): readonly KeyOperation[] {
   if (wanted === undefined || wanted === null || wanted.length === 0) return keyOperations;
   const operations = new Set<KeyOperation>();
   for (const operation of wanted) {
-    if (!isOneOf(keyOperations, operation))
-      throw vaultFailures.BadParameter(`key_ops of an RSA key are ${keyOperations.join(', ')}.`, 'key_ops');
+    if (!isOneOf(keyOperations, operation)) throw vaultFailures.keyOperations(keyOperations);
     operations.add(operation);
   }
   return [...operations];
 }
 
 function unknownAlgorithm(operation: string, algorithms: readonly string[]): Failure {
-  return vaultFailures.BadParameter(`An RSA key does ${operation} with ${algorithms.join(', ')}.`, 'alg');
+  return vaultFailures.unknownAlgorithm(operation, algorithms);
 }
 
 function isOneOf<T extends string>(list: readonly T[], value: string): value is T {

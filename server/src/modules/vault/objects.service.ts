@@ -66,8 +66,7 @@ export function createObjects(options: {
   const { collection, database, clock, purged = async () => {} } = options;
 
   function at(vault: Vault, name: string): ObjectAt {
-    if (!objectName.test(name))
-      throw vaultFailures.BadParameter('A name in a vault has 1 to 127 letters, digits and hyphens.', 'name');
+    if (!objectName.test(name)) throw vaultFailures.objectName();
     return { vault: vault.uniqueId, collection, name };
   }
 
@@ -78,8 +77,7 @@ export function createObjects(options: {
   }
 
   async function requireVersion(tx: Tx, of: ObjectAt, version: string | undefined): Promise<StoredVersion> {
-    if (version !== undefined && !objectVersion.test(version))
-      throw vaultFailures.BadParameter('A version has 32 hexadecimal digits.', 'version');
+    if (version !== undefined && !objectVersion.test(version)) throw vaultFailures.objectVersion();
     const live = await findLive(tx, of);
     const found = live && (await store.findVersion(tx, of, version?.toLowerCase()));
     if (found === undefined) throw collectionFailures[collection].notFound(of.name);
@@ -112,16 +110,11 @@ export function createObjects(options: {
         );
       gone = await store.purgeObject(tx, of);
     } else if (object !== undefined) {
-      if (object.latest >= vaultLimits.versions)
-        throw vaultFailures.BadParameter(
-          `'${object.name}' has ${vaultLimits.versions} versions, which is the most. Use a new name.`,
-        );
+      if (object.latest >= vaultLimits.versions) throw vaultFailures.tooManyVersions(object.name, vaultLimits.versions);
       return { number: object.latest + 1, name: object.name, gone };
     }
     if ((await store.countObjects(tx, of.vault, of.collection)) >= vaultLimits.objects)
-      throw vaultFailures.BadParameter(
-        `This vault holds ${vaultLimits.objects} ${collection}, which is the most. Use another vault.`,
-      );
+      throw vaultFailures.vaultFull(vaultLimits.objects, collection);
     return { number: 1, name: of.name, gone };
   }
 
@@ -235,11 +228,7 @@ const enabledByDefault: Attributes = { enabled: true, notBefore: undefined, expi
 function attributesOver(present: Attributes, input: AttributesInput | null | undefined): Attributes {
   const time = (said: number | null | undefined, before: number | undefined) =>
     said === undefined ? before : (said ?? undefined);
-  if (input?.exportable === true)
-    throw vaultFailures.BadParameter(
-      'Keys of this server are not exportable. Leave exportable out.',
-      'attributes.exportable',
-    );
+  if (input?.exportable === true) throw vaultFailures.notExportable();
   return {
     enabled: input?.enabled ?? present.enabled,
     notBefore: time(input?.nbf, present.notBefore),
@@ -253,10 +242,7 @@ function checkTags(tags: Tags | null | undefined): Tags {
     entries.length > vaultLimits.tags ||
     entries.some(([name, value]) => name.length > vaultLimits.tagLength || value.length > vaultLimits.tagLength)
   ) {
-    throw vaultFailures.BadParameter(
-      `There are at most ${vaultLimits.tags} tags, with names and values of at most ${vaultLimits.tagLength} characters.`,
-      'tags',
-    );
+    throw vaultFailures.tooManyTags(vaultLimits.tags, vaultLimits.tagLength);
   }
   return Object.fromEntries(entries);
 }

@@ -130,15 +130,10 @@ type ListQuery = {
 /** Throws for a page size outside 1 to 25 and for a token that no answer held. */
 export function pageQuery(query: ListQuery): PageQuery {
   const size = Number(query.maxresults ?? vaultLimits.pageSize);
-  if (size < 1 || size > vaultLimits.pageSize)
-    throw vaultFailures.BadParameter(`maxresults is from 1 to ${vaultLimits.pageSize}.`, 'maxresults');
+  if (size < 1 || size > vaultLimits.pageSize) throw vaultFailures.pageSize(vaultLimits.pageSize);
   const token = query.$skiptoken ?? '';
   const after = Buffer.from(token, 'base64url').toString('latin1');
-  if (!/^[0-9a-z-]{0,127}$/i.test(after))
-    throw vaultFailures.BadParameter(
-      'The $skiptoken is not one of this list. Follow nextLink as it was answered.',
-      '$skiptoken',
-    );
+  if (!/^[0-9a-z-]{0,127}$/i.test(after)) throw vaultFailures.skipToken();
   return { size, after };
 }
 

@@ -57,14 +57,9 @@ export function createSecrets(options: {
   return {
     async set(grant, vault, name, { value, contentType, attributes, tags }) {
       const material = Buffer.from(value, 'utf8');
-      if (material.length > vaultLimits.secretBytes)
-        throw vaultFailures.BadParameter(
-          `The value of a secret has at most ${vaultLimits.secretBytes} bytes of UTF-8.`,
-          'value',
-        );
+      if (material.length > vaultLimits.secretBytes) throw vaultFailures.secretTooLong(vaultLimits.secretBytes);
       // A lone surrogate would come back as another character.
-      if (!value.isWellFormed())
-        throw vaultFailures.BadParameter('The value of a secret is well-formed Unicode text.', 'value');
+      if (!value.isWellFormed()) throw vaultFailures.secretMalformed();
       const detail = detailOf(contentType);
       const held = at(grant, vault);
       return await objects.add(held, name, {
@@ -106,9 +101,6 @@ export function createSecrets(options: {
 
 function detailOf(contentType: string | null | undefined): SecretDetail {
   if ((contentType?.length ?? 0) > vaultLimits.contentTypeLength)
-    throw vaultFailures.BadParameter(
-      `A content type has at most ${vaultLimits.contentTypeLength} characters.`,
-      'contentType',
-    );
+    throw vaultFailures.contentTypeTooLong(vaultLimits.contentTypeLength);
   return { contentType: contentType ?? undefined };
 }

@@ -15,11 +15,172 @@ const disabledNow = (title: string) => (operation: string) =>
   `Operation ${operation} is not allowed on a disabled ${title}. Enable this version first.`;
 
 export const vaultFailures = defineFailures('vault', {
-  BadParameter: {
+  notOpened: {
     kind: 'invalid',
-    meaning: 'A parameter, a property of the body or a name has a value that it cannot have.',
-    remedy: 'The message says which values there are.',
-    say: (message: string, target?: string) => ({ message, ...(target === undefined ? {} : { target }) }),
+    code: 'BadParameter',
+    meaning: 'A value does not open with the key and the algorithm that were named.',
+    remedy: 'Send what this version of the key wrapped or encrypted, with the algorithm that was used.',
+    say: () => ({ target: 'value', message: 'The value does not open with this key and algorithm.' }),
+  },
+  /** The sentence is that of the cryptography: which sizes and values the algorithm takes. */
+  notFitting: {
+    kind: 'invalid',
+    code: 'BadParameter',
+    meaning: 'A value is not one that the key and the algorithm take.',
+    remedy: 'The message says which are.',
+    say: (message: string) => ({ target: 'value', message }),
+  },
+  pageSize: {
+    kind: 'invalid',
+    code: 'BadParameter',
+    meaning: 'A page of a list would be empty or larger than pages are.',
+    remedy: 'Ask for as many as the message says, or leave maxresults out.',
+    say: (most: number) => ({ target: 'maxresults', message: `maxresults is from 1 to ${most}.` }),
+  },
+  skipToken: {
+    kind: 'invalid',
+    code: 'BadParameter',
+    meaning: 'The token of a page is none that an answer held.',
+    remedy: 'Follow nextLink as it was answered.',
+    say: () => ({
+      target: '$skiptoken',
+      message: 'The $skiptoken is not one of this list. Follow nextLink as it was answered.',
+    }),
+  },
+  secretTooLong: {
+    kind: 'invalid',
+    code: 'BadParameter',
+    meaning: 'The value of a secret is longer than any is.',
+    remedy: 'Keep what is long in a storage account, and its key here.',
+    say: (bytesMax: number) => ({
+      target: 'value',
+      message: `The value of a secret has at most ${bytesMax} bytes of UTF-8.`,
+    }),
+  },
+  secretMalformed: {
+    kind: 'invalid',
+    code: 'BadParameter',
+    meaning: 'The value of a secret holds half of a character.',
+    remedy: 'Send well-formed Unicode text.',
+    say: () => ({ target: 'value', message: 'The value of a secret is well-formed Unicode text.' }),
+  },
+  contentTypeTooLong: {
+    kind: 'invalid',
+    code: 'BadParameter',
+    meaning: 'A content type is longer than any is.',
+    remedy: 'Send a shorter one.',
+    say: (charactersMax: number) => ({
+      target: 'contentType',
+      message: `A content type has at most ${charactersMax} characters.`,
+    }),
+  },
+  exponent: {
+    kind: 'invalid',
+    code: 'BadParameter',
+    meaning: 'A key is to have another public exponent than 65537.',
+    remedy: 'Leave it out.',
+    say: () => ({ target: 'public_exponent', message: 'The public exponent of an RSA key is 65537. Leave it out.' }),
+  },
+  noHardware: {
+    kind: 'invalid',
+    code: 'BadParameter',
+    meaning: 'A key is to be imported into hardware.',
+    remedy: 'Send Hsm false.',
+    say: () => ({ target: 'Hsm', message: 'Keys of this server are kept in software. Send Hsm false.' }),
+  },
+  keyParts: {
+    kind: 'invalid',
+    code: 'BadParameter',
+    meaning: 'A key to import lacks some of its numbers.',
+    remedy: 'Send all of those that the message names.',
+    say: () => ({ target: 'key', message: 'An RSA key to import has n, e, d, p, q, dp, dq and qi.' }),
+  },
+  neverReleased: {
+    kind: 'invalid',
+    code: 'BadParameter',
+    meaning: 'A key is to be released to somebody.',
+    remedy: 'Leave release_policy out.',
+    say: () => ({
+      target: 'release_policy',
+      message: 'Keys of this server are never released. Leave release_policy out.',
+    }),
+  },
+  keySize: {
+    kind: 'invalid',
+    code: 'BadParameter',
+    meaning: 'A key is to have a size that keys do not have here.',
+    remedy: 'Ask for 2048, 3072 or 4096 bits.',
+    say: () => ({ target: 'key_size', message: 'An RSA key has 2048, 3072 or 4096 bits.' }),
+  },
+  keyOperations: {
+    kind: 'invalid',
+    code: 'BadParameter',
+    meaning: 'A key is to do what RSA keys do not.',
+    remedy: 'Name operations of those in the message.',
+    say: (known: readonly string[]) => ({
+      target: 'key_ops',
+      message: `key_ops of an RSA key are ${known.join(', ')}.`,
+    }),
+  },
+  unknownAlgorithm: {
+    kind: 'invalid',
+    code: 'BadParameter',
+    meaning: 'The key does not do that operation with that algorithm.',
+    remedy: 'Use one that the message names.',
+    say: (operation: string, algorithms: readonly string[]) => ({
+      target: 'alg',
+      message: `An RSA key does ${operation} with ${algorithms.join(', ')}.`,
+    }),
+  },
+  objectName: {
+    kind: 'invalid',
+    code: 'BadParameter',
+    meaning: 'A name in a vault holds other characters, or too many.',
+    remedy: 'Use 1 to 127 letters, digits and hyphens.',
+    say: () => ({ target: 'name', message: 'A name in a vault has 1 to 127 letters, digits and hyphens.' }),
+  },
+  objectVersion: {
+    kind: 'invalid',
+    code: 'BadParameter',
+    meaning: 'A version is named by something that is none.',
+    remedy: 'Send its 32 hexadecimal digits.',
+    say: () => ({ target: 'version', message: 'A version has 32 hexadecimal digits.' }),
+  },
+  tooManyVersions: {
+    kind: 'invalid',
+    code: 'BadParameter',
+    meaning: 'A key or secret has as many versions as any may have.',
+    remedy: 'Use a new name.',
+    say: (name: string, versionsMax: number) =>
+      `'${name}' has ${versionsMax} versions, which is the most. Use a new name.`,
+  },
+  vaultFull: {
+    kind: 'invalid',
+    code: 'BadParameter',
+    meaning: 'A vault holds as many keys or secrets as it may.',
+    remedy: 'Use another vault.',
+    say: (objectsMax: number, collection: Collection) =>
+      `This vault holds ${objectsMax} ${collection}, which is the most. Use another vault.`,
+  },
+  notExportable: {
+    kind: 'invalid',
+    code: 'BadParameter',
+    meaning: 'A key is to be exportable.',
+    remedy: 'Leave exportable out.',
+    say: () => ({
+      target: 'attributes.exportable',
+      message: 'Keys of this server are not exportable. Leave exportable out.',
+    }),
+  },
+  tooManyTags: {
+    kind: 'invalid',
+    code: 'BadParameter',
+    meaning: 'There are more tags, or longer ones, than an object has.',
+    remedy: 'Send fewer or shorter ones.',
+    say: (tagsMax: number, charactersMax: number) => ({
+      target: 'tags',
+      message: `There are at most ${tagsMax} tags, with names and values of at most ${charactersMax} characters.`,
+    }),
   },
   badApiVersion: {
     kind: 'invalid',
