@@ -86,9 +86,6 @@ export function sourcesOf(
         content,
       );
     },
-    async computes() {
-      return (await client.list(paths.computes)).map((each) => String(each['name']));
-    },
   };
 }
 

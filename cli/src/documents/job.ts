@@ -16,9 +16,11 @@ import {
   secondsOf,
 } from './references.ts';
 
-/** `azureml:name`, a plain name, or an ARM id. */
-const computeId = (text: string, paths: WorkspacePaths) =>
-  text.startsWith('/subscriptions/') ? text : paths.compute(text.replace(/^azureml:/, ''));
+/** `azureml:name`, a plain name, or an ARM id; `serverless` is the service's own word, and what it means where none is named. */
+function computeId(text: string, paths: WorkspacePaths): string {
+  const name = text.replace(/^azureml:/, '');
+  return text.startsWith('/subscriptions/') || name === 'serverless' ? name : paths.compute(name);
+}
 
 const modelTypes: ReadonlySet<string> = new Set(['custom_model', 'mlflow_model', 'triton_model']);
 
@@ -61,13 +63,6 @@ export async function jobBody(
   read.finish();
   if (identityType !== undefined && !['aml_token', 'AMLToken'].includes(identityType))
     throw read.wrong('identity', 'of a job can only be { type: aml_token }');
-  if (compute === undefined) {
-    const there = await sources.computes();
-    throw read.wrong(
-      'compute',
-      `is missing: which cluster? ${there.length === 0 ? "There is none yet; 'strongroom compute create' makes one" : `There are: ${there.join(', ')}`}`,
-    );
-  }
   const { name, ...rest } = fields;
   return {
     name,
@@ -75,7 +70,7 @@ export async function jobBody(
       properties: defined({
         jobType: 'Command',
         ...rest,
-        computeId: computeId(compute, paths),
+        computeId: compute === undefined ? undefined : computeId(compute, paths),
         environmentId: await environment?.(sources),
         codeId: await codeId?.(sources),
         inputs: inputs && (await settled(inputs, sources)),

@@ -21,8 +21,6 @@ export type Sources = {
   environment(described: Described): Promise<string>;
   /** The id of a model version; `place` is a file or a folder, or an address of the workspace. */
   model(described: Described & { readonly place: string }): Promise<string>;
-  /** The names of the clusters there are, for a message. */
-  computes(): Promise<readonly string[]>;
 };
 export type Described = {
   readonly name: string | undefined;

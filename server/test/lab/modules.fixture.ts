@@ -228,6 +228,8 @@ export async function assemble(on: {
     addresses,
     schemes: [addresses.scheme('history'), runTokens, byName],
     grants,
+    acts,
+    serverlessNodes: 2,
     tenantId,
     log,
     telemetry,

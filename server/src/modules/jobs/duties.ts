@@ -1,9 +1,10 @@
 // What jobs do without being asked: they go on behind the request that submitted them.
 
 import { assetsActions } from '@strongroom/contract/assets.actions';
+import { computesType } from '@strongroom/contract/compute.actions';
 import { jobsType } from '@strongroom/contract/jobs.actions';
 import { actionsOfType } from '@strongroom/contract/resources.actions';
-import type { QuietDuty } from '#kernel/authority/duty';
+import type { Duty } from '#kernel/authority/duty';
 import { workspaceType } from '#workspaces';
 
 const { read, write } = actionsOfType(jobsType);
@@ -44,4 +45,18 @@ export const jobsDuties = {
     under: jobsType,
     record: { level: 'part', of: 'the request that reads' },
   },
-} as const satisfies Record<string, QuietDuty>;
+  lookForCluster: {
+    name: 'jobs.look-for-cluster',
+    why: 'A job that names no cluster runs on the one of its workspace that is called serverless.',
+    actions: [actionsOfType(computesType).read, actionsOfType(workspaceType).read],
+    under: workspaceType,
+    record: { level: 'none', reason: 'only looks; a cluster that is made is recorded by the duty that makes it' },
+  },
+  makeServerless: {
+    name: 'jobs.make-serverless',
+    why: 'Where a workspace has no cluster called serverless, one is made for the first job that names none.',
+    actions: [actionsOfType(computesType).write],
+    under: computesType,
+    record: { level: 'activity' },
+  },
+} as const satisfies Record<string, Duty>;

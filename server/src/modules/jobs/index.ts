@@ -5,6 +5,7 @@ import type { Assets } from '#assets';
 import type { Work } from '#compute';
 import type { Tokens } from '#identity';
 import type { Grants } from '#kernel/authority/grant';
+import type { Acts } from '#kernel/authority/perform';
 import type { Clock } from '#kernel/clock/clock';
 import { tableOf } from '#kernel/errors/failures';
 import type { Room } from '#kernel/files/room';
@@ -27,6 +28,7 @@ import { createJobLogs } from './log.service.ts';
 import { jobsMeters } from './meters.ts';
 import { jobTables } from './migrations/index.ts';
 import { createRunTokens, type RunTokens, type Submitters } from './run-tokens.scheme.ts';
+import { createServerless } from './serverless.service.ts';
 import { isEnd } from './status.rules.ts';
 
 export type Jobs = Module<ResourceKind> & {
@@ -55,12 +57,15 @@ export function createJobs(deps: {
   /** How callers of run history prove who they are: a signed address first. */
   readonly schemes: readonly Scheme[];
   readonly grants: Grants;
+  readonly acts: Pick<Acts, 'duty'>;
   readonly tenantId: string;
   readonly clock: Clock;
   readonly log: Log;
   readonly telemetry: Telemetry;
   /** Absent: the disk has room for what jobs print. */
   readonly room?: Pick<Room, 'state'>;
+  /** Nodes of the cluster that a workspace is given for jobs that name none; 0: it is given none. */
+  readonly serverlessNodes: number;
   /** The port that the server listens on, which a sandbox reaches it at too. */
   readonly port: number;
 }): Jobs {
@@ -101,7 +106,7 @@ export function createJobs(deps: {
     duties: Object.values(jobsDuties),
     failures: [tableOf(jobsFailures)],
     meters: Object.values(jobsMeters),
-    kinds: [createJobKind({ resources: deps.resources, assets: deps.assets, jobs, grants: deps.grants })],
+    kinds: [createJobKind({ ...deps, jobs, serverless: createServerless({ ...deps, nodes: deps.serverlessNodes }) })],
     surfaces: [createHistorySurface(deps.schemes)],
     routes: [...logRoutes({ ...deps, logs }), ...historyRoutes({ ...deps, logs })],
     runScheme: tokens.scheme,

@@ -119,6 +119,16 @@ export const jobsFailures = defineFailures('jobs', {
         `properties.${property} must be the id of one of this workspace's ${type}: ${workspaceId}/${type}/…`,
       ),
   },
+  NoServerlessCompute: {
+    kind: 'invalid',
+    meaning: 'A job named no compute, and the workspace has no cluster called serverless.',
+    remedy: 'Name a cluster, or have somebody who may make one that is called serverless.',
+    say: () =>
+      at(
+        'computeId',
+        "The job names no compute, and this workspace has no cluster called 'serverless', which such jobs run on. Name a cluster (in YAML compute: azureml:NAME), or make that one: strongroom compute create serverless --max-instances 2.",
+      ),
+  },
   ComputeNotFound: {
     kind: 'invalid',
     meaning: 'A job names a cluster that is not in its workspace.',

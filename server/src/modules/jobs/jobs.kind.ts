@@ -16,6 +16,7 @@ import { type JobState, jobType, keptBeside, outputUri, stateOf } from './job-st
 import { jobsFailures } from './jobs.errors.ts';
 import { checkJob } from './jobs.rules.ts';
 import type { JobsService } from './jobs.service.ts';
+import { clusterOf, isServerless, type Serverless, serverless } from './serverless.service.ts';
 import { isEnd } from './status.rules.ts';
 import { refuseServices, unservedOfJobs } from './unserved.ts';
 
@@ -58,8 +59,9 @@ export function createJobKind(deps: {
   readonly assets: Assets;
   readonly jobs: JobsService;
   readonly grants: Pick<Grants, 'duty'>;
+  readonly serverless: Serverless;
 }): ResourceKind {
-  const { resources, assets, jobs, grants } = deps;
+  const { resources, assets, jobs, grants, serverless: serverlessCluster } = deps;
 
   return {
     type: jobType,
@@ -95,6 +97,7 @@ export function createJobKind(deps: {
         isArchived: false,
         experimentName: 'Default',
         ...own,
+        ...(isServerless(own['computeId'] as string | undefined) ? { computeId: serverless } : {}),
         identity: { identityType: 'AMLToken' },
         status: 'NotStarted',
       };
@@ -107,10 +110,10 @@ export function createJobKind(deps: {
       if (existing) return refuseChange(existing, draft.properties);
       checkJob(job);
       const workspaceId = workspaceOf(id) ?? '';
-      const computeId = job.computeId ?? '';
+      const computeId = clusterOf(workspaceId, job.computeId);
       inWorkspace(computeId, workspaceId, 'computes', 'computeId');
-      const compute = await resources.find(grant, computeId);
-      if (!compute) throw jobsFailures.ComputeNotFound(parseResourceId(computeId).name);
+      if (!isServerless(job.computeId) && !(await resources.find(grant, computeId)))
+        throw jobsFailures.ComputeNotFound(parseResourceId(computeId).name);
       if (job.codeId !== undefined) {
         inWorkspace(job.codeId, workspaceId, 'codes/versions', 'codeId');
         await assets.code(grant, job.codeId);
@@ -122,6 +125,8 @@ export function createJobKind(deps: {
           throw jobsFailures.EnvironmentNotServed(environment.image);
         }
       }
+      // Last: what is refused for something else makes no cluster.
+      if (isServerless(job.computeId)) await serverlessCluster.ensure(workspaceId);
     },
 
     async create(grant, job) {

@@ -35,11 +35,6 @@ export function checkJob(job: CommandJob): void {
   if (job.command === undefined || job.command.trim() === '')
     throw refuse('command', 'A command job needs properties.command: what to run, for example "python3 train.py".');
   if (job.command.includes('\0')) throw refuse('command', 'The command holds a NUL character.');
-  if (job.computeId === undefined)
-    throw refuse(
-      'computeId',
-      'A job needs properties.computeId: the id of a cluster of this workspace (in YAML compute: azureml:NAME). There is no compute that comes by itself.',
-    );
   if ((job.resources?.instanceCount ?? 1) !== 1)
     throw refuse('resources.instanceCount', 'Jobs run on one node: resources.instanceCount must be 1.');
   timeoutSecondsOf(job);

@@ -24,6 +24,7 @@ import type { JobLogs } from './log.service.ts';
 import { canceled, outcomeOf } from './outcome.rules.ts';
 import { disownRun, ensureRun } from './run.service.ts';
 import type { RunTokens, Submitters } from './run-tokens.scheme.ts';
+import { clusterOf } from './serverless.service.ts';
 import { mayFollow } from './status.rules.ts';
 
 const cancelGraceSeconds = 10;
@@ -271,7 +272,7 @@ const specOf = (jobId: string, computeId: string | undefined, workId: string): W
   id: workId,
   kind: 'job',
   workspaceId: workspaceIdOf(jobId),
-  computeId,
+  computeId: clusterOf(workspaceIdOf(jobId), computeId),
   subject: jobId,
   label: `job-${jobId.slice(jobId.lastIndexOf('/') + 1).slice(0, 60)}`,
 });
