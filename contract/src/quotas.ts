@@ -5,7 +5,8 @@ import { type Static, Type } from './schema.ts';
 export const quotasPath = (subscriptionId: string) =>
   `/subscriptions/${subscriptionId}/providers/Strongroom.Quotas` as const;
 
-export const quotaLimits = { atOnce: 100 } as const;
+/** As many as one record of the log names, each with its limit. */
+export const quotaLimits = { atOnce: 32 } as const;
 
 const Bytes = Type.Integer({ minimum: 0, maximum: Number.MAX_SAFE_INTEGER });
 

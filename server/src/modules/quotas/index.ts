@@ -1,7 +1,7 @@
 // The door of quotas: how much each storage account, registry and workspace may hold. Stores take `quotas` as a port and
 // enforce it where they write; setting one is decided at the subscription.
 
-import { Quota, QuotaList, quotasPath, UpdateQuotas } from '@strongroom/contract/quotas';
+import { Quota, QuotaList, quotaLimits, quotasPath, UpdateQuotas } from '@strongroom/contract/quotas';
 import { quotasActions } from '@strongroom/contract/quotas.actions';
 import { Type } from '@strongroom/contract/schema';
 import type { Grants } from '#kernel/authority/grant';
@@ -26,6 +26,8 @@ export type QuotasModule = Module & { readonly quotas: QuotaSettings };
 const path = quotasPath('{subscriptionId}');
 const scopeOf = ({ subscriptionId = '' }: Params) => `/subscriptions/${subscriptionId}`;
 const unit = 'Bytes' as const;
+/** Each that is named, with its limit; without one it is the default again. */
+const recorded = Array.from({ length: quotaLimits.atOnce }, (_, at) => [`value.${at}.id`, `value.${at}.limit`]).flat();
 
 export function createQuotas(deps: {
   readonly database: Database;
@@ -71,7 +73,7 @@ export function createQuotas(deps: {
           'Sets quotas of storage accounts, registries and workspaces, all of those named or none; null: the default',
         access: needs(quotasActions.update, scopeOf, whole),
         goesOnWhenLow: 'it bounds what grows',
-        audit: activity('value.0.id', 'value.0.limit'),
+        audit: activity(...recorded),
         body: { kind: 'json', schema: UpdateQuotas, maxBytes: 262_144 },
         responses: { 200: Type.Object({ value: Type.Array(Quota) }) },
         async handle(grant, { body }) {
