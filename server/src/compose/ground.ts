@@ -68,6 +68,7 @@ export async function composeGround(foundation: Foundation, above: Above) {
     tenantId,
     catalogue: declaredActions,
     audit: audit.trail,
+    administrator: bootstrapped.administrator.objectId,
     principals: principalsOf(identity.directory),
     scopes: {
       require: (scope) => resources.scopes.require(scope),

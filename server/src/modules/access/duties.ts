@@ -18,6 +18,13 @@ export const accessDuties = {
     under: '/',
     record: { level: 'activity' },
   },
+  elevateAdministrator: {
+    name: 'access.elevate-administrator',
+    why: "The tenant's administrator asks to be User Access Administrator at the root, where nobody has a role that could grant it.",
+    actions: [accessActions.writeRoleAssignments],
+    under: '/',
+    record: { level: 'part', of: 'the call elevateAccess' },
+  },
   makeFirstOwners: {
     name: 'access.make-first-owners',
     why: 'At the first start the administrator and the automation become Owners of the subscription, once.',

@@ -23,6 +23,7 @@ import { definitionRoutes, questionRoutes } from './definitions.routes.ts';
 import { createDefinitions } from './definitions.service.ts';
 import * as definitionStore from './definitions.store.ts';
 import { accessDuties } from './duties.ts';
+import { elevationRoute } from './elevation.routes.ts';
 import { createEvaluator, type Evaluator } from './evaluator.service.ts';
 import { createExplain, type Explain } from './explanation.service.ts';
 import { roles } from './migrations/001-roles.ts';
@@ -75,6 +76,8 @@ export function createAccess(options: {
   readonly catalogue: readonly Action[];
   readonly audit: Pick<AuditTrail, 'begin' | 'refused'>;
   readonly log?: Log;
+  /** Object id of the tenant's administrator, who alone may elevate himself. */
+  readonly administrator?: string;
 }): Access {
   const { database, clock, principals, scopes, tenantId, catalogue } = options;
   const nowMs = () => clock.epochMs();
@@ -102,6 +105,7 @@ export function createAccess(options: {
     failures: [tableOf(accessFailures), tableOf(roleFailures)],
     routes: [
       ...assignmentRoutes(assignments, createAssignmentList({ evaluator, principals })),
+      elevationRoute({ grants, assignments, administrator: options.administrator }),
       ...definitionRoutes(definitions),
       ...questionRoutes({
         explain,

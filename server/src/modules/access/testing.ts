@@ -126,7 +126,16 @@ const scopes: Scopes = {
 
 export function accessOver(database: Database, clock: TestClock, people = everybody(), audit = testAudit()): Access {
   const principals = { find: async (objectId: string) => people.get(objectId.toLowerCase()) };
-  return createAccess({ database, clock, principals, scopes, tenantId: testActor.tenantId, catalogue, audit });
+  return createAccess({
+    administrator: ann,
+    database,
+    clock,
+    principals,
+    scopes,
+    tenantId: testActor.tenantId,
+    catalogue,
+    audit,
+  });
 }
 
 /** The module started, ann as Owner of the subscription, and a way to call it. */
