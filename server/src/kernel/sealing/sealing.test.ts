@@ -1,6 +1,7 @@
 // The root key file and the keyring on real files: what is refused, what survives, and what is on disk.
 
 import assert from 'node:assert/strict';
+import { existsSync } from 'node:fs';
 import { chmod, chown, mkdir, mkdtemp, readdir, readFile, rm, stat, symlink, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -224,4 +225,22 @@ test('root may read another user’s root key to look at a stopped server, and n
   (await openRootKeyFile({ ...paths, files, asReader: true })).close();
   await chmod(paths.file, 0o644);
   await assert.rejects(openRootKeyFile({ ...paths, files, asReader: true }), code('RootKeyExposed'));
+});
+
+test('a new root key that the disk may not keep is not used: whichever sync fails, no key is there and the next start makes another', async (t) => {
+  for (let nth = 1; nth <= 4; nth++) {
+    const paths = await folderFor(t);
+    const { faults } = failNth(nth, ({ step }) => step === 'fsync');
+    await assert.rejects(openRootKeyFile({ ...paths, files: createFiles({ faults }) }), code('StorageFull'));
+    assert.equal(existsSync(paths.file), false, `sync ${nth}`);
+    (await openRootKeyFile({ ...paths, files })).close();
+  }
+});
+
+test('a root key that a start left behind when it died is asked for once more before anything is sealed under it', async (t) => {
+  const paths = await folderFor(t);
+  (await openRootKeyFile({ ...paths, files })).close();
+  const { faults } = failNth(1, ({ step }) => step === 'fsync');
+  await assert.rejects(openRootKeyFile({ ...paths, files: createFiles({ faults }) }), code('StorageFull'));
+  (await openRootKeyFile({ ...paths, files })).close();
 });
