@@ -97,9 +97,17 @@ export type Bounded = {
   forget(some: LabelValues): readonly LabelValues[];
 };
 
+type Rule = { readonly name: string /** Undefined: any name. */; readonly known: ReadonlySet<string> | undefined };
+
+function withinRule({ name, known }: Rule, given: LabelValues): string {
+  const value = Object.hasOwn(given, name) ? String(given[name]) : otherValue;
+  if (known === undefined) return value.length > valueLengthMax ? value.slice(0, valueLengthMax) : value;
+  return known.has(value) ? value : otherValue;
+}
+
 /** Holds a meter to what it declares. Every implementation of the port goes through it. */
 export function boundedSeries({ labels, seriesMax }: Meter): Bounded {
-  const rules = Object.entries(labels).map(([name, rule]) => ({
+  const rules: readonly Rule[] = Object.entries(labels).map(([name, rule]) => ({
     name,
     known: isList(rule) ? new Set(rule) : undefined,
   }));
@@ -107,18 +115,16 @@ export function boundedSeries({ labels, seriesMax }: Meter): Bounded {
   const others = Object.fromEntries(rules.map(({ name }) => [name, otherValue]));
   return {
     seriesOf(given) {
-      const series: Record<string, string> = {};
+      // Asked with every request: what is known is found by its key alone. A length before each value: two series are never one key.
       let key = '';
-      for (const { name, known } of rules) {
-        const value = Object.hasOwn(given, name) ? String(given[name]) : otherValue;
-        const kept = known === undefined ? value.slice(0, valueLengthMax) : known.has(value) ? value : otherValue;
-        series[name] = kept;
-        // A length before each value: two series are never one key.
+      for (const rule of rules) {
+        const kept = withinRule(rule, given);
         key += `${kept.length}:${kept}`;
       }
       const found = present.get(key);
       if (found !== undefined) return found;
       if (present.size >= seriesMax) return others;
+      const series = Object.fromEntries(rules.map((rule) => [rule.name, withinRule(rule, given)]));
       present.set(key, series);
       return series;
     },

@@ -48,12 +48,12 @@ export function createMetricsRegistry({ log }: { readonly log: Log }): MetricsRe
     const metric =
       meter.kind === 'duration' ? new Histogram({ ...common(meter), buckets }) : new Counter({ ...common(meter) });
     const add = (series: LabelValues, value: number) =>
-      metric instanceof Histogram ? metric.observe({ ...series }, value) : metric.inc({ ...series }, value);
+      metric instanceof Histogram ? metric.observe(series, value) : metric.inc(series, value);
     const made: Handle = {
       // A label of a declaration is a text; whatever else is given, `seriesOf` makes one of it.
       note: (given, value) => (isCountable(value) ? add(bounded.seriesOf(given as LabelValues), value) : undefined),
       forget(some) {
-        for (const series of bounded.forget(some as LabelValues)) metric.remove({ ...series });
+        for (const series of bounded.forget(some as LabelValues)) metric.remove(series);
       },
     };
     if (meter.kind === 'counter') for (const series of everySeries(meter)) made.note(series, 0);
@@ -85,7 +85,7 @@ export function createMetricsRegistry({ log }: { readonly log: Log }): MetricsRe
               this.reset();
               if (label === undefined) return this.set(Number(value));
               for (const [at, number] of Object.entries(Object(value)))
-                this.set({ ...seriesOf({ [label]: at }) }, Number(number));
+                this.set(seriesOf({ [label]: at }), Number(number));
             } catch (error) {
               this.reset();
               // Without a label the library would say 0, which is a number that nobody read.
