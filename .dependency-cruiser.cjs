@@ -77,6 +77,13 @@ const rules = [
     to: { path: `^${modules}/|^server/src/[^/]+\\.ts$|^server/src/compose/` },
   },
   {
+    name: 'addresses-and-input-know-no-http',
+    severity: 'error',
+    comment: 'Services use them, and services know no HTTP.',
+    from: { path: '^server/src/kernel/(addresses|input)/', ...product },
+    to: { path: '^server/src/kernel/http/' },
+  },
+  {
     name: 'contract-imports-nothing-of-ours',
     severity: 'error',
     from: { path: '^contract/', pathNot: '\\.test\\.ts$' },

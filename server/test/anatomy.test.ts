@@ -33,14 +33,6 @@ const roles = {
 /** Files that need no noun, because there is one in a room. */
 const alone = ['index', 'duties', 'meters', 'settings', 'surface', 'unserved', 'testing'];
 
-/** Rooms that are not furnished so yet, by rule. A room leaves these lists, and none comes back. */
-const notYet: Readonly<Record<'roles' | 'sql' | 'http' | 'types', readonly string[]>> = {
-  roles: [],
-  sql: [],
-  http: [],
-  types: [],
-};
-
 /** Services that must know HTTP, with the reason. */
 const servicesOfHttp: Readonly<Record<string, string>> = {
   'endpoints/gateway.service.ts': 'what it does is to carry requests of HTTP to a model, and its answers back',
@@ -48,7 +40,6 @@ const servicesOfHttp: Readonly<Record<string, string>> = {
 };
 
 const every = globSync('**/*.ts', { cwd: root }).sort();
-const roomOf = (path: string) => path.split('/')[0] ?? '';
 const isOfTests = (path: string) => /\.(test|contract|fixture)\.ts$|(^|\/)testing(\/|\.ts$)|\.worker\.ts$/.test(path);
 const product = every.filter((path) => !isOfTests(path));
 const textOf = (path: string) => readFileSync(root + path, 'utf8');
@@ -75,21 +66,8 @@ const sentences = {
   types: 'no other room takes its types from a failure table',
 };
 
-for (const rule of ['roles', 'sql', 'http', 'types'] as const) {
-  test(sentences[rule], () => {
-    assert.deepEqual(
-      breaks[rule].filter((path) => !notYet[rule].includes(roomOf(path))),
-      [],
-    );
-  });
-  test(`a room that keeps the rule "${sentences[rule]}" is not excused from it`, () => {
-    const breaking = new Set(breaks[rule].map(roomOf));
-    assert.deepEqual(
-      notYet[rule].filter((room) => !breaking.has(room)),
-      [],
-    );
-  });
-}
+for (const rule of ['roles', 'sql', 'http', 'types'] as const)
+  test(sentences[rule], () => assert.deepEqual(breaks[rule], []));
 
 test('a service that may know HTTP is there and does', () => {
   for (const path of Object.keys(servicesOfHttp)) assert.match(textOf(path), /'#kernel\/http\//);
