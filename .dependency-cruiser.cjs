@@ -20,6 +20,7 @@ const table = {
   assets: ['resources', 'workspaces', 'storage'],
   compute: ['resources', 'workspaces', 'identity', 'vault', 'storage', 'registry'],
   jobs: ['resources', 'workspaces', 'identity', 'runs', 'assets', 'compute'],
+  flows: ['resources', 'workspaces', 'assets', 'jobs'],
   endpoints: ['resources', 'workspaces', 'identity', 'registry', 'images', 'assets', 'compute', 'monitoring'],
 };
 const modules = 'server/src/modules';

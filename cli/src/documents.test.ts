@@ -47,6 +47,66 @@ async function file(text: string, ...set: string[]) {
   return await readDocument(path, set);
 }
 
+test('a sweep becomes what the service takes, its distributions as arrays', async () => {
+  const { name, body } = await jobBody(
+    await file(`type: sweep
+name: tune
+trial:
+  command: python train.py --lr \${{search_space.lr}} --k \${{search_space.k}}
+  code: azureml:c:1
+  environment: azureml:e:1
+compute: azureml:cpu-cluster
+sampling_algorithm: { type: random, rule: sobol, seed: 3 }
+search_space:
+  lr: { type: loguniform, min_value: -6, max_value: -1 }
+  k: { type: choice, values: [1, two, true] }
+objective: { goal: minimize, primary_metric: loss }
+limits: { max_total_trials: 4, max_concurrent_trials: 2, timeout: 3600 }
+early_termination: { type: bandit, slack_factor: 0.2, evaluation_interval: 1, delay_evaluation: 5 }
+inputs:
+  epochs: 3
+`),
+    paths,
+    sources,
+  );
+  assert.equal(name, 'tune');
+  assert.deepEqual(body['properties'], {
+    jobType: 'Sweep',
+    computeId: paths.compute('cpu-cluster'),
+    searchSpace: { lr: ['loguniform', [-6, -1]], k: ['choice', [[1, 'two', true]]] },
+    samplingAlgorithm: { samplingAlgorithmType: 'Random', rule: 'Sobol', seed: 3 },
+    objective: { goal: 'Minimize', primaryMetric: 'loss' },
+    limits: { jobLimitsType: 'Sweep', maxTotalTrials: 4, maxConcurrentTrials: 2, timeout: 'PT3600S' },
+    earlyTermination: { policyType: 'Bandit', evaluationInterval: 1, delayEvaluation: 5, slackFactor: 0.2 },
+    trial: {
+      command: `python train.py --lr \${{search_space.lr}} --k \${{search_space.k}}`,
+      environmentId: paths.environmentVersion('e', '1'),
+      codeId: paths.codeVersion('c', '1'),
+    },
+    inputs: { epochs: { jobInputType: 'literal', value: '3' } },
+  });
+});
+
+test('a sweep that cannot be is refused at its place', async () => {
+  const sweep = (...more: readonly string[]) => `type: sweep\ncompute: c\ntrial: { command: x }\n${more.join('\n')}\n`;
+  const space = 'search_space: { a: { type: choice, values: [1] } }';
+  const objective = 'objective: { goal: minimize, primary_metric: m }';
+  const cases: readonly (readonly [string, RegExp])[] = [
+    ['type: sweep\n', /trial/],
+    [sweep(objective), /search_space/],
+    [sweep(space), /objective/],
+    [sweep(objective, 'search_space: { a: 1 }'), /must be \{ type: uniform/],
+    [sweep(objective, 'search_space: { a: { type: triangle } }'), /'triangle'/],
+    [sweep(objective, 'search_space: { a: { type: uniform, min: 0 } }'), /has 'min', which uniform has not/],
+    [sweep(objective, 'search_space: { a: { type: choice } }'), /needs 'values'/],
+    [sweep(objective, space, 'early_termination: { type: hope }'), /'hope'/],
+    [sweep(objective, space, 'early_terminaton: { type: bandit }'), /early_termination/],
+    [`type: sweep\ntrial: { command: x, comand: y }\ncompute: c\n${objective}\n${space}\n`, /command/],
+  ];
+  for (const [text, said] of cases)
+    await assert.rejects(async () => jobBody(await file(text), paths, sources), said, text);
+});
+
 test('a command job with everything', async () => {
   const { name, body } = await jobBody(
     await file(

@@ -7,7 +7,9 @@ const time = Type.Union([Type.String(), Type.Null()]);
 
 export const runHistoryRun = Type.Object({
   runId: Type.String(),
+  /** The one that nothing is above of, and the one that it belongs to. */
   rootRunId: Type.String(),
+  parentRunId: Type.Union([Type.String(), Type.Null()]),
   status: Type.String(),
   displayName: Type.String(),
   target: Type.Union([Type.String(), Type.Null()]),
@@ -40,6 +42,8 @@ export const runHistoryDetails = Type.Intersect([
     logFiles: Type.Record(Type.String(), Type.String()),
   }),
 ]);
+
+export const runHistoryPage = Type.Object({ value: Type.Array(runHistoryRun) });
 
 export const runHistoryQuestion = Type.Object({ runId: Type.String({ pattern: '^[a-zA-Z0-9][a-zA-Z0-9_-]{0,254}$' }) });
 export const runHistoryData = Type.Object({ runMetadata: runHistoryRun });

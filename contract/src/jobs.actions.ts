@@ -6,5 +6,6 @@ export const jobsType = 'Microsoft.MachineLearningServices/workspaces/jobs';
 
 export const jobsActions = {
   read: control('Microsoft.MachineLearningServices/workspaces/jobs/read'),
+  write: control('Microsoft.MachineLearningServices/workspaces/jobs/write'),
   cancel: control('Microsoft.MachineLearningServices/workspaces/jobs/cancel/action'),
 } as const;

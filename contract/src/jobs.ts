@@ -59,8 +59,8 @@ export const jobOutput = Type.Object(
   { additionalProperties: false },
 );
 
-export const commandJob = Type.Object({
-  jobType: Type.String({ maxLength: 32 }),
+/** What jobs of every type have. */
+export const commonToJobs = {
   displayName: Type.Optional(text(256)),
   description: Type.Optional(text(4096)),
   experimentName: Type.Optional(Type.String({ minLength: 1, maxLength: 255 })),
@@ -68,22 +68,10 @@ export const commandJob = Type.Object({
   properties: Type.Optional(tags),
   isArchived: Type.Optional(Type.Boolean()),
   computeId: Type.Optional(text(2048)),
-  codeId: Type.Optional(text(2048)),
-  environmentId: Type.Optional(text(2048)),
-  command: Type.Optional(text(32_768)),
-  environmentVariables: Type.Optional(Type.Record(text(256), text(8192))),
+  /** The job that this one belongs to: it is listed below it, and ends with a cancellation of it. */
+  parentJobName: Type.Optional(Type.String({ pattern: '^[a-zA-Z0-9][a-zA-Z0-9_-]{0,254}$' })),
   inputs: Type.Optional(Type.Record(text(256), jobInput)),
   outputs: Type.Optional(Type.Record(text(256), jobOutput)),
-  resources: Type.Optional(
-    Type.Object({
-      instanceCount: Type.Optional(Type.Integer()),
-      instanceType: Type.Optional(text(128)),
-      properties: Type.Optional(Type.Record(text(256), Type.Unknown())),
-    }),
-  ),
-  limits: Type.Optional(
-    Type.Object({ jobLimitsType: Type.Optional(Type.Literal('Command')), timeout: Type.Optional(text(32)) }),
-  ),
   /** Told by the server. What a client has read it may send back, with what it has added to an address; no other is taken. */
   services: Type.Optional(
     Type.Union([
@@ -104,5 +92,29 @@ export const commandJob = Type.Object({
     ]),
   ),
   identity: Type.Optional(Type.Union([Type.Null(), Type.Object({ identityType: Type.Literal('AMLToken') })])),
+};
+
+export const jobResources = Type.Object({
+  instanceCount: Type.Optional(Type.Integer()),
+  instanceType: Type.Optional(text(128)),
+  properties: Type.Optional(Type.Record(text(256), Type.Unknown())),
+});
+
+/** What a command runs on and with: of a command job, and of each trial of a sweep. */
+export const commandContent = {
+  codeId: Type.Optional(text(2048)),
+  environmentId: Type.Optional(text(2048)),
+  command: Type.Optional(text(32_768)),
+  environmentVariables: Type.Optional(Type.Record(text(256), text(8192))),
+  resources: Type.Optional(jobResources),
+};
+
+export const commandJob = Type.Object({
+  jobType: Type.Literal('Command'),
+  ...commonToJobs,
+  ...commandContent,
+  limits: Type.Optional(
+    Type.Object({ jobLimitsType: Type.Optional(Type.Literal('Command')), timeout: Type.Optional(text(32)) }),
+  ),
 });
 export type CommandJob = Static<typeof commandJob>;

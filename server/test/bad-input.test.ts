@@ -283,7 +283,7 @@ describe('models and jobs', () => {
     const bad: readonly (readonly [object, string])[] = [
       [{ command: undefined }, 'ValidationError'],
       [{ command: '  ' }, 'ValidationError'],
-      [{ jobType: 'Sweep' }, 'JobTypeNotServed'],
+      [{ jobType: 'Spark' }, 'JobTypeNotServed'],
       [{ computeId: `${workspace}/computes/absent` }, 'ComputeNotFound'],
       [{ computeId: workspace }, 'InvalidResourceId'],
       [{ codeId: `${workspace.replace('Shared', 'Other')}/codes/c/versions/1` }, 'InvalidResourceId'],

@@ -67,6 +67,9 @@ const tables: Readonly<Record<string, Readonly<Record<string, string>>>> = {
   'modules/endpoints': {
     endpoint_keys: bounded,
   },
+  'modules/flows': {
+    flows_under_way: bounded,
+  },
   'modules/identity': {
     principals: atTheDoor,
     users: atTheDoor,

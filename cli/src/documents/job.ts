@@ -1,4 +1,4 @@
-// A command job in Azure ML's v2 YAML schema, turned into a request body.
+// A job in Azure ML's v2 YAML schema, turned into a request body.
 
 import type { JsonObject } from '@strongroom/contract/client';
 import type { WorkspacePaths } from '@strongroom/contract/client.paths';
@@ -15,6 +15,7 @@ import {
   type Sources,
   secondsOf,
 } from './references.ts';
+import { sweepIn } from './sweep.ts';
 
 /** `azureml:name`, a plain name, or an ARM id; `serverless` is the service's own word, and what it means where none is named. */
 function computeId(text: string, paths: WorkspacePaths): string {
@@ -24,63 +25,114 @@ function computeId(text: string, paths: WorkspacePaths): string {
 
 const modelTypes: ReadonlySet<string> = new Set(['custom_model', 'mlflow_model', 'triton_model']);
 
-/** PUT of a command job. */
-export async function jobBody(
-  document: Document,
-  paths: WorkspacePaths,
-  sources: Sources,
-): Promise<{ readonly name: string | undefined; readonly body: JsonObject }> {
+/** PUT of a job, by its type. */
+export async function jobBody(document: Document, paths: WorkspacePaths, sources: Sources): Promise<JobBody> {
   const read = readerOf(document);
   const type = read.text('type') ?? 'command';
-  if (type !== 'command') throw read.wrong('type', `is '${type}': such jobs are not served, 'command' is`);
-  refuse(read, {
-    distribution: 'a command runs as one process on one node. Leave it out',
-    services: 'nothing reaches into a job while it runs. Leave it out',
-    queue_settings: 'jobs run in the order in which they come. Leave it out',
-    secrets_configuration: 'a job has no way to a secret of a vault. Leave it out',
-  });
-  const code = read.text('code');
-  const timeout = read.within('limits')?.positive('timeout', 'seconds');
-  const resources = read.within('resources');
-  const [instanceCount, instanceType] = [resources?.whole('instance_count'), resources?.text('instance_type')];
-  const identity = read.within('identity');
-  const identityType = identity?.needed('type');
-  const compute = read.text('compute');
-  const fields = {
+  if (type === 'command') return commandBody(read, { document, paths, sources });
+  if (type === 'sweep') return sweepBody(read, { document, paths, sources });
+  throw read.wrong('type', `is '${type}': such jobs are not served, 'command' and 'sweep' are`);
+}
+
+export type JobBody = { readonly name: string | undefined; readonly body: JsonObject };
+export type Place = { readonly document: Document; readonly paths: WorkspacePaths; readonly sources: Sources };
+
+const unserved = {
+  distribution: 'a command runs as one process on one node. Leave it out',
+  services: 'nothing reaches into a job while it runs. Leave it out',
+  queue_settings: 'jobs run in the order in which they come. Leave it out',
+  secrets_configuration: 'a job has no way to a secret of a vault. Leave it out',
+};
+
+/** What jobs of every type have beside what they do. */
+export function describedIn(read: Reader): JsonObject {
+  return {
     name: read.text('name'),
     displayName: read.text('display_name'),
     experimentName: read.text('experiment_name'),
     description: read.text('description'),
     tags: read.texts('tags'),
     properties: read.texts('properties'),
+    identity: identityIn(read.within('identity')),
+  };
+}
+
+const identityIn = (read: Reader | undefined): JsonObject | undefined => read && { identityType: read.needed('type') };
+
+/** Once everything is read: what is misspelt is said first. */
+function checkIdentity(read: Reader, { identity }: JsonObject): JsonObject | undefined {
+  if (identity === undefined) return undefined;
+  if (!['aml_token', 'AMLToken'].includes(String((identity as JsonObject)['identityType'])))
+    throw read.wrong('identity', 'of a job can only be { type: aml_token }');
+  return { identityType: 'AMLToken' };
+}
+
+/** What a command runs as and on; what lies on disk is sent once the whole document is known to be right. */
+export function commandIn(read: Reader, { document, paths }: Place): Later<JsonObject> {
+  const [code, resources] = [read.text('code'), read.within('resources')];
+  const fields = {
     command: read.needed('command'),
     environmentVariables: read.texts('environment_variables'),
+    resources:
+      resources &&
+      defined({ instanceCount: resources.whole('instance_count'), instanceType: resources.text('instance_type') }),
   };
   const environment = environmentOf(read, paths);
   const codeId = code === undefined ? undefined : codeOf(code, read, document, paths);
-  const inputs = inputsOf(read.within('inputs'), document, paths);
+  return async (sources) =>
+    defined({ ...fields, environmentId: await environment?.(sources), codeId: await codeId?.(sources) });
+}
+
+const computeIn = (compute: string | undefined, { paths }: Place): string | undefined =>
+  compute === undefined ? undefined : computeId(compute, paths);
+
+async function commandBody(read: Reader, place: Place): Promise<JobBody> {
+  refuse(read, unserved);
+  const { name, ...described } = describedIn(read);
+  const timeout = read.within('limits')?.positive('timeout', 'seconds');
+  const compute = read.text('compute');
+  const command = commandIn(read, place);
+  const inputs = inputsOf(read.within('inputs'), place.document, place.paths);
   const outputs = outputsOf(read.within('outputs'));
   read.finish();
-  if (identityType !== undefined && !['aml_token', 'AMLToken'].includes(identityType))
-    throw read.wrong('identity', 'of a job can only be { type: aml_token }');
-  const { name, ...rest } = fields;
-  return {
-    name,
-    body: {
-      properties: defined({
-        jobType: 'Command',
-        ...rest,
-        computeId: compute === undefined ? undefined : computeId(compute, paths),
-        environmentId: await environment?.(sources),
-        codeId: await codeId?.(sources),
-        inputs: inputs && (await settled(inputs, sources)),
-        outputs,
-        limits: timeout === undefined ? undefined : { jobLimitsType: 'Command', timeout: secondsOf(timeout) },
-        resources: resources && defined({ instanceCount, instanceType }),
-        identity: identity && { identityType: 'AMLToken' },
-      }),
-    },
-  };
+  const identity = checkIdentity(read, described);
+  const properties = defined({
+    jobType: 'Command',
+    ...described,
+    identity,
+    computeId: computeIn(compute, place),
+    ...(await command(place.sources)),
+    inputs: inputs && (await settled(inputs, place.sources)),
+    outputs,
+    limits: timeout === undefined ? undefined : { jobLimitsType: 'Command', timeout: secondsOf(timeout) },
+  });
+  return { name: name as string | undefined, body: { properties } };
+}
+
+async function sweepBody(read: Reader, place: Place): Promise<JobBody> {
+  refuse(read, unserved);
+  const { name, ...described } = describedIn(read);
+  const trial = read.within('trial');
+  if (trial === undefined) throw read.wrong('trial', 'is missing: the command that is tried');
+  refuse(trial, unserved);
+  const compute = read.text('compute') ?? trial.text('compute');
+  const command = commandIn(trial, place);
+  const searched = sweepIn(read);
+  const inputs = inputsOf(read.within('inputs'), place.document, place.paths);
+  const outputs = outputsOf(read.within('outputs'));
+  read.finish();
+  const identity = checkIdentity(read, described);
+  const properties = defined({
+    jobType: 'Sweep',
+    ...described,
+    identity,
+    computeId: computeIn(compute, place),
+    ...searched,
+    trial: await command(place.sources),
+    inputs: inputs && (await settled(inputs, place.sources)),
+    outputs,
+  });
+  return { name: name as string | undefined, body: { properties } };
 }
 
 function inputsOf(read: Reader | undefined, document: Document, paths: WorkspacePaths) {

@@ -3,6 +3,7 @@
 import { accessMigrations } from '#access';
 import type { LogAnchors } from '#audit';
 import { computeTables } from '#compute';
+import { flowTables } from '#flows';
 import { identityMigrations } from '#identity';
 import type { ByteStores } from '#kernel/bytes/byte-store';
 import type { Clock } from '#kernel/clock/clock';
@@ -33,6 +34,7 @@ export const controlTables: readonly MigrationSet[] = [
   vaultMigrations,
   computeTables,
   quotaTables,
+  flowTables,
 ];
 
 /** What main has opened. */

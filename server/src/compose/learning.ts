@@ -4,6 +4,7 @@ import { fileURLToPath } from 'node:url';
 import { createAssets } from '#assets';
 import { createCompute } from '#compute';
 import { createEndpoints } from '#endpoints';
+import { createFlows } from '#flows';
 import { createImages } from '#images';
 import { createJobs } from '#jobs';
 import { originHere } from '#kernel/http/certificates';
@@ -62,7 +63,9 @@ export function composeLearning(foundation: Foundation, ground: Ground, data: Da
     directory: identity.directory,
     schemes: [addresses.scheme('history'), ...armSchemes],
     room: foundation.room,
+    parents: { of: (type) => flows.parents.of(type), look: (id) => flows.parents.look(id) },
   });
+  const flows = createFlows({ ...common, database: control, jobs, room: foundation.room });
   const images = createImages({ registry: registry.registry });
   const endpoints = createEndpoints({
     ...inWorkspaces,
@@ -73,7 +76,7 @@ export function composeLearning(foundation: Foundation, ground: Ground, data: Da
     dataKeys,
     scoring: monitoring.scoring,
   });
-  return { workspaces, runs, assets, compute, jobs, images, endpoints };
+  return { workspaces, runs, assets, compute, jobs, flows, images, endpoints };
 }
 export type Learning = ReturnType<typeof composeLearning>;
 

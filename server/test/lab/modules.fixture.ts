@@ -5,6 +5,7 @@ import { declaredActions } from '@strongroom/contract/actions';
 import { builtInRoles, createAccess } from '#access';
 import { createAssets } from '#assets';
 import { createCompute } from '#compute';
+import { createFlows } from '#flows';
 import { createIdentity, createSignedAddresses, firstStart } from '#identity';
 import { createJobs } from '#jobs';
 import type { TestClock } from '#kernel/clock/test-clock';
@@ -204,6 +205,7 @@ export async function assemble(on: {
   });
   resources.onRemoving(workspaces.standsOn);
   resources.onRemoved(compute.removed);
+  resources.onRemoved((grant, id) => flows.removed?.(grant, id) ?? Promise.resolve());
   const jobs = createJobs({
     ...within,
     runs: {
@@ -234,6 +236,23 @@ export async function assemble(on: {
     log,
     telemetry,
     port: 8443,
+    parents: { of: (type) => flows.parents.of(type), look: (id) => flows.parents.look(id) },
+  });
+  const flows = createFlows({
+    ...within,
+    resources: {
+      ...resources.resources,
+      async create(grant, id, draft) {
+        await seam.before(`child ${id.split('/').at(-1)}`);
+        const made = await resources.resources.create(grant, id, draft);
+        await seam.before(`made ${id.split('/').at(-1)}`);
+        return made;
+      },
+    },
+    database: control,
+    jobs,
+    acts,
+    log,
   });
   const modules: readonly Module<ResourceKind>[] = [
     access,
@@ -248,6 +267,7 @@ export async function assemble(on: {
     assets,
     compute,
     jobs,
+    flows,
   ];
   workspaces.setTables(modules.flatMap(({ workspaceTables }) => workspaceTables ?? []));
   const kinds = [vault, storage, registry, monitoring, workspaces, assets, compute, jobs].flatMap(
@@ -289,6 +309,7 @@ export async function assemble(on: {
     runs: runs.runs,
     blobs: storage.blobs,
     jobs,
+    flows,
     dataKeys,
     tasks,
     audit,

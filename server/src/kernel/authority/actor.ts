@@ -104,6 +104,18 @@ export const managedIdentity = (
   bounds?: Bounds,
 ): Actor => createActor({ kind: 'managedIdentity', objectId, tenantId, name, method: 'managedIdentity', bounds });
 
+/** How an actor is known whom no request brought: what he asked for goes on in his name. No scheme says this of a caller. */
+const onBehalfMethod = 'onBehalf';
+
+/** Whoever asked for what goes on now, as he proved himself then. What he may do is decided at each act. */
+export type Asker = Pick<Actor, 'kind' | 'objectId' | 'tenantId' | 'name'> & { readonly facts?: AuthenticationFacts };
+
+export const onBehalfOf = ({ kind, objectId, tenantId, name, facts }: Asker): Actor =>
+  createActor({ kind, objectId, tenantId, name, facts, method: onBehalfMethod });
+
+/** Whether no request brought him: what the house does of what somebody asked for. */
+export const isOnBehalf = ({ authentication }: Actor): boolean => authentication.method === onBehalfMethod;
+
 export const systemActor = createActor({
   kind: 'system',
   objectId: nobody,

@@ -2,7 +2,7 @@
 // first, so that nothing acts without a decision. The brand keeps others from writing one: only `access` imports
 // `mint.ts`. There is no null that means root: what the house does by itself is a declared duty, and its grant is exactly that.
 
-import type { Actor } from '#kernel/authority/actor';
+import type { Actor, Asker } from '#kernel/authority/actor';
 import type { Duty, QuietDuty } from '#kernel/authority/duty';
 
 declare const brand: unique symbol;
@@ -51,6 +51,12 @@ export type Grants = {
     scope: string,
     reason: string,
   ): Grant;
+  /**
+   * In the name of who asked for what goes on now, by the roles that he has at this moment: what was taken away since is
+   * refused. An assignment that holds from some addresses alone does not hold, because he is at none. Whoever had bounds when he
+   * asked is not to be taken for an asker: they are not known here. Throws `forbidden`.
+   */
+  onBehalf(asker: Asker, action: Action, scope: string, reason: string): Grant;
   /** For an open route whose caller proves himself in its body: what `signedIn` gives. Throws `forbidden` to who is bounded. */
   proved(grant: Grant, actor: Actor, reason: string): Grant;
   /**

@@ -2,7 +2,7 @@
 // does: a further permission of the same caller, a managed identity, a duty of the house. What cannot be recorded is not done:
 // the intent is durable before the act begins, and a refusal is a record too. Fails closed.
 
-import { type Actor, managedIdentity } from '#kernel/authority/actor';
+import { type Actor, type Asker, managedIdentity, onBehalfOf } from '#kernel/authority/actor';
 import type { AuditIntent, AuditOutcome, AuditTrail } from '#kernel/authority/audit';
 import type { Duty, RecordedDuty } from '#kernel/authority/duty';
 import type { Action, Grant, Grants } from '#kernel/authority/grant';
@@ -27,6 +27,12 @@ export type Acts = {
   /** As the managed identity that acts for a resource, by its own roles. Throws `forbidden`. */
   as<R>(
     principal: { readonly objectId: string; readonly name: string },
+    facts: Facts & { readonly reason: string },
+    work: (granted: Grant) => Promise<R>,
+  ): Promise<R>;
+  /** In the name of who asked for what goes on now, by the roles that he has at this moment. Throws `forbidden`. */
+  onBehalf<R>(
+    asker: Asker,
     facts: Facts & { readonly reason: string },
     work: (granted: Grant) => Promise<R>,
   ): Promise<R>;
@@ -61,7 +67,7 @@ export const outcomeOfFailure = ({ status, code }: Failure): AuditOutcome => ({ 
 export type Duties = { grant(duty: Duty, action: Action, scope: string): Grant };
 
 export function createActs(deps: {
-  readonly grants: Pick<Grants, 'also' | 'as'>;
+  readonly grants: Pick<Grants, 'also' | 'as' | 'onBehalf'>;
   readonly duties: Duties;
   readonly audit: Pick<AuditTrail, 'begin' | 'refused'>;
   readonly tenantId: string;
@@ -90,6 +96,10 @@ export function createActs(deps: {
     as: (principal, { reason, ...facts }, work) => {
       const asking = { actor: managedIdentity(principal, tenantId), requestId: randomUuid(), address: undefined };
       return perform(asking, facts, () => grants.as(principal, facts.action, facts.scope, reason), work);
+    },
+    onBehalf: (asker, { reason, ...facts }, work) => {
+      const asking = { actor: onBehalfOf(asker), requestId: randomUuid(), address: undefined };
+      return perform(asking, facts, () => grants.onBehalf(asker, facts.action, facts.scope, reason), work);
     },
     duty: async (duty, facts, work) => {
       const granted = duties.grant(duty, facts.action, facts.scope);

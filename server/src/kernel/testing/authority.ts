@@ -2,7 +2,7 @@
 // table allows kernel/testing to mint, and refuses kernel/testing to product code).
 
 import { declaredActions } from '@strongroom/contract/actions';
-import { type Actor, createActor, isBounded, systemActor } from '#kernel/authority/actor';
+import { type Actor, createActor, isBounded, onBehalfOf, systemActor } from '#kernel/authority/actor';
 import type { AuditIntent, AuditOutcome, AuditTrail } from '#kernel/authority/audit';
 import type { Authorizer } from '#kernel/authority/authorizer';
 import { type Bounds, ruleFor, rulesBelow } from '#kernel/authority/bounds';
@@ -117,6 +117,7 @@ export function testAuthority(rule: Rule = () => true): { authorizer: Authorizer
           : dutyAllows(grant.duty, grant.scope, action, scope),
       as: (principal, action, scope, reason) =>
         decide({ ...testActor, kind: 'managedIdentity', ...principal }, action.name, scope, reason, undefined),
+      onBehalf: (asker, action, scope, reason) => decide(onBehalfOf(asker), action.name, scope, reason, undefined),
       proved(grant, actor, reason) {
         const isNobody = actor.kind === 'anonymous' || actor.kind === 'run' || actor.bounds !== undefined;
         if (isNobody || grant.actor.kind !== 'anonymous') throw refuse(actor, 'signedIn', '/');
@@ -151,7 +152,7 @@ export function houseGrant(...more: readonly Action[]): Grant {
 }
 
 /** Acts from inside over an authority and a record of the test's own. */
-export function testActs(grants: Pick<Grants, 'also' | 'as'>, audit: AuditTrail = testAudit()): Acts {
+export function testActs(grants: Pick<Grants, 'also' | 'as' | 'onBehalf'>, audit: AuditTrail = testAudit()): Acts {
   const duties = { grant: dutyGrant };
   return createActs({ grants, duties, audit, tenantId: testActor.tenantId });
 }

@@ -2,7 +2,7 @@
 // services ask for what more they need (Grants). A refusal is Azure's, to the letter, so that public clients understand it;
 // it says the same whether or not the thing at the scope exists.
 
-import { isBounded, managedIdentity, systemActor } from '#kernel/authority/actor';
+import { isBounded, managedIdentity, onBehalfOf, systemActor } from '#kernel/authority/actor';
 import type { Authorizer, Decision } from '#kernel/authority/authorizer';
 import { type Duty, dutyAllows, exceeded, holdToDuty } from '#kernel/authority/duty';
 import type { Action, Grant, Grants } from '#kernel/authority/grant';
@@ -89,6 +89,19 @@ export function createAuthority(options: {
       const rules = [{ scope, actions: [action.name], reason: verdict.because.reason }];
       return mintGrant({
         actor: managedIdentity(principal, tenantId, { roles: 'needed', rules }),
+        action: action.name,
+        scope,
+        requestId: randomUuid(),
+        reason: `${verdict.because.reason}: ${reason}`,
+        address: undefined,
+      });
+    },
+    onBehalf(asker, action, scope, reason) {
+      const actor = onBehalfOf(asker);
+      const verdict = evaluator.decide(actor, action, scope);
+      if (!verdict.allowed) throw accessFailures.AuthorizationFailed(actor, action.name, scope);
+      return mintGrant({
+        actor,
         action: action.name,
         scope,
         requestId: randomUuid(),

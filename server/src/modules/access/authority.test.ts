@@ -3,7 +3,7 @@
 
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { anonymous, systemActor } from '#kernel/authority/actor';
+import { anonymous, isOnBehalf, systemActor } from '#kernel/authority/actor';
 import type { Bounds } from '#kernel/authority/bounds';
 import type { QuietDuty } from '#kernel/authority/duty';
 import type { Action } from '#kernel/authority/grant';
@@ -264,6 +264,25 @@ test('who proves himself by what he posts is signed in, and nobody who is known 
     assert.throws(() => grants.proved(stranger, actor, 'posted a token'), denied);
   const known = authorizer.signedIn(asking(actorOf(bob)), 'for a test');
   assert.throws(() => grants.proved(known, actorOf(ann), 'posted a token'), denied);
+});
+
+test('what goes on in the name of who asked for it is decided anew, by the roles that he has now', async (t) => {
+  const { access } = await openAccess(t);
+  const { grants } = access;
+  const { kind, objectId, tenantId, name } = actorOf(ann);
+  const asker = { kind, objectId, tenantId, name };
+  const grant = grants.onBehalf(asker, write, workspace, 'a trial of a sweep');
+  assert.deepEqual(
+    [grant.actor.objectId, grant.action, grant.scope, grant.address, grant.reason],
+    [ann, write.name, workspace, undefined, `Owner at ${subscription}: a trial of a sweep`],
+  );
+  assert.equal(isOnBehalf(grant.actor), true);
+  assert.equal(isOnBehalf(actorOf(ann)), false);
+  const nobody = actorOf(bob);
+  assert.throws(() => grants.onBehalf({ ...asker, objectId: nobody.objectId }, write, workspace, 'x'), denied);
+  // A run, an agent or the house asks for nothing that goes on later.
+  for (const other of ['run', 'agent', 'system', 'anonymous'] as const)
+    assert.throws(() => grants.onBehalf({ ...asker, kind: other }, write, workspace, 'x'), denied, other);
 });
 
 test('names that JavaScript objects have by themselves are ids like any other', async (t) => {

@@ -15,7 +15,10 @@ export const outputPlace = (name: string): string => `/job/code/outputs/${name}`
  * @param pathOf where a folder or file input lies inside the sandbox
  * @throws Failure `invalid` for a placeholder that names nothing
  */
-export function resolveCommand(job: CommandJob, pathOf: (input: string) => string): string {
+export function resolveCommand(
+  job: Pick<CommandJob, 'command' | 'inputs' | 'outputs'>,
+  pathOf: (input: string) => string,
+): string {
   const known = [
     ...Object.keys(job.inputs ?? {}).map((name) => `inputs.${name}`),
     ...Object.keys(job.outputs ?? {}).map((name) => `outputs.${name}`),

@@ -32,6 +32,8 @@ export function createEnding(deps: {
   readonly logs: JobLogs;
   readonly grants: Pick<Grants, 'duty'>;
   readonly telemetry: Telemetry;
+  /** Told of every end, perhaps twice: whoever the job belongs to looks. */
+  readonly ended?: (jobId: string, state: JobState) => void;
 }): Ending {
   const { records, workspaces, runs, logs, grants } = deps;
   const turns = createTurns({ keyOf: (id) => id.toLowerCase() });
@@ -45,12 +47,13 @@ export function createEnding(deps: {
     await logs.seal(grant, { database, workspaceId, runId });
     await runs.setStatus(grant, workspaceId, runId, runStatusOf(outcome.status), Date.parse(outcome.endTime));
     let isFirst = false;
-    await records.change(jobId, (state) => {
+    const state = await records.change(jobId, (state) => {
       isFirst = !isEnd(state.status);
       return isFirst ? { ...outcome, outcome: undefined } : {};
     });
     if (isFirst) ended.add({ status: counted[outcome.status] });
     logs.wake(runId);
+    if (state !== undefined) deps.ended?.(jobId, state);
   }
 
   async function conclude(jobId: string): Promise<void> {

@@ -7,17 +7,20 @@ import {
   resolvedUrisQuestion,
   runHistoryData,
   runHistoryDetails,
+  runHistoryPage,
   runHistoryQuestion,
 } from '@strongroom/contract/history';
 import { jobsActions } from '@strongroom/contract/jobs.actions';
+import { Type } from '@strongroom/contract/schema';
 import { isBounded } from '#kernel/authority/actor';
 import type { Action, Grant, Grants } from '#kernel/authority/grant';
 import { accessed, json, needs, open, type Params, type Route, route, unrecorded, whole } from '#kernel/http/route';
 import { itemId, itemPath, type Resource, type Resources } from '#resources';
 import { type Workspaces, workspaceOf, workspaceType } from '#workspaces';
 import { jobsDuties } from './duties.ts';
+import type { Families } from './families.service.ts';
 import { historySurface } from './history.surface.ts';
-import { jobType, outputUri, stateOf } from './job-state.service.ts';
+import { jobType, outputUri, siblingId, stateOf, toldOf } from './job-state.service.ts';
 import { jobsFailures } from './jobs.errors.ts';
 import { type JobLogs, logArtifact } from './log.service.ts';
 import { isEnd } from './status.rules.ts';
@@ -37,6 +40,9 @@ export type AddressSigner = {
 };
 
 const logAddressSeconds = 1800;
+/** A trial of a sweep that is a step of a pipeline, and room for one more. */
+const aboveMax = 4;
+const childrenPage = 1_000;
 const workspacePath = `/history/v1.0${itemPath(workspaceType)}`;
 const runPath = `${workspacePath}/runs/{jobName}`;
 const idOf = (params: Params) => itemId(jobType, params);
@@ -45,11 +51,12 @@ const assetIdOf = (jobName: string, output: string) => `azureml://jobs/${jobName
 /** What a client downloads it as: a model is a folder. */
 const dataTypeOf = (type: string) => (type === 'uri_file' ? type : 'uri_folder');
 
-function runOf(job: Resource) {
-  const { status, displayName, computeId, startTime, endTime, error, tags, properties, outputs = {} } = stateOf(job);
+function runOf(job: Resource, rootRunId: string) {
+  const { status, displayName, computeId, startTime, endTime, error, tags, parentJobName, outputs = {} } = stateOf(job);
   return {
     runId: job.name,
-    rootRunId: job.name,
+    rootRunId,
+    parentRunId: parentJobName ?? null,
     status,
     displayName: displayName ?? job.name,
     target: computeId?.split('/').at(-1) ?? null,
@@ -58,7 +65,7 @@ function runOf(job: Resource) {
     endTimeUtc: endTime ?? null,
     error: error === undefined ? null : { error: { code: error.code, message: error.message } },
     tags: tags ?? {},
-    properties: properties ?? {},
+    properties: { ...stateOf(job).properties, ...toldOf(job) },
     inputs: {},
     outputs: Object.fromEntries(
       Object.entries(outputs).map(([name, { jobOutputType }]) => [
@@ -73,11 +80,26 @@ export function historyRoutes(deps: {
   readonly resources: Resources;
   readonly workspaces: Workspaces;
   readonly logs: JobLogs;
-  readonly grants: Pick<Grants, 'duty'>;
+  readonly families: Pick<Families, 'childrenOf'>;
+  readonly grants: Pick<Grants, 'duty' | 'mayAlso'>;
   readonly addresses: AddressSigner;
 }): readonly Route[] {
-  const { resources, workspaces, logs, grants, addresses } = deps;
+  const { resources, workspaces, logs, families, grants, addresses } = deps;
   const common = { surface: historySurface, access: needs(jobsActions.read, idOf, whole), audit: accessed('jobName') };
+
+  /** With the job that nothing is above of. Whoever reads a job may know by name what it belongs to. */
+  async function told(job: Resource) {
+    let top = job;
+    for (let above = 0; above < aboveMax; above++) {
+      const { parentJobName } = stateOf(top);
+      if (parentJobName === undefined) break;
+      const id = siblingId(job.id, parentJobName);
+      const parent = await resources.find(grants.duty(jobsDuties.advance, id), id);
+      if (parent === undefined) break;
+      top = parent;
+    }
+    return runOf(job, top.name);
+  }
 
   /** Everything that the job has printed, as it is now. */
   async function* wholeLog(job: Resource): AsyncGenerator<Buffer> {
@@ -127,7 +149,22 @@ export function historyRoutes(deps: {
               ttlSeconds: logAddressSeconds,
             });
         const logFiles = signed === undefined ? {} : { [logArtifact]: `${url}?sig=${signed.signature}` };
-        return json(200, { ...runOf(job), warnings: [], logFiles });
+        return json(200, { ...(await told(job)), warnings: [], logFiles });
+      },
+    }),
+    route({
+      ...common,
+      operation: 'RunHistory_GetChildren',
+      method: 'GET',
+      path: `${runPath}/children`,
+      summary: 'The jobs that belong to a job, in the order in which they came, as far as the caller may read them.',
+      query: Type.Object({ $top: Type.Optional(Type.String({ pattern: '^[0-9]{1,6}$' })) }),
+      responses: { 200: runHistoryPage },
+      async handle(grant, { params, query }) {
+        const children = await families.childrenOf(await resources.get(grant, idOf(params)));
+        const shown = children.filter(({ id }) => grants.mayAlso(grant, jobsActions.read, id));
+        const top = Math.min(Number(query.$top ?? childrenPage), childrenPage);
+        return json(200, { value: await Promise.all(shown.slice(0, top).map(told)) });
       },
     }),
     route({
@@ -162,7 +199,8 @@ export function historyRoutes(deps: {
           const job = await resources.find(grant, itemId(jobType, { ...params, jobName }));
           const outputs = job === undefined ? undefined : stateOf(job).outputs;
           if (outputs === undefined || !Object.hasOwn(outputs, output)) continue;
-          values[id] = { uri: outputUri(jobName, output), type: dataTypeOf(outputs[output]?.jobOutputType ?? '') };
+          const holder = job === undefined ? jobName : (stateOf(job).flow?.outputsOf ?? jobName);
+          values[id] = { uri: outputUri(holder, output), type: dataTypeOf(outputs[output]?.jobOutputType ?? '') };
         }
         return json(200, { values });
       },
@@ -180,7 +218,7 @@ export function historyRoutes(deps: {
       responses: { 200: runHistoryData },
       async handle(grant, { params, body }) {
         const jobId = itemId(jobType, { ...params, jobName: body.runId });
-        return json(200, { runMetadata: runOf(await resources.get(grant, jobId)) });
+        return json(200, { runMetadata: await told(await resources.get(grant, jobId)) });
       },
     }),
   ];

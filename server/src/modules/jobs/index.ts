@@ -17,24 +17,38 @@ import type { ResourceKind, Resources } from '#resources';
 import type { Runs } from '#runs';
 import { type Workspaces, workspaceType } from '#workspaces';
 import { jobsDuties } from './duties.ts';
+import { createFamilies } from './families.service.ts';
 import { type AddressSigner, historyRoutes } from './history.routes.ts';
 import { createHistorySurface } from './history.surface.ts';
-import { stateOf } from './job-state.service.ts';
+import { createJobRecords, stateOf } from './job-state.service.ts';
 import { jobsFailures } from './jobs.errors.ts';
 import { createJobKind } from './jobs.kind.ts';
-import { createJobsService } from './jobs.service.ts';
+import { createJobsService, type JobLives } from './jobs.service.ts';
 import { logRoutes } from './log.routes.ts';
 import { createJobLogs } from './log.service.ts';
 import { jobsMeters } from './meters.ts';
 import { jobTables } from './migrations/index.ts';
+import type { ParentTypes } from './parents.port.ts';
+import { createReferences, type References } from './references.service.ts';
 import { createRunTokens, type RunTokens, type Submitters } from './run-tokens.scheme.ts';
 import { createServerless } from './serverless.service.ts';
 import { isEnd } from './status.rules.ts';
+
+export { childrenMax } from './families.service.ts';
+export { type FlowState, type JobState, jobType, type Outcome, siblingId, stateOf } from './job-state.service.ts';
+export { checkJob } from './jobs.rules.ts';
+export type { JobLives } from './jobs.service.ts';
+export { noParents, type ParentType, type ParentTypes } from './parents.port.ts';
+export type { References } from './references.service.ts';
+export { isEnd } from './status.rules.ts';
 
 export type Jobs = Module<ResourceKind> & {
   readonly kinds: readonly ResourceKind[];
   /** Run tokens; stands before the scheme of access tokens on every surface that a running job calls. */
   readonly runScheme: Scheme;
+  /** For the module of what is made of jobs. */
+  readonly lives: JobLives;
+  readonly references: References;
   /** Who submitted jobs is disabled or gone: what of them runs or waits is canceled. */
   endThoseOf(objectId: string): Promise<void>;
   /** Keeps the logs of ended jobs as artifacts that there was no room for then. For a periodic task; a few times a day. */
@@ -68,6 +82,8 @@ export function createJobs(deps: {
   readonly serverlessNodes: number;
   /** The port that the server listens on, which a sandbox reaches it at too. */
   readonly port: number;
+  /** Types of jobs that are made of others. They stand above and come later: asked for once a job is there. */
+  readonly parents: ParentTypes;
 }): Jobs {
   const logs = createJobLogs(deps);
   const tokens: RunTokens = createRunTokens({
@@ -76,7 +92,13 @@ export function createJobs(deps: {
     isActive: (jobId, workId) => jobs.isActive(jobId, workId),
     directory: deps.directory,
   });
-  const jobs = createJobsService({ ...deps, logs, tokens: () => tokens });
+  const records = createJobRecords(deps);
+  const families = createFamilies({ ...deps, records });
+  const references = createReferences({
+    ...deps,
+    serverless: createServerless({ ...deps, nodes: deps.serverlessNodes }),
+  });
+  const jobs = createJobsService({ ...deps, records, families, logs, tokens: () => tokens });
   deps.work.owner('job', { documentOf: jobs.documentOf, renewToken: jobs.renewToken, onEvent: jobs.onEvent });
   async function sweepLogs(signal: AbortSignal): Promise<void> {
     const query = { type: workspaceType, under: '/', limit: workspacesMax };
@@ -106,10 +128,12 @@ export function createJobs(deps: {
     duties: Object.values(jobsDuties),
     failures: [tableOf(jobsFailures)],
     meters: Object.values(jobsMeters),
-    kinds: [createJobKind({ ...deps, jobs, serverless: createServerless({ ...deps, nodes: deps.serverlessNodes }) })],
+    kinds: [createJobKind({ ...deps, jobs, references, families })],
     surfaces: [createHistorySurface(deps.schemes)],
-    routes: [...logRoutes({ ...deps, logs }), ...historyRoutes({ ...deps, logs })],
+    routes: [...logRoutes({ ...deps, logs }), ...historyRoutes({ ...deps, logs, families })],
     runScheme: tokens.scheme,
+    lives: jobs.lives,
+    references,
     endThoseOf: jobs.endThoseOf,
     periodic: [{ name: 'job-logs', everyMs: sweepEveryMs, atStart: true, run: sweepLogs }],
     sweepLogs,

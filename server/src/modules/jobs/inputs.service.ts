@@ -7,7 +7,7 @@ import type { Grant } from '#kernel/authority/grant';
 import type { JobState } from './job-state.service.ts';
 import { jobsFailures } from './jobs.errors.ts';
 
-type Taken = Required<Pick<JobState, 'inputSnapshots' | 'inputAddresses'>>;
+export type Taken = Required<Pick<JobState, 'inputSnapshots' | 'inputAddresses'>>;
 
 /** Azure's name of the file that makes a folder an mltable. */
 const tableFile = 'MLTable';
@@ -29,7 +29,7 @@ export async function takeInputs(
   assets: Pick<Assets, 'named' | 'data'>,
   grant: Grant,
   workspaceId: string,
-  job: CommandJob,
+  job: Pick<CommandJob, 'inputs'>,
 ): Promise<Taken> {
   const inputSnapshots: Record<string, string> = {};
   const inputAddresses: Record<string, string> = {};

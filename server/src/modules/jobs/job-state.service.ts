@@ -20,8 +20,16 @@ export type Outcome = {
   readonly error?: { readonly code: string; readonly message: string };
 };
 
+export type FlowState = {
+  /** Shown among the properties of the job, by Azure's names. */
+  readonly told?: Readonly<Record<string, string>>;
+  /** The child whose outputs are the job's. */
+  readonly outputsOf?: string;
+};
+
 /** What the module keeps beside the job as it was asked for. */
-export type JobState = CommandJob & {
+export type JobState = Omit<CommandJob, 'jobType'> & {
+  readonly jobType: string;
   readonly status: JobStatus;
   readonly workId?: string;
   readonly experimentId?: string;
@@ -39,6 +47,10 @@ export type JobState = CommandJob & {
   /** By input name, of those that the command gets as an address and reads itself. */
   readonly inputAddresses?: Readonly<Record<string, string>>;
   readonly submitter?: string;
+  /** Names of the jobs that belong to this one. */
+  readonly children?: readonly string[];
+  /** What a job that is made of others keeps of them; of it, what every job may tell. */
+  readonly flow?: FlowState;
 };
 
 /** Names of what is kept beside the job: nobody sets them from outside. */
@@ -56,6 +68,8 @@ export const keptBeside: readonly (keyof JobState)[] = [
   'inputSnapshots',
   'inputAddresses',
   'submitter',
+  'children',
+  'flow',
 ];
 
 /** The manager has checked what was asked for by the kind's schema; the rest is ours. */
@@ -65,6 +79,21 @@ export const stateOf = (resource: Resource): JobState => stateIn(resource.proper
 /** Where an output of a job is, in the words of Azure: clients download it from there, and another job takes it as an input. */
 export const outputUri = (jobName: string, output: string): string =>
   `azureml://datastores/workspaceartifactstore/paths/${artifactPrefix(jobName)}${outputPath(output)}`;
+
+/** What the server tells among the properties that are the caller's. */
+export const toldOf = (job: Resource): Readonly<Record<string, string>> => stateOf(job).flow?.told ?? {};
+
+/** With where each is: a client that has read a job knows where to get what it left. */
+export const outputsOf = (job: Resource) =>
+  Object.fromEntries(
+    Object.entries(stateOf(job).outputs ?? {}).map(([name, output]) => [
+      name,
+      { ...output, uri: outputUri(stateOf(job).flow?.outputsOf ?? job.name, name) },
+    ]),
+  );
+
+/** Another job of the same workspace. */
+export const siblingId = (jobId: string, name: string): string => `${jobId.slice(0, jobId.lastIndexOf('/'))}/${name}`;
 
 /** The workspace of a job. */
 export function workspaceIdOf(jobId: string): string {

@@ -16,21 +16,48 @@ export const jobsFailures = defineFailures('jobs', {
   jobTypeNotServed: {
     kind: 'invalid',
     code: 'JobTypeNotServed',
-    meaning: 'A job is of another type than Command.',
-    remedy: 'Submit each step as a command job.',
-    say: (type: string) =>
+    meaning: 'A job is of a type that is not served.',
+    remedy: 'Submit a job of a type that the message names.',
+    say: (type: string, served: readonly string[]) =>
       at(
         'jobType',
-        `Jobs of type '${type}' are not served here. jobType must be 'Command': submit each step as a command job.`,
+        `Jobs of type '${type.slice(0, 32)}' are not served here. jobType must be ${served.map((one) => `'${one}'`).join(' or ')}: submit what the job does as a command.`,
       ),
   },
-  notACommand: {
+  ParentNotFound: {
     kind: 'invalid',
-    code: 'JobTypeNotServed',
-    meaning: 'A job is of another type than Command.',
-    remedy: "Send jobType 'Command'.",
-    say: (type: string) =>
-      at('jobType', `Jobs of type '${type.slice(0, 32)}' are not served here; jobType must be 'Command'.`),
+    meaning: 'A job names a parent that is not there.',
+    remedy: 'Name a job of the same workspace, or leave parentJobName out.',
+    say: (name: string) => at('parentJobName', `There is no job '${name}' in this workspace that could be the parent.`),
+  },
+  ParentMakesItsOwn: {
+    kind: 'invalid',
+    meaning: 'A job was to become a child of one that makes its children by itself.',
+    remedy: 'Name a command job as the parent, or leave parentJobName out.',
+    say: (name: string, type: string) =>
+      at(
+        'parentJobName',
+        `'${name}' is a job of type ${type}, which makes its children by itself and takes no others. Leave parentJobName out.`,
+      ),
+  },
+  ParentIsChild: {
+    kind: 'invalid',
+    meaning: 'A job was to become a child of one that is a child itself.',
+    remedy: 'Name the parent of both.',
+    say: (name: string, parent: string) =>
+      at('parentJobName', `'${name}' belongs to '${parent}' itself. Name '${parent}' as the parent.`),
+  },
+  ParentEnded: {
+    kind: 'conflict',
+    meaning: 'A job was to become a child of one that has ended or is being canceled.',
+    remedy: 'Name a parent that is under way, or leave parentJobName out.',
+    say: (name: string) => `The job '${name}' has ended, or is asked to end, and takes no further children.`,
+  },
+  TooManyChildren: {
+    kind: 'conflict',
+    meaning: 'A job has as many children as it may have.',
+    remedy: 'Submit the job under another parent, or under none.',
+    say: (name: string, limit: number) => `The job '${name}' has ${limit} children, and may have no more.`,
   },
   JobIdentityNotServed: {
     kind: 'invalid',

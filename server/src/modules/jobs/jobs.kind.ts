@@ -3,20 +3,23 @@
 
 import { isDeepStrictEqual } from 'node:util';
 import { type CommandJob, commandJob } from '@strongroom/contract/jobs';
+import { actionsOfType } from '@strongroom/contract/resources.actions';
 import { Type } from '@strongroom/contract/schema';
+import { type SweepJob, sweepJob } from '@strongroom/contract/sweeps';
 import type { Assets } from '#assets';
 import type { Grants } from '#kernel/authority/grant';
 import { activity, json } from '#kernel/http/route';
-import { isWithin, parseResourceId } from '#kernel/ids/ids';
 import type { Draft, Properties, Resource, ResourceKind, Resources } from '#resources';
-import { workspaceOf, workspaceType } from '#workspaces';
+import { workspaceOf } from '#workspaces';
 import { jobsDuties } from './duties.ts';
-import { takeInputs } from './inputs.service.ts';
-import { type JobState, jobType, keptBeside, outputUri, stateOf } from './job-state.service.ts';
+import type { Families } from './families.service.ts';
+import { type JobState, jobType, keptBeside, outputsOf, stateOf, toldOf } from './job-state.service.ts';
 import { jobsFailures } from './jobs.errors.ts';
 import { checkJob } from './jobs.rules.ts';
 import type { JobsService } from './jobs.service.ts';
-import { clusterOf, isServerless, type Serverless, serverless } from './serverless.service.ts';
+import type { ParentTypes } from './parents.port.ts';
+import type { References } from './references.service.ts';
+import { isServerless, serverless } from './serverless.service.ts';
 import { isEnd } from './status.rules.ts';
 import { refuseServices, unservedOfJobs } from './unserved.ts';
 
@@ -34,6 +37,12 @@ const fixed = [
   'outputs',
   'resources',
   'limits',
+  'parentJobName',
+  'searchSpace',
+  'samplingAlgorithm',
+  'objective',
+  'earlyTermination',
+  'trial',
 ] as const;
 
 /** Kept for ourselves. */
@@ -46,38 +55,41 @@ const hidden: ReadonlySet<string> = new Set<keyof JobState>([
   'inputSnapshots',
   'inputAddresses',
   'submitter',
+  'children',
+  'flow',
 ]);
 
-const inWorkspace = (id: string, workspaceId: string, type: string, property: string): void => {
-  if (isWithin(id, workspaceId) && parseResourceId(id).type?.toLowerCase() === `${workspaceType}/${type}`.toLowerCase())
-    return;
-  throw jobsFailures.InvalidResourceId(property, workspaceId, type);
-};
+/** One schema for all types: what a job is of another type has, it has not. */
+const properties = Type.Union([commandJob, sweepJob]);
+const types = ['Command', 'Sweep'] as const;
 
 export function createJobKind(deps: {
   readonly resources: Resources;
   readonly assets: Assets;
   readonly jobs: JobsService;
+  readonly references: References;
+  readonly families: Families;
+  readonly parents: ParentTypes;
   readonly grants: Pick<Grants, 'duty'>;
-  readonly serverless: Serverless;
 }): ResourceKind {
-  const { resources, assets, jobs, grants, serverless: serverlessCluster } = deps;
+  const { resources, assets, jobs, references, families, parents, grants } = deps;
 
   return {
     type: jobType,
     title: 'job',
     namePattern: /^[a-zA-Z0-9][a-zA-Z0-9_-]{0,254}$/,
     nameRule: 'it begins with a letter or digit and has up to 255 letters, digits, hyphens and underscores',
-    properties: commandJob,
+    properties,
     unserved: unservedOfJobs,
     discriminators: [
-      { path: 'jobType', serves: ['Command'], refuse: jobsFailures.jobTypeNotServed },
+      { path: 'jobType', serves: types, refuse: (type) => jobsFailures.jobTypeNotServed(type, types) },
       { path: 'identity.identityType', serves: ['AMLToken'], refuse: jobsFailures.JobIdentityNotServed },
     ],
     location: 'none',
     listQuery: Type.Object({
       jobType: Type.Optional(Type.String()),
       tag: Type.Optional(Type.String()),
+      parentJobName: Type.Optional(Type.String({ maxLength: 255 })),
       listViewType: Type.Optional(
         Type.Union([Type.Literal('ActiveOnly'), Type.Literal('ArchivedOnly'), Type.Literal('All')]),
       ),
@@ -105,37 +117,28 @@ export function createJobKind(deps: {
 
     async validate(grant, draft: Draft, existing, id) {
       // The manager has checked the shape with the kind's schema.
-      const job = draft.properties as unknown as CommandJob;
+      const job = draft.properties as unknown as CommandJob | SweepJob;
       refuseServices(job.services);
       if (existing) return refuseChange(existing, draft.properties);
-      checkJob(job);
       const workspaceId = workspaceOf(id) ?? '';
-      const computeId = clusterOf(workspaceId, job.computeId);
-      inWorkspace(computeId, workspaceId, 'computes', 'computeId');
-      if (!isServerless(job.computeId) && !(await resources.find(grant, computeId)))
-        throw jobsFailures.ComputeNotFound(parseResourceId(computeId).name);
-      if (job.codeId !== undefined) {
-        inWorkspace(job.codeId, workspaceId, 'codes/versions', 'codeId');
-        await assets.code(grant, job.codeId);
-      }
-      if (job.environmentId !== undefined) {
-        inWorkspace(job.environmentId, workspaceId, 'environments/versions', 'environmentId');
-        const environment = await assets.environment(grant, job.environmentId);
-        if (environment.image !== undefined) {
-          throw jobsFailures.EnvironmentNotServed(environment.image);
-        }
-      }
-      // Last: what is refused for something else makes no cluster.
-      if (isServerless(job.computeId)) await serverlessCluster.ensure(workspaceId);
+      if (job.parentJobName !== undefined) await families.checkParent(grant, id, job.parentJobName);
+      const parent = parents.of(job.jobType);
+      if (parent !== undefined) return parent.check(grant, draft.properties, id);
+      if (job.jobType !== 'Command') throw jobsFailures.jobTypeNotServed(job.jobType, ['Command']);
+      checkJob(job);
+      await references.check(grant, workspaceId, job);
     },
 
     async create(grant, job) {
-      const workspaceId = workspaceOf(job.id) ?? '';
-      const { codeId } = stateOf(job);
-      await jobs.begin(grant, job, {
-        codeSnapshot: codeId === undefined ? undefined : (await assets.code(grant, codeId)).uri,
-        ...(await takeInputs(assets, grant, workspaceId, stateOf(job))),
-      });
+      const state = stateOf(job);
+      if (state.parentJobName !== undefined) await families.join(job.id, state.parentJobName);
+      const parent = parents.of(state.jobType);
+      if (parent !== undefined) await jobs.beginParent(grant, job, parent);
+      else
+        await jobs.begin(grant, job, {
+          codeSnapshot: state.codeId === undefined ? undefined : (await assets.code(grant, state.codeId)).uri,
+          ...(await references.takeInputs(grant, workspaceOf(job.id) ?? '', state)),
+        });
       // Nothing to keep that is not kept already: the job may be running by now, and what it became must stand.
       return undefined;
     },
@@ -143,23 +146,33 @@ export function createJobKind(deps: {
     async remove(grant, job) {
       // As it is stored now: what is given may be from before it was submitted.
       const now = await resources.find(grants.duty(jobsDuties.advance, job.id), job.id);
-      if (now === undefined || isEnd(stateOf(now).status)) return;
-      const isMade = job.provisioningState === 'Succeeded';
-      // The house removes what stands in a workspace or a group that goes, and takes back what could not be made.
-      if (isMade && grant.duty === undefined) {
-        throw jobsFailures.JobActive(stateOf(now).status);
-      }
-      await jobs.abandon(now);
+      if (now === undefined) return;
+      const isHouse = grant.duty !== undefined;
+      if (!isEnd(stateOf(now).status)) {
+        // The house removes what stands in a workspace or a group that goes, and takes back what could not be made.
+        if (job.provisioningState === 'Succeeded' && !isHouse) throw jobsFailures.JobActive(stateOf(now).status);
+        await jobs.abandon(now);
+      } else if (!isHouse) await families.removeChildren(grant, now, actionsOfType(jobType).remove);
+      const { parentJobName } = stateOf(now);
+      if (parentJobName !== undefined) await families.leave(now.id, parentJobName);
+    },
+
+    async update(grant, job, before) {
+      const { isArchived } = job.properties;
+      if (isArchived !== before.properties['isArchived']) await jobs.archive(grant, before, isArchived === true);
+      return undefined;
     },
 
     view(job, addressed) {
       const shown = Object.fromEntries(Object.entries(job.properties).filter(([name]) => !hidden.has(name)));
+      const told = toldOf(job);
       const origin = addressed?.origin ?? '';
       return {
         ...shown,
         ...(job.properties['outputs'] === undefined ? {} : { outputs: outputsOf(job) }),
         displayName: shown['displayName'] ?? job.name,
         tags: shown['tags'] ?? {},
+        ...(Object.keys(told).length === 0 ? {} : { properties: { ...stateOf(job).properties, ...told } }),
         services: {
           Tracking: {
             jobServiceType: 'Tracking',
@@ -181,7 +194,10 @@ export function createJobKind(deps: {
     },
 
     matches(job, query) {
-      const { isArchived, tags, jobType: type } = stateOf(job);
+      const { isArchived, tags, jobType: type, parentJobName } = stateOf(job);
+      // A list shows what was submitted; what belongs to a job is asked for by its name.
+      const asked = query['parentJobName'];
+      if ((typeof asked === 'string' ? asked.toLowerCase() : undefined) !== parentJobName?.toLowerCase()) return false;
       const view = query['listViewType'] ?? 'ActiveOnly';
       if (view !== 'All' && (isArchived === true) !== (view === 'ArchivedOnly')) return false;
       if (typeof query['jobType'] === 'string' && query['jobType'].toLowerCase() !== type.toLowerCase()) return false;
@@ -217,20 +233,18 @@ export function createJobKind(deps: {
   };
 }
 
-/** With where each is: a client that has read a job knows where to get what it left. */
-const outputsOf = (job: Resource) =>
-  Object.fromEntries(
-    Object.entries(stateOf(job).outputs ?? {}).map(([name, output]) => [
-      name,
-      { ...output, uri: outputUri(job.name, name) },
-    ]),
-  );
-
 /** A client that has read the job sends back what it was told, and means no change by it. */
 function asStored(properties: Properties, existing: Resource): Properties {
-  return isDeepStrictEqual(properties['outputs'], outputsOf(existing))
-    ? { ...properties, outputs: existing.properties['outputs'] }
-    : properties;
+  const told = toldOf(existing);
+  const given = properties['properties'] as CommandJob['properties'];
+  const own = given && Object.fromEntries(Object.entries(given).filter(([name, value]) => told[name] !== value));
+  return {
+    ...properties,
+    ...(own === undefined ? {} : { properties: own }),
+    ...(isDeepStrictEqual(properties['outputs'], outputsOf(existing))
+      ? { outputs: existing.properties['outputs'] }
+      : {}),
+  };
 }
 
 function refuseChange(existing: Resource, asked: Properties): void {

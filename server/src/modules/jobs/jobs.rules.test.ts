@@ -58,7 +58,6 @@ test('a placeholder that names nothing is refused with what there is, prototype 
 });
 
 test('a job that cannot run is refused with what to do', () => {
-  refused(job({ jobType: 'Pipeline' }), /must be 'Command'/);
   refused(job({ command: '  ' }), /needs properties.command/);
   refused(job({ command: 'a\0b' }), /NUL/);
   refused(job({ resources: { instanceCount: 2 } }), /instanceCount must be 1/);

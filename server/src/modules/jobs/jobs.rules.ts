@@ -17,7 +17,7 @@ const modes: Readonly<Record<'inputs' | 'outputs', readonly string[]>> = {
 
 const refuse = jobsFailures.ValidationError;
 
-export function timeoutSecondsOf(job: CommandJob): number {
+export function timeoutSecondsOf(job: Pick<CommandJob, 'limits'>): number {
   const { timeout } = job.limits ?? {};
   if (timeout === undefined) return defaultTimeoutSeconds;
   const seconds = readDurationSeconds(timeout);
@@ -31,7 +31,6 @@ export function timeoutSecondsOf(job: CommandJob): number {
 }
 
 export function checkJob(job: CommandJob): void {
-  if (job.jobType !== 'Command') throw jobsFailures.notACommand(job.jobType);
   if (job.command === undefined || job.command.trim() === '')
     throw refuse('command', 'A command job needs properties.command: what to run, for example "python3 train.py".');
   if (job.command.includes('\0')) throw refuse('command', 'The command holds a NUL character.');

@@ -3,6 +3,7 @@
 // told twice, and by two at once.
 
 import type { JobStatus } from '@strongroom/contract/jobs';
+import { jobsActions } from '@strongroom/contract/jobs.actions';
 import type { Assets } from '#assets';
 import type { Work, WorkDocument, WorkEvent, WorkSpec } from '#compute';
 import type { Grant, Grants } from '#kernel/authority/grant';
@@ -18,16 +19,45 @@ import { contentOf, inputPath, tokenFor } from './content.service.ts';
 import { documentOf } from './document.rules.ts';
 import { jobsDuties } from './duties.ts';
 import { createEnding, isOver } from './ending.service.ts';
-import { createJobRecords, type JobState, stateOf, workspaceIdOf } from './job-state.service.ts';
+import type { Families } from './families.service.ts';
+import {
+  type JobRecords,
+  type JobState,
+  type Outcome,
+  siblingId,
+  stateOf,
+  workspaceIdOf,
+} from './job-state.service.ts';
 import { jobsFailures } from './jobs.errors.ts';
 import type { JobLogs } from './log.service.ts';
 import { canceled, outcomeOf } from './outcome.rules.ts';
+import type { ParentType, ParentTypes } from './parents.port.ts';
 import { disownRun, ensureRun } from './run.service.ts';
 import type { RunTokens, Submitters } from './run-tokens.scheme.ts';
 import { clusterOf } from './serverless.service.ts';
 import { mayFollow } from './status.rules.ts';
 
 const cancelGraceSeconds = 10;
+
+/** What a module above holds of jobs that it makes, and of those that they are made of. The house's own: nothing is decided here. */
+export type JobLives = {
+  find(jobId: string): Promise<Resource | undefined>;
+  childrenOf(parent: Resource): Promise<readonly Resource[]>;
+  /** Lays changes over what is kept as `flow`; answers the job's state, or undefined when the job is gone. */
+  keep(jobId: string, changes: (state: JobState) => object): Promise<JobState | undefined>;
+  step(jobId: string, to: JobStatus): Promise<JobState | undefined>;
+  end(jobId: string, outcome: Outcome): Promise<void>;
+  cancel(job: Resource): Promise<void>;
+  /** A line of the job's own log. */
+  say(jobId: string, line: string): Promise<void>;
+  /** Whether who submitted the job is still there and enabled. */
+  isBacked(job: Resource): Promise<boolean>;
+  /** The points of one metric of the job's run, in the order in which they were logged, and the names of what it logged. */
+  metric(
+    jobId: string,
+    key: string,
+  ): Promise<{ readonly points: readonly number[]; readonly logged: readonly string[] }>;
+};
 
 export type JobsService = {
   /** Makes the run of a job that was just stored, and submits its work. Idempotent. */
@@ -36,7 +66,13 @@ export type JobsService = {
     job: Resource,
     content: Pick<JobState, 'codeSnapshot' | 'inputSnapshots' | 'inputAddresses'>,
   ): Promise<void>;
+  /** Makes the run of a job that is made of others, and has it looked at. Idempotent. */
+  beginParent(grant: Grant, job: Resource, type: ParentType): Promise<void>;
+  /** And its children. */
   cancel(grant: Grant, job: Resource): Promise<void>;
+  /** Takes the job's children with it into the archive, or out of it. */
+  archive(grant: Grant, job: Resource, isArchived: boolean): Promise<void>;
+  readonly lives: JobLives;
   /** Ends a job that is to be removed: its creation failed, or what it stands in is removed. */
   abandon(job: Resource): Promise<void>;
   /** Whether the job still runs as this work. */
@@ -67,12 +103,20 @@ export function createJobsService(deps: {
   readonly log: Log;
   readonly telemetry: Telemetry;
   readonly port: number;
+  readonly parents: ParentTypes;
+  readonly families: Families;
+  readonly records: JobRecords;
 }): JobsService {
-  const { workspaces, runs, work, logs, grants, clock } = deps;
+  const { workspaces, runs, work, logs, grants, clock, parents, families, records } = deps;
   const advancing = (jobId: string) => grants.duty(jobsDuties.advance, jobId);
   const gathering = (workspaceId: string) => grants.duty(jobsDuties.gather, workspaceId);
-  const records = createJobRecords({ resources: deps.resources, grants });
-  const { end, conclude, turns } = createEnding({ ...deps, records });
+  const { end, conclude, turns } = createEnding({
+    ...deps,
+    ended(jobId, { jobType, parentJobName }) {
+      if (parentJobName !== undefined) parents.look(siblingId(jobId, parentJobName));
+      if (parents.of(jobType) !== undefined) parents.look(jobId);
+    },
+  });
 
   /** Nothing happens when the step may not follow; answers the job as it is then, or undefined when it is gone. */
   const step = (jobId: string, to: JobStatus, more: Partial<JobState> = {}) =>
@@ -149,8 +193,15 @@ export function createJobsService(deps: {
   async function cancel(job: Resource): Promise<void> {
     const state = await step(job.id, 'CancelRequested');
     logs.wake(job.name);
+    if (parents.of(stateOf(job).jobType) !== undefined) return parents.look(job.id);
+    await cancelChildren(job);
     if (state?.workId === undefined || isOver(state)) return;
     if (!(await stopWork(job.id, state.workId, cancelGraceSeconds))) await end(job.id, canceled(clock.now()));
+  }
+
+  async function cancelChildren(job: Resource): Promise<void> {
+    for (const child of await families.childrenOf((await records.find(job.id)) ?? job))
+      if (!isOver(stateOf(child))) await cancel(child);
   }
 
   /** Whether who submitted the job is still there and enabled. */
@@ -191,7 +242,49 @@ export function createJobsService(deps: {
       if (state) await submit(job.id, state, workId);
     },
 
+    async beginParent(grant, job, type) {
+      const experimentName = stateOf(job).experimentName ?? 'Default';
+      const experimentId = await runs.ensureExperiment(grant, workspaceIdOf(job.id), experimentName);
+      await ensureRun(runs, grant, job, experimentId);
+      const flow = await type.accept(grant, job);
+      await step(job.id, 'Running', {
+        flow,
+        experimentId,
+        submitter: job.creator?.objectId ?? '',
+        startTime: clock.now().toISOString(),
+      });
+      await runs.setStatus(grant, workspaceIdOf(job.id), job.name, 'RUNNING');
+      parents.look(job.id);
+    },
+
     cancel: (_grant, job) => cancel(job),
+    async archive(grant, job, isArchived) {
+      const children = await families.childrenOf(job);
+      const { write } = jobsActions;
+      for (const { id } of children) grants.also(grant, write, id);
+      for (const { id } of children) await records.change(id, () => ({ isArchived }));
+    },
+    lives: {
+      find: records.find,
+      childrenOf: families.childrenOf,
+      keep: (jobId, changes) => records.change(jobId, (state) => ({ flow: { ...state.flow, ...changes(state) } })),
+      step,
+      end,
+      cancel,
+      isBacked,
+      async say(jobId, line) {
+        const database = await workspaces.database(advancing(jobId), workspaceIdOf(jobId));
+        await logs.append(database, jobId.slice(jobId.lastIndexOf('/') + 1), `${line}\n`);
+      },
+      async metric(jobId, key) {
+        const [grant, workspaceId] = [advancing(jobId), workspaceIdOf(jobId)];
+        const runId = jobId.slice(jobId.lastIndexOf('/') + 1);
+        const points = await runs.pointsOf(grant, workspaceId, runId, key);
+        const latest = points.length > 0 ? [] : await runs.metricsOf(grant, workspaceId, runId);
+        return { points, logged: latest.map((metric) => metric.key ?? '') };
+      },
+    },
+
     endThoseOf: (objectId) =>
       eachUnsettled(async (job) => {
         const state = stateOf(job);
@@ -200,8 +293,16 @@ export function createJobsService(deps: {
 
     async abandon({ id }) {
       const job = await records.find(id);
-      const { workId, began } = job ? stateOf(job) : {};
-      if (job === undefined || workId === undefined) return;
+      if (job === undefined) return;
+      const { workId, began, jobType } = stateOf(job);
+      if (parents.of(jobType) !== undefined) {
+        await end(id, canceled(clock.now()));
+        await cancelChildren(job);
+        // Its name is free again unless something was made of it.
+        if ((stateOf(job).children ?? []).length === 0) await disownRun(runs, advancing(id), job);
+        return;
+      }
+      if (workId === undefined) return;
       await end(id, canceled(clock.now()));
       await stopWork(id, workId, 0);
       if (began !== true) await disownRun(runs, advancing(id), job);

@@ -8,6 +8,8 @@ import type { Runs } from '#runs';
 import { stateOf, workspaceIdOf } from './job-state.service.ts';
 import { jobsFailures } from './jobs.errors.ts';
 
+/** MLflow's own: clients list a run's children by it. */
+const parentTag = 'mlflow.parentRunId';
 /** Unique id of the job that the run stands for; `none` for a run whose job was taken back before it began. */
 const ownerTag = 'strongroom.job';
 const nobody = 'none';
@@ -16,7 +18,7 @@ type RunStore = Pick<Runs, 'createRun' | 'get' | 'setTags' | 'setStatus'>;
 
 /** Makes the run of a job. Idempotent. Throws `conflict` when another job has used the name. */
 export async function ensureRun(runs: RunStore, grant: Grant, job: Resource, experimentId: string): Promise<void> {
-  const { displayName, tags = {} } = stateOf(job);
+  const { displayName, tags = {}, parentJobName } = stateOf(job);
   const workspaceId = workspaceIdOf(job.id);
   try {
     await runs.createRun(grant, workspaceId, {
@@ -29,6 +31,7 @@ export async function ensureRun(runs: RunStore, grant: Grant, job: Resource, exp
         ...Object.entries(tags).map(([key, value]) => ({ key, value })),
         { key: 'mlflow.source.type', value: 'JOB' },
         { key: ownerTag, value: job.uniqueId },
+        ...(parentJobName === undefined ? [] : [{ key: parentTag, value: parentJobName }]),
       ],
     });
   } catch (thrown) {

@@ -23,16 +23,45 @@ const bounded = {
   instead: 'Leave it out; what a node allows is set where the agent runs.',
 };
 
+const distribution = {
+  because: 'A job is one process on one node, so a script that expects others would train on a part of its data.',
+  instead: 'Leave distribution out; a script that starts its own workers on one node does so in the command.',
+};
+const resources = {
+  dockerArgs: {
+    because: 'A job runs in a sandbox and in no container of Docker.',
+    instead: 'Leave dockerArgs out.',
+  },
+  dockerArgsList: {
+    because: 'A job runs in a sandbox and in no container of Docker.',
+    instead: 'Leave dockerArgsList out.',
+  },
+  locations: {
+    because: 'A job runs where its cluster is.',
+    instead: 'Leave locations out, and choose the cluster.',
+  },
+  maxInstanceCount: { harmless: [1], ...bounded },
+};
+const keptResources = {
+  shmSize: {
+    schema: Type.String({ pattern: '^[0-9]{1,12}[bkmgBKMG]?$' }),
+    because: 'The shared memory of a job is a quarter of the memory for its files, which is set where the agent runs.',
+  },
+  instanceType: { because: 'All nodes of a cluster are alike.' },
+  properties: { because: 'Settings of other services; nothing here reads them.' },
+};
+/** The same of a job's own and of those of a sweep's trials. */
+const below = <R>(path: string, rules: Readonly<Record<string, R>>): Readonly<Record<string, R>> =>
+  Object.fromEntries(Object.entries(rules).map(([name, rule]) => [`${path}.${name}`, rule]));
+
 export const unservedOfJobs: Unserved = {
   refused: {
     componentId: {
       because: 'Components are not served.',
       instead: 'Send the command, the code and the inputs of the job itself.',
     },
-    distribution: {
-      because: 'A job is one process on one node, so a script that expects others would train on a part of its data.',
-      instead: 'Leave distribution out; a script that starts its own workers on one node does so in the command.',
-    },
+    distribution,
+    'trial.distribution': distribution,
     secretsConfiguration: {
       because: 'No secret is put into a job.',
       instead: 'Leave secretsConfiguration out.',
@@ -46,23 +75,8 @@ export const unservedOfJobs: Unserved = {
       because: 'Nothing is logged that a script does not log.',
       instead: 'Leave autologgerSettings out, and call mlflow.autolog() in the script.',
     },
-    parentJobName: {
-      because: 'A job has no child jobs here.',
-      instead: 'Leave parentJobName out, and put jobs that belong together into one experiment.',
-    },
-    'resources.dockerArgs': {
-      because: 'A job runs in a sandbox and in no container of Docker.',
-      instead: 'Leave dockerArgs out.',
-    },
-    'resources.dockerArgsList': {
-      because: 'A job runs in a sandbox and in no container of Docker.',
-      instead: 'Leave dockerArgsList out.',
-    },
-    'resources.locations': {
-      because: 'A job runs where its cluster is.',
-      instead: 'Leave locations out, and choose the cluster.',
-    },
-    'resources.maxInstanceCount': { harmless: [1], ...bounded },
+    ...below('resources', resources),
+    ...below('trial.resources', resources),
   },
   kept: {
     queueSettings: {
@@ -77,13 +91,8 @@ export const unservedOfJobs: Unserved = {
       ),
       because: 'Jobs of a cluster run in the order in which they were submitted.',
     },
-    'resources.shmSize': {
-      schema: Type.String({ pattern: '^[0-9]{1,12}[bkmgBKMG]?$' }),
-      because:
-        'The shared memory of a job is a quarter of the memory for its files, which is set where the agent runs.',
-    },
-    'resources.instanceType': { because: 'All nodes of a cluster are alike.' },
-    'resources.properties': { because: 'Settings of other services; nothing here reads them.' },
+    ...below('resources', keptResources),
+    ...below('trial.resources', keptResources),
   },
   ignored: {
     status: 'Told by the server and not chosen.',

@@ -60,6 +60,8 @@ export type Runs = {
   setTags(grant: Grant, workspaceId: string, runId: string, tags: Readonly<Record<string, string>>): Promise<void>;
   /** The latest point of each metric. */
   metricsOf(grant: Grant, workspaceId: string, runId: string): Promise<readonly Metric[]>;
+  /** Every point of one metric in the order of their times, as many as a page holds. */
+  pointsOf(grant: Grant, workspaceId: string, runId: string, key: string): Promise<readonly number[]>;
   /** Where the run's blobs are in the container of `workspaceartifactstore`; ends with a slash. */
   artifactPrefix(runId: string): string;
   putArtifact(
@@ -101,6 +103,7 @@ export function createRuns(deps: {
   const search = createSearch(deps);
   const artifacts = createArtifacts(deps);
   const logging = createLogging(deps);
+  const history = createHistory(deps);
 
   return {
     name: 'runs',
@@ -113,7 +116,7 @@ export function createRuns(deps: {
       ...experimentRoutes(experiments, search),
       ...runRoutes(service, search),
       ...loggingRoutes(logging, createInputs(deps)),
-      ...historyRoutes(createHistory(deps)),
+      ...historyRoutes(history),
       ...artifactRoutes(artifacts, createRegisteredFiles(deps.registry)),
       ...modelRoutes(createModels(deps)),
       ...registryRoutes(createRegistry(deps)),
@@ -138,6 +141,10 @@ export function createRuns(deps: {
       metricsOf: ofRun(
         async (grant, workspaceId, runId) => (await service.get(grant, workspaceId, runId)).data.metrics ?? [],
       ),
+      pointsOf: ofRun(async (grant, workspaceId, runId, key: string) => {
+        const { metrics } = await history.get(grant, workspaceId, { runId, key });
+        return metrics.map(({ value }) => (typeof value === 'number' ? value : Number(value)));
+      }),
       artifactPrefix: runPrefix,
       putArtifact: ofRun(artifacts.put),
       openArtifact: ofRun(artifacts.open),

@@ -1,0 +1,94 @@
+// What a sweep searches and how, in Azure ML's v2 YAML schema, as the service takes it: a distribution is an array there.
+
+import type { JsonObject } from '@strongroom/contract/client';
+import { isObject, type Reader } from '../document.reader.ts';
+import { defined, secondsOf } from './references.ts';
+
+/** The numbers of each distribution, in the order of its array. */
+const numbers: Readonly<Record<string, readonly string[]>> = {
+  randint: ['upper'],
+  uniform: ['min_value', 'max_value'],
+  quniform: ['min_value', 'max_value', 'q'],
+  loguniform: ['min_value', 'max_value'],
+  qloguniform: ['min_value', 'max_value', 'q'],
+  normal: ['mu', 'sigma'],
+  qnormal: ['mu', 'sigma', 'q'],
+  lognormal: ['mu', 'sigma'],
+  qlognormal: ['mu', 'sigma', 'q'],
+};
+const policies: Readonly<Record<string, string>> = {
+  bandit: 'Bandit',
+  median_stopping: 'MedianStopping',
+  truncation_selection: 'TruncationSelection',
+};
+const word = (text: string) => text.slice(0, 1).toUpperCase() + text.slice(1).toLowerCase();
+
+export function sweepIn(read: Reader): JsonObject {
+  const space = read.within('search_space');
+  if (space === undefined) throw read.wrong('search_space', 'is missing: the parameters, and what each may be');
+  const objective = read.within('objective');
+  if (objective === undefined) throw read.wrong('objective', "is missing: give 'goal' and 'primary_metric'");
+  const limits = read.within('limits');
+  return {
+    searchSpace: Object.fromEntries(space.entries().map(([name, value]) => [name, distributionIn(name, value, space)])),
+    samplingAlgorithm: samplingIn(read),
+    objective: { goal: word(objective.needed('goal')), primaryMetric: objective.needed('primary_metric') },
+    limits:
+      limits &&
+      defined({
+        jobLimitsType: 'Sweep',
+        maxTotalTrials: limits.whole('max_total_trials'),
+        maxConcurrentTrials: limits.whole('max_concurrent_trials'),
+        timeout: secondsOf(limits.positive('timeout', 'seconds')),
+        trialTimeout: secondsOf(limits.positive('trial_timeout', 'seconds')),
+      }),
+    earlyTermination: policyIn(read.within('early_termination')),
+  };
+}
+
+function distributionIn(name: string, value: unknown, space: Reader): readonly unknown[] {
+  if (!isObject(value) || space.map(name) === undefined)
+    throw space.wrong(name, 'must be { type: uniform, min_value: 0, max_value: 1 }, or alike');
+  const { type, values, ...rest } = value;
+  const kind = String(type);
+  const wanted = kind === 'choice' ? [] : Object.hasOwn(numbers, kind) ? (numbers[kind] ?? []) : undefined;
+  if (wanted === undefined)
+    throw space.wrong(name, `has the type '${kind}', and there are choice, ${Object.keys(numbers).join(', ')}`);
+  const unknown = Object.keys(rest).find((field) => !wanted.includes(field));
+  if (unknown !== undefined || (kind !== 'choice' && values !== undefined))
+    throw space.wrong(name, `has '${unknown ?? 'values'}', which ${kind} has not`);
+  if (kind !== 'choice') return [kind, wanted.map((field) => rest[field] ?? null)];
+  if (!Array.isArray(values)) throw space.wrong(name, "needs 'values', a list");
+  return [kind, [values]];
+}
+
+/** A word, or `{ type: random, rule: sobol, seed: 1 }`. */
+function samplingIn(read: Reader): JsonObject {
+  const given = read.textOrWithin('sampling_algorithm') ?? 'random';
+  if (typeof given === 'string') return { samplingAlgorithmType: word(given) };
+  const [rule, seed] = [given.text('rule'), given.whole('seed')];
+  return defined({
+    samplingAlgorithmType: word(given.needed('type')),
+    rule: rule === undefined ? undefined : word(rule),
+    seed,
+  });
+}
+
+function policyIn(read: Reader | undefined): JsonObject | undefined {
+  if (read === undefined) return undefined;
+  const type = read.needed('type');
+  if (!Object.hasOwn(policies, type))
+    throw read.wrong('type', `is '${type}', and there are ${Object.keys(policies).join(', ')}`);
+  const slack = (name: string) => {
+    const text = read.text(name);
+    return text === undefined ? undefined : Number(text);
+  };
+  return defined({
+    policyType: policies[type],
+    evaluationInterval: read.whole('evaluation_interval'),
+    delayEvaluation: read.whole('delay_evaluation'),
+    slackFactor: slack('slack_factor'),
+    slackAmount: slack('slack_amount'),
+    truncationPercentage: read.whole('truncation_percentage'),
+  });
+}

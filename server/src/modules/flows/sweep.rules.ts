@@ -1,0 +1,260 @@
+// What a sweep is and what it means: its plan out of what was asked for, the job that each trial is, and how the whole ended.
+// Pure.
+
+import { readDurationSeconds } from '@strongroom/contract/duration';
+import type { CommandJob, JobEnd } from '@strongroom/contract/jobs';
+import type { SweepJob } from '@strongroom/contract/sweeps';
+import type { FlowState } from '#jobs';
+import { flowsFailures } from './flows.errors.ts';
+import { bestOf, compareBy, type Goal, type Policy } from './policies.rules.ts';
+import { createGrid, createRandom, createSobol, type Sampler } from './samplers.rules.ts';
+import { type Point, readSpace, type Space } from './space.rules.ts';
+
+/** Azure's own bound, and its default. */
+export const trialsMax = 1_000;
+/** When this many have failed and none has completed, no more are begun: it is the command and not the values. */
+export const failuresMax = 10;
+const timeoutSecondsMax = 30 * 86_400;
+
+const refuse = flowsFailures.FlowValidationError;
+
+export type Plan = {
+  readonly sampler: Sampler;
+  readonly total: number;
+  readonly concurrent: number;
+  readonly timeoutSeconds: number | undefined;
+  readonly goal: Goal;
+  readonly metric: string;
+  readonly policy: Policy | undefined;
+};
+
+/** What is kept of a trial once it has ended; before, it is empty. */
+export type Trial = {
+  readonly end?: JobEnd | 'Gone';
+  /** The best point of the primary metric; JSON has no NaN. */
+  readonly best?: number | 'NaN';
+  /** What it said when it failed. */
+  readonly error?: string;
+  /** Other metrics that it logged, where the primary one is not among them. */
+  readonly logged?: readonly string[];
+  readonly givenUp?: true;
+};
+
+/** Decided while trials are still brought to their ends. */
+export type Closing = { readonly status: JobEnd; readonly error?: { readonly code: string; readonly message: string } };
+
+export type SweepFlow = FlowState & {
+  readonly trials: readonly Trial[];
+  /** Snapshot URIs by the name of the input, fixed when the sweep was accepted: all trials see the same. */
+  readonly inputs: Readonly<Record<string, string>>;
+  readonly closing?: Closing;
+};
+
+/** @param seed where none was asked for: something that is the sweep's own and stays */
+export function planOf(job: SweepJob, seed: number): Plan {
+  const space = readSpace(job.searchSpace);
+  const sampler = samplerOf(job.samplingAlgorithm, space, seed);
+  const { maxTotalTrials, maxConcurrentTrials, timeout } = job.limits ?? {};
+  const total = countIn('limits.maxTotalTrials', maxTotalTrials) ?? sampler.total ?? trialsMax;
+  if (maxTotalTrials === undefined && total > trialsMax)
+    throw refuse(
+      'limits.maxTotalTrials',
+      `The grid has ${total} points, and a sweep has at most ${trialsMax} trials. Say limits.maxTotalTrials, and the first so many are tried; or make the grid smaller.`,
+    );
+  const concurrent = countIn('limits.maxConcurrentTrials', maxConcurrentTrials) ?? total;
+  const { goal, primaryMetric } = job.objective;
+  return {
+    sampler,
+    total: Math.min(total, sampler.total ?? total),
+    concurrent,
+    timeoutSeconds: timeout === undefined ? undefined : secondsIn(timeout),
+    goal,
+    metric: primaryMetric,
+    policy: job.earlyTermination === undefined ? undefined : policyOf(job.earlyTermination),
+  };
+}
+
+function samplerOf(
+  { samplingAlgorithmType: type, rule, seed }: SweepJob['samplingAlgorithm'],
+  space: Space,
+  own: number,
+): Sampler {
+  if (type === 'Bayesian') throw flowsFailures.SamplingNotServed(type);
+  if (type === 'Random') return rule === 'Sobol' ? createSobol(space, seed) : createRandom(space, seed ?? own);
+  if (rule !== undefined || seed !== undefined)
+    throw refuse('samplingAlgorithm', 'A grid tries every combination in order: it has no rule and no seed.');
+  return createGrid(space);
+}
+
+function countIn(property: string, count: number | undefined): number | undefined {
+  if (count === undefined || (count >= 1 && count <= trialsMax)) return count;
+  throw refuse(property, `${property} is a number from 1 to ${trialsMax}.`);
+}
+
+function secondsIn(timeout: string): number {
+  const seconds = readDurationSeconds(timeout);
+  if (seconds === undefined || seconds < 1 || seconds > timeoutSecondsMax)
+    throw refuse(
+      'limits.timeout',
+      'limits.timeout is an ISO 8601 duration of one second to 30 days, for example PT2H.',
+    );
+  return seconds;
+}
+
+/** Clients send 0 for what was not asked for. */
+function policyOf(given: NonNullable<SweepJob['earlyTermination']>): Policy {
+  const { policyType: type, evaluationInterval = 0, delayEvaluation = 0 } = given;
+  if (evaluationInterval < 0 || delayEvaluation < 0)
+    throw refuse('earlyTermination', 'evaluationInterval and delayEvaluation are counts of intervals, 0 or more.');
+  const common = { evaluationInterval: Math.max(1, evaluationInterval), delayEvaluation };
+  const slackFactor = given.slackFactor || undefined;
+  const slackAmount = given.slackAmount || undefined;
+  const truncationPercentage = given.truncationPercentage || undefined;
+  const isOfOther =
+    (type !== 'Bandit' && (slackFactor ?? slackAmount) !== undefined) ||
+    (type !== 'TruncationSelection' && truncationPercentage !== undefined);
+  if (isOfOther)
+    throw refuse(
+      'earlyTermination',
+      `The policy ${type} has no such property: a slack is of Bandit, a truncation percentage of TruncationSelection.`,
+    );
+  if (type === 'MedianStopping') return { type, ...common };
+  if (type === 'Bandit') {
+    if ((slackFactor === undefined) === (slackAmount === undefined))
+      throw refuse('earlyTermination', 'The policy Bandit takes one of slackFactor and slackAmount, greater than 0.');
+    if ((slackFactor ?? slackAmount ?? 0) < 0)
+      throw refuse('earlyTermination', 'A slack of the policy Bandit is greater than 0.');
+    return { type, ...common, slackFactor, slackAmount };
+  }
+  if (truncationPercentage === undefined || truncationPercentage < 1 || truncationPercentage > 99)
+    throw refuse('earlyTermination.truncationPercentage', 'truncationPercentage is a number from 1 to 99.');
+  return { type, ...common, truncationPercentage };
+}
+
+export const trialName = (sweepName: string, number: number): string => `${sweepName}_${number}`;
+/** Room for the number of a trial in the name of its job. */
+export const sweepNameMax = 255 - `_${trialsMax - 1}`.length;
+
+const placeholder = /\$\{\{\s*search_space\.([^{}]{0,300}?)\s*\}\}/g;
+/** As long as a tag may be. */
+const tagMax = 1_024;
+
+/** The command job that a trial is: what is searched comes to it as an input. */
+export function trialOf(
+  job: SweepJob & { readonly name: string },
+  point: Point,
+  inputs: Readonly<Record<string, string>>,
+  number: number,
+): CommandJob {
+  const known = Object.keys(point);
+  for (const name of known) if (Object.hasOwn(job.inputs ?? {}, name)) throw flowsFailures.ParameterIsInput(name);
+  const command = (job.trial.command ?? '').replace(placeholder, (_, name: string) => {
+    if (!Object.hasOwn(point, name)) throw flowsFailures.UnknownParameter(name, known);
+    return `\${{inputs.${name}}}`;
+  });
+  const { codeId, environmentId, environmentVariables, resources = job.resources } = job.trial;
+  const hyperparameters = JSON.stringify(point);
+  const literals = Object.entries(point).map(
+    ([name, value]) => [name, { jobInputType: 'literal' as const, value }] as const,
+  );
+  const given = Object.entries(job.inputs ?? {}).map(
+    ([name, input]) => [name, inputs[name] === undefined ? input : { ...input, uri: inputs[name] }] as const,
+  );
+  return defined({
+    jobType: 'Command' as const,
+    displayName: `${(job.displayName ?? job.name).slice(0, 240)} ${number}`,
+    experimentName: job.experimentName,
+    parentJobName: job.name,
+    computeId: job.computeId,
+    codeId,
+    environmentId,
+    environmentVariables,
+    resources,
+    command,
+    inputs: Object.fromEntries([...given, ...literals]),
+    outputs: job.outputs,
+    limits:
+      job.limits?.trialTimeout === undefined
+        ? undefined
+        : { jobLimitsType: 'Command' as const, timeout: job.limits.trialTimeout },
+    // As Azure's own trials have it. What is longer than a tag is among the inputs all the same.
+    tags: hyperparameters.length <= tagMax ? { hyperparameters } : undefined,
+  });
+}
+
+type Defined<T> = { [K in keyof T as undefined extends T[K] ? never : K]: T[K] } & {
+  [K in keyof T as undefined extends T[K] ? K : never]?: Exclude<T[K], undefined>;
+};
+const defined = <T extends object>(fields: T): Defined<T> =>
+  Object.fromEntries(Object.entries(fields).filter(([, value]) => value !== undefined)) as Defined<T>; // the same, without what is not there
+
+export type Best = { readonly number: number; readonly value: number };
+
+/** Of the trials that completed. What was given up left no whole result. */
+export function bestTrial({ goal }: Pick<Plan, 'goal'>, trials: readonly Trial[]): Best | undefined {
+  const better = compareBy(goal);
+  return trials.reduce<Best | undefined>((best, { end, best: value }, number) => {
+    if (end !== 'Completed' || typeof value !== 'number') return best;
+    return best === undefined || better(value, best.value) < 0 ? { number, value } : best;
+  }, undefined);
+}
+
+/** What a job is told about itself by Azure's names: clients fetch the outputs of the best child by them. */
+export function toldOf(sweepName: string, best: Best | undefined): Readonly<Record<string, string>> {
+  if (best === undefined) return {};
+  return {
+    best_child_run_id: trialName(sweepName, best.number),
+    best_metric_status: 'Succeeded',
+    score: String(best.value),
+  };
+}
+
+export const pointsToBest = (goal: Goal, points: readonly number[]): number | 'NaN' | undefined => {
+  const best = bestOf(goal, points);
+  return best === undefined || !Number.isNaN(best) ? best : 'NaN';
+};
+
+/** When no more is to be begun though there is more to try. */
+export function hopeless(trials: readonly Trial[]): Closing | undefined {
+  const failed = trials.filter(({ end }) => end === 'Failed');
+  if (failed.length < failuresMax || trials.some(({ end }) => end === 'Completed')) return undefined;
+  return {
+    status: 'Failed',
+    error: {
+      code: 'TrialsFailed',
+      message: `${failed.length} trials have failed and none has completed, so no more were begun. The last one said: ${failed.at(-1)?.error ?? 'nothing.'}`,
+    },
+  };
+}
+
+export const timedOut = (seconds: number): Closing => ({
+  status: 'Failed',
+  error: {
+    code: 'JobTimeout',
+    message: `The sweep ran longer than its limit of ${seconds} seconds, and its trials were ended. Raise limits.timeout, or try less.`,
+  },
+});
+
+/** How the sweep ended once every trial has. */
+export function endOf(plan: Pick<Plan, 'goal' | 'metric'>, trials: readonly Trial[]): Closing {
+  if (bestTrial(plan, trials) !== undefined) return { status: 'Completed' };
+  const failed = (code: string, message: string): Closing => ({ status: 'Failed', error: { code, message } });
+  const completed = trials.filter(({ end }) => end === 'Completed');
+  if (completed.length === 0) {
+    const said = trials.findLast(({ error }) => error !== undefined)?.error;
+    return failed(
+      'NoTrialCompleted',
+      `None of the ${trials.length} trials has completed.${said === undefined ? '' : ` The last one that failed said: ${said}`}`,
+    );
+  }
+  if (completed.some(({ best }) => best === 'NaN'))
+    return failed(
+      'MetricIsNaN',
+      `The metric '${plan.metric}' was not a number (NaN) in every trial that logged it, so none is the best.`,
+    );
+  const others = [...new Set(completed.flatMap(({ logged }) => logged ?? []))].slice(0, 20);
+  return failed(
+    'MetricMissing',
+    `No trial logged the metric '${plan.metric}' that the sweep goes by: log it to the run of the trial, for example with mlflow.log_metric("${plan.metric}", …). ${others.length === 0 ? 'They logged none.' : `They logged ${others.join(', ')}.`}`,
+  );
+}

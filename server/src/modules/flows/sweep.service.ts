@@ -1,0 +1,236 @@
+// A sweep as it goes on: each look takes in what became of its trials, gives up those that its policy gives up, begins as many
+// as may run at once, and ends it once there is nothing more to try. What is kept is what became of each trial, by its number;
+// which values it tries follows from the number alone.
+
+import type { SweepJob } from '@strongroom/contract/sweeps';
+import {
+  checkJob,
+  isEnd,
+  type JobLives,
+  type JobState,
+  type Outcome,
+  type ParentType,
+  type References,
+  siblingId,
+  stateOf,
+} from '#jobs';
+import { isBounded } from '#kernel/authority/actor';
+import type { Clock } from '#kernel/clock/clock';
+import type { Resource } from '#resources';
+import { workspaceOf } from '#workspaces';
+import type { Children } from './children.service.ts';
+import { flowsFailures } from './flows.errors.ts';
+import { type Curve, givenUp } from './policies.rules.ts';
+import {
+  bestTrial,
+  type Closing,
+  endOf,
+  hopeless,
+  type Plan,
+  planOf,
+  pointsToBest,
+  type SweepFlow,
+  sweepNameMax,
+  type Trial,
+  timedOut,
+  toldOf,
+  trialName,
+  trialOf,
+} from './sweep.rules.ts';
+import type { Looked } from './under-way.service.ts';
+
+export type Sweeps = {
+  readonly type: ParentType;
+  look(job: Resource): Promise<Looked>;
+};
+
+/** The manager has checked it by the kind's schema. */
+const sweepOf = (job: Pick<Resource, 'properties' | 'name'>) => ({
+  ...(job.properties as unknown as SweepJob),
+  name: job.name,
+});
+const flowOf = (state: JobState): SweepFlow => state.flow as SweepFlow; // ours, of `accept`
+
+/** Where none is asked for: the same for the same sweep, and another for every other. */
+const seedOf = (uniqueId: string): number => Number.parseInt(uniqueId.replaceAll('-', '').slice(0, 12), 16) || 0;
+
+export function createSweeps(deps: {
+  readonly lives: JobLives;
+  readonly references: References;
+  readonly children: Children;
+  readonly underWay: (jobId: string, workspaceId: string) => Promise<void>;
+  readonly clock: Clock;
+}): Sweeps {
+  const { lives, references, children, clock } = deps;
+
+  const update = (job: Resource, changes: (flow: SweepFlow) => Partial<SweepFlow>) =>
+    lives.keep(job.id, (state) => changes(flowOf(state)));
+
+  const setTrial = (job: Resource, plan: Plan, number: number, trial: Trial) =>
+    update(job, ({ trials }) => {
+      const next = trials.map((each, index) => (index === number ? { ...each, ...trial } : each));
+      const best = bestTrial(plan, next);
+      return {
+        trials: next,
+        told: toldOf(job.name, best),
+        ...(best === undefined ? {} : { outputsOf: trialName(job.name, best.number) }),
+      };
+    });
+
+  /** What became of a trial whose job has ended, in what is kept and in words. */
+  async function takeIn(job: Resource, plan: Plan, number: number, child: Resource): Promise<void> {
+    const { status, error } = stateOf(child);
+    if (!isEnd(status)) return;
+    const { points, logged } = await lives.metric(child.id, plan.metric);
+    const best = pointsToBest(plan.goal, points);
+    await setTrial(job, plan, number, {
+      end: status as NonNullable<Trial['end']>,
+      ...(best === undefined ? { logged: logged.slice(0, 20) } : { best }),
+      ...(error === undefined ? {} : { error: error.message.slice(0, 500) }),
+    });
+    const said = best === undefined ? `${plan.metric} was not logged` : `best ${plan.metric}: ${best}`;
+    await lives.say(job.id, `${child.name}: ${status}; ${error === undefined ? said : error.message}`);
+  }
+
+  /** Trials that the policy gives up now are asked to end. */
+  async function applyPolicy(job: Resource, plan: Plan, live: ReadonlyMap<number, Resource>, trials: readonly Trial[]) {
+    if (plan.policy === undefined || live.size === 0) return;
+    const curves: Curve[] = [];
+    for (const [trial, each] of trials.entries()) {
+      if (each.end === 'Gone') continue;
+      const { points } = await lives.metric(siblingId(job.id, trialName(job.name, trial)), plan.metric);
+      curves.push({ trial, points, isOver: !live.has(trial) || each.givenUp === true });
+    }
+    for (const number of givenUp(plan.policy, plan.goal, curves)) {
+      const child = live.get(number);
+      if (child === undefined) continue;
+      await setTrial(job, plan, number, { givenUp: true });
+      await lives.say(job.id, `${child.name} is given up by the policy ${plan.policy.type}`);
+      await lives.cancel(child);
+    }
+  }
+
+  /** Why no more is to be begun, if so. */
+  async function closingOf(job: Resource, state: JobState, plan: Plan): Promise<Closing | undefined> {
+    if (state.status === 'CancelRequested' || state.outcome?.status === 'Canceled') return { status: 'Canceled' };
+    const { closing, trials } = flowOf(state);
+    if (closing !== undefined) return closing;
+    if (!(await lives.isBacked(job))) return { status: 'Canceled' };
+    const { timeoutSeconds } = plan;
+    const sinceMs = clock.epochMs() - Date.parse(state.startTime ?? '');
+    if (timeoutSeconds !== undefined && sinceMs >= timeoutSeconds * 1000) return timedOut(timeoutSeconds);
+    return hopeless(trials);
+  }
+
+  async function end(job: Resource, { status, error }: Closing): Promise<void> {
+    const outcome: Outcome = {
+      status,
+      endTime: clock.now().toISOString(),
+      ...(error === undefined ? {} : { error }),
+    };
+    await lives.say(job.id, error === undefined ? `The sweep is ${status}.` : error.message);
+    await lives.end(job.id, outcome);
+  }
+
+  /** One more, unless something is in its way. False: none is to be begun for now. */
+  async function begin(job: Resource, plan: Plan, number: number, inputs: SweepFlow['inputs']): Promise<boolean> {
+    const point = plan.sampler.at(number);
+    const name = trialName(job.name, number);
+    const made = await children.make(job, name, trialOf(sweepOf(job), point, inputs, number));
+    if (made === 'later') return false;
+    if (made === 'gone') {
+      await setTrial(job, plan, number, { end: 'Gone' });
+      return true;
+    }
+    if ('refused' in made) {
+      await update(job, ({ closing }) => ({ closing: closing ?? made.refused }));
+      return false;
+    }
+    const words = Object.entries(point).map(([parameter, value]) => `${parameter}=${value}`);
+    await lives.say(job.id, `${name} began: ${words.join(', ')}`);
+    return true;
+  }
+
+  /** The jobs of trials that have not ended; what has, is taken in. */
+  async function openTrials(job: Resource, plan: Plan, trials: readonly Trial[]) {
+    const live = new Map<number, Resource>();
+    const missing: number[] = [];
+    for (const [number, trial] of trials.entries()) {
+      if (trial.end !== undefined) continue;
+      const child = await children.find(job, trialName(job.name, number));
+      if (child === undefined) missing.push(number);
+      else if (isEnd(stateOf(child).status)) await takeIn(job, plan, number, child);
+      else live.set(number, child);
+    }
+    return { live, missing };
+  }
+
+  async function look(job: Resource): Promise<Looked> {
+    const before = stateOf(job);
+    const plan = planOf(sweepOf(job), seedOf(job.uniqueId));
+    const { live, missing } = await openTrials(job, plan, flowOf(before).trials);
+    if (isEnd(before.status) || before.outcome !== undefined) {
+      const isQuiet = await children.endAll([...live.values()]);
+      if (before.outcome !== undefined) await lives.end(job.id, before.outcome);
+      return isQuiet ? 'ended' : 'waits';
+    }
+    const state = stateOf((await lives.find(job.id)) ?? job);
+    const { trials, inputs } = flowOf(state);
+    const closing = await closingOf(job, state, plan);
+    if (closing !== undefined) {
+      await update(job, (flow) => ({ closing: flow.closing ?? closing }));
+      if (!(await children.endAll([...live.values()]))) return 'waits';
+      await end(job, flowOf(state).closing ?? closing);
+      return 'ended';
+    }
+    await applyPolicy(job, plan, live, trials);
+    // In the order of their numbers: those that a crash left unmade come first.
+    let running = live.size;
+    let isHeld = false;
+    const next = [...missing];
+    for (let number = trials.length; number < plan.total; number++) next.push(number);
+    for (const number of next) {
+      if (running >= plan.concurrent || isHeld) break;
+      // Counted before it is made: what was begun is looked for after a crash.
+      if (number >= trials.length)
+        await update(job, (flow) => (flow.trials.length > number ? {} : { trials: [...flow.trials, {}] }));
+      isHeld = !(await begin(job, plan, number, inputs));
+      if (!isHeld) running += 1;
+    }
+    if (isHeld) {
+      const now = await lives.find(job.id);
+      // Refused for good is closed with the next look; what is only full is tried again in a while.
+      return now !== undefined && flowOf(stateOf(now)).closing !== undefined ? look(now) : 'timed';
+    }
+    if (running === 0) {
+      const now = await lives.find(job.id);
+      if (now !== undefined) await end(now, endOf(plan, flowOf(stateOf(now)).trials));
+      return 'ended';
+    }
+    return plan.policy !== undefined || plan.timeoutSeconds !== undefined ? 'timed' : 'waits';
+  }
+
+  return {
+    look,
+    type: {
+      async check(grant, properties, jobId) {
+        if (isBounded(grant.actor)) throw flowsFailures.BoundedSubmitter();
+        const name = jobId.slice(jobId.lastIndexOf('/') + 1);
+        if (name.length > sweepNameMax) throw flowsFailures.FlowNameTooLong(sweepNameMax);
+        const sweep = sweepOf({ properties, name });
+        const plan = planOf(sweep, 0);
+        // What every trial will be is held to what every job is held to, before there is one.
+        const trial = trialOf(sweep, plan.sampler.at(0), {}, 0);
+        checkJob(trial);
+        await references.check(grant, workspaceOf(jobId) ?? '', trial);
+      },
+      async accept(grant, job) {
+        const workspaceId = workspaceOf(job.id) ?? '';
+        const { inputSnapshots: inputs } = await references.takeInputs(grant, workspaceId, stateOf(job));
+        await deps.underWay(job.id, workspaceId);
+        const flow: SweepFlow = { trials: [], inputs };
+        return flow;
+      },
+    },
+  };
+}

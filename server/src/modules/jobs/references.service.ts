@@ -1,0 +1,55 @@
+// What a job names and must find: its compute, its code, its environment, its inputs. Each is of its own workspace, and the
+// caller may read it. Said before anything is made.
+
+import type { CommandJob } from '@strongroom/contract/jobs';
+import type { Assets } from '#assets';
+import type { Grant } from '#kernel/authority/grant';
+import { isWithin, parseResourceId } from '#kernel/ids/ids';
+import type { Resources } from '#resources';
+import { workspaceType } from '#workspaces';
+import { type Taken, takeInputs } from './inputs.service.ts';
+import { jobsFailures } from './jobs.errors.ts';
+import { clusterOf, isServerless, type Serverless } from './serverless.service.ts';
+
+export type Named = Pick<CommandJob, 'computeId' | 'codeId' | 'environmentId'>;
+
+export type References = {
+  /** Throws `invalid` for what is elsewhere or of another type, and what a look-up throws. */
+  check(grant: Grant, workspaceId: string, named: Named): Promise<void>;
+  /** What the job reads, fixed: see `takeInputs`. */
+  takeInputs(grant: Grant, workspaceId: string, job: Pick<CommandJob, 'inputs'>): Promise<Taken>;
+};
+
+function inWorkspace(id: string, workspaceId: string, type: string, property: string): void {
+  if (isWithin(id, workspaceId) && parseResourceId(id).type?.toLowerCase() === `${workspaceType}/${type}`.toLowerCase())
+    return;
+  throw jobsFailures.InvalidResourceId(property, workspaceId, type);
+}
+
+export function createReferences(deps: {
+  readonly resources: Pick<Resources, 'find'>;
+  readonly assets: Pick<Assets, 'code' | 'environment' | 'named' | 'data'>;
+  readonly serverless: Serverless;
+}): References {
+  const { resources, assets, serverless } = deps;
+  return {
+    async check(grant, workspaceId, { computeId: asked, codeId, environmentId }) {
+      const computeId = clusterOf(workspaceId, asked);
+      inWorkspace(computeId, workspaceId, 'computes', 'computeId');
+      if (!isServerless(asked) && !(await resources.find(grant, computeId)))
+        throw jobsFailures.ComputeNotFound(parseResourceId(computeId).name);
+      if (codeId !== undefined) {
+        inWorkspace(codeId, workspaceId, 'codes/versions', 'codeId');
+        await assets.code(grant, codeId);
+      }
+      if (environmentId !== undefined) {
+        inWorkspace(environmentId, workspaceId, 'environments/versions', 'environmentId');
+        const environment = await assets.environment(grant, environmentId);
+        if (environment.image !== undefined) throw jobsFailures.EnvironmentNotServed(environment.image);
+      }
+      // Last: what is refused for something else makes no cluster.
+      if (isServerless(asked)) await serverless.ensure(workspaceId);
+    },
+    takeInputs: (grant, workspaceId, job) => takeInputs(assets, grant, workspaceId, job),
+  };
+}
