@@ -6,7 +6,7 @@ import { type Act, leaf } from '../given.ts';
 import { looking } from '../options.ts';
 import { findPrincipal, showNamed } from '../principals.ts';
 import { readClaims } from '../session.ts';
-import { scoped, scopeToRead } from './scopes.ts';
+import { below, scoped, scopeToRead } from './scopes.ts';
 
 export function accessCommands(access: Command, act: Act): void {
   scoped(
@@ -28,7 +28,7 @@ export function accessCommands(access: Command, act: Act): void {
         const principalId = who === undefined ? await selfOf(context) : (await findPrincipal(context, who)).id;
         await showNamed(
           context,
-          await context.client.get(`${scope}/providers/Strongroom.Access/explanations`, {
+          await context.client.get(below(scope, 'providers/Strongroom.Access/explanations'), {
             query: { principalId, action },
           }),
         );

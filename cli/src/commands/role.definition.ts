@@ -13,7 +13,7 @@ import { meant } from '../nearest.ts';
 import { changing, listing, looking } from '../options.ts';
 import { at } from '../output.ts';
 import { isGuid, showNamed } from '../principals.ts';
-import { provider } from './scopes.ts';
+import { below, provider } from './scopes.ts';
 
 export type Definition = JsonObject & {
   readonly id: string;
@@ -24,7 +24,7 @@ export type Definition = JsonObject & {
 const path = (context: Context) => `${subscriptionPath(context.subscription)}/${provider}/roleDefinitions`;
 export const idOfDefinition = (context: Context, guid: string): string => `${path(context)}/${guid}`;
 export const definitionsAt = async (context: Context, scope: string): Promise<readonly Definition[]> =>
-  await context.client.list<Definition>(`${scope}/${provider}/roleDefinitions`);
+  await context.client.list<Definition>(below(scope, `${provider}/roleDefinitions`));
 
 /** By name or id, among those of the subscription. */
 async function find(context: Context, role: string): Promise<Definition> {

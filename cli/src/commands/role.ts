@@ -10,7 +10,7 @@ import { changing, listing } from '../options.ts';
 import { at } from '../output.ts';
 import { findPrincipal, isGuid, kindOf, nameOf, readPrincipals } from '../principals.ts';
 import { type Definition, definitionCommands, definitionsAt, idOfDefinition } from './role.definition.ts';
-import { provider, scoped, scopeToChange, scopeToRead } from './scopes.ts';
+import { below, provider, scoped, scopeToChange, scopeToRead } from './scopes.ts';
 
 type Assignment = {
   readonly id: string;
@@ -25,6 +25,20 @@ type Assignment = {
 export function roleCommands(role: Command, act: Act): void {
   const assignment = role.command('assignment').description('who has which role where');
   definitionCommands(role, act);
+  leaf(
+    role,
+    'elevate',
+    { at: 'server' },
+    'as the administrator of the first start: become User Access Administrator at /, where nobody has a role at first',
+    'role elevate',
+  ).action(
+    act(async (context) => {
+      await context.client.send('POST', `/${provider}/elevateAccess?api-version=2016-07-01`);
+      context.note(
+        "You are User Access Administrator at / from this moment. Take it back with 'strongroom role assignment delete --scope /' when you are done.",
+      );
+    }),
+  );
   const ofWhom = (command: Command) =>
     scoped(command).option('--assignee <who>', "an object id, a user's name or an application's name");
 
@@ -47,15 +61,20 @@ export function roleCommands(role: Command, act: Act): void {
         const principal = await findPrincipal(context, given.needed('assignee', '--assignee WHO'));
         const roleDefinitionId = await roleIdOf(context, scope, role);
         const expiresOn = given.text('expiresOn');
-        const made = await context.settle('assigning', 'PUT', `${scope}/${provider}/roleAssignments/${randomUUID()}`, {
-          properties: {
-            roleDefinitionId,
-            principalId: principal.id,
-            ...(principal.type === undefined ? {} : { principalType: principal.type }),
-            ...(expiresOn === undefined ? {} : { expiresOn }),
-            ...(given.flag('requireMfa') ? { requireMfa: true } : {}),
+        const made = await context.settle(
+          'assigning',
+          'PUT',
+          below(scope, `${provider}/roleAssignments/${randomUUID()}`),
+          {
+            properties: {
+              roleDefinitionId,
+              principalId: principal.id,
+              ...(principal.type === undefined ? {} : { principalType: principal.type }),
+              ...(expiresOn === undefined ? {} : { expiresOn }),
+              ...(given.flag('requireMfa') ? { requireMfa: true } : {}),
+            },
           },
-        });
+        );
         context.say(`${principal.name} has the role '${role}' at ${scope}`, made);
       }),
     );
@@ -73,7 +92,7 @@ export function roleCommands(role: Command, act: Act): void {
       const scope = scopeToRead(context, given);
       const who = given.text('assignee');
       const $filter = who === undefined ? undefined : `principalId eq '${(await findPrincipal(context, who)).id}'`;
-      const found = await context.client.list<Assignment>(`${scope}/${provider}/roleAssignments`, {
+      const found = await context.client.list<Assignment>(below(scope, `${provider}/roleAssignments`), {
         query: { $filter },
       });
       const shown = context.printsColumns;
@@ -163,7 +182,7 @@ async function assignmentOf(context: Context, scope: string, who: string, role: 
     findPrincipal(context, who),
     roleIdOf(context, scope, role),
   ]);
-  const found = await context.client.list<Assignment>(`${scope}/${provider}/roleAssignments`, {
+  const found = await context.client.list<Assignment>(below(scope, `${provider}/roleAssignments`), {
     query: { $filter: `principalId eq '${principalId}'` },
   });
   const ofRole = found.filter(({ properties }) => lastOf(properties.roleDefinitionId) === lastOf(roleId));

@@ -9,6 +9,9 @@ import type { Given } from '../given.ts';
 
 export const provider = 'providers/Microsoft.Authorization';
 
+/** A path below a scope. `//providers` would be an address on another server. */
+export const below = (scope: string, path: string): string => (scope === '/' ? `/${path}` : `${scope}/${path}`);
+
 const howTo =
   'Give --scope RESOURCE_ID, -g GROUP, -g GROUP -w WORKSPACE, or --subscription-wide if the whole subscription is meant.';
 

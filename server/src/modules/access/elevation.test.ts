@@ -31,6 +31,9 @@ test('the administrator makes himself User Access Administrator of everything, o
     atRoot.map(({ properties }) => properties.principalId),
     [ann],
   );
+  const properties = { roleDefinitionId: roleAt('', roleIds.reader), principalId: bob };
+  assert.equal((await call(ann, 'PUT', assignmentPath('', guid(1)), { properties })).status, 201, 'what it is for');
+  assert.equal(access.evaluator.decide(actorOf(bob), readRecords, '/').allowed, true);
   assert.equal((await call(ann, 'DELETE', assignmentPath('', atRoot[0]?.name ?? ''))).status, 200);
   assert.equal(may(readRecords), false);
 });
