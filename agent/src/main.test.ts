@@ -44,6 +44,7 @@ describe('the agent process', () => {
       token: 'secret-canary',
       tokenSeconds: 3600,
       hostNames: [],
+      reach: 'unix',
     };
     for (const leave of ['stdin', 'SIGTERM'] as const) {
       const connected = new Promise((resolve) => server.once('connection', resolve));
@@ -78,6 +79,7 @@ describe('the agent process', () => {
       token: 'secret-canary',
       tokenSeconds: 3600,
       hostNames: [],
+      reach: 'unix',
     };
     child.stdin.write(`${JSON.stringify(enrolment)}\n`);
     await refused;

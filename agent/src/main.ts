@@ -13,6 +13,7 @@ import {
   agentTokenAnswer,
 } from '@strongroom/contract/agent';
 import { Compile, type Static, type TSchema } from '@strongroom/contract/schema';
+import { serveCalls } from './calls.ts';
 import { createClient, isFinal, refusedBy } from './client.ts';
 import { openGateway } from './gateway.ts';
 import { createItems } from './items.ts';
@@ -152,7 +153,11 @@ async function main(): Promise<void> {
     const sandbox: AgentSessionRequest['sandbox'] = probe.available
       ? { available: true, version: probe.version }
       : { available: false, reason: probe.reason, remedy: probe.remedy };
-    const request: AgentSessionRequest = { sandbox, socketPath: gateway.socketPath, key: gateway.key };
+    const reach: AgentSessionRequest['reach'] =
+      enrolment.reach === 'tunnel'
+        ? { kind: 'tunnel' }
+        : { kind: 'unix', socketPath: gateway.socketPath, key: gateway.key };
+    const request: AgentSessionRequest = { sandbox, reach };
     for (let pauseMs = 50; ; pauseMs = Math.min(pauseMs * 2, RETRY_MS_MAX)) {
       try {
         const answer = readSession(await client.post('session', request, REQUEST_MS));
@@ -170,7 +175,9 @@ async function main(): Promise<void> {
   if (!probe.available) say(`No work can run here: ${probe.reason} Remedy: ${probe.remedy}`);
   while (!quitting) {
     const leaseMs = await beginSession();
+    const calls = enrolment.reach === 'tunnel' ? serveCalls({ client, session, gateway }) : undefined;
     await serve(leaseMs);
+    calls?.close();
     // order matters: the server holds all of it for lost, so nothing of it may run when a new session begins.
     await items.dropAll();
   }

@@ -17,6 +17,11 @@ export const agentLimits = {
   textOfBatchBytes: 512 * 1024,
   held: 512,
   tokenSeconds: 3600,
+  /** Requests to one session's work at once, over its tunnel. */
+  calls: 512,
+  /** Of the line that an answer in the tunnel begins with. */
+  answerHeadBytes: 65_536,
+  answerBytes: 1024 ** 3,
 } as const;
 
 const bytes = (minimum: number) => Type.Integer({ minimum, maximum: Number.MAX_SAFE_INTEGER });
@@ -59,8 +64,27 @@ export const agentEnrolment = Type.Object({
   tokenSeconds: Type.Integer({ minimum: 1 }),
   /** Names besides localhost that lead to the server from inside a sandbox. */
   hostNames: Type.Array(Type.String({ maxLength: 253 }), { maxItems: 64 }),
+  /** How the server reaches what runs there: a socket of its own machine, or the agent's connections to it. */
+  reach: Type.Union([Type.Literal('unix'), Type.Literal('tunnel')]),
 });
 export type AgentEnrolment = Static<typeof agentEnrolment>;
+
+/** How what runs there is reached. */
+export const reachOffer = Type.Union([
+  Type.Object(
+    {
+      kind: Type.Literal('unix'),
+      /** The Unix socket of the scoring gateway: a path that fits a socket address. */
+      socketPath: Type.String({ pattern: '^/[^\\u0000]{1,106}$' }),
+      /** What a request at that socket has to show. */
+      key: Type.String({ pattern: '^[A-Za-z0-9_-]{43}$' }),
+    },
+    { additionalProperties: false },
+  ),
+  /** The agent asks for each request and brings its answer. */
+  Type.Object({ kind: Type.Literal('tunnel') }, { additionalProperties: false }),
+]);
+export type ReachOffer = Static<typeof reachOffer>;
 
 export const agentSessionRequest = Type.Object(
   {
@@ -72,10 +96,7 @@ export const agentSessionRequest = Type.Object(
         remedy: Type.String({ maxLength: 2000 }),
       }),
     ]),
-    /** The Unix socket of the scoring gateway: a path that fits a socket address. */
-    socketPath: Type.String({ pattern: '^/[^\\u0000]{1,106}$' }),
-    /** What a request at that socket has to show. */
-    key: Type.String({ pattern: '^[A-Za-z0-9_-]{43}$' }),
+    reach: reachOffer,
   },
   { additionalProperties: false },
 );
@@ -172,3 +193,27 @@ export const agentTokenAnswer = Type.Object({ token: Type.String(), tokenSeconds
 
 /** Headers of a request at the agent's scoring gateway. */
 export const gatewayHeaders = { work: 'x-strongroom-work', key: 'x-strongroom-key' } as const;
+
+const headers = Type.Record(
+  Type.String({ pattern: "^[!#$%&'*+.^_`|~0-9a-z-]{1,256}$" }),
+  Type.String({ pattern: '^[\\t\\x20-\\x7e\\x80-\\xff]*$' }),
+  { additionalProperties: false },
+);
+
+/** A request for work of the agent, as it stands, in base64url, in a header of the answer that holds its body. */
+export const callHead = Type.Object({
+  call: identifier,
+  work: identifier,
+  method: Type.String({ pattern: '^[A-Z]{1,16}$' }),
+  path: Type.String({ pattern: '^/[\\x21-\\xff]*$' }),
+  headers,
+});
+export type CallHead = Static<typeof callHead>;
+export const callHeader = 'x-strongroom-call';
+
+/** The line of JSON that an answer begins with; its body follows. */
+export const callAnswerHead = Type.Object(
+  { status: Type.Integer({ minimum: 200, maximum: 599 }), headers },
+  { additionalProperties: false },
+);
+export type CallAnswerHead = Static<typeof callAnswerHead>;

@@ -14,5 +14,7 @@ export const agentActions = {
   beginSession: data('Strongroom.Compute/agents/beginSession/action'),
   poll: data('Strongroom.Compute/agents/poll/action'),
   report: data('Strongroom.Compute/agents/report/action'),
+  takeCall: data('Strongroom.Compute/agents/takeCall/action'),
+  answerCall: data('Strongroom.Compute/agents/answerCall/action'),
   renewToken: data('Strongroom.Compute/agents/renewToken/action'),
 } as const;

@@ -35,6 +35,7 @@ const alone = ['index', 'duties', 'meters', 'settings', 'surface', 'unserved', '
 
 /** Services that must know HTTP, with the reason. */
 const servicesOfHttp: Readonly<Record<string, string>> = {
+  'compute/unix-reach.service.ts': 'what it does is to carry requests of HTTP to an agent on this machine',
   'endpoints/gateway.service.ts': 'what it does is to carry requests of HTTP to a model, and its answers back',
   'endpoints/traces.service.ts': 'a trace is of one request at the door, and is asked for by it',
 };

@@ -32,6 +32,7 @@ import { containerScope } from '#storage';
 import type { Workspace, Workspaces } from '#workspaces';
 import { workspaceType } from '#workspaces';
 import { byteStoresOf, databasesOf } from '../../src/data-folder.ts';
+import { createUnixReach } from '../../src/modules/compute/unix-reach.service.ts';
 import { setUp as setUpStorage } from '../../src/modules/storage/testing.ts';
 
 const subscriptionId = '0b1f6471-1bf0-4dda-aec3-cb9272f09590';
@@ -82,7 +83,9 @@ async function openAgent(t: TestContext, folder: string) {
 }
 
 /** The queue of work without anybody who takes it: a test plays the agent. */
-function createFakeWork(socketPath: () => string) {
+function createFakeWork(t: TestContext, socketPath: () => string) {
+  const unixReach = createUnixReach();
+  t.after(() => unixReach.close());
   const items = new Map<string, { spec: WorkSpec; cancelled: boolean; ready: boolean }>();
   const held: { owner: WorkOwner | undefined } = { owner: undefined };
   const watchers: (() => void)[] = [];
@@ -129,7 +132,12 @@ function createFakeWork(socketPath: () => string) {
     },
     unsettled: async () => [...items.values()].map(({ spec }) => spec),
     state: async (id) => (items.has(id) ? 'running' : undefined),
-    address: (id) => (items.get(id)?.ready ? { socketPath: socketPath(), workId: id, key: agentKey } : undefined),
+    call(id, request) {
+      if (items.get(id)?.ready !== true) return undefined;
+      const reach = { kind: 'unix', socketPath: socketPath(), key: agentKey } as const;
+      const session = { reach, gone: new AbortController().signal };
+      return unixReach.call({ session, workId: id }, request);
+    },
   };
   return { work, fake };
 }
@@ -214,7 +222,7 @@ export async function setUp(t: TestContext, options: { readonly allows?: Rule; r
       domain: 'localhost:8443',
       schemes,
     });
-    const { work, fake } = createFakeWork(() => socketPath);
+    const { work, fake } = createFakeWork(t, () => socketPath);
     const telemetry = recordTelemetry();
     const metrics = { ...createMetricsRegistry({ log: silentLog }), telemetry };
     const monitoring = createMonitoring({ schemes, subscriptionId, version: '1', log: silentLog, registry: metrics });

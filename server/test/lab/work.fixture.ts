@@ -57,7 +57,7 @@ export function createPlayedWork(): PlayedWork {
         },
         state: async (id) => items.get(id)?.state,
         unsettled: async () => [...items.values()].flatMap(({ spec, told }) => (told ? [] : [spec])),
-        address: () => undefined,
+        call: () => undefined,
       };
     },
     of,

@@ -10,16 +10,23 @@ import {
   agentSessionAnswer,
   agentSessionRequest,
   agentTokenAnswer,
+  callHeader,
 } from '@strongroom/contract/agent';
 import { agentActions } from '@strongroom/contract/compute.actions';
-import { activity, json, needs, type Params, type Route, route, unrecorded, whole } from '#kernel/http/route';
+import { activity, empty, json, needs, type Params, type Route, route, unrecorded, whole } from '#kernel/http/route';
 import { type Agents, agentScope } from './agents.service.ts';
 import type { Dispatch } from './dispatch.service.ts';
+import type { TunnelReach } from './tunnel-reach.service.ts';
 
-export function agentRoutes(deps: { readonly agents: Agents; readonly dispatch: Dispatch }): readonly Route[] {
-  const { agents, dispatch } = deps;
+export function agentRoutes(deps: {
+  readonly agents: Agents;
+  readonly dispatch: Dispatch;
+  readonly tunnel: TunnelReach;
+}): readonly Route[] {
+  const { agents, dispatch, tunnel } = deps;
   const agentOf = (params: Params) => params['agent'] ?? '';
   const atAgent = (params: Params) => agentScope(agentOf(params));
+  const atSession = (params: Params) => `${atAgent(params)}/sessions/${params['session'] ?? ''}`;
   return [
     route({
       operation: 'Agent_BeginSession',
@@ -71,6 +78,38 @@ export function agentRoutes(deps: { readonly agents: Agents; readonly dispatch: 
       async handle(_grant, { params, body }) {
         const session = agents.seen(agentOf(params), body.session);
         return json(200, { lastSeq: await dispatch.report(session, params['id'] ?? '', body) });
+      },
+    }),
+    route({
+      operation: 'Agent_TakeCall',
+      surface: 'agent',
+      method: 'POST',
+      path: '/agent/{agent}/sessions/{session}/calls',
+      summary:
+        'The next request for what runs in this session: its head in a header, its body as the body; waits for one.',
+      access: needs(agentActions.takeCall, (params) => `${atSession(params)}/calls`, whole),
+      goesOnWhenLow: 'what runs goes on, and ends',
+      audit: unrecorded('a request for what runs; it is recorded where it came in'),
+      async handle(_grant, { params, exchange }) {
+        const session = agents.present(agentOf(params), params['session'] ?? '');
+        const call = await tunnel.take(session, exchange.signal);
+        return call === undefined ? empty(204) : { status: 200, headers: { [callHeader]: call.head }, body: call.body };
+      },
+    }),
+    route({
+      operation: 'Agent_AnswerCall',
+      surface: 'agent',
+      method: 'POST',
+      path: '/agent/{agent}/sessions/{session}/calls/{call}',
+      summary: 'The answer to a request, begun at once: a line of JSON when there is one, then its body.',
+      access: needs(agentActions.answerCall, (params) => `${atSession(params)}/calls/${params['call'] ?? ''}`, whole),
+      goesOnWhenLow: 'what runs goes on, and ends',
+      audit: unrecorded('the answer to a request that is recorded where it came in'),
+      body: { kind: 'stream', maxBytes: agentLimits.answerHeadBytes + agentLimits.answerBytes },
+      async handle(_grant, { params, body }) {
+        const session = agents.present(agentOf(params), params['session'] ?? '');
+        await tunnel.answer(session, params['call'] ?? '', body);
+        return empty(204);
       },
     }),
     route({

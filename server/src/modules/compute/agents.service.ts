@@ -2,7 +2,7 @@
 // enrolment's: no agent can name another. A new enrolment of an agent ends what went before: its tokens are refused from that
 // moment on, and its session is gone. Never holds or logs a token.
 
-import type { AgentSessionRequest } from '@strongroom/contract/agent';
+import type { AgentSessionRequest, ReachOffer } from '@strongroom/contract/agent';
 import { agentLimits } from '@strongroom/contract/agent';
 import { agentActions } from '@strongroom/contract/compute.actions';
 import type { Tokens } from '#identity';
@@ -12,7 +12,7 @@ import type { Clock } from '#kernel/clock/clock';
 import { randomUuid } from '#kernel/crypto/random';
 import { type Failure, unreachable } from '#kernel/errors/failure';
 import { computeFailures } from './compute.errors.ts';
-import type { TargetId } from './targets.rules.ts';
+import { mayOffer, type TargetId } from './targets.rules.ts';
 
 export const agentAudience = 'urn:strongroom:agents';
 const purpose = 'agent';
@@ -25,8 +25,9 @@ export type Session = {
   readonly agent: string;
   readonly target: TargetId;
   readonly sandbox: AgentSessionRequest['sandbox'];
-  readonly socketPath: string;
-  readonly key: string;
+  readonly reach: ReachOffer;
+  /** Aborted when it ends. */
+  readonly gone: AbortSignal;
   /** Polls that it has made: only the newest says what the agent holds now. */
   polls: number;
   /** Nothing is handed out to it any more. */
@@ -67,6 +68,8 @@ export type Agents = {
   ): { readonly session: Session; readonly ended: Session | undefined };
   /** The agent's present session, seen just now. Throws SessionEnded for any other. */
   seen(agent: string, sessionId: string): Session;
+  /** The same, and it counts for no word of the agent: the poll is the heartbeat. */
+  present(agent: string, sessionId: string): Session;
   end(session: Session): void;
   /** Whether the session is its agent's present one. */
   isPresent(session: Session): boolean;
@@ -86,7 +89,7 @@ export function createAgents(deps: {
   /** Without an id: known, and dismissed until it is enrolled anew. */
   const enrolments = new Map<string, { readonly id: string | undefined; readonly target: TargetId }>();
   const troubles = new Map<TargetId, Trouble>();
-  const sessions = new Map<string, { readonly session: Session; seenMs: number }>();
+  const sessions = new Map<string, Present>();
 
   async function issue(agent: string, enrolment: string): Promise<AgentToken> {
     const { token } = await tokens.issueToken({
@@ -99,9 +102,22 @@ export function createAgents(deps: {
     return { token, tokenSeconds: agentLimits.tokenSeconds };
   }
 
+  function drop(agent: string): Session | undefined {
+    const present = sessions.get(agent);
+    sessions.delete(agent);
+    present?.leave();
+    return present?.session;
+  }
+
   const end = (session: Session): void => {
-    if (sessions.get(session.agent)?.session === session) sessions.delete(session.agent);
+    if (sessions.get(session.agent)?.session === session) drop(session.agent);
   };
+
+  function presentOf(agent: string, sessionId: string): Present {
+    const present = sessions.get(agent);
+    if (present === undefined || present.session.id !== sessionId) throw computeFailures.SessionEnded();
+    return present;
+  }
 
   return {
     async identify(authorization) {
@@ -140,25 +156,35 @@ export function createAgents(deps: {
     dismiss(agent) {
       const known = enrolments.get(agent);
       if (known !== undefined) enrolments.set(agent, { ...known, id: undefined });
-      const present = sessions.get(agent)?.session;
-      sessions.delete(agent);
-      return present;
+      return drop(agent);
     },
-    begin(agent, { sandbox, socketPath, key }) {
+    begin(agent, { sandbox, reach }) {
       const enrolment = enrolments.get(agent);
       if (enrolment?.id === undefined) throw notEnrolled();
-      const ended = sessions.get(agent)?.session;
       const { target } = enrolment;
-      const session: Session = { id: randomUuid(), agent, target, sandbox, socketPath, key, polls: 0, isLost: false };
-      sessions.set(agent, { session, seenMs: clock.epochMs() });
+      if (!mayOffer(target, reach)) throw computeFailures.ReachRefused();
+      const ended = drop(agent);
+      const over = new AbortController();
+      const session: Session = {
+        id: randomUuid(),
+        agent,
+        target,
+        sandbox,
+        reach,
+        gone: over.signal,
+        polls: 0,
+        isLost: false,
+      };
+      const leave = () => over.abort(computeFailures.NodeUnreachable());
+      sessions.set(agent, { session, seenMs: clock.epochMs(), leave });
       return { session, ended };
     },
     seen(agent, sessionId) {
-      const present = sessions.get(agent);
-      if (present === undefined || present.session.id !== sessionId) throw computeFailures.SessionEnded();
+      const present = presentOf(agent, sessionId);
       present.seenMs = clock.epochMs();
       return present.session;
     },
+    present: (agent, sessionId) => presentOf(agent, sessionId).session,
     end,
     isPresent: (session) => sessions.get(session.agent)?.session === session,
     silent() {
@@ -181,6 +207,8 @@ export function createAgents(deps: {
     },
   };
 }
+
+type Present = { readonly session: Session; seenMs: number; readonly leave: () => void };
 
 const notEnrolled = () => computeFailures.agentNotEnrolled();
 

@@ -163,6 +163,28 @@ export const computeFailures = defineFailures('compute', {
     kind: 'conflict',
     say: 'This item is not held by this session under this fence. Stop it and forget it.',
   },
+  ReachRefused: {
+    kind: 'forbidden',
+    say: 'Only an agent on the machine of the server is reached by a socket of its own. Offer the reach `tunnel`.',
+  },
+  NodeUnreachable: {
+    kind: 'unavailable',
+    say: 'What runs this work is not reached: its agent is gone, or broke the request off.',
+  },
+  NodeBusy: {
+    kind: 'throttled',
+    say: 'As many requests as may run at once are with the agent of this work. Try again.',
+  },
+  CallOver: {
+    kind: 'conflict',
+    say: 'This request is not with this session, has an answer, or nobody waits for it any more.',
+  },
+  CallAnswerInvalid: {
+    kind: 'invalid',
+    meaning: 'An agent brought an answer whose first line, or whose length, is not what it has to be.',
+    remedy: 'Agent and server are of one version: update the agent.',
+    say: (because: string) => `This answer is not taken: ${because}.`,
+  },
   EventsMissing: {
     kind: 'conflict',
     meaning: 'An agent reported an event out of its turn.',

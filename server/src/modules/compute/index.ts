@@ -20,15 +20,20 @@ import { createComputesKind, removeCluster } from './computes.kind.ts';
 import { createDispatch } from './dispatch.service.ts';
 import { computeMeters, meterLoad } from './meters.ts';
 import { computeTables } from './migrations/0001-work.ts';
+import { createReaches } from './reach.service.ts';
 import { computeSettings } from './settings.ts';
 import { createEmbeddedAgent, type EmbeddedAgent } from './supervisor.service.ts';
 import { localTarget, type TargetId } from './targets.rules.ts';
+import { createTunnelReach } from './tunnel-reach.service.ts';
+import { createUnixReach } from './unix-reach.service.ts';
 import { createWork } from './work.service.ts';
 import type { Work } from './work.types.ts';
 import { createWorkQueue } from './work-queue.service.ts';
 
 export type { AgentToken, Readiness } from './agents.service.ts';
 export { computeTables } from './migrations/0001-work.ts';
+export { reachTroubleOf } from './reach.service.ts';
+export type { ReachAnswer, ReachCall, ReachRequest } from './reach.types.ts';
 export { computeSettings } from './settings.ts';
 export type {
   EndReason,
@@ -96,7 +101,9 @@ export function createCompute(deps: {
   const agents = createAgents(deps);
   const queue = createWorkQueue({ database, clock, log, clusters });
   meterLoad(deps.telemetry, { measure: queue.measure, nodes: clusters.counts });
-  const work = createWork({ database, clusters, agents, queue });
+  const tunnel = createTunnelReach({ clock });
+  const reach = createReaches({ unix: createUnixReach(), tunnel });
+  const work = createWork({ database, clusters, agents, queue, reach });
   const dispatch = createDispatch({ clock, log, queue });
   const stopping = new AbortController();
   const sweeping: { done: Promise<void> } = { done: Promise.resolve() };
@@ -140,6 +147,7 @@ export function createCompute(deps: {
   async function stopAgent(): Promise<void> {
     stopping.abort();
     dispatch.release();
+    tunnel.release();
     await agent?.stop();
   }
 
@@ -163,7 +171,7 @@ export function createCompute(deps: {
   return {
     name: 'compute',
     surfaces: [createAgentSurface(agents)],
-    routes: agentRoutes({ agents, dispatch }),
+    routes: agentRoutes({ agents, dispatch, tunnel }),
     migrations: computeTables,
     failures: [tableOf(computeFailures)],
     meters: Object.values(computeMeters),
@@ -196,6 +204,7 @@ export function createCompute(deps: {
     async stop() {
       await stopAgent();
       await sweeping.done;
+      reach.close();
     },
   };
 }

@@ -5,9 +5,9 @@ import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { agentLimits } from '@strongroom/contract/agent';
 import { agentAudience } from './agents.service.ts';
-import { createPlayedAgent, grant, openWorld, specOf } from './testing/world.ts';
+import { createPlayedAgent, grant, offer, openWorld, specOf } from './testing/world.ts';
 
-const session = { sandbox: { available: true, version: '1' }, socketPath: '/tmp/a.sock', key: 'k'.repeat(43) };
+const session = { sandbox: { available: true, version: '1' }, reach: offer };
 
 describe('the protocol of agents', () => {
   it('lets nobody in without the token of an agent that is enrolled', async (t) => {
@@ -110,8 +110,11 @@ describe('the protocol of agents', () => {
     }
     const held = Array.from({ length: agentLimits.held + 1 }, (_, at) => ({ id: `i${at}`, fence: 1 }));
     assert.equal((await played.post('poll', { session: played.session(), held })).status, 400);
-    assert.equal((await played.post('session', { ...session, socketPath: 'relative.sock' })).status, 400);
-    assert.equal((await played.post('session', { ...session, key: 'short' })).status, 400);
+    assert.equal(
+      (await played.post('session', { ...session, reach: { ...offer, socketPath: 'relative.sock' } })).status,
+      400,
+    );
+    assert.equal((await played.post('session', { ...session, reach: { ...offer, key: 'short' } })).status, 400);
     assert.deepEqual(owner.typesOf(spec.id), []);
     assert.equal(await status(output('x'.repeat(agentLimits.outputBytes))), 200);
   });

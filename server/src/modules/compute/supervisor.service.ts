@@ -51,7 +51,7 @@ export function createEmbeddedAgent(options: {
   async function live(): Promise<boolean> {
     const token = await options.enrol();
     if (stopping.signal.aborted) return true;
-    const enrolment: AgentEnrolment = { agent, url, caPem, ...token, hostNames: [...hostNames] };
+    const enrolment: AgentEnrolment = { agent, url, caPem, ...token, hostNames: [...hostNames], reach: 'unix' };
     const [program, ...args] = command;
     const started = spawn(program, args, {
       cwd: '/',

@@ -4,7 +4,7 @@
 import assert from 'node:assert/strict';
 import { describe, it, type TestContext } from 'node:test';
 import { computeMeters } from './meters.ts';
-import { clusterId, createPlayedAgent, grant, openWorld, specOf } from './testing/world.ts';
+import { clusterId, createPlayedAgent, grant, offer, openWorld, specOf } from './testing/world.ts';
 
 const exited = { type: 'finished', reason: 'exited', exitCode: 0 } as const;
 const elsewhere = { name: 'far', target: 'pool', maxNodes: 2 };
@@ -76,8 +76,7 @@ describe('a session', () => {
     const played = createPlayedAgent(door.url, 'here', token);
     const asked = await played.post('session', {
       sandbox: { available: true, version: '1' },
-      socketPath: '/tmp/gateway.sock',
-      key: 'k'.repeat(43),
+      reach: offer,
       target: 'pool',
     });
     assert.equal(asked.status, 400);

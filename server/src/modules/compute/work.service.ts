@@ -8,6 +8,7 @@ import { idKey, isWithin, sameId } from '#kernel/ids/ids';
 import { type Agents, refusalOf } from './agents.service.ts';
 import type { Clusters } from './clusters.service.ts';
 import { computeFailures } from './compute.errors.ts';
+import type { ComputeReach } from './reach.types.ts';
 import { localTarget, type TargetId } from './targets.rules.ts';
 import { findWork, unsettledWork } from './work.store.ts';
 import type { Work, WorkSpec } from './work.types.ts';
@@ -28,8 +29,9 @@ export function createWork(deps: {
   readonly clusters: Clusters;
   readonly agents: Agents;
   readonly queue: WorkQueue;
+  readonly reach: Pick<ComputeReach, 'call'>;
 }): WorkService {
-  const { database, clusters, agents, queue } = deps;
+  const { database, clusters, agents, queue, reach } = deps;
 
   /** Fails closed: the decision of the caller's request must be about this workspace, or something in it, or around it. */
   function checkReach(grant: Grant, workspaceId: string): void {
@@ -78,10 +80,10 @@ export function createWork(deps: {
       return queue.items.get(id.toLowerCase())?.state ?? (await findWork(database.read, id.toLowerCase()))?.state;
     },
     unsettled: async (kind) => (await unsettledWork(database.read, kind, unsettledMax)).map(({ spec }) => spec),
-    address(id) {
+    call(id, request) {
       const item = queue.items.get(id.toLowerCase());
-      if (item?.session === undefined || !item.ready) return undefined;
-      return { socketPath: item.session.socketPath, workId: item.spec.id, key: item.session.key };
+      if (item?.session === undefined || !item.ready || item.ending) return undefined;
+      return reach.call({ session: item.session, workId: item.spec.id }, request);
     },
     async clear(clusterId, message) {
       const ofCluster = () =>

@@ -326,22 +326,21 @@ describe('work', () => {
     assert.deepEqual(await polls(), [{ id, fence, token: 'renewed for long' }]);
   });
 
-  it('shows the way to a scoring server once it is ready, and no longer than it runs', async (t) => {
+  it('is reached once it is ready, by what its session offers, and no longer than it runs', async (t) => {
     const { compute, agent } = await openWorld(t);
     const played = await agent();
     const spec = specOf('scoring', { kind: 'score' });
     await compute.work.submit(grant, spec);
     const item = only((await played.poll()).body.start);
+    const call = () =>
+      compute.work.call(spec.id, { method: 'GET', path: '/', headers: {}, signal: AbortSignal.timeout(10_000) });
     await played.report(item, 1, { type: 'preparing' });
-    assert.equal(compute.work.address(spec.id), undefined);
+    assert.equal(call(), undefined);
     await played.report(item, 2, { type: 'ready' });
-    assert.deepEqual(compute.work.address(spec.id), {
-      socketPath: '/tmp/gateway.sock',
-      workId: spec.id,
-      key: 'k'.repeat(43),
-    });
+    // The played agent listens nowhere.
+    await assert.rejects(call()?.answer ?? Promise.resolve(), { code: 'NodeUnreachable' });
     await played.report(item, 3, { type: 'finished', reason: 'crashed', exitCode: null });
-    assert.equal(compute.work.address(spec.id), undefined);
+    assert.equal(call(), undefined);
   });
 
   it('is refused where nothing could run it, with what to do', async (t) => {
@@ -373,6 +372,46 @@ describe('work', () => {
       code: 'ComputeNotFound',
     });
     assert.ok(limits.processes > 0);
+  });
+
+  it('stays ended over a start when its lease was refused by the disk before, and then it was canceled', async (t) => {
+    const fault = { left: 0 };
+    const faults = ({ step }: { readonly step: string }) => {
+      if (step === 'commit' && fault.left-- > 0) throw Object.assign(new Error('full'), { code: 'ENOSPC' });
+    };
+    const world = await openWorld(t, { faults });
+    const played = await world.agent();
+    const spec = specOf('unlucky');
+    await world.compute.work.submit(grant, spec);
+    fault.left = 1;
+    assert.ok((await played.poll()).status >= 500);
+    assert.equal(await world.compute.work.state(spec.id), 'queued');
+    await world.compute.work.cancel(grant, spec.id, 0);
+    assert.deepEqual(world.owner.typesOf(spec.id), ['finished']);
+    await world.close();
+    const owner = createOwner();
+    const again = await openWorld(t, { folder: world.folder, clock: world.clock, owner });
+    assert.equal(await again.compute.work.state(spec.id), 'finished');
+    await world.clock.advance(5_000);
+    assert.deepEqual(owner.typesOf(spec.id), []);
+  });
+
+  it('is lost by the sweep when the disk refused that at the death of its agent', async (t) => {
+    const fault = { left: 0 };
+    const faults = ({ step }: { readonly step: string }) => {
+      if (step === 'commit' && fault.left-- > 0) throw Object.assign(new Error('full'), { code: 'ENOSPC' });
+    };
+    const { compute, owner, agent, clock } = await openWorld(t, { faults });
+    const played = await agent();
+    const spec = specOf('orphan');
+    await compute.work.submit(grant, spec);
+    const item = only((await played.poll()).body.start);
+    await played.report(item, 1, { type: 'running' });
+    fault.left = 1;
+    await assert.rejects(compute.dismiss('local'));
+    assert.equal(await compute.work.state(spec.id), 'running');
+    await clock.advance(5_000);
+    await owner.heard(spec.id, 'lost');
   });
 
   it('ends once, whichever write the disk refuses on the way', async (t) => {

@@ -3,6 +3,7 @@
 
 import type { EndReason, SandboxLimits } from '@strongroom/contract/agent';
 import type { Grant } from '#kernel/authority/grant';
+import type { ReachCall, ReachRequest } from './reach.types.ts';
 
 export type { EndReason, SandboxLimits } from '@strongroom/contract/agent';
 
@@ -69,6 +70,6 @@ export type Work = {
   state(id: string): Promise<WorkState | undefined>;
   /** What of a kind has not ended, or ended and its owner has not taken it in. Bounded by what may wait and run. */
   unsettled(kind: WorkKind): Promise<readonly WorkSpec[]>;
-  /** Where a scoring server that is ready is reached: a Unix socket of this machine, and the two headers that open it. */
-  address(id: string): { readonly socketPath: string; readonly workId: string; readonly key: string } | undefined;
+  /** Sends a request to the scoring server of this work, wherever it runs; undefined while it is not ready. */
+  call(id: string, request: ReachRequest): ReachCall | undefined;
 };

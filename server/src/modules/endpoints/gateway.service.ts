@@ -4,11 +4,9 @@
 // place stays taken until the process has answered too, and one that does not is lost to the fleet, which replaces it.
 
 import { PassThrough, type Readable } from 'node:stream';
-import { gatewayHeaders } from '@strongroom/contract/agent';
-import type { Work } from '#compute';
+import { type ReachAnswer, type ReachCall, reachTroubleOf, type Work } from '#compute';
 import type { Clock } from '#kernel/clock/clock';
 import { asFailure, Failure } from '#kernel/errors/failure';
-import type { SocketAnswer, SocketCall, SocketClient } from '#kernel/http/client';
 import type { Exchange } from '#kernel/http/exchange';
 import type { Answer } from '#kernel/http/route';
 import { chooseDeployment, type ServedEndpoint } from './directory.service.ts';
@@ -57,11 +55,10 @@ const gatewayCode = 'x-strongroom-gateway';
 export function createScoringGateway(deps: {
   readonly fleet: Fleet;
   readonly work: () => Work;
-  readonly client: SocketClient;
   readonly traces: Traces;
   readonly clock: Clock;
 }): ScoringGateway {
-  const { fleet, client, traces, clock } = deps;
+  const { fleet, traces, clock } = deps;
 
   function deploymentOf(exchange: Exchange, endpoint: ServedEndpoint): Served {
     const asked = exchange.header('azureml-model-deployment');
@@ -77,21 +74,16 @@ export function createScoringGateway(deps: {
     exchange: Exchange,
     place: Place,
     request: { readonly path: string; readonly body: Readable | Uint8Array | undefined; readonly signal: AbortSignal },
-  ): SocketCall {
-    const address = deps.work().address(place.workId);
-    if (address === undefined) throw endpointsFailures.model_not_ready();
-    return client.call({
-      socketPath: address.socketPath,
+  ): ReachCall {
+    const call = deps.work().call(place.workId, {
       method: exchange.method,
       path: exchange.target.query.raw === '' ? request.path : `${request.path}?${exchange.target.query.raw}`,
-      headers: {
-        ...requestHeaders(exchange, request.body),
-        [gatewayHeaders.work]: address.workId,
-        [gatewayHeaders.key]: address.key,
-      },
+      headers: requestHeaders(exchange, request.body),
       ...(request.body === undefined ? {} : { body: request.body }),
       signal: request.signal,
     });
+    if (call === undefined) throw endpointsFailures.model_not_ready();
+    return call;
   }
 
   return {
@@ -118,7 +110,7 @@ export function createScoringGateway(deps: {
         place?.leave();
         leave();
       };
-      let call: SocketCall | undefined;
+      let call: ReachCall | undefined;
       try {
         if (place === undefined) throw endpointsFailures.model_not_ready();
         const gone = AbortSignal.any([late.signal, exchange.signal]);
@@ -143,10 +135,11 @@ export function createScoringGateway(deps: {
         // Nobody is there to be answered, and to be told of: the record alone says what happened.
         if (exchange.signal.aborted) traces.conclude(exchange, clientGone);
         if (late.signal.aborted) throw endpointsFailures.request_timeout(plan.timeoutMs / 1000);
+        const trouble = reachTroubleOf(thrown);
+        if (trouble === 'busy') throw endpointsFailures.machineBusy();
+        if (trouble === 'unreachable') throw endpointsFailures.platform_error(thrown);
         if (thrown instanceof Failure) throw thrown;
-        throw isSocketMissing(thrown)
-          ? endpointsFailures.platform_error(thrown)
-          : endpointsFailures.model_unreachable(thrown);
+        throw endpointsFailures.model_unreachable(thrown);
       }
     },
   };
@@ -157,7 +150,7 @@ export function createScoringGateway(deps: {
    */
   async function outlive(of: {
     readonly place: Place;
-    readonly call: SocketCall;
+    readonly call: ReachCall;
     readonly finish: () => void;
     readonly leftMs: number;
   }): Promise<void> {
@@ -177,7 +170,7 @@ export function createScoringGateway(deps: {
 
   function answered(
     exchange: Exchange,
-    answer: SocketAnswer,
+    answer: ReachAnswer,
     to: { readonly deployment: string; readonly cut: AbortController; readonly finish: () => void },
   ): Answer {
     const trace = traces.of(exchange);
@@ -254,7 +247,7 @@ function requestHeaders(exchange: Exchange, body: Readable | Uint8Array | undefi
   return headers;
 }
 
-function responseHeaders({ headers }: SocketAnswer): Readonly<Record<string, string>> {
+function responseHeaders({ headers }: ReachAnswer): Readonly<Record<string, string>> {
   const kept: Record<string, string> = {};
   for (const [name, value] of Object.entries(headers))
     if (value !== undefined && (fromModel.has(name) || (name.startsWith('x-') && !notPassed.test(name))))
@@ -277,7 +270,7 @@ async function unless<T>(signal: AbortSignal, promise: Promise<T>): Promise<T> {
 }
 
 /** What the agent says in place of a scoring process that is not there. */
-function refuseAgent(answer: SocketAnswer): void {
+function refuseAgent(answer: ReachAnswer): void {
   const code = answer.headers[gatewayCode];
   if (code === undefined) return;
   answer.body.resume();
@@ -287,10 +280,6 @@ function refuseAgent(answer: SocketAnswer): void {
     throw endpointsFailures.model_unreachable(new Error('the agent got no answer'));
   throw endpointsFailures.platform_error(new Error(`the agent answered ${code.slice(0, 64)}`));
 }
-
-/** The agent itself is not there: its socket is gone or nobody listens. */
-const isSocketMissing = (thrown: unknown): boolean =>
-  thrown instanceof Error && 'code' in thrown && (thrown.code === 'ENOENT' || thrown.code === 'ECONNREFUSED');
 
 /** Of an answer that does not say how long it is. */
 function counted(body: Readable, trace: { responseBytes: number }): Readable {

@@ -9,7 +9,6 @@ import type { Grant, Grants } from '#kernel/authority/grant';
 import type { Acts } from '#kernel/authority/perform';
 import type { Clock } from '#kernel/clock/clock';
 import { tableOf } from '#kernel/errors/failures';
-import { createSocketClient } from '#kernel/http/client';
 import { parentId, parseResourceId } from '#kernel/ids/ids';
 import type { Log } from '#kernel/log/log';
 import type { Module } from '#kernel/module';
@@ -73,9 +72,6 @@ export type Endpoints = Module<ResourceKind> & {
   removed(grant: Grant, id: string): Promise<void>;
 };
 
-/** The agent closes connections that were idle for two minutes. */
-const idleMs = 45_000;
-const connectionsMax = 512;
 /** Opens every workspace once, so not more often than it is of use. */
 const sweepEveryMs = 6 * 3_600_000;
 
@@ -89,7 +85,6 @@ export function createEndpoints(deps: EndpointsDeps): Endpoints {
   });
   const keys = createEndpointKeys(deps);
   const admission = createAdmission({ keys, directory, grants });
-  const client = createSocketClient({ connectionsMax, idleMs });
   dataKeys.onClosed((owner) => directory.forgetKeys(owner));
 
   const fleet = createFleet({
@@ -112,7 +107,7 @@ export function createEndpoints(deps: EndpointsDeps): Endpoints {
     if (directory.named(endpoint) <= 1) deps.scoring.forget({ endpoint, deployment: name });
   }
   const traces = createTraces({ ...deps, directory });
-  const gateway = createScoringGateway({ fleet, work, client, traces, clock: deps.clock });
+  const gateway = createScoringGateway({ fleet, work, traces, clock: deps.clock });
   const sweepRecords = createRetention(deps);
   const restoring = createRestoring({ ...deps, directory, fleet });
   deps.work.owner('score', { documentOf: fleet.documentOf, onEvent: fleet.onEvent });
@@ -141,7 +136,6 @@ export function createEndpoints(deps: EndpointsDeps): Endpoints {
       await restoring.stop();
       traces.flush();
       fleet.close();
-      client.close();
     },
   };
 }

@@ -36,11 +36,7 @@ export function createDriven(compute: () => Compute, name: string, target: Targe
       held.clear();
       session = '';
       const sandbox = { available: true, version: '1' };
-      const answer = await call<{ session: string }>(
-        'Agent_BeginSession',
-        {},
-        { sandbox, socketPath: '/tmp/gateway.sock', key: 'k'.repeat(43) },
-      );
+      const answer = await call<{ session: string }>('Agent_BeginSession', {}, { sandbox, reach: { kind: 'tunnel' } });
       session = answer.session;
     },
     /** @param options.drops the answer is lost on its way; `without` is no longer held */

@@ -1,5 +1,6 @@
 // For tests: an installation with nothing played. The real door over TLS, the real agent as a child process, real sandboxes.
 
+import { spawn } from 'node:child_process';
 import type { TestContext } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { systemClock } from '#kernel/clock/clock';
@@ -8,9 +9,11 @@ import { mount } from '#kernel/http/mount';
 import type { Route } from '#kernel/http/route';
 import { freePort, listen } from '#kernel/http/server';
 import type { Surface } from '#kernel/http/surface';
+import { idKey } from '#kernel/ids/ids';
 import { silentLog } from '#kernel/log/log';
-import type { WorkDocument, WorkSpec } from '../index.ts';
-import { build, createOwner, limits, openControl, openFolder } from './world.ts';
+import { putCluster } from '../clusters.store.ts';
+import type { AgentPlace, Compute, WorkDocument, WorkSpec } from '../index.ts';
+import { build, clusterId, createOwner, limits, openControl, openFolder } from './world.ts';
 
 const agentMain = fileURLToPath(new URL('../../../../../agent/src/main.ts', import.meta.url));
 export const canary = 'token-canary-5d2f91';
@@ -27,6 +30,8 @@ export async function openInstallation(
     readonly surfaces?: readonly Surface[];
     readonly routes?: readonly Route[];
     readonly agentCommand?: readonly [string, ...string[]];
+    /** The agent is one of another target, with the cluster `far`: nothing of it but its own connections leads to it. */
+    readonly isElsewhere?: boolean;
   } = {},
 ) {
   const folder = await openFolder(t as TestContext);
@@ -46,8 +51,13 @@ export async function openInstallation(
     database,
     clock: systemClock,
     owners: { job: owner.owner, score: owner.owner },
-    agentCommand: further.agentCommand ?? [process.execPath, agentMain],
+    ...(further.isElsewhere ? {} : { agentCommand: further.agentCommand ?? [process.execPath, agentMain] }),
   });
+  if (further.isElsewhere) {
+    const id = clusterId('far');
+    const bounds = { minNodes: 0, maxNodes: 4, idleSeconds: 60 };
+    await database.write((tx) => putCluster(tx, { key: idKey(id), id, target: 'pool', ...bounds }));
+  }
   await built.compute.start?.();
   const { authorizer, audit } = built;
   const door = mount({
@@ -57,15 +67,14 @@ export async function openInstallation(
     log: silentLog,
   });
   const listener = await listen({ door, host: '127.0.0.1', port, leaf, log: silentLog });
-  built.compute.startAgent({
-    url: `https://localhost:${port}`,
-    caPem: authority.certificatePem,
-    hostNames: [],
-  });
+  const place = { url: `https://localhost:${port}`, caPem: authority.certificatePem, hostNames: [] };
+  built.compute.startAgent(place);
+  const far = further.isElsewhere ? await startFar(built.compute, place) : undefined;
   let isOpen = true;
   const close = async () => {
     if (!isOpen) return;
     isOpen = false;
+    await far?.stop();
     await built.compute.stopAgent();
     await listener.close();
     await built.compute.stop?.();
@@ -73,4 +82,21 @@ export async function openInstallation(
   };
   t.after(close);
   return { ...built, owner, documents, close };
+}
+
+/** The agent as whoever runs it elsewhere starts it: its enrolment on its standard input, which stays open. */
+async function startFar(compute: Compute, place: AgentPlace) {
+  const enrolment = { agent: 'far', ...place, ...(await compute.enrol('far', 'pool')), reach: 'tunnel' };
+  const child = spawn(process.execPath, [agentMain], {
+    stdio: ['pipe', 'ignore', 'inherit'],
+    env: { PATH: '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin' },
+  });
+  const ended = new Promise<void>((resolve) => void child.once('exit', () => resolve()));
+  child.stdin.write(`${JSON.stringify(enrolment)}\n`);
+  return {
+    stop: () => {
+      child.stdin.end();
+      return ended;
+    },
+  };
 }

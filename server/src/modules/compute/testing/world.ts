@@ -5,7 +5,13 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { TestContext } from 'node:test';
-import { type AgentEvent, type AgentPollAnswer, agentLimits, type HeldItem } from '@strongroom/contract/agent';
+import {
+  type AgentEvent,
+  type AgentPollAnswer,
+  agentLimits,
+  type HeldItem,
+  type ReachOffer,
+} from '@strongroom/contract/agent';
 import { agentActions } from '@strongroom/contract/compute.actions';
 import { Type } from '@strongroom/contract/schema';
 import { accessMigrations, createAccess } from '#access';
@@ -238,8 +244,11 @@ async function send(
   return { status: response.status, headers: response.headers, body: text === '' ? undefined : JSON.parse(text) };
 }
 
+/** What a played agent offers; nobody listens there. */
+export const offer = { kind: 'unix', socketPath: '/tmp/no-such-gateway.sock', key: 'k'.repeat(43) } as const;
+
 /** An agent as a test plays it: it holds what it is told to hold. */
-export function createPlayedAgent(url: string, agent: string, token: string) {
+export function createPlayedAgent(url: string, agent: string, token: string, reach: ReachOffer = offer) {
   const post = (path: string, body: unknown, as = agent, bearer = token): Promise<Answered> =>
     send(`${url}/agent/${as}/${path}`, 'POST', body, { authorization: `Bearer ${bearer}` });
   let session = '';
@@ -248,7 +257,7 @@ export function createPlayedAgent(url: string, agent: string, token: string) {
     token,
     session: () => session,
     async begin(sandbox: unknown = { available: true, version: '0.8.0' }): Promise<Answered> {
-      const answer = await post('session', { sandbox, socketPath: '/tmp/gateway.sock', key: 'k'.repeat(43) });
+      const answer = await post('session', { sandbox, reach });
       session = String(answer.body.session);
       return answer;
     },
@@ -323,7 +332,8 @@ export async function openWorld(
   }
   async function agent(name = 'local', target?: TargetId) {
     const { token } = await built.compute.enrol(name, target);
-    const played = createPlayedAgent(door.url, name, token);
+    // Only on this machine is an agent reached by a socket.
+    const played = createPlayedAgent(door.url, name, token, target === undefined ? offer : { kind: 'tunnel' });
     await played.begin();
     return played;
   }
