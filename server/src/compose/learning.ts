@@ -14,9 +14,6 @@ import type { DataPlane } from './data-plane.ts';
 import type { Foundation } from './foundation.ts';
 import type { Ground } from './ground.ts';
 
-/** Of the cluster that a workspace is given for jobs that name none; whoever wants another makes it. */
-const serverlessNodes = 2;
-
 export function composeLearning(foundation: Foundation, ground: Ground, data: DataPlane) {
   const { config, clock, log, control } = foundation;
   const { common, identity, access, armSchemes, addresses, dataKeys } = ground;
@@ -58,7 +55,7 @@ export function composeLearning(foundation: Foundation, ground: Ground, data: Da
     runs: runs.runs,
     assets: assets.assets,
     work: compute.work,
-    serverlessNodes: Math.min(serverlessNodes, config.agent.maxNodes),
+    serverlessNodes: Math.min(config.jobs.serverlessNodes, config.agent.maxNodes),
     tokens: identity.tokens,
     directory: identity.directory,
     schemes: [addresses.scheme('history'), ...armSchemes],

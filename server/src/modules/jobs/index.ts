@@ -32,6 +32,7 @@ import type { ParentTypes } from './parents.port.ts';
 import { createReferences, type References } from './references.service.ts';
 import { createRunTokens, type RunTokens, type Submitters } from './run-tokens.scheme.ts';
 import { createServerless } from './serverless.service.ts';
+import { jobsSettings } from './settings.ts';
 import { isEnd } from './status.rules.ts';
 
 export { childrenMax } from './families.service.ts';
@@ -40,6 +41,7 @@ export { checkJob } from './jobs.rules.ts';
 export type { JobLives } from './jobs.service.ts';
 export { noParents, type ParentType, type ParentTypes } from './parents.port.ts';
 export type { References } from './references.service.ts';
+export { jobsSettings } from './settings.ts';
 export { isEnd } from './status.rules.ts';
 
 export type Jobs = Module<ResourceKind> & {
@@ -127,6 +129,7 @@ export function createJobs(deps: {
     workspaceTables: jobTables,
     duties: Object.values(jobsDuties),
     failures: [tableOf(jobsFailures)],
+    settings: jobsSettings,
     meters: Object.values(jobsMeters),
     kinds: [createJobKind({ ...deps, jobs, references, families })],
     surfaces: [createHistorySurface(deps.schemes)],
