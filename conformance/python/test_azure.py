@@ -273,7 +273,7 @@ class MachineLearning(unittest.TestCase):
     def test_an_output_is_downloaded_is_an_input_and_becomes_a_model_and_so_is_a_model_an_input(self):
         first = command(
             command="echo hi > ${{outputs.res}}/a.txt && echo one > ${{outputs.one}}",
-            outputs={"res": Output(type="uri_folder"), "one": Output(type="uri_file")},
+            outputs={"res": Output(type="uri_folder", name="left", version="3"), "one": Output(type="uri_file", name="one")},
             environment="plain@latest",
             compute="cpu",
         )
@@ -282,6 +282,9 @@ class MachineLearning(unittest.TestCase):
         self.assertEqual(done.status, "Completed")
         self.client.jobs.download(name, download_path=self.folder / "named", output_name="res")
         self.assertEqual((self.folder / "named/named-outputs/res/a.txt").read_text(), "hi\n")
+        left = self.client.data.get("left", version="3")
+        self.assertEqual((left.type, left.path), ("uri_folder", done.outputs["res"].path))
+        self.assertEqual(self.client.data.get("one", label="latest").version, "1")
         done.tags = {"a": "b"}
         self.assertEqual(self.client.jobs.create_or_update(done).tags, {"a": "b"})
         self.client.models.create_or_update(
@@ -291,7 +294,7 @@ class MachineLearning(unittest.TestCase):
             command="cat ${{inputs.res}}/a.txt ${{inputs.told}}/a.txt ${{inputs.model}}/a.txt ${{inputs.one}} > ${{outputs.all}}",
             inputs={
                 "res": Input(type="uri_folder", path=f"azureml://jobs/{name}/outputs/res/paths/"),
-                "told": Input(type="uri_folder", path=done.outputs["res"].path),
+                "told": Input(type="uri_folder", path="azureml:left:3"),
                 "model": Input(type="custom_model", path="azureml:of-output:1", mode="ro_mount"),
                 "one": Input(type="uri_file", path=done.outputs["one"].path),
             },

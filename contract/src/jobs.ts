@@ -51,6 +51,10 @@ export const jobOutput = Type.Object(
       Type.Literal('mlflow_model'),
       Type.Literal('triton_model'),
     ]),
+    /** The name of the data asset or model that it becomes when the job has completed. */
+    assetName: Type.Optional(Type.String({ pattern: '^[a-zA-Z0-9][a-zA-Z0-9._-]{0,254}$' })),
+    /** The next number when it is absent; told once there is one. */
+    assetVersion: Type.Optional(Type.String({ pattern: '^[a-zA-Z0-9][a-zA-Z0-9._-]{0,254}$' })),
     /** Where the output is, among the artifacts of the job: told, and not chosen. */
     uri: Type.Optional(text(2048)),
     mode: Type.Optional(text(32)),
@@ -108,6 +112,8 @@ export const commandContent = {
   environmentVariables: Type.Optional(Type.Record(text(256), text(8192))),
   resources: Type.Optional(jobResources),
 };
+
+export type JobOutput = Static<typeof jobOutput>;
 
 export const commandJob = Type.Object({
   jobType: Type.Literal('Command'),

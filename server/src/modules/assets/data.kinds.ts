@@ -9,7 +9,7 @@ import type { Properties, Resource, ResourceKind, Unserved } from '#resources';
 import { workspaceOf } from '#workspaces';
 import { assetsFailures } from './assets.errors.ts';
 import { listed, viewed } from './lists.rules.ts';
-import { dataForms, fetchableUri, isDataUri, isSameUri } from './named-content.service.ts';
+import { dataForms, fetchableUri, isDataUri, isSameUri, runOf } from './named-content.service.ts';
 import type { VersionedKinds } from './versioned.kinds.ts';
 
 /** Written by Azure's newer clients; nothing here deletes data by its age. */
@@ -21,7 +21,7 @@ const unserved: Unserved = {
     },
   },
   kept: {},
-  ignored: {},
+  ignored: { jobName: 'Told by the server: the job whose files they are.' },
 };
 
 export function createDataKinds({ container, version }: VersionedKinds): readonly ResourceKind[] {
@@ -30,7 +30,7 @@ export function createDataKinds({ container, version }: VersionedKinds): readonl
     {
       ...shown,
       properties: dataContainer,
-      unserved: { ...shown.unserved, ...unserved, ignored: { ...shown.unserved.ignored, ...unserved.ignored } },
+      unserved: { ...shown.unserved, refused: unserved.refused },
       async validate(_grant, draft, existing) {
         ofOneType(existing?.properties ?? {}, draft.properties['dataType'], existing?.name ?? '');
       },
@@ -50,7 +50,10 @@ export function createDataKinds({ container, version }: VersionedKinds): readonl
           if (!isDataUri(workspaceId, String(dataUri))) throw assetsFailures.InvalidAssetUri('dataUri', dataForms);
           if (referencedUris !== undefined && dataType !== 'mltable') throw assetsFailures.referencedUris();
         },
-        create: async (_grant, { properties }) => properties,
+        create: async (_grant, { properties }) => {
+          const jobName = runOf(String(properties['dataUri']));
+          return jobName === undefined ? properties : { ...properties, jobName };
+        },
         view: ({ properties }) => ({
           description: null,
           tags: {},

@@ -16,6 +16,7 @@ import { dataOf } from './data.kinds.ts';
 import { unbuiltIn } from './environments.rules.ts';
 import { assetTables } from './migrations/index.ts';
 import { createNamedContent, type Named, type NamedContent } from './named-content.service.ts';
+import { keptOf } from './registered.rules.ts';
 import { createRegisteredModels, type RegisteredModels } from './registered-models.service.ts';
 import { snapshotRoutes } from './snapshots.routes.ts';
 import { createSnapshots, digestOf, type Snapshot, type Snapshots } from './snapshots.service.ts';
@@ -43,6 +44,8 @@ export type Assets = {
     grant: Grant,
     modelVersionId: string,
   ): Promise<Named & { readonly name: string; readonly version: string; readonly folder: string | undefined }>;
+  /** The number that comes next under a name; '1' for a name that is new. Two who ask at once are told the same. */
+  nextVersion(grant: Grant, workspaceId: string, plural: 'data' | 'models', name: string): Promise<string>;
   /** What a data version says of itself. What lies there is not looked at. */
   data(grant: Grant, dataVersionId: string): Promise<{ readonly dataType: string; readonly dataUri: string }>;
   /**
@@ -119,6 +122,10 @@ export function createAssets(deps: {
         version: version.name,
         folder: typeof folder === 'string' ? folder : undefined,
       };
+    },
+    async nextVersion(grant, workspaceId, plural, name) {
+      const container = await deps.resources.find(grant, `${workspaceId}/${plural}/${name}`);
+      return String(keptOf(container?.properties ?? {}).lastNumber + 1);
     },
     data: async (grant, id) => dataOf(await versionOf(grant, 'data', id)),
     async environment(grant, id) {

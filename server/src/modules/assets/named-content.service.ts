@@ -53,6 +53,9 @@ export function jobFilesOf(uri: string): { readonly runId: string; readonly path
   return { runId, path: path.replace(/\/+$/, '') };
 }
 
+/** Whose files a URI names, whichever way it is written: the job or run. */
+export const runOf = (uri: string): string | undefined => filesOfRun(uri)?.runId;
+
 /** As clients that fetch files themselves read it, who know of datastores and not of jobs: files of a job by where they lie. */
 export function fetchableUri(uri: string): string {
   const files = uri.startsWith('azureml://jobs/') ? jobFilesOf(uri) : undefined;
@@ -102,13 +105,17 @@ export function datastoreFilesOf(
 /** A logged model of MLflow, or undefined. */
 const loggedModelOf = (uri: string): string | undefined => /^models:\/(m-[0-9a-f]{32})$/.exec(uri)?.[1];
 
-function artifactsOf(uri: string): { readonly root: string; readonly path: string } | undefined {
+function filesOfRun(uri: string): { readonly runId: string; readonly path: string } | undefined {
   const stored = datastoreFilesOf(uri);
   const [, run, rest = ''] =
     stored?.workspaceId === undefined && stored?.datastore === 'workspaceartifactstore'
       ? (runFolder.exec(stored.path) ?? [])
       : [];
-  const files = run === undefined ? jobFilesOf(uri) : { runId: run, path: rest };
+  return run === undefined ? jobFilesOf(uri) : { runId: run, path: rest };
+}
+
+function artifactsOf(uri: string): { readonly root: string; readonly path: string } | undefined {
+  const files = filesOfRun(uri);
   if (files !== undefined) return { root: artifactPrefix(files.runId), path: files.path };
   const modelId = loggedModelOf(uri);
   return modelId === undefined ? undefined : { root: loggedModelPrefix(modelId), path: '' };

@@ -126,7 +126,13 @@ export function createVersionedKinds({
     },
     update: async (_grant, resource, before) => ({ ...before.properties, ...pick(resource.properties, described) }),
     audit: {
-      write: activity('properties.codeUri', 'properties.modelUri', 'properties.jobName', 'properties.image'),
+      write: activity(
+        'properties.codeUri',
+        'properties.modelUri',
+        'properties.dataUri',
+        'properties.jobName',
+        'properties.image',
+      ),
     },
   });
 

@@ -52,6 +52,21 @@ export const jobsDuties = {
     under: workspaceType,
     record: { level: 'none', reason: 'only looks; a cluster that is made is recorded by the duty that makes it' },
   },
+  lookForAsset: {
+    name: 'jobs.look-for-asset',
+    why: 'An output that becomes an asset gets the version that is next under its name, and once.',
+    actions: [
+      actionsOfType(`${workspaceType}/data`).read,
+      actionsOfType(`${workspaceType}/data/versions`).read,
+      actionsOfType(`${workspaceType}/models`).read,
+      actionsOfType(`${workspaceType}/models/versions`).read,
+    ],
+    under: workspaceType,
+    record: {
+      level: 'none',
+      reason: 'only looks; what is registered is recorded in the name of who submitted the job',
+    },
+  },
   makeServerless: {
     name: 'jobs.make-serverless',
     why: 'Where a workspace has no cluster called serverless, one is made for the first job that names none.',

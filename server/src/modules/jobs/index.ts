@@ -30,6 +30,7 @@ import { jobsMeters } from './meters.ts';
 import { jobTables } from './migrations/index.ts';
 import type { ParentTypes } from './parents.port.ts';
 import { createReferences, type References } from './references.service.ts';
+import { createRegistering } from './registering.service.ts';
 import { createRunTokens, type RunTokens, type Submitters } from './run-tokens.scheme.ts';
 import { createServerless } from './serverless.service.ts';
 import { jobsSettings } from './settings.ts';
@@ -73,7 +74,7 @@ export function createJobs(deps: {
   /** How callers of run history prove who they are: a signed address first. */
   readonly schemes: readonly Scheme[];
   readonly grants: Grants;
-  readonly acts: Pick<Acts, 'duty'>;
+  readonly acts: Pick<Acts, 'duty' | 'onBehalf'>;
   readonly tenantId: string;
   readonly clock: Clock;
   readonly log: Log;
@@ -100,7 +101,8 @@ export function createJobs(deps: {
     ...deps,
     serverless: createServerless({ ...deps, nodes: deps.serverlessNodes }),
   });
-  const jobs = createJobsService({ ...deps, records, families, logs, tokens: () => tokens });
+  const registering = createRegistering({ ...deps, records });
+  const jobs = createJobsService({ ...deps, records, families, registering, logs, tokens: () => tokens });
   deps.work.owner('job', { documentOf: jobs.documentOf, renewToken: jobs.renewToken, onEvent: jobs.onEvent });
   async function sweepLogs(signal: AbortSignal): Promise<void> {
     const query = { type: workspaceType, under: '/', limit: workspacesMax };
@@ -131,7 +133,7 @@ export function createJobs(deps: {
     failures: [tableOf(jobsFailures)],
     settings: jobsSettings,
     meters: Object.values(jobsMeters),
-    kinds: [createJobKind({ ...deps, jobs, references, families })],
+    kinds: [createJobKind({ ...deps, jobs, references, registering, families })],
     surfaces: [createHistorySurface(deps.schemes)],
     routes: [...logRoutes({ ...deps, logs }), ...historyRoutes({ ...deps, logs, families })],
     runScheme: tokens.scheme,

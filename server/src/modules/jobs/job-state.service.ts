@@ -47,6 +47,8 @@ export type JobState = Omit<CommandJob, 'jobType'> & {
   /** By input name, of those that the command gets as an address and reads itself. */
   readonly inputAddresses?: Readonly<Record<string, string>>;
   readonly submitter?: string;
+  /** Versions of the assets that its outputs become, by output. */
+  readonly registered?: Readonly<Record<string, string>>;
   /** Names of the jobs that belong to this one. */
   readonly children?: readonly string[];
   /** What a job that is made of others keeps of them; of it, what every job may tell. */
@@ -68,6 +70,7 @@ export const keptBeside: readonly (keyof JobState)[] = [
   'inputSnapshots',
   'inputAddresses',
   'submitter',
+  'registered',
   'children',
   'flow',
 ];
@@ -88,7 +91,11 @@ export const outputsOf = (job: Resource) =>
   Object.fromEntries(
     Object.entries(stateOf(job).outputs ?? {}).map(([name, output]) => [
       name,
-      { ...output, uri: outputUri(stateOf(job).flow?.outputsOf ?? job.name, name) },
+      {
+        ...output,
+        ...(stateOf(job).registered?.[name] === undefined ? {} : { assetVersion: stateOf(job).registered?.[name] }),
+        uri: outputUri(stateOf(job).flow?.outputsOf ?? job.name, name),
+      },
     ]),
   );
 

@@ -96,6 +96,38 @@ export const jobsFailures = defineFailures('jobs', {
     say: (name: string, forms: string) =>
       at(`inputs.${name}`, `The uri of input '${name}' is not one that a job can read here. Take ${forms}.`),
   },
+  OutputWithoutSubmitter: {
+    kind: 'invalid',
+    meaning: 'An output was to be registered in the name of somebody whom the job does not tell.',
+    remedy: 'Register it by its address: azureml://jobs/{job}/outputs/{output}.',
+    say: (name: string) =>
+      at(
+        `outputs.${name}`,
+        `The job does not tell in whose name its output '${name}' is registered. Register it yourself.`,
+      ),
+  },
+  AssetVersionExists: {
+    kind: 'conflict',
+    meaning: 'An output was to become a version of an asset that is there already.',
+    remedy: 'Leave assetVersion out, or ask for another.',
+    say: (name: string, asset: string, version: string | undefined) =>
+      at(
+        `outputs.${name}.assetVersion`,
+        version === undefined
+          ? `Others registered versions of '${asset}' at the same time. Register the output '${name}' yourself.`
+          : `There is a version '${version}' of '${asset}' already, and it is not this output. Leave assetVersion of '${name}' out, or ask for another.`,
+      ),
+  },
+  OutputsOfOthers: {
+    kind: 'invalid',
+    meaning: 'An output of a job that is made of others was to become an asset.',
+    remedy: 'Leave assetName out, and register the output when the job has completed.',
+    say: (name: string) =>
+      at(
+        `outputs.${name}.assetName`,
+        `Outputs of a job that is made of others are not registered by it. Leave assetName of '${name}' out, and register the output when the job has completed.`,
+      ),
+  },
   InputOfOtherType: {
     kind: 'invalid',
     meaning: 'An input is said to be of another type than the data asset that it names.',

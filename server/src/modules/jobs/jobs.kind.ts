@@ -19,6 +19,7 @@ import { checkJob } from './jobs.rules.ts';
 import type { JobsService } from './jobs.service.ts';
 import type { ParentTypes } from './parents.port.ts';
 import type { References } from './references.service.ts';
+import type { Registering } from './registering.service.ts';
 import { isServerless, serverless } from './serverless.service.ts';
 import { isEnd } from './status.rules.ts';
 import { refuseServices, unservedOfJobs } from './unserved.ts';
@@ -55,6 +56,7 @@ const hidden: ReadonlySet<string> = new Set<keyof JobState>([
   'inputSnapshots',
   'inputAddresses',
   'submitter',
+  'registered',
   'children',
   'flow',
 ]);
@@ -68,11 +70,12 @@ export function createJobKind(deps: {
   readonly assets: Assets;
   readonly jobs: JobsService;
   readonly references: References;
+  readonly registering: Pick<Registering, 'check'>;
   readonly families: Families;
   readonly parents: ParentTypes;
   readonly grants: Pick<Grants, 'duty'>;
 }): ResourceKind {
-  const { resources, assets, jobs, references, families, parents, grants } = deps;
+  const { resources, assets, jobs, references, registering, families, parents, grants } = deps;
 
   return {
     type: jobType,
@@ -123,9 +126,14 @@ export function createJobKind(deps: {
       const workspaceId = workspaceOf(id) ?? '';
       if (job.parentJobName !== undefined) await families.checkParent(grant, id, job.parentJobName);
       const parent = parents.of(job.jobType);
-      if (parent !== undefined) return parent.check(grant, draft.properties, id);
+      if (parent !== undefined) {
+        const registered = Object.entries(job.outputs ?? {}).find(([, { assetName }]) => typeof assetName === 'string');
+        if (registered !== undefined) throw jobsFailures.OutputsOfOthers(registered[0]);
+        return parent.check(grant, draft.properties, id);
+      }
       if (job.jobType !== 'Command') throw jobsFailures.jobTypeNotServed(job.jobType, ['Command']);
       checkJob(job);
+      await registering.check(grant, workspaceId, job.outputs);
       await references.check(grant, workspaceId, job);
     },
 

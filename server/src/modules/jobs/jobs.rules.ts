@@ -57,6 +57,11 @@ export function checkJob(job: CommandJob): void {
   for (const [name, output] of Object.entries(job.outputs ?? {})) {
     if (['artifacts', 'default'].includes(name))
       throw refuse(`outputs.${name}`, `'${name}' is the name of all that a job leaves. Give the output another name.`);
+    if (output.assetVersion !== undefined && output.assetName === undefined)
+      throw refuse(
+        `outputs.${name}.assetVersion`,
+        `The output '${name}' has a version and no name to be registered under. Send assetName too, or neither.`,
+      );
     if (output.uri !== undefined)
       throw refuse(
         `outputs.${name}.uri`,

@@ -32,6 +32,7 @@ import { jobsFailures } from './jobs.errors.ts';
 import type { JobLogs } from './log.service.ts';
 import { canceled, outcomeOf } from './outcome.rules.ts';
 import type { ParentType, ParentTypes } from './parents.port.ts';
+import type { Registering } from './registering.service.ts';
 import { disownRun, ensureRun } from './run.service.ts';
 import type { RunTokens, Submitters } from './run-tokens.scheme.ts';
 import { clusterOf } from './serverless.service.ts';
@@ -106,8 +107,9 @@ export function createJobsService(deps: {
   readonly parents: ParentTypes;
   readonly families: Families;
   readonly records: JobRecords;
+  readonly registering: Pick<Registering, 'register'>;
 }): JobsService {
-  const { workspaces, runs, work, logs, grants, clock, parents, families, records } = deps;
+  const { workspaces, runs, work, logs, grants, clock, parents, families, records, registering } = deps;
   const advancing = (jobId: string) => grants.duty(jobsDuties.advance, jobId);
   const gathering = (workspaceId: string) => grants.duty(jobsDuties.gather, workspaceId);
   const { end, conclude, turns } = createEnding({
@@ -167,7 +169,13 @@ export function createJobsService(deps: {
     const state = stateOf(job);
     if (isOver(state)) return conclude(job.id);
     const outcome = outcomeOf(event, state, clock.now());
-    return outcome === 'again' ? again(job.id, spec.id) : end(job.id, outcome);
+    if (outcome === 'again') return again(job.id, spec.id);
+    if (outcome.status !== 'Completed') return end(job.id, outcome);
+    const error = await turns(job.id, async () => {
+      const now = await jobOf(spec);
+      return now && !isOver(stateOf(now)) ? await registering.register(now) : undefined;
+    });
+    return end(job.id, error === undefined ? outcome : { ...outcome, status: 'Failed', error });
   }
 
   async function mend(job: Resource): Promise<void> {
