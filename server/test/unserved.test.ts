@@ -35,6 +35,9 @@ const kept: Readonly<Record<string, unknown>> = {
   'resources.shmSize': '2g',
   'resources.instanceType': 'Standard_DS3_v2',
   'resources.properties': { a: 1 },
+  'trial.resources.shmSize': '2g',
+  'trial.resources.instanceType': 'Standard_DS3_v2',
+  'trial.resources.properties': { a: 1 },
   'properties.vmSize': 'STANDARD_DS3_V2',
   'properties.vmPriority': 'LowPriority',
   appInsightsEnabled: true,
@@ -131,6 +134,23 @@ before(async () => {
         body: { properties: { jobType: 'Command', command: 'true', computeId: compute } },
       },
     ],
+    [
+      `${ml}/jobs Sweep`,
+      {
+        id: `${workspace}/jobs/sweeps`,
+        body: {
+          properties: {
+            jobType: 'Sweep',
+            computeId: compute,
+            trial: { command: 'true' },
+            searchSpace: { a: ['choice', [[1, 2]]] },
+            samplingAlgorithm: { samplingAlgorithmType: 'Grid' },
+            objective: { goal: 'Maximize', primaryMetric: 'm' },
+            limits: { jobLimitsType: 'Sweep', maxTotalTrials: 1, maxConcurrentTrials: 1 },
+          },
+        },
+      },
+    ],
     [`${ml}/onlineEndpoints`, { id: endpoint, body: { location, properties: { authMode: 'Key' } } }],
     [
       `${ml}/onlineEndpoints/deployments`,
@@ -159,8 +179,9 @@ before(async () => {
 });
 after(() => bench.close());
 
-function exampleOf({ type }: ResourceKind): Example {
-  const example = examples.get(type);
+/** Of a type of jobs that has the place: what one of another type has, it has not. */
+function exampleOf({ type }: Pick<ResourceKind, 'type'>, path = ''): Example {
+  const example = /(^|\.)trial\./.test(path) ? examples.get(`${type} Sweep`) : examples.get(type);
   assert.ok(example, `there is no example of a ${type} in this test`);
   return example;
 }
@@ -191,12 +212,12 @@ test('what is refused is refused by its name and with what to do, in a PUT and i
   const nobodys = { nobody: { asked: ['for', 'this'] } };
   await each(
     kinds.flatMap((kind) => {
-      const { id, body } = exampleOf(kind);
       const envelope = ['managedBy', 'zones', 'extendedLocation', 'plan', ...(kind.identity ? [] : ['identity'])];
       const paths = [...Object.keys(kind.unserved.refused).map((path) => `properties.${path}`), ...envelope];
       return paths.map((path) => [
         `${kind.type} ${path}`,
         async () => {
+          const { id, body } = exampleOf(kind, path);
           for (const method of ['PUT', 'PATCH']) {
             const patch = method === 'PATCH';
             if (patch && (await bench.arm(token, 'GET', id)).status === 404) continue;
@@ -215,14 +236,21 @@ test('what is refused is refused by its name and with what to do, in a PUT and i
   );
 });
 
+/** What is kept, apart by the example that has it. */
+function parted(kind: ResourceKind): readonly Pick<ResourceKind, 'type' | 'unserved'>[] {
+  const all = Object.entries(kind.unserved.kept);
+  const by = [true, false].map((isOfTrial) => all.filter(([path]) => path.startsWith('trial.') === isOfTrial));
+  return by.map((own) => ({ type: kind.type, unserved: { ...kind.unserved, kept: Object.fromEntries(own) } }));
+}
+
 test('what is kept is shown as it was sent, and the answer says that it has no effect', async () => {
   const places = kinds.flatMap((kind) => Object.keys(kind.unserved.kept).map((path) => [kind, path] as const));
   for (const [kind, path] of places)
     assert.ok(path in kept, `there is no example of ${kind.type} ${path} in this test`);
-  for (const kind of kinds) {
+  for (const kind of kinds.flatMap((each) => parted(each))) {
     const paths = Object.keys(kind.unserved.kept);
     if (paths.length === 0) continue;
-    const { id, body } = exampleOf(kind);
+    const { id, body } = exampleOf(kind, paths[0]);
     const asked = paths.reduce((all, path) => having(all, `properties.${path}`, kept[path]), body);
     // A job does not change what it is: another one.
     const fresh = kind.type.endsWith('/jobs') ? `${id}2` : id;
@@ -239,7 +267,6 @@ test('what is kept is shown as it was sent, and the answer says that it has no e
 test('what is so anyway, what clients send by themselves, and what is ignored, passes', async () => {
   await each(
     kinds.flatMap((kind) => {
-      const { id, body } = exampleOf(kind);
       const usual = Object.entries(kind.unserved.refused).flatMap(([path, rule]) =>
         [null, '', [], {}, ...('always' in rule ? [rule.always] : []), ...(rule.harmless ?? [])].map(
           (value) => [path, value] as const,
@@ -249,6 +276,7 @@ test('what is so anyway, what clients send by themselves, and what is ignored, p
       return [...usual, ...forgotten].map(([path, value]) => [
         `${kind.type} ${path} ${JSON.stringify(value)}`,
         async () => {
+          const { id, body } = exampleOf(kind, path);
           const reply = await bench.arm(token, 'PUT', id, having(body, `properties.${path}`, value));
           // Busy, or unchangeable for a reason of its own: it was not refused for this.
           const isOther = reply.status === 409;
