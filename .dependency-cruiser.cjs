@@ -21,7 +21,10 @@ const table = {
   compute: ['resources', 'workspaces', 'identity', 'vault', 'storage', 'registry'],
   jobs: ['resources', 'workspaces', 'identity', 'runs', 'assets', 'compute'],
   flows: ['resources', 'workspaces', 'assets', 'jobs'],
-  endpoints: ['resources', 'workspaces', 'identity', 'registry', 'images', 'assets', 'compute', 'monitoring'],
+  environments: ['resources', 'workspaces', 'registry', 'images', 'assets', 'jobs'],
+  endpoints: [
+    ...['resources', 'workspaces', 'identity', 'registry', 'images', 'assets', 'compute', 'monitoring', 'environments'],
+  ],
 };
 const modules = 'server/src/modules';
 const product = {

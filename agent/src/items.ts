@@ -53,12 +53,22 @@ export function createItems(options: {
   readonly caPem: string;
   readonly hostNames: readonly string[];
   readonly interpreter: string | undefined;
+  /** By version. */
+  readonly interpreters?: ReadonlyMap<string, string>;
   readonly gateway: Gateway;
   /** Of the names of folders that sandboxes share with this agent. */
   readonly prefix: string;
   readonly report: (id: string, fence: number, events: readonly NumberedEvent[]) => Promise<void>;
 }): Items {
-  const { host, port, caPem, hostNames, interpreter, gateway, prefix, report } = options;
+  const { host, port, caPem, hostNames, gateway, prefix, report } = options;
+
+  /** Throws for a version that is not here any more: nothing runs on another one than was asked for. */
+  function interpreterFor({ python }: RunnerDocument): string | undefined {
+    if (python === undefined) return options.interpreter;
+    const found = options.interpreters?.get(python);
+    if (found === undefined) throw new Error(`This node has no Python ${python}.`);
+    return found;
+  }
   const items = new Map<string, Held>();
 
   function tell(held: Held, { event }: RunnerEvent): void {
@@ -77,6 +87,7 @@ export function createItems(options: {
         outbox.push({ type: 'finished', reason: 'stopped', exitCode: null });
         return;
       }
+      const interpreter = interpreterFor(item.document as RunnerDocument);
       const sandbox = startSandbox({
         label: item.label,
         command: item.kind,

@@ -88,6 +88,7 @@ async function main(): Promise<void> {
     caPem: enrolment.caPem,
     hostNames: enrolment.hostNames,
     interpreter: probe.available ? probe.interpreter : undefined,
+    ...(probe.available ? { interpreters: probe.interpreters } : {}),
     gateway,
     prefix: folderPrefix,
     report: async (id, fence, events) => {
@@ -151,7 +152,7 @@ async function main(): Promise<void> {
 
   async function beginSession(): Promise<number> {
     const sandbox: AgentSessionRequest['sandbox'] = probe.available
-      ? { available: true, version: probe.version }
+      ? { available: true, version: probe.version, pythons: [...probe.interpreters.keys()].slice(0, 32) }
       : { available: false, reason: probe.reason, remedy: probe.remedy };
     const reach: AgentSessionRequest['reach'] =
       enrolment.reach === 'tunnel'

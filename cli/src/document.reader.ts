@@ -105,6 +105,8 @@ export type Reader = {
   /** A single value, or what stands under the field. */
   textOrWithin(name: string): string | Reader | undefined;
   map(name: string): JsonObject | undefined;
+  /** A single value, or fields whose names are another program's. */
+  textOrMap(name: string): string | JsonObject | undefined;
   texts(name: string): Readonly<Record<string, string>> | undefined;
   list(name: string): readonly string[] | undefined;
   /** Whether it is there at all; it counts as read. */
@@ -158,6 +160,7 @@ export function readerOf(
     text,
     map,
     wrong,
+    textOrMap: (name) => (isObject(fields[name]) ? map(name) : text(name)),
     entries: () => Object.entries(fields),
     needed(name) {
       const value = text(name) ?? '';

@@ -196,7 +196,8 @@ test('what is missing, unknown or not served is refused by name', async () => {
     ['command: a\nidentity: { typ: aml_token }\n', /'identity\.typ' is not known here\. Did you mean 'type'\?/],
     ['command: a\ncompute: c\ncommmand: b\n', /'commmand' is not known/],
     ['type: pipeline\n', /'pipeline': such jobs are not served/],
-    ['command: a\ncompute: c\nenvironment: { conda_file: x, image: y }\n', /'environment\.conda_file' is not served/],
+    ['command: a\ncompute: c\nenvironment: { conda_file: none.yml, image: y }\n', /none\.yml cannot be read/],
+    ['command: a\ncompute: c\nenvironment: { conda_file: [x], image: y }\n', /'environment\.conda_file'/],
     ['command: a\ncompute: c\nenvironment: { build: { path: x } }\n', /'environment\.build' is not served/],
     ['command: a\ncompute: c\nenvironment: x\n', /must be azureml:NAME:VERSION, azureml:NAME@latest, or a resource id/],
     [

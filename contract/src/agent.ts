@@ -89,7 +89,12 @@ export type ReachOffer = Static<typeof reachOffer>;
 export const agentSessionRequest = Type.Object(
   {
     sandbox: Type.Union([
-      Type.Object({ available: Type.Literal(true), version: Type.String({ maxLength: 64 }) }),
+      Type.Object({
+        available: Type.Literal(true),
+        version: Type.String({ maxLength: 64 }),
+        /** Versions of Python that exist in its sandboxes, `3.11`; the one that is taken when none is asked for first. */
+        pythons: Type.Optional(Type.Array(Type.String({ pattern: '^3\\.[0-9]{1,3}$' }), { maxItems: 32 })),
+      }),
       Type.Object({
         available: Type.Literal(false),
         reason: Type.String({ maxLength: 2000 }),
@@ -132,6 +137,8 @@ export const agentItem = Type.Object({
   /** For the runner, tokens included. */
   document: Type.Object({
     port: Type.Integer(),
+    /** One of the agent's `pythons`; absent: its first. */
+    python: Type.Optional(Type.String()),
     job: Type.Optional(Type.Object({})),
     score: Type.Optional(Type.Object({})),
   }),

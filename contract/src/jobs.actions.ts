@@ -8,4 +8,6 @@ export const jobsActions = {
   read: control('Microsoft.MachineLearningServices/workspaces/jobs/read'),
   write: control('Microsoft.MachineLearningServices/workspaces/jobs/write'),
   cancel: control('Microsoft.MachineLearningServices/workspaces/jobs/cancel/action'),
+  /** Asking for packages and sending the result: what the token of a build holds, and nobody by a role. */
+  buildEnvironment: control('Microsoft.MachineLearningServices/workspaces/environments/build/action'),
 } as const;

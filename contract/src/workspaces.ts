@@ -30,6 +30,12 @@ export const workspaceProperties = Type.Object({
   containerRegistry: Type.Optional(armId),
   applicationInsights: Type.Optional(armId),
   hbiWorkspace: Type.Optional(Type.Boolean()),
+  imageBuildCompute: Type.Optional(
+    Type.String({
+      pattern: '^[a-zA-Z][a-zA-Z0-9-]{1,31}$',
+      description: 'Name of the cluster of this workspace that environments are built on; else on that of the job.',
+    }),
+  ),
   /** False: the workspace's identity gets no role at a resource group, and no more than its work needs. */
   allowRoleAssignmentOnRG: Type.Optional(Type.Boolean()),
   encryption: Type.Optional(workspaceEncryption),

@@ -7,6 +7,8 @@ import re
 import time
 
 from . import fetch
+from .environment import IMAGE_FOLDER, STAGING_FOLDER, use_environment
+from .image import fetch_image
 from .outcome import Outcome, SetupFailed
 from .redaction import Redaction
 from .supervisor import Program, resource_limits, supervise
@@ -17,6 +19,7 @@ INPUTS_FOLDER = "/job/inputs"
 COMMAND_FILE = "/job/command"
 INPUT_NAME = OUTPUT_NAME = re.compile(r"^[A-Za-z_][A-Za-z0-9_.-]{0,254}$")
 UPLOAD_AFTER_STOP_SECONDS = 25
+LONGEST_WHY = 1000
 
 
 def base_environment():
@@ -61,6 +64,17 @@ def make_output_folders(names):
             raise SetupFailed("The snapshot has a file in the place of the folder %s." % folder)
 
 
+def why_it_failed(path):
+    """What the command wrote about its own failure, where the document names a file for that; None otherwise. Read after the last
+    process of the user has ended, and never through a link: it is shown as his own words."""
+    try:
+        with open(os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK), "rb") as source:
+            text = source.read(LONGEST_WHY).decode("utf-8", "replace") if os.path.isfile(path) else ""
+    except OSError:
+        return None
+    return "".join(character if character.isprintable() else " " for character in text).strip() or None
+
+
 def run_job(document, reporter, control, wire):
     job = document["job"]
     wire.token = job["token"]
@@ -68,12 +82,14 @@ def run_job(document, reporter, control, wire):
     bounds = fetch.Bounds("snapshot", fetch.SNAPSHOT_FILES, fetch.SNAPSHOT_BYTES)
     fetch.fetch_folder(wire, job.get("snapshot") or [], CODE_FOLDER, bounds)
     bring_inputs(wire, job.get("inputs") or {})
+    if job.get("image"):
+        fetch_image(wire, job["image"], IMAGE_FOLDER, STAGING_FOLDER)
     wire.close()
     make_output_folders(job.get("outputs") or ())
     # From a file, not as an argument: arguments of a process can be read by every user of the host.
     with open(COMMAND_FILE, "w", encoding="utf-8") as target:
         target.write(job["command"])
-    environment = dict(base_environment(), **checked_environment(job.get("environment") or {}))
+    environment = dict(base_environment(), **use_environment(), **checked_environment(job.get("environment") or {}))
     program = Program(["/bin/sh", COMMAND_FILE], CODE_FOLDER, environment, resource_limits(document["limits"]))
     outcome = supervise(
         program,
@@ -84,6 +100,8 @@ def run_job(document, reporter, control, wire):
         timeout_seconds=job.get("timeoutSeconds"),
     )
 
+    if job.get("why") and outcome.reason == "exited" and outcome.exit_code != 0:
+        outcome.message = why_it_failed(job["why"])
     upload = job.get("upload")
     if upload is None:
         return outcome

@@ -9,14 +9,13 @@ import stat
 import sys
 
 from .dependencies import dependencies_folder
+from .environment import IMAGE_FOLDER, STAGING_FOLDER, python_of, use_environment
 from .image import fetch_image
 from .job import base_environment, checked_environment
 from .outcome import Outcome, SetupFailed
 from .paths import BadPath, below
 from .supervisor import CONTROL_FD, Program, resource_limits, supervise
 
-IMAGE_FOLDER = "/job/image"
-STAGING_FOLDER = "/job/staging"
 SERVICE_FOLDER = "/run/service"
 SERVICE_SOCKET = "score.sock"
 RUNNER_FOLDER = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
@@ -53,6 +52,7 @@ def run_score(document, reporter, control, wire):
     app_root = _in_image(score.get("appRoot") or "/var/azureml-app")
     environment = dict(
         base_environment(),
+        **use_environment(),
         **checked_environment(score.get("environment") or {}),
         AZUREML_APP_ROOT=app_root,
         AZUREML_ENTRY_SCRIPT=score["entryScript"],
@@ -69,7 +69,7 @@ def run_score(document, reporter, control, wire):
         "maxConcurrency": int(score.get("maxConcurrency") or 1),
         "maxBodyBytes": int(score.get("maxBodyBytes") or 16 * 1024 * 1024),
     }
-    argv = [sys.executable, "-B", "-u", os.path.join(RUNNER_FOLDER, "scoring.py"), json.dumps(settings)]
+    argv = [python_of() or sys.executable, "-B", "-u", os.path.join(RUNNER_FOLDER, "scoring.py"), json.dumps(settings)]
     program = Program(argv, app_root if os.path.isdir(app_root) else "/job", environment, resource_limits(document["limits"]))
     said = {}
 

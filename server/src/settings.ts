@@ -2,6 +2,7 @@
 
 import { auditSettings } from '#audit';
 import { computeSettings } from '#compute';
+import { environmentsSettings } from '#environments';
 import { jobsSettings } from '#jobs';
 import { type ConfigSources, readSettings } from '#kernel/config/config';
 import { kernelSettings } from '#kernel/config/kernel.settings';
@@ -14,7 +15,8 @@ export type Config = ConfigOf<SettingsOf<typeof kernelSettings>> &
   ConfigOf<SettingsOf<typeof auditSettings>> &
   ConfigOf<SettingsOf<typeof quotasSettings>> &
   ConfigOf<SettingsOf<typeof computeSettings>> &
-  ConfigOf<SettingsOf<typeof jobsSettings>>;
+  ConfigOf<SettingsOf<typeof jobsSettings>> &
+  ConfigOf<SettingsOf<typeof environmentsSettings>>;
 
 /** In the order of the printed page. */
 export const settingLists: readonly SettingList[] = [
@@ -23,6 +25,7 @@ export const settingLists: readonly SettingList[] = [
   quotasSettings,
   computeSettings,
   jobsSettings,
+  environmentsSettings,
 ];
 
 /** @throws Failure `invalid` that names every mistake */

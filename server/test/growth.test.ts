@@ -64,6 +64,10 @@ const tables: Readonly<Record<string, Readonly<Record<string, string>>>> = {
     compute_clusters: bounded,
     compute_work: bounded,
   },
+  'modules/environments': {
+    environments: atTheDoor,
+    environment_waiting: bounded,
+  },
   'modules/endpoints': {
     endpoint_keys: bounded,
   },

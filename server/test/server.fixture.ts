@@ -8,7 +8,7 @@ import { join } from 'node:path';
 import { builtInRoles } from '#access';
 import { silentLog } from '#kernel/log/log';
 import { type RunningServer, startServer } from '../src/main.ts';
-import { readConfig } from '../src/settings.ts';
+import { type Config, readConfig } from '../src/settings.ts';
 import { type Client, type Credentials, createClient, type Reply } from './client.fixture.ts';
 
 /** What the first start tells programs, in its file. */
@@ -117,7 +117,9 @@ export async function worldOf(started: FirstStart): Promise<World> {
   };
 }
 
-export async function openServer(options: { readonly embedded?: boolean } = {}): Promise<Bench> {
+export async function openServer(
+  options: { readonly embedded?: boolean; readonly environments?: Partial<Config['environments']> } = {},
+): Promise<Bench> {
   const folder = await mkdtemp(join(tmpdir(), 'strongroom-server-'));
   const dataDir = join(folder, 'data');
   const bootstrapFile = join(folder, 'first-start.json');
@@ -127,6 +129,8 @@ export async function openServer(options: { readonly embedded?: boolean } = {}):
       http: { port: 0 },
       log: { level: 'silent' },
       agent: { embedded: options.embedded ?? false, maxNodes: 2 },
+      // No test fetches anything from outside, unless it says from where.
+      environments: { index: 'none', ...options.environments },
     },
     environment: {},
   });

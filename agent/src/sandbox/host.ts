@@ -64,9 +64,23 @@ export function findBubblewrap(): string | undefined {
   return ['/usr/bin/bwrap', '/usr/local/bin/bwrap', ...onSearchPath('bwrap')].find(executable);
 }
 
+/** Interpreters that lie beside the one that `python3` means, newest first. */
+function versioned(): readonly string[] {
+  const minor = (path: string) => Number(path.slice(path.lastIndexOf('.') + 1));
+  return ['/usr/bin', '/usr/local/bin']
+    .flatMap((folder) => {
+      try {
+        return readdirSync(folder).flatMap((name) => (/^python3\.\d{1,3}$/.test(name) ? [join(folder, name)] : []));
+      } catch {
+        return [];
+      }
+    })
+    .sort((one, other) => minor(other) - minor(one));
+}
+
 /** Real paths of the interpreters that exist below /usr, best first; one from a home folder does not exist inside. */
 export function interpreterCandidates(): readonly string[] {
-  const found = ['/usr/bin/python3', '/usr/local/bin/python3', ...onSearchPath('python3')]
+  const found = ['/usr/bin/python3', '/usr/local/bin/python3', ...onSearchPath('python3'), ...versioned()]
     .filter(executable)
     .map((path) => realpathSync(path))
     .filter((path) => path.startsWith('/usr/'));

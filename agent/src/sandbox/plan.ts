@@ -117,6 +117,8 @@ export function planSandbox(input: PlanInput, firstFd: number, seccompFd: number
     ['--symlink', input.interpreter, '/runner/bin/python3'],
     // An image keeps its application here, and scripts are known to spell the path out.
     ['--symlink', '/job/image/var/azureml-app', '/var/azureml-app'],
+    // An environment names its own place in what it installed.
+    ['--symlink', '/job/image/env', '/env'],
 
     ['--ro-bind', input.serverSocket, '/run/strongroom/server.sock'],
     input.socketFolder === undefined ? [] : ['--bind', input.socketFolder, '/run/service'],

@@ -8,7 +8,13 @@ import { isFilteredArch } from './seccomp.ts';
 
 /** What the machine offers; `version` is bubblewrap's, `interpreter` the real path of a Python at or above 3.8. */
 export type Probe =
-  | { readonly available: true; readonly version: string; readonly interpreter: string }
+  | {
+      readonly available: true;
+      readonly version: string;
+      readonly interpreter: string;
+      /** Real paths by minor version, `3.11`; the first is `interpreter`. */
+      readonly interpreters: ReadonlyMap<string, string>;
+    }
   | { readonly available: false; readonly reason: string; readonly remedy: string };
 
 const PROBE_TIMEOUT_MS = 15_000;
@@ -137,10 +143,14 @@ export async function probeSandbox({ bubblewrap, interpreters }: ProbedHost = th
   if (!trial.ok) {
     return refuse(`bubblewrap cannot make a sandbox: ${trial.output.slice(0, 400)}`, namespaceRemedy());
   }
+  const found = new Map<string, string>();
   for (const interpreter of interpreters) {
     const script = 'import sys, ssl, ctypes; print("%d.%d" % sys.version_info[:2])';
     const answer = await run(bubblewrap, [...trialOptions(), interpreter, '-I', '-B', '-c', script]);
-    if (answer.ok && atLeast(answer.output, OLDEST_PYTHON)) return { available: true, version, interpreter };
+    if (answer.ok && atLeast(answer.output, OLDEST_PYTHON) && !found.has(answer.output))
+      found.set(answer.output, interpreter);
   }
+  const [interpreter] = found.values();
+  if (interpreter !== undefined) return { available: true, version, interpreter, interpreters: found };
   return refuse(`No Python ${OLDEST_PYTHON.join('.')} or later is installed below /usr.`, install('python3'));
 }

@@ -28,6 +28,8 @@ export interface SandboxLimits {
 /** The document of the runner's README: `port` is Strongroom's; the rest is between the server and the runner. */
 export interface RunnerDocument {
   readonly port: number;
+  /** Which interpreter was chosen for it, `3.11`. */
+  readonly python?: string;
   readonly job?: object;
   readonly score?: object;
 }

@@ -59,7 +59,7 @@ export function environmentCommands(environment: Command, act: Act): void {
 
 function fieldsOf(document: Document) {
   const read = readerOf(document);
-  const fields = environmentFields(read);
+  const fields = environmentFields(read, document);
   read.finish();
   return fields;
 }

@@ -79,7 +79,7 @@ export async function deploymentBody(document: Document, paths: WorkspacePaths, 
     place: read.text('location') ?? location,
   };
   const model = modelOf(read, document, paths);
-  const environment = environmentOf(read, paths);
+  const environment = environmentOf(read, document, paths);
   const scaleType = read.within('scale_settings')?.text('type') ?? 'default';
   const instances = read.whole('instance_count') ?? 1;
   const codeId = configuration && code !== undefined ? codeOf(code, configuration, document, paths) : undefined;

@@ -77,7 +77,7 @@ export function commandIn(read: Reader, { document, paths }: Place): Later<JsonO
       resources &&
       defined({ instanceCount: resources.whole('instance_count'), instanceType: resources.text('instance_type') }),
   };
-  const environment = environmentOf(read, paths);
+  const environment = environmentOf(read, document, paths);
   const codeId = code === undefined ? undefined : codeOf(code, read, document, paths);
   return async (sources) =>
     defined({ ...fields, environmentId: await environment?.(sources), codeId: await codeId?.(sources) });

@@ -6,6 +6,7 @@ import type { JsonObject } from '@strongroom/contract/client';
 import type { WorkspacePaths } from '@strongroom/contract/client.paths';
 import type { Document, Reader } from '../document.reader.ts';
 import type { UsageError } from '../exit.ts';
+import { readGiven } from '../files.ts';
 
 export type Versioned = 'models' | 'data' | 'environments' | 'codes';
 
@@ -83,20 +84,21 @@ export function reference(
 }
 
 /** A field that names an environment or describes one in place. */
-export function environmentOf(read: Reader, paths: WorkspacePaths): Later<string> | undefined {
+export function environmentOf(read: Reader, document: Document, paths: WorkspacePaths): Later<string> | undefined {
   const given = read.textOrWithin('environment');
   if (given === undefined) return undefined;
   if (typeof given === 'string')
     return reference(given, 'environments', paths, (what) => read.wrong('environment', what));
-  const described = environmentFields(given);
+  const described = environmentFields(given, document);
   return async (sources) => await sources.environment(described);
 }
 
 /** An environment as a file or a field describes it. */
-export function environmentFields(read: Reader): Described {
+export function environmentFields(read: Reader, document: Document): Described {
   const [name, version, image] = [read.text('name'), read.text('version'), read.text('image')];
   const fields = {
     image,
+    condaFile: condaOf(read, document),
     osType: osOf(read.text('os_type')),
     description: read.text('description'),
     tags: read.texts('tags'),
@@ -108,9 +110,17 @@ export function environmentFields(read: Reader): Described {
   return { name, version, properties: defined(fields) };
 }
 
+/** A file beside the document, or what would stand in it. */
+function condaOf(read: Reader, document: Document): string | undefined {
+  const given = read.textOrMap('conda_file');
+  if (given === undefined) return undefined;
+  return typeof given === 'string'
+    ? readGiven(placeOf(document, given)).toString('utf8')
+    : // As the server reads it: every JSON is YAML.
+      JSON.stringify(given);
+}
+
 const unservedOfEnvironments: Readonly<Record<string, string>> = {
-  conda_file:
-    'nothing is fetched while an image is built. What a deployment imports comes as wheels in the folder wheels of its code',
   build: "images are not built from a Dockerfile here. Push the image to the workspace's registry, and give 'image'",
   inference_config: 'the server answers the routes of a deployment itself',
 };

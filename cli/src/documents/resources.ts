@@ -19,7 +19,6 @@ export function workspaceBody(document: Document) {
   refuse(read, {
     managed_network: network,
     public_network_access: network,
-    image_build_compute: 'images are built by the server. Leave it out',
     primary_user_assigned_identity: 'a workspace has an identity of its own. Leave it out',
     identity: 'a workspace has an identity of its own. Leave it out',
   });
@@ -31,6 +30,7 @@ export function workspaceBody(document: Document) {
       friendlyName: read.text('display_name'),
       description: read.text('description'),
       hbiWorkspace: read.flag('hbi_workspace'),
+      imageBuildCompute: read.text('image_build_compute'),
       allowRoleAssignmentOnRG: read.flag('allow_roleassignment_on_rg'),
       storageAccount: read.text('storage_account'),
       containerRegistry: read.text('container_registry'),

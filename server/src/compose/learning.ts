@@ -4,10 +4,12 @@ import { fileURLToPath } from 'node:url';
 import { createAssets } from '#assets';
 import { createCompute } from '#compute';
 import { createEndpoints } from '#endpoints';
+import { createEnvironments, type EnvironmentsModule } from '#environments';
 import { createFlows } from '#flows';
 import { createImages } from '#images';
 import { createJobs } from '#jobs';
 import { originHere } from '#kernel/http/certificates';
+import { createOutgoing } from '#kernel/http/outgoing';
 import { createRuns } from '#runs';
 import { createWorkspaces } from '#workspaces';
 import type { DataPlane } from './data-plane.ts';
@@ -61,21 +63,45 @@ export function composeLearning(foundation: Foundation, ground: Ground, data: Da
     schemes: [addresses.scheme('history'), ...armSchemes],
     room: foundation.room,
     parents: { of: (type) => flows.parents.of(type), look: (id) => flows.parents.look(id) },
+    environments: () => environments.forJobs,
   });
   const flows = createFlows({ ...common, database: control, jobs, room: foundation.room });
   const images = createImages({ registry: registry.registry });
+  const environments: EnvironmentsModule = createEnvironments({
+    ...inWorkspaces,
+    assets: assets.assets,
+    registry: registry.registry,
+    images: images.images,
+    preparing: jobs.preparing,
+    pythons: compute.pythons,
+    ...packageIndexOf(config.environments.index),
+    map: config.environments.images,
+    runTokens: ground.runTokens,
+  });
   const endpoints = createEndpoints({
     ...inWorkspaces,
     assets: assets.assets,
     registry: registry.registry,
     images: images.images,
+    environments: environments.environments,
     work: compute.work,
     dataKeys,
     scoring: monitoring.scoring,
   });
-  return { workspaces, runs, assets, compute, jobs, flows, images, endpoints };
+  return { workspaces, runs, assets, compute, jobs, flows, images, environments, endpoints };
 }
 export type Learning = ReturnType<typeof composeLearning>;
+
+/** The one thing that the server fetches from outside. An index that was set may be anywhere; what its pages name may not be inside. */
+function packageIndexOf(setting: string): Pick<Parameters<typeof createEnvironments>[0], 'index' | 'fetch'> {
+  const index = setting === 'none' ? undefined : new URL(setting.endsWith('/') ? setting : `${setting}/`);
+  const outgoing = createOutgoing({
+    trusted: index === undefined ? [] : [index.origin],
+    allowed: (host) => host === index?.host,
+  });
+  const accept = 'application/vnd.pypi.simple.v1+html, text/html;q=0.9, */*;q=0.1';
+  return { index, fetch: (url, signal = AbortSignal.timeout(600_000)) => outgoing.get(url, { accept, signal }) };
+}
 
 const embeddedAgent: readonly [string, ...string[]] = [
   process.execPath,

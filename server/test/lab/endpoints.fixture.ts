@@ -14,6 +14,7 @@ import tar from 'tar-stream';
 import { createAssets } from '#assets';
 import type { Work, WorkEvent, WorkOwner, WorkSpec } from '#compute';
 import { createEndpoints } from '#endpoints';
+import type { Environments } from '#environments';
 import { createImages } from '#images';
 import { randomUuid } from '#kernel/crypto/random';
 import type { Database, MigrationSet } from '#kernel/database/database';
@@ -145,7 +146,10 @@ function createFakeWork(t: TestContext, socketPath: () => string) {
 export type World = Awaited<ReturnType<typeof setUp>>;
 
 /** @param options.allows what callers of the management API may do; everything when absent */
-export async function setUp(t: TestContext, options: { readonly allows?: Rule; readonly hbi?: boolean } = {}) {
+export async function setUp(
+  t: TestContext,
+  options: { readonly allows?: Rule; readonly hbi?: boolean; readonly environments?: Environments } = {},
+) {
   const storage = await setUpStorage(t);
   const account = await storage.addAccount('wsstore');
   const workspace: Workspace = {
@@ -268,6 +272,12 @@ export async function setUp(t: TestContext, options: { readonly allows?: Rule; r
       assets: assets.assets,
       registry: registry.registry,
       images,
+      environments: options.environments ?? {
+        check: async () => undefined,
+        plan: async () => undefined,
+        knows: () => false,
+        ready: () => Promise.reject(new Error('no environment is built in this test')),
+      },
       work,
       dataKeys: storage.dataKeys,
       grants,

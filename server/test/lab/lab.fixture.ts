@@ -38,7 +38,10 @@ export async function openLab(t: TestContext) {
   const rootKey = await openRootKeyFile({ file: join(folder, 'root.key'), dataFolder: join(folder, 'none'), files });
   const clock = createTestClock();
   const work = createPlayedWork();
-  const seam: Seam = { before: async () => {} };
+  const seam: Seam = {
+    before: async () => {},
+    fetch: () => Promise.reject(new Error('there is no package index in this test')),
+  };
   const closing: (() => Promise<unknown>)[] = [];
 
   const build = () => assemble({ dataDir, files, control, rootKey, clock, work, seam });

@@ -5,8 +5,10 @@ import { declaredActions } from '@strongroom/contract/actions';
 import { builtInRoles, createAccess } from '#access';
 import { createAssets } from '#assets';
 import { createCompute } from '#compute';
+import { createEnvironments, type EnvironmentsModule, type Fetch } from '#environments';
 import { createFlows } from '#flows';
 import { createIdentity, createSignedAddresses, firstStart } from '#identity';
+import { createImages } from '#images';
 import { createJobs } from '#jobs';
 import type { TestClock } from '#kernel/clock/test-clock';
 import type { Database } from '#kernel/database/database';
@@ -37,7 +39,11 @@ export const location = 'local';
 const secrets = new Map<string, Uint8Array>();
 
 /** Steps that a test can fail or hold up, each named before it is taken. */
-export type Seam = { before: (step: string) => Promise<void> };
+export type Seam = {
+  before: (step: string) => Promise<void>;
+  /** The package index: nothing, unless a test has one. */
+  fetch: Fetch;
+};
 
 export async function assemble(on: {
   readonly dataDir: string;
@@ -237,6 +243,23 @@ export async function assemble(on: {
     telemetry,
     port: 8443,
     parents: { of: (type) => flows.parents.of(type), look: (id) => flows.parents.look(id) },
+    environments: () => environments.forJobs,
+  });
+  const { images } = createImages({ registry: registry.registry });
+  const environments: EnvironmentsModule = createEnvironments({
+    ...within,
+    assets: assets.assets,
+    registry: registry.registry,
+    images,
+    grants,
+    preparing: jobs.preparing,
+    pythons: async () => ['3.11', '3.12'],
+    index: new URL('https://index.example/simple/'),
+    fetch: (url) => seam.fetch(url),
+    map: ['mcr.microsoft.com/azureml/*=strongroom/node-python', 'AzureML-sklearn*=azureml:own:1'],
+    runTokens,
+    log,
+    port: 8443,
   });
   const flows = createFlows({
     ...within,
@@ -268,6 +291,7 @@ export async function assemble(on: {
     compute,
     jobs,
     flows,
+    environments,
   ];
   workspaces.setTables(modules.flatMap(({ workspaceTables }) => workspaceTables ?? []));
   const kinds = [vault, storage, registry, monitoring, workspaces, assets, compute, jobs].flatMap(
@@ -310,6 +334,8 @@ export async function assemble(on: {
     blobs: storage.blobs,
     jobs,
     flows,
+    environments,
+    registry: registry.registry,
     dataKeys,
     tasks,
     audit,

@@ -186,13 +186,13 @@ export const assetsFailures = defineFailures('assets', {
   },
   EnvironmentNotServed: {
     kind: 'invalid',
-    meaning: 'Something was to run in an environment that would have to be built.',
-    remedy: `Name one whose image is '${nodePython}', and bring what is imported as wheels with the code.`,
+    meaning: 'Something was to run in an environment that is made of a build context, or answers routes of its own.',
+    remedy: `Name one whose image is '${nodePython}', with a conda file for what is imported.`,
     say: (id: string, what: string) => {
       const [name, , version] = id.split('/').slice(-3);
       return {
         target: 'properties.environmentId',
-        message: `The environment ${name}:${version} has ${what}. Such environments are kept, but not built yet, and nothing runs on another Python as if it were this one. Name one without it whose image is '${nodePython}', the node's own Python, and bring what is imported as wheels with the code.`,
+        message: `The environment ${name}:${version} has ${what}. Such environments are kept, but nothing is made of it here, and nothing runs on something else as if it were this one. Name one without it whose image is '${nodePython}', the node's own Python, with a conda file for what is imported.`,
       };
     },
   },

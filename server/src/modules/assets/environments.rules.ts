@@ -1,5 +1,5 @@
-// What an environment version says of how it is made. It is kept and answered as it was registered; what would have to be
-// built is refused where it is used.
+// What an environment version says of how it is made. It is kept and answered as it was registered; what is not made here is
+// refused where it is used.
 
 import type { Properties } from '#resources';
 
@@ -7,7 +7,6 @@ import type { Properties } from '#resources';
 export const environmentContent = ['image', 'condaFile', 'build', 'inferenceConfig'] as const;
 
 const words: Readonly<Record<string, string>> = {
-  condaFile: 'a conda file',
   build: 'a build context',
   inferenceConfig: 'an inference configuration of its own',
 };

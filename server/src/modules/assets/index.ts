@@ -49,10 +49,13 @@ export type Assets = {
   /** What a data version says of itself. What lies there is not looked at. */
   data(grant: Grant, dataVersionId: string): Promise<{ readonly dataType: string; readonly dataUri: string }>;
   /**
-   * The base image that an environment version names, or undefined: the sandbox's own Python. Throws `invalid` for one that
-   * would have to be built: nothing runs on something else as if it were that environment.
+   * The base image that an environment version names, or undefined: the sandbox's own Python; and what is to be put on it. Throws
+   * `invalid` for a build context, which is not built: nothing runs on something else as if it were that environment.
    */
-  environment(grant: Grant, environmentVersionId: string): Promise<{ readonly image: string | undefined }>;
+  environment(
+    grant: Grant,
+    environmentVersionId: string,
+  ): Promise<{ readonly image: string | undefined; readonly condaFile: string | undefined }>;
 };
 
 export type AssetsModule = Module<ResourceKind> & {
@@ -132,8 +135,11 @@ export function createAssets(deps: {
       const version = await versionOf(grant, 'environments', id);
       const unbuilt = unbuiltIn(version.properties);
       if (unbuilt !== undefined) throw assetsFailures.EnvironmentNotServed(version.id, unbuilt);
-      const { image } = version.properties;
-      return { image: typeof image === 'string' && image !== nodePython ? image : undefined };
+      const { image, condaFile } = version.properties;
+      return {
+        image: typeof image === 'string' && image !== nodePython ? image : undefined,
+        condaFile: typeof condaFile === 'string' ? condaFile : undefined,
+      };
     },
   };
   async function sweep(signal: AbortSignal): Promise<void> {

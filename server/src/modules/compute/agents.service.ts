@@ -16,6 +16,8 @@ import { mayOffer, type TargetId } from './targets.rules.ts';
 
 export const agentAudience = 'urn:strongroom:agents';
 const purpose = 'agent';
+/** How long whoever needs to know what an agent has waits for one that is starting. */
+const startMs = 30_000;
 const itsActions = Object.values(agentActions).map(({ name }) => name);
 
 export const agentScope = (agent: string): string => `/agents/${agent}`;
@@ -76,6 +78,11 @@ export type Agents = {
   /** Sessions of agents that were not heard of for longer than a lease. */
   silent(): readonly Session[];
   readiness(target: TargetId): Readiness;
+  /**
+   * Versions of Python that every agent of the target has that can run anything; the one that is taken when none is asked for
+   * first. Waits a little for an agent that is starting. Throws where nothing can run, with what to do.
+   */
+  pythons(target: TargetId): Promise<readonly string[]>;
   /** The agents of a target do not stay; undefined: one does again. */
   setTrouble(target: TargetId, trouble: Trouble | undefined): void;
 };
@@ -107,6 +114,20 @@ export function createAgents(deps: {
     sessions.delete(agent);
     present?.leave();
     return present?.session;
+  }
+
+  /** Who waits for an agent to begin. */
+  const waiting = new Set<AbortController>();
+
+  function readiness(target: TargetId): Readiness {
+    const trouble = troubles.get(target);
+    if (trouble !== undefined) return { state: 'failing', trouble };
+    const all = [...sessions.values()].flatMap(({ session }) => (session.target === target ? [session.sandbox] : []));
+    if (all.some(({ available }) => available)) return { state: 'ready' };
+    for (const sandbox of all)
+      if (!sandbox.available) return { state: 'unavailable', reason: sandbox.reason, remedy: sandbox.remedy };
+    const isKnown = [...enrolments.values()].some((enrolment) => enrolment.target === target);
+    return { state: isKnown ? 'starting' : 'none' };
   }
 
   const end = (session: Session): void => {
@@ -177,6 +198,7 @@ export function createAgents(deps: {
       };
       const leave = () => over.abort(computeFailures.NodeUnreachable());
       sessions.set(agent, { session, seenMs: clock.epochMs(), leave });
+      for (const begun of waiting) begun.abort();
       return { session, ended };
     },
     seen(agent, sessionId) {
@@ -191,15 +213,20 @@ export function createAgents(deps: {
       const limit = clock.epochMs() - agentLimits.leaseSeconds * 1000;
       return [...sessions.values()].filter(({ seenMs }) => seenMs < limit).map(({ session }) => session);
     },
-    readiness(target) {
-      const trouble = troubles.get(target);
-      if (trouble !== undefined) return { state: 'failing', trouble };
-      const all = [...sessions.values()].flatMap(({ session }) => (session.target === target ? [session.sandbox] : []));
-      if (all.some(({ available }) => available)) return { state: 'ready' };
-      for (const sandbox of all)
-        if (!sandbox.available) return { state: 'unavailable', reason: sandbox.reason, remedy: sandbox.remedy };
-      const isKnown = [...enrolments.values()].some((enrolment) => enrolment.target === target);
-      return { state: isKnown ? 'starting' : 'none' };
+    readiness,
+    async pythons(target) {
+      if (readiness(target).state === 'starting') {
+        const begun = new AbortController();
+        waiting.add(begun);
+        await clock.sleep(startMs, begun.signal).catch(() => undefined);
+        waiting.delete(begun);
+      }
+      const refused = refusalOf(readiness(target));
+      if (refused !== undefined) throw refused;
+      const each = [...sessions.values()].flatMap(({ session: { sandbox, target: placed } }) =>
+        placed === target && sandbox.available ? [sandbox.pythons ?? []] : [],
+      );
+      return (each[0] ?? []).filter((version) => each.every((others) => others.includes(version)));
     },
     setTrouble(target, trouble) {
       if (trouble === undefined) troubles.delete(target);

@@ -60,6 +60,8 @@ export type Compute = Module<ResourceKind> & {
   readonly kinds: readonly ResourceKind[];
   /** Whether work could run there now, and what to do when it could not; of this machine when no target is named. */
   readiness(target?: TargetId): Readiness;
+  /** Versions of Python that can be asked for; the one that is taken when none is asked for first. Throws where nothing can run. */
+  pythons(): Promise<readonly string[]>;
   /** Starts the agent of this machine, when there is a command for it. */
   startAgent(place: AgentPlace): void;
   /** Ends the agent and what it runs, and lets its polls go. */
@@ -179,6 +181,7 @@ export function createCompute(deps: {
     kinds: [createComputesKind({ database, clusters, agents, queue, work })],
     work,
     readiness: (target = localTarget) => agents.readiness(target),
+    pythons: () => agents.pythons(localTarget),
     async start() {
       for (const cluster of await allClusters(database.read, clustersMax)) clusters.put(cluster);
       await queue.load();

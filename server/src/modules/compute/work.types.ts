@@ -25,7 +25,13 @@ export type WorkSpec = {
 
 /** What the runner gets (see runner/README.md), with the bounds of its sandbox. */
 export type WorkDocument = {
-  readonly document: { readonly port: number; readonly job?: object; readonly score?: object };
+  readonly document: {
+    readonly port: number;
+    /** `3.11`: one of `pythons`; absent: the first of them. */
+    readonly python?: string;
+    readonly job?: object;
+    readonly score?: object;
+  };
   readonly limits: SandboxLimits;
   /** Size of /job, in memory. */
   readonly scratchBytes: number;

@@ -11,11 +11,12 @@ import {
 } from '@strongroom/contract/endpoints';
 import { registryActions } from '@strongroom/contract/registry.actions';
 import type { Assets, Snapshot } from '#assets';
-import { baseImageIn, type Images } from '#images';
+import type { Environments } from '#environments';
+import { type BaseName, baseImageIn, type Images } from '#images';
 import type { Action, Grant, Grants } from '#kernel/authority/grant';
 import type { Acts } from '#kernel/authority/perform';
 import { accessed, activity, json } from '#kernel/http/route';
-import { parentId } from '#kernel/ids/ids';
+import { parentId, parseResourceId } from '#kernel/ids/ids';
 import type { Log } from '#kernel/log/log';
 import type { Draft, Properties, Resource, ResourceKind, Resources } from '#resources';
 import { type Workspace, type Workspaces, workspaceOf } from '#workspaces';
@@ -35,12 +36,16 @@ import { unservedOfDeployments } from './unserved.ts';
 const deploymentsMax = 20;
 const repositoryOf = ({ uniqueId }: Resource) => `deployments/${uniqueId}`;
 
+/** At most one of the two. */
+type Ground = { readonly image?: BaseName; readonly recipe?: string | undefined };
+
 export function createDeploymentKind(deps: {
   readonly resources: Resources;
   readonly workspaces: Workspaces;
   readonly assets: Assets;
   readonly registry: DeploymentRegistry;
   readonly images: Images;
+  readonly environments: Environments;
   readonly grants: Grants;
   readonly acts: Pick<Acts, 'duty'>;
   readonly fleet: Fleet;
@@ -49,7 +54,7 @@ export function createDeploymentKind(deps: {
   /** `localhost:8443`: what images may be named with in front. */
   readonly domain: string;
 }): ResourceKind {
-  const { resources, workspaces, assets, registry, images, grants, acts, fleet, directory, log } = deps;
+  const { resources, workspaces, assets, registry, images, environments, grants, acts, fleet, directory, log } = deps;
 
   /** What the image is made of. The grant must be allowed to read each. */
   async function inputsOf(grant: Grant, workspace: Workspace, state: DeploymentState): Promise<ScoringInputs> {
@@ -59,11 +64,6 @@ export function createDeploymentKind(deps: {
       grant,
       assetIdIn(workspace.id, state.codeConfiguration?.codeId ?? '', 'codes', 'codeConfiguration.codeId'),
     );
-    const environmentId = state.environmentId ?? undefined;
-    const { image } =
-      environmentId === undefined
-        ? { image: undefined }
-        : await assets.environment(grant, assetIdIn(workspace.id, environmentId, 'environments', 'environmentId'));
     const reading = grants.duty(endpointsDuties.build, workspace.id);
     const filesOf = ({ digest, files }: Snapshot) =>
       files.map(({ path, size }) => ({
@@ -75,8 +75,29 @@ export function createDeploymentKind(deps: {
       code: { digest: code.digest, files: filesOf(code) },
       scoringScript: state.codeConfiguration?.scoringScript ?? '',
       model: { id: modelId, name: model.name, version: model.version, folder: model.folder, files: filesOf(model) },
-      base: image === undefined ? undefined : baseImageIn(workspace.containerRegistry, deps.domain, image),
+      base: undefined,
     };
+  }
+
+  /** What the deployment names to run on: an image of the registry, or what is made of packages. Refused where it cannot be had. */
+  async function groundOf(grant: Grant, workspace: Workspace, { environmentId }: DeploymentState): Promise<Ground> {
+    if (environmentId === undefined || environmentId === null) return {};
+    if (environmentId.startsWith('azureml://'))
+      return { recipe: await environments.plan(grant, workspace.id, environmentId) };
+    const id = assetIdIn(workspace.id, environmentId, 'environments', 'environmentId');
+    const { image, condaFile } = await assets.environment(grant, id);
+    const registry = parseResourceId(workspace.containerRegistry).name.toLowerCase();
+    const isOwn = image?.startsWith(`${registry}/`) === true || image?.startsWith(`${deps.domain}/`) === true;
+    if (image !== undefined && condaFile === undefined && (isOwn || !environments.knows(image)))
+      return { image: baseImageIn(workspace.containerRegistry, deps.domain, image) };
+    return { recipe: await environments.plan(grant, workspace.id, id) };
+  }
+
+  /** Waits for what is built. */
+  async function baseOf(grant: Grant, deployment: Resource, ground: Ground): Promise<BaseName | undefined> {
+    if (ground.recipe === undefined) return ground.image;
+    const { repository, digest } = await environments.ready({ grant, subject: deployment.id, recipe: ground.recipe });
+    return { repository, reference: digest };
   }
 
   /** Built by the workspace's identity, which pulls and pushes by its own roles. */
@@ -85,7 +106,11 @@ export function createDeploymentKind(deps: {
     deployment: Resource,
     workspace: Workspace,
   ): Promise<NonNullable<DeploymentState['image']>> {
-    const inputs = await inputsOf(grant, workspace, stateOf(deployment.properties));
+    const state = stateOf(deployment.properties);
+    const inputs = {
+      ...(await inputsOf(grant, workspace, state)),
+      base: await baseOf(grant, deployment, await groundOf(grant, workspace, state)),
+    };
     const registryId = workspace.containerRegistry;
     const repository = repositoryOf(deployment);
     const as = (action: Action) =>
@@ -182,6 +207,7 @@ export function createDeploymentKind(deps: {
       checkDeployment(state);
       const workspace = await workspaces.get(grant, workspaceOf(id) ?? '');
       checkInputs(await inputsOf(grant, workspace, state));
+      await groundOf(grant, workspace, state);
       if (existing) return;
       const siblings = await resources.list(grants.duty(endpointsDuties.direct, parentId(id)), {
         type: deploymentType,

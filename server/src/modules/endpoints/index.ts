@@ -4,6 +4,7 @@
 import { registryActions } from '@strongroom/contract/registry.actions';
 import type { Assets } from '#assets';
 import type { Work } from '#compute';
+import type { Environments } from '#environments';
 import type { Images } from '#images';
 import type { Grant, Grants } from '#kernel/authority/grant';
 import type { Acts } from '#kernel/authority/perform';
@@ -44,6 +45,7 @@ export type EndpointsDeps = {
   /** In process; `#registry` has it. */
   readonly registry: DeploymentRegistry;
   readonly images: Images;
+  readonly environments: Environments;
   readonly work: Work;
   readonly dataKeys: DataKeys;
   readonly grants: Grants;

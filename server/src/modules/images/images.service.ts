@@ -9,16 +9,19 @@ import { createSha256, sha256Hex } from '#kernel/crypto/digest';
 import { mediaTypes } from '#registry';
 import { type BaseName, type Descriptor, layerType, takeBase } from './base-image.service.ts';
 import type { ImageRegistry } from './images.types.ts';
-import { type TarFile, tarOf } from './tar.rules.ts';
+import { checkPath, type TarEntry, type TarFile, tarOf, tarOfEntries } from './tar.rules.ts';
 
 const configType = 'application/vnd.oci.image.config.v1+json';
 
 /** Raised whenever the same inputs would give another image. */
 export const builderVersion = '2';
 
+/** Files that can be opened, in any order; or files as they arrive, in byte order of their paths. */
+export type LayerFiles = readonly TarFile[] | AsyncIterable<TarEntry>;
+
 export type ImageInputs = {
   /** One layer each, in this order, above those of the base. Paths are those in the image. One is asked for at a time. */
-  readonly layers: Iterable<readonly TarFile[]> | AsyncIterable<readonly TarFile[]>;
+  readonly layers: Iterable<LayerFiles> | AsyncIterable<LayerFiles>;
   /** `NAME=value`. What the base image says under the same name gives way. */
   readonly environment: readonly string[];
   readonly workingDir: string;
@@ -95,11 +98,18 @@ export function createImageBuilder({ registry }: { readonly registry: ImageRegis
 const nameOf = (variable: string) => variable.slice(0, variable.indexOf('='));
 const digestOf = (bytes: Uint8Array) => `sha256:${sha256Hex(bytes)}`;
 
+async function* checked(entries: AsyncIterable<TarEntry>): AsyncGenerator<TarEntry> {
+  for await (const entry of entries) {
+    checkPath(entry.path, 'files');
+    yield entry;
+  }
+}
+
 async function pushLayer(
   registry: ImageRegistry,
   push: Grant,
   at: { readonly registryId: string; readonly repository: string },
-  files: readonly TarFile[],
+  files: LayerFiles,
 ): Promise<Layer> {
   const whole = createSha256();
   const hashing = new Transform({
@@ -110,7 +120,9 @@ async function pushLayer(
   });
   // Named, not defaulted: another default of the platform must not give the same inputs another digest.
   const gzip = createGzip({ level: 6, memLevel: 8, windowBits: 15, strategy: constants.Z_DEFAULT_STRATEGY });
-  const tar = Readable.from(tarOf(files), { objectMode: false });
+  const tar = Readable.from(Symbol.asyncIterator in files ? tarOfEntries(checked(files)) : tarOf(files), {
+    objectMode: false,
+  });
   // The first failure is what is told: those after it only say that a stream ended early. It may come before anybody reads.
   let failed: unknown;
   for (const stream of [tar, hashing, gzip])

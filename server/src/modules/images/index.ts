@@ -8,8 +8,8 @@ import { createImageBuilder, type Images } from './images.service.ts';
 import type { ImageRegistry } from './images.types.ts';
 
 export { type BaseName, baseImageIn } from './base-image.service.ts';
-export { type BuiltImage, builderVersion, type ImageInputs, type Images } from './images.service.ts';
-export { checkPath, type TarFile } from './tar.rules.ts';
+export { type BuiltImage, builderVersion, type ImageInputs, type Images, type LayerFiles } from './images.service.ts';
+export { checkPath, type TarEntry, type TarFile } from './tar.rules.ts';
 export { checkWheels, dependenciesFolder, dependenciesOf, isWheel } from './wheels.rules.ts';
 
 export type ImagesModule = Module & { readonly images: Images };

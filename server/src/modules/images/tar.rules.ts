@@ -12,6 +12,14 @@ export type TarFile = {
   open(): Promise<AsyncIterable<Uint8Array> | Uint8Array>;
 };
 
+/** A file that is read once, when its turn has come; those of one archive are given in byte order of their paths. */
+export type TarEntry = {
+  readonly path: string;
+  readonly size: number;
+  readonly isExecutable?: boolean;
+  readonly content: AsyncIterable<Uint8Array> | Iterable<Uint8Array>;
+};
+
 const block = 512;
 const octalSizeMax = 8 ** 11 - 1;
 const pathBytesMax = 1024;
@@ -38,23 +46,33 @@ export function checkPath(path: string, target: string): void {
 export async function* tarOf(files: readonly TarFile[]): AsyncGenerator<Uint8Array> {
   const sorted = files.map((file) => ({ file, bytes: Buffer.from(file.path) }));
   sorted.sort((a, b) => Buffer.compare(a.bytes, b.bytes));
+  async function* entries(): AsyncGenerator<TarEntry> {
+    for (const { file } of sorted) {
+      const content = await file.open();
+      yield { path: file.path, size: file.size, content: content instanceof Uint8Array ? [content] : content };
+    }
+  }
+  yield* tarOfEntries(entries());
+}
+
+/** The same of files that come one by one, in order: whoever gives them sees to that, and to their paths. */
+export async function* tarOfEntries(entries: AsyncIterable<TarEntry>): AsyncGenerator<Uint8Array> {
   const folders = new Set<string>();
-  for (const { file } of sorted) {
-    for (const folder of foldersOf(file.path)) {
+  for await (const { path, size, isExecutable = false, content } of entries) {
+    for (const folder of foldersOf(path)) {
       if (folders.has(folder)) continue;
       folders.add(folder);
       yield headerOf(`${folder}/`, 0, '5');
     }
-    yield headerOf(file.path, file.size, '0');
+    yield headerOf(path, size, '0', isExecutable);
     let written = 0;
-    const content = await file.open();
-    for await (const chunk of content instanceof Uint8Array ? [content] : content) {
+    for await (const chunk of content) {
       written += chunk.length;
       yield chunk;
     }
     // A file that is not as long as it was said to be would shift everything after it.
-    if (written !== file.size) throw new Error(`a file of an image layer has ${written} bytes, not ${file.size}`);
-    yield paddingOf(file.size);
+    if (written !== size) throw new Error(`a file of an image layer has ${written} bytes, not ${size}`);
+    yield paddingOf(size);
   }
   yield new Uint8Array(2 * block);
 }
@@ -64,16 +82,16 @@ function foldersOf(path: string): readonly string[] {
   return parts.map((_, index) => parts.slice(0, index + 1).join('/'));
 }
 
-function headerOf(path: string, size: number, type: '0' | '5'): Uint8Array {
+function headerOf(path: string, size: number, type: '0' | '5', isExecutable = false): Uint8Array {
   const split = splitPath(path);
-  if (split !== undefined && size <= octalSizeMax) return ustar(split, size, type);
+  if (split !== undefined && size <= octalSizeMax) return ustar(split, size, type, isExecutable);
   const records = `${split === undefined ? record('path', path) : ''}${size > octalSizeMax ? record('size', String(size)) : ''}`;
   const bytes = Buffer.from(records);
   return Buffer.concat([
     ustar({ prefix: '', name: 'pax' }, bytes.length, 'x'),
     bytes,
     paddingOf(bytes.length),
-    ustar({ prefix: '', name: 'long' }, Math.min(size, octalSizeMax), type),
+    ustar({ prefix: '', name: 'long' }, Math.min(size, octalSizeMax), type, isExecutable),
   ]);
 }
 
@@ -97,11 +115,16 @@ function splitPath(path: string): { readonly prefix: string; readonly name: stri
   return undefined;
 }
 
-function ustar(path: { readonly prefix: string; readonly name: string }, size: number, type: string): Uint8Array {
+function ustar(
+  path: { readonly prefix: string; readonly name: string },
+  size: number,
+  type: string,
+  isExecutable = false,
+): Uint8Array {
   const header = Buffer.alloc(block);
   const octal = (value: number, length: number) => `${value.toString(8).padStart(length - 1, '0')}\0`;
   header.write(path.name, 0, 100);
-  header.write(octal(type === '5' ? 0o755 : 0o644, 8), 100);
+  header.write(octal(type === '5' || isExecutable ? 0o755 : 0o644, 8), 100);
   header.write(octal(0, 8), 108);
   header.write(octal(0, 8), 116);
   header.write(octal(size, 12), 124);

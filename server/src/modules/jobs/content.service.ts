@@ -45,6 +45,7 @@ export function inputPath(name: string, state: JobState, content: JobContent): s
 
 export function tokenFor(tokens: RunTokens, job: Resource, workspace: Workspace, content: JobContent): Promise<string> {
   const state = stateOf(job);
+  const { environmentImage: image, builds } = state;
   const digests = [content.code, ...content.inputs.values()].flatMap((part) => (part ? [part.digest] : []));
   return tokens.issue(
     {
@@ -54,7 +55,11 @@ export function tokenFor(tokens: RunTokens, job: Resource, workspace: Workspace,
       workspaceUniqueId: workspace.uniqueId,
       runId: job.name,
       experimentId: state.experimentId ?? '',
-      inputs: digests.map((digest) => `${workspace.id}/snapshots/${digest}`),
+      inputs: [
+        ...digests.map((digest) => `${workspace.id}/snapshots/${digest}`),
+        ...(image === undefined ? [] : [image.pullScope]),
+      ],
+      isBuild: builds !== undefined,
       submitter: state.submitter ?? '',
       facts: job.creator?.facts ?? nothingProved,
     },

@@ -7,6 +7,7 @@ import type { WorkDocument } from '#compute';
 import { parseResourceId } from '#kernel/ids/ids';
 import type { Resource } from '#resources';
 import type { Workspace } from '#workspaces';
+import type { BuildDocument } from './environments.port.ts';
 import type { JobState } from './job-state.service.ts';
 import { timeoutSecondsOf } from './jobs.rules.ts';
 import { logArtifact } from './log.service.ts';
@@ -19,6 +20,9 @@ const gib = 1024 ** 3;
 /** Bounds of one job's sandbox: room for honest training in memory, none for a fork bomb. */
 const limits = { memoryBytes: 8 * gib, processes: 512, openFiles: 4096, fileBytes: 8 * gib } as const;
 const scratchBytes = 4 * gib;
+
+/** What is made is in memory until it is sent, beside what is unpacked on the way. */
+const buildScratchBytes = 12 * gib;
 
 const encodePath = (path: string) => path.split('/').map(encodeURIComponent).join('/');
 
@@ -60,10 +64,48 @@ export function documentOf(made: {
         upload: {
           artifactBaseUrl: `${tracking}/api/2.0/mlflow-artifacts/artifacts/${state.experimentId}/${encodeURIComponent(job.name)}/artifacts`,
         },
+        ...imageOf(state, origin),
       },
+      ...(state.environmentImage === undefined ? {} : { python: state.environmentImage.python }),
     },
     limits,
     scratchBytes,
+    tokenTtlSeconds: timeoutSeconds,
+  };
+}
+
+/** Where the image of its environment is pulled from, by the token of the run. */
+function imageOf({ environmentImage }: JobState, origin: string): object {
+  if (environmentImage === undefined) return {};
+  const { registryId, repository, digest } = environmentImage;
+  const path = `${parseResourceId(registryId).name.toLowerCase()}/${repository}`;
+  return { image: { registryUrl: origin, repository: path, digest } };
+}
+
+/** What a build runs: it holds the token for the package index, and no tracking, no code and no inputs. */
+export function buildDocumentOf(made: {
+  readonly state: JobState;
+  readonly build: BuildDocument;
+  readonly token: string;
+  readonly port: number;
+}): WorkDocument {
+  const { state, build, token, port } = made;
+  const timeoutSeconds = timeoutSecondsOf(state);
+  return {
+    document: {
+      port,
+      python: build.python,
+      job: {
+        token,
+        command: build.command,
+        environment: build.environment,
+        timeoutSeconds,
+        redact: [token],
+        why: build.why,
+      },
+    },
+    limits,
+    scratchBytes: buildScratchBytes,
     tokenTtlSeconds: timeoutSeconds,
   };
 }

@@ -24,6 +24,16 @@ export const jobsDuties = {
     under: workspaceType,
     record: { level: 'part', of: 'the submission of the job, by whose caller these were decided on' },
   },
+  build: {
+    name: 'jobs.build-environment',
+    why: 'A job that names an environment runs in it, so it is built when it is not there: by a job in the name of who needs it.',
+    actions: [write, read, actionsOfType(`${workspaceType}/computes`).read, actionsOfType(workspaceType).read],
+    under: workspaceType,
+    record: {
+      level: 'part',
+      of: 'the submission of the job that needs it; each file that the build fetches has its record',
+    },
+  },
   findWorkspaces: {
     name: 'jobs.find-workspaces',
     why: 'Each workspace is looked through for logs that could not be kept when their job ended.',

@@ -4,10 +4,11 @@
 import type { Grants } from '#kernel/authority/grant';
 import type { Telemetry } from '#kernel/telemetry/telemetry';
 import { createTurns, type Turns } from '#kernel/turns/turns';
+import type { Resource } from '#resources';
 import type { Runs } from '#runs';
 import type { Workspaces } from '#workspaces';
 import { jobsDuties } from './duties.ts';
-import { type JobRecords, type JobState, type Outcome, workspaceIdOf } from './job-state.service.ts';
+import { type JobRecords, type JobState, type Outcome, stateOf, workspaceIdOf } from './job-state.service.ts';
 import type { JobLogs } from './log.service.ts';
 import { jobsMeters } from './meters.ts';
 import { isEnd, runStatusOf } from './status.rules.ts';
@@ -34,6 +35,8 @@ export function createEnding(deps: {
   readonly telemetry: Telemetry;
   /** Told of every end, perhaps twice: whoever the job belongs to looks. */
   readonly ended?: (jobId: string, state: JobState) => void;
+  /** Told when the job says that it has ended, at least once. */
+  readonly onEnded: (job: Resource) => Promise<void>;
 }): Ending {
   const { records, workspaces, runs, logs, grants } = deps;
   const turns = createTurns({ keyOf: (id) => id.toLowerCase() });
@@ -62,6 +65,9 @@ export function createEnding(deps: {
       const outcome = job?.properties['outcome'] as Outcome | undefined; // ours, see JobState
       if (job && outcome) await finish(job.id, outcome);
     });
+    // Outside its turn, because those that waited for it go on here. Also when it had ended before: a crash may have come between.
+    const job = await records.find(jobId);
+    if (job && isEnd(stateOf(job).status)) await deps.onEnded(job);
   }
 
   return {

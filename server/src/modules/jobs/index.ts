@@ -17,6 +17,7 @@ import type { ResourceKind, Resources } from '#resources';
 import type { Runs } from '#runs';
 import { type Workspaces, workspaceType } from '#workspaces';
 import { jobsDuties } from './duties.ts';
+import type { Environments, Preparing } from './environments.port.ts';
 import { createFamilies } from './families.service.ts';
 import { type AddressSigner, historyRoutes } from './history.routes.ts';
 import { createHistorySurface } from './history.surface.ts';
@@ -36,12 +37,22 @@ import { createServerless } from './serverless.service.ts';
 import { jobsSettings } from './settings.ts';
 import { isEnd } from './status.rules.ts';
 
+export type {
+  BuildDocument,
+  EnvironmentImage,
+  Environments,
+  Prepared,
+  Preparing,
+  Standing,
+  Waiting,
+} from './environments.port.ts';
 export { childrenMax } from './families.service.ts';
 export { type FlowState, type JobState, jobType, type Outcome, siblingId, stateOf } from './job-state.service.ts';
 export { checkJob } from './jobs.rules.ts';
 export type { JobLives } from './jobs.service.ts';
 export { noParents, type ParentType, type ParentTypes } from './parents.port.ts';
 export type { References } from './references.service.ts';
+export { buildScope } from './run-tokens.scheme.ts';
 export { jobsSettings } from './settings.ts';
 export { isEnd } from './status.rules.ts';
 
@@ -52,6 +63,8 @@ export type Jobs = Module<ResourceKind> & {
   /** For the module of what is made of jobs. */
   readonly lives: JobLives;
   readonly references: References;
+  /** What jobs do for whoever makes environments. */
+  readonly preparing: Preparing;
   /** Who submitted jobs is disabled or gone: what of them runs or waits is canceled. */
   endThoseOf(objectId: string): Promise<void>;
   /** Keeps the logs of ended jobs as artifacts that there was no room for then. For a periodic task; a few times a day. */
@@ -87,6 +100,8 @@ export function createJobs(deps: {
   readonly port: number;
   /** Types of jobs that are made of others. They stand above and come later: asked for once a job is there. */
   readonly parents: ParentTypes;
+  /** Who makes the environments that jobs run in; called only after everything is composed. */
+  readonly environments: () => Environments;
 }): Jobs {
   const logs = createJobLogs(deps);
   const tokens: RunTokens = createRunTokens({
@@ -139,6 +154,7 @@ export function createJobs(deps: {
     runScheme: tokens.scheme,
     lives: jobs.lives,
     references,
+    preparing: jobs.preparing,
     endThoseOf: jobs.endThoseOf,
     periodic: [{ name: 'job-logs', everyMs: sweepEveryMs, atStart: true, run: sweepLogs }],
     sweepLogs,

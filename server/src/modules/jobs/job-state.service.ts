@@ -9,6 +9,7 @@ import { Failure } from '#kernel/errors/failure';
 import type { Properties, Resource, Resources } from '#resources';
 import { artifactPrefix, workspaceOf } from '#workspaces';
 import { jobsDuties } from './duties.ts';
+import type { EnvironmentImage } from './environments.port.ts';
 import { jobsFailures } from './jobs.errors.ts';
 
 export const jobType = jobsType;
@@ -53,6 +54,14 @@ export type JobState = Omit<CommandJob, 'jobType'> & {
   readonly children?: readonly string[];
   /** What a job that is made of others keeps of them; of it, what every job may tell. */
   readonly flow?: FlowState;
+  /** `sha256:…` of what its environment is made of; absent: the node's own Python. */
+  readonly recipe?: string | undefined;
+  /** The job that builds it, while that is waited for and afterwards. */
+  readonly environmentBuild?: string;
+  /** What it runs in. */
+  readonly environmentImage?: EnvironmentImage;
+  /** A build of the service, of this recipe: not what its submitter has written. */
+  readonly builds?: string;
 };
 
 /** Names of what is kept beside the job: nobody sets them from outside. */
@@ -73,6 +82,10 @@ export const keptBeside: readonly (keyof JobState)[] = [
   'registered',
   'children',
   'flow',
+  'recipe',
+  'environmentBuild',
+  'environmentImage',
+  'builds',
 ];
 
 /** The manager has checked what was asked for by the kind's schema; the rest is ours. */
@@ -84,7 +97,23 @@ export const outputUri = (jobName: string, output: string): string =>
   `azureml://datastores/workspaceartifactstore/paths/${artifactPrefix(jobName)}${outputPath(output)}`;
 
 /** What the server tells among the properties that are the caller's. */
-export const toldOf = (job: Resource): Readonly<Record<string, string>> => stateOf(job).flow?.told ?? {};
+export function toldOf(job: Resource): Readonly<Record<string, string>> {
+  const { flow, builds, recipe = builds, environmentBuild, environmentImage } = stateOf(job);
+  return {
+    ...flow?.told,
+    ...(recipe === undefined ? {} : { [toldRecipe]: recipe }),
+    ...(environmentBuild === undefined ? {} : { [toldBuild]: environmentBuild }),
+    ...(environmentImage === undefined
+      ? {}
+      : { [toldImage]: `${environmentImage.repository}@${environmentImage.digest}` }),
+  };
+}
+
+const toldBuild = 'strongroom.environment.build';
+const toldImage = 'strongroom.environment.image';
+const toldRecipe = 'strongroom.environment.recipe';
+/** Of these, what a client sends back that has read them is not kept as its own. */
+export const toldNames: ReadonlySet<string> = new Set([toldBuild, toldImage, toldRecipe]);
 
 /** With where each is: a client that has read a job knows where to get what it left. */
 export const outputsOf = (job: Resource) =>

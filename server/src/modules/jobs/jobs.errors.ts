@@ -1,6 +1,5 @@
 // What jobs refuse: a job as it was asked for, its run history, and the tokens of runs.
 
-import { nodePython } from '@strongroom/contract/assets';
 import { defineFailures } from '#kernel/errors/failures';
 
 const at = (target: string, message: string) => ({ target: `properties.${target}`, message });
@@ -193,16 +192,6 @@ export const jobsFailures = defineFailures('jobs', {
     meaning: 'A job names a cluster that is not in its workspace.',
     remedy: 'Create it first.',
     say: (name: string) => at('computeId', `There is no compute '${name}' in this workspace. Create it first.`),
-  },
-  EnvironmentNotServed: {
-    kind: 'invalid',
-    meaning: 'A job was to run in an image.',
-    remedy: `Name an environment whose image is '${nodePython}', and bring what is imported as wheels with the code.`,
-    say: (image: string) =>
-      at(
-        'environmentId',
-        `Jobs run on the node's own Python and in no image yet, so nothing runs in '${image.slice(0, 200)}'. Name an environment whose image is '${nodePython}', which says just that (in Python Environment(image='${nodePython}'), in YAML environment: {image: ${nodePython}}), and bring what is imported as wheels with the code.`,
-      ),
   },
   JobExists: {
     kind: 'conflict',

@@ -12,8 +12,9 @@ import { activity, json } from '#kernel/http/route';
 import type { Draft, Properties, Resource, ResourceKind, Resources } from '#resources';
 import { workspaceOf } from '#workspaces';
 import { jobsDuties } from './duties.ts';
+import type { Environments } from './environments.port.ts';
 import type { Families } from './families.service.ts';
-import { type JobState, jobType, keptBeside, outputsOf, stateOf, toldOf } from './job-state.service.ts';
+import { type JobState, jobType, keptBeside, outputsOf, stateOf, toldNames, toldOf } from './job-state.service.ts';
 import { jobsFailures } from './jobs.errors.ts';
 import { checkJob } from './jobs.rules.ts';
 import type { JobsService } from './jobs.service.ts';
@@ -59,6 +60,10 @@ const hidden: ReadonlySet<string> = new Set<keyof JobState>([
   'registered',
   'children',
   'flow',
+  'recipe',
+  'environmentBuild',
+  'environmentImage',
+  'builds',
 ]);
 
 /** One schema for all types: what a job is of another type has, it has not. */
@@ -73,6 +78,7 @@ export function createJobKind(deps: {
   readonly registering: Pick<Registering, 'check'>;
   readonly families: Families;
   readonly parents: ParentTypes;
+  readonly environments: () => Pick<Environments, 'plan'>;
   readonly grants: Pick<Grants, 'duty'>;
 }): ResourceKind {
   const { resources, assets, jobs, references, registering, families, parents, grants } = deps;
@@ -98,7 +104,8 @@ export function createJobKind(deps: {
       ),
     }),
 
-    normalise({ properties }, existing): Properties {
+    normalise({ properties: given }, existing): Properties {
+      const properties = withoutTold(given);
       // `validate` refuses what differs from what is stored, so that laying it over changes nothing.
       if (existing)
         return {
@@ -139,13 +146,17 @@ export function createJobKind(deps: {
 
     async create(grant, job) {
       const state = stateOf(job);
+      const workspaceId = workspaceOf(job.id) ?? '';
       if (state.parentJobName !== undefined) await families.join(job.id, state.parentJobName);
       const parent = parents.of(state.jobType);
       if (parent !== undefined) await jobs.beginParent(grant, job, parent);
       else
         await jobs.begin(grant, job, {
+          ...(state.environmentId === undefined
+            ? {}
+            : { recipe: await deps.environments().plan(grant, workspaceId, state.environmentId) }),
           codeSnapshot: state.codeId === undefined ? undefined : (await assets.code(grant, state.codeId)).uri,
-          ...(await references.takeInputs(grant, workspaceOf(job.id) ?? '', state)),
+          ...(await references.takeInputs(grant, workspaceId, state)),
         });
       // Nothing to keep that is not kept already: the job may be running by now, and what it became must stand.
       return undefined;
@@ -252,6 +263,15 @@ function asStored(properties: Properties, existing: Resource): Properties {
     ...(isDeepStrictEqual(properties['outputs'], outputsOf(existing))
       ? { outputs: existing.properties['outputs'] }
       : {}),
+  };
+}
+
+function withoutTold(properties: Properties): Properties {
+  const { properties: kept } = properties;
+  if (typeof kept !== 'object' || kept === null) return properties;
+  return {
+    ...properties,
+    properties: Object.fromEntries(Object.entries(kept).filter(([name]) => !toldNames.has(name))),
   };
 }
 

@@ -9,16 +9,19 @@ import type { Work, WorkDocument, WorkEvent, WorkSpec } from '#compute';
 import type { Grant, Grants } from '#kernel/authority/grant';
 import type { Clock } from '#kernel/clock/clock';
 import { randomUuid } from '#kernel/crypto/random';
+import { asFailure } from '#kernel/errors/failure';
 import type { Log } from '#kernel/log/log';
 import type { Telemetry } from '#kernel/telemetry/telemetry';
+import { createTurns } from '#kernel/turns/turns';
 import type { Resource, Resources } from '#resources';
 import type { Runs } from '#runs';
 import type { Workspaces } from '#workspaces';
 import { resolveCommand } from './command.rules.ts';
 import { contentOf, inputPath, tokenFor } from './content.service.ts';
-import { documentOf } from './document.rules.ts';
+import { buildDocumentOf, documentOf } from './document.rules.ts';
 import { jobsDuties } from './duties.ts';
 import { createEnding, isOver } from './ending.service.ts';
+import type { Environments, Prepared, Preparing } from './environments.port.ts';
 import type { Families } from './families.service.ts';
 import {
   type JobRecords,
@@ -30,13 +33,13 @@ import {
 } from './job-state.service.ts';
 import { jobsFailures } from './jobs.errors.ts';
 import type { JobLogs } from './log.service.ts';
-import { canceled, outcomeOf } from './outcome.rules.ts';
+import { canceled, failed, outcomeOf } from './outcome.rules.ts';
 import type { ParentType, ParentTypes } from './parents.port.ts';
 import type { Registering } from './registering.service.ts';
 import { disownRun, ensureRun } from './run.service.ts';
 import type { RunTokens, Submitters } from './run-tokens.scheme.ts';
 import { clusterOf } from './serverless.service.ts';
-import { mayFollow } from './status.rules.ts';
+import { isEnd, mayFollow } from './status.rules.ts';
 
 const cancelGraceSeconds = 10;
 
@@ -65,8 +68,10 @@ export type JobsService = {
   begin(
     grant: Grant,
     job: Resource,
-    content: Pick<JobState, 'codeSnapshot' | 'inputSnapshots' | 'inputAddresses'>,
+    content: Pick<JobState, 'codeSnapshot' | 'inputSnapshots' | 'inputAddresses' | 'recipe'>,
   ): Promise<void>;
+  /** For whoever makes environments. */
+  readonly preparing: Preparing;
   /** Makes the run of a job that is made of others, and has it looked at. Idempotent. */
   beginParent(grant: Grant, job: Resource, type: ParentType): Promise<void>;
   /** And its children. */
@@ -108,17 +113,22 @@ export function createJobsService(deps: {
   readonly families: Families;
   readonly records: JobRecords;
   readonly registering: Pick<Registering, 'register'>;
+  readonly environments: () => Environments;
 }): JobsService {
   const { workspaces, runs, work, logs, grants, clock, parents, families, records, registering } = deps;
   const advancing = (jobId: string) => grants.duty(jobsDuties.advance, jobId);
   const gathering = (workspaceId: string) => grants.duty(jobsDuties.gather, workspaceId);
   const { end, conclude, turns } = createEnding({
     ...deps,
+    onEnded,
     ended(jobId, { jobType, parentJobName }) {
       if (parentJobName !== undefined) parents.look(siblingId(jobId, parentJobName));
       if (parents.of(jobType) !== undefined) parents.look(jobId);
     },
   });
+  /** Builds that are being made: told here and not by what was asked for, so that nobody makes a build but the service. */
+  const builds = new Map<string, { readonly recipe: string; readonly submitter: string }>();
+  const preparations = createTurns({ keyOf: (id) => id.toLowerCase() });
 
   /** Nothing happens when the step may not follow; answers the job as it is then, or undefined when it is gone. */
   const step = (jobId: string, to: JobStatus, more: Partial<JobState> = {}) =>
@@ -133,6 +143,45 @@ export function createJobsService(deps: {
     // Asked to end while it was submitted, when there was no work yet that could be told.
     if (state === undefined || isOver(state) || state.status === 'CancelRequested') await stopWork(jobId, workId, 0);
   }
+
+  /** What an environment waits for, or a job of an environment, is over. */
+  async function onEnded(job: Resource): Promise<void> {
+    const { builds: builtRecipe, recipe, environmentImage } = stateOf(job);
+    if (builtRecipe !== undefined) await deps.environments().ended(job);
+    else if (recipe !== undefined && environmentImage === undefined) await deps.environments().leave(job.id);
+  }
+
+  /**
+   * Brings a job to its environment: it is queued when there is one, waits for its build, or fails with what the build has said.
+   * May be told twice, and by two at once.
+   */
+  const prepare = (jobId: string): Promise<void> =>
+    preparations(jobId, async () => {
+      const job = await records.find(jobId);
+      if (job === undefined) return;
+      const state = stateOf(job);
+      const { recipe, workId, submitter = '' } = state;
+      if (isOver(state) || recipe === undefined || workId === undefined || !mayFollow(state.status, 'Queued')) return;
+      if (!(await isBacked(job))) return end(jobId, canceled(clock.now()));
+      const prepared: Prepared =
+        state.environmentImage === undefined
+          ? await deps.environments().prepare({ jobId, recipe, submitter, computeId: state.computeId })
+          : { state: 'ready', image: state.environmentImage };
+      switch (prepared.state) {
+        case 'building':
+          await step(jobId, 'Preparing', { environmentBuild: prepared.build });
+          return logs.wake(job.name);
+        case 'failed':
+          await step(jobId, 'Preparing', { environmentBuild: prepared.build });
+          return end(jobId, failed(clock.now(), prepared.error));
+        default: {
+          const ready = await step(jobId, 'Preparing', { environmentImage: prepared.image });
+          if (ready !== undefined && !isOver(ready)) await submit(jobId, ready, workId);
+          // Order matters: until it is submitted the end of the build is told to it again after a crash.
+          await deps.environments().leave(jobId);
+        }
+      }
+    });
 
   /** True when the end of the work will be told; false when compute does not know it. */
   async function stopWork(jobId: string, workId: string, graceSeconds: number): Promise<boolean> {
@@ -232,8 +281,55 @@ export function createJobsService(deps: {
     }
   }
 
+  const preparing: Preparing = {
+    async startBuild({ workspaceId, name, recipe, submitter, computeId, displayName }) {
+      const id = `${workspaceId}/jobs/${name}`;
+      builds.set(id.toLowerCase(), { recipe, submitter });
+      try {
+        await deps.resources.create(grants.duty(jobsDuties.build, workspaceId), id, {
+          properties: {
+            jobType: 'Command',
+            displayName,
+            experimentName: buildExperiment,
+            command: buildCommand,
+            limits: { jobLimitsType: 'Command', timeout: buildTimeout },
+            ...(computeId === undefined ? {} : { computeId }),
+          },
+        });
+      } finally {
+        builds.delete(id.toLowerCase());
+      }
+    },
+    async prepare(jobId) {
+      try {
+        await prepare(jobId);
+      } catch (thrown) {
+        const { kind, code, message } = asFailure(thrown);
+        // What may pass by is tried again, because the end of the build is told again.
+        if (['internal', 'integrity', 'full', 'unavailable'].includes(kind)) throw thrown;
+        await end(jobId, failed(clock.now(), { code, message }));
+      }
+    },
+    async cancelBuild(jobId) {
+      const job = await records.find(jobId);
+      if (job !== undefined && stateOf(job).builds !== undefined && !isOver(stateOf(job))) await cancel(job);
+    },
+    async standing(jobId) {
+      const job = await records.find(jobId);
+      if (job === undefined) return undefined;
+      const { submitter = '', outcome, ...now } = stateOf(job);
+      const status = outcome?.status ?? now.status;
+      const told = { submitter, error: outcome?.error ?? now.error };
+      if (isEnd(status)) return { ...told, state: status.toLowerCase() as 'completed' | 'failed' | 'canceled' }; // the three ends
+      // Left while it was made: nothing runs for it, and the resource manager takes it back.
+      return { ...told, state: job.provisioningState === 'Failed' ? 'canceled' : 'runs' };
+    },
+  };
+
   return {
+    preparing,
     async begin(grant, job, content) {
+      const build = builds.get(job.id.toLowerCase());
       const experimentName = stateOf(job).experimentName ?? 'Default';
       const experimentId = await runs.ensureExperiment(grant, workspaceIdOf(job.id), experimentName);
       await ensureRun(runs, grant, job, experimentId);
@@ -243,10 +339,12 @@ export function createJobsService(deps: {
         experimentId,
         workId,
         submissions: 1,
-        submitter: job.creator?.objectId ?? '',
+        submitter: build?.submitter ?? job.creator?.objectId ?? '',
+        ...(build === undefined ? {} : { builds: build.recipe }),
         startTime: clock.now().toISOString(),
       });
       if (state?.status === 'CancelRequested') return end(job.id, canceled(clock.now()));
+      if (state?.recipe !== undefined) return prepare(job.id);
       if (state) await submit(job.id, state, workId);
     },
 
@@ -333,6 +431,10 @@ export function createJobsService(deps: {
       const workspace = await workspaces.get(gathered, workspaceIdOf(job.id));
       const content = await contentOf(deps.assets, gathered, job, workspace);
       const token = await tokenFor(deps.tokens(), job, workspace, content);
+      if (state.builds !== undefined) {
+        const build = await deps.environments().documentOf(job, token);
+        return buildDocumentOf({ state, build, token, port: deps.port });
+      }
       const command = resolveCommand(state, (name) => inputPath(name, state, content));
       return documentOf({ job, state, workspace, content, token, port: deps.port, command });
     },
@@ -376,6 +478,11 @@ export function createJobsService(deps: {
       }),
   };
 }
+
+/** As the builds of Azure are called. */
+const buildExperiment = 'prepare_image';
+const buildCommand = 'build the environment';
+const buildTimeout = 'PT1H';
 
 const specOf = (jobId: string, computeId: string | undefined, workId: string): WorkSpec => ({
   id: workId,

@@ -62,10 +62,11 @@ test('what cannot run is refused before anything is made', async (t) => {
   assert.equal(lab.work.items.size, 0);
 });
 
-test('an environment that would have to be built is kept whole, and no job runs as if it were there', async (t) => {
+test('an environment that is not made here is kept whole, and no job runs as if it were there', async (t) => {
   const { lab, put, workspaceId } = await openBench(t);
   const contents: Readonly<Record<string, object>> = {
-    conda: { image: 'strongroom/node-python', condaFile: 'dependencies: [numpy]' },
+    channel: { image: 'strongroom/node-python', condaFile: 'dependencies: [cudatoolkit=11.3]' },
+    'image-and-conda': { image: 'python:3.12', condaFile: 'dependencies: [numpy]' },
     context: { build: { contextUri: 'https://example.org/context', dockerfilePath: 'Dockerfile' } },
     image: { image: 'python:3.12' },
   };
@@ -75,8 +76,13 @@ test('an environment that would have to be built is kept whole, and no job runs 
     const kept = (await lab.must(lab.owner, 'GET', environmentId)).body.properties;
     for (const [name, value] of Object.entries(properties)) assert.deepEqual(kept[name], value, version);
     const refused = await put(version, { environmentId });
-    assert.deepEqual([refused.status, refused.body.error.code], [400, 'EnvironmentNotServed'], version);
-    assert.match(refused.body.error.message, /'strongroom\/node-python'/, version);
+    const code = version === 'channel' ? 'EnvironmentNotBuildable' : 'EnvironmentNotServed';
+    assert.deepEqual([refused.status, refused.body.error.code], [400, code], version);
+    assert.match(
+      refused.body.error.message,
+      version === 'channel' ? /'cudatoolkit=11.3'/ : /'strongroom\/node-python'/,
+      version,
+    );
   }
   assert.equal(lab.work.items.size, 0);
 });

@@ -27,7 +27,7 @@ export function outcomeOf(
   });
 }
 
-const failed = (at: Date, error: NonNullable<Outcome['error']>): Outcome => ({
+export const failed = (at: Date, error: NonNullable<Outcome['error']>): Outcome => ({
   status: 'Failed',
   endTime: at.toISOString(),
   error,
@@ -40,6 +40,8 @@ function failureOf(
   const said = event.message === undefined ? '' : ` ${event.message}`;
   switch (event.reason) {
     case 'exited':
+      if (state.builds !== undefined && event.message !== undefined)
+        return { code: 'EnvironmentBuildFailed', message: event.message.slice(0, 1000) };
       return {
         code: 'UserError',
         message: `The command ended with exit code ${event.exitCode ?? 'unknown'}. Its log says more.`,

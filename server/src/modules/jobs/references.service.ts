@@ -7,6 +7,7 @@ import type { Grant } from '#kernel/authority/grant';
 import { isWithin, parseResourceId } from '#kernel/ids/ids';
 import type { Resources } from '#resources';
 import { workspaceType } from '#workspaces';
+import type { Environments } from './environments.port.ts';
 import { type Taken, takeInputs } from './inputs.service.ts';
 import { jobsFailures } from './jobs.errors.ts';
 import { clusterOf, isServerless, type Serverless } from './serverless.service.ts';
@@ -28,10 +29,11 @@ function inWorkspace(id: string, workspaceId: string, type: string, property: st
 
 export function createReferences(deps: {
   readonly resources: Pick<Resources, 'find'>;
-  readonly assets: Pick<Assets, 'code' | 'environment' | 'named' | 'data'>;
+  readonly assets: Pick<Assets, 'code' | 'named' | 'data'>;
   readonly serverless: Serverless;
+  readonly environments: () => Pick<Environments, 'check'>;
 }): References {
-  const { resources, assets, serverless } = deps;
+  const { resources, assets, serverless, environments } = deps;
   return {
     async check(grant, workspaceId, { computeId: asked, codeId, environmentId }) {
       const computeId = clusterOf(workspaceId, asked);
@@ -43,9 +45,10 @@ export function createReferences(deps: {
         await assets.code(grant, codeId);
       }
       if (environmentId !== undefined) {
-        inWorkspace(environmentId, workspaceId, 'environments/versions', 'environmentId');
-        const environment = await assets.environment(grant, environmentId);
-        if (environment.image !== undefined) throw jobsFailures.EnvironmentNotServed(environment.image);
+        // One of a registry of Azure is named otherwise; whether anything stands for it is for environments to say.
+        if (!environmentId.startsWith('azureml://'))
+          inWorkspace(environmentId, workspaceId, 'environments/versions', 'environmentId');
+        await environments().check(grant, workspaceId, environmentId);
       }
       // Last: what is refused for something else makes no cluster.
       if (isServerless(asked)) await serverless.ensure(workspaceId);

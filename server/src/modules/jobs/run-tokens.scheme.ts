@@ -2,9 +2,11 @@
 // was given. It is refused the moment the job ends, whatever its time says, and while who submitted the job is disabled or
 // gone. A new password of his does not touch it: it stands on the job, not on what he signed in with. Nothing here stores one.
 
+import { jobsActions } from '@strongroom/contract/jobs.actions';
 import { runsActions } from '@strongroom/contract/runs.actions';
 import type { Tokens } from '#identity';
 import { createActor } from '#kernel/authority/actor';
+import type { BoundsRule } from '#kernel/authority/bounds';
 import { type AuthenticationFacts, claimsOfFacts, factsInClaims, refusedFromMs } from '#kernel/authority/facts';
 import type { Scheme } from '#kernel/http/surface';
 import { rulesOfRun } from '#runs';
@@ -22,6 +24,8 @@ export type RunTokenSubject = {
   readonly experimentId: string;
   /** Ids that the run may read besides itself: the snapshots of its code and inputs. */
   readonly inputs: readonly string[];
+  /** Builds an environment: it asks for packages and sends its result, and does nothing of a run. */
+  readonly isBuild: boolean;
   /** Object id of who submitted the job, for the record. */
   readonly submitter: string;
   /** How he proved who he is when he submitted it. */
@@ -36,6 +40,14 @@ const actions: readonly string[] = [
   runsActions.readArtifacts,
   runsActions.writeArtifacts,
 ].map(({ name }) => name);
+
+/** What a build asks for and sends lies at an id of its own, which no role gives. */
+export const buildScope = (workspaceId: string, build: string): string => `${workspaceId}/builds/${build}`;
+const ruleOfBuild = (workspaceId: string, build: string): BoundsRule => ({
+  scope: buildScope(workspaceId, build),
+  actions: [jobsActions.buildEnvironment.name],
+  reason: `token of the build ${build}`,
+});
 
 /** What this module holds of the directory. */
 export type Submitters = {
@@ -69,6 +81,7 @@ export function createRunTokens(deps: {
           workspaceUniqueId: subject.workspaceUniqueId,
           experiment: subject.experimentId,
           inputs: subject.inputs,
+          ...(subject.isBuild ? { build: true } : {}),
           submitter: subject.submitter,
         },
         ttlSeconds,
@@ -107,17 +120,20 @@ export function createRunTokens(deps: {
           facts: factsInClaims(claims),
           bounds: {
             roles: 'ignored',
-            rules: [
-              ...rulesOfRun({
-                workspaceId: text('workspace'),
-                runId: text('sub'),
-                experimentId: text('experiment'),
-                actions,
-              }),
-              ...inputs.map(
-                (scope) => ({ scope, actions: 'reads', reason: `input of the run ${text('sub')}` }) as const,
-              ),
-            ],
+            rules:
+              claims['build'] === true
+                ? [ruleOfBuild(text('workspace'), text('sub'))]
+                : [
+                    ...rulesOfRun({
+                      workspaceId: text('workspace'),
+                      runId: text('sub'),
+                      experimentId: text('experiment'),
+                      actions,
+                    }),
+                    ...inputs.map(
+                      (scope) => ({ scope, actions: 'reads', reason: `input of the run ${text('sub')}` }) as const,
+                    ),
+                  ],
             untilMs: refusedFromMs(claims),
           },
         });

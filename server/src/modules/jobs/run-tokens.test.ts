@@ -13,6 +13,7 @@ const subject = {
   workspaceUniqueId: 'u',
   runId: 'j',
   experimentId: '3',
+  isBuild: false,
   inputs: ['/w/snapshots/d'],
   submitter: 'somebody',
   facts,

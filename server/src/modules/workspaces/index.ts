@@ -23,6 +23,7 @@ import {
   dependentsStored,
   holderOf,
   identityOf,
+  imageBuildComputeOf,
   ownDependents,
   type WorkspaceKindDeps,
 } from './workspaces.kind.ts';
@@ -108,6 +109,7 @@ export function createWorkspaces(
         location: resource.location ?? '',
         identity: identityOf(resource),
         ...dependentsStored(resource),
+        imageBuildCompute: imageBuildComputeOf(resource),
         hbi: resource.properties['hbiWorkspace'] === true,
       };
     },

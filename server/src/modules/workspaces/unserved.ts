@@ -54,10 +54,6 @@ export const unservedOfWorkspaces: Unserved = {
       because: 'The containers of a workspace are open to whoever has a role at the account that they are in.',
       instead: 'Leave enableDataIsolation out, and give roles at single containers.',
     },
-    imageBuildCompute: {
-      because: 'Images are built by the server itself, from what it holds.',
-      instead: 'Leave imageBuildCompute out.',
-    },
     primaryUserAssignedIdentity: identity,
     'encryption.identity': identity,
     'encryption.keyVaultProperties.identityClientId': identity,

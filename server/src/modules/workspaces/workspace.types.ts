@@ -15,6 +15,8 @@ export type Workspace = {
   readonly keyVault: string;
   readonly containerRegistry: string;
   readonly applicationInsights: string;
+  /** Resource id of the cluster that environments are built on, where one was named. */
+  readonly imageBuildCompute?: string | undefined;
   /** High business impact: less is recorded, nothing leaves. */
   readonly hbi: boolean;
 };

@@ -90,6 +90,12 @@ function groupOf(id: string): string {
   return `/subscriptions/${subscriptionId}/resourceGroups/${resourceGroup}`;
 }
 
+/** Resource id of the cluster that the workspace names for its builds. */
+export function imageBuildComputeOf({ id, properties }: Pick<Resource, 'id' | 'properties'>): string | undefined {
+  const name = properties['imageBuildCompute'];
+  return typeof name === 'string' ? `${id}/computes/${name}` : undefined;
+}
+
 function givenIn(properties: Properties): Partial<Dependents> {
   const given: Partial<Record<keyof Dependents, string>> = {};
   for (const name of dependentNames) {

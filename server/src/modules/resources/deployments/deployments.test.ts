@@ -145,7 +145,7 @@ test('other templates, names that are ids, and parameters that ask for more are 
     ],
     [{ provisionNetworkNow: 'true' }, closed],
     [{ enable_data_isolation: 'true' }, /^properties.enableDataIsolation is not served/],
-    [{ imageBuildCompute: 'cpu' }, /^properties.imageBuildCompute is not served/],
+    [{ imageBuildCompute: '../cpu' }, /imageBuildCompute/],
     [{ primaryUserAssignedIdentity: '/some/identity' }, /user-assigned ones are not served/],
     [{ identity: { type: 'user_assigned' } }, /user-assigned identities are not served/],
   ] as const) {

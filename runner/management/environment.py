@@ -1,0 +1,44 @@
+"""The environment that an image brings: a virtual environment that lies at /env, for whatever runs on it.
+
+Its interpreter is the node's own and no part of the image, so the links to it are made here, where it is known which one that is.
+Promises that an environment of another Python is named before anything of it is run.
+"""
+import os
+import sys
+
+from .outcome import SetupFailed
+
+IMAGE_FOLDER = "/job/image"
+STAGING_FOLDER = "/job/staging"
+#: In the sandbox a link to the same folder of the image, so that what names its own place finds it.
+PLACE = "/env"
+LONGEST_SETTINGS = 4096
+
+
+def settings_of(path):
+    """The lines of a configuration of a virtual environment, as its build has written them."""
+    with open(os.open(path, os.O_RDONLY | os.O_NOFOLLOW), "r", encoding="utf-8", errors="replace") as source:
+        return source.read(LONGEST_SETTINGS).splitlines()
+
+
+def use_environment(folder=IMAGE_FOLDER + "/env", version=sys.version_info[:2], interpreter=None):
+    """Variables of whatever runs on the environment; none where the image has none. Raises SetupFailed."""
+    if not os.path.isfile(os.path.join(folder, "pyvenv.cfg")):
+        return {}
+    if "version = %d.%d" % tuple(version) not in settings_of(os.path.join(folder, "pyvenv.cfg")):
+        raise SetupFailed("The environment of the image is for another Python than this node's %d.%d." % tuple(version))
+    programs = os.path.join(folder, "bin")
+    os.makedirs(programs, exist_ok=True)
+    for name in ("python", "python3", "python%d.%d" % version):
+        path = os.path.join(programs, name)
+        if os.path.lexists(path):
+            os.unlink(path)
+        os.symlink(interpreter or os.path.realpath(sys.executable), path)
+    path = os.environ.get("PATH", "/usr/bin:/bin")
+    return {"PATH": "%s/bin:%s" % (PLACE, path), "VIRTUAL_ENV": PLACE}
+
+
+def python_of():
+    """The interpreter of the environment that is in use, or None."""
+    path = PLACE + "/bin/python"
+    return path if os.path.exists(path) else None

@@ -1,0 +1,340 @@
+"""Builds the environment of a job: a virtual environment at /env, from requirements and the one package index that there is.
+
+Runs as a user's process in a sandbox, because what it installs may run code of strangers: nothing that it says is believed
+where it is read. Packages come through Strongroom, by the token of this build; there is no other network. What was installed,
+with the digests that pip has verified, and the tree itself, sorted and without times and owners, are sent back as one archive.
+"""
+import hashlib
+import http.client
+import io
+import json
+import os
+import re
+import ssl
+import subprocess
+import sys
+import tarfile
+import urllib.parse
+import zipfile
+from html.parser import HTMLParser
+
+ROOT = "/job/image"
+ENV = "/env"
+WORK = "/job/build"
+WHY = "/job/why"
+CA_FILE = "/run/strongroom/ca.pem"
+LOCK_NAME = "strongroom-lock.json"
+CHUNK = 256 * 1024
+MOST_PAGE = 64 * 1024 * 1024
+#: As many as are unpacked where the environment is used.
+MOST_ENTRIES = 90000
+MOST_BYTES = 12 * 1024 ** 3
+#: pip itself comes from the index, too: the newest of this range that this Python can run.
+PIP_AT_LEAST, PIP_BELOW = (22, 3), (27, 0)
+
+
+class Failed(Exception):
+    """Why there is no environment, in one or two sentences."""
+
+
+def say(text):
+    sys.stdout.write(text + "\n")
+    sys.stdout.flush()
+
+
+class Index:
+    """The package index as Strongroom hands it on."""
+
+    def __init__(self, url, token):
+        self.parts = urllib.parse.urlsplit(url)
+        self.token = token
+        self.context = ssl.create_default_context(cafile=CA_FILE)
+
+    def connect(self):
+        return http.client.HTTPSConnection(self.parts.hostname, self.parts.port or 443, context=self.context, timeout=300)
+
+    def get(self, url, most):
+        target = urllib.parse.urlsplit(urllib.parse.urljoin(self.parts.geturl(), url))
+        if (target.scheme, target.netloc) != (self.parts.scheme, self.parts.netloc):
+            raise Failed("The package index named an address of somebody else.")
+        connection = self.connect()
+        try:
+            connection.request("GET", target.path, headers={"Authorization": "Bearer " + self.token, "Accept": "text/html"})
+            answer = connection.getresponse()
+            body = answer.read(most + 1)
+            if answer.status != 200:
+                raise Failed("pip could not be fetched: %s" % said(body))
+            if len(body) > most:
+                raise Failed("An answer of the package index is too large.")
+            return body
+        finally:
+            connection.close()
+
+
+def said(body):
+    """The message of a refusal, or as much of it as can be shown."""
+    try:
+        return str(json.loads(body.decode("utf-8"))["error"]["message"])[:500]
+    except (ValueError, KeyError, TypeError):
+        return body[:200].decode("utf-8", "replace")
+
+
+class Links(HTMLParser):
+    def __init__(self):
+        super().__init__()
+        self.files = []
+
+    def handle_starttag(self, tag, attrs):
+        found = dict(attrs)
+        if tag == "a" and found.get("href"):
+            self.files.append(found)
+
+
+def numbers(text):
+    return tuple(int(part) for part in text.split("."))
+
+
+def runs_here(requires):
+    """Of `Requires-Python` what pip itself uses; what is not read is taken as it cannot be had."""
+    for bound in filter(None, (part.strip() for part in (requires or "").split(","))):
+        found = re.match(r"^(>=|>|<|<=|!=)\s*(\d+(?:\.\d+)*)(\.\*)?$", bound)
+        if found is None:
+            return False
+        operator, wanted = found.group(1), numbers(found.group(2))
+        have = sys.version_info[: len(wanted)]
+        fits = {">=": have >= wanted, ">": have > wanted, "<": have < wanted, "<=": have <= wanted, "!=": have != wanted}
+        if not fits[operator]:
+            return False
+    return True
+
+
+def fetch_pip(index):
+    """Path of the newest pip that runs here, as a wheel that its digest was verified of."""
+    links = Links()
+    links.feed(index.get("pip/", MOST_PAGE).decode("utf-8", "replace"))
+    best = None
+    for link in links.files:
+        address, _, fragment = urllib.parse.urljoin(index.parts.geturl() + "pip/", link["href"]).partition("#")
+        name = urllib.parse.unquote(address.rsplit("/", 1)[-1])
+        found = re.match(r"^pip-(\d+(?:\.\d+)+)-py3-none-any\.whl$", name)
+        digest = re.match(r"^sha256=([0-9a-f]{64})$", fragment)
+        if not found or not digest or "data-yanked" in link or not runs_here(link.get("data-requires-python")):
+            continue
+        version = numbers(found.group(1))
+        if PIP_AT_LEAST <= version[:2] < PIP_BELOW and (best is None or version > best[0]):
+            best = (version, address, name, digest.group(1))
+    if best is None:
+        raise Failed("The package index has no pip between %d.%d and %d.%d for this Python." % (PIP_AT_LEAST + PIP_BELOW))
+    body = index.get(best[1], MOST_PAGE)
+    if hashlib.sha256(body).hexdigest() != best[3]:
+        raise Failed("The package index sent a pip that has not the digest it names.")
+    path = os.path.join(WORK, best[2])
+    with open(path, "wb") as target:
+        target.write(body)
+    say("pip %s of the package index, sha256 %s" % (best[2], best[3]))
+    return path, {"name": "pip", "version": ".".join(map(str, best[0])), "file": best[2], "sha256": best[3]}
+
+
+def make_environment(interpreter):
+    """A virtual environment without pip: the folders, a link and one file, as PEP 405 has them."""
+    libraries = os.path.join(ENV, "lib", "python%d.%d" % sys.version_info[:2], "site-packages")
+    os.makedirs(os.path.join(ROOT, "env"))
+    for folder in (os.path.join(ENV, "bin"), libraries):
+        os.makedirs(folder)
+    with open(os.path.join(ENV, "pyvenv.cfg"), "w") as config:
+        config.write("home = %s\ninclude-system-site-packages = false\nversion = %d.%d\n" % ((os.path.dirname(interpreter),) + sys.version_info[:2]))
+    for name in ("python", "python3", "python%d.%d" % sys.version_info[:2]):
+        os.symlink(interpreter, os.path.join(ENV, "bin", name))
+
+
+def pip_environment(token, index):
+    """What pip runs in. Its settings lie in a file, so that no argument of a process holds the token."""
+    parts = index.parts
+    address = "%s://build:%s@%s%s" % (parts.scheme, token, parts.netloc, parts.path)
+    settings = os.path.join(WORK, "pip.conf")
+    with open(os.open(settings, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as target:
+        target.write(
+            "[global]\nindex-url = %s\ncert = %s\nno-cache-dir = true\ndisable-pip-version-check = true\nno-input = true\n"
+            "progress-bar = off\ntimeout = 120\nretries = 3\nno-compile = true\nno-warn-script-location = true\n" % (address, CA_FILE)
+        )
+    temporary = os.path.join(WORK, "tmp")
+    os.makedirs(temporary)
+    return {
+        "PATH": "%s/bin:/usr/local/bin:/usr/bin:/bin" % ENV,
+        "HOME": "/job",
+        "TMPDIR": temporary,
+        "LANG": "C.UTF-8",
+        "TZ": "UTC",
+        "PYTHONHASHSEED": "0",
+        "PYTHONDONTWRITEBYTECODE": "1",
+        "SOURCE_DATE_EPOCH": "315532800",
+        "PIP_CONFIG_FILE": settings,
+        "SSL_CERT_FILE": CA_FILE,
+        "VIRTUAL_ENV": ENV,
+    }
+
+
+def run(argv, environment):
+    """Passes on what is printed; answers the status and the lines in which pip says what went wrong."""
+    child = subprocess.Popen(argv, env=environment, cwd=WORK, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+    errors = []
+    for line in child.stdout:
+        text = line.decode("utf-8", "replace").rstrip("\n")
+        say(text)
+        stripped = text.strip()
+        if re.match(r"^(ERROR|error):", stripped) and len(errors) < 50:
+            errors.append(re.sub(r"^(ERROR|error):\s*", "", stripped)[:400])
+    return child.wait(), errors
+
+
+def install(pip, requirements, options, environment):
+    """Answers what pip has installed, by its own report."""
+    listed = os.path.join(WORK, "requirements.txt")
+    with open(listed, "w") as target:
+        target.write("\n".join(requirements) + "\n")
+    report = os.path.join(WORK, "report.json")
+    python = os.path.join(ENV, "bin", "python")
+    argv = [python, os.path.join(pip, "pip"), "install", "--prefer-binary", "--report", report] + options + ["-r", listed]
+    status, errors = run(argv, environment)
+    if status != 0:
+        raise Failed("pip: " + (" ".join(errors)[:800] or "ended with status %d; the log says more." % status))
+    with open(report, "rb") as source:
+        return [installed(item) for item in json.loads(source.read())["install"]]
+
+
+def installed(item):
+    metadata, download = item["metadata"], item["download_info"]
+    digest = (download.get("archive_info", {}).get("hashes") or {}).get("sha256")
+    name = urllib.parse.unquote(urllib.parse.urlsplit(download["url"]).path.rsplit("/", 1)[-1])
+    return {"name": metadata["name"], "version": metadata["version"], "file": name, "sha256": digest}
+
+
+def compile_all(environment):
+    """Byte code that is valid by being there: it needs no time of a file, and a root that is read-only keeps it."""
+    argv = [os.path.join(ENV, "bin", "python"), "-m", "compileall", "-q", "-q", "--invalidation-mode", "unchecked-hash", os.path.join(ENV, "lib")]
+    # A package may hold files for other versions of Python, which do not compile: they are left as they are.
+    subprocess.run(argv, env=environment, cwd=WORK, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+
+
+def collect():
+    """(path in the archive, path here, size, may be run), sorted by the bytes of the path in the archive."""
+    found, total = [], 0
+    root = os.path.join(ROOT, "env")
+    for folder, folders, names in os.walk(root):
+        folders[:] = [name for name in folders if not os.path.islink(os.path.join(folder, name))]
+        for name in names:
+            here = os.path.join(folder, name)
+            inside = "env/" + os.path.relpath(here, root)
+            if os.path.islink(here) or not os.path.isfile(here):
+                if os.path.dirname(inside) != "env/bin":
+                    say("not kept: %s is no plain file" % ascii(inside))
+                continue
+            status = os.stat(here)
+            total += status.st_size
+            found.append((inside, here, status.st_size, bool(status.st_mode & 0o100)))
+            if len(found) > MOST_ENTRIES or total > MOST_BYTES:
+                raise Failed("The environment has more than %d files or %d GiB." % (MOST_ENTRIES, MOST_BYTES >> 30))
+    found.sort(key=lambda entry: os.fsencode(entry[0]))
+    say("%d files, %d bytes" % (len(found), total))
+    return found
+
+
+class Sink(io.RawIOBase):
+    """Where the archive is written to: straight into the request, in chunks."""
+
+    def __init__(self, connection):
+        super().__init__()
+        self.connection = connection
+        self.waiting = bytearray()
+
+    def writable(self):
+        return True
+
+    def write(self, data):
+        self.waiting += data
+        if len(self.waiting) >= CHUNK:
+            self.pass_on()
+        return len(data)
+
+    def pass_on(self):
+        if self.waiting:
+            self.connection.send(b"%x\r\n" % len(self.waiting) + bytes(self.waiting) + b"\r\n")
+            self.waiting = bytearray()
+
+    def end(self):
+        self.pass_on()
+        self.connection.send(b"0\r\n\r\n")
+
+
+def send(index, url, files):
+    target = urllib.parse.urlsplit(url)
+    connection = index.connect()
+    connection.putrequest("PUT", target.path + ("?" + target.query if target.query else ""))
+    connection.putheader("Authorization", "Bearer " + index.token)
+    connection.putheader("Content-Type", "application/x-tar")
+    connection.putheader("Transfer-Encoding", "chunked")
+    connection.endheaders()
+    sink = Sink(connection)
+    try:
+        with tarfile.open(fileobj=sink, mode="w|", format=tarfile.PAX_FORMAT, bufsize=CHUNK) as archive:
+            for inside, here, size, runs in files:
+                entry = tarfile.TarInfo(inside)
+                entry.size, entry.mode = size, 0o755 if runs else 0o644
+                with open(here, "rb") as source:
+                    archive.addfile(entry, source)
+        sink.end()
+    except OSError:
+        pass  # The server ends a request early that it refuses: what it says is the answer.
+    try:
+        answer = connection.getresponse()
+        body = answer.read(64 * 1024)
+    except (OSError, http.client.HTTPException) as failure:
+        raise Failed("The environment could not be sent: %s" % failure)
+    finally:
+        connection.close()
+    if not 200 <= answer.status < 300:
+        raise Failed("The environment was refused: " + said(body))
+
+
+def build(given):
+    os.makedirs(WORK)
+    index = Index(given["index"], given["token"])
+    interpreter = os.path.realpath(sys.executable)
+    say("Python %d.%d.%d" % sys.version_info[:3])
+    for remark in given["remarks"]:
+        say(remark)
+    for line in given["requirements"]:
+        say("wanted: " + line)
+    make_environment(interpreter)
+    lock = {"python": "%d.%d" % sys.version_info[:2], "builder": given["builder"], "packages": []}
+    environment = pip_environment(given["token"], index)
+    if given["requirements"]:
+        pip, tool = fetch_pip(index)
+        lock["pip"] = tool
+        lock["packages"] = sorted(install(pip, given["requirements"], given["options"], environment), key=lambda one: one["name"].lower())
+    compile_all(environment)
+    with open(os.path.join(ENV, LOCK_NAME), "w") as target:
+        target.write(json.dumps(lock, sort_keys=True, separators=(",", ":")) + "\n")
+    send(index, given["result"], collect())
+    say("the environment is in the registry")
+
+
+def main():
+    given = json.loads(os.environ.pop("STRONGROOM_BUILD"))
+    try:
+        build(given)
+    except Failed as failure:
+        say(str(failure))
+        why = str(failure)
+    except (OSError, ValueError, KeyError, http.client.HTTPException, zipfile.BadZipFile) as failure:
+        say("%s: %s" % (type(failure).__name__, failure))
+        why = "The environment could not be built: %s" % failure
+    else:
+        return 0
+    with open(WHY, "w") as target:
+        target.write(why)
+    return 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,62 @@
+// What was installed, as the build says and the server has handed out, and the bill of materials that is made of it. Pure.
+// Sources: CycloneDX 1.6; package URL, type pypi.
+
+import type { Static } from '@strongroom/contract/schema';
+import { Type } from '@strongroom/contract/schema';
+import { environmentsFailures } from './environments.errors.ts';
+import { projectName } from './recipe.rules.ts';
+
+const entry = Type.Object({
+  name: Type.String({ pattern: '^[A-Za-z0-9][A-Za-z0-9._-]{0,126}$' }),
+  version: Type.String({ pattern: '^[A-Za-z0-9][A-Za-z0-9.!+_-]{0,127}$' }),
+  file: Type.String({ maxLength: 300 }),
+  sha256: Type.String({ pattern: '^[0-9a-f]{64}$' }),
+});
+export const lockSchema = Type.Object({
+  python: Type.String({ pattern: '^3\\.[0-9]{1,3}$' }),
+  builder: Type.String({ maxLength: 16 }),
+  pip: Type.Optional(entry),
+  packages: Type.Array(entry, { maxItems: 2000 }),
+});
+export type Lock = Static<typeof lockSchema>;
+
+export const bomType = 'application/vnd.cyclonedx+json';
+
+/** Throws `invalid` for a package whose file was not handed to this build. */
+export function checkLock(lock: Lock, given: ReadonlyMap<string, string>): void {
+  for (const { name, sha256 } of lock.packages)
+    if (!given.has(sha256))
+      throw environmentsFailures.ResultRefused(`it names a file of '${name}' that this build was not given`);
+}
+
+/** The same lock gives the same bytes: it has no serial number and no time. */
+export function billOf(lock: Lock, image: { readonly repository: string; readonly digest: string }): Buffer {
+  const components = [...lock.packages]
+    .sort((one, other) => (projectName(one.name) < projectName(other.name) ? -1 : 1))
+    .map(({ name, version, file, sha256 }) => {
+      const purl = `pkg:pypi/${projectName(name)}@${encodeURIComponent(version)}`;
+      return {
+        type: 'library',
+        'bom-ref': purl,
+        name,
+        version,
+        hashes: [{ alg: 'SHA-256', content: sha256 }],
+        purl,
+        properties: [{ name: 'strongroom:file', value: file }],
+      };
+    });
+  const ref = `${image.repository}@${image.digest}`;
+  return Buffer.from(
+    JSON.stringify({
+      bomFormat: 'CycloneDX',
+      specVersion: '1.6',
+      version: 1,
+      metadata: {
+        component: { type: 'container', 'bom-ref': ref, name: image.repository, version: image.digest },
+        properties: [{ name: 'strongroom:python', value: lock.python }],
+      },
+      components,
+      dependencies: [{ ref, dependsOn: components.map((component) => component['bom-ref']) }],
+    }),
+  );
+}

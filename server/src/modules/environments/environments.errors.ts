@@ -1,0 +1,114 @@
+// What is refused of an environment that would have to be made, and of builds while they run.
+
+import { nodePython } from '@strongroom/contract/assets';
+import { defineFailures } from '#kernel/errors/failures';
+
+const at = (message: string) => ({ target: 'properties.environmentId', message });
+const short = (text: string, most = 200) => text.slice(0, most);
+
+export const environmentsFailures = defineFailures('environments', {
+  EnvironmentNotBuildable: {
+    kind: 'invalid',
+    meaning: 'A conda file or a list of requirements asks for something that no environment is made of here.',
+    remedy: 'Change the entry that the message names, and register another version.',
+    say: (entry: string, why: string) => at(`The environment cannot be made: '${short(entry)}' ${why}`),
+  },
+  condaFile: {
+    kind: 'invalid',
+    code: 'EnvironmentNotBuildable',
+    meaning: 'A conda file is not one.',
+    remedy: 'Send a mapping with a list of dependencies.',
+    say: (why: string) => at(`The environment cannot be made: its conda file ${short(why, 400)}`),
+  },
+  pythonNotOffered: {
+    kind: 'invalid',
+    code: 'EnvironmentNotBuildable',
+    meaning: 'An environment asks for a version of Python that no node has.',
+    remedy: 'Ask for one that the message lists, or have another one installed below /usr where the agent runs.',
+    say: (asked: string, offered: readonly string[]) =>
+      at(
+        `The environment asks for Python ${short(asked, 60)}, and the nodes here have ${offered.join(', ')}. Write python=${offered[0] ?? '3'}, or have that version installed below /usr where the agent runs.`,
+      ),
+  },
+  ImageNotServed: {
+    kind: 'invalid',
+    code: 'EnvironmentNotServed',
+    meaning: 'An environment stands on an image of another registry.',
+    remedy: `Name '${nodePython}' as the image, or have the operator say in environments.images what stands for it.`,
+    say: (image: string) =>
+      at(
+        `Nothing runs in the image '${short(image)}' here. Name '${nodePython}' as the image (in YAML environment: {image: ${nodePython}, conda_file: …}); or the operator says in the setting environments.images what stands for it, for example '${short(image.replace(/[:@].*$/, ''), 120)}*=${nodePython}'.`,
+      ),
+  },
+  CuratedNotServed: {
+    kind: 'invalid',
+    code: 'EnvironmentNotServed',
+    meaning: 'An environment of a registry of Azure, or one that Azure curates, is not here.',
+    remedy: 'Register one with a conda file of your own, or have the operator map the name to one of his.',
+    say: (name: string) =>
+      at(
+        `The environment '${short(name)}' is one of Azure's and is not here. Register one of your own with a conda file (image: ${nodePython}, conda_file: …), or the operator maps the name to his own in the setting environments.images, for example '${short(name, 120)}=azureml:NAME:VERSION'.`,
+      ),
+  },
+  MappedInCircle: {
+    kind: 'invalid',
+    code: 'EnvironmentNotServed',
+    meaning: 'What the operator says stands for an environment stands for another in its turn.',
+    remedy: 'The operator names, in environments.images, a version that is not mapped itself.',
+    say: (name: string) => at(`What stands for '${short(name)}' by the setting environments.images is mapped itself.`),
+  },
+  NoPackageIndex: {
+    kind: 'invalid',
+    code: 'EnvironmentNotServed',
+    meaning: 'An environment needs packages, and this server has no package index.',
+    remedy: 'The operator sets environments.index; until then bring wheels with the code.',
+    say: () =>
+      at(
+        "No environment is built here: the setting environments.index is 'none'. The operator sets it to the address of a package index, for example https://pypi.org/simple/.",
+      ),
+  },
+  NodesStarting: {
+    kind: 'unavailable',
+    meaning:
+      'Which versions of Python the nodes have is not known yet: no agent has reported since the server started.',
+    remedy: 'Try again in a moment.',
+    say: () => 'No compute agent has reported yet, so it is not known which versions of Python there are. Try again.',
+  },
+  EnvironmentBuildFailed: {
+    kind: 'invalid',
+    meaning: 'The environment of a deployment could not be built.',
+    remedy: 'Read the log of the build that the message names.',
+    say: (build: string, why: string) =>
+      at(`The environment could not be built: ${short(why, 600)} The log is that of the job '${build}'.`),
+  },
+  NotABuild: {
+    kind: 'forbidden',
+    code: 'AuthorizationFailed',
+    say: 'Only the build of an environment that runs now may ask for packages, and for nothing but its own.',
+  },
+  BuildLimit: {
+    kind: 'throttled',
+    meaning: 'A build has asked for more files, or more bytes, than one environment may.',
+    remedy: 'Name exact versions, so that fewer are tried, or split the environment.',
+    say: (what: string) => `This build has asked for too much: ${what}.`,
+  },
+  ProjectNotFound: {
+    kind: 'notFound',
+    meaning: 'The package index has no such project, or not this file of it.',
+    remedy: 'Check the name.',
+    say: (name: string) => `The package index has no '${short(name)}'.`,
+  },
+  IndexUnavailable: {
+    kind: 'dependency',
+    meaning: 'The package index did not answer, or not as one does.',
+    remedy: 'Look whether the server reaches the address in environments.index.',
+    say: (why: string) => `The package index could not be asked: ${short(why, 300)}.`,
+  },
+  ResultRefused: {
+    kind: 'invalid',
+    meaning: 'What a build has sent is no environment.',
+    remedy: 'Read the log of the build; a package may have left what an image cannot hold.',
+    say: (why: string) => `The result of the build is refused: ${short(why, 400)}.`,
+  },
+  ResultTaken: { kind: 'conflict', say: 'This build has sent its result already.' },
+});

@@ -1,0 +1,313 @@
+// Environments by their recipe: which there are, which are being built, and who waits. A build is a job of the workspace, made in
+// the name of whoever needed it first; all who need the same meanwhile wait for that one. Every step may run again after a crash:
+// what is stored says who waits for which recipe and which build it has, and the job of the build says how that stands.
+
+import { nodePython } from '@strongroom/contract/assets';
+import { registryActions } from '@strongroom/contract/registry.actions';
+import type { Assets } from '#assets';
+import type { Environments as ForJobs, Prepared, Preparing, Waiting } from '#jobs';
+import type { Grant, Grants } from '#kernel/authority/grant';
+import { randomUuid } from '#kernel/crypto/random';
+import type { Database } from '#kernel/database/database';
+import { asFailure } from '#kernel/errors/failure';
+import { parseResourceId } from '#kernel/ids/ids';
+import type { Log } from '#kernel/log/log';
+import { createTurns } from '#kernel/turns/turns';
+import { repositoryScope } from '#registry';
+import type { Resource, Resources } from '#resources';
+import { type Workspace, type Workspaces, workspaceOf } from '#workspaces';
+import { environmentsDuties } from './duties.ts';
+import { environmentsFailures } from './environments.errors.ts';
+import * as store from './environments.store.ts';
+import type { EnvironmentRegistry, Environments } from './environments.types.ts';
+import { curatedName, environmentIn, type Mapped, targetOf } from './images.rules.ts';
+import { type ReadRecipe, type Recipe, readRecipe } from './recipe.rules.ts';
+
+export type EnvironmentsService = Environments &
+  ForJobs & {
+    /** The recipe that a build makes; undefined for a job that is none, or not the one that is waited for. */
+    recipeOf(workspaceId: string, build: string): Promise<Recipe | undefined>;
+    /** The result of a build: it counts when the build has completed. False when it has sent one already. */
+    take(workspaceId: string, build: string, result: store.Result): Promise<boolean>;
+    /** Whether a build has sent its result. */
+    hasSent(workspaceId: string, build: string): Promise<boolean>;
+  };
+
+type Kept = { readonly recipe: Recipe; readonly remarks: readonly string[] };
+
+export function createEnvironmentsService(deps: {
+  readonly assets: Pick<Assets, 'environment'>;
+  readonly resources: Pick<Resources, 'find'>;
+  readonly workspaces: Workspaces;
+  readonly registry: EnvironmentRegistry;
+  readonly grants: Grants;
+  readonly preparing: Preparing;
+  /** Versions of Python that nodes have, the one that is taken when none is asked for first. */
+  readonly pythons: () => Promise<readonly string[]>;
+  readonly hasIndex: boolean;
+  readonly map: readonly Mapped[];
+  /** Of this server, as a sandbox reaches it. */
+  readonly port: number;
+  readonly log: Log;
+}): EnvironmentsService {
+  const { assets, workspaces, grants, preparing } = deps;
+  const preparingIn = (workspaceId: string) => grants.duty(environmentsDuties.prepare, workspaceId);
+  const databaseOf = (workspaceId: string): Promise<Database> =>
+    workspaces.database(preparingIn(workspaceId), workspaceId);
+  /** One decision at a time for each recipe of a workspace: two that need it at once begin one build. */
+  const turns = createTurns();
+  const keyOf = (workspaceId: string, recipe: string) => `${workspaceId.toLowerCase()} ${recipe}`;
+  /** Deployments that wait, in this process: their own operation is begun again after a crash. */
+  const starting = new Set<string>();
+  const watchers = new Map<string, Set<() => void>>();
+
+  const idIn = (workspaceId: string): string => {
+    const id = workspaceOf(workspaceId);
+    if (id === undefined) throw new Error('an environment stands outside any workspace');
+    return id;
+  };
+
+  /** What stands for an environment, by the operator's map where it is not here. */
+  async function contentOf(grant: Grant, workspaceId: string, environmentId: string, isMapped = false) {
+    const curated = curatedName(environmentId);
+    const name = curated ?? environmentId.split('/').at(-3) ?? '';
+    const isAzures = curated !== undefined || (/^AzureML-/i.test(name) && !(await isHere(grant, environmentId)));
+    if (!isAzures) return assets.environment(grant, environmentId);
+    const target = targetOf(deps.map, name);
+    if (target === undefined) throw environmentsFailures.CuratedNotServed(curated ?? name);
+    if (isMapped) throw environmentsFailures.MappedInCircle(name);
+    if (target === nodePython) return { image: undefined, condaFile: undefined };
+    return contentOf(grant, workspaceId, targetId(workspaceId, target), true);
+  }
+
+  async function isHere(grant: Grant, environmentId: string): Promise<boolean> {
+    return (await deps.resources.find(grant, environmentId)) !== undefined;
+  }
+
+  function targetId(workspaceId: string, target: string): string {
+    const found = environmentIn(target);
+    if (found === undefined) throw new Error('a target of environments.images was not checked');
+    return 'id' in found ? found.id : `${workspaceId}/environments/${found.name}/versions/${found.version}`;
+  }
+
+  async function read(grant: Grant, workspaceId: string, environmentId: string): Promise<ReadRecipe | undefined> {
+    const { image, condaFile } = await contentOf(grant, workspaceId, environmentId);
+    const target = image === undefined ? undefined : targetOf(deps.map, image);
+    if (image !== undefined && target === undefined) throw environmentsFailures.ImageNotServed(image);
+    if (target !== undefined && target !== nodePython && condaFile === undefined) {
+      const mapped = await contentOf(grant, workspaceId, targetId(workspaceId, target), true);
+      if (mapped.image !== undefined) throw environmentsFailures.MappedInCircle(image ?? '');
+      return recipeFrom(mapped.condaFile);
+    }
+    // An image that an environment stands for, with packages beside it, would lose the packages of the environment.
+    if (target !== undefined && target !== nodePython) throw environmentsFailures.ImageNotServed(image ?? '');
+    return recipeFrom(condaFile);
+  }
+
+  async function recipeFrom(condaFile: string | undefined): Promise<ReadRecipe | undefined> {
+    if (condaFile === undefined) return undefined;
+    const found = readRecipe(condaFile, await deps.pythons());
+    if (found.recipe.requirements.length > 0 && !deps.hasIndex) throw environmentsFailures.NoPackageIndex();
+    return found;
+  }
+
+  /** The image of a row, while it is in the registry: somebody may have removed it there. */
+  async function imageOf(workspace: Workspace, row: store.EnvironmentRow, python: string) {
+    const { registry, repository, digest } = row;
+    if (registry === null || repository === null || digest === null) return undefined;
+    try {
+      const pull = workspaces.asIdentity(
+        workspace,
+        registryActions.pull,
+        registry,
+        'look for the image of an environment',
+      );
+      await deps.registry.getManifest(pull, registry, repository, digest);
+    } catch (thrown) {
+      if (asFailure(thrown).kind === 'notFound') return undefined;
+      throw thrown;
+    }
+    return { registryId: registry, repository, digest, python, pullScope: repositoryScope({ registry, repository }) };
+  }
+
+  const keptIn = ({ content }: store.EnvironmentRow): Kept => JSON.parse(content) as Kept; // written here, see plan
+
+  async function prepare({ jobId, recipe, submitter, computeId }: Waiting): Promise<Prepared> {
+    const workspaceId = idIn(jobId);
+    return turns(keyOf(workspaceId, recipe), async () => {
+      const database = await databaseOf(workspaceId);
+      const row = await store.findEnvironment(database.read, recipe);
+      if (row === undefined) throw new Error('a job waits for an environment that nothing is known of');
+      const { recipe: content } = keptIn(row);
+      const buildId = (build: string) => `${workspaceId}/jobs/${build}`;
+      const standing = row.build === null ? undefined : await preparing.standing(buildId(row.build));
+      const isSent = row.built_by !== null && row.built_by === row.build;
+      if (row.build !== null && standing?.state === 'runs') {
+        await database.write((tx) => store.addWaiting(tx, jobId, recipe));
+        return { state: 'building', build: row.build };
+      }
+      const workspace = await workspaces.get(preparingIn(workspaceId), workspaceId);
+      const isBuilt = isSent && (standing === undefined || standing.state === 'completed');
+      const image = isBuilt ? await imageOf(workspace, row, content.python) : undefined;
+      if (image !== undefined) return { state: 'ready', image };
+      const waits = (await store.waitingFor(database.read, recipe)).some(
+        (id) => id.toLowerCase() === jobId.toLowerCase(),
+      );
+      // Who waited for a build that failed shares its end; who comes later tries anew.
+      // But a build that ended with whoever it was made for is begun again for those who are left.
+      const isShared = standing?.state !== 'canceled' || standing.submitter === submitter;
+      if (waits && row.build !== null && standing !== undefined && isShared) {
+        const error = standing.error ?? (standing.state === 'canceled' ? canceledBuild : noResult);
+        return { state: 'failed', build: row.build, error };
+      }
+      return begin();
+
+      async function begin(): Promise<Prepared> {
+        const build = `prepare-image-${randomUuid()}`;
+        await database.write((tx) => store.setBuild(tx, recipe, build, true));
+        starting.add(build);
+        try {
+          const { imageBuildCompute } = workspace;
+          await preparing.startBuild({
+            workspaceId,
+            name: build,
+            recipe,
+            submitter,
+            computeId: imageBuildCompute ?? computeId,
+            displayName: `environment ${recipe.slice(7, 19)}`,
+          });
+        } catch (thrown) {
+          await database.write((tx) => store.setBuild(tx, recipe, null, false));
+          throw thrown;
+        } finally {
+          starting.delete(build);
+        }
+        // Order matters: only of a build that there is. Its end is told to those who wait in their turn, which is after this one.
+        await database.write((tx) => store.addWaiting(tx, jobId, recipe));
+        return { state: 'building', build };
+      }
+    });
+  }
+
+  /** Of those that waited, one after another: each finds the environment, or why there is none, or begins another build. */
+  async function ended(build: Resource): Promise<void> {
+    const workspaceId = idIn(build.id);
+    const database = await databaseOf(workspaceId);
+    const row = await store.environmentOfBuild(database.read, build.name);
+    // One that could not be made is told to whoever is making it.
+    if (row === undefined || starting.has(build.name)) return;
+    const waiting = await turns(keyOf(workspaceId, row.recipe), () => store.waitingFor(database.read, row.recipe));
+    for (const jobId of waiting) {
+      const watching = watchers.get(jobId.toLowerCase());
+      if (watching !== undefined) for (const wake of watching) wake();
+      else if (isJob(jobId)) await preparing.prepare(jobId);
+      // A deployment of an earlier process, whose operation was taken back.
+      else await leave(jobId);
+    }
+  }
+
+  async function leave(jobId: string): Promise<void> {
+    const workspaceId = idIn(jobId);
+    const database = await databaseOf(workspaceId);
+    const recipe = await database.write((tx) => store.removeWaiting(tx, jobId));
+    if (recipe === undefined) return;
+    const left = await turns(keyOf(workspaceId, recipe), async () => {
+      if ((await store.waitingFor(database.read, recipe)).length > 0) return undefined;
+      const build = (await store.findEnvironment(database.read, recipe))?.build ?? undefined;
+      if (build === undefined) return undefined;
+      const id = `${workspaceId}/jobs/${build}`;
+      if ((await preparing.standing(id))?.state !== 'runs') return undefined;
+      // Whoever comes from here on begins another one.
+      await database.write((tx) => store.setBuild(tx, recipe, null, true));
+      return id;
+    });
+    // Outside its turn: its end is told to those who wait.
+    if (left !== undefined) await preparing.cancelBuild(left);
+  }
+
+  async function recipeOf(workspaceId: string, build: string): Promise<Recipe | undefined> {
+    const row = await store.environmentOfBuild((await databaseOf(workspaceId)).read, build);
+    return row && keptIn(row).recipe;
+  }
+
+  const service: EnvironmentsService = {
+    knows: (image) => targetOf(deps.map, image) !== undefined,
+    async check(grant, workspaceId, environmentId) {
+      await read(grant, workspaceId, environmentId);
+    },
+    async plan(grant, workspaceId, environmentId) {
+      const found = await read(grant, workspaceId, environmentId);
+      if (found === undefined) return undefined;
+      const { recipe, remarks, digest } = found;
+      const content = JSON.stringify({ recipe, remarks } satisfies Kept);
+      const database = await databaseOf(workspaceId);
+      if ((await store.findEnvironment(database.read, digest)) === undefined)
+        await database.write((tx) => store.keepRecipe(tx, digest, content));
+      return digest;
+    },
+    prepare,
+    leave,
+    ended,
+    recipeOf,
+    async documentOf(build, token) {
+      const workspaceId = idIn(build.id);
+      const row = await store.environmentOfBuild((await databaseOf(workspaceId)).read, build.name);
+      if (row === undefined) throw environmentsFailures.NotABuild();
+      const { recipe, remarks } = keptIn(row);
+      const at = `https://localhost:${deps.port}/packages/v1.0${workspaceId}/builds/${build.name}`;
+      const { requirements, options, builder } = recipe;
+      const given = { requirements, options, builder, remarks, token, index: `${at}/simple/`, result: `${at}/result` };
+      return {
+        command: 'exec /runner/bin/python3 -I -B /runner/prepare.py',
+        python: recipe.python,
+        environment: { STRONGROOM_BUILD: JSON.stringify(given) },
+        why: '/job/why',
+      };
+    },
+    async take(workspaceId, build, result) {
+      const database = await databaseOf(workspaceId);
+      return database.write(async (tx) => {
+        const row = await store.environmentOfBuild(tx, build);
+        if (row === undefined || row.built_by === build) return false;
+        await store.setResult(tx, row.recipe, result);
+        return true;
+      });
+    },
+    async hasSent(workspaceId, build) {
+      const row = await store.environmentOfBuild((await databaseOf(workspaceId)).read, build);
+      return row?.built_by === build;
+    },
+    async ready({ grant, subject, recipe, signal }) {
+      const key = subject.toLowerCase();
+      const waiting = { jobId: subject, recipe, submitter: grant.actor.objectId, computeId: undefined };
+      try {
+        for (;;) {
+          const told = Promise.withResolvers<void>();
+          const wake = () => told.resolve();
+          const all = watchers.get(key) ?? new Set();
+          watchers.set(key, all.add(wake));
+          signal?.addEventListener('abort', wake, { once: true });
+          try {
+            const prepared = await prepare(waiting);
+            if (prepared.state === 'ready') return prepared.image;
+            if (prepared.state === 'failed')
+              throw environmentsFailures.EnvironmentBuildFailed(prepared.build, prepared.error.message);
+            await told.promise;
+            signal?.throwIfAborted();
+          } finally {
+            signal?.removeEventListener('abort', wake);
+            all.delete(wake);
+            if (all.size === 0) watchers.delete(key);
+          }
+        }
+      } finally {
+        await leave(subject);
+      }
+    },
+  };
+  return service;
+}
+
+const isJob = (id: string) => /\/jobs$/i.test(parseResourceId(id).type ?? '');
+const canceledBuild = { code: 'EnvironmentBuildCanceled', message: 'The build of the environment was canceled.' };
+const noResult = { code: 'EnvironmentBuildFailed', message: 'The build of the environment ended without a result.' };

@@ -1,0 +1,25 @@
+// What this module holds of others, and nothing else.
+
+import type { EnvironmentImage, Environments as ForJobs } from '#jobs';
+import type { Grant } from '#kernel/authority/grant';
+import type { Registry } from '#registry';
+
+export type EnvironmentRegistry = Pick<Registry, 'pushBlob' | 'putManifest' | 'getManifest'>;
+
+/** What deployments hold of environments. */
+export type Environments = Pick<ForJobs, 'check' | 'plan'> & {
+  /** Whether the operator has said what stands for an image. */
+  knows(image: string): boolean;
+  /**
+   * The image of a recipe, built if need be, in the name of whoever asks. Resolves when the build has ended; rejects with why there is no
+   * environment, or when `signal` is aborted.
+   */
+  ready(of: {
+    readonly grant: Grant;
+    readonly subject: string;
+    readonly recipe: string;
+    readonly signal?: AbortSignal;
+  }): Promise<EnvironmentImage>;
+};
+
+export type BuildOf = { readonly workspaceId: string; readonly build: string };

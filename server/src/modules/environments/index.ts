@@ -1,0 +1,83 @@
+// The door of environments: what jobs and deployments run in, made of a conda file or a list of requirements. Gives jobs the port
+// that they wait by, deployments an image, and builds the one way to the package index; takes from jobs what runs a build.
+
+import type { Assets } from '#assets';
+import type { Images } from '#images';
+import type { Environments as ForJobs, Preparing } from '#jobs';
+import type { Grants } from '#kernel/authority/grant';
+import type { Clock } from '#kernel/clock/clock';
+import { tableOf } from '#kernel/errors/failures';
+import type { Scheme } from '#kernel/http/surface';
+import type { Log } from '#kernel/log/log';
+import type { Module } from '#kernel/module';
+import type { ResourceKind, Resources } from '#resources';
+import type { Workspaces } from '#workspaces';
+import { environmentsDuties } from './duties.ts';
+import { environmentsFailures } from './environments.errors.ts';
+import { createEnvironmentsService } from './environments.service.ts';
+import type { EnvironmentRegistry, Environments } from './environments.types.ts';
+import { type Mapped, readMapped } from './images.rules.ts';
+import { environmentTables } from './migrations/index.ts';
+import type { Fetch } from './packages.port.ts';
+import { packageRoutes } from './packages.routes.ts';
+import { createPackages, type PackageBounds } from './packages.service.ts';
+import { createResults } from './result.service.ts';
+import { environmentsSettings } from './settings.ts';
+import { createPackagesSurface } from './surface.ts';
+
+export type { Environments } from './environments.types.ts';
+export type { Fetch } from './packages.port.ts';
+export { environmentsSettings } from './settings.ts';
+
+export type EnvironmentsModule = Module<ResourceKind> & {
+  /** For deployments. */
+  readonly environments: Environments;
+  /** The port of jobs. */
+  readonly forJobs: ForJobs;
+};
+
+function mappedIn(text: string): Mapped {
+  const read = readMapped(text);
+  if (typeof read === 'string') throw new Error(`environments.images was not checked: ${read}`);
+  return read;
+}
+
+export function createEnvironments(deps: {
+  readonly assets: Assets;
+  readonly resources: Resources;
+  readonly workspaces: Workspaces;
+  /** In process; `#registry` has it. */
+  readonly registry: EnvironmentRegistry;
+  readonly images: Images;
+  readonly grants: Grants;
+  readonly preparing: Preparing;
+  readonly pythons: () => Promise<readonly string[]>;
+  /** The address of the package index; undefined: there is none, and nothing is fetched. */
+  readonly index: URL | undefined;
+  readonly fetch: Fetch;
+  /** `PATTERN=TARGET`, checked when the configuration was read. */
+  readonly map: readonly string[];
+  readonly runTokens: Scheme;
+  readonly clock: Clock;
+  readonly log: Log;
+  /** The port that the server listens on, which a sandbox reaches it at too. */
+  readonly port: number;
+  /** For tests: what one build may ask for. */
+  readonly bounds?: PackageBounds;
+}): EnvironmentsModule {
+  const map = deps.map.map(mappedIn);
+  const environments = createEnvironmentsService({ ...deps, map, hasIndex: deps.index !== undefined });
+  const packages = createPackages(deps);
+  const results = createResults({ ...deps, environments, packages });
+  return {
+    name: 'environments',
+    settings: environmentsSettings,
+    workspaceTables: environmentTables,
+    duties: Object.values(environmentsDuties),
+    failures: [tableOf(environmentsFailures)],
+    surfaces: [createPackagesSurface(deps.runTokens)],
+    routes: packageRoutes({ packages, results }),
+    environments,
+    forJobs: environments,
+  };
+}

@@ -1,0 +1,91 @@
+// What jobs ask of whoever makes the environments that they run in. It stands above: `compose` gives it, and it is called only
+// after everything is composed. A build is itself a job, that jobs run for it.
+
+import type { Grant } from '#kernel/authority/grant';
+import type { Resource } from '#resources';
+
+/** What a job runs in: an image of the workspace's registry, whose environment lies at `/env`. */
+export type EnvironmentImage = {
+  readonly registryId: string;
+  /** Below its registry. */
+  readonly repository: string;
+  readonly digest: string;
+  /** The id at which its repository is pulled. */
+  readonly pullScope: string;
+  /** `3.11` */
+  readonly python: string;
+};
+
+export type Prepared =
+  | { readonly state: 'ready'; readonly image: EnvironmentImage }
+  /** Its build, a job of the workspace, has not ended; `prepare` of `Preparing` is called when it has. */
+  | { readonly state: 'building'; readonly build: string }
+  | {
+      readonly state: 'failed';
+      readonly build: string;
+      readonly error: { readonly code: string; readonly message: string };
+    };
+
+/** A job that waits for its environment, or asks for it. */
+export type Waiting = {
+  readonly jobId: string;
+  /** `sha256:…`, as `plan` has answered it. */
+  readonly recipe: string;
+  /** Whose job it is: a build is made in his name. */
+  readonly submitter: string;
+  readonly computeId: string | undefined;
+};
+
+export type Environments = {
+  /** Throws `invalid` for an environment that cannot be made, with what to do. */
+  check(grant: Grant, workspaceId: string, environmentId: string): Promise<void>;
+  /**
+   * The recipe of what a job that names this environment has to run in; undefined: the node's own Python. Keeps what it is made
+   * of, so that the job runs in that whatever becomes of the version. Throws what `check` throws.
+   */
+  plan(grant: Grant, workspaceId: string, environmentId: string): Promise<string | undefined>;
+  /** Idempotent. Begins a build unless there is one, or the environment. */
+  prepare(waiting: Waiting): Promise<Prepared>;
+  /** Nobody waits for it any more under this name. A build that nobody waits for is canceled. */
+  leave(jobId: string): Promise<void>;
+  /** What a job that is a build runs. */
+  documentOf(build: Resource, token: string): Promise<BuildDocument>;
+  /** A build has ended, as the resource says. At least once. */
+  ended(build: Resource): Promise<void>;
+};
+
+export type BuildDocument = {
+  readonly command: string;
+  readonly python: string;
+  readonly environment: Readonly<Record<string, string>>;
+  /** Where the command writes why it failed. */
+  readonly why: string;
+};
+
+/** What jobs do for environments. */
+export type Preparing = {
+  /**
+   * A job of the service that builds an environment. Answers its name. Made in the name of the submitter, who must be there.
+   */
+  startBuild(build: {
+    readonly workspaceId: string;
+    readonly name: string;
+    readonly recipe: string;
+    readonly submitter: string;
+    readonly computeId: string | undefined;
+    readonly displayName: string;
+  }): Promise<void>;
+  /** The build of an environment that this job waits for has ended: goes on, or ends. */
+  prepare(jobId: string): Promise<void>;
+  /** Cancels a build that nobody waits for. */
+  cancelBuild(jobId: string): Promise<void>;
+  /** How a build stands; undefined: there is none. */
+  standing(jobId: string): Promise<Standing | undefined>;
+};
+
+export type Standing = {
+  readonly state: 'runs' | 'completed' | 'failed' | 'canceled';
+  readonly submitter: string;
+  /** Why it has failed. */
+  readonly error: { readonly code: string; readonly message: string } | undefined;
+};
