@@ -10,16 +10,7 @@ import { sameId } from '#kernel/ids/ids';
 import { validate } from '#kernel/input/validate';
 import type { Draft, Properties, Resource, ResourceIdentity, ResourceKind } from './kind.types.ts';
 import { resourcesFailures } from './resources.errors.ts';
-import {
-  canonical,
-  type Fields,
-  isObject,
-  knownOnly,
-  meantMax,
-  nearest,
-  unknownProperties,
-  without,
-} from './unknown.rules.ts';
+import { canonical, type Fields, isObject, knownOnly, meantMax, nearest, unknownProperties } from './unknown.rules.ts';
 import {
   checkKept,
   type EnvelopeMember,
@@ -127,7 +118,9 @@ export function readDraft(
       (content['identity'] as ResourceIdentity | undefined) ??
       existing?.identity ??
       (kind.identity === 'always' ? { type: 'SystemAssigned' } : undefined),
-    properties: content['properties'] as Properties, // checked by contentSchema above
+    // A kind keeps what it knows of a resource beside what was asked for, in one object: whatever was found above, no name but
+    // the schema's gets there from a caller.
+    properties: knownOnly(kind.properties, content['properties'] as Fields), // checked by contentSchema above
     inert,
   };
 }
@@ -189,11 +182,9 @@ function readProperties(
   refuse: Refuse,
 ): { readonly properties: unknown; readonly inert: Properties } {
   if (!isObject(value)) return { properties: value, inert: {} };
-  const drop = new Set<string>();
   const inert: Record<string, unknown> = {};
   for (const unknown of unknownProperties(kind.properties, value)) {
     const plain = unknown.path.replace(/\[\d+\]/g, '');
-    drop.add(unknown.path);
     const kept = ruleFor(kind.unserved.kept, plain);
     if (kept !== undefined) {
       if (unknown.value === null) continue;
@@ -211,7 +202,7 @@ function readProperties(
       refuse(`properties.${unknown.path}`, unknownMessage(`properties.${unknown.path}`, unknown.meant));
   }
   refused.sort((a, b) => orderOf(kind, a) - orderOf(kind, b));
-  return { properties: without(value, drop), inert };
+  return { properties: knownOnly(kind.properties, value), inert };
 }
 
 /** What was asked for is said before what a client added by itself: the kind's own order. */

@@ -20,7 +20,7 @@ type Node = {
 };
 
 export type UnknownProperty = {
-  /** Dotted from the root that was walked: `encryption.keyVaultPropertis`. */
+  /** Dotted from the root that was walked: `encryption.keyVaultPropertis`. A name that has such signs in it stands as `['a.b']`. */
   readonly path: string;
   readonly value: unknown;
   readonly meant: string | undefined;
@@ -72,7 +72,7 @@ function spelled(schemas: readonly Node[], value: unknown): unknown {
     return leaves.find((leaf) => isSameWord(leaf.const, value))?.const ?? value;
   }
   if (Array.isArray(value)) {
-    const items = leaves.flatMap((leaf) => (leaf.items === undefined ? [] : [leaf.items].flat()));
+    const items = itemsOf(leaves);
     return items.length === 0 ? value : value.map((item) => spelled(items, item));
   }
   if (!isObject(value)) return value;
@@ -93,25 +93,37 @@ const takesNull = (schemas: readonly Node[]) =>
 const isSameWord = (a: unknown, b: unknown) =>
   a === b || (typeof a === 'string' && typeof b === 'string' && a.toLowerCase() === b.toLowerCase());
 
-/** A copy with only what the schema knows. */
+/**
+ * A copy with only what the schema knows. Built from the schema, and not by taking away what a search found: what it does not
+ * name cannot be in it.
+ */
 export function knownOnly(schema: TSchema, value: Fields): Fields {
-  const drop = new Set<string>();
-  walk([schema as Node], value, '', ({ path }) => void drop.add(path));
-  return without(value, drop);
+  return known([schema as Node], value) as Fields; // an object goes in, so an object comes out
 }
 
-/** A copy without the properties at these dotted paths. */
-export function without(value: Fields, paths: ReadonlySet<string>): Fields {
-  const copy = (from: unknown, at: string): unknown => {
-    if (Array.isArray(from)) return from.map((item, index) => copy(item, `${at}[${index}]`));
-    if (!isObject(from)) return from;
-    const kept = Object.entries(from).flatMap(([name, item]) => {
-      const path = at === '' ? name : `${at}.${name}`;
-      return paths.has(path) ? [] : [[name, copy(item, path)] as const];
-    });
-    return Object.fromEntries(kept);
-  };
-  return copy(value, '') as Fields; // an object goes in, so an object comes out
+function known(schemas: readonly Node[], value: unknown): unknown {
+  if (typeof value !== 'object' || value === null) return value;
+  const leaves = schemas.flatMap((schema) => leavesOf(schema, value));
+  if (leaves.some(isAnything)) return value;
+  if (Array.isArray(value)) {
+    const items = itemsOf(leaves);
+    return items.length === 0 ? value : value.map((item) => known(items, item));
+  }
+  return Object.fromEntries(
+    Object.entries(value).flatMap(([name, item]) => {
+      const next = leaves.flatMap((leaf) => childrenOf(leaf, name));
+      return next.length === 0 ? [] : [[name, known(next, item)] as const];
+    }),
+  );
+}
+
+const itemsOf = (leaves: readonly Node[]): readonly Node[] =>
+  leaves.flatMap((leaf) => (leaf.items === undefined ? [] : [leaf.items].flat()));
+
+/** Two places have two paths: `a.b` of an object, and a property that is called so, are not taken for each other. */
+function pathOf(at: string, name: string): string {
+  const step = /[.[\]]/.test(name) ? `['${name}']` : name;
+  return at === '' ? step : `${at}.${step}`;
 }
 
 type Reported = Pick<UnknownProperty, 'path' | 'value'> & { readonly near: () => string | undefined };
@@ -120,13 +132,13 @@ function walk(schemas: readonly Node[], value: unknown, at: string, report: (unk
   const leaves = schemas.flatMap((schema) => leavesOf(schema, value));
   if (leaves.some(isAnything)) return;
   if (Array.isArray(value)) {
-    const items = leaves.flatMap((leaf) => (leaf.items === undefined ? [] : [leaf.items].flat()));
+    const items = itemsOf(leaves);
     if (items.length > 0) value.forEach((item, index) => void walk(items, item, `${at}[${index}]`, report));
     return;
   }
   if (!isObject(value)) return;
   for (const [name, item] of Object.entries(value)) {
-    const path = at === '' ? name : `${at}.${name}`;
+    const path = pathOf(at, name);
     const next = leaves.flatMap((leaf) => childrenOf(leaf, name));
     if (next.length > 0) walk(next, item, path, report);
     else {

@@ -126,6 +126,18 @@ describe('kept', () => {
     assert.equal((await again.call('PUT', houseId, read.body)).status, 200, 'an answer can be sent back');
   });
 
+  it('is told from a property whose name has the dot in it, which is unknown', async (t) => {
+    const server = await (await openWorld(t)).start();
+    await server.call('PUT', groupId, { location: 'local' });
+    for (const name of ['garden.fence', 'garden.size', 'heating[0]']) {
+      const { status, body } = await server.call('PUT', houseId, house({ [name]: { wood: 1 } }));
+      assert.deepEqual([status, body.error.code], [400, 'InvalidRequestContent'], name);
+      assert.equal(body.error.details[0].target, `properties.['${name}']`);
+    }
+    const wall = await server.call('PUT', houseId, house({ 'garden.wall': { height: 0 }, doorbell: 1 }));
+    assert.deepEqual([wall.status, wall.body.error.details.length], [400, 1]);
+  });
+
   it('has a shape', async (t) => {
     const server = await (await openWorld(t)).start();
     await server.call('PUT', groupId, { location: 'local' });

@@ -2,7 +2,7 @@
 
 import type { Grant } from '#kernel/authority/grant';
 import type { Draft, Properties, Resource, ResourceKind } from '../kind.types.ts';
-import { unknownProperties } from '../unknown.rules.ts';
+import { knownOnly } from '../unknown.rules.ts';
 import { refuseCredentials } from '../visible.rules.ts';
 import type { Drafted, Ruled } from './put.types.ts';
 
@@ -34,6 +34,6 @@ export function propertiesOf(kind: ResourceKind, draft: Draft, replaces: Resourc
 
 /** What a kind without `normalise` keeps beside what its callers set. */
 function keptBeside(kind: ResourceKind, { properties }: Resource): Properties {
-  const beside = unknownProperties(kind.properties, properties).filter(({ path }) => !path.includes('.'));
-  return Object.fromEntries(beside.map(({ path, value }) => [path, value]));
+  const asked = knownOnly(kind.properties, properties);
+  return Object.fromEntries(Object.entries(properties).filter(([name]) => !Object.hasOwn(asked, name)));
 }
