@@ -168,6 +168,10 @@ export async function assemble(on: {
         await seam.before(`put ${id.split('/').at(-2)}/${id.split('/').at(-1)}`);
         return resources.resources.put(grant, id, draft);
       },
+      async create(grant, id, draft) {
+        await seam.before(`put ${id.split('/').at(-2)}/${id.split('/').at(-1)}`);
+        return resources.resources.create(grant, id, draft);
+      },
     },
     access: {
       ...access,

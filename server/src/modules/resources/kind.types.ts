@@ -96,6 +96,8 @@ export type ResourceAction = {
   readonly summary: string;
   /** As a route says it. */
   readonly goesOnWhenLow?: string;
+  /** Nothing else is done to the resource meanwhile, and a DELETE waits: what it makes is made of what stands. It puts no child that makes its parent. */
+  readonly inTurn?: true;
   readonly audit: AuditLevel;
   readonly body?: BodyRule;
   readonly responses?: Readonly<Record<number, TSchema>>;

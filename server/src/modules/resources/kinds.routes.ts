@@ -194,9 +194,13 @@ export function routesOf(kind: ResourceKind, serving: Serving): readonly Route[]
       ...(action.body ? { body: action.body } : {}),
       responses: { ...action.responses, ...refusals },
       handle: async (grant, { params, query, body, exchange }) => {
-        const resource = await service.find(idOf(params));
-        if (resource === undefined) throw notFound(idOf(params));
-        return action.handle(grant, resource, { body, query, exchange });
+        const id = idOf(params);
+        const act = async () => {
+          const resource = await service.find(id);
+          if (resource === undefined) throw notFound(id);
+          return action.handle(grant, resource, { body, query, exchange });
+        };
+        return action.inTurn === true ? service.inTurn(id, act) : act();
       },
     });
   }

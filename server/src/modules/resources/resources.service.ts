@@ -27,7 +27,7 @@ export function createResourcesService(
     readonly operations: Operations;
   },
 ) {
-  const { homes } = ports;
+  const { homes, turns } = ports;
   const { find, hasContainer } = deps.lookup;
   const putWith = createPut(ports, deps);
 
@@ -47,6 +47,8 @@ export function createResourcesService(
         how,
       }),
     remove: createRemove(ports, deps),
+    /** In turn with every PUT, PATCH and DELETE of it. */
+    inTurn: <R>(id: string, act: () => Promise<R>): Promise<R> => turns(readId(id).id, act),
     /** Atomic: `change` sees the stored properties. */
     async change(id: string, change: (properties: Properties) => Properties): Promise<Resource> {
       const { id: wanted } = readId(id);

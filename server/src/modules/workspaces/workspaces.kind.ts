@@ -210,14 +210,20 @@ export function createWorkspaceKind(deps: WorkspaceKindDeps): ResourceKind {
   }
 
   /**
-   * A role that is missing was taken away by somebody who might, the owner of the customer's key above all. Only who may grant
-   * it there gives it back.
+   * A role that is missing was taken away by somebody who might, the owner of the customer's key above all, and so was a vault or
+   * an account that the workspace had made. Only who may grant it there, or make it there, gives it back.
    */
-  function requireGranting(grant: Grant, resource: Resource): void {
+  async function requireGivingBack(grant: Grant, resource: Resource): Promise<void> {
     const principalId = identityOf(resource).objectId;
     for (const { scope, roleId } of rolesNeeded(resource))
       if (!access.isAssigned({ scope, roleDefinitionId: roleId, principalId }))
         grants.also(grant, accessActions.writeRoleAssignments, scope);
+    const group = groupOf(resource.id);
+    const looking = grants.duty(workspacesDuties.lookAtOwn, group);
+    const [given, dependents] = [givenIn(resource.properties), dependentsStored(resource)];
+    for (const name of dependentNames)
+      if (given[name] === undefined && (await resources.find(looking, dependents[name])) === undefined)
+        grants.also(grant, writeOf(dependentTypes[name]), group);
   }
 
   async function provision(resource: Resource): Promise<Properties> {
@@ -255,7 +261,7 @@ export function createWorkspaceKind(deps: WorkspaceKindDeps): ResourceKind {
     for (const container of Object.values(containersOf(resource.uniqueId)))
       await deps.blobs.ensureContainer(inAccount, dependents.storageAccount, container);
     for (const { name, properties } of builtInDatastores(resource.uniqueId, dependents.storageAccount)) {
-      await resources.put(grant, `${resource.id}/datastores/${name}`, { properties });
+      await resources.create(grant, `${resource.id}/datastores/${name}`, { properties });
     }
     return resource.properties;
   }
@@ -398,11 +404,13 @@ export function createWorkspaceKind(deps: WorkspaceKindDeps): ResourceKind {
         action: workspacesActions.resyncKeys,
         summary: "Gives the workspace's identity its roles again, after somebody took them away.",
         goesOnWhenLow: 'it gives back what the workspace had',
+        // What a removal has taken would come back behind it.
+        inTurn: true,
         audit: activity(),
         async handle(grant, resource) {
           // What is being made gets its roles anyway, and what goes must not come back.
           if (isUnderWay(resource)) throw workspacesFailures.beingChanged(resource.name);
-          requireGranting(grant, resource);
+          await requireGivingBack(grant, resource);
           await provision(resource);
           return json(200, {});
         },

@@ -248,6 +248,62 @@ test('resyncing gives back roles that were taken away, and touches nothing else'
   assert.deepEqual((await lab.must(lab.owner, 'GET', properties.storageAccount)).body.tags, { cost: 'lab' });
 });
 
+test('resyncing leaves what people wrote on the four datastores', async (t) => {
+  const lab = await openLab(t);
+  const id = await lab.workspace('Said');
+  const datastore = `${id}/datastores/workspaceblobstore`;
+  const { properties } = (await lab.must(lab.owner, 'GET', datastore)).body;
+  const said = { description: 'ours', tags: { cost: 'lab' }, properties: { since: 'May' } };
+  const { datastoreType, accountName, containerName } = properties;
+  await lab.must(lab.owner, 'PUT', datastore, {
+    body: { properties: { datastoreType, accountName, containerName, ...said } },
+  });
+  const before = (await lab.must(lab.owner, 'GET', datastore)).body;
+  await lab.must(lab.owner, 'POST', `${id}/resyncKeys`);
+  assert.deepEqual((await lab.must(lab.owner, 'GET', datastore)).body, before);
+  await lab.must(lab.owner, 'DELETE', `${id}/datastores/workspaceartifactstore`);
+  await lab.must(lab.owner, 'POST', `${id}/resyncKeys`);
+  assert.equal((await lab.call(lab.owner, 'GET', `${id}/datastores/workspaceartifactstore`)).status, 200);
+});
+
+test('what a workspace had made and somebody removed is made again only by who may make it', async (t) => {
+  const lab = await openLab(t);
+  const id = await lab.workspace('Lost');
+  const { applicationInsights } = (await lab.must(lab.owner, 'GET', id)).body.properties;
+  await lab.must(lab.owner, 'DELETE', applicationInsights);
+  const refused = await lab.call(await lab.person(['AzureML Data Scientist']), 'POST', `${id}/resyncKeys`);
+  assert.deepEqual([refused.status, refused.body.error.code], [403, 'AuthorizationFailed']);
+  assert.match(refused.body.error.message, /components\/write/);
+  assert.equal((await lab.call(lab.owner, 'GET', applicationInsights)).status, 404);
+  await lab.must(lab.owner, 'POST', `${id}/resyncKeys`);
+  assert.equal((await lab.call(lab.owner, 'GET', applicationInsights)).status, 200);
+});
+
+test('a removal that comes while a workspace is resynced waits for it, and leaves nothing of it', async (t) => {
+  const lab = await openLab(t);
+  const id = await lab.workspace('Both');
+  const { identity, properties } = (await lab.must(lab.owner, 'GET', id)).body;
+  const { access, system } = lab.now();
+  await access.unassignPrincipal(system, identity.principalId);
+  const [isThere, goOn] = [Promise.withResolvers<void>(), Promise.withResolvers<void>()];
+  lab.seam.before = async (step) => {
+    if (step !== 'assign') return;
+    isThere.resolve();
+    await goOn.promise;
+  };
+  const resync = lab.call(lab.owner, 'POST', `${id}/resyncKeys`);
+  await isThere.promise;
+  const removal = lab.call(lab.owner, 'DELETE', id);
+  // Answered while the other is at it, it would have marked the row by now.
+  assert.equal((await lab.must(lab.owner, 'GET', id)).body.properties.provisioningState, 'Succeeded');
+  goOn.resolve();
+  assert.equal((await resync).status, 200);
+  assert.equal((await removal).status, 202);
+  assert.equal((await drained(lab, id)).status, 404);
+  assert.deepEqual(await rolesOf(lab, identity.principalId), []);
+  assert.equal((await lab.call(lab.owner, 'GET', properties.storageAccount)).status, 404);
+});
+
 test('a role that somebody took away is given back only by who may grant it where it is missing', async (t) => {
   const lab = await openLab(t);
   const id = await lab.workspace('Sync');
