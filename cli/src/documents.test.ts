@@ -121,6 +121,9 @@ command: python3 train.py --rate \${{inputs.rate}} --data \${{inputs.table}}
 environment: azureml:sklearn:3
 compute: azureml:cpu
 environment_variables: { LEVEL: 3 }
+secrets_configuration:
+  TOKEN: { workspace_secret_name: api-token }
+  OTHER: { uri: https://v.vault.localhost:8443/secrets/other }
 inputs:
   rate: 0.1
   flag: true
@@ -150,6 +153,10 @@ tags: { team: a, n: 1 }
       computeId: `${paths.id}/computes/cpu`,
       environmentId: `${paths.id}/environments/sklearn/versions/3`,
       environmentVariables: { LEVEL: '3' },
+      secretsConfiguration: {
+        TOKEN: { workspaceSecretName: 'api-token' },
+        OTHER: { uri: 'https://v.vault.localhost:8443/secrets/other' },
+      },
       codeId: `${paths.id}/codes/00/versions/1`,
       inputs: {
         rate: { jobInputType: 'literal', value: '0.1' },

@@ -262,6 +262,32 @@ class MachineLearning(unittest.TestCase):
         self.assertEqual((read.status, read.display_name, read.tags), ("Completed", "Echo", {"a": "1"}))
         self.assertIn(name, [item.name for item in self.client.jobs.list()])
 
+    def test_a_secret_of_a_vault_comes_to_a_job_by_reference_and_is_blacked_out(self):
+        vault = strongroom.arm("GET", self.workspace)["properties"]["keyVault"]
+        assign(vault, KEY_VAULT_ADMINISTRATOR)
+        url = strongroom.arm("GET", vault)["properties"]["vaultUri"]
+        SecretClient(url, CREDENTIAL).set_secret("db-password", "correct horse")
+        job = command(
+            command="echo the password: $DB_PASSWORD; test \"$DB_PASSWORD\" = 'correct horse'",
+            environment_variables={"DB_PASSWORD": "${{keyvault:%ssecrets/db-password}}" % url},
+            environment="azureml:plain:1",
+            compute="cpu",
+        )
+        name = self.client.jobs.create_or_update(job).name
+        self.assertEqual(self.ended(name).status, "Completed")
+        with contextlib.redirect_stdout(io.StringIO()) as said:
+            self.client.jobs.stream(name)
+        self.assertNotIn("horse", said.getvalue())
+        literal = command(
+            command="echo",
+            environment_variables={"DB_PASSWORD": "correct horse"},
+            environment="azureml:plain:1",
+            compute="cpu",
+        )
+        with self.assertRaises(HttpResponseError) as refused:
+            self.client.jobs.create_or_update(literal)
+        self.assertIn("${{keyvault:https://VAULT.vault.HOST/secrets/ITS-NAME}}", str(refused.exception))
+
     def test_an_environment_stands_inside_a_job_and_one_with_an_image_is_refused_with_what_to_do(self):
         inline = command(command="echo inline", environment=Environment(image=NODE_PYTHON), compute="cpu")
         self.assertEqual(self.ended(self.client.jobs.create_or_update(inline).name).status, "Completed")

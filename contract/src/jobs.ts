@@ -63,6 +63,19 @@ export const jobOutput = Type.Object(
   { additionalProperties: false },
 );
 
+/** A secret of a vault that a command gets in its environment: its address, or its name in the vault of the workspace. */
+const secretConfiguration = Type.Object(
+  {
+    uri: Type.Optional(Type.Union([Type.Null(), text(1024)])),
+    workspaceSecretName: Type.Optional(Type.Union([Type.Null(), text(127)])),
+  },
+  { additionalProperties: false },
+);
+/** By the name of the variable. Source: Azure REST specification, SecretConfiguration (2023-08-01-preview and later). */
+export const secretsConfiguration = Type.Optional(
+  Type.Union([Type.Null(), Type.Record(text(256), secretConfiguration)]),
+);
+
 /** What jobs of every type have. */
 export const commonToJobs = {
   displayName: Type.Optional(text(256)),
@@ -119,6 +132,7 @@ export const commandJob = Type.Object({
   jobType: Type.Literal('Command'),
   ...commonToJobs,
   ...commandContent,
+  secretsConfiguration,
   limits: Type.Optional(
     Type.Object({ jobLimitsType: Type.Optional(Type.Literal('Command')), timeout: Type.Optional(text(32)) }),
   ),

@@ -1,7 +1,7 @@
 // Wire shapes of sweep jobs: a command that is tried with one set of values after another. Source: Azure REST specification,
 // SweepJob (2023-04-01 and later). A distribution is an array there: its name, and its numbers in an array.
 
-import { commandContent, commonToJobs, jobResources } from './jobs.ts';
+import { commandContent, commonToJobs, jobResources, secretsConfiguration } from './jobs.ts';
 import { type Static, Type } from './schema.ts';
 
 const text = (maxLength: number) => Type.String({ maxLength });
@@ -46,6 +46,8 @@ export const sweepJob = Type.Object({
     }),
   ),
   trial: Type.Object(commandContent),
+  /** Of each trial. */
+  secretsConfiguration,
   /** Of each trial, where `trial` says none. */
   resources: Type.Optional(jobResources),
 });

@@ -8,8 +8,9 @@ import re
 from .outcome import SetupFailed
 
 MARK = "[redacted]"
-MOST_VALUES = 100
-LONGEST_VALUE = 8192
+MOST_VALUES = 400
+#: As long as a secret of a vault may be.
+LONGEST_VALUE = 25 * 1024
 
 
 class Redaction:

@@ -41,7 +41,6 @@ const unserved = {
   distribution: 'a command runs as one process on one node. Leave it out',
   services: 'nothing reaches into a job while it runs. Leave it out',
   queue_settings: 'jobs run in the order in which they come. Leave it out',
-  secrets_configuration: 'a job has no way to a secret of a vault. Leave it out',
 };
 
 /** What jobs of every type have beside what they do. */
@@ -83,6 +82,18 @@ export function commandIn(read: Reader, { document, paths }: Place): Later<JsonO
     defined({ ...fields, environmentId: await environment?.(sources), codeId: await codeId?.(sources) });
 }
 
+/** By the name of the variable: references to secrets of a vault, and no secret. */
+function secretsIn(read: Reader | undefined): JsonObject | undefined {
+  if (read === undefined) return undefined;
+  return Object.fromEntries(
+    read.entries().map(([name, value]) => {
+      if (!isObject(value)) throw read.wrong(name, 'must be { workspace_secret_name: NAME } or { uri: ADDRESS }');
+      const inner = read.within(name);
+      return [name, defined({ uri: inner?.text('uri'), workspaceSecretName: inner?.text('workspace_secret_name') })];
+    }),
+  );
+}
+
 const computeIn = (compute: string | undefined, { paths }: Place): string | undefined =>
   compute === undefined ? undefined : computeId(compute, paths);
 
@@ -92,6 +103,7 @@ async function commandBody(read: Reader, place: Place): Promise<JobBody> {
   const timeout = read.within('limits')?.positive('timeout', 'seconds');
   const compute = read.text('compute');
   const command = commandIn(read, place);
+  const secretsConfiguration = secretsIn(read.within('secrets_configuration'));
   const inputs = inputsOf(read.within('inputs'), place.document, place.paths);
   const outputs = outputsOf(read.within('outputs'));
   read.finish();
@@ -101,6 +113,7 @@ async function commandBody(read: Reader, place: Place): Promise<JobBody> {
     ...described,
     identity,
     computeId: computeIn(compute, place),
+    secretsConfiguration,
     ...(await command(place.sources)),
     inputs: inputs && (await settled(inputs, place.sources)),
     outputs,
@@ -117,6 +130,7 @@ async function sweepBody(read: Reader, place: Place): Promise<JobBody> {
   refuse(trial, unserved);
   const compute = read.text('compute') ?? trial.text('compute');
   const command = commandIn(trial, place);
+  const secretsConfiguration = secretsIn(read.within('secrets_configuration'));
   const searched = sweepIn(read);
   const inputs = inputsOf(read.within('inputs'), place.document, place.paths);
   const outputs = outputsOf(read.within('outputs'));
@@ -127,6 +141,7 @@ async function sweepBody(read: Reader, place: Place): Promise<JobBody> {
     ...described,
     identity,
     computeId: computeIn(compute, place),
+    secretsConfiguration,
     ...searched,
     trial: await command(place.sources),
     inputs: inputs && (await settled(inputs, place.sources)),

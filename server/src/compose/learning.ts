@@ -56,6 +56,7 @@ export function composeLearning(foundation: Foundation, ground: Ground, data: Da
     ...inWorkspaces,
     runs: runs.runs,
     assets: assets.assets,
+    vaults: vault.vaults,
     work: compute.work,
     serverlessNodes: Math.min(config.jobs.serverlessNodes, config.agent.maxNodes),
     tokens: identity.tokens,

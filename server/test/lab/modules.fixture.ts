@@ -234,6 +234,7 @@ export async function assemble(on: {
       },
     },
     assets: assets.assets,
+    vaults: vault.vaults,
     work: work.anew(seam),
     tokens: identity.tokens,
     directory: identity.directory,

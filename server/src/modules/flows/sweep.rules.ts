@@ -169,6 +169,7 @@ export function trialOf(
     codeId,
     environmentId,
     environmentVariables,
+    secretsConfiguration: job.secretsConfiguration,
     resources,
     command,
     inputs: Object.fromEntries([...given, ...literals]),

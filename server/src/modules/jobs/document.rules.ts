@@ -5,12 +5,14 @@
 import type { SnapshotFile } from '#assets';
 import type { WorkDocument } from '#compute';
 import { parseResourceId } from '#kernel/ids/ids';
+import type { Secret } from '#kernel/sealing/secret';
 import type { Resource } from '#resources';
 import type { Workspace } from '#workspaces';
 import type { BuildDocument } from './environments.port.ts';
 import type { JobState } from './job-state.service.ts';
 import { timeoutSecondsOf } from './jobs.rules.ts';
 import { logArtifact } from './log.service.ts';
+import { redactedOf } from './secrets.rules.ts';
 
 export type Content = { readonly digest: string; readonly files: readonly SnapshotFile[] };
 export type JobContent = { readonly code: Content | undefined; readonly inputs: ReadonlyMap<string, Content> };
@@ -34,9 +36,12 @@ export function documentOf(made: {
   readonly token: string;
   readonly port: number;
   readonly command: string;
+  /** By the name of the variable. */
+  readonly secrets: ReadonlyMap<string, Secret<string>>;
 }): WorkDocument {
   const { job, state, workspace, content, token, port } = made;
   const origin = `https://localhost:${port}`;
+  const secrets = new Map([...made.secrets].map(([name, secret]) => [name, secret.expose()]));
   const filesOf = ({ digest, files }: Content) =>
     files.map(({ path, size, sha256 }) => ({
       path,
@@ -52,7 +57,11 @@ export function documentOf(made: {
       job: {
         token,
         command: made.command,
-        environment: { ...state.environmentVariables, ...environmentOf(made, tracking, origin) },
+        environment: {
+          ...state.environmentVariables,
+          ...Object.fromEntries(secrets),
+          ...environmentOf(made, tracking, origin),
+        },
         timeoutSeconds,
         snapshot: content.code ? filesOf(content.code) : [],
         inputs: Object.fromEntries([...content.inputs].map(([name, input]) => [name, filesOf(input)])),
@@ -60,7 +69,7 @@ export function documentOf(made: {
         outputs: Object.entries(state.outputs ?? {}).flatMap(([name, { jobOutputType }]) =>
           jobOutputType === 'uri_file' ? [] : [name],
         ),
-        redact: [token],
+        redact: [token, ...redactedOf([...secrets.values()])],
         upload: {
           artifactBaseUrl: `${tracking}/api/2.0/mlflow-artifacts/artifacts/${state.experimentId}/${encodeURIComponent(job.name)}/artifacts`,
         },

@@ -15,6 +15,7 @@ import type { Module } from '#kernel/module';
 import type { Telemetry } from '#kernel/telemetry/telemetry';
 import type { ResourceKind, Resources } from '#resources';
 import type { Runs } from '#runs';
+import type { Vaults } from '#vault';
 import { type Workspaces, workspaceType } from '#workspaces';
 import { jobsDuties } from './duties.ts';
 import type { Environments, Preparing } from './environments.port.ts';
@@ -33,6 +34,7 @@ import type { ParentTypes } from './parents.port.ts';
 import { createReferences, type References } from './references.service.ts';
 import { createRegistering } from './registering.service.ts';
 import { createRunTokens, type RunTokens, type Submitters } from './run-tokens.scheme.ts';
+import { createJobSecrets } from './secrets.service.ts';
 import { createServerless } from './serverless.service.ts';
 import { jobsSettings } from './settings.ts';
 import { isEnd } from './status.rules.ts';
@@ -80,6 +82,7 @@ export function createJobs(deps: {
   readonly workspaces: Workspaces;
   readonly runs: Runs;
   readonly assets: Assets;
+  readonly vaults: Vaults;
   readonly work: Work;
   readonly tokens: Tokens;
   readonly directory: Submitters;
@@ -112,12 +115,14 @@ export function createJobs(deps: {
   });
   const records = createJobRecords(deps);
   const families = createFamilies({ ...deps, records });
+  const secrets = createJobSecrets(deps);
   const references = createReferences({
     ...deps,
+    secrets,
     serverless: createServerless({ ...deps, nodes: deps.serverlessNodes }),
   });
   const registering = createRegistering({ ...deps, records });
-  const jobs = createJobsService({ ...deps, records, families, registering, logs, tokens: () => tokens });
+  const jobs = createJobsService({ ...deps, records, families, registering, logs, secrets, tokens: () => tokens });
   deps.work.owner('job', { documentOf: jobs.documentOf, renewToken: jobs.renewToken, onEvent: jobs.onEvent });
   async function sweepLogs(signal: AbortSignal): Promise<void> {
     const query = { type: workspaceType, under: '/', limit: workspacesMax };

@@ -215,6 +215,14 @@ export const jobsFailures = defineFailures('jobs', {
     remedy: 'Cancel it and wait until it has ended, then delete it.',
     say: (status: string) => `The job is ${status}. Cancel it and wait until it has ended, then delete it.`,
   },
+  SecretNotGiven: {
+    kind: 'forbidden',
+    meaning:
+      'A secret that the command was to get could not be read when a node took the job; the command did not begin.',
+    remedy: 'Look at what the message says of the secret and of the submitter at it, and submit the job again.',
+    say: (variable: string, why: string) =>
+      `The command was to get a secret in ${variable}, which could not be read in the name of who submitted the job. The command did not begin. ${why}`,
+  },
   JobEnded: { kind: 'conflict', say: 'The job has ended, or other work stands for it now.' },
   RunEnded: {
     kind: 'unauthenticated',

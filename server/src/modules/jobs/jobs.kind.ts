@@ -21,6 +21,7 @@ import type { JobsService } from './jobs.service.ts';
 import type { ParentTypes } from './parents.port.ts';
 import type { References } from './references.service.ts';
 import type { Registering } from './registering.service.ts';
+import { secretInstead } from './secrets.rules.ts';
 import { isServerless, serverless } from './serverless.service.ts';
 import { isEnd } from './status.rules.ts';
 import { refuseServices, unservedOfJobs } from './unserved.ts';
@@ -35,6 +36,7 @@ const fixed = [
   'environmentId',
   'experimentName',
   'environmentVariables',
+  'secretsConfiguration',
   'inputs',
   'outputs',
   'resources',
@@ -90,6 +92,7 @@ export function createJobKind(deps: {
     nameRule: 'it begins with a letter or digit and has up to 255 letters, digits, hyphens and underscores',
     properties,
     unserved: unservedOfJobs,
+    insteadOfCredential: secretInstead,
     discriminators: [
       { path: 'jobType', serves: types, refuse: (type) => jobsFailures.jobTypeNotServed(type, types) },
       { path: 'identity.identityType', serves: ['AMLToken'], refuse: jobsFailures.JobIdentityNotServed },

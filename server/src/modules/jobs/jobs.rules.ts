@@ -4,6 +4,7 @@ import { readDurationSeconds } from '@strongroom/contract/duration';
 import type { CommandJob } from '@strongroom/contract/jobs';
 import { resolveCommand } from './command.rules.ts';
 import { jobsFailures } from './jobs.errors.ts';
+import { secretsIn } from './secrets.rules.ts';
 
 export const defaultTimeoutSeconds = 86_400;
 const maxTimeoutSeconds = 7 * 86_400;
@@ -38,6 +39,7 @@ export function checkJob(job: CommandJob): void {
     throw refuse('resources.instanceCount', 'Jobs run on one node: resources.instanceCount must be 1.');
   timeoutSecondsOf(job);
   checkVariables(job.environmentVariables ?? {});
+  for (const { property, name } of secretsIn(job)) checkVariableName(property, name);
   for (const collection of ['inputs', 'outputs'] as const) {
     const names = Object.keys(job[collection] ?? {});
     if (names.length > maxNamed) throw refuse(collection, `A job has at most ${maxNamed} ${collection}.`);
@@ -89,11 +91,15 @@ function checkVariables(variables: Readonly<Record<string, string>>): void {
   if (entries.length > maxVariables)
     throw refuse('environmentVariables', `At most ${maxVariables} environment variables.`);
   for (const [name, value] of entries) {
-    if (!/^[A-Za-z_][A-Za-z0-9_]{0,254}$/.test(name))
-      throw refuse('environmentVariables', `'${name.slice(0, 100)}' is no name of an environment variable.`);
-    if (/^(AZUREML_|MLFLOW_|STRONGROOM_)/i.test(name))
-      throw refuse(`environmentVariables.${name}`, `${name} is set by the service; choose another name.`);
+    checkVariableName('environmentVariables', name);
     if (value.includes('\0'))
       throw refuse(`environmentVariables.${name}`, `The value of ${name} holds a NUL character.`);
   }
+}
+
+function checkVariableName(property: string, name: string): void {
+  if (!/^[A-Za-z_][A-Za-z0-9_]{0,254}$/.test(name))
+    throw refuse(property, `'${name.slice(0, 100)}' is no name of an environment variable.`);
+  if (/^(AZUREML_|MLFLOW_|STRONGROOM_)/i.test(name))
+    throw refuse(`${property}.${name}`, `${name} is set by the service; choose another name.`);
 }

@@ -38,6 +38,7 @@ import type { ParentType, ParentTypes } from './parents.port.ts';
 import type { Registering } from './registering.service.ts';
 import { disownRun, ensureRun } from './run.service.ts';
 import type { RunTokens, Submitters } from './run-tokens.scheme.ts';
+import type { JobSecrets } from './secrets.service.ts';
 import { clusterOf } from './serverless.service.ts';
 import { isEnd, mayFollow } from './status.rules.ts';
 
@@ -114,6 +115,7 @@ export function createJobsService(deps: {
   readonly records: JobRecords;
   readonly registering: Pick<Registering, 'register'>;
   readonly environments: () => Environments;
+  readonly secrets: Pick<JobSecrets, 'read'>;
 }): JobsService {
   const { workspaces, runs, work, logs, grants, clock, parents, families, records, registering } = deps;
   const advancing = (jobId: string) => grants.duty(jobsDuties.advance, jobId);
@@ -436,7 +438,8 @@ export function createJobsService(deps: {
         return buildDocumentOf({ state, build, token, port: deps.port });
       }
       const command = resolveCommand(state, (name) => inputPath(name, state, content));
-      return documentOf({ job, state, workspace, content, token, port: deps.port, command });
+      const secrets = await deps.secrets.read(job);
+      return documentOf({ job, state, workspace, content, token, port: deps.port, command, secrets });
     },
 
     async renewToken(spec) {

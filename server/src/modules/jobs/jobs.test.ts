@@ -33,7 +33,7 @@ test('what cannot run is refused before anything is made', async (t) => {
       { services: { board: { jobServiceType: 'TensorBoard', nodes: null, properties: { logDir: 'x' } } } },
       /Nobody connects to a job/,
     ],
-    ['secrets', { secretsConfiguration: { key: { uri: 'https://v/secrets/s' } } }, /No secret is put into a job/],
+    ['secrets', { secretsConfiguration: { key: { uri: 'https://v/secrets/s' } } }, /no key vault of this server/],
     ['docker', { resources: { dockerArgs: '--network none' } }, /no container of Docker/],
     ['nul', { command: 'a\0b' }, /NUL/],
     ['placeholder', { command: `x \${{inputs.none}}` }, /names neither an input nor an output/],

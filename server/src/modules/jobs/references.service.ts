@@ -10,9 +10,10 @@ import { workspaceType } from '#workspaces';
 import type { Environments } from './environments.port.ts';
 import { type Taken, takeInputs } from './inputs.service.ts';
 import { jobsFailures } from './jobs.errors.ts';
+import type { JobSecrets, Referring } from './secrets.service.ts';
 import { clusterOf, isServerless, type Serverless } from './serverless.service.ts';
 
-export type Named = Pick<CommandJob, 'computeId' | 'codeId' | 'environmentId'>;
+export type Named = Pick<CommandJob, 'computeId' | 'codeId' | 'environmentId'> & Referring;
 
 export type References = {
   /** Throws `invalid` for what is elsewhere or of another type, and what a look-up throws. */
@@ -32,10 +33,12 @@ export function createReferences(deps: {
   readonly assets: Pick<Assets, 'code' | 'named' | 'data'>;
   readonly serverless: Serverless;
   readonly environments: () => Pick<Environments, 'check'>;
+  readonly secrets: Pick<JobSecrets, 'check'>;
 }): References {
-  const { resources, assets, serverless, environments } = deps;
+  const { resources, assets, serverless, environments, secrets } = deps;
   return {
-    async check(grant, workspaceId, { computeId: asked, codeId, environmentId }) {
+    async check(grant, workspaceId, named) {
+      const { computeId: asked, codeId, environmentId } = named;
       const computeId = clusterOf(workspaceId, asked);
       inWorkspace(computeId, workspaceId, 'computes', 'computeId');
       if (!isServerless(asked) && !(await resources.find(grant, computeId)))
@@ -50,6 +53,7 @@ export function createReferences(deps: {
           inWorkspace(environmentId, workspaceId, 'environments/versions', 'environmentId');
         await environments().check(grant, workspaceId, environmentId);
       }
+      await secrets.check(grant, workspaceId, named);
       // Last: what is refused for something else makes no cluster.
       if (isServerless(asked)) await serverless.ensure(workspaceId);
     },

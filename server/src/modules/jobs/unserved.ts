@@ -62,10 +62,6 @@ export const unservedOfJobs: Unserved = {
     },
     distribution,
     'trial.distribution': distribution,
-    secretsConfiguration: {
-      because: 'No secret is put into a job.',
-      instead: 'Leave secretsConfiguration out.',
-    },
     notificationSetting: {
       because: 'No mail is sent here.',
       instead: 'Leave notificationSetting out, and ask for the status of the job.',

@@ -152,6 +152,8 @@ export type ResourceKind = {
   readonly holdsSecrets?: boolean;
   /** Those of them that are one, and never shown: all others are looked at for credentials, and refused with one. */
   readonly secretProperties?: readonly string[];
+  /** Where a text of it holds a credential: what to do instead, as the rest of a sentence. */
+  readonly insteadOfCredential?: string;
   /** What Azure's resource of this type has and ours does not serve, each property refused, kept or ignored. */
   readonly unserved: Unserved;
   /** Members of the envelope that are refused otherwise than for all kinds. */

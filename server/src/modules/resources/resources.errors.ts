@@ -232,10 +232,10 @@ export const resourcesFailures = defineFailures('resources', {
   CredentialVisible: {
     kind: 'invalid',
     meaning: 'A text that everybody who may read the resource would see looks like a credential.',
-    remedy: 'Bring what it opens into the workspace first, and name that.',
-    say: (path: string, found: string, title: string) => ({
+    remedy: 'Do what the message says instead.',
+    say: (path: string, found: string, title: string, instead: string) => ({
       target: path,
-      message: `${path} looks like ${found}. Everybody who may read the ${title} would see it, and nothing hides a value of it. Leave it out: bring what it opens into the workspace first (a datastore, a model, the code), and name that. If it is no credential, write it otherwise.`,
+      message: `${path} looks like ${found}. Everybody who may read the ${title} would see it, and nothing hides a value of it. Leave it out: ${instead} If it is no credential, write it otherwise.`,
     }),
   },
 });

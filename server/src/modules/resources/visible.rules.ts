@@ -9,6 +9,8 @@ import { resourcesFailures } from './resources.errors.ts';
 const namedByUsers = /^(?:tags|properties\.(?:tags|properties|environmentVariables))\.([^.]+)$/;
 const literalInput = /^properties\.inputs\.([^.]+)\.value$/;
 
+const broughtBefore = 'bring what it opens into the workspace first (a datastore, a model, the code), and name that.';
+
 const shown = (path: string) => (path.length > 200 ? `${path.slice(0, 200)}…` : path);
 
 /** @throws Failure `invalid`. What was there before is not looked at again: whoever changes the rest must not be kept from it. */
@@ -31,6 +33,11 @@ export function refuseCredentials(kind: ResourceKind, draft: Draft, existing: Re
     const name = (namedByUsers.exec(path) ?? literalInput.exec(path))?.[1];
     const found = name === undefined ? findWrittenCredential(text) : findNamedCredential(name, text);
     if (found === undefined) return;
-    throw resourcesFailures.CredentialVisible(shown(path), found, kind.title);
+    throw resourcesFailures.CredentialVisible(
+      shown(path),
+      found,
+      kind.title,
+      kind.insteadOfCredential ?? broughtBefore,
+    );
   }
 }

@@ -2,6 +2,7 @@
 // the vault's name for clients that can resolve neither. And back: which vault, key and version a key identifier means.
 // Ports are not compared: what stands before the server may listen on another one.
 
+import type { Failure } from '#kernel/errors/failure';
 import type { Exchange } from '#kernel/http/exchange';
 import type { Target } from '#kernel/http/target';
 import { vaultFailures } from './vault.errors.ts';
@@ -20,10 +21,12 @@ export type Addresses = {
    */
   readonly resource: string;
   /** Throws `InvalidKeyIdentifier`. */
-  parseKeyIdentifier(identifier: string): KeyIdentifier;
+  parseKeyIdentifier(identifier: string): ObjectIdentifier;
+  /** Throws `InvalidSecretIdentifier`. */
+  parseSecretIdentifier(identifier: string): ObjectIdentifier;
 };
 
-export type KeyIdentifier = { readonly vault: string; readonly name: string; readonly version: string | undefined };
+export type ObjectIdentifier = { readonly vault: string; readonly name: string; readonly version: string | undefined };
 
 const collections = new Set([
   ...['secrets', 'keys', 'deletedsecrets', 'deletedkeys'],
@@ -53,6 +56,27 @@ export function createAddresses(options: {
     return !hostname.endsWith(`.${hostnameOf(domain)}`);
   }
 
+  const identifies =
+    (of: 'keys' | 'secrets', invalid: (why: string) => Failure) =>
+    (identifier: string): ObjectIdentifier => {
+      if (identifier.length > identifierLengthMax) throw invalid(`it is longer than ${identifierLengthMax} characters`);
+      const url = URL.parse(identifier);
+      if (url === null || url.protocol !== 'https:') throw invalid('it is not an https address');
+      if (url.username !== '' || url.password !== '' || url.search !== '' || url.hash !== '')
+        throw invalid('it has a user, a query or a fragment');
+      const own = hostnameOf(domain);
+      const isOwnRoot = url.hostname === own || url.hostname === '127.0.0.1' || url.hostname === '[::1]';
+      const vault = vaultOfHost(url.hostname) ?? (isOwnRoot ? defaultVault() : undefined);
+      if (vault === undefined) throw invalid(`'${url.hostname}' is no key vault of this server`);
+      const [collection, name, version, ...more] = url.pathname.replace(/^\/|\/$/g, '').split('/');
+      if (collection !== of || name === undefined || more.length > 0)
+        throw invalid(`its path is not /${of}/{name}/{version}`);
+      if (!objectName.test(name)) throw invalid(`the name of the ${of === 'keys' ? 'key' : 'secret'} is not one`);
+      if (version !== undefined && !objectVersion.test(version))
+        throw invalid('the version is not 32 hexadecimal digits');
+      return { vault, name, version: version?.toLowerCase() };
+    };
+
   return {
     recognise({ host, segments }) {
       const hostname = hostnameOf(host);
@@ -75,27 +99,8 @@ export function createAddresses(options: {
       return isByPath ? `https://${vault.toLowerCase()}.vault.${domain}` : target.origin;
     },
     resource: `https://vault.${domain}`,
-    parseKeyIdentifier(identifier) {
-      if (identifier.length > identifierLengthMax)
-        throw vaultFailures.InvalidKeyIdentifier(`it is longer than ${identifierLengthMax} characters`);
-      const url = URL.parse(identifier);
-      if (url === null || url.protocol !== 'https:')
-        throw vaultFailures.InvalidKeyIdentifier('it is not an https address');
-      if (url.username !== '' || url.password !== '' || url.search !== '' || url.hash !== '')
-        throw vaultFailures.InvalidKeyIdentifier('it has a user, a query or a fragment');
-      const own = hostnameOf(domain);
-      const isOwnRoot = url.hostname === own || url.hostname === '127.0.0.1' || url.hostname === '[::1]';
-      const vault = vaultOfHost(url.hostname) ?? (isOwnRoot ? defaultVault() : undefined);
-      if (vault === undefined)
-        throw vaultFailures.InvalidKeyIdentifier(`'${url.hostname}' is no key vault of this server`);
-      const [collection, name, version, ...more] = url.pathname.replace(/^\/|\/$/g, '').split('/');
-      if (collection !== 'keys' || name === undefined || more.length > 0)
-        throw vaultFailures.InvalidKeyIdentifier('its path is not /keys/{name}/{version}');
-      if (!objectName.test(name)) throw vaultFailures.InvalidKeyIdentifier('the name of the key is not one');
-      if (version !== undefined && !objectVersion.test(version))
-        throw vaultFailures.InvalidKeyIdentifier('the version is not 32 hexadecimal digits');
-      return { vault, name, version: version?.toLowerCase() };
-    },
+    parseKeyIdentifier: identifies('keys', vaultFailures.InvalidKeyIdentifier),
+    parseSecretIdentifier: identifies('secrets', vaultFailures.InvalidSecretIdentifier),
   };
 }
 

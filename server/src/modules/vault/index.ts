@@ -38,7 +38,7 @@ import { createVaultKind } from './vaults.kind.ts';
 import { createVaults, type Vaults } from './vaults.service.ts';
 
 export { vaultMigrations } from './migrations/vault.ts';
-export type { DescribedKey, VaultFacts, Vaults } from './vaults.service.ts';
+export type { DescribedKey, SecretPlace, VaultFacts, Vaults } from './vaults.service.ts';
 
 export type VaultModule = Module<ResourceKind> & {
   readonly kinds: readonly ResourceKind[];

@@ -30,6 +30,8 @@ export type Secrets = {
     name: string,
     version: string | undefined,
   ): Promise<{ readonly version: StoredVersion; readonly value: string }>;
+  /** That there is a value which `get` would answer. Throws what `get` throws, and opens nothing. */
+  check(grant: Grant, vault: string, name: string, version: string | undefined): Promise<void>;
   update(
     grant: Grant,
     vault: string,
@@ -54,6 +56,12 @@ export function createSecrets(options: {
   const { directory, objects, material: sealed } = options;
   const at = (grant: Grant, vault: string): Vault => directory.granted(grant, vault);
 
+  async function readable(held: Vault, name: string, version: string | undefined): Promise<StoredVersion> {
+    const found = await objects.get(held, name, version);
+    if (!found.enabled) throw vaultFailures.SecretDisabled('get');
+    return found;
+  }
+
   return {
     async set(grant, vault, name, { value, contentType, attributes, tags }) {
       const material = Buffer.from(value, 'utf8');
@@ -73,14 +81,15 @@ export function createSecrets(options: {
 
     async get(grant, vault, name, version) {
       const held = at(grant, vault);
-      const found = await objects.get(held, name, version);
-      if (!found.enabled) throw vaultFailures.SecretDisabled('get');
+      const found = await readable(held, name, version);
       const material = await sealed.open({
         ...{ vault: held.uniqueId, collection: 'secrets', name: found.name },
         ...{ number: found.number, version: found.version },
       });
       return { version: found, value: Buffer.from(material).toString('utf8') };
     },
+
+    check: async (grant, vault, name, version) => void (await readable(at(grant, vault), name, version)),
 
     update: async (grant, vault, name, version, { contentType, attributes, tags }) =>
       await objects.update(at(grant, vault), name, version, {

@@ -308,6 +308,15 @@ export const vaultFailures = defineFailures('vault', {
       message: `The key identifier is not usable: ${why}. It looks like https://{vault}.vault.{domain}/keys/{name}/{version}.`,
     }),
   },
+  InvalidSecretIdentifier: {
+    kind: 'invalid',
+    meaning: 'The address of a secret is not one of this server.',
+    remedy: 'Send https://{vault}.vault.{domain}/secrets/{name}, with or without a version behind it.',
+    say: (why: string) => ({
+      target: 'secretIdentifier',
+      message: `The address of the secret is not usable: ${why}. It looks like https://{vault}.vault.{domain}/secrets/{name}, with or without a version behind it.`,
+    }),
+  },
   Throttled: {
     kind: 'throttled',
     meaning: 'Too many keys are being generated at this moment.',

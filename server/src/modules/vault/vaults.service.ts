@@ -2,6 +2,7 @@
 // by a further permission of the same caller, and recorded as if the caller had called the vault itself.
 
 import { vaultActions } from '@strongroom/contract/vault.actions';
+import type { Asker } from '#kernel/authority/actor';
 import type { Action, Grant, Grants } from '#kernel/authority/grant';
 import type { Acts, Facts } from '#kernel/authority/perform';
 import { asFailure } from '#kernel/errors/failure';
@@ -33,11 +34,27 @@ export type DescribedKey = {
   readonly size: number;
 };
 
+/** A secret: the latest of its versions, or one. */
+export type SecretPlace = { readonly vaultId: string; readonly name: string; readonly version: string | undefined };
+
 export type Vaults = {
   /** Makes the secret or a new version of it, and answers the version. */
   setSecret(grant: Grant, vaultId: string, name: string, value: string): Promise<string>;
   /** The latest value, or that of a version. Throws `SecretNotFound`, `SecretDisabled`, `VaultNotFound`. */
   getSecret(grant: Grant, vaultId: string, name: string, version?: string): Promise<Secret<string>>;
+  /** What the address of a secret names. Throws `InvalidSecretIdentifier`. Decides nothing. */
+  secretAt(identifier: string): SecretPlace;
+  /** That the caller may read its value at this moment, and that there is one. Reads none. Throws what reading it throws. */
+  checkSecret(grant: Grant, place: SecretPlace): Promise<void>;
+  /**
+   * The value, read in the name of who asked for what goes on now, as he may at this moment, and recorded as his.
+   * @param use what stands in the record beside the secret, and why it was read
+   */
+  readSecretFor(
+    asker: Asker,
+    place: SecretPlace,
+    use: { readonly reason: string; readonly parameters: Facts['parameters'] },
+  ): Promise<Secret<string>>;
   /** Deletes softly. Says whether it was there. */
   deleteSecret(grant: Grant, vaultId: string, name: string): Promise<boolean>;
   /** What a key identifier with its version names. Throws `InvalidKeyIdentifier`, `KeyNotFound`. */
@@ -54,7 +71,7 @@ export function createVaults(deps: {
   readonly secrets: Secrets;
   readonly keys: Keys;
   readonly grants: Pick<Grants, 'also'>;
-  readonly acts: Pick<Acts, 'also'>;
+  readonly acts: Pick<Acts, 'also' | 'onBehalf'>;
 }): Vaults {
   const { addresses, directory, secrets, keys, grants, acts } = deps;
 
@@ -90,6 +107,21 @@ export function createVaults(deps: {
         onSecret(vaultId, name, 'Secrets_Get', vaultActions.getSecret, version === undefined ? {} : { version }),
         async (granted) => secret((await secrets.get(granted, nameOf(vaultId), name, version)).value),
       ),
+    secretAt(identifier) {
+      const { vault, name, version } = addresses.parseSecretIdentifier(identifier);
+      return { vaultId: directory.scope(vault), name, version };
+    },
+    async checkSecret(grant, { vaultId, name, version }) {
+      const { action, scope } = onSecret(vaultId, name, 'Secrets_Get', vaultActions.getSecret);
+      await secrets.check(grants.also(grant, action, scope), nameOf(vaultId), name, version);
+    },
+    readSecretFor(asker, { vaultId, name, version }, { reason, parameters }) {
+      const more = { ...(version === undefined ? {} : { version }), ...parameters };
+      const facts = onSecret(vaultId, name, 'Secrets_Get', vaultActions.getSecret, more);
+      return acts.onBehalf(asker, { ...facts, reason }, async (granted) =>
+        secret((await secrets.get(granted, nameOf(vaultId), name, version)).value),
+      );
+    },
     deleteSecret: (grant, vaultId, name) =>
       acts.also(grant, onSecret(vaultId, name, 'Secrets_Delete', vaultActions.deleteSecret), async (granted) => {
         try {
