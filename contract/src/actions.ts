@@ -36,6 +36,8 @@ export const resourceTypes: Readonly<Record<string, readonly string[]>> = {
   [`${workspace}/models/versions`]: [],
   [`${workspace}/data`]: [],
   [`${workspace}/data/versions`]: [],
+  [`${workspace}/components`]: [],
+  [`${workspace}/components/versions`]: [],
   [`${workspace}/environments`]: [],
   [`${workspace}/environments/versions`]: [],
   [`${workspace}/computes`]: ['listNodes'],

@@ -41,6 +41,17 @@ export const dataVersion = Type.Object({
   stage: Type.Optional(Type.String({ maxLength: 64 })),
 });
 
+/** A step that is described once and used in many pipelines. Read by the server, which says what is wrong with a part of it. */
+export const componentVersion = Type.Object({
+  ...common,
+  isAnonymous: Type.Optional(Type.Boolean()),
+  componentSpec: Type.Record(Type.String({ maxLength: 256 }), Type.Unknown(), {
+    description:
+      "What azure-ai-ml writes of a command component: type, command, code, environment, inputs and outputs with their types, defaults and optional; '$[[ … ]]' around what an optional input needs.",
+  }),
+  stage: Type.Optional(Type.String({ maxLength: 64 })),
+});
+
 export const codeVersion = Type.Object({
   ...common,
   isAnonymous: Type.Optional(Type.Boolean()),

@@ -133,6 +133,8 @@ export const commandJob = Type.Object({
   ...commonToJobs,
   ...commandContent,
   secretsConfiguration,
+  /** What says the command, the code and the environment instead. */
+  componentId: Type.Optional(text(2048)),
   limits: Type.Optional(
     Type.Object({ jobLimitsType: Type.Optional(Type.Literal('Command')), timeout: Type.Optional(text(32)) }),
   ),

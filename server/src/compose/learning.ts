@@ -66,7 +66,7 @@ export function composeLearning(foundation: Foundation, ground: Ground, data: Da
     parents: { of: (type) => flows.parents.of(type), look: (id) => flows.parents.look(id) },
     environments: () => environments.forJobs,
   });
-  const flows = createFlows({ ...common, database: control, jobs, room: foundation.room });
+  const flows = createFlows({ ...common, database: control, assets: assets.assets, jobs, room: foundation.room });
   const images = createImages({ registry: registry.registry });
   const environments: EnvironmentsModule = createEnvironments({
     ...inWorkspaces,

@@ -278,6 +278,7 @@ export async function assemble(on: {
       },
     },
     database: control,
+    assets: assets.assets,
     jobs,
     acts,
     log,

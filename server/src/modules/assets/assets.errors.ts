@@ -196,5 +196,23 @@ export const assetsFailures = defineFailures('assets', {
       };
     },
   },
+  InvalidComponent: {
+    kind: 'invalid',
+    meaning: 'A part of a component is not one, or not one that is served.',
+    remedy: 'Correct the part that the answer names as its target.',
+    say: (part: string, what: string) => ({
+      target: `properties.componentSpec.${part}`,
+      message: `componentSpec.${part} ${what}.`,
+    }),
+  },
+  ComponentTypeNotServed: {
+    kind: 'invalid',
+    meaning: 'A component is of another type than command.',
+    remedy: 'Register what it does as a command component.',
+    say: (type: string) => ({
+      target: 'properties.componentSpec.type',
+      message: `Components of type '${type.slice(0, 32)}' are not served here. componentSpec.type must be 'command': put the steps of a pipeline into the pipeline itself, and what else runs into a command.`,
+    }),
+  },
   InternalError: { kind: 'internal', say: 'An asset stands outside any workspace.' },
 });

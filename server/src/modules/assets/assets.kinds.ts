@@ -8,6 +8,7 @@ import { everythingServed, type Properties, type Resource, type ResourceKind, ty
 import { workspaceOf } from '#workspaces';
 import { safePath } from './archive.service.ts';
 import { assetsFailures } from './assets.errors.ts';
+import { createComponentKinds } from './components.kinds.ts';
 import { createDataKinds } from './data.kinds.ts';
 import { environmentContent } from './environments.rules.ts';
 import { modelLimits } from './limits.rules.ts';
@@ -173,6 +174,7 @@ export function createAssetKinds(deps: {
       }),
     }),
     ...createDataKinds(versioned),
+    ...createComponentKinds(versioned, deps),
   ];
 }
 

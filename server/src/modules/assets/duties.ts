@@ -5,7 +5,7 @@ import { storageActions } from '@strongroom/contract/storage.actions';
 import type { Duty } from '#kernel/authority/duty';
 import { workspaceType } from '#workspaces';
 
-const plurals = ['codes', 'models', 'data', 'environments'] as const;
+const plurals = ['codes', 'models', 'data', 'environments', 'components'] as const;
 const kinds = plurals.map((plural) => actionsOfType(`${workspaceType}/${plural}`));
 const readWorkspace = actionsOfType(workspaceType).read;
 

@@ -12,6 +12,7 @@ import type { BlobStore } from '#storage';
 import { type Workspaces, workspaceOf, workspaceType } from '#workspaces';
 import { assetsFailures } from './assets.errors.ts';
 import { createAssetKinds } from './assets.kinds.ts';
+import { type Component, readComponent } from './components.rules.ts';
 import { dataOf } from './data.kinds.ts';
 import { unbuiltIn } from './environments.rules.ts';
 import { assetTables } from './migrations/index.ts';
@@ -23,6 +24,7 @@ import { createSnapshots, digestOf, type Snapshot, type Snapshots } from './snap
 import { uploadRoutes } from './uploads.routes.ts';
 import { type AddressSigner, createUploads } from './uploads.service.ts';
 
+export { type Component, checkValue, commandWith } from './components.rules.ts';
 export { inputLimits } from './limits.rules.ts';
 export { contentForms, dataVersionOf, isContentUri, outputPath } from './named-content.service.ts';
 export type { Snapshot, Snapshots } from './snapshots.service.ts';
@@ -46,6 +48,10 @@ export type Assets = {
   ): Promise<Named & { readonly name: string; readonly version: string; readonly folder: string | undefined }>;
   /** The number that comes next under a name; '1' for a name that is new. Two who ask at once are told the same. */
   nextVersion(grant: Grant, workspaceId: string, plural: 'data' | 'models', name: string): Promise<string>;
+  /** What a component version says of itself: checked when it was registered. */
+  component(grant: Grant, componentVersionId: string): Promise<Component>;
+  /** The same of one that is written in place. Throws `invalid`. */
+  componentIn(spec: Readonly<Record<string, unknown>>): Component;
   /** What a data version says of itself. What lies there is not looked at. */
   data(grant: Grant, dataVersionId: string): Promise<{ readonly dataType: string; readonly dataUri: string }>;
   /**
@@ -94,7 +100,7 @@ export function createAssets(deps: {
     if (workspace === undefined) throw assetsFailures.InvalidResourceId(id);
     return workspace;
   };
-  const versionOf = (grant: Grant, plural: 'codes' | 'models' | 'environments' | 'data', id: string) => {
+  const versionOf = (grant: Grant, plural: 'codes' | 'models' | 'environments' | 'data' | 'components', id: string) => {
     deps.grants.also(grant, actionsOfType(`${workspaceType}/${plural}/versions`).read, id);
     return deps.resources.get(grant, id);
   };
@@ -131,6 +137,11 @@ export function createAssets(deps: {
       return String(keptOf(container?.properties ?? {}).lastNumber + 1);
     },
     data: async (grant, id) => dataOf(await versionOf(grant, 'data', id)),
+    componentIn: readComponent,
+    async component(grant, id) {
+      const { componentSpec } = (await versionOf(grant, 'components', id)).properties;
+      return readComponent(componentSpec as Readonly<Record<string, unknown>>); // of the contract's schema
+    },
     async environment(grant, id) {
       const version = await versionOf(grant, 'environments', id);
       const unbuilt = unbuiltIn(version.properties);

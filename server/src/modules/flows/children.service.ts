@@ -7,7 +7,7 @@ import type { Acts } from '#kernel/authority/perform';
 import { Failure } from '#kernel/errors/failure';
 import type { Room } from '#kernel/files/room';
 import type { Resource, Resources } from '#resources';
-import type { Closing } from './sweep.rules.ts';
+import type { Closing } from './closing.types.ts';
 
 /** `later`: nothing is wrong with it, and there is no room for it now. `gone`: it was made before, and somebody removed it. */
 export type Made = { readonly job: Resource } | 'later' | 'gone' | { readonly refused: Closing };

@@ -1,6 +1,7 @@
 // The door of flows: jobs that are made of other jobs. Gives jobs the types that it stands above of, and looks after each of
 // them until it has ended.
 
+import type { Assets } from '#assets';
 import { type Jobs, type ParentTypes, stateOf } from '#jobs';
 import type { Grant } from '#kernel/authority/grant';
 import type { Acts } from '#kernel/authority/perform';
@@ -14,7 +15,8 @@ import type { ResourceKind, Resources } from '#resources';
 import { createChildren } from './children.service.ts';
 import { flowsFailures } from './flows.errors.ts';
 import { flowTables } from './migrations/index.ts';
-import { createSweeps } from './sweep.service.ts';
+import { createPipelines, type Pipelines } from './pipeline.service.ts';
+import { createSweeps, type Sweeps } from './sweep.service.ts';
 import { createUnderWays } from './under-way.service.ts';
 
 export { flowTables } from './migrations/index.ts';
@@ -37,6 +39,7 @@ export function createFlows(deps: {
   readonly database: Database;
   readonly resources: Resources;
   readonly jobs: Pick<Jobs, 'lives' | 'references'>;
+  readonly assets: Assets;
   readonly acts: Pick<Acts, 'onBehalf'>;
   readonly clock: Clock;
   readonly log: Log;
@@ -53,12 +56,15 @@ export function createFlows(deps: {
       if (job === undefined) return 'ended';
       const { flow, jobType } = stateOf(job);
       if (flow === undefined || job.provisioningState === 'Failed') return 'timed';
-      const looks = jobType === 'Sweep' ? sweeps.look : undefined;
-      return looks === undefined ? 'ended' : looks(job);
+      return types[jobType]?.look(job) ?? 'ended';
     },
   });
   const children = createChildren({ ...deps, lives, room: deps.room });
-  const sweeps = createSweeps({ lives, references, children, underWay: underWays.add, clock: deps.clock });
+  const made = { ...deps, lives, references, children, underWay: underWays.add };
+  const types: Readonly<Record<string, Sweeps | Pipelines | undefined>> = {
+    Sweep: createSweeps(made),
+    Pipeline: createPipelines(made),
+  };
 
   return {
     name: 'flows',
@@ -66,7 +72,7 @@ export function createFlows(deps: {
     failures: [tableOf(flowsFailures)],
     kinds: [],
     parents: {
-      of: (jobType) => (jobType === 'Sweep' ? sweeps.type : undefined),
+      of: (jobType) => (Object.hasOwn(types, jobType) ? types[jobType]?.type : undefined),
       look: underWays.look,
     },
     async endThoseOf(objectId) {

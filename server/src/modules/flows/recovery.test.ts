@@ -1,11 +1,11 @@
-// The server dies at every step of a sweep, one after another, and comes back over the same folder: every trial is made once,
-// and the sweep ends truly.
+// The server dies at every step of a sweep and of a pipeline, one after another, and comes back over the same folder: every
+// child is made once, and the parent ends truly.
 
 import assert from 'node:assert/strict';
 import { after, test } from 'node:test';
 import { closeScanPool } from '#kernel/database/database';
 import { type FlowBench, openFlows } from '../../../test/lab/flows.fixture.ts';
-import { exited, running } from '../../../test/lab/jobs.fixture.ts';
+import { exited, output, running } from '../../../test/lab/jobs.fixture.ts';
 
 after(() => closeScanPool());
 
@@ -21,6 +21,8 @@ async function playOut(bench: FlowBench, name: string): Promise<void> {
     if (isEnd(await status(name))) return;
     for (const item of [...lab.work.items.values()].filter(({ told }) => !told)) {
       await lab.work.tell(item, running);
+      // What the next step takes.
+      await lab.work.tell(item, output('begun\n'));
       await logs(item.spec.subject.split('/').at(-1) ?? '', 'accuracy', 0.5);
       await lab.work.tell(item, exited(0));
     }
@@ -28,20 +30,18 @@ async function playOut(bench: FlowBench, name: string): Promise<void> {
 }
 
 /** While what was left is taken back, the name is busy. */
-async function putUntilTaken(bench: FlowBench, name: string, more: object) {
+async function putUntilTaken(bench: FlowBench, name: string, properties: object) {
   for (let tries = 0; ; tries++) {
-    const answer = await bench.putSweep(name, more);
+    const answer = await bench.putJob(name, properties);
     if (answer.status !== 409 || tries > 50) return answer;
   }
 }
 
-test('whichever step of a sweep the server dies at, no trial is lost and none is made twice', async (t) => {
-  const bench = await openFlows(t);
+/** Dies at the first step, then at the second of another job, and so on until one lives through all of them. */
+async function dieEverywhere(bench: FlowBench, prefix: string, properties: object, children: readonly string[]) {
   const { lab } = bench;
-  const more = { limits: { maxTotalTrials: 2, maxConcurrentTrials: 1 } };
-  let steps = 0;
   for (let at = 1; ; at++) {
-    const name = `dies-${at}`;
+    const name = `${prefix}-${at}`;
     let count = 0;
     const died = new Promise<string>((resolve) => {
       lab.seam.before = async (step) => {
@@ -51,31 +51,47 @@ test('whichever step of a sweep the server dies at, no trial is lost and none is
         await never;
       };
     });
-    const lived = bench.putSweep(name, more).then(() => playOut(bench, name));
+    const lived = bench.putJob(name, properties).then(() => playOut(bench, name));
     lived.catch(() => undefined);
     const step = await Promise.race([lived, died]);
     lab.seam.before = async () => {};
-    if (step === undefined) break;
-    steps = at;
+    if (step === undefined) return at - 1;
     await lab.restart();
     await lab.now().tasks.drain();
     await bench.settled();
-    const again = await putUntilTaken(bench, name, more);
+    const again = await putUntilTaken(bench, name, properties);
     assert.ok(again.status < 300, `${step}: ${again.bytes.toString()}`);
     await playOut(bench, name);
-    const { status, error, properties } = await bench.job(name);
+    const { status, error } = await bench.job(name);
     assert.equal(status, 'Completed', `${at} ${step}: ${error?.message}`);
-    assert.match(properties.best_child_run_id, new RegExp(`^${name}_[01]$`));
     assert.deepEqual(
       (await bench.children(name)).map((child) => [child.runId, child.status]),
-      [
-        [`${name}_0`, 'Completed'],
-        [`${name}_1`, 'Completed'],
-      ],
+      children.map((child) => [`${name}_${child}`, 'Completed']),
       `${at} ${step}`,
     );
-    const begun = lab.now().audit.entries.filter(({ intent }) => intent.scope === bench.jobId(`${name}_2`));
-    assert.equal(begun.length, 0, step);
   }
+}
+
+test('whichever step of a sweep the server dies at, no trial is lost and none is made twice', async (t) => {
+  const bench = await openFlows(t);
+  const properties = { ...bench.sweep, limits: { maxTotalTrials: 2, maxConcurrentTrials: 1 } };
+  const steps = await dieEverywhere(bench, 'sweep', properties, ['0', '1']);
+  assert.ok(steps >= 15, String(steps));
+  for (let at = 1; at <= steps; at++) {
+    const { properties: told } = await bench.job(`sweep-${at}`);
+    assert.match(told.best_child_run_id, new RegExp(`^sweep-${at}_[01]$`));
+  }
+});
+
+test('whichever step of a pipeline the server dies at, no step is lost and none is made twice', async (t) => {
+  const bench = await openFlows(t);
+  const { computeId } = bench;
+  const needs = (step: string) => ({ inputs: { log: `\${{parent.jobs.${step}.outputs.artifacts}}` } });
+  const properties = {
+    jobType: 'Pipeline',
+    settings: { default_compute: computeId },
+    jobs: { a: { command: 'true' }, b: { command: 'true', ...needs('a') } },
+  };
+  const steps = await dieEverywhere(bench, 'pipe', properties, ['a', 'b']);
   assert.ok(steps >= 15, String(steps));
 });

@@ -5,6 +5,7 @@ import { readDurationSeconds } from '@strongroom/contract/duration';
 import type { CommandJob, JobEnd } from '@strongroom/contract/jobs';
 import type { SweepJob } from '@strongroom/contract/sweeps';
 import type { FlowState } from '#jobs';
+import type { Closing } from './closing.types.ts';
 import { flowsFailures } from './flows.errors.ts';
 import { bestOf, compareBy, type Goal, type Policy } from './policies.rules.ts';
 import { createGrid, createRandom, createSobol, type Sampler } from './samplers.rules.ts';
@@ -39,9 +40,6 @@ export type Trial = {
   readonly logged?: readonly string[];
   readonly givenUp?: true;
 };
-
-/** Decided while trials are still brought to their ends. */
-export type Closing = { readonly status: JobEnd; readonly error?: { readonly code: string; readonly message: string } };
 
 export type SweepFlow = FlowState & {
   readonly trials: readonly Trial[];

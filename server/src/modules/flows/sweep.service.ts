@@ -8,7 +8,6 @@ import {
   isEnd,
   type JobLives,
   type JobState,
-  type Outcome,
   type ParentType,
   type References,
   siblingId,
@@ -19,11 +18,12 @@ import type { Clock } from '#kernel/clock/clock';
 import type { Resource } from '#resources';
 import { workspaceOf } from '#workspaces';
 import type { Children } from './children.service.ts';
+import { endParent } from './closing.service.ts';
+import type { Closing } from './closing.types.ts';
 import { flowsFailures } from './flows.errors.ts';
 import { type Curve, givenUp } from './policies.rules.ts';
 import {
   bestTrial,
-  type Closing,
   endOf,
   hopeless,
   type Plan,
@@ -122,16 +122,6 @@ export function createSweeps(deps: {
     return hopeless(trials);
   }
 
-  async function end(job: Resource, { status, error }: Closing): Promise<void> {
-    const outcome: Outcome = {
-      status,
-      endTime: clock.now().toISOString(),
-      ...(error === undefined ? {} : { error }),
-    };
-    await lives.say(job.id, error === undefined ? `The sweep is ${status}.` : error.message);
-    await lives.end(job.id, outcome);
-  }
-
   /** One more, unless something is in its way. False: none is to be begun for now. */
   async function begin(job: Resource, plan: Plan, number: number, inputs: SweepFlow['inputs']): Promise<boolean> {
     const point = plan.sampler.at(number);
@@ -180,7 +170,7 @@ export function createSweeps(deps: {
     if (closing !== undefined) {
       await update(job, (flow) => ({ closing: flow.closing ?? closing }));
       if (!(await children.endAll([...live.values()]))) return 'waits';
-      await end(job, flowOf(state).closing ?? closing);
+      await endParent(deps, job, flowOf(state).closing ?? closing);
       return 'ended';
     }
     await applyPolicy(job, plan, live, trials);
@@ -204,7 +194,7 @@ export function createSweeps(deps: {
     }
     if (running === 0) {
       const now = await lives.find(job.id);
-      if (now !== undefined) await end(now, endOf(plan, flowOf(stateOf(now)).trials));
+      if (now !== undefined) await endParent(deps, now, endOf(plan, flowOf(stateOf(now)).trials));
       return 'ended';
     }
     return plan.policy !== undefined || plan.timeoutSeconds !== undefined ? 'timed' : 'waits';

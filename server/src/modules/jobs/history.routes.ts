@@ -20,7 +20,7 @@ import { type Workspaces, workspaceOf, workspaceType } from '#workspaces';
 import { jobsDuties } from './duties.ts';
 import type { Families } from './families.service.ts';
 import { historySurface } from './history.surface.ts';
-import { jobType, outputUri, siblingId, stateOf, toldOf } from './job-state.service.ts';
+import { jobType, outputPlaceOf, siblingId, stateOf, toldOf } from './job-state.service.ts';
 import { jobsFailures } from './jobs.errors.ts';
 import { type JobLogs, logArtifact } from './log.service.ts';
 import { isEnd } from './status.rules.ts';
@@ -198,9 +198,8 @@ export function historyRoutes(deps: {
           if (jobName === '') continue;
           const job = await resources.find(grant, itemId(jobType, { ...params, jobName }));
           const outputs = job === undefined ? undefined : stateOf(job).outputs;
-          if (outputs === undefined || !Object.hasOwn(outputs, output)) continue;
-          const holder = job === undefined ? jobName : (stateOf(job).flow?.outputsOf ?? jobName);
-          values[id] = { uri: outputUri(holder, output), type: dataTypeOf(outputs[output]?.jobOutputType ?? '') };
+          if (job === undefined || outputs === undefined || !Object.hasOwn(outputs, output)) continue;
+          values[id] = { uri: outputPlaceOf(job, output), type: dataTypeOf(outputs[output]?.jobOutputType ?? '') };
         }
         return json(200, { values });
       },

@@ -49,7 +49,15 @@ export type {
   Waiting,
 } from './environments.port.ts';
 export { childrenMax } from './families.service.ts';
-export { type FlowState, type JobState, jobType, type Outcome, siblingId, stateOf } from './job-state.service.ts';
+export {
+  type FlowState,
+  type JobState,
+  jobType,
+  type Outcome,
+  outputUri,
+  siblingId,
+  stateOf,
+} from './job-state.service.ts';
 export { checkJob } from './jobs.rules.ts';
 export type { JobLives } from './jobs.service.ts';
 export { noParents, type ParentType, type ParentTypes } from './parents.port.ts';

@@ -24,6 +24,8 @@ export type Outcome = {
 export type FlowState = {
   /** Shown among the properties of the job, by Azure's names. */
   readonly told?: Readonly<Record<string, string>>;
+  /** By the name of an output of the job, where it is. */
+  readonly outputUris?: Readonly<Record<string, string>>;
   /** The child whose outputs are the job's. */
   readonly outputsOf?: string;
 };
@@ -123,10 +125,16 @@ export const outputsOf = (job: Resource) =>
       {
         ...output,
         ...(stateOf(job).registered?.[name] === undefined ? {} : { assetVersion: stateOf(job).registered?.[name] }),
-        uri: outputUri(stateOf(job).flow?.outputsOf ?? job.name, name),
+        uri: outputPlaceOf(job, name),
       },
     ]),
   );
+
+/** Where an output of a job is: its own, or that of the child which made it. */
+export function outputPlaceOf(job: Resource, output: string): string {
+  const { flow } = stateOf(job);
+  return flow?.outputUris?.[output] ?? outputUri(flow?.outputsOf ?? job.name, output);
+}
 
 /** Another job of the same workspace. */
 export const siblingId = (jobId: string, name: string): string => `${jobId.slice(0, jobId.lastIndexOf('/'))}/${name}`;

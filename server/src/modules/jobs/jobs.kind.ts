@@ -3,11 +3,12 @@
 
 import { isDeepStrictEqual } from 'node:util';
 import { type CommandJob, commandJob } from '@strongroom/contract/jobs';
+import { type PipelineJob, pipelineJob } from '@strongroom/contract/pipelines';
 import { actionsOfType } from '@strongroom/contract/resources.actions';
 import { Type } from '@strongroom/contract/schema';
 import { type SweepJob, sweepJob } from '@strongroom/contract/sweeps';
 import type { Assets } from '#assets';
-import type { Grants } from '#kernel/authority/grant';
+import type { Grant, Grants } from '#kernel/authority/grant';
 import { activity, json } from '#kernel/http/route';
 import type { Draft, Properties, Resource, ResourceKind, Resources } from '#resources';
 import { workspaceOf } from '#workspaces';
@@ -31,6 +32,7 @@ const described = ['displayName', 'description', 'tags', 'properties', 'isArchiv
 const fixed = [
   'jobType',
   'command',
+  'componentId',
   'codeId',
   'computeId',
   'environmentId',
@@ -47,6 +49,8 @@ const fixed = [
   'objective',
   'earlyTermination',
   'trial',
+  'jobs',
+  'settings',
 ] as const;
 
 /** Kept for ourselves. */
@@ -69,8 +73,8 @@ const hidden: ReadonlySet<string> = new Set<keyof JobState>([
 ]);
 
 /** One schema for all types: what a job is of another type has, it has not. */
-const properties = Type.Union([commandJob, sweepJob]);
-const types = ['Command', 'Sweep'] as const;
+const properties = Type.Union([commandJob, sweepJob, pipelineJob]);
+const types = ['Command', 'Sweep', 'Pipeline'] as const;
 
 export function createJobKind(deps: {
   readonly resources: Resources;
@@ -84,6 +88,21 @@ export function createJobKind(deps: {
   readonly grants: Pick<Grants, 'duty'>;
 }): ResourceKind {
   const { resources, assets, jobs, references, registering, families, parents, grants } = deps;
+
+  async function begin(grant: Grant, job: Resource): Promise<void> {
+    const workspaceId = workspaceOf(job.id) ?? '';
+    const asked = job.properties as unknown as CommandJob; // of this type, by the schema
+    const { command, codeId, environmentId, inputs, outputs } = await references.inFull(grant, workspaceId, asked);
+    await jobs.begin(grant, job, {
+      // What a component says is kept as the job's own: the component may go.
+      ...(asked.componentId === undefined ? {} : defined({ command, codeId, environmentId, inputs, outputs })),
+      ...(environmentId === undefined
+        ? {}
+        : { recipe: await deps.environments().plan(grant, workspaceId, environmentId) }),
+      codeSnapshot: codeId === undefined ? undefined : (await assets.code(grant, codeId)).uri,
+      ...(await references.takeInputs(grant, workspaceId, inputs === undefined ? {} : { inputs })),
+    });
+  }
 
   return {
     type: jobType,
@@ -122,7 +141,10 @@ export function createJobKind(deps: {
         isArchived: false,
         experimentName: 'Default',
         ...own,
-        ...(isServerless(own['computeId'] as string | undefined) ? { computeId: serverless } : {}),
+        // The steps of a pipeline name theirs.
+        ...(own['jobType'] !== 'Pipeline' && isServerless(own['computeId'] as string | undefined)
+          ? { computeId: serverless }
+          : {}),
         identity: { identityType: 'AMLToken' },
         status: 'NotStarted',
       };
@@ -130,7 +152,7 @@ export function createJobKind(deps: {
 
     async validate(grant, draft: Draft, existing, id) {
       // The manager has checked the shape with the kind's schema.
-      const job = draft.properties as unknown as CommandJob | SweepJob;
+      const job = draft.properties as unknown as CommandJob | SweepJob | PipelineJob;
       refuseServices(job.services);
       if (existing) return refuseChange(existing, draft.properties);
       const workspaceId = workspaceOf(id) ?? '';
@@ -142,25 +164,18 @@ export function createJobKind(deps: {
         return parent.check(grant, draft.properties, id);
       }
       if (job.jobType !== 'Command') throw jobsFailures.jobTypeNotServed(job.jobType, ['Command']);
-      checkJob(job);
-      await registering.check(grant, workspaceId, job.outputs);
-      await references.check(grant, workspaceId, job);
+      const whole = await references.inFull(grant, workspaceId, job);
+      checkJob(whole);
+      await registering.check(grant, workspaceId, whole.outputs);
+      await references.check(grant, workspaceId, whole);
     },
 
     async create(grant, job) {
       const state = stateOf(job);
-      const workspaceId = workspaceOf(job.id) ?? '';
       if (state.parentJobName !== undefined) await families.join(job.id, state.parentJobName);
       const parent = parents.of(state.jobType);
       if (parent !== undefined) await jobs.beginParent(grant, job, parent);
-      else
-        await jobs.begin(grant, job, {
-          ...(state.environmentId === undefined
-            ? {}
-            : { recipe: await deps.environments().plan(grant, workspaceId, state.environmentId) }),
-          codeSnapshot: state.codeId === undefined ? undefined : (await assets.code(grant, state.codeId)).uri,
-          ...(await references.takeInputs(grant, workspaceId, state)),
-        });
+      else await begin(grant, job);
       // Nothing to keep that is not kept already: the job may be running by now, and what it became must stand.
       return undefined;
     },
@@ -291,3 +306,6 @@ function pick(properties: Properties, names: readonly string[]): Properties {
     names.filter((name) => properties[name] !== undefined).map((name) => [name, properties[name]]),
   );
 }
+
+const defined = (fields: { readonly [K in keyof CommandJob]?: CommandJob[K] | undefined }): Partial<CommandJob> =>
+  Object.fromEntries(Object.entries(fields).filter(([, value]) => value !== undefined));

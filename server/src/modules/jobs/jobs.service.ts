@@ -2,7 +2,7 @@
 // the node reports moves it from state to state, and whatever dies in between it ends in a true state. Every step may be
 // told twice, and by two at once.
 
-import type { JobStatus } from '@strongroom/contract/jobs';
+import type { CommandJob, JobStatus } from '@strongroom/contract/jobs';
 import { jobsActions } from '@strongroom/contract/jobs.actions';
 import type { Assets } from '#assets';
 import type { Work, WorkDocument, WorkEvent, WorkSpec } from '#compute';
@@ -69,7 +69,7 @@ export type JobsService = {
   begin(
     grant: Grant,
     job: Resource,
-    content: Pick<JobState, 'codeSnapshot' | 'inputSnapshots' | 'inputAddresses' | 'recipe'>,
+    content: Pick<JobState, 'codeSnapshot' | 'inputSnapshots' | 'inputAddresses' | 'recipe'> & Partial<CommandJob>,
   ): Promise<void>;
   /** For whoever makes environments. */
   readonly preparing: Preparing;

@@ -18,8 +18,7 @@ test('what cannot run is refused before anything is made', async (t) => {
     ['foreign', { computeId: computeId.replace('Vision', 'Other') }, /must be the id of one of this workspace/],
     ['code', { codeId: `${workspaceId}/codes/train/versions/9` }, /not found|could not be found/i],
     ['kind', { codeId: computeId }, /must be the id of one of this workspace's codes/],
-    ['type', { jobType: 'Import' }, /must be 'Command' or 'Sweep'/],
-    ['pipeline', { jobType: 'pipeline', jobs: { a: {} }, settings: {} }, /Jobs of type 'pipeline'/],
+    ['type', { jobType: 'Import' }, /must be 'Command' or 'Sweep' or 'Pipeline'/],
     ['automl', { jobType: 'AutoML', taskDetails: { taskType: 'Regression' } }, /Jobs of type 'AutoML'/],
     ['spark', { jobType: 'Spark', conf: { 'spark.driver.cores': 1 } }, /Jobs of type 'Spark'/],
     [

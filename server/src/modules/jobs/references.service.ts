@@ -7,6 +7,7 @@ import type { Grant } from '#kernel/authority/grant';
 import { isWithin, parseResourceId } from '#kernel/ids/ids';
 import type { Resources } from '#resources';
 import { workspaceType } from '#workspaces';
+import { withComponent } from './component.rules.ts';
 import type { Environments } from './environments.port.ts';
 import { type Taken, takeInputs } from './inputs.service.ts';
 import { jobsFailures } from './jobs.errors.ts';
@@ -18,6 +19,8 @@ export type Named = Pick<CommandJob, 'computeId' | 'codeId' | 'environmentId'> &
 export type References = {
   /** Throws `invalid` for what is elsewhere or of another type, and what a look-up throws. */
   check(grant: Grant, workspaceId: string, named: Named): Promise<void>;
+  /** The job with what its component says, where it names one. */
+  inFull(grant: Grant, workspaceId: string, job: CommandJob): Promise<CommandJob>;
   /** What the job reads, fixed: see `takeInputs`. */
   takeInputs(grant: Grant, workspaceId: string, job: Pick<CommandJob, 'inputs'>): Promise<Taken>;
 };
@@ -30,7 +33,7 @@ function inWorkspace(id: string, workspaceId: string, type: string, property: st
 
 export function createReferences(deps: {
   readonly resources: Pick<Resources, 'find'>;
-  readonly assets: Pick<Assets, 'code' | 'named' | 'data'>;
+  readonly assets: Pick<Assets, 'code' | 'component' | 'named' | 'data'>;
   readonly serverless: Serverless;
   readonly environments: () => Pick<Environments, 'check'>;
   readonly secrets: Pick<JobSecrets, 'check'>;
@@ -56,6 +59,11 @@ export function createReferences(deps: {
       await secrets.check(grant, workspaceId, named);
       // Last: what is refused for something else makes no cluster.
       if (isServerless(asked)) await serverless.ensure(workspaceId);
+    },
+    async inFull(grant, workspaceId, job) {
+      if (job.componentId === undefined) return job;
+      inWorkspace(job.componentId, workspaceId, 'components/versions', 'componentId');
+      return withComponent(job, await assets.component(grant, job.componentId));
     },
     takeInputs: (grant, workspaceId, job) => takeInputs(assets, grant, workspaceId, job),
   };

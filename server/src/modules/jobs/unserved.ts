@@ -56,10 +56,6 @@ const below = <R>(path: string, rules: Readonly<Record<string, R>>): Readonly<Re
 
 export const unservedOfJobs: Unserved = {
   refused: {
-    componentId: {
-      because: 'Components are not served.',
-      instead: 'Send the command, the code and the inputs of the job itself.',
-    },
     distribution,
     'trial.distribution': distribution,
     notificationSetting: {

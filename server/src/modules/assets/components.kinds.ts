@@ -1,0 +1,42 @@
+// Components as resource kinds. A version is what it says at its registration: its command, its code and its environment, all of
+// which are there by then.
+
+import { componentVersion } from '@strongroom/contract/assets';
+import type { Grant } from '#kernel/authority/grant';
+import { isWithin, parseResourceId } from '#kernel/ids/ids';
+import type { ResourceKind, Resources } from '#resources';
+import { workspaceOf, workspaceType } from '#workspaces';
+import { assetsFailures } from './assets.errors.ts';
+import { readComponent } from './components.rules.ts';
+import type { VersionedKinds } from './versioned.kinds.ts';
+
+export function createComponentKinds(
+  { container, version }: VersionedKinds,
+  { resources }: { readonly resources: Pick<Resources, 'get'> },
+): readonly ResourceKind[] {
+  async function checkVersion(grant: Grant, id: string, named: string | undefined, plural: string, part: string) {
+    if (named === undefined) return;
+    const workspaceId = workspaceOf(id) ?? '';
+    const wanted = `${workspaceType}/${plural}/versions`.toLowerCase();
+    if (!isWithin(named, workspaceId) || parseResourceId(named).type?.toLowerCase() !== wanted)
+      throw assetsFailures.InvalidComponent(
+        part,
+        `must be the id of one of this workspace's ${plural}/versions, and is '${named.slice(0, 200)}'`,
+      );
+    await resources.get(grant, named);
+  }
+  return [
+    container('components', 'component'),
+    version('components', 'component version', ['componentSpec'], {
+      properties: componentVersion,
+      unserved: { refused: {}, kept: {}, ignored: {} },
+      async validate(grant, draft, _existing, id) {
+        const component = readComponent(draft.properties['componentSpec'] as Readonly<Record<string, unknown>>); // of the schema
+        await checkVersion(grant, id, component.codeId, 'codes', 'code');
+        await checkVersion(grant, id, component.environmentId, 'environments', 'environment');
+      },
+      create: async (_grant, { properties }) => properties,
+      view: ({ properties }) => ({ description: null, tags: {}, properties: {}, ...properties }),
+    }),
+  ];
+}

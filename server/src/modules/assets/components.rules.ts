@@ -1,0 +1,211 @@
+// What a component is: a command with named inputs and outputs, described once. Its specification is that of azure-ai-ml, read
+// part by part: what is not known is refused where it stands, and what is not served by its name. Pure.
+
+import { assetsFailures } from './assets.errors.ts';
+
+const dataTypes = ['uri_file', 'uri_folder', 'mltable', 'custom_model', 'mlflow_model', 'triton_model'] as const;
+const valueTypes = ['string', 'integer', 'number', 'boolean'] as const;
+export type DataType = (typeof dataTypes)[number];
+export type ValueType = (typeof valueTypes)[number];
+
+export type ComponentInput = {
+  readonly type: DataType | ValueType;
+  readonly isOptional: boolean;
+  /** Of a value; data have none. */
+  readonly default: string | undefined;
+  readonly mode: string | undefined;
+};
+export type ComponentOutput = { readonly type: DataType; readonly mode: string | undefined };
+
+export type Component = {
+  readonly command: string;
+  /** Ids of versions, as they were written, without the word in front that clients write. */
+  readonly codeId: string | undefined;
+  readonly environmentId: string | undefined;
+  readonly inputs: Readonly<Record<string, ComponentInput>>;
+  readonly outputs: Readonly<Record<string, ComponentOutput>>;
+  /** The same inputs give the same outputs. */
+  readonly isDeterministic: boolean;
+  readonly instanceCount: number | undefined;
+};
+
+type Fields = Readonly<Record<string, unknown>>;
+const isObject = (value: unknown): value is Fields =>
+  typeof value === 'object' && value !== null && !Array.isArray(value);
+
+const namedMax = 100;
+const textMax = 8_192;
+const namePattern = /^[A-Za-z_][A-Za-z0-9_]{0,254}$/;
+
+/** Told by clients, and of no effect. */
+const told = [
+  '$schema',
+  'name',
+  'version',
+  'display_name',
+  'description',
+  'tags',
+  '_source',
+  'properties',
+  'intellectual_property',
+];
+const served = ['type', 'command', 'code', 'environment', 'inputs', 'outputs', 'is_deterministic', 'resources'];
+const unserved: Readonly<Record<string, string>> = {
+  distribution: 'a command runs as one process on one node',
+  additional_includes: 'clients put these into the code before they send it',
+  successful_return_code: 'a command has succeeded when it ends with 0',
+};
+
+const wrong = assetsFailures.InvalidComponent;
+
+/** @throws Failure `invalid` with the part that is wrong */
+export function readComponent(spec: Fields): Component {
+  const { type } = spec;
+  if (type !== 'command') throw assetsFailures.ComponentTypeNotServed(String(type));
+  for (const [name, value] of Object.entries(spec)) {
+    if (value === null || told.includes(name) || served.includes(name)) continue;
+    if (isObject(value) && Object.keys(value).length === 0) continue;
+    const because = Object.hasOwn(unserved, name) ? unserved[name] : undefined;
+    throw wrong(
+      name,
+      because === undefined ? 'is not a part of a command component' : `is not served: ${because}. Leave it out`,
+    );
+  }
+  const command = textOf(spec['command'], 'command', 32_768);
+  if (command === undefined || command.trim() === '') throw wrong('command', 'is what a component runs: it needs one');
+  const inputs = namesOf(spec['inputs'], 'inputs', readInput);
+  const outputs = namesOf(spec['outputs'], 'outputs', readOutput);
+  const component: Component = {
+    command,
+    codeId: idOf(spec['code'], 'code'),
+    environmentId: idOf(spec['environment'], 'environment'),
+    inputs,
+    outputs,
+    isDeterministic: spec['is_deterministic'] !== false,
+    instanceCount: instancesOf(spec['resources']),
+  };
+  for (const [, inner = ''] of command.matchAll(placeholder)) known(component, inner.trim());
+  return component;
+}
+
+const placeholder = /\$\{\{([^{}]{0,300})\}\}/g;
+
+function known(component: Component, inner: string): { readonly collection: string; readonly name: string } {
+  const [collection = '', name = ''] = inner.split(/\.(.*)/s);
+  const all = collection === 'inputs' ? component.inputs : collection === 'outputs' ? component.outputs : {};
+  if (Object.hasOwn(all, name)) return { collection, name };
+  const there = [
+    ...Object.keys(component.inputs).map((each) => `inputs.${each}`),
+    ...Object.keys(component.outputs).map((each) => `outputs.${each}`),
+  ];
+  throw wrong(
+    'command',
+    `holds \${{${inner.slice(0, 100)}}}, and the component has ${there.length === 0 ? 'neither inputs nor outputs' : there.join(', ')}`,
+  );
+}
+
+/**
+ * The command with what is given: a part in `$[[ … ]]` stays when every optional input in it is given, and goes otherwise.
+ * @throws Failure `invalid` where an input that is not given stands outside of one
+ */
+export function commandWith(component: Component, isGiven: (input: string) => boolean): string {
+  const missing = (part: string) =>
+    [...part.matchAll(placeholder)]
+      .map(([, inner = '']) => known(component, inner.trim()))
+      .filter(({ collection, name }) => collection === 'inputs' && !isGiven(name))
+      .map(({ name }) => name);
+  const command = component.command.replace(/\$\[\[((?:(?!\]\]).)*)\]\]/gs, (_, part: string) =>
+    missing(part).length === 0 ? part : '',
+  );
+  const [left] = missing(command);
+  if (left !== undefined)
+    throw wrong(
+      `inputs.${left}`,
+      `is not given, and the command needs it. Give it, or write $[[ … ]] around what it stands in`,
+    );
+  return command;
+}
+
+function namesOf<R>(value: unknown, at: string, read: (value: Fields, at: string) => R): Readonly<Record<string, R>> {
+  if (value === undefined || value === null) return {};
+  if (!isObject(value)) throw wrong(at, 'has names, and under each its type');
+  const entries = Object.entries(value);
+  if (entries.length > namedMax) throw wrong(at, `has at most ${namedMax} names`);
+  return Object.fromEntries(
+    entries.map(([name, each]) => {
+      if (!namePattern.test(name))
+        throw wrong(at, `'${name.slice(0, 100)}' is no name: letters, digits and underscores`);
+      if (!isObject(each)) throw wrong(`${at}.${name}`, 'needs a type');
+      return [name, read(each, `${at}.${name}`)];
+    }),
+  );
+}
+
+function readInput(value: Fields, at: string): ComponentInput {
+  only(value, at, ['type', 'default', 'optional', 'description', 'mode', 'min', 'max', 'enum']);
+  const type = typeOf(value['type'], at, [...dataTypes, ...valueTypes]);
+  const isValue = (valueTypes as readonly string[]).includes(type);
+  if (!isValue && value['default'] !== undefined && value['default'] !== null)
+    throw wrong(`${at}.default`, 'is for values: data have no default');
+  const input: ComponentInput = {
+    type,
+    isOptional: value['optional'] === true || value['optional'] === 'true' || value['optional'] === 'True',
+    default: literalOf(value['default'], `${at}.default`),
+    mode: textOf(value['mode'], `${at}.mode`, 32),
+  };
+  if (input.default !== undefined) checkValue(type, input.default, `${at}.default`);
+  return input;
+}
+
+function readOutput(value: Fields, at: string): ComponentOutput {
+  only(value, at, ['type', 'description', 'mode', 'early_available']);
+  return { type: typeOf(value['type'], at, dataTypes), mode: textOf(value['mode'], `${at}.mode`, 32) };
+}
+
+function only(value: Fields, at: string, names: readonly string[]): void {
+  const unknown = Object.keys(value).find((name) => !names.includes(name) && value[name] !== null);
+  if (unknown !== undefined) throw wrong(`${at}.${unknown}`, `is not known; there are ${names.join(', ')}`);
+}
+
+function typeOf<T extends string>(value: unknown, at: string, types: readonly T[]): T {
+  const found = types.find((type) => type === value);
+  if (found === undefined) throw wrong(`${at}.type`, `must be one of ${types.join(', ')}`);
+  return found;
+}
+
+/** A value is text of the type that was said, however it was sent. */
+export function checkValue(type: string, value: string, at: string): void {
+  const isRight =
+    type === 'integer'
+      ? /^[+-]?\d{1,18}$/.test(value)
+      : type === 'number'
+        ? value.trim() !== '' && Number.isFinite(Number(value))
+        : type === 'boolean'
+          ? /^(true|false)$/i.test(value)
+          : true;
+  if (!isRight) throw wrong(at, `is not of the type ${type}`);
+}
+
+function literalOf(value: unknown, at: string): string | undefined {
+  if (value === undefined || value === null) return undefined;
+  if (typeof value !== 'string' && typeof value !== 'number' && typeof value !== 'boolean')
+    throw wrong(at, 'is a single value');
+  return textOf(String(value), at, textMax);
+}
+
+function textOf(value: unknown, at: string, max: number): string | undefined {
+  if (value === undefined || value === null) return undefined;
+  if (typeof value !== 'string') throw wrong(at, 'is text');
+  if (value.length > max || value.includes('\0')) throw wrong(at, `is text of at most ${max} characters, without NUL`);
+  return value;
+}
+
+const idOf = (value: unknown, at: string): string | undefined =>
+  textOf(value, at, 2_048)?.replace(/^azureml:(?=\/)/, '');
+
+function instancesOf(value: unknown): number | undefined {
+  if (!isObject(value)) return undefined;
+  only(value, 'resources', ['instance_count', 'instance_type', 'properties', 'shm_size']);
+  const count = value['instance_count'];
+  return count === undefined || count === null ? undefined : Number(count);
+}

@@ -1,0 +1,343 @@
+// What a pipeline is: steps in an order that their wires give, the job that each step is, and how the whole ended. Pure.
+
+import type { CommandJob, JobEnd, JobInput } from '@strongroom/contract/jobs';
+import type { PipelineJob } from '@strongroom/contract/pipelines';
+import { type Component, checkValue, commandWith } from '#assets';
+import { type FlowState, outputUri } from '#jobs';
+import type { Closing } from './closing.types.ts';
+import { flowsFailures } from './flows.errors.ts';
+import { type Binding, readSettings, readSteps, type Settings, type Step, stepsMax } from './steps.rules.ts';
+
+const refuse = flowsFailures.FlowValidationError;
+
+export type StepState = {
+  readonly end?: JobEnd | 'Gone';
+  readonly error?: string;
+  /** The job whose outputs are taken instead of running the step. */
+  readonly reused?: string;
+};
+
+export type PipelineFlow = FlowState & {
+  /** What each step runs, as it was when the pipeline was accepted. */
+  readonly components: Readonly<Record<string, Component>>;
+  /** Snapshot URIs of what comes from outside: by `input`, and by `step.input`. */
+  readonly inputs: Readonly<Record<string, string>>;
+  /** Those that were begun: stored before their job is made. */
+  readonly steps: Readonly<Record<string, StepState>>;
+  readonly closing?: Closing;
+};
+
+export type Pipeline = {
+  readonly name: string;
+  readonly job: PipelineJob;
+  readonly settings: Settings;
+  /** Every step behind those that it needs. */
+  readonly steps: readonly Step[];
+};
+
+export const stepJobName = (pipelineName: string, step: string): string => `${pipelineName}_${step}`;
+export const pipelineNameMax = 150;
+
+/** Of one step, all that a job leaves. Azure's names for it, whatever other outputs the step has. */
+const everything: readonly string[] = ['artifacts', 'default'];
+
+export function readPipeline(name: string, job: PipelineJob): Pipeline {
+  const steps = readSteps(job);
+  return { name, job, settings: readSettings(job), steps: inOrder(steps) };
+}
+
+export const needsOf = (step: Step): readonly string[] =>
+  Object.values(step.inputs).flatMap((binding) => (binding.from === 'step' ? [binding.step] : []));
+
+/** @throws Failure `invalid` with the names of steps that wait for each other */
+function inOrder(steps: readonly Step[]): readonly Step[] {
+  const known = new Map(steps.map((step) => [step.name, step]));
+  for (const step of steps)
+    for (const need of needsOf(step))
+      if (!known.has(need))
+        throw refuse(
+          `jobs.${step.name}.inputs`,
+          `The step '${step.name}' takes an output of '${need}', and there is no such step. There are ${[...known.keys()].join(', ')}.`,
+        );
+  const ordered: Step[] = [];
+  const placed = new Set<string>();
+  while (ordered.length < steps.length) {
+    const ready = steps.filter((step) => !placed.has(step.name) && needsOf(step).every((need) => placed.has(need)));
+    if (ready.length === 0)
+      throw refuse(
+        'jobs',
+        `These steps wait for each other: ${circleIn(steps, placed).join(' → ')}. A pipeline has no circle.`,
+      );
+    for (const step of ready) placed.add(step.name);
+    ordered.push(...ready);
+  }
+  return ordered;
+}
+
+/** One circle among the steps that could not be placed, from a step back to itself. */
+function circleIn(steps: readonly Step[], placed: ReadonlySet<string>): readonly string[] {
+  const left = new Map(steps.filter(({ name }) => !placed.has(name)).map((step) => [step.name, step]));
+  const path: string[] = [];
+  let [at] = left.keys();
+  for (let taken = 0; at !== undefined && taken <= stepsMax; taken++) {
+    const begins = path.indexOf(at);
+    if (begins >= 0) return [...path.slice(begins), at];
+    path.push(at);
+    const step: Step | undefined = left.get(at);
+    at = step === undefined ? undefined : needsOf(step).find((need) => left.has(need));
+  }
+  return path;
+}
+
+/** A command that stands in a step, as a component: its inputs are those that it is given, its outputs those that it names. */
+export function inlineSpec(step: Step, job: PipelineJob): Readonly<Record<string, unknown>> {
+  const typeOf = (binding: Binding): string => {
+    if (binding.from === 'data') return binding.input.jobInputType;
+    if (binding.from === 'step') return 'uri_folder';
+    const input = binding.from === 'input' ? job.inputs?.[binding.name] : undefined;
+    return input === undefined || input.jobInputType === 'literal' ? 'string' : input.jobInputType;
+  };
+  return {
+    type: 'command',
+    ...step.inline,
+    inputs: Object.fromEntries(Object.entries(step.inputs).map(([name, binding]) => [name, { type: typeOf(binding) }])),
+    outputs: Object.fromEntries(Object.keys(step.outputs).map((name) => [name, { type: 'uri_folder' }])),
+  };
+}
+
+const isValueType = (type: string): boolean => ['string', 'integer', 'number', 'boolean'].includes(type);
+
+/** Everything that can be wrong with the wires, before a step is made. */
+export function checkWires({ job, steps }: Pipeline, components: Readonly<Record<string, Component>>): void {
+  const wiredOutputs = new Map<string, string>();
+  for (const step of steps) {
+    const component = components[step.name];
+    if (component === undefined) continue;
+    const at = `jobs.${step.name}`;
+    for (const [name, binding] of Object.entries(step.inputs)) {
+      const input = Object.hasOwn(component.inputs, name) ? component.inputs[name] : undefined;
+      if (input === undefined)
+        throw refuse(
+          `${at}.inputs.${name}`,
+          `The step '${step.name}' is given '${name}', which its component does not take. It takes ${listed(Object.keys(component.inputs))}.`,
+        );
+      checkBinding(binding, input.type, `${at}.inputs.${name}`, job, components);
+    }
+    for (const [name, input] of Object.entries(component.inputs))
+      if (!Object.hasOwn(step.inputs, name) && !input.isOptional && input.default === undefined)
+        throw refuse(`${at}.inputs`, `The step '${step.name}' needs the input '${name}'.`);
+    commandWith(component, (name) => isGiven(step, component, name));
+    for (const [name, { to }] of Object.entries(step.outputs)) {
+      if (!Object.hasOwn(component.outputs, name) && !everything.includes(name))
+        throw refuse(
+          `${at}.outputs.${name}`,
+          `The step '${step.name}' has the output '${name}', which its component has not. It has ${listed(Object.keys(component.outputs))}.`,
+        );
+      if (to === undefined) continue;
+      if (!Object.hasOwn(job.outputs ?? {}, to))
+        throw refuse(
+          `${at}.outputs.${name}`,
+          `The output '${name}' of the step '${step.name}' is wired to '${to}', and the pipeline has no such output.`,
+        );
+      const other = wiredOutputs.get(to);
+      if (other !== undefined)
+        throw refuse(
+          `outputs.${to}`,
+          `The output '${to}' of the pipeline is wired to both '${other}' and '${step.name}'.`,
+        );
+      wiredOutputs.set(to, step.name);
+    }
+  }
+  for (const [name, output] of Object.entries(job.outputs ?? {})) {
+    if (!wiredOutputs.has(name))
+      throw refuse(`outputs.${name}`, `The output '${name}' of the pipeline is wired to no step.`);
+    if (output.uri !== undefined)
+      throw refuse(
+        `outputs.${name}.uri`,
+        `What a step leaves goes to its own artifacts: leave the uri of output '${name}' out.`,
+      );
+  }
+}
+
+const listed = (names: readonly string[]): string => (names.length === 0 ? 'none' : names.join(', '));
+
+const isGiven = (step: Step, component: Component, name: string): boolean =>
+  Object.hasOwn(step.inputs, name) || component.inputs[name]?.default !== undefined;
+
+function checkBinding(
+  binding: Binding,
+  type: string,
+  at: string,
+  job: PipelineJob,
+  components: Readonly<Record<string, Component>>,
+): void {
+  const needsData = (what: string) => refuse(at, `${at} is of the type ${type}, and is given ${what}.`);
+  if (binding.from === 'literal') {
+    if (!isValueType(type)) throw needsData('a value');
+    checkValue(type, binding.value, `${at}`);
+    return;
+  }
+  if (binding.from === 'data') {
+    if (isValueType(type)) throw needsData('files');
+    return;
+  }
+  if (binding.from === 'input') {
+    const input = Object.hasOwn(job.inputs ?? {}, binding.name) ? job.inputs?.[binding.name] : undefined;
+    if (input === undefined)
+      throw refuse(
+        at,
+        `${at} takes the input '${binding.name}' of the pipeline, which has ${listed(Object.keys(job.inputs ?? {}))}.`,
+      );
+    if (input.jobInputType === 'literal') {
+      if (!isValueType(type)) throw needsData('a value');
+      checkValue(type, String(input.value ?? ''), at);
+      return;
+    }
+    if (isValueType(type)) throw needsData('files');
+    return;
+  }
+  const outputs = components[binding.step]?.outputs ?? {};
+  const output = Object.hasOwn(outputs, binding.output) ? outputs[binding.output] : undefined;
+  if (output === undefined && !everything.includes(binding.output))
+    throw refuse(
+      at,
+      `${at} takes the output '${binding.output}' of the step '${binding.step}', which has ${listed(Object.keys(outputs))}.`,
+    );
+  if (isValueType(type)) throw needsData('files');
+}
+
+/**
+ * The command job that a step is.
+ * @param outputsIn the job that holds the outputs of another step
+ */
+export function stepOf(
+  { name, job, settings }: Pipeline,
+  step: Step,
+  flow: Pick<PipelineFlow, 'components' | 'inputs'>,
+  outputsIn: (step: string) => string,
+): CommandJob {
+  const component = flow.components[step.name];
+  if (component === undefined) throw refuse(`jobs.${step.name}`, `The step '${step.name}' has nothing to run.`);
+  const inputs: [string, JobInput][] = [];
+  for (const [input, { default: usual }] of Object.entries(component.inputs)) {
+    const binding = step.inputs[input];
+    if (binding !== undefined)
+      inputs.push([input, inputOf(binding, `${step.name}.${input}`, { ...flow, job }, outputsIn)]);
+    else if (usual !== undefined) inputs.push([input, { jobInputType: 'literal', value: usual }]);
+  }
+  const outputs = Object.entries(component.outputs)
+    .filter(([output]) => !everything.includes(output))
+    .map(([output, { type, mode: own }]) => {
+      const mode = step.outputs[output]?.mode ?? own;
+      return [output, { jobOutputType: type, ...(mode === undefined ? {} : { mode: modeOf(mode) }) }] as const;
+    });
+  const computeId = step.computeId ?? settings.defaultComputeId;
+  const { codeId, environmentId } = component;
+  const instanceCount = step.instanceCount ?? component.instanceCount;
+  return {
+    jobType: 'Command',
+    displayName: step.displayName ?? step.name,
+    ...(job.experimentName === undefined ? {} : { experimentName: job.experimentName }),
+    parentJobName: name,
+    ...(computeId === undefined ? {} : { computeId }),
+    ...(codeId === undefined ? {} : { codeId }),
+    ...(environmentId === undefined ? {} : { environmentId }),
+    command: commandWith(component, (input) => isGiven(step, component, input)),
+    environmentVariables: step.environmentVariables,
+    inputs: Object.fromEntries(inputs),
+    outputs: Object.fromEntries(outputs),
+    tags: step.tags,
+    ...(instanceCount === undefined ? {} : { resources: { instanceCount } }),
+    ...(step.timeout === undefined ? {} : { limits: { jobLimitsType: 'Command', timeout: step.timeout } }),
+  };
+}
+
+const modes: Readonly<Record<string, string>> = {
+  ro_mount: 'ReadOnlyMount',
+  rw_mount: 'ReadWriteMount',
+  download: 'Download',
+  upload: 'Upload',
+  direct: 'Direct',
+};
+const modeOf = (mode: string): string => modes[mode] ?? mode;
+
+/** Data are what is given: the command of a component that takes a folder gets a file where it is given one, as in Azure. */
+function inputOf(
+  binding: Binding,
+  key: string,
+  { job, components, inputs: snapshots }: Pick<PipelineFlow, 'components' | 'inputs'> & { readonly job: PipelineJob },
+  outputsIn: (step: string) => string,
+): JobInput {
+  if (binding.from === 'literal') return { jobInputType: 'literal', value: binding.value };
+  if (binding.from === 'step') {
+    const holder = outputsIn(binding.step);
+    if (everything.includes(binding.output))
+      return dataInput('uri_folder', `azureml://jobs/${holder}/outputs/artifacts/paths/`, binding.mode);
+    const type = components[binding.step]?.outputs[binding.output]?.type ?? 'uri_folder';
+    return dataInput(type, outputUri(holder, binding.output), binding.mode);
+  }
+  if (binding.from === 'data') {
+    const { jobInputType, uri = '', mode } = binding.input;
+    return dataInput(jobInputType, snapshots[key] ?? uri, mode);
+  }
+  const input = job.inputs?.[binding.name];
+  if (input === undefined || input.jobInputType === 'literal')
+    return { jobInputType: 'literal', value: input?.value ?? '' };
+  return dataInput(input.jobInputType, snapshots[binding.name] ?? input.uri ?? '', binding.mode ?? input.mode);
+}
+
+const dataInput = (type: string, uri: string, mode: string | undefined): JobInput =>
+  ({ jobInputType: type, uri, ...(mode === undefined ? {} : { mode: modeOf(mode) }) }) as JobInput; // a type of the component's, held to the schema when the job is made
+
+/** What comes from outside of the pipeline, by the keys of `PipelineFlow.inputs`. */
+export function outsideInputs({ job, steps }: Pipeline): Readonly<Record<string, JobInput>> {
+  const own = Object.entries(job.inputs ?? {}).filter(([, { jobInputType }]) => jobInputType !== 'literal');
+  const ofSteps = steps.flatMap((step) =>
+    Object.entries(step.inputs).flatMap(([name, binding]) =>
+      binding.from === 'data' ? [[`${step.name}.${name}`, binding.input] as const] : [],
+    ),
+  );
+  return Object.fromEntries([...own, ...ofSteps]);
+}
+
+const isDone = (state: StepState | undefined): boolean => state?.end === 'Completed';
+const isLost = (state: StepState | undefined): boolean => state?.end !== undefined && !isDone(state);
+
+/** Steps that may begin now: what they need has completed, and nothing that has failed stops the pipeline. */
+export function ready({ steps, settings }: Pipeline, states: PipelineFlow['steps']): readonly Step[] {
+  if (!settings.continueOnStepFailure && Object.values(states).some(isLost)) return [];
+  return steps.filter((step) => states[step.name] === undefined && needsOf(step).every((need) => isDone(states[need])));
+}
+
+/** How the pipeline ended, once nothing runs and nothing may begin. */
+export function endOf({ steps }: Pick<Pipeline, 'steps'>, states: PipelineFlow['steps']): Closing {
+  const lost = steps.filter(({ name }) => isLost(states[name]));
+  if (lost.length === 0) return { status: 'Completed' };
+  const left = steps.filter(({ name }) => states[name] === undefined).map(({ name }) => name);
+  const words = lost.map(({ name }) => {
+    const { end, error } = states[name] ?? {};
+    const what = end === 'Failed' ? 'failed' : end === 'Gone' ? 'was removed' : 'was canceled';
+    return `The step '${name}' ${what}${error === undefined ? '.' : `: ${error}`}`;
+  });
+  return {
+    status: 'Failed',
+    error: {
+      code: 'StepFailed',
+      message: `${words.join(' ')}${left.length === 0 ? '' : ` Not begun: ${left.join(', ')}.`}`.slice(0, 4_000),
+    },
+  };
+}
+
+/** Where the outputs of the pipeline are: in the jobs of the steps that they are wired to. */
+export function outputUris(
+  { job, steps }: Pipeline,
+  holderOf: (step: string) => string,
+): Readonly<Record<string, string>> {
+  return Object.fromEntries(
+    steps.flatMap((step) =>
+      Object.entries(step.outputs).flatMap(([output, { to }]) =>
+        to !== undefined && Object.hasOwn(job.outputs ?? {}, to) ? [[to, outputUri(holderOf(step.name), output)]] : [],
+      ),
+    ),
+  );
+}

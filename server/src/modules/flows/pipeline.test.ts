@@ -1,0 +1,273 @@
+// A pipeline as a job: in which order its steps begin, what each is given, how it ends, and what is refused before it exists.
+
+import assert from 'node:assert/strict';
+import type { TestContext } from 'node:test';
+import { after, test } from 'node:test';
+import { closeScanPool } from '#kernel/database/database';
+import { openFlows } from '../../../test/lab/flows.fixture.ts';
+import { ended, exited, jobIn, running } from '../../../test/lab/jobs.fixture.ts';
+
+after(() => closeScanPool());
+
+const input = (name: string) => ({ job_input_type: 'literal', value: `\${{parent.inputs.${name}}}` });
+const output = (step: string, name: string) => ({
+  job_input_type: 'literal',
+  value: `\${{parent.jobs.${step}.outputs.${name}}}`,
+});
+
+async function openPipelines(t: TestContext) {
+  const bench = await openFlows(t);
+  const { lab, workspaceId, computeId, codeId } = bench;
+  const component = async (name: string, spec: object) => {
+    const id = `${workspaceId}/components/${name}/versions/1`;
+    const componentSpec = { type: 'command', code: `azureml:${codeId}`, ...spec };
+    await lab.must(lab.owner, 'PUT', id, { body: { properties: { componentSpec } } });
+    return id;
+  };
+  const train = await component('train', {
+    command: `python3 train.py --rate \${{inputs.rate}} $[[--seed \${{inputs.seed}}]] --out \${{outputs.model}}`,
+    inputs: { rate: { type: 'number', default: '0.1' }, seed: { type: 'integer', optional: true } },
+    outputs: { model: { type: 'uri_folder' } },
+  });
+  const score = await component('score', {
+    command: `python3 score.py \${{inputs.model}} \${{outputs.report}}`,
+    inputs: { model: { type: 'uri_folder' } },
+    outputs: { report: { type: 'uri_folder' } },
+  });
+  const pipeline = {
+    jobType: 'Pipeline',
+    settings: { default_compute: computeId, _source: 'YAML.JOB' },
+    inputs: { rate: { jobInputType: 'literal', value: '0.5' } },
+    outputs: { best: { jobOutputType: 'uri_folder' } },
+    experimentName: 'flow',
+    jobs: {
+      score: {
+        type: 'command',
+        componentId: score,
+        inputs: { model: output('train', 'model') },
+        outputs: { report: { type: 'literal', value: `\${{parent.outputs.best}}` } },
+      },
+      train: { type: 'command', name: 'train', componentId: train, inputs: { rate: input('rate') } },
+      aside: { type: 'command', command: 'echo aside', codeId },
+    },
+  };
+  /** The step ends well, and leaves a file in an output. */
+  const finish = async (job: string, left?: string) => {
+    await bench.tell(job, running);
+    if (left !== undefined) {
+      const { info } = await bench.run(job);
+      const path = `/mlflow/v1.0${workspaceId}/api/2.0/mlflow-artifacts/artifacts/${info.experiment_id}/${job}/artifacts/outputs/${left}/a.txt`;
+      await lab.must(lab.owner, 'PUT', path, { body: Buffer.from(job) });
+    }
+    await bench.told(job, exited(0));
+  };
+  return { ...bench, train, score, pipeline, component, finish };
+}
+
+test('steps begin when what they need is done, and what is wired reaches them', async (t) => {
+  const bench = await openPipelines(t);
+  const { putJob, pipeline, children, job, finish, lab, of, log } = bench;
+  const made = await putJob('flow', pipeline);
+  assert.equal(made.status, 201, made.bytes.toString());
+  assert.deepEqual((await children('flow')).map(({ runId }) => runId).sort(), ['flow_aside', 'flow_train']);
+  const train = await job('flow_train');
+  assert.deepEqual(
+    [train.inputs, train.parentJobName, train.experimentName],
+    [{ rate: { jobInputType: 'literal', value: '0.5' } }, 'flow', 'flow'],
+  );
+  assert.equal(
+    jobIn(await lab.work.take(of('flow_train'))).command,
+    'python3 train.py --rate 0.5  --out /job/code/outputs/model',
+  );
+  await finish('flow_train', 'model');
+  const score = jobIn(await lab.work.take(of('flow_score')));
+  assert.deepEqual(
+    score.inputs['model']?.map(({ path }) => path),
+    ['a.txt'],
+  );
+  assert.equal((await job('flow')).properties['step.train'], 'Completed (flow_train)');
+  await finish('flow_score', 'report');
+  assert.equal(await bench.status('flow'), 'Running');
+  await finish('flow_aside');
+  const done = await job('flow');
+  assert.equal(done.status, 'Completed');
+  assert.match(done.outputs.best.uri, /dcid\.flow_score\/outputs\/report/);
+  assert.equal((await bench.run('flow')).info.status, 'FINISHED');
+  for (const said of [/train began: flow_train/, /score: Completed/])
+    assert.match((await log('flow')).bytes.toString(), said);
+  const sent = await putJob('flow', { ...done, description: 'again' });
+  assert.equal(sent.status, 200, sent.bytes.toString());
+});
+
+test('a step that fails ends what depends on it, and says so; others go on where that is asked for', async (t) => {
+  const bench = await openPipelines(t);
+  const { putJob, pipeline, told, job, children, finish } = bench;
+  await putJob('stops', {
+    ...pipeline,
+    jobs: { ...pipeline.jobs, later: { command: 'x', inputs: { a: output('aside', 'default') } } },
+  });
+  await told('stops_train', running, exited(3));
+  assert.equal(await bench.status('stops'), 'Running');
+  await finish('stops_aside');
+  const stopped = await job('stops');
+  assert.deepEqual([stopped.status, stopped.error.code], ['Failed', 'StepFailed']);
+  assert.match(
+    stopped.error.message,
+    /The step 'train' failed: [\s\S]*exit code 3[\s\S]*Not begun: (score, later|later, score)\./,
+  );
+  assert.equal((await children('stops')).length, 2);
+
+  await putJob('goes-on', {
+    ...pipeline,
+    settings: { ...pipeline.settings, continue_on_step_failure: true },
+    jobs: { ...pipeline.jobs, later: { command: `cat \${{inputs.a}}/x`, inputs: { a: output('aside', 'artifacts') } } },
+  });
+  await told('goes-on_train', running, exited(3));
+  await bench.tell('goes-on_aside', running);
+  const { info } = await bench.run('goes-on_aside');
+  await bench.lab.must(
+    bench.lab.owner,
+    'PUT',
+    `/mlflow/v1.0${bench.workspaceId}/api/2.0/mlflow-artifacts/artifacts/${info.experiment_id}/goes-on_aside/artifacts/x`,
+    { body: Buffer.from('x') },
+  );
+  await told('goes-on_aside', exited(0));
+  await finish('goes-on_later');
+  const went = await job('goes-on');
+  assert.equal(went.status, 'Failed');
+  assert.match(went.error.message, /Not begun: score\./);
+});
+
+test('a cancellation reaches the steps', async (t) => {
+  const bench = await openPipelines(t);
+  await bench.putJob('stop', bench.pipeline);
+  await bench.tell('stop_train', running);
+  await bench.cancel('stop');
+  await bench.settled();
+  assert.deepEqual([await bench.status('stop_aside'), await bench.status('stop')], ['Canceled', 'CancelRequested']);
+  await bench.told('stop_train', ended('stopped'));
+  assert.equal(await bench.status('stop'), 'Canceled');
+  assert.equal((await bench.children('stop')).length, 2);
+});
+
+test('each step is made by the right of who submitted the pipeline', async (t) => {
+  const bench = await openPipelines(t);
+  const { lab, putJob, pipeline, finish, job } = bench;
+  const ann = await lab.person(['AzureML Data Scientist'], bench.workspaceId);
+  const made = await putJob('hers', pipeline, ann);
+  assert.equal(made.status, 201, made.bytes.toString());
+  await lab.now().access.unassignPrincipal(lab.now().system, ann);
+  await finish('hers_train', 'model');
+  const { status, error } = await job('hers');
+  assert.deepEqual([status, error.code], ['Failed', 'AuthorizationFailed']);
+  assert.equal(await bench.status('hers_aside'), 'Canceled');
+});
+
+test('a component that is removed meanwhile changes nothing of a pipeline that was accepted', async (t) => {
+  const bench = await openPipelines(t);
+  await bench.putJob('kept', bench.pipeline);
+  await bench.lab.must(bench.lab.owner, 'DELETE', bench.score);
+  await bench.finish('kept_train', 'model');
+  assert.match((await bench.job('kept_score')).command, /^python3 score\.py/);
+});
+
+test('each way that a pipeline cannot be is refused before anything is made', async (t) => {
+  const bench = await openPipelines(t);
+  const { putJob, pipeline, train, score, lab, jobId, workspaceId, codeId } = bench;
+  const { jobs } = pipeline;
+  const step = (more: object) => ({ jobs: { ...jobs, extra: { type: 'command', componentId: train, ...more } } });
+  const cases: readonly (readonly [string, object, RegExp])[] = [
+    ['none', { jobs: {}, outputs: {} }, /A pipeline needs a step/],
+    [
+      'many',
+      { jobs: Object.fromEntries(Array.from({ length: 5_000 }, (_, i) => [`s${i}`, { command: 'x' }])) },
+      /at most 200 steps, and this one has 5000/,
+    ],
+    [
+      'circle',
+      {
+        jobs: {
+          a: { componentId: score, inputs: { model: output('b', 'report') } },
+          b: { componentId: score, inputs: { model: output('c', 'report') } },
+          c: { componentId: score, inputs: { model: output('a', 'report') } },
+          d: { command: 'x' },
+        },
+        outputs: {},
+      },
+      /wait for each other: a → b → c → a/,
+    ],
+    ['itself', { jobs: { a: { componentId: score, inputs: { model: output('a', 'report') } } }, outputs: {} }, /a → a/],
+    [
+      'absent',
+      step({ inputs: { rate: output('nobody', 'x') } }),
+      /takes an output of 'nobody', and there is no such step/,
+    ],
+    ['type', step({ type: 'parallel' }), /A parallel step is not served/],
+    ['spark', step({ type: 'spark' }), /of the type 'spark'/],
+    ['nested', step({ type: 'pipeline' }), /put its steps into this one/],
+    ['name', { jobs: { 'a-b': { command: 'x' } }, outputs: {} }, /'a-b' is no name of a step/],
+    ['unknown', step({ retries: 3 }), /has 'retries', which steps have not here/],
+    [
+      'misspelt',
+      step({ inputs: { rat: '1' } }),
+      /is given 'rat', which its component does not take. It takes rate, seed/,
+    ],
+    ['value', step({ inputs: { seed: 'many' } }), /is not of the type integer/],
+    ['files', step({ inputs: { rate: output('train', 'model') } }), /is of the type number, and is given files/],
+    ['words', step({ componentId: score, inputs: { model: 'x' } }), /is of the type uri_folder, and is given a value/],
+    ['needs', step({ componentId: score }), /needs the input 'model'/],
+    ['input', step({ inputs: { rate: input('none') } }), /takes the input 'none' of the pipeline, which has rate/],
+    ['proto', step({ inputs: { rate: input('constructor') } }), /takes the input 'constructor'/],
+    [
+      'output',
+      step({ inputs: { rate: output('train', 'weights') } }),
+      /output 'weights' of the step 'train', which has model/,
+    ],
+    ['amid', step({ inputs: { rate: `1\${{parent.inputs.rate}}` } }), /What is wired stands alone/],
+    ['both', step({ command: 'x' }), /needs one of componentId and command/],
+    [
+      'elsewhere',
+      step({ componentId: train.replace('Vision', 'Other') }),
+      /must name one of this workspace's components/,
+    ],
+    ['code', step({ componentId: codeId }), /must name one of this workspace's components/],
+    ['compute', step({ computeId: `${workspaceId}/computes/none` }), /no compute 'none'/],
+    ['variable', step({ environment_variables: { AZUREML_X: '1' } }), /is set by the service/],
+    ['timeout', step({ limits: { timeout: 'P9D' } }), /one second to seven days/],
+    [
+      'unwired',
+      { outputs: { ...pipeline.outputs, more: { jobOutputType: 'uri_folder' } } },
+      /'more' of the pipeline is wired to no step/,
+    ],
+    ['twice', step({ outputs: { model: { value: `\${{parent.outputs.best}}` } } }), /wired to both/],
+    [
+      'no-output',
+      step({ outputs: { model: { value: `\${{parent.outputs.none}}` } } }),
+      /the pipeline has no such output/,
+    ],
+    [
+      'place',
+      step({ outputs: { model: { job_output_type: 'uri_folder', uri: 'azureml://datastores/x/paths/y' } } }),
+      /a place of its own/,
+    ],
+    [
+      'asset',
+      step({ outputs: { model: { job_output_type: 'uri_folder', asset_name: 'm' } } }),
+      /has 'asset_name', which is not served there/,
+    ],
+    ['setting', { settings: { ...pipeline.settings, on_init: 'train' } }, /settings\.on_init is not served/],
+    [
+      'store',
+      { settings: { ...pipeline.settings, default_datastore: 'azureml:other' } },
+      /not to the datastore 'other'/,
+    ],
+    ['p'.repeat(151), {}, /at most 150 characters/],
+  ];
+  for (const [name, more, said] of cases) {
+    const { status, body, bytes } = await putJob(name, { ...pipeline, ...more });
+    assert.equal(status, 400, `${name}: ${bytes.toString().slice(0, 500)}`);
+    assert.match(body.error.message, said, name);
+    assert.equal((await lab.call(lab.owner, 'GET', jobId(name))).status, 404, name);
+  }
+  assert.equal(lab.work.items.size, 0);
+});

@@ -1,0 +1,258 @@
+// The steps of a pipeline as they were written, read part by part: what each runs, and where its inputs come from. What is not
+// known is refused where it stands, and what is not served by its name. Pure.
+
+import type { JobInput } from '@strongroom/contract/jobs';
+import type { PipelineJob } from '@strongroom/contract/pipelines';
+import { flowsFailures } from './flows.errors.ts';
+
+export type Binding =
+  | { readonly from: 'literal'; readonly value: string }
+  | { readonly from: 'data'; readonly input: JobInput }
+  | { readonly from: 'input'; readonly name: string; readonly mode: string | undefined }
+  | { readonly from: 'step'; readonly step: string; readonly output: string; readonly mode: string | undefined };
+
+export type StepOutput = {
+  /** The output of the pipeline that it is. */
+  readonly to: string | undefined;
+  readonly mode: string | undefined;
+};
+
+export type Step = {
+  readonly name: string;
+  readonly componentId: string | undefined;
+  /** A command that stands in the step itself, as a component would say it. */
+  readonly inline: Readonly<Record<string, unknown>> | undefined;
+  readonly displayName: string | undefined;
+  readonly computeId: string | undefined;
+  readonly inputs: Readonly<Record<string, Binding>>;
+  readonly outputs: Readonly<Record<string, StepOutput>>;
+  readonly environmentVariables: Readonly<Record<string, string>>;
+  readonly tags: Readonly<Record<string, string>>;
+  readonly timeout: string | undefined;
+  readonly instanceCount: number | undefined;
+};
+
+export type Settings = {
+  readonly defaultComputeId: string | undefined;
+  readonly continueOnStepFailure: boolean;
+  readonly forceRerun: boolean;
+};
+
+export const stepsMax = 200;
+
+type Fields = Readonly<Record<string, unknown>>;
+const isObject = (value: unknown): value is Fields =>
+  typeof value === 'object' && value !== null && !Array.isArray(value);
+const asksNothing = (value: unknown): boolean =>
+  value === null ||
+  value === undefined ||
+  value === '' ||
+  (Array.isArray(value) && value.length === 0) ||
+  (isObject(value) && Object.values(value).every(asksNothing));
+
+const refuse = flowsFailures.FlowValidationError;
+
+/** Clients write some names of a step in camel case and others with underscores. */
+const spelled = (fields: Fields): Fields =>
+  Object.fromEntries(
+    Object.entries(fields).map(([name, value]) => [
+      name.replace(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`),
+      value,
+    ]),
+  );
+
+const stepTypesElsewhere: Readonly<Record<string, string>> = {
+  pipeline: 'A pipeline inside a pipeline is not served: put its steps into this one',
+  sweep: 'A sweep as a step is not served: submit it as a job of its own, and give its best outputs to the pipeline',
+  parallel: 'A parallel step is not served: split the work inside a command, or make a step of each part',
+};
+const described = ['name', 'display_name', 'description', 'tags', 'properties', 'comment', '_source', 'type'];
+const served = [
+  ...['component_id', 'compute_id', 'inputs', 'outputs', 'environment_variables', 'resources', 'limits', 'identity'],
+  ...['command', 'code', 'code_id', 'environment', 'environment_id', 'is_deterministic'],
+];
+
+export function readSteps(job: Pick<PipelineJob, 'jobs'>): readonly Step[] {
+  const entries = Object.entries(job.jobs);
+  if (entries.length === 0) throw refuse('jobs', 'A pipeline needs a step: name one under jobs.');
+  if (entries.length > stepsMax)
+    throw refuse(
+      'jobs',
+      `A pipeline has at most ${stepsMax} steps, and this one has ${entries.length}. Put what belongs together into one command, or into pipelines of their own.`,
+    );
+  return entries.map(([name, fields]) => readStep(name, spelled(fields)));
+}
+
+function readStep(name: string, fields: Fields): Step {
+  const at = `jobs.${name}`;
+  if (!/^[A-Za-z][A-Za-z0-9_]{0,99}$/.test(name))
+    throw refuse(
+      'jobs',
+      `'${name.slice(0, 100)}' is no name of a step: it begins with a letter and has at most 100 letters, digits and underscores.`,
+    );
+  const type = textIn(fields, 'type', at) ?? 'command';
+  if (type !== 'command')
+    throw refuse(
+      `${at}.type`,
+      `The step '${name}' is of the type '${type.slice(0, 32)}'. ${Object.hasOwn(stepTypesElsewhere, type) ? stepTypesElsewhere[type] : "Steps of the type 'command' are served: put what it does into a command"}.`,
+    );
+  for (const [field, value] of Object.entries(fields)) {
+    if (described.includes(field) || served.includes(field) || asksNothing(value)) continue;
+    throw refuse(`${at}.${field}`, `The step '${name}' has '${field}', which steps have not here. Leave it out.`);
+  }
+  const identity = fields['identity'];
+  if (isObject(identity) && !/^aml_?token$/i.test(String(spelled(identity)['identity_type'] ?? identity['type'])))
+    throw refuse(`${at}.identity`, `The step '${name}' can only act as the run that it is. Leave identity out.`);
+  const componentId = textIn(fields, 'component_id', at)?.replace(/^azureml:(?=\/)/, '');
+  const command = textIn(fields, 'command', at);
+  if ((componentId === undefined) === (command === undefined))
+    throw refuse(at, `The step '${name}' needs one of componentId and command.`);
+  const [resources, limits] = [objectIn(fields, 'resources', at), objectIn(fields, 'limits', at)];
+  const instances = resources?.['instance_count'];
+  return {
+    name,
+    componentId,
+    inline:
+      command === undefined
+        ? undefined
+        : {
+            command,
+            code: textIn(fields, 'code_id', at) ?? textIn(fields, 'code', at),
+            environment: textIn(fields, 'environment_id', at) ?? textIn(fields, 'environment', at),
+            is_deterministic: fields['is_deterministic'],
+          },
+    displayName: textIn(fields, 'display_name', at),
+    computeId: computeIn(textIn(fields, 'compute_id', at)),
+    inputs: mapIn(fields, 'inputs', at, readBinding),
+    outputs: mapIn(fields, 'outputs', at, readOutput),
+    environmentVariables: mapIn(fields, 'environment_variables', at, (value) => String(value)),
+    tags: mapIn(fields, 'tags', at, (value) => String(value)),
+    timeout: limits === undefined ? undefined : textIn(limits, 'timeout', `${at}.limits`),
+    instanceCount: instances === undefined || instances === null ? undefined : Number(instances),
+  };
+}
+
+const inputWord = /^\$\{\{\s*parent\.inputs\.([A-Za-z_][\w-]{0,254})\s*\}\}$/;
+const stepWord = /^\$\{\{\s*parent\.jobs\.([A-Za-z]\w{0,99})\.outputs\.([A-Za-z_][\w-]{0,254})\s*\}\}$/;
+const outputWord = /^\$\{\{\s*parent\.outputs\.([A-Za-z_][\w-]{0,254})\s*\}\}$/;
+
+function readBinding(given: unknown, at: string): Binding {
+  const fields: Fields = isObject(given) ? spelled(given) : { job_input_type: 'literal', value: given };
+  only(fields, at, ['job_input_type', 'type', 'value', 'uri', 'mode', 'description']);
+  const type = fields['job_input_type'] ?? 'literal';
+  const mode = textIn(fields, 'mode', at);
+  if (type !== 'literal') {
+    const uri = textIn(fields, 'uri', at);
+    if (uri === undefined) throw refuse(at, `The input at ${at} has no uri.`);
+    const input = { jobInputType: type, uri, ...(mode === undefined ? {} : { mode }) } as JobInput; // held to the schema of jobs when the step is made
+    return { from: 'data', input };
+  }
+  const { value } = fields;
+  if (typeof value !== 'string' && typeof value !== 'number' && typeof value !== 'boolean')
+    throw refuse(at, `The input at ${at} has no value.`);
+  const text = String(value);
+  const [, input] = inputWord.exec(text) ?? [];
+  if (input !== undefined) return { from: 'input', name: input, mode };
+  const [, step, output] = stepWord.exec(text) ?? [];
+  if (step !== undefined && output !== undefined) return { from: 'step', step, output, mode };
+  if (text.includes('${{'))
+    throw refuse(
+      at,
+      `The input at ${at} is '${text.slice(0, 200)}'. What is wired stands alone: \${{parent.inputs.NAME}} or \${{parent.jobs.STEP.outputs.NAME}}; everything else is a value.`,
+    );
+  return { from: 'literal', value: text };
+}
+
+function readOutput(given: unknown, at: string): StepOutput {
+  const fields: Fields = isObject(given) ? spelled(given) : { value: given };
+  only(fields, at, ['job_output_type', 'type', 'value', 'uri', 'mode', 'description']);
+  const mode = textIn(fields, 'mode', at);
+  const value = textIn(fields, 'value', at);
+  if (!asksNothing(fields['uri']))
+    throw refuse(
+      at,
+      `The output at ${at} has a place of its own. What a step leaves goes to its own artifacts: leave its path out.`,
+    );
+  if (value === undefined) return { to: undefined, mode };
+  const [, to] = outputWord.exec(value) ?? [];
+  if (to === undefined)
+    throw refuse(
+      at,
+      `The output at ${at} is '${value.slice(0, 200)}'. An output of a step is wired to one of the pipeline: \${{parent.outputs.NAME}}.`,
+    );
+  return { to, mode };
+}
+
+function only(fields: Fields, at: string, names: readonly string[]): void {
+  const unknown = Object.keys(fields).find((name) => !names.includes(name) && !asksNothing(fields[name]));
+  if (unknown !== undefined)
+    throw refuse(
+      `${at}.${unknown}`,
+      `What is wired at ${at} has '${unknown}', which is not served there. Leave it out.`,
+    );
+}
+
+function textIn(fields: Fields, name: string, at: string): string | undefined {
+  const value = fields[name];
+  if (value === undefined || value === null || value === '') return undefined;
+  if (typeof value !== 'string' || value.length > 32_768) throw refuse(`${at}.${name}`, `${at}.${name} is text.`);
+  return value;
+}
+
+function objectIn(fields: Fields, name: string, at: string): Fields | undefined {
+  const value = fields[name];
+  if (value === undefined || value === null) return undefined;
+  if (!isObject(value)) throw refuse(`${at}.${name}`, `${at}.${name} has fields of its own.`);
+  return spelled(value);
+}
+
+/** Names are the caller's own, and stay as they are. */
+function mapIn<R>(
+  fields: Fields,
+  name: string,
+  at: string,
+  read: (value: unknown, at: string) => R,
+): Record<string, R> {
+  const value = fields[name];
+  if (value === undefined || value === null) return {};
+  if (!isObject(value)) throw refuse(`${at}.${name}`, `${at}.${name} has names of its own.`);
+  return Object.fromEntries(
+    Object.entries(value)
+      .filter(([, each]) => each !== null || name === 'outputs')
+      .map(([key, each]) => [key, read(each ?? {}, `${at}.${name}.${key}`)]),
+  );
+}
+
+/** Azure's word for a compute that is not named, which clients write as the id of one. */
+function computeIn(written: string | undefined): string | undefined {
+  const id = written?.replace(/^azureml:/, '');
+  return id?.split('/').at(-1)?.toLowerCase() === 'serverless' ? 'serverless' : id;
+}
+
+/** `default_datestore`: as a public example has it. */
+const datastores = ['default_datastore', 'default_datestore'];
+const settingsServed = ['default_compute', ...datastores, 'continue_on_step_failure', 'force_rerun'];
+/** What says nothing more than what is so. */
+const settingsHarmless = ['_source', 'continue_run_on_failed_optional_input'];
+const storesOfOutputs = ['workspaceblobstore', 'workspaceartifactstore'];
+
+export function readSettings({ settings = {}, computeId }: Pick<PipelineJob, 'settings' | 'computeId'>): Settings {
+  const fields = spelled(settings);
+  for (const [name, value] of Object.entries(fields)) {
+    if (settingsServed.includes(name) || settingsHarmless.includes(name) || asksNothing(value)) continue;
+    throw refuse(`settings.${name}`, `settings.${name} is not served. Leave it out.`);
+  }
+  for (const name of datastores) {
+    const store = textIn(fields, name, 'settings')?.split(/[/:]/).at(-1);
+    if (store !== undefined && !storesOfOutputs.includes(store))
+      throw refuse(
+        `settings.${name}`,
+        `What a step leaves goes to its own artifacts, and not to the datastore '${store.slice(0, 100)}'. Leave ${name} out.`,
+      );
+  }
+  return {
+    defaultComputeId: computeIn(textIn(fields, 'default_compute', 'settings')) ?? computeId,
+    continueOnStepFailure: fields['continue_on_step_failure'] === true,
+    forceRerun: fields['force_rerun'] === true,
+  };
+}

@@ -1,0 +1,55 @@
+// A command job that names a component: what the component says, with what the job gives. Pure.
+
+import type { CommandJob, JobInput } from '@strongroom/contract/jobs';
+import { type Component, checkValue, commandWith } from '#assets';
+import { jobsFailures } from './jobs.errors.ts';
+
+/** Of a component, and never said beside it. */
+const ofComponent = ['command', 'codeId', 'environmentId'] as const;
+
+const valueTypes: readonly string[] = ['string', 'integer', 'number', 'boolean'];
+
+/** @throws Failure `invalid` for what does not fit the component */
+export function withComponent(job: CommandJob, component: Component): CommandJob {
+  const refuse = jobsFailures.ValidationError;
+  const said = ofComponent.find((name) => job[name] !== undefined);
+  if (said !== undefined)
+    throw refuse(
+      said,
+      `The job names a component, which says the ${said} itself. Leave one of componentId and ${said} out.`,
+    );
+  const given = job.inputs ?? {};
+  const unknown = Object.keys(given).find((name) => !Object.hasOwn(component.inputs, name));
+  if (unknown !== undefined)
+    throw refuse(
+      `inputs.${unknown}`,
+      `The component does not take '${unknown}'. It takes ${Object.keys(component.inputs).join(', ') || 'none'}.`,
+    );
+  const inputs: [string, JobInput][] = [];
+  for (const [name, { type, default: usual, isOptional }] of Object.entries(component.inputs)) {
+    const input = Object.hasOwn(given, name) ? given[name] : undefined;
+    if (input === undefined) {
+      if (usual !== undefined) inputs.push([name, { jobInputType: 'literal', value: usual }]);
+      else if (!isOptional) throw refuse('inputs', `The component needs the input '${name}'.`);
+      continue;
+    }
+    if ((input.jobInputType === 'literal') !== valueTypes.includes(type))
+      throw refuse(`inputs.${name}`, `The input '${name}' of the component is of the type ${type}.`);
+    if (input.jobInputType === 'literal') checkValue(type, String(input.value ?? ''), `inputs.${name}`);
+    inputs.push([name, input]);
+  }
+  const own = Object.entries(component.outputs).map(
+    ([name, { type }]) => [name, job.outputs?.[name] ?? { jobOutputType: type }] as const,
+  );
+  const stray = Object.keys(job.outputs ?? {}).find((name) => !Object.hasOwn(component.outputs, name));
+  if (stray !== undefined) throw refuse(`outputs.${stray}`, `The component has no output '${stray}'.`);
+  const { codeId, environmentId } = component;
+  return {
+    ...job,
+    command: commandWith(component, (name) => inputs.some(([known]) => known === name)),
+    ...(codeId === undefined ? {} : { codeId }),
+    ...(environmentId === undefined ? {} : { environmentId }),
+    inputs: Object.fromEntries(inputs),
+    outputs: Object.fromEntries(own),
+  };
+}
