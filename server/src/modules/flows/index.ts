@@ -61,9 +61,10 @@ export function createFlows(deps: {
   });
   const children = createChildren({ ...deps, lives, room: deps.room });
   const made = { ...deps, lives, references, children, underWay: underWays.add };
+  const sweeps = createSweeps(made);
   const types: Readonly<Record<string, Sweeps | Pipelines | undefined>> = {
-    Sweep: createSweeps(made),
-    Pipeline: createPipelines(made),
+    Sweep: sweeps,
+    Pipeline: createPipelines({ ...made, sweeps }),
   };
 
   return {

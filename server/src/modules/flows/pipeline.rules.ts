@@ -2,6 +2,7 @@
 
 import type { CommandJob, JobEnd, JobInput } from '@strongroom/contract/jobs';
 import type { PipelineJob } from '@strongroom/contract/pipelines';
+import type { SweepJob } from '@strongroom/contract/sweeps';
 import { type Component, checkValue, commandWith } from '#assets';
 import { type FlowState, outputUri } from '#jobs';
 import type { Closing } from './closing.types.ts';
@@ -13,8 +14,8 @@ const refuse = flowsFailures.FlowValidationError;
 export type StepState = {
   readonly end?: JobEnd | 'Gone';
   readonly error?: string;
-  /** The job whose outputs are taken instead of running the step. */
-  readonly reused?: string;
+  /** The job that holds the outputs of the step, where it is not the step's own: the best trial of a sweep. */
+  readonly holder?: string;
 };
 
 export type PipelineFlow = FlowState & {
@@ -124,9 +125,10 @@ export function checkWires({ job, steps }: Pipeline, components: Readonly<Record
       checkBinding(binding, input.type, `${at}.inputs.${name}`, job, components);
     }
     for (const [name, input] of Object.entries(component.inputs))
-      if (!Object.hasOwn(step.inputs, name) && !input.isOptional && input.default === undefined)
+      if (!isGiven(step, component, name) && !input.isOptional)
         throw refuse(`${at}.inputs`, `The step '${step.name}' needs the input '${name}'.`);
     commandWith(component, (name) => isGiven(step, component, name));
+    checkSearched(step, component);
     for (const [name, { to }] of Object.entries(step.outputs)) {
       if (!Object.hasOwn(component.outputs, name) && !everything.includes(name))
         throw refuse(
@@ -159,10 +161,24 @@ export function checkWires({ job, steps }: Pipeline, components: Readonly<Record
   }
 }
 
+/** What is searched is an input that takes a value, and is given by nothing else. */
+function checkSearched(step: Step, component: Component): void {
+  for (const name of Object.keys(step.searched?.searchSpace ?? {})) {
+    const at = `jobs.${step.name}.search_space.${name}`;
+    const input = Object.hasOwn(component.inputs, name) ? component.inputs[name] : undefined;
+    if (input === undefined || !isValueType(input.type))
+      throw refuse(at, `The step '${step.name}' searches '${name}', which is no value that its component takes.`);
+    if (Object.hasOwn(step.inputs, name))
+      throw refuse(at, `The step '${step.name}' both searches '${name}' and is given it. Leave one out.`);
+  }
+}
+
 const listed = (names: readonly string[]): string => (names.length === 0 ? 'none' : names.join(', '));
 
+const isSearched = ({ searched }: Step, name: string): boolean =>
+  searched !== undefined && Object.hasOwn(searched.searchSpace, name);
 const isGiven = (step: Step, component: Component, name: string): boolean =>
-  Object.hasOwn(step.inputs, name) || component.inputs[name]?.default !== undefined;
+  Object.hasOwn(step.inputs, name) || isSearched(step, name) || component.inputs[name]?.default !== undefined;
 
 function checkBinding(
   binding: Binding,
@@ -207,7 +223,7 @@ function checkBinding(
 }
 
 /**
- * The command job that a step is.
+ * The job that a step is: a command, or a sweep of one.
  * @param outputsIn the job that holds the outputs of another step
  */
 export function stepOf(
@@ -215,7 +231,7 @@ export function stepOf(
   step: Step,
   flow: Pick<PipelineFlow, 'components' | 'inputs'>,
   outputsIn: (step: string) => string,
-): CommandJob {
+): CommandJob | SweepJob {
   const component = flow.components[step.name];
   if (component === undefined) throw refuse(`jobs.${step.name}`, `The step '${step.name}' has nothing to run.`);
   const inputs: [string, JobInput][] = [];
@@ -223,7 +239,8 @@ export function stepOf(
     const binding = step.inputs[input];
     if (binding !== undefined)
       inputs.push([input, inputOf(binding, `${step.name}.${input}`, { ...flow, job }, outputsIn)]);
-    else if (usual !== undefined) inputs.push([input, { jobInputType: 'literal', value: usual }]);
+    else if (usual !== undefined && !isSearched(step, input))
+      inputs.push([input, { jobInputType: 'literal', value: usual }]);
   }
   const outputs = Object.entries(component.outputs)
     .filter(([output]) => !everything.includes(output))
@@ -234,22 +251,34 @@ export function stepOf(
   const computeId = step.computeId ?? settings.defaultComputeId;
   const { codeId, environmentId } = component;
   const instanceCount = step.instanceCount ?? component.instanceCount;
-  return {
-    jobType: 'Command',
-    displayName: step.displayName ?? step.name,
-    ...(job.experimentName === undefined ? {} : { experimentName: job.experimentName }),
-    parentJobName: name,
-    ...(computeId === undefined ? {} : { computeId }),
+  const { searched } = step;
+  const ofTrial = {
     ...(codeId === undefined ? {} : { codeId }),
     ...(environmentId === undefined ? {} : { environmentId }),
     command: commandWith(component, (input) => isGiven(step, component, input)),
     environmentVariables: step.environmentVariables,
+    ...(instanceCount === undefined ? {} : { resources: { instanceCount } }),
+  };
+  const common = {
+    displayName: step.displayName ?? step.name,
+    ...(job.experimentName === undefined ? {} : { experimentName: job.experimentName }),
+    parentJobName: name,
+    ...(computeId === undefined ? {} : { computeId }),
     inputs: Object.fromEntries(inputs),
     outputs: Object.fromEntries(outputs),
     tags: step.tags,
-    ...(instanceCount === undefined ? {} : { resources: { instanceCount } }),
-    ...(step.timeout === undefined ? {} : { limits: { jobLimitsType: 'Command', timeout: step.timeout } }),
   };
+  if (searched === undefined)
+    return {
+      jobType: 'Command',
+      ...common,
+      ...ofTrial,
+      ...(step.timeout === undefined ? {} : { limits: { jobLimitsType: 'Command', timeout: step.timeout } }),
+    };
+  const command = ofTrial.command.replace(/\$\{\{\s*inputs\.(\w+)\s*\}\}/g, (whole, input: string) =>
+    isSearched(step, input) ? `\${{search_space.${input}}}` : whole,
+  );
+  return { jobType: 'Sweep', ...common, ...searched, trial: { ...ofTrial, command } };
 }
 
 const modes: Readonly<Record<string, string>> = {

@@ -3,7 +3,16 @@
 
 import type { PipelineJob } from '@strongroom/contract/pipelines';
 import type { Assets, Component } from '#assets';
-import { checkJob, isEnd, type JobLives, type JobState, type ParentType, type References, stateOf } from '#jobs';
+import {
+  checkJob,
+  isEnd,
+  type JobLives,
+  type JobState,
+  type ParentType,
+  type References,
+  siblingId,
+  stateOf,
+} from '#jobs';
 import { isBounded } from '#kernel/authority/actor';
 import type { Grant } from '#kernel/authority/grant';
 import type { Clock } from '#kernel/clock/clock';
@@ -30,6 +39,7 @@ import {
   stepOf,
 } from './pipeline.rules.ts';
 import type { Step } from './steps.rules.ts';
+import type { Sweeps } from './sweep.service.ts';
 import type { Looked } from './under-way.service.ts';
 
 export type Pipelines = {
@@ -50,6 +60,8 @@ export function createPipelines(deps: {
   readonly references: References;
   readonly assets: Pick<Assets, 'component' | 'componentIn'>;
   readonly children: Children;
+  /** What a step is that is a sweep. */
+  readonly sweeps: Pick<Sweeps, 'type'>;
   readonly underWay: (jobId: string, workspaceId: string) => Promise<void>;
   readonly clock: Clock;
 }): Pipelines {
@@ -85,16 +97,17 @@ export function createPipelines(deps: {
   const setStep = (job: Resource, name: string, step: StepState) =>
     update(job, ({ steps, told }) => {
       const next = { ...steps[name], ...step };
-      const words = `${next.end ?? 'Running'} (${next.reused ?? stepJobName(job.name, name)})`;
+      const words = `${next.end ?? 'Running'} (${next.holder ?? stepJobName(job.name, name)})`;
       return { steps: { ...steps, [name]: next }, told: { ...told, [`step.${name}`]: words } };
     });
 
   const holderOf = (job: Resource, flow: PipelineFlow) => (step: string) =>
-    flow.steps[step]?.reused ?? stepJobName(job.name, step);
+    flow.steps[step]?.holder ?? stepJobName(job.name, step);
 
   async function takeIn(job: Resource, name: string, child: Resource): Promise<void> {
-    const { status, error } = stateOf(child);
+    const { status, error, flow } = stateOf(child);
     await setStep(job, name, {
+      ...(flow?.outputsOf === undefined ? {} : { holder: flow.outputsOf }),
       end: status as NonNullable<StepState['end']>,
       ...(error === undefined ? {} : { error: error.message.slice(0, 500) }),
     });
@@ -192,6 +205,10 @@ export function createPipelines(deps: {
         // What every step will be is held to what every job is held to, before there is one.
         for (const step of pipeline.steps) {
           const job = stepOf(pipeline, step, { components, inputs: {} }, (other) => stepJobName(name, other));
+          if (job.jobType === 'Sweep') {
+            await deps.sweeps.type.check(grant, job, siblingId(jobId, stepJobName(name, step.name)));
+            continue;
+          }
           checkJob(job);
           await references.check(grant, workspaceId, job);
         }

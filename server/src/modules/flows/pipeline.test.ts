@@ -99,6 +99,70 @@ test('steps begin when what they need is done, and what is wired reaches them', 
   assert.equal(sent.status, 200, sent.bytes.toString());
 });
 
+test('a sweep is a step, and what needs it takes the outputs of its best trial', async (t) => {
+  const bench = await openPipelines(t);
+  const { lab, putJob, pipeline, train, job, logs, finish, of } = bench;
+  const tuned = {
+    type: 'sweep',
+    trial: { componentId: train },
+    search_space: { rate: { type: 'choice', values: [0.1, 0.2] } },
+    sampling_algorithm: 'grid',
+    objective: { goal: 'maximize', primary_metric: 'accuracy' },
+    limits: { max_total_trials: 2, max_concurrent_trials: 2, timeout: 3600 },
+    inputs: { seed: '7' },
+  };
+  const made = await putJob('tunes', { ...pipeline, jobs: { ...pipeline.jobs, train: tuned } });
+  assert.equal(made.status, 201, made.bytes.toString());
+  await bench.settled();
+  const sweep = await job('tunes_train');
+  assert.deepEqual([sweep.jobType, sweep.parentJobName, sweep.limits.timeout], ['Sweep', 'tunes', 'PT3600S']);
+  assert.equal(
+    jobIn(await lab.work.take(of('tunes_train_1'))).command,
+    'python3 train.py --rate 0.2 --seed 7 --out /job/code/outputs/model',
+  );
+  for (const [trial, accuracy] of [
+    ['tunes_train_0', 0.1],
+    ['tunes_train_1', 0.9],
+  ] as const) {
+    await logs(trial, 'accuracy', accuracy);
+    await finish(trial, 'model');
+  }
+  await bench.settled();
+  assert.equal((await job('tunes')).properties['step.train'], 'Completed (tunes_train_1)');
+  assert.match((await job('tunes_score')).inputs.model.uri, /dcid\.tunes_train_1\/outputs\/model/);
+  const { rootRunId } = (
+    await lab.must(lab.owner, 'GET', `/history/v1.0${bench.workspaceId}/runs/tunes_train_1/details`)
+  ).body;
+  assert.equal(rootRunId, 'tunes');
+  await bench.cancel('tunes');
+  await bench.settled();
+  assert.deepEqual([await bench.status('tunes_score'), await bench.status('tunes')], ['Canceled', 'Canceled']);
+
+  for (const [name, more, said] of [
+    [
+      'stranger',
+      { search_space: { lr: { type: 'uniform', min_value: 0, max_value: 1 } } },
+      /searches 'lr', which is no value that its component takes/,
+    ],
+    ['given', { inputs: { rate: '1' } }, /both searches 'rate' and is given it/],
+    [
+      'form',
+      { search_space: { rate: { type: 'uniform', min: 0 } } },
+      /min is not known; there are type, min_value, max_value/,
+    ],
+    ['kind', { search_space: { rate: { type: 'triangle' } } }, /'triangle' is no distribution/],
+    ['goal', { objective: { goal: 'best', primary_metric: 'm' } }, /goal must be one of Minimize, Maximize/],
+    ['metric', { objective: { goal: 'minimize' } }, /needs a primary_metric/],
+    ['policy', { early_termination: { type: 'hope' } }, /must be one of Bandit/],
+    ['bayes', { sampling_algorithm: 'bayesian' }, /'Bayesian' is not served/],
+    ['trial', { trial: { componentId: train, command: 'x' } }, /names a component by componentId alone/],
+  ] as const) {
+    const refused = await putJob(name, { ...pipeline, jobs: { ...pipeline.jobs, train: { ...tuned, ...more } } });
+    assert.equal(refused.status, 400, `${name}: ${refused.bytes.toString()}`);
+    assert.match(refused.body.error.message, said, name);
+  }
+});
+
 test('a step that fails ends what depends on it, and says so; others go on where that is asked for', async (t) => {
   const bench = await openPipelines(t);
   const { putJob, pipeline, told, job, children, finish } = bench;

@@ -4,6 +4,7 @@
 import type { JobInput } from '@strongroom/contract/jobs';
 import type { PipelineJob } from '@strongroom/contract/pipelines';
 import { flowsFailures } from './flows.errors.ts';
+import { type Searched, searchedIn } from './sweep-step.rules.ts';
 
 export type Binding =
   | { readonly from: 'literal'; readonly value: string }
@@ -30,6 +31,8 @@ export type Step = {
   readonly tags: Readonly<Record<string, string>>;
   readonly timeout: string | undefined;
   readonly instanceCount: number | undefined;
+  /** Of a step that is a sweep: what it searches, by the names of inputs of its component. */
+  readonly searched: Searched | undefined;
 };
 
 export type Settings = {
@@ -61,9 +64,9 @@ const spelled = (fields: Fields): Fields =>
     ]),
   );
 
+const ofSweeps = ['trial', 'search_space', 'sampling_algorithm', 'objective', 'early_termination'];
 const stepTypesElsewhere: Readonly<Record<string, string>> = {
   pipeline: 'A pipeline inside a pipeline is not served: put its steps into this one',
-  sweep: 'A sweep as a step is not served: submit it as a job of its own, and give its best outputs to the pipeline',
   parallel: 'A parallel step is not served: split the work inside a command, or make a step of each part',
 };
 const described = ['name', 'display_name', 'description', 'tags', 'properties', 'comment', '_source', 'type'];
@@ -91,19 +94,21 @@ function readStep(name: string, fields: Fields): Step {
       `'${name.slice(0, 100)}' is no name of a step: it begins with a letter and has at most 100 letters, digits and underscores.`,
     );
   const type = textIn(fields, 'type', at) ?? 'command';
-  if (type !== 'command')
+  if (type !== 'command' && type !== 'sweep')
     throw refuse(
       `${at}.type`,
-      `The step '${name}' is of the type '${type.slice(0, 32)}'. ${Object.hasOwn(stepTypesElsewhere, type) ? stepTypesElsewhere[type] : "Steps of the type 'command' are served: put what it does into a command"}.`,
+      `The step '${name}' is of the type '${type.slice(0, 32)}'. ${Object.hasOwn(stepTypesElsewhere, type) ? stepTypesElsewhere[type] : "Steps of the types 'command' and 'sweep' are served: put what it does into a command"}.`,
     );
   for (const [field, value] of Object.entries(fields)) {
     if (described.includes(field) || served.includes(field) || asksNothing(value)) continue;
+    if (type === 'sweep' && ofSweeps.includes(field)) continue;
     throw refuse(`${at}.${field}`, `The step '${name}' has '${field}', which steps have not here. Leave it out.`);
   }
   const identity = fields['identity'];
   if (isObject(identity) && !/^aml_?token$/i.test(String(spelled(identity)['identity_type'] ?? identity['type'])))
     throw refuse(`${at}.identity`, `The step '${name}' can only act as the run that it is. Leave identity out.`);
-  const componentId = textIn(fields, 'component_id', at)?.replace(/^azureml:(?=\/)/, '');
+  const trial = type === 'sweep' ? componentIdIn(fields['trial'], `${at}.trial`) : undefined;
+  const componentId = trial ?? textIn(fields, 'component_id', at)?.replace(/^azureml:(?=\/)/, '');
   const command = textIn(fields, 'command', at);
   if ((componentId === undefined) === (command === undefined))
     throw refuse(at, `The step '${name}' needs one of componentId and command.`);
@@ -127,9 +132,19 @@ function readStep(name: string, fields: Fields): Step {
     outputs: mapIn(fields, 'outputs', at, readOutput),
     environmentVariables: mapIn(fields, 'environment_variables', at, (value) => String(value)),
     tags: mapIn(fields, 'tags', at, (value) => String(value)),
-    timeout: limits === undefined ? undefined : textIn(limits, 'timeout', `${at}.limits`),
+    timeout: limits === undefined || type === 'sweep' ? undefined : textIn(limits, 'timeout', `${at}.limits`),
     instanceCount: instances === undefined || instances === null ? undefined : Number(instances),
+    searched: type === 'sweep' ? searchedIn(fields, at) : undefined,
   };
+}
+
+/** Of a trial: the id of a component, by itself or under its name. */
+function componentIdIn(trial: unknown, at: string): string | undefined {
+  const fields: Fields = isObject(trial) ? spelled(trial) : { component_id: trial };
+  const stray = Object.keys(fields).find((name) => name !== 'component_id' && !asksNothing(fields[name]));
+  if (stray !== undefined)
+    throw refuse(`${at}.${stray}`, `The trial at ${at} has '${stray}', and names a component by componentId alone.`);
+  return textIn(fields, 'component_id', at)?.replace(/^azureml:(?=\/)/, '');
 }
 
 const inputWord = /^\$\{\{\s*parent\.inputs\.([A-Za-z_][\w-]{0,254})\s*\}\}$/;
