@@ -40,7 +40,7 @@ export type Place = { readonly document: Document; readonly paths: WorkspacePath
 const unserved = {
   distribution: 'a command runs as one process on one node. Leave it out',
   services: 'nothing reaches into a job while it runs. Leave it out',
-  queue_settings: 'jobs run in the order in which they come. Leave it out',
+  queue_settings: 'submitters take turns, and the jobs of one run in the order in which they come. Leave it out',
 };
 
 /** What jobs of every type have beside what they do. */

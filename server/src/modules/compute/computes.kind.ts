@@ -136,11 +136,9 @@ export function createComputesKind(deps: ComputesDeps): ResourceKind {
     const counts = Object.fromEntries(
       nodeStates.map((state) => [`${state}NodeCount`, nodes.filter(({ nodeState }) => nodeState === state).length]),
     );
-    const waiting = [...queue.items.values()].filter(
-      ({ spec, state }) => state === 'queued' && spec.computeId !== undefined && idKey(spec.computeId) === idKey(id),
-    );
+    const waiting = cluster === undefined ? 0 : queue.waitingFor(id, cluster.stored.target);
     const busy = cluster?.nodes.filter(({ workId }) => workId !== undefined).length ?? 0;
-    const wanted = Math.min(busy + waiting.length, cluster?.stored.maxNodes ?? 0);
+    const wanted = Math.min(busy + waiting, cluster?.stored.maxNodes ?? 0);
     const target = cluster?.leaving ? 0 : Math.max(nodes.length, wanted);
     return {
       allocationState: target === nodes.length ? 'Steady' : 'Resizing',

@@ -17,7 +17,7 @@ import type { Session } from './agents.service.ts';
 import { computeFailures } from './compute.errors.ts';
 import { transitionOf } from './work.states.rules.ts';
 import type { WorkDocument, WorkEvent } from './work.types.ts';
-import type { Holder, Item, WorkQueue } from './work-queue.service.ts';
+import type { Holder, Item, Taken, WorkQueue } from './work-queue.service.ts';
 
 export type Dispatch = {
   poll(session: Session, held: readonly HeldItem[], signal: AbortSignal): Promise<AgentPollAnswer>;
@@ -59,19 +59,8 @@ export function createDispatch(deps: {
     if (polls.get(session.id) === wake) polls.delete(session.id);
   }
 
-  const heldBy = (session: Session) => [...queue.items.values()].filter((item) => item.session === session);
-
-  /** Leases from the queue what this session may run now, in order; what waits for its cluster does not hold up the others. */
-  function take(session: Session, room: number): readonly Taken[] {
-    if (session.isLost || !session.sandbox.available) return [];
-    const taken: Taken[] = [];
-    for (const item of queue.items.values()) {
-      if (taken.length >= room) break;
-      const lease = queue.lease(item, session);
-      if (lease !== undefined) taken.push({ item, leased: lease.leased });
-    }
-    return taken;
-  }
+  const take = (session: Session, room: number): readonly Taken[] =>
+    session.isLost || !session.sandbox.available ? [] : queue.take(session, room);
 
   /** The document of a leased item, secrets included; undefined when the item ended instead. */
   async function start(session: Session, { item, leased: leasing }: Taken): Promise<AgentItem | undefined> {
@@ -119,7 +108,7 @@ export function createDispatch(deps: {
 
   async function orders(session: Session, held: readonly HeldItem[]): Promise<AgentPollAnswer> {
     const has = new Map(held.map((one) => [one.id, one]));
-    const mine = heldBy(session);
+    const mine = queue.heldBy(session);
     const stop: { id: string; fence: number; graceSeconds: number }[] = [];
     for (const { id, fence, stopGraceSeconds } of held) {
       const item = queue.items.get(id);
@@ -197,11 +186,11 @@ export function createDispatch(deps: {
     async lose(session) {
       // First: the node that is freed below wakes its waiting poll, which would take the next job for an agent that is gone.
       session.isLost = true;
-      await Promise.all(heldBy(session).map((item) => queue.lose(item, { session, fence: item.fence })));
+      await Promise.all(queue.heldBy(session).map((item) => queue.lose(item, { session, fence: item.fence })));
     },
     remind() {
       const now = clock.epochMs();
-      for (const { session, renewal } of queue.items.values())
+      for (const { session, renewal } of queue.held())
         if (session !== undefined && renewal !== undefined && renewal.atMs <= now) polls.get(session.id)?.();
     },
     release() {
@@ -210,8 +199,6 @@ export function createDispatch(deps: {
     },
   };
 }
-
-type Taken = { readonly item: Item; readonly leased: Promise<boolean> };
 
 const isEmpty = (answer: AgentPollAnswer): boolean =>
   answer.start.length === 0 && answer.stop.length === 0 && answer.tokens.length === 0;

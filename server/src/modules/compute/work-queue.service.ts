@@ -11,6 +11,7 @@ import { createTurn, createTurns, type Turn } from '#kernel/turns/turns';
 import type { Session } from './agents.service.ts';
 import type { Clusters } from './clusters.service.ts';
 import { computeFailures } from './compute.errors.ts';
+import { createFairLine, type FairLine, inOrder, type Waiting } from './fair-line.rules.ts';
 import type { TargetId } from './targets.rules.ts';
 import { after, type EndTransition, isLive, type LiveState, type Transition } from './work.states.rules.ts';
 import * as store from './work.store.ts';
@@ -43,16 +44,19 @@ export type Item = {
   readonly ending: boolean;
   readonly turn: Turn;
 };
-type Entry = { -readonly [K in keyof Item]: Item[K] } & {
-  /** The row of its lease, while it is being written. */
-  leasing: Promise<void> | undefined;
-};
+type Entry = { -readonly [K in keyof Item]: Item[K] } & Waiting & {
+    /** The row of its lease, while it is being written. */
+    leasing: Promise<void> | undefined;
+  };
 
 /** Who says something of an item: only its present holder is heard. */
 export type Holder = { readonly session: Session; readonly fence: number };
 
 type Finished = Extract<WorkEvent, { type: 'finished' }>;
 type Ended = Finished | Extract<WorkEvent, { type: 'lost' }>;
+
+/** `leased` resolves when its row says so too; false: it ended meanwhile. */
+export type Taken = { readonly item: Item; readonly leased: Promise<boolean> };
 
 export type WorkQueue = ReturnType<typeof createWorkQueue>;
 
@@ -69,7 +73,6 @@ export function createWorkQueue(deps: {
 }) {
   const { database, clock, log, clusters } = deps;
   const owners = new Map<WorkKind, WorkOwner>();
-  /** In the order of submission: the queue. */
   const entries = new Map<string, Entry>();
   const items: ReadonlyMap<string, Item> = entries;
   /** Ends that an owner could not take yet. Their message is only here: it is the workspace's, and never stored. */
@@ -78,6 +81,9 @@ export function createWorkQueue(deps: {
   const telling = new Set<string>();
   const watchers = new Set<() => void>();
   const submitting = createTurns();
+  /** What waits, by target: the queue. */
+  const lines = new Map<TargetId, FairLine<Entry>>();
+  const held = new Map<Session, Set<Entry>>();
   /** Places that are taken by what belongs to no cluster. */
   const scoring = new Map<TargetId, number>();
   let number = 0;
@@ -91,12 +97,15 @@ export function createWorkQueue(deps: {
   function add({
     spec,
     target,
+    number,
     fence,
     createdAtMs,
-  }: Pick<store.StoredWork, 'spec' | 'target' | 'fence' | 'createdAtMs'>) {
+  }: Pick<store.StoredWork, 'spec' | 'target' | 'number' | 'fence' | 'createdAtMs'>) {
     const entry: Entry = {
       spec,
       target,
+      ...turnOf(spec),
+      number,
       queuedAtMs: createdAtMs,
       state: 'queued',
       fence,
@@ -110,7 +119,26 @@ export function createWorkQueue(deps: {
       leasing: undefined,
     };
     entries.set(spec.id, entry);
+    lineOf(target).add(entry);
     return entry;
+  }
+
+  function lineOf(target: TargetId): FairLine<Entry> {
+    const line = lines.get(target) ?? createFairLine<Entry>();
+    lines.set(target, line);
+    return line;
+  }
+
+  function hold(entry: Entry, session: Session): void {
+    entry.session = session;
+    const all = held.get(session) ?? new Set<Entry>();
+    held.set(session, all.add(entry));
+  }
+
+  function letGo(entry: Entry): void {
+    const all = entry.session && held.get(entry.session);
+    all?.delete(entry);
+    if (entry.session !== undefined && all?.size === 0) held.delete(entry.session);
   }
 
   let version = 0;
@@ -151,16 +179,15 @@ export function createWorkQueue(deps: {
   }
 
   /**
-   * It is the session's from this moment on, when it answers; undefined where the session may not have it, or no node is free.
+   * It is the session's from this moment on. `passed`: the session may not have it; `full`: no node is free for it.
    * `leased` resolves when the row says so too. Where that could not be written no agent has heard of it: then it waits again.
    */
-  function lease(item: Item, session: Session): { readonly leased: Promise<boolean> } | undefined {
+  function lease(item: Item, session: Session): { readonly leased: Promise<boolean> } | 'passed' | 'full' {
     const entry = entryFor(item, 'lease');
-    if (entry === undefined || session.target !== entry.target || entry.stopGraceSeconds !== undefined)
-      return undefined;
-    if (!takeNode(entry)) return undefined;
+    if (entry === undefined || session.target !== entry.target || entry.stopGraceSeconds !== undefined) return 'passed';
+    if (!takeNode(entry)) return 'full';
     move(entry, 'lease');
-    entry.session = session;
+    hold(entry, session);
     // Never used again, also where the lease is given back: a write that was refused may have been done.
     entry.fence += 1;
     entry.lastSeq = 0;
@@ -189,8 +216,10 @@ export function createWorkQueue(deps: {
     if (entry === undefined) return;
     move(entry, 'giveBack');
     freeNode(entry);
+    letGo(entry);
     entry.session = undefined;
     entry.renewal = undefined;
+    lineOf(entry.target).putBack(entry);
     changed();
     // Its owner's wish stands. Not awaited: whoever has its turn may wait for this. Where it fails, the sweep tries again.
     if (entry.stopGraceSeconds !== undefined)
@@ -234,6 +263,8 @@ export function createWorkQueue(deps: {
     // Before it leaves the items, so that the sweep never takes it for one that nobody tells.
     telling.add(spec.id);
     entries.delete(spec.id);
+    lineOf(entry.target).remove(entry);
+    letGo(entry);
     if (entry.session !== undefined) freeNode(entry);
     changed();
     await tell(spec, event);
@@ -301,7 +332,7 @@ export function createWorkQueue(deps: {
         .catch((thrown: unknown) => {
           throw isUniqueViolation(thrown) ? computeFailures.WorkExists() : thrown;
         });
-      add({ spec, target, fence: 0, createdAtMs: work.queuedAtMs });
+      add({ spec, target, number: work.number, fence: 0, createdAtMs: work.queuedAtMs });
       changed();
       return true;
     });
@@ -314,7 +345,22 @@ export function createWorkQueue(deps: {
     },
     ownerOf,
     submit,
-    lease,
+    /** Leases what this session may run now, in turn; what waits for its cluster does not hold up the others. */
+    take(session: Session, most: number): readonly Taken[] {
+      const taken: Taken[] = [];
+      lines.get(session.target)?.take(most, (item) => {
+        const got = lease(item, session);
+        if (typeof got === 'string') return got;
+        taken.push({ item, leased: got.leased });
+        return 'taken';
+      });
+      return taken;
+    },
+    /** How much waits for a cluster. */
+    waitingFor: (computeId: string, target: TargetId): number => lines.get(target)?.count(idKey(computeId)) ?? 0,
+    heldBy: (session: Session): readonly Item[] => [...(held.get(session) ?? [])],
+    /** By all sessions. */
+    held: (): readonly Item[] => [...held.values()].flatMap((all) => [...all]),
     begin,
     finish,
     lose,
@@ -368,12 +414,26 @@ export function createWorkQueue(deps: {
     /** Ends, as lost, what agents of an earlier server process held, and queues again what waited. */
     async load(): Promise<void> {
       await database.write((tx) => store.loseHeldWork(tx, clock.epochMs()));
-      for (const stored of await store.queuedWork(database.read, queueMax)) add(stored);
+      const queued = await store.queuedWork(database.read, queueMax);
+      const leases = await store.lastLeases(database.read);
+      const waiting = queued.map((stored) => ({ ...stored, ...turnOf(stored.spec), sinceMs: stored.createdAtMs }));
+      const turns = leases.map((last) => ({ ...turnOf(last), atMs: last.atMs }));
+      for (const stored of inOrder(waiting, turns)) add(stored);
       number = await store.lastNumber(database.read);
     },
     forgetOld: () => database.write((tx) => store.forgetWork(tx, clock.epochMs() - rememberMs)),
   };
 }
+
+/** Where it waits, and in whose name: of one that belongs to no cluster the target is the place. */
+const turnOf = ({
+  computeId,
+  submitter,
+  workspaceId,
+}: Pick<WorkSpec, 'computeId' | 'workspaceId'> & { readonly submitter?: string | undefined }) => ({
+  place: computeId === undefined ? '' : idKey(computeId),
+  submitter: (submitter ?? workspaceId).toLowerCase(),
+});
 
 /** Work that may wait or run at once, over everything. */
 export const queueMax = 10_000;

@@ -27,6 +27,7 @@ type WorkRow = {
   leased_at: number | null;
   ended_at: number | null;
   target: TargetId;
+  submitter: string | null;
 };
 type WorkTables = { compute_work: WorkRow };
 
@@ -55,6 +56,7 @@ const columns = [
   'exit_code',
   'created_at',
   'target',
+  'submitter',
 ] as const;
 
 const storedOf = (row: Pick<WorkRow, (typeof columns)[number]>): StoredWork => ({
@@ -65,6 +67,7 @@ const storedOf = (row: Pick<WorkRow, (typeof columns)[number]>): StoredWork => (
     computeId: row.compute_id ?? undefined,
     subject: row.subject,
     label: row.label,
+    ...(row.submitter === null ? {} : { submitter: row.submitter }),
   },
   target: row.target,
   number: row.number,
@@ -105,6 +108,7 @@ export async function insertWork(tx: Tx, { spec, target, number, queuedAtMs }: N
       leased_at: null,
       ended_at: null,
       target,
+      submitter: spec.submitter ?? null,
     })
     .execute();
 }
@@ -128,6 +132,31 @@ export async function queuedWork(tx: Tx, limit: number): Promise<readonly Stored
     .limit(limit)
     .execute();
   return rows.map(storedOf);
+}
+
+export type LastLease = {
+  readonly target: TargetId;
+  readonly computeId: string | undefined;
+  readonly submitter: string | undefined;
+  readonly workspaceId: string;
+  readonly atMs: number;
+};
+
+/** When something of each submitter was last handed out, of what is remembered. */
+export async function lastLeases(tx: Tx): Promise<readonly LastLease[]> {
+  const rows = await tables<WorkTables>(tx)
+    .selectFrom('compute_work')
+    .select(['target', 'compute_id', 'submitter', 'workspace_id', ({ fn }) => fn.max('leased_at').as('leased_at')])
+    .where('leased_at', 'is not', null)
+    .groupBy(['target', 'compute_id', 'submitter', 'workspace_id'])
+    .execute();
+  return rows.map((row) => ({
+    target: row.target,
+    computeId: row.compute_id ?? undefined,
+    submitter: row.submitter ?? undefined,
+    workspaceId: row.workspace_id,
+    atMs: row.leased_at ?? 0,
+  }));
 }
 
 /** Ended, and its owner was not told yet. */

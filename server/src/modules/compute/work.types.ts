@@ -19,6 +19,8 @@ export type WorkSpec = {
   readonly computeId: string | undefined;
   /** Resource id of the job or the deployment. */
   readonly subject: string;
+  /** Object id of whoever it is done for: submitters take turns. Undefined: it is its workspace's. */
+  readonly submitter?: string;
   /** For messages: letters, digits, dots, dashes, underscores. */
   readonly label: string;
 };

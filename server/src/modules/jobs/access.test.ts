@@ -45,6 +45,7 @@ test('an AzureML Data Scientist submits and cancels', async (t) => {
   assert.equal(made.status, 201, made.bytes.toString());
   const tags: { key: string; value: string }[] = (await run('science')).data.tags;
   assert.equal(tags.find(({ key }) => key === 'mlflow.source.type')?.value, 'JOB');
+  assert.equal(of('science').spec.submitter, scientist, 'whose turn it is follows from that');
   const { token, snapshot: code } = jobIn(await lab.work.take(of('science')));
   const { body } = await lab.must(token, 'GET', runPath(made.body.id, 'science'));
   assert.equal(body.run.info.run_id, 'science');

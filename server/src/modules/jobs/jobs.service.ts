@@ -139,8 +139,9 @@ export function createJobsService(deps: {
       ...(state.outcome === undefined && mayFollow(state.status, to) ? { status: to } : {}),
     }));
 
-  async function submit(jobId: string, { computeId }: JobState, workId: string): Promise<void> {
-    await work.submit(advancing(jobId), specOf(jobId, computeId, workId));
+  async function submit(jobId: string, { computeId, submitter }: JobState, workId: string): Promise<void> {
+    const spec = specOf(jobId, computeId, workId);
+    await work.submit(advancing(jobId), submitter ? { ...spec, submitter } : spec);
     const state = await step(jobId, 'Queued');
     // Asked to end while it was submitted, when there was no work yet that could be told.
     if (state === undefined || isOver(state) || state.status === 'CancelRequested') await stopWork(jobId, workId, 0);

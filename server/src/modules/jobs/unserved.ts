@@ -81,7 +81,7 @@ export const unservedOfJobs: Unserved = {
         },
         { additionalProperties: false },
       ),
-      because: 'Jobs of a cluster run in the order in which they were submitted.',
+      because: 'Submitters of a cluster take turns, and the jobs of one run in the order in which he submitted them.',
     },
     ...below('resources', keptResources),
     ...below('trial.resources', keptResources),

@@ -3,6 +3,7 @@
 
 import type { MigrationSet } from '#kernel/database/database';
 import { targetColumns } from './0002-targets.ts';
+import { submitterColumn } from './0003-submitters.ts';
 
 export const computeTables: MigrationSet = {
   module: 'compute',
@@ -41,5 +42,6 @@ export const computeTables: MigrationSet = {
       `,
     },
     targetColumns,
+    submitterColumn,
   ],
 };
