@@ -15,7 +15,6 @@ import subprocess
 import sys
 import tarfile
 import urllib.parse
-import zipfile
 from html.parser import HTMLParser
 
 ROOT = "/job/image"
@@ -326,7 +325,7 @@ def main():
     except Failed as failure:
         say(str(failure))
         why = str(failure)
-    except (OSError, ValueError, KeyError, http.client.HTTPException, zipfile.BadZipFile) as failure:
+    except (OSError, ValueError, KeyError, http.client.HTTPException) as failure:
         say("%s: %s" % (type(failure).__name__, failure))
         why = "The environment could not be built: %s" % failure
     else:

@@ -78,6 +78,7 @@ export function composeLearning(foundation: Foundation, ground: Ground, data: Da
     ...packageIndexOf(config.environments.index),
     map: config.environments.images,
     runTokens: ground.runTokens,
+    schemes: armSchemes,
   });
   const endpoints = createEndpoints({
     ...inWorkspaces,

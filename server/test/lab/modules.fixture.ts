@@ -263,6 +263,7 @@ export async function assemble(on: {
     fetch: (url) => seam.fetch(url),
     map: ['mcr.microsoft.com/azureml/*=strongroom/node-python', 'AzureML-sklearn*=azureml:own:1'],
     runTokens,
+    schemes: [byName],
     log,
     port: 8443,
   });

@@ -94,9 +94,11 @@ export function createDeploymentKind(deps: {
   }
 
   /** Waits for what is built. */
-  async function baseOf(grant: Grant, deployment: Resource, ground: Ground): Promise<BaseName | undefined> {
+  async function baseOf(deployment: Resource, ground: Ground): Promise<BaseName | undefined> {
     if (ground.recipe === undefined) return ground.image;
-    const { repository, digest } = await environments.ready({ grant, subject: deployment.id, recipe: ground.recipe });
+    const submitter = deployment.creator?.objectId ?? '';
+    const { recipe } = ground;
+    const { repository, digest } = await environments.ready({ submitter, subject: deployment.id, recipe });
     return { repository, reference: digest };
   }
 
@@ -109,7 +111,7 @@ export function createDeploymentKind(deps: {
     const state = stateOf(deployment.properties);
     const inputs = {
       ...(await inputsOf(grant, workspace, state)),
-      base: await baseOf(grant, deployment, await groundOf(grant, workspace, state)),
+      base: await baseOf(deployment, await groundOf(grant, workspace, state)),
     };
     const registryId = workspace.containerRegistry;
     const repository = repositoryOf(deployment);

@@ -277,9 +277,9 @@ export function createEnvironmentsService(deps: {
       const row = await store.environmentOfBuild((await databaseOf(workspaceId)).read, build);
       return row?.built_by === build;
     },
-    async ready({ grant, subject, recipe, signal }) {
+    async ready({ submitter, subject, recipe, signal }) {
       const key = subject.toLowerCase();
-      const waiting = { jobId: subject, recipe, submitter: grant.actor.objectId, computeId: undefined };
+      const waiting = { jobId: subject, recipe, submitter, computeId: undefined };
       try {
         for (;;) {
           const told = Promise.withResolvers<void>();

@@ -1,7 +1,6 @@
 // What this module holds of others, and nothing else.
 
 import type { EnvironmentImage, Environments as ForJobs } from '#jobs';
-import type { Grant } from '#kernel/authority/grant';
 import type { Registry } from '#registry';
 
 export type EnvironmentRegistry = Pick<Registry, 'pushBlob' | 'putManifest' | 'getManifest'>;
@@ -15,7 +14,8 @@ export type Environments = Pick<ForJobs, 'check' | 'plan'> & {
    * environment, or when `signal` is aborted.
    */
   ready(of: {
-    readonly grant: Grant;
+    /** Object id of whoever the build is made for. */
+    readonly submitter: string;
     readonly subject: string;
     readonly recipe: string;
     readonly signal?: AbortSignal;

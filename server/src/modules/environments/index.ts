@@ -58,6 +58,7 @@ export function createEnvironments(deps: {
   /** `PATTERN=TARGET`, checked when the configuration was read. */
   readonly map: readonly string[];
   readonly runTokens: Scheme;
+  readonly schemes: readonly Scheme[];
   readonly clock: Clock;
   readonly log: Log;
   /** The port that the server listens on, which a sandbox reaches it at too. */
@@ -75,7 +76,7 @@ export function createEnvironments(deps: {
     workspaceTables: environmentTables,
     duties: Object.values(environmentsDuties),
     failures: [tableOf(environmentsFailures)],
-    surfaces: [createPackagesSurface(deps.runTokens)],
+    surfaces: [createPackagesSurface(deps.runTokens, deps.schemes)],
     routes: packageRoutes({ packages, results }),
     environments,
     forJobs: environments,

@@ -7,7 +7,15 @@ import { after, test } from 'node:test';
 import tar from 'tar-stream';
 import { sha256Hex } from '#kernel/crypto/digest';
 import { closeScanPool } from '#kernel/database/database';
-import { type Bench, ended as endedBy, exited, jobIn, openBench, running } from '../../../test/lab/jobs.fixture.ts';
+import {
+  type Bench,
+  ended as endedBy,
+  exited,
+  jobIn,
+  lost,
+  openBench,
+  running,
+} from '../../../test/lab/jobs.fixture.ts';
 
 after(() => closeScanPool());
 
@@ -265,6 +273,20 @@ test('the server dies between the end of a build and the job that waited for it'
   await lab.abandon();
   await bench.tell(build, exited(0));
   assert.deepEqual([await bench.status(build), await bench.status('a')], ['Completed', 'Queued']);
+});
+
+test('a node that is lost before the build began is another try; after that the job says why there is no environment', async (t) => {
+  const bench = await openEnvironments(t);
+  await bench.put('a', { environmentId: bench.environmentId });
+  const build = await bench.buildOf('a');
+  const first = bench.of(build);
+  await bench.tell(build, lost);
+  assert.equal(await bench.status('a'), 'Preparing');
+  assert.notEqual(bench.of(build), first);
+  const { token } = await bench.given(build);
+  assert.ok(token);
+  await bench.tell(build, running, lost);
+  assert.deepEqual([await bench.status(build), (await bench.job('a')).error.code], ['Failed', 'NodeLost']);
 });
 
 test('an image that somebody removed is built again', async (t) => {

@@ -5,7 +5,7 @@ import assert from 'node:assert/strict';
 import { existsSync } from 'node:fs';
 import { after, before, test } from 'node:test';
 import { type Bench, openServer } from '../../../test/server.fixture.ts';
-import { ended, makeCluster, makeWorkspace, submit } from '../../../test/work.fixture.ts';
+import { ended, makeCluster, makeCode, makeWorkspace, submit, tarOf } from '../../../test/work.fixture.ts';
 import { openPackageIndex, type PackageIndex, packageWheel, pipWheel, sourcePackage } from './package-index.fixture.ts';
 
 /** Under CI a machine that cannot sandbox is a failure, not a skip: the tests run, and say so. */
@@ -203,3 +203,39 @@ test(
     assert.deepEqual([plain.status, plain.log], ['Completed', '/env\n']);
   },
 );
+
+test('a deployment runs its script in the same environment', skip, async () => {
+  const token = await bench.ownerToken();
+  const done = async (method: string, path: string, body?: unknown) => {
+    const reply = await bench.armDone(token, method, path, body);
+    assert.ok(reply.status < 300 && reply.body?.status !== 'Failed', `${method} ${path}: ${reply.text}`);
+    return reply.body;
+  };
+  const score = 'import polite, sys\ndef init(): pass\ndef run(data): return [polite.hello(), sys.prefix]\n';
+  const codeId = await makeCode(bench, workspace, 'polite-score', { 'score.py': score });
+  const taken = await bench.arm(token, 'POST', `${workspace}/snapshots`, await tarOf({ 'model.json': '{}' }), {
+    'content-type': 'application/x-tar',
+  });
+  await done('PUT', `${workspace}/models/polite/versions/1`, { properties: { modelUri: taken.body.uri } });
+  const endpoint = `${workspace}/onlineEndpoints/polite`;
+  await done('PUT', endpoint, { location: bench.location, properties: { authMode: 'Key' } });
+  const deployment = (environmentId: string) => ({
+    location: bench.location,
+    sku: { name: 'Default', capacity: 1 },
+    properties: {
+      endpointComputeType: 'Managed',
+      model: 'azureml:polite:1',
+      codeConfiguration: { codeId, scoringScript: 'score.py' },
+      environmentId,
+    },
+  });
+  const impossible = deployment(await environment('none-here', 'greeting>=4'));
+  const cannot = await bench.armDone(token, 'PUT', `${endpoint}/deployments/none`, impossible);
+  assert.match(cannot.text, /No matching distribution found for greeting>=4/);
+  await done('PUT', `${endpoint}/deployments/blue`, deployment(await environment('for-score', 'polite-words')));
+  await done('PATCH', endpoint, { properties: { traffic: { blue: 100 } } });
+  const key = String((await done('POST', `${endpoint}/listKeys`)).primaryKey);
+  const { scoringUri } = (await done('GET', endpoint)).properties;
+  const reply = await bench.send(new URL(scoringUri).pathname, { method: 'POST', token: key, body: { data: 1 } });
+  assert.deepEqual([reply.status, reply.body], [200, ['hello from 1.2', '/env']], reply.text);
+});

@@ -7,7 +7,7 @@ import type { Scheme, Surface } from '#kernel/http/surface';
 export const packagesSurface = 'packages';
 /** The canonical path of a workspace on this surface. */
 export const packagesPath =
-  '/packages/subscriptions/{subscriptionId}/resourceGroups/{resourceGroup}/providers/Microsoft.MachineLearningServices/workspaces/{workspaceName}';
+  '/packages/v1.0/subscriptions/{subscriptionId}/resourceGroups/{resourceGroup}/providers/Microsoft.MachineLearningServices/workspaces/{workspaceName}';
 
 export const workspaceIn = ({ subscriptionId, resourceGroup, workspaceName }: Params): string =>
   `/subscriptions/${subscriptionId}/resourceGroups/${resourceGroup}/providers/Microsoft.MachineLearningServices/workspaces/${workspaceName}`;
@@ -24,13 +24,16 @@ function recogniseSegments(segments: readonly string[]): readonly string[] | und
   if (version?.toLowerCase() !== 'v1.0' || said !== words || subscriptionId === undefined) return ['packages'];
   if (group === undefined || name === undefined) return ['packages'];
   return [
-    ...['packages', 'subscriptions', subscriptionId, 'resourceGroups', group],
+    ...['packages', 'v1.0', 'subscriptions', subscriptionId, 'resourceGroups', group],
     ...['providers', 'Microsoft.MachineLearningServices', 'workspaces', name, ...rest],
   ];
 }
 
-/** @param runTokens how the token of a run is read as a bearer */
-export function createPackagesSurface(runTokens: Scheme): Surface {
+/**
+ * @param runTokens how the token of a run is read as a bearer
+ * @param others how everybody else proves who he is: known, he is refused as himself
+ */
+export function createPackagesSurface(runTokens: Scheme, others: readonly Scheme[]): Surface {
   const byPassword: Scheme = {
     name: 'token of a build as a password',
     async authenticate(exchange) {
@@ -47,7 +50,7 @@ export function createPackagesSurface(runTokens: Scheme): Surface {
     ignoresCase: false,
     collapsesSlashes: false,
     recognise: ({ segments }) => recogniseSegments(segments),
-    schemes: [runTokens, byPassword],
+    schemes: [runTokens, byPassword, ...others],
     challenge: () => ({ 'www-authenticate': 'Basic realm="builds"' }),
     render: ({ status, code, message }) => ({ status, body: { error: { code, message } } }),
     headers: (exchange) => ({ 'x-ms-request-id': exchange.requestId }),
