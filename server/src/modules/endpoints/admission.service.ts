@@ -12,7 +12,10 @@ import type { EndpointKeyStore, KeyOwner } from './keys.service.ts';
 import type { KeyName } from './keys.store.ts';
 
 export type Admission = {
-  /** Reads no database unless the keys were closed meanwhile; then it throws the vault's Failure if they still are. */
+  /**
+   * Reads no database unless the keys were closed meanwhile. While they still are, the vault's Failure is for who shows a key
+   * that was let in before; to everybody else it is an endpoint that does not exist.
+   */
   lets(endpoint: ServedEndpoint | undefined, key: string): Promise<boolean> | boolean;
   /** When it resolves, the old key is refused. */
   replace(
@@ -51,8 +54,9 @@ export function createAdmission(deps: {
       return turns(endpoint.uniqueId, () => load(endpoint)).then(
         () => keys.holds(endpoint.keys, key),
         (thrown: unknown) => {
-          // Its creation failed before it had keys: to a stranger it is an endpoint that does not exist.
-          if (thrown instanceof Failure && thrown.code === 'EndpointNotReady') return false;
+          if (keys.holds(endpoint.closed, key)) throw thrown;
+          // Refused by its customer, or made half-way: a stranger does not learn of it. What fails here is told to all.
+          if (thrown instanceof Failure && thrown.status < 500) return false;
           throw thrown;
         },
       );

@@ -15,6 +15,8 @@ export type ServedEndpoint = {
   traffic: ReadonlyMap<string, number>;
   /** Undefined: to be read again before anybody is let in. */
   keys: KeyDigests | undefined;
+  /** As they were when the workspace's key was closed: whoever shows one is told why he is not let in, and nobody else. */
+  closed: KeyDigests | undefined;
   /** Counts how often they were closed. */
   epoch: number;
   /** Deployments that are being removed, in lower case: from here on no traffic goes there. */
@@ -24,7 +26,7 @@ export type ServedEndpoint = {
 };
 
 export type Directory = {
-  put(endpoint: Omit<ServedEndpoint, 'credit' | 'epoch' | 'leaving'>): ServedEndpoint;
+  put(endpoint: Omit<ServedEndpoint, 'closed' | 'credit' | 'epoch' | 'leaving'>): ServedEndpoint;
   find(workspaceUniqueId: string, name: string): ServedEndpoint | undefined;
   byId(id: string): ServedEndpoint | undefined;
   /** How many endpoints of all workspaces have this name. */
@@ -33,6 +35,7 @@ export type Directory = {
   remove(id: string): void;
   /** A workspace's key may not be used any more: nobody is let in until it opens again. */
   forgetKeys(workspaceUniqueId: string): void;
+  /** They were replaced: whoever shows an old one is nobody. */
   forgetKeysOf(endpoint: ServedEndpoint): void;
 };
 
@@ -42,13 +45,20 @@ export function createDirectory(gone: (endpoint: ServedEndpoint) => void = () =>
   const byKey = new Map<string, ServedEndpoint>();
   const forgetKeysOf = (endpoint: ServedEndpoint): void => {
     endpoint.keys = undefined;
+    endpoint.closed = undefined;
     endpoint.epoch += 1;
   };
   const address = (workspaceUniqueId: string, name: string) =>
     `${workspaceUniqueId.toLowerCase()}/${name.toLowerCase()}`;
   return {
     put(endpoint) {
-      const served: ServedEndpoint = { ...endpoint, epoch: 0, leaving: new Set(), credit: new Map() };
+      const served: ServedEndpoint = {
+        ...endpoint,
+        closed: undefined,
+        epoch: 0,
+        leaving: new Set(),
+        credit: new Map(),
+      };
       byAddress.set(address(endpoint.workspaceUniqueId, endpoint.name), served);
       byKey.set(idKey(endpoint.id), served);
       return served;
@@ -66,7 +76,12 @@ export function createDirectory(gone: (endpoint: ServedEndpoint) => void = () =>
     },
     forgetKeysOf,
     forgetKeys(workspaceUniqueId) {
-      for (const served of byKey.values()) if (served.workspaceUniqueId === workspaceUniqueId) forgetKeysOf(served);
+      for (const served of byKey.values()) {
+        if (served.workspaceUniqueId !== workspaceUniqueId) continue;
+        const closed = served.keys ?? served.closed;
+        forgetKeysOf(served);
+        served.closed = closed;
+      }
     },
   };
 }

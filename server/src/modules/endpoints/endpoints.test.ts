@@ -132,10 +132,18 @@ test('keys lie nowhere in the clear, and are gone with their endpoint', async (t
 test('while the workspace is closed by its customer nobody is let in, and afterwards again', async (t) => {
   const world = await setUp(t);
   const { bearer } = await furnish(world);
+  assert.equal((await world.score('{}', { headers: bearer })).status, 200);
   world.held.refusal = new Failure({ kind: 'forbidden', code: 'KeyDisabled', message: 'The key is disabled.' });
   await world.storage.dataKeys.rewrap(world.workspace.uniqueId, { kind: 'root' });
   const closed = await world.score('{}', { headers: bearer });
   assert.deepEqual([closed.status, JSON.parse(closed.text).error.code], [403, 'KeyDisabled']);
+  // Whoever shows another key learns no more than of an endpoint that there is not.
+  const wrong = { authorization: `Bearer ${'w'.repeat(43)}` };
+  const [stranger, nowhere] = [
+    await world.score('{}', { headers: wrong }),
+    await world.score('{}', { headers: wrong, endpoint: 'nowhere' }),
+  ];
+  assert.deepEqual([stranger.status, stranger.text], [401, nowhere.text]);
   world.held.refusal = undefined;
   assert.equal((await world.score('{}', { headers: bearer })).status, 200);
 });
@@ -146,7 +154,8 @@ test('an endpoint that was just made lets nobody in while the key of its workspa
   const { primaryKey } = (await world.arm('POST', `${endpointId}/listKeys`)).json;
   const score = async () => (await world.score('{}', { headers: { authorization: `Bearer ${primaryKey}` } })).status;
   world.held.refusal = new Failure({ kind: 'forbidden', code: 'KeyDisabled', message: 'The key is disabled.' });
-  assert.equal(await score(), 403);
+  // Nothing is known here that a key could be compared with.
+  assert.equal(await score(), 401);
   world.held.refusal = undefined;
   assert.equal(await score(), 404, 'let in, and told that there is no deployment');
 });

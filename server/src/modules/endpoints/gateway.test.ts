@@ -483,6 +483,17 @@ test('every request leaves a record with the fields of the article, refusals too
   assert.ok(!list.text.includes('CANARY') && !list.text.includes(primary));
 });
 
+test('of tries with a wrong key the first are listed, and all are counted', async (t) => {
+  const world = await setUp(t);
+  const { bearer } = await furnish(world);
+  for (let tries = 0; tries < 130; tries++) assert.equal((await world.score('{}')).status, 401);
+  assert.equal((await world.score('{}', { headers: bearer })).status, 200);
+  const list = await world.arm('GET', `${endpointId}/requests?$top=500`);
+  const statuses = (list.json.value as { StatusCode: number }[]).map(({ StatusCode }) => StatusCode);
+  assert.deepEqual([statuses[0], statuses.filter((status) => status === 401).length], [200, 100]);
+  assert.equal((await world.telemetry.read(monitoringMeters.scoringRequests))['credit  401'], 130);
+});
+
 test('where the time of a request goes is measured, and what is gone leaves the page of metrics', async (t) => {
   const world = await setUp(t);
   const { bearer } = await furnish(world);

@@ -1,8 +1,9 @@
 // What is known of a scoring request until its record is written: one record for every request to an endpoint that exists,
-// whatever became of it, refusals included. The article's seven fields and what finds the request again; never a payload, a
+// whatever became of it, refusals included; those of strangers as many as their budget holds, and the rest are counted. The article's seven fields and what finds the request again; never a payload, a
 // query string or a key.
 
 import type { ScoringRecord } from '@strongroom/contract/monitoring';
+import { createBuckets } from '#kernel/addresses/buckets';
 import type { Grants } from '#kernel/authority/grant';
 import type { Clock } from '#kernel/clock/clock';
 import { carried, type Exchange } from '#kernel/http/exchange';
@@ -35,6 +36,10 @@ const urlMax = 1024;
 /** A write of its own for each request would cost more than the request. */
 const togetherMs = 50;
 const togetherMax = 500;
+/** Rows for who shows no key that fits: who mistypes is found in the list, and who guesses does not fill the workspace with it. */
+const strangersNear = { burst: 100, perMinute: 5 };
+const strangersWide = { burst: 200, perMinute: 10 };
+const strangersAll = { burst: 1_000, perMinute: 30 };
 
 export function createTraces(deps: {
   readonly scoring: ScoringRecords;
@@ -56,6 +61,7 @@ export function createTraces(deps: {
       modelStatus: null,
     };
   });
+  const strangers = createBuckets({ clock, near: strangersNear, wide: strangersWide, all: strangersAll });
   let kept: { readonly endpoint: ServedEndpoint; readonly record: ScoringRecord }[] = [];
   let timer: NodeJS.Timeout | undefined;
 
@@ -86,7 +92,7 @@ export function createTraces(deps: {
       const milliseconds = trace.end();
       if (endpoint === undefined || milliseconds === undefined) return;
       const length = Number(exchange.header('content-length') ?? '0');
-      keep(endpoint, {
+      const record: ScoringRecord = {
         HTTPMethod: exchange.method,
         UserAgent: (exchange.userAgent ?? '').slice(0, userAgentMax),
         ComputeType: 'Managed',
@@ -102,7 +108,9 @@ export function createTraces(deps: {
         ResponseBytes: trace.responseBytes,
         ModelStatusCode: trace.modelStatus,
         ClientRequestId: exchange.clientRequestId ?? null,
-      });
+      };
+      if (status === 401 && !strangers.take(exchange.address)) scoring.count(endpoint, record);
+      else keep(endpoint, record);
     },
   };
 }

@@ -29,6 +29,8 @@ export type ScoringPlace = {
 export type ScoringRecords = {
   /** Never throws and never waits. */
   record(place: ScoringPlace, record: ScoringRecord): void;
+  /** Only in the counters: a row for each try would be a stranger's to write. */
+  count(place: Pick<ScoringPlace, 'hbi'>, record: ScoringRecord): void;
   /** An endpoint is gone: what was counted of it under its name ends. */
   forget(of: { readonly endpoint: string; readonly deployment?: string }): void;
   /** A scoring process was replaced because it hung. */
@@ -86,11 +88,16 @@ export function createScoringRecords(deps: {
     });
   };
 
+  const count: ScoringRecords['count'] = ({ hbi }, record) => {
+    const labels = hbi ? unnamed : { endpoint: record.Endpoint, deployment: record.Deployment };
+    requests.add({ ...labels, status: String(record.StatusCode) });
+    time.observe(labels, record.Duration / 1000);
+  };
+
   return {
+    count,
     record(place, record) {
-      const labels = place.hbi ? unnamed : { endpoint: record.Endpoint, deployment: record.Deployment };
-      requests.add({ ...labels, status: String(record.StatusCode) });
-      time.observe(labels, record.Duration / 1000);
+      count(place, record);
       if (queue.length >= queueMax) {
         queue.shift();
         lost.add({});
