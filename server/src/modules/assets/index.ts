@@ -71,7 +71,6 @@ export type AssetsModule = Module<ResourceKind> & {
   sweep(signal: AbortSignal): Promise<void>;
 };
 
-const workspacesMax = 50_000;
 /** Opens every workspace once, so not more often than it is of use. */
 const sweepEveryMs = 6 * 3_600_000;
 
@@ -154,9 +153,8 @@ export function createAssets(deps: {
     },
   };
   async function sweep(signal: AbortSignal): Promise<void> {
-    const query = { type: workspaceType, under: '/', limit: workspacesMax };
-    const found = await deps.resources.list(deps.grants.duty(assetsDuties.findWorkspaces, '/'), query);
-    for (const { id, uniqueId } of found) {
+    const grant = deps.grants.duty(assetsDuties.findWorkspaces, '/');
+    for await (const { id, uniqueId } of deps.resources.each(grant, { type: workspaceType, under: '/' })) {
       if (signal.aborted) return;
       try {
         const grant = deps.grants.duty(assetsDuties.lookForUnnamed, id);

@@ -117,11 +117,10 @@ export function createVersionedKinds({
         await resources.change(grant, id, (properties) => withoutAliasesOf(properties, resource.name));
       if (container.properties['latestVersion'] !== resource.name) return;
       const type = `${workspaceType}/${plural}/versions`;
-      const left = (await resources.list(grant, { type, under: id })).filter(({ name }) => name !== resource.name);
-      const latest = left.reduce<Resource | undefined>(
-        (newest, one) => (newest && newest.systemData.createdAt >= one.systemData.createdAt ? newest : one),
-        undefined,
-      );
+      let latest: Resource | undefined;
+      for await (const one of resources.each(grant, { type, under: id }))
+        if (one.name !== resource.name && !(latest && latest.systemData.createdAt >= one.systemData.createdAt))
+          latest = one;
       await resources.change(grant, id, (properties) => ({ ...properties, latestVersion: latest?.name }));
     },
     update: async (_grant, resource, before) => ({ ...before.properties, ...pick(resource.properties, described) }),

@@ -199,6 +199,13 @@ export const auditFailures = defineFailures('audit', {
     say: (newestMs: number, retentionDays: number) =>
       `The segment holds a record of ${new Date(newestMs).toISOString()}, and records are kept for ${retentionDays} days. Nothing was dropped.`,
   },
+  AuditSegmentSlow: {
+    kind: 'timeout',
+    meaning: 'The file of a segment took too long to arrive; nothing else is verified or dropped meanwhile.',
+    remedy: 'Send it again over a faster connection.',
+    say: (minutes: number) =>
+      `The file did not arrive whole within ${minutes} minutes. Nothing was dropped. Send it again over a faster connection.`,
+  },
   AuditSegmentMismatch: {
     kind: 'conflict',
     meaning: 'The file that was sent is not the segment of the records that are to be dropped.',

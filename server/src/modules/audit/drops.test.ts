@@ -29,6 +29,7 @@ import {
   grown,
   linesOf,
   refused,
+  request,
   retentionDays,
   rowsOf,
   tamper,
@@ -255,6 +256,26 @@ test('records that arrive while others are dropped lose nothing and fit', async 
   const { verified: holds, entries } = await opened.audit.verify();
   // 602 before, 2 of the act, and what arrived.
   assert.deepEqual([holds, entries], [true, 604 + written]);
+});
+
+test('a file that dribbles in holds up a verification no longer than it may, and drops nothing', async (t) => {
+  const opened = await grown(t);
+  const lines = await linesOf(opened, 0, 512);
+  await age(opened);
+  const begun = Promise.withResolvers<void>();
+  const dribbling = async function* () {
+    yield Buffer.from((lines[0] ?? '').slice(0, 10));
+    begun.resolve();
+    await new Promise<never>(() => {});
+  };
+  const asked = opened.audit.drop({ ...request(0, 512, lines), file: dribbling() });
+  asked.catch(() => undefined);
+  await begun.promise;
+  await assert.rejects(opened.audit.verify(), refused('AuditDropRunning'));
+  await opened.clock.advance(10 * 60_000);
+  await assert.rejects(asked, refused('AuditSegmentSlow'));
+  assert.equal((await opened.audit.verify()).verified, true);
+  assert.equal((await drop(opened, 0, 512, lines)).done, true);
 });
 
 test('while the log is verified nothing is dropped', async (t) => {

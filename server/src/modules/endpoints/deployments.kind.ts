@@ -16,7 +16,7 @@ import { type BaseName, baseImageIn, type Images } from '#images';
 import type { Action, Grant, Grants } from '#kernel/authority/grant';
 import type { Acts } from '#kernel/authority/perform';
 import { accessed, activity, json } from '#kernel/http/route';
-import { parentId, parseResourceId } from '#kernel/ids/ids';
+import { parentId, parseResourceId, sameId } from '#kernel/ids/ids';
 import type { Log } from '#kernel/log/log';
 import type { Draft, Properties, Resource, ResourceKind, Resources } from '#resources';
 import { type Workspace, type Workspaces, workspaceOf } from '#workspaces';
@@ -182,6 +182,18 @@ export function createDeploymentKind(deps: {
     }
   }
 
+  const siblingsOf = async (id: string): Promise<Resource[]> => {
+    const direct = grants.duty(endpointsDuties.direct, parentId(id));
+    const siblings: Resource[] = [];
+    for await (const one of resources.each(direct, { type: deploymentType, under: parentId(id) })) siblings.push(one);
+    return siblings;
+  };
+  const byAge = (one: Resource, other: Resource) =>
+    one.systemData.createdAt < other.systemData.createdAt ||
+    (one.systemData.createdAt === other.systemData.createdAt && one.id < other.id)
+      ? -1
+      : 1;
+
   return {
     type: deploymentType,
     title: 'deployment',
@@ -211,15 +223,15 @@ export function createDeploymentKind(deps: {
       checkInputs(await inputsOf(grant, workspace, state));
       await groundOf(grant, workspace, state);
       if (existing) return;
-      const siblings = await resources.list(grants.duty(endpointsDuties.direct, parentId(id)), {
-        type: deploymentType,
-        under: parentId(id),
-        limit: deploymentsMax + 1,
-      });
-      if (siblings.length >= deploymentsMax) throw endpointsFailures.QuotaExceeded(deploymentsMax);
+      const others = (await siblingsOf(id)).filter((one) => !sameId(one.id, id));
+      if (others.length >= deploymentsMax) throw endpointsFailures.QuotaExceeded(deploymentsMax);
     },
 
     async create(_grant, resource) {
+      // Those that were asked for at once did not see each other before: the first by their rows stay.
+      const ids = (await siblingsOf(resource.id)).sort(byAge).map(({ id }) => id);
+      if (ids.findIndex((id) => sameId(id, resource.id)) >= deploymentsMax)
+        throw endpointsFailures.QuotaExceeded(deploymentsMax);
       return { ...resource.properties, image: await roll(resource, undefined) };
     },
 

@@ -160,6 +160,19 @@ test('an endpoint that was just made lets nobody in while the key of its workspa
   assert.equal(await score(), 404, 'let in, and told that there is no deployment');
 });
 
+test('of deployments that are asked for at once an endpoint takes as many as it may', async (t) => {
+  const world = await setUp(t);
+  await furnish(world);
+  const ids = Array.from({ length: 21 }, (_, at) => `${endpointId}/deployments/d-${at}`);
+  const asked = await Promise.all(ids.map((id) => world.arm('PUT', id, deploymentBody())));
+  await world.tasks.drain();
+  const states = await Promise.all(ids.map(async (id) => (await world.arm('GET', id)).json));
+  const count = (state: string) => states.filter((each) => each.properties?.provisioningState === state).length;
+  // With the one that was there.
+  assert.equal(count('Succeeded'), 19);
+  assert.equal(count('Failed') + asked.filter(({ status }) => status === 400).length, 2);
+});
+
 test('a deployment with traffic is not deleted; an endpoint is, with its deployments', async (t) => {
   const world = await setUp(t);
   const { bearer } = await furnish(world);

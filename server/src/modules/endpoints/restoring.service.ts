@@ -15,8 +15,6 @@ import { planOf, stateOf } from './plan.rules.ts';
 type Listed = Pick<Resource, 'id' | 'uniqueId'>;
 
 const againMs = 30_000;
-const workspacesMax = 10_000;
-const perWorkspaceMax = 10_000;
 
 export function createRestoring(deps: {
   readonly resources: Resources;
@@ -34,8 +32,8 @@ export function createRestoring(deps: {
   async function restore(workspaceId: string): Promise<void> {
     const grant = grants.duty(endpointsDuties.serve, workspaceId);
     const workspace = await workspaces.get(grant, workspaceId);
-    const below = { under: workspace.id, limit: perWorkspaceMax };
-    for (const endpoint of await resources.list(grant, { ...below, type: endpointType })) {
+    const endpoints = { under: workspace.id, type: endpointType };
+    for await (const endpoint of resources.each(grant, endpoints)) {
       // One that is being made puts itself there when it is done.
       if (endpoint.provisioningState === 'Creating' || directory.byId(endpoint.id) !== undefined) continue;
       directory.put({
@@ -49,8 +47,8 @@ export function createRestoring(deps: {
         keys: undefined,
       });
     }
-    for (const endpoint of await resources.list(grant, { ...below, type: endpointType }))
-      for (const deployment of await resources.list(grant, { ...below, under: endpoint.id, type: deploymentType })) {
+    for await (const endpoint of resources.each(grant, endpoints))
+      for await (const deployment of resources.each(grant, { under: endpoint.id, type: deploymentType })) {
         const { image } = stateOf(deployment.properties);
         // One that is being removed while this runs would be started again behind its end.
         if (image !== undefined && deployment.provisioningState !== 'Deleting')
@@ -59,9 +57,11 @@ export function createRestoring(deps: {
   }
 
   /** Those that could not be restored. */
-  async function restoreAll(all: readonly Listed[]): Promise<readonly Listed[]> {
+  async function restoreAll(isWanted: (one: Listed) => boolean): Promise<readonly Listed[]> {
     const failed: Listed[] = [];
-    for (const workspace of all) {
+    const grant = grants.duty(endpointsDuties.findWorkspaces, '/');
+    for await (const workspace of resources.each(grant, { type: workspaceType, under: '/' })) {
+      if (!isWanted(workspace)) continue;
       try {
         await restore(workspace.id);
       } catch (error) {
@@ -74,20 +74,17 @@ export function createRestoring(deps: {
   }
 
   async function tryOn(failed: readonly Listed[]): Promise<void> {
-    let left = failed;
-    while (left.length > 0) {
+    let left = new Set(failed.map(({ uniqueId }) => uniqueId));
+    while (left.size > 0) {
       await clock.sleep(againMs, stopping.signal);
-      const grant = grants.duty(endpointsDuties.findWorkspaces, '/');
-      const there = await resources.list(grant, { type: workspaceType, under: '/', limit: workspacesMax });
-      left = await restoreAll(there.filter(({ uniqueId }) => left.some((each) => each.uniqueId === uniqueId)));
+      const again = await restoreAll(({ uniqueId }) => left.has(uniqueId));
+      left = new Set(again.map(({ uniqueId }) => uniqueId));
     }
   }
 
   return {
     async start(): Promise<void> {
-      const grant = grants.duty(endpointsDuties.findWorkspaces, '/');
-      const all = await resources.list(grant, { type: workspaceType, under: '/', limit: workspacesMax });
-      const left = await restoreAll(all);
+      const left = await restoreAll(() => true);
       trying = tryOn(left).catch((error: unknown) => {
         if (!stopping.signal.aborted) log.error({ module: 'endpoints', error }, 'restoring endpoints has ended');
       });

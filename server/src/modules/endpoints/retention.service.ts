@@ -13,7 +13,6 @@ import { endpointsDuties } from './duties.ts';
 
 const retentionDaysDefault = 90;
 const dayMs = 24 * 60 * 60 * 1000;
-const workspacesMax = 10_000;
 
 /** Answers what does it for every workspace; for a periodic task, a few times a day. */
 export function createRetention(deps: {
@@ -51,8 +50,7 @@ export function createRetention(deps: {
 
   return async (signal) => {
     const grant = grants.duty(endpointsDuties.findWorkspaces, '/');
-    const all = await resources.list(grant, { type: workspaceType, under: '/', limit: workspacesMax });
-    for (const workspace of all) {
+    for await (const workspace of resources.each(grant, { type: workspaceType, under: '/' })) {
       if (signal.aborted) return;
       await prune(workspace, signal).catch((error: unknown) =>
         log.debug({ module: 'endpoints', subject: workspace.uniqueId, error }, 'old scoring requests were not removed'),

@@ -116,7 +116,6 @@ export type RegistryModule = Module<ResourceKind> & {
   sweepBlobs(signal: AbortSignal): Promise<void>;
 };
 
-const registriesMax = 50_000;
 const tagsAtOnce = 1000;
 /** Opens every registry once, so not more often than it is of use. */
 const sweepEveryMs = 6 * 3_600_000;
@@ -242,8 +241,7 @@ export function createRegistry(deps: {
     sweepBlobs,
     async start() {
       const grant = grants.duty(registryDuties.findRegistries, '/');
-      const query = { type: registryType, under: '/', limit: registriesMax };
-      for (const resource of await resources.list(grant, query)) {
+      for await (const resource of resources.each(grant, { type: registryType, under: '/' })) {
         const { id, name, uniqueId } = resource;
         if (stateOf(resource).creationDate !== undefined) registries.add({ id, name, uniqueId });
       }

@@ -57,6 +57,10 @@ export function createGranted(deps: {
       guard.remove(grant, parsed.type, parsed.id);
       await service.remove(grant, parsed.id, { wait: true });
     },
+    each(grant, { type, under }) {
+      const shows = guard.shows(grant, type, under);
+      return listing.each(type, under, (resource) => shows(resource.id));
+    },
     async list(grant, { type, under, limit = 1000 }) {
       const shows = guard.shows(grant, type, under);
       return listing.gather(type, under, Math.min(limit, listMax), (resource) => shows(resource.id));

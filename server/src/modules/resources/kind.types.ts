@@ -219,7 +219,9 @@ export type Resources = {
   /** Changes what a kind keeps beside its resource (a job's status). Atomic: `change` sees the stored properties. */
   change(grant: Grant, id: string, change: (properties: Properties) => Properties): Promise<Resource>;
   remove(grant: Grant, id: string): Promise<void>;
-  /** All resources of a type below an id, in id order. Bounded by `limit` (default 1000). */
+  /** Every resource of a type below an id, page by page: for who must pass over none, however many there are. */
+  each(grant: Grant, query: { readonly type: string; readonly under: string }): AsyncIterable<Resource>;
+  /** Resources of a type below an id, in id order. What is beyond `limit` (default 1000) is left out. */
   list(
     grant: Grant,
     query: { readonly type: string; readonly under: string; readonly limit?: number },

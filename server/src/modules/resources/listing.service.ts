@@ -116,7 +116,33 @@ export function createListing(homes: Homes, present: (stored: Stored) => Resourc
     return all;
   }
 
-  return { page, gather, control: (query: PageQuery) => pageOf(homes.control, query) };
+  async function* eachOf(database: Database, query: Pick<PageQuery, 'type' | 'under' | 'shows'>) {
+    for (let after = '', more = true; more; ) {
+      const { resources, next } = await pageOf(database, { ...query, limit: batchRows - 1, after, skip: 0 });
+      yield* resources;
+      more = next !== undefined;
+      after = next ?? '';
+    }
+  }
+
+  /** The same without a limit; only what is being looked at is held. */
+  async function* each(
+    type: string,
+    under: string,
+    shows: (resource: Resource) => boolean,
+  ): AsyncGenerator<Resource, void> {
+    const query = { type, under, shows };
+    if (depthOf(type) === 1) return yield* eachOf(homes.control, query);
+    if (!isGroupOrAbove(under)) return yield* eachOf(await homes.below({ id: under }), query);
+    yield* eachOf(homes.control, query);
+    const ownerType = type.split('/').slice(0, 2).join('/');
+    for await (const owner of eachOf(homes.control, { type: ownerType, under, shows: () => true })) {
+      const home = await homes.below(owner);
+      if (home !== homes.control) yield* eachOf(home, { ...query, under: owner.id });
+    }
+  }
+
+  return { page, gather, each, control: (query: PageQuery) => pageOf(homes.control, query) };
 }
 export type Listing = ReturnType<typeof createListing>;
 

@@ -103,6 +103,26 @@ test('a grant covers what it was decided on; further away needs another decision
   assert.deepEqual(await resources.list(lists, { type: 'Test.Houses/houses/chairs', under: houseId }), []);
 });
 
+test('each passes over none, however many there are, in one database and across those of several', async (t) => {
+  const world = await openWorld(t);
+  const server = await world.start();
+  await furnish(server);
+  const { resources } = server;
+  const chairs = Array.from({ length: 520 }, (_, at) => `${houseId}/chairs/c${String(at).padStart(4, '0')}`);
+  for (const id of chairs) await resources.put(byTheHouse(), id, { properties: { legs: 4 } });
+  const type = 'Test.Houses/houses/chairs';
+  for (const under of [houseId, '/']) {
+    const found: string[] = [];
+    for await (const { id } of resources.each(byTheHouse(), { type, under })) found.push(id);
+    assert.deepEqual(found, chairs, under);
+  }
+  world.caller.allows = () => false;
+  assert.throws(
+    () => resources.each(testGrant({ action: '', scope: '/' }), { type, under: '/' }),
+    code('AuthorizationFailed'),
+  );
+});
+
 test('a run token reaches what it was decided on, and is asked about everything else', async (t) => {
   const world = await openWorld(t);
   const server = await world.start();

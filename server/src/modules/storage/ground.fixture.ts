@@ -118,6 +118,9 @@ function resourcesOver(stored: Map<string, Resource>): Resources {
     put: refuse,
     remove: refuse,
     list: async () => [...stored.values()],
+    async *each() {
+      yield* [...stored.values()];
+    },
     async change(_grant, id: string, change: (properties: Properties) => Properties) {
       const resource = stored.get(id);
       if (resource === undefined) throw new Error('no such resource');

@@ -165,7 +165,7 @@ export function createStorage(deps: {
     accountNamed: (name) => accountIdOf(accounts, name),
     async start() {
       const grant = grants.duty(storageDuties.findAccounts, '/');
-      for (const resource of await resources.list(grant, { type: accountType, under: '/', limit: accountsMax })) {
+      for await (const resource of resources.each(grant, { type: accountType, under: '/' })) {
         const { id, name, uniqueId } = resource;
         if (stateOf(resource).creationTime !== undefined) accounts.add({ id, name, uniqueId });
       }
@@ -173,5 +173,3 @@ export function createStorage(deps: {
     stop: () => opened.closeAll(),
   };
 }
-
-const accountsMax = 50_000;

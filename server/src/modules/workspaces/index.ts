@@ -48,7 +48,6 @@ export type WorkspacesModule = Module<ResourceKind> & {
 };
 
 /** Where every one counts: what is beyond it would be taken for not there. More than anybody has. */
-const workspacesMax = 1_000_000;
 
 const pattern =
   /^(\/subscriptions\/[^/]+\/resourceGroups\/[^/]+\/providers\/Microsoft\.MachineLearningServices\/workspaces\/[^/]+)(\/.+)?$/i;
@@ -128,7 +127,8 @@ export function createWorkspaces(
     const workspaceId = workspaceOf(id);
     if (workspaceId !== undefined && workspaceId !== id) return [];
     const grant = grants.duty(workspacesDuties.findHolders, '/');
-    const all = await resources.list(grant, { type: workspaceType, under: '/', limit: workspacesMax });
+    const all: Resource[] = [];
+    for await (const one of resources.each(grant, { type: workspaceType, under: '/' })) all.push(one);
     const isGoing = (resource: Resource) => isWithin(resource.id, id);
     const standsOn = (resource: Resource) => {
       const { storageAccount, keyVault, containerRegistry } = dependentsStored(resource);
@@ -170,7 +170,7 @@ export function createWorkspaces(
     },
     async start() {
       const grant = grants.duty(workspacesDuties.findAll, '/');
-      for (const one of await resources.list(grant, { type: workspaceType, under: '/', limit: workspacesMax }))
+      for await (const one of resources.each(grant, { type: workspaceType, under: '/' }))
         reservations.hold(holderOf(one));
     },
     stop: databases.close,
