@@ -2,6 +2,7 @@
 // far as its assignable scopes, and whoever writes it needs the right to at each of them. Changing a role that is assigned
 // changes what people may do, so it also needs the right to grant: otherwise writing roles would be a way around granting.
 
+import { setImmediate as yieldToEventLoop } from 'node:timers/promises';
 import { accessActions } from '@strongroom/contract/access.actions';
 import type { Action, Grant, Grants } from '#kernel/authority/grant';
 import type { Clock } from '#kernel/clock/clock';
@@ -19,6 +20,9 @@ import { createSpelling } from './spelling.rules.ts';
 
 /** Azure's limit of custom roles. */
 export const definitionsMax = 5_000;
+/** Over all its lists. Every decision about who has the role asks them. */
+export const patternsMax = 2_000;
+const patternsAtOnce = 8;
 
 export type DefinitionDraft = {
   readonly roleName: string;
@@ -82,7 +86,7 @@ export function createDefinitions(options: {
     const checked = { ...draft, assignableScopes: checkedScopes(draft.assignableScopes) };
     checkPatterns(checked.permissions);
     requireEverywhere(grant, accessActions.writeRoleDefinitions, checked.assignableScopes);
-    checkSpelling(checked.permissions);
+    await checkSpelling(checked.permissions);
     return serially(async () => {
       const before = existing(roleId);
       // Who may write the role here may not therefore write it where it was assignable until now.
@@ -107,10 +111,13 @@ export function createDefinitions(options: {
     });
   }
 
-  function checkSpelling(permissions: readonly Permission[]): void {
+  async function checkSpelling(permissions: readonly Permission[]): Promise<void> {
+    let looked = 0;
     for (const side of ['actions', 'notActions', 'dataActions', 'notDataActions'] as const) {
       const plane = side === 'actions' || side === 'notActions' ? 'control' : 'data';
       for (const pattern of permissions.flatMap((block) => block[side])) {
+        // Each is held against thousands of names: others get their turn in between.
+        if (++looked % patternsAtOnce === 0) await yieldToEventLoop();
         const wrong = misspelled(pattern, plane, side.startsWith('not'));
         if (wrong) throw accessFailures.InvalidActionOrNotAction(side, pattern, wrong);
       }
@@ -188,6 +195,16 @@ function checkedScopes(scopes: readonly string[]): readonly string[] {
 }
 
 function checkPatterns(permissions: readonly Permission[]): void {
+  const count = permissions.reduce(
+    (sum, { actions, notActions, dataActions, notDataActions }) =>
+      sum + actions.length + notActions.length + dataActions.length + notDataActions.length,
+    0,
+  );
+  if (count > patternsMax)
+    throw accessFailures.InvalidRequestContent(
+      'properties.permissions',
+      `The permissions hold ${count} actions and patterns; a role has at most ${patternsMax}. Write patterns, or several roles.`,
+    );
   for (const side of ['actions', 'notActions', 'dataActions', 'notDataActions'] as const) {
     const wrong = permissions.flatMap((block) => block[side]).find((pattern) => !isPattern(pattern));
     if (wrong !== undefined)

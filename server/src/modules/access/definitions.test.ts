@@ -136,6 +136,16 @@ test('what a custom role may be is checked', async (t) => {
   assert.deepEqual([fixed.status, fixed.body.error?.code], [400, 'RoleDefinitionUpdateNotPermitted']);
 });
 
+test('a role of more patterns than it may have is refused before one of them is looked at', async (t) => {
+  const { call } = await openAccess(t);
+  const path = definitionPath(subscription, guid(1));
+  const actions = Array.from({ length: 700 }, (_, at) => `Microsoft.Nope/x${at}/read`);
+  const lists = { notActions: actions, dataActions: actions };
+  const answer = await call(ann, 'PUT', path, custom('x', actions, [subscription], lists));
+  assert.deepEqual([answer.status, answer.body.error?.code], [400, 'InvalidRequestContent']);
+  assert.match(answer.body.error?.message ?? '', /at most 2000/);
+});
+
 test('an action that nothing has is refused with the name that was meant; what Azure has and we do not is taken', async (t) => {
   const { call } = await openAccess(t);
   const path = definitionPath(subscription, guid(1));
