@@ -291,10 +291,40 @@ class MachineLearning(unittest.TestCase):
     def test_an_environment_stands_inside_a_job_and_one_with_an_image_is_refused_with_what_to_do(self):
         inline = command(command="echo inline", environment=Environment(image=NODE_PYTHON), compute="cpu")
         self.assertEqual(self.ended(self.client.jobs.create_or_update(inline).name).status, "Completed")
+        image = command(command="echo image", environment=Environment(image="docker.io/python:3.12"), compute="cpu")
         with self.assertRaises(HttpResponseError) as refused:
-            other = command(command="echo", environment=Environment(image="docker.io/library/python:3.12"), compute="cpu")
-            self.client.jobs.create_or_update(other)
-        self.assertIn(f"Environment(image='{NODE_PYTHON}')", str(refused.exception))
+            self.client.jobs.create_or_update(image)
+        self.assertIn(NODE_PYTHON, str(refused.exception))
+
+    def test_a_job_trains_with_what_its_conda_file_names_and_the_next_one_finds_it(self):
+        conda = self.folder / "conda.yml"
+        conda.write_text("channels: [conda-forge]\ndependencies:\n  - scikit-learn\n  - pip:\n      - six\n")
+        script = (
+            "import numpy, six, sklearn.datasets as d, sklearn.linear_model as m\n"
+            "x, y = d.load_iris(return_X_y=True)\n"
+            "print('score', m.LogisticRegression(max_iter=500).fit(x, y).score(x, y))\n"
+        )
+        (self.folder / "iris").mkdir(exist_ok=True)
+        (self.folder / "iris" / "train.py").write_text(script)
+        registered = self.client.environments.create_or_update(
+            Environment(name="iris", image=NODE_PYTHON, conda_file=str(conda))
+        )
+        built = []
+        for environment in (Environment(image=NODE_PYTHON, conda_file=str(conda)), f"azureml:iris:{registered.version}"):
+            job = command(code=str(self.folder / "iris"), command="python train.py", environment=environment, compute="cpu")
+            read = self.ended(self.client.jobs.create_or_update(job).name, 600)
+            self.assertEqual(read.status, "Completed")
+            built.append(read.properties["strongroom.environment.image"])
+        self.assertEqual(built[0], built[1])
+        builds = [item for item in self.client.jobs.list() if item.experiment_name == "prepare_image"]
+        self.assertIn("Completed", [item.status for item in builds])
+
+    def test_what_cannot_be_built_says_why(self):
+        for line, says in (("cudatoolkit=11.3", "cudatoolkit=11.3"), ("python=2.7", "the nodes here have 3.")):
+            environment = Environment(image=NODE_PYTHON, conda_file={"dependencies": [line, "numpy"]})
+            with self.assertRaises(HttpResponseError) as refused:
+                self.client.jobs.create_or_update(command(command="true", environment=environment, compute="cpu"))
+            self.assertIn(says, str(refused.exception))
 
     def test_an_output_is_downloaded_is_an_input_and_becomes_a_model_and_so_is_a_model_an_input(self):
         first = command(
@@ -359,8 +389,8 @@ class MachineLearning(unittest.TestCase):
     def model(self, number):
         return Model(path=self.files(f"counted{number}", model=str(number)), name="counted")
 
-    def ended(self, name):
-        end = time.monotonic() + 120
+    def ended(self, name, seconds=120):
+        end = time.monotonic() + seconds
         while (read := self.client.jobs.get(name)).status not in ("Completed", "Failed", "Canceled"):
             self.assertLess(time.monotonic(), end, read.status)
             time.sleep(0.25)

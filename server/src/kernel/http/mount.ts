@@ -207,6 +207,8 @@ function send(
       response.end();
       return;
     }
+    // It broke before anybody listened, which is told once only: the client would wait for ever.
+    if (body.errored !== null) return void response.destroy();
     // The client went away before: its end was told already, and nobody would let go of what is open here.
     if (response.destroyed) return void body.destroy();
     response.on('close', () => body.destroy());

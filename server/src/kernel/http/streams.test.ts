@@ -57,6 +57,19 @@ const door = await openTestDoor({
     }),
     route({
       ...common,
+      operation: 'Broken',
+      method: 'GET',
+      path: '/broken',
+      async handle() {
+        const broken = new Readable({ read() {} });
+        const over = once(broken, 'close');
+        broken.on('error', () => undefined).destroy(new Error('before anybody listened'));
+        await over.catch(() => undefined);
+        return { status: 200, body: broken };
+      },
+    }),
+    route({
+      ...common,
       operation: 'Give',
       method: 'GET',
       path: '/given',
@@ -135,4 +148,11 @@ test('what is streamed to who is gone already is let go', async () => {
   await once(socket, 'close');
   assert.equal((await fetch(`${door.url}/health`)).status, 200);
   assert.equal(given?.destroyed, true);
+});
+
+test('a body that broke before it was sent ends the connection, and nobody waits for it', async () => {
+  await assert.rejects(
+    fetch(`${door.url}/broken`, { signal: AbortSignal.timeout(20_000) }),
+    (thrown: Error) => thrown.name !== 'TimeoutError',
+  );
 });

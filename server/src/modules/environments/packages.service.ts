@@ -33,6 +33,10 @@ const pageBytesMax = 64 * 1024 * 1024;
 const pageMs = 120_000;
 const fileMs = 1_800_000;
 const keptPages = 256;
+/** pip reads one after another. */
+const readingMax = 16;
+/** Over all pages that are kept. */
+const keptFiles = 200_000;
 const keptMs = 600_000;
 const builds = 1_000;
 
@@ -48,6 +52,8 @@ export function createPackages(deps: {
 }): Packages {
   const { clock, bounds = packageBounds } = deps;
   const pages = new Map<string, Promise<Page>>();
+  /** Files on each page that is kept. */
+  const sizes = new Map<string, number>();
   const told = new Map<string, Told>();
 
   function toldOf(build: string): Told {
@@ -77,7 +83,19 @@ export function createPackages(deps: {
     }
   }
 
+  /** Pages that are read at this moment, each of which may be large. */
+  let reading = 0;
   async function read(project: string): Promise<Page> {
+    if (reading >= readingMax) throw environmentsFailures.BuildLimit(`more than ${readingMax} pages at once`);
+    reading += 1;
+    try {
+      return await readPage(project);
+    } finally {
+      reading -= 1;
+    }
+  }
+
+  async function readPage(project: string): Promise<Page> {
     const { index } = deps;
     if (index === undefined) throw environmentsFailures.NoPackageIndex();
     const signal = AbortSignal.timeout(pageMs);
@@ -106,15 +124,34 @@ export function createPackages(deps: {
 
   /** Kept for a while: pip asks for files right after the page, and many builds ask for the same projects. */
   async function pageOf(project: string): Promise<Page> {
+    const page = await keptPageOf(project);
+    let files = 0;
+    // The newest stay: what is asked for next is on them.
+    for (const [name, kept] of [...sizes].reverse()) {
+      files += kept;
+      if (files > keptFiles && name !== project) forgetPage(name);
+    }
+    return page;
+  }
+
+  function forgetPage(project: string): void {
+    pages.delete(project);
+    sizes.delete(project);
+  }
+
+  async function keptPageOf(project: string): Promise<Page> {
     const present = await pages.get(project)?.catch(() => undefined);
     if (present !== undefined && present.untilMs > clock.epochMs()) return present;
-    const reading = read(project);
-    pages.delete(project);
-    pages.set(project, reading);
-    reading.catch(() => pages.delete(project));
+    const page = read(project);
+    forgetPage(project);
+    pages.set(project, page);
+    page.then(
+      ({ files }) => pages.get(project) === page && sizes.set(project, files.length),
+      () => pages.get(project) === page && forgetPage(project),
+    );
     const oldest = pages.keys().next().value;
-    if (pages.size > keptPages && oldest !== undefined) pages.delete(oldest);
-    return reading;
+    if (pages.size > keptPages && oldest !== undefined) forgetPage(oldest);
+    return page;
   }
 
   function checked(project: string): string {

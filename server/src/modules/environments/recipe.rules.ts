@@ -30,6 +30,9 @@ export type ReadRecipe = {
 
 const linesMax = 500;
 const lineMax = 1000;
+/** They go into a variable of the build, together with the recipe. */
+const remarksMax = 100;
+const remarkMax = 200;
 const refuse = environmentsFailures.EnvironmentNotBuildable;
 
 /** The name of a project in its normal form (PEP 503). */
@@ -53,7 +56,8 @@ export function readRecipe(text: string, offered: readonly string[]): ReadRecipe
     requirements: [...new Set(found.requirements)].sort(),
     options: [...found.options].sort(),
   };
-  return { recipe, digest: `sha256:${sha256Hex(Buffer.from(JSON.stringify(recipe)))}`, remarks: found.remarks };
+  const remarks = found.remarks.slice(0, remarksMax).map((remark) => remark.slice(0, remarkMax));
+  return { recipe, digest: `sha256:${sha256Hex(Buffer.from(JSON.stringify(recipe)))}`, remarks };
 }
 
 type Found = {
