@@ -72,6 +72,7 @@ const tables: Readonly<Record<string, Readonly<Record<string, string>>>> = {
     endpoint_keys: bounded,
   },
   'modules/flows': {
+    flow_results: bounded,
     flows_under_way: bounded,
   },
   'modules/identity': {

@@ -282,6 +282,7 @@ export async function assemble(on: {
     assets: assets.assets,
     jobs,
     acts,
+    grants,
     log,
   });
   const modules: readonly Module<ResourceKind>[] = [

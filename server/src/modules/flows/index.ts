@@ -3,7 +3,7 @@
 
 import type { Assets } from '#assets';
 import { type Jobs, type ParentTypes, stateOf } from '#jobs';
-import type { Grant } from '#kernel/authority/grant';
+import type { Grant, Grants } from '#kernel/authority/grant';
 import type { Acts } from '#kernel/authority/perform';
 import type { Clock } from '#kernel/clock/clock';
 import type { Database } from '#kernel/database/database';
@@ -14,8 +14,9 @@ import type { Module } from '#kernel/module';
 import type { ResourceKind, Resources } from '#resources';
 import { createChildren } from './children.service.ts';
 import { flowsFailures } from './flows.errors.ts';
-import { flowTables } from './migrations/index.ts';
+import { flowTables, resultTables } from './migrations/index.ts';
 import { createPipelines, type Pipelines } from './pipeline.service.ts';
+import { createResults } from './results.service.ts';
 import { createSweeps, type Sweeps } from './sweep.service.ts';
 import { createUnderWays } from './under-way.service.ts';
 
@@ -41,6 +42,7 @@ export function createFlows(deps: {
   readonly jobs: Pick<Jobs, 'lives' | 'references'>;
   readonly assets: Assets;
   readonly acts: Pick<Acts, 'onBehalf'>;
+  readonly grants: Pick<Grants, 'onBehalf'>;
   readonly clock: Clock;
   readonly log: Log;
   /** Absent: the disk has room for what is made. */
@@ -64,12 +66,13 @@ export function createFlows(deps: {
   const sweeps = createSweeps(made);
   const types: Readonly<Record<string, Sweeps | Pipelines | undefined>> = {
     Sweep: sweeps,
-    Pipeline: createPipelines({ ...made, sweeps }),
+    Pipeline: createPipelines({ ...made, sweeps, results: createResults({ lives, grants: deps.grants }) }),
   };
 
   return {
     name: 'flows',
     migrations: flowTables,
+    workspaceTables: resultTables,
     failures: [tableOf(flowsFailures)],
     kinds: [],
     parents: {

@@ -16,11 +16,17 @@ export type StepState = {
   readonly error?: string;
   /** The job that holds the outputs of the step, where it is not the step's own: the best trial of a sweep. */
   readonly holder?: string;
+  /** Nothing was run: the outputs are those of the holder. */
+  readonly isReused?: true;
+  /** What of a step makes it the same as another. */
+  readonly digest?: string;
 };
 
 export type PipelineFlow = FlowState & {
   /** What each step runs, as it was when the pipeline was accepted. */
   readonly components: Readonly<Record<string, Component>>;
+  /** Snapshot URIs of the code of each step. */
+  readonly codes: Readonly<Record<string, string>>;
   /** Snapshot URIs of what comes from outside: by `input`, and by `step.input`. */
   readonly inputs: Readonly<Record<string, string>>;
   /** Those that were begun: stored before their job is made. */
@@ -317,6 +323,42 @@ function inputOf(
 
 const dataInput = (type: string, uri: string, mode: string | undefined): JobInput =>
   ({ jobInputType: type, uri, ...(mode === undefined ? {} : { mode: modeOf(mode) }) }) as JobInput; // a type of the component's, held to the schema when the job is made
+
+/**
+ * What makes a step the same as one that was done before, as text to take a digest of: what it runs, and what it is given. Outputs of
+ * other steps are the same when they lie in the same job. Undefined where that cannot be told, or is not so by its component.
+ */
+export function contentOf(
+  pipeline: Pipeline,
+  step: Step,
+  flow: Pick<PipelineFlow, 'components' | 'inputs' | 'codes'>,
+  outputsIn: (step: string) => string,
+): string | undefined {
+  const component = flow.components[step.name];
+  if (pipeline.settings.forceRerun || step.searched !== undefined || component?.isDeterministic !== true)
+    return undefined;
+  const isFixed = Object.entries(step.inputs).every(([name, binding]) => {
+    if (binding.from === 'data') return flow.inputs[`${step.name}.${name}`] !== undefined;
+    if (binding.from !== 'input') return true;
+    return pipeline.job.inputs?.[binding.name]?.jobInputType === 'literal' || flow.inputs[binding.name] !== undefined;
+  });
+  if (!isFixed) return undefined;
+  const { command, environmentId, environmentVariables, inputs, outputs } = stepOf(
+    pipeline,
+    step,
+    flow,
+    outputsIn,
+  ) as CommandJob; // none that is searched
+  const sorted = (fields: object | undefined) => Object.entries(fields ?? {}).sort(([a], [b]) => (a < b ? -1 : 1));
+  return JSON.stringify([
+    command,
+    flow.codes[step.name] ?? null,
+    environmentId ?? null,
+    sorted(environmentVariables),
+    sorted(inputs),
+    sorted(outputs),
+  ]);
+}
 
 /** What comes from outside of the pipeline, by the keys of `PipelineFlow.inputs`. */
 export function outsideInputs({ job, steps }: Pipeline): Readonly<Record<string, JobInput>> {

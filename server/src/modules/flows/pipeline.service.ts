@@ -16,6 +16,7 @@ import {
 import { isBounded } from '#kernel/authority/actor';
 import type { Grant } from '#kernel/authority/grant';
 import type { Clock } from '#kernel/clock/clock';
+import { sha256Hex } from '#kernel/crypto/digest';
 import { isWithin, parseResourceId } from '#kernel/ids/ids';
 import type { Resource } from '#resources';
 import { workspaceOf, workspaceType } from '#workspaces';
@@ -25,6 +26,7 @@ import type { Closing } from './closing.types.ts';
 import { flowsFailures } from './flows.errors.ts';
 import {
   checkWires,
+  contentOf,
   endOf,
   inlineSpec,
   outputUris,
@@ -38,6 +40,7 @@ import {
   stepJobName,
   stepOf,
 } from './pipeline.rules.ts';
+import type { Results } from './results.service.ts';
 import type { Step } from './steps.rules.ts';
 import type { Sweeps } from './sweep.service.ts';
 import type { Looked } from './under-way.service.ts';
@@ -58,14 +61,15 @@ const componentsBytesMax = 1_048_576;
 export function createPipelines(deps: {
   readonly lives: JobLives;
   readonly references: References;
-  readonly assets: Pick<Assets, 'component' | 'componentIn'>;
+  readonly assets: Pick<Assets, 'code' | 'component' | 'componentIn'>;
   readonly children: Children;
+  readonly results: Results;
   /** What a step is that is a sweep. */
   readonly sweeps: Pick<Sweeps, 'type'>;
   readonly underWay: (jobId: string, workspaceId: string) => Promise<void>;
   readonly clock: Clock;
 }): Pipelines {
-  const { lives, references, assets, children } = deps;
+  const { lives, references, assets, children, results } = deps;
 
   async function componentOf(grant: Grant, workspaceId: string, step: Step, job: PipelineJob): Promise<Component> {
     const { componentId } = step;
@@ -97,7 +101,7 @@ export function createPipelines(deps: {
   const setStep = (job: Resource, name: string, step: StepState) =>
     update(job, ({ steps, told }) => {
       const next = { ...steps[name], ...step };
-      const words = `${next.end ?? 'Running'} (${next.holder ?? stepJobName(job.name, name)})`;
+      const words = `${next.isReused === true ? 'Reused' : (next.end ?? 'Running')} (${next.holder ?? stepJobName(job.name, name)})`;
       return { steps: { ...steps, [name]: next }, told: { ...told, [`step.${name}`]: words } };
     });
 
@@ -111,6 +115,8 @@ export function createPipelines(deps: {
       end: status as NonNullable<StepState['end']>,
       ...(error === undefined ? {} : { error: error.message.slice(0, 500) }),
     });
+    const { digest } = flowOf(stateOf(job)).steps[name] ?? {};
+    if (status === 'Completed' && digest !== undefined) await results.put(job, digest, child.name);
     await lives.say(job.id, `${name}: ${status}${error === undefined ? '' : `; ${error.message}`}`);
   }
 
@@ -128,9 +134,27 @@ export function createPipelines(deps: {
     return { live, missing };
   }
 
+  /** Whether the step need not be run: its outputs are there. */
+  async function reuse(job: Resource, pipeline: Pipeline, step: Step, flow: PipelineFlow): Promise<boolean> {
+    const content = contentOf(pipeline, step, flow, holderOf(job, flow));
+    if (content === undefined) return false;
+    const digest = sha256Hex(Buffer.from(content));
+    // Its own job may be there from before a crash: what was begun is not given up for another's.
+    const before = await children.find(job, stepJobName(job.name, step.name));
+    const other = before === undefined ? await results.find(job, digest) : undefined;
+    if (other === undefined) {
+      await setStep(job, step.name, { digest });
+      return false;
+    }
+    await setStep(job, step.name, { digest, end: 'Completed', holder: other.name, isReused: true });
+    await lives.say(job.id, `${step.name}: the outputs of ${other.name} are taken`);
+    return true;
+  }
+
   /** False: nothing is to be begun for now. */
   async function begin(job: Resource, pipeline: Pipeline, step: Step): Promise<boolean> {
     const flow = flowOf(stateOf((await lives.find(job.id)) ?? job));
+    if (flow.steps[step.name]?.digest === undefined && (await reuse(job, pipeline, step, flow))) return true;
     const made = await children.make(
       job,
       stepJobName(job.name, step.name),
@@ -145,7 +169,6 @@ export function createPipelines(deps: {
       await update(job, ({ closing }) => ({ closing: closing ?? made.refused }));
       return false;
     }
-    await setStep(job, step.name, {});
     await lives.say(job.id, `${step.name} began: ${made.job.name}`);
     return true;
   }
@@ -184,12 +207,18 @@ export function createPipelines(deps: {
       // Refused for good is closed with the next look; what is only full is tried again in a while.
       return now !== undefined && flowOf(stateOf(now)).closing !== undefined ? look(now) : 'timed';
     }
-    if (live.length + next.length > 0) return 'waits';
+    // What is over already, because it was done before or its job is gone, may be all that others waited for.
+    if (next.length > 0)
+      return isAnyOver(await lives.find(job.id), next) ? look((await lives.find(job.id)) ?? job) : 'waits';
+    if (live.length > 0) return 'waits';
     const flow = flowOf(state);
     await update(job, () => ({ outputUris: outputUris(pipeline, holderOf(job, flow)) }));
     await endParent(deps, job, endOf(pipeline, flow.steps));
     return 'ended';
   }
+
+  const isAnyOver = (now: Resource | undefined, begun: readonly Step[]): boolean =>
+    now !== undefined && begun.some(({ name }) => flowOf(stateOf(now)).steps[name]?.end !== undefined);
 
   return {
     look,
@@ -218,8 +247,11 @@ export function createPipelines(deps: {
         const pipeline = pipelineOf(job);
         const components = await componentsOf(grant, workspaceId, pipeline);
         const { inputSnapshots } = await references.takeInputs(grant, workspaceId, { inputs: outsideInputs(pipeline) });
+        const codes: Record<string, string> = {};
+        for (const [name, { codeId }] of Object.entries(components))
+          if (codeId !== undefined) codes[name] = (await assets.code(grant, codeId)).uri;
         await deps.underWay(job.id, workspaceId);
-        const flow: PipelineFlow = { components, inputs: inputSnapshots, steps: {} };
+        const flow: PipelineFlow = { components, codes, inputs: inputSnapshots, steps: {} };
         return flow;
       },
     },

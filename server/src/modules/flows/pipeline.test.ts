@@ -6,6 +6,7 @@ import { after, test } from 'node:test';
 import { closeScanPool } from '#kernel/database/database';
 import { openFlows } from '../../../test/lab/flows.fixture.ts';
 import { ended, exited, jobIn, running } from '../../../test/lab/jobs.fixture.ts';
+import { createResults } from './results.service.ts';
 
 after(() => closeScanPool());
 
@@ -14,6 +15,8 @@ const output = (step: string, name: string) => ({
   job_input_type: 'literal',
   value: `\${{parent.jobs.${step}.outputs.${name}}}`,
 });
+
+const asCreator = { kind: 'user', tenantId: '22222222-2222-4222-8222-222222222222', name: 'ann' } as const;
 
 async function openPipelines(t: TestContext) {
   const bench = await openFlows(t);
@@ -183,7 +186,7 @@ test('a step that fails ends what depends on it, and says so; others go on where
 
   await putJob('goes-on', {
     ...pipeline,
-    settings: { ...pipeline.settings, continue_on_step_failure: true },
+    settings: { ...pipeline.settings, continue_on_step_failure: true, force_rerun: true },
     jobs: { ...pipeline.jobs, later: { command: `cat \${{inputs.a}}/x`, inputs: { a: output('aside', 'artifacts') } } },
   });
   await told('goes-on_train', running, exited(3));
@@ -200,6 +203,75 @@ test('a step that fails ends what depends on it, and says so; others go on where
   const went = await job('goes-on');
   assert.equal(went.status, 'Failed');
   assert.match(went.error.message, /Not begun: score\./);
+});
+
+test('what was done before is not done again, unless it is asked for', async (t) => {
+  const bench = await openPipelines(t);
+  const { putJob, pipeline, finish, job, children, lab, workspaceId, jobId, codeUri } = bench;
+  const run = async (name: string) => {
+    await finish(`${name}_train`, 'model');
+    await finish(`${name}_aside`);
+    await finish(`${name}_score`, 'report');
+    assert.equal(await bench.status(name), 'Completed');
+  };
+  await putJob('first', pipeline);
+  await run('first');
+
+  // The same code under another name is the same code.
+  const codeId = `${workspaceId}/codes/copy/versions/1`;
+  await lab.must(lab.owner, 'PUT', codeId, { body: { properties: { codeUri } } });
+  const aside = { ...pipeline.jobs.aside, codeId };
+  await putJob('second', { ...pipeline, jobs: { ...pipeline.jobs, aside } });
+  await bench.settled();
+  const second = await job('second');
+  assert.equal(second.status, 'Completed');
+  assert.deepEqual(await children('second'), []);
+  assert.equal(second.properties['step.score'], 'Reused (first_score)');
+  assert.match(second.outputs.best.uri, /dcid\.first_score\/outputs\/report/);
+
+  // Another value is another step, and so is what takes its output.
+  await putJob('third', { ...pipeline, inputs: { rate: { jobInputType: 'literal', value: '0.7' } } });
+  assert.deepEqual(
+    (await children('third')).map(({ runId }) => runId),
+    ['third_train'],
+  );
+  await finish('third_train', 'model');
+  assert.deepEqual(
+    (await children('third')).map(({ runId }) => runId),
+    ['third_train', 'third_score'],
+  );
+
+  await putJob('forced', { ...pipeline, settings: { ...pipeline.settings, force_rerun: true } });
+  assert.equal((await children('forced')).length, 2);
+
+  // Of what others did, only what one may read.
+  const { jobs, access, resources, system, assign } = lab.now();
+  const results = createResults({ lives: jobs.lives, grants: access.grants });
+  const done = await resources.get(system, jobId('second'));
+  await results.put(done, 'a digest', 'first_train');
+  const ann = await lab.person([], workspaceId);
+  const hers = { ...done, creator: { ...asCreator, objectId: ann } };
+  assert.equal(await results.find(hers, 'a digest'), undefined);
+  await assign(ann, 'Reader', jobId('first_train'));
+  assert.equal((await results.find(hers, 'a digest'))?.name, 'first_train');
+
+  await lab.must(lab.owner, 'DELETE', jobId('first'));
+  await putJob('after', pipeline);
+  assert.deepEqual(
+    (await children('after')).map(({ runId }) => runId),
+    ['after_train', 'after_aside'],
+  );
+});
+
+test('what is not deterministic is done each time', async (t) => {
+  const bench = await openPipelines(t);
+  const draws = await bench.component('draws', { command: 'python3 draw.py', is_deterministic: false });
+  const pipeline = { ...bench.pipeline, outputs: {}, jobs: { draws: { componentId: draws } } };
+  for (const name of ['one', 'two']) {
+    await bench.putJob(name, pipeline);
+    await bench.finish(`${name}_draws`);
+    assert.equal(await bench.status(name), 'Completed');
+  }
 });
 
 test('a cancellation reaches the steps', async (t) => {

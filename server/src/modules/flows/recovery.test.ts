@@ -89,7 +89,7 @@ test('whichever step of a pipeline the server dies at, no step is lost and none 
   const needs = (step: string) => ({ inputs: { log: `\${{parent.jobs.${step}.outputs.artifacts}}` } });
   const properties = {
     jobType: 'Pipeline',
-    settings: { default_compute: computeId },
+    settings: { default_compute: computeId, force_rerun: true },
     jobs: { a: { command: 'true' }, b: { command: 'true', ...needs('a') } },
   };
   const steps = await dieEverywhere(bench, 'pipe', properties, ['a', 'b']);

@@ -122,23 +122,28 @@ export function createSweeps(deps: {
     return hopeless(trials);
   }
 
-  /** One more, unless something is in its way. False: none is to be begun for now. */
-  async function begin(job: Resource, plan: Plan, number: number, inputs: SweepFlow['inputs']): Promise<boolean> {
+  /** One more, unless something is in its way. `held`: none is to be begun for now; `over`: there is nothing left of it to run. */
+  async function begin(
+    job: Resource,
+    plan: Plan,
+    number: number,
+    inputs: SweepFlow['inputs'],
+  ): Promise<'begun' | 'over' | 'held'> {
     const point = plan.sampler.at(number);
     const name = trialName(job.name, number);
     const made = await children.make(job, name, trialOf(sweepOf(job), point, inputs, number));
-    if (made === 'later') return false;
+    if (made === 'later') return 'held';
     if (made === 'gone') {
       await setTrial(job, plan, number, { end: 'Gone' });
-      return true;
+      return 'over';
     }
     if ('refused' in made) {
       await update(job, ({ closing }) => ({ closing: closing ?? made.refused }));
-      return false;
+      return 'held';
     }
     const words = Object.entries(point).map(([parameter, value]) => `${parameter}=${value}`);
     await lives.say(job.id, `${name} began: ${words.join(', ')}`);
-    return true;
+    return 'begun';
   }
 
   /** The jobs of trials that have not ended; what has, is taken in. */
@@ -184,8 +189,9 @@ export function createSweeps(deps: {
       // Counted before it is made: what was begun is looked for after a crash.
       if (number >= trials.length)
         await update(job, (flow) => (flow.trials.length > number ? {} : { trials: [...flow.trials, {}] }));
-      isHeld = !(await begin(job, plan, number, inputs));
-      if (!isHeld) running += 1;
+      const begun = await begin(job, plan, number, inputs);
+      isHeld = begun === 'held';
+      if (begun === 'begun') running += 1;
     }
     if (isHeld) {
       const now = await lives.find(job.id);

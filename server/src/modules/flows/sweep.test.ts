@@ -296,6 +296,22 @@ test('nobody makes himself a child of a sweep, nor takes the place of a trial', 
   assert.equal(lab.work.of(bench.jobId('stranger')).length, 0);
 });
 
+test('a trial whose name is in the record already counts as gone, and the sweep still ends', async (t) => {
+  const bench = await openFlows(t);
+  const { lab, put, jobId, putSweep, job } = bench;
+  await put('past_0');
+  await bench.told('past_0', running, exited(0));
+  await lab.must(lab.owner, 'DELETE', jobId('past_0'));
+  await putSweep('past', { limits: { maxTotalTrials: 1 } });
+  assert.equal((await job('past')).error.code, 'NoTrialCompleted');
+  await put('later_0');
+  await bench.told('later_0', running, exited(0));
+  await lab.must(lab.owner, 'DELETE', jobId('later_0'));
+  await putSweep('later', { limits: { maxTotalTrials: 2, maxConcurrentTrials: 1 } });
+  await trial(bench, 'later_1', 0.5);
+  assert.equal((await job('later')).properties.best_child_run_id, 'later_1');
+});
+
 test('an ended sweep is removed with its trials, and archived with them', async (t) => {
   const bench = await openFlows(t);
   const { lab, jobId, putSweep, put, list } = bench;

@@ -9,6 +9,7 @@ import type { Work, WorkDocument, WorkEvent, WorkSpec } from '#compute';
 import type { Grant, Grants } from '#kernel/authority/grant';
 import type { Clock } from '#kernel/clock/clock';
 import { randomUuid } from '#kernel/crypto/random';
+import type { Database } from '#kernel/database/database';
 import { asFailure } from '#kernel/errors/failure';
 import type { Log } from '#kernel/log/log';
 import type { Telemetry } from '#kernel/telemetry/telemetry';
@@ -53,6 +54,8 @@ export type JobLives = {
   step(jobId: string, to: JobStatus): Promise<JobState | undefined>;
   end(jobId: string, outcome: Outcome): Promise<void>;
   cancel(job: Resource): Promise<void>;
+  /** Of the workspace that the job stands in. */
+  database(jobId: string): Promise<Database>;
   /** A line of the job's own log. */
   say(jobId: string, line: string): Promise<void>;
   /** Whether who submitted the job is still there and enabled. */
@@ -381,6 +384,7 @@ export function createJobsService(deps: {
       end,
       cancel,
       isBacked,
+      database: (jobId) => workspaces.database(advancing(jobId), workspaceIdOf(jobId)),
       async say(jobId, line) {
         const database = await workspaces.database(advancing(jobId), workspaceIdOf(jobId));
         await logs.append(database, jobId.slice(jobId.lastIndexOf('/') + 1), `${line}\n`);

@@ -18,3 +18,19 @@ export const flowTables: MigrationSet = {
     },
   ],
 };
+
+/** In the database of every workspace. */
+export const resultTables: MigrationSet = {
+  module: 'flows',
+  migrations: [
+    {
+      name: '0001-results',
+      up: `
+        create table flow_results (
+          digest text primary key collate binary,
+          job text not null
+        ) strict, without rowid;
+      `,
+    },
+  ],
+};
