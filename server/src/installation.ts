@@ -21,6 +21,8 @@ import type { Config } from './settings.ts';
 
 const lockName = 'server.lock';
 const keyFolder = 'keys';
+/** There once a server was started in a folder. */
+export const keyringName = 'keyring.json';
 
 /** Refuses (`conflict`) while another process holds the folder. */
 export const lockInstallation = (dataDir: string): ReturnType<typeof lockFolder> => lockFolder(join(dataDir, lockName));
@@ -33,7 +35,7 @@ export async function openKeys(
 ): Promise<Keys> {
   const files = createFiles(room ? { room } : {});
   const dataDir = resolve(config.dataDir);
-  await files.ensureFolder(join(dataDir, keyFolder));
+  if (!asReader) await files.ensureFolder(join(dataDir, keyFolder));
   const rootKey = await openRootKeyFile({
     file: config.keys.rootKeyFile === '' ? join(dataDir, keyFolder, 'root.key') : config.keys.rootKeyFile,
     dataFolder: dataDir,
@@ -41,7 +43,7 @@ export async function openKeys(
     besides: [lockName, keyFolder, reserveName],
     asReader,
   });
-  const keyring = await openKeyring({ file: join(dataDir, 'keyring.json'), rootKey, files });
+  const keyring = await openKeyring({ file: join(dataDir, keyringName), rootKey, files });
   return { files, rootKey, keyring };
 }
 

@@ -19,6 +19,7 @@ import { keepRenewed } from '#kernel/http/renewal';
 import { freePort, listen } from '#kernel/http/server';
 import { createTrust, type Trust } from '#kernel/http/trust';
 import { createLog, type Log, silentLog } from '#kernel/log/log';
+import { type Close, closeAll } from './closing.ts';
 import { type Composed, compose } from './compose.ts';
 import { byteStoresOf, databasesOf } from './data-folder.ts';
 import { refuseToTellAJournal, tellHowToSignIn } from './first-start.ts';
@@ -61,10 +62,7 @@ export async function startServer(options: {
   const print = options.print ?? ((line: string) => process.stdout.write(`${line}\n`));
   const log = options.log ?? (config.log.level === 'silent' ? silentLog : createLog({ level: config.log.level }));
   const dataDir = resolve(config.dataDir);
-  const closing: (() => Promise<void> | void)[] = [];
-  const closeAll = async () => {
-    for (const close of closing.splice(0).reverse()) await close();
-  };
+  const closing: Close[] = [];
   try {
     await createFiles().ensureFolder(dataDir);
     const lock = await lockInstallation(dataDir);
@@ -167,9 +165,9 @@ export async function startServer(options: {
     const reserving = room.reserve().catch((error: unknown) => log.warn({ error }, 'no reserve could be made'));
     closing.push(() => reserving);
     closing.push(() => composed.setReady(false));
-    return { url, caFile, trust, composed, stop: closeAll };
+    return { url, caFile, trust, composed, stop: () => closeAll(closing) };
   } catch (thrown) {
-    await closeAll().catch((error: unknown) => log.error({ error }, 'closing after a failed start'));
+    await closeAll(closing).catch((error: unknown) => log.error({ error }, 'closing after a failed start'));
     throw thrown;
   }
 }

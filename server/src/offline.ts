@@ -1,6 +1,7 @@
 // Looks at the data folder of a server that is stopped: verifies its audit log, and every store that the log anchors.
 
-import { resolve } from 'node:path';
+import { existsSync } from 'node:fs';
+import { join, resolve } from 'node:path';
 import {
   auditMigrations,
   auditOrigin,
@@ -20,9 +21,10 @@ import { closeScanPool, type Database, type Databases } from '#kernel/database/d
 import { Failure } from '#kernel/errors/failure';
 import { createDataKeys } from '#kernel/sealing/data-keys.service';
 import type { Keyring } from '#kernel/sealing/keyring';
+import { type Close, closeAll } from './closing.ts';
 import { databasesOf } from './data-folder.ts';
 import { installationFailures } from './installation.errors.ts';
-import { auditSignerOf, keyOfDatabase, lockInstallation, openControl, openKeys } from './installation.ts';
+import { auditSignerOf, keyOfDatabase, keyringName, lockInstallation, openControl, openKeys } from './installation.ts';
 import { readConfig } from './settings.ts';
 
 export type OfflinePlace = {
@@ -122,7 +124,10 @@ type Stopped = {
 async function inStopped<R>({ configFile, flags }: OfflinePlace, act: (stopped: Stopped) => Promise<R>): Promise<R> {
   const config = readConfig({ file: configFile, ...(flags ? { flags } : {}) });
   const dataDir = resolve(config.dataDir);
-  const closing: (() => Promise<void> | void)[] = [];
+  const closing: Close[] = [];
+  // Nothing is written into a folder that is only looked at: in one where no server was, there is nothing to look at.
+  if (![keyringName, 'audit.db'].some((name) => existsSync(join(dataDir, name))))
+    throw installationFailures.NotStartedYet();
   try {
     const lock = await lockInstallation(dataDir);
     closing.push(() => lock.release());
@@ -154,7 +159,7 @@ async function inStopped<R>({ configFile, flags }: OfflinePlace, act: (stopped: 
       look: (store) => look(store, { databases, keyring, dataKeys }),
     });
   } finally {
-    for (const close of closing.reverse()) await close();
+    await closeAll(closing);
   }
 }
 

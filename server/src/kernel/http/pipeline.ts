@@ -7,6 +7,7 @@
 // is not done. Whoever is bounded is held to his bounds here, and in no service. Every exit, refusals included, leaves its
 // record. Fails closed: whatever throws, nothing after it runs.
 
+import { Readable } from 'node:stream';
 import { Type } from '@strongroom/contract/schema';
 import { type Actor, anonymous, isBounded } from '#kernel/authority/actor';
 import type { AuditIntent, AuditTrail } from '#kernel/authority/audit';
@@ -92,17 +93,29 @@ export async function serve(
     throw failure;
   }
 
-  const handle = () =>
-    route.handle(grant, { params, query: input.query, body: input.value, exchange } as Input<never, never>);
+  let opened: Answer | undefined;
+  const handle = async () => {
+    opened = await route.handle(grant, { params, query: input.query, body: input.value, exchange } as Input<
+      never,
+      never
+    >);
+    return opened;
+  };
   const act = needsRoom(route) ? () => growing(handle) : handle;
   const allowed = (): AuditIntent => {
     const intent = record(actor, 'allowed', grant.reason, input);
     return { ...intent, parameters: { ...intent.parameters, ...bounded(route.recordsBefore?.(params) ?? {}) } };
   };
   if (route.audit.level === 'none') return await act();
-  if (route.access.kind === 'open')
-    return await actOpenly({ exchange, route, proves: route.access.proves === true, ports, act, allowed });
-  return await recorded(ports.audit, route.audit.level, allowed(), act, answered);
+  try {
+    if (route.access.kind === 'open')
+      return await actOpenly({ exchange, route, proves: route.access.proves === true, ports, act, allowed });
+    return await recorded(ports.audit, route.audit.level, allowed(), act, answered);
+  } catch (thrown) {
+    // Its end could not be recorded: the answer goes nowhere, and nobody else would let go of what is open in it.
+    if (opened?.body instanceof Readable) opened.body.destroy();
+    throw thrown;
+  }
 }
 
 const answered = ({ status }: Answer) => ({ status, code: undefined });

@@ -88,9 +88,32 @@ const door = await openTestDoor({
       body: { kind: 'bytes', maxBytes: 1_000 },
       handle: () => json(200, {}),
     }),
+    ...(['activity', 'access'] as const).map((level) =>
+      route({
+        ...common,
+        operation: `Recorded_${level}`,
+        method: 'GET',
+        path: `/${level}`,
+        audit: { level },
+        handle: async () => {
+          given = Readable.from([Buffer.alloc(100_000)]);
+          return { status: 200, body: given };
+        },
+      }),
+    ),
     route({ ...common, operation: 'Health', method: 'GET', path: '/health', handle: () => json(200, {}) }),
   ],
-  ports: { authorizer: testAuthority().authorizer, audit: testAudit() },
+  ports: {
+    authorizer: testAuthority().authorizer,
+    audit: {
+      ...testAudit(),
+      begin: async () => ({
+        conclude: async () => {
+          throw new Error('the log takes no record');
+        },
+      }),
+    },
+  },
 });
 after(() => door.close());
 const { port } = new URL(door.url);
@@ -155,4 +178,14 @@ test('a body that broke before it was sent ends the connection, and nobody waits
     fetch(`${door.url}/broken`, { signal: AbortSignal.timeout(20_000) }),
     (thrown: Error) => thrown.name !== 'TimeoutError',
   );
+});
+
+test('what was opened for an act whose end cannot be recorded is let go, and nothing of it is sent', async () => {
+  for (const path of ['activity', 'access']) {
+    given = undefined;
+    const answer = await fetch(`${door.url}/${path}`);
+    assert.equal(answer.status, 500);
+    await answer.text();
+    assert.equal((given as Readable | undefined)?.destroyed, true, path);
+  }
 });
