@@ -1,6 +1,6 @@
 // The whole server, from outside: TLS, token, role, validation, record and durable write on every call. Beside it, in the
 // same run, the limit: a bare HTTPS server of the same runtime that parses the same JSON and answers `{}`. Also: from
-// process start to ready, and from submitting a job to the first line of its output on a warm node.
+// process start to ready, from submitting a job to the first line of its output on a warm node, and what 500 queued jobs cost.
 
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
@@ -264,6 +264,28 @@ try {
   const python = await pythonMs();
   say(
     `job submitted to first line of output, warm node: median ${(waits[3] ?? 0).toFixed(0)} ms (${waits.map((ms) => ms.toFixed(0)).join(', ')}); starting python3 alone takes ${python.toFixed(0)} ms`,
+  );
+  const submit = async (name: string, command: string) => {
+    const properties = { jobType: 'Command', command, computeId: `${workspace}/computes/cpu` };
+    const answer = await call('PUT', `${workspace}/jobs/${name}?${version}`, { properties }, headers);
+    if (answer.status >= 300) throw new Error(answer.body);
+  };
+  await submit('holds', 'echo held; sleep 3600');
+  await call('GET', `${workspace}/jobs/holds/log?${version}&wait=true&offset=0`, undefined, headers);
+  const read = () => call('GET', `${workspace}?${version}`, undefined, headers);
+  await load(500, 4, read);
+  const beside = await load(4000, 4, read);
+  const queueing = performance.now();
+  const queued = 500;
+  await Promise.all(
+    Array.from({ length: 8 }, async (_, lane) => {
+      for (let i = lane; i < queued; i += 8) await submit(`queued-${i}`, 'true');
+    }),
+  );
+  const queuedMs = performance.now() - queueing;
+  const crowded = await load(4000, 4, read);
+  say(
+    `a read beside ${queued} queued jobs: p50 ${crowded.p50.toFixed(2)} ms, p99 ${crowded.p99.toFixed(2)} ms; beside none p50 ${beside.p50.toFixed(2)} ms, p99 ${beside.p99.toFixed(2)} ms; ratio of the medians ${(crowded.p50 / beside.p50).toFixed(2)}, of the 99th percentiles ${(crowded.p99 / beside.p99).toFixed(2)}; queueing them took ${(queuedMs / 1000).toFixed(1)} s`,
   );
   close();
   await stop(running);

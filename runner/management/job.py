@@ -12,6 +12,7 @@ from .image import fetch_image
 from .outcome import Outcome, SetupFailed
 from .redaction import Redaction
 from .supervisor import Program, resource_limits, supervise
+from .system_metrics import Sampler, SystemMetrics
 from .upload import upload_outputs
 
 CODE_FOLDER = "/job/code"
@@ -91,6 +92,11 @@ def run_job(document, reporter, control, wire):
         target.write(job["command"])
     environment = dict(base_environment(), **use_environment(), **checked_environment(job.get("environment") or {}))
     program = Program(["/bin/sh", COMMAND_FILE], CODE_FOLDER, environment, resource_limits(document["limits"]))
+    metrics = job.get("systemMetrics") and SystemMetrics(
+        wire, job["systemMetrics"], Sampler(document["limits"]["memoryBytes"])
+    )
+    if metrics:
+        metrics.start()
     outcome = supervise(
         program,
         document["limits"],
@@ -99,6 +105,8 @@ def run_job(document, reporter, control, wire):
         redact=job.get("redact") or (),
         timeout_seconds=job.get("timeoutSeconds"),
     )
+    if metrics:
+        metrics.end()
 
     if job.get("why") and outcome.reason == "exited" and outcome.exit_code != 0:
         outcome.message = why_it_failed(job["why"])

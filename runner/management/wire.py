@@ -37,7 +37,13 @@ class Wire:
         self._host = None
         self.token = token
 
-    def exchange(self, method, url, accept, headers=None, make_body=None, token=None, give_up_at=None):
+    def another(self):
+        """To the same server with a connection of its own, for another thread. It has no token."""
+        other = Wire.__new__(Wire)
+        other.__dict__.update(self.__dict__, _connection=None, _host=None, token=None)
+        return other
+
+    def exchange(self, method, url, accept, headers=None, make_body=None, token=None, give_up_at=None, attempts=ATTEMPTS):
         """Sends a request and hands the successful response to `accept`, which must read it to its end.
 
         make_body: returns (file object, length) anew for each attempt. token: instead of the wire's own.
@@ -45,7 +51,7 @@ class Wire:
         """
         host, target = self._split(url)
         problem = Refused("There was no time left.")
-        for attempt in range(ATTEMPTS):
+        for attempt in range(attempts):
             if attempt > 0:
                 self._pause(0.25 * 2 ** attempt * (0.5 + random.random()))
             if give_up_at is not None and time.monotonic() > give_up_at:

@@ -125,6 +125,47 @@ describe('a job', { skip: skipReason }, () => {
     assert.ok(upstream.requests.includes('GET /account/container/code/v1/b/c.txt'), upstream.requests.join());
   });
 
+  it('logs what its processes use under the names of MLflow, whatever the server makes of it', async () => {
+    type Batch = {
+      readonly run_id: string;
+      readonly metrics: readonly { readonly key: string; readonly value: number; readonly step: number }[];
+    };
+    const batches: Batch[] = [];
+    let enough = () => {};
+    const logged = new Promise<void>((resolve) => {
+      enough = resolve;
+    });
+    upstream.handle = async (request, response) => {
+      assert.equal(request.headers.authorization, 'Bearer run-token');
+      const chunks: Buffer[] = [];
+      for await (const chunk of request) chunks.push(chunk as Buffer);
+      batches.push(JSON.parse(Buffer.concat(chunks).toString()) as Batch);
+      // The first is refused, the third never answered: its end waits for neither.
+      if (batches.length === 3) return enough();
+      response.writeHead(batches.length === 1 ? 503 : 200).end('{}');
+    };
+    const url = `${upstream.url}/mlflow/v1.0/api/2.0/mlflow/runs/log-batch`;
+    const job = { systemMetrics: { url, runId: 'run-1', intervalSeconds: 1 } };
+    const busy = 'data = b"x" * 200_000_000\nwhile True: pass';
+    const running = startJob(upstream, python(busy), { job });
+    await logged;
+    await running.sandbox.stop(0);
+    assert.equal((await running.sandbox.done).reason, 'stopped');
+    assert.deepEqual(
+      batches.map(({ run_id, metrics }) => [run_id, metrics[0]?.step]),
+      [
+        ['run-1', 0],
+        ['run-1', 1],
+        ['run-1', 2],
+      ],
+    );
+    const last = new Map(batches[2]?.metrics.map(({ key, value }) => [key, value]));
+    assert.ok((last.get('system/system_memory_usage_megabytes') ?? 0) > 190, JSON.stringify([...last]));
+    assert.ok((last.get('system/cpu_utilization_percentage') ?? 0) > 1, JSON.stringify([...last]));
+    assert.ok((last.get('system/cpu_utilization_percentage') ?? 200) <= 100);
+    assert.equal(last.size, 6);
+  });
+
   it('streams output while it runs', async () => {
     const running = startJob(upstream, python('import sys,time; print("first"); time.sleep(60)'));
     await running.saw(/first/);

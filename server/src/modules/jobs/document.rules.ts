@@ -13,6 +13,7 @@ import type { JobState } from './job-state.service.ts';
 import { timeoutSecondsOf } from './jobs.rules.ts';
 import { logArtifact } from './log.service.ts';
 import { redactedOf } from './secrets.rules.ts';
+import { systemMetricsInCommand, systemMetricsOf } from './system-metrics.rules.ts';
 
 export type Content = { readonly digest: string; readonly files: readonly SnapshotFile[] };
 export type JobContent = { readonly code: Content | undefined; readonly inputs: ReadonlyMap<string, Content> };
@@ -69,6 +70,7 @@ export function documentOf(made: {
         outputs: Object.entries(state.outputs ?? {}).flatMap(([name, { jobOutputType }]) =>
           jobOutputType === 'uri_file' ? [] : [name],
         ),
+        systemMetrics: systemMetricsOf(state, { url: `${tracking}/api/2.0/mlflow/runs/log-batch`, runId: job.name }),
         redact: [token, ...redactedOf([...secrets.values()])],
         upload: {
           artifactBaseUrl: `${tracking}/api/2.0/mlflow-artifacts/artifacts/${state.experimentId}/${encodeURIComponent(job.name)}/artifacts`,
@@ -136,6 +138,7 @@ function environmentOf(
     MLFLOW_RUN_ID: job.name,
     MLFLOW_EXPERIMENT_ID: state.experimentId ?? '',
     MLFLOW_EXPERIMENT_NAME: experiment,
+    ...systemMetricsInCommand,
     AZUREML_RUN_TOKEN: token,
     AZUREML_RUN_TOKEN_EXPIRY: expiry,
     AZUREML_RUN_ID: job.name,

@@ -7,6 +7,7 @@ import { Failure } from '#kernel/errors/failure';
 import { resolveCommand, shellQuote } from './command.rules.ts';
 import { checkJob, timeoutSecondsOf } from './jobs.rules.ts';
 import { isEnd, mayFollow, runStatusOf } from './status.rules.ts';
+import { systemMetricsOf } from './system-metrics.rules.ts';
 
 const job = (more: Partial<CommandJob> = {}): CommandJob => ({
   jobType: 'Command',
@@ -71,6 +72,11 @@ test('a job that cannot run is refused with what to do', () => {
 
 test('environment variables: no reserved names, no nonsense, bounded', () => {
   refused(job({ environmentVariables: { MLFLOW_TRACKING_TOKEN: 'x' } }), /set by the service/);
+  refused(job({ environmentVariables: { MLFLOW_ENABLE_SYSTEM_METRICS_LOGGING: 'perhaps' } }), /is true or false/);
+  for (const every of ['0', '0.5', '-1', '1e9', '3601', 'x', '']) {
+    const environmentVariables = { MLFLOW_SYSTEM_METRICS_SAMPLING_INTERVAL: every };
+    refused(job({ environmentVariables }), /seconds from 1 to 3600/);
+  }
   refused(job({ environmentVariables: { azureml_run_id: 'x' } }), /set by the service/);
   refused(job({ environmentVariables: { 'A-B': 'x' } }), /no name of an environment variable/);
   refused(
@@ -107,4 +113,18 @@ test('however a job is told about, it only moves forward and ends once', () => {
       mayFollow('Queued', 'CancelRequested'),
   );
   assert.equal(runStatusOf('Canceled'), 'KILLED');
+});
+
+test('system metrics are logged every ten seconds unless two variables of MLflow say otherwise', () => {
+  const run = { url: 'https://localhost/log', runId: 'a' };
+  const plan = (environmentVariables?: Record<string, string>) => {
+    const made = job(environmentVariables && { environmentVariables });
+    checkJob(made);
+    return systemMetricsOf(made, run)?.intervalSeconds;
+  };
+  assert.equal(plan(), 10);
+  assert.equal(plan({ MLFLOW_ENABLE_SYSTEM_METRICS_LOGGING: 'True' }), 10);
+  assert.equal(plan({ MLFLOW_SYSTEM_METRICS_SAMPLING_INTERVAL: '1.5' }), 1.5);
+  assert.equal(plan({ MLFLOW_ENABLE_SYSTEM_METRICS_LOGGING: 'false' }), undefined);
+  assert.equal(plan({ MLFLOW_ENABLE_SYSTEM_METRICS_LOGGING: '0' }), undefined);
 });

@@ -5,6 +5,7 @@ import type { CommandJob } from '@strongroom/contract/jobs';
 import { resolveCommand } from './command.rules.ts';
 import { jobsFailures } from './jobs.errors.ts';
 import { secretsIn } from './secrets.rules.ts';
+import { checkSystemMetrics, isSystemMetricsVariable } from './system-metrics.rules.ts';
 
 export const defaultTimeoutSeconds = 86_400;
 const maxTimeoutSeconds = 7 * 86_400;
@@ -39,6 +40,7 @@ export function checkJob(job: CommandJob): void {
     throw refuse('resources.instanceCount', 'Jobs run on one node: resources.instanceCount must be 1.');
   timeoutSecondsOf(job);
   checkVariables(job.environmentVariables ?? {});
+  checkSystemMetrics(job);
   for (const { property, name } of secretsIn(job)) checkVariableName(property, name);
   for (const collection of ['inputs', 'outputs'] as const) {
     const names = Object.keys(job[collection] ?? {});
@@ -91,7 +93,7 @@ function checkVariables(variables: Readonly<Record<string, string>>): void {
   if (entries.length > maxVariables)
     throw refuse('environmentVariables', `At most ${maxVariables} environment variables.`);
   for (const [name, value] of entries) {
-    checkVariableName('environmentVariables', name);
+    if (!isSystemMetricsVariable(name)) checkVariableName('environmentVariables', name);
     if (value.includes('\0'))
       throw refuse(`environmentVariables.${name}`, `The value of ${name} holds a NUL character.`);
   }

@@ -42,6 +42,7 @@ import type { RunTokens, Submitters } from './run-tokens.scheme.ts';
 import type { JobSecrets } from './secrets.service.ts';
 import { clusterOf } from './serverless.service.ts';
 import { isEnd, mayFollow } from './status.rules.ts';
+import { isSystemMetric } from './system-metrics.rules.ts';
 
 const cancelGraceSeconds = 10;
 
@@ -394,7 +395,7 @@ export function createJobsService(deps: {
         const runId = jobId.slice(jobId.lastIndexOf('/') + 1);
         const points = await runs.pointsOf(grant, workspaceId, runId, key);
         const latest = points.length > 0 ? [] : await runs.metricsOf(grant, workspaceId, runId);
-        return { points, logged: latest.map((metric) => metric.key ?? '') };
+        return { points, logged: latest.map((metric) => metric.key ?? '').filter((name) => !isSystemMetric(name)) };
       },
     },
 
