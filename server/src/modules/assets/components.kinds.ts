@@ -8,6 +8,7 @@ import type { ResourceKind, Resources } from '#resources';
 import { workspaceOf, workspaceType } from '#workspaces';
 import { assetsFailures } from './assets.errors.ts';
 import { readComponent } from './components.rules.ts';
+import { curatedName } from './curated.rules.ts';
 import type { VersionedKinds } from './versioned.kinds.ts';
 
 export function createComponentKinds(
@@ -33,7 +34,9 @@ export function createComponentKinds(
       async validate(grant, draft, _existing, id) {
         const component = readComponent(draft.properties['componentSpec'] as Readonly<Record<string, unknown>>); // of the schema
         await checkVersion(grant, id, component.codeId, 'codes', 'code');
-        await checkVersion(grant, id, component.environmentId, 'environments', 'environment');
+        // What stands for one of Azure's is looked for when a job runs in it.
+        if (component.environmentId === undefined || curatedName(component.environmentId) === undefined)
+          await checkVersion(grant, id, component.environmentId, 'environments', 'environment');
       },
       create: async (_grant, { properties }) => properties,
       view: ({ properties }) => ({ description: null, tags: {}, properties: {}, ...properties }),

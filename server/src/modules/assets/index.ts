@@ -25,6 +25,7 @@ import { uploadRoutes } from './uploads.routes.ts';
 import { type AddressSigner, createUploads } from './uploads.service.ts';
 
 export { type Component, checkValue, commandWith } from './components.rules.ts';
+export { curatedName } from './curated.rules.ts';
 export { inputLimits } from './limits.rules.ts';
 export { contentForms, dataVersionOf, isContentUri, outputPath } from './named-content.service.ts';
 export type { Snapshot, Snapshots } from './snapshots.service.ts';

@@ -10,7 +10,7 @@ import {
   onlineDeployment,
 } from '@strongroom/contract/endpoints';
 import { registryActions } from '@strongroom/contract/registry.actions';
-import type { Assets, Snapshot } from '#assets';
+import { type Assets, curatedName, type Snapshot } from '#assets';
 import type { Environments } from '#environments';
 import { type BaseName, baseImageIn, type Images } from '#images';
 import type { Action, Grant, Grants } from '#kernel/authority/grant';
@@ -82,7 +82,7 @@ export function createDeploymentKind(deps: {
   /** What the deployment names to run on: an image of the registry, or what is made of packages. Refused where it cannot be had. */
   async function groundOf(grant: Grant, workspace: Workspace, { environmentId }: DeploymentState): Promise<Ground> {
     if (environmentId === undefined || environmentId === null) return {};
-    if (environmentId.startsWith('azureml://'))
+    if (curatedName(environmentId) !== undefined)
       return { recipe: await environments.plan(grant, workspace.id, environmentId) };
     const id = assetIdIn(workspace.id, environmentId, 'environments', 'environmentId');
     const { image, condaFile } = await assets.environment(grant, id);

@@ -12,4 +12,11 @@ export const environmentsDuties = {
     under: workspaceType,
     record: { level: 'part', of: 'the submission of the job that needs the environment' },
   },
+  readMapped: {
+    name: 'environments.read-mapped',
+    why: 'What the operator lets stand for an environment that is not here is for everybody who asks for that one.',
+    actions: [actionsOfType(`${workspaceType}/environments/versions`).read],
+    under: `${workspaceType}/environments/versions`,
+    record: { level: 'part', of: 'the submission of what asks for it; the map is the configuration of the server' },
+  },
 } as const satisfies Record<string, QuietDuty>;

@@ -4,7 +4,7 @@
 
 import { nodePython } from '@strongroom/contract/assets';
 import { registryActions } from '@strongroom/contract/registry.actions';
-import type { Assets } from '#assets';
+import { type Assets, curatedName } from '#assets';
 import type { Environments as ForJobs, Prepared, Preparing, Waiting } from '#jobs';
 import type { Grant, Grants } from '#kernel/authority/grant';
 import { randomUuid } from '#kernel/crypto/random';
@@ -20,7 +20,7 @@ import { environmentsDuties } from './duties.ts';
 import { environmentsFailures } from './environments.errors.ts';
 import * as store from './environments.store.ts';
 import type { EnvironmentRegistry, Environments } from './environments.types.ts';
-import { curatedName, environmentIn, type Mapped, targetOf } from './images.rules.ts';
+import { environmentIn, type Mapped, targetOf } from './images.rules.ts';
 import { type ReadRecipe, type Recipe, readRecipe } from './recipe.rules.ts';
 
 export type EnvironmentsService = Environments &
@@ -68,17 +68,26 @@ export function createEnvironmentsService(deps: {
   };
 
   /** What stands for an environment, by the operator's map where it is not here. */
-  async function contentOf(grant: Grant, workspaceId: string, environmentId: string, isMapped = false) {
+  async function contentOf(grant: Grant, workspaceId: string, environmentId: string) {
     const curated = curatedName(environmentId);
     const name = curated ?? environmentId.split('/').at(-3) ?? '';
     const isAzures = curated !== undefined || (/^AzureML-/i.test(name) && !(await isHere(grant, environmentId)));
     if (!isAzures) return assets.environment(grant, environmentId);
     const target = targetOf(deps.map, name);
     if (target === undefined) throw environmentsFailures.CuratedNotServed(curated ?? name);
-    if (isMapped) throw environmentsFailures.MappedInCircle(name);
     if (target === nodePython) return { image: undefined, condaFile: undefined };
-    return contentOf(grant, workspaceId, targetId(workspaceId, target), true);
+    return mappedContent(workspaceId, target);
   }
+
+  /** What the operator lets stand for a name is for everybody who asks for that name, wherever it lies. */
+  async function mappedContent(workspaceId: string, target: string) {
+    const id = targetId(workspaceId, target);
+    if (/^AzureML-/i.test(id.split('/').at(-3) ?? '') && !(await isHere(lookingAt(id), id)))
+      throw environmentsFailures.MappedInCircle(target);
+    return assets.environment(lookingAt(id), id);
+  }
+
+  const lookingAt = (id: string) => grants.duty(environmentsDuties.readMapped, id);
 
   async function isHere(grant: Grant, environmentId: string): Promise<boolean> {
     return (await deps.resources.find(grant, environmentId)) !== undefined;
@@ -95,7 +104,7 @@ export function createEnvironmentsService(deps: {
     const target = image === undefined ? undefined : targetOf(deps.map, image);
     if (image !== undefined && target === undefined) throw environmentsFailures.ImageNotServed(image);
     if (target !== undefined && target !== nodePython && condaFile === undefined) {
-      const mapped = await contentOf(grant, workspaceId, targetId(workspaceId, target), true);
+      const mapped = await mappedContent(workspaceId, target);
       if (mapped.image !== undefined) throw environmentsFailures.MappedInCircle(image ?? '');
       return recipeFrom(mapped.condaFile);
     }

@@ -37,12 +37,3 @@ export function environmentIn(
   if (name !== undefined && version !== undefined) return { name, version };
   return /^\/subscriptions\/.+\/environments\/[^/]+\/versions\/[^/]+$/i.test(target) ? { id: target } : undefined;
 }
-
-/** The name by which an environment of a registry of Azure is mapped; undefined for an id of a workspace. */
-export function curatedName(environmentId: string): string | undefined {
-  const [, registry, name] =
-    /^azureml:\/\/registries\/([\w-]{1,64})\/environments\/([\w.-]{1,255})(?:\/(?:versions|labels)\/[\w.-]{1,255})?$/i.exec(
-      environmentId,
-    ) ?? [];
-  return registry === undefined || name === undefined ? undefined : environmentId;
-}

@@ -427,6 +427,33 @@ test('images and curated names run on what the operator says stands for them, an
   });
   assert.deepEqual([unknown.status, unknown.body.error.code], [400, 'EnvironmentNotServed']);
   assert.match(unknown.body.error.message, /sklearn-1\.5/);
+
+  // As azure-ai-ml writes it for `azureml:AzureML-sklearn-1.0@latest`, by somebody who may not read the environment that stands for it.
+  const role = `${lab.subscription}/providers/Microsoft.Authorization/roleDefinitions/aaaaaaaa-0000-4000-8000-00000000e0f1`;
+  const ml = 'Microsoft.MachineLearningServices/workspaces';
+  const actions = [`${ml}/jobs/*`, `${ml}/computes/read`, `${ml}/codes/*/read`, `${ml}/read`];
+  await lab.must(lab.owner, 'PUT', role, {
+    body: {
+      properties: {
+        roleName: 'Submits alone',
+        type: 'CustomRole',
+        assignableScopes: [lab.subscription],
+        permissions: [{ actions }],
+      },
+    },
+  });
+  const submitter = await lab.person([]);
+  await lab.must(
+    lab.owner,
+    'PUT',
+    `${workspaceId}/providers/Microsoft.Authorization/roleAssignments/bbbbbbbb-0000-4000-8000-00000000e0f1`,
+    { body: { properties: { roleDefinitionId: role, principalId: submitter, principalType: 'ServicePrincipal' } } },
+  );
+  const short = await bench.put('short', { environmentId: 'azureml:AzureML-sklearn-1.0@latest' }, submitter);
+  assert.equal(short.status, 201, short.bytes.toString());
+  assert.equal(await bench.buildOf('short'), await bench.buildOf('mapped'));
+  const own = await bench.put('own', { environmentId: `${workspaceId}/environments/own/versions/1` }, submitter);
+  assert.equal(own.status, 403, 'by its own name it is read as whoever asks');
 });
 
 test('a workspace that names a cluster for its builds has them there', async (t) => {

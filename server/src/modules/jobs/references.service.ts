@@ -2,7 +2,7 @@
 // caller may read it. Said before anything is made.
 
 import type { CommandJob } from '@strongroom/contract/jobs';
-import type { Assets } from '#assets';
+import { type Assets, curatedName } from '#assets';
 import type { Grant } from '#kernel/authority/grant';
 import { isWithin, parseResourceId } from '#kernel/ids/ids';
 import type { Resources } from '#resources';
@@ -52,7 +52,7 @@ export function createReferences(deps: {
       }
       if (environmentId !== undefined) {
         // One of a registry of Azure is named otherwise; whether anything stands for it is for environments to say.
-        if (!environmentId.startsWith('azureml://'))
+        if (curatedName(environmentId) === undefined)
           inWorkspace(environmentId, workspaceId, 'environments/versions', 'environmentId');
         await environments().check(grant, workspaceId, environmentId);
       }
