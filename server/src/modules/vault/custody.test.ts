@@ -39,7 +39,7 @@ async function overRows(custodyOf: (database: Database) => KeyCustody & { readon
   const database = await testDatabases(folder).open('control', [vaultMigrations], { key: randomBytes(32) });
   const custody = custodyOf(database);
   const clock = createTestClock();
-  const objects = createObjects({ database, clock, collection: 'keys', purged: custody.destroy });
+  const objects = createObjects({ database, clock, collection: 'keys', destroy: custody.destroy });
   const nothing = { attributes: undefined, tags: undefined, detail: {} };
   const world: CustodyUnderTest = {
     custody,
@@ -93,6 +93,41 @@ custodyContract('software', () => overRows(software));
 custodyContract('key objects', () => overRows(() => createMemoryCustody()));
 
 const day = 86_400_000;
+
+test('a key that its custody does not destroy at once is recovered by nobody, and not forgotten', async () => {
+  const memory = createMemoryCustody();
+  let isOff = true;
+  const custody: KeyCustody & { held: () => number } = {
+    ...memory,
+    async destroy(refs) {
+      if (isOff) throw new Error('the server dies here');
+      await memory.destroy(refs);
+    },
+  };
+  const { objects, database, clock, keep, close } = await overRows(() => custody);
+  const [uniqueId] = vaults;
+  const vault = vaultOf(uniqueId);
+  const kept = async (name: string) => keep(uniqueId, name, await memory.import(uniqueId, vectorKey));
+  for (const name of ['purged', 'overdue', 'taken']) {
+    await kept(name);
+    await objects.remove(vault, name);
+  }
+  await assert.rejects(objects.purge(vault, 'purged'), /dies here/);
+  await assert.rejects(objects.recover(vault, 'purged'), Failure);
+  await clock.advance(8 * day);
+  await assert.rejects(kept('taken'), /dies here/);
+  const directory = { byUniqueId: () => vault, allDeleted: () => [] };
+  const acts: Pick<Acts, 'duty'> = { duty: async (_duty, _facts, act) => await act(testGrant()) };
+  const destroyExpired = createRetention({ ...{ database, custody, acts, clock }, directory });
+  await assert.rejects(destroyExpired(new AbortController().signal), AggregateError);
+  assert.equal(memory.held(), 3);
+  isOff = false;
+  await destroyExpired(new AbortController().signal);
+  assert.equal(memory.held(), 0);
+  await kept('taken');
+  assert.equal(memory.held(), 1);
+  await close();
+});
 
 test('whatever takes a key away for good destroys it in its custody, and nothing before does', async () => {
   const memory = createMemoryCustody();

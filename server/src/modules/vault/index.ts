@@ -88,7 +88,7 @@ export function createVault(deps: {
   });
   const keys = createKeys({
     ...{ directory, custody, clock },
-    objects: createObjects({ database, clock, collection: 'keys', purged: custody.destroy }),
+    objects: createObjects({ database, clock, collection: 'keys', destroy: custody.destroy }),
   });
   const wireOf = (exchange: Exchange, name: string) => {
     const vault = directory.byName(name);

@@ -60,10 +60,10 @@ export function createObjects(options: {
   readonly collection: Collection;
   readonly database: Database;
   readonly clock: Clock;
-  /** Told of versions that are gone for good, after it. */
-  readonly purged?: (versions: readonly VersionAt[]) => Promise<void>;
+  /** Told of versions that are to go for good, while their rows are there: what it cannot destroy stays, and is destroyed later. */
+  readonly destroy?: (versions: readonly VersionAt[]) => Promise<void>;
 }): Objects {
-  const { collection, database, clock, purged = async () => {} } = options;
+  const { collection, database, clock, destroy = async () => {} } = options;
 
   function at(vault: Vault, name: string): ObjectAt {
     if (!objectName.test(name)) throw vaultFailures.objectName();
@@ -94,12 +94,18 @@ export function createObjects(options: {
     return { ...found, deletion: { deletedAtMs, purgeAtMs } };
   }
 
-  /** Makes room for a new version: its number, the object's name as it was first written, and what went to make room. */
+  /** order matters: nobody recovers it from here on, then what is kept elsewhere goes, and the rows that name it last. */
+  async function takeAway(of: ObjectAt, end: (tx: Tx) => Promise<readonly VersionAt[]>): Promise<void> {
+    const going = await database.write(end);
+    if (going.length > 0) await destroy(going);
+    await database.write((tx) => store.purgeEnded(tx, of));
+  }
+
+  /** The number of a new version, and the object's name as it was first written; undefined where what is overdue has the name. */
   async function nextNumber(
     tx: Tx,
     of: ObjectAt,
-  ): Promise<{ readonly number: number; readonly name: string; readonly gone: readonly VersionAt[] }> {
-    let gone: readonly VersionAt[] = [];
+  ): Promise<{ readonly number: number; readonly name: string } | undefined> {
     const object = await store.findObject(tx, of);
     if (object?.purgeAtMs !== undefined) {
       if (object.purgeAtMs > clock.epochMs())
@@ -108,14 +114,15 @@ export function createObjects(options: {
           object.name,
           Math.floor(object.purgeAtMs / 1000),
         );
-      gone = await store.purgeObject(tx, of);
-    } else if (object !== undefined) {
+      return undefined;
+    }
+    if (object !== undefined) {
       if (object.latest >= vaultLimits.versions) throw vaultFailures.tooManyVersions(object.name, vaultLimits.versions);
-      return { number: object.latest + 1, name: object.name, gone };
+      return { number: object.latest + 1, name: object.name };
     }
     if ((await store.countObjects(tx, of.vault, of.collection)) >= vaultLimits.objects)
       throw vaultFailures.vaultFull(vaultLimits.objects, collection);
-    return { number: 1, name: of.name, gone };
+    return { number: 1, name: of.name };
   }
 
   function pageOf<T>(found: readonly T[], size: number, keyOf: (last: T) => string): Page<T> {
@@ -130,17 +137,22 @@ export function createObjects(options: {
       const kept = { ...attributesOver(enabledByDefault, attributes), tags: checkTags(tags) };
       const keptOf = await keep();
       const now = clock.epochMs();
-      const { added, gone } = await database.write(async (tx) => {
-        const { number, name: shownName, gone } = await nextNumber(tx, of);
+      const add = async (tx: Tx): Promise<StoredVersion | undefined> => {
+        const next = await nextNumber(tx, of);
+        if (next === undefined) return undefined;
+        const { number, name: shownName } = next;
         const version = Buffer.from(randomBytes(16)).toString('hex');
         const sealed = keptOf({ ...of, name: shownName, number, version });
         const added = { number, version, ...kept, createdAtMs: now, updatedAtMs: now, detail };
         await store.putObject(tx, of, number);
         await store.insertVersion(tx, of, { ...added, sealed });
-        return { added: { ...added, name: shownName }, gone };
-      });
-      if (gone.length > 0) await purged(gone);
-      return added;
+        return { ...added, name: shownName };
+      };
+      for (;;) {
+        const added = await database.write(add);
+        if (added !== undefined) return added;
+        await takeAway(of, (tx) => store.endRetention(tx, of, clock.epochMs()));
+      }
     },
 
     get: (vault, name, version) => requireVersion(database.read, at(vault, name), version),
@@ -212,12 +224,11 @@ export function createObjects(options: {
 
     async purge(vault, name) {
       const of = at(vault, name);
-      const gone = await database.write(async (tx) => {
+      await takeAway(of, async (tx) => {
         await requireDeleted(tx, of);
         if (vault.purgeProtection) throw vaultFailures.ForbiddenByPolicy();
-        return await store.purgeObject(tx, of);
+        return await store.endRetention(tx, of, Number.MAX_SAFE_INTEGER);
       });
-      await purged(gone);
     },
   };
 }

@@ -241,18 +241,6 @@ export async function setDeletion(tx: Tx, at: ObjectAt, deletion: Deletion | und
     .execute();
 }
 
-/** Versions go with their object; answers which they were. */
-export async function purgeObject(tx: Tx, at: ObjectAt): Promise<readonly VersionAt[]> {
-  const gone = await versionsAt(tx, at);
-  await tables<ObjectTables>(tx)
-    .deleteFrom('vault_objects')
-    .where('vault', '=', at.vault)
-    .where('collection', '=', at.collection)
-    .where('name_key', '=', nameKey(at.name))
-    .execute();
-  return gone;
-}
-
 async function versionsAt(tx: Tx, at: ObjectAt): Promise<readonly VersionAt[]> {
   const rows = await versionsOf(tx, at)
     .select(['vault_objects.name', 'vault_versions.number', 'vault_versions.version'])
@@ -304,17 +292,31 @@ export async function dueObjects(
   }));
 }
 
-/** Recovered meanwhile, it stays. Answers which versions went. */
-export async function purgeObjectIfDue(tx: Tx, at: ObjectAt, nowMs: number): Promise<readonly VersionAt[]> {
-  const versions = await versionsAt(tx, at);
-  const { numDeletedRows } = await tables<ObjectTables>(tx)
+/**
+ * From here on nobody recovers it, and whoever looks for what is due finds it, after a crash too. Only when its retention ends by
+ * then. Answers its versions.
+ */
+export async function endRetention(tx: Tx, at: ObjectAt, byMs: number): Promise<readonly VersionAt[]> {
+  const { numUpdatedRows } = await tables<ObjectTables>(tx)
+    .updateTable('vault_objects')
+    .set({ purge_at: 0 })
+    .where('vault', '=', at.vault)
+    .where('collection', '=', at.collection)
+    .where('name_key', '=', nameKey(at.name))
+    .where('purge_at', '<=', byMs)
+    .executeTakeFirst();
+  return numUpdatedRows > 0n ? versionsAt(tx, at) : [];
+}
+
+/** Takes away an object whose retention was ended, and what is left of its versions. */
+export async function purgeEnded(tx: Tx, at: ObjectAt): Promise<void> {
+  await tables<ObjectTables>(tx)
     .deleteFrom('vault_objects')
     .where('vault', '=', at.vault)
     .where('collection', '=', at.collection)
     .where('name_key', '=', nameKey(at.name))
-    .where('purge_at', '<=', nowMs)
-    .executeTakeFirst();
-  return numDeletedRows > 0n ? versions : [];
+    .where('purge_at', '=', 0)
+    .execute();
 }
 
 export async function isVaultEmpty(tx: Tx, vault: string): Promise<boolean> {

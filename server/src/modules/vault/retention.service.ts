@@ -42,8 +42,10 @@ export function createRetention(deps: {
         parameters: { vault: vault.name, name: at.name, deletedAt: new Date(deletedAtMs).toISOString() },
       },
       async () => {
-        const gone = await database.write((tx) => store.purgeObjectIfDue(tx, at, nowMs));
-        if (at.collection === 'keys' && gone.length > 0) await custody.destroy(gone);
+        // order matters: as long as its rows are there a crash has it found again, and a key is not forgotten before it is destroyed.
+        const going = await database.write((tx) => store.endRetention(tx, at, nowMs));
+        if (at.collection === 'keys' && going.length > 0) await custody.destroy(going);
+        await database.write((tx) => store.purgeEnded(tx, at));
       },
     );
   }

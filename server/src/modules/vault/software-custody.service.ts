@@ -69,7 +69,7 @@ export function createSoftwareCustody(deps: { readonly database: Database; reado
       const key = await opened(ref);
       return asParameters(() => key.signDigest(algorithm, digest));
     },
-    // Of objects that are purged the rows are gone already, and the keys with them.
+    // The key lies in the row of its version.
     destroy: (refs) => database.write((tx) => store.removeVersions(tx, refs.map(atOf)), { rows: refs.length }),
     destroyAll: (vault) => database.write((tx) => store.removeVersionsOf(tx, vault, 'keys')),
   };
