@@ -235,10 +235,14 @@ export function createAssignments(options: {
     return false;
   }
 
-  /** Takes back what `assign` gave; nothing happens when it is not there. */
+  /**
+   * Takes back what `assign` gave; nothing happens when it is not there. `isStill` is asked in turn with every other change: what
+   * was looked at before may be another by now.
+   */
   async function unassign(
     grant: Grant,
     { scope, roleDefinitionId, principalId }: Omit<NewAssignment, 'principalType'>,
+    isStill: () => Promise<boolean> = async () => true,
   ): Promise<void> {
     const checked = checkedScope(scope);
     grants.also(grant, accessActions.deleteRoleAssignments, checked);
@@ -249,7 +253,7 @@ export function createAssignments(options: {
     };
     await serially(async () => {
       const found = await store.findSame(database.read, same);
-      if (found === undefined) return;
+      if (found === undefined || !(await isStill())) return;
       const removed = [found.name];
       await requireOwners({ removed });
       await changing((tx) => store.remove(tx, removed), { removed });

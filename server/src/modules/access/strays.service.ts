@@ -34,7 +34,7 @@ export function createStrays(deps: {
       parameters: { name, roleDefinitionId, principalId },
     };
     await acts.duty(accessDuties.withdrawStray, facts, (grant) =>
-      assignments.unassign(grant, { scope, roleDefinitionId, principalId }),
+      assignments.unassign(grant, { scope, roleDefinitionId, principalId }, () => scopes.isGone(scope)),
     );
   }
 

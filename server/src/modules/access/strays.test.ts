@@ -2,14 +2,32 @@
 
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { silentLog } from '#kernel/log/log';
 import { houseGrant } from '#kernel/testing/authority';
+import type { Assignment } from './assignment.types.ts';
 import * as store from './assignments.store.ts';
 import { roleIds } from './index.ts';
+import { createStrays } from './strays.service.ts';
 import { actorOf, bob, carol, group, guid, openAccess, subscription, workspace } from './testing.ts';
 
 const read = { name: 'Microsoft.MachineLearningServices/workspaces/read', plane: 'control' } as const;
 const nowhere = `${subscription}/resourceGroups/Nowhere`;
 const locked = `${group}/providers/Microsoft.MachineLearningServices/workspaces/Locked`;
+
+test('what has taken the name by the time of the withdrawal keeps its roles', async () => {
+  const stray = { name: guid(7), scope: nowhere, roleId: roleIds.reader, principalId: carol } as Assignment;
+  const seen: boolean[] = [];
+  const looks = [true, false];
+  const { sweep } = createStrays({
+    evaluator: { assignments: () => [stray].values() },
+    assignments: { unassign: async (_grant, _of, isStill) => void seen.push((await isStill?.()) ?? true) },
+    scopes: { isGone: async () => looks.shift() === true },
+    acts: { duty: async (_duty, _facts, act) => act(houseGrant()) },
+    log: silentLog,
+  });
+  await sweep(new AbortController().signal);
+  assert.deepEqual(seen, [false]);
+});
 
 test('what is assigned at nothing is withdrawn at the start and recorded; what is there, and what cannot be looked at, stays', async (t) => {
   const { access, audit, database, reopen } = await openAccess(t);
