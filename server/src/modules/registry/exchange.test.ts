@@ -180,6 +180,11 @@ test('a refresh token ends with what it was made from', async (t) => {
     [claims['amr'], claimsOf(await tokenFor(send, refresh, 'registry:catalog:*'))['amr']],
     [methods, methods],
   );
+  // And so does what is made from it.
+  await clock.advance(300_000);
+  const reply = bodyOf(await ask(send, refresh, 'registry:catalog:*'));
+  const short5 = claimsOf(String(reply['access_token']));
+  assert.deepEqual([reply['expires_in'], short5['exp']], [300, claims['exp']]);
   endsAtMs.value = clock.epochMs() + 86_400_000;
   const bounded = claimsOf(await refreshToken(send, { access_token: 'short' }));
   assert.equal((bounded['exp'] ?? 0) - (bounded['iat'] ?? 0), 3 * 3600);

@@ -140,6 +140,7 @@ export function createRegistryTokens(deps: {
       readonly method: string;
       readonly standing: string;
       readonly tokenId?: string;
+      readonly endsAtMs?: number;
       readonly facts?: AuthenticationFacts;
       readonly bounds?: Bounds;
     },
@@ -191,14 +192,18 @@ export function createRegistryTokens(deps: {
 
   return {
     async issue(actor, listed) {
+      // What it stands on ends, and it with that.
+      const { endsAtMs = Number.POSITIVE_INFINITY } = actor.authentication;
+      const ttlSeconds = Math.min(tokenSeconds, Math.floor((endsAtMs - clock.epochMs()) / 1000));
+      if (ttlSeconds <= 0) throw registryFailures.accessTokenEnded();
       const { token } = await tokens.issueToken({
         purpose,
         audience,
         subject: actor.objectId,
         claims: { ...claimsOfFacts(actor.authentication), access: listed, standing: actor.authentication.standing },
-        ttlSeconds: tokenSeconds,
+        ttlSeconds,
       });
-      return { token, expiresInSeconds: tokenSeconds };
+      return { token, expiresInSeconds: ttlSeconds };
     },
 
     async issueRefresh(actor) {
@@ -214,10 +219,10 @@ export function createRegistryTokens(deps: {
 
     async refreshedBy(token) {
       const claims = await tokens.verifyToken(token, { purpose: refreshPurpose, audience });
-      const { sub, standing, jti } = claims;
+      const { sub, standing, jti, exp } = claims;
       const principal = await principals.principalOf(sub, standing);
       const proof = { method: 'registryRefreshToken', tokenId: String(jti), facts: factsInClaims(claims) };
-      return asActor(principal, { ...proof, standing: String(standing) });
+      return asActor(principal, { ...proof, standing: String(standing), endsAtMs: Number(exp) * 1000 });
     },
 
     isRefresh: (token) => typeOf(token) === `${refreshPurpose}+jwt`,

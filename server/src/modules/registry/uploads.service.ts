@@ -61,6 +61,10 @@ type Session = {
   touchedMs: number;
 };
 
+/**
+ * `perCaller`, and as long as there is room for others: nobody holds more than half of what he leaves free. So a few who hold what
+ * they may never keep out who holds nothing.
+ */
 export const uploadLimits = { sessions: 500, perCaller: 100, pieces: 10_000, idleMs: 60 * 60 * 1000 } as const;
 
 export function createUploads(deps: {
@@ -136,7 +140,8 @@ export function createUploads(deps: {
       await content.within(grant, ref, async () => {});
       // order matters: counted and taken without a wait in between.
       const mine = [...sessions.values()].filter((session) => session.objectId === objectId).length;
-      if (sessions.size >= uploadLimits.sessions || mine >= uploadLimits.perCaller)
+      const free = uploadLimits.sessions - sessions.size;
+      if (free === 0 || mine >= uploadLimits.perCaller || mine > free / 2)
         throw registryFailures.TOOMANYREQUESTS({
           message: 'Too many uploads are open. Finish or cancel some and try again.',
         });
