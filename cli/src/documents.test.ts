@@ -208,7 +208,7 @@ test('what is missing, unknown or not served is refused by name', async () => {
     ['command: a\ncompute: c\nenvironment: { build: { path: x } }\n', /'environment\.build' is not served/],
     ['command: a\ncompute: c\nenvironment: x\n', /must be azureml:NAME:VERSION, azureml:NAME@latest, or a resource id/],
     [
-      'command: a\ncompute: c\nenvironment: azureml://registries/azureml/environments/sklearn-1.5/labels/latest\n',
+      'command: a\ncompute: c\nenvironment: azureml://registries/azureml/models/sklearn-1.5/labels/latest\n',
       /is of a registry that workspaces share, and such are not served/,
     ],
     ['command: a\ncompute: c\nservices: { s: { type: vs_code } }\n', /'services' is not served/],

@@ -87,6 +87,9 @@ export function reference(
 export function environmentOf(read: Reader, document: Document, paths: WorkspacePaths): Later<string> | undefined {
   const given = read.textOrWithin('environment');
   if (given === undefined) return undefined;
+  // Whether something stands for it here, the server knows: its operator says so.
+  if (typeof given === 'string' && /^azureml:\/\/registries\/[^/]+\/environments\/./.test(given))
+    return async () => given;
   if (typeof given === 'string')
     return reference(given, 'environments', paths, (what) => read.wrong('environment', what));
   const described = environmentFields(given, document);

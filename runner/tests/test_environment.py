@@ -1,0 +1,82 @@
+import os
+import sys
+import tempfile
+import unittest
+
+from management.environment import use_environment
+from management.job import why_it_failed
+from management.outcome import SetupFailed
+import prepare
+
+
+class Environment(unittest.TestCase):
+    def setUp(self):
+        folder = tempfile.TemporaryDirectory()
+        self.addCleanup(folder.cleanup)
+        self.folder = os.path.join(folder.name, "env")
+
+    def make(self, settings):
+        os.makedirs(os.path.join(self.folder, "bin"))
+        with open(os.path.join(self.folder, "pyvenv.cfg"), "w") as target:
+            target.write(settings)
+
+    def test_an_image_without_one_changes_nothing(self):
+        self.assertEqual(use_environment(self.folder), {})
+
+    def test_its_programs_come_first_and_its_python_is_the_nodes(self):
+        self.make("home = /usr/bin\nversion = 3.11\n")
+        # What an image brings in the place of an interpreter gives way.
+        with open(os.path.join(self.folder, "bin", "python3"), "w") as target:
+            target.write("#!/bin/sh\n")
+        used = use_environment(self.folder, (3, 11), "/usr/bin/python3.11")
+        self.assertTrue(used["PATH"].startswith("/env/bin:"))
+        for name in ("python", "python3", "python3.11"):
+            self.assertEqual(os.readlink(os.path.join(self.folder, "bin", name)), "/usr/bin/python3.11")
+
+    def test_one_of_another_python_is_not_used(self):
+        above = os.path.dirname(self.folder)
+        for number, settings in enumerate(("version = 3.9\n", "", "version = 3.110\n", "xversion = 3.11\n")):
+            with self.subTest(settings=settings):
+                self.folder = os.path.join(above, str(number))
+                self.make(settings)
+                with self.assertRaisesRegex(SetupFailed, "another Python"):
+                    use_environment(self.folder, (3, 11), sys.executable)
+
+    def test_settings_are_read_through_no_link(self):
+        self.make("")
+        os.unlink(os.path.join(self.folder, "pyvenv.cfg"))
+        with open(os.path.join(self.folder, "other"), "w") as target:
+            target.write("version = 3.11\n")
+        os.symlink("other", os.path.join(self.folder, "pyvenv.cfg"))
+        with self.assertRaises(OSError):
+            use_environment(self.folder, (3, 11), sys.executable)
+
+
+class Why(unittest.TestCase):
+    def test_what_is_said_about_a_failure_is_short_plain_and_no_other_file(self):
+        with tempfile.TemporaryDirectory() as folder:
+            path = os.path.join(folder, "why")
+            self.assertIsNone(why_it_failed(path))
+            with open(path, "wb") as target:
+                target.write(b"pip: no\x1b[31m \xff" + b"x" * 5000)
+            said = why_it_failed(path)
+            self.assertTrue(said.startswith("pip: no [31m"))
+            self.assertLessEqual(len(said), 1000)
+            os.unlink(path)
+            os.symlink("/etc/hostname", path)
+            self.assertIsNone(why_it_failed(path))
+            os.unlink(path)
+            os.mkfifo(path)
+            self.assertIsNone(why_it_failed(path))
+
+
+class Pip(unittest.TestCase):
+    def test_what_a_python_must_be_is_read_as_pip_reads_it(self):
+        have = "%d.%d" % sys.version_info[:2]
+        for text, fits in (("", True), (None, True), (">=3.7", True), (">=%s" % have, True), ("<3", False), (">=3.7,<%s" % have, False), ("~=3.7", False), ("!=%s" % have, False)):
+            with self.subTest(text=text):
+                self.assertEqual(prepare.runs_here(text), fits)
+
+
+if __name__ == "__main__":
+    unittest.main()

@@ -1,0 +1,92 @@
+// What a build may ask of the package index: bounded in how often and how much, and remembered by what arrived whole.
+
+import assert from 'node:assert/strict';
+import { Readable } from 'node:stream';
+import { buffer, text } from 'node:stream/consumers';
+import { test } from 'node:test';
+import { createTestClock } from '#kernel/clock/test-clock';
+import { sha256Hex } from '#kernel/crypto/digest';
+import { createPackages } from './packages.service.ts';
+
+const file = Buffer.from('twenty bytes of wheel');
+const digest = sha256Hex(file);
+const name = 'six-1.0-py3-none-any.whl';
+
+function open(
+  bounds: { readonly requests: number; readonly bytes: number },
+  content: () => Readable = () => Readable.from([file]),
+) {
+  const asked: string[] = [];
+  const clock = createTestClock();
+  const packages = createPackages({
+    index: new URL('https://index.example/simple/'),
+    clock,
+    bounds,
+    fetch: async (url) => {
+      asked.push(url.pathname);
+      const isFile = url.pathname.startsWith('/files/');
+      const page = `<a href="/files/${name}#sha256=${digest}" data-core-metadata="sha256=${sha256Hex('m')}">x</a>`;
+      const body = url.pathname.endsWith('.metadata')
+        ? Readable.from([Buffer.from('m')])
+        : isFile
+          ? content()
+          : Readable.from([Buffer.from(page)]);
+      return { status: url.pathname === '/simple/gone/' ? 404 : 200, headers: {}, body, url };
+    },
+  });
+  return { packages, asked, clock };
+}
+const roomy = { requests: 100, bytes: 10_000 };
+
+test('a page is asked for once in a while, whoever wants it, and files are what their page says', async () => {
+  const { packages, asked, clock } = open(roomy);
+  assert.match(await text(await packages.page('a', 'Six')), new RegExp(`files/six/${digest}/${name}`));
+  await packages.page('b', 'six');
+  assert.deepEqual(asked, ['/simple/six/']);
+  assert.deepEqual(await buffer((await packages.file('a', 'six', digest, name)).stream), file);
+  assert.equal(await text((await packages.file('a', 'six', digest, `${name}.metadata`)).stream), 'm');
+  assert.deepEqual([[...packages.given('a')], packages.given('b').size], [[[digest, name]], 0]);
+  await clock.advance(3_600_000);
+  await packages.page('a', 'six');
+  assert.equal(asked.filter((path) => path === '/simple/six/').length, 2);
+  await assert.rejects(packages.page('a', 'gone'), /no 'gone'/);
+});
+
+test('a build that asks too often, or gets too much, is refused, and no other build for it', async () => {
+  const often = open({ requests: 2, bytes: 10_000 });
+  await often.packages.page('a', 'six');
+  await often.packages.page('a', 'six');
+  await assert.rejects(often.packages.page('a', 'six'), /more than 2/);
+  await often.packages.page('b', 'six');
+  const much = open({ requests: 100, bytes: file.length + 5 });
+  await buffer((await much.packages.file('a', 'six', digest, name)).stream);
+  const again = await much.packages.file('a', 'six', digest, name);
+  await assert.rejects(buffer(again.stream), /more than/);
+  await assert.rejects(much.packages.file('a', 'six', digest, name), /more than/);
+});
+
+test('what breaks off, or is something else, is not remembered as given', async () => {
+  for (const content of [
+    () => Readable.from([file.subarray(0, 4)]),
+    () => Readable.from([file, Buffer.from('more')]),
+    () =>
+      new Readable({
+        read() {
+          this.destroy(new Error('broke off'));
+        },
+      }),
+  ]) {
+    const { packages } = open(roomy, content);
+    await assert.rejects(buffer((await packages.file('a', 'six', digest, name)).stream));
+    assert.equal(packages.given('a').size, 0);
+  }
+});
+
+test('without an index nothing is asked', async () => {
+  const packages = createPackages({
+    index: undefined,
+    clock: createTestClock(),
+    fetch: () => Promise.reject(new Error('asked')),
+  });
+  await assert.rejects(packages.page('a', 'six'), /environments\.index/);
+});
