@@ -61,6 +61,7 @@ test('what is no component is refused with the part that is wrong', async (t) =>
     [component({ inputs: { 'a b': { type: 'string' } } }), /'a b' is no name/],
     [component({ inputs: { data: { type: 'uri_folder', path: 'x' } } }), /inputs\.data\.path is not known/],
     [component({ outputs: { model: { type: 'string' } } }), /outputs\.model\.type must be one of/],
+    [component({ command: `export KEY=AKIA${'A'.repeat(16)}` }), /looks like/],
     [component({ code: './src' }), /componentSpec\.code must be the id/],
     [component({ code: codeId.replace('Vision', 'Other') }), /componentSpec\.code must be the id/],
     [component({ environment: codeId }), /environments\/versions/],

@@ -369,6 +369,8 @@ test('each way that a pipeline cannot be is refused before anything is made', as
     ['code', step({ componentId: codeId }), /must name one of this workspace's components/],
     ['compute', step({ computeId: `${workspaceId}/computes/none` }), /no compute 'none'/],
     ['variable', step({ environment_variables: { AZUREML_X: '1' } }), /is set by the service/],
+    ['credential', step({ environment_variables: { KEY: `AKIA${'A'.repeat(16)}` } }), /looks like/],
+    ['literal', step({ componentId: score, inputs: { model: `AKIA${'A'.repeat(16)}` } }), /looks like/],
     ['timeout', step({ limits: { timeout: 'P9D' } }), /one second to seven days/],
     [
       'unwired',
