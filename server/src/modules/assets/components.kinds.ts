@@ -16,7 +16,8 @@ export function createComponentKinds(
   { resources }: { readonly resources: Pick<Resources, 'get'> },
 ): readonly ResourceKind[] {
   async function checkVersion(grant: Grant, id: string, named: string | undefined, plural: string, part: string) {
-    if (named === undefined) return;
+    // One of a registry of Azure: whether anything stands for it is said when the component is used.
+    if (named === undefined || (plural === 'environments' && named.startsWith('azureml://'))) return;
     const workspaceId = workspaceOf(id) ?? '';
     const wanted = `${workspaceType}/${plural}/versions`.toLowerCase();
     if (!isWithin(named, workspaceId) || parseResourceId(named).type?.toLowerCase() !== wanted)

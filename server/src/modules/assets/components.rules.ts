@@ -201,7 +201,7 @@ function textOf(value: unknown, at: string, max: number): string | undefined {
 }
 
 const idOf = (value: unknown, at: string): string | undefined =>
-  textOf(value, at, 2_048)?.replace(/^azureml:(?=\/)/, '');
+  textOf(value, at, 2_048)?.replace(/^azureml:(?=\/subscriptions\/)/i, '');
 
 function instancesOf(value: unknown): number | undefined {
   if (!isObject(value)) return undefined;
