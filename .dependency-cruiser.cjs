@@ -21,6 +21,7 @@ const table = {
   compute: ['resources', 'workspaces', 'identity', 'vault', 'storage', 'registry'],
   jobs: ['resources', 'workspaces', 'identity', 'vault', 'runs', 'assets', 'compute'],
   flows: ['resources', 'workspaces', 'assets', 'jobs'],
+  schedules: ['resources', 'workspaces', 'jobs'],
   environments: ['resources', 'workspaces', 'registry', 'images', 'assets', 'jobs'],
   endpoints: [
     ...['resources', 'workspaces', 'identity', 'registry', 'images', 'assets', 'compute', 'monitoring', 'environments'],

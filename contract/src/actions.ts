@@ -42,6 +42,7 @@ export const resourceTypes: Readonly<Record<string, readonly string[]>> = {
   [`${workspace}/environments/versions`]: [],
   [`${workspace}/computes`]: ['listNodes'],
   [`${workspace}/jobs`]: ['cancel'],
+  [`${workspace}/schedules`]: ['trigger'],
   [`${workspace}/onlineEndpoints`]: ['listKeys', 'regenerateKeys', 'token'],
   [`${workspace}/onlineEndpoints/deployments`]: ['getLogs'],
 };

@@ -109,6 +109,9 @@ const tables: Readonly<Record<string, Readonly<Record<string, string>>>> = {
     resources: `${atTheDoor}; what the server itself makes belongs to one that came through it`,
     operations: `${reserve}: removals are operations; those that are done are pruned`,
   },
+  'modules/schedules': {
+    schedules_due: bounded,
+  },
   'modules/runs': {
     ...Object.fromEntries(
       [

@@ -153,6 +153,21 @@ before(async () => {
         },
       },
     ],
+    [
+      `${ml}/schedules`,
+      {
+        id: `${workspace}/schedules/rooms`,
+        body: {
+          properties: {
+            trigger: { triggerType: 'Cron', expression: '0 6 1 1 *' },
+            action: {
+              actionType: 'CreateJob',
+              jobDefinition: { jobType: 'Command', command: 'true', computeId: compute },
+            },
+          },
+        },
+      },
+    ],
     [`${ml}/onlineEndpoints`, { id: endpoint, body: { location, properties: { authMode: 'Key' } } }],
     [
       `${ml}/onlineEndpoints/deployments`,

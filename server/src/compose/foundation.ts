@@ -21,6 +21,7 @@ import { type Tasks, taskMigrations } from '#kernel/tasks/tasks';
 import type { MetricsRegistry } from '#monitoring';
 import { quotaTables } from '#quotas';
 import { resourceTables } from '#resources';
+import { scheduleTables } from '#schedules';
 import { vaultMigrations } from '#vault';
 import type { Config } from '../settings.ts';
 
@@ -35,6 +36,7 @@ export const controlTables: readonly MigrationSet[] = [
   computeTables,
   quotaTables,
   flowTables,
+  scheduleTables,
 ];
 
 /** What main has opened. */

@@ -11,6 +11,7 @@ import { createJobs } from '#jobs';
 import { originHere } from '#kernel/http/certificates';
 import { createOutgoing } from '#kernel/http/outgoing';
 import { createRuns } from '#runs';
+import { createSchedules } from '#schedules';
 import { createWorkspaces } from '#workspaces';
 import type { DataPlane } from './data-plane.ts';
 import type { Foundation } from './foundation.ts';
@@ -67,6 +68,13 @@ export function composeLearning(foundation: Foundation, ground: Ground, data: Da
     environments: () => environments.forJobs,
   });
   const flows = createFlows({ ...common, database: control, assets: assets.assets, jobs, room: foundation.room });
+  const schedules = createSchedules({
+    ...common,
+    database: control,
+    jobs,
+    directory: identity.directory,
+    room: foundation.room,
+  });
   const images = createImages({ registry: registry.registry });
   const environments: EnvironmentsModule = createEnvironments({
     ...inWorkspaces,
@@ -90,7 +98,7 @@ export function composeLearning(foundation: Foundation, ground: Ground, data: Da
     dataKeys,
     scoring: monitoring.scoring,
   });
-  return { workspaces, runs, assets, compute, jobs, flows, images, environments, endpoints };
+  return { workspaces, runs, assets, compute, jobs, flows, schedules, images, environments, endpoints };
 }
 export type Learning = ReturnType<typeof composeLearning>;
 

@@ -26,6 +26,7 @@ import { createMetricsRegistry, createMonitoring } from '#monitoring';
 import { createRegistry } from '#registry';
 import { createResources, type ResourceKind } from '#resources';
 import { createRuns } from '#runs';
+import { createSchedules } from '#schedules';
 import { createStorage } from '#storage';
 import { createVault } from '#vault';
 import { createWorkspaces } from '#workspaces';
@@ -216,6 +217,7 @@ export async function assemble(on: {
   resources.onRemoving(workspaces.standsOn);
   resources.onRemoved(compute.removed);
   resources.onRemoved((grant, id) => flows.removed?.(grant, id) ?? Promise.resolve());
+  resources.onRemoved((grant, id) => schedules.removed?.(grant, id) ?? Promise.resolve());
   const jobs = createJobs({
     ...within,
     runs: {
@@ -285,6 +287,31 @@ export async function assemble(on: {
     grants,
     log,
   });
+  const schedules = createSchedules({
+    ...within,
+    resources: {
+      ...resources.resources,
+      async create(grant, id, draft) {
+        await seam.before(`firing ${id.split('/').at(-1)}`);
+        const made = await resources.resources.create(grant, id, draft);
+        await seam.before(`fired ${id.split('/').at(-1)}`);
+        return made;
+      },
+      async change(grant, id, change) {
+        await seam.before(`keep ${id.split('/').at(-1)}`);
+        const changed = await resources.resources.change(grant, id, change);
+        await seam.before(`kept ${id.split('/').at(-1)}`);
+        return changed;
+      },
+    },
+    database: control,
+    jobs,
+    directory: identity.directory,
+    grants,
+    acts,
+    log,
+    telemetry,
+  });
   const modules: readonly Module<ResourceKind>[] = [
     access,
     identity,
@@ -299,10 +326,11 @@ export async function assemble(on: {
     compute,
     jobs,
     flows,
+    schedules,
     environments,
   ];
   workspaces.setTables(modules.flatMap(({ workspaceTables }) => workspaceTables ?? []));
-  const kinds = [vault, storage, registry, monitoring, workspaces, assets, compute, jobs].flatMap(
+  const kinds = [vault, storage, registry, monitoring, workspaces, assets, compute, jobs, schedules].flatMap(
     (module) => module.kinds,
   );
   const tasks = createTasks({
@@ -342,6 +370,7 @@ export async function assemble(on: {
     blobs: storage.blobs,
     jobs,
     flows,
+    schedules,
     environments,
     registry: registry.registry,
     dataKeys,

@@ -58,6 +58,7 @@ export {
   siblingId,
   stateOf,
 } from './job-state.service.ts';
+export { definitionOf } from './jobs.kind.ts';
 export { checkJob } from './jobs.rules.ts';
 export type { JobLives } from './jobs.service.ts';
 export { noParents, type ParentType, type ParentTypes } from './parents.port.ts';

@@ -53,6 +53,13 @@ const fixed = [
   'settings',
 ] as const;
 
+/** What another job is asked for that is to be as this one. */
+export const definitionOf = ({ properties }: Resource): Properties =>
+  pick(
+    properties,
+    [...fixed, 'displayName', 'description', 'tags', 'properties'].filter((name) => name !== 'parentJobName'),
+  );
+
 /** Kept for ourselves. */
 const hidden: ReadonlySet<string> = new Set<keyof JobState>([
   'workId',

@@ -47,6 +47,11 @@ export function createGranted(deps: {
         throw thrown;
       }
     },
+    async check(grant, id, draft) {
+      const parsed = readId(id);
+      guard.write(grant, parsed.type, parsed.id);
+      await service.check(grant, parsed.id, draft);
+    },
     async change(grant, id, change) {
       const parsed = readId(id);
       guard.write(grant, parsed.type, parsed.id);

@@ -63,6 +63,7 @@ export { resourceTables } from './migrations/resources.ts';
 export { collectionPath, containerId, itemId, itemPath, paramOf } from './paths.rules.ts';
 export type { Holders, Identities, RemovalListener, Subscription } from './ports.types.ts';
 export { madeByUri, resourceWire } from './resources.wire.ts';
+export { creatorOf } from './stamps.rules.ts';
 export { apiVersionOf } from './surface.ts';
 export { envelopeRefusals, everythingServed, keptSkuBecause, type Refusal, type Unserved } from './unserved.ts';
 

@@ -216,6 +216,8 @@ export type Resources = {
   put(grant: Grant, id: string, draft: Partial<Draft>): Promise<Resource>;
   /** The same, of what is not there yet; undefined when it is. */
   create(grant: Grant, id: string, draft: Partial<Draft>): Promise<Resource | undefined>;
+  /** Throws what `create` would be refused for, and makes nothing: for what is to be made later. */
+  check(grant: Grant, id: string, draft: Partial<Draft>): Promise<void>;
   /** Changes what a kind keeps beside its resource (a job's status). Atomic: `change` sees the stored properties. */
   change(grant: Grant, id: string, change: (properties: Properties) => Properties): Promise<Resource>;
   remove(grant: Grant, id: string): Promise<void>;

@@ -9,6 +9,7 @@ import type { Lookup } from './lookup.service.ts';
 import type { Operations } from './operations.service.ts';
 import type { Ports } from './ports.types.ts';
 import type { Provisioning } from './provisioning.service.ts';
+import { createCheck } from './put/check.service.ts';
 import { createPut } from './put/put.service.ts';
 import type { How, Put } from './put/put.types.ts';
 import type { Removal } from './removal/removal.service.ts';
@@ -46,6 +47,7 @@ export function createResourcesService(
         },
         how,
       }),
+    check: createCheck(ports, deps),
     remove: createRemove(ports, deps),
     /** In turn with every PUT, PATCH and DELETE of it. */
     inTurn: <R>(id: string, act: () => Promise<R>): Promise<R> => turns(readId(id).id, act),

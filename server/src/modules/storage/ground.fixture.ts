@@ -116,6 +116,7 @@ function resourcesOver(stored: Map<string, Resource>): Resources {
     create: refuse,
     find: refuse,
     put: refuse,
+    check: refuse,
     remove: refuse,
     list: async () => [...stored.values()],
     async *each() {
