@@ -35,6 +35,10 @@ const beyond: Readonly<Record<string, Power>> = {
     acts: ['jobs.advance'],
     because: 'It ends the one job that was decided on, and writes nothing but how it ended.',
   },
+  MachineLearningServices_Workspaces_Schedules_Trigger: {
+    acts: ['jobs.advance'],
+    because: 'The job is made by the right of the caller to make one; beyond it the server looks whether it is there.',
+  },
   'MachineLearningServices_Workspaces_OnlineEndpoints_(ListKeys|RegenerateKeys)': {
     acts: ['endpoints.wrap-keys'],
     because: 'It reads the workspace, and opens the keys of the one endpoint that was decided on.',
