@@ -73,7 +73,7 @@ export function openEnvelope(
 }
 
 /** Reads which key an envelope names. Not authenticated until it has been opened. */
-export function readEnvelopeKeyId(envelope: Uint8Array, what: string): string {
+function readEnvelopeKeyId(envelope: Uint8Array, what: string): string {
   if (envelope.length < ENVELOPE_OVERHEAD_BYTES || envelope[0] !== LAYOUT_VERSION)
     throw cryptoFailures.IntegrityCheckFailed(what);
   const hex = Buffer.from(envelope.subarray(1, ID_END)).toString('hex');

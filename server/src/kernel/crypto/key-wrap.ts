@@ -3,14 +3,7 @@
 // It must only ever see keys: rotation of a wrapping key rewraps these and touches no data.
 
 import { cryptoFailures } from './crypto.errors.ts';
-import {
-  type DataKey,
-  encodeAssociated,
-  KEY_BYTES,
-  openEnvelope,
-  readEnvelopeKeyId,
-  sealEnvelope,
-} from './envelope.ts';
+import { type DataKey, encodeAssociated, KEY_BYTES, openEnvelope, sealEnvelope } from './envelope.ts';
 
 const WHAT = 'wrapped key';
 
@@ -33,11 +26,6 @@ export function unwrapKey(
   const key = openEnvelope(wrappingById, encodePurpose(purpose), wrapped, WHAT);
   if (key.length !== KEY_BYTES) throw cryptoFailures.IntegrityCheckFailed(WHAT);
   return key;
-}
-
-/** Reads which wrapping key wrapped a key, for rewrapping. Unauthenticated until unwrapped. */
-export function wrappingKeyId(wrapped: Uint8Array): string {
-  return readEnvelopeKeyId(wrapped, WHAT);
 }
 
 function encodePurpose(purpose: readonly string[]): Uint8Array {

@@ -3,7 +3,7 @@
 import assert from 'node:assert/strict';
 import { createDecipheriv } from 'node:crypto';
 import { test } from 'node:test';
-import { unwrapKey, wrapKey, wrappingKeyId } from './key-wrap.ts';
+import { unwrapKey, wrapKey } from './key-wrap.ts';
 import { randomBytes, randomUuid } from './random.ts';
 import {
   type DataKey,
@@ -12,7 +12,6 @@ import {
   openValue,
   type Place,
   sealValue,
-  valueKeyId,
 } from './value-envelope.ts';
 
 const key: DataKey = { id: randomUuid(), bytes: randomBytes(32) };
@@ -26,10 +25,9 @@ test('a value opens in its place, and the empty value too', () => {
   assert.equal(openValue(byId, place, sealValue(key, place, new Uint8Array())).length, 0);
 });
 
-test('an envelope adds 45 bytes, names its key and never repeats', () => {
+test('an envelope adds 45 bytes and never repeats', () => {
   const one = sealValue(key, place, secret);
   assert.equal(one.length, secret.length + ENVELOPE_OVERHEAD_BYTES);
-  assert.equal(valueKeyId(one), key.id);
   assert.notDeepEqual(one, sealValue(key, place, secret));
 });
 
@@ -107,7 +105,6 @@ test('a wrapped key unwraps for its purpose only', () => {
   const dataKey = randomBytes(32);
   const wrapped = wrapKey(key, ['workspace', 'w1', 'run database'], dataKey);
   assert.deepEqual(unwrapKey(byId, ['workspace', 'w1', 'run database'], wrapped), dataKey);
-  assert.equal(wrappingKeyId(wrapped), key.id);
   for (const purpose of [
     ['workspace', 'w2', 'run database'],
     ['workspacew1', 'run database'],

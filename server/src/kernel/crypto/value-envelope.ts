@@ -4,7 +4,7 @@
 // It must not be used for anything large (see stream-aead.ts) or for keys (see key-wrap.ts).
 
 import { cryptoFailures } from './crypto.errors.ts';
-import { type DataKey, encodeAssociated, openEnvelope, readEnvelopeKeyId, sealEnvelope } from './envelope.ts';
+import { type DataKey, encodeAssociated, openEnvelope, sealEnvelope } from './envelope.ts';
 
 export type { DataKey } from './envelope.ts';
 export { ENVELOPE_OVERHEAD_BYTES, MAX_ENVELOPE_PLAINTEXT_BYTES } from './envelope.ts';
@@ -34,11 +34,6 @@ export function openValue(
   envelope: Uint8Array,
 ): Uint8Array {
   return openEnvelope(keyById, encodePlace(place), envelope, WHAT);
-}
-
-/** Reads which data key sealed a value, for resealing after rotation. Unauthenticated until opened. */
-export function valueKeyId(envelope: Uint8Array): string {
-  return readEnvelopeKeyId(envelope, WHAT);
 }
 
 function encodePlace(place: Place): Uint8Array {

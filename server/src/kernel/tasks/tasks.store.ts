@@ -160,18 +160,6 @@ export async function endTask(tx: Tx, { id, fence }: Holding, ending: Ending): P
   return numUpdatedRows === 1n;
 }
 
-/** Whether the holding is still the row's newest. */
-export async function isHeld(tx: Tx, { id, fence }: Holding): Promise<boolean> {
-  const row = await tables<TaskTables>(tx)
-    .selectFrom('tasks')
-    .select('id')
-    .where('id', '=', id)
-    .where('fence', '=', fence)
-    .where('state', '=', 'running')
-    .executeTakeFirst();
-  return row !== undefined;
-}
-
 /** Extends a lease; false when it was lost. */
 export async function renewLease(tx: Tx, { id, fence }: Holding, leaseUntil: number): Promise<boolean> {
   const { numUpdatedRows } = await tables<TaskTables>(tx)

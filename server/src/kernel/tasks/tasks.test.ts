@@ -11,7 +11,7 @@ import { type Database, tables } from '#kernel/database/database';
 import { Failure } from '#kernel/errors/failure';
 import { type Log, silentLog } from '#kernel/log/log';
 import { testDatabases } from '#kernel/testing/databases';
-import { confirmLease, createTasks, type Task, type TaskHandler, taskMigrations } from './tasks.ts';
+import { createTasks, type Task, type TaskHandler, taskMigrations } from './tasks.ts';
 
 type Row = { state: string; attempts: number; fence: number; error: string | null };
 
@@ -162,11 +162,6 @@ test('at start, what a dead process held is done at once; the dead process, if i
   const { task } = await next.entered;
   assert.ok(task.fence > held.task.fence);
 
-  await assert.rejects(
-    base.database.write((tx) => confirmLease(tx, held.task)),
-    (error: unknown) => error instanceof Failure && error.code === 'LeaseLost',
-  );
-  await base.database.write((tx) => confirmLease(tx, task));
   old.release();
   await ghostly;
   assert.deepEqual(warnings, ['the end of a task was not recorded']);
@@ -200,10 +195,9 @@ test('a long task keeps its lease', async (t) => {
   const tasks = tasksOver(base, long.handler);
   await base.database.write((tx) => tasks.enqueue(tx, { name: 'work', subject: 'a' }));
   await tasks.start();
-  const { task, signal } = await long.entered;
+  const { signal } = await long.entered;
   await base.clock.advance(600_000);
   assert.equal(signal.aborted, false);
-  await base.database.write((tx) => confirmLease(tx, task));
   long.release();
   await tasks.stop();
   assert.deepEqual(await base.rows(), [{ state: 'done', attempts: 1, fence: 1, error: null }]);

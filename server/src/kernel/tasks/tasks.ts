@@ -72,11 +72,6 @@ const backOffMsMax = 300_000;
 /** 1 s, 2 s, 4 s … 5 min. */
 const backOffMs = (attempt: number) => Math.min(1_000 * 2 ** (attempt - 1), backOffMsMax);
 
-/** Throws Failure `LeaseLost` unless `task` is still held: the first statement of a write that must not come from a ghost. */
-export async function confirmLease(tx: Tx, task: Task): Promise<void> {
-  if (!(await store.isHeld(tx, task))) throw tasksFailures.LeaseLost();
-}
-
 export function createTasks(options: {
   readonly database: Database;
   readonly clock: Clock;

@@ -68,9 +68,12 @@ export function createListing(homes: Homes, present: (stored: Stored) => Resourc
   /** Looks at all there are, as many as a list may look at, and keeps keys of those; the resources of one page. */
   async function orderedPage(database: Database, query: PageQuery, order: Order): Promise<Page> {
     const all: { readonly key: string; readonly resource: Resource }[] = [];
+    let looked = 0;
     for (let after = '', more = true; more; ) {
-      if (all.length >= orderedMax) throw resourcesFailures.ResponseTooLarge();
+      // Whoever sees few of them, or none, has no more looked at for him than a list in id order.
+      if (all.length >= orderedMax || looked >= batchesMax * batchRows) throw resourcesFailures.ResponseTooLarge();
       const rows = await pageOfType(database, { type: query.type, under: query.under, after, limit: batchRows });
+      looked += rows.length;
       for (const row of rows) {
         const resource = present(row);
         after = idKey(resource.id);

@@ -3,6 +3,7 @@
 
 import assert from 'node:assert/strict';
 import { after, test } from 'node:test';
+import { sql } from 'kysely';
 import { closeScanPool } from '#kernel/database/database';
 import { byTheHouse, furnish, groupId, houseId, openWorld, type Server, subscription } from './resources.fixture.ts';
 
@@ -56,6 +57,27 @@ test('a nextLink works as it is, and with what was asked for added again as some
   const link: string = first.body.nextLink;
   assert.deepEqual(names(await server.call('GET', link)), ['c03']);
   assert.deepEqual(names(await server.call('GET', `${link}&$top=1&legs=0`)), ['c03']);
+});
+
+test('a list in another order looks at no more rows for who sees none of them than one in the order of ids', async (t) => {
+  const world = await openWorld(t);
+  const server = await world.start();
+  await furnish(server);
+  await chairs(server, 1);
+  const list = `${houseId}/chairs?legs=9&$orderBy=legs`;
+  assert.deepEqual(names(await server.call('GET', list)), []);
+  await world.control.write(async (tx) => {
+    const { rows } = await sql<{ name: string }>`select name from pragma_table_info('resources')`.execute(tx);
+    const its = rows.map(({ name }) =>
+      ['id_key', 'id', 'name', 'unique_id'].includes(name) ? sql`${sql.ref(name)} || n` : sql.ref(name),
+    );
+    await sql`
+      with recursive c(n) as (select 1 union all select n + 1 from c where n < 100000)
+      insert into resources select ${sql.join(its)} from resources, c where id_key like '%/chairs/c00'
+    `.execute(tx);
+  });
+  const refused = await server.call('GET', list);
+  assert.equal(refused.body.error.code, 'ResponseTooLarge');
 });
 
 test('a list is in the order that is asked for, page by page, and an order that it has not is refused', async (t) => {

@@ -62,4 +62,3 @@ export function createSweeping(ports: Ports, deps: { readonly provisioning: Prov
 
   return { needsSweep, sweep };
 }
-export type Sweeping = ReturnType<typeof createSweeping>;
