@@ -48,6 +48,12 @@ def arm(method, path, body=None):
     return _call(urllib.request.Request(url, data, headers, method=method))
 
 
+def registry(path):
+    """One JSON document of the registry, below /v2."""
+    headers = {"Authorization": f"Bearer {token()}"}
+    return _call(urllib.request.Request(f"{BOOTSTRAP['url']}/v2/{path}", headers=headers))
+
+
 def application(name):
     """An application with a secret and no role at all: somebody with fewer rights to look at the server through."""
     graph = f"{BOOTSTRAP['url']}/msgraph"

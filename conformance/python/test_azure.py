@@ -45,6 +45,8 @@ from azure.keyvault.keys import KeyClient  # noqa: E402
 from azure.keyvault.keys.crypto import CryptographyClient, KeyWrapAlgorithm, SignatureAlgorithm  # noqa: E402
 from azure.keyvault.secrets import SecretClient  # noqa: E402
 from azure.storage.blob import BlobServiceClient  # noqa: E402
+from cyclonedx.schema import SchemaVersion  # noqa: E402
+from cyclonedx.validation.json import JsonStrictValidator  # noqa: E402
 import requests  # noqa: E402
 
 TENANT = strongroom.BOOTSTRAP["tenantId"]
@@ -316,6 +318,9 @@ class MachineLearning(unittest.TestCase):
             self.assertEqual(read.status, "Completed")
             built.append(read.properties["strongroom.environment.image"])
         self.assertEqual(built[0], built[1])
+        bill = self.bill_of(built[0])
+        self.assertIsNone(JsonStrictValidator(SchemaVersion.V1_6).validate_str(json.dumps(bill)))
+        self.assertTrue({"numpy", "scikit-learn", "six"} <= {each["name"] for each in bill["components"]})
         builds = [item for item in self.client.jobs.list() if item.experiment_name == "prepare_image"]
         self.assertIn("Completed", [item.status for item in builds])
 
@@ -395,6 +400,17 @@ class MachineLearning(unittest.TestCase):
             self.assertLess(time.monotonic(), end, read.status)
             time.sleep(0.25)
         return read
+
+    def bill_of(self, image):
+        """What hangs on the image of an environment, as the registry's clients find it."""
+        repository, digest = image.split("@")
+        registry = strongroom.arm("GET", self.workspace)["properties"]["containerRegistry"].split("/")[-1].lower()
+        at = f"{registry}/{repository}"
+        listed = strongroom.registry(f"{at}/referrers/{digest}")["manifests"]
+        kinds = [each["artifactType"] for each in listed]
+        self.assertEqual(kinds, ["application/vnd.cyclonedx+json"])
+        manifest = strongroom.registry(f"{at}/manifests/{listed[0]['digest']}")
+        return strongroom.registry(f"{at}/blobs/{manifest['layers'][0]['digest']}")
 
     def files(self, folder, **contents):
         """A folder on this machine, as a data scientist has one. Returns its path."""
