@@ -81,6 +81,15 @@ export const environmentsFailures = defineFailures('environments', {
     say: (build: string, why: string) =>
       at(`The environment could not be built: ${short(why, 600)} The log is that of the job '${build}'.`),
   },
+  EnvironmentStillBuilding: {
+    kind: 'conflict',
+    meaning: 'The environment of a deployment takes longer to build than a deployment waits.',
+    remedy: 'Deploy again when the build has completed.',
+    say: (build: string, minutes: number) =>
+      at(
+        `The environment is being built for more than ${minutes} minutes, by the job '${build}', which goes on. Deploy again when it has completed.`,
+      ),
+  },
   NotABuild: {
     kind: 'forbidden',
     code: 'AuthorizationFailed',

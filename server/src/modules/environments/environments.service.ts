@@ -7,6 +7,7 @@ import { registryActions } from '@strongroom/contract/registry.actions';
 import { type Assets, curatedName } from '#assets';
 import type { Environments as ForJobs, Prepared, Preparing, Waiting } from '#jobs';
 import type { Grant, Grants } from '#kernel/authority/grant';
+import type { Clock } from '#kernel/clock/clock';
 import { randomUuid } from '#kernel/crypto/random';
 import type { Database } from '#kernel/database/database';
 import { asFailure } from '#kernel/errors/failure';
@@ -33,6 +34,9 @@ export type EnvironmentsService = Environments &
     hasSent(workspaceId: string, build: string): Promise<boolean>;
   };
 
+/** How long a deployment waits, which holds up others: less than a build may take. */
+const waitMs = 900_000;
+
 type Kept = { readonly recipe: Recipe; readonly remarks: readonly string[] };
 
 export function createEnvironmentsService(deps: {
@@ -48,6 +52,7 @@ export function createEnvironmentsService(deps: {
   readonly map: readonly Mapped[];
   /** Of this server, as a sandbox reaches it. */
   readonly port: number;
+  readonly clock: Clock;
   readonly log: Log;
 }): EnvironmentsService {
   const { assets, workspaces, grants, preparing } = deps;
@@ -286,31 +291,35 @@ export function createEnvironmentsService(deps: {
       const row = await store.environmentOfBuild((await databaseOf(workspaceId)).read, build);
       return row?.built_by === build;
     },
-    async ready({ submitter, subject, recipe, signal }) {
+    async ready({ submitter, subject, recipe }) {
       const key = subject.toLowerCase();
-      const waiting = { jobId: subject, recipe, submitter, computeId: undefined };
+      const over = new AbortController();
+      const late = deps.clock.sleep(waitMs, over.signal).then(
+        () => true,
+        () => false,
+      );
+      let isLate = false;
       try {
         for (;;) {
           const told = Promise.withResolvers<void>();
-          const wake = () => told.resolve();
           const all = watchers.get(key) ?? new Set();
-          watchers.set(key, all.add(wake));
-          signal?.addEventListener('abort', wake, { once: true });
+          watchers.set(key, all.add(told.resolve));
           try {
-            const prepared = await prepare(waiting);
+            const prepared = await prepare({ jobId: subject, recipe, submitter, computeId: undefined });
             if (prepared.state === 'ready') return prepared.image;
             if (prepared.state === 'failed')
               throw environmentsFailures.EnvironmentBuildFailed(prepared.build, prepared.error.message);
-            await told.promise;
-            signal?.throwIfAborted();
+            isLate = await Promise.race([told.promise.then(() => false), late]);
+            if (isLate) throw environmentsFailures.EnvironmentStillBuilding(prepared.build, waitMs / 60_000);
           } finally {
-            signal?.removeEventListener('abort', wake);
-            all.delete(wake);
+            all.delete(told.resolve);
             if (all.size === 0) watchers.delete(key);
           }
         }
       } finally {
-        await leave(subject);
+        over.abort();
+        // The build goes on for whoever asks again.
+        if (!isLate) await leave(subject);
       }
     },
   };

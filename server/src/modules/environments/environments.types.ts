@@ -11,14 +11,13 @@ export type Environments = Pick<ForJobs, 'check' | 'plan'> & {
   knows(image: string): boolean;
   /**
    * The image of a recipe, built if need be, in the name of whoever asks. Resolves when the build has ended; rejects with why there is no
-   * environment, or when `signal` is aborted.
+   * environment, or after a quarter of an hour: then the build goes on.
    */
   ready(of: {
     /** Object id of whoever the build is made for. */
     readonly submitter: string;
     readonly subject: string;
     readonly recipe: string;
-    readonly signal?: AbortSignal;
   }): Promise<EnvironmentImage>;
 };
 

@@ -289,6 +289,25 @@ test('a node that is lost before the build began is another try; after that the 
   assert.deepEqual([await bench.status(build), (await bench.job('a')).error.code], ['Failed', 'NodeLost']);
 });
 
+test('a deployment waits for the same build, and only for a while: then the build goes on', async (t) => {
+  const bench = await openEnvironments(t);
+  const { lab, workspaceId } = bench;
+  await bench.put('a', { environmentId: bench.environmentId });
+  const build = await bench.buildOf('a');
+  const recipe = (await bench.job('a')).properties['strongroom.environment.recipe'];
+  const subject = `${workspaceId}/onlineEndpoints/e/deployments/d`;
+  const ask = () => lab.now().environments.environments.ready({ submitter: lab.owner, subject, recipe });
+  const late = assert.rejects(ask(), /more than 15 minutes, by the job 'prepare-image-/);
+  await lab.clock.advance(900_000);
+  await late;
+  await bench.cancel('a');
+  assert.equal(bench.of(build).canceled, false, 'whoever asked for the deployment will ask again');
+  const asked = ask();
+  const taken = await bench.make(build);
+  await bench.tell(build, exited(0));
+  assert.equal((await asked).digest, taken.body.digest);
+});
+
 test('an image that somebody removed is built again', async (t) => {
   const bench = await openEnvironments(t);
   const { lab, environmentId } = bench;
