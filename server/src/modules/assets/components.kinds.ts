@@ -1,6 +1,7 @@
 // Components as resource kinds. A version is what it says at its registration: its command, its code and its environment, all of
 // which are there by then.
 
+import { isDeepStrictEqual } from 'node:util';
 import { componentVersion } from '@strongroom/contract/assets';
 import type { Grant } from '#kernel/authority/grant';
 import { isWithin, parseResourceId } from '#kernel/ids/ids';
@@ -16,8 +17,7 @@ export function createComponentKinds(
   { resources }: { readonly resources: Pick<Resources, 'get'> },
 ): readonly ResourceKind[] {
   async function checkVersion(grant: Grant, id: string, named: string | undefined, plural: string, part: string) {
-    // One of a registry of Azure: whether anything stands for it is said when the component is used.
-    if (named === undefined || (plural === 'environments' && named.startsWith('azureml://'))) return;
+    if (named === undefined) return;
     const workspaceId = workspaceOf(id) ?? '';
     const wanted = `${workspaceType}/${plural}/versions`.toLowerCase();
     if (!isWithin(named, workspaceId) || parseResourceId(named).type?.toLowerCase() !== wanted)
@@ -29,18 +29,38 @@ export function createComponentKinds(
   }
   return [
     container('components', 'component'),
-    version('components', 'component version', ['componentSpec'], {
-      properties: componentVersion,
-      unserved: { refused: {}, kept: {}, ignored: {} },
-      async validate(grant, draft, _existing, id) {
-        const component = readComponent(draft.properties['componentSpec'] as Readonly<Record<string, unknown>>); // of the schema
-        await checkVersion(grant, id, component.codeId, 'codes', 'code');
-        // What stands for one of Azure's is looked for when a job runs in it.
-        if (component.environmentId === undefined || curatedName(component.environmentId) === undefined)
-          await checkVersion(grant, id, component.environmentId, 'environments', 'environment');
+    version(
+      'components',
+      'component version',
+      ['componentSpec'],
+      {
+        properties: componentVersion,
+        unserved: { refused: {}, kept: {}, ignored: {} },
+        async validate(grant, draft, _existing, id) {
+          const component = readComponent(draft.properties['componentSpec'] as Readonly<Record<string, unknown>>); // of the schema
+          await checkVersion(grant, id, component.codeId, 'codes', 'code');
+          // What stands for one of Azure's is looked for when a job runs in it.
+          if (component.environmentId === undefined || curatedName(component.environmentId) === undefined)
+            await checkVersion(grant, id, component.environmentId, 'environments', 'environment');
+        },
+        create: async (_grant, { properties }) => properties,
+        // Clients read the name and the version of a component in its specification, whether they wrote them or not.
+        view: ({ id, properties }) => ({
+          description: null,
+          tags: {},
+          properties: {},
+          ...properties,
+          componentSpec: { ...(properties['componentSpec'] as object), ...labelsOf(id) },
+        }),
       },
-      create: async (_grant, { properties }) => properties,
-      view: ({ properties }) => ({ description: null, tags: {}, properties: {}, ...properties }),
-    }),
+      { isSame: async (_grant, id, wanted, existing) => isDeepStrictEqual(specOf(id, wanted), specOf(id, existing)) },
+    ),
   ];
 }
+
+function labelsOf(id: string): { readonly name: string | undefined; readonly version: string | undefined } {
+  const [name, , version] = id.split('/').slice(-3);
+  return { name, version };
+}
+
+const specOf = (id: string, spec: unknown): object => ({ ...(spec as object), ...labelsOf(id) });

@@ -3,7 +3,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { SweepJob } from '@strongroom/contract/sweeps';
-import { endOf, environmentIn, hopeless, planOf, trialOf } from './sweep.rules.ts';
+import { endOf, hopeless, planOf, trialOf } from './sweep.rules.ts';
 
 const sweep = {
   jobType: 'Sweep',
@@ -56,18 +56,4 @@ test('the best is the one that completed, and each other end has its words', () 
   assert.equal(hopeless(failed)?.error?.code, 'TrialsFailed');
   assert.equal(hopeless([...failed, { end: 'Completed' }]), undefined);
   assert.equal(hopeless(failed.slice(1)), undefined);
-});
-
-test('an environment that Azure curates is named in short by its client, and by its id here', () => {
-  assert.equal(
-    environmentIn('/w', 'azureml:AzureML-sklearn-1.5@latest'),
-    '/w/environments/AzureML-sklearn-1.5/versions/latest',
-  );
-  assert.equal(environmentIn('/w', 'azureml:AzureML-sklearn-1.5:3'), '/w/environments/AzureML-sklearn-1.5/versions/3');
-  for (const other of [
-    'azureml:mine@latest',
-    '/w/environments/e/versions/1',
-    'azureml://registries/azureml/environments/x',
-  ])
-    assert.equal(environmentIn('/w', other), other);
 });

@@ -129,15 +129,6 @@ function policyOf(given: NonNullable<SweepJob['earlyTermination']>): Policy {
   return { type, ...common, truncationPercentage };
 }
 
-/**
- * The id of an environment that is named in short. azure-ai-ml writes those that Azure curates so, in sweeps alone, and leaves it
- * to the service what they are.
- */
-export function environmentIn(workspaceId: string, written: string): string {
-  const [, name, version] = /^azureml:(AzureML-[\w.-]{1,240})[:@]([\w.-]{1,255})$/i.exec(written) ?? [];
-  return name === undefined ? written : `${workspaceId}/environments/${name}/versions/${version}`;
-}
-
 export const trialName = (sweepName: string, number: number): string => `${sweepName}_${number}`;
 /** Room for the number of a trial in the name of its job. */
 export const sweepNameMax = 255 - `_${trialsMax - 1}`.length;

@@ -25,7 +25,6 @@ import { type Curve, givenUp } from './policies.rules.ts';
 import {
   bestTrial,
   endOf,
-  environmentIn,
   hopeless,
   type Plan,
   planOf,
@@ -46,13 +45,10 @@ export type Sweeps = {
 };
 
 /** The manager has checked it by the kind's schema. */
-function sweepOf(job: Pick<Resource, 'properties' | 'name' | 'id'>) {
-  const sweep = job.properties as unknown as SweepJob;
-  const { environmentId } = sweep.trial;
-  if (environmentId === undefined) return { ...sweep, name: job.name };
-  const trial = { ...sweep.trial, environmentId: environmentIn(workspaceOf(job.id) ?? '', environmentId) };
-  return { ...sweep, trial, name: job.name };
-}
+const sweepOf = (job: Pick<Resource, 'properties' | 'name'>) => ({
+  ...(job.properties as unknown as SweepJob),
+  name: job.name,
+});
 const flowOf = (state: JobState): SweepFlow => state.flow as SweepFlow; // ours, of `accept`
 
 /** Where none is asked for: the same for the same sweep, and another for every other. */
@@ -217,7 +213,7 @@ export function createSweeps(deps: {
         if (isBounded(grant.actor)) throw flowsFailures.BoundedSubmitter();
         const name = jobId.slice(jobId.lastIndexOf('/') + 1);
         if (name.length > sweepNameMax) throw flowsFailures.FlowNameTooLong(sweepNameMax);
-        const sweep = sweepOf({ properties, name, id: jobId });
+        const sweep = sweepOf({ properties, name });
         const plan = planOf(sweep, 0);
         // What every trial will be is held to what every job is held to, before there is one.
         const trial = trialOf(sweep, plan.sampler.at(0), {}, 0);
