@@ -107,15 +107,48 @@ test('ordinary values are no credentials', () => {
     assert.equal(findNamedCredential(name, value), undefined, name);
 });
 
+async function scan(path: string, text: string): Promise<string | undefined> {
+  let found: string | undefined;
+  const scanner = credentialScanner(path, (what) => {
+    found = what;
+  });
+  for await (const _ of Readable.from([Buffer.from(text)]).pipe(scanner));
+  return found;
+}
+
+test('what lies where a file is divided is found as anywhere else, and nothing is found that is not there', async () => {
+  const border = 16 * 1024;
+  for (const text of [...tokens, 'see ftp://user:pass1234@host/x'])
+    for (const before of [border - text.length + 1, border - (text.length >> 1), border - 1, border, border + 1])
+      assert.ok(await scan('x.txt', `${' '.repeat(before - 1)} ${text} and more`), `${text.slice(0, 24)} at ${before}`);
+  const long = `eyJ${'a'.repeat(400)}.eyJ${'b'.repeat(4000)}.${letters(20)}`;
+  for (const before of [border - 4_400, border - 2_000, border - 1])
+    assert.equal(await scan('x.txt', `${' '.repeat(before)}${long}`), 'a JSON web token');
+  // Begins in the middle of a word, which is no beginning.
+  for (const inner of [`eyJ${letters(20)}.eyJ${letters(20)}.${letters(20)}`, `hf_${letters(34)}`])
+    for (const before of [border - 1, border, border + 1])
+      assert.equal(await scan('x.txt', `${' '.repeat(before - 1)}x${inner}`), undefined);
+});
+
+test('others get their turn while a mebibyte is looked through, of settings too', async () => {
+  for (const [path, text] of [
+    ['x.txt', 'a'.repeat(1024 * 1024)],
+    ['.env', `NAME=${'a'.repeat(4_000)}\n`.repeat(260)],
+  ] as const) {
+    let turns = 0;
+    let isLooking = true;
+    const tick = () => {
+      turns += 1;
+      if (isLooking) setImmediate(tick);
+    };
+    setImmediate(tick);
+    assert.equal(await scan(path, text), undefined);
+    isLooking = false;
+    assert.ok(turns > (path === '.env' ? 100 : 60), `${path}: ${turns}`);
+  }
+});
+
 test('a file of settings is read by its names, other files by their shapes alone', async () => {
-  const scan = async (path: string, text: string) => {
-    let found: string | undefined;
-    const scanner = credentialScanner(path, (what) => {
-      found = what;
-    });
-    for await (const _ of Readable.from([Buffer.from(text)]).pipe(scanner));
-    return found;
-  };
   for (const path of ['.env', 'a/.env.local', 'prod.env', '.npmrc'])
     assert.ok(await scan(path, '# settings\nLEVEL=3\nexport DB_PASSWORD="hunter2"\n'), path);
   assert.equal(await scan('.env', 'LEVEL=3\nDB_PASSWORD=\nDB_PASSWORD=$X\n'), undefined);

@@ -4,6 +4,7 @@
 // Linear patterns only: each begins where nothing like it went before, so that a run of its letters is read once.
 
 import { Transform } from 'node:stream';
+import { setImmediate as yieldToEventLoop } from 'node:timers/promises';
 
 type Rule = readonly [what: string, pattern: RegExp];
 
@@ -106,11 +107,41 @@ const assignmentsMax = 2000;
 /** Files that hold settings as NAME=value. */
 const settingsFile = /(?:^|\/)(?:\.env(?:\.[^/]{1,64})?|[^/]{1,200}\.env|\.netrc|\.pgpass|\.pypirc|\.npmrc)$/i;
 
+/** As global ones, which begin where they are told to and see what lies before. */
+const inFiles: readonly Rule[] = [...shapes, url].map(([what, pattern]) => [
+  what,
+  new RegExp(pattern.source, `${pattern.flags}g`),
+]);
+/** All rules over so much take a millisecond or two; then others get their turn. */
+const pieceLength = 16 * 1024;
+/** More than the longest match, a token of three parts: what begins in a piece is whole in it. */
+const overlap = 5 * 1024;
+
+async function findShape(text: string): Promise<string | undefined> {
+  for (let at = 0; at < text.length; at += pieceLength) {
+    // One character before it is seen and not matched: what begins there was whole in the piece before.
+    const from = Math.max(0, at - 1);
+    const piece = text.slice(from, at + pieceLength + overlap);
+    for (const [what, pattern] of inFiles) {
+      pattern.lastIndex = at - from;
+      if (pattern.test(piece)) return what;
+    }
+    await yieldToEventLoop();
+  }
+  return undefined;
+}
+
 /** What a file of this name seems to hold. @param text the first of it */
-function findInFile(path: string, text: string): string | undefined {
-  const found = findCredential(text) ?? (url[1].test(text) ? url[0] : undefined);
+async function findInFile(path: string, text: string): Promise<string | undefined> {
+  const found = await findShape(text);
   if (found !== undefined || !settingsFile.test(path)) return found;
+  let looked = 0;
   for (const line of text.split('\n', assignmentsMax)) {
+    looked += line.length;
+    if (looked > pieceLength) {
+      looked = 0;
+      await yieldToEventLoop();
+    }
     const [, name = '', value = ''] =
       /^\s{0,40}(?:export\s{1,4})?([A-Za-z_][\w.-]{0,200})\s{0,4}=\s{0,4}(.{0,4096})$/.exec(line.trimEnd()) ?? [];
     const named = name === '' ? undefined : findNamedCredential(name, value.replace(/^(["'])(.*)\1$/, '$2'));
@@ -121,27 +152,32 @@ function findInFile(path: string, text: string): string | undefined {
 
 const scannedBytes = 1024 * 1024;
 
-/** Passes bytes on and calls `found` once if the first mebibyte of the file holds something that looks like a credential. */
+/**
+ * Passes bytes on and calls `found` once if the first mebibyte of the file holds something that looks like a credential. It is
+ * looked through piece by piece, and nothing of the file goes on meanwhile.
+ */
 export function credentialScanner(path: string, found: (what: string) => void): Transform {
   const chunks: Buffer[] = [];
   let kept = 0;
-  const scan = () => {
-    const what = findInFile(path, Buffer.concat(chunks).toString('latin1'));
+  const scan = async () => {
+    const text = Buffer.concat(chunks).toString('latin1');
     chunks.length = 0;
+    const what = await findInFile(path, text);
     if (what !== undefined) found(what);
   };
   return new Transform({
     transform(chunk: Buffer, _encoding, done) {
-      if (kept < scannedBytes) {
+      const isLooking = kept < scannedBytes;
+      if (isLooking) {
         chunks.push(chunk.subarray(0, scannedBytes - kept));
         kept += chunk.length;
-        if (kept >= scannedBytes) scan();
       }
-      done(null, chunk);
+      if (isLooking && kept >= scannedBytes) scan().then(() => done(null, chunk), done);
+      else done(null, chunk);
     },
     flush(done) {
-      if (chunks.length > 0) scan();
-      done();
+      if (chunks.length > 0) scan().then(() => done(), done);
+      else done();
     },
   });
 }
