@@ -120,6 +120,7 @@ code: src
 command: python3 train.py --rate \${{inputs.rate}} --data \${{inputs.table}}
 environment: azureml:sklearn:3
 compute: azureml:cpu
+distribution: { type: pytorch, process_count_per_instance: 2 }
 environment_variables: { LEVEL: 3 }
 secrets_configuration:
   TOKEN: { workspace_secret_name: api-token }
@@ -153,6 +154,7 @@ tags: { team: a, n: 1 }
       computeId: `${paths.id}/computes/cpu`,
       environmentId: `${paths.id}/environments/sklearn/versions/3`,
       environmentVariables: { LEVEL: '3' },
+      distribution: { distributionType: 'PyTorch', processCountPerInstance: 2 },
       secretsConfiguration: {
         TOKEN: { workspaceSecretName: 'api-token' },
         OTHER: { uri: 'https://v.vault.localhost:8443/secrets/other' },
@@ -212,7 +214,7 @@ test('what is missing, unknown or not served is refused by name', async () => {
       /is of a registry that workspaces share, and such are not served/,
     ],
     ['command: a\ncompute: c\nservices: { s: { type: vs_code } }\n', /'services' is not served/],
-    ['command: a\ncompute: c\ndistribution: { type: pytorch }\n', /'distribution' is not served/],
+    ['command: a\ncompute: c\ndistribution: { type: ray }\n', /'distribution.type' is pytorch, tensorflow or mpi/],
     ['command: { a: 1 }\ncompute: c\n', /'command' is a single value, not the fields a/],
     ['command: a\ncompute: c\ntags: { a: { b: 1 } }\n', /'tags' holds text, and 'a' is none/],
     [

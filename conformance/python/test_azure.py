@@ -26,7 +26,7 @@ os.environ["AZUREML_CURRENT_CLOUD"] = "Strongroom"
 
 logging.disable(logging.WARNING)
 
-from azure.ai.ml import Input, MLClient, Output, command  # noqa: E402
+from azure.ai.ml import Input, MLClient, MpiDistribution, Output, PyTorchDistribution, command  # noqa: E402
 from azure.ai.ml.entities import (  # noqa: E402
     AmlCompute,
     CodeConfiguration,
@@ -270,15 +270,16 @@ class MachineLearning(unittest.TestCase):
         url = strongroom.arm("GET", vault)["properties"]["vaultUri"]
         SecretClient(url, CREDENTIAL).set_secret("db-password", "correct horse")
         job = command(
-            command="echo the password: $DB_PASSWORD; test \"$DB_PASSWORD\" = 'correct horse'",
+            command="echo the password: $DB_PASSWORD; sleep 2; test \"$DB_PASSWORD\" = 'correct horse'",
             environment_variables={"DB_PASSWORD": "${{keyvault:%ssecrets/db-password}}" % url},
             environment="azureml:plain:1",
             compute="cpu",
         )
         name = self.client.jobs.create_or_update(job).name
-        self.assertEqual(self.ended(name).status, "Completed")
         with contextlib.redirect_stdout(io.StringIO()) as said:
             self.client.jobs.stream(name)
+        self.assertEqual(self.ended(name).status, "Completed")
+        self.assertIn("the password: [redacted]", said.getvalue())
         self.assertNotIn("horse", said.getvalue())
         literal = command(
             command="echo",
@@ -289,6 +290,26 @@ class MachineLearning(unittest.TestCase):
         with self.assertRaises(HttpResponseError) as refused:
             self.client.jobs.create_or_update(literal)
         self.assertIn("${{keyvault:https://VAULT.vault.HOST/secrets/ITS-NAME}}", str(refused.exception))
+
+    def test_a_job_is_several_processes_of_its_node_and_of_more_nodes_none(self):
+        def spread(distribution, **more):
+            line = "echo rank $RANK of $WORLD_SIZE; sleep 2"
+            return command(command=line, distribution=distribution, environment="azureml:plain:1", compute="cpu", **more)
+
+        name = self.client.jobs.create_or_update(spread(PyTorchDistribution(process_count_per_instance=2))).name
+        with contextlib.redirect_stdout(io.StringIO()) as said:
+            self.client.jobs.stream(name)
+        read = self.ended(name)
+        self.assertEqual((read.status, read.distribution.process_count_per_instance), ("Completed", 2))
+        for rank in "01":
+            self.assertIn(f"[{rank}] rank {rank} of 2", said.getvalue())
+        for distribution, more, why in (
+            (PyTorchDistribution(process_count_per_instance=1), {"instance_count": 2}, "one node"),
+            (MpiDistribution(process_count_per_instance=2), {}, "mpirun -np 2"),
+        ):
+            with self.assertRaises(HttpResponseError) as refused:
+                self.client.jobs.create_or_update(spread(distribution, **more))
+            self.assertIn(why, str(refused.exception))
 
     def test_an_environment_stands_inside_a_job_and_one_with_an_image_is_refused_with_what_to_do(self):
         inline = command(command="echo inline", environment=Environment(image=NODE_PYTHON), compute="cpu")

@@ -117,12 +117,31 @@ export const jobResources = Type.Object({
   properties: Type.Optional(Type.Record(text(256), Type.Unknown())),
 });
 
+const count = Type.Optional(Type.Union([Type.Null(), Type.Integer({ minimum: 0, maximum: 1_000_000 })]));
+/** How a command is several processes. What of it one node can do, the server says. Source: DistributionConfiguration. */
+export const jobDistribution = Type.Union([
+  Type.Null(),
+  Type.Object(
+    { distributionType: Type.Literal('PyTorch'), processCountPerInstance: count },
+    { additionalProperties: false },
+  ),
+  Type.Object(
+    { distributionType: Type.Literal('Mpi'), processCountPerInstance: count },
+    { additionalProperties: false },
+  ),
+  Type.Object(
+    { distributionType: Type.Literal('TensorFlow'), workerCount: count, parameterServerCount: count },
+    { additionalProperties: false },
+  ),
+]);
+
 /** What a command runs on and with: of a command job, and of each trial of a sweep. */
 export const commandContent = {
   codeId: Type.Optional(text(2048)),
   environmentId: Type.Optional(text(2048)),
   command: Type.Optional(text(32_768)),
   environmentVariables: Type.Optional(Type.Record(text(256), text(8192))),
+  distribution: Type.Optional(jobDistribution),
   resources: Type.Optional(jobResources),
 };
 

@@ -2,8 +2,10 @@
 
 The tokens of the document reach the user's process only as far as the document's own environment says so.
 """
+import json
 import os
 import re
+import sys
 import time
 
 from . import fetch
@@ -18,6 +20,7 @@ from .upload import upload_outputs
 CODE_FOLDER = "/job/code"
 INPUTS_FOLDER = "/job/inputs"
 COMMAND_FILE = "/job/command"
+SPREAD = os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), "spread.py")
 INPUT_NAME = OUTPUT_NAME = re.compile(r"^[A-Za-z_][A-Za-z0-9_.-]{0,254}$")
 UPLOAD_AFTER_STOP_SECONDS = 25
 LONGEST_WHY = 1000
@@ -91,7 +94,10 @@ def run_job(document, reporter, control, wire):
     with open(COMMAND_FILE, "w", encoding="utf-8") as target:
         target.write(job["command"])
     environment = dict(base_environment(), **use_environment(), **checked_environment(job.get("environment") or {}))
-    program = Program(["/bin/sh", COMMAND_FILE], CODE_FOLDER, environment, resource_limits(document["limits"]))
+    command = ["/bin/sh", COMMAND_FILE]
+    if job.get("spread"):
+        command = [sys.executable, "-I", "-B", SPREAD, json.dumps(job["spread"]), *command]
+    program = Program(command, CODE_FOLDER, environment, resource_limits(document["limits"]))
     metrics = job.get("systemMetrics") and SystemMetrics(
         wire, job["systemMetrics"], Sampler(document["limits"]["memoryBytes"])
     )

@@ -38,7 +38,6 @@ export type JobBody = { readonly name: string | undefined; readonly body: JsonOb
 export type Place = { readonly document: Document; readonly paths: WorkspacePaths; readonly sources: Sources };
 
 const unserved = {
-  distribution: 'a command runs as one process on one node. Leave it out',
   services: 'nothing reaches into a job while it runs. Leave it out',
   queue_settings: 'submitters take turns, and the jobs of one run in the order in which they come. Leave it out',
 };
@@ -72,6 +71,7 @@ export function commandIn(read: Reader, { document, paths }: Place): Later<JsonO
   const fields = {
     command: read.needed('command'),
     environmentVariables: read.texts('environment_variables'),
+    distribution: distributionIn(read.within('distribution')),
     resources:
       resources &&
       defined({ instanceCount: resources.whole('instance_count'), instanceType: resources.text('instance_type') }),
@@ -80,6 +80,21 @@ export function commandIn(read: Reader, { document, paths }: Place): Later<JsonO
   const codeId = code === undefined ? undefined : codeOf(code, read, document, paths);
   return async (sources) =>
     defined({ ...fields, environmentId: await environment?.(sources), codeId: await codeId?.(sources) });
+}
+
+/** The service says what of it one node can do. */
+function distributionIn(read: Reader | undefined): JsonObject | undefined {
+  if (read === undefined) return undefined;
+  const words: Readonly<Record<string, string>> = { pytorch: 'PyTorch', mpi: 'Mpi', tensorflow: 'TensorFlow' };
+  const distributionType = words[read.needed('type').toLowerCase()];
+  if (distributionType === undefined) throw read.wrong('type', 'is pytorch, tensorflow or mpi');
+  return distributionType === 'TensorFlow'
+    ? defined({
+        distributionType,
+        workerCount: read.whole('worker_count'),
+        parameterServerCount: read.whole('parameter_server_count'),
+      })
+    : defined({ distributionType, processCountPerInstance: read.whole('process_count_per_instance') });
 }
 
 /** By the name of the variable: references to secrets of a vault, and no secret. */

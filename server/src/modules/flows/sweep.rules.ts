@@ -150,7 +150,7 @@ export function trialOf(
     if (!Object.hasOwn(point, name)) throw flowsFailures.UnknownParameter(name, known);
     return `\${{inputs.${name}}}`;
   });
-  const { codeId, environmentId, environmentVariables, resources = job.resources } = job.trial;
+  const { codeId, environmentId, environmentVariables, distribution, resources = job.resources } = job.trial;
   const hyperparameters = JSON.stringify(point);
   const literals = Object.entries(point).map(
     ([name, value]) => [name, { jobInputType: 'literal' as const, value }] as const,
@@ -167,6 +167,7 @@ export function trialOf(
     codeId,
     environmentId,
     environmentVariables,
+    distribution,
     secretsConfiguration: job.secretsConfiguration,
     resources,
     command,

@@ -138,8 +138,8 @@ test('each way that a sweep cannot be is refused before anything is made', async
     ['interval', { earlyTermination: { policyType: 'MedianStopping', delayEvaluation: -1 } }, /counts of intervals/],
     [
       'distribution',
-      { trial: { ...sweep.trial, distribution: { distributionType: 'Mpi' } } },
-      /one process on one node/,
+      { trial: { ...sweep.trial, distribution: { distributionType: 'Mpi', processCountPerInstance: 2 } } },
+      /begin the command with mpirun -np 2/,
     ],
     ['identity', { identity: { identityType: 'Managed' } }, /cannot act as 'Managed'/],
     ['misspelt', { trial: { ...sweep.trial, comand: 'x' } }, /did you mean command/],

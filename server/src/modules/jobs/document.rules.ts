@@ -8,6 +8,7 @@ import { parseResourceId } from '#kernel/ids/ids';
 import type { Secret } from '#kernel/sealing/secret';
 import type { Resource } from '#resources';
 import type { Workspace } from '#workspaces';
+import { spreadOf } from './distribution.rules.ts';
 import type { BuildDocument } from './environments.port.ts';
 import type { JobState } from './job-state.service.ts';
 import { timeoutSecondsOf } from './jobs.rules.ts';
@@ -64,6 +65,7 @@ export function documentOf(made: {
           ...environmentOf(made, tracking, origin),
         },
         timeoutSeconds,
+        spread: spreadOf(state),
         snapshot: content.code ? filesOf(content.code) : [],
         inputs: Object.fromEntries([...content.inputs].map(([name, input]) => [name, filesOf(input)])),
         // A file is made by the command.

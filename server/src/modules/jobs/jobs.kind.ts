@@ -41,6 +41,7 @@ const fixed = [
   'secretsConfiguration',
   'inputs',
   'outputs',
+  'distribution',
   'resources',
   'limits',
   'parentJobName',

@@ -5,6 +5,7 @@ import { type CommandJob, type JobStatus, jobStatuses } from '@strongroom/contra
 import fc from 'fast-check';
 import { Failure } from '#kernel/errors/failure';
 import { resolveCommand, shellQuote } from './command.rules.ts';
+import { spreadOf } from './distribution.rules.ts';
 import { checkJob, timeoutSecondsOf } from './jobs.rules.ts';
 import { isEnd, mayFollow, runStatusOf } from './status.rules.ts';
 import { systemMetricsOf } from './system-metrics.rules.ts';
@@ -127,4 +128,27 @@ test('system metrics are logged every ten seconds unless two variables of MLflow
   assert.equal(plan({ MLFLOW_SYSTEM_METRICS_SAMPLING_INTERVAL: '1.5' }), 1.5);
   assert.equal(plan({ MLFLOW_ENABLE_SYSTEM_METRICS_LOGGING: 'false' }), undefined);
   assert.equal(plan({ MLFLOW_ENABLE_SYSTEM_METRICS_LOGGING: '0' }), undefined);
+});
+
+test('a distribution is as many processes of the one node as it says, and refused where a node is not enough', () => {
+  const spread = (distribution: CommandJob['distribution']) => spreadOf(job({ distribution: distribution ?? null }));
+  assert.equal(spread(null), undefined);
+  assert.equal(spread({ distributionType: 'Mpi' }), undefined);
+  assert.equal(spread({ distributionType: 'Mpi', processCountPerInstance: 1 }), undefined);
+  assert.deepEqual(spread({ distributionType: 'PyTorch' }), { kind: 'PyTorch', processes: 1 });
+  assert.deepEqual(spread({ distributionType: 'PyTorch', processCountPerInstance: 64 }), {
+    kind: 'PyTorch',
+    processes: 64,
+  });
+  assert.deepEqual(spread({ distributionType: 'TensorFlow', workerCount: 3, parameterServerCount: 1 }), {
+    kind: 'TensorFlow',
+    workers: 3,
+    servers: 1,
+  });
+  refused(job({ distribution: { distributionType: 'Mpi', processCountPerInstance: 4 } }), /mpirun -np 4/);
+  refused(job({ distribution: { distributionType: 'PyTorch', processCountPerInstance: 0 } }), /from 1 to 64/);
+  refused(job({ distribution: { distributionType: 'PyTorch', processCountPerInstance: 65 } }), /from 1 to 64/);
+  const many = { distributionType: 'TensorFlow', workerCount: 60, parameterServerCount: 5 } as const;
+  refused(job({ distribution: many }), /at most 64 processes/);
+  refused(job({ distribution: { distributionType: 'PyTorch' }, resources: { instanceCount: 2 } }), /one node/);
 });

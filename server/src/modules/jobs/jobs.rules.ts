@@ -3,6 +3,7 @@
 import { readDurationSeconds } from '@strongroom/contract/duration';
 import type { CommandJob } from '@strongroom/contract/jobs';
 import { resolveCommand } from './command.rules.ts';
+import { spreadOf } from './distribution.rules.ts';
 import { jobsFailures } from './jobs.errors.ts';
 import { secretsIn } from './secrets.rules.ts';
 import { checkSystemMetrics, isSystemMetricsVariable } from './system-metrics.rules.ts';
@@ -37,8 +38,12 @@ export function checkJob(job: CommandJob): void {
     throw refuse('command', 'A command job needs properties.command: what to run, for example "python3 train.py".');
   if (job.command.includes('\0')) throw refuse('command', 'The command holds a NUL character.');
   if ((job.resources?.instanceCount ?? 1) !== 1)
-    throw refuse('resources.instanceCount', 'Jobs run on one node: resources.instanceCount must be 1.');
+    throw refuse(
+      'resources.instanceCount',
+      'Jobs run on one node: resources.instanceCount must be 1. Several processes on that node are asked for by distribution.',
+    );
   timeoutSecondsOf(job);
+  spreadOf(job);
   checkVariables(job.environmentVariables ?? {});
   checkSystemMetrics(job);
   for (const { property, name } of secretsIn(job)) checkVariableName(property, name);

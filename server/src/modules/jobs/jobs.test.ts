@@ -23,8 +23,8 @@ test('what cannot run is refused before anything is made', async (t) => {
     ['spark', { jobType: 'Spark', conf: { 'spark.driver.cores': 1 } }, /Jobs of type 'Spark'/],
     [
       'distribution',
-      { distribution: { distributionType: 'PyTorch', processCountPerInstance: 2 } },
-      /one process on one node/,
+      { distribution: { distributionType: 'Mpi', processCountPerInstance: 2 } },
+      /begin the command with mpirun -np 2/,
     ],
     ['service', { services: { board: { jobServiceType: 'TensorBoard' } } }, /Nobody connects to a job/],
     [

@@ -23,10 +23,6 @@ const bounded = {
   instead: 'Leave it out; what a node allows is set where the agent runs.',
 };
 
-const distribution = {
-  because: 'A job is one process on one node, so a script that expects others would train on a part of its data.',
-  instead: 'Leave distribution out; a script that starts its own workers on one node does so in the command.',
-};
 const resources = {
   dockerArgs: {
     because: 'A job runs in a sandbox and in no container of Docker.',
@@ -56,8 +52,6 @@ const below = <R>(path: string, rules: Readonly<Record<string, R>>): Readonly<Re
 
 export const unservedOfJobs: Unserved = {
   refused: {
-    distribution,
-    'trial.distribution': distribution,
     notificationSetting: {
       because: 'No mail is sent here.',
       instead: 'Leave notificationSetting out, and ask for the status of the job.',
