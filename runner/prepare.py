@@ -28,7 +28,8 @@ CHUNK = 256 * 1024
 MOST_PAGE = 64 * 1024 * 1024
 #: As many as are unpacked where the environment is used.
 MOST_ENTRIES = 90000
-MOST_BYTES = 12 * 1024 ** 3
+#: As much as fits beside its own layer where it is used.
+MOST_BYTES = 5 * 1024 ** 3
 #: pip itself comes from the index, too: the newest of this range that this Python can run.
 PIP_AT_LEAST, PIP_BELOW = (22, 3), (27, 0)
 

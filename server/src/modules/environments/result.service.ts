@@ -21,7 +21,7 @@ import type { EnvironmentsService } from './environments.service.ts';
 import type { EnvironmentRegistry } from './environments.types.ts';
 import type { Packages } from './packages.service.ts';
 
-export const resultBytesMax = 14 * 1024 ** 3;
+export const resultBytesMax = 6 * 1024 ** 3;
 const entriesMax = 90_000;
 const lockBytesMax = 4 * 1024 * 1024;
 const lockPath = 'env/strongroom-lock.json';

@@ -25,8 +25,8 @@ const gib = 1024 ** 3;
 const limits = { memoryBytes: 8 * gib, processes: 512, openFiles: 4096, fileBytes: 8 * gib } as const;
 const scratchBytes = 4 * gib;
 
-/** What is made is in memory until it is sent, beside what is unpacked on the way. */
-const buildScratchBytes = 12 * gib;
+/** An environment is in memory while it is made, beside what is unpacked on the way, and while it is used, beside its layer. */
+const environmentScratchBytes = 8 * gib;
 
 const encodePath = (path: string) => path.split('/').map(encodeURIComponent).join('/');
 
@@ -82,7 +82,7 @@ export function documentOf(made: {
       ...(state.environmentImage === undefined ? {} : { python: state.environmentImage.python }),
     },
     limits,
-    scratchBytes,
+    scratchBytes: state.environmentImage === undefined ? scratchBytes : environmentScratchBytes,
     tokenTtlSeconds: timeoutSeconds,
   };
 }
@@ -118,7 +118,7 @@ export function buildDocumentOf(made: {
       },
     },
     limits,
-    scratchBytes: buildScratchBytes,
+    scratchBytes: environmentScratchBytes,
     tokenTtlSeconds: timeoutSeconds,
   };
 }
