@@ -184,6 +184,18 @@ export async function listParts(tx: Tx, version: string, start: number, end: num
     .select(['start', 'size', 'file', 'sealed_size', 'key_id', 'block_id'])
     .where('version', '=', version)
     .where('start', '<=', end)
+    // Parts lie behind each other: the first of these is the last that begins before, found by the key and not by looking at all.
+    .where((is) =>
+      is(
+        'start',
+        '>=',
+        is
+          .selectFrom('parts as before')
+          .select((of) => of.fn.max('before.start').as('start'))
+          .where('before.version', '=', version)
+          .where('before.start', '<=', start),
+      ),
+    )
     .where((is) => is(is('start', '+', is.ref('size')), '>', start))
     .orderBy('start')
     .execute();
