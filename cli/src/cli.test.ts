@@ -130,6 +130,37 @@ test('a group, a vault, a key, a workspace under it, a cluster, a job to its end
   assert.equal(named.code, 0, named.err);
   assert.equal(readFileSync(join(result, 'a.txt'), 'utf8'), 'hi\n');
   assert.match((await cli.run('environment', 'list', 'CliV2AnonymousEnvironment')).out, /strongroom\/node-python/);
+  const componentFile = join(folder, 'count.yml');
+  writeFileSync(
+    componentFile,
+    `type: command\ninputs: { data: { type: uri_folder } }\noutputs: { counted: { type: uri_folder } }\nenvironment: { image: strongroom/node-python }\ncommand: wc -c < \${{inputs.data}}/a.txt > \${{outputs.counted}}/b.txt\n`,
+  );
+  const pipelineJob = join(folder, 'pipeline.yml');
+  writeFileSync(
+    pipelineJob,
+    `type: pipeline
+settings: { default_compute: cpu-cluster }
+outputs: { all: { type: uri_folder } }
+jobs:
+  write:
+    command: echo four > \${{outputs.res}}/a.txt
+    environment: { image: strongroom/node-python }
+    outputs: { res: }
+  count:
+    component: ./count.yml
+    inputs: { data: '\${{parent.jobs.write.outputs.res}}' }
+    outputs: { counted: '\${{parent.outputs.all}}' }
+`,
+  );
+  const piped = await cli.run('job', 'create', '-f', pipelineJob, '-n', 'piped', '--stream');
+  assert.equal(piped.code, 0, piped.err);
+  assert.match(
+    (await cli.run('job', 'list', '--parent', 'piped')).out,
+    /piped_count +Completed[\s\S]*piped_write +Completed/,
+  );
+  const counted = join(folder, 'counted');
+  assert.equal((await cli.run('job', 'download', 'piped', '--output-name', 'all', '-p', counted)).code, 0);
+  assert.equal(readFileSync(join(counted, 'b.txt'), 'utf8').trim(), '5');
   const again = await cli.run('job', 'stream', 'first');
   assert.equal(again.code, 0);
   assert.match(again.err, /wrote outputs\/model\.json/, 'the log can be read again after the job has ended');

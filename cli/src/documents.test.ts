@@ -22,6 +22,7 @@ const paths = workspacePaths(
   '/subscriptions/s/resourceGroups/g/providers/Microsoft.MachineLearningServices/workspaces/w',
 );
 const sent: string[] = [];
+const components: object[] = [];
 const sources: Sources = {
   snapshot: async (place: string) => {
     sent.push(`snapshot ${place}`);
@@ -35,6 +36,10 @@ const sources: Sources = {
   environment: async (described) => {
     sent.push(`environment ${JSON.stringify(described)}`);
     return paths.environmentVersion('anonymous', 'e');
+  },
+  component: async (spec) => {
+    components.push(spec);
+    return paths.assetVersion('components', 'anonymous', String(components.length));
   },
   model: async (described) => {
     sent.push(`model ${JSON.stringify(described)}`);
@@ -105,6 +110,94 @@ test('a sweep that cannot be is refused at its place', async () => {
   ];
   for (const [text, said] of cases)
     await assert.rejects(async () => jobBody(await file(text), paths, sources), said, text);
+});
+
+test('a pipeline becomes steps, with components out of their files', async () => {
+  writeFileSync(
+    join(folder, 'train.yml'),
+    `type: command
+name: train
+version: 3
+inputs: { rate: { type: number, default: 0.1 } }
+outputs: { model: { type: uri_folder } }
+environment: azureml:e:1
+code: azureml:c:1
+command: train --rate \${{inputs.rate}}
+`,
+  );
+  const { body } = await jobBody(
+    await file(`type: pipeline
+display_name: p
+settings: { default_compute: azureml:cpu-cluster, continue_on_step_failure: true }
+inputs: { rate: 0.5 }
+outputs: { best: { mode: upload } }
+jobs:
+  train:
+    type: command
+    component: ./train.yml
+    inputs: { rate: '\${{parent.inputs.rate}}', data: { type: uri_file, path: azureml://datastores/d/paths/p, mode: download } }
+  tune:
+    type: sweep
+    trial: azureml:train:1
+    search_space: { rate: { type: uniform, min_value: 0, max_value: 1 } }
+    objective: { goal: minimize, primary_metric: loss }
+    limits: { max_total_trials: 2, timeout: 60 }
+  score:
+    command: cat \${{inputs.model}}
+    environment: azureml:e:1
+    limits: { timeout: 60 }
+    inputs: { model: { path: "\${{parent.jobs.train.outputs.model}}", mode: download } }
+    outputs: { report: '\${{parent.outputs.best}}' }
+`),
+    paths,
+    sources,
+  );
+  assert.deepEqual(components, [
+    {
+      type: 'command',
+      name: 'train',
+      version: '3',
+      command: `train --rate \${{inputs.rate}}`,
+      inputs: { rate: { type: 'number', default: 0.1 } },
+      outputs: { model: { type: 'uri_folder' } },
+      environment: paths.environmentVersion('e', '1'),
+      code: paths.codeVersion('c', '1'),
+    },
+  ]);
+  assert.deepEqual(body['properties'], {
+    jobType: 'Pipeline',
+    displayName: 'p',
+    settings: { default_compute: paths.compute('cpu-cluster'), continue_on_step_failure: true },
+    inputs: { rate: { jobInputType: 'literal', value: '0.5' } },
+    outputs: { best: { jobOutputType: 'uri_folder', mode: 'Upload' } },
+    jobs: {
+      train: {
+        type: 'command',
+        componentId: paths.assetVersion('components', 'anonymous', '1'),
+        inputs: {
+          rate: { jobInputType: 'literal', value: `\${{parent.inputs.rate}}` },
+          data: { jobInputType: 'uri_file', uri: 'azureml://datastores/d/paths/p', mode: 'Download' },
+        },
+      },
+      tune: {
+        type: 'sweep',
+        trial: { componentId: paths.assetVersion('components', 'train', '1') },
+        search_space: { rate: { type: 'uniform', min_value: 0, max_value: 1 } },
+        objective: { goal: 'minimize', primary_metric: 'loss' },
+        limits: { max_total_trials: 2, timeout: 60 },
+      },
+      score: {
+        type: 'command',
+        command: `cat \${{inputs.model}}`,
+        environmentId: paths.environmentVersion('e', '1'),
+        limits: { timeout: 'PT60S' },
+        inputs: {
+          model: { jobInputType: 'literal', value: `\${{parent.jobs.train.outputs.model}}`, mode: 'Download' },
+        },
+        outputs: { report: { value: `\${{parent.outputs.best}}` } },
+      },
+    },
+  });
 });
 
 test('a command job with everything', async () => {
@@ -204,7 +297,11 @@ test('what is missing, unknown or not served is refused by name', async () => {
     ['comand: a\ncompute: c\n', /x\.yml:1: 'comand' is not known here\. Did you mean 'command'\?/],
     ['command: a\nidentity: { typ: aml_token }\n', /'identity\.typ' is not known here\. Did you mean 'type'\?/],
     ['command: a\ncompute: c\ncommmand: b\n', /'commmand' is not known/],
-    ['type: pipeline\n', /'pipeline': such jobs are not served/],
+    ['type: spark\n', /'spark': such jobs are not served/],
+    ['type: pipeline\n', /'jobs' is missing/],
+    ['type: pipeline\njobs: { a: { type: parallel } }\n', /'parallel': such steps are not served/],
+    ['type: pipeline\njobs: { a: { command: x, comand: y } }\n', /comand/],
+    ['type: pipeline\njobs: { a: { command: x, outputs: { o: { path: y } } } }\n', /its own artifacts/],
     ['command: a\ncompute: c\nenvironment: { conda_file: none.yml, image: y }\n', /none\.yml cannot be read/],
     ['command: a\ncompute: c\nenvironment: { conda_file: [x], image: y }\n', /'environment\.conda_file'/],
     ['command: a\ncompute: c\nenvironment: { build: { path: x } }\n', /'environment\.build' is not served/],

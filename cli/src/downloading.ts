@@ -29,13 +29,20 @@ export async function downloadArtifacts(
   },
 ): Promise<Fetched> {
   const { job, outputName, folder, told } = wanted;
-  const { properties } = await client.get<{ readonly properties: { readonly outputs?: object } }>(paths.job(job));
+  const { properties } = await client.get<{
+    readonly properties: { readonly outputs?: Readonly<Record<string, { readonly uri?: string }>> };
+  }>(paths.job(job));
   const outputs = Object.keys(properties.outputs ?? {});
   if (outputName !== undefined && !outputs.includes(outputName))
     throw new NotThere(`The job '${job}' has no output '${outputName}'. It has: ${outputs.join(', ') || 'none'}.`);
-  // `default` is everything that a job left.
-  const below = outputName === undefined || outputName === 'default' ? '' : `outputs/${outputName}`;
-  const { files, root } = await listArtifacts(client, paths, job, below);
+  // `default` is everything that a job left. What a job of jobs has as its output, one of those has made: its uri says which.
+  const isWhole = outputName === undefined || outputName === 'default';
+  const [, holder = job, place = `outputs/${outputName}`] =
+    /\/ExperimentRun\/dcid\.([\w-]{1,255})\/(outputs\/[\w-]{1,255})$/.exec(
+      (isWhole ? undefined : properties.outputs?.[outputName]?.uri) ?? '',
+    ) ?? [];
+  const below = isWhole ? '' : place;
+  const { files, root } = await listArtifacts(client, paths, holder, below);
   if (files.length === 0)
     throw new NotThere(
       `The job '${job}' has left no files${outputName === undefined ? '' : ` in its output '${outputName}'`}${below === '' ? '' : ' yet'}.`,

@@ -77,6 +77,11 @@ export function sourcesOf(
           })
         : await register(paths.environmentVersion(name, version), properties);
     },
+    component: (spec) =>
+      register(paths.assetVersion('components', anonymousComponent, digestOf(spec)), {
+        componentSpec: spec,
+        isAnonymous: true,
+      }),
     async model({ name, version, place, properties }) {
       const content = await modelContent(place, properties, snapshot);
       if (name === undefined)
@@ -109,6 +114,7 @@ export async function modelContent(
 /** The names under which Azure's own clients register what was described in place; the version is the digest of what it holds. */
 const anonymousEnvironment = 'CliV2AnonymousEnvironment';
 const anonymousModel = 'CliV2AnonymousModel';
+const anonymousComponent = 'azureml_anonymous';
 
 /** The same description is registered once, however its fields were ordered. */
 const digestOf = (described: JsonObject): string =>
@@ -121,6 +127,7 @@ const nouns: Readonly<Record<Versioned, string>> = {
   data: 'data asset',
   environments: 'environment',
   codes: 'code',
+  components: 'component',
 };
 
 /** What `@latest` means. @throws NotThere */

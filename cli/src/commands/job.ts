@@ -33,7 +33,7 @@ export function jobCommands(job: Command, act: Act): void {
     'submit a job from a YAML file',
     'job create -f job.yml --set inputs.epochs=10 --stream',
   )
-    .requiredOption('-f, --file <file>', 'the job, in the schema of command jobs')
+    .requiredOption('-f, --file <file>', 'the job, in the schema of command, sweep and pipeline jobs')
     .option('-n, --name <name>', 'its name; made up if it has none')
     .option('--set <path=value>', 'change a field of the file (several times)', repeated)
     .option('--stream', 'follow its log to the end; the exit code is 0 only if it completes')
@@ -80,11 +80,12 @@ export function jobCommands(job: Command, act: Act): void {
   leaf(job, 'list', listing('workspace'), 'list the jobs of a workspace', 'job list --max-results 20')
     .option('--max-results <count>', 'at most so many')
     .option('--tag <tag>', 'only those with this tag')
+    .option('--parent <job>', 'those that belong to this job, which are not listed otherwise')
     .action(
       act(async (context, given) => {
         const max = given.whole('maxResults', '--max-results');
         const jobs = await context.client.list(context.workspace.jobs, {
-          query: { tag: given.text('tag') },
+          query: { tag: given.text('tag'), parentJobName: given.text('parent') },
           ...(max === undefined ? {} : { max }),
         });
         const by = at('systemData.createdBy');

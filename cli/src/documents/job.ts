@@ -2,28 +2,11 @@
 
 import type { JsonObject } from '@strongroom/contract/client';
 import type { WorkspacePaths } from '@strongroom/contract/client.paths';
-import { type Document, isObject, type Reader, readerOf } from '../document.reader.ts';
-import {
-  codeOf,
-  defined,
-  environmentOf,
-  isAddress,
-  type Later,
-  placeOf,
-  reference,
-  refuse,
-  type Sources,
-  secondsOf,
-} from './references.ts';
+import { type Document, type Reader, readerOf } from '../document.reader.ts';
+import { commandIn, computeId, inputsOf, outputsOf, type Place, secretsIn, settled, unserved } from './command.ts';
+import { settingsIn, stepsIn } from './pipeline.ts';
+import { defined, refuse, type Sources, secondsOf } from './references.ts';
 import { sweepIn } from './sweep.ts';
-
-/** `azureml:name`, a plain name, or an ARM id; `serverless` is the service's own word, and what it means where none is named. */
-function computeId(text: string, paths: WorkspacePaths): string {
-  const name = text.replace(/^azureml:/, '');
-  return text.startsWith('/subscriptions/') || name === 'serverless' ? name : paths.compute(name);
-}
-
-const modelTypes: ReadonlySet<string> = new Set(['custom_model', 'mlflow_model', 'triton_model']);
 
 /** PUT of a job, by its type. */
 export async function jobBody(document: Document, paths: WorkspacePaths, sources: Sources): Promise<JobBody> {
@@ -31,17 +14,11 @@ export async function jobBody(document: Document, paths: WorkspacePaths, sources
   const type = read.text('type') ?? 'command';
   if (type === 'command') return commandBody(read, { document, paths, sources });
   if (type === 'sweep') return sweepBody(read, { document, paths, sources });
-  throw read.wrong('type', `is '${type}': such jobs are not served, 'command' and 'sweep' are`);
+  if (type === 'pipeline') return pipelineBody(read, { document, paths, sources });
+  throw read.wrong('type', `is '${type}': such jobs are not served, 'command', 'sweep' and 'pipeline' are`);
 }
 
 export type JobBody = { readonly name: string | undefined; readonly body: JsonObject };
-export type Place = { readonly document: Document; readonly paths: WorkspacePaths; readonly sources: Sources };
-
-const unserved = {
-  services: 'nothing reaches into a job while it runs. Leave it out',
-  queue_settings: 'submitters take turns, and the jobs of one run in the order in which they come. Leave it out',
-};
-
 /** What jobs of every type have beside what they do. */
 export function describedIn(read: Reader): JsonObject {
   return {
@@ -63,50 +40,6 @@ function checkIdentity(read: Reader, { identity }: JsonObject): JsonObject | und
   if (!['aml_token', 'AMLToken'].includes(String((identity as JsonObject)['identityType'])))
     throw read.wrong('identity', 'of a job can only be { type: aml_token }');
   return { identityType: 'AMLToken' };
-}
-
-/** What a command runs as and on; what lies on disk is sent once the whole document is known to be right. */
-export function commandIn(read: Reader, { document, paths }: Place): Later<JsonObject> {
-  const [code, resources] = [read.text('code'), read.within('resources')];
-  const fields = {
-    command: read.needed('command'),
-    environmentVariables: read.texts('environment_variables'),
-    distribution: distributionIn(read.within('distribution')),
-    resources:
-      resources &&
-      defined({ instanceCount: resources.whole('instance_count'), instanceType: resources.text('instance_type') }),
-  };
-  const environment = environmentOf(read, document, paths);
-  const codeId = code === undefined ? undefined : codeOf(code, read, document, paths);
-  return async (sources) =>
-    defined({ ...fields, environmentId: await environment?.(sources), codeId: await codeId?.(sources) });
-}
-
-/** The service says what of it one node can do. */
-function distributionIn(read: Reader | undefined): JsonObject | undefined {
-  if (read === undefined) return undefined;
-  const words: Readonly<Record<string, string>> = { pytorch: 'PyTorch', mpi: 'Mpi', tensorflow: 'TensorFlow' };
-  const distributionType = words[read.needed('type').toLowerCase()];
-  if (distributionType === undefined) throw read.wrong('type', 'is pytorch, tensorflow or mpi');
-  return distributionType === 'TensorFlow'
-    ? defined({
-        distributionType,
-        workerCount: read.whole('worker_count'),
-        parameterServerCount: read.whole('parameter_server_count'),
-      })
-    : defined({ distributionType, processCountPerInstance: read.whole('process_count_per_instance') });
-}
-
-/** By the name of the variable: references to secrets of a vault, and no secret. */
-function secretsIn(read: Reader | undefined): JsonObject | undefined {
-  if (read === undefined) return undefined;
-  return Object.fromEntries(
-    read.entries().map(([name, value]) => {
-      if (!isObject(value)) throw read.wrong(name, 'must be { workspace_secret_name: NAME } or { uri: ADDRESS }');
-      const inner = read.within(name);
-      return [name, defined({ uri: inner?.text('uri'), workspaceSecretName: inner?.text('workspace_secret_name') })];
-    }),
-  );
 }
 
 const computeIn = (compute: string | undefined, { paths }: Place): string | undefined =>
@@ -165,69 +98,24 @@ async function sweepBody(read: Reader, place: Place): Promise<JobBody> {
   return { name: name as string | undefined, body: { properties } };
 }
 
-function inputsOf(read: Reader | undefined, document: Document, paths: WorkspacePaths) {
-  return read
-    ?.entries()
-    .map(([key, value]): readonly [string, Later<JsonObject>] => [key, inputOf(key, value, read, document, paths)]);
-}
-
-/** An input as the service takes it; what lies on disk is sent once the whole document is known to be right. */
-function inputOf(
-  key: string,
-  value: unknown,
-  read: Reader,
-  document: Document,
-  paths: WorkspacePaths,
-): Later<JsonObject> {
-  if (value === null || Array.isArray(value)) throw read.wrong(key, 'must be a value or { type, path }');
-  if (!isObject(value)) {
-    const literal = { jobInputType: 'literal', value: read.text(key) ?? '' };
-    return async () => literal;
-  }
-  const inner = read.within(key);
-  const [type, path, mode] = [inner?.text('type') ?? 'uri_folder', inner?.text('path'), inner?.text('mode')];
-  if (path === undefined || path === '') throw read.wrong(key, "needs 'path'");
-  const body = defined({ jobInputType: type, mode: modeOf(mode) });
-  // A registered model or data asset, by its name; what else begins with azureml: is an address of the workspace.
-  if (path.startsWith('/subscriptions/') || (path.startsWith('azureml:') && !path.startsWith('azureml://'))) {
-    const of = modelTypes.has(type) ? 'models' : 'data';
-    const id = reference(path, of, paths, (what) => read.wrong(key, what));
-    return async (sources) => ({ ...body, uri: await id(sources) });
-  }
-  if (isAddress(path)) return async () => ({ ...body, uri: path });
-  if (/^[a-z][a-z0-9+.-]*:\/\//i.test(path))
-    throw read.wrong(key, `has ${path}. Jobs read from this workspace only: bring the data into it first`);
-  return async (sources) => ({ ...body, uri: await sources.snapshot(placeOf(document, path)) });
-}
-
-async function settled(
-  inputs: readonly (readonly [string, Later<JsonObject>])[],
-  sources: Sources,
-): Promise<JsonObject> {
-  const made: [string, JsonObject][] = [];
-  for (const [key, body] of inputs) made.push([key, await body(sources)]);
-  return Object.fromEntries(made);
-}
-
-function outputsOf(read: Reader | undefined): JsonObject | undefined {
-  if (read === undefined) return undefined;
-  return Object.fromEntries(
-    read.entries().map(([key, value]) => {
-      if (value !== null && !isObject(value)) throw read.wrong(key, 'must be { type: uri_folder }');
-      const inner = read.within(key);
-      return [key, defined({ jobOutputType: inner?.text('type') ?? 'uri_folder', mode: modeOf(inner?.text('mode')) })];
-    }),
-  );
-}
-
-/** `ro_mount` in the file is `ReadOnlyMount` on the wire. */
-function modeOf(mode: string | undefined): string | undefined {
-  const words: Readonly<Record<string, string>> = {
-    ro_mount: 'ReadOnlyMount',
-    rw_mount: 'ReadWriteMount',
-    download: 'Download',
-    upload: 'Upload',
-    direct: 'Direct',
-  };
-  return mode === undefined ? undefined : (words[mode] ?? mode);
+async function pipelineBody(read: Reader, place: Place): Promise<JobBody> {
+  const { name, ...described } = describedIn(read);
+  const compute = read.text('compute');
+  const settings = settingsIn(read.within('settings'), place);
+  const inputs = inputsOf(read.within('inputs'), place.document, place.paths);
+  const outputs = outputsOf(read.within('outputs'));
+  const steps = await stepsIn(read, place);
+  read.finish();
+  const identity = checkIdentity(read, described);
+  const properties = defined({
+    jobType: 'Pipeline',
+    ...described,
+    identity,
+    computeId: computeIn(compute, place),
+    settings,
+    inputs: inputs && (await settled(inputs, place.sources)),
+    outputs,
+    jobs: await steps(place.sources),
+  });
+  return { name: name as string | undefined, body: { properties } };
 }

@@ -8,7 +8,7 @@ import type { Document, Reader } from '../document.reader.ts';
 import type { UsageError } from '../exit.ts';
 import { readGiven } from '../files.ts';
 
-export type Versioned = 'models' | 'data' | 'environments' | 'codes';
+export type Versioned = 'models' | 'data' | 'environments' | 'codes' | 'components';
 
 /** Sends what lies on disk, looks up what a name means, registers what is described in place. */
 export type Sources = {
@@ -20,6 +20,8 @@ export type Sources = {
   latest(of: Versioned, name: string): Promise<string>;
   /** The id of an environment that is named by what it holds. */
   environment(described: Described): Promise<string>;
+  /** The id of a component that is named by what it holds. */
+  component(spec: JsonObject): Promise<string>;
   /** The id of a model version; `place` is a file or a folder, or an address of the workspace. */
   model(described: Described & { readonly place: string }): Promise<string>;
 };
@@ -60,6 +62,7 @@ const pathsOf: Readonly<Record<Versioned, (paths: WorkspacePaths) => (name: stri
   data: (paths) => paths.dataVersion,
   environments: (paths) => paths.environmentVersion,
   codes: (paths) => paths.codeVersion,
+  components: (paths) => (name, version) => paths.assetVersion('components', name, version),
 };
 
 /** @param wrong makes the error, with the place where the reference stands */

@@ -1,0 +1,118 @@
+// The steps of a pipeline in Azure ML's v2 YAML schema, as the service takes them. A component that is named by its file is
+// registered by what it holds; a command that stands in a step goes with it.
+
+import type { JsonObject } from '@strongroom/contract/client';
+import { isObject, type Reader, readDocument } from '../document.reader.ts';
+import { commandIn, computeId, inputOf, modeOf, type Place, unserved } from './command.ts';
+import { componentIn } from './component.ts';
+import { defined, isReference, type Later, placeOf, reference, refuse, secondsOf } from './references.ts';
+
+const wired = /^\$\{\{.*\}\}$/;
+
+export async function stepsIn(read: Reader, place: Place): Promise<Later<JsonObject>> {
+  const jobs = read.within('jobs');
+  if (jobs === undefined) throw read.wrong('jobs', 'is missing: the steps, by name');
+  const steps: [string, Later<JsonObject>][] = [];
+  for (const [name, value] of jobs.entries()) {
+    const step = isObject(value) ? jobs.within(name) : undefined;
+    if (step === undefined) throw jobs.wrong(name, 'must be { component: … } or { command: … }');
+    steps.push([name, await stepIn(step, place)]);
+  }
+  return async (sources) => {
+    const made: [string, JsonObject][] = [];
+    for (const [name, step] of steps) made.push([name, await step(sources)]);
+    return Object.fromEntries(made);
+  };
+}
+
+async function stepIn(read: Reader, place: Place): Promise<Later<JsonObject>> {
+  const type = read.text('type') ?? 'command';
+  if (type !== 'command' && type !== 'sweep')
+    throw read.wrong('type', `is '${type}': such steps are not served, 'command' and 'sweep' are`);
+  refuse(read, unserved);
+  const compute = read.text('compute');
+  const timeout = type === 'command' ? read.within('limits')?.positive('timeout', 'seconds') : undefined;
+  const common = {
+    type,
+    display_name: read.text('display_name'),
+    description: read.text('description'),
+    tags: read.texts('tags'),
+    computeId: compute === undefined ? undefined : computeId(compute, place.paths),
+    limits: timeout === undefined ? undefined : { timeout: secondsOf(timeout) },
+    outputs: stepOutputs(read.within('outputs')),
+  };
+  const inputs = stepInputs(read.within('inputs'), place);
+  const runs = type === 'sweep' ? await sweepOf(read, place) : await whatRuns(read, place);
+  return async (sources) => defined({ ...common, ...(await runs(sources)), inputs: await inputs(sources) });
+}
+
+async function whatRuns(read: Reader, place: Place): Promise<Later<JsonObject>> {
+  if (!read.has('component')) return commandIn(read, place);
+  const id = await componentOf('component', read, place);
+  const environment_variables = read.texts('environment_variables');
+  const resources = read.map('resources');
+  return async (sources) => ({ ...defined({ environment_variables, resources }), componentId: await id(sources) });
+}
+
+/** As it is written: the service reads the names of YAML in a step. */
+async function sweepOf(read: Reader, place: Place): Promise<Later<JsonObject>> {
+  const id = await componentOf('trial', read, place);
+  const fields = {
+    search_space: read.map('search_space'),
+    objective: read.map('objective'),
+    limits: read.map('limits'),
+    early_termination: read.map('early_termination'),
+    sampling_algorithm: read.textOrMap('sampling_algorithm'),
+  };
+  return async (sources) => ({ ...defined(fields), trial: { componentId: await id(sources) } });
+}
+
+/** By its file, or registered. */
+async function componentOf(field: string, read: Reader, { document, paths }: Place): Promise<Later<string>> {
+  const given = read.needed(field);
+  if (isReference(given)) return reference(given, 'components', paths, (what) => read.wrong(field, what));
+  const component = componentIn(await readDocument(placeOf(document, given)), paths);
+  return async (sources) => await sources.component(await component(sources));
+}
+
+function stepInputs(read: Reader | undefined, { document, paths }: Place): Later<JsonObject | undefined> {
+  const bodies = read?.entries().map(([key, value]): readonly [string, Later<JsonObject>] => {
+    // A wire with a mode beside it.
+    const path = isObject(value) ? value['path'] : undefined;
+    const inner = typeof path === 'string' && wired.test(path) ? read.within(key) : undefined;
+    if (inner === undefined) return [key, inputOf(key, value, read, document, paths)];
+    const [wire, , mode] = [inner.text('path'), inner.text('type'), inner.text('mode')];
+    return [key, async () => defined({ jobInputType: 'literal', value: wire, mode: modeOf(mode) })];
+  });
+  return async (sources) => {
+    if (bodies === undefined) return undefined;
+    const made: [string, JsonObject][] = [];
+    for (const [key, body] of bodies) made.push([key, await body(sources)]);
+    return Object.fromEntries(made);
+  };
+}
+
+function stepOutputs(read: Reader | undefined): JsonObject | undefined {
+  if (read === undefined) return undefined;
+  return Object.fromEntries(
+    read.entries().map(([key, value]) => {
+      if (!isObject(value)) return [key, defined({ value: read.text(key) })];
+      const inner = read.within(key);
+      const [type, mode, path] = [inner?.text('type') ?? 'uri_folder', inner?.text('mode'), inner?.text('path')];
+      if (path !== undefined && !wired.test(path))
+        throw read.wrong(key, 'has a path: what a step leaves goes to its own artifacts. Leave it out');
+      return [key, defined({ job_output_type: type, mode: modeOf(mode), value: path })];
+    }),
+  );
+}
+
+export function settingsIn(read: Reader | undefined, { paths }: Place): JsonObject | undefined {
+  if (read === undefined) return undefined;
+  const compute = read.text('default_compute');
+  return defined({
+    default_compute: compute === undefined ? undefined : computeId(compute, paths),
+    default_datastore: read.text('default_datastore') ?? read.text('default_datestore'),
+    continue_on_step_failure: read.flag('continue_on_step_failure'),
+    force_rerun: read.flag('force_rerun'),
+  });
+}
