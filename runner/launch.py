@@ -23,6 +23,16 @@ def limit(name, value):
     resource.setrlimit(kind, (bound, bound))
 
 
+def enter(root):
+    """What is loaded after this would come from the image, so nothing is: only the program that replaces this one."""
+    sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
+    from management.guard import drop_capabilities
+
+    os.chroot(root)
+    os.chdir("/")
+    drop_capabilities()
+
+
 def main():
     with os.fdopen(PLAN_FD, "rb") as source:
         plan = json.loads(source.read())
@@ -33,6 +43,8 @@ def main():
     except OSError:
         pass
     os.nice(NICENESS)
+    if plan.get("root"):
+        enter(plan["root"])
     for name, value in plan["limits"].items():
         limit(name, value)
     os.chdir(plan["cwd"])

@@ -15,7 +15,7 @@ sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 from management import guard  # noqa: E402
 from management.control import Control  # noqa: E402
 from management.forwarder import listen, start_forwarder  # noqa: E402
-from management.job import run_job  # noqa: E402
+from management.job import is_root, run_job  # noqa: E402
 from management.outcome import Outcome, SetupFailed, exit_status  # noqa: E402
 from management.reporter import Reporter  # noqa: E402
 from management.score import run_score  # noqa: E402
@@ -57,7 +57,7 @@ def main():
         document = read_document(sys.stdin.buffer)
         port = int(document["port"])
         listener = listen(port)
-        guard.drop_capabilities()
+        guard.drop_capabilities(keeps_chroot=is_root(document))
         start_forwarder(listener, SERVER_SOCKET)
         wire = Wire(CA_FILE, port)
         control = Control(sys.stdin.buffer, wire, lambda: leave(reporter, Outcome("stopped")))

@@ -4,6 +4,8 @@
 import { rmSync } from 'node:fs';
 import type { AgentEvent, AgentItem, AgentPollAnswer, HeldItem } from '@strongroom/contract/agent';
 import type { Gateway } from './gateway.ts';
+import { type ImageUse, NoRoom } from './images/cache.ts';
+import type { Images } from './images/images.ts';
 import { createOutbox, type NumberedEvent, type Outbox } from './outbox.ts';
 import {
   createSandboxFolder,
@@ -27,6 +29,8 @@ export interface Items {
 interface Held {
   readonly item: AgentItem;
   readonly outbox: Outbox;
+  /** Aborted when it is to end before there is a sandbox. */
+  readonly leaving: AbortController;
   sandbox: Sandbox | undefined;
   stopGraceSeconds: number | undefined;
   over: Promise<void>;
@@ -47,6 +51,11 @@ function finished(end: SandboxEnd): AgentEvent {
   };
 }
 
+/** For the runner: what is mounted and what it sets, and not where it came from. */
+function documentWith({ image: _, ...document }: RunnerDocument, image: ImageUse | undefined): RunnerDocument {
+  return image === undefined ? document : { ...document, image: { as: image.as, environment: image.environment } };
+}
+
 export function createItems(options: {
   readonly host: string;
   readonly port: number;
@@ -56,11 +65,12 @@ export function createItems(options: {
   /** By version. */
   readonly interpreters?: ReadonlyMap<string, string>;
   readonly gateway: Gateway;
+  readonly images: Images;
   /** Of the names of folders that sandboxes share with this agent. */
   readonly prefix: string;
   readonly report: (id: string, fence: number, events: readonly NumberedEvent[]) => Promise<void>;
 }): Items {
-  const { host, port, caPem, hostNames, gateway, prefix, report } = options;
+  const { host, port, caPem, hostNames, gateway, images, prefix, report } = options;
 
   /** Throws for a version that is not here any more: nothing runs on another one than was asked for. */
   function interpreterFor({ python }: RunnerDocument): string | undefined {
@@ -76,13 +86,27 @@ export function createItems(options: {
     if (FORWARDED.has(event)) held.outbox.push({ type: event } as AgentEvent);
   }
 
+  /** Undefined: there is none, or what runs brings it into its own memory, because there is no room for it beside that. */
+  async function bringImage({ item: { document }, leaving }: Held): Promise<ImageUse | undefined> {
+    const { image, job } = document;
+    if (image === undefined) return undefined;
+    try {
+      return await images.use(image, String((job as { token?: unknown })?.token), leaving.signal);
+    } catch (error) {
+      if (error instanceof NoRoom && image.as === 'environment') return undefined;
+      throw error;
+    }
+  }
+
   async function run(held: Held): Promise<void> {
     const { item, outbox } = held;
     let tunnel: Tunnel | undefined;
+    let image: ImageUse | undefined;
     let socketFolder: string | undefined;
     try {
       tunnel = await openTunnel(prefix, host, port);
       if (item.kind === 'score') socketFolder = createSandboxFolder(prefix);
+      image = await bringImage(held);
       if (held.stopGraceSeconds !== undefined) {
         outbox.push({ type: 'finished', reason: 'stopped', exitCode: null });
         return;
@@ -93,7 +117,8 @@ export function createItems(options: {
         command: item.kind,
         limits: item.limits as AgentItem['limits'] & { cpuSeconds: number },
         scratchBytes: item.scratchBytes,
-        document: item.document as RunnerDocument,
+        document: documentWith(item.document as RunnerDocument, image),
+        ...(image === undefined ? {} : { image }),
         serverSocket: tunnel.socketPath,
         caPem,
         hostNames,
@@ -109,10 +134,15 @@ export function createItems(options: {
       if (socketFolder !== undefined) gateway.open(item.id, socketFolder);
       outbox.push(finished(await sandbox.done));
     } catch (error) {
+      if (held.leaving.signal.aborted) {
+        outbox.push({ type: 'finished', reason: 'stopped', exitCode: null });
+        return;
+      }
       const message = error instanceof Error ? error.message : 'The sandbox could not be started.';
       outbox.push({ type: 'finished', reason: 'setup_failed', exitCode: null, message: message.slice(0, MESSAGE_MAX) });
     } finally {
       held.sandbox = undefined;
+      image?.release();
       gateway.shut(item.id);
       tunnel?.close();
       if (socketFolder !== undefined) rmSync(socketFolder, { recursive: true, force: true });
@@ -128,7 +158,14 @@ export function createItems(options: {
       hold: (isHeld) => held.sandbox?.holdOutput(isHeld),
       refused: () => void held.sandbox?.stop(0),
     });
-    const held: Held = { item, outbox, sandbox: undefined, stopGraceSeconds: undefined, over: Promise.resolve() };
+    const held: Held = {
+      item,
+      outbox,
+      leaving: new AbortController(),
+      sandbox: undefined,
+      stopGraceSeconds: undefined,
+      over: Promise.resolve(),
+    };
     items.set(item.id, held);
     held.over = run(held).finally(() => {
       if (items.get(item.id) === held) items.delete(item.id);
@@ -147,6 +184,7 @@ export function createItems(options: {
       const held = items.get(id);
       if (held === undefined || held.item.fence !== fence) return;
       held.stopGraceSeconds = graceSeconds;
+      held.leaving.abort();
       void held.sandbox?.stop(graceSeconds);
     },
     renew({ id, fence, token }) {
@@ -158,6 +196,7 @@ export function createItems(options: {
       for (const held of all) {
         held.outbox.abandon();
         held.stopGraceSeconds = 0;
+        held.leaving.abort();
         void held.sandbox?.stop(0);
       }
       await Promise.allSettled(all.map(({ over }) => over));

@@ -21,7 +21,13 @@ function isAlive(pid: number): boolean {
   }
 }
 
-export function removeLeftovers(parents: readonly string[] = ['/dev/shm', tmpdir()]): void {
+/** Where they are. @param images the operator's folder for images */
+export const placesOfLeftovers = (images?: string): readonly string[] =>
+  ['/dev/shm', process.env['XDG_RUNTIME_DIR'], tmpdir(), images].flatMap((place) =>
+    place?.startsWith('/') === true ? [place] : [],
+  );
+
+export function removeLeftovers(parents: readonly string[] = placesOfLeftovers()): void {
   const ours = new Set([process.getuid?.(), sandboxIdentity().uid]);
   for (const parent of parents) {
     let names: readonly string[] = [];

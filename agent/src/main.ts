@@ -16,8 +16,9 @@ import { Compile, type Static, type TSchema } from '@strongroom/contract/schema'
 import { serveCalls } from './calls.ts';
 import { createClient, isFinal, refusedBy } from './client.ts';
 import { openGateway } from './gateway.ts';
+import { createImages } from './images/images.ts';
 import { createItems } from './items.ts';
-import { folderPrefix, removeLeftovers } from './leftovers.ts';
+import { folderPrefix, placesOfLeftovers, removeLeftovers } from './leftovers.ts';
 import { probeSandbox } from './sandbox/sandbox.ts';
 
 const ENROLMENT_BYTES_MAX = 256 * 1024;
@@ -78,18 +79,21 @@ async function main(): Promise<void> {
   const enrolment = await readEnrolment(leave);
   const { hostname, port } = new URL(enrolment.url);
 
-  removeLeftovers();
+  removeLeftovers(placesOfLeftovers(enrolment.images?.folder));
   const [probe, gateway] = await Promise.all([probeSandbox(), openGateway(folderPrefix)]);
   const client = createClient(enrolment);
   let session = '';
+  const interpreter = probe.available ? probe.interpreter : undefined;
+  const images = createImages({ enrolment, prefix: folderPrefix, interpreter });
   const items = createItems({
     host: hostname.replace(/^\[|\]$/g, ''),
     port: Number(port === '' ? '443' : port),
     caPem: enrolment.caPem,
     hostNames: enrolment.hostNames,
-    interpreter: probe.available ? probe.interpreter : undefined,
+    interpreter,
     ...(probe.available ? { interpreters: probe.interpreters } : {}),
     gateway,
+    images,
     prefix: folderPrefix,
     report: async (id, fence, events) => {
       await client.post(`items/${id}/events`, { session, fence, events }, REQUEST_MS * 4);
@@ -97,6 +101,7 @@ async function main(): Promise<void> {
   });
   quit = async () => {
     await items.dropAll();
+    await images.close();
     gateway.close();
     client.close();
   };

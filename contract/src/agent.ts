@@ -66,6 +66,13 @@ export const agentEnrolment = Type.Object({
   hostNames: Type.Array(Type.String({ maxLength: 253 }), { maxItems: 64 }),
   /** How the server reaches what runs there: a socket of its own machine, or the agent's connections to it. */
   reach: Type.Union([Type.Literal('unix'), Type.Literal('tunnel')]),
+  /** Of unpacked images: how much together, and a folder that the operator says is encrypted, else in memory. */
+  images: Type.Optional(
+    Type.Object({
+      bytes: bytes(0),
+      folder: Type.Optional(Type.String({ pattern: '^/[^\\u0000]*$', maxLength: 1024 })),
+    }),
+  ),
 });
 export type AgentEnrolment = Static<typeof agentEnrolment>;
 
@@ -129,6 +136,17 @@ export const agentPollRequest = Type.Object(
   { additionalProperties: false },
 );
 
+/** An image of the server's registry that the agent brings, with the token of the work; the runner is told what it sets. */
+const itemImage = Type.Object({
+  /** With its registry's name before it. */
+  repository: Type.String({ maxLength: 512 }),
+  digest: Type.String({ pattern: '^sha256:[0-9a-f]{64}$' }),
+  /** What runs has it for its root, or at /job/image. */
+  as: Type.Union([Type.Literal('root'), Type.Literal('environment')]),
+  /** It must not be on a disk, whatever the operator says of the disk. */
+  inMemory: Type.Boolean(),
+});
+
 export const agentItem = Type.Object({
   id: identifier,
   kind: Type.Union([Type.Literal('job'), Type.Literal('score')]),
@@ -139,6 +157,7 @@ export const agentItem = Type.Object({
     port: Type.Integer(),
     /** One of the agent's `pythons`; absent: its first. */
     python: Type.Optional(Type.String()),
+    image: Type.Optional(itemImage),
     job: Type.Optional(Type.Object({})),
     score: Type.Optional(Type.Object({})),
   }),

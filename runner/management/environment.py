@@ -7,6 +7,7 @@ import os
 import sys
 
 from .outcome import SetupFailed
+from .root import INTERPRETER
 
 IMAGE_FOLDER = "/job/image"
 STAGING_FOLDER = "/job/staging"
@@ -28,14 +29,25 @@ def use_environment(folder=IMAGE_FOLDER + "/env", version=sys.version_info[:2], 
     if "version = %d.%d" % tuple(version) not in settings_of(os.path.join(folder, "pyvenv.cfg")):
         raise SetupFailed("The environment of the image is for another Python than this node's %d.%d." % tuple(version))
     programs = os.path.join(folder, "bin")
+    if not leads_to_interpreter(programs):
+        make_links(programs, version, interpreter or os.path.realpath(sys.executable))
+    path = os.environ.get("PATH", "/usr/bin:/bin")
+    return {"PATH": "%s/bin:%s" % (PLACE, path), "VIRTUAL_ENV": PLACE}
+
+
+def leads_to_interpreter(programs):
+    """Whether the agent has unpacked it, once for every sandbox of the node: it is only read then."""
+    path = os.path.join(programs, "python")
+    return os.path.islink(path) and os.readlink(path) == INTERPRETER
+
+
+def make_links(programs, version, interpreter):
     os.makedirs(programs, exist_ok=True)
     for name in ("python", "python3", "python%d.%d" % version):
         path = os.path.join(programs, name)
         if os.path.lexists(path):
             os.unlink(path)
-        os.symlink(interpreter or os.path.realpath(sys.executable), path)
-    path = os.environ.get("PATH", "/usr/bin:/bin")
-    return {"PATH": "%s/bin:%s" % (PLACE, path), "VIRTUAL_ENV": PLACE}
+        os.symlink(interpreter, path)
 
 
 def python_of():

@@ -10,6 +10,7 @@ import signal
 PR_SET_DUMPABLE = 4
 PR_CAP_AMBIENT = 47
 PR_CAP_AMBIENT_CLEAR_ALL = 4
+CAP_SYS_CHROOT = 1 << 18
 CAPABILITY_VERSION_3 = 0x20080522
 OWN_MEMORY_BYTES = 1024 * 1024 * 1024
 
@@ -27,14 +28,20 @@ def cannot_be_interrupted():
     signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 
-def drop_capabilities():
-    """Gives up the one capability that process 1 may have been given, to listen on a port below 1024.
+def drop_capabilities(keeps_chroot=False):
+    """Gives up what process 1 may have been given: the capability to listen on a port below 1024, and the one to enter the root of
+    an image, which it keeps for the program that becomes the user's.
 
     Before any thread exists, because capabilities belong to threads."""
     libc = ctypes.CDLL(None, use_errno=True)
     header = (ctypes.c_uint32 * 2)(CAPABILITY_VERSION_3, 0)
-    none = (ctypes.c_uint32 * 6)()
-    if libc.prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0) != 0 or libc.capset(header, none) != 0:
+    kept = (ctypes.c_uint32 * 6)()
+    if keeps_chroot:
+        # Effective, permitted, inheritable, of the lower half. What is ambient goes with what is not inheritable any more.
+        kept[0:3] = (CAP_SYS_CHROOT,) * 3
+    elif libc.prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0) != 0:
+        raise OSError(ctypes.get_errno(), "giving up capabilities failed")
+    if libc.capset(header, kept) != 0:
         raise OSError(ctypes.get_errno(), "giving up capabilities failed")
 
 

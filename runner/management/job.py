@@ -21,9 +21,22 @@ CODE_FOLDER = "/job/code"
 INPUTS_FOLDER = "/job/inputs"
 COMMAND_FILE = "/job/command"
 SPREAD = os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), "spread.py")
+#: Where the root of an image lies for process 1; for what runs in it, it is /.
+IMAGE_ROOT = "/image"
+IMAGE_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+#: What starts them is the node's Python, which is no part of an image.
+NOT_SPREAD = (
+    "The processes of a distribution are not started in an image of your own. Have the command start them (torchrun), or name a "
+    "conda file on strongroom/node-python."
+)
 INPUT_NAME = OUTPUT_NAME = re.compile(r"^[A-Za-z_][A-Za-z0-9_.-]{0,254}$")
 UPLOAD_AFTER_STOP_SECONDS = 25
 LONGEST_WHY = 1000
+
+
+def is_root(document):
+    """Whether the agent has brought an image whose root the command runs in."""
+    return (document.get("image") or {}).get("as") == "root"
 
 
 def base_environment():
@@ -47,6 +60,16 @@ def checked_environment(given):
         if not isinstance(value, str) or not name or "=" in name or "\0" in name + value:
             raise SetupFailed("The environment must map names to strings; %r does not." % name)
     return given
+
+
+def environment_of_root(image):
+    """What the image sets, as far as this does not: its programs are found as it says, and by nothing of this node."""
+    given = checked_environment(image.get("environment") or {})
+    return dict({"PATH": IMAGE_PATH}, **{**given, **without_path(base_environment())})
+
+
+def without_path(environment):
+    return {name: value for name, value in environment.items() if name != "PATH"}
 
 
 def bring_inputs(wire, inputs):
@@ -86,18 +109,23 @@ def run_job(document, reporter, control, wire):
     bounds = fetch.Bounds("snapshot", fetch.SNAPSHOT_FILES, fetch.SNAPSHOT_BYTES)
     fetch.fetch_folder(wire, job.get("snapshot") or [], CODE_FOLDER, bounds)
     bring_inputs(wire, job.get("inputs") or {})
-    if job.get("image"):
+    # One that the agent has brought lies there already, or is the root.
+    if job.get("image") and not document.get("image"):
         fetch_image(wire, job["image"], IMAGE_FOLDER, STAGING_FOLDER)
     wire.close()
     make_output_folders(job.get("outputs") or ())
     # From a file, not as an argument: arguments of a process can be read by every user of the host.
     with open(COMMAND_FILE, "w", encoding="utf-8") as target:
         target.write(job["command"])
-    environment = dict(base_environment(), **use_environment(), **checked_environment(job.get("environment") or {}))
+    root = IMAGE_ROOT if is_root(document) else None
+    environment = environment_of_root(document["image"]) if root else dict(base_environment(), **use_environment())
+    environment.update(checked_environment(job.get("environment") or {}))
     command = ["/bin/sh", COMMAND_FILE]
     if job.get("spread"):
+        if root:
+            raise SetupFailed(NOT_SPREAD)
         command = [sys.executable, "-I", "-B", SPREAD, json.dumps(job["spread"]), *command]
-    program = Program(command, CODE_FOLDER, environment, resource_limits(document["limits"]))
+    program = Program(command, CODE_FOLDER, environment, resource_limits(document["limits"]), root)
     metrics = job.get("systemMetrics") and SystemMetrics(
         wire, job["systemMetrics"], Sampler(document["limits"]["memoryBytes"])
     )

@@ -10,13 +10,15 @@ class BadPath(ValueError):
     """The message names the rule, not the path, which may hold control characters."""
 
 
-def checked_parts(path):
-    """Splits a relative path with forward slashes; raises BadPath on anything that could mean something else."""
+def checked_parts(path, backslashes=False):
+    """Splits a relative path with forward slashes; raises BadPath on anything that could mean something else.
+
+    backslashes: whether names may hold one, as units of systemd do."""
     if not isinstance(path, str) or not path or len(path) > LONGEST_PATH:
         raise BadPath("A path must have 1 to %d characters." % LONGEST_PATH)
     if any(ord(character) < 32 or ord(character) == 127 or 0xD800 <= ord(character) <= 0xDFFF for character in path):
         raise BadPath("A path must not contain control characters or bytes that are not UTF-8.")
-    if "\\" in path:
+    if "\\" in path and not backslashes:
         raise BadPath("A path must use forward slashes.")
     if path.startswith("/"):
         raise BadPath("A path must be relative.")

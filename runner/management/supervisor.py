@@ -44,10 +44,10 @@ def resource_limits(limits):
 
 
 class Program:
-    """What to start: argv (absolute program first), cwd, environment, limits (of `resource_limits`)."""
+    """What to start: argv (absolute program first), cwd, environment, limits (of `resource_limits`). root: in which all of them are."""
 
-    def __init__(self, argv, cwd, environment, limits):
-        self.plan = {"argv": argv, "cwd": cwd, "environment": environment, "limits": limits}
+    def __init__(self, argv, cwd, environment, limits, root=None):
+        self.plan = {"argv": argv, "cwd": cwd, "environment": environment, "limits": limits, "root": root}
 
 
 def _start(program, output_fd, control_fd):

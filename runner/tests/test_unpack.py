@@ -25,14 +25,14 @@ class Unpack(unittest.TestCase):
         os.mkdir(self.folder)
         self.layer = os.path.join(self.temporary.name, "layer")
 
-    def unpack(self, *entries, compressed=True, allowance=None, archive_format=tarfile.PAX_FORMAT):
+    def unpack(self, *entries, compressed=True, allowance=None, archive_format=tarfile.PAX_FORMAT, is_root=False):
         raw = io.BytesIO()
         with tarfile.open(fileobj=raw, mode="w", format=archive_format) as archive:
             for info, content in entries:
                 archive.addfile(info, io.BytesIO(content))
         with open(self.layer, "wb") as target:
             target.write(gzip.compress(raw.getvalue()) if compressed else raw.getvalue())
-        unpack_layer(self.layer, compressed, self.folder, allowance or Allowance())
+        unpack_layer(self.layer, compressed, self.folder, allowance or Allowance(), is_root)
 
     def read(self, path):
         with open(os.path.join(self.folder, path), "rb") as source:
@@ -70,6 +70,58 @@ class Unpack(unittest.TestCase):
     def test_a_hard_link_to_itself_loses_nothing(self):
         self.unpack(entry("a", b"kept"), entry("b", kind=tarfile.LNKTYPE, link="a"), entry("b", kind=tarfile.LNKTYPE, link="a"))
         self.assertEqual(self.read("b"), b"kept")
+
+    def paths(self):
+        return sorted(
+            os.path.relpath(os.path.join(at, name), self.folder)
+            for at, folders, names in os.walk(self.folder)
+            for name in folders + names
+        )
+
+    def test_a_whiteout_hides_what_earlier_layers_have_and_nothing_of_its_own(self):
+        for whiteouts_first in (True, False):
+            self.unpack(entry("a/b/lower", b"x"), entry("a/c/lower", b"x"), entry("d", b"x"), entry("e", b"x"))
+            hiding = [entry("a/.wh..wh..opq"), entry(".wh.d"), entry(".wh.nothing"), entry("no/where/.wh.x")]
+            own = [entry("a/b/own", b"y"), entry("d", b"y")]
+            self.unpack(*(hiding + own if whiteouts_first else own + hiding))
+            self.assertEqual(self.paths(), ["a", "a/b", "a/b/own", "d", "e"])
+            self.assertEqual(self.read("d"), b"y")
+            self.unpack(entry(".wh.a"), entry(".wh.d"), entry(".wh.e"))
+            self.assertEqual(self.paths(), [])
+
+    def test_a_whiteout_does_not_reach_through_a_link_nor_outside(self):
+        kept = os.path.join(self.temporary.name, "kept")
+        os.mkdir(kept)
+        with open(os.path.join(kept, "file"), "w") as target:
+            target.write("x")
+        os.symlink(kept, os.path.join(self.folder, "way"))
+        self.unpack(entry("way/.wh.file"), is_root=True)
+        for name in ("way/.wh..wh..opq", ".wh...", ".wh..", ".wh.", "../.wh.kept", ".wh..wh.plnk", ".wh.a/b"):
+            with self.assertRaises(SetupFailed, msg=name):
+                self.unpack(entry(name), is_root=True)
+        self.assertEqual(os.listdir(kept), ["file"])
+        self.unpack(entry(".wh.way"), is_root=True)
+        self.assertEqual((os.listdir(kept), self.paths()), (["file"], []))
+
+    def test_a_later_layer_replaces_whatever_an_earlier_one_has(self):
+        self.unpack(entry("a/file", b"x"), entry("b", b"x"), entry("c", kind=tarfile.SYMTYPE, link="a"))
+        self.unpack(entry("a", b"y"), entry("b/", kind=tarfile.DIRTYPE), entry("c/", kind=tarfile.DIRTYPE), entry("c/in", b"z"))
+        self.assertEqual(self.paths(), ["a", "b", "c", "c/in"])
+        with self.assertRaisesRegex(SetupFailed, "folder"):
+            self.unpack(entry("f", b"x"), entry("f/", kind=tarfile.DIRTYPE))
+
+    def test_a_root_may_hold_links_that_are_absolute_and_nothing_is_written_through_them(self):
+        outside = os.path.join(self.temporary.name, "outside")
+        os.mkdir(outside)
+        link = entry("way", kind=tarfile.SYMTYPE, link=outside)
+        with self.assertRaisesRegex(SetupFailed, "absolute"):
+            self.unpack(link)
+        self.unpack(link, entry("up", kind=tarfile.SYMTYPE, link="../../../.."), is_root=True)
+        for through in (entry("way/file", b"x"), entry("hard", kind=tarfile.LNKTYPE, link="way/x")):
+            with self.assertRaises(SetupFailed):
+                self.unpack(through, is_root=True)
+        self.unpack(entry("way", b"replaced"), is_root=True)
+        self.assertEqual((os.listdir(outside), self.read("way")), ([], b"replaced"))
 
     def test_refuses_a_path_that_a_pax_header_hides(self):
         info, content = entry("innocent", b"x")

@@ -1,7 +1,11 @@
 // The sandbox, written as the arguments and files that bubblewrap is given. One screen tells what exists inside.
 //
-// Promises: no host path but /usr (and what /lib, /bin and the like are), two entries of /etc that only name libraries, and the two
-// sockets; no network; no capability; nothing writable that is not in memory and bounded, except the folder of a scoring socket.
+// Two shapes: what runs sees the host's /usr, or nothing but an image. With an image the management code still runs on the host's
+// Python in a root of its own, and the image with what belongs to it lies in that at /image, which user code has for its root:
+// an interpreter that somebody brings never holds what bounds it. What lies in both roots is one and the same, by links.
+//
+// Promises: no host path but /usr (and what /lib, /bin and the like are), two entries of /etc that only name libraries, the two
+// sockets, and an image that was unpacked for this; no network; no capability; nothing writable that is not in memory and bounded, except the folder of a scoring socket.
 // Must not hold a secret: those travel on the standard input of the runner. Starts nothing.
 import { existsSync } from 'node:fs';
 import type { RunnerFile } from './host.ts';
@@ -24,6 +28,13 @@ export interface PlanInput {
   readonly serverSocket: string;
   readonly socketFolder?: string;
   readonly runner: readonly RunnerFile[];
+  readonly image?: MountedImage;
+}
+
+/** An unpacked image, read-only inside: the root of what runs, or a folder that it brings (/job/image). */
+export interface MountedImage {
+  readonly folder: string;
+  readonly as: 'root' | 'environment';
 }
 
 /** `options` are for --args; `files` must be attached to the descriptors that `options` names, in order from `firstFd`. */
@@ -38,6 +49,10 @@ type Options = readonly string[];
 const MERGED_FOLDERS = ['lib', 'lib64', 'lib32', 'libx32', 'bin', 'sbin'] as const;
 const SMALL_SCRATCH_SHARE = 4;
 const FIRST_FREE_PORT = 1024;
+/** Where the root of an image lies for the management code. */
+const IMAGE_ROOT = '/image';
+/** Of what is only mounted over and never written to. */
+const MOUNT_BYTES = 1024 * 1024;
 const DEVICES = ['null', 'zero', 'full', 'random', 'urandom'] as const;
 const DEVICE_LINKS = [
   ['fd', '/proc/self/fd'],
@@ -45,6 +60,8 @@ const DEVICE_LINKS = [
   ['stdout', '/proc/self/fd/1'],
   ['stderr', '/proc/self/fd/2'],
 ] as const;
+/** Of both roots, where there are two. */
+const SHARED_FOLDERS = ['proc', 'dev', 'tmp', 'job'] as const;
 /** What /proc tells about the host and not about the sandbox: kernel keys, symbols, and the line it was started with. */
 const HIDDEN_IN_PROC = [
   '/proc/keys',
@@ -63,9 +80,10 @@ export function mergedFolders(): readonly Options[] {
   });
 }
 
-function syntheticFiles(input: PlanInput): readonly SyntheticFile[] {
+/** In every root: what names and trust are decided by. */
+function sharedFiles(input: PlanInput, root: string): readonly SyntheticFile[] {
   const text = (path: string, lines: readonly string[]): SyntheticFile => ({
-    path,
+    path: `${root}${path}`,
     content: Buffer.from(`${lines.join('\n')}\n`),
   });
   const names = [...new Set(['localhost', ...input.hostNames])];
@@ -76,7 +94,14 @@ function syntheticFiles(input: PlanInput): readonly SyntheticFile[] {
     // Names come from the file above alone; asking a resolver could only wait for an answer that cannot come.
     text('/etc/nsswitch.conf', ['passwd: files', 'group: files', 'hosts: files']),
     text('/etc/resolv.conf', ['options timeout:1 attempts:1']),
-    { path: '/run/strongroom/ca.pem', content: Buffer.from(input.caPem) },
+    { path: `${root}/run/strongroom/ca.pem`, content: Buffer.from(input.caPem) },
+  ];
+}
+
+function syntheticFiles(input: PlanInput): readonly SyntheticFile[] {
+  return [
+    ...sharedFiles(input, ''),
+    ...(input.image?.as === 'root' ? sharedFiles(input, IMAGE_ROOT) : []),
     ...input.runner.map(({ path, content }) => ({ path: `/runner/${path}`, content })),
   ];
 }
@@ -85,7 +110,11 @@ function syntheticFiles(input: PlanInput): readonly SyntheticFile[] {
 export function planSandbox(input: PlanInput, firstFd: number, seccompFd: number): Plan {
   const files = syntheticFiles(input);
   const small = Math.max(1, Math.floor(input.scratchBytes / SMALL_SCRATCH_SHARE));
-  const memory = (path: string, bytes: number): Options => `--perms 0700 --size ${bytes} --tmpfs ${path}`.split(' ');
+  /** What user code has for its root, as the management code sees it. */
+  const root = input.image?.as === 'root' ? IMAGE_ROOT : '';
+  const memory = (path: string, bytes: number, mode = '0700'): Options =>
+    `--perms ${mode} --size ${bytes} --tmpfs ${root}${path}`.split(' ');
+  const onlyWithRoot = (...list: readonly Options[]): readonly Options[] => (root === '' ? [] : list);
   const options: readonly Options[] = [
     ['--unshare-all'],
     ['--die-with-parent'],
@@ -95,16 +124,23 @@ export function planSandbox(input: PlanInput, firstFd: number, seccompFd: number
     ['--cap-drop', 'ALL'],
     // To listen on Strongroom's own port inside, where that is below 1024. Process 1 gives it up before it starts anything.
     input.port < FIRST_FREE_PORT ? ['--cap-add', 'CAP_NET_BIND_SERVICE'] : [],
+    ...onlyWithRoot(['--cap-add', 'CAP_SYS_CHROOT']),
     ['--clearenv'],
     ['--uid', String(NOBODY), '--gid', String(NOBODY)],
     ['--hostname', 'node'],
     ['--seccomp', String(seccompFd)],
 
-    ['--proc', '/proc'],
-    ...HIDDEN_IN_PROC.filter(existsSync).map((path): Options => ['--ro-bind', '/dev/null', path]),
+    // order matters: everything below that lies in an image is mounted over it. The image has the places for it.
+    ...(input.image?.as === 'root' ? [['--ro-bind', input.image.folder, IMAGE_ROOT]] : []),
+    ...onlyWithRoot(
+      ...SHARED_FOLDERS.map((name): Options => ['--symlink', `${IMAGE_ROOT.slice(1)}/${name}`, `/${name}`]),
+    ),
+    ['--proc', `${root}/proc`],
+    ...HIDDEN_IN_PROC.filter(existsSync).map((path): Options => ['--ro-bind', '/dev/null', `${root}${path}`]),
+    ...onlyWithRoot(memory('/dev', MOUNT_BYTES, '0755'), memory('/run', MOUNT_BYTES, '0755')),
     // Not --dev, which brings terminals: those need a second user namespace, and nobody sits at one here.
-    ...DEVICES.map((name): Options => ['--dev-bind', `/dev/${name}`, `/dev/${name}`]),
-    ...DEVICE_LINKS.map(([name, target]): Options => ['--symlink', target, `/dev/${name}`]),
+    ...DEVICES.map((name): Options => ['--dev-bind', `/dev/${name}`, `${root}/dev/${name}`]),
+    ...DEVICE_LINKS.map(([name, target]): Options => ['--symlink', target, `${root}/dev/${name}`]),
     memory('/dev/shm', small),
 
     ['--ro-bind', '/usr', '/usr'],
@@ -124,6 +160,8 @@ export function planSandbox(input: PlanInput, firstFd: number, seccompFd: number
     input.socketFolder === undefined ? [] : ['--bind', input.socketFolder, '/run/service'],
     memory('/tmp', small),
     memory('/job', input.scratchBytes),
+    input.image?.as === 'environment' ? ['--ro-bind', input.image.folder, '/job/image'] : [],
+    ...onlyWithRoot(['--remount-ro', `${root}/dev`], ['--remount-ro', `${root}/run`]),
     // order matters: last, because the folders above are made in it. Without it, / would be unbounded memory to write to.
     ['--remount-ro', '/'],
 

@@ -26,7 +26,7 @@ describe('the runner', () => {
     assert.ok(files.some(({ path }) => path === 'run.py'));
     assert.ok(files.some(({ path }) => path === 'compat/azureml/contrib/services/aml_request.py'));
     const standard =
-      /^(asyncio|codecs|ctypes|errno|fcntl|gzip|hashlib|html|http|importlib|inspect|io|json|os|random|re|resource|signal|socket|socketserver|ssl|stat|subprocess|sys|tarfile|threading|time|traceback|urllib|uuid|xml|zlib)(\.|$)/;
+      /^(asyncio|codecs|ctypes|errno|fcntl|gzip|hashlib|html|http|importlib|inspect|io|json|os|random|re|resource|shutil|signal|socket|socketserver|ssl|stat|subprocess|sys|tarfile|threading|time|traceback|urllib|uuid|xml|zlib)(\.|$)/;
     for (const { path, content } of files) {
       assert.doesNotMatch(path, /tests|\.\.|__pycache__/);
       for (const [, name = ''] of content.toString('utf8').matchAll(/^\s*(?:import|from) ([\w.]+)/gm)) {

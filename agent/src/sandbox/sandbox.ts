@@ -8,11 +8,12 @@ import { chownSync, statSync } from 'node:fs';
 import { Readable, Writable } from 'node:stream';
 import { createFrameReader, type RunnerEvent } from './frames.ts';
 import { findBubblewrap, interpreterCandidates, runnerFiles, sandboxIdentity, stepsDown } from './host.ts';
-import { planSandbox } from './plan.ts';
+import { type MountedImage, planSandbox } from './plan.ts';
 import { isFilteredArch, seccompProgram } from './seccomp.ts';
 
 export type { RunnerEvent } from './frames.ts';
 export { createSandboxFolder, sandboxIdentity } from './host.ts';
+export type { MountedImage } from './plan.ts';
 export { type Probe, probeSandbox } from './probe.ts';
 export { connectToService, SERVICE_SOCKET } from './service.ts';
 
@@ -30,6 +31,8 @@ export interface RunnerDocument {
   readonly port: number;
   /** Which interpreter was chosen for it, `3.11`. */
   readonly python?: string;
+  /** Of what is mounted. */
+  readonly image?: { readonly as: MountedImage['as']; readonly environment?: Readonly<Record<string, string>> };
   readonly job?: object;
   readonly score?: object;
 }
@@ -52,6 +55,8 @@ export interface SandboxSpec {
   readonly socketFolder?: string;
   /** Names, besides localhost, that lead to Strongroom from inside. */
   readonly hostNames?: readonly string[];
+  /** What runs has it for its root, or beside its folder; `document.image` tells the runner. */
+  readonly image?: MountedImage;
   /** Must not throw. Text as it comes: `user` is what the user's processes print, `runner` is diagnostics of the sandbox itself. */
   readonly onOutput: (chunk: string, stream: 'user' | 'runner') => void;
   readonly onEvent?: (event: RunnerEvent) => void;
@@ -167,13 +172,14 @@ export function startSandbox(spec: SandboxSpec): Sandbox {
       serverSocket: spec.serverSocket,
       ...(spec.socketFolder === undefined ? {} : { socketFolder: spec.socketFolder }),
       runner: runnerFiles(),
+      ...(spec.image === undefined ? {} : { image: spec.image }),
     },
     seccompFd + 1,
     seccompFd,
   );
   const descriptors = [
     Buffer.from(plan.options.map((option) => `${option}\0`).join('')),
-    seccompProgram(process.arch),
+    seccompProgram(process.arch, spec.image?.as === 'root'),
     ...plan.files.map((file) => file.content),
   ];
   const child = spawn(bubblewrap, ['--args', String(argsFd), '--', interpreter, '-I', '-B', '/runner/run.py'], {

@@ -381,8 +381,12 @@ def run(d): return d
     ['a hard link to a link', [[link('a', 'b'), { name: 'c', type: '1', link: 'a' }]], /hard link/],
     ['a device', [[{ name: 'null', type: '3' }]], /neither a file/],
     ['a pipe', [[{ name: 'pipe', type: '6' }]], /neither a file/],
-    ['a whiteout', [[file('a/.wh.b')]], /whiteout/],
-    ['a folder replaced by a link', [[{ name: 'a', type: '5' }], [link('a', 'b')]], /replaces a folder/],
+    ['a whiteout that holds something', [[file('a/.wh.b')]], /whiteout/],
+    [
+      'a folder that it makes and replaces by a link',
+      [[{ name: 'a', type: '5' }, link('a', 'b')]],
+      /replaces a folder/,
+    ],
     ['a header that claims more than there is', [[{ name: 'a', content: 'x', size: 1 << 30 }]], /readable archive/],
   ] as const satisfies readonly (readonly [string, readonly (readonly Entry[])[], RegExp])[]) {
     it(`refuses an image with ${what}`, async () => {

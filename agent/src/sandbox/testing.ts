@@ -8,6 +8,7 @@ import type { AddressInfo } from 'node:net';
 import { openTunnel } from '../tunnel.ts';
 import {
   createSandboxFolder,
+  type MountedImage,
   probeSandbox,
   type RunnerDocument,
   type RunnerEvent,
@@ -139,6 +140,7 @@ export interface JobOptions {
   readonly limits?: Partial<SandboxLimits>;
   readonly scratchBytes?: number;
   readonly hostNames?: readonly string[];
+  readonly image?: MountedImage & { readonly environment?: Readonly<Record<string, string>> };
 }
 
 /** A job in a sandbox, and what it said. `saw` resolves when the user's output matches. */
@@ -170,6 +172,7 @@ export function start(
   upstream: Upstream,
   { command, document, options, socketFolder, onEvent }: StartOptions,
 ): Running {
+  const { image } = options;
   const events: RunnerEvent[] = [];
   const said = { user: '', runner: '' };
   const waiting: { readonly pattern: RegExp; readonly resolve: () => void }[] = [];
@@ -178,7 +181,8 @@ export function start(
     command,
     limits: { ...LIMITS, ...options.limits },
     scratchBytes: options.scratchBytes ?? 64 * 1024 * 1024,
-    document,
+    document: image === undefined ? document : { ...document, image },
+    ...(image === undefined ? {} : { image }),
     serverSocket: upstream.serverSocket,
     caPem: upstream.caPem,
     ...(socketFolder === undefined ? {} : { socketFolder }),

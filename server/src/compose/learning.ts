@@ -47,6 +47,10 @@ export function composeLearning(foundation: Foundation, ground: Ground, data: Da
     tenantId: common.tenantId,
     maxNodes: config.agent.maxNodes,
     agentCommand: config.agent.embedded ? embeddedAgent : undefined,
+    images: {
+      bytes: config.agent.imageBytes,
+      ...(config.agent.imageFolder === '' ? {} : { folder: config.agent.imageFolder }),
+    },
     agentPlace: {
       url: originHere(config.http.host, config.http.port),
       caPem: foundation.trust.pem,

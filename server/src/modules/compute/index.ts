@@ -1,6 +1,7 @@
 // The door of compute: where work runs. Gives compose the kind of compute targets, the protocol of agents and the agent of
 // this machine; gives jobs and endpoints `work`. It knows nothing of what the work is.
 
+import type { AgentEnrolment } from '@strongroom/contract/agent';
 import type { Tokens } from '#identity';
 import type { Grant } from '#kernel/authority/grant';
 import type { Clock } from '#kernel/clock/clock';
@@ -97,6 +98,7 @@ export function createCompute(deps: {
   readonly agentCommand: readonly [string, ...string[]] | undefined;
   /** Where that agent finds the server once it listens. */
   readonly agentPlace?: AgentPlace;
+  readonly images?: AgentEnrolment['images'];
 }): Compute {
   const { database, clock, log } = deps;
   const clusters = createClusters({ clock, nodesMax: deps.maxNodes });
@@ -162,6 +164,7 @@ export function createCompute(deps: {
       url,
       caPem,
       hostNames,
+      ...(deps.images === undefined ? {} : { images: deps.images }),
       enrol: () => agents.enrol(embedded, localTarget),
       gone: () => dismiss(embedded),
       setTrouble: (trouble) => agents.setTrouble(localTarget, trouble),

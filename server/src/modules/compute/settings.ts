@@ -15,4 +15,18 @@ export const computeSettings = settingList({
     max: 256,
     help: 'Sandboxed nodes of this machine, over all clusters',
   },
+  'agent.imageBytes': {
+    kind: 'whole',
+    standard: 4 * 1024 ** 3,
+    min: 0,
+    max: Number.MAX_SAFE_INTEGER,
+    help: 'Bytes of unpacked images that a node keeps, and no more than half of what is free where it keeps them',
+  },
+  'agent.imageFolder': {
+    kind: 'text',
+    standard: '',
+    pattern: /^(?:\/[^\0]{1,1000})?$/,
+    wanted: 'the whole path of a folder, or an empty text for none',
+    help: 'An existing folder for unpacked images, on a disk that the operator has encrypted; when empty they are in memory',
+  },
 });

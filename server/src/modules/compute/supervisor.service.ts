@@ -36,6 +36,8 @@ export function createEmbeddedAgent(options: {
   readonly url: string;
   readonly caPem: string;
   readonly hostNames: readonly string[];
+  /** What the node keeps of images; absent: what an agent keeps by itself. */
+  readonly images?: AgentEnrolment['images'];
   readonly enrol: () => Promise<AgentToken>;
   readonly gone: () => Promise<void>;
   /** Told after each death while it does not stay, and with undefined as soon as it has lived for a while. */
@@ -43,7 +45,7 @@ export function createEmbeddedAgent(options: {
   readonly clock: Clock;
   readonly log: Log;
 }): EmbeddedAgent {
-  const { command, agent, url, caPem, hostNames, clock, log } = options;
+  const { command, agent, url, caPem, hostNames, images, clock, log } = options;
   const stopping = new AbortController();
   let child: ChildProcess | undefined;
 
@@ -51,7 +53,15 @@ export function createEmbeddedAgent(options: {
   async function live(): Promise<boolean> {
     const token = await options.enrol();
     if (stopping.signal.aborted) return true;
-    const enrolment: AgentEnrolment = { agent, url, caPem, ...token, hostNames: [...hostNames], reach: 'unix' };
+    const enrolment: AgentEnrolment = {
+      agent,
+      url,
+      caPem,
+      ...token,
+      hostNames: [...hostNames],
+      reach: 'unix',
+      ...(images === undefined ? {} : { images }),
+    };
     const [program, ...args] = command;
     const started = spawn(program, args, {
       cwd: '/',

@@ -1,7 +1,7 @@
 // Work, as its owners see it: jobs and deployments submit what is to run somewhere, and are told what becomes of it. Types
 // only. Who asks for the document of a piece of work gets secrets made for that one run; nothing of it is ever stored.
 
-import type { EndReason, SandboxLimits } from '@strongroom/contract/agent';
+import type { AgentItem, EndReason, SandboxLimits } from '@strongroom/contract/agent';
 import type { Grant } from '#kernel/authority/grant';
 import type { ReachCall, ReachRequest } from './reach.types.ts';
 
@@ -31,6 +31,8 @@ export type WorkDocument = {
     readonly port: number;
     /** `3.11`: one of `pythons`; absent: the first of them. */
     readonly python?: string;
+    /** The agent brings it, with the token of the job. */
+    readonly image?: NonNullable<AgentItem['document']['image']>;
     readonly job?: object;
     readonly score?: object;
   };
