@@ -7,6 +7,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, afterEach, before, beforeEach, describe, it } from 'node:test';
 import { gzipSync } from 'node:zlib';
+import { interpreterCandidates } from '../sandbox/host.ts';
 import { LIMITS, python, runJob, skipReason, startUpstream, type Upstream } from '../sandbox/testing.ts';
 import { createImageCache, type ImageCache, NoRoom } from './cache.ts';
 import { folderProblem } from './images.ts';
@@ -406,18 +407,18 @@ print(sorted(os.listdir("/run")), sorted(os.listdir("/run/strongroom")))
   });
 
   it('the environment of an image lies at /job/image, with the interpreter of the sandbox, and is only read', async () => {
+    const version = /python(3\.\d+)$/.exec(interpreterCandidates()[0] ?? '')?.[1] ?? '3';
     const made = image([
       [
-        { path: 'env/pyvenv.cfg', content: 'home = /usr/bin\nversion = 3.99\n' },
-        { path: 'env/lib/python3.99/site-packages/x.py', content: 'y = 1\n' },
+        { path: 'env/pyvenv.cfg', content: `home = /usr/bin\nversion = ${version}\n` },
+        { path: `env/lib/python${version}/site-packages/x.py`, content: 'y = 1\n' },
         { path: 'env/bin/python', content: 'not an interpreter' },
       ],
     ]);
     const use = await cache.use(push(made), 'environment', 'mine', never);
-    const command =
-      'cat /job/image/env/pyvenv.cfg; touch /job/image/env/new || echo kept; /job/image/env/bin/python3.99 -c "print(1)"';
+    const command = `cat /job/image/env/pyvenv.cfg; touch /job/image/env/new || echo kept; /job/image/env/bin/python${version} -c "import sys; print(sys.prefix)"`;
     const { output } = await runJob(upstream, command, { image: use, limits: LIMITS });
     use.release();
-    assert.match(output(), /^home = \/usr\/bin\nversion = 3\.99\n.*\nkept\n1\n$/);
+    assert.match(output(), /^home = \/usr\/bin\nversion = 3\.\d+\n.*\nkept\n\/job\/image\/env\n$/);
   });
 });

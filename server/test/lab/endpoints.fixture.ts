@@ -274,7 +274,7 @@ export async function setUp(
       images,
       environments: options.environments ?? {
         check: async () => undefined,
-        plan: async () => undefined,
+        plan: async () => ({}),
         knows: () => false,
         ready: () => Promise.reject(new Error('no environment is built in this test')),
       },

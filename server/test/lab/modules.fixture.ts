@@ -267,6 +267,7 @@ export async function assemble(on: {
     runTokens,
     schemes: [byName],
     log,
+    domain,
     port: 8443,
   });
   const flows = createFlows({

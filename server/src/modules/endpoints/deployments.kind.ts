@@ -11,12 +11,12 @@ import {
 } from '@strongroom/contract/endpoints';
 import { registryActions } from '@strongroom/contract/registry.actions';
 import { type Assets, curatedName, type Snapshot } from '#assets';
-import type { Environments } from '#environments';
-import { type BaseName, baseImageIn, type Images } from '#images';
+import type { Environments, Planned } from '#environments';
+import { type BaseName, baseImageIn, type Images, isNamedIn } from '#images';
 import type { Action, Grant, Grants } from '#kernel/authority/grant';
 import type { Acts } from '#kernel/authority/perform';
 import { accessed, activity, json } from '#kernel/http/route';
-import { parentId, parseResourceId, sameId } from '#kernel/ids/ids';
+import { parentId, sameId } from '#kernel/ids/ids';
 import type { Log } from '#kernel/log/log';
 import type { Draft, Properties, Resource, ResourceKind, Resources } from '#resources';
 import { type Workspace, type Workspaces, workspaceOf } from '#workspaces';
@@ -83,15 +83,18 @@ export function createDeploymentKind(deps: {
   async function groundOf(grant: Grant, workspace: Workspace, { environmentId }: DeploymentState): Promise<Ground> {
     if (environmentId === undefined || environmentId === null) return {};
     if (curatedName(environmentId) !== undefined)
-      return { recipe: await environments.plan(grant, workspace.id, environmentId) };
+      return groundIn(await environments.plan(grant, workspace.id, environmentId));
     const id = assetIdIn(workspace.id, environmentId, 'environments', 'environmentId');
     const { image, condaFile } = await assets.environment(grant, id);
-    const registry = parseResourceId(workspace.containerRegistry).name.toLowerCase();
-    const isOwn = image?.startsWith(`${registry}/`) === true || image?.startsWith(`${deps.domain}/`) === true;
+    const isOwn = image !== undefined && isNamedIn(workspace.containerRegistry, deps.domain, image);
     if (image !== undefined && condaFile === undefined && (isOwn || !environments.knows(image)))
       return { image: baseImageIn(workspace.containerRegistry, deps.domain, image) };
-    return { recipe: await environments.plan(grant, workspace.id, id) };
+    return groundIn(await environments.plan(grant, workspace.id, id));
   }
+
+  /** What the operator's map names may be an image itself. */
+  const groundIn = ({ recipe, image }: Planned): Ground =>
+    image === undefined ? { recipe } : { image: { repository: image.repository, reference: image.digest } };
 
   /** Waits for what is built. */
   async function baseOf(deployment: Resource, ground: Ground): Promise<BaseName | undefined> {

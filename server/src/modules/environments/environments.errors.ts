@@ -34,10 +34,38 @@ export const environmentsFailures = defineFailures('environments', {
     kind: 'invalid',
     code: 'EnvironmentNotServed',
     meaning: 'An environment stands on an image of another registry.',
-    remedy: `Name '${nodePython}' as the image, or have the operator say in environments.images what stands for it.`,
+    remedy: `Copy it into the registry of the workspace, name '${nodePython}' as the image, or have the operator say in environments.images what stands for it.`,
+    say: (image: string, registry: string) =>
+      at(
+        `The image '${short(image)}' is not here. Copy it into the registry of the workspace (skopeo copy docker://${short(image)} docker://${registry}/NAME:TAG) and name it there; or name '${nodePython}' as the image, with packages beside it (in YAML environment: {image: ${nodePython}, conda_file: …}); or the operator says in the setting environments.images what stands for it, for example '${short(image.replace(/[:@].*$/, ''), 120)}*=${nodePython}'.`,
+      ),
+  },
+  ImageMissing: {
+    kind: 'invalid',
+    code: 'EnvironmentNotServed',
+    meaning: 'The registry of the workspace does not hold the image that an environment names.',
+    remedy: 'Push it there first, or name a tag or digest that is there.',
+    say: (image: string) =>
+      at(`The image '${short(image)}' is not in the registry of the workspace. Push it there first.`),
+  },
+  ImageOfPlatforms: {
+    kind: 'invalid',
+    code: 'EnvironmentNotServed',
+    meaning: 'An environment names an index of images for several platforms, or something that is no image.',
+    remedy: 'Push the image of one platform, or name it by its own digest.',
     say: (image: string) =>
       at(
-        `Nothing runs in the image '${short(image)}' here. Name '${nodePython}' as the image (in YAML environment: {image: ${nodePython}, conda_file: …}); or the operator says in the setting environments.images what stands for it, for example '${short(image.replace(/[:@].*$/, ''), 120)}*=${nodePython}'.`,
+        `'${short(image)}' is a list of images for several platforms, or none. Push the one of the nodes' platform (skopeo copy without --all), or name it by its own digest.`,
+      ),
+  },
+  PackagesOnImage: {
+    kind: 'invalid',
+    code: 'EnvironmentNotServed',
+    meaning: 'An environment names packages to be put on an image, which is not done here.',
+    remedy: `Put the packages into the image, or name '${nodePython}' as the image.`,
+    say: (image: string) =>
+      at(
+        `Packages are not installed on the image '${short(image)}'. Put them into the image and leave the conda file out, or name '${nodePython}' as the image.`,
       ),
   },
   CuratedNotServed: {

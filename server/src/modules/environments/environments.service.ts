@@ -5,7 +5,8 @@
 import { nodePython } from '@strongroom/contract/assets';
 import { registryActions } from '@strongroom/contract/registry.actions';
 import { type Assets, curatedName } from '#assets';
-import type { Environments as ForJobs, Prepared, Preparing, Waiting } from '#jobs';
+import { baseImageIn, isNamedIn } from '#images';
+import type { EnvironmentImage, Environments as ForJobs, Prepared, Preparing, Waiting } from '#jobs';
 import type { Grant, Grants } from '#kernel/authority/grant';
 import type { Clock } from '#kernel/clock/clock';
 import { randomUuid } from '#kernel/crypto/random';
@@ -14,7 +15,7 @@ import { asFailure } from '#kernel/errors/failure';
 import { parseResourceId } from '#kernel/ids/ids';
 import type { Log } from '#kernel/log/log';
 import { createTurns } from '#kernel/turns/turns';
-import { repositoryScope } from '#registry';
+import { mediaTypes, repositoryScope } from '#registry';
 import type { Resource, Resources } from '#resources';
 import { type Workspace, type Workspaces, workspaceOf } from '#workspaces';
 import { environmentsDuties } from './duties.ts';
@@ -50,6 +51,8 @@ export function createEnvironmentsService(deps: {
   readonly pythons: () => Promise<readonly string[]>;
   readonly hasIndex: boolean;
   readonly map: readonly Mapped[];
+  /** `localhost:8443`: registries are below it. */
+  readonly domain: string;
   /** Of this server, as a sandbox reaches it. */
   readonly port: number;
   readonly clock: Clock;
@@ -104,18 +107,49 @@ export function createEnvironmentsService(deps: {
     return 'id' in found ? found.id : `${workspaceId}/environments/${found.name}/versions/${found.version}`;
   }
 
-  async function read(grant: Grant, workspaceId: string, environmentId: string): Promise<ReadRecipe | undefined> {
+  /** An image of the workspace's registry is what runs, as its tag stands now; anything else is read for what it is made of. */
+  async function read(
+    grant: Grant,
+    workspaceId: string,
+    environmentId: string,
+  ): Promise<ReadRecipe | { readonly image: EnvironmentImage } | undefined> {
+    const workspace = await workspaces.get(preparingIn(workspaceId), workspaceId);
+    const isOwn = (image: string | undefined): image is string =>
+      image !== undefined && isNamedIn(workspace.containerRegistry, deps.domain, image);
     const { image, condaFile } = await contentOf(grant, workspaceId, environmentId);
+    if (isOwn(image)) return ownImage(workspace, image, condaFile);
     const target = image === undefined ? undefined : targetOf(deps.map, image);
-    if (image !== undefined && target === undefined) throw environmentsFailures.ImageNotServed(image);
+    if (image !== undefined && target === undefined) {
+      const registry = parseResourceId(workspace.containerRegistry).name.toLowerCase();
+      throw environmentsFailures.ImageNotServed(image, `${deps.domain}/${registry}`);
+    }
     if (target !== undefined && target !== nodePython && condaFile === undefined) {
       const mapped = await mappedContent(workspaceId, target);
+      if (isOwn(mapped.image)) return ownImage(workspace, mapped.image, mapped.condaFile);
       if (mapped.image !== undefined) throw environmentsFailures.MappedInCircle(image ?? '');
       return recipeFrom(mapped.condaFile);
     }
     // An image that an environment stands for, with packages beside it, would lose the packages of the environment.
-    if (target !== undefined && target !== nodePython) throw environmentsFailures.ImageNotServed(image ?? '');
+    if (target !== undefined && target !== nodePython) throw environmentsFailures.PackagesOnImage(image ?? '');
     return recipeFrom(condaFile);
+  }
+
+  /** Looked for as the workspace's identity, which is whose pull it will be. */
+  async function ownImage(workspace: Workspace, image: string, condaFile: string | undefined) {
+    if (condaFile !== undefined) throw environmentsFailures.PackagesOnImage(image);
+    const registryId = workspace.containerRegistry;
+    const { repository, reference } = baseImageIn(registryId, deps.domain, image);
+    const pull = workspaces.asIdentity(workspace, registryActions.pull, registryId, 'look for the image of a job');
+    const { digest, mediaType } = await deps.registry
+      .getManifest(pull, registryId, repository, reference)
+      .catch((thrown: unknown) => {
+        const failure = asFailure(thrown);
+        throw failure.kind === 'notFound' ? environmentsFailures.ImageMissing(image) : failure;
+      });
+    if (mediaType !== mediaTypes.ociManifest && mediaType !== mediaTypes.dockerManifest)
+      throw environmentsFailures.ImageOfPlatforms(image);
+    const pullScope = repositoryScope({ registry: registryId, repository });
+    return { image: { registryId, repository, digest, pullScope } };
   }
 
   async function recipeFrom(condaFile: string | undefined): Promise<ReadRecipe | undefined> {
@@ -251,13 +285,13 @@ export function createEnvironmentsService(deps: {
     },
     async plan(grant, workspaceId, environmentId) {
       const found = await read(grant, workspaceId, environmentId);
-      if (found === undefined) return undefined;
+      if (found === undefined || 'image' in found) return found ?? {};
       const { recipe, remarks, digest } = found;
       const content = JSON.stringify({ recipe, remarks } satisfies Kept);
       const database = await databaseOf(workspaceId);
       if ((await store.findEnvironment(database.read, digest)) === undefined)
         await database.write((tx) => store.keepRecipe(tx, digest, content));
-      return digest;
+      return { recipe: digest };
     },
     prepare,
     leave,

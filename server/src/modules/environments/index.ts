@@ -25,6 +25,7 @@ import { createResults } from './result.service.ts';
 import { environmentsSettings } from './settings.ts';
 import { createPackagesSurface } from './surface.ts';
 
+export type { Planned } from '#jobs';
 export type { Environments } from './environments.types.ts';
 export type { Fetch } from './packages.port.ts';
 export { environmentsSettings } from './settings.ts';
@@ -61,6 +62,8 @@ export function createEnvironments(deps: {
   readonly schemes: readonly Scheme[];
   readonly clock: Clock;
   readonly log: Log;
+  /** `localhost:8443`: registries are below it. */
+  readonly domain: string;
   /** The port that the server listens on, which a sandbox reaches it at too. */
   readonly port: number;
   /** For tests: what one build may ask for. */

@@ -29,6 +29,11 @@ export type Base = {
 /** Repository and tag or digest, below one registry. */
 export type BaseName = { readonly repository: string; readonly reference: string };
 
+/** Whether an image is named as one of this registry, properly or not. */
+export function isNamedIn(registryId: string, domain: string, image: string): boolean {
+  return image.startsWith(`${domain}/`) || image.startsWith(`${parseResourceId(registryId).name.toLowerCase()}/`);
+}
+
 /** Repository (below its registry) and tag or digest of a base image, which must lie in the workspace's own registry. */
 export function baseImageIn(registryId: string, domain: string, image: string): BaseName {
   const registry = parseResourceId(registryId).name.toLowerCase();

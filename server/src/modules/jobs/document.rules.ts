@@ -9,7 +9,7 @@ import type { Secret } from '#kernel/sealing/secret';
 import type { Resource } from '#resources';
 import type { Workspace } from '#workspaces';
 import { spreadOf } from './distribution.rules.ts';
-import type { BuildDocument } from './environments.port.ts';
+import type { BuildDocument, EnvironmentImage } from './environments.port.ts';
 import type { JobState } from './job-state.service.ts';
 import { timeoutSecondsOf } from './jobs.rules.ts';
 import { logArtifact } from './log.service.ts';
@@ -77,9 +77,10 @@ export function documentOf(made: {
         upload: {
           artifactBaseUrl: `${tracking}/api/2.0/mlflow-artifacts/artifacts/${state.experimentId}/${encodeURIComponent(job.name)}/artifacts`,
         },
-        ...imageOf(state, origin),
+        ...imageWithin(state, origin),
       },
-      ...(state.environmentImage === undefined ? {} : { python: state.environmentImage.python }),
+      ...(state.environmentImage?.python === undefined ? {} : { python: state.environmentImage.python }),
+      ...imageFor(state, workspace),
     },
     limits,
     scratchBytes: state.environmentImage === undefined ? scratchBytes : environmentScratchBytes,
@@ -87,12 +88,20 @@ export function documentOf(made: {
   };
 }
 
-/** Where the image of its environment is pulled from, by the token of the run. */
-function imageOf({ environmentImage }: JobState, origin: string): object {
-  if (environmentImage === undefined) return {};
-  const { registryId, repository, digest } = environmentImage;
-  const path = `${parseResourceId(registryId).name.toLowerCase()}/${repository}`;
-  return { image: { registryUrl: origin, repository: path, digest } };
+const pathOf = ({ registryId, repository }: EnvironmentImage): string =>
+  `${parseResourceId(registryId).name.toLowerCase()}/${repository}`;
+
+/** For the agent, which brings it with the token of the run; it decides nothing of who may have it. */
+function imageFor({ environmentImage: image }: JobState, { hbi }: Workspace): Pick<WorkDocument['document'], 'image'> {
+  if (image === undefined) return {};
+  const as = image.python === undefined ? 'root' : 'environment';
+  return { image: { repository: pathOf(image), digest: image.digest, as, inMemory: hbi } };
+}
+
+/** For the runner, should the node have no room to keep it: an environment can be in the memory of the job. */
+function imageWithin({ environmentImage: image }: JobState, origin: string): object {
+  if (image?.python === undefined) return {};
+  return { image: { registryUrl: origin, repository: pathOf(image), digest: image.digest } };
 }
 
 /** What a build runs: it holds the token for the package index, and no tracking, no code and no inputs. */

@@ -4,7 +4,7 @@
 import type { Grant } from '#kernel/authority/grant';
 import type { Resource } from '#resources';
 
-/** What a job runs in: an image of the workspace's registry, whose environment lies at `/env`. */
+/** What a job runs in: an image of the workspace's registry, which brings an environment at `/env`, or is its whole root. */
 export type EnvironmentImage = {
   readonly registryId: string;
   /** Below its registry. */
@@ -12,9 +12,12 @@ export type EnvironmentImage = {
   readonly digest: string;
   /** The id at which its repository is pulled. */
   readonly pullScope: string;
-  /** `3.11` */
-  readonly python: string;
+  /** The node's, on which its environment stands: `3.11`. Absent: it is the root, with whatever it brings. */
+  readonly python?: string;
 };
+
+/** What a job has to run in: to be made first, or there. Neither: the node's own Python. */
+export type Planned = { readonly recipe?: string; readonly image?: EnvironmentImage };
 
 export type Prepared =
   | { readonly state: 'ready'; readonly image: EnvironmentImage }
@@ -40,10 +43,10 @@ export type Environments = {
   /** Throws `invalid` for an environment that cannot be made, with what to do. */
   check(grant: Grant, workspaceId: string, environmentId: string): Promise<void>;
   /**
-   * The recipe of what a job that names this environment has to run in; undefined: the node's own Python. Keeps what it is made
-   * of, so that the job runs in that whatever becomes of the version. Throws what `check` throws.
+   * What a job that names this environment has to run in. Keeps what it is made of, and names an image by its digest, so that the
+   * job runs in that whatever becomes of the version and of the tag. Throws what `check` throws.
    */
-  plan(grant: Grant, workspaceId: string, environmentId: string): Promise<string | undefined>;
+  plan(grant: Grant, workspaceId: string, environmentId: string): Promise<Planned>;
   /** Idempotent. Begins a build unless there is one, or the environment. */
   prepare(waiting: Waiting): Promise<Prepared>;
   /** Nobody waits for it any more under this name. A build that nobody waits for is canceled. */

@@ -43,6 +43,7 @@ export type {
   BuildDocument,
   EnvironmentImage,
   Environments,
+  Planned,
   Prepared,
   Preparing,
   Standing,

@@ -13,7 +13,7 @@ import { activity, json } from '#kernel/http/route';
 import type { Draft, Properties, Resource, ResourceKind, Resources } from '#resources';
 import { workspaceOf } from '#workspaces';
 import { jobsDuties } from './duties.ts';
-import type { Environments } from './environments.port.ts';
+import type { Environments, Planned } from './environments.port.ts';
 import type { Families } from './families.service.ts';
 import { type JobState, jobType, keptBeside, outputsOf, stateOf, toldNames, toldOf } from './job-state.service.ts';
 import { jobsFailures } from './jobs.errors.ts';
@@ -101,12 +101,13 @@ export function createJobKind(deps: {
     const workspaceId = workspaceOf(job.id) ?? '';
     const asked = job.properties as unknown as CommandJob; // of this type, by the schema
     const { command, codeId, environmentId, inputs, outputs } = await references.inFull(grant, workspaceId, asked);
+    const { recipe, image }: Planned =
+      environmentId === undefined ? {} : await deps.environments().plan(grant, workspaceId, environmentId);
     await jobs.begin(grant, job, {
       // What a component says is kept as the job's own: the component may go.
       ...(asked.componentId === undefined ? {} : defined({ command, codeId, environmentId, inputs, outputs })),
-      ...(environmentId === undefined
-        ? {}
-        : { recipe: await deps.environments().plan(grant, workspaceId, environmentId) }),
+      ...(recipe === undefined ? {} : { recipe }),
+      ...(image === undefined ? {} : { environmentImage: image }),
       codeSnapshot: codeId === undefined ? undefined : (await assets.code(grant, codeId)).uri,
       ...(await references.takeInputs(grant, workspaceId, inputs === undefined ? {} : { inputs })),
     });

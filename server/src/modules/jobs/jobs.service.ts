@@ -73,7 +73,8 @@ export type JobsService = {
   begin(
     grant: Grant,
     job: Resource,
-    content: Pick<JobState, 'codeSnapshot' | 'inputSnapshots' | 'inputAddresses' | 'recipe'> & Partial<CommandJob>,
+    content: Pick<JobState, 'codeSnapshot' | 'inputSnapshots' | 'inputAddresses' | 'recipe' | 'environmentImage'> &
+      Partial<CommandJob>,
   ): Promise<void>;
   /** For whoever makes environments. */
   readonly preparing: Preparing;
