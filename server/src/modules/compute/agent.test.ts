@@ -122,6 +122,7 @@ describe('the agent of this machine', () => {
     const { owner, compute } = installation;
     const id = await run('long');
     await owner.heard(id, 'output');
+    await until(() => running(marker).length > 0);
     const pid = compute.agentPid();
     const own = ownTree();
     // The test's own, the agent, and what runs in the sandbox.
@@ -145,7 +146,8 @@ describe('the agent of this machine', () => {
     const { owner, compute, documents } = installation;
     const id = await run('long');
     await owner.heard(id, 'output');
-    assert.equal(running(marker).length > 0, true);
+    // Its line comes before its next program.
+    await until(() => running(marker).length > 0);
     const pid = compute.agentPid();
     assert.ok(pid !== undefined);
     process.kill(pid, 'SIGKILL');
