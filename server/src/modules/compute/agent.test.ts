@@ -57,9 +57,14 @@ describe('the agent of this machine', () => {
   };
 
   before(async () => {
-    installation = await openInstallation(suite, ({ label }) => ({
-      job: { token: canary, command: commands[label] ?? 'true', timeoutSeconds: 60 },
-    }));
+    installation = await openInstallation(suite, ({ label }) => {
+      const [, python] = /^python-(.+)$/.exec(label) ?? [];
+      const command = python === undefined ? (commands[label] ?? 'true') : '/runner/bin/python3 --version';
+      return {
+        ...(python === undefined ? {} : { python }),
+        job: { token: canary, command, timeoutSeconds: 60 },
+      };
+    });
   });
   after(async () => {
     for (const cleanup of cleanups.reverse()) await cleanup();
@@ -85,6 +90,22 @@ describe('the agent of this machine', () => {
     assert.equal(owner.outputOf(failing), 'oops\n');
     const end = owner.endOf(failing);
     assert.ok(end?.type === 'finished' && end.reason === 'exited' && end.exitCode === 3);
+  });
+
+  it('tells which Pythons it has, runs on the one that is asked for, and on no other in its place', async () => {
+    const { owner, compute } = installation;
+    const pythons = await compute.pythons();
+    assert.ok(pythons.length > 0 && pythons.every((version) => /^3\.\d+$/.test(version)), pythons.join());
+    for (const version of pythons) {
+      const id = await run(`python-${version}`);
+      await owner.heard(id, 'finished');
+      assert.ok(owner.outputOf(id).startsWith(`Python ${version}.`), owner.outputOf(id));
+    }
+    const none = await run('python-3.99');
+    await owner.heard(none, 'finished');
+    const end = owner.endOf(none);
+    assert.ok(end?.type === 'finished' && end.reason === 'setup_failed');
+    assert.equal(end.message, 'This node has no Python 3.99.');
   });
 
   it('brings every line of a talkative job, in order', async () => {
@@ -124,6 +145,8 @@ describe('the agent of this machine', () => {
     await owner.heard(id, 'output');
     await until(() => running(marker).length > 0);
     const pid = compute.agentPid();
+    // The line is printed before what comes next has begun.
+    await until(() => ownTree().some((one) => commandLine(one).startsWith(marker)));
     const own = ownTree();
     // The test's own, the agent, and what runs in the sandbox.
     assert.ok(own.includes(String(pid)) && own.some((one) => commandLine(one).startsWith(marker)));

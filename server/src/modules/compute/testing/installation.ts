@@ -25,7 +25,7 @@ const leaf = await issueLeaf(authority, names, addresses, new Date());
 /** A server with its agent. `contentOf` makes what each piece of work runs, for the port that the server has. */
 export async function openInstallation(
   t: Pick<TestContext, 'after'>,
-  contentOf: (work: WorkSpec, port: number) => Pick<WorkDocument['document'], 'job' | 'score'>,
+  contentOf: (work: WorkSpec, port: number) => Pick<WorkDocument['document'], 'job' | 'score' | 'python'>,
   further: {
     readonly surfaces?: readonly Surface[];
     readonly routes?: readonly Route[];
