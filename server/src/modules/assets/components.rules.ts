@@ -51,7 +51,8 @@ const told = [
 ];
 const served = ['type', 'command', 'code', 'environment', 'inputs', 'outputs', 'is_deterministic', 'resources'];
 const unserved: Readonly<Record<string, string>> = {
-  distribution: 'a command runs as one process on one node',
+  distribution:
+    'how many processes a command is, the job says that names the component, and a step of a pipeline is one',
   additional_includes: 'clients put these into the code before they send it',
   successful_return_code: 'a command has succeeded when it ends with 0',
 };

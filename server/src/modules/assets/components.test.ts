@@ -57,7 +57,7 @@ test('what is no component is refused with the part that is wrong', async (t) =>
     [component({ command: `x \${{inputs.none}}` }), /inputs\.none[\s\S]*inputs\.data, inputs\.rate, outputs\.model/],
     [component({ command: `x \${{inputs.__proto__}}` }), /the component has inputs\.data/],
     [component({ comand: 'x' }), /componentSpec\.comand is not a part/],
-    [component({ distribution: { type: 'mpi' } }), /one process on one node/],
+    [component({ distribution: { type: 'mpi' } }), /the job says that names the component/],
     [component({ inputs: { data: { type: 'folder' } } }), /inputs\.data\.type must be one of/],
     [component({ inputs: { data: { type: 'integer', default: 'many' } } }), /default is not of the type integer/],
     [component({ inputs: { data: { type: 'uri_file', default: 'x' } } }), /data have no default/],
