@@ -129,6 +129,14 @@ before(async () => {
     ...asset('models', { modelUri: uri }),
     ...asset('data', { dataType: 'uri_folder', dataUri: 'azureml://datastores/workspaceblobstore/paths/x' }),
     ...asset('environments', { osType: 'Linux' }),
+    ...asset('components', {
+      componentSpec: {
+        type: 'command',
+        command: 'true',
+        code: `azureml:${codeId}`,
+        environment: 'azureml://registries/azureml/environments/sklearn-1.5/labels/latest',
+      },
+    }),
     [
       `${ml}/jobs`,
       {
