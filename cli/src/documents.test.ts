@@ -11,6 +11,7 @@ import { deploymentBody, endpointBody } from './documents/endpoint.ts';
 import { jobBody } from './documents/job.ts';
 import { modelFields, type Sources } from './documents/references.ts';
 import { computeBody, datastoreBody, definitionBody, workspaceBody } from './documents/resources.ts';
+import { scheduleBody } from './documents/schedule.ts';
 
 let folder: string;
 before(() => {
@@ -90,6 +91,101 @@ inputs:
     },
     inputs: { epochs: { jobInputType: 'literal', value: '3' } },
   });
+});
+
+const scheduleIn = async (text: string) => scheduleBody({ document: await file(text), paths, sources });
+
+test('a schedule becomes what the service takes, with a job that stands in it, in a file or in the workspace', async () => {
+  writeFileSync(
+    join(folder, 'job.yml'),
+    `command: echo \${{inputs.a}}\ncompute: c\ninputs: { a: 1, b: two }\nexperiment_name: mine\n`,
+  );
+  const { name, properties } = await scheduleIn(
+    `name: nightly
+display_name: Every night
+trigger: { type: cron, expression: "0 * * * *", start_time: "2022-07-10T10:00:00", time_zone: Pacific Standard Time }
+create_job: ./job.yml
+`,
+  );
+  const asked = {
+    jobType: 'Command',
+    command: `echo \${{inputs.a}}`,
+    computeId: paths.compute('c'),
+    experimentName: 'mine',
+    inputs: { a: { jobInputType: 'literal', value: '1' }, b: { jobInputType: 'literal', value: 'two' } },
+  };
+  assert.equal(name, 'nightly');
+  assert.deepEqual(properties, {
+    displayName: 'Every night',
+    trigger: {
+      triggerType: 'Cron',
+      expression: '0 * * * *',
+      startTime: '2022-07-10T10:00:00',
+      timeZone: 'Pacific Standard Time',
+    },
+    action: { actionType: 'CreateJob', jobDefinition: asked },
+  });
+  const recurrence =
+    'trigger: { type: recurrence, frequency: week, interval: 2, schedule: { hours: [4, 5], minutes: 30, week_days: [monday, Friday] } }';
+  const over = await scheduleIn(
+    `${recurrence}\ncreate_job: { type: command, job: ./job.yml, inputs: { a: 2 }, tags: { t: x } }\n`,
+  );
+  assert.deepEqual(over.properties['trigger'], {
+    triggerType: 'Recurrence',
+    frequency: 'Week',
+    interval: 2,
+    schedule: { hours: [4, 5], minutes: [30], weekDays: ['Monday', 'Friday'] },
+  });
+  assert.deepEqual(over.properties['action'], {
+    actionType: 'CreateJob',
+    jobDefinition: {
+      ...asked,
+      tags: { t: 'x' },
+      inputs: { ...asked.inputs, a: { jobInputType: 'literal', value: '2' } },
+    },
+  });
+  const inline = await scheduleIn(`${recurrence}\ncreate_job: { type: command, command: 'true', compute: c }\n`);
+  assert.deepEqual(inline.properties['action'], {
+    actionType: 'CreateJob',
+    jobDefinition: { jobType: 'Command', command: 'true', computeId: paths.compute('c') },
+  });
+  const named = await scheduleIn(`${recurrence}\ncreate_job: azureml:tried\n`);
+  assert.deepEqual(named.properties['action'], {
+    actionType: 'CreateJob',
+    jobDefinition: { jobType: 'Pipeline', sourceJobId: paths.job('tried') },
+  });
+  const changed = await scheduleIn(
+    `${recurrence}\ncreate_job: { job: azureml:tried, inputs: { a: 3 }, experiment_name: e }\n`,
+  );
+  assert.deepEqual(changed.properties['action'], {
+    actionType: 'CreateJob',
+    jobDefinition: {
+      jobType: 'Pipeline',
+      sourceJobId: paths.job('tried'),
+      experimentName: 'e',
+      inputs: { a: { jobInputType: 'literal', value: '3' } },
+    },
+  });
+});
+
+test('a schedule that cannot be is refused at its place', async () => {
+  const cron = 'trigger: { type: cron, expression: "0 6 * * *" }';
+  const job = "create_job: { command: 'true', compute: c }";
+  const cases: readonly (readonly [string, RegExp])[] = [
+    [job, /'trigger' is missing/],
+    [cron, /'create_job' is missing/],
+    [`${job}\ntrigger: { type: event }`, /there are cron and recurrence/],
+    [`${job}\ntrigger: { type: cron }`, /'trigger.expression' is missing/],
+    [`${job}\ntrigger: { type: cron, expresion: x }`, /expression/],
+    [`${job}\ntrigger: { type: recurrence, frequency: day, schedule: { hours: noon } }`, /'noon' is none/],
+    [`${job}\ntrigger: { type: recurrence, frequency: week, schedule: { week_days: someday } }`, /'someday' is none/],
+    [`${cron}\ncreate_monitor: {}`, /create_monitor/],
+    [`${cron}\nimport_data: {}`, /import_data/],
+    [`${cron}\ncreate_job: { comand: x, compute: c }`, /:2: 'comand' is not known here/],
+    [`${cron}\ncreate_job: ./none.yml`, /none.yml/],
+    [`${cron}\ncreate_job: { job: azureml:tried, comand: x }`, /comand/],
+  ];
+  for (const [text, said] of cases) await assert.rejects(scheduleIn(`${text}\n`), said, text);
 });
 
 test('a sweep that cannot be is refused at its place', async () => {

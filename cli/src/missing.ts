@@ -10,6 +10,7 @@ const codes: ReadonlySet<string> = new Set(['ParentResourceNotFound', 'ResourceN
 const nouns: Readonly<Record<string, string>> = {
   computes: 'cluster',
   jobs: 'job',
+  schedules: 'schedule',
   models: 'model',
   data: 'data asset',
   environments: 'environment',

@@ -95,6 +95,7 @@ before(() => {
     'name: blue\nendpoint_name: iris\nmodel: azureml:m:1\ncode_configuration: { code: azureml:c:1, scoring_script: s }\n';
   const files: Readonly<Record<string, string>> = {
     'job.yml': job,
+    'schedule.yml': 'name: nightly\ntrigger: { type: cron, expression: "0 6 * * *" }\ncreate_job: ./job.yml\n',
     'endpoint.yml': 'name: iris\n',
     'deployment.yml': deployment,
     'datastore.yml': 'name: d\ntype: azure_blob\naccount_name: a\n',

@@ -24,6 +24,11 @@ const nouns: readonly Noun[] = [
   ],
   ['compute', 'clusters that jobs run on', async () => (await import('./commands/compute.ts')).computeCommands],
   ['job', 'training jobs', async () => (await import('./commands/job.ts')).jobCommands],
+  [
+    'schedule',
+    'jobs that are made when it is time',
+    async () => (await import('./commands/schedule.ts')).scheduleCommands,
+  ],
   ['mlflow', "for MLflow's client", async () => (await import('./commands/mlflow.ts')).mlflowCommands],
   ['data', 'data assets', async () => (await import('./commands/data.ts')).dataCommands],
   ['model', 'registered models', async () => (await import('./commands/model.ts')).modelCommands],

@@ -38,6 +38,7 @@ from azure.ai.ml.entities import (  # noqa: E402
     Model,
     Workspace,
 )
+from azure.ai.ml.entities._load_functions import load_schedule  # noqa: E402
 from azure.ai.ml.exceptions import JobException  # noqa: E402
 from azure.core.exceptions import ClientAuthenticationError, HttpResponseError, ResourceNotFoundError  # noqa: E402
 from azure.identity import ClientSecretCredential, EnvironmentCredential, InteractiveBrowserCredential  # noqa: E402
@@ -263,6 +264,61 @@ class MachineLearning(unittest.TestCase):
         read = self.ended(name)
         self.assertEqual((read.status, read.display_name, read.tags), ("Completed", "Echo", {"a": "1"}))
         self.assertIn(name, [item.name for item in self.client.jobs.list()])
+
+    def test_a_schedule_is_made_from_yaml_paused_fired_and_removed(self):
+        (self.folder / "steps.yml").write_text(
+            "type: pipeline\ncompute: azureml:cpu\n"
+            "inputs: {word: hello}\n"
+            "jobs:\n"
+            "  a:\n"
+            "    command: echo ${{inputs.word}}\n"
+            "    environment: azureml:plain:1\n"
+            "    inputs: {word: '${{parent.inputs.word}}'}\n"
+        )
+        (self.folder / "hourly.yml").write_text(
+            "name: hourly\ndisplay_name: Every hour\ndescription: a pipeline by the clock\n"
+            "trigger: {type: cron, expression: '0 * * * *', start_time: '2022-07-10T10:00:00', time_zone: Pacific Standard Time}\n"
+            "create_job:\n"
+            "  type: pipeline\n"
+            "  job: ./steps.yml\n"
+            "  settings: {continue_on_step_failure: true}\n"
+            "  inputs: {word: '${{creation_context.trigger_time}}'}\n"
+        )
+        schedules = self.client.schedules
+        made = schedules.begin_create_or_update(load_schedule(self.folder / "hourly.yml")).result()
+        self.assertEqual((made.name, made.is_enabled, made.provisioning_state), ("hourly", True, "Succeeded"))
+        self.assertEqual((made.trigger.expression, made.trigger.time_zone), ("0 * * * *", "Pacific Standard Time"))
+        self.assertIn("schedule.next", made.properties)
+        self.assertFalse(schedules.begin_disable("hourly").result().is_enabled)
+        self.assertNotIn("hourly", [item.name for item in schedules.list()])
+        self.assertIn("hourly", [item.name for item in schedules.list(list_view_type="DisabledOnly")])
+        self.assertTrue(schedules.begin_enable("hourly").result().is_enabled)
+        self.assertIn("hourly", [item.name for item in schedules.list()])
+        fired = schedules.trigger("hourly", schedule_time="2026-01-01T06:00:00+00:00").job_name
+        self.assertEqual(fired, "hourly-once-20260101T060000Z")
+        ended = self.ended(fired)
+        self.assertEqual((ended.status, ended.display_name), ("Completed", "hourly-20260101T060000Z"))
+        self.assertEqual(ended.properties["schedule.name"], "hourly")
+        self.assertEqual(ended.inputs["word"]._data, "2026-01-01T06:00:00Z")
+
+        # A job that is there, by its name, on the days of a pattern.
+        (self.folder / "again.yml").write_text(
+            f"name: again\ncreate_job: azureml:{fired}\n"
+            "trigger: {type: recurrence, frequency: week, interval: 2, time_zone: W. Europe Standard Time,"
+            " schedule: {hours: [4, 5], minutes: [0, 30], week_days: [monday, friday]}}\n"
+        )
+        again = schedules.begin_create_or_update(load_schedule(self.folder / "again.yml")).result()
+        self.assertEqual((again.trigger.frequency, again.trigger.schedule.hours), ("week", [4, 5]))
+        self.assertEqual(list(again.create_job.jobs), ["a"])
+        with self.assertRaises(HttpResponseError) as refused:
+            wrong = load_schedule(self.folder / "again.yml")
+            wrong.trigger.time_zone = "Mars Standard Time"
+            schedules.begin_create_or_update(wrong).result()
+        self.assertIn("is no time zone", str(refused.exception))
+        for name in ("hourly", "again"):
+            schedules.begin_delete(name).result()
+            with self.assertRaises(ResourceNotFoundError):
+                schedules.get(name)
 
     def test_a_secret_of_a_vault_comes_to_a_job_by_reference_and_is_blacked_out(self):
         vault = strongroom.arm("GET", self.workspace)["properties"]["keyVault"]

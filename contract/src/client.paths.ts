@@ -26,6 +26,8 @@ export function workspacePaths(id: string) {
     compute: (name: string) => below('computes', name),
     jobs: below('jobs'),
     job: (name: string) => below('jobs', name),
+    schedules: below('schedules'),
+    schedule: (name: string) => below('schedules', name),
     jobLog: (name: string) => below('jobs', name, 'log'),
     /** Models, environments and codes: names, with versions below them. */
     assets: (plural: string) => below(plural),

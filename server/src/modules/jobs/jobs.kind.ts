@@ -218,7 +218,8 @@ export function createJobKind(deps: {
         ...(job.properties['outputs'] === undefined ? {} : { outputs: outputsOf(job) }),
         displayName: shown['displayName'] ?? job.name,
         tags: shown['tags'] ?? {},
-        ...(Object.keys(told).length === 0 ? {} : { properties: { ...stateOf(job).properties, ...told } }),
+        // Always: azure-ai-ml does not follow a job without them.
+        properties: { ...stateOf(job).properties, ...told },
         services: {
           Tracking: {
             jobServiceType: 'Tracking',

@@ -79,7 +79,7 @@ export const schedulesFailures = defineFailures('schedules', {
   },
   SourceJobElsewhere: {
     kind: 'invalid',
-    say: 'properties.action.jobDefinition.sourceJobId must be the id of a job of the same workspace.',
+    say: 'properties.action.jobDefinition.sourceJobId must be the id or the name of a job of the same workspace.',
   },
   SourceJobNotFound: {
     kind: 'invalid',

@@ -48,10 +48,12 @@ export function createScheduleKind(deps: {
     if (JSON.stringify(asked).length > definitionCharactersMax)
       throw schedulesFailures.JobDefinitionTooLarge(definitionCharactersMax);
     if (!isReference(asked)) return asked;
-    const id = String(asked['sourceJobId']).replace(/^azureml:/, '');
+    const workspaceId = workspaceOf(scheduleId) ?? '';
+    // By its id, or as azure-ai-ml sends it, by its name.
+    const named = String(asked['sourceJobId']).replace(/^azureml:/, '');
+    const id = /^[a-zA-Z0-9][a-zA-Z0-9_-]{0,254}$/.test(named) ? `${workspaceId}/jobs/${named}` : named;
     const { type, name } = resourceAt(id);
-    if (!isWithin(id, workspaceOf(scheduleId) ?? '') || type !== jobsType.toLowerCase())
-      throw schedulesFailures.SourceJobElsewhere();
+    if (!isWithin(id, workspaceId) || type !== jobsType.toLowerCase()) throw schedulesFailures.SourceJobElsewhere();
     const source = await resources.find(grant, id);
     if (source === undefined) throw schedulesFailures.SourceJobNotFound(name);
     return resolved(asked, definitionOf(source));

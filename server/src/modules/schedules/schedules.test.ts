@@ -322,11 +322,13 @@ test('a job that is there is scheduled by its id, with words of its own', async 
   assert.deepEqual([fired.jobType, fired.experimentName, fired.tags], ['Command', 'mine', { kind: 'try' }]);
   assert.equal(fired.inputs.when.value, '2026-01-01T06:00:00Z again-20260101T060000Z');
 
+  assert.equal((await putSchedule('named', action({ ...reference, sourceJobId: 'azureml:tried' }))).status, 201);
   const refused: readonly (readonly [string, RegExp])[] = [
     [jobId('none'), /There is no job 'none'/],
-    [`${workspaceId}/models/tried`, /a job of the same workspace/],
-    [jobId('tried').replace('/Vision/', '/Other/'), /a job of the same workspace/],
-    ['tried', /a job of the same workspace/],
+    [`${workspaceId}/models/tried`, /job of the same workspace/],
+    [jobId('tried').replace('/Vision/', '/Other/'), /job of the same workspace/],
+    ['none', /There is no job 'none'/],
+    ['../jobs/tried', /job of the same workspace/],
   ];
   for (const [sourceJobId, said] of refused) {
     const { status, body } = await putSchedule('wrong', action({ ...reference, sourceJobId }));
