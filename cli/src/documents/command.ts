@@ -123,7 +123,15 @@ export function outputsOf(read: Reader | undefined): JsonObject | undefined {
     read.entries().map(([key, value]) => {
       if (value !== null && !isObject(value)) throw read.wrong(key, 'must be { type: uri_folder }');
       const inner = read.within(key);
-      return [key, defined({ jobOutputType: inner?.text('type') ?? 'uri_folder', mode: modeOf(inner?.text('mode')) })];
+      const output = {
+        jobOutputType: inner?.text('type') ?? 'uri_folder',
+        mode: modeOf(inner?.text('mode')),
+        // The asset that it becomes when the job has completed.
+        assetName: inner?.text('name'),
+        assetVersion: inner?.text('version'),
+        description: inner?.text('description'),
+      };
+      return [key, defined(output)];
     }),
   );
 }
