@@ -94,6 +94,15 @@ test('a hostile command is read in no time', async (t) => {
   assert.ok(process.cpuUsage(started).user < 5_000_000);
 });
 
+test('a job that is wrong is told what is wrong with it, and not what a job of another type would need', async (t) => {
+  const { put } = await openBench(t);
+  for (const more of [{ command: 7 }, { outputs: { x: { jobOutputType: 'none' } } }]) {
+    const { body, status } = await put('wrong', more);
+    assert.equal(status, 400);
+    assert.doesNotMatch(body.error.message, /searchSpace|trial|settings|objective/, body.error.message);
+  }
+});
+
 test('nobody sets from outside what the module keeps', async (t) => {
   const { put, job, of } = await openBench(t);
   const made = await put('sets', { status: 'Completed' });

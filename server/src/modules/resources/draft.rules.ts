@@ -10,7 +10,16 @@ import { sameId } from '#kernel/ids/ids';
 import { validate } from '#kernel/input/validate';
 import type { Draft, Properties, Resource, ResourceIdentity, ResourceKind } from './kind.types.ts';
 import { resourcesFailures } from './resources.errors.ts';
-import { canonical, type Fields, isObject, knownOnly, meantMax, nearest, unknownProperties } from './unknown.rules.ts';
+import {
+  branchFor,
+  canonical,
+  type Fields,
+  isObject,
+  knownOnly,
+  meantMax,
+  nearest,
+  unknownProperties,
+} from './unknown.rules.ts';
 import {
   checkKept,
   type EnvelopeMember,
@@ -33,19 +42,23 @@ const ignored = new Set(['location']);
 
 type Refuse = (target: string, message: string) => void;
 
-/** Made once; what is not in it is made of the kind again. */
-const whole = new WeakMap<ResourceKind, TSchema>();
-function contentSchema(kind: ResourceKind): TSchema {
-  const known = whole.get(kind);
+/** Made once of each schema of properties that a kind has; what is not in it is made again. */
+const whole = new WeakMap<ResourceKind, Map<TSchema, TSchema>>();
+function contentSchema(kind: ResourceKind, asked: unknown): TSchema {
+  // What a job of another type needs is not what this one lacks.
+  const properties = branchFor(kind.properties, asked);
+  const ofKind = whole.get(kind) ?? new Map<TSchema, TSchema>();
+  whole.set(kind, ofKind);
+  const known = ofKind.get(properties);
   if (known) return known;
   const made = Type.Object({
     location: Type.Optional(Type.Union([Type.String(), Type.Undefined()])),
     kind: Type.Optional(Type.String({ maxLength: 64 })),
     identity: Type.Optional(IdentityInput),
-    properties: kind.properties,
+    properties,
     sku: Type.Optional(kind.sku ?? keptSku),
   });
-  whole.set(kind, made);
+  ofKind.set(properties, made);
   return made;
 }
 
@@ -98,7 +111,7 @@ export function readDraft(
       if (value !== null) refuse(`sku.${path}`, unknownMessage(`sku.${path}`, meant));
   if (refused.length > 0) throw refusalOf(refused);
   if (wrong.length > 0) throw resourcesFailures.InvalidRequestContent(wrong);
-  const schema = contentSchema(kind);
+  const schema = contentSchema(kind, properties);
   const content = canonical(schema, {
     ...taken,
     properties,

@@ -156,6 +156,13 @@ const isAnything = (leaf: Node) =>
   leaf.type === undefined && leaf.properties === undefined && leaf.const === undefined && leaf.items === undefined;
 
 /** The alternatives that a schema stands for, without unions and intersections. */
+/** Of a union the branch that the value says it is, where it says so; otherwise the schema itself. */
+export function branchFor(schema: TSchema, value: unknown): TSchema {
+  const fitting = ((schema as Node).anyOf ?? []).filter((branch) => fits(branch, value));
+  const [only] = fitting;
+  return fitting.length === 1 && only !== undefined ? (only as TSchema) : schema;
+}
+
 function leavesOf(schema: Node, value: unknown): readonly Node[] {
   const branches = schema.anyOf ?? schema.oneOf;
   if (branches !== undefined) {
