@@ -148,3 +148,18 @@ test('what cannot be a root is refused with what to do: elsewhere, absent, of se
   }
   assert.equal(lab.work.items.size, 0);
 });
+
+test('an image of a workspace with high business impact is for memory alone', async (t) => {
+  const bench: Opened = await openImages(t);
+  const { lab } = bench;
+  const workspace = await lab.workspace('Secret', { hbiWorkspace: true });
+  const registry = await bench.registryOf(workspace);
+  const computeId = await bench.cluster(workspace);
+  await bench.push('team/base', 'v1', named('secret'), registry);
+  const environmentId = await bench.environment({ image: `${registry}/team/base:v1` }, workspace);
+  const id = `${workspace}/jobs/job`;
+  const properties = { jobType: 'Command', command: 'true', computeId, environmentId };
+  await lab.must(lab.owner, 'PUT', id, { body: { properties } });
+  const { document } = await lab.work.take(lab.work.latest(id));
+  assert.equal(document.image?.inMemory, true);
+});
