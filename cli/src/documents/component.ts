@@ -4,14 +4,13 @@
 import type { JsonObject } from '@strongroom/contract/client';
 import type { WorkspacePaths } from '@strongroom/contract/client.paths';
 import { type Document, readerOf } from '../document.reader.ts';
-import { codeOf, defined, environmentOf, type Later, refuse } from './references.ts';
+import { codeOf, defined, environmentOf, type Later } from './references.ts';
 
 /** What the service reads of it, once what lies on disk is sent. */
 export function componentIn(document: Document, paths: WorkspacePaths): Later<JsonObject> {
   const read = readerOf(document);
   const type = read.text('type') ?? 'command';
   if (type !== 'command') throw read.wrong('type', `is '${type}': such components are not served, 'command' is`);
-  refuse(read, { distribution: 'a command runs as one process on one node. Leave it out' });
   const code = read.text('code');
   const fields = {
     type,
@@ -25,6 +24,7 @@ export function componentIn(document: Document, paths: WorkspacePaths): Later<Js
     inputs: read.map('inputs'),
     outputs: read.map('outputs'),
     resources: read.map('resources'),
+    distribution: read.map('distribution'),
   };
   const environment = environmentOf(read, document, paths);
   const codeId = code === undefined ? undefined : codeOf(code, read, document, paths);

@@ -68,7 +68,11 @@ export function composeLearning(foundation: Foundation, ground: Ground, data: Da
     directory: identity.directory,
     schemes: [addresses.scheme('history'), ...armSchemes],
     room: foundation.room,
-    parents: { of: (type) => flows.parents.of(type), look: (id) => flows.parents.look(id) },
+    parents: {
+      of: (type) => flows.parents.of(type),
+      look: (id) => flows.parents.look(id),
+      isMaking: (id) => flows.parents.isMaking(id),
+    },
     environments: () => environments.forJobs,
   });
   const flows = createFlows({ ...common, database: control, assets: assets.assets, jobs, room: foundation.room });

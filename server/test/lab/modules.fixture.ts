@@ -249,7 +249,11 @@ export async function assemble(on: {
     log,
     telemetry,
     port: 8443,
-    parents: { of: (type) => flows.parents.of(type), look: (id) => flows.parents.look(id) },
+    parents: {
+      of: (type) => flows.parents.of(type),
+      look: (id) => flows.parents.look(id),
+      isMaking: (id) => flows.parents.isMaking(id),
+    },
     environments: () => environments.forJobs,
   });
   const { images } = createImages({ registry: registry.registry });

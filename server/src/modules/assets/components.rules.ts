@@ -27,6 +27,8 @@ export type Component = {
   /** The same inputs give the same outputs. */
   readonly isDeterministic: boolean;
   readonly instanceCount: number | undefined;
+  /** As a job says it: how the command is several processes. */
+  readonly distribution: Readonly<Record<string, unknown>> | undefined;
 };
 
 type Fields = Readonly<Record<string, unknown>>;
@@ -49,10 +51,18 @@ const told = [
   'properties',
   'intellectual_property',
 ];
-const served = ['type', 'command', 'code', 'environment', 'inputs', 'outputs', 'is_deterministic', 'resources'];
+const served = [
+  'type',
+  'command',
+  'code',
+  'environment',
+  'inputs',
+  'outputs',
+  'is_deterministic',
+  'resources',
+  'distribution',
+];
 const unserved: Readonly<Record<string, string>> = {
-  distribution:
-    'how many processes a command is, the job says that names the component, and a step of a pipeline is one',
   additional_includes: 'clients put these into the code before they send it',
   successful_return_code: 'a command has succeeded when it ends with 0',
 };
@@ -84,6 +94,7 @@ export function readComponent(spec: Fields): Component {
     outputs,
     isDeterministic: spec['is_deterministic'] !== false,
     instanceCount: instancesOf(spec['resources']),
+    distribution: distributionIn(spec['distribution']),
   };
   for (const [, inner = ''] of command.matchAll(placeholder)) known(component, inner.trim());
   return component;
@@ -209,4 +220,26 @@ function instancesOf(value: unknown): number | undefined {
   only(value, 'resources', ['instance_count', 'instance_type', 'properties', 'shm_size']);
   const count = value['instance_count'];
   return count === undefined || count === null ? undefined : Number(count);
+}
+
+const kinds: Readonly<Record<string, string>> = { pytorch: 'PyTorch', mpi: 'Mpi', tensorflow: 'TensorFlow' };
+const counts: Readonly<Record<string, string>> = {
+  process_count_per_instance: 'processCountPerInstance',
+  worker_count: 'workerCount',
+  parameter_server_count: 'parameterServerCount',
+};
+
+/** With the names of YAML, as clients write it in components. What of it one node can do, jobs say. */
+function distributionIn(value: unknown): Readonly<Record<string, unknown>> | undefined {
+  if (!isObject(value) || Object.keys(value).length === 0) return undefined;
+  only(value, 'distribution', ['type', 'distribution_type', ...Object.keys(counts)]);
+  const kind = String(value['type'] ?? value['distribution_type']).toLowerCase();
+  if (!Object.hasOwn(kinds, kind)) throw wrong('distribution.type', `must be one of ${Object.keys(kinds).join(', ')}`);
+  const given = Object.entries(counts).filter(([name]) => value[name] !== undefined && value[name] !== null);
+  for (const [name] of given)
+    if (!/^\d{1,6}$/.test(String(value[name]))) throw wrong(`distribution.${name}`, 'is a whole number');
+  return {
+    distributionType: kinds[kind],
+    ...Object.fromEntries(given.map(([name, told]) => [told, Number(value[name])])),
+  };
 }

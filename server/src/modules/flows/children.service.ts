@@ -6,6 +6,7 @@ import { isEnd, type JobLives, siblingId, stateOf } from '#jobs';
 import type { Acts } from '#kernel/authority/perform';
 import { Failure } from '#kernel/errors/failure';
 import type { Room } from '#kernel/files/room';
+import { idKey } from '#kernel/ids/ids';
 import type { Resource, Resources } from '#resources';
 import type { Closing } from './closing.types.ts';
 
@@ -16,6 +17,8 @@ export type Children = {
   /** The job of this name, if it is the parent's own and was made whole. */
   find(parent: Resource, name: string): Promise<Resource | undefined>;
   make(parent: Resource, name: string, properties: object): Promise<Made>;
+  /** Whether a job of this id is being made here, at this moment. */
+  isMaking(jobId: string): boolean;
   /** Asks all of these to end that have not. True: none is under way any more. */
   endAll(children: readonly Resource[]): Promise<boolean>;
 };
@@ -27,7 +30,10 @@ export function createChildren(deps: {
   readonly room: Pick<Room, 'state'> | undefined;
 }): Children {
   const { resources, lives, acts, room } = deps;
+  /** By their keys: one look at a time for each parent, so that each is here once. */
+  const making = new Set<string>();
   return {
+    isMaking: (jobId) => making.has(idKey(jobId)),
     async find(parent, name) {
       const found = await lives.find(siblingId(parent.id, name));
       return found !== undefined && isWhole(found) && isOf(parent, found) ? found : undefined;
@@ -45,6 +51,7 @@ export function createChildren(deps: {
         parameters: { 'properties.parentJobName': parent.name },
         reason: `submitted ${parent.name}`,
       };
+      making.add(idKey(id));
       try {
         const draft = { properties: { ...properties } };
         // What a crash left half made is made again, as what it was.
@@ -60,6 +67,8 @@ export function createChildren(deps: {
         if (passes(thrown)) return 'later';
         const message = `'${name}' could not be submitted in the name of ${parent.creator.name}: ${thrown.message}`;
         return { refused: { status: 'Failed', error: { code: thrown.code, message } } };
+      } finally {
+        making.delete(idKey(id));
       }
     },
     async endAll(children) {

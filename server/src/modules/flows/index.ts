@@ -78,6 +78,7 @@ export function createFlows(deps: {
     parents: {
       of: (jobType) => (Object.hasOwn(types, jobType) ? types[jobType]?.type : undefined),
       look: underWays.look,
+      isMaking: children.isMaking,
     },
     async endThoseOf(objectId) {
       for (const id of underWays.all()) {

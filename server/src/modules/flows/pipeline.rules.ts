@@ -263,6 +263,9 @@ export function stepOf(
     ...(environmentId === undefined ? {} : { environmentId }),
     command: commandWith(component, (input) => isGiven(step, component, input)),
     environmentVariables: step.environmentVariables,
+    ...(component.distribution === undefined
+      ? {}
+      : { distribution: component.distribution as CommandJob['distribution'] & object }), // held to the schema when the job is made
     ...(instanceCount === undefined ? {} : { resources: { instanceCount } }),
   };
   const common = {
@@ -343,7 +346,7 @@ export function contentOf(
     return pipeline.job.inputs?.[binding.name]?.jobInputType === 'literal' || flow.inputs[binding.name] !== undefined;
   });
   if (!isFixed) return undefined;
-  const { command, environmentId, environmentVariables, inputs, outputs } = stepOf(
+  const { command, environmentId, environmentVariables, inputs, outputs, distribution } = stepOf(
     pipeline,
     step,
     flow,
@@ -355,6 +358,7 @@ export function contentOf(
     flow.codes[step.name] ?? null,
     environmentId ?? null,
     sorted(environmentVariables),
+    distribution ?? null,
     sorted(inputs),
     sorted(outputs),
   ]);

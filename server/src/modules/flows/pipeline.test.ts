@@ -263,6 +263,29 @@ test('what was done before is not done again, unless it is asked for', async (t)
   );
 });
 
+test('a component that is several processes is so as a step, and as many as one node can be', async (t) => {
+  const bench = await openPipelines(t);
+  const spread = await bench.component('spread', {
+    command: 'python3 train.py',
+    distribution: { type: 'pytorch', process_count_per_instance: 2 },
+  });
+  const jobs = { spread: { componentId: spread } };
+  await bench.putJob('spreads', { ...bench.pipeline, outputs: {}, jobs });
+  assert.deepEqual((await bench.job('spreads_spread')).distribution, {
+    distributionType: 'PyTorch',
+    processCountPerInstance: 2,
+  });
+  const alone = await bench.putJob('alone', { jobType: 'Command', componentId: spread, computeId: bench.computeId });
+  assert.equal(alone.status, 201, alone.bytes.toString());
+  assert.equal((await bench.job('alone')).distribution.processCountPerInstance, 2);
+  const many = await bench.component('many', {
+    command: 'x',
+    distribution: { type: 'mpi', process_count_per_instance: 4 },
+  });
+  const refused = await bench.putJob('many', { ...bench.pipeline, outputs: {}, jobs: { many: { componentId: many } } });
+  assert.match(refused.body.error.message, /mpirun/);
+});
+
 test('what is not deterministic is done each time', async (t) => {
   const bench = await openPipelines(t);
   const draws = await bench.component('draws', { command: 'python3 draw.py', is_deterministic: false });

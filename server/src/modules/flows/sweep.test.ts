@@ -3,6 +3,8 @@
 
 import assert from 'node:assert/strict';
 import { after, test } from 'node:test';
+import { actionsOfType } from '@strongroom/contract/resources.actions';
+import { jobType } from '#jobs';
 import { closeScanPool } from '#kernel/database/database';
 import { type FlowBench, openFlows } from '../../../test/lab/flows.fixture.ts';
 import { ended, exited, jobIn, running } from '../../../test/lab/jobs.fixture.ts';
@@ -293,6 +295,13 @@ test('nobody makes himself a child of a sweep, nor takes the place of a trial', 
   assert.match(joined.body.error.message, /makes its children by itself/);
   for (const name of ['flow', 'children'])
     assert.equal((await putSweep(`sets-${name}`, { [name]: {} })).status, 400, name);
+  // Nor does anything else that acts in somebody's name.
+  const { access, resources } = lab.now();
+  const maker = { kind: 'user', objectId: lab.owner, tenantId: '', name: 'owner' } as const;
+  const id = bench.jobId('stranger');
+  const grant = access.grants.onBehalf(maker, actionsOfType(jobType).write, id, 'a schedule');
+  const draft = { properties: { ...bench.properties, parentJobName: 'theirs' } };
+  await assert.rejects(resources.create(grant, id, draft), /makes its children by itself/);
   assert.equal(lab.work.of(bench.jobId('stranger')).length, 0);
 });
 

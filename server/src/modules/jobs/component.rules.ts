@@ -43,10 +43,13 @@ export function withComponent(job: CommandJob, component: Component): CommandJob
   );
   const stray = Object.keys(job.outputs ?? {}).find((name) => !Object.hasOwn(component.outputs, name));
   if (stray !== undefined) throw refuse(`outputs.${stray}`, `The component has no output '${stray}'.`);
-  const { codeId, environmentId } = component;
+  const { codeId, environmentId, distribution } = component;
   return {
     ...job,
     command: commandWith(component, (name) => inputs.some(([known]) => known === name)),
+    ...(distribution === undefined || job.distribution !== undefined
+      ? {}
+      : { distribution: distribution as CommandJob['distribution'] & object }), // held to the rules of jobs next
     ...(codeId === undefined ? {} : { codeId }),
     ...(environmentId === undefined ? {} : { environmentId }),
     inputs: Object.fromEntries(inputs),

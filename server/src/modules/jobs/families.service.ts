@@ -9,6 +9,7 @@ import type { Resource, Resources } from '#resources';
 import { isOver } from './ending.service.ts';
 import { type JobRecords, siblingId, stateOf } from './job-state.service.ts';
 import { jobsFailures } from './jobs.errors.ts';
+import type { ParentTypes } from './parents.port.ts';
 
 /** As many as the trials of the largest sweep. */
 export const childrenMax = 1_000;
@@ -30,6 +31,7 @@ export function createFamilies(deps: {
   readonly records: JobRecords;
   readonly resources: Pick<Resources, 'remove'>;
   readonly grants: Pick<Grants, 'also'>;
+  readonly parents: Pick<ParentTypes, 'isMaking'>;
 }): Families {
   const { records, grants } = deps;
 
@@ -48,7 +50,8 @@ export function createFamilies(deps: {
     childrenOf,
     async checkParent(grant, jobId, parentJobName) {
       const parentId = siblingId(jobId, parentJobName);
-      const isMadeByParent = isOnBehalf(grant.actor);
+      // Others act in somebody's name too (a schedule); only who makes this very child is its parent.
+      const isMadeByParent = isOnBehalf(grant.actor) && deps.parents.isMaking(jobId);
       // Its cancellation reaches the child, and its removal too: whoever adds one changes it.
       if (!isMadeByParent) grants.also(grant, jobsActions.write, parentId);
       const parent = await records.find(parentId);

@@ -100,12 +100,15 @@ export function createJobKind(deps: {
   async function begin(grant: Grant, job: Resource): Promise<void> {
     const workspaceId = workspaceOf(job.id) ?? '';
     const asked = job.properties as unknown as CommandJob; // of this type, by the schema
-    const { command, codeId, environmentId, inputs, outputs } = await references.inFull(grant, workspaceId, asked);
+    const whole = await references.inFull(grant, workspaceId, asked);
+    const { command, codeId, environmentId, distribution, inputs, outputs } = whole;
     const { recipe, image }: Planned =
       environmentId === undefined ? {} : await deps.environments().plan(grant, workspaceId, environmentId);
     await jobs.begin(grant, job, {
       // What a component says is kept as the job's own: the component may go.
-      ...(asked.componentId === undefined ? {} : defined({ command, codeId, environmentId, inputs, outputs })),
+      ...(asked.componentId === undefined
+        ? {}
+        : defined({ command, codeId, environmentId, distribution, inputs, outputs })),
       ...(recipe === undefined ? {} : { recipe }),
       ...(image === undefined ? {} : { environmentImage: image }),
       codeSnapshot: codeId === undefined ? undefined : (await assets.code(grant, codeId)).uri,

@@ -20,7 +20,9 @@ export type ParentTypes = {
   of(jobType: string): ParentType | undefined;
   /** Something happened to the job or to one of its children: it is looked at soon. Waits for nothing and never throws. */
   look(jobId: string): void;
+  /** Whether this very job is being made by the one that it belongs to, at this moment. */
+  isMaking(jobId: string): boolean;
 };
 
 /** Where jobs are made of nothing but themselves. */
-export const noParents: ParentTypes = { of: () => undefined, look: () => {} };
+export const noParents: ParentTypes = { of: () => undefined, look: () => {}, isMaking: () => false };
