@@ -475,6 +475,19 @@ test('images and curated names run on what the operator says stands for them, an
   assert.equal(own.status, 403, 'by its own name it is read as whoever asks');
 });
 
+test('who follows a job that waits for its environment reads which job builds it', async (t) => {
+  const bench = await openEnvironments(t);
+  await bench.put('waits', { environmentId: bench.environmentId });
+  const build = await bench.buildOf('waits');
+  const log = async () => (await bench.log('waits')).bytes.toString();
+  assert.equal(await log(), `Its environment is built first, by the job ${build}, whose log tells how it goes.\n`);
+  await bench.put('waits-too', { environmentId: bench.environmentId });
+  assert.ok((await bench.log('waits-too')).bytes.toString().includes(build));
+  assert.equal((await log()).split('\n').length, 2, 'said once');
+  const { systemData } = (await bench.lab.must(bench.lab.owner, 'GET', bench.jobId(build))).body;
+  assert.equal(systemData.createdBy, 'Strongroom');
+});
+
 test('a workspace that names a cluster for its builds has them there', async (t) => {
   const bench = await openEnvironments(t);
   const { lab, workspaceId } = bench;

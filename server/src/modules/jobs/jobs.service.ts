@@ -159,6 +159,12 @@ export function createJobsService(deps: {
     else if (recipe !== undefined && environmentImage === undefined) await deps.environments().leave(job.id);
   }
 
+  /** A line of the job's own log. */
+  async function say(jobId: string, line: string): Promise<void> {
+    const database = await workspaces.database(advancing(jobId), workspaceIdOf(jobId));
+    await logs.append(database, jobId.slice(jobId.lastIndexOf('/') + 1), `${line}\n`);
+  }
+
   /**
    * Brings a job to its environment: it is queued when there is one, waits for its build, or fails with what the build has said.
    * May be told twice, and by two at once.
@@ -178,6 +184,12 @@ export function createJobsService(deps: {
       switch (prepared.state) {
         case 'building':
           await step(jobId, 'Preparing', { environmentBuild: prepared.build });
+          // Who follows the job sees what it waits for, and where that is told.
+          if (prepared.build !== state.environmentBuild)
+            await say(
+              jobId,
+              `Its environment is built first, by the job ${prepared.build}, whose log tells how it goes.`,
+            );
           return logs.wake(job.name);
         case 'failed':
           await step(jobId, 'Preparing', { environmentBuild: prepared.build });
@@ -387,10 +399,7 @@ export function createJobsService(deps: {
       cancel,
       isBacked,
       database: (jobId) => workspaces.database(advancing(jobId), workspaceIdOf(jobId)),
-      async say(jobId, line) {
-        const database = await workspaces.database(advancing(jobId), workspaceIdOf(jobId));
-        await logs.append(database, jobId.slice(jobId.lastIndexOf('/') + 1), `${line}\n`);
-      },
+      say,
       async metric(jobId, key) {
         const [grant, workspaceId] = [advancing(jobId), workspaceIdOf(jobId)];
         const runId = jobId.slice(jobId.lastIndexOf('/') + 1);

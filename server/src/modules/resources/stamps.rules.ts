@@ -21,7 +21,8 @@ const parties = {
 
 /** A user is known by his name, whoever else by object id, as Azure has it. */
 export function stampOf(actor: Actor, at: Date, before: SystemData | undefined): SystemData {
-  const by = actor.kind === 'user' ? actor.name : actor.objectId;
+  // The house has no object that a client could look up.
+  const by = actor.kind === 'user' || actor.kind === 'system' ? actor.name : actor.objectId;
   const type = parties[actor.kind];
   return {
     createdAt: before?.createdAt ?? at.toISOString(),
