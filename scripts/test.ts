@@ -52,7 +52,8 @@ async function run(postgres: TestServer | undefined): Promise<number> {
     [
       '--disable-warning=ExperimentalWarning',
       '--test',
-      `--test-concurrency=${Math.max(2, availableParallelism())}`,
+      // One more than there are cores: many tests wait for a process or for the disk.
+      `--test-concurrency=${Math.max(2, availableParallelism() + 1)}`,
       '--test-timeout=300000',
       '--test-reporter=./scripts/test.events.ts',
       '--test-reporter-destination=stdout',
