@@ -1,4 +1,4 @@
-// `npm test`: makes sure that what the tests need is on the machine, then runs every test of the repository with node:test.
+// `npm test`: makes sure that what the tests need is on the machine, then runs the tests of the repository with node:test.
 // Arguments name files or folders to run fewer; `--quick` (`npm run test:quick`) leaves out what takes long or needs a sandbox.
 
 import { spawn } from 'node:child_process';
@@ -18,6 +18,8 @@ const limitMinutes = Number(process.env['TEST_LIMIT_MINUTES'] ?? 40);
 /** How long what was cut off may take to say what it knows. */
 const graceMs = Number(process.env['TEST_GRACE_SECONDS'] ?? 10) * 1000;
 const everything = ['contract', 'server', 'agent', 'runner', 'cli', 'scripts', 'conformance', 'e2e'];
+/** Minutes of killed servers, full disks and failing syncs: a command of their own (`npm run test:faults`), which CI calls too. */
+const apart = 'server/test/faults/';
 const quickPlaces = ['contract', 'server/src/kernel', 'server/src/modules'];
 
 process.chdir(root);
@@ -35,6 +37,7 @@ const files = folders
       ? [place]
       : globSync(`${place}/**/*.test.ts`, { exclude: (path) => String(path).includes('node_modules') }),
   )
+  .filter((file) => named.length > 0 || !file.startsWith(apart))
   .filter((file) => !isQuick || !(file.endsWith('.fuzz.test.ts') || slowTests.has(file)))
   .sort();
 if (files.length === 0) {
@@ -52,8 +55,7 @@ async function run(postgres: TestServer | undefined): Promise<number> {
     [
       '--disable-warning=ExperimentalWarning',
       '--test',
-      // One more than there are cores: many tests wait for a process or for the disk.
-      `--test-concurrency=${Math.max(2, availableParallelism() + 1)}`,
+      `--test-concurrency=${Math.max(2, availableParallelism())}`,
       '--test-timeout=300000',
       '--test-reporter=./scripts/test.events.ts',
       '--test-reporter-destination=stdout',
