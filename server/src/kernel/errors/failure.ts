@@ -105,6 +105,15 @@ export function asFailure(thrown: unknown): Failure {
   });
 }
 
+const passing: readonly FailureKind[] = ['full', 'unavailable', 'throttled', 'timeout', 'dependency', 'internal'];
+
+/**
+ * Whether the same may go well in a while, so that who does it for somebody tries again and does not give it up: a full disk, a
+ * full queue, a key that is refused for now, somebody at work on the same thing, a fault of ours. What is damaged stays damaged.
+ */
+export const passesBy = ({ kind, code }: Failure): boolean =>
+  passing.includes(kind) || code === 'AnotherOperationInProgress'; // Resource Manager's word: of conflicts, the one that ends by itself
+
 /** One that a table made, that was kept (with the end of a long operation), and is told again to whoever asks. */
 export const failureAgain = (kept: FailureInit, target = kept.target): Failure =>
   new Failure({ ...kept, ...(target === undefined ? {} : { target }) });

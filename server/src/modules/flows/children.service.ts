@@ -4,7 +4,7 @@
 import { jobsActions } from '@strongroom/contract/jobs.actions';
 import { isEnd, type JobLives, siblingId, stateOf } from '#jobs';
 import type { Acts } from '#kernel/authority/perform';
-import { Failure } from '#kernel/errors/failure';
+import { Failure, passesBy } from '#kernel/errors/failure';
 import type { Room } from '#kernel/files/room';
 import { idKey } from '#kernel/ids/ids';
 import type { Resource, Resources } from '#resources';
@@ -64,7 +64,7 @@ export function createChildren(deps: {
       } catch (thrown) {
         if (!(thrown instanceof Failure)) throw thrown;
         if (thrown.code === 'JobNameUsed') return 'gone';
-        if (passes(thrown)) return 'later';
+        if (passesBy(thrown)) return 'later';
         const message = `'${name}' could not be submitted in the name of ${parent.creator.name}: ${thrown.message}`;
         return { refused: { status: 'Failed', error: { code: thrown.code, message } } };
       } finally {
@@ -86,10 +86,6 @@ export function createChildren(deps: {
 
 /** Not one whose making a crash broke off. */
 const isWhole = ({ provisioningState }: Resource): boolean => provisioningState !== 'Failed';
-
-/** What will be otherwise in a while: a full disk, a full queue, a key that is refused for now, somebody at work on it. */
-const passes = ({ kind, code }: Failure): boolean =>
-  kind === 'full' || kind === 'unavailable' || kind === 'throttled' || code === 'AnotherOperationInProgress';
 
 /** Nobody else makes a job the child of one that makes its own. */
 const isOf = (parent: Resource, job: Resource): boolean => stateOf(job).parentJobName === parent.name;

@@ -10,7 +10,7 @@ import type { Grant, Grants } from '#kernel/authority/grant';
 import type { Clock } from '#kernel/clock/clock';
 import { randomUuid } from '#kernel/crypto/random';
 import type { Database } from '#kernel/database/database';
-import { asFailure } from '#kernel/errors/failure';
+import { asFailure, passesBy } from '#kernel/errors/failure';
 import type { Log } from '#kernel/log/log';
 import type { Telemetry } from '#kernel/telemetry/telemetry';
 import { createTurns } from '#kernel/turns/turns';
@@ -324,9 +324,10 @@ export function createJobsService(deps: {
       try {
         await prepare(jobId);
       } catch (thrown) {
-        const { kind, code, message } = asFailure(thrown);
-        // What may pass by is tried again, because the end of the build is told again.
-        if (['internal', 'integrity', 'full', 'unavailable'].includes(kind)) throw thrown;
+        const failure = asFailure(thrown);
+        // Tried again, because the end of the build is told again.
+        if (passesBy(failure)) throw thrown;
+        const { code, message } = failure;
         await end(jobId, failed(clock.now(), { code, message }));
       }
     },

@@ -7,7 +7,7 @@ import { actionsOfType } from '@strongroom/contract/resources.actions';
 import type { Assets } from '#assets';
 import type { Grant, Grants } from '#kernel/authority/grant';
 import type { Acts } from '#kernel/authority/perform';
-import { Failure } from '#kernel/errors/failure';
+import { Failure, passesBy } from '#kernel/errors/failure';
 import type { Properties, Resource, Resources } from '#resources';
 import { workspaceType } from '#workspaces';
 import { jobsDuties } from './duties.ts';
@@ -17,7 +17,7 @@ import { jobsFailures } from './jobs.errors.ts';
 export type Registering = {
   /** Throws `forbidden` unless the caller may make these assets, and `conflict` where a version that is asked for is there. */
   check(grant: Grant, workspaceId: string, outputs: Outputs): Promise<void>;
-  /** Why one of them could not be registered; undefined once all are. Throws what will be otherwise in a while. */
+  /** Why one of them could not be registered; undefined once all are. Throws what passes by. */
   register(job: Resource): Promise<Outcome['error']>;
 };
 
@@ -93,7 +93,7 @@ export function createRegistering(deps: {
         try {
           await registerOne(job, name, output);
         } catch (thrown) {
-          if (!(thrown instanceof Failure) || passes(thrown)) throw thrown;
+          if (!(thrown instanceof Failure) || passesBy(thrown)) throw thrown;
           const message = `The command ended well, but its output '${name}' could not be registered as ${output.assetName}: ${thrown.message}`;
           return { code: 'OutputNotRegistered', message };
         }
@@ -102,10 +102,6 @@ export function createRegistering(deps: {
     },
   };
 }
-
-/** What will be otherwise in a while: a full disk, a key that is refused for now, somebody at work on the same name. */
-const passes = ({ kind, code }: Failure): boolean =>
-  ['full', 'unavailable', 'throttled', 'internal'].includes(kind) || code === 'AnotherOperationInProgress';
 
 function contentOf(job: Resource, name: string, { jobOutputType, description }: JobOutput): Properties {
   const uri = outputUri(job.name, name);

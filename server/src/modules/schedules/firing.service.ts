@@ -8,7 +8,7 @@ import { isEnd, type JobLives, stateOf as jobStateOf } from '#jobs';
 import type { Grant, Grants } from '#kernel/authority/grant';
 import type { Acts } from '#kernel/authority/perform';
 import type { Clock } from '#kernel/clock/clock';
-import { Failure } from '#kernel/errors/failure';
+import { Failure, passesBy } from '#kernel/errors/failure';
 import type { Room } from '#kernel/files/room';
 import { sameId } from '#kernel/ids/ids';
 import type { Creator, Resource, Resources } from '#resources';
@@ -76,8 +76,7 @@ export function createFiring(deps: {
       // Made by somebody meanwhile: looked at again.
       return job === undefined ? 'later' : { job: name };
     } catch (thrown) {
-      if (!(thrown instanceof Failure)) throw thrown;
-      if (passes(thrown)) throw thrown;
+      if (!(thrown instanceof Failure) || passesBy(thrown)) throw thrown;
       if (thrown.code === 'JobNameUsed') return refused(schedulesFailures.FiringNameTaken(name));
       return { refused: thrown, isRecorded: true };
     }
@@ -171,9 +170,3 @@ const factsOf = (schedule: Resource, scope: string, atMs: number) => ({
 const isOurs = (job: Resource, schedule: Resource, author: { readonly objectId: string }): boolean =>
   sameId(jobStateOf(job).properties?.[scheduledBy.name] ?? '', schedule.name) &&
   job.creator?.objectId === author.objectId;
-
-/** What will be otherwise in a while: a full disk, a full queue, a key that is refused for now, somebody at work on it, a fault of ours. */
-const passing: ReadonlySet<Failure['kind']> = new Set([
-  ...(['full', 'unavailable', 'throttled', 'timeout', 'dependency', 'internal', 'integrity'] as const),
-]);
-const passes = ({ kind, code }: Failure): boolean => passing.has(kind) || code === 'AnotherOperationInProgress';
