@@ -6,7 +6,7 @@ import { after, test } from 'node:test';
 import { Failure } from '#kernel/errors/failure';
 import { type ConfigSources, readSettings } from './config.ts';
 import { kernelSettings } from './kernel.settings.ts';
-import { type Setting, settingList } from './setting.ts';
+import { type ConfigOf, type Setting, type SettingList, settingList } from './setting.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'config-'));
 after(() => rmSync(folder, { recursive: true }));
@@ -29,10 +29,9 @@ const list = settingList({
   'room.door.key': { kind: 'file', standard: '', holdsSecret: true, help: 'What opens its door' },
   'room.size': { kind: 'word', standard: 'small', words: ['small', 'large'], help: 'How large it is' },
 });
-const read = (sources: ConfigSources, lists = [kernelSettings, list]) =>
-  // A test reads what it expects to be there.
-  // biome-ignore lint/suspicious/noExplicitAny: every setting of two lists is picked apart by assertions.
-  readSettings(lists, { environment: {}, ...sources }) as any;
+type Config = ConfigOf<typeof kernelSettings.settings> & ConfigOf<typeof list.settings>;
+const read = (sources: ConfigSources, lists: readonly SettingList[] = [kernelSettings, list]) =>
+  readSettings(lists, { environment: {}, ...sources }) as Config;
 const refused = (sources: ConfigSources, ...about: readonly (RegExp | string)[]) =>
   assert.throws(
     () => read(sources),
@@ -139,12 +138,8 @@ test('a declaration that no operator could follow is none', () => {
     /when nobody sets it is not a whole number from 4 to 5/,
   );
   const of = (path: string) => settingList({ [path]: truth });
-  assert.throws(() => read({}, [of('a.b') as never, of('a.b') as never]), /a\.b is declared twice/);
-  assert.throws(
-    () => read({}, [of('a.b') as never, of('aB') as never]),
-    /declared twice/,
-    'two would share a variable',
-  );
-  assert.throws(() => read({}, [of('a') as never, of('a.b') as never]), /a\.b stands below the setting a/);
-  assert.throws(() => read({}, [of('home') as never]), /home is declared twice/, 'the command line has that variable');
+  assert.throws(() => read({}, [of('a.b'), of('a.b')]), /a\.b is declared twice/);
+  assert.throws(() => read({}, [of('a.b'), of('aB')]), /declared twice/, 'two would share a variable');
+  assert.throws(() => read({}, [of('a'), of('a.b')]), /a\.b stands below the setting a/);
+  assert.throws(() => read({}, [of('home')]), /home is declared twice/, 'the command line has that variable');
 });

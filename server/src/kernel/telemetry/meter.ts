@@ -35,8 +35,8 @@ type Declared<L extends Labels> = {
   readonly labels?: L;
   readonly seriesMax?: number;
 };
-// biome-ignore lint/complexity/noBannedTypes: no labels at all is what it says.
-type None = {};
+/** No labels at all. */
+type None = Readonly<Record<never, never>>;
 
 /** Counts what happened, from 0 with each start of the process. */
 export const counter = <const L extends Labels = None>(declared: Declared<L>): Meter<'counter', L> =>
