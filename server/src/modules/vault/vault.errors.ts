@@ -149,7 +149,7 @@ export const vaultFailures = defineFailures('vault', {
   tooManyVersions: {
     kind: 'invalid',
     code: 'BadParameter',
-    meaning: 'A key or secret has as many versions as any may have.',
+    meaning: 'A key or secret has the most versions that one can have.',
     remedy: 'Use a new name.',
     say: (name: string, versionsMax: number) =>
       `'${name}' has ${versionsMax} versions, which is the most. Use a new name.`,
