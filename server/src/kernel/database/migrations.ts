@@ -1,7 +1,8 @@
 // Schema changes: numbered in the order of their module's list, forward only, all in one transaction. What was applied is
 // recorded as its whole text (stronger than a checksum, and readable in an incident), and a database is refused when its
-// record and this program disagree: a history that was edited, or one that a newer program wrote. Here is what is decided; each
-// engine reads its record and applies what is missing.
+// record and this program disagree: a history that was edited, or one that a newer program wrote, be it with a migration or with a
+// whole module that is not known here. So a set keeps its name for ever, whatever becomes of the module that it was named after.
+// Here is what is decided; each engine reads its record and applies what is missing.
 
 import { databaseFailures } from '#kernel/database/database.errors';
 import type { Failure } from '#kernel/errors/failure';
@@ -29,15 +30,13 @@ export function pendingMigrations(
   sets: readonly MigrationSet[],
   recorded: readonly Applied[],
 ): readonly Applied[] {
+  const stranger = recorded.find((row) => !sets.some(({ module }) => module === row.module));
+  if (stranger !== undefined) throw unknownHere(stranger);
   return sets.flatMap(({ module, migrations }) => {
     const applied = recorded.filter((row) => row.module === module);
     for (const row of applied) {
       const known = migrations[row.number - 1];
-      if (known === undefined) {
-        throw mismatch(
-          `The database holds ${module}/${row.name}, which this version does not know. Run the newer version.`,
-        );
-      }
+      if (known === undefined) throw unknownHere(row);
       if (known.name !== row.name || textOf(module, known, dialect) !== row.up) {
         throw mismatch(
           `Migration ${module}/${row.name} was changed after it had been applied. Restore it and add a new one.`,
@@ -82,6 +81,9 @@ export function checkSets(sets: readonly MigrationSet[]): void {
       throw mismatch(`Migration ${module}/${deferred.name} defers a constraint, which is not allowed.`);
   }
 }
+
+const unknownHere = ({ module, name }: Applied): Failure =>
+  mismatch(`The database holds ${module}/${name}, which this version does not know. Run the newer version.`);
 
 export const failedMigration = ({ module, name }: Applied, cause: unknown): Failure =>
   mismatch(`Migration ${module}/${name} failed. Nothing was changed.`, cause);

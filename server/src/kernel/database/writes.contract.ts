@@ -339,6 +339,8 @@ export function writesContract({ setUp, it }: Bench): void {
       set(one, { ...two, name: 'deux' }),
       set(two, one),
       set(one),
+      [],
+      [{ module: 'renamed', migrations: [one, two] }],
       [...set(one, two), ...set(one)],
       set(one, two, {
         name: 'late',

@@ -9,7 +9,7 @@ import { databaseClosed, databaseReadOnly, refuseReadWithinWrite } from '../call
 import type { Compilable, Database, Databases, MigrationSet, Opening, ScanBounds } from '../database.ts';
 import { kyselyThrough } from '../dialect/connection.ts';
 import { ask, type Connection, connect, connectReaders, type Server } from './connection.ts';
-import { migrate, requireMigrated } from './migrate.ts';
+import { migrate, requireMigrated, requireSchema } from './migrate.ts';
 import { resultOf } from './result.ts';
 import { scanRows, tooLarge } from './scan.ts';
 import { createStamper, readStamp, type Stamper, stampTable } from './stamper.ts';
@@ -51,7 +51,7 @@ export function createPostgresDatabases(server: Server): Databases {
     async inspect(owner) {
       const schema = schemaOf(owner);
       return await once(schema, async (client) => {
-        await requireMigrated(client, schema, []);
+        await requireSchema(client, schema);
         const stamp = await readStamp(client);
         const { rows } = await ask(client, 'select tablename from pg_tables where schemaname = $1', [schema]);
         try {

@@ -48,12 +48,16 @@ export async function migrate(
 
 /** For connections that may not write: throws unless the schema is there and is exactly what `sets` say. */
 export async function requireMigrated(asks: Asks, schema: string, sets: readonly MigrationSet[]): Promise<void> {
+  await requireSchema(asks, schema);
+  requireNothing(pendingMigrations('postgres', sets, await readLedger(asks)));
+}
+
+export async function requireSchema(asks: Asks, schema: string): Promise<void> {
   const { rows } = await ask(asks, 'select 1 from pg_namespace where nspname = $1', [schema]);
   if (rows.length === 0)
     throw databaseFailures.DatabaseMissing({
       message: 'The schema of this database is missing. Check that the server is the right one, and complete.',
     });
-  requireNothing(pendingMigrations('postgres', sets, await readLedger(asks)));
 }
 
 async function readLedger(asks: Asks): Promise<readonly Applied[]> {

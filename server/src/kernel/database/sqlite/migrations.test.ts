@@ -72,6 +72,30 @@ test('a migration that was changed, renamed, reordered or removed after it was a
   await tablesAfter([{ module: 'm', migrations: [one, two] }]);
 });
 
+test('what a module that is not known here wrote is refused and left alone, opened for reading too', async (t) => {
+  const { tablesAfter } = await folderFor(t);
+  const newer: readonly MigrationSet[] = [
+    { module: 'm', migrations: [one] },
+    { module: 'later', migrations: [two] },
+  ];
+  await tablesAfter(newer);
+  for (const readonly of [false, true]) {
+    const words = mismatch(/holds later\/two, which this version does not know/);
+    await assert.rejects(tablesAfter([{ module: 'm', migrations: [one] }], readonly), words);
+    await assert.rejects(
+      tablesAfter(
+        [
+          { module: 'm', migrations: [one] },
+          { module: 'n', migrations: [] },
+        ],
+        readonly,
+      ),
+      words,
+    );
+  }
+  assert.deepEqual(await tablesAfter(newer), ['one', 'schema_migrations', 'two', 'uno']);
+});
+
 test('when one migration fails nothing of the run stays', async (t) => {
   const { tablesAfter } = await folderFor(t);
   const broken = { name: 'broken', up: 'create table half (a integer); create tabel other (a integer)' };
