@@ -7,6 +7,7 @@ import { once } from 'node:events';
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { Readable } from 'node:stream';
 import { describe, it } from 'node:test';
+import { setImmediate as nextTurn } from 'node:timers/promises';
 import type { ReachAnswer, ReachCall, ReachRequest } from './reach.types.ts';
 
 export type ReachUnderTest = {
@@ -43,6 +44,15 @@ const ask = (more: Partial<ReachRequest> = {}): ReachRequest => ({
 });
 const posted = (body: Uint8Array | Readable, length: number, more: Partial<ReachRequest> = {}): ReachRequest =>
   ask({ method: 'POST', headers: { host: 'localhost', 'content-length': String(length) }, body, ...more });
+
+/** Everybody who takes part is in this process, so what can move does so in a turn of its loop. */
+async function untilStill(progress: () => number): Promise<void> {
+  for (let before = progress(), turns = 0; turns < 1_000; turns++) {
+    await nextTurn();
+    if (progress() !== before) turns = 0;
+    before = progress();
+  }
+}
 
 /** @param open a reach with work that is ready behind it, for one test */
 export function reachContract(name: string, open: () => Promise<ReachUnderTest>): void {
@@ -129,10 +139,7 @@ export function reachContract(name: string, open: () => Promise<ReachUnderTest>)
         const answer = await call(ask()).answer;
         await once(answer.body, 'readable');
         // It stands still after a while, far from the end: what is on its way is in buffers of fixed size.
-        for (let before = -1; before !== sent; ) {
-          before = sent;
-          await new Promise((resolve) => setTimeout(resolve, 100));
-        }
+        await untilStill(() => sent);
         assert.ok(sent < total / 2, `${sent} bytes were sent to nobody`);
         assert.equal((await read(answer)).length, total);
       }),
@@ -166,18 +173,20 @@ export function reachContract(name: string, open: () => Promise<ReachUnderTest>)
     it(
       'rejects with the error of the request’s own body, and the other side gets no whole request',
       using(async ({ call, serve }) => {
-        const outcome = Promise.withResolvers<string>();
+        const there = Promise.withResolvers<void>();
+        const ended = Promise.withResolvers<'broken' | 'whole'>();
         serve((request) => {
-          request.on('error', () => outcome.resolve('broken')).on('end', () => outcome.resolve('whole'));
-          request.resume();
+          request.on('error', () => ended.resolve('broken')).on('end', () => ended.resolve('whole'));
+          request.once('data', () => there.resolve());
         });
         const body = new Readable({ read: () => undefined });
         body.push('half');
         const { answer } = call(posted(body, 8));
         answer.catch(() => undefined);
-        setImmediate(() => body.destroy(new Error('the caller went away')));
+        await there.promise;
+        body.destroy(new Error('the caller went away'));
         await assert.rejects(answer, /the caller went away/);
-        assert.equal(await Promise.race([outcome.promise, pause(500).then(() => 'broken')]), 'broken');
+        assert.equal(await ended.promise, 'broken');
       }),
     );
 
@@ -185,11 +194,14 @@ export function reachContract(name: string, open: () => Promise<ReachUnderTest>)
       'passes an answer that breaks half-way on as one that breaks',
       using(async ({ call, serve }) => {
         for (const length of [{}, { 'content-length': '1000' }]) {
+          const there = Promise.withResolvers<ServerResponse>();
           serve((_request, response) => {
             response.writeHead(200, length).write('half');
-            setTimeout(() => response.destroy(), 20);
+            there.resolve(response);
           });
-          await assert.rejects(async () => await read(await call(ask()).answer));
+          const answer = await call(ask()).answer;
+          (await there.promise).destroy();
+          await assert.rejects(read(answer));
         }
       }),
     );
@@ -198,7 +210,9 @@ export function reachContract(name: string, open: () => Promise<ReachUnderTest>)
       'says when the other side has the whole request',
       using(async ({ call, serve }) => {
         const answerIt = Promise.withResolvers<void>();
+        const begun = Promise.withResolvers<void>();
         serve(async (request, response) => {
+          request.once('data', () => begun.resolve());
           await bodyOf(request);
           await answerIt.promise;
           response.end('done');
@@ -206,11 +220,11 @@ export function reachContract(name: string, open: () => Promise<ReachUnderTest>)
         const body = new Readable({ read: () => undefined });
         const asked = call(posted(body, 8));
         body.push('half');
-        await pause(50);
+        await begun.promise;
         assert.equal(asked.isWithTheOther(), false);
         body.push('half');
         body.push(null);
-        while (!asked.isWithTheOther()) await pause(5);
+        while (!asked.isWithTheOther()) await nextTurn();
         answerIt.resolve();
         assert.equal((await read(await asked.answer)).toString(), 'done');
       }),
@@ -243,5 +257,3 @@ export function reachContract(name: string, open: () => Promise<ReachUnderTest>)
     );
   });
 }
-
-const pause = (ms: number) => new Promise<void>((resolve) => setTimeout(resolve, ms));

@@ -6,7 +6,7 @@ import { createServer, type RequestListener } from 'node:http';
 import { join } from 'node:path';
 import type { TestContext } from 'node:test';
 import type { AgentPollAnswer, ReachOffer } from '@strongroom/contract/agent';
-import { systemClock } from '#kernel/clock/clock';
+import { createTestClock } from '#kernel/clock/test-clock';
 import { createAuthority, issueLeaf, namesOf } from '#kernel/http/certificates';
 import { mount } from '#kernel/http/mount';
 import { freePort, listen } from '#kernel/http/server';
@@ -35,13 +35,14 @@ export async function openReached(kind: ReachOffer['kind']): Promise<ReachUnderT
   });
   await new Promise<void>((resolve) => gateway.listen(socketPath, resolve));
 
+  const clock = createTestClock();
   const database = await openControl(folder);
   const far = clusterId('far');
   const target = kind === 'unix' ? 'local' : 'pool';
   const bounds = { minNodes: 0, maxNodes: 1, idleSeconds: 60 };
   await database.write((tx) => putCluster(tx, { key: idKey(far), id: far, target, ...bounds }));
   const { owner } = createOwner();
-  const built = await build({ database, clock: systemClock, owners: { job: owner, score: owner } });
+  const built = await build({ database, clock, owners: { job: owner, score: owner } });
   await built.compute.start?.();
   const { surfaces, routes, authorizer, audit } = built;
   const door = mount({ surfaces, routes, ports: { authorizer, audit }, log: silentLog });
@@ -89,6 +90,8 @@ export async function openReached(kind: ReachOffer['kind']): Promise<ReachUnderT
     async vanish() {
       rmSync(socketPath, { force: true });
       shut();
+      // An agent that has a request and does not begin to answer is given up after a while.
+      await clock.advance(10_000);
     },
     async close() {
       shut();
