@@ -1,14 +1,19 @@
-// What models, data and environments have in common: versions under a name, listed, shown (the latest unless said otherwise), hidden.
+// What models, data and environments have in common: versions under a name, registered, listed, shown (the latest unless said
+// otherwise), hidden.
 
+import type { JsonObject } from '@strongroom/contract/client';
 import type { Command } from 'commander';
-import type { Versioned } from '../documents/references.ts';
-import { type Act, namedLeaf } from '../given.ts';
+import type { Context } from '../context.ts';
+import { type Document, documentIfGiven, type Reader, readerOf } from '../document.reader.ts';
+import { type Described, defined, type Versioned } from '../documents/references.ts';
+import { UsageError } from '../exit.ts';
+import { type Act, type Given, namedLeaf, pairs, repeated } from '../given.ts';
 import { changing, listing, looking } from '../options.ts';
 import { at } from '../output.ts';
 import { nameOf, readPrincipals, showNamed } from '../principals.ts';
-import { latestVersion } from '../work.ts';
+import { latestVersion, nextVersion } from '../work.ts';
 
-export function assetCommands(
+export function assetCommands<F extends Described>(
   parent: Command,
   act: Act,
   kind: {
@@ -19,11 +24,46 @@ export function assetCommands(
     readonly called: string;
     /** Columns of a list of versions, by the path of what stands in them. */
     readonly what: Readonly<Record<string, string>>;
+    readonly create: {
+      readonly example: string;
+      /** Those of its own. */
+      readonly options: (command: Command) => void;
+      readonly fields: (read: Reader, document: Document) => F;
+      /** What it is registered with, the options over the file; nothing is sent before all of them are known to be right. */
+      readonly properties: (given: Given, file: F | undefined) => (context: Context) => Promise<JsonObject>;
+    };
   },
 ): void {
-  const { plural, noun, called } = kind;
+  const { plural, noun, called, create } = kind;
+  const bare = called.replace(/^an? /, '');
   const what = Object.fromEntries(Object.entries(kind.what).map(([title, path]) => [title, at(path)]));
 
+  const creating = namedLeaf(parent, 'create', changing('workspace'), `register ${called}`, create.example)
+    .option('-f, --file <file>', `the ${bare}, in the schema of ${plural}; options here win over it`)
+    .option('--set <path=value>', 'change a field of the file (several times)', repeated)
+    .option('-v, --version <version>', 'its version (the next one)');
+  create.options(creating);
+  creating
+    .option('--description <text>', 'what it is')
+    .option('--tag <key=value>', 'a tag (several times)', repeated)
+    .action(
+      act(async (context, given) => {
+        const { client, workspace } = context;
+        const document = await documentIfGiven(given.text('file'), given.texts('set'));
+        const file = document && fieldsOf(document, create.fields);
+        const name = given.nameIfAny ?? file?.name ?? given.name(bare);
+        const properties = create.properties(given, file);
+        const said = { description: given.text('description'), tags: pairs(given.texts('tag'), '--tag') };
+        const version = given.text('version') ?? file?.version ?? (await nextVersion(client, workspace, plural, name));
+        const made = await context.settle(
+          `registering ${name}:${version}`,
+          'PUT',
+          workspace.assetVersion(plural, name, version),
+          { properties: { ...(await properties(context)), ...defined(said) } },
+        );
+        context.done(`${bare} '${name}:${version}'`, 'registered', made);
+      }),
+    );
   namedLeaf(
     parent,
     'list',
@@ -64,7 +104,7 @@ export function assetCommands(
     .action(
       act(async (context, given) => {
         const { client, workspace } = context;
-        const name = given.name(called.replace(/^an? /, ''));
+        const name = given.name(bare);
         const version = given.text('version') ?? (await latestVersion(client, workspace, plural, name));
         await showNamed(context, await client.get(workspace.assetVersion(plural, name, version)));
       }),
@@ -77,17 +117,31 @@ export function assetCommands(
       .requiredOption('-v, --version <version>', 'its version')
       .action(
         act(async (context, given) => {
-          const [name, version] = [
-            given.name(called.replace(/^an? /, '')),
-            given.needed('version', '--version VERSION'),
-          ];
+          const [name, version] = [given.name(bare), given.needed('version', '--version VERSION')];
           const path = context.workspace.assetVersion(plural, name, version);
           const changed = await context.settle('changing', 'PATCH', path, { properties: { isArchived } });
           context.done(
-            `${called.replace(/^an? /, '')} '${name}:${version}'`,
+            `${bare} '${name}:${version}'`,
             isArchived ? 'hidden from lists' : 'shown in lists again',
             changed,
           );
         }),
       );
+}
+
+function fieldsOf<F>(document: Document, fields: (read: Reader, document: Document) => F): F {
+  const read = readerOf(document);
+  const found = fields(read, document);
+  read.finish();
+  return found;
+}
+
+/** Where the files of a version are: an address of the workspace, or a file or folder here. */
+export const placeIn = (given: Given, file: { readonly place: string } | undefined): string =>
+  given.text('path') ?? file?.place ?? given.needed('path', '--path PATH, or -f FILE');
+
+export function typeIn(given: Given, types: readonly string[]): string | undefined {
+  const type = given.text('type');
+  if (type !== undefined && !types.includes(type)) throw new UsageError(`--type is one of ${types.join(', ')}.`);
+  return type;
 }
