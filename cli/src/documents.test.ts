@@ -201,6 +201,10 @@ test('a sweep that cannot be is refused at its place', async () => {
     [sweep(objective, 'search_space: { a: { type: uniform, min: 0 } }'), /has 'min', which uniform has not/],
     [sweep(objective, 'search_space: { a: { type: choice } }'), /needs 'values'/],
     [sweep(objective, space, 'early_termination: { type: hope }'), /'hope'/],
+    [
+      sweep(objective, space, 'early_termination: { type: bandit, slack_factor: some }'),
+      /'early_termination.slack_factor' must be a number/,
+    ],
     [sweep(objective, space, 'early_terminaton: { type: bandit }'), /early_termination/],
     [`type: sweep\ntrial: { command: x, comand: y }\ncompute: c\n${objective}\n${space}\n`, /command/],
   ];

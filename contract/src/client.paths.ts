@@ -41,7 +41,6 @@ export function workspacePaths(id: string) {
     model: (name: string) => below('models', name),
     modelVersions: (name: string) => below('models', name, 'versions'),
     modelVersion: (name: string, version: string) => below('models', name, 'versions', version),
-    dataVersion: (name: string, version: string) => below('data', name, 'versions', version),
     environmentVersion: (name: string, version: string) => below('environments', name, 'versions', version),
     endpoints: below('onlineEndpoints'),
     endpoint: (name: string) => below('onlineEndpoints', name),

@@ -52,3 +52,17 @@ export const sweepJob = Type.Object({
   resources: Type.Optional(jobResources),
 });
 export type SweepJob = Static<typeof sweepJob>;
+
+/** What a distribution says in YAML beside its `type`, in the order of its array on the wire. */
+export const distributionFields: Readonly<Record<string, readonly string[]>> = {
+  choice: ['values'],
+  randint: ['upper'],
+  uniform: ['min_value', 'max_value'],
+  quniform: ['min_value', 'max_value', 'q'],
+  loguniform: ['min_value', 'max_value'],
+  qloguniform: ['min_value', 'max_value', 'q'],
+  normal: ['mu', 'sigma'],
+  qnormal: ['mu', 'sigma', 'q'],
+  lognormal: ['mu', 'sigma'],
+  qlognormal: ['mu', 'sigma', 'q'],
+};

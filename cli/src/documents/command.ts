@@ -108,12 +108,13 @@ export function inputOf(
   return async (sources) => ({ ...body, uri: await sources.snapshot(placeOf(document, path)) });
 }
 
+/** One after another, in their order. */
 export async function settled(
-  inputs: readonly (readonly [string, Later<JsonObject>])[],
+  bodies: readonly (readonly [string, Later<JsonObject>])[],
   sources: Sources,
 ): Promise<JsonObject> {
   const made: [string, JsonObject][] = [];
-  for (const [key, body] of inputs) made.push([key, await body(sources)]);
+  for (const [key, body] of bodies) made.push([key, await body(sources)]);
   return Object.fromEntries(made);
 }
 

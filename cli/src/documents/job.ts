@@ -5,22 +5,23 @@ import type { WorkspacePaths } from '@strongroom/contract/client.paths';
 import { type Document, type Reader, readerOf } from '../document.reader.ts';
 import { commandIn, computeId, inputsOf, outputsOf, type Place, secretsIn, settled, unserved } from './command.ts';
 import { settingsIn, stepsIn } from './pipeline.ts';
-import { defined, refuse, type Sources, secondsOf } from './references.ts';
+import { defined, type Later, refuse, type Sources, secondsOf } from './references.ts';
 import { sweepIn } from './sweep.ts';
 
 /** PUT of a job, by its type. */
 export async function jobBody(document: Document, paths: WorkspacePaths, sources: Sources): Promise<JobBody> {
-  const read = readerOf(document);
+  const [read, place] = [readerOf(document), { document, paths, sources }];
   const type = read.text('type') ?? 'command';
-  if (type === 'command') return commandBody(read, { document, paths, sources });
-  if (type === 'sweep') return sweepBody(read, { document, paths, sources });
-  if (type === 'pipeline') return pipelineBody(read, { document, paths, sources });
+  if (type === 'command') return bodyOf('Command', commandOwn, read, place);
+  if (type === 'sweep') return bodyOf('Sweep', sweepOwn, read, place);
+  if (type === 'pipeline') return bodyOf('Pipeline', pipelineOwn, read, place);
   throw read.wrong('type', `is '${type}': such jobs are not served, 'command', 'sweep' and 'pipeline' are`);
 }
 
-export type JobBody = { readonly name: string | undefined; readonly body: JsonObject };
+type JobBody = { readonly name: string | undefined; readonly body: JsonObject };
+
 /** What jobs of every type have beside what they do. */
-export function describedIn(read: Reader): JsonObject {
+function describedIn(read: Reader): JsonObject {
   return {
     name: read.text('name'),
     displayName: read.text('display_name'),
@@ -42,80 +43,56 @@ function checkIdentity(read: Reader, { identity }: JsonObject): JsonObject | und
   return { identityType: 'AMLToken' };
 }
 
-const computeIn = (compute: string | undefined, { paths }: Place): string | undefined =>
-  compute === undefined ? undefined : computeId(compute, paths);
+/** What a type of jobs has for itself. */
+type Own = (read: Reader, place: Place) => Later<JsonObject> | Promise<Later<JsonObject>>;
 
-async function commandBody(read: Reader, place: Place): Promise<JobBody> {
-  refuse(read, unserved);
+async function bodyOf(jobType: string, own: Own, read: Reader, place: Place): Promise<JobBody> {
+  const { document, paths, sources } = place;
   const { name, ...described } = describedIn(read);
-  const timeout = read.within('limits')?.positive('timeout', 'seconds');
   const compute = read.text('compute');
-  const command = commandIn(read, place);
-  const secretsConfiguration = secretsIn(read.within('secrets_configuration'));
-  const inputs = inputsOf(read.within('inputs'), place.document, place.paths);
+  const particular = await own(read, place);
+  const inputs = inputsOf(read.within('inputs'), document, paths);
   const outputs = outputsOf(read.within('outputs'));
   read.finish();
   const identity = checkIdentity(read, described);
   const properties = defined({
-    jobType: 'Command',
+    jobType,
     ...described,
     identity,
-    computeId: computeIn(compute, place),
-    secretsConfiguration,
-    ...(await command(place.sources)),
-    inputs: inputs && (await settled(inputs, place.sources)),
+    ...(await particular(sources)),
+    ...(compute === undefined ? {} : { computeId: computeId(compute, paths) }),
+    inputs: inputs && (await settled(inputs, sources)),
     outputs,
-    limits: timeout === undefined ? undefined : { jobLimitsType: 'Command', timeout: secondsOf(timeout) },
   });
   return { name: name as string | undefined, body: { properties } };
 }
 
-async function sweepBody(read: Reader, place: Place): Promise<JobBody> {
+function commandOwn(read: Reader, place: Place): Later<JsonObject> {
   refuse(read, unserved);
-  const { name, ...described } = describedIn(read);
+  const timeout = read.within('limits')?.positive('timeout', 'seconds');
+  const command = commandIn(read, place);
+  const secretsConfiguration = secretsIn(read.within('secrets_configuration'));
+  const limits = timeout === undefined ? undefined : { jobLimitsType: 'Command', timeout: secondsOf(timeout) };
+  return async (sources) => ({ ...(await command(sources)), secretsConfiguration, limits });
+}
+
+function sweepOwn(read: Reader, place: Place): Later<JsonObject> {
+  refuse(read, unserved);
   const trial = read.within('trial');
   if (trial === undefined) throw read.wrong('trial', 'is missing: the command that is tried');
   refuse(trial, unserved);
-  const compute = read.text('compute') ?? trial.text('compute');
+  const compute = read.has('compute') ? undefined : trial.text('compute');
   const command = commandIn(trial, place);
-  const secretsConfiguration = secretsIn(read.within('secrets_configuration'));
-  const searched = sweepIn(read);
-  const inputs = inputsOf(read.within('inputs'), place.document, place.paths);
-  const outputs = outputsOf(read.within('outputs'));
-  read.finish();
-  const identity = checkIdentity(read, described);
-  const properties = defined({
-    jobType: 'Sweep',
-    ...described,
-    identity,
-    computeId: computeIn(compute, place),
-    secretsConfiguration,
-    ...searched,
-    trial: await command(place.sources),
-    inputs: inputs && (await settled(inputs, place.sources)),
-    outputs,
-  });
-  return { name: name as string | undefined, body: { properties } };
+  const fields = {
+    computeId: compute === undefined ? undefined : computeId(compute, place.paths),
+    secretsConfiguration: secretsIn(read.within('secrets_configuration')),
+    ...sweepIn(read),
+  };
+  return async (sources) => ({ ...fields, trial: await command(sources) });
 }
 
-async function pipelineBody(read: Reader, place: Place): Promise<JobBody> {
-  const { name, ...described } = describedIn(read);
-  const compute = read.text('compute');
+async function pipelineOwn(read: Reader, place: Place): Promise<Later<JsonObject>> {
   const settings = settingsIn(read.within('settings'), place);
-  const inputs = inputsOf(read.within('inputs'), place.document, place.paths);
-  const outputs = outputsOf(read.within('outputs'));
   const steps = await stepsIn(read, place);
-  read.finish();
-  const identity = checkIdentity(read, described);
-  const properties = defined({
-    jobType: 'Pipeline',
-    ...described,
-    identity,
-    computeId: computeIn(compute, place),
-    settings,
-    inputs: inputs && (await settled(inputs, place.sources)),
-    outputs,
-    jobs: await steps(place.sources),
-  });
-  return { name: name as string | undefined, body: { properties } };
+  return async (sources) => ({ settings, jobs: await steps(sources) });
 }

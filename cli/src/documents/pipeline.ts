@@ -3,7 +3,7 @@
 
 import type { JsonObject } from '@strongroom/contract/client';
 import { isObject, type Reader, readDocument } from '../document.reader.ts';
-import { commandIn, computeId, inputOf, modeOf, type Place, unserved } from './command.ts';
+import { commandIn, computeId, inputOf, modeOf, type Place, settled, unserved } from './command.ts';
 import { componentIn } from './component.ts';
 import { defined, isReference, type Later, placeOf, reference, refuse, secondsOf } from './references.ts';
 
@@ -18,11 +18,7 @@ export async function stepsIn(read: Reader, place: Place): Promise<Later<JsonObj
     if (step === undefined) throw jobs.wrong(name, 'must be { component: … } or { command: … }');
     steps.push([name, await stepIn(step, place)]);
   }
-  return async (sources) => {
-    const made: [string, JsonObject][] = [];
-    for (const [name, step] of steps) made.push([name, await step(sources)]);
-    return Object.fromEntries(made);
-  };
+  return (sources) => settled(steps, sources);
 }
 
 async function stepIn(read: Reader, place: Place): Promise<Later<JsonObject>> {
@@ -84,12 +80,7 @@ function stepInputs(read: Reader | undefined, { document, paths }: Place): Later
     const [wire, , mode] = [inner.text('path'), inner.text('type'), inner.text('mode')];
     return [key, async () => defined({ jobInputType: 'literal', value: wire, mode: modeOf(mode) })];
   });
-  return async (sources) => {
-    if (bodies === undefined) return undefined;
-    const made: [string, JsonObject][] = [];
-    for (const [key, body] of bodies) made.push([key, await body(sources)]);
-    return Object.fromEntries(made);
-  };
+  return async (sources) => bodies && (await settled(bodies, sources));
 }
 
 function stepOutputs(read: Reader | undefined): JsonObject | undefined {

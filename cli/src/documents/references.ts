@@ -38,6 +38,9 @@ export function defined(fields: JsonObject): JsonObject {
   return Object.fromEntries(Object.entries(fields).filter(([, value]) => value !== undefined));
 }
 
+/** `minimize` in a file is `Minimize` on the wire. */
+export const capitalized = (text: string): string => text.slice(0, 1).toUpperCase() + text.slice(1).toLowerCase();
+
 const duration = (milliseconds: number) => `PT${milliseconds / 1000}S`;
 export const durationOf = (milliseconds: number | undefined): string | undefined =>
   milliseconds === undefined ? undefined : duration(milliseconds);
@@ -57,13 +60,6 @@ export const isAddress = (text: string): boolean => /^(azureml|runs):/.test(text
 export const placeOf = (document: Document, place: string): string => resolve(dirname(document.file), place);
 
 const forms = 'azureml:NAME:VERSION, azureml:NAME@latest, or a resource id';
-const pathsOf: Readonly<Record<Versioned, (paths: WorkspacePaths) => (name: string, version: string) => string>> = {
-  models: (paths) => paths.modelVersion,
-  data: (paths) => paths.dataVersion,
-  environments: (paths) => paths.environmentVersion,
-  codes: (paths) => paths.codeVersion,
-  components: (paths) => (name, version) => paths.assetVersion('components', name, version),
-};
 
 /** @param wrong makes the error, with the place where the reference stands */
 export function reference(
@@ -82,7 +78,7 @@ export function reference(
   if (newest !== undefined) return (sources) => sources.latest(of, newest);
   const [, name, version] = /^azureml:([^:@/]+):([^:@/]+)$/.exec(text) ?? [];
   if (name === undefined || version === undefined) throw wrong(`'${text}' must be ${forms}`);
-  const id = pathsOf[of](paths)(name, version);
+  const id = paths.assetVersion(of, name, version);
   return async () => id;
 }
 

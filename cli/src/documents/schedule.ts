@@ -6,7 +6,7 @@ import { weekDays } from '@strongroom/contract/schedules';
 import { type Document, isObject, type Reader, readDocument, readerOf } from '../document.reader.ts';
 import { inputsOf, type Place, settled } from './command.ts';
 import { jobBody } from './job.ts';
-import { defined, isReference, placeOf, refuse } from './references.ts';
+import { capitalized, defined, isReference, placeOf, refuse } from './references.ts';
 
 const unserved = {
   create_monitor: 'what a monitor would look at, a scheduled job can look at. Schedule that, with create_job',
@@ -47,7 +47,7 @@ function triggerIn(read: Reader): JsonObject {
   const pattern = read.within('schedule');
   return defined({
     triggerType: 'Recurrence',
-    frequency: word(read.needed('frequency')),
+    frequency: capitalized(read.needed('frequency')),
     interval: read.whole('interval') ?? 1,
     schedule:
       pattern &&
@@ -60,8 +60,6 @@ function triggerIn(read: Reader): JsonObject {
     ...common,
   });
 }
-
-const word = (text: string): string => text.slice(0, 1).toUpperCase() + text.slice(1).toLowerCase();
 
 /** One, or a list of them. */
 function textsIn(read: Reader, name: string): readonly string[] | undefined {

@@ -1,27 +1,15 @@
 // What a sweep searches and how, in Azure ML's v2 YAML schema, as the service takes it: a distribution is an array there.
 
 import type { JsonObject } from '@strongroom/contract/client';
+import { distributionFields } from '@strongroom/contract/sweeps';
 import { isObject, type Reader } from '../document.reader.ts';
-import { defined, secondsOf } from './references.ts';
+import { capitalized, defined, secondsOf } from './references.ts';
 
-/** The numbers of each distribution, in the order of its array. */
-const numbers: Readonly<Record<string, readonly string[]>> = {
-  randint: ['upper'],
-  uniform: ['min_value', 'max_value'],
-  quniform: ['min_value', 'max_value', 'q'],
-  loguniform: ['min_value', 'max_value'],
-  qloguniform: ['min_value', 'max_value', 'q'],
-  normal: ['mu', 'sigma'],
-  qnormal: ['mu', 'sigma', 'q'],
-  lognormal: ['mu', 'sigma'],
-  qlognormal: ['mu', 'sigma', 'q'],
-};
 const policies: Readonly<Record<string, string>> = {
   bandit: 'Bandit',
   median_stopping: 'MedianStopping',
   truncation_selection: 'TruncationSelection',
 };
-const word = (text: string) => text.slice(0, 1).toUpperCase() + text.slice(1).toLowerCase();
 
 export function sweepIn(read: Reader): JsonObject {
   const space = read.within('search_space');
@@ -32,7 +20,7 @@ export function sweepIn(read: Reader): JsonObject {
   return {
     searchSpace: Object.fromEntries(space.entries().map(([name, value]) => [name, distributionIn(name, value, space)])),
     samplingAlgorithm: samplingIn(read),
-    objective: { goal: word(objective.needed('goal')), primaryMetric: objective.needed('primary_metric') },
+    objective: { goal: capitalized(objective.needed('goal')), primaryMetric: objective.needed('primary_metric') },
     limits:
       limits &&
       defined({
@@ -49,27 +37,25 @@ export function sweepIn(read: Reader): JsonObject {
 function distributionIn(name: string, value: unknown, space: Reader): readonly unknown[] {
   if (!isObject(value) || space.map(name) === undefined)
     throw space.wrong(name, 'must be { type: uniform, min_value: 0, max_value: 1 }, or alike');
-  const { type, values, ...rest } = value;
+  const { type, ...rest } = value;
   const kind = String(type);
-  const wanted = kind === 'choice' ? [] : Object.hasOwn(numbers, kind) ? (numbers[kind] ?? []) : undefined;
+  const wanted = Object.hasOwn(distributionFields, kind) ? distributionFields[kind] : undefined;
   if (wanted === undefined)
-    throw space.wrong(name, `has the type '${kind}', and there are choice, ${Object.keys(numbers).join(', ')}`);
+    throw space.wrong(name, `has the type '${kind}', and there are ${Object.keys(distributionFields).join(', ')}`);
   const unknown = Object.keys(rest).find((field) => !wanted.includes(field));
-  if (unknown !== undefined || (kind !== 'choice' && values !== undefined))
-    throw space.wrong(name, `has '${unknown ?? 'values'}', which ${kind} has not`);
-  if (kind !== 'choice') return [kind, wanted.map((field) => rest[field] ?? null)];
-  if (!Array.isArray(values)) throw space.wrong(name, "needs 'values', a list");
-  return [kind, [values]];
+  if (unknown !== undefined) throw space.wrong(name, `has '${unknown}', which ${kind} has not`);
+  if (kind === 'choice' && !Array.isArray(rest['values'])) throw space.wrong(name, "needs 'values', a list");
+  return [kind, wanted.map((field) => rest[field] ?? null)];
 }
 
 /** A word, or `{ type: random, rule: sobol, seed: 1 }`. */
 function samplingIn(read: Reader): JsonObject {
   const given = read.textOrWithin('sampling_algorithm') ?? 'random';
-  if (typeof given === 'string') return { samplingAlgorithmType: word(given) };
+  if (typeof given === 'string') return { samplingAlgorithmType: capitalized(given) };
   const [rule, seed] = [given.text('rule'), given.whole('seed')];
   return defined({
-    samplingAlgorithmType: word(given.needed('type')),
-    rule: rule === undefined ? undefined : word(rule),
+    samplingAlgorithmType: capitalized(given.needed('type')),
+    rule: rule === undefined ? undefined : capitalized(rule),
     seed,
   });
 }
@@ -81,6 +67,7 @@ function policyIn(read: Reader | undefined): JsonObject | undefined {
     throw read.wrong('type', `is '${type}', and there are ${Object.keys(policies).join(', ')}`);
   const slack = (name: string) => {
     const text = read.text(name);
+    if (text !== undefined && !Number.isFinite(Number(text))) throw read.wrong(name, 'must be a number');
     return text === undefined ? undefined : Number(text);
   };
   return defined({
