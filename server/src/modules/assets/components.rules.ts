@@ -1,6 +1,7 @@
 // What a component is: a command with named inputs and outputs, described once. Its specification is that of azure-ai-ml, read
 // part by part: what is not known is refused where it stands, and what is not served by its name. Pure.
 
+import { collectionAndName, placeholdersIn } from '@strongroom/contract/placeholders';
 import { assetsFailures } from './assets.errors.ts';
 
 const dataTypes = ['uri_file', 'uri_folder', 'mltable', 'custom_model', 'mlflow_model', 'triton_model'] as const;
@@ -96,14 +97,12 @@ export function readComponent(spec: Fields): Component {
     instanceCount: instancesOf(spec['resources']),
     distribution: distributionIn(spec['distribution']),
   };
-  for (const [, inner = ''] of command.matchAll(placeholder)) known(component, inner.trim());
+  for (const inner of placeholdersIn(command)) known(component, inner);
   return component;
 }
 
-const placeholder = /\$\{\{([^{}]{0,300})\}\}/g;
-
 function known(component: Component, inner: string): { readonly collection: string; readonly name: string } {
-  const [collection = '', name = ''] = inner.split(/\.(.*)/s);
+  const { collection, name } = collectionAndName(inner);
   const all = collection === 'inputs' ? component.inputs : collection === 'outputs' ? component.outputs : {};
   if (Object.hasOwn(all, name)) return { collection, name };
   const there = [
@@ -122,8 +121,8 @@ function known(component: Component, inner: string): { readonly collection: stri
  */
 export function commandWith(component: Component, isGiven: (input: string) => boolean): string {
   const missing = (part: string) =>
-    [...part.matchAll(placeholder)]
-      .map(([, inner = '']) => known(component, inner.trim()))
+    placeholdersIn(part)
+      .map((inner) => known(component, inner))
       .filter(({ collection, name }) => collection === 'inputs' && !isGiven(name))
       .map(({ name }) => name);
   const command = component.command.replace(/\$\[\[((?:(?!\]\]).)*)\]\]/gs, (_, part: string) =>

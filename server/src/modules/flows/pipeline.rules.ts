@@ -2,6 +2,7 @@
 
 import type { CommandJob, JobEnd, JobInput } from '@strongroom/contract/jobs';
 import type { PipelineJob } from '@strongroom/contract/pipelines';
+import { collectionAndName, fillPlaceholders } from '@strongroom/contract/placeholders';
 import type { SweepJob } from '@strongroom/contract/sweeps';
 import { type Component, checkValue, commandWith } from '#assets';
 import { type FlowState, outputUri } from '#jobs';
@@ -284,9 +285,10 @@ export function stepOf(
       ...ofTrial,
       ...(step.timeout === undefined ? {} : { limits: { jobLimitsType: 'Command', timeout: step.timeout } }),
     };
-  const command = ofTrial.command.replace(/\$\{\{\s*inputs\.(\w+)\s*\}\}/g, (whole, input: string) =>
-    isSearched(step, input) ? `\${{search_space.${input}}}` : whole,
-  );
+  const command = fillPlaceholders(ofTrial.command, (inner) => {
+    const { collection, name } = collectionAndName(inner);
+    return collection === 'inputs' && isSearched(step, name) ? `\${{search_space.${name}}}` : undefined;
+  });
   return { jobType: 'Sweep', ...common, ...searched, trial: { ...ofTrial, command } };
 }
 

@@ -3,6 +3,7 @@
 
 import { readDurationSeconds } from '@strongroom/contract/duration';
 import type { CommandJob, JobEnd } from '@strongroom/contract/jobs';
+import { collectionAndName, fillPlaceholders } from '@strongroom/contract/placeholders';
 import type { SweepJob } from '@strongroom/contract/sweeps';
 import type { FlowState } from '#jobs';
 import type { Closing } from './closing.types.ts';
@@ -133,7 +134,6 @@ export const trialName = (sweepName: string, number: number): string => `${sweep
 /** Room for the number of a trial in the name of its job. */
 export const sweepNameMax = 255 - `_${trialsMax - 1}`.length;
 
-const placeholder = /\$\{\{\s*search_space\.([^{}]{0,300}?)\s*\}\}/g;
 /** As long as a tag may be. */
 const tagMax = 1_024;
 
@@ -146,7 +146,9 @@ export function trialOf(
 ): CommandJob {
   const known = Object.keys(point);
   for (const name of known) if (Object.hasOwn(job.inputs ?? {}, name)) throw flowsFailures.ParameterIsInput(name);
-  const command = (job.trial.command ?? '').replace(placeholder, (_, name: string) => {
+  const command = fillPlaceholders(job.trial.command ?? '', (inner) => {
+    const { collection, name } = collectionAndName(inner);
+    if (collection !== 'search_space') return undefined;
     if (!Object.hasOwn(point, name)) throw flowsFailures.UnknownParameter(name, known);
     return `\${{inputs.${name}}}`;
   });

@@ -2,6 +2,7 @@
 // command; a placeholder that means nothing is refused before anything is made. Pure.
 
 import type { CommandJob } from '@strongroom/contract/jobs';
+import { collectionAndName, fillPlaceholders } from '@strongroom/contract/placeholders';
 import { jobsFailures } from './jobs.errors.ts';
 
 /** One word of a POSIX shell: in single quotes nothing is special but the quote itself. */
@@ -23,9 +24,8 @@ export function resolveCommand(
     ...Object.keys(job.inputs ?? {}).map((name) => `inputs.${name}`),
     ...Object.keys(job.outputs ?? {}).map((name) => `outputs.${name}`),
   ];
-  return (job.command ?? '').replace(/\$\{\{([^{}]{0,300})\}\}/g, (_, inner: string) => {
-    const placeholder = inner.trim();
-    const [collection, name = ''] = placeholder.split(/\.(.*)/s);
+  return fillPlaceholders(job.command ?? '', (placeholder) => {
+    const { collection, name } = collectionAndName(placeholder);
     const input = collection === 'inputs' && Object.hasOwn(job.inputs ?? {}, name) ? job.inputs?.[name] : undefined;
     if (input) return shellQuote(input.jobInputType === 'literal' ? String(input.value ?? '') : pathOf(name));
     if (collection === 'outputs' && Object.hasOwn(job.outputs ?? {}, name)) return shellQuote(outputPlace(name));

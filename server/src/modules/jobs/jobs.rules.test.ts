@@ -51,7 +51,15 @@ test('an input cannot become a command', () => {
 });
 
 test('a placeholder that names nothing is refused with what there is, prototype names included', () => {
-  for (const placeholder of ['inputs.nam', 'outputs.x', 'inputs.__proto__', 'inputs.constructor', 'secrets.x', '']) {
+  for (const placeholder of [
+    'inputs.nam',
+    'outputs.x',
+    'inputs.__proto__',
+    'inputs.constructor',
+    'secrets.x',
+    '',
+    `inputs.${'x'.repeat(400)}`,
+  ]) {
     refused(
       job({ command: `echo \${{${placeholder}}}`, inputs: { name: literal(1) } }),
       /names neither an input nor an output[\s\S]*inputs\.name/,

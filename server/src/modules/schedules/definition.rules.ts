@@ -1,5 +1,6 @@
 // The job of one firing: its name, and what it is asked for. One firing has one name, however often it is tried. Pure.
 
+import { fillPlaceholders } from '@strongroom/contract/placeholders';
 import type { Properties } from '#resources';
 
 /** Leaves room for the time in the names of its jobs, and for the numbers of what they are made of. */
@@ -66,9 +67,9 @@ export function jobOf(
 
 function fill(value: unknown, words: { readonly name: string; readonly time: string }): unknown {
   if (typeof value === 'string')
-    return value
-      .replace(/\$\{\{\s*name\s*\}\}/g, words.name)
-      .replace(/\$\{\{\s*creation_context\.trigger_time\s*\}\}/g, words.time);
+    return fillPlaceholders(value, (word) =>
+      word === 'name' ? words.name : word === 'creation_context.trigger_time' ? words.time : undefined,
+    );
   if (Array.isArray(value)) return value.map((each) => fill(each, words));
   if (!isRecord(value)) return value;
   return Object.fromEntries(Object.entries(value).map(([name, each]) => [name, fill(each, words)]));
