@@ -79,11 +79,8 @@ export type Jobs = Module<ResourceKind> & {
   readonly preparing: Preparing;
   /** Who submitted jobs is disabled or gone: what of them runs or waits is canceled. */
   endThoseOf(objectId: string): Promise<void>;
-  /** Keeps the logs of ended jobs as artifacts that there was no room for then. For a periodic task; a few times a day. */
-  sweepLogs(signal: AbortSignal): Promise<void>;
 };
 
-const workspacesMax = 10_000;
 /** Opens every workspace once, so not more often than it is of use. */
 const sweepEveryMs = 6 * 3_600_000;
 
@@ -134,10 +131,11 @@ export function createJobs(deps: {
   const registering = createRegistering({ ...deps, records });
   const jobs = createJobsService({ ...deps, records, families, registering, logs, secrets, tokens: () => tokens });
   deps.work.owner('job', { documentOf: jobs.documentOf, renewToken: jobs.renewToken, onEvent: jobs.onEvent });
+
+  /** Keeps the logs of ended jobs as artifacts that there was no room for then. */
   async function sweepLogs(signal: AbortSignal): Promise<void> {
-    const query = { type: workspaceType, under: '/', limit: workspacesMax };
-    const found = await deps.resources.list(deps.grants.duty(jobsDuties.findWorkspaces, '/'), query);
-    for (const { id, uniqueId } of found) {
+    const looking = deps.grants.duty(jobsDuties.findWorkspaces, '/');
+    for await (const { id, uniqueId } of deps.resources.each(looking, { type: workspaceType, under: '/' })) {
       if (signal.aborted) return;
       const grant = deps.grants.duty(jobsDuties.keepLogs, id);
       const hasEnded = async (runId: string) => {
@@ -172,7 +170,6 @@ export function createJobs(deps: {
     preparing: jobs.preparing,
     endThoseOf: jobs.endThoseOf,
     periodic: [{ name: 'job-logs', everyMs: sweepEveryMs, atStart: true, run: sweepLogs }],
-    sweepLogs,
     start: () => jobs.reconcile(),
   };
 }
