@@ -111,7 +111,7 @@ export function readManifest(bytes: Buffer): Manifest {
 }
 
 /** @param bytes whose digest was verified */
-export function readEnvironment(bytes: Buffer, isRoot: boolean, arch: string): Readonly<Record<string, string>> {
+function readEnvironment(bytes: Buffer, isRoot: boolean, arch: string): Readonly<Record<string, string>> {
   const { architecture, os, config } = parse(bytes, 'configuration');
   const own = ARCHITECTURES[arch];
   if (isRoot && (architecture !== own || os !== 'linux'))

@@ -34,7 +34,7 @@ export type Clusters = {
   /** Takes no more work; `remove` follows when none is left. */
   leave(key: string): void;
   remove(key: string): void;
-  /** A node for this work: an idle one, or a new one within the bounds. Undefined: it has to wait. */
+  /** A node for this work: an idle one, or a new one within the bounds. False: it has to wait. */
   take(key: string, workId: string): boolean;
   release(key: string, workId: string): void;
   /** Lets nodes go that have been idle for their cluster's time. */
