@@ -65,8 +65,9 @@ export function createEnvironmentsService(deps: {
   /** One decision at a time for each recipe of a workspace: two that need it at once begin one build. */
   const turns = createTurns();
   const keyOf = (workspaceId: string, recipe: string) => `${workspaceId.toLowerCase()} ${recipe}`;
-  /** Deployments that wait, in this process: their own operation is begun again after a crash. */
+  /** Builds that are being submitted: one that cannot be has ended before anybody waits for it. */
   const starting = new Set<string>();
+  /** Deployments that wait, in this process: their own operation is begun again after a crash. */
   const watchers = new Map<string, Set<() => void>>();
 
   const idIn = (workspaceId: string): string => {
@@ -208,32 +209,27 @@ export function createEnvironmentsService(deps: {
         const error = standing.error ?? (standing.state === 'canceled' ? canceledBuild : noResult);
         return { state: 'failed', build: row.build, error };
       }
-      return begin();
-
-      async function begin(): Promise<Prepared> {
-        const build = `prepare-image-${randomUuid()}`;
-        await database.write((tx) => store.setBuild(tx, recipe, build, true));
-        starting.add(build);
-        try {
-          const { imageBuildCompute } = workspace;
-          await preparing.startBuild({
-            workspaceId,
-            name: build,
-            recipe,
-            submitter,
-            computeId: imageBuildCompute ?? computeId,
-            displayName: `environment ${recipe.slice(7, 19)}`,
-          });
-        } catch (thrown) {
-          await database.write((tx) => store.setBuild(tx, recipe, null, false));
-          throw thrown;
-        } finally {
-          starting.delete(build);
-        }
-        // Order matters: only of a build that there is. Its end is told to those who wait in their turn, which is after this one.
-        await database.write((tx) => store.addWaiting(tx, jobId, recipe));
-        return { state: 'building', build };
+      const build = `prepare-image-${randomUuid()}`;
+      await database.write((tx) => store.setBuild(tx, recipe, build));
+      starting.add(build);
+      try {
+        await preparing.startBuild({
+          workspaceId,
+          name: build,
+          recipe,
+          submitter,
+          computeId: workspace.imageBuildCompute ?? computeId,
+          displayName: `environment ${recipe.slice(7, 19)}`,
+        });
+      } catch (thrown) {
+        await database.write((tx) => store.setBuild(tx, recipe, null));
+        throw thrown;
+      } finally {
+        starting.delete(build);
       }
+      // Order matters: only of a build that there is. Its end is told to those who wait in their turn, which is after this one.
+      await database.write((tx) => store.addWaiting(tx, jobId, recipe));
+      return { state: 'building', build };
     });
   }
 
@@ -266,7 +262,7 @@ export function createEnvironmentsService(deps: {
       const id = `${workspaceId}/jobs/${build}`;
       if ((await preparing.standing(id))?.state !== 'runs') return undefined;
       // Whoever comes from here on begins another one.
-      await database.write((tx) => store.setBuild(tx, recipe, null, true));
+      await database.write((tx) => store.setBuild(tx, recipe, null));
       return id;
     });
     // Outside its turn: its end is told to those who wait.

@@ -36,10 +36,13 @@ export async function keepRecipe(tx: Tx, recipe: string, content: string): Promi
     .execute();
 }
 
-/** @param forget the image that there was is not there any more */
-export async function setBuild(tx: Tx, recipe: string, build: string | null, forget: boolean): Promise<void> {
-  const set = { build, ...(forget ? none : {}) };
-  await tables<Tables>(tx).updateTable('environments').set(set).where('recipe', '=', recipe).execute();
+/** What another build has made counts no more. */
+export async function setBuild(tx: Tx, recipe: string, build: string | null): Promise<void> {
+  await tables<Tables>(tx)
+    .updateTable('environments')
+    .set({ build, ...none })
+    .where('recipe', '=', recipe)
+    .execute();
 }
 
 export async function setResult(tx: Tx, recipe: string, result: Result): Promise<void> {

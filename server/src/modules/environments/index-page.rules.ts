@@ -18,7 +18,7 @@ export type IndexFile = {
 const tagMax = 16_384;
 export const filesMax = 50_000;
 
-export type PageReader = {
+type PageReader = {
   /** Files that the text ends; throws an Error for a page that is none. */
   feed(text: string): readonly IndexFile[];
 };

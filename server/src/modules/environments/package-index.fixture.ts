@@ -9,7 +9,7 @@ import { basename } from 'node:path';
 import type { TestContext } from 'node:test';
 import { sha256Hex } from '#kernel/crypto/digest';
 
-export type IndexedFile = {
+type IndexedFile = {
   readonly name: string;
   readonly bytes: Buffer;
   readonly requiresPython?: string /** In place of its own. */;

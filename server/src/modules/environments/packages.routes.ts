@@ -18,7 +18,8 @@ import {
 } from '#kernel/http/route';
 import { isWithin } from '#kernel/ids/ids';
 import { environmentsFailures } from './environments.errors.ts';
-import type { Packages } from './packages.service.ts';
+import type { BuildOf } from './environments.types.ts';
+import { keyOfBuild, type Packages } from './packages.service.ts';
 import { type Results, resultBytesMax } from './result.service.ts';
 import { buildIn, packagesPath, packagesSurface, workspaceIn } from './surface.ts';
 
@@ -27,11 +28,11 @@ const scopeOf = (params: Params): string => buildScope(workspaceIn(params), buil
 
 export function packageRoutes(deps: { readonly packages: Packages; readonly results: Results }): readonly Route[] {
   const { packages, results } = deps;
-  /** The key of the build that asks, once it is clear that it is the build itself. */
-  const asking = (grant: Grant, params: Params): string => {
+  /** The build that asks, once it is clear that it is the build itself. */
+  const asking = (grant: Grant, params: Params): BuildOf => {
     // Whoever may do everything in a workspace may not stand in for a build: what it sends becomes what others run in.
     if (grant.actor.kind !== 'run' || !isWithin(grant.scope, scopeOf(params))) throw environmentsFailures.NotABuild();
-    return `${workspaceIn(params)} ${buildIn(params)}`.toLowerCase();
+    return { workspaceId: workspaceIn(params), build: buildIn(params) };
   };
   const access = needs(jobsActions.buildEnvironment, scopeOf, whole);
   return [
@@ -46,7 +47,7 @@ export function packageRoutes(deps: { readonly packages: Packages; readonly resu
       handle: async (grant, { params }): Promise<Answer> => ({
         status: 200,
         contentType: 'text/html; charset=utf-8',
-        body: await packages.page(asking(grant, params), params['project'] ?? ''),
+        body: await packages.page(keyOfBuild(asking(grant, params)), params['project'] ?? ''),
       }),
     }),
     route({
@@ -59,7 +60,7 @@ export function packageRoutes(deps: { readonly packages: Packages; readonly resu
       audit: activity('workspaceName', 'build', 'project', 'sha256', 'file'),
       handle: async (grant, { params }): Promise<Answer> => {
         const { project = '', sha256 = '', file = '' } = params;
-        const { size, stream } = await packages.file(asking(grant, params), project, sha256, file);
+        const { size, stream } = await packages.file(keyOfBuild(asking(grant, params)), project, sha256, file);
         return {
           status: 200,
           contentType: 'application/octet-stream',
@@ -80,8 +81,7 @@ export function packageRoutes(deps: { readonly packages: Packages; readonly resu
       responses: { 201: Type.Object({ digest: Type.String() }) },
       handle: async (grant, { params, body }) => {
         try {
-          asking(grant, params);
-          return json(201, await results.take({ workspaceId: workspaceIn(params), build: buildIn(params) }, body));
+          return json(201, await results.take(asking(grant, params), body));
         } finally {
           body.destroy();
         }

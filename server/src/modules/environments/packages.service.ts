@@ -6,6 +6,7 @@ import { Readable } from 'node:stream';
 import type { Clock } from '#kernel/clock/clock';
 import { createSha256 } from '#kernel/crypto/digest';
 import { environmentsFailures } from './environments.errors.ts';
+import type { BuildOf } from './environments.types.ts';
 import { createPageReader, type IndexFile, isFileName, linkOf, pageFoot, pageHead } from './index-page.rules.ts';
 import type { Fetch, FetchAnswer } from './packages.port.ts';
 import { isProjectName, projectName } from './recipe.rules.ts';
@@ -26,8 +27,11 @@ export type Packages = {
   forget(build: string): void;
 };
 
+/** What builds are told apart by here. */
+export const keyOfBuild = ({ workspaceId, build }: BuildOf): string => `${workspaceId} ${build}`.toLowerCase();
+
 export type PackageBounds = { readonly requests: number; readonly bytes: number };
-export const packageBounds: PackageBounds = { requests: 4_000, bytes: 16 * 1024 ** 3 };
+const packageBounds: PackageBounds = { requests: 4_000, bytes: 16 * 1024 ** 3 };
 
 const pageBytesMax = 64 * 1024 * 1024;
 const pageMs = 120_000;

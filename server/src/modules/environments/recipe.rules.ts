@@ -8,7 +8,7 @@ import { environmentsFailures } from './environments.errors.ts';
 import { indexNames } from './packages.data.ts';
 
 /** Raised whenever the same recipe would give another environment. */
-export const recipeVersion = '1';
+const recipeVersion = '1';
 
 export type Recipe = {
   readonly builder: string;

@@ -18,8 +18,8 @@ import { billOf, bomType, checkLock, type Lock, lockSchema } from './bill.rules.
 import { environmentsDuties } from './duties.ts';
 import { environmentsFailures } from './environments.errors.ts';
 import type { EnvironmentsService } from './environments.service.ts';
-import type { EnvironmentRegistry } from './environments.types.ts';
-import type { Packages } from './packages.service.ts';
+import type { BuildOf, EnvironmentRegistry } from './environments.types.ts';
+import { keyOfBuild, type Packages } from './packages.service.ts';
 
 export const resultBytesMax = 6 * 1024 ** 3;
 const entriesMax = 90_000;
@@ -28,10 +28,7 @@ const lockPath = 'env/strongroom-lock.json';
 const refuse = environmentsFailures.ResultRefused;
 
 export type Results = {
-  take(
-    of: { readonly workspaceId: string; readonly build: string },
-    archive: Readable,
-  ): Promise<{ readonly digest: string }>;
+  take(of: BuildOf, archive: Readable): Promise<{ readonly digest: string }>;
 };
 
 export function createResults(deps: {
@@ -79,7 +76,7 @@ export function createResults(deps: {
 
   return {
     async take(of, archive) {
-      const key = `${of.workspaceId} ${of.build}`.toLowerCase();
+      const key = keyOfBuild(of);
       const recipe = await environments.recipeOf(of.workspaceId, of.build);
       if (recipe === undefined) throw environmentsFailures.NotABuild();
       if (taking.has(key) || (await environments.hasSent(of.workspaceId, of.build)))
@@ -150,12 +147,11 @@ async function* entriesOf(archive: Readable, onLock: (lock: Lock) => void): Asyn
       if (before !== undefined && Buffer.compare(before, bytes) >= 0) throw refuse('its files are not in order');
       before = bytes;
       if (/^env\/bin\/python[0-9.]*$/.test(name)) throw refuse('it brings an interpreter of its own');
-      const runs = name.startsWith('env/bin/') && (mode & 0o100) !== 0;
       if (name !== lockPath) {
         yield {
           path: name,
           size,
-          isExecutable: runs || (mode & 0o100) !== 0,
+          isExecutable: (mode & 0o100) !== 0,
           content: entry as AsyncIterable<Uint8Array>,
         };
         continue;
