@@ -65,6 +65,13 @@ test('a build that asks too often, or gets too much, is refused, and no other bu
   await assert.rejects(much.packages.file('a', 'six', digest, name), /more than/);
 });
 
+test('what a build reads at once counts together', async () => {
+  const { packages } = open({ requests: 100, bytes: 2 * file.length });
+  const begun = await Promise.all(Array.from({ length: 5 }, () => packages.file('a', 'six', digest, name)));
+  const ends = await Promise.allSettled(begun.map(({ stream }) => buffer(stream)));
+  assert.equal(ends.filter(({ status }) => status === 'fulfilled').length, 2);
+});
+
 test('what breaks off, or is something else, is not remembered as given', async () => {
   for (const content of [
     () => Readable.from([file.subarray(0, 4)]),

@@ -198,16 +198,14 @@ export function createPackages(deps: {
         body.destroy();
         throw environmentsFailures.IndexUnavailable(`it answered ${status} for '${name}'`);
       }
-      const left = bounds.bytes - of.bytes;
       async function* verified(): AsyncGenerator<Buffer> {
         const hash = createSha256();
-        let bytes = 0;
         // The last piece waits until all of it is known to be right: whoever reads has never the whole of something else.
         let held: Buffer | undefined;
         for await (const chunk of body as AsyncIterable<Buffer>) {
-          bytes += chunk.length;
           of.bytes += chunk.length;
-          if (bytes > left) throw environmentsFailures.BuildLimit(`more than ${bounds.bytes} bytes`);
+          // Of all that it reads at once: each alone might fit.
+          if (of.bytes > bounds.bytes) throw environmentsFailures.BuildLimit(`more than ${bounds.bytes} bytes`);
           hash.update(chunk);
           if (held !== undefined) yield held;
           held = chunk;
