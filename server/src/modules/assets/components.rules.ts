@@ -15,6 +15,13 @@ export type ComponentInput = {
   /** Of a value; data have none. */
   readonly default: string | undefined;
   readonly mode: string | undefined;
+  /** Of a value: what it may be. */
+  readonly bounds?: Bounds;
+};
+type Bounds = {
+  readonly min: number | undefined;
+  readonly max: number | undefined;
+  readonly among: readonly string[] | undefined;
 };
 export type ComponentOutput = { readonly type: DataType; readonly mode: string | undefined };
 
@@ -41,17 +48,7 @@ const textMax = 8_192;
 const namePattern = /^[A-Za-z_][A-Za-z0-9_]{0,254}$/;
 
 /** Told by clients, and of no effect. */
-const told = [
-  '$schema',
-  'name',
-  'version',
-  'display_name',
-  'description',
-  'tags',
-  '_source',
-  'properties',
-  'intellectual_property',
-];
+const told = ['$schema', 'name', 'version', 'display_name', 'description', 'tags', '_source', 'properties'];
 const served = [
   'type',
   'command',
@@ -66,6 +63,7 @@ const served = [
 const unserved: Readonly<Record<string, string>> = {
   additional_includes: 'clients put these into the code before they send it',
   successful_return_code: 'a command has succeeded when it ends with 0',
+  intellectual_property: 'whoever may read a component reads all of it',
 };
 
 const wrong = assetsFailures.InvalidComponent;
@@ -93,7 +91,7 @@ export function readComponent(spec: Fields): Component {
     environmentId: idOf(spec['environment'], 'environment'),
     inputs,
     outputs,
-    isDeterministic: spec['is_deterministic'] !== false,
+    isDeterministic: yesOrNo(spec['is_deterministic'], 'is_deterministic') ?? true,
     instanceCount: instancesOf(spec['resources']),
     distribution: distributionIn(spec['distribution']),
   };
@@ -160,16 +158,49 @@ function readInput(value: Fields, at: string): ComponentInput {
     throw wrong(`${at}.default`, 'is for values: data have no default');
   const input: ComponentInput = {
     type,
-    isOptional: value['optional'] === true || value['optional'] === 'true' || value['optional'] === 'True',
+    isOptional: yesOrNo(value['optional'], `${at}.optional`) ?? false,
     default: literalOf(value['default'], `${at}.default`),
     mode: textOf(value['mode'], `${at}.mode`, 32),
+    ...boundsIn(value, type, at),
   };
-  if (input.default !== undefined) checkValue(type, input.default, `${at}.default`);
+  if (input.default !== undefined) checkValue(input, input.default, `${at}.default`);
   return input;
+}
+
+/** Clients send numbers as text. */
+function boundsIn(value: Fields, type: string, at: string): { readonly bounds?: Bounds } {
+  const numberIn = (name: 'min' | 'max'): number | undefined => {
+    const text = literalOf(value[name], `${at}.${name}`);
+    if (text === undefined) return undefined;
+    if (type !== 'integer' && type !== 'number') throw wrong(`${at}.${name}`, 'is for integers and numbers');
+    checkValue({ type }, text, `${at}.${name}`);
+    return Number(text);
+  };
+  const [min, max, listed] = [numberIn('min'), numberIn('max'), value['enum'] ?? undefined];
+  if (listed === undefined)
+    return min === undefined && max === undefined ? {} : { bounds: { min, max, among: undefined } };
+  if (!Array.isArray(listed) || listed.length === 0 || listed.length > namedMax || type === 'boolean' || isData(type))
+    throw wrong(`${at}.enum`, `is a list of 1 to ${namedMax} texts or numbers, for inputs of such a type`);
+  const among = listed.map((each) => literalOf(each, `${at}.enum`) ?? '');
+  for (const each of among) checkValue({ type }, each, `${at}.enum`);
+  return { bounds: { min, max, among } };
+}
+
+const isData = (type: string): boolean => (dataTypes as readonly string[]).includes(type);
+
+function yesOrNo(value: unknown, at: string): boolean | undefined {
+  if (value === undefined || value === null || typeof value === 'boolean') return value ?? undefined;
+  if (!/^(true|false)$/i.test(String(value))) throw wrong(at, 'is true or false');
+  return String(value).toLowerCase() === 'true';
 }
 
 function readOutput(value: Fields, at: string): ComponentOutput {
   only(value, at, ['type', 'description', 'mode', 'early_available']);
+  if (yesOrNo(value['early_available'], `${at}.early_available`) === true)
+    throw wrong(
+      `${at}.early_available`,
+      'is not served: what a step leaves is there when it has completed. Leave it out',
+    );
   return { type: typeOf(value['type'], at, dataTypes), mode: textOf(value['mode'], `${at}.mode`, 32) };
 }
 
@@ -184,8 +215,12 @@ function typeOf<T extends string>(value: unknown, at: string, types: readonly T[
   return found;
 }
 
-/** A value is text of the type that was said, however it was sent. */
-export function checkValue(type: string, value: string, at: string): void {
+/** A value is text of the type that was said, however it was sent, and within what its component takes. */
+export function checkValue(
+  { type, bounds }: { readonly type: string; readonly bounds?: Bounds },
+  value: string,
+  at: string,
+): void {
   const isRight =
     type === 'integer'
       ? /^[+-]?\d{1,18}$/.test(value)
@@ -195,6 +230,12 @@ export function checkValue(type: string, value: string, at: string): void {
           ? /^(true|false)$/i.test(value)
           : true;
   if (!isRight) throw wrong(at, `is not of the type ${type}`);
+  if (bounds === undefined) return;
+  const { min, max, among } = bounds;
+  if (min !== undefined && Number(value) < min) throw wrong(at, `is ${value}, and must be at least ${min}`);
+  if (max !== undefined && Number(value) > max) throw wrong(at, `is ${value}, and must be at most ${max}`);
+  const isSame = (each: string) => (type === 'string' ? each === value : Number(each) === Number(value));
+  if (among !== undefined && !among.some(isSame)) throw wrong(at, `must be one of ${among.join(', ').slice(0, 500)}`);
 }
 
 function literalOf(value: unknown, at: string): string | undefined {
@@ -218,7 +259,9 @@ function instancesOf(value: unknown): number | undefined {
   if (!isObject(value)) return undefined;
   only(value, 'resources', ['instance_count', 'instance_type', 'properties', 'shm_size']);
   const count = value['instance_count'];
-  return count === undefined || count === null ? undefined : Number(count);
+  if (count === undefined || count === null) return undefined;
+  if (!/^\d{1,6}$/.test(String(count))) throw wrong('resources.instance_count', 'is a whole number');
+  return Number(count);
 }
 
 const kinds: Readonly<Record<string, string>> = { pytorch: 'PyTorch', mpi: 'Mpi', tensorflow: 'TensorFlow' };
@@ -229,7 +272,7 @@ const counts: Readonly<Record<string, string>> = {
 };
 
 /** With the names of YAML, as clients write it in components. What of it one node can do, jobs say. */
-function distributionIn(value: unknown): Readonly<Record<string, unknown>> | undefined {
+export function distributionIn(value: unknown): Readonly<Record<string, unknown>> | undefined {
   if (!isObject(value) || Object.keys(value).length === 0) return undefined;
   only(value, 'distribution', ['type', 'distribution_type', ...Object.keys(counts)]);
   const kind = String(value['type'] ?? value['distribution_type']).toLowerCase();
@@ -242,3 +285,13 @@ function distributionIn(value: unknown): Readonly<Record<string, unknown>> | und
     ...Object.fromEntries(given.map(([name, told]) => [told, Number(value[name])])),
   };
 }
+
+const modes: Readonly<Record<string, string>> = {
+  ro_mount: 'ReadOnlyMount',
+  rw_mount: 'ReadWriteMount',
+  download: 'Download',
+  upload: 'Upload',
+  direct: 'Direct',
+};
+/** A mode as YAML writes it, by its name on the wire. */
+export const modeNamed = (mode: string): string => modes[mode] ?? mode;

@@ -4,7 +4,7 @@ import type { CommandJob, JobEnd, JobInput } from '@strongroom/contract/jobs';
 import type { PipelineJob } from '@strongroom/contract/pipelines';
 import { collectionAndName, fillPlaceholders } from '@strongroom/contract/placeholders';
 import type { SweepJob } from '@strongroom/contract/sweeps';
-import { type Component, checkValue, commandWith } from '#assets';
+import { type Component, checkValue, commandWith, modeNamed } from '#assets';
 import { type FlowState, outputUri } from '#jobs';
 import type { Closing } from './closing.types.ts';
 import { flowsFailures } from './flows.errors.ts';
@@ -129,7 +129,7 @@ export function checkWires({ job, steps }: Pipeline, components: Readonly<Record
           `${at}.inputs.${name}`,
           `The step '${step.name}' is given '${name}', which its component does not take. It takes ${listed(Object.keys(component.inputs))}.`,
         );
-      checkBinding(binding, input.type, `${at}.inputs.${name}`, job, components);
+      checkBinding(binding, input, `${at}.inputs.${name}`, job, components);
     }
     for (const [name, input] of Object.entries(component.inputs))
       if (!isGiven(step, component, name) && !input.isOptional)
@@ -189,15 +189,16 @@ const isGiven = (step: Step, component: Component, name: string): boolean =>
 
 function checkBinding(
   binding: Binding,
-  type: string,
+  wanted: Component['inputs'][string],
   at: string,
   job: PipelineJob,
   components: Readonly<Record<string, Component>>,
 ): void {
+  const { type } = wanted;
   const needsData = (what: string) => refuse(at, `${at} is of the type ${type}, and is given ${what}.`);
   if (binding.from === 'literal') {
     if (!isValueType(type)) throw needsData('a value');
-    checkValue(type, binding.value, `${at}`);
+    checkValue(wanted, binding.value, at);
     return;
   }
   if (binding.from === 'data') {
@@ -213,7 +214,7 @@ function checkBinding(
       );
     if (input.jobInputType === 'literal') {
       if (!isValueType(type)) throw needsData('a value');
-      checkValue(type, String(input.value ?? ''), at);
+      checkValue(wanted, String(input.value ?? ''), at);
       return;
     }
     if (isValueType(type)) throw needsData('files');
@@ -242,32 +243,35 @@ export function stepOf(
   const component = flow.components[step.name];
   if (component === undefined) throw refuse(`jobs.${step.name}`, `The step '${step.name}' has nothing to run.`);
   const inputs: [string, JobInput][] = [];
-  for (const [input, { default: usual }] of Object.entries(component.inputs)) {
+  for (const [input, { default: usual, mode }] of Object.entries(component.inputs)) {
     const binding = step.inputs[input];
     if (binding !== undefined)
-      inputs.push([input, inputOf(binding, `${step.name}.${input}`, { ...flow, job }, outputsIn)]);
+      inputs.push([input, inputOf({ binding, mode }, `${step.name}.${input}`, { ...flow, job }, outputsIn)]);
     else if (usual !== undefined && !isSearched(step, input))
       inputs.push([input, { jobInputType: 'literal', value: usual }]);
   }
   const outputs = Object.entries(component.outputs)
     .filter(([output]) => !everything.includes(output))
     .map(([output, { type, mode: own }]) => {
-      const mode = step.outputs[output]?.mode ?? own;
-      return [output, { jobOutputType: type, ...(mode === undefined ? {} : { mode: modeOf(mode) }) }] as const;
+      const { to, mode: asked } = step.outputs[output] ?? {};
+      const mode = asked ?? (to === undefined ? undefined : job.outputs?.[to]?.mode) ?? own;
+      return [output, { jobOutputType: type, ...(mode === undefined ? {} : { mode: modeNamed(mode) }) }] as const;
     });
   const computeId = step.computeId ?? settings.defaultComputeId;
   const { codeId, environmentId } = component;
-  const instanceCount = step.instanceCount ?? component.instanceCount;
+  const distribution = step.distribution ?? component.distribution;
+  const resources = {
+    ...(component.instanceCount === undefined ? {} : { instanceCount: component.instanceCount }),
+    ...step.resources,
+  };
   const { searched } = step;
   const ofTrial = {
     ...(codeId === undefined ? {} : { codeId }),
     ...(environmentId === undefined ? {} : { environmentId }),
     command: commandWith(component, (input) => isGiven(step, component, input)),
     environmentVariables: step.environmentVariables,
-    ...(component.distribution === undefined
-      ? {}
-      : { distribution: component.distribution as CommandJob['distribution'] & object }), // held to the schema when the job is made
-    ...(instanceCount === undefined ? {} : { resources: { instanceCount } }),
+    ...(distribution === undefined ? {} : { distribution: distribution as CommandJob['distribution'] & object }), // held to the schema when the job is made
+    ...(Object.keys(resources).length === 0 ? {} : { resources }),
   };
   const common = {
     displayName: step.displayName ?? step.name,
@@ -277,6 +281,8 @@ export function stepOf(
     inputs: Object.fromEntries(inputs),
     outputs: Object.fromEntries(outputs),
     tags: step.tags,
+    ...(step.description === undefined ? {} : { description: step.description }),
+    ...(Object.keys(step.properties).length === 0 ? {} : { properties: step.properties }),
   };
   if (searched === undefined)
     return {
@@ -292,18 +298,9 @@ export function stepOf(
   return { jobType: 'Sweep', ...common, ...searched, trial: { ...ofTrial, command } };
 }
 
-const modes: Readonly<Record<string, string>> = {
-  ro_mount: 'ReadOnlyMount',
-  rw_mount: 'ReadWriteMount',
-  download: 'Download',
-  upload: 'Upload',
-  direct: 'Direct',
-};
-const modeOf = (mode: string): string => modes[mode] ?? mode;
-
 /** Data are what is given: the command of a component that takes a folder gets a file where it is given one, as in Azure. */
 function inputOf(
-  binding: Binding,
+  { binding, mode: own }: { readonly binding: Binding; readonly mode: string | undefined },
   key: string,
   { job, components, inputs: snapshots }: Pick<PipelineFlow, 'components' | 'inputs'> & { readonly job: PipelineJob },
   outputsIn: (step: string) => string,
@@ -312,22 +309,22 @@ function inputOf(
   if (binding.from === 'step') {
     const holder = outputsIn(binding.step);
     if (everything.includes(binding.output))
-      return dataInput('uri_folder', `azureml://jobs/${holder}/outputs/artifacts/paths/`, binding.mode);
+      return dataInput('uri_folder', `azureml://jobs/${holder}/outputs/artifacts/paths/`, binding.mode ?? own);
     const type = components[binding.step]?.outputs[binding.output]?.type ?? 'uri_folder';
-    return dataInput(type, outputUri(holder, binding.output), binding.mode);
+    return dataInput(type, outputUri(holder, binding.output), binding.mode ?? own);
   }
   if (binding.from === 'data') {
     const { jobInputType, uri = '', mode } = binding.input;
-    return dataInput(jobInputType, snapshots[key] ?? uri, mode);
+    return dataInput(jobInputType, snapshots[key] ?? uri, mode ?? own);
   }
   const input = job.inputs?.[binding.name];
   if (input === undefined || input.jobInputType === 'literal')
     return { jobInputType: 'literal', value: input?.value ?? '' };
-  return dataInput(input.jobInputType, snapshots[binding.name] ?? input.uri ?? '', binding.mode ?? input.mode);
+  return dataInput(input.jobInputType, snapshots[binding.name] ?? input.uri ?? '', binding.mode ?? input.mode ?? own);
 }
 
 const dataInput = (type: string, uri: string, mode: string | undefined): JobInput =>
-  ({ jobInputType: type, uri, ...(mode === undefined ? {} : { mode: modeOf(mode) }) }) as JobInput; // a type of the component's, held to the schema when the job is made
+  ({ jobInputType: type, uri, ...(mode === undefined ? {} : { mode: modeNamed(mode) }) }) as JobInput; // a type of the component's, held to the schema when the job is made
 
 /**
  * What makes a step the same as one that was done before, as text to take a digest of: what it runs, and what it is given. Outputs of

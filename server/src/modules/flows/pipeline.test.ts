@@ -286,6 +286,63 @@ test('a component that is several processes is so as a step, and as many as one 
   assert.match(refused.body.error.message, /mpirun/);
 });
 
+test('a step is what is said of it beside its component', async (t) => {
+  const bench = await openPipelines(t);
+  const plain = await bench.component('plain', { command: 'python3 train.py' });
+  const said = {
+    componentId: plain,
+    description: 'trains',
+    properties: { asked: 'by hand' },
+    resources: { shm_size: '2g' },
+    distribution: { type: 'pytorch', process_count_per_instance: 2 },
+  };
+  await bench.putJob('told', { ...bench.pipeline, outputs: {}, jobs: { one: said } });
+  const { description, properties, resources, distribution } = await bench.job('told_one');
+  assert.deepEqual([description, properties.asked, resources.shmSize], ['trains', 'by hand', '2g']);
+  assert.equal(distribution.processCountPerInstance, 2);
+});
+
+test('what a component takes bounds what a step and a job give it, and its modes hold for them', async (t) => {
+  const bench = await openPipelines(t);
+  const bounded = await bench.component('bounded', {
+    command: `x \${{inputs.rate}} \${{inputs.kind}}`,
+    inputs: {
+      rate: { type: 'integer', min: '0', max: '3', default: '1' },
+      kind: { type: 'string', enum: ['a', 'b'], default: 'a' },
+    },
+  });
+  const refusedOf = async (name: string, job: object) => (await bench.putJob(name, job)).body.error.message;
+  const step = (inputs: object) => ({
+    ...bench.pipeline,
+    outputs: {},
+    jobs: { one: { componentId: bounded, inputs } },
+  });
+  assert.match(await refusedOf('high', step({ rate: '77' })), /is 77, and must be at most 3/);
+  assert.match(await refusedOf('other', step({ kind: 'c' })), /must be one of a, b/);
+  const alone = (componentId: string, inputs: object) => ({
+    jobType: 'Command',
+    componentId,
+    computeId: bench.computeId,
+    inputs,
+  });
+  const rate = { jobInputType: 'literal', value: '-1' };
+  assert.match(await refusedOf('low', alone(bounded, { rate })), /is -1, and must be at least 0/);
+  const written = await bench.component('written', {
+    command: `x \${{inputs.data}}`,
+    inputs: { data: { type: 'uri_folder', mode: 'rw_mount' } },
+    resources: { instance_count: 1 },
+  });
+  const data = { jobInputType: 'uri_folder', uri: 'azureml://datastores/workspaceblobstore/paths/x/' };
+  assert.match(
+    await refusedOf('writes', alone(written, { data })),
+    /The mode 'ReadWriteMount' of 'data' is not served/,
+  );
+  const jobs = { one: { componentId: written, inputs: { data: { job_input_type: 'uri_folder', uri: data.uri } } } };
+  assert.match(await refusedOf('too', { ...bench.pipeline, outputs: {}, jobs }), /'ReadWriteMount' of 'data'/);
+  const spread = await bench.component('two-nodes', { command: 'x', resources: { instance_count: 2 } });
+  assert.match(await refusedOf('nodes', alone(spread, {})), /one node/);
+});
+
 test('what is not deterministic is done each time', async (t) => {
   const bench = await openPipelines(t);
   const draws = await bench.component('draws', { command: 'python3 draw.py', is_deterministic: false });
@@ -390,6 +447,19 @@ test('each way that a pipeline cannot be is refused before anything is made', as
       /must name one of this workspace's components/,
     ],
     ['code', step({ componentId: codeId }), /must name one of this workspace's components/],
+    ['docker', step({ resources: { docker_args: '--gpus all' } }), /resources\.docker_args is not served/],
+    ['places', step({ resources: { locations: ['westus'] } }), /resources\.locations is not served/],
+    ['most', step({ resources: { maxInstanceCount: 7 } }), /resources\.max_instance_count is not served/],
+    ['nodes', step({ resources: { instance_count: 3 } }), /one node/],
+    ['processes', step({ distribution: { type: 'mpi', process_count_per_instance: 3 } }), /mpirun/],
+    ['beside', step({ environment: 'azureml:other:1' }), /names a component, which says its environment itself/],
+    ['again', step({ is_deterministic: false }), /says its is_deterministic itself/],
+    [
+      'mode',
+      { outputs: { best: { jobOutputType: 'uri_folder', mode: 'Direct' } } },
+      /The mode 'Direct' of 'report' is not served/,
+    ],
+    ['rerun', { settings: { ...pipeline.settings, force_rerun: 'true' } }, /force_rerun is true or false/],
     ['compute', step({ computeId: `${workspaceId}/computes/none` }), /no compute 'none'/],
     ['variable', step({ environment_variables: { AZUREML_X: '1' } }), /is set by the service/],
     ['credential', step({ environment_variables: { KEY: `AKIA${'A'.repeat(16)}` } }), /looks like/],

@@ -1,8 +1,9 @@
 // The steps of a pipeline as they were written, read part by part: what each runs, and where its inputs come from. What is not
 // known is refused where it stands, and what is not served by its name. Pure.
 
-import type { JobInput } from '@strongroom/contract/jobs';
+import type { CommandJob, JobInput } from '@strongroom/contract/jobs';
 import type { PipelineJob } from '@strongroom/contract/pipelines';
+import { distributionIn } from '#assets';
 import { flowsFailures } from './flows.errors.ts';
 import { type Searched, searchedIn } from './sweep-step.rules.ts';
 
@@ -24,13 +25,17 @@ export type Step = {
   /** A command that stands in the step itself, as a component would say it. */
   readonly inline: Readonly<Record<string, unknown>> | undefined;
   readonly displayName: string | undefined;
+  readonly description: string | undefined;
+  readonly properties: Readonly<Record<string, string>>;
   readonly computeId: string | undefined;
   readonly inputs: Readonly<Record<string, Binding>>;
   readonly outputs: Readonly<Record<string, StepOutput>>;
   readonly environmentVariables: Readonly<Record<string, string>>;
   readonly tags: Readonly<Record<string, string>>;
   readonly timeout: string | undefined;
-  readonly instanceCount: number | undefined;
+  readonly resources: Resources;
+  /** Where the step says another than its component. */
+  readonly distribution: ReturnType<typeof distributionIn>;
   /** Of a step that is a sweep: what it searches, by the names of inputs of its component. */
   readonly searched: Searched | undefined;
 };
@@ -72,8 +77,12 @@ const stepTypesElsewhere: Readonly<Record<string, string>> = {
 const described = ['name', 'display_name', 'description', 'tags', 'properties', 'comment', '_source', 'type'];
 const served = [
   ...['component_id', 'compute_id', 'inputs', 'outputs', 'environment_variables', 'resources', 'limits', 'identity'],
-  ...['command', 'code', 'code_id', 'environment', 'environment_id', 'is_deterministic'],
+  ...['command', 'code', 'code_id', 'environment', 'environment_id', 'is_deterministic', 'distribution'],
 ];
+const ofComponents = ['code', 'code_id', 'environment', 'environment_id', 'is_deterministic'];
+/** Told by every job that is sent with them, and without effect. */
+const keptResources = { instance_type: 'instanceType', shm_size: 'shmSize', properties: 'properties' } as const;
+type Resources = NonNullable<CommandJob['resources']> & { readonly shmSize?: string };
 
 export function readSteps(job: Pick<PipelineJob, 'jobs'>): readonly Step[] {
   const entries = Object.entries(job.jobs);
@@ -112,8 +121,14 @@ function readStep(name: string, fields: Fields): Step {
   const command = textIn(fields, 'command', at);
   if ((componentId === undefined) === (command === undefined))
     throw refuse(at, `The step '${name}' needs one of componentId and command.`);
-  const [resources, limits] = [objectIn(fields, 'resources', at), objectIn(fields, 'limits', at)];
-  const instances = resources?.['instance_count'];
+  const beside = componentId === undefined ? undefined : ofComponents.find((field) => !asksNothing(fields[field]));
+  if (beside !== undefined)
+    throw refuse(
+      `${at}.${beside}`,
+      `The step '${name}' names a component, which says its ${beside} itself. Leave ${beside} out, or register a component with the other one.`,
+    );
+  const limits = objectIn(fields, 'limits', at);
+  if (type === 'command') only(limits ?? {}, `${at}.limits`, ['timeout', 'job_limits_type']);
   return {
     name,
     componentId,
@@ -127,14 +142,32 @@ function readStep(name: string, fields: Fields): Step {
             is_deterministic: fields['is_deterministic'],
           },
     displayName: textIn(fields, 'display_name', at),
+    description: textIn(fields, 'description', at),
+    properties: mapIn(fields, 'properties', at, (value) => String(value)),
     computeId: computeIn(textIn(fields, 'compute_id', at)),
     inputs: mapIn(fields, 'inputs', at, readBinding),
     outputs: mapIn(fields, 'outputs', at, readOutput),
     environmentVariables: mapIn(fields, 'environment_variables', at, (value) => String(value)),
     tags: mapIn(fields, 'tags', at, (value) => String(value)),
     timeout: limits === undefined || type === 'sweep' ? undefined : textIn(limits, 'timeout', `${at}.limits`),
-    instanceCount: instances === undefined || instances === null ? undefined : Number(instances),
+    resources: resourcesIn(objectIn(fields, 'resources', at) ?? {}, `${at}.resources`),
+    distribution: distributionIn(fields['distribution']),
     searched: type === 'sweep' ? searchedIn(fields, at) : undefined,
+  };
+}
+
+function resourcesIn(fields: Fields, at: string): Resources {
+  for (const [field, value] of Object.entries(fields))
+    if (field !== 'instance_count' && !Object.hasOwn(keptResources, field) && !asksNothing(value))
+      throw refuse(
+        `${at}.${field}`,
+        `${at}.${field} is not served: a step runs in a sandbox of one node of its cluster, and in no container of Docker. Leave ${field} out.`,
+      );
+  const count = fields['instance_count'] ?? undefined;
+  const kept = Object.entries(keptResources).filter(([field]) => !asksNothing(fields[field]));
+  return {
+    ...(count === undefined ? {} : { instanceCount: Number(count) }),
+    ...Object.fromEntries(kept.map(([field, told]) => [told, fields[field]])),
   };
 }
 
@@ -267,7 +300,13 @@ export function readSettings({ settings = {}, computeId }: Pick<PipelineJob, 'se
   }
   return {
     defaultComputeId: computeIn(textIn(fields, 'default_compute', 'settings')) ?? computeId,
-    continueOnStepFailure: fields['continue_on_step_failure'] === true,
-    forceRerun: fields['force_rerun'] === true,
+    continueOnStepFailure: isAsked(fields, 'continue_on_step_failure'),
+    forceRerun: isAsked(fields, 'force_rerun'),
   };
+}
+
+function isAsked(fields: Fields, name: string): boolean {
+  const value = fields[name] ?? false;
+  if (typeof value !== 'boolean') throw refuse(`settings.${name}`, `settings.${name} is true or false.`);
+  return value;
 }

@@ -1,7 +1,7 @@
 // A command job that names a component: what the component says, with what the job gives. Pure.
 
 import type { CommandJob, JobInput } from '@strongroom/contract/jobs';
-import { type Component, checkValue, commandWith } from '#assets';
+import { type Component, checkValue, commandWith, modeNamed } from '#assets';
 import { jobsFailures } from './jobs.errors.ts';
 
 /** Of a component, and never said beside it. */
@@ -26,7 +26,8 @@ export function withComponent(job: CommandJob, component: Component): CommandJob
       `The component does not take '${unknown}'. It takes ${Object.keys(component.inputs).join(', ') || 'none'}.`,
     );
   const inputs: [string, JobInput][] = [];
-  for (const [name, { type, default: usual, isOptional }] of Object.entries(component.inputs)) {
+  for (const [name, wanted] of Object.entries(component.inputs)) {
+    const { type, default: usual, isOptional } = wanted;
     const input = Object.hasOwn(given, name) ? given[name] : undefined;
     if (input === undefined) {
       if (usual !== undefined) inputs.push([name, { jobInputType: 'literal', value: usual }]);
@@ -35,24 +36,29 @@ export function withComponent(job: CommandJob, component: Component): CommandJob
     }
     if ((input.jobInputType === 'literal') !== valueTypes.includes(type))
       throw refuse(`inputs.${name}`, `The input '${name}' of the component is of the type ${type}.`);
-    if (input.jobInputType === 'literal') checkValue(type, String(input.value ?? ''), `inputs.${name}`);
-    inputs.push([name, input]);
+    if (input.jobInputType === 'literal') checkValue(wanted, String(input.value ?? ''), `inputs.${name}`);
+    inputs.push([name, input.jobInputType === 'literal' ? input : { ...modeIn(wanted), ...input }]);
   }
   const own = Object.entries(component.outputs).map(
-    ([name, { type }]) => [name, job.outputs?.[name] ?? { jobOutputType: type }] as const,
+    ([name, output]) =>
+      [name, { ...modeIn(output), ...(job.outputs?.[name] ?? { jobOutputType: output.type }) }] as const,
   );
   const stray = Object.keys(job.outputs ?? {}).find((name) => !Object.hasOwn(component.outputs, name));
   if (stray !== undefined) throw refuse(`outputs.${stray}`, `The component has no output '${stray}'.`);
-  const { codeId, environmentId, distribution } = component;
+  const { codeId, environmentId, distribution, instanceCount } = component;
   return {
     ...job,
     command: commandWith(component, (name) => inputs.some(([known]) => known === name)),
     ...(distribution === undefined || job.distribution !== undefined
       ? {}
       : { distribution: distribution as CommandJob['distribution'] & object }), // held to the rules of jobs next
+    ...(instanceCount === undefined ? {} : { resources: { instanceCount, ...job.resources } }),
     ...(codeId === undefined ? {} : { codeId }),
     ...(environmentId === undefined ? {} : { environmentId }),
     inputs: Object.fromEntries(inputs),
     outputs: Object.fromEntries(own),
   };
 }
+
+const modeIn = ({ mode }: { readonly mode: string | undefined }) =>
+  mode === undefined ? {} : { mode: modeNamed(mode) };
