@@ -1,7 +1,7 @@
 // A sweep as a step of a pipeline: written as in YAML, with names where the job of its own has arrays. Read into what a sweep
 // job says. Pure.
 
-import type { SweepJob } from '@strongroom/contract/sweeps';
+import { distributionFields, type SweepJob } from '@strongroom/contract/sweeps';
 import { flowsFailures } from './flows.errors.ts';
 
 /** What a sweep says beside what each trial is. */
@@ -14,20 +14,6 @@ type Fields = Readonly<Record<string, unknown>>;
 const isObject = (value: unknown): value is Fields =>
   typeof value === 'object' && value !== null && !Array.isArray(value);
 const refuse = flowsFailures.FlowValidationError;
-
-/** The numbers of each distribution, in the order of its array. */
-const numbers: Readonly<Record<string, readonly string[]>> = {
-  choice: ['values'],
-  randint: ['upper'],
-  uniform: ['min_value', 'max_value'],
-  quniform: ['min_value', 'max_value', 'q'],
-  loguniform: ['min_value', 'max_value'],
-  qloguniform: ['min_value', 'max_value', 'q'],
-  normal: ['mu', 'sigma'],
-  qnormal: ['mu', 'sigma', 'q'],
-  lognormal: ['mu', 'sigma'],
-  qlognormal: ['mu', 'sigma', 'q'],
-};
 
 /** Words of a list, whatever their case and with or without underscores: `median_stopping` is MedianStopping. */
 function wordIn<W extends string>(value: unknown, words: readonly W[], at: string): W {
@@ -63,7 +49,7 @@ export function searchedIn(fields: Fields, at: string): Searched {
 function distributionIn(value: unknown, at: string): unknown {
   if (!isObject(value)) return value;
   const kind = String(value['type']);
-  const names = Object.hasOwn(numbers, kind) ? (numbers[kind] ?? []) : undefined;
+  const names = Object.hasOwn(distributionFields, kind) ? (distributionFields[kind] ?? []) : undefined;
   if (names === undefined) return [kind, []];
   only(value, at, ['type', ...names]);
   return [kind, names.map((name) => value[name] ?? null)];
