@@ -30,9 +30,8 @@ export type FlowState = {
   readonly outputsOf?: string;
 };
 
-/** What the module keeps beside the job as it was asked for. */
-export type JobState = Omit<CommandJob, 'jobType'> & {
-  readonly jobType: string;
+/** What the module keeps beside the job as it was asked for: nobody sets it from outside. */
+type Beside = {
   readonly status: JobStatus;
   readonly workId?: string;
   readonly experimentId?: string;
@@ -66,29 +65,40 @@ export type JobState = Omit<CommandJob, 'jobType'> & {
   readonly builds?: string;
 };
 
-/** Names of what is kept beside the job: nobody sets them from outside. */
-export const keptBeside: readonly (keyof JobState)[] = [
-  'status',
-  'workId',
-  'experimentId',
-  'submissions',
-  'began',
-  'startTime',
-  'endTime',
-  'error',
-  'outcome',
-  'codeSnapshot',
-  'inputSnapshots',
-  'inputAddresses',
-  'submitter',
-  'registered',
-  'children',
-  'flow',
-  'recipe',
-  'environmentBuild',
-  'environmentImage',
-  'builds',
-];
+const beside: Readonly<Record<keyof Beside, 'shown' | 'hidden'>> = {
+  status: 'shown',
+  workId: 'hidden',
+  experimentId: 'shown',
+  submissions: 'hidden',
+  began: 'hidden',
+  startTime: 'shown',
+  endTime: 'shown',
+  error: 'shown',
+  outcome: 'hidden',
+  codeSnapshot: 'hidden',
+  inputSnapshots: 'hidden',
+  inputAddresses: 'hidden',
+  submitter: 'hidden',
+  registered: 'hidden',
+  children: 'hidden',
+  flow: 'hidden',
+  recipe: 'hidden',
+  environmentBuild: 'hidden',
+  environmentImage: 'hidden',
+  builds: 'hidden',
+};
+/** What of a job was asked for. */
+export const askedOf = (properties: Properties): Properties =>
+  Object.fromEntries(Object.entries(properties).filter(([name]) => !Object.hasOwn(beside, name)));
+/** What of a job is told. */
+export const shownOf = (properties: Properties): Properties =>
+  Object.fromEntries(
+    Object.entries(properties).filter(
+      ([name]) => !Object.hasOwn(beside, name) || beside[name as keyof Beside] === 'shown',
+    ),
+  );
+
+export type JobState = Omit<CommandJob, 'jobType'> & { readonly jobType: string } & Beside;
 
 /** The manager has checked what was asked for by the kind's schema; the rest is ours. */
 const stateIn = (properties: Properties): JobState => properties as unknown as JobState;

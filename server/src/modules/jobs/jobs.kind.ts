@@ -15,7 +15,7 @@ import { workspaceOf } from '#workspaces';
 import { jobsDuties } from './duties.ts';
 import type { Environments, Planned } from './environments.port.ts';
 import type { Families } from './families.service.ts';
-import { type JobState, jobType, keptBeside, outputsOf, stateOf, toldNames, toldOf } from './job-state.service.ts';
+import { askedOf, jobType, outputsOf, shownOf, stateOf, toldNames, toldOf } from './job-state.service.ts';
 import { jobsFailures } from './jobs.errors.ts';
 import { checkJob } from './jobs.rules.ts';
 import type { JobsService } from './jobs.service.ts';
@@ -27,32 +27,14 @@ import { isServerless, serverless } from './serverless.service.ts';
 import { isEnd } from './status.rules.ts';
 import { refuseServices, unservedOfJobs } from './unserved.ts';
 
-const described = ['displayName', 'description', 'tags', 'properties', 'isArchived'] as const;
+const described: readonly string[] = ['displayName', 'description', 'tags', 'properties', 'isArchived'];
+/** One schema for all types: what a job is of another type has, it has not. */
+const properties = Type.Union([commandJob, sweepJob, pipelineJob]);
+const types = ['Command', 'Sweep', 'Pipeline'] as const;
 /** What a job is. It says what ran, so it never changes. */
-const fixed = [
-  'jobType',
-  'command',
-  'componentId',
-  'codeId',
-  'computeId',
-  'environmentId',
-  'experimentName',
-  'environmentVariables',
-  'secretsConfiguration',
-  'inputs',
-  'outputs',
-  'distribution',
-  'resources',
-  'limits',
-  'parentJobName',
-  'searchSpace',
-  'samplingAlgorithm',
-  'objective',
-  'earlyTermination',
-  'trial',
-  'jobs',
-  'settings',
-] as const;
+const fixed = [...new Set(properties.anyOf.flatMap((type) => Object.keys(type.properties)))].filter(
+  (name) => ![...described, 'services', 'identity'].includes(name),
+);
 
 /** What another job is asked for that is to be as this one. */
 export const definitionOf = ({ properties }: Resource): Properties =>
@@ -60,29 +42,6 @@ export const definitionOf = ({ properties }: Resource): Properties =>
     properties,
     [...fixed, 'displayName', 'description', 'tags', 'properties'].filter((name) => name !== 'parentJobName'),
   );
-
-/** Kept for ourselves. */
-const hidden: ReadonlySet<string> = new Set<keyof JobState>([
-  'workId',
-  'submissions',
-  'began',
-  'outcome',
-  'codeSnapshot',
-  'inputSnapshots',
-  'inputAddresses',
-  'submitter',
-  'registered',
-  'children',
-  'flow',
-  'recipe',
-  'environmentBuild',
-  'environmentImage',
-  'builds',
-]);
-
-/** One schema for all types: what a job is of another type has, it has not. */
-const properties = Type.Union([commandJob, sweepJob, pipelineJob]);
-const types = ['Command', 'Sweep', 'Pipeline'] as const;
 
 export function createJobKind(deps: {
   readonly resources: Resources;
@@ -146,9 +105,7 @@ export function createJobKind(deps: {
           ...existing.properties,
           ...pick(asStored(properties, existing), [...described, ...fixed, 'services']),
         };
-      const own = Object.fromEntries(
-        Object.entries(properties).filter(([name]) => !(keptBeside as readonly string[]).includes(name)),
-      );
+      const own = askedOf(properties);
       return {
         isArchived: false,
         experimentName: 'Default',
@@ -213,7 +170,7 @@ export function createJobKind(deps: {
     },
 
     view(job, addressed) {
-      const shown = Object.fromEntries(Object.entries(job.properties).filter(([name]) => !hidden.has(name)));
+      const shown = shownOf(job.properties);
       const told = toldOf(job);
       const origin = addressed?.origin ?? '';
       return {
