@@ -166,7 +166,7 @@ module.exports = {
   forbidden: rules,
   options: {
     doNotFollow: { path: 'node_modules' },
-    exclude: { path: '^(portal|conformance|e2e)/|\\.d\\.ts$' },
+    exclude: { path: '^conformance/|\\.d\\.ts$' },
     parser: 'swc',
     tsPreCompilationDeps: true,
     enhancedResolveOptions: {

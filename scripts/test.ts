@@ -17,7 +17,7 @@ const root = fileURLToPath(new URL('..', import.meta.url));
 const limitMinutes = Number(process.env['TEST_LIMIT_MINUTES'] ?? 40);
 /** How long what was cut off may take to say what it knows. */
 const graceMs = Number(process.env['TEST_GRACE_SECONDS'] ?? 10) * 1000;
-const everything = ['contract', 'server', 'agent', 'runner', 'cli', 'scripts', 'conformance', 'e2e'];
+const everything = ['contract', 'server', 'agent', 'runner', 'cli', 'scripts', 'conformance'];
 /** Minutes of killed servers, full disks and failing syncs: a command of their own (`npm run test:faults`), which CI calls too. */
 const apart = 'server/test/faults/';
 const quickPlaces = ['contract', 'server/src/kernel', 'server/src/modules'];
