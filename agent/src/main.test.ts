@@ -1,6 +1,7 @@
 // The agent as a process: what it does with its standard input, and what it never says.
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
+import { once } from 'node:events';
 import { createServer } from 'node:net';
 import { describe, it } from 'node:test';
 import { fileURLToPath } from 'node:url';
@@ -71,7 +72,7 @@ describe('the agent process', () => {
     await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
     const address = server.address();
     assert.ok(typeof address === 'object' && address !== null);
-    const { child, ended } = startAgent();
+    const { child, ended, said } = startAgent();
     const enrolment = {
       agent: 'local',
       url: `https://localhost:${address.port}`,
@@ -83,9 +84,13 @@ describe('the agent process', () => {
     };
     child.stdin.write(`${JSON.stringify(enrolment)}\n`);
     await refused;
+    // Why no work runs is told, once for each reason and without the token.
+    while (!said().includes('\n')) await once(child.stderr, 'data');
     child.stdin.end();
     assert.equal(await ended, 0);
     assert.equal(requests, 0);
+    assert.match(said(), /^No session with https:\/\/localhost:\d+ yet: .+\n/);
+    assert.ok(!said().includes('canary'));
     server.closeAllConnections();
     server.close();
   });

@@ -164,6 +164,7 @@ async function main(): Promise<void> {
         ? { kind: 'tunnel' }
         : { kind: 'unix', socketPath: gateway.socketPath, key: gateway.key };
     const request: AgentSessionRequest = { sandbox, reach };
+    let said = '';
     for (let pauseMs = 50; ; pauseMs = Math.min(pauseMs * 2, RETRY_MS_MAX)) {
       try {
         const answer = readSession(await client.post('session', request, REQUEST_MS));
@@ -172,6 +173,9 @@ async function main(): Promise<void> {
       } catch (error) {
         const refusal = refusedBy(error);
         if (quitting || (refusal !== undefined && isFinal(refusal))) throw error;
+        // Once for each reason: until a session begins work waits, and nowhere else is it told why.
+        if (messageOf(error) !== said) say(`No session with ${enrolment.url} yet: ${messageOf(error)}`);
+        said = messageOf(error);
         await pause(pauseMs);
       }
     }
