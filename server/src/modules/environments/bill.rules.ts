@@ -22,10 +22,10 @@ export type Lock = Static<typeof lockSchema>;
 
 export const bomType = 'application/vnd.cyclonedx+json';
 
-/** Throws `invalid` for a package whose file was not handed to this build. */
-export function checkLock(lock: Lock, given: ReadonlyMap<string, string>): void {
-  for (const { name, sha256 } of lock.packages)
-    if (!given.has(sha256))
+/** Throws `invalid` for what was not handed to this build: each digest, under the name of its file, for the project of that file. */
+export function checkLock({ packages, pip }: Lock, given: ReadonlyMap<string, string>): void {
+  for (const { name, file, sha256 } of [...packages, ...(pip === undefined ? [] : [pip])])
+    if (given.get(sha256) !== file || !projectName(file).startsWith(`${projectName(name)}-`))
       throw environmentsFailures.ResultRefused(`it names a file of '${name}' that this build was not given`);
 }
 
