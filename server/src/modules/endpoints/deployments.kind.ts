@@ -57,7 +57,11 @@ export function createDeploymentKind(deps: {
   const { resources, workspaces, assets, registry, images, environments, grants, acts, fleet, directory, log } = deps;
 
   /** What the image is made of. The grant must be allowed to read each. */
-  async function inputsOf(grant: Grant, workspace: Workspace, state: DeploymentState): Promise<ScoringInputs> {
+  async function inputsOf(
+    grant: Grant,
+    workspace: Workspace,
+    state: DeploymentState,
+  ): Promise<Omit<ScoringInputs, 'base'>> {
     const modelId = modelIdIn(workspace.id, state.model);
     const model = await assets.model(grant, modelId);
     const code = await assets.code(
@@ -75,7 +79,6 @@ export function createDeploymentKind(deps: {
       code: { digest: code.digest, files: filesOf(code) },
       scoringScript: state.codeConfiguration?.scoringScript ?? '',
       model: { id: modelId, name: model.name, version: model.version, folder: model.folder, files: filesOf(model) },
-      base: undefined,
     };
   }
 
