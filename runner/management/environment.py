@@ -7,30 +7,24 @@ import os
 import sys
 
 from .outcome import SetupFailed
-from .root import INTERPRETER
+from .root import INTERPRETER, link_interpreter, python_of_settings
 
 IMAGE_FOLDER = "/job/image"
 STAGING_FOLDER = "/job/staging"
 #: In the sandbox a link to the same folder of the image, so that what names its own place finds it.
 PLACE = "/env"
-LONGEST_SETTINGS = 4096
-
-
-def settings_of(path):
-    """The lines of a configuration of a virtual environment, as its build has written them."""
-    with open(os.open(path, os.O_RDONLY | os.O_NOFOLLOW), "r", encoding="utf-8", errors="replace") as source:
-        return source.read(LONGEST_SETTINGS).splitlines()
 
 
 def use_environment(folder=IMAGE_FOLDER + "/env", version=sys.version_info[:2], interpreter=None):
     """Variables of whatever runs on the environment; none where the image has none. Raises SetupFailed."""
     if not os.path.isfile(os.path.join(folder, "pyvenv.cfg")):
         return {}
-    if "version = %d.%d" % tuple(version) not in settings_of(os.path.join(folder, "pyvenv.cfg")):
-        raise SetupFailed("The environment of the image is for another Python than this node's %d.%d." % tuple(version))
+    own = "%d.%d" % tuple(version)
+    if python_of_settings(os.path.join(folder, "pyvenv.cfg")) != own:
+        raise SetupFailed("The environment of the image is for another Python than this node's %s." % own)
     programs = os.path.join(folder, "bin")
     if not leads_to_interpreter(programs):
-        make_links(programs, version, interpreter or os.path.realpath(sys.executable))
+        link_interpreter(programs, own, interpreter or os.path.realpath(sys.executable))
     path = os.environ.get("PATH", "/usr/bin:/bin")
     return {"PATH": "%s/bin:%s" % (PLACE, path), "VIRTUAL_ENV": PLACE}
 
@@ -39,15 +33,6 @@ def leads_to_interpreter(programs):
     """Whether the agent has unpacked it, once for every sandbox of the node: it is only read then."""
     path = os.path.join(programs, "python")
     return os.path.islink(path) and os.readlink(path) == INTERPRETER
-
-
-def make_links(programs, version, interpreter):
-    os.makedirs(programs, exist_ok=True)
-    for name in ("python", "python3", "python%d.%d" % version):
-        path = os.path.join(programs, name)
-        if os.path.lexists(path):
-            os.unlink(path)
-        os.symlink(interpreter, path)
 
 
 def python_of():

@@ -86,23 +86,27 @@ def is_program(root, path):
 
 
 def lead_to_interpreter(environment):
-    """A virtual environment has no interpreter of its own: its names for one lead to that of the sandbox it is used in."""
+    """A virtual environment has no interpreter of its own: its names for one lead to that of the sandbox that it is used in."""
     if not os.path.isfile(os.path.join(environment, "pyvenv.cfg")):
         return
-    programs = os.path.join(environment, "bin")
+    link_interpreter(os.path.join(environment, "bin"), python_of_settings(os.path.join(environment, "pyvenv.cfg")), INTERPRETER)
+
+
+def link_interpreter(programs, version, interpreter):
+    """What an image brings in the place of an interpreter gives way. version: None where the environment does not say it."""
     os.makedirs(programs, exist_ok=True)
-    for name in ["python", "python3", *versions_in(os.path.join(environment, "pyvenv.cfg"))]:
+    for name in ["python", "python3"] + (["python" + version] if version else []):
         path = os.path.join(programs, name)
         if os.path.lexists(path):
             os.unlink(path)
-        os.symlink(INTERPRETER, path)
+        os.symlink(interpreter, path)
 
 
-def versions_in(path):
-    """`python3.11`, as its build has written it."""
+def python_of_settings(path):
+    """`3.11`, as the build of a virtual environment has written it in its configuration; None where it has not."""
     with open(os.open(path, os.O_RDONLY | os.O_NOFOLLOW), "r", encoding="utf-8", errors="replace") as source:
         found = re.search(r"^version = (3\.[0-9]{1,3})$", source.read(LONGEST_SETTINGS), re.MULTILINE)
-    return ["python" + found.group(1)] if found else []
+    return found.group(1) if found else None
 
 
 def measure(folder):

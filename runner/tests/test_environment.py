@@ -6,6 +6,7 @@ import unittest
 from management.environment import use_environment
 from management.job import why_it_failed
 from management.outcome import SetupFailed
+from management.root import INTERPRETER, lead_to_interpreter
 import prepare
 
 
@@ -41,6 +42,14 @@ class Environment(unittest.TestCase):
                 self.make(settings)
                 with self.assertRaisesRegex(SetupFailed, "another Python"):
                     use_environment(self.folder, (3, 11), sys.executable)
+
+    def test_one_unpacked_for_every_sandbox_leads_to_the_interpreter_of_each_and_is_only_read(self):
+        self.make("version = 3.11\n")
+        lead_to_interpreter(self.folder)
+        for name in ("python", "python3", "python3.11"):
+            self.assertEqual(os.readlink(os.path.join(self.folder, "bin", name)), INTERPRETER)
+        use_environment(self.folder, (3, 11), "/usr/bin/python3.11")
+        self.assertEqual(os.readlink(os.path.join(self.folder, "bin", "python")), INTERPRETER)
 
     def test_settings_are_read_through_no_link(self):
         self.make("")
