@@ -12,6 +12,7 @@ import {
   placeOf,
   reference,
   type Sources,
+  wordIn,
 } from './references.ts';
 
 /** `azureml:name`, a plain name, or an ARM id; `serverless` is the service's own word, and what it means where none is named. */
@@ -50,7 +51,7 @@ export function commandIn(read: Reader, { document, paths }: Place): Later<JsonO
 function distributionIn(read: Reader | undefined): JsonObject | undefined {
   if (read === undefined) return undefined;
   const words: Readonly<Record<string, string>> = { pytorch: 'PyTorch', mpi: 'Mpi', tensorflow: 'TensorFlow' };
-  const distributionType = words[read.needed('type').toLowerCase()];
+  const distributionType = wordIn(words, read.needed('type').toLowerCase());
   if (distributionType === undefined) throw read.wrong('type', 'is pytorch, tensorflow or mpi');
   return distributionType === 'TensorFlow'
     ? defined({
@@ -146,5 +147,5 @@ export function modeOf(mode: string | undefined): string | undefined {
     upload: 'Upload',
     direct: 'Direct',
   };
-  return mode === undefined ? undefined : (words[mode] ?? mode);
+  return mode === undefined ? undefined : (wordIn(words, mode) ?? mode);
 }

@@ -3,7 +3,17 @@
 import type { JsonObject } from '@strongroom/contract/client';
 import type { WorkspacePaths } from '@strongroom/contract/client.paths';
 import { type Document, type Reader, readerOf } from '../document.reader.ts';
-import { codeOf, defined, durationOf, environmentOf, modelOf, refuse, type Sources, secondsOf } from './references.ts';
+import {
+  codeOf,
+  defined,
+  durationOf,
+  environmentOf,
+  modelOf,
+  refuse,
+  type Sources,
+  secondsOf,
+  wordIn,
+} from './references.ts';
 
 const authModes: Readonly<Record<string, string>> = { key: 'Key', aml_token: 'AMLToken', aad_token: 'AADToken' };
 
@@ -15,7 +25,7 @@ export function endpointBody(
   const read = readerOf(document);
   const name = read.text('name');
   // Public files write it in either case.
-  const authMode = authModes[(read.text('auth_mode') ?? 'key').toLowerCase()];
+  const authMode = wordIn(authModes, (read.text('auth_mode') ?? 'key').toLowerCase());
   if (authMode === undefined) throw read.wrong('auth_mode', `must be one of ${Object.keys(authModes).join(', ')}`);
   refuse(read, {
     compute: 'it means a Kubernetes cluster, and only managed endpoints are. Leave it out',

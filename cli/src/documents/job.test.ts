@@ -370,6 +370,7 @@ test('what is missing, unknown or not served is refused by name', async () => {
     ],
     ['command: a\ncompute: c\nservices: { s: { type: vs_code } }\n', /'services' is not served/],
     ['command: a\ncompute: c\ndistribution: { type: ray }\n', /'distribution.type' is pytorch, tensorflow or mpi/],
+    ['command: a\ncompute: c\ndistribution: { type: constructor }\n', /'distribution.type' is pytorch/],
     ['command: { a: 1 }\ncompute: c\n', /'command' is a single value, not the fields a/],
     ['command: a\ncompute: c\ntags: { a: { b: 1 } }\n', /'tags' holds text, and 'a' is none/],
     [

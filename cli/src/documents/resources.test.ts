@@ -98,6 +98,7 @@ test('an endpoint takes its mode in either case, and no cluster of Kubernetes an
   assert.deepEqual(body['properties'], { authMode: 'Key' });
   for (const [text, message] of [
     ['auth_mode: password\n', /must be one of key, aml_token, aad_token/],
+    ['auth_mode: constructor\n', /must be one of key, aml_token, aad_token/],
     ['auth_mode: Key\ncompute: azureml:inferencecompute\n', /'compute' is not served: it means a Kubernetes cluster/],
     ['public_network_access: disabled\n', /'public_network_access' is not served/],
     ['identity: { type: user_assigned, user_assigned_identities: [] }\n', /'identity\.type' is 'user_assigned'/],
@@ -170,6 +171,7 @@ test('workspaces, clusters, datastores, models and roles are read from files; wh
     [workspaceBody, 'public_network_access: Disabled\n', /'public_network_access' is not served/],
     [workspaceBody, 'managed_network: { isolation_mode: x }\n', /'managed_network' is not served/],
     [workspaceBody, 'customer_managed_key: { key_vault: /v }\n', /'customer_managed_key\.key_uri' is missing/],
+    [computeBody, 'tier: constructor\n', /'tier' must be one of dedicated, low_priority/],
     [computeBody, 'type: computeinstance\n', /'computeinstance': such computes are not served/],
     [computeBody, 'ssh_settings: { admin_username: a }\n', /nobody signs in to a node/],
     [computeBody, 'identity: { type: system_assigned }\n', /'identity' is not served/],

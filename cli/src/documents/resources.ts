@@ -3,7 +3,7 @@
 
 import type { JsonObject } from '@strongroom/contract/client';
 import { type Document, readerOf } from '../document.reader.ts';
-import { defined, refuse, secondsOf } from './references.ts';
+import { defined, refuse, secondsOf, wordIn } from './references.ts';
 
 export type Named = { readonly name: string | undefined };
 
@@ -50,7 +50,7 @@ export function computeBody(document: Document) {
   const type = read.text('type') ?? 'amlcompute';
   if (type.toLowerCase() !== 'amlcompute')
     throw read.wrong('type', `is '${type}': such computes are not served, 'amlcompute' is`);
-  const tier = tiers[(read.text('tier') ?? 'dedicated').toLowerCase()];
+  const tier = wordIn(tiers, (read.text('tier') ?? 'dedicated').toLowerCase());
   if (tier === undefined) throw read.wrong('tier', `must be one of ${Object.keys(tiers).join(', ')}`);
   refuse(read, {
     ssh_settings: 'nobody signs in to a node. Leave it out',
@@ -78,7 +78,7 @@ const datastoreTypes: Readonly<Record<string, string>> = { azure_blob: 'AzureBlo
 export function datastoreBody(document: Document): Named & { readonly body: JsonObject } {
   const read = readerOf(document);
   const type = read.needed('type');
-  const datastoreType = datastoreTypes[type.toLowerCase()];
+  const datastoreType = wordIn(datastoreTypes, type.toLowerCase());
   if (type !== '' && datastoreType === undefined)
     throw read.wrong(
       'type',

@@ -3,7 +3,7 @@
 import type { JsonObject } from '@strongroom/contract/client';
 import { distributionFields } from '@strongroom/contract/sweeps';
 import { isObject, type Reader } from '../document.reader.ts';
-import { capitalized, defined, secondsOf } from './references.ts';
+import { capitalized, defined, secondsOf, wordIn } from './references.ts';
 
 const policies: Readonly<Record<string, string>> = {
   bandit: 'Bandit',
@@ -39,7 +39,7 @@ function distributionIn(name: string, value: unknown, space: Reader): readonly u
     throw space.wrong(name, 'must be { type: uniform, min_value: 0, max_value: 1 }, or alike');
   const { type, ...rest } = value;
   const kind = String(type);
-  const wanted = Object.hasOwn(distributionFields, kind) ? distributionFields[kind] : undefined;
+  const wanted = wordIn(distributionFields, kind);
   if (wanted === undefined)
     throw space.wrong(name, `has the type '${kind}', and there are ${Object.keys(distributionFields).join(', ')}`);
   const unknown = Object.keys(rest).find((field) => !wanted.includes(field));
@@ -63,7 +63,8 @@ function samplingIn(read: Reader): JsonObject {
 function policyIn(read: Reader | undefined): JsonObject | undefined {
   if (read === undefined) return undefined;
   const type = read.needed('type');
-  if (!Object.hasOwn(policies, type))
+  const policyType = wordIn(policies, type);
+  if (policyType === undefined)
     throw read.wrong('type', `is '${type}', and there are ${Object.keys(policies).join(', ')}`);
   const slack = (name: string) => {
     const text = read.text(name);
@@ -71,7 +72,7 @@ function policyIn(read: Reader | undefined): JsonObject | undefined {
     return text === undefined ? undefined : Number(text);
   };
   return defined({
-    policyType: policies[type],
+    policyType,
     evaluationInterval: read.whole('evaluation_interval'),
     delayEvaluation: read.whole('delay_evaluation'),
     slackFactor: slack('slack_factor'),
