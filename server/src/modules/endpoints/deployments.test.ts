@@ -98,6 +98,14 @@ test('what a deployment may not be is said before anything is made', async (t) =
   await refused({ requestSettings: { maxConcurrentRequestsPerInstance: 0 } }, /maxConcurrent/);
   await refused({ environmentVariables: { KEY: `ghp_${'a'.repeat(36)}` } }, /looks like a GitHub token/);
   await refused({ environmentVariables: { AZUREML_MODEL_DIR: '/' } }, /set by the service/);
+  for (const secret of [
+    'keyvault:https://crvision.vault.localhost/secrets/key',
+    'azureml://connections/x/credentials/key',
+  ])
+    await refused(
+      { environmentVariables: { KEY: `\${{${secret}}}` } },
+      /KEY refers to a secret, and what scores gets none/,
+    );
   await refused({ scaleSettings: { scaleType: 'TargetUtilization' } }, /capacity/);
   await refused({}, /capacity/, 0);
   await refused({}, /capacity/, 11);

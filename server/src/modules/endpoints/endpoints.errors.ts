@@ -93,6 +93,17 @@ export const endpointsFailures = defineFailures('endpoints', {
       message: `${name} is set by the service; choose another name.`,
     }),
   },
+  variableOfSecret: {
+    kind: 'invalid',
+    code: 'ValidationError',
+    meaning:
+      'An environment variable of a deployment refers to a secret, and the script would get the reference as a text.',
+    remedy: 'Leave it out, or let a job that reads the secret prepare what the script needs.',
+    say: (name: string) => ({
+      target: `properties.environmentVariables.${name.slice(0, 100)}`,
+      message: `The value of ${name.slice(0, 100)} refers to a secret, and what scores gets none: it would get the reference as a text. Leave it out; a job can be given secrets, and can prepare what the script needs.`,
+    }),
+  },
   variableWithNul: {
     kind: 'invalid',
     code: 'ValidationError',

@@ -6,6 +6,8 @@ import { endpointsFailures } from './endpoints.errors.ts';
 import { requestTimeoutSecondsMax } from './plan.rules.ts';
 
 const variablesMax = 100;
+/** In both ways in which Azure's clients write that a secret is to be put there. */
+const secretMeant = /\$\{\{\s{0,8}(keyvault:|azureml:\/\/connections)/i;
 
 export function checkEndpoint({ traffic }: OnlineEndpoint): void {
   const shares = Object.values(traffic ?? {});
@@ -38,6 +40,7 @@ function checkVariables(variables: Readonly<Record<string, string>>): void {
   for (const [name, value] of entries) {
     if (!/^[A-Za-z_][A-Za-z0-9_]{0,254}$/.test(name)) throw endpointsFailures.variableName(name);
     if (/^(AZUREML_|MLFLOW_|STRONGROOM_)/i.test(name)) throw endpointsFailures.variableOfService(name);
+    if (secretMeant.test(value)) throw endpointsFailures.variableOfSecret(name);
     if (value.includes('\0')) throw endpointsFailures.variableWithNul(name);
   }
 }

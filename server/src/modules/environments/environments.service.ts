@@ -11,7 +11,8 @@ import type { Grant, Grants } from '#kernel/authority/grant';
 import type { Clock } from '#kernel/clock/clock';
 import { randomUuid } from '#kernel/crypto/random';
 import type { Database } from '#kernel/database/database';
-import { asFailure } from '#kernel/errors/failure';
+import { asFailure, Failure } from '#kernel/errors/failure';
+import { retold } from '#kernel/errors/failures';
 import { parseResourceId } from '#kernel/ids/ids';
 import type { Log } from '#kernel/log/log';
 import { createTurns } from '#kernel/turns/turns';
@@ -223,7 +224,12 @@ export function createEnvironmentsService(deps: {
         });
       } catch (thrown) {
         await database.write((tx) => store.setBuild(tx, recipe, null));
-        throw thrown;
+        const isOfWorkspace = workspace.imageBuildCompute !== undefined && thrown instanceof Failure;
+        if (!isOfWorkspace || thrown.code !== 'ComputeNotFound') throw thrown;
+        throw retold(
+          thrown,
+          `The environment is built on the cluster that the workspace names (imageBuildCompute). ${thrown.message} Or let the workspace name another.`,
+        );
       } finally {
         starting.delete(build);
       }

@@ -496,4 +496,10 @@ test('a workspace that names a cluster for its builds has them there', async (t)
   await lab.now().tasks.drain();
   await bench.put('a', { environmentId: bench.environmentId });
   assert.equal((await bench.job(await bench.buildOf('a'))).computeId, `${workspaceId}/computes/builder`);
+  await lab.must(lab.owner, 'PATCH', workspaceId, { body: { properties: { imageBuildCompute: 'nobody' } } });
+  await lab.now().tasks.drain();
+  const environmentId = await bench.environment('other', 'dependencies: [python=3.11, idna]');
+  const { status, body } = await bench.put('b', { environmentId });
+  assert.equal(status, 400);
+  assert.match(body.error.message, /the workspace names \(imageBuildCompute\)\. There is no compute 'nobody'/);
 });

@@ -296,10 +296,12 @@ test('a step is what is said of it beside its component', async (t) => {
     resources: { shm_size: '2g' },
     distribution: { type: 'pytorch', process_count_per_instance: 2 },
   };
-  await bench.putJob('told', { ...bench.pipeline, outputs: {}, jobs: { one: said } });
+  const inline = { command: 'x', distribution: { distributionType: 'PyTorch', processCountPerInstance: 3 } };
+  await bench.putJob('told', { ...bench.pipeline, outputs: {}, jobs: { one: said, two: inline } });
   const { description, properties, resources, distribution } = await bench.job('told_one');
   assert.deepEqual([description, properties.asked, resources.shmSize], ['trains', 'by hand', '2g']);
   assert.equal(distribution.processCountPerInstance, 2);
+  assert.equal((await bench.job('told_two')).distribution.processCountPerInstance, 3);
 });
 
 test('what a component takes bounds what a step and a job give it, and its modes hold for them', async (t) => {

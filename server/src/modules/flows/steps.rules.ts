@@ -151,7 +151,7 @@ function readStep(name: string, fields: Fields): Step {
     tags: mapIn(fields, 'tags', at, (value) => String(value)),
     timeout: limits === undefined || type === 'sweep' ? undefined : textIn(limits, 'timeout', `${at}.limits`),
     resources: resourcesIn(objectIn(fields, 'resources', at) ?? {}, `${at}.resources`),
-    distribution: distributionIn(fields['distribution']),
+    distribution: distributionIn(objectIn(fields, 'distribution', at)),
     searched: type === 'sweep' ? searchedIn(fields, at) : undefined,
   };
 }
