@@ -2,6 +2,9 @@
 
 import { defineFailures } from '#kernel/errors/failures';
 
+/** The disk does not come back by itself, and a client that tries at once would only be told the same. */
+const ofDisk = (message: string) => (cause: unknown) => ({ message, retryAfterSeconds: 30, cause });
+
 export const databaseFailures = defineFailures('database', {
   WriteFailed: { kind: 'internal', say: 'A statement of this write failed before, so nothing more is done in it.' },
   ServerBusy: { kind: 'unavailable', say: 'Too many changes are waiting to be stored. Try again in a moment.' },
@@ -28,23 +31,17 @@ export const databaseFailures = defineFailures('database', {
     kind: 'unavailable',
     meaning: 'The disk failed while a change was made durable, so what it holds of it is not known.',
     remedy: 'Look after the disk, then start the server again, and look whether the change is there.',
-    say: (cause: unknown) => ({
-      message:
-        'The disk failed while the change was made durable, so whether it is kept is not known, and this database takes no more changes. Look after the disk and start the server again, which reads the log of changes anew; then look whether this one is there.',
-      retryAfterSeconds: 30,
-      cause,
-    }),
+    say: ofDisk(
+      'The disk failed while the change was made durable, so whether it is kept is not known, and this database takes no more changes. Look after the disk and start the server again, which reads the log of changes anew; then look whether this one is there.',
+    ),
   },
   WritesStopped: {
     kind: 'unavailable',
     meaning: 'The disk failed under a database before, so it takes no more changes.',
     remedy: 'Look after the disk, then start the server again.',
-    say: (cause: unknown) => ({
-      message:
-        'The disk failed under this database, so it takes no more changes: nothing of this request was stored in it. Look after the disk and start the server again, which reads the log of changes anew.',
-      retryAfterSeconds: 30,
-      cause,
-    }),
+    say: ofDisk(
+      'The disk failed under this database, so it takes no more changes: nothing of this request was stored in it. Look after the disk and start the server again, which reads the log of changes anew.',
+    ),
   },
   DatabaseEncoding: { kind: 'internal', say: 'The database of the server has to be made with the encoding UTF8.' },
   DatabaseMissing: {

@@ -6,46 +6,20 @@
 // Small calls go before large ones, and each group takes at least one large one: a request of several small writes, one after
 // the other, waits for one group with each of them, however many large writes stand in line, and those go on all the time.
 
-import { AsyncLocalStorage } from 'node:async_hooks';
-import type { Kysely } from 'kysely';
 import { databaseFailures } from '#kernel/database/database.errors';
 import { Failure } from '#kernel/errors/failure';
 import type { Faults } from '#kernel/files/faults';
-import {
-  nestedWrite,
-  nextTurn,
-  tooManyWaiting,
-  transactionEnded,
-  type WriteCall,
-  within,
-  writeAwaited,
-  writeFailed,
-} from '../calls.ts';
-import type { WriteOptions } from '../database.ts';
+import { nextTurn, transactionEnded, within, writeAwaited, writeFailed } from '../calls.ts';
 import { kyselyOver } from '../dialect/connection.ts';
+import { createLine, type LineWriter, type Outcome, type QueuedCall } from '../line.ts';
 import { type Engine, isSyncFailure } from './engine.ts';
 import type { Stamper } from './stamper.ts';
 import type { Wal } from './wal.ts';
 
-export type Writer = {
-  write<R>(fn: (tx: Kysely<unknown>) => Promise<R>, options?: WriteOptions): Promise<R>;
-  /** Commits the stamp, and nothing with it that would count as a change. */
-  restamp(): Promise<void>;
+export type Writer = LineWriter & {
   /** Refuses every call from now on, and takes the connection out of use. The first cause is kept. */
   stop(cause: unknown): void;
   isStopped(): boolean;
-  /** Resolves when everything queued so far and while waiting is settled. */
-  idle(): Promise<void>;
-};
-
-type Outcome = { readonly ok: true } | { readonly ok: false; readonly error: unknown };
-type Call = WriteCall & {
-  /** Runs the caller's function in the caller's own async context, and keeps its result. */
-  readonly run: () => Promise<void>;
-  readonly settle: (outcome: Outcome) => void;
-  /** It writes nothing of its own: alone it does not raise the generation. */
-  readonly isStampOnly: boolean;
-  readonly rows: number;
 };
 
 const accepted: Outcome = { ok: true };
@@ -53,10 +27,8 @@ const accepted: Outcome = { ok: true };
 const groupCallsMax = 256;
 /** A group stops taking calls after this long, so that a burst of heavy calls does not hold up everything else. */
 const groupMillisecondsMax = 20;
-const smallRowsMax = 100;
 /** Large calls are taken into a group until they have written so many rows, and one in any case. */
 const groupRowsMax = 1_000;
-const queueCallsMax = 10_000;
 
 export function createWriter(
   engine: Engine,
@@ -70,12 +42,7 @@ export function createWriter(
     onStopped?: ((cause: unknown) => void) | undefined;
   },
 ): Writer {
-  const small: Call[] = [];
-  const large: Call[] = [];
-  const waiting = () => small.length + large.length;
-  const idleWaiters: (() => void)[] = [];
-  let looping = false;
-  let current: Call | undefined;
+  let current: QueuedCall | undefined;
   let stopped: { readonly cause: unknown } | undefined;
   /** A transaction is open: whoever takes the connection out of use waits for its end. */
   let inGroup = false;
@@ -101,52 +68,14 @@ export function createWriter(
     }
   });
 
-  function enqueue<R>(
-    fn: (tx: Kysely<unknown>) => Promise<R>,
-    { rows = 1, isStampOnly = false }: WriteOptions & { readonly isStampOnly?: boolean } = {},
-  ): Promise<R> {
-    if (within.getStore()?.active === true) return Promise.reject(nestedWrite());
-    if (waiting() >= queueCallsMax) return Promise.reject(tooManyWaiting());
-    const inCallersContext = AsyncLocalStorage.snapshot();
-    return new Promise<R>((resolve, reject) => {
-      let result: { readonly value: R } | undefined;
-      const call: Call = {
-        isStampOnly,
-        rows,
-        active: false,
-        failed: undefined,
-        run: () =>
-          inCallersContext(() =>
-            within.run(call, async () => {
-              result = { value: await fn(tx) };
-            }),
-          ),
-        settle(outcome) {
-          if (!outcome.ok) reject(outcome.error);
-          else if (result !== undefined) resolve(result.value);
-        },
-      };
-      (rows > smallRowsMax ? large : small).push(call);
-      if (!looping) {
-        looping = true;
-        // One turn of the loop first: whatever else arrived in this turn joins the group.
-        setImmediate(() => void loop());
-      }
-    });
-  }
-
-  async function loop(): Promise<void> {
-    while (waiting() > 0) {
-      await runGroup();
-      // Acknowledged callers run, and new ones arrive, before the next group.
-      await nextTurn().reached;
-    }
-    looping = false;
-    for (const wake of idleWaiters.splice(0)) wake();
-  }
+  const { small, large, waiting, writer } = createLine(tx, async () => {
+    await runGroup();
+    // Acknowledged callers run, and new ones arrive, before the next group.
+    await nextTurn().reached;
+  });
 
   /** The calls of one group: the small ones, then large ones, within its bounds, and one large one in any case. */
-  function takeInTurn(): () => Call | undefined {
+  function takeInTurn(): () => QueuedCall | undefined {
     const started = performance.now();
     let calls = 0;
     let rows = 0;
@@ -163,7 +92,7 @@ export function createWriter(
 
   async function runGroup(): Promise<void> {
     const alone = waiting() === 1;
-    const done: { readonly call: Call; outcome: Outcome }[] = [];
+    const done: { readonly call: QueuedCall; outcome: Outcome }[] = [];
     let undone: { readonly error: unknown } | undefined;
     const wasStopped = stopped !== undefined;
     inGroup = true;
@@ -227,7 +156,7 @@ export function createWriter(
     }
   }
 
-  async function runInSavepoint(call: Call): Promise<Outcome> {
+  async function runInSavepoint(call: QueuedCall): Promise<Outcome> {
     engine.run('savepoint call', []);
     const outcome = await runCall(call);
     // Some errors (a full disk) make SQLite roll back everything, savepoints included.
@@ -242,7 +171,7 @@ export function createWriter(
    * it. One that awaits anything else would keep the transaction open for as long as it likes: it is refused, undone, and
    * cannot reach the transaction again.
    */
-  async function runCall(call: Call): Promise<Outcome> {
+  async function runCall(call: QueuedCall): Promise<Outcome> {
     const turn = nextTurn();
     current = call;
     call.active = true;
@@ -259,11 +188,5 @@ export function createWriter(
     }
   }
 
-  return {
-    write: enqueue,
-    restamp: () => enqueue(async () => {}, { isStampOnly: true }),
-    stop,
-    isStopped: () => stopped !== undefined,
-    idle: () => (looping ? new Promise<void>((resolve) => idleWaiters.push(resolve)) : Promise.resolve()),
-  };
+  return { ...writer, stop, isStopped: () => stopped !== undefined };
 }
