@@ -13,7 +13,6 @@ import {
   type RsaPublicKey,
   type RsaSignature,
 } from '#kernel/crypto/rsa';
-import type { Failure } from '#kernel/errors/failure';
 import type { FreshKey, KeyCustody, KeyRef } from './custody.types.ts';
 import type { Directory, Vault } from './directory.service.ts';
 import { asParameters, keyTypeNotServed } from './keys.rules.ts';
@@ -171,11 +170,11 @@ export function createKeys(options: {
     async operate(grant, vault, { name, version: asked }, operation, { algorithm, value }) {
       const held = at(grant, vault);
       if (operation === 'sign') {
-        if (!isOneOf(signatures, algorithm)) throw unknownAlgorithm(operation, signatures);
+        if (!isOneOf(signatures, algorithm)) throw vaultFailures.unknownAlgorithm(operation, signatures);
         const version = await usable(held, name, asked, operation);
         return { version, value: await custody.sign(refOf(held, version), algorithm, value) };
       }
-      if (!isOneOf(encryptions, algorithm)) throw unknownAlgorithm(operation, encryptions);
+      if (!isOneOf(encryptions, algorithm)) throw vaultFailures.unknownAlgorithm(operation, encryptions);
       const version = await usable(held, name, asked, operation);
       if (operation === 'encrypt' || operation === 'wrapKey')
         return { version, value: asParameters(() => publicHalf(version).encrypt(algorithm, value)) };
@@ -185,7 +184,7 @@ export function createKeys(options: {
 
     async verify(grant, vault, { name, version: asked }, { algorithm, digest, signature }) {
       const held = at(grant, vault);
-      if (!isOneOf(signatures, algorithm)) throw unknownAlgorithm('verify', signatures);
+      if (!isOneOf(signatures, algorithm)) throw vaultFailures.unknownAlgorithm('verify', signatures);
       const version = await usable(held, name, asked, 'verify');
       return asParameters(() => publicHalf(version).verifyDigest(algorithm, digest, signature));
     },
@@ -240,10 +239,6 @@ function operationsOf(wanted: readonly string[] | null | undefined): readonly Ke
     operations.add(operation);
   }
   return [...operations];
-}
-
-function unknownAlgorithm(operation: string, algorithms: readonly string[]): Failure {
-  return vaultFailures.unknownAlgorithm(operation, algorithms);
 }
 
 function isOneOf<T extends string>(list: readonly T[], value: string): value is T {

@@ -10,6 +10,7 @@ import { objectName, objectVersion } from './addresses.rules.ts';
 import type { Vault } from './directory.service.ts';
 import type { Attributes, Collection, Deletion, ObjectAt, StoredVersion, Tags, VersionAt } from './objects.store.ts';
 import * as store from './objects.store.ts';
+import { nothingElsewhere, takeAway } from './taking-away.service.ts';
 import { collectionFailures, vaultFailures } from './vault.errors.ts';
 
 export type { Deletion, StoredVersion, Tags } from './objects.store.ts';
@@ -63,7 +64,7 @@ export function createObjects(options: {
   /** Told of versions that are to go for good, while their rows are there: what it cannot destroy stays, and is destroyed later. */
   readonly destroy?: (versions: readonly VersionAt[]) => Promise<void>;
 }): Objects {
-  const { collection, database, clock, destroy = async () => {} } = options;
+  const { collection, database, clock, destroy = nothingElsewhere } = options;
 
   function at(vault: Vault, name: string): ObjectAt {
     if (!objectName.test(name)) throw vaultFailures.objectName();
@@ -92,13 +93,6 @@ export function createObjects(options: {
     if (found === undefined || deletedAtMs === undefined || purgeAtMs === undefined || purgeAtMs <= clock.epochMs())
       throw collectionFailures[collection].deletedNotFound(of.name);
     return { ...found, deletion: { deletedAtMs, purgeAtMs } };
-  }
-
-  /** order matters: nobody recovers it from here on, then what is kept elsewhere goes, and the rows that name it last. */
-  async function takeAway(of: ObjectAt, end: (tx: Tx) => Promise<readonly VersionAt[]>): Promise<void> {
-    const going = await database.write(end);
-    if (going.length > 0) await destroy(going);
-    await database.write((tx) => store.purgeEnded(tx, of));
   }
 
   /** The number of a new version, and the object's name as it was first written; undefined where what is overdue has the name. */
@@ -151,7 +145,7 @@ export function createObjects(options: {
       for (;;) {
         const added = await database.write(add);
         if (added !== undefined) return added;
-        await takeAway(of, (tx) => store.endRetention(tx, of, clock.epochMs()));
+        await takeAway(database, of, (tx) => store.endRetention(tx, of, clock.epochMs()), destroy);
       }
     },
 
@@ -224,11 +218,12 @@ export function createObjects(options: {
 
     async purge(vault, name) {
       const of = at(vault, name);
-      await takeAway(of, async (tx) => {
+      const end = async (tx: Tx) => {
         await requireDeleted(tx, of);
         if (vault.purgeProtection) throw vaultFailures.ForbiddenByPolicy();
         return await store.endRetention(tx, of, Number.MAX_SAFE_INTEGER);
-      });
+      };
+      await takeAway(database, of, end, destroy);
     },
   };
 }

@@ -9,6 +9,7 @@ import type { KeyCustody } from './custody.types.ts';
 import type { Directory } from './directory.service.ts';
 import { vaultDuties } from './duties.ts';
 import * as store from './objects.store.ts';
+import { nothingElsewhere, takeAway } from './taking-away.service.ts';
 
 const rowsAtOnce = 200;
 
@@ -41,12 +42,13 @@ export function createRetention(deps: {
         scope: `${vault.id}/${at.collection}/${at.name}`,
         parameters: { vault: vault.name, name: at.name, deletedAt: new Date(deletedAtMs).toISOString() },
       },
-      async () => {
-        // order matters: as long as its rows are there a crash has it found again, and a key is not forgotten before it is destroyed.
-        const going = await database.write((tx) => store.endRetention(tx, at, nowMs));
-        if (at.collection === 'keys' && going.length > 0) await custody.destroy(going);
-        await database.write((tx) => store.purgeEnded(tx, at));
-      },
+      () =>
+        takeAway(
+          database,
+          at,
+          (tx) => store.endRetention(tx, at, nowMs),
+          at.collection === 'keys' ? custody.destroy : nothingElsewhere,
+        ),
     );
   }
 
