@@ -4,6 +4,7 @@
 import type { CommandJob, JobEnd, JobStatus } from '@strongroom/contract/jobs';
 import { jobsType } from '@strongroom/contract/jobs.actions';
 import { outputPath } from '#assets';
+import type { WorkSpec } from '#compute';
 import type { Grants } from '#kernel/authority/grant';
 import { Failure } from '#kernel/errors/failure';
 import type { Properties, Resource, Resources } from '#resources';
@@ -158,6 +159,8 @@ export function workspaceIdOf(jobId: string): string {
 
 export type JobRecords = {
   find(jobId: string): Promise<Resource | undefined>;
+  /** The job that this work stands for, as it is now; undefined when it is gone, or other work stands for it. */
+  ofWork(work: Pick<WorkSpec, 'id' | 'subject'>): Promise<Resource | undefined>;
   /** Lays `changes` over what is stored; answers the job as it is then, or undefined when it is gone. */
   change(jobId: string, changes: (state: JobState) => Partial<JobState>): Promise<JobState | undefined>;
 };
@@ -168,8 +171,13 @@ export function createJobRecords(deps: {
 }): JobRecords {
   const { resources, grants } = deps;
   const advancing = (jobId: string) => grants.duty(jobsDuties.advance, jobId);
+  const find = (jobId: string) => resources.find(advancing(jobId), jobId);
   return {
-    find: (jobId) => resources.find(advancing(jobId), jobId),
+    find,
+    async ofWork({ id, subject }) {
+      const job = await find(subject);
+      return job && stateOf(job).workId === id ? job : undefined;
+    },
     async change(jobId, changes) {
       try {
         const changed = await resources.change(advancing(jobId), jobId, (properties) => ({

@@ -1,6 +1,6 @@
-// A job's life after it was accepted: its run is made and its work submitted, its document is made when a node takes it, what
-// the node reports moves it from state to state, and whatever dies in between it ends in a true state. Every step may be
-// told twice, and by two at once.
+// A job's life after it was accepted: its run is made and its work submitted, what a node reports moves it from state to state,
+// and whatever dies in between it ends in a true state. Every step may be told twice, and by two at once. What it waits for
+// before it is queued is in preparation.service.ts, what a node gets that takes it in taking.service.ts.
 
 import type { CommandJob, JobStatus } from '@strongroom/contract/jobs';
 import { jobsActions } from '@strongroom/contract/jobs.actions';
@@ -10,19 +10,14 @@ import type { Grant, Grants } from '#kernel/authority/grant';
 import type { Clock } from '#kernel/clock/clock';
 import { randomUuid } from '#kernel/crypto/random';
 import type { Database } from '#kernel/database/database';
-import { asFailure, passesBy } from '#kernel/errors/failure';
 import type { Log } from '#kernel/log/log';
 import type { Telemetry } from '#kernel/telemetry/telemetry';
-import { createTurns } from '#kernel/turns/turns';
 import type { Resource, Resources } from '#resources';
 import type { Runs } from '#runs';
 import type { Workspaces } from '#workspaces';
-import { resolveCommand } from './command.rules.ts';
-import { contentOf, inputPath, tokenFor } from './content.service.ts';
-import { buildDocumentOf, documentOf } from './document.rules.ts';
 import { jobsDuties } from './duties.ts';
 import { createEnding, isOver } from './ending.service.ts';
-import type { Environments, Prepared, Preparing } from './environments.port.ts';
+import type { Environments, Preparing } from './environments.port.ts';
 import type { Families } from './families.service.ts';
 import {
   type JobRecords,
@@ -32,17 +27,18 @@ import {
   stateOf,
   workspaceIdOf,
 } from './job-state.service.ts';
-import { jobsFailures } from './jobs.errors.ts';
 import type { JobLogs } from './log.service.ts';
-import { canceled, failed, outcomeOf } from './outcome.rules.ts';
+import { canceled, outcomeOf } from './outcome.rules.ts';
 import type { ParentType, ParentTypes } from './parents.port.ts';
+import { createPreparation } from './preparation.service.ts';
 import type { Registering } from './registering.service.ts';
 import { disownRun, ensureRun } from './run.service.ts';
 import type { RunTokens, Submitters } from './run-tokens.scheme.ts';
 import type { JobSecrets } from './secrets.service.ts';
 import { clusterOf } from './serverless.service.ts';
-import { isEnd, mayFollow } from './status.rules.ts';
+import { mayFollow } from './status.rules.ts';
 import { isSystemMetric } from './system-metrics.rules.ts';
+import { createTaking } from './taking.service.ts';
 
 const cancelGraceSeconds = 10;
 
@@ -124,19 +120,14 @@ export function createJobsService(deps: {
 }): JobsService {
   const { workspaces, runs, work, logs, grants, clock, parents, families, records, registering } = deps;
   const advancing = (jobId: string) => grants.duty(jobsDuties.advance, jobId);
-  const gathering = (workspaceId: string) => grants.duty(jobsDuties.gather, workspaceId);
   const { end, conclude, turns } = createEnding({
     ...deps,
-    onEnded,
+    onEnded: (job) => preparation.onEnded(job),
     ended(jobId, { jobType, parentJobName }) {
       if (parentJobName !== undefined) parents.look(siblingId(jobId, parentJobName));
       if (parents.of(jobType) !== undefined) parents.look(jobId);
     },
   });
-  /** Builds that are being made: told here and not by what was asked for, so that nobody makes a build but the service. */
-  const builds = new Map<string, { readonly recipe: string; readonly submitter: string }>();
-  const preparations = createTurns({ keyOf: (id) => id.toLowerCase() });
-
   /** Nothing happens when the step may not follow; answers the job as it is then, or undefined when it is gone. */
   const step = (jobId: string, to: JobStatus, more: Partial<JobState> = {}) =>
     records.change(jobId, (state) => ({
@@ -152,56 +143,11 @@ export function createJobsService(deps: {
     if (state === undefined || isOver(state) || state.status === 'CancelRequested') await stopWork(jobId, workId, 0);
   }
 
-  /** What an environment waits for, or a job of an environment, is over. */
-  async function onEnded(job: Resource): Promise<void> {
-    const { builds: builtRecipe, recipe, environmentImage } = stateOf(job);
-    if (builtRecipe !== undefined) await deps.environments().ended(job);
-    else if (recipe !== undefined && environmentImage === undefined) await deps.environments().leave(job.id);
-  }
-
   /** A line of the job's own log. */
   async function say(jobId: string, line: string): Promise<void> {
     const database = await workspaces.database(advancing(jobId), workspaceIdOf(jobId));
     await logs.append(database, jobId.slice(jobId.lastIndexOf('/') + 1), `${line}\n`);
   }
-
-  /**
-   * Brings a job to its environment: it is queued when there is one, waits for its build, or fails with what the build has said.
-   * May be told twice, and by two at once.
-   */
-  const prepare = (jobId: string): Promise<void> =>
-    preparations(jobId, async () => {
-      const job = await records.find(jobId);
-      if (job === undefined) return;
-      const state = stateOf(job);
-      const { recipe, workId, submitter = '' } = state;
-      if (isOver(state) || recipe === undefined || workId === undefined || !mayFollow(state.status, 'Queued')) return;
-      if (!(await isBacked(job))) return end(jobId, canceled(clock.now()));
-      const prepared: Prepared =
-        state.environmentImage === undefined
-          ? await deps.environments().prepare({ jobId, recipe, submitter, computeId: state.computeId })
-          : { state: 'ready', image: state.environmentImage };
-      switch (prepared.state) {
-        case 'building':
-          await step(jobId, 'Preparing', { environmentBuild: prepared.build });
-          // Who follows the job sees what it waits for, and where that is told.
-          if (prepared.build !== state.environmentBuild)
-            await say(
-              jobId,
-              `Its environment is built first, by the job ${prepared.build}, whose log tells how it goes.`,
-            );
-          return logs.wake(job.name);
-        case 'failed':
-          await step(jobId, 'Preparing', { environmentBuild: prepared.build });
-          return end(jobId, failed(clock.now(), prepared.error));
-        default: {
-          const ready = await step(jobId, 'Preparing', { environmentImage: prepared.image });
-          if (ready !== undefined && !isOver(ready)) await submit(jobId, ready, workId);
-          // Order matters: until it is submitted the end of the build is told to it again after a crash.
-          await deps.environments().leave(jobId);
-        }
-      }
-    });
 
   /** True when the end of the work will be told; false when compute does not know it. */
   async function stopWork(jobId: string, workId: string, graceSeconds: number): Promise<boolean> {
@@ -219,21 +165,15 @@ export function createJobsService(deps: {
     if (state?.workId === workId) await submit(jobId, state, workId);
   }
 
-  /** The job that this work stands for, as it is now; undefined when it is gone, or other work stands for it. */
-  async function jobOf(spec: WorkSpec): Promise<Resource | undefined> {
-    const job = await records.find(spec.subject);
-    return job && stateOf(job).workId === spec.id ? job : undefined;
-  }
-
   /** Does nothing for a job that has ended meanwhile. */
   const whileActive = (spec: WorkSpec, act: (job: Resource) => Promise<unknown>) =>
     turns(spec.subject, async () => {
-      const job = await jobOf(spec);
+      const job = await records.ofWork(spec);
       if (job && !isOver(stateOf(job))) await act(job);
     });
 
   async function onEnd(spec: WorkSpec, event: Extract<WorkEvent, { type: 'finished' | 'lost' }>): Promise<void> {
-    const job = await jobOf(spec);
+    const job = await records.ofWork(spec);
     if (job === undefined) return;
     const state = stateOf(job);
     if (isOver(state)) return conclude(job.id);
@@ -241,7 +181,7 @@ export function createJobsService(deps: {
     if (outcome === 'again') return again(job.id, spec.id);
     if (outcome.status !== 'Completed') return end(job.id, outcome);
     const error = await turns(job.id, async () => {
-      const now = await jobOf(spec);
+      const now = await records.ofWork(spec);
       return now && !isOver(stateOf(now)) ? await registering.register(now) : undefined;
     });
     return end(job.id, error === undefined ? outcome : { ...outcome, status: 'Failed', error });
@@ -301,56 +241,13 @@ export function createJobsService(deps: {
     }
   }
 
-  const preparing: Preparing = {
-    async startBuild({ workspaceId, name, recipe, submitter, computeId, displayName }) {
-      const id = `${workspaceId}/jobs/${name}`;
-      builds.set(id.toLowerCase(), { recipe, submitter });
-      try {
-        await deps.resources.create(grants.duty(jobsDuties.build, workspaceId), id, {
-          properties: {
-            jobType: 'Command',
-            displayName,
-            experimentName: buildExperiment,
-            command: buildCommand,
-            limits: { jobLimitsType: 'Command', timeout: buildTimeout },
-            ...(computeId === undefined ? {} : { computeId }),
-          },
-        });
-      } finally {
-        builds.delete(id.toLowerCase());
-      }
-    },
-    async prepare(jobId) {
-      try {
-        await prepare(jobId);
-      } catch (thrown) {
-        const failure = asFailure(thrown);
-        // Tried again, because the end of the build is told again.
-        if (passesBy(failure)) throw thrown;
-        const { code, message } = failure;
-        await end(jobId, failed(clock.now(), { code, message }));
-      }
-    },
-    async cancelBuild(jobId) {
-      const job = await records.find(jobId);
-      if (job !== undefined && stateOf(job).builds !== undefined && !isOver(stateOf(job))) await cancel(job);
-    },
-    async standing(jobId) {
-      const job = await records.find(jobId);
-      if (job === undefined) return undefined;
-      const { submitter = '', outcome, ...now } = stateOf(job);
-      const status = outcome?.status ?? now.status;
-      const told = { submitter, error: outcome?.error ?? now.error };
-      if (isEnd(status)) return { ...told, state: status.toLowerCase() as 'completed' | 'failed' | 'canceled' }; // the three ends
-      // Left while it was made: nothing runs for it, and the resource manager takes it back.
-      return { ...told, state: job.provisioningState === 'Failed' ? 'canceled' : 'runs' };
-    },
-  };
+  const preparation = createPreparation({ ...deps, step, submit, end, cancel, say, isBacked });
+  const taking = createTaking({ ...deps, cancel, isBacked });
 
   return {
-    preparing,
+    preparing: preparation.preparing,
     async begin(grant, job, content) {
-      const build = builds.get(job.id.toLowerCase());
+      const build = preparation.buildOf(job.id);
       const experimentName = stateOf(job).experimentName ?? 'Default';
       const experimentId = await runs.ensureExperiment(grant, workspaceIdOf(job.id), experimentName);
       await ensureRun(runs, grant, job, experimentId);
@@ -365,7 +262,7 @@ export function createJobsService(deps: {
         startTime: clock.now().toISOString(),
       });
       if (state?.status === 'CancelRequested') return end(job.id, canceled(clock.now()));
-      if (state?.recipe !== undefined) return prepare(job.id);
+      if (state?.recipe !== undefined) return preparation.prepare(job.id);
       if (state) await submit(job.id, state, workId);
     },
 
@@ -438,34 +335,8 @@ export function createJobsService(deps: {
       return job !== undefined && stateOf(job).workId === workId && !isOver(stateOf(job));
     },
 
-    async documentOf(spec) {
-      const job = await jobOf(spec);
-      if (job === undefined || isOver(stateOf(job))) throw jobsFailures.JobEnded();
-      if (!(await isBacked(job))) {
-        await cancel(job);
-        throw jobsFailures.JobEnded();
-      }
-      const state = stateOf(job);
-      const gathered = gathering(workspaceIdOf(job.id));
-      const workspace = await workspaces.get(gathered, workspaceIdOf(job.id));
-      const content = await contentOf(deps.assets, gathered, job, workspace);
-      const token = await tokenFor(deps.tokens(), job, workspace, content);
-      if (state.builds !== undefined) {
-        const build = await deps.environments().documentOf(job, token);
-        return buildDocumentOf({ state, build, token, port: deps.port });
-      }
-      const command = resolveCommand(state, (name) => inputPath(name, state, content));
-      const secrets = await deps.secrets.read(job);
-      return documentOf({ job, state, workspace, content, token, port: deps.port, command, secrets });
-    },
-
-    async renewToken(spec) {
-      const job = await jobOf(spec);
-      if (job === undefined || isOver(stateOf(job))) throw jobsFailures.JobEnded();
-      const gathered = gathering(workspaceIdOf(job.id));
-      const workspace = await workspaces.get(gathered, workspaceIdOf(job.id));
-      return tokenFor(deps.tokens(), job, workspace, await contentOf(deps.assets, gathered, job, workspace));
-    },
+    documentOf: taking.documentOf,
+    renewToken: taking.renewToken,
 
     async onEvent(spec, event) {
       const { workspaceId } = spec;
@@ -498,11 +369,6 @@ export function createJobsService(deps: {
       }),
   };
 }
-
-/** As the builds of Azure are called. */
-const buildExperiment = 'prepare_image';
-const buildCommand = 'build the environment';
-const buildTimeout = 'PT1H';
 
 const specOf = (jobId: string, computeId: string | undefined, workId: string): WorkSpec => ({
   id: workId,

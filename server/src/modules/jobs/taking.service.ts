@@ -1,0 +1,75 @@
+// A node takes a job: it gets the document that says what to run, and a new token where an agent has lost it. Whoever submitted
+// the job must be there still, and may read by then what its secrets are.
+
+import type { Assets } from '#assets';
+import type { WorkDocument, WorkSpec } from '#compute';
+import type { Grants } from '#kernel/authority/grant';
+import type { Resource } from '#resources';
+import type { Workspaces } from '#workspaces';
+import { resolveCommand } from './command.rules.ts';
+import { contentOf, inputPath, tokenFor } from './content.service.ts';
+import { buildDocumentOf, documentOf } from './document.rules.ts';
+import { jobsDuties } from './duties.ts';
+import { isOver } from './ending.service.ts';
+import type { Environments } from './environments.port.ts';
+import { type JobRecords, stateOf, workspaceIdOf } from './job-state.service.ts';
+import { jobsFailures } from './jobs.errors.ts';
+import type { RunTokens } from './run-tokens.scheme.ts';
+import type { JobSecrets } from './secrets.service.ts';
+
+export type Taking = {
+  /** Throws `JobEnded` for a job that has ended meanwhile, and for one whose submitter is gone, which is canceled. */
+  documentOf(work: WorkSpec): Promise<WorkDocument>;
+  renewToken(work: WorkSpec): Promise<string>;
+};
+
+export function createTaking(deps: {
+  readonly records: JobRecords;
+  readonly assets: Assets;
+  readonly workspaces: Workspaces;
+  readonly grants: Pick<Grants, 'duty'>;
+  readonly tokens: () => RunTokens;
+  readonly secrets: Pick<JobSecrets, 'read'>;
+  readonly environments: () => Pick<Environments, 'documentOf'>;
+  readonly port: number;
+  readonly cancel: (job: Resource) => Promise<void>;
+  /** Whether who submitted the job is still there and enabled. */
+  readonly isBacked: (job: Resource) => Promise<boolean>;
+}): Taking {
+  const { records, assets, workspaces, grants, port } = deps;
+
+  async function active(spec: WorkSpec): Promise<Resource> {
+    const job = await records.ofWork(spec);
+    if (job === undefined || isOver(stateOf(job))) throw jobsFailures.JobEnded();
+    return job;
+  }
+
+  /** What the job reads, and the token that reads it. */
+  async function gathered(job: Resource) {
+    const workspaceId = workspaceIdOf(job.id);
+    const grant = grants.duty(jobsDuties.gather, workspaceId);
+    const workspace = await workspaces.get(grant, workspaceId);
+    const content = await contentOf(assets, grant, job, workspace);
+    return { workspace, content, token: await tokenFor(deps.tokens(), job, workspace, content) };
+  }
+
+  return {
+    async documentOf(spec) {
+      const job = await active(spec);
+      if (!(await deps.isBacked(job))) {
+        await deps.cancel(job);
+        throw jobsFailures.JobEnded();
+      }
+      const state = stateOf(job);
+      const { workspace, content, token } = await gathered(job);
+      if (state.builds !== undefined) {
+        const build = await deps.environments().documentOf(job, token);
+        return buildDocumentOf({ state, build, token, port });
+      }
+      const command = resolveCommand(state, (name) => inputPath(name, state, content));
+      const secrets = await deps.secrets.read(job);
+      return documentOf({ job, state, workspace, content, token, port, command, secrets });
+    },
+    renewToken: async (spec) => (await gathered(await active(spec))).token,
+  };
+}
