@@ -44,8 +44,12 @@ function installJavaScriptClients(): void {
   );
 }
 
-/** An environment of its own for each Python suite: the clients pin different versions of the same libraries. */
-function installPythonClients(suite: string): string {
+/**
+ * An environment of its own for each list of clients: they pin different versions of the same libraries. A suite without a list
+ * (`azure_ml`) has that of the name before its last word (`azure`).
+ */
+function installPythonClients(named: string): string {
+  const suite = existsSync(join(here, `python/${named}.requirements.txt`)) ? named : named.replace(/_[^_]*$/, '');
   const folder = `.venv/${suite}`;
   const python = join(here, folder, 'bin/python');
   const requirements = `python/${suite}.requirements.txt`;

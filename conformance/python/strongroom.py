@@ -11,6 +11,7 @@ import time
 import urllib.error
 import urllib.parse
 import urllib.request
+import uuid
 
 with open(os.environ["CONFORMANCE_BOOTSTRAP"], encoding="utf-8") as file:
     BOOTSTRAP = json.load(file)
@@ -46,6 +47,13 @@ def arm(method, path, body=None):
     data = None if body is None else json.dumps(body).encode()
     url = f"{BOOTSTRAP['url']}{path}?api-version=2022-10-01"
     return _call(urllib.request.Request(url, data, headers, method=method))
+
+
+def assign(scope, role, principal=BOOTSTRAP["application"]["objectId"]):
+    """Gives the caller a role: Owner may manage a vault and an account, and not read what is in them."""
+    definition = f"{SUBSCRIPTION}/providers/Microsoft.Authorization/roleDefinitions/{role}"
+    body = {"roleDefinitionId": definition, "principalId": principal, "principalType": "ServicePrincipal"}
+    arm("PUT", f"{scope}/providers/Microsoft.Authorization/roleAssignments/{uuid.uuid4()}", {"properties": body})
 
 
 def registry(path):

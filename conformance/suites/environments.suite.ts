@@ -1,0 +1,11 @@
+// docs/environments.md, run as it stands: packages come from a real index, so it stands here.
+
+import assert from 'node:assert/strict';
+import { it } from 'node:test';
+import { runPageOf } from '../harness/page.ts';
+
+it('the page on environments runs, and what is registered is not built again', { timeout: 290_000 }, async () => {
+  const { said } = await runPageOf('environments');
+  assert.equal(said.split('Its environment is built first').length - 1, 1, said);
+  assert.equal(said.split('with numpy').length - 1, 2, said);
+});
