@@ -4,6 +4,7 @@
 import type { AgentEvent, AgentItem, AgentPollAnswer, HeldItem } from '@strongroom/contract/agent';
 import type { Exchange } from '#kernel/http/exchange';
 import { testGrant } from '#kernel/testing/authority';
+import { createTurns } from '#kernel/turns/turns';
 import type { Compute } from '../index.ts';
 import type { TargetId } from '../targets.rules.ts';
 
@@ -11,6 +12,7 @@ import type { TargetId } from '../targets.rules.ts';
 export function createDriven(compute: () => Compute, name: string, target: TargetId) {
   let session = '';
   const held = new Map<string, { readonly fence: number; seq: number }>();
+  const turns = createTurns();
 
   async function call<T>(operation: string, params: object, body: object): Promise<T> {
     const route = compute().routes?.find((one) => one.operation === operation);
@@ -50,13 +52,15 @@ export function createDriven(compute: () => Compute, name: string, target: Targe
       for (const { id, fence } of answer.start) held.set(id, { fence, seq: 0 });
       return answer.start;
     },
-    /** The next event of what it holds. Sent again under the same number when it was refused. */
-    async report(id: string, event: AgentEvent): Promise<void> {
-      const one = held.get(id);
-      if (one === undefined) throw new Error('it does not hold that');
-      await this.say({ session, id, fence: one.fence, seq: one.seq + 1 }, event);
-      one.seq += 1;
-      if (event.type === 'finished') held.delete(id);
+    /** The next event of what it holds, when the one before was answered. Sent again under the same number when it was refused. */
+    report(id: string, event: AgentEvent): Promise<void> {
+      return turns(id, async () => {
+        const one = held.get(id);
+        if (one === undefined) throw new Error('it does not hold that');
+        await this.say({ session, id, fence: one.fence, seq: one.seq + 1 }, event);
+        one.seq += 1;
+        if (event.type === 'finished') held.delete(id);
+      });
     },
     /** Whatever is said about whatever. */
     say: (
