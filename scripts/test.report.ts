@@ -69,8 +69,11 @@ export function createTestReport(files: readonly string[], output: Output, now =
       const state = states.get(event.file);
       if (!state) return;
       if (event.type === 'started') state.begun = true;
-      else if (event.type === 'printed') state.printed = `${state.printed}${event.text}`.slice(-printedMax);
-      else if (event.isFile) finishFile(event, state);
+      else if (event.type === 'printed') {
+        // The runner waits for the end of a process and of its stdout, not for its stderr: a line may come after the end.
+        if (state.done && state.failures > 0) say(indented(`${event.file} printed: ${event.text.trimEnd()}`));
+        else state.printed = `${state.printed}${event.text}`.slice(-printedMax);
+      } else if (event.isFile) finishFile(event, state);
       else if (!event.isSuite || event.text !== '') {
         state.tests++;
         if (event.outcome === 'failed') fail(event.file, event.name, state, event.text);

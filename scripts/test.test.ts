@@ -94,6 +94,28 @@ test('what fails is told with its reason and what its file printed, and named ag
   assert.equal(lines.at(-1), '1 passed, 3 failed');
 });
 
+test('what a failed file printed is told also when it comes after its end', () => {
+  let written = '';
+  const write = (text: string): boolean => {
+    written += text;
+    return true;
+  };
+  const report = createTestReport(['bad.test.ts', 'good.test.ts'], { write });
+  const about = { name: '', isSuite: false, milliseconds: 5, text: '', outcome: 'passed' } as const;
+  for (const file of ['bad.test.ts', 'good.test.ts'])
+    report.take({
+      ...about,
+      type: 'finished',
+      file,
+      isFile: true,
+      outcome: file === 'bad.test.ts' ? 'failed' : 'passed',
+    });
+  for (const file of ['bad.test.ts', 'good.test.ts'])
+    report.take({ ...about, type: 'printed', file, isFile: false, text: `late word of ${file}\n` });
+  assert.match(written, /bad\.test\.ts printed: late word of bad\.test\.ts\n/);
+  assert.doesNotMatch(written, /late word of good/);
+});
+
 test('a run that reaches its limit says so, names what it did not finish, and leaves nothing running', async (t) => {
   const folder = mkdtempSync(join(tmpdir(), 'strongroom-stuck-'));
   t.after(() => rmSync(folder, { recursive: true }));
