@@ -1,5 +1,5 @@
-// `npm run check`: types, lint and format, the dependency table, and that openapi/ is what the routes say. All four run,
-// so that one call names everything that is wrong.
+// `npm run check`: types, lint and format, the dependency table, and that every page that is printed from the code
+// (openapi/, docs/errors.md and its like) is what the code says. All four run, so that one call names everything that is wrong.
 
 import { spawnSync } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
@@ -15,7 +15,7 @@ const steps: readonly (readonly [string, readonly string[]])[] = [
       ...['--config', '.dependency-cruiser.cjs', 'server/src', 'agent/src', 'cli/src', 'contract/src'],
     ],
   ],
-  ['openapi', ['scripts/openapi.ts', '--check']],
+  ['printed pages', ['scripts/pages.ts', '--check']],
 ];
 
 let failed = 0;

@@ -7,8 +7,8 @@ import { everyCommand } from './program.ts';
 
 const introduction = `# The command line
 
-\`bin/strongroom\` starts the server and is a client of it like any other. This page is made from the commands themselves
-(\`UPDATE_GOLDEN=1 npm test -- cli/src/reference.test.ts\`); \`strongroom COMMAND --help\` says the same.
+\`bin/strongroom\` starts the server and is a client of it like any other. This page is printed from the commands themselves
+by \`npm run pages\`; \`strongroom COMMAND --help\` says the same.
 
 \`\`\`
 strongroom login --bootstrap-file bootstrap.json        # or: login --url https://ml.example.org:8443 --ca-fingerprint sha256:…

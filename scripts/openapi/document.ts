@@ -153,7 +153,7 @@ export function documentOf(
     info: {
       title: `Strongroom: ${surface}`,
       version,
-      description: 'Generated from the routes by `npm run openapi`. Do not edit.',
+      description: 'Generated from the routes by `npm run pages`. Do not edit.',
       license: { name: 'Apache-2.0', identifier: 'Apache-2.0' },
     },
     servers: [{ url: 'https://localhost:8443' }],

@@ -11,7 +11,7 @@ export const propertiesFile = 'properties.md';
 
 const head = `# Properties that are not served
 
-Written by \`npm run openapi\` out of the resource kinds. What Azure's resources have and Strongroom's do not serve goes one of three ways:
+Written by \`npm run pages\` out of the resource kinds. What Azure's resources have and Strongroom's do not serve goes one of three ways:
 
 - **refused**: 400 \`PropertyNotServed\` with the reason. What asks for nothing (null, an empty text, list or object) and the values named here pass.
 - **kept**: stored and shown as it was sent, without effect; the answer says so in \`strongroom.withoutEffect\`.

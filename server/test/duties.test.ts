@@ -1,8 +1,7 @@
-// What the house does by itself: the page that prints it says what the modules declare, each is declared once, and each is held
-// to what it declares.
+// What the house does by itself: each duty is declared once, and held to what it declares.
 
 import assert from 'node:assert/strict';
-import { globSync, readFileSync, writeFileSync } from 'node:fs';
+import { globSync } from 'node:fs';
 import { before, test } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { declaredActions } from '@strongroom/contract/actions';
@@ -10,50 +9,11 @@ import { type Duty, dutyAllows, holdToDuty } from '#kernel/authority/duty';
 import { composedRoutes } from '../../scripts/openapi/routes.ts';
 
 const root = fileURLToPath(new URL('../../', import.meta.url));
-const page = new URL('../../docs/duties.md', import.meta.url);
 const group = '/subscriptions/s/resourceGroups/g';
 let duties: readonly Duty[];
 
 before(async () => {
   duties = (await composedRoutes()).modules.flatMap((module) => module.duties ?? []);
-});
-
-const recordOf = ({ record }: Duty): string => {
-  if (record.level === 'activity') return 'intent and outcome';
-  return record.level === 'part' ? `part of ${record.of}` : `none: ${record.reason}`;
-};
-
-function pageOf(all: readonly Duty[]): string {
-  const rows = [...all].sort((one, other) => (one.name < other.name ? -1 : 1));
-  const lines = rows.flatMap((duty) => [
-    `## ${duty.name}`,
-    '',
-    duty.why,
-    '',
-    `- may: ${duty.actions.map(({ name }) => `\`${name}\``).join(', ')}`,
-    `- at or below: ${duty.under === '/' ? 'the whole installation' : `one \`${duty.under}\``}`,
-    `- record: ${recordOf(duty)}`,
-    '',
-  ]);
-  return [
-    '# What Strongroom does by itself',
-    '',
-    'Printed from the code (`UPDATE_GOLDEN=1 npm test -- server/test/duties.test.ts`); a test compares it. There is no other way for',
-    'the server to act without a caller: a grant of a duty is exactly these actions, at or below one scope, and whatever it asks beyond',
-    'them is refused. In the log the caller of a duty is `Strongroom`, and the reason names the duty. `{type}` stands for each type of',
-    'resource, one at a time.',
-    '',
-    ...lines,
-  ]
-    .join('\n')
-    .trimEnd()
-    .concat('\n');
-}
-
-test('the page says what the modules declare; UPDATE_GOLDEN=1 writes it anew', () => {
-  const wanted = pageOf(duties);
-  if (process.env['UPDATE_GOLDEN'] === '1') writeFileSync(page, wanted);
-  assert.equal(readFileSync(page, 'utf8'), wanted);
 });
 
 test('every duty has a name of its own, begins with its module, and names actions of the catalogue', () => {

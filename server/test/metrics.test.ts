@@ -2,13 +2,10 @@
 // operates, and names nobody.
 
 import assert from 'node:assert/strict';
-import { readFileSync, writeFileSync } from 'node:fs';
+import { readFileSync } from 'node:fs';
 import { after, test } from 'node:test';
-import { kernelMeters } from '#kernel/meters';
-import type { Label, Meter } from '#kernel/telemetry/meter';
+import { metersOf } from '../../scripts/pages/pages.ts';
 import { openServer } from './server.fixture.ts';
-
-const page = new URL('../../docs/operations/metrics.md', import.meta.url);
 
 const bench = await openServer();
 after(() => bench.close());
@@ -21,45 +18,7 @@ const read = (text: string, series: string): number => {
   return Number(line.slice(series.length + 1));
 };
 
-type Rooms = readonly { readonly name: string; readonly meters: readonly Meter[] }[];
-const rooms = (): Rooms =>
-  [
-    { name: 'every request, and the machine', meters: kernelMeters },
-    ...bench.server.composed.modules.map(({ name, meters = [] }) => ({ name, meters })),
-  ].filter(({ meters }) => meters.length > 0);
-
-const valuesOf = (rule: Label): string =>
-  'open' in rule ? rule.open : [...rule].map((value) => `\`${value}\``).join(', ');
-const cell = (text: string) => text.replaceAll('|', '\\|');
-
-function pageOf(all: Rooms): string {
-  const rowOf = ({ name, kind, help, labels }: Meter) =>
-    `| \`${name}\` | ${kind} | ${cell(help)} | ${Object.entries(labels)
-      .map(([label, rule]) => `\`${label}\`: ${cell(valuesOf(rule))}`)
-      .join('; ')} |`;
-  return [
-    '# What `/metrics` tells',
-    '',
-    'Printed from the code (`UPDATE_GOLDEN=1 npm test -- server/test/metrics.test.ts`); a test compares it. Beside these stands what the library',
-    'tells of the process (`process_…`, `nodejs_…`).',
-    '',
-    'Labels hold words of the lists here, never the name of a person, a tenant or a resource; only the series of scoring name endpoints and',
-    'deployments, and never those of a workspace of high business impact. What no list holds counts as `other`, and so does what comes after a',
-    'metric has as many series as it may. Counters begin at 0 with each start. A duration is a histogram in seconds.',
-    '',
-    ...all.flatMap(({ name, meters }) => [
-      `## ${name}`,
-      '',
-      '| metric | kind | what it is | labels |',
-      '|---|---|---|---|',
-      ...[...meters].sort((one, other) => (one.name < other.name ? -1 : 1)).map(rowOf),
-      '',
-    ]),
-  ]
-    .join('\n')
-    .trimEnd()
-    .concat('\n');
-}
+const rooms = () => metersOf(bench.server.composed);
 
 test('what strangers try is counted, each kind by itself', async () => {
   const before = await scrape();
@@ -88,12 +47,6 @@ test('when the certificate ends is told as a time', async () => {
     (read(await scrape(), 'strongroom_certificate_expiry_timestamp_seconds{certificate="own"}') * 1000 - Date.now()) /
     86_400_000;
   assert.ok(days > 29.9 && days <= 30, `${days} days`);
-});
-
-test('the page of metrics says what the modules declare; UPDATE_GOLDEN=1 writes it anew', () => {
-  const wanted = pageOf(rooms());
-  if (process.env['UPDATE_GOLDEN'] === '1') writeFileSync(page, wanted);
-  assert.equal(readFileSync(page, 'utf8'), wanted);
 });
 
 test('the manual names no metric that is not there', () => {

@@ -1,49 +1,17 @@
-// Every setting stands on the page that operators read, is declared by the module that it is of, and is refused with what to write.
+// Every setting is declared by the module that it is of, and is refused with what to write.
 
 import assert from 'node:assert/strict';
-import { readFileSync, writeFileSync } from 'node:fs';
+import { readFileSync } from 'node:fs';
 import { before, test } from 'node:test';
-import { type Setting, type SettingList, variableOf, wantedOf } from '#kernel/config/setting';
+import { type SettingList, variableOf, wantedOf } from '#kernel/config/setting';
 import { composedRoutes } from '../../scripts/openapi/routes.ts';
+import { everySetting } from '../../scripts/pages/pages.ts';
 import { readConfig, settingLists } from '../src/settings.ts';
 
-const page = new URL('../../docs/operations/settings.md', import.meta.url);
-const every = settingLists.flatMap(({ settings }) => Object.entries(settings));
 let modules: Awaited<ReturnType<typeof composedRoutes>>['modules'];
 
 before(async () => {
   modules = (await composedRoutes()).modules;
-});
-
-const cell = (text: string) => text.replaceAll('|', '\\|');
-const standardOf = ({ standard }: Setting) => {
-  if (standard === '' || (Array.isArray(standard) && standard.length === 0)) return '';
-  return `\`${Array.isArray(standard) ? standard.join(', ') : String(standard)}\``;
-};
-
-function pageOf(all: typeof every): string {
-  const rows = all.map(
-    ([path, setting]) =>
-      `| \`${path}\` | \`${variableOf(path)}\` | ${cell(setting.help)}${'holdsSecret' in setting && setting.holdsSecret ? '; holds a secret' : ''} | ${cell(wantedOf(setting))} | ${standardOf(setting)} |`,
-  );
-  return [
-    '# Settings',
-    '',
-    'Printed from the code (`UPDATE_GOLDEN=1 npm test -- server/test/settings.test.ts`); a test compares it. A setting stands in the file, in a variable, or on the',
-    'command line, which wins over the variable, which wins over the file. In a variable a list is separated by commas. What is not here is refused, and so is a value',
-    'that is not what the fourth column says; all mistakes are named at once. None weakens a check, and none is a secret: secrets lie in files that settings name.',
-    '',
-    '| setting | variable | what it is | may be | unless set |',
-    '|---|---|---|---|---|',
-    ...rows,
-    '',
-  ].join('\n');
-}
-
-test('the page says what is declared; UPDATE_GOLDEN=1 writes it anew', () => {
-  const wanted = pageOf(every);
-  if (process.env['UPDATE_GOLDEN'] === '1') writeFileSync(page, wanted);
-  assert.equal(readFileSync(page, 'utf8'), wanted);
 });
 
 test('what is read is what the kernel and the modules declare, and nothing else', () => {
@@ -53,7 +21,7 @@ test('what is read is what the kernel and the modules declare, and nothing else'
 
 test('without a word every setting has a value, and by its variable each refuses what it may not be, by name', () => {
   assert.doesNotThrow(() => readConfig({ environment: {} }));
-  for (const [path, setting] of every)
+  for (const [path, setting] of everySetting)
     assert.throws(
       () => readConfig({ environment: { [variableOf(path)]: '\0' } }),
       (thrown: Error) =>
