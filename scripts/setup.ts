@@ -1,11 +1,12 @@
 // What the demo, the tests and the conformance suites need from the system beside Node: bubblewrap, a Python of the system, leave to make a
-// sandbox, and for some tests PostgreSQL. Installs what is missing where it may (root, or sudo without a password, on Debian, Ubuntu, Fedora and Alpine)
+// sandbox, and for some tests pip and PostgreSQL. Installs what is missing where it may (root, or sudo without a password, on Debian, Ubuntu, Fedora and Alpine)
 // and says so; where it may not, it stops before anything else has happened and prints the line to run.
 
 import { spawnSync } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import { appArmorProfile, isAppArmorInTheWay, probeSandbox } from '../agent/src/sandbox/probe.ts';
 import { findPostgres, withoutPostgres } from '../server/src/kernel/testing/postgres.server.ts';
+import { hasPip, withoutPip } from '../server/src/modules/environments/package-index.fixture.ts';
 
 const has = (command: string) => spawnSync('sh', ['-c', `command -v ${command}`], { stdio: 'ignore' }).status === 0;
 
@@ -47,17 +48,25 @@ export function ensureProgram(name: string, purpose: string): void {
   if (!has(name)) install([name], purpose);
 }
 
-/**
- * Makes sure that tests can start a PostgreSQL. Where it may not be installed it is a failure when everything is to be tested
- * (CI=true); elsewhere the line is said, and the tests that need it are skipped.
- */
+/** Of what a part of the tests needs: a failure where everything is to be tested (CI=true), elsewhere said, and skipped. */
+function isLeftOut(purpose: string, without: string): boolean {
+  if (process.env['CI'] === 'true' || (becomingRoot() !== undefined && installers.some(({ tool }) => has(tool))))
+    return false;
+  process.stderr.write(`${purpose} and are skipped. ${without}\n`);
+  return true;
+}
+
+/** Makes sure that tests can offer pip to a build, as a package index does. */
+export function ensurePip(): void {
+  const purpose = 'Some tests build environments with pip,';
+  if (process.platform !== 'linux' || hasPip() || isLeftOut(purpose, withoutPip)) return;
+  install([has('apt-get') ? 'python3-pip-whl' : has('apk') ? 'py3-pip' : 'python3-pip'], purpose);
+}
+
+/** Makes sure that tests can start a PostgreSQL. */
 export function ensurePostgres(): void {
-  if (process.platform !== 'linux' || findPostgres() !== undefined) return;
   const purpose = 'Some tests run on PostgreSQL, the second engine of the database port,';
-  if (process.env['CI'] !== 'true' && (becomingRoot() === undefined || !installers.some(({ tool }) => has(tool)))) {
-    process.stderr.write(`${purpose} and are skipped. ${withoutPostgres}\n`);
-    return;
-  }
+  if (process.platform !== 'linux' || findPostgres() !== undefined || isLeftOut(purpose, withoutPostgres)) return;
   if (has('apt-get')) {
     // Debian's package makes a server and starts it, on a port of this machine. Nobody here wants that one.
     if (becomingRoot() !== undefined && !existsSync(clusterSettings)) {

@@ -1,8 +1,8 @@
 // For tests: a package index on this machine, with the packages that a test makes and the pip that the machine has. It speaks
 // the simple repository API, and can be told to misbehave.
 
-import { execFileSync } from 'node:child_process';
-import { existsSync, globSync, readFileSync } from 'node:fs';
+import { execFileSync, spawnSync } from 'node:child_process';
+import { globSync, readFileSync } from 'node:fs';
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { basename } from 'node:path';
@@ -16,16 +16,16 @@ type IndexedFile = {
   readonly sha256?: string;
 };
 
-/** A wheel of pip, as Linux distributions and Python ship it; made of an installed one where there is none. */
-export function pipWheel(): IndexedFile {
-  const shipped = [
-    '/usr/share/python-wheels/pip-*.whl',
-    '/usr/lib/python3*/ensurepip/_bundled/pip-*.whl',
-    '/usr/local/lib/python3*/ensurepip/_bundled/pip-*.whl',
-  ].flatMap((pattern) => globSync(pattern));
-  const [path] = shipped;
-  if (path !== undefined && existsSync(path)) return { name: basename(path), bytes: readFileSync(path) };
-  const script = `
+/** Where distributions and Python itself lay the wheel of pip. */
+const pipWheels = [
+  '/usr/share/python-wheels/pip-*.whl',
+  '/usr/lib/python3*/ensurepip/_bundled/pip-*.whl',
+  '/usr/local/lib/python3*/ensurepip/_bundled/pip-*.whl',
+];
+export const withoutPip =
+  'No pip is on this machine: install python3-pip-whl (Debian, Ubuntu), python3-pip (Fedora) or py3-pip (Alpine).';
+
+const pipScript = `
 import io, os, pip, sys, zipfile
 root = os.path.dirname(os.path.dirname(pip.__file__))
 out = io.BytesIO()
@@ -35,14 +35,24 @@ with zipfile.ZipFile(out, "w") as archive:
             if not name.endswith(".pyc"):
                 path = os.path.join(folder, name)
                 archive.write(path, os.path.relpath(path, root))
-sys.stderr.write(pip.__version__)
 sys.stdout.buffer.write(out.getvalue())
 `;
-  const version = execFileSync('python3', ['-c', 'import pip; print(pip.__version__)'], { encoding: 'utf8' }).trim();
-  const bytes = execFileSync('python3', ['-c', script], {
-    maxBuffer: 64 * 1024 ** 2,
-    stdio: ['ignore', 'pipe', 'ignore'],
-  });
+
+/** The version of the pip that python3 imports. */
+function installedPip(): string | undefined {
+  const { status, stdout } = spawnSync('python3', ['-c', 'import pip; print(pip.__version__)'], { encoding: 'utf8' });
+  return status === 0 ? stdout.trim() : undefined;
+}
+
+export const hasPip = (): boolean => globSync(pipWheels).length > 0 || installedPip() !== undefined;
+
+/** A wheel of pip, as Linux distributions and Python ship it; made of an installed one where there is none. */
+export function pipWheel(): IndexedFile {
+  const [path] = globSync(pipWheels);
+  if (path !== undefined) return { name: basename(path), bytes: readFileSync(path) };
+  const version = installedPip();
+  if (version === undefined) throw new Error(withoutPip);
+  const bytes = execFileSync('python3', ['-c', pipScript], { maxBuffer: 64 * 1024 ** 2 });
   return { name: `pip-${version}-py3-none-any.whl`, bytes };
 }
 

@@ -1,18 +1,25 @@
 // A whole server with its real agent and sandbox, and a package index on this machine: from a conda file to a job that imports
-// what it asked for, and what a hostile package can do meanwhile. Skipped where no sandbox can be made.
+// what it asked for, and what a hostile package can do meanwhile. Skipped where no sandbox can be made, or there is no pip.
 
 import assert from 'node:assert/strict';
 import { existsSync } from 'node:fs';
 import { after, before, test } from 'node:test';
 import { type Bench, openServer } from '../../../test/server.fixture.ts';
 import { ended, makeCluster, makeCode, makeWorkspace, submit, tarOf } from '../../../test/work.fixture.ts';
-import { openPackageIndex, type PackageIndex, packageWheel, pipWheel, sourcePackage } from './package-index.fixture.ts';
+import {
+  hasPip,
+  openPackageIndex,
+  type PackageIndex,
+  packageWheel,
+  pipWheel,
+  sourcePackage,
+  withoutPip,
+} from './package-index.fixture.ts';
 
-/** Under CI a machine that cannot sandbox is a failure, not a skip: the tests run, and say so. */
-const isPossible =
-  process.env['CI'] === 'true' ||
-  ['/usr/bin/bwrap', '/bin/bwrap', '/usr/local/bin/bwrap'].some((path) => existsSync(path));
-const skip = { skip: isPossible ? false : 'no bubblewrap' };
+const hasSandbox = ['/usr/bin/bwrap', '/bin/bwrap', '/usr/local/bin/bwrap'].some((path) => existsSync(path));
+/** Under CI what a machine lacks is a failure, not a skip: the tests run, and say so. */
+const isPossible = process.env['CI'] === 'true' || (hasSandbox && hasPip());
+const skip = { skip: isPossible ? false : hasSandbox ? withoutPip : 'no bubblewrap' };
 
 let bench: Bench;
 let index: PackageIndex;
