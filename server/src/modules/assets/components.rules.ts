@@ -61,7 +61,7 @@ const served = [
   'distribution',
 ];
 const unserved: Readonly<Record<string, string>> = {
-  additional_includes: 'clients put these into the code before they send it',
+  additional_includes: 'clients put these into the code before they send it, and this component has no code',
   successful_return_code: 'a command has succeeded when it ends with 0',
   intellectual_property: 'whoever may read a component reads all of it',
 };
@@ -75,6 +75,8 @@ export function readComponent(spec: Fields): Component {
   for (const [name, value] of Object.entries(spec)) {
     if (value === null || told.includes(name) || served.includes(name)) continue;
     if (isObject(value) && Object.keys(value).length === 0) continue;
+    // azure-ai-ml has put the files into the code that it uploaded, and says from where; the code is what runs.
+    if (name === 'additional_includes' && spec['code'] !== undefined && spec['code'] !== null) continue;
     const because = Object.hasOwn(unserved, name) ? unserved[name] : undefined;
     throw wrong(
       name,

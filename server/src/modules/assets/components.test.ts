@@ -22,7 +22,8 @@ test('a component is registered under a name, anonymous ones under a digest, and
     lab.call(lab.owner, 'PUT', `${workspaceId}/components/${name}`, {
       body: { properties: { componentSpec: spec, ...more } },
     });
-  const spec = component({ code: `azureml:${codeId}`, name: 'train', version: '1', _source: 'YAML.COMPONENT' });
+  const told = { name: 'train', version: '1', _source: 'YAML.COMPONENT', additional_includes: ['../shared'] };
+  const spec = component({ code: `azureml:${codeId}`, ...told });
   assert.equal((await put('train/versions/1', spec)).status, 201);
   assert.equal((await put(`azureml_anonymous/versions/${'a'.repeat(64)}`, spec, { isAnonymous: true })).status, 201);
   const { properties } = (await lab.must(lab.owner, 'GET', `${workspaceId}/components/train/versions/1`)).body;
@@ -75,6 +76,7 @@ test('what is no component is refused with the part that is wrong', async (t) =>
     [component({ inputs: { data: { type: 'string', optional: 'perhaps' } } }), /optional is true or false/],
     [component({ is_deterministic: 'no' }), /is_deterministic is true or false/],
     [component({ outputs: { model: { type: 'uri_folder', early_available: true } } }), /there when it has completed/],
+    [component({ code: undefined, additional_includes: ['../shared'] }), /additional_includes[\s\S]*has no code/],
     [component({ intellectual_property: { publisher: 'me', protection_level: 'all' } }), /whoever may read/],
     [component({ resources: { instance_count: 'two' } }), /instance_count is a whole number/],
     [component({ code: './src' }), /componentSpec\.code must be the id/],
