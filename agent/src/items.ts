@@ -117,6 +117,7 @@ export function createItems(options: {
         command: item.kind,
         limits: item.limits as AgentItem['limits'] & { cpuSeconds: number },
         scratchBytes: item.scratchBytes,
+        ...(item.sharedBytes === undefined ? {} : { sharedBytes: item.sharedBytes }),
         document: documentWith(item.document as RunnerDocument, image),
         ...(image === undefined ? {} : { image }),
         serverSocket: tunnel.socketPath,

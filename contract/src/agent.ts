@@ -163,6 +163,7 @@ export const agentItem = Type.Object({
   }),
   limits: sandboxLimits,
   scratchBytes: bytes(1024 * 1024),
+  sharedBytes: Type.Optional(bytes(1024 * 1024)),
 });
 export type AgentItem = Static<typeof agentItem>;
 

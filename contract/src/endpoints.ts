@@ -1,5 +1,5 @@
 // Wire shapes of online endpoints and their deployments. Source: Azure REST specification, OnlineEndpoint and
-// ManagedOnlineDeployment (2022-10-01 and later). What Azure has and is not served here is named by the kinds, not refused.
+// ManagedOnlineDeployment (2022-10-01 and later). What becomes of the rest that Azure has, the kinds say.
 
 import { type Static, Type } from './schema.ts';
 

@@ -1,5 +1,5 @@
-// Wire shapes of command jobs. Source: Azure REST specification, CommandJob (2022-10-01 and later). What Azure has and is
-// not served here is named by the kind, not refused.
+// Wire shapes of command jobs. Source: Azure REST specification, CommandJob (2022-10-01 and later). What becomes of the rest that
+// Azure has, the kind says.
 
 import { type Static, Type } from './schema.ts';
 
@@ -114,10 +114,13 @@ export const commonToJobs = {
 export const jobResources = Type.Object({
   instanceCount: Type.Optional(Type.Integer()),
   instanceType: Type.Optional(text(128)),
+  /** Of /dev/shm, as Docker writes it: `2g`. */
+  shmSize: Type.Optional(text(32)),
   properties: Type.Optional(Type.Record(text(256), Type.Unknown())),
 });
 
 const count = Type.Optional(Type.Union([Type.Null(), Type.Integer({ minimum: 0, maximum: 1_000_000 })]));
+export const distributionTypes = ['PyTorch', 'Mpi', 'TensorFlow'] as const;
 /** How a command is several processes. What of it one node can do, the server says. Source: DistributionConfiguration. */
 export const jobDistribution = Type.Union([
   Type.Null(),

@@ -167,6 +167,20 @@ for folder in ["/job", "/tmp", "/dev/shm"]:
     assert.equal(output().match(/full \S+ 28/g)?.length, 3, output());
   });
 
+  it('has the shared memory that was asked for, and what is beside it stays as it is', async () => {
+    const program = `
+import os
+for folder in ["/job", "/tmp", "/dev/shm"]:
+    room = os.statvfs(folder)
+    print(folder, room.f_blocks * room.f_frsize >> 20)
+`;
+    const { output } = await runJob(upstream, python(program), {
+      scratchBytes: 16 * 1024 * 1024,
+      sharedBytes: 24 * 1024 * 1024,
+    });
+    assert.match(output(), /\/job 16\n\/tmp 4\n\/dev\/shm 24\n/);
+  });
+
   it('is not root outside, holds no capability and cannot gain any', async () => {
     const running = startJob(
       upstream,

@@ -21,6 +21,7 @@ export interface SyntheticFile {
 export interface PlanInput {
   readonly interpreter: string;
   readonly scratchBytes: number;
+  readonly sharedBytes?: number;
   readonly hostNames: readonly string[];
   /** Strongroom's port, which the runner listens on inside. */
   readonly port: number;
@@ -141,7 +142,7 @@ export function planSandbox(input: PlanInput, firstFd: number, seccompFd: number
     // Not --dev, which brings terminals: those need a second user namespace, and nobody sits at one here.
     ...DEVICES.map((name): Options => ['--dev-bind', `/dev/${name}`, `${root}/dev/${name}`]),
     ...DEVICE_LINKS.map(([name, target]): Options => ['--symlink', target, `${root}/dev/${name}`]),
-    memory('/dev/shm', small),
+    memory('/dev/shm', input.sharedBytes ?? small),
 
     ['--ro-bind', '/usr', '/usr'],
     ...mergedFolders(),

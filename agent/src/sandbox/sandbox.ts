@@ -43,8 +43,9 @@ export interface SandboxSpec {
   readonly label: string;
   readonly command: 'job' | 'score';
   readonly limits: SandboxLimits;
-  /** Size of /job, in memory; /tmp and /dev/shm have a quarter of it each, in addition. */
+  /** Size of /job, in memory; /tmp and, unless it is said, /dev/shm have a quarter of it each, in addition. */
   readonly scratchBytes: number;
+  readonly sharedBytes?: number;
   readonly document: RunnerDocument;
   /** A Unix socket that the agent listens on and connects to Strongroom; reachable for `sandboxIdentity()`. */
   readonly serverSocket: string;
@@ -128,6 +129,7 @@ function check(spec: SandboxSpec): void {
   if (spec.limits.cpuSeconds !== undefined) whole('limits.cpuSeconds', spec.limits.cpuSeconds, 1);
   whole('document.port', spec.document.port, 1);
   whole('scratchBytes', spec.scratchBytes, 1024 * 1024);
+  if (spec.sharedBytes !== undefined) whole('sharedBytes', spec.sharedBytes, 1024 * 1024);
   for (const name of spec.hostNames ?? []) {
     if (!HOST_NAME.test(name)) throw new Error('hostNames must be plain host names.');
   }
@@ -166,6 +168,7 @@ export function startSandbox(spec: SandboxSpec): Sandbox {
     {
       interpreter,
       scratchBytes: spec.scratchBytes,
+      ...(spec.sharedBytes === undefined ? {} : { sharedBytes: spec.sharedBytes }),
       hostNames: spec.hostNames ?? [],
       port: spec.document.port,
       caPem: spec.caPem,

@@ -139,6 +139,7 @@ export interface JobOptions {
   readonly job?: object;
   readonly limits?: Partial<SandboxLimits>;
   readonly scratchBytes?: number;
+  readonly sharedBytes?: number;
   readonly hostNames?: readonly string[];
   readonly image?: MountedImage & { readonly environment?: Readonly<Record<string, string>> };
 }
@@ -181,6 +182,7 @@ export function start(
     command,
     limits: { ...LIMITS, ...options.limits },
     scratchBytes: options.scratchBytes ?? 64 * 1024 * 1024,
+    ...(options.sharedBytes === undefined ? {} : { sharedBytes: options.sharedBytes }),
     document: image === undefined ? document : { ...document, image },
     ...(image === undefined ? {} : { image }),
     serverSocket: upstream.serverSocket,

@@ -21,6 +21,13 @@ export async function openFlows(t: TestContext) {
     ...bench,
     sweep,
     settled,
+    /** A component with the code of the bench. Answers its id. */
+    async component(name: string, spec: object): Promise<string> {
+      const id = `${workspaceId}/components/${name}/versions/1`;
+      const componentSpec = { type: 'command', code: `azureml:${codeId}`, ...spec };
+      await lab.must(lab.owner, 'PUT', id, { body: { properties: { componentSpec } } });
+      return id;
+    },
     putSweep: async (name: string, more: object = {}, who = lab.owner) => {
       const answered = await lab.call(who, 'PUT', jobId(name), { body: { properties: { ...sweep, ...more } } });
       await settled();

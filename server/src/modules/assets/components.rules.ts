@@ -4,7 +4,7 @@
 import { collectionAndName, placeholdersIn } from '@strongroom/contract/placeholders';
 import { assetsFailures } from './assets.errors.ts';
 
-const dataTypes = ['uri_file', 'uri_folder', 'mltable', 'custom_model', 'mlflow_model', 'triton_model'] as const;
+export const dataTypes = ['uri_file', 'uri_folder', 'mltable', 'custom_model', 'mlflow_model', 'triton_model'] as const;
 const valueTypes = ['string', 'integer', 'number', 'boolean'] as const;
 export type DataType = (typeof dataTypes)[number];
 export type ValueType = (typeof valueTypes)[number];
@@ -35,6 +35,8 @@ export type Component = {
   /** The same inputs give the same outputs. */
   readonly isDeterministic: boolean;
   readonly instanceCount: number | undefined;
+  /** As a job says it: how large the shared memory of the command is. */
+  readonly shmSize?: string;
   /** As a job says it: how the command is several processes. */
   readonly distribution: Readonly<Record<string, unknown>> | undefined;
 };
@@ -94,7 +96,7 @@ export function readComponent(spec: Fields): Component {
     inputs,
     outputs,
     isDeterministic: yesOrNo(spec['is_deterministic'], 'is_deterministic') ?? true,
-    instanceCount: instancesOf(spec['resources']),
+    ...resourcesIn(spec['resources']),
     distribution: distributionIn(spec['distribution']),
   };
   for (const inner of placeholdersIn(command)) known(component, inner);
@@ -257,13 +259,23 @@ function textOf(value: unknown, at: string, max: number): string | undefined {
 const idOf = (value: unknown, at: string): string | undefined =>
   textOf(value, at, 2_048)?.replace(/^azureml:(?=\/subscriptions\/)/i, '');
 
-function instancesOf(value: unknown): number | undefined {
-  if (!isObject(value)) return undefined;
-  only(value, 'resources', ['instance_count', 'instance_type', 'properties', 'shm_size']);
-  const count = value['instance_count'];
-  if (count === undefined || count === null) return undefined;
-  if (!/^\d{1,6}$/.test(String(count))) throw wrong('resources.instance_count', 'is a whole number');
-  return Number(count);
+/** Whether that many and that much can be had, jobs say. */
+function resourcesIn(value: unknown): Pick<Component, 'instanceCount' | 'shmSize'> {
+  const { instance_count: count, ...fields } = partIn(value, 'resources');
+  only(fields, 'resources', ['instance_type', 'properties', 'shm_size']);
+  if (count != null && !/^\d{1,6}$/.test(String(count))) throw wrong('resources.instance_count', 'is a whole number');
+  const shmSize = textOf(fields['shm_size'], 'resources.shm_size', 32);
+  return {
+    instanceCount: count == null ? undefined : Number(count),
+    ...(shmSize === undefined ? {} : { shmSize }),
+  };
+}
+
+/** Of a part that has fields of its own; none where it is left out. */
+function partIn(value: unknown, at: string): Fields {
+  if (value === undefined || value === null) return {};
+  if (!isObject(value)) throw wrong(at, 'has fields of its own');
+  return value;
 }
 
 const kinds: Readonly<Record<string, string>> = { pytorch: 'PyTorch', mpi: 'Mpi', tensorflow: 'TensorFlow' };
@@ -274,8 +286,9 @@ const counts: Readonly<Record<string, string>> = {
 };
 
 /** With the names of YAML, as clients write it in components. What of it one node can do, jobs say. */
-export function distributionIn(value: unknown): Readonly<Record<string, unknown>> | undefined {
-  if (!isObject(value) || Object.keys(value).length === 0) return undefined;
+export function distributionIn(said: unknown): Readonly<Record<string, unknown>> | undefined {
+  const value = partIn(said, 'distribution');
+  if (Object.keys(value).length === 0) return undefined;
   only(value, 'distribution', ['type', 'distribution_type', ...Object.keys(counts)]);
   const kind = String(value['type'] ?? value['distribution_type']).toLowerCase();
   if (!Object.hasOwn(kinds, kind)) throw wrong('distribution.type', `must be one of ${Object.keys(kinds).join(', ')}`);

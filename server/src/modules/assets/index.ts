@@ -24,7 +24,15 @@ import { createSnapshots, digestOf, type Snapshot, type Snapshots } from './snap
 import { uploadRoutes } from './uploads.routes.ts';
 import { type AddressSigner, createUploads } from './uploads.service.ts';
 
-export { type Component, checkValue, commandWith, distributionIn, modeNamed } from './components.rules.ts';
+export {
+  type Component,
+  checkValue,
+  commandWith,
+  type DataType,
+  dataTypes,
+  distributionIn,
+  modeNamed,
+} from './components.rules.ts';
 export { curatedName } from './curated.rules.ts';
 export { inputLimits } from './limits.rules.ts';
 export { contentForms, dataVersionOf, isContentUri, outputPath } from './named-content.service.ts';

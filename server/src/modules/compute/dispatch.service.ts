@@ -75,11 +75,11 @@ export function createDispatch(deps: {
     }
     // Lost while the document was made: nobody may start it under this fence.
     if (!leased.value || !queue.isHeldBy(item, holder)) return undefined;
-    const { document, limits, scratchBytes, tokenTtlSeconds } = made.value;
+    const { tokenTtlSeconds, ...given } = made.value;
     // A third of its life, so that one lost renewal does no harm.
     const everyMs = Math.max(1, Math.floor(tokenTtlSeconds / 3)) * 1000;
     queue.setRenewal(item, holder, { atMs: clock.epochMs() + everyMs, everyMs });
-    return { id: spec.id, kind: spec.kind, fence, label: spec.label, document, limits, scratchBytes };
+    return { id: spec.id, kind: spec.kind, fence, label: spec.label, ...given };
   }
 
   const documentOf = async (item: Item): Promise<WorkDocument> =>

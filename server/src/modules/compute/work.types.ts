@@ -39,6 +39,8 @@ export type WorkDocument = {
   readonly limits: SandboxLimits;
   /** Size of /job, in memory. */
   readonly scratchBytes: number;
+  /** Size of /dev/shm, in memory, where it is asked for. */
+  readonly sharedBytes?: number;
   /** How long the token in the document holds; a new one is asked for at a third of it. */
   readonly tokenTtlSeconds: number;
 };

@@ -74,8 +74,8 @@ export const unservedOfDeployments: Unserved = {
       instead: 'Leave dataCollector out, and log what is needed in the script.',
     },
     containerResourceRequirements: {
-      because: 'The limits of a scoring process are set where the agent runs.',
-      instead: 'Leave containerResourceRequirements out.',
+      because: 'Every scoring process has the same limits.',
+      instead: 'Leave containerResourceRequirements out, and send sku.capacity for more processes.',
     },
   },
   kept: {

@@ -8,7 +8,15 @@ import { type Component, checkValue, commandWith, modeNamed } from '#assets';
 import { type FlowState, outputUri } from '#jobs';
 import type { Closing } from './closing.types.ts';
 import { flowsFailures } from './flows.errors.ts';
-import { type Binding, readSettings, readSteps, type Settings, type Step, stepsMax } from './steps.rules.ts';
+import {
+  type Binding,
+  readSettings,
+  readSteps,
+  type Settings,
+  type Step,
+  type StepOutput,
+  stepsMax,
+} from './steps.rules.ts';
 
 const refuse = flowsFailures.FlowValidationError;
 
@@ -105,11 +113,15 @@ export function inlineSpec(step: Step, job: PipelineJob): Readonly<Record<string
     const input = binding.from === 'input' ? job.inputs?.[binding.name] : undefined;
     return input === undefined || input.jobInputType === 'literal' ? 'string' : input.jobInputType;
   };
+  const typeLeft = ({ type, to }: StepOutput): string =>
+    type ?? (to === undefined ? undefined : job.outputs?.[to]?.jobOutputType) ?? 'uri_folder';
   return {
     type: 'command',
     ...step.inline,
     inputs: Object.fromEntries(Object.entries(step.inputs).map(([name, binding]) => [name, { type: typeOf(binding) }])),
-    outputs: Object.fromEntries(Object.keys(step.outputs).map((name) => [name, { type: 'uri_folder' }])),
+    outputs: Object.fromEntries(
+      Object.entries(step.outputs).map(([name, output]) => [name, { type: typeLeft(output) }]),
+    ),
   };
 }
 
@@ -136,11 +148,18 @@ export function checkWires({ job, steps }: Pipeline, components: Readonly<Record
         throw refuse(`${at}.inputs`, `The step '${step.name}' needs the input '${name}'.`);
     commandWith(component, (name) => isGiven(step, component, name));
     checkSearched(step, component);
-    for (const [name, { to }] of Object.entries(step.outputs)) {
+    for (const [name, { to, type }] of Object.entries(step.outputs)) {
       if (!Object.hasOwn(component.outputs, name) && !everything.includes(name))
         throw refuse(
           `${at}.outputs.${name}`,
           `The step '${step.name}' has the output '${name}', which its component has not. It has ${listed(Object.keys(component.outputs))}.`,
+        );
+      const own = component.outputs[name]?.type;
+      // Folders differ by what they are called; a file is another path that the command writes to.
+      if (own !== undefined && type !== undefined && (own === 'uri_file') !== (type === 'uri_file'))
+        throw refuse(
+          `${at}.outputs.${name}`,
+          `The step '${step.name}' says that its output '${name}' is of the type ${type}, and its component that it is of the type ${own}. Leave the type out, or register a component with the other one.`,
         );
       if (to === undefined) continue;
       if (!Object.hasOwn(job.outputs ?? {}, to))
@@ -212,12 +231,14 @@ function checkBinding(
         at,
         `${at} takes the input '${binding.name}' of the pipeline, which has ${listed(Object.keys(job.inputs ?? {}))}.`,
       );
-    if (input.jobInputType === 'literal') {
-      if (!isValueType(type)) throw needsData('a value');
-      checkValue(wanted, String(input.value ?? ''), at);
-      return;
-    }
-    if (isValueType(type)) throw needsData('files');
+    const isValue = input.jobInputType === 'literal';
+    if ((isValue ? input.value : input.uri) === undefined)
+      throw refuse(
+        `inputs.${binding.name}`,
+        `The input '${binding.name}' of the pipeline has no ${isValue ? 'value' : 'uri'}, and ${at} takes it.`,
+      );
+    if (isValue !== isValueType(type)) throw needsData(isValue ? 'a value' : 'files');
+    if (isValue) checkValue(wanted, String(input.value), at);
     return;
   }
   const outputs = components[binding.step]?.outputs ?? {};
@@ -253,15 +274,16 @@ export function stepOf(
   const outputs = Object.entries(component.outputs)
     .filter(([output]) => !everything.includes(output))
     .map(([output, { type, mode: own }]) => {
-      const { to, mode: asked } = step.outputs[output] ?? {};
+      const { to, mode: asked, type: said = type } = step.outputs[output] ?? {};
       const mode = asked ?? (to === undefined ? undefined : job.outputs?.[to]?.mode) ?? own;
-      return [output, { jobOutputType: type, ...(mode === undefined ? {} : { mode: modeNamed(mode) }) }] as const;
+      return [output, { jobOutputType: said, ...(mode === undefined ? {} : { mode: modeNamed(mode) }) }] as const;
     });
   const computeId = step.computeId ?? settings.defaultComputeId;
   const { codeId, environmentId } = component;
   const distribution = step.distribution ?? component.distribution;
   const resources = {
     ...(component.instanceCount === undefined ? {} : { instanceCount: component.instanceCount }),
+    ...(component.shmSize === undefined ? {} : { shmSize: component.shmSize }),
     ...step.resources,
   };
   const { searched } = step;

@@ -20,13 +20,7 @@ const asCreator = { kind: 'user', tenantId: '22222222-2222-4222-8222-22222222222
 
 async function openPipelines(t: TestContext) {
   const bench = await openFlows(t);
-  const { lab, workspaceId, computeId, codeId } = bench;
-  const component = async (name: string, spec: object) => {
-    const id = `${workspaceId}/components/${name}/versions/1`;
-    const componentSpec = { type: 'command', code: `azureml:${codeId}`, ...spec };
-    await lab.must(lab.owner, 'PUT', id, { body: { properties: { componentSpec } } });
-    return id;
-  };
+  const { lab, workspaceId, computeId, codeId, component } = bench;
   const train = await component('train', {
     command: `python3 train.py --rate \${{inputs.rate}} $[[--seed \${{inputs.seed}}]] --out \${{outputs.model}}`,
     inputs: { rate: { type: 'number', default: '0.1' }, seed: { type: 'integer', optional: true } },
@@ -64,7 +58,7 @@ async function openPipelines(t: TestContext) {
     }
     await bench.told(job, exited(0));
   };
-  return { ...bench, train, score, pipeline, component, finish };
+  return { ...bench, train, score, pipeline, finish };
 }
 
 test('steps begin when what they need is done, and what is wired reaches them', async (t) => {
@@ -284,65 +278,6 @@ test('a component that is several processes is so as a step, and as many as one 
   });
   const refused = await bench.putJob('many', { ...bench.pipeline, outputs: {}, jobs: { many: { componentId: many } } });
   assert.match(refused.body.error.message, /mpirun/);
-});
-
-test('a step is what is said of it beside its component', async (t) => {
-  const bench = await openPipelines(t);
-  const plain = await bench.component('plain', { command: 'python3 train.py' });
-  const said = {
-    componentId: plain,
-    description: 'trains',
-    properties: { asked: 'by hand' },
-    resources: { shm_size: '2g' },
-    distribution: { type: 'pytorch', process_count_per_instance: 2 },
-  };
-  const inline = { command: 'x', distribution: { distributionType: 'PyTorch', processCountPerInstance: 3 } };
-  await bench.putJob('told', { ...bench.pipeline, outputs: {}, jobs: { one: said, two: inline } });
-  const { description, properties, resources, distribution } = await bench.job('told_one');
-  assert.deepEqual([description, properties.asked, resources.shmSize], ['trains', 'by hand', '2g']);
-  assert.equal(distribution.processCountPerInstance, 2);
-  assert.equal((await bench.job('told_two')).distribution.processCountPerInstance, 3);
-});
-
-test('what a component takes bounds what a step and a job give it, and its modes hold for them', async (t) => {
-  const bench = await openPipelines(t);
-  const bounded = await bench.component('bounded', {
-    command: `x \${{inputs.rate}} \${{inputs.kind}}`,
-    inputs: {
-      rate: { type: 'integer', min: '0', max: '3', default: '1' },
-      kind: { type: 'string', enum: ['a', 'b'], default: 'a' },
-    },
-  });
-  const refusedOf = async (name: string, job: object) => (await bench.putJob(name, job)).body.error.message;
-  const step = (inputs: object) => ({
-    ...bench.pipeline,
-    outputs: {},
-    jobs: { one: { componentId: bounded, inputs } },
-  });
-  assert.match(await refusedOf('high', step({ rate: '77' })), /is 77, and must be at most 3/);
-  assert.match(await refusedOf('other', step({ kind: 'c' })), /must be one of a, b/);
-  const alone = (componentId: string, inputs: object) => ({
-    jobType: 'Command',
-    componentId,
-    computeId: bench.computeId,
-    inputs,
-  });
-  const rate = { jobInputType: 'literal', value: '-1' };
-  assert.match(await refusedOf('low', alone(bounded, { rate })), /is -1, and must be at least 0/);
-  const written = await bench.component('written', {
-    command: `x \${{inputs.data}}`,
-    inputs: { data: { type: 'uri_folder', mode: 'rw_mount' } },
-    resources: { instance_count: 1 },
-  });
-  const data = { jobInputType: 'uri_folder', uri: 'azureml://datastores/workspaceblobstore/paths/x/' };
-  assert.match(
-    await refusedOf('writes', alone(written, { data })),
-    /The mode 'ReadWriteMount' of 'data' is not served/,
-  );
-  const jobs = { one: { componentId: written, inputs: { data: { job_input_type: 'uri_folder', uri: data.uri } } } };
-  assert.match(await refusedOf('too', { ...bench.pipeline, outputs: {}, jobs }), /'ReadWriteMount' of 'data'/);
-  const spread = await bench.component('two-nodes', { command: 'x', resources: { instance_count: 2 } });
-  assert.match(await refusedOf('nodes', alone(spread, {})), /one node/);
 });
 
 test('what is not deterministic is done each time', async (t) => {

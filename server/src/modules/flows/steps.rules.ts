@@ -3,7 +3,7 @@
 
 import type { CommandJob, JobInput } from '@strongroom/contract/jobs';
 import type { PipelineJob } from '@strongroom/contract/pipelines';
-import { distributionIn } from '#assets';
+import { type DataType, dataTypes, distributionIn } from '#assets';
 import { flowsFailures } from './flows.errors.ts';
 import { type Searched, searchedIn } from './sweep-step.rules.ts';
 
@@ -14,6 +14,8 @@ export type Binding =
   | { readonly from: 'step'; readonly step: string; readonly output: string; readonly mode: string | undefined };
 
 export type StepOutput = {
+  /** Of which type the step says that it is. */
+  readonly type: DataType | undefined;
   /** The output of the pipeline that it is. */
   readonly to: string | undefined;
   readonly mode: string | undefined;
@@ -51,12 +53,11 @@ export const stepsMax = 200;
 type Fields = Readonly<Record<string, unknown>>;
 const isObject = (value: unknown): value is Fields =>
   typeof value === 'object' && value !== null && !Array.isArray(value);
+const isNothing = (value: unknown): boolean =>
+  value === null || value === undefined || value === '' || (Array.isArray(value) && value.length === 0);
+/** Nothing, or an object of nothings. An empty object below a name is something: `{"board": {}}`. */
 const asksNothing = (value: unknown): boolean =>
-  value === null ||
-  value === undefined ||
-  value === '' ||
-  (Array.isArray(value) && value.length === 0) ||
-  (isObject(value) && Object.values(value).every(asksNothing));
+  isNothing(value) || (isObject(value) && Object.values(value).every(isNothing));
 
 const refuse = flowsFailures.FlowValidationError;
 
@@ -82,7 +83,7 @@ const served = [
 const ofComponents = ['code', 'code_id', 'environment', 'environment_id', 'is_deterministic'];
 /** Told by every job that is sent with them, and without effect. */
 const keptResources = { instance_type: 'instanceType', shm_size: 'shmSize', properties: 'properties' } as const;
-type Resources = NonNullable<CommandJob['resources']> & { readonly shmSize?: string };
+type Resources = NonNullable<CommandJob['resources']>;
 
 export function readSteps(job: Pick<PipelineJob, 'jobs'>): readonly Step[] {
   const entries = Object.entries(job.jobs);
@@ -114,7 +115,8 @@ function readStep(name: string, fields: Fields): Step {
     throw refuse(`${at}.${field}`, `The step '${name}' has '${field}', which steps have not here. Leave it out.`);
   }
   const identity = fields['identity'];
-  if (isObject(identity) && !/^aml_?token$/i.test(String(spelled(identity)['identity_type'] ?? identity['type'])))
+  const actsAs = isObject(identity) ? (spelled(identity)['identity_type'] ?? identity['type']) : identity;
+  if (!asksNothing(identity) && !/^aml_?token$/i.test(String(actsAs)))
     throw refuse(`${at}.identity`, `The step '${name}' can only act as the run that it is. Leave identity out.`);
   const trial = type === 'sweep' ? componentIdIn(fields['trial'], `${at}.trial`) : undefined;
   const componentId = trial ?? textIn(fields, 'component_id', at)?.replace(/^azureml:(?=\/)/, '');
@@ -221,14 +223,27 @@ function readOutput(given: unknown, at: string): StepOutput {
       at,
       `The output at ${at} has a place of its own. What a step leaves goes to its own artifacts: leave its path out.`,
     );
-  if (value === undefined) return { to: undefined, mode };
+  const type = typeOfOutput(fields, at);
+  if (value === undefined) return { type, to: undefined, mode };
   const [, to] = outputWord.exec(value) ?? [];
   if (to === undefined)
     throw refuse(
       at,
       `The output at ${at} is '${value.slice(0, 200)}'. An output of a step is wired to one of the pipeline: \${{parent.outputs.NAME}}.`,
     );
-  return { to, mode };
+  return { type, to, mode };
+}
+
+/** Clients write 'literal' where an output is only wired. */
+function typeOfOutput(fields: Fields, at: string): DataType | undefined {
+  const said = fields['job_output_type'] ?? fields['type'] ?? 'literal';
+  const type = dataTypes.find((each) => each === said);
+  if (type === undefined && said !== 'literal')
+    throw refuse(
+      at,
+      `The output at ${at} is of the type '${String(said).slice(0, 32)}'. There are ${dataTypes.join(', ')}.`,
+    );
+  return type;
 }
 
 function only(fields: Fields, at: string, names: readonly string[]): void {
@@ -280,14 +295,17 @@ function computeIn(written: string | undefined): string | undefined {
 /** `default_datestore`: as a public example has it. */
 const datastores = ['default_datastore', 'default_datestore'];
 const settingsServed = ['default_compute', ...datastores, 'continue_on_step_failure', 'force_rerun'];
-/** What says nothing more than what is so. */
-const settingsHarmless = ['_source', 'continue_run_on_failed_optional_input'];
+/** What says nothing more than what is so: a step begins when all that it takes is there, optional or not. */
+const settingsHarmless: Readonly<Record<string, (value: unknown) => boolean>> = {
+  _source: () => true,
+  continue_run_on_failed_optional_input: (value) => value === false,
+};
 const storesOfOutputs = ['workspaceblobstore', 'workspaceartifactstore'];
 
 export function readSettings({ settings = {}, computeId }: Pick<PipelineJob, 'settings' | 'computeId'>): Settings {
   const fields = spelled(settings);
   for (const [name, value] of Object.entries(fields)) {
-    if (settingsServed.includes(name) || settingsHarmless.includes(name) || asksNothing(value)) continue;
+    if (settingsServed.includes(name) || asksNothing(value) || settingsHarmless[name]?.(value) === true) continue;
     throw refuse(`settings.${name}`, `settings.${name} is not served. Leave it out.`);
   }
   for (const name of datastores) {

@@ -28,6 +28,7 @@ export function searchedIn(fields: Fields, at: string): Searched {
   const { search_space: space, objective, limits, early_termination: policy } = fields;
   if (!isObject(space)) throw refuse(`${at}.search_space`, `The sweep at ${at} needs a search_space.`);
   if (!isObject(objective)) throw refuse(`${at}.objective`, `The sweep at ${at} needs an objective.`);
+  only(objective, `${at}.objective`, ['goal', 'primary_metric']);
   const metric = objective['primary_metric'];
   if (typeof metric !== 'string' || metric === '' || metric.length > 250)
     throw refuse(`${at}.objective.primary_metric`, `The objective of the sweep at ${at} needs a primary_metric.`);
@@ -40,8 +41,12 @@ export function searchedIn(fields: Fields, at: string): Searched {
       goal: wordIn(objective['goal'], ['Minimize', 'Maximize'] as const, `${at}.objective.goal`),
       primaryMetric: metric,
     },
-    ...(isObject(limits) ? { limits: limitsIn(limits, `${at}.limits`) } : {}),
-    ...(isObject(policy) ? { earlyTermination: policyIn(policy, `${at}.early_termination`) } : {}),
+    ...(limits == null ? {} : { limits: limitsIn(fieldsIn(limits, `${at}.limits`), `${at}.limits`) }),
+    ...(policy == null
+      ? {}
+      : {
+          earlyTermination: policyIn(fieldsIn(policy, `${at}.early_termination`), `${at}.early_termination`),
+        }),
   };
 }
 
@@ -65,7 +70,7 @@ function samplingIn(value: unknown, at: string): SweepJob['samplingAlgorithm'] {
       ['Grid', 'Random', 'Bayesian'] as const,
       at,
     ),
-    ...(typeof rule === 'string' ? { rule: wordIn(rule, ['Random', 'Sobol'] as const, `${at}.rule`) } : {}),
+    ...(rule == null ? {} : { rule: wordIn(rule, ['Random', 'Sobol'] as const, `${at}.rule`) }),
     ...(seed === undefined || seed === null ? {} : { seed: wholeIn(seed, `${at}.seed`) }),
   };
 }
@@ -103,6 +108,11 @@ function policyIn(fields: Fields, at: string): NonNullable<SweepJob['earlyTermin
     ...number('slackAmount', 'slack_amount'),
     ...number('truncationPercentage', 'truncation_percentage'),
   };
+}
+
+function fieldsIn(value: unknown, at: string): Fields {
+  if (!isObject(value)) throw refuse(at, `${at} has fields of its own.`);
+  return value;
 }
 
 function only(fields: Fields, at: string, names: readonly string[]): void {

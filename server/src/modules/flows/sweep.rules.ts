@@ -1,6 +1,7 @@
 // What a sweep is and what it means: its plan out of what was asked for, the job that each trial is, and how the whole ended.
 // Pure.
 
+import { isDeepStrictEqual } from 'node:util';
 import { readDurationSeconds } from '@strongroom/contract/duration';
 import type { CommandJob, JobEnd } from '@strongroom/contract/jobs';
 import { collectionAndName, fillPlaceholders } from '@strongroom/contract/placeholders';
@@ -152,7 +153,7 @@ export function trialOf(
     if (!Object.hasOwn(point, name)) throw flowsFailures.UnknownParameter(name, known);
     return `\${{inputs.${name}}}`;
   });
-  const { codeId, environmentId, environmentVariables, distribution, resources = job.resources } = job.trial;
+  const { codeId, environmentId, environmentVariables, distribution } = job.trial;
   const hyperparameters = JSON.stringify(point);
   const literals = Object.entries(point).map(
     ([name, value]) => [name, { jobInputType: 'literal' as const, value }] as const,
@@ -171,7 +172,7 @@ export function trialOf(
     environmentVariables,
     distribution,
     secretsConfiguration: job.secretsConfiguration,
-    resources,
+    resources: resourcesOf(job),
     command,
     inputs: Object.fromEntries([...given, ...literals]),
     outputs: job.outputs,
@@ -182,6 +183,21 @@ export function trialOf(
     // As Azure's own trials have it. What is longer than a tag is among the inputs all the same.
     tags: hyperparameters.length <= tagMax ? { hyperparameters } : undefined,
   });
+}
+
+/** What the sweep says of each trial, and what its trial says. */
+function resourcesOf({ resources, trial }: SweepJob): CommandJob['resources'] {
+  const common: Readonly<Record<string, unknown>> = resources ?? {};
+  const own: Readonly<Record<string, unknown>> = trial.resources ?? {};
+  const both = Object.keys(common).find(
+    (name) => Object.hasOwn(own, name) && !isDeepStrictEqual(common[name], own[name]),
+  );
+  if (both !== undefined)
+    throw refuse(
+      `resources.${both}`,
+      `The sweep says one ${both} and its trial another. Leave resources.${both} or trial.resources.${both} out.`,
+    );
+  return (resources ?? trial.resources) ? { ...resources, ...trial.resources } : undefined;
 }
 
 type Defined<T> = { [K in keyof T as undefined extends T[K] ? never : K]: T[K] } & {

@@ -45,14 +45,18 @@ export function withComponent(job: CommandJob, component: Component): CommandJob
   );
   const stray = Object.keys(job.outputs ?? {}).find((name) => !Object.hasOwn(component.outputs, name));
   if (stray !== undefined) throw refuse(`outputs.${stray}`, `The component has no output '${stray}'.`);
-  const { codeId, environmentId, distribution, instanceCount } = component;
+  const { codeId, environmentId, distribution, instanceCount, shmSize } = component;
+  const resources = {
+    ...(instanceCount === undefined ? {} : { instanceCount }),
+    ...(shmSize === undefined ? {} : { shmSize }),
+  };
   return {
     ...job,
     command: commandWith(component, (name) => inputs.some(([known]) => known === name)),
     ...(distribution === undefined || job.distribution !== undefined
       ? {}
       : { distribution: distribution as CommandJob['distribution'] & object }), // held to the rules of jobs next
-    ...(instanceCount === undefined ? {} : { resources: { instanceCount, ...job.resources } }),
+    ...(Object.keys(resources).length === 0 ? {} : { resources: { ...resources, ...job.resources } }),
     ...(codeId === undefined ? {} : { codeId }),
     ...(environmentId === undefined ? {} : { environmentId }),
     inputs: Object.fromEntries(inputs),

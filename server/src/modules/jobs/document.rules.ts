@@ -12,6 +12,7 @@ import { spreadOf } from './distribution.rules.ts';
 import type { BuildDocument, EnvironmentImage } from './environments.port.ts';
 import type { JobState } from './job-state.service.ts';
 import { timeoutSecondsOf } from './jobs.rules.ts';
+import { environmentScratchBytes, limits, scratchBytes, sharedBytesOf } from './limits.rules.ts';
 import { logArtifact } from './log.service.ts';
 import { redactedOf } from './secrets.rules.ts';
 import { systemMetricsInCommand, systemMetricsOf } from './system-metrics.rules.ts';
@@ -20,13 +21,6 @@ export type Content = { readonly digest: string; readonly files: readonly Snapsh
 export type JobContent = { readonly code: Content | undefined; readonly inputs: ReadonlyMap<string, Content> };
 
 const apiVersion = 'api-version=2024-10-01';
-const gib = 1024 ** 3;
-/** Bounds of one job's sandbox: room for honest training in memory, none for a fork bomb. */
-const limits = { memoryBytes: 8 * gib, processes: 512, openFiles: 4096, fileBytes: 8 * gib } as const;
-const scratchBytes = 4 * gib;
-
-/** An environment is in memory while it is made, beside what is unpacked on the way, and while it is used, beside its layer. */
-const environmentScratchBytes = 8 * gib;
 
 const encodePath = (path: string) => path.split('/').map(encodeURIComponent).join('/');
 
@@ -53,6 +47,7 @@ export function documentOf(made: {
     }));
   const tracking = `${origin}/mlflow/v1.0${workspace.id}`;
   const timeoutSeconds = timeoutSecondsOf(state);
+  const sharedBytes = sharedBytesOf(state);
   return {
     document: {
       port,
@@ -84,6 +79,7 @@ export function documentOf(made: {
     },
     limits,
     scratchBytes: state.environmentImage === undefined ? scratchBytes : environmentScratchBytes,
+    ...(sharedBytes === undefined ? {} : { sharedBytes }),
     tokenTtlSeconds: timeoutSeconds,
   };
 }

@@ -58,6 +58,16 @@ export const jobsFailures = defineFailures('jobs', {
     remedy: 'Submit the job under another parent, or under none.',
     say: (name: string, limit: number) => `The job '${name}' has ${limit} children, and may have no more.`,
   },
+  DistributionNotServed: {
+    kind: 'invalid',
+    meaning: 'A command was to be spread over processes in a way that is not served.',
+    remedy: 'Send a distribution that the message names, or none.',
+    say: (path: string, type: string, served: readonly string[]) =>
+      at(
+        path,
+        `A distribution of type '${type}' is not served here. Take one of ${served.join(', ')}, or leave ${path} out and start the processes in the command.`,
+      ),
+  },
   JobIdentityNotServed: {
     kind: 'invalid',
     meaning: 'A job was to act as another identity than that of its own run.',

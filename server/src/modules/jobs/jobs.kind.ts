@@ -2,7 +2,7 @@
 // description change.
 
 import { isDeepStrictEqual } from 'node:util';
-import { type CommandJob, commandJob } from '@strongroom/contract/jobs';
+import { type CommandJob, commandJob, distributionTypes } from '@strongroom/contract/jobs';
 import { type PipelineJob, pipelineJob } from '@strongroom/contract/pipelines';
 import { actionsOfType } from '@strongroom/contract/resources.actions';
 import { Type } from '@strongroom/contract/schema';
@@ -86,6 +86,11 @@ export function createJobKind(deps: {
     discriminators: [
       { path: 'jobType', serves: types, refuse: (type) => jobsFailures.jobTypeNotServed(type, types) },
       { path: 'identity.identityType', serves: ['AMLToken'], refuse: jobsFailures.JobIdentityNotServed },
+      ...['distribution', 'trial.distribution'].map((path) => ({
+        path: `${path}.distributionType`,
+        serves: distributionTypes,
+        refuse: (type: string) => jobsFailures.DistributionNotServed(path, type, distributionTypes),
+      })),
     ],
     location: 'none',
     listQuery: Type.Object({
@@ -128,7 +133,9 @@ export function createJobKind(deps: {
       if (job.parentJobName !== undefined) await families.checkParent(grant, id, job.parentJobName);
       const parent = parents.of(job.jobType);
       if (parent !== undefined) {
-        const registered = Object.entries(job.outputs ?? {}).find(([, { assetName }]) => typeof assetName === 'string');
+        const registered = Object.entries(job.outputs ?? {}).find(
+          ([, { assetName, assetVersion }]) => (assetName ?? assetVersion) !== undefined,
+        );
         if (registered !== undefined) throw jobsFailures.OutputsOfOthers(registered[0]);
         return parent.check(grant, draft.properties, id);
       }

@@ -7,6 +7,7 @@ import { Failure } from '#kernel/errors/failure';
 import { resolveCommand, shellQuote } from './command.rules.ts';
 import { spreadOf } from './distribution.rules.ts';
 import { checkJob, timeoutSecondsOf } from './jobs.rules.ts';
+import { sharedBytesOf } from './limits.rules.ts';
 import { isEnd, mayFollow, runStatusOf } from './status.rules.ts';
 import { systemMetricsOf } from './system-metrics.rules.ts';
 
@@ -35,6 +36,24 @@ test('whatever a value holds, the shell sees it as one word', () => {
     ),
     { numRuns: 60 },
   );
+});
+
+test('shared memory is as large as Docker would make it, and what a job could not have is refused', () => {
+  const sized = (shmSize: string) => job({ resources: { shmSize } });
+  assert.equal(sharedBytesOf(job()), undefined);
+  for (const [said, bytes] of [
+    ['2g', 2 * 1024 ** 3],
+    ['64M', 64 * 1024 ** 2],
+    ['2048k', 2 * 1024 ** 2],
+    ['1048576', 1024 ** 2],
+    ['1048576b', 1024 ** 2],
+    ['8g', 8 * 1024 ** 3],
+  ] as const) {
+    assert.equal(sharedBytesOf(sized(said)), bytes);
+    checkJob(sized(said));
+  }
+  for (const said of ['0', '1k', '9g', '999999999999g', '2gb', '-1g', 'much', '', '2 g', '1e9'])
+    refused(sized(said), /^resources.shmSize is a number .* from 1m to 8g/);
 });
 
 test('an input cannot become a command', () => {

@@ -5,6 +5,7 @@ import type { CommandJob } from '@strongroom/contract/jobs';
 import { resolveCommand } from './command.rules.ts';
 import { spreadOf } from './distribution.rules.ts';
 import { jobsFailures } from './jobs.errors.ts';
+import { sharedBytesOf } from './limits.rules.ts';
 import { secretsIn } from './secrets.rules.ts';
 import { checkSystemMetrics, isSystemMetricsVariable } from './system-metrics.rules.ts';
 
@@ -44,6 +45,7 @@ export function checkJob(job: CommandJob): void {
     );
   timeoutSecondsOf(job);
   spreadOf(job);
+  sharedBytesOf(job);
   checkVariables(job.environmentVariables ?? {});
   checkSystemMetrics(job);
   for (const { property, name } of secretsIn(job)) checkVariableName(property, name);

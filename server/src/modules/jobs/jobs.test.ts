@@ -48,6 +48,7 @@ test('what cannot run is refused before anything is made', async (t) => {
       /cannot act as 'Managed'. Leave identity out/,
     ],
     ['user', { identity: { identityType: 'UserIdentity' } }, /cannot act as 'UserIdentity'/],
+    ['ray', { distribution: { distributionType: 'Ray', port: 1 } }, /distribution of type 'Ray' is not served/],
     ['status', { workId: 'x' }, /./],
   ];
   for (const [name, more, said] of cases) {
@@ -226,6 +227,8 @@ test('code that is deleted, or another under its name, does not change what an a
 test('a job of the longest duration gets its token', async (t) => {
   const { lab, submit } = await openBench(t);
   assert.ok(jobIn(await lab.work.take(await submit('week', { limits: { timeout: 'P7D' } }))).token);
+  const shared = await lab.work.take(await submit('shared', { resources: { shmSize: '2g' } }));
+  assert.equal(shared.sharedBytes, 2 * 1024 ** 3);
 });
 
 test('a list narrows by type, tag and archive', async (t) => {

@@ -19,8 +19,8 @@ export function refuseServices(services: CommandJob['services']): void {
 }
 
 const bounded = {
-  because: 'A job has the limits of its node.',
-  instead: 'Leave it out; what a node allows is set where the agent runs.',
+  because: 'A job has one node.',
+  instead: 'Leave maxInstanceCount out, or send 1.',
 };
 
 const resources = {
@@ -39,10 +39,6 @@ const resources = {
   maxInstanceCount: { harmless: [1], ...bounded },
 };
 const keptResources = {
-  shmSize: {
-    schema: Type.String({ pattern: '^[0-9]{1,12}[bkmgBKMG]?$' }),
-    because: 'The shared memory of a job is a quarter of the memory for its files, which is set where the agent runs.',
-  },
   instanceType: { because: 'All nodes of a cluster are alike.' },
   properties: { because: 'Settings of other services; nothing here reads them.' },
 };
