@@ -101,8 +101,9 @@ export const environmentVersion = Type.Object({
     }),
   ),
   osType: Type.Optional(Type.Literal('Linux')),
-  /** Kept and answered; what uses such an environment is refused, because nothing is built. */
+  /** The packages that are put on Python; or a list of requirements. */
   condaFile: Type.Optional(Type.String({ maxLength: 65_536 })),
+  /** Kept and answered; what uses an environment with a context or with routes of its own is refused. */
   build: Type.Optional(
     Type.Object(
       {
