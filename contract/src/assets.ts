@@ -118,6 +118,9 @@ export const environmentVersion = Type.Object({
   ),
 });
 
+/** `3.11`: versions that the nodes have. */
+export const pythonList = Type.Object({ value: Type.Array(Type.Object({ version: Type.String() })) });
+
 export const snapshotAnswer = Type.Object({
   /** `sha256:` and 64 hexadecimal digits over the paths, sizes and digests of the files. */
   snapshotId: Type.String(),

@@ -4,7 +4,7 @@ import { fileURLToPath } from 'node:url';
 import { createAssets } from '#assets';
 import { createCompute } from '#compute';
 import { createEndpoints } from '#endpoints';
-import { createEnvironments, type EnvironmentsModule } from '#environments';
+import { createEnvironments, type EnvironmentsModule, indexUrl, readProjectIndex } from '#environments';
 import { createFlows } from '#flows';
 import { createImages } from '#images';
 import { createJobs } from '#jobs';
@@ -91,7 +91,7 @@ export function composeLearning(foundation: Foundation, ground: Ground, data: Da
     images: images.images,
     preparing: jobs.preparing,
     pythons: compute.pythons,
-    ...packageIndexOf(config.environments.index),
+    ...packageIndexesOf(config.environments),
     map: config.environments.images,
     runTokens: ground.runTokens,
     schemes: armSchemes,
@@ -111,14 +111,26 @@ export function composeLearning(foundation: Foundation, ground: Ground, data: Da
 export type Learning = ReturnType<typeof composeLearning>;
 
 /** The one thing that the server fetches from outside. An index that was set may be anywhere; what its pages name may not be inside. */
-function packageIndexOf(setting: string): Pick<Parameters<typeof createEnvironments>[0], 'index' | 'fetch'> {
-  const index = setting === 'none' ? undefined : new URL(setting.endsWith('/') ? setting : `${setting}/`);
+function packageIndexesOf(
+  settings: Foundation['config']['environments'],
+): Pick<Parameters<typeof createEnvironments>[0], 'indexOf' | 'fetch'> {
+  const index = settings.index === 'none' ? undefined : indexUrl(settings.index);
+  const own = new Map<string, URL>();
+  for (const text of settings.projectIndexes) {
+    const read = readProjectIndex(text);
+    if (typeof read === 'string') throw new Error(`environments.projectIndexes was not checked: ${read}`);
+    own.set(read.project, read.url);
+  }
+  const set = [...own.values(), ...(index === undefined ? [] : [index])];
   const outgoing = createOutgoing({
-    trusted: index === undefined ? [] : [index.origin],
-    allowed: (host) => host === index?.host,
+    trusted: set.map(({ origin }) => origin),
+    allowed: (host) => set.some((one) => one.host === host),
   });
   const accept = 'application/vnd.pypi.simple.v1+html, text/html;q=0.9, */*;q=0.1';
-  return { index, fetch: (url, signal = AbortSignal.timeout(600_000)) => outgoing.get(url, { accept, signal }) };
+  return {
+    indexOf: (project) => own.get(project) ?? index,
+    fetch: (url, signal = AbortSignal.timeout(600_000)) => outgoing.get(url, { accept, signal }),
+  };
 }
 
 const embeddedAgent: readonly [string, ...string[]] = [

@@ -265,7 +265,7 @@ export async function assemble(on: {
     grants,
     preparing: jobs.preparing,
     pythons: async () => ['3.11', '3.12'],
-    index: new URL('https://index.example/simple/'),
+    indexOf: () => new URL('https://index.example/simple/'),
     fetch: (url) => seam.fetch(url),
     map: ['mcr.microsoft.com/azureml/*=strongroom/node-python', 'AzureML-sklearn*=azureml:own:1'],
     runTokens,
