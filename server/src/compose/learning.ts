@@ -5,7 +5,7 @@ import { createAssets } from '#assets';
 import { createCompute } from '#compute';
 import { createEndpoints } from '#endpoints';
 import { createEnvironments, type EnvironmentsModule, indexUrl, readProjectIndex } from '#environments';
-import { createFlows } from '#flows';
+import { createFlows, type Flows } from '#flows';
 import { createImages } from '#images';
 import { createJobs } from '#jobs';
 import { originHere } from '#kernel/http/certificates';
@@ -36,7 +36,7 @@ export function composeLearning(foundation: Foundation, ground: Ground, data: Da
     dataKeys,
   });
   const inWorkspaces = { ...common, workspaces: workspaces.workspaces, blobs: storage.blobs, addresses };
-  const assets = createAssets(inWorkspaces);
+  const assets = createAssets({ ...inWorkspaces, pipelineSteps: () => flows.pipelineSteps });
   const runs = createRuns({ ...inWorkspaces, registry: assets.assets.registry, schemes: armSchemes });
   const compute = createCompute({
     database: control,
@@ -75,7 +75,13 @@ export function composeLearning(foundation: Foundation, ground: Ground, data: Da
     },
     environments: () => environments.forJobs,
   });
-  const flows = createFlows({ ...common, database: control, assets: assets.assets, jobs, room: foundation.room });
+  const flows: Flows = createFlows({
+    ...common,
+    database: control,
+    assets: assets.assets,
+    jobs,
+    room: foundation.room,
+  });
   const schedules = createSchedules({
     ...common,
     database: control,

@@ -239,6 +239,9 @@ export async function setUp(
       acts,
       clock: storage.clock,
       log: silentLog,
+      pipelineSteps: () => {
+        throw new Error('no component is registered in these tests');
+      },
     });
     const registry = createRegistry({
       byteStores: byteStoresOf(join(storage.folder, 'data'), createFiles()),

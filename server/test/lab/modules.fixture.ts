@@ -6,7 +6,7 @@ import { builtInRoles, createAccess } from '#access';
 import { createAssets } from '#assets';
 import { createCompute } from '#compute';
 import { createEnvironments, type EnvironmentsModule, type Fetch } from '#environments';
-import { createFlows } from '#flows';
+import { createFlows, type Flows } from '#flows';
 import { createIdentity, createSignedAddresses, firstStart } from '#identity';
 import { createImages } from '#images';
 import { createJobs } from '#jobs';
@@ -197,7 +197,15 @@ export async function assemble(on: {
     tenantId,
   });
   const within = { resources: resources.resources, workspaces: workspaces.workspaces, clock };
-  const assets = createAssets({ ...within, blobs: storage.blobs, addresses, grants, acts, log });
+  const assets = createAssets({
+    ...within,
+    blobs: storage.blobs,
+    addresses,
+    grants,
+    acts,
+    log,
+    pipelineSteps: () => flows.pipelineSteps,
+  });
   const runs = createRuns({
     ...within,
     blobs: storage.blobs,
@@ -274,7 +282,7 @@ export async function assemble(on: {
     domain,
     port: 8443,
   });
-  const flows = createFlows({
+  const flows: Flows = createFlows({
     ...within,
     resources: {
       ...resources.resources,

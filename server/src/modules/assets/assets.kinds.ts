@@ -21,6 +21,7 @@ import {
   jobFilesOf,
   type NamedContent,
 } from './named-content.service.ts';
+import type { PipelineSteps } from './pipeline-steps.port.ts';
 import { isPrompt, promptUri } from './prompts.rules.ts';
 import { registryKey } from './registered.rules.ts';
 import type { Snapshot, Snapshots } from './snapshots.service.ts';
@@ -39,6 +40,7 @@ export function createAssetKinds(deps: {
   readonly snapshots: Pick<Snapshots, 'get'>;
   readonly named: NamedContent;
   readonly uploads: Pick<Uploads, 'take'>;
+  readonly pipelineSteps: () => PipelineSteps;
 }): readonly ResourceKind[] {
   const { resources, snapshots, named, uploads } = deps;
   const versioned = createVersionedKinds(deps);

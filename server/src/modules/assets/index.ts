@@ -17,6 +17,7 @@ import { dataOf } from './data.kinds.ts';
 import { unbuiltIn } from './environments.rules.ts';
 import { assetTables } from './migrations/index.ts';
 import { createNamedContent, type Named, type NamedContent } from './named-content.service.ts';
+import type { PipelineSteps } from './pipeline-steps.port.ts';
 import { keptOf } from './registered.rules.ts';
 import { createRegisteredModels, type RegisteredModels } from './registered-models.service.ts';
 import { snapshotRoutes } from './snapshots.routes.ts';
@@ -25,17 +26,24 @@ import { uploadRoutes } from './uploads.routes.ts';
 import { type AddressSigner, createUploads } from './uploads.service.ts';
 
 export {
-  type Component,
+  type ComponentInput,
   checkValue,
-  commandWith,
   type DataType,
   dataTypes,
-  distributionIn,
+  isValueType,
   modeNamed,
+} from './component-parts.rules.ts';
+export {
+  type CommandComponent,
+  type Component,
+  commandWith,
+  distributionIn,
+  type PipelineComponent,
 } from './components.rules.ts';
 export { curatedName } from './curated.rules.ts';
 export { inputLimits } from './limits.rules.ts';
 export { contentForms, dataVersionOf, isContentUri, outputPath } from './named-content.service.ts';
+export type { PipelineSteps } from './pipeline-steps.port.ts';
 export type { Snapshot, Snapshots } from './snapshots.service.ts';
 export type { SnapshotFile } from './snapshots.store.ts';
 
@@ -92,6 +100,8 @@ export function createAssets(deps: {
   readonly addresses: AddressSigner;
   readonly clock: Clock;
   readonly log: Log;
+  /** Who knows what the steps of a pipeline are. They stand above; called only after everything is composed. */
+  readonly pipelineSteps: () => PipelineSteps;
 }): AssetsModule {
   const { log } = deps;
   const snapshots = createSnapshots(deps);
@@ -184,7 +194,7 @@ export function createAssets(deps: {
     duties: Object.values(assetsDuties),
     failures: [tableOf(assetsFailures)],
     assets,
-    kinds: createAssetKinds({ resources: deps.resources, grants: deps.grants, snapshots, named, uploads }),
+    kinds: createAssetKinds({ ...deps, snapshots, named, uploads }),
     routes: [...snapshotRoutes(snapshots), ...uploadRoutes(uploads)],
     periodic: [{ name: 'asset-blobs', everyMs: sweepEveryMs, atStart: true, run: sweep }],
     sweep,

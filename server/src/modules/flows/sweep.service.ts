@@ -37,7 +37,7 @@ import {
   trialName,
   trialOf,
 } from './sweep.rules.ts';
-import type { Looked } from './under-way.service.ts';
+import type { Looked, UnderWays } from './under-way.service.ts';
 
 export type Sweeps = {
   readonly type: ParentType;
@@ -58,7 +58,7 @@ export function createSweeps(deps: {
   readonly lives: JobLives;
   readonly references: References;
   readonly children: Children;
-  readonly underWay: (jobId: string, workspaceId: string) => Promise<void>;
+  readonly underWay: UnderWays['add'];
   readonly clock: Clock;
 }): Sweeps {
   const { lives, references, children, clock } = deps;
@@ -223,9 +223,9 @@ export function createSweeps(deps: {
       async accept(grant, job) {
         const workspaceId = workspaceOf(job.id) ?? '';
         const { inputSnapshots: inputs } = await references.takeInputs(grant, workspaceId, stateOf(job));
-        await deps.underWay(job.id, workspaceId);
+        await deps.underWay(job.id, workspaceId, await children.isWithin(job));
         const flow: SweepFlow = { trials: [], inputs };
-        return flow;
+        return { flow };
       },
     },
   };
