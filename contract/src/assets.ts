@@ -34,7 +34,7 @@ export const dataVersion = Type.Object({
     minLength: 1,
     maxLength: 2048,
     description:
-      'Where the data lie in this workspace: azureml://datastores/{datastore}/paths/{path} of a datastore, files of a job (azureml://jobs/{job}/outputs/{output}/paths/{path}, runs:/{job}/{path}), or a snapshot. Nothing is copied, and nothing is looked up before a job uses it.',
+      'Where the data lie in this workspace: azureml://datastores/{datastore}/paths/{path} of a datastore that came with it, files of a job (azureml://jobs/{job}/outputs/{output}/paths/{path}, runs:/{job}/{path}), or a snapshot. Nothing is copied, and nothing is looked up before a job uses it.',
   }),
   /** Of an mltable: what its file refers to, as the client found it there. */
   referencedUris: Type.Optional(Type.Array(Type.String({ maxLength: 2048 }), { maxItems: 1000 })),
@@ -70,7 +70,7 @@ export const modelVersion = Type.Object({
     minLength: 1,
     maxLength: 2048,
     description:
-      'A snapshot; files of a job of this workspace: azureml://jobs/{job}/outputs/artifacts/paths/{path} or runs:/{job}/{path}; or of a datastore: azureml://datastores/{datastore}/paths/{path}.',
+      'A snapshot; files of a job of this workspace: azureml://jobs/{job}/outputs/artifacts/paths/{path} or runs:/{job}/{path}; or of a datastore that came with it: azureml://datastores/{datastore}/paths/{path}.',
   }),
   modelType: Type.Optional(
     Type.Union([Type.Literal('custom_model'), Type.Literal('mlflow_model'), Type.Literal('triton_model')]),
@@ -101,8 +101,9 @@ export const environmentVersion = Type.Object({
     }),
   ),
   osType: Type.Optional(Type.Literal('Linux')),
-  /** Kept and answered; what uses such an environment is refused, because nothing is built. */
+  /** The packages that are put on Python; or a list of requirements. */
   condaFile: Type.Optional(Type.String({ maxLength: 65_536 })),
+  /** Kept and answered; what uses an environment with a context or with routes of its own is refused. */
   build: Type.Optional(
     Type.Object(
       {
@@ -116,6 +117,9 @@ export const environmentVersion = Type.Object({
     Type.Object({ livenessRoute: probeRoute, readinessRoute: probeRoute, scoringRoute: probeRoute }),
   ),
 });
+
+/** `3.11`: versions that the nodes have. */
+export const pythonList = Type.Object({ value: Type.Array(Type.Object({ version: Type.String() })) });
 
 export const snapshotAnswer = Type.Object({
   /** `sha256:` and 64 hexadecimal digits over the paths, sizes and digests of the files. */

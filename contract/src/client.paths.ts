@@ -42,6 +42,7 @@ export function workspacePaths(id: string) {
     modelVersions: (name: string) => below('models', name, 'versions'),
     modelVersion: (name: string, version: string) => below('models', name, 'versions', version),
     environmentVersion: (name: string, version: string) => below('environments', name, 'versions', version),
+    pythons: below('pythons'),
     endpoints: below('onlineEndpoints'),
     endpoint: (name: string) => below('onlineEndpoints', name),
     deployments: (endpoint: string) => below('onlineEndpoints', endpoint, 'deployments'),

@@ -10,7 +10,9 @@ export const pipelineJob = Type.Object({
   jobType: Type.Literal('Pipeline'),
   ...commonToJobs,
   /** By name: what it runs (componentId, or a command of its own), on what, with what and to where. */
-  jobs: Type.Record(Type.String({ maxLength: 256 }), open),
+  jobs: Type.Optional(Type.Record(Type.String({ maxLength: 256 }), open)),
+  /** A component of the type pipeline, which says the steps instead. */
+  componentId: Type.Optional(Type.String({ maxLength: 2048 })),
   /** default_compute, default_datastore, continue_on_step_failure, force_rerun. */
   settings: Type.Optional(open),
 });

@@ -44,9 +44,17 @@ export const versionsPage = Type.Object({ model_versions: list(registeredVersion
 export const latestVersions = Type.Object({ model_versions: list(registeredVersion) });
 export const downloadUri = Type.Object({ artifact_uri: text });
 
-export const createModel = Type.Object({ name: named, tags: list(keyValueInput), description: optional(text) });
+/** Databricks's: what it would run at each new version. Known, so that it is refused and not passed over. */
+const deploymentJob = { deployment_job_id: optional(text) };
+
+export const createModel = Type.Object({
+  name: named,
+  tags: list(keyValueInput),
+  description: optional(text),
+  ...deploymentJob,
+});
 export const renameModel = Type.Object({ name: named, new_name: optional(text) });
-export const updateModel = Type.Object({ name: named, description: optional(text) });
+export const updateModel = Type.Object({ name: named, description: optional(text), ...deploymentJob });
 export const modelByName = Type.Object({ name: named });
 export const searchModels = Type.Object({
   filter: optional(text),

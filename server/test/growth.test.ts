@@ -72,6 +72,7 @@ const tables: Readonly<Record<string, Readonly<Record<string, string>>>> = {
     endpoint_keys: bounded,
   },
   'modules/flows': {
+    flow_parts: 'what a pipeline under way runs: it came through the door with it, and goes with its end',
     flow_results: bounded,
     flows_under_way: bounded,
   },

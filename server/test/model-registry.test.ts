@@ -303,6 +303,17 @@ test('tags and descriptions are the same for both protocols, and bounded', async
   ok(await send('PATCH', 'mlflow/registered-models/update', { name: 'described', description: 'what' }));
   ok(await post('model-versions/set-tag', { name: 'described', version: '1', key: 'b', value: '2' }));
   ok(await send('PATCH', 'mlflow/model-versions/update', { name: 'described', version: '1', description: 'this' }));
+  // What would have to run at each new version is refused, and nothing else of the request is done.
+  for (const [method, path] of [
+    ['POST', 'create'],
+    ['PATCH', 'update'],
+  ] as const)
+    refused(
+      await send(method, `mlflow/registered-models/${path}`, { name: 'described', deployment_job_id: '7' }),
+      400,
+      'INVALID_PARAMETER_VALUE',
+      /Leave deployment_job_id out/,
+    );
   const model = (await arm('GET', 'models/described')).body.properties;
   assert.deepEqual([model.description, model.tags], ['what', { a: '1', empty: '' }]);
   const version = (await arm('GET', 'models/described/versions/1')).body.properties;

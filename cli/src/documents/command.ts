@@ -23,7 +23,15 @@ export function computeId(text: string, paths: WorkspacePaths): string {
 
 const modelTypes: ReadonlySet<string> = new Set(['custom_model', 'mlflow_model', 'triton_model']);
 
-export type Place = { readonly document: Document; readonly paths: WorkspacePaths; readonly sources: Sources };
+export type Place = {
+  readonly document: Document;
+  readonly paths: WorkspacePaths;
+  readonly sources: Sources;
+  /** The files of components that this one stands in, from outside. */
+  readonly within?: readonly string[];
+  /** Components by their files: one that is named often is read and sent once. */
+  readonly read?: Map<string, Later<string>>;
+};
 
 export const unserved = {
   services: 'nothing reaches into a job while it runs. Leave it out',
@@ -127,7 +135,6 @@ export function outputsOf(read: Reader | undefined): JsonObject | undefined {
       const inner = read.within(key);
       const output = {
         jobOutputType: inner?.text('type') ?? 'uri_folder',
-        uri: inner?.text('path'),
         mode: modeOf(inner?.text('mode')),
         // The asset that it becomes when the job has completed.
         assetName: inner?.text('name'),

@@ -4,7 +4,7 @@ import type { JsonObject } from '@strongroom/contract/client';
 import type { WorkspacePaths } from '@strongroom/contract/client.paths';
 import { type Document, type Reader, readerOf } from '../document.reader.ts';
 import { commandIn, computeId, inputsOf, outputsOf, type Place, secretsIn, settled, unserved } from './command.ts';
-import { settingsIn, stepsIn } from './pipeline.ts';
+import { settingsIn, whatPipelineRuns } from './pipeline.ts';
 import { defined, type Later, refuse, type Sources, secondsOf } from './references.ts';
 import { sweepIn } from './sweep.ts';
 
@@ -93,6 +93,6 @@ function sweepOwn(read: Reader, place: Place): Later<JsonObject> {
 
 async function pipelineOwn(read: Reader, place: Place): Promise<Later<JsonObject>> {
   const settings = settingsIn(read.within('settings'), place);
-  const steps = await stepsIn(read, place);
-  return async (sources) => ({ settings, jobs: await steps(sources) });
+  const runs = await whatPipelineRuns(read, { ...place, read: new Map() });
+  return async (sources) => ({ settings, ...(await runs(sources)) });
 }

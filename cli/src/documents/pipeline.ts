@@ -23,8 +23,8 @@ export async function stepsIn(read: Reader, place: Place): Promise<Later<JsonObj
 
 async function stepIn(read: Reader, place: Place): Promise<Later<JsonObject>> {
   const type = read.text('type') ?? 'command';
-  if (type !== 'command' && type !== 'sweep')
-    throw read.wrong('type', `is '${type}': such steps are not served, 'command' and 'sweep' are`);
+  if (!['command', 'sweep', 'pipeline'].includes(type))
+    throw read.wrong('type', `is '${type}': such steps are not served, 'command', 'sweep' and 'pipeline' are`);
   refuse(read, unserved);
   const compute = read.text('compute');
   const timeout = type === 'command' ? read.within('limits')?.positive('timeout', 'seconds') : undefined;
@@ -33,7 +33,8 @@ async function stepIn(read: Reader, place: Place): Promise<Later<JsonObject>> {
     display_name: read.text('display_name'),
     description: read.text('description'),
     tags: read.texts('tags'),
-    computeId: compute === undefined ? undefined : computeId(compute, place.paths),
+    // Of an input of the pipeline: its value is the name of one.
+    computeId: compute === undefined ? undefined : wired.test(compute) ? compute : computeId(compute, place.paths),
     limits: timeout === undefined ? undefined : { timeout: secondsOf(timeout) },
     outputs: stepOutputs(read.within('outputs')),
   };
@@ -64,11 +65,33 @@ async function sweepOf(read: Reader, place: Place): Promise<Later<JsonObject>> {
 }
 
 /** By its file, or registered. */
-async function componentOf(field: string, read: Reader, { document, paths }: Place): Promise<Later<string>> {
+async function componentOf(field: string, read: Reader, place: Place): Promise<Later<string>> {
+  const { document, paths, within = [document.file], read: before = new Map<string, Later<string>>() } = place;
   const given = read.needed(field);
   if (isReference(given)) return reference(given, 'components', paths, (what) => read.wrong(field, what));
-  const component = componentIn(await readDocument(placeOf(document, given)), paths);
-  return async (sources) => await sources.component(await component(sources));
+  const file = placeOf(document, given);
+  if (within.includes(file)) throw read.wrong(field, `is ${given}, and that stands in itself`);
+  const known = before.get(file);
+  if (known !== undefined) return known;
+  const inner = { ...place, document: await readDocument(file), within: [...within, file], read: before };
+  const component = await componentIn(inner.document, paths, (steps) => stepsIn(steps, inner));
+  let id: Promise<string> | undefined;
+  const registered: Later<string> = (sources) => {
+    id ??= component(sources).then((spec) => sources.component(spec));
+    return id;
+  };
+  before.set(file, registered);
+  return registered;
+}
+
+/** A pipeline says its steps, or is a component. */
+export async function whatPipelineRuns(read: Reader, place: Place): Promise<Later<JsonObject>> {
+  if (!read.has('component')) {
+    const jobs = await stepsIn(read, place);
+    return async (sources) => ({ jobs: await jobs(sources) });
+  }
+  const id = await componentOf('component', read, place);
+  return async (sources) => ({ componentId: await id(sources), jobs: {} });
 }
 
 function stepInputs(read: Reader | undefined, { document, paths }: Place): Later<JsonObject | undefined> {
@@ -90,9 +113,9 @@ function stepOutputs(read: Reader | undefined): JsonObject | undefined {
       if (!isObject(value)) return [key, defined({ value: read.text(key) })];
       const inner = read.within(key);
       const [type, mode, path] = [inner?.text('type') ?? 'uri_folder', inner?.text('mode'), inner?.text('path')];
-      const isWired = path !== undefined && wired.test(path);
-      const place = isWired ? { value: path } : { uri: path };
-      return [key, defined({ job_output_type: type, mode: modeOf(mode), ...place })];
+      if (path !== undefined && !wired.test(path))
+        throw read.wrong(key, 'has a path: what a step leaves goes to its own artifacts. Leave it out');
+      return [key, defined({ job_output_type: type, mode: modeOf(mode), value: path })];
     }),
   );
 }

@@ -4,10 +4,10 @@ import { fileURLToPath } from 'node:url';
 import { createAssets } from '#assets';
 import { createCompute } from '#compute';
 import { createEndpoints } from '#endpoints';
-import { createEnvironments, type EnvironmentsModule } from '#environments';
-import { createFlows } from '#flows';
+import { createEnvironments, type EnvironmentsModule, indexUrl, readProjectIndex } from '#environments';
+import { createFlows, type Flows } from '#flows';
 import { createImages } from '#images';
-import { createJobs, type Jobs } from '#jobs';
+import { createJobs } from '#jobs';
 import { originHere } from '#kernel/http/certificates';
 import { createOutgoing } from '#kernel/http/outgoing';
 import { createRuns } from '#runs';
@@ -36,7 +36,7 @@ export function composeLearning(foundation: Foundation, ground: Ground, data: Da
     dataKeys,
   });
   const inWorkspaces = { ...common, workspaces: workspaces.workspaces, blobs: storage.blobs, addresses };
-  const assets = createAssets({ ...inWorkspaces, placed: (...named) => jobs.placed(...named) });
+  const assets = createAssets({ ...inWorkspaces, pipelineSteps: () => flows.pipelineSteps });
   const runs = createRuns({ ...inWorkspaces, registry: assets.assets.registry, schemes: armSchemes });
   const compute = createCompute({
     database: control,
@@ -57,12 +57,11 @@ export function composeLearning(foundation: Foundation, ground: Ground, data: Da
       hostNames: [],
     },
   });
-  const jobs: Jobs = createJobs({
+  const jobs = createJobs({
     ...inWorkspaces,
     runs: runs.runs,
     assets: assets.assets,
     vaults: vault.vaults,
-    putAsked: storage.putAsked,
     work: compute.work,
     serverlessNodes: Math.min(config.jobs.serverlessNodes, config.agent.maxNodes),
     tokens: identity.tokens,
@@ -76,7 +75,13 @@ export function composeLearning(foundation: Foundation, ground: Ground, data: Da
     },
     environments: () => environments.forJobs,
   });
-  const flows = createFlows({ ...common, database: control, assets: assets.assets, jobs, room: foundation.room });
+  const flows: Flows = createFlows({
+    ...common,
+    database: control,
+    assets: assets.assets,
+    jobs,
+    room: foundation.room,
+  });
   const schedules = createSchedules({
     ...common,
     database: control,
@@ -92,7 +97,7 @@ export function composeLearning(foundation: Foundation, ground: Ground, data: Da
     images: images.images,
     preparing: jobs.preparing,
     pythons: compute.pythons,
-    ...packageIndexOf(config.environments.index),
+    ...packageIndexesOf(config.environments),
     map: config.environments.images,
     runTokens: ground.runTokens,
     schemes: armSchemes,
@@ -112,14 +117,26 @@ export function composeLearning(foundation: Foundation, ground: Ground, data: Da
 export type Learning = ReturnType<typeof composeLearning>;
 
 /** The one thing that the server fetches from outside. An index that was set may be anywhere; what its pages name may not be inside. */
-function packageIndexOf(setting: string): Pick<Parameters<typeof createEnvironments>[0], 'index' | 'fetch'> {
-  const index = setting === 'none' ? undefined : new URL(setting.endsWith('/') ? setting : `${setting}/`);
+function packageIndexesOf(
+  settings: Foundation['config']['environments'],
+): Pick<Parameters<typeof createEnvironments>[0], 'indexOf' | 'fetch'> {
+  const index = settings.index === 'none' ? undefined : indexUrl(settings.index);
+  const own = new Map<string, URL>();
+  for (const text of settings.projectIndexes) {
+    const read = readProjectIndex(text);
+    if (typeof read === 'string') throw new Error(`environments.projectIndexes was not checked: ${read}`);
+    own.set(read.project, read.url);
+  }
+  const set = [...own.values(), ...(index === undefined ? [] : [index])];
   const outgoing = createOutgoing({
-    trusted: index === undefined ? [] : [index.origin],
-    allowed: (host) => host === index?.host,
+    trusted: set.map(({ origin }) => origin),
+    allowed: (host) => set.some((one) => one.host === host),
   });
   const accept = 'application/vnd.pypi.simple.v1+html, text/html;q=0.9, */*;q=0.1';
-  return { index, fetch: (url, signal = AbortSignal.timeout(600_000)) => outgoing.get(url, { accept, signal }) };
+  return {
+    indexOf: (project) => own.get(project) ?? index,
+    fetch: (url, signal = AbortSignal.timeout(600_000)) => outgoing.get(url, { accept, signal }),
+  };
 }
 
 const embeddedAgent: readonly [string, ...string[]] = [

@@ -16,7 +16,6 @@ import type { Work, WorkEvent, WorkOwner, WorkSpec } from '#compute';
 import { createEndpoints } from '#endpoints';
 import type { Environments } from '#environments';
 import { createImages } from '#images';
-import type { Action } from '#kernel/authority/grant';
 import { randomUuid } from '#kernel/crypto/random';
 import type { Database, MigrationSet } from '#kernel/database/database';
 import type { Failure } from '#kernel/errors/failure';
@@ -190,18 +189,7 @@ export async function setUp(
     },
     database: async () => home(),
     container: () => container,
-    datastore: async (grant, _workspace, name) => {
-      const right = (action: Action) => () => grants.also(grant, action, containerScope(container));
-      const { readBlobs, writeBlobs } = storageActions;
-      return {
-        name,
-        ...container,
-        hidden: [],
-        isReserved: () => false,
-        reader: right(readBlobs),
-        writer: right(writeBlobs),
-      };
-    },
+    reader: (grant) => grants.also(grant, storageActions.readBlobs, containerScope(container)),
     asIdentity: (of, action, scope, reason) => grants.as(of.identity, action, scope, reason),
   };
   const { agent, socketPath } = await openAgent(t, storage.folder);
@@ -247,11 +235,13 @@ export async function setUp(
       workspaces,
       blobs: storage.blobs,
       addresses: { sign: () => Promise.reject(new Error('nothing is uploaded in these tests')) },
-      placed: async () => undefined,
       grants,
       acts,
       clock: storage.clock,
       log: silentLog,
+      pipelineSteps: () => {
+        throw new Error('no component is registered in these tests');
+      },
     });
     const registry = createRegistry({
       byteStores: byteStoresOf(join(storage.folder, 'data'), createFiles()),

@@ -1,7 +1,7 @@
 // For tests of jobs that are made of others: a bench of jobs, and what a test does with a sweep and its trials.
 
 import type { TestContext } from 'node:test';
-import { openBench, running } from './jobs.fixture.ts';
+import { exited, openBench, running } from './jobs.fixture.ts';
 
 export async function openFlows(t: TestContext) {
   const bench = await openBench(t);
@@ -50,6 +50,17 @@ export async function openFlows(t: TestContext) {
     /** The work of a job is told these things, and whoever it belongs to has looked. */
     async told(name: string, ...events: Parameters<typeof bench.tell> extends [string, ...infer E] ? E : never) {
       await bench.tell(name, ...events);
+      await settled();
+    },
+    /** The job ends well, and leaves a file in an output. */
+    async finish(job: string, left?: string) {
+      await bench.tell(job, running);
+      if (left !== undefined) {
+        const { info } = await bench.run(job);
+        const path = `/mlflow/v1.0${workspaceId}/api/2.0/mlflow-artifacts/artifacts/${info.experiment_id}/${job}/artifacts/outputs/${left}/a.txt`;
+        await lab.must(lab.owner, 'PUT', path, { body: Buffer.from(job) });
+      }
+      await bench.tell(job, exited(0));
       await settled();
     },
     async tick() {

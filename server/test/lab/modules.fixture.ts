@@ -6,10 +6,10 @@ import { builtInRoles, createAccess } from '#access';
 import { createAssets } from '#assets';
 import { createCompute } from '#compute';
 import { createEnvironments, type EnvironmentsModule, type Fetch } from '#environments';
-import { createFlows } from '#flows';
+import { createFlows, type Flows } from '#flows';
 import { createIdentity, createSignedAddresses, firstStart } from '#identity';
 import { createImages } from '#images';
-import { createJobs, type Jobs } from '#jobs';
+import { createJobs } from '#jobs';
 import type { TestClock } from '#kernel/clock/test-clock';
 import type { Database } from '#kernel/database/database';
 import type { Files } from '#kernel/files/files';
@@ -199,12 +199,12 @@ export async function assemble(on: {
   const within = { resources: resources.resources, workspaces: workspaces.workspaces, clock };
   const assets = createAssets({
     ...within,
-    placed: (...named) => jobs.placed(...named),
     blobs: storage.blobs,
     addresses,
     grants,
     acts,
     log,
+    pipelineSteps: () => flows.pipelineSteps,
   });
   const runs = createRuns({
     ...within,
@@ -226,7 +226,7 @@ export async function assemble(on: {
   resources.onRemoved(compute.removed);
   resources.onRemoved((grant, id) => flows.removed?.(grant, id) ?? Promise.resolve());
   resources.onRemoved((grant, id) => schedules.removed?.(grant, id) ?? Promise.resolve());
-  const jobs: Jobs = createJobs({
+  const jobs = createJobs({
     ...within,
     runs: {
       ...runs.runs,
@@ -245,7 +245,6 @@ export async function assemble(on: {
     },
     assets: assets.assets,
     vaults: vault.vaults,
-    putAsked: storage.putAsked,
     work: work.anew(seam),
     tokens: identity.tokens,
     directory: identity.directory,
@@ -274,7 +273,7 @@ export async function assemble(on: {
     grants,
     preparing: jobs.preparing,
     pythons: async () => ['3.11', '3.12'],
-    index: new URL('https://index.example/simple/'),
+    indexOf: () => new URL('https://index.example/simple/'),
     fetch: (url) => seam.fetch(url),
     map: ['mcr.microsoft.com/azureml/*=strongroom/node-python', 'AzureML-sklearn*=azureml:own:1'],
     runTokens,
@@ -283,7 +282,7 @@ export async function assemble(on: {
     domain,
     port: 8443,
   });
-  const flows = createFlows({
+  const flows: Flows = createFlows({
     ...within,
     resources: {
       ...resources.resources,

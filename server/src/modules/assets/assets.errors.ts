@@ -207,11 +207,11 @@ export const assetsFailures = defineFailures('assets', {
   },
   ComponentTypeNotServed: {
     kind: 'invalid',
-    meaning: 'A component is of another type than command.',
+    meaning: 'A component is of a type that is not served.',
     remedy: 'Register what it does as a command component.',
     say: (type: string) => ({
       target: 'properties.componentSpec.type',
-      message: `Components of type '${type.slice(0, 32)}' are not served here. componentSpec.type must be 'command': put the steps of a pipeline into the pipeline itself, and what else runs into a command.`,
+      message: `Components of type '${type.slice(0, 32)}' are not served here. componentSpec.type must be 'command' or 'pipeline': put what else runs into a command.`,
     }),
   },
   InternalError: { kind: 'internal', say: 'An asset stands outside any workspace.' },

@@ -5,7 +5,7 @@ import { Type } from '@strongroom/contract/schema';
 import type { Grant, Grants } from '#kernel/authority/grant';
 import { parentId } from '#kernel/ids/ids';
 import { everythingServed, type Properties, type Resource, type ResourceKind, type Resources } from '#resources';
-import { type Workspaces, workspaceOf } from '#workspaces';
+import { workspaceOf } from '#workspaces';
 import { safePath } from './archive.service.ts';
 import { assetsFailures } from './assets.errors.ts';
 import { createComponentKinds } from './components.kinds.ts';
@@ -20,9 +20,8 @@ import {
   isSameUri,
   jobFilesOf,
   type NamedContent,
-  type PlacedOutputs,
-  wherePlaced,
 } from './named-content.service.ts';
+import type { PipelineSteps } from './pipeline-steps.port.ts';
 import { isPrompt, promptUri } from './prompts.rules.ts';
 import { registryKey } from './registered.rules.ts';
 import type { Snapshot, Snapshots } from './snapshots.service.ts';
@@ -41,8 +40,7 @@ export function createAssetKinds(deps: {
   readonly snapshots: Pick<Snapshots, 'get'>;
   readonly named: NamedContent;
   readonly uploads: Pick<Uploads, 'take'>;
-  readonly placed: PlacedOutputs;
-  readonly workspaces: Pick<Workspaces, 'get' | 'datastore'>;
+  readonly pipelineSteps: () => PipelineSteps;
 }): readonly ResourceKind[] {
   const { resources, snapshots, named, uploads } = deps;
   const versioned = createVersionedKinds(deps);
@@ -59,7 +57,6 @@ export function createAssetKinds(deps: {
     if (taken === undefined) throw assetsFailures.InvalidAssetUri('modelUri', contentForms);
     return {
       ...resource.properties,
-      modelUri: await wherePlaced(deps.placed, required(resource.id), uri),
       jobName: resource.properties['jobName'] ?? jobFilesOf(uri)?.runId,
       snapshot: taken.uri,
       folder: taken.folder ?? folderNamed(resource.properties),
@@ -153,10 +150,7 @@ export function createAssetKinds(deps: {
         },
       },
       // What was read is sent back with other tags.
-      {
-        isSame: async (_grant, id, wanted, existing) =>
-          isSameUri(await wherePlaced(deps.placed, required(id), String(wanted)), existing),
-      },
+      { isSame: async (_grant, _id, wanted, existing) => isSameUri(wanted, existing) },
     ),
     version('environments', 'environment version', environmentContent, {
       properties: environmentVersion,
@@ -181,7 +175,7 @@ export function createAssetKinds(deps: {
         ...properties,
       }),
     }),
-    ...createDataKinds(versioned, deps),
+    ...createDataKinds(versioned),
     ...createComponentKinds(versioned, deps),
   ];
 }

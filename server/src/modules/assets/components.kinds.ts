@@ -1,5 +1,5 @@
-// Components as resource kinds. A version is what it says at its registration: its command, its code and its environment, all of
-// which are there by then.
+// Components as resource kinds. A version is what it says at its registration: its command, its code and its environment, or its
+// steps and what they name, all of which are there by then.
 
 import { isDeepStrictEqual } from 'node:util';
 import { componentVersion } from '@strongroom/contract/assets';
@@ -10,11 +10,15 @@ import { workspaceOf, workspaceType } from '#workspaces';
 import { assetsFailures } from './assets.errors.ts';
 import { readComponent } from './components.rules.ts';
 import { curatedName } from './curated.rules.ts';
+import type { PipelineSteps } from './pipeline-steps.port.ts';
 import type { VersionedKinds } from './versioned.kinds.ts';
 
 export function createComponentKinds(
   { container, version }: VersionedKinds,
-  { resources }: { readonly resources: Pick<Resources, 'get'> },
+  {
+    resources,
+    pipelineSteps,
+  }: { readonly resources: Pick<Resources, 'get'>; readonly pipelineSteps: () => PipelineSteps },
 ): readonly ResourceKind[] {
   async function checkVersion(grant: Grant, id: string, named: string | undefined, plural: string, part: string) {
     if (named === undefined) return;
@@ -38,6 +42,7 @@ export function createComponentKinds(
         unserved: { refused: {}, kept: {}, ignored: {} },
         async validate(grant, draft, _existing, id) {
           const component = readComponent(draft.properties['componentSpec'] as Readonly<Record<string, unknown>>); // of the schema
+          if (component.type === 'pipeline') return pipelineSteps().check(grant, id, component);
           await checkVersion(grant, id, component.codeId, 'codes', 'code');
           // What stands for one of Azure's is looked for when a job runs in it.
           if (component.environmentId === undefined || curatedName(component.environmentId) === undefined)

@@ -4,10 +4,15 @@ import assert from 'node:assert/strict';
 import { after, test } from 'node:test';
 import { closeScanPool } from '#kernel/database/database';
 import { jobIn, openBench } from '../../../test/lab/jobs.fixture.ts';
-import { commandWith, readComponent } from './components.rules.ts';
+import { type CommandComponent, commandWith, readComponent } from './components.rules.ts';
 
 after(() => closeScanPool());
 
+const commandIn = (spec: Readonly<Record<string, unknown>>): CommandComponent => {
+  const read = readComponent(spec);
+  assert.ok(read.type === 'command');
+  return read;
+};
 const component = (more: object = {}) => ({
   type: 'command',
   command: `python3 t.py --data \${{inputs.data}} $[[--rate \${{inputs.rate}}]] --out \${{outputs.model}}`,
@@ -52,7 +57,18 @@ test('a component is registered under a name, anonymous ones under a digest, and
 test('what is no component is refused with the part that is wrong', async (t) => {
   const { lab, workspaceId, codeId } = await openBench(t);
   const cases: readonly (readonly [object, RegExp])[] = [
-    [{ type: 'pipeline', jobs: {} }, /Components of type 'pipeline'[\s\S]*put the steps/],
+    [{ type: 'pipeline', jobs: {} }, /A pipeline needs a step/],
+    [{ type: 'pipeline' }, /componentSpec\.jobs has the steps, by name/],
+    [{ type: 'pipeline', jobs: { a: 'x' } }, /componentSpec\.jobs\.a says what the step runs/],
+    [
+      { type: 'pipeline', jobs: { a: { command: 'x' } }, command: 'x' },
+      /command is not a part of a pipeline component/,
+    ],
+    [
+      { type: 'pipeline', jobs: { a: { command: 'x' } }, is_deterministic: false },
+      /say it in those that the steps name/,
+    ],
+    [{ type: 'pipeline', jobs: { a: { command: 'x' } }, sourceJobId: 'azureml:x' }, /is not made of a job that ran/],
     [component({ type: 'parallel' }), /Components of type 'parallel'/],
     [component({ command: ' ' }), /componentSpec\.command/],
     [component({ command: `x \${{inputs.none}}` }), /inputs\.none[\s\S]*inputs\.data, inputs\.rate, outputs\.model/],
@@ -141,7 +157,7 @@ test('a command job runs a component, with what it is given', async (t) => {
 });
 
 test('a part in brackets stays when what it needs is given', () => {
-  const read = readComponent(component());
+  const read = commandIn(component());
   const given = (...names: readonly string[]) => commandWith(read, (name) => names.includes(name));
   assert.equal(
     given('data', 'rate'),
@@ -149,7 +165,7 @@ test('a part in brackets stays when what it needs is given', () => {
   );
   assert.equal(given('data'), `python3 t.py --data \${{inputs.data}}  --out \${{outputs.model}}`);
   assert.throws(() => given('rate'), /inputs\.data is not given, and the command needs it/);
-  const hostile = readComponent(component({ command: '$[['.repeat(10_000) }));
+  const hostile = commandIn(component({ command: '$[['.repeat(10_000) }));
   const started = process.cpuUsage();
   commandWith(hostile, () => false);
   assert.ok(process.cpuUsage(started).user < 2_000_000);

@@ -21,6 +21,7 @@ import { environmentTables } from './migrations/index.ts';
 import type { Fetch } from './packages.port.ts';
 import { packageRoutes } from './packages.routes.ts';
 import { createPackages, type PackageBounds } from './packages.service.ts';
+import { pythonsRoute } from './pythons.routes.ts';
 import { createResults } from './result.service.ts';
 import { environmentsSettings } from './settings.ts';
 import { createPackagesSurface } from './surface.ts';
@@ -28,6 +29,7 @@ import { createPackagesSurface } from './surface.ts';
 export type { Planned } from '#jobs';
 export type { Environments } from './environments.types.ts';
 export type { Fetch } from './packages.port.ts';
+export { indexUrl, type ProjectIndex, readProjectIndex } from './project-indexes.rules.ts';
 export { environmentsSettings } from './settings.ts';
 
 export type EnvironmentsModule = Module<ResourceKind> & {
@@ -53,8 +55,8 @@ export function createEnvironments(deps: {
   readonly grants: Grants;
   readonly preparing: Preparing;
   readonly pythons: () => Promise<readonly string[]>;
-  /** The address of the package index; undefined: there is none, and nothing is fetched. */
-  readonly index: URL | undefined;
+  /** The address of the package index that a project comes from; undefined, for all: there is none, and nothing is fetched. */
+  readonly indexOf: (project: string) => URL | undefined;
   readonly fetch: Fetch;
   /** `PATTERN=TARGET`, checked when the configuration was read. */
   readonly map: readonly string[];
@@ -70,7 +72,7 @@ export function createEnvironments(deps: {
   readonly bounds?: PackageBounds;
 }): EnvironmentsModule {
   const map = deps.map.map(mappedIn);
-  const environments = createEnvironmentsService({ ...deps, map, hasIndex: deps.index !== undefined });
+  const environments = createEnvironmentsService({ ...deps, map, hasIndex: deps.indexOf('pip') !== undefined });
   const packages = createPackages(deps);
   const results = createResults({ ...deps, environments, packages });
   return {
@@ -80,7 +82,7 @@ export function createEnvironments(deps: {
     duties: Object.values(environmentsDuties),
     failures: [tableOf(environmentsFailures)],
     surfaces: [createPackagesSurface(deps.runTokens, deps.schemes)],
-    routes: packageRoutes({ packages, results }),
+    routes: [...packageRoutes({ packages, results }), pythonsRoute(deps.pythons)],
     environments,
     forJobs: environments,
   };

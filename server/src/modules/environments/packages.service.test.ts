@@ -19,11 +19,12 @@ function open(
   const asked: string[] = [];
   const clock = createTestClock();
   const packages = createPackages({
-    index: new URL('https://index.example/simple/'),
+    indexOf: (project) =>
+      new URL(project === 'torch' ? 'https://torch.example/whl/cpu/' : 'https://index.example/simple/'),
     clock,
     bounds,
     fetch: async (url) => {
-      asked.push(url.pathname);
+      asked.push(url.host === 'index.example' ? url.pathname : url.href);
       const isFile = url.pathname.startsWith('/files/');
       const page = `<a href="/files/${name}#sha256=${digest}" data-core-metadata="sha256=${sha256Hex('m')}">x</a>`;
       const body = url.pathname.endsWith('.metadata')
@@ -89,9 +90,15 @@ test('what breaks off, or is something else, is not remembered as given', async 
   }
 });
 
+test('a project with an index of its own comes from there and from nowhere else, however its name is written', async () => {
+  const { packages, asked } = open(roomy);
+  for (const name of ['torch', 'Torch', 'torchvision']) await packages.page('a', name);
+  assert.deepEqual(asked, ['https://torch.example/whl/cpu/torch/', '/simple/torchvision/']);
+});
+
 test('without an index nothing is asked', async () => {
   const packages = createPackages({
-    index: undefined,
+    indexOf: () => undefined,
     clock: createTestClock(),
     fetch: () => Promise.reject(new Error('asked')),
   });

@@ -48,8 +48,8 @@ type Told = { requests: number; bytes: number; readonly files: Map<string, strin
 type Page = { readonly files: readonly IndexFile[]; readonly untilMs: number };
 
 export function createPackages(deps: {
-  /** The address of the index, which ends in a slash; undefined: there is none. */
-  readonly index: URL | undefined;
+  /** The address of the index that a project comes from, which ends in a slash; undefined: there is none. */
+  readonly indexOf: (project: string) => URL | undefined;
   readonly fetch: Fetch;
   readonly clock: Clock;
   readonly bounds?: PackageBounds;
@@ -100,7 +100,7 @@ export function createPackages(deps: {
   }
 
   async function readPage(project: string): Promise<Page> {
-    const { index } = deps;
+    const index = deps.indexOf(project);
     if (index === undefined) throw environmentsFailures.NoPackageIndex();
     const signal = AbortSignal.timeout(pageMs);
     const { status, body, url } = await fetched(new URL(`${project}/`, index), signal);

@@ -2,6 +2,7 @@
 
 import { settingList } from '#kernel/config/setting';
 import { readMapped } from './images.rules.ts';
+import { readProjectIndex } from './project-indexes.rules.ts';
 
 export const environmentsSettings = settingList(
   {
@@ -10,7 +11,15 @@ export const environmentsSettings = settingList(
       standard: 'https://pypi.org/simple/',
       pattern: /^(none|https?:\/\/[^/?#@\s]+(\/[^?#\s]{0,900})?)$/,
       wanted: 'the address of a package index, or none',
-      help: 'Address of the package index (simple repository API) that environments are built from, the only one that the server fetches from; none: nothing is fetched and nothing built',
+      help: 'Address of the package index (simple repository API) that environments are built from; but for environments.projectIndexes the only one that the server fetches from; none: nothing is fetched and nothing built',
+    },
+    'environments.projectIndexes': {
+      kind: 'list',
+      standard: [],
+      most: 64,
+      pattern: /^[^\s]{3,1024}$/,
+      wanted: 'PROJECT=ADDRESS',
+      help: 'Projects that come from an index of their own, and never from environments.index; for example torch=https://download.pytorch.org/whl/cpu/ for PyTorch without CUDA',
     },
     'environments.images': {
       kind: 'list',
@@ -22,10 +31,22 @@ export const environmentsSettings = settingList(
     },
   },
   {
-    together: (read) =>
-      (read('environments.images') as readonly string[]).flatMap((text) => {
-        const mapped = readMapped(text);
-        return typeof mapped === 'string' ? [`environments.images: ${mapped}`] : [];
-      }),
+    together: (read) => {
+      const texts = read('environments.projectIndexes') as readonly string[];
+      const indexes = texts.map(readProjectIndex);
+      const projects = indexes.flatMap((one) => (typeof one === 'string' ? [] : [one.project]));
+      const twice = projects.find((project, at) => projects.indexOf(project) !== at);
+      return [
+        ...indexes.flatMap((one) => (typeof one === 'string' ? [`environments.projectIndexes: ${one}`] : [])),
+        ...(twice === undefined ? [] : [`environments.projectIndexes: '${twice}' comes from two indexes`]),
+        ...(texts.length > 0 && read('environments.index') === 'none'
+          ? ['environments.projectIndexes: nothing is built while environments.index is none']
+          : []),
+        ...(read('environments.images') as readonly string[]).flatMap((text) => {
+          const mapped = readMapped(text);
+          return typeof mapped === 'string' ? [`environments.images: ${mapped}`] : [];
+        }),
+      ];
+    },
   },
 );

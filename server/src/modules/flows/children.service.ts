@@ -17,6 +17,8 @@ export type Children = {
   /** The job of this name, if it is the parent's own and was made whole. */
   find(parent: Resource, name: string): Promise<Resource | undefined>;
   make(parent: Resource, name: string, properties: object): Promise<Made>;
+  /** Whether it stands in another one that is made of others, and was made by it. */
+  isWithin(job: Resource): Promise<boolean>;
   /** Whether a job of this id is being made here, at this moment. */
   isMaking(jobId: string): boolean;
   /** Asks all of these to end that have not. True: none is under way any more. */
@@ -33,6 +35,11 @@ export function createChildren(deps: {
   /** By their keys: one look at a time for each parent, so that each is here once. */
   const making = new Set<string>();
   return {
+    async isWithin(job) {
+      const { parentJobName } = stateOf(job);
+      const parent = parentJobName === undefined ? undefined : await lives.find(siblingId(job.id, parentJobName));
+      return parent !== undefined && stateOf(parent).flow !== undefined;
+    },
     isMaking: (jobId) => making.has(idKey(jobId)),
     async find(parent, name) {
       const found = await lives.find(siblingId(parent.id, name));

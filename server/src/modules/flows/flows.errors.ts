@@ -114,6 +114,58 @@ export const flowsFailures = defineFailures('flows', {
       message: `Children are named after their parent: a job that is made of others has a name of at most ${limit} characters.`,
     }),
   },
+  ComponentCircle: {
+    kind: 'invalid',
+    meaning: 'Components of the type pipeline stand in each other in a circle.',
+    remedy: 'Register one of them anew, without the others in it.',
+    say: (names: readonly string[]) =>
+      at(
+        'jobs',
+        `These components stand in each other: ${names.join(' → ').slice(0, 1_000)}. A pipeline has no circle.`,
+      ),
+  },
+  TooManyLevels: {
+    kind: 'invalid',
+    meaning: 'Pipelines stand in each other deeper than is served.',
+    remedy: 'Put the steps of one of them into another.',
+    say: (limit: number) => at('jobs', `Pipelines stand in each other at most ${limit} deep, and these go deeper.`),
+  },
+  TooManySteps: {
+    kind: 'invalid',
+    meaning: 'A pipeline has more steps in all its levels than are served.',
+    remedy: 'Submit it in parts.',
+    say: (steps: number, limit: number) =>
+      at(
+        'jobs',
+        `The pipeline has ${steps} steps through all its levels, and may have at most ${limit}. Submit it in parts.`,
+      ),
+  },
+  TooManyWithin: {
+    kind: 'invalid',
+    meaning: 'More steps of a pipeline are pipelines and sweeps than are served.',
+    remedy: 'Submit it in parts, or put the steps of small pipelines into larger ones.',
+    say: (parents: number, limit: number) =>
+      at(
+        'jobs',
+        `Of the steps of the pipeline, through all its levels, ${parents} are pipelines and sweeps, and at most ${limit} may be. Submit it in parts.`,
+      ),
+  },
+  PartGone: {
+    kind: 'conflict',
+    meaning: 'A step is a pipeline, and the one that it stands in has ended.',
+    remedy: 'Submit the outermost pipeline again.',
+    say: (name: string) => `What '${name}' runs is not kept any more: the pipeline that it stands in has ended.`,
+  },
+  StepNamesTooLong: {
+    kind: 'invalid',
+    meaning: 'The names of steps in each other are longer than the name of a job.',
+    remedy: 'Choose shorter names of steps.',
+    say: (length: number, limit: number) =>
+      at(
+        'jobs',
+        `A job bears the names of the steps that it stands in, which are ${length} characters here; a name has ${limit}. Choose shorter names of steps.`,
+      ),
+  },
   BoundedSubmitter: {
     kind: 'forbidden',
     meaning: 'A credential with bounds was to submit a job that goes on in the name of its holder.',

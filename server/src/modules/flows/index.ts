@@ -1,8 +1,8 @@
 // The door of flows: jobs that are made of other jobs. Gives jobs the types that it stands above of, and looks after each of
 // them until it has ended.
 
-import type { Assets } from '#assets';
-import { type Jobs, type ParentTypes, stateOf } from '#jobs';
+import type { Assets, PipelineSteps } from '#assets';
+import { type Jobs, type ParentType, type ParentTypes, stateOf } from '#jobs';
 import type { Grant, Grants } from '#kernel/authority/grant';
 import type { Acts } from '#kernel/authority/perform';
 import type { Clock } from '#kernel/clock/clock';
@@ -11,20 +11,23 @@ import { tableOf } from '#kernel/errors/failures';
 import type { Room } from '#kernel/files/room';
 import type { Log } from '#kernel/log/log';
 import type { Module } from '#kernel/module';
-import type { ResourceKind, Resources } from '#resources';
+import type { Resource, ResourceKind, Resources } from '#resources';
 import { createChildren } from './children.service.ts';
 import { flowsFailures } from './flows.errors.ts';
 import { flowTables, resultTables } from './migrations/index.ts';
-import { createPipelines, type Pipelines } from './pipeline.service.ts';
+import { createParts } from './parts.service.ts';
+import { createPipelines } from './pipeline.service.ts';
 import { createResults } from './results.service.ts';
-import { createSweeps, type Sweeps } from './sweep.service.ts';
-import { createUnderWays } from './under-way.service.ts';
+import { createSweeps } from './sweep.service.ts';
+import { createUnderWays, type Looked } from './under-way.service.ts';
 
 export { flowTables } from './migrations/index.ts';
 
 export type Flows = Module<ResourceKind> & {
   /** What jobs knows of them. */
   readonly parents: ParentTypes;
+  /** What assets know of the steps of a component that is a pipeline. */
+  readonly pipelineSteps: PipelineSteps;
   /** Who submitted jobs is disabled or gone: what is made of them goes on no more. */
   endThoseOf(objectId: string): Promise<void>;
   /** Looks at what goes by the time. For a periodic task. */
@@ -49,6 +52,7 @@ export function createFlows(deps: {
   readonly room?: Pick<Room, 'state'>;
 }): Flows {
   const { lives, references } = deps.jobs;
+  const parts = createParts({ lives, references, assets: deps.assets });
   const underWays = createUnderWays({
     database: deps.database,
     log: deps.log,
@@ -60,13 +64,23 @@ export function createFlows(deps: {
       if (flow === undefined || job.provisioningState === 'Failed') return 'timed';
       return types[jobType]?.look(job) ?? 'ended';
     },
+    // With the outermost one goes what all of them ran.
+    ended: parts.forget,
   });
   const children = createChildren({ ...deps, lives, room: deps.room });
   const made = { ...deps, lives, references, children, underWay: underWays.add };
   const sweeps = createSweeps(made);
-  const types: Readonly<Record<string, Sweeps | Pipelines | undefined>> = {
+  const pipelines = createPipelines({
+    ...made,
+    parts,
+    sweeps,
+    results: createResults({ lives, grants: deps.grants }),
+  });
+  const types: Readonly<
+    Record<string, { look(job: Resource): Promise<Looked>; readonly type: ParentType } | undefined>
+  > = {
     Sweep: sweeps,
-    Pipeline: createPipelines({ ...made, sweeps, results: createResults({ lives, grants: deps.grants }) }),
+    Pipeline: pipelines,
   };
 
   return {
@@ -80,6 +94,7 @@ export function createFlows(deps: {
       look: underWays.look,
       isMaking: children.isMaking,
     },
+    pipelineSteps: pipelines.steps,
     async endThoseOf(objectId) {
       for (const id of underWays.all()) {
         const job = await lives.find(id);

@@ -37,6 +37,9 @@ async function putUntilTaken(bench: FlowBench, name: string, properties: object)
   }
 }
 
+/** Of a pipeline that has one within: its children, and those of that one. */
+const isWithin = (child: string) => child.includes('_');
+
 /** Dies at the first step, then at the second of another job, and so on until one lives through all of them. */
 async function dieEverywhere(bench: FlowBench, prefix: string, properties: object, children: readonly string[]) {
   const { lab } = bench;
@@ -64,8 +67,12 @@ async function dieEverywhere(bench: FlowBench, prefix: string, properties: objec
     await playOut(bench, name);
     const { status, error } = await bench.job(name);
     assert.equal(status, 'Completed', `${at} ${step}: ${error?.message}`);
+    const within = children.filter(isWithin).map((child) => `${name}_${child.split('_')[0]}`);
+    const made: (readonly [string, string])[] = [];
+    for (const parent of [name, ...new Set(within)])
+      made.push(...(await bench.children(parent)).map(({ runId, status: end }) => [runId, end] as const));
     assert.deepEqual(
-      (await bench.children(name)).map((child) => [child.runId, child.status]),
+      made,
       children.map((child) => [`${name}_${child}`, 'Completed']),
       `${at} ${step}`,
     );
@@ -93,5 +100,20 @@ test('whichever step of a pipeline the server dies at, no step is lost and none 
     jobs: { a: { command: 'true' }, b: { command: 'true', ...needs('a') } },
   };
   const steps = await dieEverywhere(bench, 'pipe', properties, ['a', 'b']);
+  assert.ok(steps >= 15, String(steps));
+});
+
+test('whichever step of a pipeline within a pipeline the server dies at, no step is lost and none is made twice', async (t) => {
+  const bench = await openFlows(t);
+  const { computeId, lab, workspaceId } = bench;
+  const componentId = `${workspaceId}/components/inner/versions/1`;
+  const componentSpec = { type: 'pipeline', jobs: { x: { command: 'true' } } };
+  await lab.must(lab.owner, 'PUT', componentId, { body: { properties: { componentSpec } } });
+  const properties = {
+    jobType: 'Pipeline',
+    settings: { default_compute: computeId, force_rerun: true },
+    jobs: { in: { type: 'pipeline', componentId } },
+  };
+  const steps = await dieEverywhere(bench, 'nest', properties, ['in', 'in_x']);
   assert.ok(steps >= 15, String(steps));
 });

@@ -18,13 +18,15 @@ export type StepOutput = {
   readonly type: DataType | undefined;
   /** The output of the pipeline that it is. */
   readonly to: string | undefined;
-  /** A place of its own, as it is written. */
-  readonly uri: string | undefined;
   readonly mode: string | undefined;
 };
 
+/** What a step is; undefined: what its component is. */
+export type StepType = 'command' | 'sweep' | 'pipeline';
+
 export type Step = {
   readonly name: string;
+  readonly type: StepType | undefined;
   readonly componentId: string | undefined;
   /** A command that stands in the step itself, as a component would say it. */
   readonly inline: Readonly<Record<string, unknown>> | undefined;
@@ -32,6 +34,8 @@ export type Step = {
   readonly description: string | undefined;
   readonly properties: Readonly<Record<string, string>>;
   readonly computeId: string | undefined;
+  /** The input of the pipeline that says the compute instead. */
+  readonly computeInput: string | undefined;
   readonly inputs: Readonly<Record<string, Binding>>;
   readonly outputs: Readonly<Record<string, StepOutput>>;
   readonly environmentVariables: Readonly<Record<string, string>>;
@@ -48,13 +52,11 @@ export type Settings = {
   readonly defaultComputeId: string | undefined;
   readonly continueOnStepFailure: boolean;
   readonly forceRerun: boolean;
-  /** Where outputs go that say no other place; undefined: among the artifacts of their jobs. */
-  readonly outputDatastore: string | undefined;
 };
 
 export const stepsMax = 200;
 
-type Fields = Readonly<Record<string, unknown>>;
+export type Fields = Readonly<Record<string, unknown>>;
 const isObject = (value: unknown): value is Fields =>
   typeof value === 'object' && value !== null && !Array.isArray(value);
 const isNothing = (value: unknown): boolean =>
@@ -75,8 +77,8 @@ const spelled = (fields: Fields): Fields =>
   );
 
 const ofSweeps = ['trial', 'search_space', 'sampling_algorithm', 'objective', 'early_termination'];
+const stepTypes: readonly string[] = ['command', 'sweep', 'pipeline'] satisfies StepType[];
 const stepTypesElsewhere: Readonly<Record<string, string>> = {
-  pipeline: 'A pipeline inside a pipeline is not served: put its steps into this one',
   parallel: 'A parallel step is not served: split the work inside a command, or make a step of each part',
 };
 const described = ['name', 'display_name', 'description', 'tags', 'properties', 'comment', '_source', 'type'];
@@ -84,13 +86,15 @@ const served = [
   ...['component_id', 'compute_id', 'inputs', 'outputs', 'environment_variables', 'resources', 'limits', 'identity'],
   ...['command', 'code', 'code_id', 'environment', 'environment_id', 'is_deterministic', 'distribution'],
 ];
+/** A pipeline only passes on what it is given: the rest its steps say. */
+const ofPipelines = ['component_id', 'inputs', 'outputs'];
 const ofComponents = ['code', 'code_id', 'environment', 'environment_id', 'is_deterministic'];
 /** Told by every job that is sent with them, and without effect. */
 const keptResources = { instance_type: 'instanceType', shm_size: 'shmSize', properties: 'properties' } as const;
 type Resources = NonNullable<CommandJob['resources']>;
 
-export function readSteps(job: Pick<PipelineJob, 'jobs'>): readonly Step[] {
-  const entries = Object.entries(job.jobs);
+export function readSteps(jobs: Readonly<Record<string, Fields>>): readonly Step[] {
+  const entries = Object.entries(jobs);
   if (entries.length === 0) throw refuse('jobs', 'A pipeline needs a step: name one under jobs.');
   if (entries.length > stepsMax)
     throw refuse(
@@ -107,15 +111,16 @@ function readStep(name: string, fields: Fields): Step {
       'jobs',
       `'${name.slice(0, 100)}' is no name of a step: it begins with a letter and has at most 100 letters, digits and underscores.`,
     );
-  const type = textIn(fields, 'type', at) ?? 'command';
-  if (type !== 'command' && type !== 'sweep')
-    throw refuse(
-      `${at}.type`,
-      `The step '${name}' is of the type '${type.slice(0, 32)}'. ${Object.hasOwn(stepTypesElsewhere, type) ? stepTypesElsewhere[type] : "Steps of the types 'command' and 'sweep' are served: put what it does into a command"}.`,
-    );
+  const type = typeIn(textIn(fields, 'type', at), name, at);
   for (const [field, value] of Object.entries(fields)) {
-    if (described.includes(field) || served.includes(field) || asksNothing(value)) continue;
+    if (described.includes(field) || asksNothing(value)) continue;
+    if ((type === 'pipeline' ? ofPipelines : served).includes(field)) continue;
     if (type === 'sweep' && ofSweeps.includes(field)) continue;
+    if (type === 'pipeline' && served.includes(field))
+      throw refuse(
+        `${at}.${field}`,
+        `The step '${name}' is a pipeline, and what runs are its steps: say ${field} in them, or leave it out.`,
+      );
     throw refuse(`${at}.${field}`, `The step '${name}' has '${field}', which steps have not here. Leave it out.`);
   }
   const identity = fields['identity'];
@@ -134,9 +139,12 @@ function readStep(name: string, fields: Fields): Step {
       `The step '${name}' names a component, which says its ${beside} itself. Leave ${beside} out, or register a component with the other one.`,
     );
   const limits = objectIn(fields, 'limits', at);
-  if (type === 'command') only(limits ?? {}, `${at}.limits`, ['timeout', 'job_limits_type']);
+  const compute = computeIn(textIn(fields, 'compute_id', at));
+  const [, computeInput] = inputWord.exec(compute ?? '') ?? [];
+  if (type !== 'sweep') only(limits ?? {}, `${at}.limits`, ['timeout', 'job_limits_type']);
   return {
     name,
+    type,
     componentId,
     inline:
       command === undefined
@@ -150,7 +158,8 @@ function readStep(name: string, fields: Fields): Step {
     displayName: textIn(fields, 'display_name', at),
     description: textIn(fields, 'description', at),
     properties: mapIn(fields, 'properties', at, (value) => String(value)),
-    computeId: computeIn(textIn(fields, 'compute_id', at)),
+    computeId: computeInput === undefined ? compute : undefined,
+    computeInput,
     inputs: mapIn(fields, 'inputs', at, readBinding),
     outputs: mapIn(fields, 'outputs', at, readOutput),
     environmentVariables: mapIn(fields, 'environment_variables', at, (value) => String(value)),
@@ -160,6 +169,14 @@ function readStep(name: string, fields: Fields): Step {
     distribution: distributionIn(objectIn(fields, 'distribution', at)),
     searched: type === 'sweep' ? searchedIn(fields, at) : undefined,
   };
+}
+
+function typeIn(written: string | undefined, name: string, at: string): StepType | undefined {
+  if (written === undefined || stepTypes.includes(written)) return written as StepType | undefined; // of the list
+  throw refuse(
+    `${at}.type`,
+    `The step '${name}' is of the type '${written.slice(0, 32)}'. ${Object.hasOwn(stepTypesElsewhere, written) ? stepTypesElsewhere[written] : `Steps of the types ${stepTypes.join(', ')} are served: put what it does into a command`}.`,
+  );
 }
 
 function resourcesIn(fields: Fields, at: string): Resources {
@@ -222,21 +239,20 @@ function readOutput(given: unknown, at: string): StepOutput {
   only(fields, at, ['job_output_type', 'type', 'value', 'uri', 'mode', 'description']);
   const mode = textIn(fields, 'mode', at);
   const value = textIn(fields, 'value', at);
-  const uri = textIn(fields, 'uri', at);
-  const type = typeOfOutput(fields, at);
-  if (value === undefined) return { type, to: undefined, uri, mode };
-  if (uri !== undefined)
+  if (!asksNothing(fields['uri']))
     throw refuse(
       at,
-      `The output at ${at} is wired to one of the pipeline and has a place of its own. Leave one out: the output of the pipeline may have the place.`,
+      `The output at ${at} has a place of its own. What a step leaves goes to its own artifacts: leave its path out.`,
     );
+  const type = typeOfOutput(fields, at);
+  if (value === undefined) return { type, to: undefined, mode };
   const [, to] = outputWord.exec(value) ?? [];
   if (to === undefined)
     throw refuse(
       at,
       `The output at ${at} is '${value.slice(0, 200)}'. An output of a step is wired to one of the pipeline: \${{parent.outputs.NAME}}.`,
     );
-  return { type, to, uri: undefined, mode };
+  return { type, to, mode };
 }
 
 /** Clients write 'literal' where an output is only wired. */
@@ -292,7 +308,7 @@ function mapIn<R>(
 }
 
 /** Azure's word for a compute that is not named, which clients write as the id of one. */
-function computeIn(written: string | undefined): string | undefined {
+export function computeIn(written: string | undefined): string | undefined {
   const id = written?.replace(/^azureml:/, '');
   return id?.split('/').at(-1)?.toLowerCase() === 'serverless' ? 'serverless' : id;
 }
@@ -305,7 +321,6 @@ const settingsHarmless: Readonly<Record<string, (value: unknown) => boolean>> = 
   _source: () => true,
   continue_run_on_failed_optional_input: (value) => value === false,
 };
-/** Who names these means what is so without: outputs are kept with their jobs. */
 const storesOfOutputs = ['workspaceblobstore', 'workspaceartifactstore'];
 
 export function readSettings({ settings = {}, computeId }: Pick<PipelineJob, 'settings' | 'computeId'>): Settings {
@@ -314,12 +329,18 @@ export function readSettings({ settings = {}, computeId }: Pick<PipelineJob, 'se
     if (settingsServed.includes(name) || asksNothing(value) || settingsHarmless[name]?.(value) === true) continue;
     throw refuse(`settings.${name}`, `settings.${name} is not served. Leave it out.`);
   }
-  const [store] = datastores.flatMap((name) => textIn(fields, name, 'settings')?.split(/[/:]/).at(-1) ?? []);
+  for (const name of datastores) {
+    const store = textIn(fields, name, 'settings')?.split(/[/:]/).at(-1);
+    if (store !== undefined && !storesOfOutputs.includes(store))
+      throw refuse(
+        `settings.${name}`,
+        `What a step leaves goes to its own artifacts, and not to the datastore '${store.slice(0, 100)}'. Leave ${name} out.`,
+      );
+  }
   return {
     defaultComputeId: computeIn(textIn(fields, 'default_compute', 'settings')) ?? computeId,
     continueOnStepFailure: isAsked(fields, 'continue_on_step_failure'),
     forceRerun: isAsked(fields, 'force_rerun'),
-    outputDatastore: store === undefined || storesOfOutputs.includes(store) ? undefined : store,
   };
 }
 

@@ -2,7 +2,6 @@
 // as may run at once, and ends it once there is nothing more to try. What is kept is what became of each trial, by its number;
 // which values it tries follows from the number alone.
 
-import { placeholdersIn } from '@strongroom/contract/placeholders';
 import type { SweepJob } from '@strongroom/contract/sweeps';
 import {
   checkJob,
@@ -38,7 +37,7 @@ import {
   trialName,
   trialOf,
 } from './sweep.rules.ts';
-import type { Looked } from './under-way.service.ts';
+import type { Looked, UnderWays } from './under-way.service.ts';
 
 export type Sweeps = {
   readonly type: ParentType;
@@ -59,7 +58,7 @@ export function createSweeps(deps: {
   readonly lives: JobLives;
   readonly references: References;
   readonly children: Children;
-  readonly underWay: (jobId: string, workspaceId: string) => Promise<void>;
+  readonly underWay: UnderWays['add'];
   readonly clock: Clock;
 }): Sweeps {
   const { lives, references, children, clock } = deps;
@@ -219,22 +218,14 @@ export function createSweeps(deps: {
         // What every trial will be is held to what every job is held to, before there is one.
         const trial = trialOf(sweep, plan.sampler.at(0), {}, 0);
         checkJob(trial);
-        const shared = Object.entries(trial.outputs ?? {}).find(
-          ([, { uri }]) => uri !== undefined && !placeholdersIn(uri).includes('name'),
-        );
-        if (shared !== undefined)
-          throw flowsFailures.FlowValidationError(
-            `outputs.${shared[0]}.uri`,
-            `Every trial would write the output '${shared[0]}' to one place, over the others. Put \${{name}}, which is the name of the trial, into its path.`,
-          );
         await references.check(grant, workspaceOf(jobId) ?? '', trial);
       },
       async accept(grant, job) {
         const workspaceId = workspaceOf(job.id) ?? '';
         const { inputSnapshots: inputs } = await references.takeInputs(grant, workspaceId, stateOf(job));
-        await deps.underWay(job.id, workspaceId);
+        await deps.underWay(job.id, workspaceId, await children.isWithin(job));
         const flow: SweepFlow = { trials: [], inputs };
-        return flow;
+        return { flow };
       },
     },
   };

@@ -13,12 +13,15 @@ import * as store from './under-way.store.ts';
 export type Looked = 'ended' | 'waits' | 'timed';
 
 export const flowsMax = 200;
-const loadedMax = 100_000;
+const pageRows = 5_000;
 const atOnce = 4;
 
 export type UnderWays = {
-  /** Durable when it resolves. Throws `conflict` when the workspace has as many as it may have. */
-  add(jobId: string, workspaceId: string): Promise<void>;
+  /**
+   * Durable when it resolves. Throws `conflict` when the workspace has as many as it may have; one that stands in another one
+   * is counted with that.
+   */
+  add(jobId: string, workspaceId: string, isWithin: boolean): Promise<void>;
   /** Waits for nothing and never throws. */
   look(jobId: string): void;
   /** Looks at those that go by the time, and at those whose last look failed. */
@@ -46,6 +49,8 @@ export function createUnderWays(deps: {
   readonly database: Database;
   readonly log: Log;
   readonly lookAt: (jobId: string) => Promise<Looked>;
+  /** What was kept for it goes; before it is forgotten that it was under way. */
+  readonly ended: (jobId: string) => Promise<void>;
 }): UnderWays {
   const { database, log, lookAt } = deps;
   const entries = new Map<string, Entry>();
@@ -76,6 +81,7 @@ export function createUnderWays(deps: {
       const looked = await lookAt(entry.jobId);
       entry.isTimed = looked === 'timed';
       if (looked !== 'ended') return;
+      await deps.ended(entry.jobId);
       await database.write((tx) => store.deleteUnderWay(tx, key));
       entries.delete(key);
     } catch (error) {
@@ -96,10 +102,10 @@ export function createUnderWays(deps: {
   };
 
   return {
-    async add(jobId, workspaceId) {
-      const row = { key: idKey(jobId), job_id: jobId, workspace: idKey(workspaceId) };
+    async add(jobId, workspaceId, isWithin) {
+      const row = { key: idKey(jobId), job_id: jobId, workspace: idKey(workspaceId), is_within: isWithin ? 1 : 0 };
       await database.write(async (tx) => {
-        if ((await store.countUnderWay(tx, row.workspace, row.key)) >= flowsMax)
+        if (!isWithin && (await store.countUnderWay(tx, row.workspace, row.key)) >= flowsMax)
           throw flowsFailures.TooManyFlows(flowsMax);
         await store.insertUnderWay(tx, row);
       });
@@ -116,7 +122,12 @@ export function createUnderWays(deps: {
       pump();
     },
     async load() {
-      for (const row of await store.allUnderWay(database.read, loadedMax)) put(row).wanted = true;
+      for (let after = ''; ; ) {
+        const rows = await store.underWayAfter(database.read, after, pageRows);
+        for (const row of rows) put(row).wanted = true;
+        after = rows.at(-1)?.key ?? '';
+        if (rows.length < pageRows) break;
+      }
       pump();
     },
     async forgetWorkspace(workspaceId) {

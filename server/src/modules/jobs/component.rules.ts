@@ -1,17 +1,20 @@
 // A command job that names a component: what the component says, with what the job gives. Pure.
 
 import type { CommandJob, JobInput } from '@strongroom/contract/jobs';
-import { type Component, checkValue, commandWith, modeNamed } from '#assets';
+import { type Component, checkValue, commandWith, isValueType, modeNamed } from '#assets';
 import { jobsFailures } from './jobs.errors.ts';
 
 /** Of a component, and never said beside it. */
 const ofComponent = ['command', 'codeId', 'environmentId'] as const;
 
-const valueTypes: readonly string[] = ['string', 'integer', 'number', 'boolean'];
-
 /** @throws Failure `invalid` for what does not fit the component */
 export function withComponent(job: CommandJob, component: Component): CommandJob {
   const refuse = jobsFailures.ValidationError;
+  if (component.type !== 'command')
+    throw refuse(
+      'componentId',
+      `The component is of the type ${component.type}, and a command job runs one of the type command. Submit a pipeline job instead.`,
+    );
   const said = ofComponent.find((name) => job[name] !== undefined);
   if (said !== undefined)
     throw refuse(
@@ -34,7 +37,7 @@ export function withComponent(job: CommandJob, component: Component): CommandJob
       else if (!isOptional) throw refuse('inputs', `The component needs the input '${name}'.`);
       continue;
     }
-    if ((input.jobInputType === 'literal') !== valueTypes.includes(type))
+    if ((input.jobInputType === 'literal') !== isValueType(type))
       throw refuse(`inputs.${name}`, `The input '${name}' of the component is of the type ${type}.`);
     if (input.jobInputType === 'literal') checkValue(wanted, String(input.value ?? ''), `inputs.${name}`);
     inputs.push([name, input.jobInputType === 'literal' ? input : { ...modeIn(wanted), ...input }]);

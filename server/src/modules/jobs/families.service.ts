@@ -23,6 +23,8 @@ export type Families = {
   leave(jobId: string, parentJobName: string): Promise<void>;
   /** Those that are there, in the order in which they came. */
   childrenOf(parent: Resource): Promise<readonly Resource[]>;
+  /** Those, and theirs, and so on. */
+  allBelow(parent: Resource): Promise<readonly Resource[]>;
   /** Removes an ended parent's children, each by the caller's own right: decided for all of them before one goes. */
   removeChildren(grant: Grant, parent: Resource, remove: Action): Promise<void>;
 };
@@ -46,8 +48,15 @@ export function createFamilies(deps: {
     return found;
   }
 
+  async function allBelow(parent: Resource): Promise<readonly Resource[]> {
+    const below: Resource[] = [];
+    for (const child of await childrenOf(parent)) below.push(child, ...(await allBelow(child)));
+    return below;
+  }
+
   return {
     childrenOf,
+    allBelow,
     async checkParent(grant, jobId, parentJobName) {
       const parentId = siblingId(jobId, parentJobName);
       // Others act in somebody's name too (a schedule); only who makes this very child is its parent.
@@ -81,9 +90,8 @@ export function createFamilies(deps: {
       );
     },
     async removeChildren(grant, parent, remove) {
-      const children = await childrenOf(parent);
-      for (const { id } of children) grants.also(grant, remove, id);
-      for (const child of children) await deps.resources.remove(grant, child.id);
+      for (const { id } of await allBelow(parent)) grants.also(grant, remove, id);
+      for (const child of await childrenOf(parent)) await deps.resources.remove(grant, child.id);
     },
   };
 }

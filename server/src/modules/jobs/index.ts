@@ -1,7 +1,7 @@
 // The door of jobs: what runs. Gives compose the kind of command jobs, the scheme of run tokens and the routes that follow a
 // log; takes from compute where work runs.
 
-import type { Assets, PlacedOutputs } from '#assets';
+import type { Assets } from '#assets';
 import type { Work } from '#compute';
 import type { Tokens } from '#identity';
 import type { Grants } from '#kernel/authority/grant';
@@ -15,7 +15,6 @@ import type { Module } from '#kernel/module';
 import type { Telemetry } from '#kernel/telemetry/telemetry';
 import type { ResourceKind, Resources } from '#resources';
 import type { Runs } from '#runs';
-import type { Storage } from '#storage';
 import type { Vaults } from '#vault';
 import { type Workspaces, workspaceType } from '#workspaces';
 import { jobsDuties } from './duties.ts';
@@ -23,7 +22,7 @@ import type { Environments, Preparing } from './environments.port.ts';
 import { createFamilies } from './families.service.ts';
 import { type AddressSigner, historyRoutes } from './history.routes.ts';
 import { createHistorySurface } from './history.surface.ts';
-import { createJobRecords, outputPlaceOf, outputUri, stateOf } from './job-state.service.ts';
+import { createJobRecords, stateOf } from './job-state.service.ts';
 import { jobsFailures } from './jobs.errors.ts';
 import { createJobKind } from './jobs.kind.ts';
 import { createJobsService, type JobLives } from './jobs.service.ts';
@@ -31,8 +30,6 @@ import { logRoutes } from './log.routes.ts';
 import { createJobLogs } from './log.service.ts';
 import { jobsMeters } from './meters.ts';
 import { jobTables } from './migrations/index.ts';
-import { outputRoutes } from './outputs.routes.ts';
-import { createOutputs } from './outputs.service.ts';
 import type { ParentTypes } from './parents.port.ts';
 import { createReferences, type References } from './references.service.ts';
 import { createRegistering } from './registering.service.ts';
@@ -65,7 +62,6 @@ export {
 export { definitionOf } from './jobs.kind.ts';
 export { checkJob } from './jobs.rules.ts';
 export type { JobLives } from './jobs.service.ts';
-export { overlap, placeOf, placeUri, withDatastore } from './outputs.rules.ts';
 export { noParents, type ParentType, type ParentTypes } from './parents.port.ts';
 export type { References } from './references.service.ts';
 export { buildScope } from './run-tokens.scheme.ts';
@@ -76,8 +72,6 @@ export type Jobs = Module<ResourceKind> & {
   readonly kinds: readonly ResourceKind[];
   /** Run tokens; stands before the scheme of access tokens on every surface that a running job calls. */
   readonly runScheme: Scheme;
-  /** For whoever names an output of a job. */
-  readonly placed: PlacedOutputs;
   /** For the module of what is made of jobs. */
   readonly lives: JobLives;
   readonly references: References;
@@ -96,8 +90,6 @@ export function createJobs(deps: {
   readonly runs: Runs;
   readonly assets: Assets;
   readonly vaults: Vaults;
-  /** Writes to containers as a request would: see `Storage`. */
-  readonly putAsked: Storage['putAsked'];
   readonly work: Work;
   readonly tokens: Tokens;
   readonly directory: Submitters;
@@ -131,11 +123,9 @@ export function createJobs(deps: {
   const records = createJobRecords(deps);
   const families = createFamilies({ ...deps, records });
   const secrets = createJobSecrets(deps);
-  const outputs = createOutputs({ ...deps, records });
   const references = createReferences({
     ...deps,
     secrets,
-    outputs,
     serverless: createServerless({ ...deps, nodes: deps.serverlessNodes }),
   });
   const registering = createRegistering({ ...deps, records });
@@ -173,15 +163,8 @@ export function createJobs(deps: {
     meters: Object.values(jobsMeters),
     kinds: [createJobKind({ ...deps, jobs, references, registering, families })],
     surfaces: [createHistorySurface(deps.schemes)],
-    routes: [...logRoutes({ ...deps, logs }), ...historyRoutes({ ...deps, logs, families }), ...outputRoutes(outputs)],
+    routes: [...logRoutes({ ...deps, logs }), ...historyRoutes({ ...deps, logs, families })],
     runScheme: tokens.scheme,
-    async placed(workspaceId, jobName, output) {
-      const job = await records.find(`${workspaceId}/jobs/${jobName}`);
-      // Of one that has none the name alone says where it is.
-      if (job === undefined || !Object.hasOwn(stateOf(job).outputs ?? {}, output)) return undefined;
-      const place = outputPlaceOf(job, output);
-      return place === outputUri(job.name, output) ? undefined : place;
-    },
     lives: jobs.lives,
     references,
     preparing: jobs.preparing,

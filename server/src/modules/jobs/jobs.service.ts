@@ -78,7 +78,7 @@ export type JobsService = {
   beginParent(grant: Grant, job: Resource, type: ParentType): Promise<void>;
   /** And its children. */
   cancel(grant: Grant, job: Resource): Promise<void>;
-  /** Takes the job's children with it into the archive, or out of it. */
+  /** Takes what belongs to the job with it into the archive, or out of it. */
   archive(grant: Grant, job: Resource, isArchived: boolean): Promise<void>;
   readonly lives: JobLives;
   /** Ends a job that is to be removed: its creation failed, or what it stands in is removed. */
@@ -270,8 +270,9 @@ export function createJobsService(deps: {
       const experimentName = stateOf(job).experimentName ?? 'Default';
       const experimentId = await runs.ensureExperiment(grant, workspaceIdOf(job.id), experimentName);
       await ensureRun(runs, grant, job, experimentId);
-      const flow = await type.accept(grant, job);
+      const { flow, inFull } = await type.accept(grant, job);
       await step(job.id, 'Running', {
+        ...inFull,
         flow,
         experimentId,
         submitter: job.creator?.objectId ?? '',
@@ -283,10 +284,10 @@ export function createJobsService(deps: {
 
     cancel: (_grant, job) => cancel(job),
     async archive(grant, job, isArchived) {
-      const children = await families.childrenOf(job);
+      const below = await families.allBelow(job);
       const { write } = jobsActions;
-      for (const { id } of children) grants.also(grant, write, id);
-      for (const { id } of children) await records.change(id, () => ({ isArchived }));
+      for (const { id } of below) grants.also(grant, write, id);
+      for (const { id } of below) await records.change(id, () => ({ isArchived }));
     },
     lives: {
       find: records.find,

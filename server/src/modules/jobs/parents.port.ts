@@ -3,16 +3,22 @@
 
 import type { Grant } from '#kernel/authority/grant';
 import type { Resource } from '#resources';
-import type { FlowState } from './job-state.service.ts';
+import type { FlowState, JobState } from './job-state.service.ts';
 
 export type ParentType = {
   /** Everything that can be wrong with it, said before it exists. Throws. */
   check(grant: Grant, properties: Resource['properties'], jobId: string): Promise<void>;
   /**
    * It is accepted, and its run is there: what it stands on is fixed. Idempotent. From here on it is looked at, also after a
-   * crash, until it has ended. Answers what is kept beside it as `flow`.
+   * crash, until it has ended. Answers what is kept beside it.
    */
-  accept(grant: Grant, job: Resource): Promise<FlowState>;
+  accept(grant: Grant, job: Resource): Promise<Accepted>;
+};
+
+export type Accepted = {
+  readonly flow: FlowState;
+  /** What the job is given and leaves, where it is said elsewhere: kept as the job's own. */
+  readonly inFull?: Pick<JobState, 'inputs' | 'outputs'>;
 };
 
 export type ParentTypes = {

@@ -183,13 +183,16 @@ test("a run's token makes models of its own run, and touches no others", async (
   denied(await job.post(`/logged-models/${mine}`, {}, 'DELETE'));
   const { body } = await job.post('/logged-models/search', { experiment_ids: ['1', '2'] });
   assert.equal((body['models'] as unknown[]).length, 1);
-  // A point with the id of another's model stays with the run.
-  ok(await job.post('/runs/log-metric', { run_id: 'job-own', key: 'm', value: 1, timestamp: 1, model_id: theirs }));
+  // A point with the id of another's model, or of none, is refused alike, and is not the run's either.
+  for (const model_id of [theirs, 'm-nowhere'])
+    denied(await job.post('/runs/log-metric', { run_id: 'job-own', key: 'm', value: 1, timestamp: 1, model_id }));
   ok(await job.post('/runs/log-metric', { run_id: 'job-own', key: 'm', value: 1, timestamp: 1, model_id: mine }));
   const metricsOf = async (id: string) =>
     ((await alice.get(`/logged-models/${id}`)).body['model'] as { data: { metrics?: unknown[] } }).data.metrics?.length;
   assert.equal(await metricsOf(theirs), undefined);
   assert.equal(await metricsOf(mine), 1);
+  const { body: own } = await job.get('/metrics/get-history', { run_id: 'job-own', metric_key: 'm' });
+  assert.equal((own['metrics'] as unknown[]).length, 1);
 });
 
 test('bounds of another workspace reach nothing here', async (t) => {

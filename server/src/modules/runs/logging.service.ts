@@ -8,7 +8,7 @@ import { onlyRun } from './bounds.rules.ts';
 import type { WorkspaceDatabases } from './databases.service.ts';
 import type { TagInput } from './experiments.service.ts';
 import * as store from './logging.store.ts';
-import { insertModelPoints, type ModelPoint } from './models/models.store.ts';
+import { findModel, insertModelPoints, type ModelPoint } from './models/models.store.ts';
 import {
   batchItemsMax,
   batchMetricsMax,
@@ -25,7 +25,7 @@ import {
   truncated,
   userTag,
 } from './names.rules.ts';
-import { invalid, invalidParameter, noRun, tooMany } from './runs.errors.ts';
+import { denied, invalid, invalidParameter, noModel, noRun, tooMany } from './runs.errors.ts';
 import { checkedTag, requireActive } from './runs.service.ts';
 import { changeRun, readTag } from './runs.store.ts';
 
@@ -113,9 +113,35 @@ async function append(tx: Tx, run: number, checked: Checked, source: string | un
     await store.insertPoints(tx, run, points);
     await store.raiseLatest(tx, run, latestOf(points));
   }
-  if (modelPoints.length > 0) await insertModelPoints(tx, run, modelPoints, source);
+  if (modelPoints.length > 0) await insertModelPoints(tx, run, await withModels(tx, modelPoints, source));
   if (params.length > 0) await writeParams(tx, run, params);
   if (tags.length > 0) await writeTags(tx, run, tags);
+}
+
+const ofAnotherRun =
+  'The token of a run logs to the models that its run has made, and to no others. Log the metric without model_id.';
+
+/**
+ * @param source where given, only models that this run made are written to
+ * @throws Failure `notFound` or `forbidden` for a model that the points cannot be logged to
+ */
+async function withModels(
+  tx: Tx,
+  points: readonly ModelPoint[],
+  source: string | undefined,
+): Promise<readonly (ModelPoint & { readonly model: number })[]> {
+  const models = new Map<string, number>();
+  for (const modelId of new Set(points.map(({ model_id }) => model_id))) {
+    const found = await findModel(tx, modelId);
+    // To a run one that it did not make is as good as none: whether there is one it may not see.
+    if (source !== undefined && found?.source_run_id !== source) throw denied(ofAnotherRun);
+    if (found === undefined || found.deleted !== 0) throw noModel(modelId);
+    models.set(modelId, found.model);
+  }
+  return points.flatMap((point) => {
+    const model = models.get(point.model_id);
+    return model === undefined ? [] : [{ ...point, model }];
+  });
 }
 
 /** One point a key: the greatest (step, timestamp, value). A NaN counts as 0 here, as it is stored. */

@@ -16,6 +16,11 @@ export const flowTables: MigrationSet = {
         create index flows_under_way_by_workspace on flows_under_way (workspace);
       `,
     },
+    {
+      // Those that stand in another one take no room of their own: it would never end while they wait for room.
+      name: '0002-within',
+      up: 'alter table flows_under_way add column is_within integer not null default 0;',
+    },
   ],
 };
 
@@ -29,6 +34,17 @@ export const resultTables: MigrationSet = {
         create table flow_results (
           digest text primary key collate binary,
           job text not null
+        ) strict, without rowid;
+      `,
+    },
+    {
+      name: '0002-parts',
+      up: `
+        create table flow_parts (
+          root text not null collate binary,
+          digest text not null collate binary,
+          part text not null,
+          primary key (root, digest)
         ) strict, without rowid;
       `,
     },

@@ -45,33 +45,16 @@ export const modelColumns = [
 ] as const;
 const rows = (tx: Tx) => tables<ModelTables>(tx);
 
-/**
- * Points of models that do not exist are left out: the run keeps them all the same.
- * @param source where given, only models that this run made are written to
- */
 export async function insertModelPoints(
   tx: Tx,
   run: number,
-  points: readonly ModelPoint[],
-  source: string | undefined,
+  points: readonly (ModelPoint & { readonly model: number })[],
 ): Promise<void> {
   const text = `insert into logged_model_metrics
       (model, run, key, timestamp_ms, step, value, nan, dataset_name, dataset_digest)
-    select model, ?, ?, ?, ?, ?, ?, ?, ? from logged_models where model_id = ? and deleted = 0 and source_run_id is not distinct from coalesce(?, source_run_id)
-    on conflict do nothing`;
-  for (const { key, timestamp_ms, step, value, nan, dataset_name, dataset_digest, model_id } of points) {
-    const parameters = [
-      run,
-      key,
-      timestamp_ms,
-      step,
-      value,
-      nan,
-      dataset_name,
-      dataset_digest,
-      model_id,
-      source ?? null,
-    ];
+    values (?, ?, ?, ?, ?, ?, ?, ?, ?) on conflict do nothing`;
+  for (const { model, key, timestamp_ms, step, value, nan, dataset_name, dataset_digest } of points) {
+    const parameters = [model, run, key, timestamp_ms, step, value, nan, dataset_name, dataset_digest];
     await runStatement(tx, text, parameters);
   }
 }

@@ -116,6 +116,21 @@ test('models are searched by what they are, page by page', async (t) => {
   assert.equal((await mlflow.post('/logged-models/search', wrong)).status, 400);
 });
 
+test('a point of a model that is not there is refused, and nothing else of its batch is kept', async (t) => {
+  const { mlflow, create } = await opened(t);
+  const [kept, gone] = [(await create()).info['model_id'], (await create()).info['model_id']];
+  assert.equal((await mlflow.post(`/logged-models/${gone}`, {}, 'DELETE')).status, 200);
+  const point = (model_id: unknown) => ({ key: 'acc', value: 1, timestamp: 1, model_id });
+  for (const model_id of [gone, `m-${'0'.repeat(32)}`]) {
+    const alone = await mlflow.post('/runs/log-metric', { run_id: 'r1', ...point(model_id) });
+    const batch = await mlflow.post('/runs/log-batch', { run_id: 'r1', metrics: [point(kept), point(model_id)] });
+    for (const { status, body } of [alone, batch])
+      assert.deepEqual([status, body['error_code']], [404, 'RESOURCE_DOES_NOT_EXIST']);
+  }
+  assert.deepEqual((await mlflow.get('/metrics/get-history', { run_id: 'r1', metric_key: 'acc' })).body, {});
+  assert.equal(modelOf(await mlflow.get(`/logged-models/${kept}`)).data['metrics'], undefined);
+});
+
 test('models are ordered by the newest value of a metric, of one dataset where it is named, and come last without it', async (t) => {
   const { mlflow, create } = await opened(t);
   const log = async (model_id: unknown, value: number | string, more: Record<string, unknown> = {}) => {

@@ -28,6 +28,15 @@ export function requireName(name: string): void {
     );
 }
 
+/** @throws Failure `invalid` for a job that would be expected to run at each new version */
+export function refuseDeploymentJob(id: string | undefined): void {
+  if (id)
+    throw invalid(
+      'No job is run when a version is registered. Leave deployment_job_id out, and deploy the version when it is wanted.',
+      'deployment_job_id',
+    );
+}
+
 export function requireNumber(version: string): void {
   if (!registeredNumber.test(version))
     throw invalid(`Parameter 'version' must be an integer, got '${version.slice(0, 30)}'.`, 'version');

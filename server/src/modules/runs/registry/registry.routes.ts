@@ -9,6 +9,7 @@ import { workspaceType } from '#workspaces';
 import { nobodysRun } from '../bounds.rules.ts';
 import { type Call, call } from '../call.routes.ts';
 import { optionsOf, pageOf } from '../experiments.routes.ts';
+import { refuseDeploymentJob } from './registered-names.rules.ts';
 import type { Registry } from './registry.service.ts';
 
 const models = actionsOfType(`${workspaceType}/models`);
@@ -53,8 +54,10 @@ export function registryRoutes(registry: Registry): readonly Route[] {
       audit: activity('workspaceName', 'name'),
       request: wire.createModel,
       response: wire.modelAnswer,
-      handle: async (grant, id, { name, ...described }) =>
-        model(await registry.createModel(grant, id, name, described)),
+      handle: async (grant, id, { name, deployment_job_id, ...described }) => {
+        refuseDeploymentJob(deployment_job_id);
+        return model(await registry.createModel(grant, id, name, described));
+      },
     }),
     registered({
       operation: 'GetRegisteredModel',
@@ -87,8 +90,10 @@ export function registryRoutes(registry: Registry): readonly Route[] {
       audit: activity('workspaceName', 'name'),
       request: wire.updateModel,
       response: wire.modelAnswer,
-      handle: async (grant, id, { name, description = '' }) =>
-        model(await registry.describeModel(grant, id, name, description)),
+      handle: async (grant, id, { name, description = '', deployment_job_id }) => {
+        refuseDeploymentJob(deployment_job_id);
+        return model(await registry.describeModel(grant, id, name, description));
+      },
     }),
     registered({
       operation: 'DeleteRegisteredModel',

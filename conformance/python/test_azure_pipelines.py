@@ -1,0 +1,141 @@
+"""Pipelines within pipelines by azure-ai-ml, unpatched: from functions that call one another, from YAML, and registered."""
+
+import sys
+import tempfile
+import time
+import unittest
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).parent))
+import strongroom  # noqa: E402
+from signed_in import CREDENTIAL  # noqa: E402
+
+from azure.ai.ml import Input, MLClient, Output, command, load_component, load_job  # noqa: E402
+from azure.ai.ml.dsl import pipeline  # noqa: E402
+from azure.ai.ml.entities import AmlCompute, Environment  # noqa: E402
+from azure.core.exceptions import HttpResponseError  # noqa: E402
+
+NODE_PYTHON = "strongroom/node-python"
+
+
+class Pipelines(unittest.TestCase):
+    @classmethod
+    def setUpClass(cls):
+        workspace = strongroom.workspace("pipelines")
+        subscription, group = strongroom.BOOTSTRAP["subscriptionId"], workspace.split("/")[4]
+        cls.client = MLClient(CREDENTIAL, subscription, group, "pipelines", enable_telemetry=False, show_progress=False)
+        folder = tempfile.TemporaryDirectory()
+        cls.addClassCleanup(folder.cleanup)
+        cls.folder = Path(folder.name)
+        cluster = AmlCompute(name="cpu", size="Standard_DS3_v2", min_instances=0, max_instances=1)
+        cls.client.compute.begin_create_or_update(cluster).result()
+        cls.client.environments.create_or_update(Environment(name="plain", image=NODE_PYTHON))
+
+    def ended(self, name, seconds=180):
+        end = time.monotonic() + seconds
+        while (read := self.client.jobs.get(name)).status not in ("Completed", "Failed", "Canceled"):
+            self.assertLess(time.monotonic(), end, read.status)
+            time.sleep(0.25)
+        return read
+
+    def children(self, name):
+        """The names of a job's children below it, and how each ended."""
+        found = self.client.jobs.list(parent_job_name=name)
+        return {child.name.removeprefix(f"{name}_"): child.status for child in found}
+
+    def write(self, name, text):
+        (self.folder / name).write_text(text)
+        return self.folder / name
+
+    def test_functions_that_call_one_another_run_as_pipelines_in_each_other(self):
+        write = command(
+            name="write",
+            command="echo ${{inputs.word}} > ${{outputs.text}}/a.txt",
+            inputs={"word": Input(type="string")},
+            outputs={"text": Output(type="uri_folder")},
+            environment="azureml:plain:1",
+        )
+        double = command(
+            name="double",
+            command="cat ${{inputs.text}}/a.txt ${{inputs.text}}/a.txt > ${{outputs.text}}/a.txt",
+            inputs={"text": Input(type="uri_folder")},
+            outputs={"text": Output(type="uri_folder", mode="upload")},
+            environment="azureml:plain:1",
+        )
+
+        @pipeline()
+        def quadruple(text: Input(type="uri_folder"), node: str):
+            first = double(text=text)
+            first.compute = node
+            second = double(text=first.outputs.text)
+            return {"text": second.outputs.text}
+
+        @pipeline()
+        def written(word: str, node: str, times: int = 1):
+            begun = write(word=word)
+            more = quadruple(text=begun.outputs.text, node=node)
+            return {"text": more.outputs.text}
+
+        registered = self.client.components.create_or_update(written)
+
+        @pipeline(default_compute="cpu")
+        def whole(word: str):
+            once = written(word=word, node="cpu")
+            again = registered(word=word, node="cpu")
+            both = quadruple(text=once.outputs.text, node="cpu")
+            both.name = "both"
+            return {"text": both.outputs.text, "again": again.outputs.text}
+
+        name = self.client.jobs.create_or_update(whole(word="hello")).name
+        self.assertEqual(self.ended(name).status, "Completed")
+        self.assertEqual(self.children(name), {"once": "Completed", "again": "Completed", "both": "Completed"})
+        self.assertEqual(set(self.children(f"{name}_once")), {"begun", "more"})
+        self.assertEqual(set(self.children(f"{name}_both")), {"first", "second"})
+        self.assertEqual(self.client.jobs.get(f"{name}_once_more").status, "Completed")
+        self.client.jobs.download(name, download_path=self.folder / "out", output_name="text")
+        self.assertEqual((self.folder / "out/named-outputs/text/a.txt").read_text(), "hello\n" * 16)
+        self.client.jobs.download(f"{name}_again", download_path=self.folder / "again", output_name="text")
+        self.assertEqual((self.folder / "again/named-outputs/text/a.txt").read_text(), "hello\n" * 4)
+
+        # The same once more: nothing is run, whatever level it stands at.
+        twice = self.client.jobs.create_or_update(whole(word="hello")).name
+        self.assertEqual(self.ended(twice).status, "Completed")
+        self.assertEqual(self.children(f"{twice}_once_more"), {})
+
+        # A registered one is a job of its own, and read again has its steps.
+        read = self.client.components.get(registered.name, registered.version)
+        self.assertEqual((read.type, sorted(read.jobs)), ("pipeline", ["begun", "more"]))
+        alone = registered(word="alone", node="cpu")
+        alone.settings.default_compute = "cpu"
+        made = self.client.jobs.create_or_update(alone)
+        self.assertEqual(self.ended(made.name).status, "Completed")
+        self.client.jobs.download(made.name, download_path=self.folder / "alone", output_name="text")
+        self.assertEqual((self.folder / "alone/named-outputs/text/a.txt").read_text(), "alone\n" * 4)
+
+    def test_a_component_of_yaml_is_a_step_and_is_canceled_with_what_it_stands_in(self):
+        self.write("wait.yml", "type: command\ncommand: sleep ${{inputs.seconds}}\nenvironment: azureml:plain:1\ninputs: {seconds: {type: integer, max: 600}}\n")
+        inner = self.write(
+            "inner.yml",
+            "type: pipeline\nname: inner\ninputs: {long: {type: number}}\n"
+            "jobs:\n  wait:\n    type: command\n    component: ./wait.yml\n    inputs: {seconds: '${{parent.inputs.long}}'}\n",
+        )
+        registered = self.client.components.create_or_update(load_component(inner))
+        self.assertEqual((registered.name, registered.version, list(registered.jobs)), ("inner", "1", ["wait"]))
+        text = (
+            "type: pipeline\nsettings: {default_compute: azureml:cpu}\ninputs: {long: %s}\n"
+            "jobs:\n  by_file: {type: pipeline, component: ./inner.yml, inputs: {long: '${{parent.inputs.long}}'}}\n"
+            "  by_name: {type: pipeline, component: azureml:inner@latest, inputs: {long: 500}}\n"
+        )
+        name = self.client.jobs.create_or_update(load_job(self.write("outer.yml", text % 400))).name
+        self.assertEqual(set(self.children(name)), {"by_file", "by_name"})
+        self.client.jobs.begin_cancel(name).result()
+        self.assertEqual(self.ended(name).status, "Canceled")
+        self.assertEqual(self.children(f"{name}_by_name"), {"wait": "Canceled"})
+        for wrong, said in ((700, "at most 600"), ("1.5", "not of the type integer")):
+            with self.assertRaises(HttpResponseError) as refused:
+                self.client.jobs.create_or_update(load_job(self.write("wrong.yml", text % wrong)))
+            self.assertIn(said, str(refused.exception))
+
+
+if __name__ == "__main__":
+    unittest.main()
