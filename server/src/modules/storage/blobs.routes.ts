@@ -296,7 +296,7 @@ export function blobRoutes(deps: {
         const sent = exchange.header('content-md5');
         if (sent !== undefined && sent !== md5Base64(body)) throw storageFailures.Md5Mismatch();
         const content = { ...requests.contentOf(exchange, false), ...requests.toldMd5Of(exchange) };
-        const list = readBlockList(body);
+        const list = await readBlockList(body);
         return answers.written(
           201,
           await blocks.commit(grant, refOf(params), list, content, requests.conditionsOf(exchange)),
@@ -315,7 +315,7 @@ export function blobRoutes(deps: {
         const kind = exchange.target.query.get('blocklisttype') ?? 'committed';
         if (!['committed', 'uncommitted', 'all'].includes(kind))
           throw storageFailures.InvalidQueryParameterValue({ target: 'blocklisttype' });
-        return answers.blockList(
+        return await answers.blockList(
           info,
           kind === 'uncommitted' ? undefined : committed,
           kind === 'committed' ? undefined : uncommitted,

@@ -3,6 +3,7 @@
 // lies outside of its scope. Nothing here speaks HTTP, so that runs, assets and registries use the same store in process.
 
 import { Readable } from 'node:stream';
+import { setImmediate as yieldToEventLoop } from 'node:timers/promises';
 import type { Grant } from '#kernel/authority/grant';
 import type { Clock } from '#kernel/clock/clock';
 import type { LongSha256 } from '#kernel/crypto/digest-thread';
@@ -11,18 +12,19 @@ import type { AccessTier } from './access-tier.rules.ts';
 import type { Accounts } from './accounts.service.ts';
 import type { BlobInfo, Part, StoredBlob } from './blobs.store.ts';
 import * as store from './blobs.store.ts';
-import { deleteBlocks } from './blocks.store.ts';
+import { endStaging } from './blocks.store.ts';
 import { type Conditions, requireSource, requireWritable } from './conditions.rules.ts';
 import { newEtag, requireContainer } from './containers.service.ts';
 import { findContainer } from './containers.store.ts';
 import { type BlobContent, describeContent, requireContent } from './content.rules.ts';
 import { type BlobPage, listPage, readMarker } from './listing.service.ts';
+import * as loose from './loose.store.ts';
 import { requireBlobName, requireContainerName, requirePrefix } from './names.rules.ts';
 import type { OpenedAccount, OpenedAccounts } from './opened-accounts.service.ts';
 import { type BlobRef, type ContainerRef, requireScope } from './scopes.rules.ts';
 import { storageFailures } from './storage.errors.ts';
 import { streamParts } from './streaming.service.ts';
-import { removeBlobs } from './upkeep.service.ts';
+import { removeBlobs, settle } from './upkeep.service.ts';
 
 /** The largest blob, in bytes: 100 GiB. */
 export const blobBytesMax = 100 * 1024 ** 3;
@@ -76,6 +78,8 @@ export type Blobs = {
 };
 
 const removedAtOnce = 200;
+/** Rows that are read at once. */
+const partsAtOnce = 1_000;
 const attemptsMax = 20;
 
 export function createBlobs(deps: {
@@ -115,7 +119,7 @@ export function createBlobs(deps: {
     try {
       if (contentMd5 !== undefined && written.md5 !== contentMd5) throw storageFailures.Md5Mismatch();
       const { version, parts } = onePart(written);
-      const { info, replaced } = await index.write(async (tx) => {
+      const { info, dropped } = await index.write(async (tx) => {
         // order matters: the container and the conditions again, now that nothing can come between.
         await requireContainer(tx, ref.container);
         const before = await store.findBlob(tx, ref.container, ref.name);
@@ -128,12 +132,12 @@ export function createBlobs(deps: {
         };
         await store.putBlob(tx, ref.container, { version, info });
         await store.insertParts(tx, version, parts);
-        const blocks = await deleteBlocks(tx, ref.container, ref.name);
-        const old = before === undefined ? [] : await store.deleteParts(tx, before.version);
-        return { info, replaced: [...blocks, ...old] };
+        const staging = await endStaging(tx, ref.container, ref.name);
+        return { info, dropped: await loose.drop(tx, defined([before?.version, staging])) };
       });
       sealed.adopted(parts.map((part) => part.file));
-      await sealed.discard(parts.length === 0 ? [...replaced, written.file] : replaced);
+      if (parts.length === 0) await sealed.discard([written.file]);
+      await settle(index, sealed, dropped);
       return info;
     } catch (thrown) {
       options.sha256?.drop();
@@ -148,7 +152,7 @@ export function createBlobs(deps: {
     for (let attempt = 0; attempt < attemptsMax; attempt++) {
       const blob = await existing(account, ref);
       const bounds = boundsOf(range, blob.info.size);
-      const parts = bounds ? await store.listParts(index.read, blob.version, bounds.start, bounds.end) : [];
+      const parts = bounds ? await partsOf(account, blob.version, bounds) : [];
       const release = sealed.pin(parts.map((part) => part.file));
       // Pinned first, then looked at again: a version that is still there now loses no file before the release.
       const now = await store.findBlob(index.read, ref.container, ref.name);
@@ -255,15 +259,15 @@ export function createBlobs(deps: {
       }),
     remove: async (grant, ref, conditions = {}) =>
       within(grant, ref, async ({ index, sealed }) => {
-        const files = await index.write(async (tx) => {
+        const dropped = await index.write(async (tx) => {
           await requireContainer(tx, ref.container);
           const blob = await store.findBlob(tx, ref.container, ref.name);
           if (blob === undefined) throw storageFailures.BlobNotFound();
           requireWritable(conditions, blob.info);
           await store.deleteBlob(tx, ref.container, ref.name, blob.version);
-          return [...(await store.deleteParts(tx, blob.version)), ...(await deleteBlocks(tx, ref.container, ref.name))];
+          return await loose.drop(tx, defined([blob.version, await endStaging(tx, ref.container, ref.name)]));
         });
-        await sealed.discard(files);
+        await settle(index, sealed, dropped);
       }),
     async removePrefix(grant, ref) {
       requirePrefix(ref.prefix);
@@ -288,9 +292,30 @@ export function createBlobs(deps: {
 /** After a write that failed: removes its files, unless the index took them after all. What cannot be asked is left to a sweep. */
 export async function discardUnreferenced({ index, sealed }: OpenedAccount, files: readonly string[]): Promise<void> {
   // Within a write: an index of which nobody knows what it keeps takes none, and then nothing is removed.
-  const kept = await index.write((tx) => store.referenced(tx, files)).catch(() => new Set(files));
+  const kept = await index.write((tx) => loose.referenced(tx, files)).catch(() => new Set(files));
   await sealed.discard(files.filter((file) => !kept.has(file)));
 }
+
+/** The parts of a range. A version that is replaced meanwhile may lack some: whoever asks looks at it again. */
+export async function partsOf(
+  { index }: OpenedAccount,
+  version: string,
+  { start, end }: { readonly start: number; readonly end: number },
+): Promise<readonly Part[]> {
+  const parts: Part[] = [];
+  for (let from = start; ; ) {
+    const page = await store.listParts(index.read, version, { start: from, end, limit: partsAtOnce });
+    parts.push(...page);
+    const last = page.at(-1);
+    if (last === undefined || page.length < partsAtOnce) return parts;
+    from = last.start + last.size;
+    if (from > end) return parts;
+    await yieldToEventLoop();
+  }
+}
+
+export const defined = (ids: readonly (string | undefined)[]): readonly string[] =>
+  ids.filter((id) => id !== undefined);
 
 /** A blob of one file. An empty blob has no part: there is nothing to read, and its size is in the index. */
 function onePart(written: { file: string; size: number; sealedSize: number; keyId: string }) {

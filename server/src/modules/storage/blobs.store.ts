@@ -28,7 +28,7 @@ type PartTable = {
   key_id: string;
   block_id: string | null;
 };
-type Tables = { blobs: BlobTable; parts: PartTable; blocks: { file: string } };
+type Tables = { blobs: BlobTable; parts: PartTable };
 
 /** Headers that a writer may give a blob and every reader gets back, by their HTTP names in lower case. */
 export type ContentHeaders = Readonly<
@@ -66,9 +66,6 @@ export type Part = {
   readonly keyId: string;
   readonly blockId: string | undefined;
 };
-/** Rows of one insert: SQLite takes 32,766 parameters. */
-const rowsAtOnce = 500;
-
 const blobColumns = [
   'name',
   'version',
@@ -162,26 +159,66 @@ export async function deleteBlob(tx: Tx, container: string, name: string, versio
   return result.numDeletedRows > 0n;
 }
 
+/** At most a thousand: SQLite takes 32,766 parameters. */
 export async function insertParts(tx: Tx, version: string, parts: readonly Part[]): Promise<void> {
-  for (let at = 0; at < parts.length; at += rowsAtOnce) {
-    const rows = parts.slice(at, at + rowsAtOnce).map((part) => ({
-      version,
-      start: part.start,
-      size: part.size,
-      file: part.file,
-      sealed_size: part.sealedSize,
-      key_id: part.keyId,
-      block_id: part.blockId ?? null,
-    }));
-    await tables<Tables>(tx).insertInto('parts').values(rows).execute();
-  }
+  if (parts.length === 0) return;
+  const rows = parts.map((part) => ({
+    version,
+    start: part.start,
+    size: part.size,
+    file: part.file,
+    sealed_size: part.sealedSize,
+    key_id: part.keyId,
+    block_id: part.blockId ?? null,
+  }));
+  await tables<Tables>(tx).insertInto('parts').values(rows).execute();
 }
 
-/** The parts that hold plaintext from `start` to `end`, inclusive, in order. */
-export async function listParts(tx: Tx, version: string, start: number, end: number): Promise<readonly Part[]> {
+const partColumns = ['start', 'size', 'file', 'sealed_size', 'key_id', 'block_id'] as const;
+
+const toPart = (row: Pick<PartTable, (typeof partColumns)[number]>): Part => ({
+  start: row.start,
+  size: row.size,
+  file: row.file,
+  sealedSize: row.sealed_size,
+  keyId: row.key_id,
+  blockId: row.block_id ?? undefined,
+});
+
+/** Of each of these blocks, at most a thousand, the first part of a version that was one. */
+export async function findParts(tx: Tx, version: string, blockIds: readonly string[]): Promise<readonly Part[]> {
+  if (blockIds.length === 0) return [];
   const rows = await tables<Tables>(tx)
     .selectFrom('parts')
-    .select(['start', 'size', 'file', 'sealed_size', 'key_id', 'block_id'])
+    .select(partColumns)
+    .where('version', '=', version)
+    .where((is) =>
+      is(
+        'start',
+        'in',
+        // One look at the index each: a version may hold one block 50,000 times.
+        blockIds.map((id) =>
+          is
+            .selectFrom('parts as one')
+            .select((of) => of.fn.min('one.start').as('start'))
+            .where('one.version', '=', version)
+            .where('one.block_id', '=', id),
+        ),
+      ),
+    )
+    .execute();
+  return rows.map(toPart);
+}
+
+/** The first `limit` parts that hold plaintext from `start` to `end`, inclusive, in order. */
+export async function listParts(
+  tx: Tx,
+  version: string,
+  { start, end, limit }: { readonly start: number; readonly end: number; readonly limit: number },
+): Promise<readonly Part[]> {
+  const rows = await tables<Tables>(tx)
+    .selectFrom('parts')
+    .select(partColumns)
     .where('version', '=', version)
     .where('start', '<=', end)
     // Parts lie behind each other: the first of these is the last that begins before, found by the key and not by looking at all.
@@ -198,25 +235,7 @@ export async function listParts(tx: Tx, version: string, start: number, end: num
     )
     .where((is) => is(is('start', '+', is.ref('size')), '>', start))
     .orderBy('start')
+    .limit(limit)
     .execute();
-  return rows.map((row) => ({
-    start: row.start,
-    size: row.size,
-    file: row.file,
-    sealedSize: row.sealed_size,
-    keyId: row.key_id,
-    blockId: row.block_id ?? undefined,
-  }));
-}
-
-export async function deleteParts(tx: Tx, version: string): Promise<readonly string[]> {
-  const rows = await tables<Tables>(tx).deleteFrom('parts').where('version', '=', version).returning('file').execute();
-  return rows.map((row) => row.file);
-}
-
-/** Which of these files anything refers to. At most a thousand at a time. */
-export async function referenced(tx: Tx, files: readonly string[]): Promise<ReadonlySet<string>> {
-  const parts = await tables<Tables>(tx).selectFrom('parts').select('file').where('file', 'in', files).execute();
-  const blocks = await tables<Tables>(tx).selectFrom('blocks').select('file').where('file', 'in', files).execute();
-  return new Set([...parts, ...blocks].map((row) => row.file));
+  return rows.map(toPart);
 }

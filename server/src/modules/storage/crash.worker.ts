@@ -24,12 +24,12 @@ const dataKeys: DataKeys = {
 
 export const account = { id: '/subscriptions/s/account', name: 'acct', uniqueId: 'crash' };
 
-export function openStore(dataDir: string) {
+export function openStore(dataDir: string, byteStores = byteStoresOf(dataDir, createFiles())) {
   const accounts = createAccounts();
   accounts.add(account);
   const opened = createOpenedAccounts({
     ...{ dataKeys, clock: systemClock },
-    byteStores: byteStoresOf(dataDir, createFiles()),
+    byteStores,
     databases: databasesOf(dataDir),
   });
   const deps = { accounts, opened, clock: systemClock };

@@ -101,7 +101,7 @@ test('a source in pieces of any size gives the same blob', async (t) => {
   );
 });
 
-test('a block list is read as it was written, and no damage to it is anything but a refusal', () => {
+test('a block list is read as it was written, and no damage to it is anything but a refusal', async () => {
   const id = fc.uint8Array({ minLength: 1, maxLength: 64 }).map((bytes) => Buffer.from(bytes).toString('base64'));
   const source = fc.constantFrom('Latest' as const, 'Committed' as const, 'Uncommitted' as const);
   const list = fc.array(fc.record({ from: source, blockId: id }, { noNullPrototype: true }), { maxLength: 30 });
@@ -110,17 +110,17 @@ test('a block list is read as it was written, and no damage to it is anything bu
     `<?xml version="1.0" encoding="utf-8"?>${gap}<BlockList>${gap}${choices
       .map(({ from, blockId }) => `<${from}>${gap}${blockId}${gap}</${from}>`)
       .join(gap)}</BlockList>${gap}`;
-  fc.assert(
-    fc.property(list, space, (choices, gap) => {
-      assert.deepEqual(readBlockList(Buffer.from(write(choices, gap))), choices);
+  await fc.assert(
+    fc.asyncProperty(list, space, async (choices, gap) => {
+      assert.deepEqual(await readBlockList(Buffer.from(write(choices, gap))), choices);
     }),
   );
-  fc.assert(
-    fc.property(list, fc.nat(), fc.string({ maxLength: 12 }), (choices, at, noise) => {
+  await fc.assert(
+    fc.asyncProperty(list, fc.nat(), fc.string({ maxLength: 12 }), async (choices, at, noise) => {
       const text = write(choices, '');
       const cut = at % text.length;
       try {
-        const read = readBlockList(Buffer.from(text.slice(0, cut) + noise + text.slice(cut + 1)));
+        const read = await readBlockList(Buffer.from(text.slice(0, cut) + noise + text.slice(cut + 1)));
         assert.ok(read.every(({ blockId }) => /^[A-Za-z0-9+/]+=*$/.test(blockId)));
       } catch (error) {
         assert.ok(error instanceof Failure && error.kind === 'invalid');

@@ -31,7 +31,9 @@ export const usageTable = (tables: readonly string[]): Migration => ({
 
 /** Of a disk: a file takes whole ones, however little is in it. */
 export const diskBlockBytes = 4096;
-const onDisk = (size: string) => `(${size} + ${diskBlockBytes - 1}) / ${diskBlockBytes} * ${diskBlockBytes}`;
+/** SQL: what a file of so many bytes takes. */
+export const onDisk = (size: string): string =>
+  `(${size} + ${diskBlockBytes - 1}) / ${diskBlockBytes} * ${diskBlockBytes}`;
 
 /** Behind `usageTable`: files count as what they take on a disk, so that a great many small ones do not take a multiple of the quota. */
 export const usageOnDisk = (tables: readonly string[]): Migration => ({

@@ -1,12 +1,13 @@
 // What answers of the blob protocol look like: headers of a blob and the documents of listings.
 
+import { setImmediate as yieldToEventLoop } from 'node:timers/promises';
 import { type Answer, empty } from '#kernel/http/route';
 import type { BlobInfo } from '../blobs.store.ts';
 import type { BlockSize } from '../blocks.service.ts';
 import type { Container } from '../containers.service.ts';
 import type { BlobPage, ListedBlob } from '../listing.service.ts';
 import type { Metadata } from '../names.rules.ts';
-import { documentOf, type Element, element } from './xml.wire.ts';
+import { documentOf, type Element, element, entriesAtOnce } from './xml.wire.ts';
 
 /** What lies in an account was written by users: a browser that is led to it must run none of it on this origin. */
 const inert = { 'content-security-policy': "default-src 'none'; sandbox" };
@@ -171,22 +172,29 @@ export const containerHeaders = (container: Container): Record<string, string> =
   'x-ms-has-legal-hold': 'false',
 });
 
-export function blockList(
+/** A list that is left out is undefined. A list may have 50,000 entries: others have turns meanwhile. */
+export async function blockList(
   info: BlobInfo | undefined,
   committed: readonly BlockSize[] | undefined,
   uncommitted: readonly BlockSize[] | undefined,
-): Answer {
-  const blocks = (name: string, list: readonly BlockSize[] | undefined) =>
-    list === undefined
-      ? []
-      : [
-          element(
-            name,
-            list.map(({ blockId, size }) => element('Block', [element('Name', blockId), element('Size', size)])),
-          ),
-        ];
+): Promise<Answer> {
+  const lists = [];
+  if (committed !== undefined) lists.push(element('CommittedBlocks', await blockElements(committed)));
+  if (uncommitted !== undefined) lists.push(element('UncommittedBlocks', await blockElements(uncommitted)));
   return xml(
-    element('BlockList', [...blocks('CommittedBlocks', committed), ...blocks('UncommittedBlocks', uncommitted)]),
+    element('BlockList', lists),
     info === undefined ? {} : { ...versionHeaders(info), 'x-ms-blob-content-length': String(info.size) },
   );
+}
+
+async function blockElements(blocks: readonly BlockSize[]): Promise<readonly Element[]> {
+  const all: Element[] = [];
+  for (let at = 0; at < blocks.length; at += entriesAtOnce) {
+    if (at > 0) await yieldToEventLoop();
+    const some = blocks
+      .slice(at, at + entriesAtOnce)
+      .map(({ blockId, size }) => element('Block', [element('Name', blockId), element('Size', size)]).xml);
+    all.push({ xml: some.join('') });
+  }
+  return all;
 }

@@ -2,6 +2,7 @@
 // entities, comments, processing instructions or a document type, so that no parser's feature is there to be abused.
 // Writing escapes every value.
 
+import { setImmediate as yieldToEventLoop } from 'node:timers/promises';
 import { type BlockChoice, blocksMax, requireBlockId } from '../blocks.service.ts';
 import { storageFailures } from '../storage.errors.ts';
 
@@ -14,8 +15,11 @@ const begin = /<BlockList>\s*/y;
 const entry = /<(Latest|Committed|Uncommitted)>\s*([A-Za-z0-9+/=]{1,88})\s*<\/(?:Latest|Committed|Uncommitted)>\s*/y;
 const end = /<\/BlockList>\s*/y;
 
+/** Entries that are read or written between two turns of the event loop. */
+export const entriesAtOnce = 1_000;
+
 /** Throws `invalid` InvalidXmlDocument, InvalidBlockId or BlockListTooLong. */
-export function readBlockList(bytes: Uint8Array): readonly BlockChoice[] {
+export async function readBlockList(bytes: Uint8Array): Promise<readonly BlockChoice[]> {
   const text = decode(bytes);
   let at = 0;
   const take = (pattern: RegExp) => {
@@ -35,6 +39,7 @@ export function readBlockList(bytes: Uint8Array): readonly BlockChoice[] {
       if (choices.length === blocksMax) throw storageFailures.BlockListTooLong();
       requireBlockId(blockId);
       choices.push({ from, blockId });
+      if (choices.length % entriesAtOnce === 0) await yieldToEventLoop();
     }
     if (take(end) === null) throw storageFailures.InvalidXmlDocument();
   }
