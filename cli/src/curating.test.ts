@@ -66,9 +66,8 @@ after(() => {
 test('what the sets say is what the server reads: recipes, patterns, indexes', () => {
   for (const set of curatedSets) {
     for (const [python, packages] of Object.entries(set.pythons)) {
-      const { recipe } = readRecipe(JSON.stringify({ dependencies: [`python=${python}`, { pip: packages }] }), [
-        python,
-      ]);
+      const value = { dependencies: [`python=${python}`, { pip: packages }] };
+      const { recipe } = readRecipe({ text: JSON.stringify(value), yaml: { value } }, [python]);
       assert.equal(recipe.python, python);
       assert.ok(
         recipe.requirements.every((line) => /^[a-z0-9-]+==[0-9][\w.+]*$/.test(line)),

@@ -55,8 +55,12 @@ def run_score(document, reporter, control, wire):
         **use_environment(),
         **checked_environment(score.get("environment") or {}),
         AZUREML_APP_ROOT=app_root,
-        AZUREML_ENTRY_SCRIPT=score["entryScript"],
     )
+    if score.get("mlflowModel"):
+        # What mlflow tells its makers of each use it cannot tell from here; it need not try.
+        environment["MLFLOW_DISABLE_TELEMETRY"] = "true"
+    else:
+        environment["AZUREML_ENTRY_SCRIPT"] = score["entryScript"]
     dependencies = dependencies_folder(app_root)
     if dependencies is not None:
         # Behind what the deployment itself names, before what the system has.
@@ -68,6 +72,7 @@ def run_score(document, reporter, control, wire):
         "controlFd": CONTROL_FD,
         "maxConcurrency": int(score.get("maxConcurrency") or 1),
         "maxBodyBytes": int(score.get("maxBodyBytes") or 16 * 1024 * 1024),
+        "mlflowModel": _in_image(score["mlflowModel"]) if score.get("mlflowModel") else None,
     }
     argv = [python_of() or sys.executable, "-B", "-u", os.path.join(RUNNER_FOLDER, "scoring.py"), json.dumps(settings)]
     program = Program(argv, app_root if os.path.isdir(app_root) else "/job", environment, resource_limits(document["limits"]))

@@ -1,6 +1,6 @@
-"""HTTP for the scoring server: routes, headers, status codes, and the calls of run().
+"""HTTP for the scoring server: routes, headers, status codes, and the calls of run() or of the model.
 
-Promises: bounded connections, header and body sizes; as many calls of run() at once as the deployment allows;
+Promises: bounded connections, header and body sizes; as many calls at once as the deployment allows;
 nothing that a caller or a script puts into a header can start another one.
 """
 import http.server
@@ -22,7 +22,6 @@ SAFE_VALUE = re.compile(r"^[\x20-\x7e]*$")
 HEADER_NAME = re.compile(r"^[A-Za-z0-9!#$%&'*+.^_`|~-]+$")
 #: Decided by the server, whatever a script asks for.
 OWN_HEADERS = frozenset(("content-length", "transfer-encoding", "connection", "date", "server"))
-SCORE_METHODS = ("GET", "POST", "OPTIONS")
 
 
 class BadArguments(Exception):
@@ -159,7 +158,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
             if os.path.isfile(path):
                 with open(path, "rb") as source:
                     return Answer(200, source.read())
-        return Answer(200, json.dumps(description(version)).encode("utf-8"))
+        return Answer(200, json.dumps(self.server.script.description(version)).encode("utf-8"))
 
     def read_body(self):
         """(body, None), or (b"", the Answer that refuses it). One way to tell the length, so that no two readers differ."""
@@ -180,23 +179,24 @@ class Handler(http.server.BaseHTTPRequestHandler):
         return body, None
 
     def score(self, target, body):
-        if self.command not in SCORE_METHODS:
-            return message(405, "Use GET, POST or OPTIONS.", {"Allow": ", ".join(SCORE_METHODS)})
         script = self.server.script
+        methods = ", ".join(script.methods)
+        if self.command not in script.methods:
+            return message(405, "Use %s." % methods, {"Allow": methods})
         if self.command == "OPTIONS" and not script.takes_raw_http:
-            return Answer(200, headers={"Allow": ", ".join(SCORE_METHODS)})
+            return Answer(200, headers={"Allow": methods})
         if not script.ready:
             return message(503, "The deployment is starting.", {"Retry-After": "5"})
         with self.server.calls:
             started = time.monotonic()
             try:
-                answer = as_answer(call_run(script, self, target, body))
+                answer = script.answer(self, target, body)
             except BadArguments as failure:
                 answer = message(400, str(failure))
             except BaseException as failure:  # user code may raise SystemExit too
                 traceback.print_exc()
-                text = "run() of the scoring script raised %s. The log of the deployment has the details."
-                answer = message(500, text % type(failure).__name__, {"x-ms-run-function-failed": "True"})
+                text = "%s raised %s. The log of the deployment has the details."
+                answer = message(500, text % (script.called, type(failure).__name__), {"x-ms-run-function-failed": "True"})
             answer.headers["x-ms-run-fn-exec-ms"] = str(int((time.monotonic() - started) * 1000))
         return answer
 
@@ -215,20 +215,19 @@ class Handler(http.server.BaseHTTPRequestHandler):
         self.wfile.flush()
 
 
-def description(version):
-    """OpenAPI 2 or 3 of a script that brings none: where requests go, and what is known of them. What run() takes is not."""
+def description(version, summary="Calls run() of the scoring script.", request=None, answer=None):
+    """OpenAPI 2 or 3: where requests go, and what is known of them. What run() of a script takes is not."""
     anything = {"description": "What run() of the scoring script takes and returns, as JSON."}
-    failed = {"description": "The scoring script failed."}
+    request, answer = request or anything, answer or anything
     operation = {
         "operationId": "score",
-        "summary": "Calls run() of the scoring script.",
-        "responses": {"200": {"description": "What run() returned."}, "default": failed},
+        "summary": summary,
+        "responses": {"200": {"description": "What came of it."}, "default": {"description": "Scoring failed."}},
     }
     info = {"title": "Scoring", "version": "1"}
     if version == "3":
-        content = {"application/json": {"schema": anything}}
-        operation["requestBody"] = {"required": True, "content": content}
-        operation["responses"]["200"]["content"] = content
+        operation["requestBody"] = {"required": True, "content": {"application/json": {"schema": request}}}
+        operation["responses"]["200"]["content"] = {"application/json": {"schema": answer}}
         key = {"type": "http", "scheme": "bearer"}
         return {
             "openapi": "3.0.3",
@@ -238,8 +237,8 @@ def description(version):
             "security": [{"key": []}],
         }
     operation["consumes"] = operation["produces"] = ["application/json"]
-    operation["parameters"] = [{"name": "body", "in": "body", "required": True, "schema": anything}]
-    operation["responses"]["200"]["schema"] = anything
+    operation["parameters"] = [{"name": "body", "in": "body", "required": True, "schema": request}]
+    operation["responses"]["200"]["schema"] = answer
     key = {"type": "apiKey", "in": "header", "name": "Authorization", "description": "Bearer, a space, and a key."}
     return {
         "swagger": "2.0",

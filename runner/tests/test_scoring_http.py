@@ -9,18 +9,20 @@ import unittest
 
 sys.path.append(os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), "compat"))
 
-from management.scoring_http import Server  # noqa: E402
+from management.scoring_http import as_answer, description, Server  # noqa: E402
 
 
 class Echo:
     ready = True
     takes_raw_http = False
-    parameters = {"data": None}
+    methods = ("GET", "POST", "OPTIONS")
+    called = "run() of the scoring script"
+    description = staticmethod(description)
     app_root = "/"
 
     @staticmethod
-    def run(data):
-        return data
+    def answer(handler, target, body):
+        return as_answer(body.decode("utf-8"))
 
 
 class ScoringServer(unittest.TestCase):

@@ -96,10 +96,10 @@ export async function deploymentBody(document: Document, paths: WorkspacePaths, 
   read.finish();
   if (model === undefined) throw read.wrong('model', 'is missing');
   if (scaleType !== 'default') throw read.wrong('scale_settings', "must be { type: default }; set 'instance_count'");
-  if (codeId === undefined || scoringScript === undefined)
+  if (configuration !== undefined && (codeId === undefined || scoringScript === undefined))
     throw read.wrong(
       'code_configuration',
-      "needs 'code' (a folder) and 'scoring_script' (a file in it); a deployment without a script of its own, of an MLflow model, is not served",
+      "needs 'code' (a folder) and 'scoring_script' (a file in it). Leave it out for a model of type mlflow_model, which is served without",
     );
   const { name, endpoint, tags, place, ...rest } = fields;
   return {
@@ -114,7 +114,7 @@ export async function deploymentBody(document: Document, paths: WorkspacePaths, 
         ...rest,
         environmentId: await environment?.(sources),
         model: await model(sources),
-        codeConfiguration: { codeId: await codeId(sources), scoringScript },
+        codeConfiguration: codeId && { codeId: await codeId(sources), scoringScript },
         scaleSettings: { scaleType: 'Default' },
         requestSettings,
       }),

@@ -46,10 +46,13 @@ liveness_probe: { initial_delay: 10, failure_threshold: 3 }
       requestSettings: { requestTimeout: 'PT5S', maxQueueWait: 'PT0.5S', maxConcurrentRequestsPerInstance: 4 },
     },
   });
-  await assert.rejects(
-    deploymentBody(await file('model: azureml:m:2\n'), paths, sources, 'local'),
-    /code_configuration/,
-  );
+  const scriptless = await deploymentBody(await file('model: azureml:m:2\n'), paths, sources, 'local');
+  assert.equal('codeConfiguration' in (scriptless.body['properties'] as object), false);
+  for (const half of ['{ scoring_script: score.py }', '{ code: azureml:c:1 }', '{}'])
+    await assert.rejects(
+      deploymentBody(await file(`model: azureml:m:2\ncode_configuration: ${half}\n`), paths, sources, 'local'),
+      /needs 'code' .*Leave it out for a model of type mlflow_model/,
+    );
   await assert.rejects(
     deploymentBody(await file('model: azureml:m:2\nliveness_probe: { period: often }\n'), paths, sources, 'local'),
     /'liveness_probe\.period' is a number of seconds/,

@@ -279,6 +279,8 @@ export async function setUp(
         check: async () => undefined,
         plan: async () => ({}),
         knows: () => false,
+        checkModel: async () => undefined,
+        planModel: () => Promise.reject(new Error('no environment of a model is planned in this test')),
         ready: () => Promise.reject(new Error('no environment is built in this test')),
       },
       work,
@@ -383,7 +385,12 @@ export async function setUp(
   if (made.status >= 300) throw new Error(`no registry: ${made.text}`);
 
   /** Takes a folder as a snapshot and registers it. */
-  async function register(kind: 'codes' | 'models', name: string, files: Readonly<Record<string, string>>) {
+  async function register(
+    kind: 'codes' | 'models',
+    name: string,
+    files: Readonly<Record<string, string>>,
+    more: Readonly<Record<string, unknown>> = {},
+  ) {
     const pack = tar.pack();
     for (const [path, content] of Object.entries(files)) pack.entry({ name: path }, content);
     pack.finalize();
@@ -393,7 +400,7 @@ export async function setUp(
     });
     const id = `${workspaceId}/${kind}/${name}/versions/1`;
     const property = kind === 'codes' ? 'codeUri' : 'modelUri';
-    const put = await first.arm('PUT', id, { properties: { [property]: snapshot.uri } });
+    const put = await first.arm('PUT', id, { properties: { [property]: snapshot.uri, ...more } });
     if (put.status >= 300) throw new Error(`register: ${put.text}`);
     return id;
   }

@@ -271,6 +271,7 @@ export async function assemble(on: {
     registry: registry.registry,
     images,
     grants,
+    acts,
     preparing: jobs.preparing,
     pythons: async () => ['3.11', '3.12'],
     indexOf: () => new URL('https://index.example/simple/'),

@@ -62,7 +62,15 @@ export type Assets = {
   model(
     grant: Grant,
     modelVersionId: string,
-  ): Promise<Named & { readonly name: string; readonly version: string; readonly folder: string | undefined }>;
+  ): Promise<
+    Named & {
+      readonly name: string;
+      readonly version: string;
+      readonly folder: string | undefined;
+      /** `custom_model` unless it says another. */
+      readonly modelType: string;
+    }
+  >;
   /** The number that comes next under a name; '1' for a name that is new. Two who ask at once are told the same. */
   nextVersion(grant: Grant, workspaceId: string, plural: 'data' | 'models', name: string): Promise<string>;
   /** What a component version says of itself: checked when it was registered. */
@@ -142,9 +150,10 @@ export function createAssets(deps: {
     async model(grant, id) {
       const version = await versionOf(grant, 'models', id);
       const content = await snapshots.get(grant, workspaceIn(id), snapshotOf(version));
-      const { folder } = version.properties;
+      const { folder, modelType } = version.properties;
       return {
         ...content,
+        modelType: typeof modelType === 'string' ? modelType : 'custom_model',
         name: version.id.split('/').at(-3) ?? '',
         version: version.name,
         folder: typeof folder === 'string' ? folder : undefined,

@@ -11,7 +11,7 @@ import {
 } from '@strongroom/contract/endpoints';
 import { registryActions } from '@strongroom/contract/registry.actions';
 import { type Assets, curatedName, type Snapshot } from '#assets';
-import type { Environments, Planned } from '#environments';
+import type { Environments, ModelFiles, Planned } from '#environments';
 import { type BaseName, baseImageIn, type Images, isNamedIn } from '#images';
 import type { Action, Grant, Grants } from '#kernel/authority/grant';
 import type { Acts } from '#kernel/authority/perform';
@@ -30,11 +30,20 @@ import type { Fleet } from './fleet.service.ts';
 import { labelsOf, madeBy } from './labels.rules.ts';
 import { assetIdIn, deploymentType, modelIdIn } from './names.rules.ts';
 import { type DeploymentState, type Plan, pathOf, planOf, stateOf } from './plan.rules.ts';
-import { checkInputs, modelDirOf, type ScoringInputs, scoringImageOf, scriptOf } from './scoring-image.rules.ts';
+import {
+  checkInputs,
+  mlflowModelOf,
+  modelDirOf,
+  type ScoringInputs,
+  scoringImageOf,
+  scriptOf,
+} from './scoring-image.rules.ts';
 import { unservedOfDeployments } from './unserved.ts';
 
 const deploymentsMax = 20;
 const repositoryOf = ({ uniqueId }: Resource) => `deployments/${uniqueId}`;
+
+type Inputs = Omit<ScoringInputs, 'base'>;
 
 /** At most one of the two. */
 type Ground = { readonly image?: BaseName; readonly recipe?: string | undefined };
@@ -60,14 +69,18 @@ export function createDeploymentKind(deps: {
   async function inputsOf(
     grant: Grant,
     workspace: Workspace,
-    state: DeploymentState,
-  ): Promise<Omit<ScoringInputs, 'base'>> {
-    const modelId = modelIdIn(workspace.id, state.model);
+    { model: named, codeConfiguration }: DeploymentState,
+  ): Promise<Inputs> {
+    const modelId = modelIdIn(workspace.id, named);
     const model = await assets.model(grant, modelId);
-    const code = await assets.code(
-      grant,
-      assetIdIn(workspace.id, state.codeConfiguration?.codeId ?? '', 'codes', 'codeConfiguration.codeId'),
-    );
+    if (!codeConfiguration && model.modelType !== 'mlflow_model')
+      throw endpointsFailures.scriptMissing(model.modelType);
+    const code =
+      codeConfiguration &&
+      (await assets.code(
+        grant,
+        assetIdIn(workspace.id, codeConfiguration.codeId ?? '', 'codes', 'codeConfiguration.codeId'),
+      ));
     const reading = grants.duty(endpointsDuties.build, workspace.id);
     const filesOf = ({ digest, files }: Snapshot) =>
       files.map(({ path, size }) => ({
@@ -76,10 +89,27 @@ export function createDeploymentKind(deps: {
         open: async () => (await assets.snapshots.openFile(reading, workspace.id, digest, path)).stream,
       }));
     return {
-      code: { digest: code.digest, files: filesOf(code) },
-      scoringScript: state.codeConfiguration?.scoringScript ?? '',
+      script:
+        code && codeConfiguration
+          ? { code: { digest: code.digest, files: filesOf(code) }, path: codeConfiguration.scoringScript }
+          : undefined,
       model: { id: modelId, name: model.name, version: model.version, folder: model.folder, files: filesOf(model) },
     };
+  }
+
+  /** What a deployment without a script runs in when it names nothing: what its model brings. */
+  async function groundFor(
+    grant: Grant,
+    workspace: Workspace,
+    state: DeploymentState,
+    inputs: Inputs,
+  ): Promise<Ground> {
+    const isNamed = (state.environmentId ?? undefined) !== undefined;
+    if (inputs.script !== undefined) return groundOf(grant, workspace, state);
+    const files = modelFilesOf(inputs);
+    if (!isNamed) return await environments.planModel(workspace.id, files);
+    await environments.checkModel(files);
+    return groundOf(grant, workspace, state);
   }
 
   /** What the deployment names to run on: an image of the registry, or what is made of packages. Refused where it cannot be had. */
@@ -115,10 +145,8 @@ export function createDeploymentKind(deps: {
     workspace: Workspace,
   ): Promise<NonNullable<DeploymentState['image']>> {
     const state = stateOf(deployment.properties);
-    const inputs = {
-      ...(await inputsOf(grant, workspace, state)),
-      base: await baseOf(deployment, await groundOf(grant, workspace, state)),
-    };
+    const made = await inputsOf(grant, workspace, state);
+    const inputs = { ...made, base: await baseOf(deployment, await groundFor(grant, workspace, state, made)) };
     const registryId = workspace.containerRegistry;
     const repository = repositoryOf(deployment);
     const as = (action: Action) =>
@@ -128,7 +156,13 @@ export function createDeploymentKind(deps: {
       { registryId, repository },
       scoringImageOf(inputs),
     );
-    return { ...built, modelDir: modelDirOf(inputs), registryId, scoringScript: scriptOf(inputs) };
+    return {
+      ...built,
+      modelDir: modelDirOf(inputs),
+      registryId,
+      scoringScript: scriptOf(inputs),
+      mlflowModel: mlflowModelOf(inputs),
+    };
   }
 
   const isGoing = async (id: string): Promise<boolean> => {
@@ -226,8 +260,9 @@ export function createDeploymentKind(deps: {
       const state = stateOf(draft.properties);
       checkDeployment(state);
       const workspace = await workspaces.get(grant, workspaceOf(id) ?? '');
-      checkInputs(await inputsOf(grant, workspace, state));
-      await groundOf(grant, workspace, state);
+      const inputs = await inputsOf(grant, workspace, state);
+      checkInputs(inputs);
+      await groundFor(grant, workspace, state, inputs);
       if (existing) return;
       const others = (await siblingsOf(id)).filter((one) => !sameId(one.id, id));
       if (others.length >= deploymentsMax) throw endpointsFailures.QuotaExceeded(deploymentsMax);
@@ -330,4 +365,20 @@ function isSameContent(asked: Resource, before: Resource): boolean {
     ]);
   };
   return content(asked) === content(before);
+}
+
+/** What is read of a model is bounded by whoever reads it, who is told the sizes. */
+function modelFilesOf({ model: { files } }: Inputs): ModelFiles {
+  const byPath = new Map(files.map((file) => [file.path, file]));
+  return {
+    sizes: new Map(files.map(({ path, size }) => [path, size])),
+    async read(path) {
+      const content = await byPath.get(path)?.open();
+      if (content === undefined) throw new Error('a file was asked for that the model has not');
+      if (content instanceof Uint8Array) return content;
+      const chunks: Buffer[] = [];
+      for await (const chunk of content) chunks.push(Buffer.from(chunk));
+      return Buffer.concat(chunks);
+    },
+  };
 }

@@ -35,12 +35,24 @@ export const endpointsFailures = defineFailures('endpoints', {
   codeMissing: {
     kind: 'invalid',
     code: 'ValidationError',
-    meaning: 'A deployment names no code.',
-    remedy: 'Send codeConfiguration with codeId and scoringScript.',
+    meaning: 'A deployment names a scoring script and no code that it is in.',
+    remedy:
+      'Send codeConfiguration with codeId and scoringScript; or leave it out for a model that MLflow has written.',
     say: () => ({
-      target: 'properties.codeConfiguration',
+      target: 'properties.codeConfiguration.codeId',
       message:
-        'A deployment needs codeConfiguration with codeId and scoringScript: the script that loads the model and scores.',
+        'codeConfiguration names a script and no codeId, the folder that it is in. Send both; or leave codeConfiguration out for a model of type mlflow_model.',
+    }),
+  },
+  scriptMissing: {
+    kind: 'invalid',
+    code: 'ValidationError',
+    meaning: 'A deployment names no scoring script, and its model is not one that is served without.',
+    remedy:
+      'Send codeConfiguration with codeId and scoringScript; or register the model as mlflow_model, if MLflow has written it.',
+    say: (modelType: string) => ({
+      target: 'properties.codeConfiguration',
+      message: `A deployment needs codeConfiguration with codeId and scoringScript: the script that loads the model and scores. Only a model of type mlflow_model is served without one, and this is a ${short(modelType)}.`,
     }),
   },
   scaleType: {

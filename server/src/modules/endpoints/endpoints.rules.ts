@@ -19,7 +19,7 @@ export function checkEndpoint({ traffic }: OnlineEndpoint): void {
 
 export function checkDeployment(deployment: OnlineDeployment): void {
   const { codeConfiguration, scaleSettings, requestSettings } = deployment;
-  if (codeConfiguration?.codeId === undefined || codeConfiguration.codeId === '') throw endpointsFailures.codeMissing();
+  if (codeConfiguration && (codeConfiguration.codeId ?? '') === '') throw endpointsFailures.codeMissing();
   if (scaleSettings && scaleSettings.scaleType !== 'Default') throw endpointsFailures.scaleType();
   const bounded = (name: 'requestTimeout' | 'maxQueueWait', example: string) => {
     const duration = requestSettings?.[name];

@@ -13,7 +13,9 @@ import { appRoot } from './scoring-image.rules.ts';
 export type DeploymentState = OnlineDeployment & {
   readonly image?: BuiltImage & {
     readonly registryId: string;
-    readonly scoringScript: string;
+    /** One of the two: what is run, below the app root, or where a model of MLflow's lies in the image. */
+    readonly scoringScript?: string | undefined;
+    readonly mlflowModel?: string | undefined;
     /** Where the model is, in the image. */
     readonly modelDir: string;
   };
@@ -81,14 +83,14 @@ export const pathOf = ({ registryId, repository }: NonNullable<DeploymentState['
   `${parseResourceId(registryId).name.toLowerCase()}/${repository}`;
 
 export function documentOf(plan: Plan, token: string, port: number): WorkDocument {
-  const { digest, modelDir, scoringScript } = plan.image;
+  const { digest, modelDir, scoringScript, mlflowModel } = plan.image;
   return {
     document: {
       port,
       score: {
         token,
         image: { registryUrl: `https://localhost:${port}`, repository: pathOf(plan.image), digest },
-        entryScript: scoringScript,
+        ...(mlflowModel === undefined ? { entryScript: scoringScript } : { mlflowModel }),
         appRoot,
         modelDir,
         environment: plan.environment,

@@ -21,9 +21,14 @@ const codeTarget = 'codeConfiguration.codeId';
 const scriptTarget = 'codeConfiguration.scoringScript';
 
 export type ScoringInputs = {
-  readonly code: { readonly digest: string; readonly files: readonly TarFile[] };
-  /** Below the code's folder. */
-  readonly scoringScript: string;
+  /** Undefined: the model is one of MLflow's, and is served as MLflow serves it. */
+  readonly script:
+    | {
+        readonly code: { readonly digest: string; readonly files: readonly TarFile[] };
+        /** Below the code's folder. */
+        readonly path: string;
+      }
+    | undefined;
   readonly model: {
     readonly id: string;
     readonly name: string;
@@ -36,17 +41,35 @@ export type ScoringInputs = {
   readonly base: BaseName | undefined;
 };
 
-export const scriptOf = ({ scoringScript }: Pick<ScoringInputs, 'scoringScript'>): string =>
-  scoringScript.replace(/^\.\//, '');
+const scriptPath = ({ path }: NonNullable<ScoringInputs['script']>): string => path.replace(/^\.\//, '');
+/** Below the app root. */
+export const scriptOf = ({ script }: Pick<ScoringInputs, 'script'>): string | undefined => script && scriptPath(script);
 
 /** Where the model is, in the image. */
 export const modelDirOf = ({ model }: Pick<ScoringInputs, 'model'>): string =>
   `${appRoot}/${modelsFolder}/${model.name}/${model.version}`;
 
+/** Where MLmodel is, in the image. */
+export const mlflowModelOf = (inputs: Pick<ScoringInputs, 'script' | 'model'>): string | undefined => {
+  if (inputs.script !== undefined) return undefined;
+  const { folder } = inputs.model;
+  return folder === undefined ? modelDirOf(inputs) : `${modelDirOf(inputs)}/${folder}`;
+};
+
 /** Every rule about the inputs that needs no build: said before anything is made. */
-export function checkInputs(inputs: Pick<ScoringInputs, 'code' | 'scoringScript' | 'model'>): void {
-  const { code, model } = inputs;
-  const script = scriptOf(inputs);
+export function checkInputs({ script, model }: Pick<ScoringInputs, 'script' | 'model'>): void {
+  const refuse = endpointsFailures.ImageBuildRefused;
+  if (script !== undefined) checkScript(script);
+  if (model.files.length === 0) throw refuse('model', 'The model has no files.');
+  for (const { path } of model.files) checkPath(model.folder === undefined ? path : `${model.folder}/${path}`, 'model');
+  const bytes = [...(script?.code.files ?? []), ...model.files].reduce((sum, { size }) => sum + size, 0);
+  if (bytes > imageBytesMax)
+    throw refuse('model', `The code and the model together have more than ${imageBytesMax} bytes.`);
+}
+
+function checkScript(given: NonNullable<ScoringInputs['script']>): void {
+  const { code } = given;
+  const script = scriptPath(given);
   const refuse = endpointsFailures.ImageBuildRefused;
   if (!/\.py$/.test(script)) throw refuse(scriptTarget, 'scoringScript must be a Python file: its name ends in .py.');
   checkPath(script, scriptTarget);
@@ -65,42 +88,39 @@ export function checkInputs(inputs: Pick<ScoringInputs, 'code' | 'scoringScript'
       );
   }
   checkWheels(code.files, codeTarget);
-  if (model.files.length === 0) throw refuse('model', 'The model has no files.');
-  for (const { path } of model.files) checkPath(model.folder === undefined ? path : `${model.folder}/${path}`, 'model');
-  const bytes = [...code.files, ...model.files].reduce((sum, { size }) => sum + size, 0);
-  if (bytes > imageBytesMax)
-    throw refuse('model', `The code and the model together have more than ${imageBytesMax} bytes.`);
 }
 
 /** Throws `invalid` for what `checkInputs` refuses; what a wheel holds is looked at when its layer is asked for. */
 export function scoringImageOf(inputs: ScoringInputs): ImageInputs {
   checkInputs(inputs);
-  const { code, model, base } = inputs;
-  const script = scriptOf(inputs);
+  const { script, model, base } = inputs;
   return {
     layers: layersOf(inputs),
     environment: [
       `AZUREML_APP_ROOT=${appRoot}`,
-      `AZUREML_ENTRY_SCRIPT=${script}`,
+      ...(script === undefined ? [] : [`AZUREML_ENTRY_SCRIPT=${scriptPath(script)}`]),
       `AZUREML_MODEL_DIR=${modelDirOf(inputs)}`,
-      ...(code.files.some(isWheel) ? [`PYTHONPATH=${appRoot}/${dependenciesFolder}`] : []),
+      ...(script?.code.files.some(isWheel) ? [`PYTHONPATH=${appRoot}/${dependenciesFolder}`] : []),
     ],
     workingDir: appRoot,
     annotations: {
-      'io.strongroom.code': code.digest,
+      ...(script && { 'io.strongroom.code': script.code.digest }),
       'io.strongroom.model': model.id,
-      'io.strongroom.script': script,
+      ...(script && { 'io.strongroom.script': scriptPath(script) }),
     },
     base,
   };
 }
 
-async function* layersOf({ code, model }: ScoringInputs): AsyncGenerator<readonly TarFile[]> {
+async function* layersOf({ script, model }: ScoringInputs): AsyncGenerator<readonly TarFile[]> {
   const runtime = Buffer.from(`${JSON.stringify({ builder: builderVersion, runtime: 'strongroom-scoring/1' })}\n`);
   yield [inAppRoot('.strongroom/runtime.json', { size: runtime.length, open: async () => runtime })];
-  for await (const { files } of dependenciesOf(code.files, codeTarget))
-    yield files.map((file) => inAppRoot(`${dependenciesFolder}/${file.path}`, file));
-  yield code.files.filter((file) => !isWheel(file)).map((file) => inAppRoot(file.path, file));
+  if (script !== undefined) {
+    const { files: all } = script.code;
+    for await (const { files } of dependenciesOf(all, codeTarget))
+      yield files.map((file) => inAppRoot(`${dependenciesFolder}/${file.path}`, file));
+    yield all.filter((file) => !isWheel(file)).map((file) => inAppRoot(file.path, file));
+  }
   const below = [modelsFolder, model.name, model.version, ...(model.folder === undefined ? [] : [model.folder])].join(
     '/',
   );

@@ -13,7 +13,7 @@ import { mediaTypes } from '#registry';
 import { registryId, setUp } from '../../../test/lab/endpoints.fixture.ts';
 import { configOf, filesIn } from '../images/images.fixture.ts';
 import { makeWheel } from '../images/wheels.fixture.ts';
-import { checkInputs, type ScoringInputs, scoringImageOf } from './scoring-image.rules.ts';
+import { checkInputs, mlflowModelOf, type ScoringInputs, scoringImageOf } from './scoring-image.rules.ts';
 
 const at = { registryId, repository: 'deployments/one' };
 const grants = { push: testGrant(), pull: testGrant() };
@@ -24,9 +24,13 @@ const fileOf = (path: string, content: string | Buffer): TarFile => {
   const pieces = [bytes.subarray(0, 3), bytes.subarray(3)].filter(({ length }) => length > 0);
   return { path, size: bytes.length, open: async () => Readable.from(pieces) };
 };
+const code = {
+  digest: 'sha256:code',
+  files: [fileOf('score.py', 'def run(d): return d\n'), fileOf('lib/a.py', '1\n')],
+};
+const scriptWith = (files: readonly TarFile[]) => ({ script: { code: { ...code, files }, path: 'score.py' } });
 const inputs = (more: Partial<ScoringInputs> = {}): ScoringInputs => ({
-  code: { digest: 'sha256:code', files: [fileOf('score.py', 'def run(d): return d\n'), fileOf('lib/a.py', '1\n')] },
-  scoringScript: 'score.py',
+  ...scriptWith(code.files),
   model: { id: '/m/1', name: 'credit', version: '1', folder: undefined, files: [fileOf('model.json', '{"w":[1]}')] },
   base: undefined,
   ...more,
@@ -55,22 +59,22 @@ const refusal = (what: RegExp) => (error: unknown) =>
 test('the same inputs give the same digest, in whatever order the files come', async (t) => {
   const { build } = await open(t);
   const one = await build(inputs());
-  const turned = inputs();
-  const other = await build({ ...turned, code: { ...turned.code, files: [...turned.code.files].reverse() } });
+  const other = await build(inputs(scriptWith([...code.files].reverse())));
   assert.equal(one.image.digest, other.image.digest);
   assert.match(one.image.digest, /^sha256:[0-9a-f]{64}$/);
 });
 
 test('any difference in code, model, names or script gives another digest', async (t) => {
   const { build } = await open(t);
-  const { model, code } = inputs();
+  const { model } = inputs();
   const digests: string[] = [];
   for (const each of [
     inputs(),
     inputs({ model: { ...model, version: '2' } }),
     inputs({ model: { ...model, files: [fileOf('model.json', '{"w":[2]}')] } }),
-    inputs({ code: { ...code, files: [...code.files, fileOf('z.py', '')] } }),
-    inputs({ scoringScript: 'lib/a.py' }),
+    inputs(scriptWith([...code.files, fileOf('z.py', '')])),
+    inputs({ script: { code, path: 'lib/a.py' } }),
+    inputs({ script: undefined }),
   ])
     digests.push((await build(each)).image.digest);
   assert.equal(new Set(digests).size, digests.length);
@@ -99,9 +103,8 @@ test('layers hold the files where the runner looks for them, owned by nobody, wi
 
 test('wheels of the code become layers where Python looks, each its own, and are not in the code again', async (t) => {
   const { build } = await open(t);
-  const { code } = inputs();
   const wheels = [makeWheel('zwei', { 'zwei/__init__.py': '2\n' }), makeWheel('eins', { 'eins.py': '1\n' })];
-  const withWheels = (files: readonly TarFile[]) => inputs({ code: { ...code, files: [...code.files, ...files] } });
+  const withWheels = (files: readonly TarFile[]) => inputs(scriptWith([...code.files, ...files]));
   const files = wheels.map(({ file, bytes }) => fileOf(`wheels/${file}`, bytes));
   const one = await build(withWheels(files));
   const other = await build(withWheels([...files].reverse()), 'deployments/two');
@@ -131,20 +134,16 @@ test('wheels of the code become layers where Python looks, each its own, and are
 
 test('a wheel that is damaged inside ends the build with its name', async (t) => {
   const { build } = await open(t);
-  const { code } = inputs();
   const { file, bytes } = makeWheel('eins', { 'eins.txt': 'to be damaged '.repeat(100) });
   const at = bytes.indexOf('eins.txt') + 'eins.txt'.length + 5;
   bytes[at] = (bytes[at] ?? 0) ^ 0xff;
   const files = [...code.files, fileOf(`wheels/${file}`, bytes)];
-  await assert.rejects(
-    build(inputs({ code: { ...code, files } })),
-    refusal(/The wheel 'eins-1\.0-py3-none-any\.whl' holds/),
-  );
+  await assert.rejects(build(inputs(scriptWith(files))), refusal(/The wheel 'eins-1\.0-py3-none-any\.whl' holds/));
 });
 
 test('a snapshot cannot reach out of its folder, delete, or stand in for what is not its own', () => {
-  const { code, model } = inputs();
-  const withCode = (path: string) => inputs({ code: { ...code, files: [...code.files, fileOf(path, 'x')] } });
+  const { model } = inputs();
+  const withCode = (path: string) => inputs(scriptWith([...code.files, fileOf(path, 'x')]));
   for (const path of [
     '../escape.py',
     '/etc/passwd',
@@ -177,6 +176,28 @@ test('the scoring script must be a Python file of the code', () => {
     ['/score.py', /absolute/],
     ['', /ends in \.py/],
   ] as const)
-    assert.throws(() => checkInputs(inputs({ scoringScript: script })), refusal(why), script);
-  checkInputs(inputs({ scoringScript: './score.py' }));
+    assert.throws(() => checkInputs(inputs({ script: { code, path: script } })), refusal(why), script);
+  checkInputs(inputs({ script: { code, path: './score.py' } }));
+});
+
+test('without a script there is the model alone, and no variable that names one', async (t) => {
+  const { build } = await open(t);
+  const { model } = inputs();
+  const given = inputs({ script: undefined, model: { ...model, folder: 'iris' } });
+  const { manifest, blob } = await build(given);
+  assert.deepEqual(await filesIn(manifest.layers, blob), [
+    'var/azureml-app/.strongroom/runtime.json',
+    'var/azureml-app/azureml-models/credit/1/iris/model.json',
+  ]);
+  const { config } = await configOf(manifest, blob);
+  assert.deepEqual(
+    config.Env.map((each: string) => each.split('=')[0]).filter((name: string) => name.startsWith('AZUREML')),
+    ['AZUREML_APP_ROOT', 'AZUREML_MODEL_DIR'],
+  );
+  assert.deepEqual(
+    Object.keys(manifest.annotations).filter((name) => /code|script/.test(name)),
+    [],
+  );
+  assert.equal(mlflowModelOf(given), '/var/azureml-app/azureml-models/credit/1/iris');
+  assert.equal(mlflowModelOf(inputs()), undefined);
 });

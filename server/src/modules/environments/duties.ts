@@ -1,7 +1,7 @@
 // What environments do without being asked: they are made because somebody's job needs them.
 
 import { actionsOfType } from '@strongroom/contract/resources.actions';
-import type { QuietDuty } from '#kernel/authority/duty';
+import type { Duty } from '#kernel/authority/duty';
 import { workspaceType } from '#workspaces';
 
 export const environmentsDuties = {
@@ -12,6 +12,13 @@ export const environmentsDuties = {
     under: workspaceType,
     record: { level: 'part', of: 'the submission of the job that needs the environment' },
   },
+  build: {
+    name: 'environments.build',
+    why: 'What a job or a deployment runs in is built when it is not there, in the name of whoever needed it first.',
+    actions: [actionsOfType(`${workspaceType}/jobs`).write],
+    under: workspaceType,
+    record: { level: 'activity' },
+  },
   readMapped: {
     name: 'environments.read-mapped',
     why: 'What the operator lets stand for an environment that is not here is for everybody who asks for that one.',
@@ -19,4 +26,4 @@ export const environmentsDuties = {
     under: `${workspaceType}/environments/versions`,
     record: { level: 'part', of: 'the submission of what asks for it; the map is the configuration of the server' },
   },
-} as const satisfies Record<string, QuietDuty>;
+} as const satisfies Record<string, Duty>;

@@ -20,6 +20,36 @@ export const environmentsFailures = defineFailures('environments', {
     remedy: 'Send a mapping with a list of dependencies.',
     say: (why: string) => at(`The environment cannot be made: its conda file ${short(why, 400)}`),
   },
+  environmentFile: {
+    kind: 'invalid',
+    code: 'EnvironmentNotBuildable',
+    meaning: 'The file with the environment of a model is none as MLflow writes it.',
+    remedy: 'Log the model again, or name an environment of your own.',
+    say: (why: string) => at(`The environment cannot be made: its file ${short(why, 400)}`),
+  },
+  ofModel: {
+    kind: 'invalid',
+    code: 'EnvironmentNotBuildable',
+    meaning: 'The environment that a model brings cannot be made here.',
+    remedy: 'Name an environment of your own with the deployment, or log the model again with other requirements.',
+    say: (path: string, why: string) => ({
+      target: 'properties.model',
+      message: `The model brings its environment in the file '${short(path)}'. ${short(why, 600)} Or name an environment of your own with the deployment.`,
+    }),
+  },
+  ModelNotServed: {
+    kind: 'invalid',
+    meaning: 'A deployment without a scoring script names a model that is not one that MLflow has written.',
+    remedy: 'Register the folder that holds MLmodel, as MLflow has written it; or bring a scoring script.',
+    say: (why: string) => ({
+      target: 'properties.model',
+      message: `The model cannot be served without a scoring script: ${short(why, 500)}`,
+    }),
+  },
+  TooManyFiles: {
+    kind: 'throttled',
+    say: 'Too many files of environments are being read at once. Try again in a moment.',
+  },
   pythonNotOffered: {
     kind: 'invalid',
     code: 'EnvironmentNotBuildable',

@@ -4,10 +4,12 @@
 
 import { nodePython } from '@strongroom/contract/assets';
 import { registryActions } from '@strongroom/contract/registry.actions';
+import { actionsOfType } from '@strongroom/contract/resources.actions';
 import { type Assets, curatedName } from '#assets';
 import { baseImageIn, isNamedIn } from '#images';
 import type { EnvironmentImage, Environments as ForJobs, Prepared, Preparing, Waiting } from '#jobs';
 import type { Grant, Grants } from '#kernel/authority/grant';
+import type { Acts } from '#kernel/authority/perform';
 import type { Clock } from '#kernel/clock/clock';
 import { randomUuid } from '#kernel/crypto/random';
 import type { Database } from '#kernel/database/database';
@@ -18,13 +20,15 @@ import type { Log } from '#kernel/log/log';
 import { createTurns } from '#kernel/turns/turns';
 import { mediaTypes, repositoryScope } from '#registry';
 import type { Resource, Resources } from '#resources';
-import { type Workspace, type Workspaces, workspaceOf } from '#workspaces';
+import { type Workspace, type Workspaces, workspaceOf, workspaceType } from '#workspaces';
 import { environmentsDuties } from './duties.ts';
 import { environmentsFailures } from './environments.errors.ts';
 import * as store from './environments.store.ts';
 import type { EnvironmentRegistry, Environments } from './environments.types.ts';
 import { environmentIn, type Mapped, targetOf } from './images.rules.ts';
+import type { ModelEnvironments } from './models.service.ts';
 import { type ReadRecipe, type Recipe, readRecipe } from './recipe.rules.ts';
+import type { YamlReader } from './yaml.service.ts';
 
 export type EnvironmentsService = Environments &
   ForJobs & {
@@ -47,7 +51,10 @@ export function createEnvironmentsService(deps: {
   readonly workspaces: Workspaces;
   readonly registry: EnvironmentRegistry;
   readonly grants: Grants;
+  readonly acts: Pick<Acts, 'duty'>;
   readonly preparing: Preparing;
+  readonly models: ModelEnvironments;
+  readonly yaml: YamlReader;
   /** Versions of Python that nodes have, the one that is taken when none is asked for first. */
   readonly pythons: () => Promise<readonly string[]>;
   readonly hasIndex: boolean;
@@ -156,9 +163,24 @@ export function createEnvironmentsService(deps: {
 
   async function recipeFrom(condaFile: string | undefined): Promise<ReadRecipe | undefined> {
     if (condaFile === undefined) return undefined;
-    const found = readRecipe(condaFile, await deps.pythons());
+    const file = { text: condaFile, yaml: await deps.yaml.read(condaFile) };
+    return withIndex(readRecipe(file, await deps.pythons()));
+  }
+
+  function withIndex(found: ReadRecipe): ReadRecipe {
     if (found.recipe.requirements.length > 0 && !deps.hasIndex) throw environmentsFailures.NoPackageIndex();
     return found;
+  }
+
+  async function keep(
+    workspaceId: string,
+    { recipe, remarks, digest }: ReadRecipe,
+  ): Promise<{ readonly recipe: string }> {
+    const content = JSON.stringify({ recipe, remarks } satisfies Kept);
+    const database = await databaseOf(workspaceId);
+    if ((await store.findEnvironment(database.read, digest)) === undefined)
+      await database.write((tx) => store.keepRecipe(tx, digest, content));
+    return { recipe: digest };
   }
 
   /** The image of a row, while it is in the registry: somebody may have removed it there. */
@@ -214,14 +236,22 @@ export function createEnvironmentsService(deps: {
       await database.write((tx) => store.setBuild(tx, recipe, build));
       starting.add(build);
       try {
-        await preparing.startBuild({
-          workspaceId,
-          name: build,
-          recipe,
-          submitter,
-          computeId: workspace.imageBuildCompute ?? computeId,
-          displayName: `environment ${recipe.slice(7, 19)}`,
-        });
+        const facts = {
+          operation: 'Environments_Build',
+          action: actionsOfType(`${workspaceType}/jobs`).write,
+          scope: workspaceId,
+          parameters: { build, environment: recipe, neededBy: jobId, madeFor: submitter },
+        };
+        await deps.acts.duty(environmentsDuties.build, facts, () =>
+          preparing.startBuild({
+            workspaceId,
+            name: build,
+            recipe,
+            submitter,
+            computeId: workspace.imageBuildCompute ?? computeId,
+            displayName: `environment ${recipe.slice(7, 19)}`,
+          }),
+        );
       } catch (thrown) {
         await database.write((tx) => store.setBuild(tx, recipe, null));
         const isOfWorkspace = workspace.imageBuildCompute !== undefined && thrown instanceof Failure;
@@ -287,14 +317,10 @@ export function createEnvironmentsService(deps: {
     },
     async plan(grant, workspaceId, environmentId) {
       const found = await read(grant, workspaceId, environmentId);
-      if (found === undefined || 'image' in found) return found ?? {};
-      const { recipe, remarks, digest } = found;
-      const content = JSON.stringify({ recipe, remarks } satisfies Kept);
-      const database = await databaseOf(workspaceId);
-      if ((await store.findEnvironment(database.read, digest)) === undefined)
-        await database.write((tx) => store.keepRecipe(tx, digest, content));
-      return { recipe: digest };
+      return found === undefined || 'image' in found ? (found ?? {}) : keep(workspaceId, found);
     },
+    checkModel: deps.models.check,
+    planModel: async (workspaceId, files) => keep(workspaceId, withIndex(await deps.models.recipe(files))),
     prepare,
     leave,
     ended,

@@ -5,6 +5,7 @@ import type { Assets } from '#assets';
 import type { Images } from '#images';
 import type { Environments as ForJobs, Preparing } from '#jobs';
 import type { Grants } from '#kernel/authority/grant';
+import type { Acts } from '#kernel/authority/perform';
 import type { Clock } from '#kernel/clock/clock';
 import { tableOf } from '#kernel/errors/failures';
 import type { Scheme } from '#kernel/http/surface';
@@ -18,6 +19,7 @@ import { createEnvironmentsService } from './environments.service.ts';
 import type { EnvironmentRegistry, Environments } from './environments.types.ts';
 import { type Mapped, readMapped } from './images.rules.ts';
 import { environmentTables } from './migrations/index.ts';
+import { createModelEnvironments } from './models.service.ts';
 import type { Fetch } from './packages.port.ts';
 import { packageRoutes } from './packages.routes.ts';
 import { createPackages, type PackageBounds } from './packages.service.ts';
@@ -25,9 +27,10 @@ import { pythonsRoute } from './pythons.routes.ts';
 import { createResults } from './result.service.ts';
 import { environmentsSettings } from './settings.ts';
 import { createPackagesSurface } from './surface.ts';
+import { createYamlReader } from './yaml.service.ts';
 
 export type { Planned } from '#jobs';
-export type { Environments } from './environments.types.ts';
+export type { Environments, ModelFiles } from './environments.types.ts';
 export type { Fetch } from './packages.port.ts';
 export { indexUrl, type ProjectIndex, readProjectIndex } from './project-indexes.rules.ts';
 export { environmentsSettings } from './settings.ts';
@@ -53,6 +56,7 @@ export function createEnvironments(deps: {
   readonly registry: EnvironmentRegistry;
   readonly images: Images;
   readonly grants: Grants;
+  readonly acts: Pick<Acts, 'duty'>;
   readonly preparing: Preparing;
   readonly pythons: () => Promise<readonly string[]>;
   /** The address of the package index that a project comes from; undefined, for all: there is none, and nothing is fetched. */
@@ -72,7 +76,10 @@ export function createEnvironments(deps: {
   readonly bounds?: PackageBounds;
 }): EnvironmentsModule {
   const map = deps.map.map(mappedIn);
-  const environments = createEnvironmentsService({ ...deps, map, hasIndex: deps.indexOf('pip') !== undefined });
+  const yaml = createYamlReader();
+  const models = createModelEnvironments({ yaml, pythons: deps.pythons });
+  const hasIndex = deps.indexOf('pip') !== undefined;
+  const environments = createEnvironmentsService({ ...deps, map, models, yaml, hasIndex });
   const packages = createPackages(deps);
   const results = createResults({ ...deps, environments, packages });
   return {

@@ -101,6 +101,11 @@ test('a job waits for the build of its environment and then runs in the image; t
   const build = await bench.buildOf('first');
   const made = await bench.job(build);
   assert.deepEqual([made.experimentName, made.status], ['prepare_image', 'Queued']);
+  const [record] = lab.now().audit.entries.filter(({ intent }) => intent.operation === 'Environments_Build');
+  assert.deepEqual([record?.level, record?.outcome?.status], ['activity', 200]);
+  const { neededBy, madeFor, ...what } = record?.intent.parameters ?? {};
+  assert.deepEqual([neededBy, what['build']], [jobId('first'), build]);
+  assert.match(`${what['environment']} ${madeFor}`, /^sha256:[0-9a-f]{64} [0-9a-f-]{36}$/);
   const { build: told, document } = await bench.given(build);
   assert.deepEqual(told.requirements, ['six']);
   assert.deepEqual([document.snapshot ?? [], Object.keys(document.environment)], [[], ['STRONGROOM_BUILD']]);

@@ -4,13 +4,16 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { Failure } from '#kernel/errors/failure';
-import { readRecipe } from './recipe.rules.ts';
+import { readRecipe as recipeIn } from './recipe.rules.ts';
+import { yamlFrom, yamlToJson } from './yaml.rules.ts';
 
 const offered = ['3.11', '3.12', '3.9'];
 const conda = (...dependencies: readonly string[]) =>
   `name: mine\nchannels: [conda-forge]\ndependencies:\n${dependencies.map((one) => `  - ${one}\n`).join('')}`;
 const pip = (...lines: readonly string[]) =>
   conda('pip', `pip:\n${lines.map((one) => `      - ${JSON.stringify(one)}\n`).join('')}`);
+const readRecipe = (text: string, of: readonly string[]) =>
+  recipeIn({ text, yaml: yamlFrom(yamlToJson(text, {})) }, of);
 const wanted = (text: string) => readRecipe(text, offered).recipe.requirements;
 
 test('packages of conda channels that are the same project on the index come from there, at the version that conda means', () => {

@@ -2,10 +2,10 @@
 // pip, in one normal form, so that what means the same is built once. Whatever would be something else than was asked for, or
 // comes from elsewhere than the index, is refused by its name. Pure. Sources: PEP 440, 503, 508; conda, match specifications.
 
-import { parse } from 'yaml';
 import { sha256Hex } from '#kernel/crypto/digest';
 import { environmentsFailures } from './environments.errors.ts';
 import { indexNames } from './packages.data.ts';
+import type { YamlRead } from './yaml.rules.ts';
 
 /** Raised whenever the same recipe would give another environment. */
 const recipeVersion = '1';
@@ -39,16 +39,70 @@ const refuse = environmentsFailures.EnvironmentNotBuildable;
 export const projectName = (name: string): string => name.replace(/[-_.]+/g, '-').toLowerCase();
 export const isProjectName = (name: string): boolean => /^[a-z0-9](?:[a-z0-9-]{0,126}[a-z0-9])?$/.test(name);
 
+/** A conda file or a list of requirements: as it is written, and as YAML. */
+export type EnvironmentFile = { readonly text: string; readonly yaml: YamlRead };
+
+/** What whoever needs the environment asks for beside its file. */
+export type Needs = {
+  /** `3.11.4`: the version of Python where the file names none. */
+  readonly python?: string | undefined;
+  /** Each is added where the file names none of its projects; nothing is where the file fixes every digest. */
+  readonly packages?: readonly { readonly unless: readonly string[]; readonly add: string; readonly why: string }[];
+};
+
 /**
  * @param offered versions of Python that nodes have, the one that is taken when none is asked for first
  * @throws Failure `invalid`, with the entry and what to do
  */
-export function readRecipe(text: string, offered: readonly string[]): ReadRecipe {
+export function readRecipe(file: EnvironmentFile, offered: readonly string[], needs: Needs = {}): ReadRecipe {
   const found: Found = { python: undefined, requirements: [], options: new Set(), remarks: [] };
-  const value = yamlOf(text);
+  const value = yamlOf(file);
   if (isMapping(value) && known.some((key) => Object.hasOwn(value, key))) readConda(value, found);
   // A list of requirements, as pip reads it: YAML makes one text of it, or none at all.
-  else for (const line of text.split(/\r?\n/)) readRequirement(line, found);
+  else for (const line of linesOf(file.text)) readRequirement(line, found);
+  return recipeOf(found, offered, needs);
+}
+
+/**
+ * The environment of a model as MLflow writes it for virtualenv: `python`, and requirements of which one may be the list beside it.
+ * @param listed what `-r requirements.txt` stands for
+ */
+export function readPythonEnv(
+  yaml: YamlRead,
+  listed: string | undefined,
+  offered: readonly string[],
+  needs: Needs = {},
+): ReadRecipe {
+  const file = 'error' in yaml ? undefined : yaml.value;
+  if (!isMapping(file))
+    throw environmentsFailures.environmentFile(`is no mapping: ${'error' in yaml ? yaml.error : ''}`);
+  const other = Object.keys(file).find((key) => !['python', 'build_dependencies', 'dependencies'].includes(key));
+  if (other !== undefined)
+    throw environmentsFailures.environmentFile(`holds '${other.slice(0, 60)}', which is not served.`);
+  const { python, build_dependencies: first = [], dependencies: then = [] } = file;
+  const found: Found = { python: undefined, requirements: [], options: new Set(), remarks: [] };
+  if (typeof python === 'string') found.python = condaVersion(`=${python}`, `python=${python}`);
+  else if (python !== undefined) throw environmentsFailures.environmentFile('has a version of Python that is no text.');
+  for (const list of [first, then]) {
+    if (!Array.isArray(list) || list.length > linesMax || list.some((line) => typeof line !== 'string'))
+      throw environmentsFailures.environmentFile(
+        `has a list of dependencies that is no list of at most ${linesMax} texts.`,
+      );
+    for (const line of list as readonly string[]) {
+      if (!/^(-r|--requirement)\s+requirements\.txt$/.test(line.trim())) readRequirement(line, found);
+      else if (listed === undefined) throw refuse(line, 'names a file that is not there.');
+      else for (const one of linesOf(listed)) readRequirement(one, found);
+    }
+  }
+  return recipeOf(found, offered, needs);
+}
+
+const linesOf = (text: string): readonly string[] => text.split(/\r?\n/);
+
+function recipeOf(found: Found, offered: readonly string[], { python: otherwise, packages = [] }: Needs): ReadRecipe {
+  if (found.python === undefined && otherwise !== undefined)
+    found.python = condaVersion(`=${otherwise}`, `python=${otherwise}`);
+  addNeeded(found, packages);
   const python = pythonOf(found, offered);
   const recipe: Recipe = {
     builder: recipeVersion,
@@ -58,6 +112,17 @@ export function readRecipe(text: string, offered: readonly string[]): ReadRecipe
   };
   const remarks = found.remarks.slice(0, remarksMax).map((remark) => remark.slice(0, remarkMax));
   return { recipe, digest: `sha256:${sha256Hex(Buffer.from(JSON.stringify(recipe)))}`, remarks };
+}
+
+function addNeeded({ requirements, remarks }: Found, packages: NonNullable<Needs['packages']>): void {
+  const named = new Set(requirements.map((line) => /^[a-z0-9-]+/.exec(line)?.[0] ?? ''));
+  // pip takes no package without a digest beside packages with one: what is missing then is told by the import that fails.
+  if (requirements.some((line) => line.includes('--hash='))) return;
+  for (const { unless, add, why } of packages) {
+    if (unless.some((project) => named.has(project))) continue;
+    requirements.push(add);
+    remarks.push(`${add}: added, because ${why}`);
+  }
 }
 
 type Found = {
@@ -71,15 +136,11 @@ type Mapping = Readonly<Record<string, unknown>>;
 const isMapping = (value: unknown): value is Mapping =>
   typeof value === 'object' && value !== null && !Array.isArray(value);
 
-function yamlOf(text: string): unknown {
-  try {
-    return parse(text, { maxAliasCount: 0, logLevel: 'silent' });
-  } catch (thrown) {
-    // A list of requirements need not be YAML; a conda file must.
-    if (!/^\s*(dependencies|channels|name)\s*:/m.test(text)) return undefined;
-    const why = thrown instanceof Error ? (thrown.message.split('\n')[0] ?? '') : 'is not YAML';
-    throw environmentsFailures.condaFile(`cannot be read: ${why}.`);
-  }
+function yamlOf({ text, yaml }: EnvironmentFile): unknown {
+  if (!('error' in yaml)) return yaml.value;
+  // A list of requirements need not be YAML; a conda file must.
+  if (!/^\s*(dependencies|channels|name)\s*:/m.test(text)) return undefined;
+  throw environmentsFailures.condaFile(`cannot be read: ${yaml.error}.`);
 }
 
 const known: readonly string[] = ['name', 'channels', 'dependencies', 'prefix'];
