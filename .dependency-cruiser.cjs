@@ -19,7 +19,7 @@ const table = {
   runs: ['resources', 'workspaces', 'storage'],
   assets: ['resources', 'workspaces', 'storage'],
   compute: ['resources', 'workspaces', 'identity', 'vault', 'storage', 'registry'],
-  jobs: ['resources', 'workspaces', 'identity', 'vault', 'runs', 'assets', 'compute'],
+  jobs: ['resources', 'workspaces', 'storage', 'identity', 'vault', 'runs', 'assets', 'compute'],
   flows: ['resources', 'workspaces', 'assets', 'jobs'],
   schedules: ['resources', 'workspaces', 'jobs'],
   environments: ['resources', 'workspaces', 'registry', 'images', 'assets', 'jobs'],

@@ -6,7 +6,8 @@ import { dirname, join } from 'node:path';
 import { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import type { Client } from '@strongroom/contract/client';
-import type { WorkspacePaths } from '@strongroom/contract/client.paths';
+import { blobOrigin, type WorkspacePaths } from '@strongroom/contract/client.paths';
+import { blobCall, escaped, listBlobs } from './blobs.ts';
 import { NotThere, UsageError } from './exit.ts';
 
 type Page = {
@@ -17,6 +18,8 @@ type Page = {
 export type Fetched = { readonly folder: string; readonly files: number; readonly bytes: number };
 
 const filesMax = 100_000;
+/** What lies there is read as artifacts of runs. */
+const artifactStore = 'workspaceartifactstore';
 
 export async function downloadArtifacts(
   client: Client,
@@ -42,6 +45,10 @@ export async function downloadArtifacts(
       (isWhole ? undefined : properties.outputs?.[outputName]?.uri) ?? '',
     ) ?? [];
   const below = isWhole ? '' : place;
+  const uri = isWhole ? undefined : properties.outputs?.[outputName]?.uri;
+  const [, datastore, inStore = ''] = /^azureml:\/\/datastores\/(\w{1,255})\/paths\/([^?#]*)$/.exec(uri ?? '') ?? [];
+  if (datastore !== undefined && datastore.toLowerCase() !== artifactStore)
+    return downloadPlaced(client, paths.datastore(datastore), inStore, { folder, told });
   const { files, root } = await listArtifacts(client, paths, holder, below);
   if (files.length === 0)
     throw new NotThere(
@@ -54,22 +61,57 @@ export async function downloadArtifacts(
     const answer = await client.send('GET', `${paths.mlflow}-artifacts/artifacts/${escaped(`${root}/${path}`)}`, {
       apiVersion: null,
     });
-    mkdirSync(dirname(target), { recursive: true });
-    await pipeline(
-      Readable.from(answer.body),
-      async function* (chunks: AsyncIterable<Uint8Array>) {
-        for await (const chunk of chunks) {
-          bytes += chunk.byteLength;
-          yield chunk;
-        }
-      },
-      createWriteStream(target, { flags: 'wx', mode: 0o600 }),
-    );
+    bytes += await written(answer.body, target);
   }
   return { folder, files: targets.length, bytes };
 }
 
-const escaped = (path: string) => path.split('/').map(encodeURIComponent).join('/');
+/** A new file, in folders that are made for it. Answers how many bytes it has. */
+async function written(body: AsyncIterable<Uint8Array>, target: string): Promise<number> {
+  mkdirSync(dirname(target), { recursive: true });
+  let bytes = 0;
+  await pipeline(
+    Readable.from(body),
+    async function* (chunks: AsyncIterable<Uint8Array>) {
+      for await (const chunk of chunks) {
+        bytes += chunk.byteLength;
+        yield chunk;
+      }
+    },
+    createWriteStream(target, { flags: 'wx', mode: 0o600 }),
+  );
+  return bytes;
+}
+
+/** What an output has left in a place of its own, by an address of that datastore. */
+async function downloadPlaced(
+  client: Client,
+  datastore: string,
+  place: string,
+  { folder, told }: { readonly folder: string; readonly told: (status: string) => void },
+): Promise<Fetched> {
+  const { properties } = await client.get<{
+    readonly properties: { readonly accountName: string; readonly containerName: string };
+  }>(datastore);
+  const { sasToken } = await client.post<{ readonly sasToken: string }>(`${datastore}/listSecrets`, { body: {} });
+  const container = `${blobOrigin(client.origin, properties.accountName)}/${properties.containerName}`;
+  const call = { ...blobCall, bearer: null, query: Object.fromEntries(new URLSearchParams(sasToken)) };
+  const found: string[] = [];
+  for await (const { name } of listBlobs(client, container, place, call)) {
+    if (name === place || place === '' || name.startsWith(`${place}/`)) found.push(name);
+    if (found.length > filesMax) throw new UsageError(`There are more than ${filesMax} files at ${place}.`);
+  }
+  if (found.length === 0) throw new NotThere(`There are no files at ${place} of the datastore.`);
+  const isFile = found.length === 1 && found[0] === place;
+  const below = isFile ? place.slice(0, Math.max(0, place.lastIndexOf('/'))) : place;
+  const targets = found.map((path) => ({ path, target: targetOf(folder, path, below) }));
+  let bytes = 0;
+  for (const [index, { path, target }] of targets.entries()) {
+    told(`${index + 1} of ${targets.length} files`);
+    bytes += await written((await client.send('GET', `${container}/${escaped(path)}`, call)).body, target);
+  }
+  return { folder, files: targets.length, bytes };
+}
 
 /** Where a file goes. @throws UsageError for a path that leads elsewhere */
 export function targetOf(folder: string, path: string, below: string): string {

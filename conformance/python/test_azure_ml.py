@@ -13,7 +13,7 @@ sys.path.insert(0, str(Path(__file__).parent))
 import strongroom  # noqa: E402
 from signed_in import APPLICATION, CREDENTIAL, KEY_VAULT_ADMINISTRATOR, TENANT, URL  # noqa: E402
 
-from azure.ai.ml import Input, MLClient, MpiDistribution, Output, PyTorchDistribution, command  # noqa: E402
+from azure.ai.ml import Input, MLClient, MpiDistribution, Output, PyTorchDistribution, command, load_job  # noqa: E402
 from azure.ai.ml.entities import (  # noqa: E402
     AmlCompute,
     CodeConfiguration,
@@ -282,6 +282,62 @@ class MachineLearning(unittest.TestCase):
         self.client.jobs.download(name, download_path=self.folder / "all", all=True)
         found = [path.read_text() for path in (self.folder / "all/named-outputs/all").rglob("*") if path.is_file()]
         self.assertEqual(found, ["hi\nhi\nhi\none\n"])
+
+    def test_an_output_has_a_place_of_its_own_in_a_job_a_step_and_a_pipeline(self):
+        store = "azureml://datastores/workspaceblobstore/paths"
+        path = "azureml://datastores/${{default_datastore}}/paths/placed/${{name}}/${{output_name}}/"
+        job = command(
+            command="echo hi > ${{outputs.res}}/a.txt && echo one > ${{outputs.one}}",
+            outputs={
+                "res": Output(type="uri_folder", path=path, mode="rw_mount", name="placed"),
+                "one": Output(type="uri_file", path=store + "/placed/${{name}}.txt", mode="upload"),
+            },
+            environment="plain@latest",
+            compute="cpu",
+        )
+        name = self.client.jobs.create_or_update(job).name
+        done = self.ended(name)
+        self.assertEqual(done.status, "Completed")
+        self.assertEqual(done.outputs["res"].path, f"{store}/placed/{name}/res")
+        self.assertEqual(self.client.data.get("placed", label="latest").path, f"{store}/placed/{name}/res")
+        done.tags = {"a": "b"}
+        self.assertEqual(self.client.jobs.create_or_update(done).tags, {"a": "b"})
+        self.client.jobs.download(name, download_path=self.folder / "placed", all=True)
+        found = {f.name: f.read_text() for f in (self.folder / "placed/named-outputs").rglob("*") if f.is_file()}
+        self.assertEqual(found, {"a.txt": "hi\n", f"{name}.txt": "one\n"})
+        written = self.folder / "placed.yml"
+        written.write_text(f"""
+type: pipeline
+settings: {{default_compute: "azureml:cpu"}}
+outputs:
+  left: {{type: uri_file, path: "{store}/flows/${{{{name}}}}/hello.txt", mode: rw_mount}}
+jobs:
+  first:
+    command: cat ${{{{inputs.res}}}}/a.txt > ${{{{outputs.made}}}}/b.txt
+    environment: "azureml:plain:1"
+    inputs: {{res: {{type: uri_folder, path: "azureml://jobs/{name}/outputs/res/paths/"}}}}
+    outputs: {{made: {{type: uri_folder, path: "{store}/flows/made/"}}}}
+  second:
+    command: cat ${{{{inputs.made}}}}/b.txt > ${{{{outputs.left}}}}
+    environment: "azureml:plain:1"
+    inputs: {{made: "${{{{parent.jobs.first.outputs.made}}}}"}}
+    outputs: {{left: "${{{{parent.outputs.left}}}}"}}
+""")
+        name = self.client.jobs.create_or_update(load_job(written)).name
+        self.assertEqual(self.ended(name).status, "Completed")
+        self.client.jobs.download(name, download_path=self.folder / "flow", output_name="left")
+        found = [f.read_text() for f in (self.folder / "flow").rglob("hello.txt")]
+        self.assertEqual(found, ["hi\n"])
+        for path, says in (("x/../y", "dot-dot"), ("snapshots/1", "the platform keeps"), ("x?sig=1", "query or a signature")):
+            bad = command(
+                command="true",
+                outputs={"o": Output(type="uri_folder", path=f"{store}/{path}")},
+                environment="plain@latest",
+                compute="cpu",
+            )
+            with self.assertRaises(HttpResponseError) as refused:
+                self.client.jobs.create_or_update(bad)
+            self.assertIn(says, str(refused.exception))
 
     def test_the_latest_version_is_the_newest_and_what_is_archived_is_listed_apart(self):
         for version in range(1, 12):

@@ -34,7 +34,7 @@ export const dataVersion = Type.Object({
     minLength: 1,
     maxLength: 2048,
     description:
-      'Where the data lie in this workspace: azureml://datastores/{datastore}/paths/{path} of a datastore that came with it, files of a job (azureml://jobs/{job}/outputs/{output}/paths/{path}, runs:/{job}/{path}), or a snapshot. Nothing is copied, and nothing is looked up before a job uses it.',
+      'Where the data lie in this workspace: azureml://datastores/{datastore}/paths/{path} of a datastore, files of a job (azureml://jobs/{job}/outputs/{output}/paths/{path}, runs:/{job}/{path}), or a snapshot. Nothing is copied, and nothing is looked up before a job uses it.',
   }),
   /** Of an mltable: what its file refers to, as the client found it there. */
   referencedUris: Type.Optional(Type.Array(Type.String({ maxLength: 2048 }), { maxItems: 1000 })),
@@ -70,7 +70,7 @@ export const modelVersion = Type.Object({
     minLength: 1,
     maxLength: 2048,
     description:
-      'A snapshot; files of a job of this workspace: azureml://jobs/{job}/outputs/artifacts/paths/{path} or runs:/{job}/{path}; or of a datastore that came with it: azureml://datastores/{datastore}/paths/{path}.',
+      'A snapshot; files of a job of this workspace: azureml://jobs/{job}/outputs/artifacts/paths/{path} or runs:/{job}/{path}; or of a datastore: azureml://datastores/{datastore}/paths/{path}.',
   }),
   modelType: Type.Optional(
     Type.Union([Type.Literal('custom_model'), Type.Literal('mlflow_model'), Type.Literal('triton_model')]),

@@ -55,7 +55,10 @@ export const jobOutput = Type.Object(
     assetName: Type.Optional(Type.String({ pattern: '^[a-zA-Z0-9][a-zA-Z0-9._-]{0,254}$' })),
     /** The next number when it is absent; told once there is one. */
     assetVersion: Type.Optional(Type.String({ pattern: '^[a-zA-Z0-9][a-zA-Z0-9._-]{0,254}$' })),
-    /** Where the output is, among the artifacts of the job: told, and not chosen. */
+    /**
+     * A place of its own in a datastore of the workspace: azureml://datastores/{datastore}/paths/{path}, with ${{name}}, ${{output_name}}
+     * and ${{default_datastore}}. Without one it is among the artifacts of the job. Told as it is, without placeholders.
+     */
     uri: Type.Optional(text(2048)),
     mode: Type.Optional(text(32)),
     description: Type.Optional(Type.Union([text(4096), Type.Null()])),

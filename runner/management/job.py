@@ -15,10 +15,12 @@ from .outcome import Outcome, SetupFailed
 from .redaction import Redaction
 from .supervisor import Program, resource_limits, supervise
 from .system_metrics import Sampler, SystemMetrics
-from .upload import upload_outputs
+from .upload import upload_outputs, upload_placed
 
 CODE_FOLDER = "/job/code"
 INPUTS_FOLDER = "/job/inputs"
+#: Of outputs that have a place of their own: what is in them goes there, and not to the artifacts.
+PLACED_FOLDER = "/job/outputs"
 COMMAND_FILE = "/job/command"
 SPREAD = os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), "spread.py")
 #: Where the root of an image lies for process 1; for what runs in it, it is /.
@@ -91,6 +93,13 @@ def make_output_folders(names):
             raise SetupFailed("The snapshot has a file in the place of the folder %s." % folder)
 
 
+def make_placed_folders(names):
+    if not all(map(OUTPUT_NAME.match, names)):
+        raise SetupFailed("The name of an output must be a plain word.")
+    for name in names:
+        os.makedirs(os.path.join(PLACED_FOLDER, name))
+
+
 def why_it_failed(path):
     """What the command wrote about its own failure, where the document names a file for that; None otherwise. Read after the last
     process of the user has ended, and never through a link: it is shown as his own words."""
@@ -114,6 +123,8 @@ def run_job(document, reporter, control, wire):
         fetch_image(wire, job["image"], IMAGE_FOLDER, STAGING_FOLDER)
     wire.close()
     make_output_folders(job.get("outputs") or ())
+    placed = job.get("placed") or {}
+    make_placed_folders(placed)
     # From a file, not as an argument: arguments of a process can be read by every user of the host.
     with open(COMMAND_FILE, "w", encoding="utf-8") as target:
         target.write(job["command"])
@@ -155,6 +166,8 @@ def run_job(document, reporter, control, wire):
         reporter.output(redaction.whole(text))
 
     failures = upload_outputs(wire, say, CODE_FOLDER, upload["artifactBaseUrl"], give_up_at)
+    for name, place in placed.items():
+        failures += upload_placed(wire, say, PLACED_FOLDER, name, place, give_up_at)
     if failures and outcome.reason == "exited" and outcome.exit_code == 0:
         message = "%d files could not be uploaded; the log names them." % failures
         return Outcome("upload_failed", exit_code=0, message=message)

@@ -1,4 +1,4 @@
-"""Takes what a job left in ./outputs and ./logs to the artifacts of its run.
+"""Takes what a job left in ./outputs and ./logs to the artifacts of its run, and its placed outputs to their places.
 
 Promises: regular files only, no link is followed, bounded count and bytes, no holes, streamed; what is left behind is named in the job's
 own log, and fails the job unless it was no file at all. Runs after the last user process has ended, so that a file cannot become
@@ -44,11 +44,11 @@ class Found:
         return True
 
 
-def collect(code_folder):
+def collect(code_folder, folders=FOLDERS):
     """What there is to upload, by looking at each entry itself, never through a link."""
     found = Found()
     # A list, not recursion: user code can make a tree deeper than any stack. Last in, first out, so the first folder comes last.
-    waiting = list(reversed(FOLDERS))
+    waiting = list(reversed(folders))
     while waiting:
         inside = _look(code_folder, waiting.pop(), found)
         if inside is None:
@@ -91,15 +91,36 @@ def _readable(path):
 
 def upload_outputs(wire, say, code_folder, base_url, give_up_at=None):
     """Uploads, and says what was left behind. Returns how many files failed. give_up_at: on time.monotonic()."""
-    found = collect(code_folder)
+
+    def url_of(path):
+        return base_url.rstrip("/") + "/" + urllib.parse.quote(path, safe="/")
+
+    return _upload(wire, say, code_folder, collect(code_folder), url_of, give_up_at)
+
+
+def upload_placed(wire, say, folder, name, place, give_up_at=None):
+    """The same of one output in `folder`/`name` that has a place of its own: {baseUrl, query, file?}. Of a file nothing else is taken."""
+    found = collect(folder, (name,))
+    if place.get("file") is not None:
+        wanted = name + "/" + place["file"]
+        other = [(path, "The output is a file, %s." % place["file"]) for path, _ in found.files if path != wanted]
+        found.refused.extend(other)
+        found.files = [one for one in found.files if one[0] == wanted]
+
+    def url_of(path):
+        return "%s/%s?%s" % (place["baseUrl"], urllib.parse.quote(path[len(name) + 1:], safe="/"), place["query"])
+
+    return _upload(wire, say, folder, found, url_of, give_up_at)
+
+
+def _upload(wire, say, folder, found, url_of, give_up_at):
     failed = list(found.refused)
     for path, size in found.files:
         if give_up_at is not None and time.monotonic() > give_up_at:
             failed.append((path, "There was no time left for this and later files."))
             break
-        url = base_url.rstrip("/") + "/" + urllib.parse.quote(path, safe="/")
         try:
-            put_file(wire, os.path.join(code_folder, path), size, url, give_up_at)
+            put_file(wire, os.path.join(folder, path), size, url_of(path), give_up_at)
         except Refused as failure:
             failed.append((path, str(failure)))
         except OSError as failure:

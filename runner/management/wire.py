@@ -4,6 +4,7 @@ Promises: https to Strongroom's own port only; no redirect is followed (it would
 variable is read; bodies are streamed. Transport errors and 5xx answers are retried with growing pauses.
 """
 import http.client
+import json
 import random
 import ssl
 import time
@@ -14,6 +15,7 @@ from .outcome import SetupFailed
 ATTEMPTS = 5
 TIMEOUT_SECONDS = 60
 CHUNK_BYTES = 256 * 1024
+ERROR_BYTES = 4096
 RETRIED_STATUSES = frozenset((408, 429, 500, 502, 503, 504))
 
 
@@ -60,9 +62,9 @@ class Wire:
                 response = self._send(host, method, target, headers or {}, make_body, token or self.token)
                 if 200 <= response.status < 300:
                     return accept(response)
-                # The connection is given up with the answer: an error body of unknown length is not worth reading.
+                problem = Refused("Strongroom answered %d%s" % (response.status, _said(response)), response.status)
+                # The connection is given up with the answer: an error body of unknown length is not worth reading whole.
                 self.close()
-                problem = Refused("Strongroom answered %d." % response.status, response.status)
                 if response.status not in RETRIED_STATUSES:
                     break
             except ssl.SSLCertVerificationError as failure:
@@ -104,6 +106,18 @@ class Wire:
                 sent["Content-Length"] = str(length)
                 self._connection.request(method, target, body=body, headers=sent)
         return self._connection.getresponse()
+
+
+def _said(response):
+    """The sentence of an error, for the log: `.` where there is none. What a stranger sent is shown as text that can be shown."""
+    try:
+        error = json.loads(response.read(ERROR_BYTES).decode("utf-8"))
+        text = (error.get("error") or error).get("message")
+    except (OSError, http.client.HTTPException, ValueError, AttributeError):
+        return "."
+    if not isinstance(text, str) or not text:
+        return "."
+    return ": " + "".join(character if character.isprintable() else " " for character in text)
 
 
 def read_bounded(response, most_bytes):

@@ -102,6 +102,24 @@ class Uploads(unittest.TestCase):
             self.assertEqual([path for path, _ in found.refused], ["outputs/bad\nname"])
             self.assertEqual(found.passed_over, [("outputs/link", "It is a link.")])
 
+    def test_a_placed_output_goes_to_its_place_alone_and_one_that_is_a_file_is_that_file(self):
+        sent, said = [], []
+        wire = types.SimpleNamespace(exchange=lambda method, url, *rest, **more: sent.append((method, url)))
+        with tempfile.TemporaryDirectory() as folder:
+            for path in ("x/a b", "x/deep/c", "x2/d", "f/it.txt", "f/other"):
+                os.makedirs(os.path.join(folder, os.path.dirname(path)), exist_ok=True)
+                with open(os.path.join(folder, path), "w") as target:
+                    target.write(path)
+            os.symlink("/etc/passwd", os.path.join(folder, "x", "link"))
+            place = {"baseUrl": "https://host/x/files", "query": "v=1"}
+            self.assertEqual(upload.upload_placed(wire, said.append, folder, "x", place), 0)
+            self.assertEqual(sent, [("PUT", "https://host/x/files/a%20b?v=1"), ("PUT", "https://host/x/files/deep/c?v=1")])
+            self.assertRegex(said[0], "link.*It is a link")
+            del sent[:], said[:]
+            self.assertEqual(upload.upload_placed(wire, said.append, folder, "f", dict(place, file="it.txt")), 1)
+            self.assertEqual(sent, [("PUT", "https://host/x/files/it.txt?v=1")])
+            self.assertRegex(said[0], "f/other.*The output is a file, it.txt")
+
     def test_a_file_that_is_mostly_a_hole_is_not_kept_and_one_that_was_written_is(self):
         with tempfile.TemporaryDirectory() as folder:
             os.makedirs(os.path.join(folder, "outputs"))

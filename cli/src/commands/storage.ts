@@ -4,19 +4,14 @@ import { createReadStream, createWriteStream, statSync } from 'node:fs';
 import { basename } from 'node:path';
 import { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
-import { blobAudience, blobOrigin, blobVersion } from '@strongroom/contract/client.paths';
+import { blobOrigin } from '@strongroom/contract/client.paths';
 import type { Command } from 'commander';
+import { blobCall, escaped, type ListedBlob, listBlobs } from '../blobs.ts';
 import type { Context } from '../context.ts';
 import { UsageError } from '../exit.ts';
 import { type Act, type Given, leaf } from '../given.ts';
 import { changing, listing } from '../options.ts';
 import { at } from '../output.ts';
-
-const call = { audience: blobAudience, apiVersion: null, headers: { 'x-ms-version': blobVersion } } as const;
-const escaped = (name: string) => name.split('/').map(encodeURIComponent).join('/');
-const entities: Readonly<Record<string, string>> = { lt: '<', gt: '>', amp: '&', quot: '"', apos: "'" };
-const unescaped = (text: string) =>
-  text.replace(/&(lt|gt|amp|quot|apos);/g, (_whole, name: string) => entities[name] ?? '');
 
 export function storageCommands(storage: Command, act: Act): void {
   const blob = storage.command('blob').description('blobs of a storage account');
@@ -46,8 +41,8 @@ export function storageCommands(storage: Command, act: Act): void {
         const name = given.text('name') ?? basename(file);
         await context.progress(`sending ${file}`, () =>
           context.client.send('PUT', `${containerOf(context, given)}/${escaped(name)}`, {
-            ...call,
-            headers: { ...call.headers, 'x-ms-blob-type': 'BlockBlob', 'content-length': String(stat.size) },
+            ...blobCall,
+            headers: { ...blobCall.headers, 'x-ms-blob-type': 'BlockBlob', 'content-length': String(stat.size) },
             body: stat.size === 0 ? new Uint8Array() : createReadStream(file),
           }),
         );
@@ -69,7 +64,7 @@ export function storageCommands(storage: Command, act: Act): void {
       act(async (context, given) => {
         const file = given.needed('file', '-f FILE');
         const name = given.needed('name', '-n NAME');
-        const answer = await context.client.send('GET', `${containerOf(context, given)}/${escaped(name)}`, call);
+        const answer = await context.client.send('GET', `${containerOf(context, given)}/${escaped(name)}`, blobCall);
         await context.progress(`fetching ${file}`, () =>
           pipeline(Readable.from(answer.body), createWriteStream(file, { flags: 'wx', mode: 0o600 })),
         );
@@ -89,24 +84,9 @@ export function storageCommands(storage: Command, act: Act): void {
     .option('--prefix <text>', 'only names that begin with this')
     .action(
       act(async (context, given) => {
-        const found: { name: string; bytes: number; modified: string }[] = [];
-        let marker: string | undefined;
-        do {
-          const answer = await context.client.send('GET', containerOf(context, given), {
-            ...call,
-            query: { restype: 'container', comp: 'list', prefix: given.text('prefix'), marker },
-          });
-          const xml = await answer.text();
-          for (const [, entry = ''] of xml.matchAll(/<Blob>(.*?)<\/Blob>/gs)) {
-            const field = (name: string) => unescaped(new RegExp(`<${name}>([^<]*)<`).exec(entry)?.[1] ?? '');
-            found.push({
-              name: field('Name'),
-              bytes: Number(field('Content-Length')),
-              modified: field('Last-Modified'),
-            });
-          }
-          marker = /<NextMarker>([^<]+)</.exec(xml)?.[1];
-        } while (marker !== undefined);
+        const found: ListedBlob[] = [];
+        for await (const one of listBlobs(context.client, containerOf(context, given), given.text('prefix')))
+          found.push(one);
         context.list(found, { name: at('name'), bytes: at('bytes'), modified: at('modified') });
       }),
     );

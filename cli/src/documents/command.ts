@@ -135,6 +135,7 @@ export function outputsOf(read: Reader | undefined): JsonObject | undefined {
       const inner = read.within(key);
       const output = {
         jobOutputType: inner?.text('type') ?? 'uri_folder',
+        uri: inner?.text('path'),
         mode: modeOf(inner?.text('mode')),
         // The asset that it becomes when the job has completed.
         assetName: inner?.text('name'),

@@ -113,9 +113,9 @@ function stepOutputs(read: Reader | undefined): JsonObject | undefined {
       if (!isObject(value)) return [key, defined({ value: read.text(key) })];
       const inner = read.within(key);
       const [type, mode, path] = [inner?.text('type') ?? 'uri_folder', inner?.text('mode'), inner?.text('path')];
-      if (path !== undefined && !wired.test(path))
-        throw read.wrong(key, 'has a path: what a step leaves goes to its own artifacts. Leave it out');
-      return [key, defined({ job_output_type: type, mode: modeOf(mode), value: path })];
+      const isWired = path !== undefined && wired.test(path);
+      const place = isWired ? { value: path } : { uri: path };
+      return [key, defined({ job_output_type: type, mode: modeOf(mode), ...place })];
     }),
   );
 }

@@ -7,7 +7,7 @@ import { createEndpoints } from '#endpoints';
 import { createEnvironments, type EnvironmentsModule, indexUrl, readProjectIndex } from '#environments';
 import { createFlows, type Flows } from '#flows';
 import { createImages } from '#images';
-import { createJobs } from '#jobs';
+import { createJobs, type Jobs } from '#jobs';
 import { originHere } from '#kernel/http/certificates';
 import { createOutgoing } from '#kernel/http/outgoing';
 import { createRuns } from '#runs';
@@ -36,7 +36,11 @@ export function composeLearning(foundation: Foundation, ground: Ground, data: Da
     dataKeys,
   });
   const inWorkspaces = { ...common, workspaces: workspaces.workspaces, blobs: storage.blobs, addresses };
-  const assets = createAssets({ ...inWorkspaces, pipelineSteps: () => flows.pipelineSteps });
+  const assets = createAssets({
+    ...inWorkspaces,
+    pipelineSteps: () => flows.pipelineSteps,
+    placed: (...named) => jobs.placed(...named),
+  });
   const runs = createRuns({ ...inWorkspaces, registry: assets.assets.registry, schemes: armSchemes });
   const compute = createCompute({
     database: control,
@@ -57,11 +61,12 @@ export function composeLearning(foundation: Foundation, ground: Ground, data: Da
       hostNames: [],
     },
   });
-  const jobs = createJobs({
+  const jobs: Jobs = createJobs({
     ...inWorkspaces,
     runs: runs.runs,
     assets: assets.assets,
     vaults: vault.vaults,
+    putAsked: storage.putAsked,
     work: compute.work,
     serverlessNodes: Math.min(config.jobs.serverlessNodes, config.agent.maxNodes),
     tokens: identity.tokens,

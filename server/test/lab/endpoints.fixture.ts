@@ -16,6 +16,7 @@ import type { Work, WorkEvent, WorkOwner, WorkSpec } from '#compute';
 import { createEndpoints } from '#endpoints';
 import type { Environments } from '#environments';
 import { createImages } from '#images';
+import type { Action } from '#kernel/authority/grant';
 import { randomUuid } from '#kernel/crypto/random';
 import type { Database, MigrationSet } from '#kernel/database/database';
 import type { Failure } from '#kernel/errors/failure';
@@ -189,7 +190,18 @@ export async function setUp(
     },
     database: async () => home(),
     container: () => container,
-    reader: (grant) => grants.also(grant, storageActions.readBlobs, containerScope(container)),
+    datastore: async (grant, _workspace, name) => {
+      const right = (action: Action) => () => grants.also(grant, action, containerScope(container));
+      const { readBlobs, writeBlobs } = storageActions;
+      return {
+        name,
+        ...container,
+        hidden: [],
+        isReserved: () => false,
+        reader: right(readBlobs),
+        writer: right(writeBlobs),
+      };
+    },
     asIdentity: (of, action, scope, reason) => grants.as(of.identity, action, scope, reason),
   };
   const { agent, socketPath } = await openAgent(t, storage.folder);
@@ -235,6 +247,7 @@ export async function setUp(
       workspaces,
       blobs: storage.blobs,
       addresses: { sign: () => Promise.reject(new Error('nothing is uploaded in these tests')) },
+      placed: async () => undefined,
       grants,
       acts,
       clock: storage.clock,

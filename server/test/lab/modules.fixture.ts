@@ -9,7 +9,7 @@ import { createEnvironments, type EnvironmentsModule, type Fetch } from '#enviro
 import { createFlows, type Flows } from '#flows';
 import { createIdentity, createSignedAddresses, firstStart } from '#identity';
 import { createImages } from '#images';
-import { createJobs } from '#jobs';
+import { createJobs, type Jobs } from '#jobs';
 import type { TestClock } from '#kernel/clock/test-clock';
 import type { Database } from '#kernel/database/database';
 import type { Files } from '#kernel/files/files';
@@ -199,6 +199,7 @@ export async function assemble(on: {
   const within = { resources: resources.resources, workspaces: workspaces.workspaces, clock };
   const assets = createAssets({
     ...within,
+    placed: (...named) => jobs.placed(...named),
     blobs: storage.blobs,
     addresses,
     grants,
@@ -226,7 +227,7 @@ export async function assemble(on: {
   resources.onRemoved(compute.removed);
   resources.onRemoved((grant, id) => flows.removed?.(grant, id) ?? Promise.resolve());
   resources.onRemoved((grant, id) => schedules.removed?.(grant, id) ?? Promise.resolve());
-  const jobs = createJobs({
+  const jobs: Jobs = createJobs({
     ...within,
     runs: {
       ...runs.runs,
@@ -245,6 +246,7 @@ export async function assemble(on: {
     },
     assets: assets.assets,
     vaults: vault.vaults,
+    putAsked: storage.putAsked,
     work: work.anew(seam),
     tokens: identity.tokens,
     directory: identity.directory,

@@ -5,7 +5,7 @@ import { Type } from '@strongroom/contract/schema';
 import type { Grant, Grants } from '#kernel/authority/grant';
 import { parentId } from '#kernel/ids/ids';
 import { everythingServed, type Properties, type Resource, type ResourceKind, type Resources } from '#resources';
-import { workspaceOf } from '#workspaces';
+import { type Workspaces, workspaceOf } from '#workspaces';
 import { safePath } from './archive.service.ts';
 import { assetsFailures } from './assets.errors.ts';
 import { createComponentKinds } from './components.kinds.ts';
@@ -20,6 +20,8 @@ import {
   isSameUri,
   jobFilesOf,
   type NamedContent,
+  type PlacedOutputs,
+  wherePlaced,
 } from './named-content.service.ts';
 import type { PipelineSteps } from './pipeline-steps.port.ts';
 import { isPrompt, promptUri } from './prompts.rules.ts';
@@ -41,6 +43,8 @@ export function createAssetKinds(deps: {
   readonly named: NamedContent;
   readonly uploads: Pick<Uploads, 'take'>;
   readonly pipelineSteps: () => PipelineSteps;
+  readonly placed: PlacedOutputs;
+  readonly workspaces: Pick<Workspaces, 'get' | 'datastore'>;
 }): readonly ResourceKind[] {
   const { resources, snapshots, named, uploads } = deps;
   const versioned = createVersionedKinds(deps);
@@ -57,6 +61,7 @@ export function createAssetKinds(deps: {
     if (taken === undefined) throw assetsFailures.InvalidAssetUri('modelUri', contentForms);
     return {
       ...resource.properties,
+      modelUri: await wherePlaced(deps.placed, required(resource.id), uri),
       jobName: resource.properties['jobName'] ?? jobFilesOf(uri)?.runId,
       snapshot: taken.uri,
       folder: taken.folder ?? folderNamed(resource.properties),
@@ -150,7 +155,10 @@ export function createAssetKinds(deps: {
         },
       },
       // What was read is sent back with other tags.
-      { isSame: async (_grant, _id, wanted, existing) => isSameUri(wanted, existing) },
+      {
+        isSame: async (_grant, id, wanted, existing) =>
+          isSameUri(await wherePlaced(deps.placed, required(id), String(wanted)), existing),
+      },
     ),
     version('environments', 'environment version', environmentContent, {
       properties: environmentVersion,
@@ -175,7 +183,7 @@ export function createAssetKinds(deps: {
         ...properties,
       }),
     }),
-    ...createDataKinds(versioned),
+    ...createDataKinds(versioned, deps),
     ...createComponentKinds(versioned, deps),
   ];
 }

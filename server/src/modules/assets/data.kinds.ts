@@ -6,10 +6,19 @@ import { dataContainer, dataVersion } from '@strongroom/contract/assets';
 import { Type } from '@strongroom/contract/schema';
 import { parentId } from '#kernel/ids/ids';
 import type { Properties, Resource, ResourceKind, Unserved } from '#resources';
-import { workspaceOf } from '#workspaces';
+import { type Workspaces, workspaceOf } from '#workspaces';
 import { assetsFailures } from './assets.errors.ts';
 import { listed, viewed } from './lists.rules.ts';
-import { dataForms, fetchableUri, isDataUri, isSameUri, runOf } from './named-content.service.ts';
+import {
+  dataForms,
+  datastoreFilesOf,
+  fetchableUri,
+  isDataUri,
+  isSameUri,
+  type PlacedOutputs,
+  runOf,
+  wherePlaced,
+} from './named-content.service.ts';
 import type { VersionedKinds } from './versioned.kinds.ts';
 
 /** Written by Azure's newer clients; nothing here deletes data by its age. */
@@ -24,7 +33,13 @@ const unserved: Unserved = {
   ignored: { jobName: 'Told by the server: the job whose files they are.' },
 };
 
-export function createDataKinds({ container, version }: VersionedKinds): readonly ResourceKind[] {
+export function createDataKinds(
+  { container, version }: VersionedKinds,
+  {
+    placed,
+    workspaces,
+  }: { readonly placed: PlacedOutputs; readonly workspaces: Pick<Workspaces, 'get' | 'datastore'> },
+): readonly ResourceKind[] {
   const shown = container('data', 'data asset');
   return [
     {
@@ -43,16 +58,21 @@ export function createDataKinds({ container, version }: VersionedKinds): readonl
         properties: dataVersion,
         unserved,
         ...listed(Type.Object({ ...viewed, tags: Type.Optional(Type.String({ maxLength: 4096 })) })),
-        async validate(_grant, draft, _existing, id) {
+        async validate(grant, draft, _existing, id) {
           const workspaceId = workspaceOf(id);
           if (workspaceId === undefined) throw assetsFailures.InternalError();
           const { dataType, dataUri, referencedUris } = draft.properties;
           if (!isDataUri(workspaceId, String(dataUri))) throw assetsFailures.InvalidAssetUri('dataUri', dataForms);
+          const stored = datastoreFilesOf(String(dataUri));
+          if (stored !== undefined)
+            await workspaces.datastore(grant, await workspaces.get(grant, workspaceId), stored.datastore);
           if (referencedUris !== undefined && dataType !== 'mltable') throw assetsFailures.referencedUris();
         },
-        create: async (_grant, { properties }) => {
-          const jobName = runOf(String(properties['dataUri']));
-          return jobName === undefined ? properties : { ...properties, jobName };
+        create: async (_grant, { id, properties }) => {
+          const named = String(properties['dataUri']);
+          const dataUri = await wherePlaced(placed, workspaceOf(id) ?? '', named);
+          const jobName = runOf(named);
+          return { ...properties, dataUri, ...(jobName === undefined ? {} : { jobName }) };
         },
         view: ({ properties }) => ({
           description: null,
@@ -63,7 +83,8 @@ export function createDataKinds({ container, version }: VersionedKinds): readonl
         }),
       },
       {
-        isSame: async (_grant, _id, wanted, existing) => isSameUri(wanted, existing),
+        isSame: async (_grant, id, wanted, existing) =>
+          isSameUri(await wherePlaced(placed, workspaceOf(id) ?? '', String(wanted)), existing),
         ofContainer: (properties, { id, properties: { dataType } }) => {
           ofOneType(properties, dataType, parentId(id).split('/').at(-1) ?? '');
           return { ...properties, dataType };

@@ -92,7 +92,6 @@ test('data that lie elsewhere, and circles of assets, are refused with what to d
     'file:///etc/passwd',
     '/etc/passwd',
     `azureml://${other.replace('providers/Microsoft.MachineLearningServices/', '')}/datastores/workspaceblobstore/paths/iris.csv`,
-    'azureml://datastores/elsewhere/paths/iris.csv',
     `${workspaceId}/data/iris/versions/1`,
     'azureml:iris:1',
     'models:/iris/1',
@@ -101,6 +100,11 @@ test('data that lie elsewhere, and circles of assets, are refused with what to d
     assert.deepEqual([refused.status, refused.body.error.code], [400, 'InvalidAssetUri'], dataUri);
     assert.match(refused.body.error.message, /datastore/, dataUri);
   }
+  const nowhere = await put('far/versions/1', {
+    dataType: 'uri_file',
+    dataUri: 'azureml://datastores/elsewhere/paths/iris.csv',
+  });
+  assert.deepEqual([nowhere.status, nowhere.body.error.code], [400, 'DatastoreNotFound']);
   for (const more of [
     { dataType: 'parquet' },
     { dataUri: undefined },

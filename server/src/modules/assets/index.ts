@@ -16,7 +16,7 @@ import { type Component, readComponent } from './components.rules.ts';
 import { dataOf } from './data.kinds.ts';
 import { unbuiltIn } from './environments.rules.ts';
 import { assetTables } from './migrations/index.ts';
-import { createNamedContent, type Named, type NamedContent } from './named-content.service.ts';
+import { createNamedContent, type Named, type NamedContent, type PlacedOutputs } from './named-content.service.ts';
 import type { PipelineSteps } from './pipeline-steps.port.ts';
 import { keptOf } from './registered.rules.ts';
 import { createRegisteredModels, type RegisteredModels } from './registered-models.service.ts';
@@ -42,7 +42,14 @@ export {
 } from './components.rules.ts';
 export { curatedName } from './curated.rules.ts';
 export { inputLimits } from './limits.rules.ts';
-export { contentForms, dataVersionOf, isContentUri, outputPath } from './named-content.service.ts';
+export {
+  contentForms,
+  datastoreFilesOf,
+  dataVersionOf,
+  isContentUri,
+  outputPath,
+  type PlacedOutputs,
+} from './named-content.service.ts';
 export type { PipelineSteps } from './pipeline-steps.port.ts';
 export type { Snapshot, Snapshots } from './snapshots.service.ts';
 export type { SnapshotFile } from './snapshots.store.ts';
@@ -106,6 +113,8 @@ export function createAssets(deps: {
   readonly grants: Pick<Grants, 'also' | 'duty'>;
   readonly acts: Pick<Acts, 'duty'>;
   readonly addresses: AddressSigner;
+  /** Where outputs of jobs lie that have a place of their own. Jobs stand above; compose introduces them. */
+  readonly placed: PlacedOutputs;
   readonly clock: Clock;
   readonly log: Log;
   /** Who knows what the steps of a pipeline are. They stand above; called only after everything is composed. */
@@ -119,6 +128,7 @@ export function createAssets(deps: {
     grants: deps.grants,
     model: (grant, id) => assets.model(grant, id),
     data: async (grant, id) => (await assets.data(grant, id)).dataUri,
+    placed: deps.placed,
   });
   const uploads = createUploads({ ...deps, snapshots });
   const workspaceIn = (id: string) => {

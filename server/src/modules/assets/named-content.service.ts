@@ -5,24 +5,17 @@ import { assetsActions } from '@strongroom/contract/assets.actions';
 import { runsActions } from '@strongroom/contract/runs.actions';
 import type { Grant, Grants } from '#kernel/authority/grant';
 import { isWithin, sameId } from '#kernel/ids/ids';
-import {
-  artifactPrefix,
-  type DatastoreName,
-  datastoreNames,
-  loggedModelPrefix,
-  snapshotFolder,
-  type Workspaces,
-} from '#workspaces';
+import { artifactPrefix, loggedModelPrefix, type Workspaces } from '#workspaces';
 import type { ContentLimits } from './limits.rules.ts';
 import { digestOf, type Snapshot, type Snapshots, type Taken } from './snapshots.service.ts';
 
 /** For messages: what may be named. */
 export const contentForms =
-  'a snapshot (azureml://snapshots/sha256:…), files of a job (azureml://jobs/{job}/outputs/artifacts/paths/{path}, or runs:/{job}/{path}), an output of a job (azureml://jobs/{job}/outputs/{output}/paths/{path}), files of a logged model (models:/m-…) or of a datastore that came with the workspace (azureml://datastores/{datastore}/paths/{path}), or a registered model (azureml:{model}:{version}) or data asset (its resource id)';
+  'a snapshot (azureml://snapshots/sha256:…), files of a job (azureml://jobs/{job}/outputs/artifacts/paths/{path}, or runs:/{job}/{path}), an output of a job (azureml://jobs/{job}/outputs/{output}/paths/{path}), files of a logged model (models:/m-…) or of a datastore of the workspace (azureml://datastores/{datastore}/paths/{path}), or a registered model (azureml:{model}:{version}) or data asset (its resource id)';
 
 /** For messages: what a data asset may be of. Not another asset, so that there is no circle of them. */
 export const dataForms =
-  'files of a datastore that came with this workspace (azureml://datastores/{datastore}/paths/{path}) or of a job (azureml://jobs/{job}/outputs/{output}/paths/{path}, runs:/{job}/{path}), or a snapshot (azureml://snapshots/sha256:…). Data that lie elsewhere are brought into a datastore first: a path on the own machine is uploaded by the client that registers it';
+  'files of a datastore of this workspace (azureml://datastores/{datastore}/paths/{path}) or of a job (azureml://jobs/{job}/outputs/{output}/paths/{path}, runs:/{job}/{path}), or a snapshot (azureml://snapshots/sha256:…). Data that lie elsewhere are brought into a datastore first: a path on the own machine is uploaded by the client that registers it';
 
 /** A snapshot, and the name of the folder that it was where it came from: a file and the whole of something have none. */
 export type Named = Snapshot & { readonly folder?: string | undefined };
@@ -56,6 +49,20 @@ export function jobFilesOf(uri: string): { readonly runId: string; readonly path
 /** Whose files a URI names, whichever way it is written: the job or run. */
 export const runOf = (uri: string): string | undefined => filesOfRun(uri)?.runId;
 
+/** Where an output of a job lies that has a place of its own; undefined for any other. Jobs tell it: they stand above. */
+export type PlacedOutputs = (workspaceId: string, jobName: string, output: string) => Promise<string | undefined>;
+
+const outputOfJob = /^azureml:\/\/jobs\/([\w-]{1,255})\/outputs\/([A-Za-z_][\w-]{0,254})(?:\/paths)?(?:\/([^#?]*))?$/;
+
+/** An output of a job that has a place of its own, by where it lies; anything else as it is. */
+export async function wherePlaced(placed: PlacedOutputs, workspaceId: string, uri: string): Promise<string> {
+  const [, job, output, path = ''] = outputOfJob.exec(uri) ?? [];
+  if (job === undefined || output === undefined || wholeOutputs.includes(output)) return uri;
+  const place = await placed(workspaceId, job, output);
+  if (place === undefined) return uri;
+  return path === '' ? place : `${place}/${path}`;
+}
+
 /** As clients that fetch files themselves read it, who know of datastores and not of jobs: files of a job by where they lie. */
 export function fetchableUri(uri: string): string {
   const files = uri.startsWith('azureml://jobs/') ? jobFilesOf(uri) : undefined;
@@ -88,14 +95,13 @@ export const dataVersionOf = (workspaceId: string, uri: string): string | undefi
   versionIn(workspaceId, 'data', uri);
 
 const datastoreFiles =
-  /^azureml:\/\/(?:(subscriptions\/[^/?#]+\/resourceGroups\/[^/?#]+)\/(?:providers\/Microsoft\.MachineLearningServices\/)?workspaces\/([^/?#]+)\/)?datastores\/([a-z]{1,32})\/paths\/([^#?]*)$/i;
+  /^azureml:\/\/(?:(subscriptions\/[^/?#]+\/resourceGroups\/[^/?#]+)\/(?:providers\/Microsoft\.MachineLearningServices\/)?workspaces\/([^/?#]+)\/)?datastores\/([A-Za-z0-9_]{1,255})\/paths\/([^#?]*)$/i;
 
 /** Which datastore and path a URI names, of whichever workspace; undefined for another form. */
 export function datastoreFilesOf(
   uri: string,
-): { readonly workspaceId: string | undefined; readonly datastore: DatastoreName; readonly path: string } | undefined {
-  const [, group, workspace, name = '', path = ''] = datastoreFiles.exec(uri) ?? [];
-  const datastore = datastoreNames.find((known) => known === name.toLowerCase());
+): { readonly workspaceId: string | undefined; readonly datastore: string; readonly path: string } | undefined {
+  const [, group, workspace, datastore, path = ''] = datastoreFiles.exec(uri) ?? [];
   if (datastore === undefined) return undefined;
   const workspaceId =
     group === undefined ? undefined : `/${group}/providers/Microsoft.MachineLearningServices/workspaces/${workspace}`;
@@ -108,7 +114,7 @@ const loggedModelOf = (uri: string): string | undefined => /^models:\/(m-[0-9a-f
 function filesOfRun(uri: string): { readonly runId: string; readonly path: string } | undefined {
   const stored = datastoreFilesOf(uri);
   const [, run, rest = ''] =
-    stored?.workspaceId === undefined && stored?.datastore === 'workspaceartifactstore'
+    stored?.workspaceId === undefined && stored?.datastore.toLowerCase() === 'workspaceartifactstore'
       ? (runFolder.exec(stored.path) ?? [])
       : [];
   return run === undefined ? jobFilesOf(uri) : { runId: run, path: rest };
@@ -139,12 +145,13 @@ export const isSameUri = (wanted: unknown, existing: unknown): boolean =>
 
 export function createNamedContent(deps: {
   readonly snapshots: Pick<Snapshots, 'get' | 'takeArtifacts' | 'takeFolder'>;
-  readonly workspaces: Pick<Workspaces, 'get' | 'container' | 'reader'>;
+  readonly workspaces: Pick<Workspaces, 'get' | 'datastore'>;
   readonly grants: Pick<Grants, 'also'>;
   /** Content of a version of a registered model, for a caller who may read it. */
   readonly model: (grant: Grant, versionId: string) => Promise<Named>;
   /** Where the data of a version lie, for a caller who may read it. What lies there is decided on like anything he names. */
   readonly data: (grant: Grant, versionId: string) => Promise<string>;
+  readonly placed: PlacedOutputs;
 }): NamedContent {
   const { snapshots, workspaces, grants } = deps;
   const named = (path: string, { isFile, ...taken }: Taken): Named => {
@@ -153,7 +160,8 @@ export function createNamedContent(deps: {
   };
   return async (grant, workspaceId, asked, limits) => {
     const dataId = dataVersionOf(workspaceId, asked);
-    const uri = dataId === undefined ? asked : await deps.data(grant, dataId);
+    const given = dataId === undefined ? asked : await deps.data(grant, dataId);
+    const uri = await wherePlaced(deps.placed, workspaceId, given);
     const digest = digestOf(uri);
     if (digest !== undefined) {
       grants.also(grant, assetsActions.readSnapshot, `${workspaceId}/snapshots/${digest}`);
@@ -171,25 +179,18 @@ export function createNamedContent(deps: {
     }
     const stored = datastoreFilesOf(uri);
     if (stored !== undefined) {
-      const { datastore, path } = stored;
+      const { path } = stored;
       // A longer form names its workspace, and only this one is at hand.
       if (stored.workspaceId !== undefined && !sameId(stored.workspaceId, workspaceId)) return undefined;
       const workspace = await workspaces.get(grant, workspaceId);
-      const at = workspaces.container(workspace, datastore);
       // What he may not read himself, by a role or by an address that he could have, he does not get by naming it.
-      const read = workspaces.reader(grant, workspace, datastore);
-      return named(
-        path,
-        await snapshots.takeFolder(
-          grant,
-          workspaceId,
-          {
-            ...{ read, ...at, path, title: datastore },
-            ...(datastore === 'workspaceblobstore' ? { without: snapshotFolder } : {}),
-          },
-          limits,
-        ),
+      const { account, container, name, hidden, reader } = await workspaces.datastore(
+        grant,
+        workspace,
+        stored.datastore,
       );
+      const from = { read: reader(), account, container, path, title: name, without: hidden };
+      return named(path, await snapshots.takeFolder(grant, workspaceId, from, limits));
     }
     return undefined;
   };

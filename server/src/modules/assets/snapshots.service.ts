@@ -45,7 +45,7 @@ export type Folder = {
   readonly account: string;
   readonly container: string;
   /** Names that begin so are the platform's own, and not there for whoever copies. */
-  readonly without?: string;
+  readonly without?: readonly string[];
   /** What the caller knows it as, for messages. */
   readonly title: string;
 };
@@ -201,8 +201,8 @@ export function createSnapshots(deps: {
     limits: ContentLimits,
     put: (path: string, content: Readable) => Promise<void>,
   ): Promise<{ readonly isFile: boolean }> {
-    const { read, account, container, without } = from;
-    const isThere = (blob: string) => without === undefined || !blob.startsWith(without);
+    const { read, account, container, without = [] } = from;
+    const isThere = (blob: string) => !without.some((prefix) => blob.startsWith(prefix));
     const inside = path.replace(/\/+$/, '');
     const name = `${root}${inside === '' ? '' : safePath(inside)}`;
     if (inside !== '' && isThere(name) && (await blobs.find(read, { account, container, name }))) {

@@ -2,7 +2,7 @@
 // until the pipeline has ended.
 
 import type { Assets, Component } from '#assets';
-import { type JobLives, type References, siblingId } from '#jobs';
+import { type JobLives, type OutputPlace, type References, siblingId } from '#jobs';
 import type { Grant } from '#kernel/authority/grant';
 import { sha256Hex } from '#kernel/crypto/digest';
 import { idKey, isWithin, parseResourceId } from '#kernel/ids/ids';
@@ -10,7 +10,7 @@ import { workspaceType } from '#workspaces';
 import { flowsFailures } from './flows.errors.ts';
 import * as store from './parts.store.ts';
 import type { Part } from './parts.types.ts';
-import { dataOf, type PipelineFlow } from './pipeline.rules.ts';
+import { dataOf, fixedInputs, type PipelineFlow } from './pipeline.rules.ts';
 import type { Step } from './steps.rules.ts';
 import { inlineSpec, type Wired, wiredIn } from './wires.rules.ts';
 
@@ -41,12 +41,18 @@ export type Parts = {
   /** The same of a pipeline of this name, whose jobs must bear theirs. */
   findFor(grant: Grant, workspaceId: string, wired: Wired, name: string): Promise<Tree>;
   component(grant: Grant, workspaceId: string, componentId: string, at: string): Promise<Component>;
-  /** Keeps all of it with the outermost pipeline. @param self what that is, where it is a component. Idempotent. */
+  /** Of the levels that stand in it, each component counted once. */
+  stepsBelow(tree: Tree): readonly Step[];
+  /**
+   * Keeps all of it with the outermost pipeline. @param self what that is, where it is a component
+   * @param written where its steps write: see `fixedInputs`. Idempotent.
+   */
   fix(
     grant: Grant,
     rootId: string,
     tree: Tree,
     self: Component | undefined,
+    written: readonly OutputPlace[],
   ): Promise<Pick<PipelineFlow, 'parts' | 'self'> & { readonly inputs: PipelineFlow['inputs'] }>;
   /** Undefined: it is not there any more. */
   load(jobId: string, flow: PipelineFlow): Promise<Loaded | undefined>;
@@ -118,8 +124,17 @@ export function createParts(deps: {
   /** The key of its rows. */
   const rootKey = (rootId: string) => rootId.slice(rootId.lastIndexOf('/') + 1).toLowerCase();
 
+  function stepsBelow({ branches }: Tree, seen: Set<Tree> = new Set()): readonly Step[] {
+    return Object.values(branches).flatMap(({ tree }) => {
+      if (tree === undefined || seen.has(tree)) return [];
+      seen.add(tree);
+      return [...tree.wired.steps, ...stepsBelow(tree, seen)];
+    });
+  }
+
   return {
     find,
+    stepsBelow: (tree) => stepsBelow(tree),
     component,
     async findFor(grant, workspaceId, wired, name) {
       const tree = await find(grant, workspaceId, wired);
@@ -128,7 +143,7 @@ export function createParts(deps: {
       if (name.length + suffix > nameMax) throw flowsFailures.FlowNameTooLong(nameMax - suffix);
       return tree;
     },
-    async fix(grant, rootId, tree, self) {
+    async fix(grant, rootId, tree, self, written) {
       const workspaceId = rootId.slice(0, rootId.lastIndexOf('/jobs/'));
       const parts = new Map<string, Part>();
       const digests = new Map<Branch, string>();
@@ -141,7 +156,7 @@ export function createParts(deps: {
         const fixed: Record<string, string> = {};
         for (const [step, branch] of Object.entries(branches)) fixed[step] = await fixBranch(branch);
         const { inputSnapshots: inputs } = await references.takeInputs(grant, workspaceId, {
-          inputs: dataOf(wired.steps),
+          inputs: fixedInputs(dataOf(wired.steps), written),
         });
         return { parts: fixed, inputs };
       };

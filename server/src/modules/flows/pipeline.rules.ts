@@ -3,7 +3,16 @@
 import type { JobEnd, JobInput } from '@strongroom/contract/jobs';
 import type { PipelineJob } from '@strongroom/contract/pipelines';
 import type { PipelineComponent } from '#assets';
-import { type FlowState, outputUri } from '#jobs';
+import {
+  type FlowState,
+  nameToBe,
+  type OutputPlace,
+  outputUri,
+  overlap,
+  placeOf,
+  placeUri,
+  withDatastore,
+} from '#jobs';
 import type { Closing } from './closing.types.ts';
 import { flowsFailures } from './flows.errors.ts';
 import { type Fields, readSettings, readSteps, type Settings, type Step, stepsMax } from './steps.rules.ts';
@@ -134,6 +143,50 @@ function circleIn(steps: readonly Step[], placed: ReadonlySet<string>): readonly
   return path;
 }
 
+/** The place that an output of a step is to have; undefined: it is among the artifacts of the step's job. */
+export function placeAsked(
+  { job, settings }: Pick<Pipeline, 'job' | 'settings'>,
+  step: Step,
+  output: string,
+): string | undefined {
+  const { to, uri = to === undefined ? undefined : job.outputs?.[to]?.uri } = step.outputs[output] ?? {};
+  const { outputDatastore } = settings;
+  if (outputDatastore === undefined) return uri;
+  // As Azure lays out the default datastore.
+  return withDatastore(
+    uri ?? `azureml://datastores/\${{default_datastore}}/paths/azureml/\${{name}}/\${{output_name}}`,
+    outputDatastore,
+  );
+}
+
+/** Where steps of all levels write that say a place. @param below the steps of the levels that stand in it */
+export function writtenBy(pipeline: Pipeline, below: readonly Step[]): readonly OutputPlace[] {
+  const places = (step: Step, jobName: string, uriOf: (output: string) => string | undefined) =>
+    Object.keys(step.outputs).flatMap((output) => {
+      const uri = uriOf(output);
+      const place = uri === undefined ? undefined : placeOf({ uri, jobOutputType: 'uri_folder' }, jobName, output);
+      return place === undefined ? [] : [place];
+    });
+  return [
+    ...pipeline.steps.flatMap((step) =>
+      places(step, stepJobName(pipeline.name, step.name), (output) => placeAsked(pipeline, step, output)),
+    ),
+    ...below.flatMap((step) => places(step, nameToBe, (output) => step.outputs[output]?.uri)),
+  ];
+}
+
+/** Those of them that are fixed when the pipeline is accepted: what lies where a step writes is read when its own step begins. */
+export const fixedInputs = (
+  inputs: Readonly<Record<string, JobInput>>,
+  written: readonly OutputPlace[],
+): Readonly<Record<string, JobInput>> =>
+  Object.fromEntries(
+    Object.entries(inputs).filter(([, { uri }]) => {
+      const place = placeOf({ ...(uri === undefined ? {} : { uri }), jobOutputType: 'uri_folder' }, '', '');
+      return place === undefined || !written.some((other) => overlap(place, other));
+    }),
+  );
+
 /** What comes from outside of the pipeline, by the keys of `PipelineFlow.inputs`. */
 export const outsideInputs = ({
   given,
@@ -186,11 +239,13 @@ export type Places = (step: string, output: string) => string;
 
 /** @param states what is known of steps; of others an output is where their own job will leave it */
 export const placesIn =
-  (name: string, states: PipelineFlow['steps']): Places =>
+  (pipeline: Pipeline, states: PipelineFlow['steps']): Places =>
   (step, output) => {
-    const { uris, holder = stepJobName(name, step) } = states[step] ?? {};
+    const { uris, holder = stepJobName(pipeline.name, step) } = states[step] ?? {};
     if (everything.includes(output)) return `azureml://jobs/${holder}/outputs/artifacts/paths/`;
-    return uris?.[output] ?? outputUri(holder, output);
+    const of = pipeline.steps.find(({ name }) => name === step);
+    const asked = of === undefined ? undefined : placeAsked(pipeline, of, output);
+    return uris?.[output] ?? placeUri(asked, holder, output) ?? outputUri(holder, output);
   };
 
 /** Where the outputs of the pipeline are: in the jobs of the steps that they are wired to. */

@@ -30,6 +30,7 @@ import { flowsFailures } from './flows.errors.ts';
 import type { Parts, Tree } from './parts.service.ts';
 import {
   endOf,
+  fixedInputs,
   outputUris,
   outsideInputs,
   type Pipeline,
@@ -39,13 +40,14 @@ import {
   ready,
   type StepState,
   stepJobName,
+  writtenBy,
 } from './pipeline.rules.ts';
 import type { Results } from './results.service.ts';
 import { contentOf, type Fixed, stepOf } from './step-jobs.rules.ts';
 import { readSteps, type Step } from './steps.rules.ts';
 import type { Sweeps } from './sweep.service.ts';
 import type { Looked, UnderWays } from './under-way.service.ts';
-import { checkGiven, checkPlaces, checkWires, wiredIn, wiredOf } from './wires.rules.ts';
+import { checkGiven, checkWires, wiredIn, wiredOf } from './wires.rules.ts';
 
 export type Pipelines = {
   readonly type: ParentType;
@@ -117,7 +119,7 @@ export function createPipelines(deps: {
     checkWires(wiredOf(pipeline), componentsOf(tree));
     for (const step of pipeline.steps) {
       if (++checked.steps % stepsATurn === 0) await nextTurn();
-      const job = stepOf(pipeline, step, { running: branches, inputs: {} }, placesIn(pipeline.name, {}));
+      const job = stepOf(pipeline, step, { running: branches, inputs: {} }, placesIn(pipeline, {}));
       const name = stepJobName(pipeline.name, step.name);
       const branch = branches[step.name];
       if (job.jobType === 'Pipeline') {
@@ -132,8 +134,9 @@ export function createPipelines(deps: {
         continue;
       }
       checkJob(job);
-      const { computeId, codeId, environmentId, environmentVariables } = job;
-      const named = JSON.stringify([computeId, codeId, environmentId, environmentVariables]);
+      const { computeId, codeId, environmentId, environmentVariables, outputs = {} } = job;
+      const places = Object.entries(outputs).filter(([, { uri }]) => uri !== undefined);
+      const named = JSON.stringify([computeId, codeId, environmentId, environmentVariables, places]);
       if (checked.names.has(named)) continue;
       await references.check(grant, pipeline.workspaceId, job);
       checked.names.add(named);
@@ -193,7 +196,7 @@ export function createPipelines(deps: {
 
   /** Whether the step need not be run: its outputs are there. */
   async function reuse(job: Resource, { pipeline, fixed }: Running, step: Step, flow: PipelineFlow): Promise<boolean> {
-    const content = contentOf(pipeline, step, fixed, placesIn(job.name, flow.steps));
+    const content = contentOf(pipeline, step, fixed, placesIn(pipeline, flow.steps));
     if (content === undefined) return false;
     const digest = sha256Hex(Buffer.from(content));
     // Its own job may be there from before a crash: what was begun is not given up for another's.
@@ -215,7 +218,7 @@ export function createPipelines(deps: {
     const made = await children.make(
       job,
       stepJobName(job.name, step.name),
-      stepOf(pipeline, step, fixed, placesIn(job.name, flow.steps)),
+      stepOf(pipeline, step, fixed, placesIn(pipeline, flow.steps)),
     );
     if (made === 'later') return false;
     if (made === 'gone') {
@@ -274,7 +277,7 @@ export function createPipelines(deps: {
       return isAnyOver(await lives.find(job.id), next) ? look((await lives.find(job.id)) ?? job) : 'waits';
     if (live.length > 0) return 'waits';
     const flow = flowOf(state);
-    await update(job, () => ({ outputUris: outputUris(pipeline, placesIn(job.name, flow.steps)) }));
+    await update(job, () => ({ outputUris: outputUris(pipeline, placesIn(pipeline, flow.steps)) }));
     await endParent(deps, job, endOf(pipeline, flow.steps));
     return 'ended';
   }
@@ -320,7 +323,6 @@ export function createPipelines(deps: {
         const job = jobOf({ properties });
         const component = await ownComponent(grant, workspaceId, job);
         const pipeline = readPipeline(name, workspaceId, job, component);
-        checkPlaces(job);
         if (component !== undefined) checkGiven(pipeline, component);
         const tree = await parts.findFor(grant, workspaceId, wiredOf(pipeline), name);
         await checkAll(grant, jobId, pipeline, tree, { names: new Set(), steps: 0 });
@@ -338,11 +340,16 @@ export function createPipelines(deps: {
         const component = await ownComponent(grant, workspaceId, jobOf(job));
         const pipeline = readPipeline(job.name, workspaceId, jobOf(job), component);
         const tree = await parts.find(grant, workspaceId, wiredOf(pipeline));
-        const { inputSnapshots } = await references.takeInputs(grant, workspaceId, { inputs: outsideInputs(pipeline) });
+        const written = writtenBy(pipeline, parts.stepsBelow(tree));
+        const outside = { inputs: fixedInputs(outsideInputs(pipeline), written) };
+        const { inputSnapshots } = await references.takeInputs(grant, workspaceId, outside);
         // First: what is kept from here on goes with it.
         await deps.underWay(job.id, workspaceId, false);
-        const fixed = await parts.fix(grant, job.id, tree, component);
-        const flow: PipelineFlow = { ...fixed, root: job.name, inputs: inputSnapshots, steps: {} };
+        const fixed = await parts.fix(grant, job.id, tree, component, written);
+        const flow: PipelineFlow = {
+          ...{ ...fixed, root: job.name, inputs: inputSnapshots, steps: {} },
+          outputUris: outputUris(pipeline, placesIn(pipeline, {})),
+        };
         return { flow, ...(component === undefined ? {} : { inFull: inFullOf(pipeline, component) }) };
       },
     },

@@ -350,6 +350,8 @@ test('each way that a pipeline cannot be is refused before anything is made', as
     ['nested', step({ type: 'pipeline' }), /is of the type command, and the step says the type pipeline/],
     ['name', { jobs: { 'a-b': { command: 'x' } }, outputs: {} }, /'a-b' is no name of a step/],
     ['unknown', step({ retries: 3 }), /has 'retries', which steps have not here/],
+    ['again', step({ retry_settings: { max_retries: 2 } }), /has 'retry_settings', which steps have not here/],
+    ['limits', step({ limits: { timeout: 60, max_retries: 2 } }), /'max_retries'/],
     [
       'misspelt',
       step({ inputs: { rat: '1' } }),
@@ -406,7 +408,17 @@ test('each way that a pipeline cannot be is refused before anything is made', as
     [
       'place',
       step({ outputs: { model: { job_output_type: 'uri_folder', uri: 'azureml://datastores/x/paths/y' } } }),
-      /a place of its own/,
+      /no datastore 'x'/,
+    ],
+    [
+      'both',
+      step({ outputs: { model: { value: `\${{parent.outputs.best}}`, uri: 'azureml://datastores/x/paths/y' } } }),
+      /is wired to one of the pipeline and has a place/,
+    ],
+    [
+      'outside',
+      { outputs: { best: { jobOutputType: 'uri_folder', uri: 'azureml://datastores/workspaceblobstore/paths/../y' } } },
+      /dot-dot/,
     ],
     [
       'asset',
@@ -414,11 +426,7 @@ test('each way that a pipeline cannot be is refused before anything is made', as
       /has 'asset_name', which is not served there/,
     ],
     ['setting', { settings: { ...pipeline.settings, on_init: 'train' } }, /settings\.on_init is not served/],
-    [
-      'store',
-      { settings: { ...pipeline.settings, default_datastore: 'azureml:other' } },
-      /not to the datastore 'other'/,
-    ],
+    ['store', { settings: { ...pipeline.settings, default_datastore: 'azureml:other' } }, /no datastore 'other'/],
     ['p'.repeat(250), {}, /at most 249 characters/],
   ];
   for (const [name, more, said] of cases) {

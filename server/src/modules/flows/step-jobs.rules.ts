@@ -6,9 +6,10 @@ import type { PipelineJob } from '@strongroom/contract/pipelines';
 import { collectionAndName, fillPlaceholders } from '@strongroom/contract/placeholders';
 import type { SweepJob } from '@strongroom/contract/sweeps';
 import { type CommandComponent, type Component, commandWith, modeNamed } from '#assets';
+import { isPlaced } from '#jobs';
 import { flowsFailures } from './flows.errors.ts';
 import type { Part } from './parts.types.ts';
-import { everything, type Pipeline, type PipelineFlow, type Places } from './pipeline.rules.ts';
+import { everything, type Pipeline, type PipelineFlow, type Places, placeAsked } from './pipeline.rules.ts';
 import { type Binding, computeIn, type Step } from './steps.rules.ts';
 import { isGiven, isSearched } from './wires.rules.ts';
 
@@ -42,7 +43,12 @@ export function stepOf(pipeline: Pipeline, step: Step, fixed: Fixed, placeOf: Pl
     .map(([output, { type, mode: own }]) => {
       const { to, mode: asked, type: said = type } = step.outputs[output] ?? {};
       const mode = asked ?? (to === undefined ? undefined : job.outputs?.[to]?.mode) ?? own;
-      return [output, { jobOutputType: said, ...(mode === undefined ? {} : { mode: modeNamed(mode) }) }] as const;
+      const uri = placeAsked(pipeline, step, output);
+      const place = uri === undefined ? {} : { uri };
+      return [
+        output,
+        { jobOutputType: said, ...place, ...(mode === undefined ? {} : { mode: modeNamed(mode) }) },
+      ] as const;
     });
   const common = {
     displayName: step.displayName ?? step.name,
@@ -62,6 +68,7 @@ export function stepOf(pipeline: Pipeline, step: Step, fixed: Fixed, placeOf: Pl
       // As in Azure, only the settings of the outermost one count.
       settings: {
         ...(settings.defaultComputeId === undefined ? {} : { default_compute: settings.defaultComputeId }),
+        ...(settings.outputDatastore === undefined ? {} : { default_datastore: settings.outputDatastore }),
         continue_on_step_failure: settings.continueOnStepFailure,
         force_rerun: settings.forceRerun,
       },
@@ -169,7 +176,10 @@ export function contentOf(pipeline: Pipeline, step: Step, fixed: Fixed, placeOf:
   if (!isFixed) return undefined;
   const job = stepOf(pipeline, step, fixed, placeOf);
   if (job.jobType !== 'Command') return undefined;
-  const { command, environmentId, environmentVariables, inputs, outputs, distribution } = job;
+  const { command, environmentId, environmentVariables, inputs = {}, outputs = {}, distribution } = job;
+  // What lies at a place of its own others write too: what was read or left there before is not known to be there still.
+  const [reads, leaves] = [inputs, outputs].map((all) => Object.values(all).map(({ uri = '' }) => uri));
+  if (reads?.some(isPlaced) || leaves?.some((uri) => uri !== '')) return undefined;
   const sorted = (fields: object | undefined) => Object.entries(fields ?? {}).sort(([a], [b]) => (a < b ? -1 : 1));
   return JSON.stringify([
     command,

@@ -18,6 +18,8 @@ export type StepOutput = {
   readonly type: DataType | undefined;
   /** The output of the pipeline that it is. */
   readonly to: string | undefined;
+  /** A place of its own, as it is written. */
+  readonly uri: string | undefined;
   readonly mode: string | undefined;
 };
 
@@ -52,6 +54,8 @@ export type Settings = {
   readonly defaultComputeId: string | undefined;
   readonly continueOnStepFailure: boolean;
   readonly forceRerun: boolean;
+  /** Where outputs go that say no other place; undefined: among the artifacts of their jobs. */
+  readonly outputDatastore: string | undefined;
 };
 
 export const stepsMax = 200;
@@ -239,20 +243,21 @@ function readOutput(given: unknown, at: string): StepOutput {
   only(fields, at, ['job_output_type', 'type', 'value', 'uri', 'mode', 'description']);
   const mode = textIn(fields, 'mode', at);
   const value = textIn(fields, 'value', at);
-  if (!asksNothing(fields['uri']))
+  const uri = textIn(fields, 'uri', at);
+  const type = typeOfOutput(fields, at);
+  if (value === undefined) return { type, to: undefined, uri, mode };
+  if (uri !== undefined)
     throw refuse(
       at,
-      `The output at ${at} has a place of its own. What a step leaves goes to its own artifacts: leave its path out.`,
+      `The output at ${at} is wired to one of the pipeline and has a place of its own. Leave one out: the output of the pipeline may have the place.`,
     );
-  const type = typeOfOutput(fields, at);
-  if (value === undefined) return { type, to: undefined, mode };
   const [, to] = outputWord.exec(value) ?? [];
   if (to === undefined)
     throw refuse(
       at,
       `The output at ${at} is '${value.slice(0, 200)}'. An output of a step is wired to one of the pipeline: \${{parent.outputs.NAME}}.`,
     );
-  return { type, to, mode };
+  return { type, to, uri: undefined, mode };
 }
 
 /** Clients write 'literal' where an output is only wired. */
@@ -321,6 +326,7 @@ const settingsHarmless: Readonly<Record<string, (value: unknown) => boolean>> = 
   _source: () => true,
   continue_run_on_failed_optional_input: (value) => value === false,
 };
+/** Who names these means what is so without: outputs are kept with their jobs. */
 const storesOfOutputs = ['workspaceblobstore', 'workspaceartifactstore'];
 
 export function readSettings({ settings = {}, computeId }: Pick<PipelineJob, 'settings' | 'computeId'>): Settings {
@@ -329,18 +335,12 @@ export function readSettings({ settings = {}, computeId }: Pick<PipelineJob, 'se
     if (settingsServed.includes(name) || asksNothing(value) || settingsHarmless[name]?.(value) === true) continue;
     throw refuse(`settings.${name}`, `settings.${name} is not served. Leave it out.`);
   }
-  for (const name of datastores) {
-    const store = textIn(fields, name, 'settings')?.split(/[/:]/).at(-1);
-    if (store !== undefined && !storesOfOutputs.includes(store))
-      throw refuse(
-        `settings.${name}`,
-        `What a step leaves goes to its own artifacts, and not to the datastore '${store.slice(0, 100)}'. Leave ${name} out.`,
-      );
-  }
+  const [store] = datastores.flatMap((name) => textIn(fields, name, 'settings')?.split(/[/:]/).at(-1) ?? []);
   return {
     defaultComputeId: computeIn(textIn(fields, 'default_compute', 'settings')) ?? computeId,
     continueOnStepFailure: isAsked(fields, 'continue_on_step_failure'),
     forceRerun: isAsked(fields, 'force_rerun'),
+    outputDatastore: store === undefined || storesOfOutputs.includes(store) ? undefined : store,
   };
 }
 

@@ -2,6 +2,7 @@
 // as may run at once, and ends it once there is nothing more to try. What is kept is what became of each trial, by its number;
 // which values it tries follows from the number alone.
 
+import { placeholdersIn } from '@strongroom/contract/placeholders';
 import type { SweepJob } from '@strongroom/contract/sweeps';
 import {
   checkJob,
@@ -218,6 +219,14 @@ export function createSweeps(deps: {
         // What every trial will be is held to what every job is held to, before there is one.
         const trial = trialOf(sweep, plan.sampler.at(0), {}, 0);
         checkJob(trial);
+        const shared = Object.entries(trial.outputs ?? {}).find(
+          ([, { uri }]) => uri !== undefined && !placeholdersIn(uri).includes('name'),
+        );
+        if (shared !== undefined)
+          throw flowsFailures.FlowValidationError(
+            `outputs.${shared[0]}.uri`,
+            `Every trial would write the output '${shared[0]}' to one place, over the others. Put \${{name}}, which is the name of the trial, into its path.`,
+          );
         await references.check(grant, workspaceOf(jobId) ?? '', trial);
       },
       async accept(grant, job) {

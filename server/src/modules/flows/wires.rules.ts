@@ -1,7 +1,6 @@
 // What is wired in a pipeline fits: names, types and bounds, through every level. Of a component of the type pipeline it is held to the
 // types that its inputs are said to have, of a pipeline that runs to what they were given. Pure.
 
-import type { PipelineJob } from '@strongroom/contract/pipelines';
 import {
   type Component,
   type ComponentInput,
@@ -100,15 +99,6 @@ export function checkGiven({ job, given }: Pipeline, component: PipelineComponen
       throw refuse('inputs', `The component needs the input '${name}'.`);
   const stray = Object.keys(job.outputs ?? {}).find((name) => !Object.hasOwn(component.outputs, name));
   if (stray !== undefined) throw refuse(`outputs.${stray}`, `The component has no output '${stray}'.`);
-}
-
-export function checkPlaces(job: Pick<PipelineJob, 'outputs'>): void {
-  for (const [name, output] of Object.entries(job.outputs ?? {}))
-    if (output.uri !== undefined)
-      throw refuse(
-        `outputs.${name}.uri`,
-        `What a step leaves goes to its own artifacts: leave the uri of output '${name}' out.`,
-      );
 }
 
 /** Everything that can be wrong with the wires, before a step is made. */

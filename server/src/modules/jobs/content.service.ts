@@ -6,7 +6,7 @@ import type { Grant } from '#kernel/authority/grant';
 import type { Resource } from '#resources';
 import type { Workspace } from '#workspaces';
 import type { Content, JobContent } from './document.rules.ts';
-import { type JobState, stateOf } from './job-state.service.ts';
+import { emptyFolder, type JobState, stateOf } from './job-state.service.ts';
 import { timeoutSecondsOf } from './jobs.rules.ts';
 import type { RunTokens } from './run-tokens.scheme.ts';
 
@@ -23,6 +23,7 @@ export async function contentOf(
 ): Promise<JobContent> {
   const { codeSnapshot, inputSnapshots = {} } = stateOf(job);
   const read = async (uri: string): Promise<Content> => {
+    if (uri === emptyFolder) return { digest: undefined, files: [] };
     const { digest, files } = await assets.snapshots.get(grant, workspace.id, uri);
     return { digest, files };
   };
@@ -46,7 +47,7 @@ export function inputPath(name: string, state: JobState, content: JobContent): s
 export function tokenFor(tokens: RunTokens, job: Resource, workspace: Workspace, content: JobContent): Promise<string> {
   const state = stateOf(job);
   const { environmentImage: image, builds } = state;
-  const digests = [content.code, ...content.inputs.values()].flatMap((part) => (part ? [part.digest] : []));
+  const digests = [content.code, ...content.inputs.values()].flatMap((part) => part?.digest ?? []);
   return tokens.issue(
     {
       jobId: job.id,

@@ -14,10 +14,12 @@ import type { JobState } from './job-state.service.ts';
 import { timeoutSecondsOf } from './jobs.rules.ts';
 import { environmentScratchBytes, limits, scratchBytes, sharedBytesOf } from './limits.rules.ts';
 import { logArtifact } from './log.service.ts';
+import { fileIn, placeOf, placesOf } from './outputs.rules.ts';
 import { redactedOf } from './secrets.rules.ts';
 import { systemMetricsInCommand, systemMetricsOf } from './system-metrics.rules.ts';
 
-export type Content = { readonly digest: string; readonly files: readonly SnapshotFile[] };
+/** Without a digest: a folder in which nothing is. */
+export type Content = { readonly digest: string | undefined; readonly files: readonly SnapshotFile[] };
 export type JobContent = { readonly code: Content | undefined; readonly inputs: ReadonlyMap<string, Content> };
 
 const apiVersion = 'api-version=2024-10-01';
@@ -64,8 +66,18 @@ export function documentOf(made: {
         snapshot: content.code ? filesOf(content.code) : [],
         inputs: Object.fromEntries([...content.inputs].map(([name, input]) => [name, filesOf(input)])),
         // A file is made by the command.
-        outputs: Object.entries(state.outputs ?? {}).flatMap(([name, { jobOutputType }]) =>
-          jobOutputType === 'uri_file' ? [] : [name],
+        outputs: Object.entries(state.outputs ?? {}).flatMap(([name, output]) =>
+          output.jobOutputType === 'uri_file' || placeOf(output, job.name, name) !== undefined ? [] : [name],
+        ),
+        placed: Object.fromEntries(
+          placesOf(state.outputs, job.name).map(([name, place]) => [
+            name,
+            {
+              baseUrl: `${origin}${job.id}/outputs/${encodeURIComponent(name)}/files`,
+              query: apiVersion,
+              ...(place.isFile ? { file: fileIn(place) } : {}),
+            },
+          ]),
         ),
         systemMetrics: systemMetricsOf(state, { url: `${tracking}/api/2.0/mlflow/runs/log-batch`, runId: job.name }),
         redact: [token, ...redactedOf([...secrets.values()])],

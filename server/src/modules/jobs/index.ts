@@ -1,7 +1,7 @@
 // The door of jobs: what runs. Gives compose the kind of command jobs, the scheme of run tokens and the routes that follow a
 // log; takes from compute where work runs.
 
-import type { Assets } from '#assets';
+import type { Assets, PlacedOutputs } from '#assets';
 import type { Work } from '#compute';
 import type { Tokens } from '#identity';
 import type { Grants } from '#kernel/authority/grant';
@@ -15,6 +15,7 @@ import type { Module } from '#kernel/module';
 import type { Telemetry } from '#kernel/telemetry/telemetry';
 import type { ResourceKind, Resources } from '#resources';
 import type { Runs } from '#runs';
+import type { Storage } from '#storage';
 import type { Vaults } from '#vault';
 import { type Workspaces, workspaceType } from '#workspaces';
 import { jobsDuties } from './duties.ts';
@@ -22,7 +23,7 @@ import type { Environments, Preparing } from './environments.port.ts';
 import { createFamilies } from './families.service.ts';
 import { type AddressSigner, historyRoutes } from './history.routes.ts';
 import { createHistorySurface } from './history.surface.ts';
-import { createJobRecords, stateOf } from './job-state.service.ts';
+import { createJobRecords, outputPlaceOf, outputUri, stateOf } from './job-state.service.ts';
 import { jobsFailures } from './jobs.errors.ts';
 import { createJobKind } from './jobs.kind.ts';
 import { createJobsService, type JobLives } from './jobs.service.ts';
@@ -30,6 +31,8 @@ import { logRoutes } from './log.routes.ts';
 import { createJobLogs } from './log.service.ts';
 import { jobsMeters } from './meters.ts';
 import { jobTables } from './migrations/index.ts';
+import { outputRoutes } from './outputs.routes.ts';
+import { createOutputs } from './outputs.service.ts';
 import type { ParentTypes } from './parents.port.ts';
 import { createReferences, type References } from './references.service.ts';
 import { createRegistering } from './registering.service.ts';
@@ -62,6 +65,7 @@ export {
 export { definitionOf } from './jobs.kind.ts';
 export { checkJob } from './jobs.rules.ts';
 export type { JobLives } from './jobs.service.ts';
+export { isPlaced, nameToBe, type OutputPlace, overlap, placeOf, placeUri, withDatastore } from './outputs.rules.ts';
 export { noParents, type ParentType, type ParentTypes } from './parents.port.ts';
 export type { References } from './references.service.ts';
 export { buildScope } from './run-tokens.scheme.ts';
@@ -72,6 +76,8 @@ export type Jobs = Module<ResourceKind> & {
   readonly kinds: readonly ResourceKind[];
   /** Run tokens; stands before the scheme of access tokens on every surface that a running job calls. */
   readonly runScheme: Scheme;
+  /** For whoever names an output of a job. */
+  readonly placed: PlacedOutputs;
   /** For the module of what is made of jobs. */
   readonly lives: JobLives;
   readonly references: References;
@@ -90,6 +96,8 @@ export function createJobs(deps: {
   readonly runs: Runs;
   readonly assets: Assets;
   readonly vaults: Vaults;
+  /** Writes to containers as a request would: see `Storage`. */
+  readonly putAsked: Storage['putAsked'];
   readonly work: Work;
   readonly tokens: Tokens;
   readonly directory: Submitters;
@@ -123,9 +131,11 @@ export function createJobs(deps: {
   const records = createJobRecords(deps);
   const families = createFamilies({ ...deps, records });
   const secrets = createJobSecrets(deps);
+  const outputs = createOutputs({ ...deps, records });
   const references = createReferences({
     ...deps,
     secrets,
+    outputs,
     serverless: createServerless({ ...deps, nodes: deps.serverlessNodes }),
   });
   const registering = createRegistering({ ...deps, records });
@@ -163,8 +173,15 @@ export function createJobs(deps: {
     meters: Object.values(jobsMeters),
     kinds: [createJobKind({ ...deps, jobs, references, registering, families })],
     surfaces: [createHistorySurface(deps.schemes)],
-    routes: [...logRoutes({ ...deps, logs }), ...historyRoutes({ ...deps, logs, families })],
+    routes: [...logRoutes({ ...deps, logs }), ...historyRoutes({ ...deps, logs, families }), ...outputRoutes(outputs)],
     runScheme: tokens.scheme,
+    async placed(workspaceId, jobName, output) {
+      const job = await records.find(`${workspaceId}/jobs/${jobName}`);
+      // Of one that has none the name alone says where it is.
+      if (job === undefined || !Object.hasOwn(stateOf(job).outputs ?? {}, output)) return undefined;
+      const place = outputPlaceOf(job, output);
+      return place === outputUri(job.name, output) ? undefined : place;
+    },
     lives: jobs.lives,
     references,
     preparing: jobs.preparing,

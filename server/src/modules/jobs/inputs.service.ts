@@ -4,8 +4,10 @@
 import type { CommandJob, JobInput } from '@strongroom/contract/jobs';
 import { type Assets, contentForms, dataVersionOf, inputLimits, isContentUri } from '#assets';
 import type { Grant } from '#kernel/authority/grant';
-import type { JobState } from './job-state.service.ts';
+import { Failure } from '#kernel/errors/failure';
+import { emptyFolder, type JobState } from './job-state.service.ts';
 import { jobsFailures } from './jobs.errors.ts';
+import { nameToBe, overlap, placeOf, placesOf } from './outputs.rules.ts';
 
 export type Taken = Required<Pick<JobState, 'inputSnapshots' | 'inputAddresses'>>;
 
@@ -24,12 +26,21 @@ function inFull(workspaceId: string, { jobInputType, uri = '' }: JobInput): stri
     : `${workspaceId}/data/${name}/versions/${version}`;
 }
 
+const nothing = { uri: emptyFolder, files: [] };
+
+/** A folder in which the job itself writes is there, as in Azure, also before anything lies in it. */
+function mayBeEmpty({ jobInputType, uri }: JobInput, { outputs }: Pick<CommandJob, 'outputs'>): boolean {
+  const read = placeOf({ ...(uri === undefined ? {} : { uri }), jobOutputType: 'uri_folder' }, '', '');
+  const written = placesOf(outputs, nameToBe).map(([, place]) => place);
+  return jobInputType === 'uri_folder' && read !== undefined && written.some((place) => overlap(read, place));
+}
+
 /** Throws `invalid` for what a job cannot read, or not as what it is said to be, and `forbidden` unless the caller may read it. */
 export async function takeInputs(
   assets: Pick<Assets, 'named' | 'data'>,
   grant: Grant,
   workspaceId: string,
-  job: Pick<CommandJob, 'inputs'>,
+  job: Pick<CommandJob, 'inputs' | 'outputs'>,
 ): Promise<Taken> {
   const inputSnapshots: Record<string, string> = {};
   const inputAddresses: Record<string, string> = {};
@@ -46,7 +57,10 @@ export async function takeInputs(
       inputAddresses[name] = data?.dataUri ?? uri;
       continue;
     }
-    const snapshot = await assets.named(grant, workspaceId, uri, inputLimits);
+    const snapshot = await assets.named(grant, workspaceId, uri, inputLimits).catch((thrown: unknown) => {
+      if (thrown instanceof Failure && thrown.code === 'AssetContentNotFound' && mayBeEmpty(input, job)) return nothing;
+      throw thrown;
+    });
     if (!snapshot) throw jobsFailures.InputNotServed(name, contentForms);
     if (jobInputType === 'uri_file' && snapshot.files.length !== 1)
       throw jobsFailures.InputIsFolder(name, snapshot.files.length);

@@ -12,8 +12,12 @@ import { artifactPrefix, workspaceOf } from '#workspaces';
 import { jobsDuties } from './duties.ts';
 import type { EnvironmentImage } from './environments.port.ts';
 import { jobsFailures } from './jobs.errors.ts';
+import { placeUri } from './outputs.rules.ts';
 
 export const jobType = jobsType;
+
+/** Among the snapshots of inputs: a folder in which nothing lay. */
+export const emptyFolder = '';
 
 /** How a job ends. The first one that is told is kept, and stays. */
 export type Outcome = {
@@ -105,7 +109,7 @@ export type JobState = Omit<CommandJob, 'jobType'> & { readonly jobType: string 
 const stateIn = (properties: Properties): JobState => properties as unknown as JobState;
 export const stateOf = (resource: Resource): JobState => stateIn(resource.properties);
 
-/** Where an output of a job is, in the words of Azure: clients download it from there, and another job takes it as an input. */
+/** Where an output of a job is that has no place of its own, in the words of Azure: clients download it from there, and another job takes it as an input. */
 export const outputUri = (jobName: string, output: string): string =>
   `azureml://datastores/workspaceartifactstore/paths/${artifactPrefix(jobName)}${outputPath(output)}`;
 
@@ -143,8 +147,9 @@ export const outputsOf = (job: Resource) =>
 
 /** Where an output of a job is: its own, or that of the child which made it. */
 export function outputPlaceOf(job: Resource, output: string): string {
-  const { flow } = stateOf(job);
-  return flow?.outputUris?.[output] ?? outputUri(flow?.outputsOf ?? job.name, output);
+  const { flow, outputs = {} } = stateOf(job);
+  const holder = flow?.outputsOf ?? job.name;
+  return flow?.outputUris?.[output] ?? placeUri(outputs[output]?.uri, holder, output) ?? outputUri(holder, output);
 }
 
 /** Another job of the same workspace. */

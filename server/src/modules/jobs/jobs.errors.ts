@@ -105,6 +105,23 @@ export const jobsFailures = defineFailures('jobs', {
     say: (name: string, forms: string) =>
       at(`inputs.${name}`, `The uri of input '${name}' is not one that a job can read here. Take ${forms}.`),
   },
+  OutputPlaceNotServed: {
+    kind: 'invalid',
+    meaning: 'An output of a job was to be written where no output can be.',
+    remedy: 'Name a folder of a datastore of the workspace, or leave the path out.',
+    say: (name: string, why: string) =>
+      at(
+        `outputs.${name}.uri`,
+        `The output '${name}' cannot be written where it is to be: ${why}. Leave its path out, and it is among the artifacts of the job.`,
+      ),
+  },
+  OutputElsewhere: {
+    kind: 'forbidden',
+    meaning:
+      'A file was sent for an output by somebody else than the job itself, or for an output that the job has not.',
+    remedy: 'Write to the datastore yourself.',
+    say: () => 'Outputs of a job are written by the job itself, while it runs, and where it was told to.',
+  },
   OutputWithoutSubmitter: {
     kind: 'invalid',
     meaning: 'An output was to be registered in the name of somebody whom the job does not tell.',

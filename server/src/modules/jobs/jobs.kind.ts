@@ -71,7 +71,7 @@ export function createJobKind(deps: {
       ...(recipe === undefined ? {} : { recipe }),
       ...(image === undefined ? {} : { environmentImage: image }),
       codeSnapshot: codeId === undefined ? undefined : (await assets.code(grant, codeId)).uri,
-      ...(await references.takeInputs(grant, workspaceId, inputs === undefined ? {} : { inputs })),
+      ...(await references.takeInputs(grant, workspaceId, defined({ inputs, outputs }))),
     });
   }
 

@@ -73,11 +73,6 @@ export function checkJob(job: CommandJob): void {
         `outputs.${name}.assetVersion`,
         `The output '${name}' has a version and no name to be registered under. Send assetName too, or neither.`,
       );
-    if (output.uri !== undefined)
-      throw refuse(
-        `outputs.${name}.uri`,
-        `What a job leaves goes to its own artifacts: leave the uri of output '${name}' out.`,
-      );
   }
   for (const [name, input] of Object.entries(job.inputs ?? {})) {
     if (input.jobInputType === 'literal') {
@@ -91,7 +86,8 @@ export function checkJob(job: CommandJob): void {
       );
     }
   }
-  resolveCommand(job, (name) => name);
+  const asItIs = (name: string) => name;
+  resolveCommand(job, asItIs, asItIs);
 }
 
 /** Names that a shell knows. That no value is a credential, the resource manager sees to. */

@@ -26,6 +26,9 @@ test('what cannot run is refused before anything is made', async (t) => {
       { distribution: { distributionType: 'Mpi', processCountPerInstance: 2 } },
       /begin the command with mpirun -np 2/,
     ],
+    // Of Azure's limits a command has its timeout alone; what asks for another try is never kept and passed over.
+    ['again', { limits: { timeout: 'PT5M', maxRetryCount: 3 } }, /maxRetryCount/],
+    ['retries', { retrySettings: { maxRetries: 3 } }, /retrySettings/],
     ['service', { services: { board: { jobServiceType: 'TensorBoard' } } }, /Nobody connects to a job/],
     [
       'service-with-settings',

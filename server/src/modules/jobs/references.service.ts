@@ -1,4 +1,4 @@
-// What a job names and must find: its compute, its code, its environment, its inputs. Each is of its own workspace, and the
+// What a job names and must find: its compute, its code, its environment, its inputs, the places of its outputs. Each is of its own workspace, and the
 // caller may read it. Said before anything is made.
 
 import type { CommandJob } from '@strongroom/contract/jobs';
@@ -11,10 +11,11 @@ import { withComponent } from './component.rules.ts';
 import type { Environments } from './environments.port.ts';
 import { type Taken, takeInputs } from './inputs.service.ts';
 import { jobsFailures } from './jobs.errors.ts';
+import type { Outputs } from './outputs.service.ts';
 import type { JobSecrets, Referring } from './secrets.service.ts';
 import { clusterOf, isServerless, type Serverless } from './serverless.service.ts';
 
-export type Named = Pick<CommandJob, 'computeId' | 'codeId' | 'environmentId'> & Referring;
+export type Named = Pick<CommandJob, 'computeId' | 'codeId' | 'environmentId' | 'outputs'> & Referring;
 
 export type References = {
   /** Throws `invalid` for what is elsewhere or of another type, and what a look-up throws. */
@@ -22,7 +23,7 @@ export type References = {
   /** The job with what its component says, where it names one. */
   inFull(grant: Grant, workspaceId: string, job: CommandJob): Promise<CommandJob>;
   /** What the job reads, fixed: see `takeInputs`. */
-  takeInputs(grant: Grant, workspaceId: string, job: Pick<CommandJob, 'inputs'>): Promise<Taken>;
+  takeInputs(grant: Grant, workspaceId: string, job: Pick<CommandJob, 'inputs' | 'outputs'>): Promise<Taken>;
 };
 
 function inWorkspace(id: string, workspaceId: string, type: string, property: string): void {
@@ -37,8 +38,9 @@ export function createReferences(deps: {
   readonly serverless: Serverless;
   readonly environments: () => Pick<Environments, 'check'>;
   readonly secrets: Pick<JobSecrets, 'check'>;
+  readonly outputs: Pick<Outputs, 'check'>;
 }): References {
-  const { resources, assets, serverless, environments, secrets } = deps;
+  const { resources, assets, serverless, environments, secrets, outputs } = deps;
   return {
     async check(grant, workspaceId, named) {
       const { computeId: asked, codeId, environmentId } = named;
@@ -57,6 +59,7 @@ export function createReferences(deps: {
         await environments().check(grant, workspaceId, environmentId);
       }
       await secrets.check(grant, workspaceId, named);
+      await outputs.check(grant, workspaceId, named.outputs);
       // Last: what is refused for something else makes no cluster.
       if (isServerless(asked)) await serverless.ensure(workspaceId);
     },

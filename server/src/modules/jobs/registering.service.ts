@@ -11,7 +11,7 @@ import { Failure, passesBy } from '#kernel/errors/failure';
 import type { Properties, Resource, Resources } from '#resources';
 import { workspaceType } from '#workspaces';
 import { jobsDuties } from './duties.ts';
-import { type JobRecords, type Outcome, outputUri, stateOf, workspaceIdOf } from './job-state.service.ts';
+import { type JobRecords, type Outcome, outputPlaceOf, stateOf, workspaceIdOf } from './job-state.service.ts';
 import { jobsFailures } from './jobs.errors.ts';
 
 export type Registering = {
@@ -104,7 +104,7 @@ export function createRegistering(deps: {
 }
 
 function contentOf(job: Resource, name: string, { jobOutputType, description }: JobOutput): Properties {
-  const uri = outputUri(job.name, name);
+  const uri = outputPlaceOf(job, name);
   const said = typeof description === 'string' ? { description } : {};
   return dataTypes.includes(jobOutputType)
     ? { ...said, dataType: jobOutputType, dataUri: uri }

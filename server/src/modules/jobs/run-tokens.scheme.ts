@@ -130,6 +130,11 @@ export function createRunTokens(deps: {
                       experimentId: text('experiment'),
                       actions,
                     }),
+                    {
+                      scope: text('job'),
+                      actions: [jobsActions.writeOutputs.name],
+                      reason: `token of the run ${text('sub')}`,
+                    },
                     ...inputs.map(
                       (scope) => ({ scope, actions: 'reads', reason: `input of the run ${text('sub')}` }) as const,
                     ),

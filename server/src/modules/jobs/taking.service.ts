@@ -1,12 +1,13 @@
 // A node takes a job: it gets the document that says what to run, and a new token where an agent has lost it. Whoever submitted
 // the job must be there still, and may read by then what its secrets are.
 
+import type { JobOutput } from '@strongroom/contract/jobs';
 import type { Assets } from '#assets';
 import type { WorkDocument, WorkSpec } from '#compute';
 import type { Grants } from '#kernel/authority/grant';
 import type { Resource } from '#resources';
 import type { Workspaces } from '#workspaces';
-import { resolveCommand } from './command.rules.ts';
+import { outputPath, resolveCommand } from './command.rules.ts';
 import { contentOf, inputPath, tokenFor } from './content.service.ts';
 import { buildDocumentOf, documentOf } from './document.rules.ts';
 import { jobsDuties } from './duties.ts';
@@ -66,7 +67,12 @@ export function createTaking(deps: {
         const build = await deps.environments().documentOf(job, token);
         return buildDocumentOf({ state, build, token, port });
       }
-      const command = resolveCommand(state, (name) => inputPath(name, state, content));
+      const outputs = state.outputs ?? {};
+      const command = resolveCommand(
+        state,
+        (name) => inputPath(name, state, content),
+        (name) => outputPath(job.name, name, outputs[name] as JobOutput), // of its own, by resolveCommand
+      );
       const secrets = await deps.secrets.read(job);
       return documentOf({ job, state, workspace, content, token, port, command, secrets });
     },

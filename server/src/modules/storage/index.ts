@@ -76,6 +76,8 @@ export type BlobStore = Pick<Containers, 'ensureContainer' | 'deleteContainer'> 
 export type Storage = Module<ResourceKind> & {
   readonly kinds: readonly ResourceKind[];
   readonly blobs: BlobStore;
+  /** Writes as requests do, for who writes where a user has said: what is reserved is refused. */
+  readonly putAsked: BlobStore['put'];
   /** Bytes that an account holds. Throws `notFound`, and the vault's Failure while its key is refused. */
   used(grant: Grant, account: string): Promise<number>;
   /** Puts an account under a customer's key as the given identity, or back under the root key. */
@@ -123,6 +125,10 @@ export function createStorage(deps: {
     blocks: reserve.blocks(blocks),
     containers: reserve.containers(containers),
   };
+  const putWith =
+    (put: Blobs['put']): BlobStore['put'] =>
+    (grant, ref, source, { ifNoneMatch, ...options }) =>
+      put(grant, ref, source, { ...options, ...(ifNoneMatch === undefined ? {} : { conditions: { ifNoneMatch } }) });
   return {
     name: 'storage',
     duties: Object.values(storageDuties),
@@ -138,11 +144,7 @@ export function createStorage(deps: {
     blobs: {
       ensureContainer: containers.ensureContainer,
       deleteContainer: containers.deleteContainer,
-      put: (grant, ref, source, { ifNoneMatch, ...options }) =>
-        blobs.put(grant, ref, source, {
-          ...options,
-          ...(ifNoneMatch === undefined ? {} : { conditions: { ifNoneMatch } }),
-        }),
+      put: putWith(blobs.put),
       open: blobs.open,
       head: blobs.head,
       find: blobs.find,
@@ -150,6 +152,7 @@ export function createStorage(deps: {
       remove: (grant, ref) => blobs.remove(grant, ref),
       removePrefix: blobs.removePrefix,
     },
+    putAsked: putWith(asked.blobs.put),
     async used(grant, account) {
       requireAccountScope(grant, account);
       return await opened.used(accounts.byId(account));

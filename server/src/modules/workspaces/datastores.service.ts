@@ -8,11 +8,11 @@ import type { DatastoreProperties } from '@strongroom/contract/workspaces';
 import { workspacesActions } from '@strongroom/contract/workspaces.actions';
 import { isBounded } from '#kernel/authority/actor';
 import type { Action, Grant, Grants } from '#kernel/authority/grant';
-import type { Resource } from '#resources';
+import type { Resource, Resources } from '#resources';
 import { type ContainerRef, containerScope, type Storage } from '#storage';
 import type { DatastoreName } from './dependents.rules.ts';
 import type { Reservations } from './reservations.service.ts';
-import type { Workspace } from './workspace.types.ts';
+import type { DatastorePlace, Workspace } from './workspace.types.ts';
 import { workspacesFailures } from './workspaces.errors.ts';
 
 /** Hands on a caller's decision as an address. Identity implements it; compose introduces the two. */
@@ -36,11 +36,8 @@ export type Datastores = {
   sign(grant: Grant, workspace: Workspace, datastore: Resource, hours: number): Promise<string>;
   /** Which of the workspace's own datastores this is, whatever it is called. */
   builtIn(workspaceId: string, properties: DatastoreProperties): DatastoreName | undefined;
-  /**
-   * The right to read a datastore of the workspace by naming files in it: the caller's own, or, for who could have an address
-   * of it, the workspace's. Throws `forbidden`.
-   */
-  reader(grant: Grant, workspace: Workspace, datastore: DatastoreName): Grant;
+  /** Where a datastore of this name is. Throws `notFound`, and `invalid` for a share. */
+  place(grant: Grant, workspace: Workspace, name: string): Promise<DatastorePlace>;
 };
 
 const { readBlobs, writeBlobs } = storageActions;
@@ -52,10 +49,10 @@ export function createDatastores(deps: {
   readonly grants: Pick<Grants, 'also' | 'mayAlso' | 'as'>;
   readonly addresses: AddressSigner;
   readonly accountNamed: Storage['accountNamed'];
-  readonly reservations: Pick<Reservations, 'builtIn'>;
-  readonly container: (workspace: Workspace, datastore: DatastoreName) => ContainerRef;
+  readonly reservations: Pick<Reservations, 'builtIn' | 'reservedIn'>;
+  readonly resources: Pick<Resources, 'find'>;
 }): Datastores {
-  const { grants, addresses, accountNamed, reservations, container } = deps;
+  const { grants, addresses, accountNamed, reservations, resources } = deps;
 
   const refOf = ({ accountName, containerName }: DatastoreProperties): ContainerRef | undefined =>
     containerName === undefined ? undefined : { account: accountNamed(accountName), container: containerName };
@@ -106,21 +103,35 @@ export function createDatastores(deps: {
       });
       return `${told}&sig=${signature}`;
     },
-    reader(grant, workspace, datastore) {
-      const scope = containerScope(container(workspace, datastore));
-      const list = workspacesActions.listDatastoreSecrets;
-      const id = `${workspace.id}/datastores/${datastore}`;
-      // Who is bounded is given no address either.
-      const mayHaveAddress = !isBounded(grant.actor) && grants.mayAlso(grant, list, id);
-      // The refusal of who has neither right names the one that Azure asks for.
-      if (!mayHaveAddress || grants.mayAlso(grant, readBlobs, scope)) return grants.also(grant, readBlobs, scope);
-      for (const { action, scope: at } of alsoOf(workspace, datastore)) grants.also(grant, action, at);
-      return grants.as(
-        workspace.identity,
-        readBlobs,
-        scope,
-        'a file of a datastore is named by who may have its address',
-      );
+    async place(grant, workspace, name) {
+      const id = `${workspace.id}/datastores/${name}`;
+      const datastore = await resources.find(grant, id);
+      if (datastore === undefined) throw workspacesFailures.DatastoreNotFound(name);
+      const properties = datastore.properties as DatastoreProperties; // checked by the schema when it was written
+      const at = refOf(properties);
+      if (properties.datastoreType !== 'AzureBlob' || at === undefined) throw workspacesFailures.noFilesOfShare(name);
+      const own = builtIn(workspace.id, properties);
+      const scope = containerScope(at);
+      const right = (action: Action, reason: string): Grant => {
+        // Who is bounded is given no address either.
+        const mayHaveAddress =
+          own !== undefined &&
+          !isBounded(grant.actor) &&
+          grants.mayAlso(grant, workspacesActions.listDatastoreSecrets, datastore.id);
+        // The refusal of who has neither right names the one that Azure asks for.
+        if (!mayHaveAddress || grants.mayAlso(grant, action, scope)) return grants.also(grant, action, scope);
+        for (const { action: further, scope: below } of alsoOf(workspace, own)) grants.also(grant, further, below);
+        return grants.as(workspace.identity, action, scope, reason);
+      };
+      const folders = reservations.reservedIn(at)?.folders ?? [];
+      return {
+        name: datastore.name,
+        ...at,
+        hidden: folders.filter(({ isHidden }) => isHidden).map(({ prefix }) => prefix),
+        isReserved: (path) => folders.some(({ prefix }) => `${path}/`.startsWith(prefix)),
+        reader: () => right(readBlobs, 'a file of a datastore is named by who may have its address'),
+        writer: () => right(writeBlobs, 'a file is written to a datastore by who may have its address'),
+      };
     },
   };
 }

@@ -30,7 +30,7 @@ import {
 
 export { type DatastoreName, datastoreNames, dependentsOf, workspaceType } from './dependents.rules.ts';
 export { snapshotFolder } from './reservations.service.ts';
-export type { Workspace, Workspaces } from './workspace.types.ts';
+export type { DatastorePlace, Workspace, Workspaces } from './workspace.types.ts';
 
 import { workspacesDuties } from './duties.ts';
 
@@ -94,7 +94,7 @@ export function createWorkspaces(
     account: workspace.storageAccount,
     container: containersOf(workspace.uniqueId)[datastore],
   });
-  const datastores = createDatastores({ ...deps, reservations, container });
+  const datastores = createDatastores({ ...deps, reservations });
 
   const workspaces: Workspaces = {
     async get(grant, workspaceId) {
@@ -116,7 +116,7 @@ export function createWorkspaces(
       return databases.open((await stored(grant, workspaceId)).uniqueId);
     },
     container,
-    reader: datastores.reader,
+    datastore: datastores.place,
     asIdentity: (workspace, action, scope, reason) => grants.as(workspace.identity, action, scope, reason),
   };
 

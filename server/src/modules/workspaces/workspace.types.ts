@@ -21,6 +21,24 @@ export type Workspace = {
   readonly hbi: boolean;
 };
 
+/** What a datastore names, and what the caller who asked may do there. */
+export type DatastorePlace = {
+  readonly name: string;
+  readonly account: string;
+  readonly container: string;
+  /** Folders that are not there for who names files in it; each ends with a slash. */
+  readonly hidden: readonly string[];
+  /** Whether nothing but the platform writes at this path. */
+  isReserved(path: string): boolean;
+  /**
+   * The right to read files by naming them: the caller's own, or, of the workspace's own containers and for who could have an address of
+   * one, the workspace's. Throws `forbidden`.
+   */
+  reader(): Grant;
+  /** The same to write them. */
+  writer(): Grant;
+};
+
 export type Workspaces = {
   /** Throws `notFound`, and the vault's Failure while a customer's key is refused. The grant's scope must reach the workspace. */
   get(grant: Grant, workspaceId: string): Promise<Workspace>;
@@ -28,8 +46,8 @@ export type Workspaces = {
   database(grant: Grant, workspaceId: string): Promise<Database>;
   /** The blob container behind a built-in datastore. */
   container(workspace: Workspace, datastore: DatastoreName): { readonly account: string; readonly container: string };
-  /** The right to read a built-in datastore by naming files in it, the caller's or the workspace's. Throws `forbidden`. */
-  reader(grant: Grant, workspace: Workspace, datastore: DatastoreName): Grant;
+  /** Where a datastore of this name is, built-in or not. Throws `notFound`, and `invalid` for a share. */
+  datastore(grant: Grant, workspace: Workspace, name: string): Promise<DatastorePlace>;
   /** A grant as the workspace's managed identity, decided by its own role assignments. */
   asIdentity(workspace: Workspace, action: Action, scope: string, reason: string): Grant;
 };

@@ -181,6 +181,21 @@ export const workspacesFailures = defineFailures('workspaces', {
       message: `Datastores of type '${type}' are not served here. Use 'AzureBlob' or 'AzureFile': a container of a storage account of this installation.`,
     }),
   },
+  DatastoreNotFound: {
+    kind: 'invalid',
+    meaning: 'Files were named in a datastore that the workspace has not.',
+    remedy: 'Name one of its datastores (strongroom datastore list), or make it first.',
+    say: (name: string) =>
+      `There is no datastore '${name.slice(0, 100)}' in this workspace. Name one of its datastores, or make it first.`,
+  },
+  noFilesOfShare: {
+    kind: 'invalid',
+    code: 'DatastoreTypeNotServed',
+    meaning: 'Files were named in a datastore that is a file share.',
+    remedy: 'Name a datastore of type AzureBlob, a container.',
+    say: (name: string) =>
+      `The datastore '${name}' is a file share, whose files are not served here. Name a datastore of type AzureBlob, a container.`,
+  },
   noAddressOfShare: {
     kind: 'invalid',
     code: 'DatastoreTypeNotServed',
