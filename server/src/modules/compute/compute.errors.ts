@@ -24,7 +24,7 @@ export const computeFailures = defineFailures('compute', {
     remedy: 'Leave resourceId out: a cluster is made here.',
     say: () => ({
       target: 'properties.resourceId',
-      message: 'An AmlCompute cluster is made here; it has no properties.resourceId to attach.',
+      message: 'An AmlCompute cluster is made here, and nothing is attached: leave properties.resourceId out.',
     }),
   },
   onlyLinux: {

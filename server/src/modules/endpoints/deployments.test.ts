@@ -52,8 +52,9 @@ test('of the images of a deployment there is the one that runs, and none when it
 
 test('a deployment is an image that was built, and a process that was ready', async (t) => {
   const world = await setUp(t);
-  await furnish(world, { environmentVariables: { GREETING: 'hello' } });
+  await furnish(world, { environmentVariables: { GREETING: 'hello' }, description: 'scores of 2026' });
   const { json } = await world.arm('GET', blue);
+  assert.equal(json.properties.description, 'scores of 2026');
   assert.equal(json.properties.provisioningState, 'Succeeded');
   assert.deepEqual(json.properties.scaleSettings, { scaleType: 'Default' });
   assert.match(

@@ -13,8 +13,10 @@ const blue = `${endpointId}/deployments/blue`;
 test('an endpoint answers as Azure clients expect it, and never shows its keys', async (t) => {
   const world = await setUp(t);
   const keys = { primaryKey: 'p'.repeat(40), secondaryKey: 's'.repeat(40) };
-  const { put, got } = await world.make(endpointId, { location: 'local', properties: { authMode: 'key', keys } });
+  const properties = { authMode: 'key', keys, description: 'credit scores' };
+  const { put, got } = await world.make(endpointId, { location: 'local', properties });
   assert.equal(put.status, 201);
+  assert.equal(got.json.properties.description, 'credit scores');
   assert.ok(put.headers['azure-asyncoperation']);
   assert.equal(put.json.properties.keys, null);
   assert.equal(got.json.properties.provisioningState, 'Succeeded');

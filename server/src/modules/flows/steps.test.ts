@@ -134,6 +134,60 @@ test('what a step says in a form that means nothing is refused, and never passed
     assert.match(await refusedOf(pipeline({ one: { ...sweep, ...more } })), said);
 });
 
+test('a step that is a sweep says all that a sweep of its own says, and each trial has what its component says', async (t) => {
+  const { component, pipeline, made, job } = await openSteps(t);
+  const trial = await component('tried', {
+    command: `x \${{inputs.a}} \${{inputs.b}}`,
+    inputs: { a: { type: 'number' }, b: { type: 'integer' } },
+    distribution: { type: 'tensorflow', worker_count: 2, parameter_server_count: 1 },
+  });
+  const said = {
+    type: 'sweep',
+    trial,
+    search_space: { a: { type: 'uniform', min_value: 0, max_value: 1 }, b: { type: 'choice', values: [1, 2] } },
+    objective: { goal: 'minimize', primary_metric: 'loss' },
+    sampling_algorithm: { type: 'random', rule: 'sobol', seed: 5 },
+    limits: { max_total_trials: 6, max_concurrent_trials: 2, timeout: 3600, trial_timeout: 60 },
+  };
+  const policies = {
+    bandit: { type: 'bandit', slack_factor: 0.2, evaluation_interval: 2, delay_evaluation: 3 },
+    amount: { type: 'bandit', slack_amount: 0.5 },
+    median: { type: 'median_stopping' },
+    cut: { type: 'truncation_selection', truncation_percentage: 30 },
+  };
+  await made(
+    'sweeps',
+    pipeline(
+      Object.fromEntries(
+        Object.entries(policies).map(([name, policy]) => [name, { ...said, early_termination: policy }]),
+      ),
+    ),
+  );
+  const { limits, objective, samplingAlgorithm, earlyTermination, searchSpace } = await job('sweeps_bandit');
+  assert.deepEqual(limits, {
+    jobLimitsType: 'Sweep',
+    maxTotalTrials: 6,
+    maxConcurrentTrials: 2,
+    timeout: 'PT3600S',
+    trialTimeout: 'PT60S',
+  });
+  assert.deepEqual(objective, { goal: 'Minimize', primaryMetric: 'loss' });
+  assert.deepEqual(samplingAlgorithm, { samplingAlgorithmType: 'Random', rule: 'Sobol', seed: 5 });
+  assert.deepEqual(searchSpace, { a: ['uniform', [0, 1]], b: ['choice', [[1, 2]]] });
+  assert.deepEqual(earlyTermination, {
+    policyType: 'Bandit',
+    slackFactor: 0.2,
+    evaluationInterval: 2,
+    delayEvaluation: 3,
+  });
+  assert.deepEqual((await job('sweeps_amount')).earlyTermination, { policyType: 'Bandit', slackAmount: 0.5 });
+  assert.deepEqual((await job('sweeps_median')).earlyTermination, { policyType: 'MedianStopping' });
+  assert.equal((await job('sweeps_cut')).earlyTermination.truncationPercentage, 30);
+  const first = await job('sweeps_bandit_0');
+  assert.deepEqual(first.distribution, { distributionType: 'TensorFlow', workerCount: 2, parameterServerCount: 1 });
+  assert.equal(first.limits.timeout, 'PT60S');
+});
+
 test('a component that says its resources or its distribution in a form that means nothing is not registered', async (t) => {
   const { lab, workspaceId } = await openSteps(t);
   for (const part of ['resources', 'distribution']) {
@@ -170,10 +224,15 @@ test('no output of a sweep or a pipeline is registered, by a name or by a versio
 });
 
 test('what a sweep and its trial say of resources holds together, and what they say otherwise is refused', async (t) => {
-  const { sweep, made, refusedOf, job } = await openSteps(t);
+  const { sweep, made, refusedOf, job, lab, workspaceId } = await openSteps(t);
   const trial = (resources: object) => ({ ...sweep.trial, resources });
-  await made('both', { ...sweep, resources: { shmSize: '2g' }, trial: trial({ instanceType: 'large' }) });
-  assert.deepEqual((await job('both_0')).resources, { shmSize: '2g', instanceType: 'large' });
+  const environmentId = `${workspaceId}/environments/plain/versions/1`;
+  await lab.must(lab.owner, 'PUT', environmentId, { body: { properties: { image: 'strongroom/node-python' } } });
+  const own = { ...trial({ instanceType: 'large' }), environmentId, environmentVariables: { DEPTH: '3' } };
+  await made('both', { ...sweep, resources: { shmSize: '2g' }, trial: own });
+  const first = await job('both_0');
+  assert.deepEqual(first.resources, { shmSize: '2g', instanceType: 'large' });
+  assert.deepEqual([first.environmentId, first.environmentVariables], [environmentId, { DEPTH: '3' }]);
   assert.match(
     await refusedOf({ ...sweep, resources: { instanceCount: 2 }, trial: trial({ instanceType: 'large' }) }),
     /instanceCount must be 1/,
