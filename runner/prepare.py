@@ -6,6 +6,7 @@ with the digests that pip has verified, and the tree itself, sorted and without 
 """
 import hashlib
 import http.client
+import importlib.machinery
 import io
 import json
 import os
@@ -17,6 +18,11 @@ import tarfile
 import time
 import urllib.parse
 from html.parser import HTMLParser
+
+# -I leaves out the folder of the program; nothing but the management code is taken from it.
+sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
+
+from management.root import INTERPRETER, settings_of
 
 ROOT = "/job/image"
 ENV = "/env"
@@ -136,16 +142,22 @@ def fetch_pip(index):
     return path, {"name": "pip", "version": ".".join(map(str, best[0])), "file": best[2], "sha256": best[3]}
 
 
-def make_environment(interpreter):
-    """A virtual environment without pip: the folders, a link and one file, as PEP 405 has them."""
-    libraries = os.path.join(ENV, "lib", "python%d.%d" % sys.version_info[:2], "site-packages")
+def make_environment():
+    """A virtual environment without pip: the folders, links and one file, as PEP 405 has them. Its home is a name that every sandbox has
+    for the installation of its interpreter, so that it does not matter where on a node that lies."""
+    version = "%d.%d" % sys.version_info[:2]
     os.makedirs(os.path.join(ROOT, "env"))
-    for folder in (os.path.join(ENV, "bin"), libraries):
+    for folder in (os.path.join(ENV, "bin"), os.path.join(ENV, "lib", "python" + version, "site-packages")):
         os.makedirs(folder)
     with open(os.path.join(ENV, "pyvenv.cfg"), "w") as config:
-        config.write("home = %s\ninclude-system-site-packages = false\nversion = %d.%d\n" % ((os.path.dirname(interpreter),) + sys.version_info[:2]))
-    for name in ("python", "python3", "python%d.%d" % sys.version_info[:2]):
-        os.symlink(interpreter, os.path.join(ENV, "bin", name))
+        config.write(settings_of(version))
+    for name in ("python", "python3", "python" + version):
+        os.symlink(INTERPRETER, os.path.join(ENV, "bin", name))
+
+
+def abi():
+    """As extension modules for this interpreter are named: `cpython-311-x86_64-linux-gnu`."""
+    return importlib.machinery.EXTENSION_SUFFIXES[0].strip(".").rsplit(".so", 1)[0]
 
 
 def pip_environment(token, index):
@@ -300,14 +312,13 @@ def send(index, url, files):
 def build(given):
     os.makedirs(WORK)
     index = Index(given["index"], given["token"])
-    interpreter = os.path.realpath(sys.executable)
-    say("Python %d.%d.%d" % sys.version_info[:3])
+    say("Python %d.%d.%d (%s)" % (sys.version_info[:3] + (abi(),)))
     for remark in given["remarks"]:
         say(remark)
     for line in given["requirements"]:
         say("wanted: " + line)
-    make_environment(interpreter)
-    lock = {"python": "%d.%d" % sys.version_info[:2], "builder": given["builder"], "packages": []}
+    make_environment()
+    lock = {"python": "%d.%d" % sys.version_info[:2], "abi": abi(), "builder": given["builder"], "packages": []}
     environment = pip_environment(given["token"], index)
     began = time.monotonic()
     if given["requirements"]:

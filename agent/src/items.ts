@@ -9,6 +9,7 @@ import type { Images } from './images/images.ts';
 import { createOutbox, type NumberedEvent, type Outbox } from './outbox.ts';
 import {
   createSandboxFolder,
+  type Pythons,
   type RunnerDocument,
   type RunnerEvent,
   type Sandbox,
@@ -61,24 +62,15 @@ export function createItems(options: {
   readonly port: number;
   readonly caPem: string;
   readonly hostNames: readonly string[];
-  readonly interpreter: string | undefined;
-  /** By version. */
-  readonly interpreters?: ReadonlyMap<string, string>;
+  /** Undefined: no sandbox can be made here. */
+  readonly pythons: Pythons | undefined;
   readonly gateway: Gateway;
   readonly images: Images;
   /** Of the names of folders that sandboxes share with this agent. */
   readonly prefix: string;
   readonly report: (id: string, fence: number, events: readonly NumberedEvent[]) => Promise<void>;
 }): Items {
-  const { host, port, caPem, hostNames, gateway, images, prefix, report } = options;
-
-  /** Throws for a version that is not here any more: nothing runs on another one than was asked for. */
-  function interpreterFor({ python }: RunnerDocument): string | undefined {
-    if (python === undefined) return options.interpreter;
-    const found = options.interpreters?.get(python);
-    if (found === undefined) throw new Error(`This node has no Python ${python}.`);
-    return found;
-  }
+  const { host, port, caPem, hostNames, pythons, gateway, images, prefix, report } = options;
   const items = new Map<string, Held>();
 
   function tell(held: Held, { event }: RunnerEvent): void {
@@ -111,7 +103,9 @@ export function createItems(options: {
         outbox.push({ type: 'finished', reason: 'stopped', exitCode: null });
         return;
       }
-      const interpreter = interpreterFor(item.document as RunnerDocument);
+      if (pythons === undefined) throw new Error('This node cannot make a sandbox.');
+      const { python, abi } = item.document;
+      const interpreter = await pythons.use(python, abi);
       const sandbox = startSandbox({
         label: item.label,
         command: item.kind,
@@ -123,7 +117,8 @@ export function createItems(options: {
         serverSocket: tunnel.socketPath,
         caPem,
         hostNames,
-        ...(interpreter === undefined ? {} : { interpreter }),
+        own: pythons.own,
+        python: interpreter,
         ...(socketFolder === undefined ? {} : { socketFolder }),
         onOutput: (text, stream) => {
           if (stream === 'user' && text !== '') outbox.push({ type: 'output', text });

@@ -80,18 +80,20 @@ async function main(): Promise<void> {
   const { hostname, port } = new URL(enrolment.url);
 
   removeLeftovers(placesOfLeftovers(enrolment.images?.folder));
-  const [probe, gateway] = await Promise.all([probeSandbox(), openGateway(folderPrefix)]);
+  const [probe, gateway] = await Promise.all([
+    probeSandbox({ named: enrolment.pythons ?? [] }),
+    openGateway(folderPrefix),
+  ]);
   const client = createClient(enrolment);
   let session = '';
-  const interpreter = probe.available ? probe.interpreter : undefined;
-  const images = createImages({ enrolment, prefix: folderPrefix, interpreter });
+  const pythons = probe.available ? probe.pythons : undefined;
+  const images = createImages({ enrolment, prefix: folderPrefix, interpreter: pythons?.own.program });
   const items = createItems({
     host: hostname.replace(/^\[|\]$/g, ''),
     port: Number(port === '' ? '443' : port),
     caPem: enrolment.caPem,
     hostNames: enrolment.hostNames,
-    interpreter,
-    ...(probe.available ? { interpreters: probe.interpreters } : {}),
+    pythons,
     gateway,
     images,
     prefix: folderPrefix,
@@ -157,7 +159,11 @@ async function main(): Promise<void> {
 
   async function beginSession(): Promise<number> {
     const sandbox: AgentSessionRequest['sandbox'] = probe.available
-      ? { available: true, version: probe.version, pythons: [...probe.interpreters.keys()].slice(0, 32) }
+      ? {
+          available: true,
+          version: probe.version,
+          pythons: probe.pythons.offered().map(({ version, release, abi }) => ({ version, release, abi })),
+        }
       : { available: false, reason: probe.reason, remedy: probe.remedy };
     const reach: AgentSessionRequest['reach'] =
       enrolment.reach === 'tunnel'
@@ -182,6 +188,7 @@ async function main(): Promise<void> {
   }
 
   void renewOn();
+  for (const remark of pythons?.remarks ?? []) say(remark);
   if (!probe.available) say(`No work can run here: ${probe.reason} Remedy: ${probe.remedy}`);
   while (!quitting) {
     const leaseMs = await beginSession();

@@ -15,6 +15,10 @@ export const agentLimits = {
   /** Escaping can make a byte of output six of JSON. */
   batchBytes: 4 * 1024 * 1024,
   textOfBatchBytes: 512 * 1024,
+  /** Versions of Python of one node. */
+  pythons: 32,
+  /** Interpreters that an operator names. */
+  pythonsNamed: 64,
   held: 512,
   tokenSeconds: 3600,
   /** Requests to one session's work at once, over its tunnel. */
@@ -73,8 +77,26 @@ export const agentEnrolment = Type.Object({
       folder: Type.Optional(Type.String({ pattern: '^/[^\\u0000]*$', maxLength: 1024 })),
     }),
   ),
+  /** Interpreters, or folders of their installations, that the operator names beside those that the agent finds. */
+  pythons: Type.Optional(
+    Type.Array(Type.String({ pattern: '^/[^\\u0000]*$', maxLength: 1024 }), { maxItems: agentLimits.pythonsNamed }),
+  ),
 });
 export type AgentEnrolment = Static<typeof agentEnrolment>;
+
+/** An interpreter of CPython that work can run on. */
+export const offeredPython = Type.Object(
+  {
+    /** `3.11` */
+    version: Type.String({ pattern: '^3\\.[0-9]{1,3}$' }),
+    /** `3.11.2` */
+    release: Type.String({ pattern: '^3\\.[0-9]{1,3}\\.[0-9A-Za-z+]{1,16}$' }),
+    /** As its modules are named: `cpython-311-x86_64-linux-gnu`. */
+    abi: Type.String({ pattern: '^cpython-3[0-9]{1,3}-[a-z0-9_-]{1,40}$' }),
+  },
+  { additionalProperties: false },
+);
+export type OfferedPython = Static<typeof offeredPython>;
 
 /** How what runs there is reached. */
 export const reachOffer = Type.Union([
@@ -99,8 +121,8 @@ export const agentSessionRequest = Type.Object(
       Type.Object({
         available: Type.Literal(true),
         version: Type.String({ maxLength: 64 }),
-        /** Versions of Python that exist in its sandboxes, `3.11`; the one that is taken when none is asked for first. */
-        pythons: Type.Optional(Type.Array(Type.String({ pattern: '^3\\.[0-9]{1,3}$' }), { maxItems: 32 })),
+        /** What exists in its sandboxes, one of a version; the one that is taken when none is asked for first. */
+        pythons: Type.Optional(Type.Array(offeredPython, { maxItems: agentLimits.pythons })),
       }),
       Type.Object({
         available: Type.Literal(false),
@@ -155,8 +177,10 @@ export const agentItem = Type.Object({
   /** For the runner, tokens included. */
   document: Type.Object({
     port: Type.Integer(),
-    /** One of the agent's `pythons`; absent: its first. */
+    /** The version of one of the agent's `pythons`; absent: its first. */
     python: Type.Optional(Type.String()),
+    /** Of the interpreter that the environment was built with; absent: not known. */
+    abi: Type.Optional(Type.String()),
     image: Type.Optional(itemImage),
     job: Type.Optional(Type.Object({})),
     score: Type.Optional(Type.Object({})),

@@ -5,7 +5,6 @@ else's package says less. Source: PyPA, platform compatibility tags.
 """
 import os
 import re
-import sys
 
 from .outcome import SetupFailed
 
@@ -33,8 +32,8 @@ def tags_of(path):
     return [line[len("Tag:"):].strip() for line in lines if line.startswith("Tag:")]
 
 
-def dependencies_folder(app_root, version=sys.version_info[:2]):
-    """The folder for PYTHONPATH, or None for an image without dependencies. Raises SetupFailed."""
+def dependencies_folder(app_root, version):
+    """version: (major, minor) of what the script runs on. The folder for PYTHONPATH, or None for an image without dependencies. Raises SetupFailed."""
     folder = os.path.join(app_root, *FOLDER.split("/"))
     if not os.path.isdir(folder):
         return None

@@ -1,13 +1,13 @@
 """The environment that an image brings: a virtual environment that lies at /env, for whatever runs on it.
 
-Its interpreter is the node's own and no part of the image, so the links to it are made here, where it is known which one that is.
-Promises that an environment of another Python is named before anything of it is run.
+Its interpreter is one of the node's and no part of the image: its names for one lead to that of the sandbox, which need not be the one
+that runs this. Promises that an environment of another Python is named before anything of it is run.
 """
 import os
 import sys
 
 from .outcome import SetupFailed
-from .root import INTERPRETER, link_interpreter, python_of_settings
+from .root import INTERPRETER, lead_to_interpreter, read_settings, version_in
 
 IMAGE_FOLDER = "/job/image"
 STAGING_FOLDER = "/job/staging"
@@ -15,16 +15,22 @@ STAGING_FOLDER = "/job/staging"
 PLACE = "/env"
 
 
-def use_environment(folder=IMAGE_FOLDER + "/env", version=sys.version_info[:2], interpreter=None):
-    """Variables of whatever runs on the environment; none where the image has none. Raises SetupFailed."""
+def python_of_document(document):
+    """(major, minor) of what user code runs on: what the document names, else the interpreter that runs this."""
+    named = document.get("python")
+    return tuple(int(part) for part in named.split(".")) if named else tuple(sys.version_info[:2])
+
+
+def use_environment(version, folder=IMAGE_FOLDER + "/env"):
+    """Variables of whatever runs on the environment; none where the image has none. version: (3, 11). Raises SetupFailed."""
     if not os.path.isfile(os.path.join(folder, "pyvenv.cfg")):
         return {}
-    own = "%d.%d" % tuple(version)
-    if python_of_settings(os.path.join(folder, "pyvenv.cfg")) != own:
-        raise SetupFailed("The environment of the image is for another Python than this node's %s." % own)
-    programs = os.path.join(folder, "bin")
-    if not leads_to_interpreter(programs):
-        link_interpreter(programs, own, interpreter or os.path.realpath(sys.executable))
+    wanted, own = version_in(read_settings(os.path.join(folder, "pyvenv.cfg"))), "%d.%d" % version
+    if wanted != own:
+        which = "Python " + wanted if wanted else "a Python that it does not name"
+        raise SetupFailed("The environment of the image is for %s, and it was to run on %s." % (which, own))
+    if not leads_to_interpreter(os.path.join(folder, "bin")):
+        lead_to_interpreter(folder)
     path = os.environ.get("PATH", "/usr/bin:/bin")
     return {"PATH": "%s/bin:%s" % (PLACE, path), "VIRTUAL_ENV": PLACE}
 

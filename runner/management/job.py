@@ -9,7 +9,7 @@ import sys
 import time
 
 from . import fetch
-from .environment import IMAGE_FOLDER, STAGING_FOLDER, use_environment
+from .environment import IMAGE_FOLDER, STAGING_FOLDER, python_of_document, use_environment
 from .image import fetch_image
 from .outcome import Outcome, SetupFailed
 from .redaction import Redaction
@@ -129,7 +129,7 @@ def run_job(document, reporter, control, wire):
     with open(COMMAND_FILE, "w", encoding="utf-8") as target:
         target.write(job["command"])
     root = IMAGE_ROOT if is_root(document) else None
-    environment = environment_of_root(document["image"]) if root else dict(base_environment(), **use_environment())
+    environment = environment_of_root(document["image"]) if root else dict(base_environment(), **use_environment(python_of_document(document)))
     environment.update(checked_environment(job.get("environment") or {}))
     command = ["/bin/sh", COMMAND_FILE]
     if job.get("spread"):

@@ -19,8 +19,9 @@ MOST_ENTRIES = 400000
 MOUNTED_FOLDERS = ("dev", "etc", "job", "proc", "run", "tmp")
 MOUNTED_FILES = ("etc/group", "etc/hosts", "etc/nsswitch.conf", "etc/passwd", "etc/resolv.conf")
 SHELL = "/bin/sh"
-#: In every sandbox a link to the interpreter that was chosen for it.
+#: In every sandbox a link to the interpreter that was chosen for it, and one to the folder of its installation, whatever that is called.
 INTERPRETER = "/runner/bin/python"
+HOME = "/runner/python/bin"
 #: What the kernel keeps for an entry of a folder in memory, beside its content.
 BYTES_OF_ENTRY = 1024
 
@@ -86,26 +87,45 @@ def is_program(root, path):
 
 
 def lead_to_interpreter(environment):
-    """A virtual environment has no interpreter of its own: its names for one lead to that of the sandbox that it is used in."""
-    if not os.path.isfile(os.path.join(environment, "pyvenv.cfg")):
+    """A virtual environment has no interpreter of its own: its names for one lead to that of the sandbox that it is used in, and so does
+    its home, where the library of that interpreter is looked for. What an image brings in their place gives way."""
+    path = os.path.join(environment, "pyvenv.cfg")
+    if not os.path.isfile(path):
         return
-    link_interpreter(os.path.join(environment, "bin"), python_of_settings(os.path.join(environment, "pyvenv.cfg")), INTERPRETER)
-
-
-def link_interpreter(programs, version, interpreter):
-    """What an image brings in the place of an interpreter gives way. version: None where the environment does not say it."""
+    settings = read_settings(path)
+    version = version_in(settings)
+    programs = os.path.join(environment, "bin")
     os.makedirs(programs, exist_ok=True)
     for name in ["python", "python3"] + (["python" + version] if version else []):
-        path = os.path.join(programs, name)
-        if os.path.lexists(path):
-            os.unlink(path)
-        os.symlink(interpreter, path)
+        _write_anew(os.path.join(programs, name), lambda at: os.symlink(INTERPRETER, at))
+    others = [line for line in settings.splitlines() if line.partition("=")[0].strip().lower() != "home"]
+
+    def write(at):
+        with open(os.open(at, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o644), "w", encoding="utf-8") as target:
+            target.write("\n".join(["home = " + HOME] + others) + "\n")
+
+    _write_anew(path, write)
 
 
-def python_of_settings(path):
-    """`3.11`, as the build of a virtual environment has written it in its configuration; None where it has not."""
+def _write_anew(path, write):
+    if os.path.lexists(path):
+        os.unlink(path)
+    write(path)
+
+
+def settings_of(version):
+    """`pyvenv.cfg` of an environment for this version, `3.11`."""
+    return "home = %s\ninclude-system-site-packages = false\nversion = %s\n" % (HOME, version)
+
+
+def read_settings(path):
     with open(os.open(path, os.O_RDONLY | os.O_NOFOLLOW), "r", encoding="utf-8", errors="replace") as source:
-        found = re.search(r"^version = (3\.[0-9]{1,3})$", source.read(LONGEST_SETTINGS), re.MULTILINE)
+        return source.read(LONGEST_SETTINGS)
+
+
+def version_in(settings):
+    """`3.11`, as the build of a virtual environment has written it in its configuration; None where it has not."""
+    found = re.search(r"^version = (3\.[0-9]{1,3})$", settings, re.MULTILINE)
     return found.group(1) if found else None
 
 

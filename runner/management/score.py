@@ -9,7 +9,7 @@ import stat
 import sys
 
 from .dependencies import dependencies_folder
-from .environment import IMAGE_FOLDER, STAGING_FOLDER, python_of, use_environment
+from .environment import IMAGE_FOLDER, STAGING_FOLDER, python_of, python_of_document, use_environment
 from .image import fetch_image
 from .job import base_environment, checked_environment
 from .outcome import Outcome, SetupFailed
@@ -49,10 +49,11 @@ def run_score(document, reporter, control, wire):
     reporter.event("preparing")
     fetch_image(wire, score["image"], IMAGE_FOLDER, STAGING_FOLDER)
     wire.close()
+    version = python_of_document(document)
     app_root = _in_image(score.get("appRoot") or "/var/azureml-app")
     environment = dict(
         base_environment(),
-        **use_environment(),
+        **use_environment(version),
         **checked_environment(score.get("environment") or {}),
         AZUREML_APP_ROOT=app_root,
     )
@@ -61,7 +62,7 @@ def run_score(document, reporter, control, wire):
         environment["MLFLOW_DISABLE_TELEMETRY"] = "true"
     else:
         environment["AZUREML_ENTRY_SCRIPT"] = score["entryScript"]
-    dependencies = dependencies_folder(app_root)
+    dependencies = dependencies_folder(app_root, version)
     if dependencies is not None:
         # Behind what the deployment itself names, before what the system has.
         environment["PYTHONPATH"] = ":".join(filter(None, (environment.get("PYTHONPATH"), dependencies)))

@@ -19,7 +19,7 @@ class Dependencies(unittest.TestCase):
             target.write("Wheel-Version: 1.0\n" + "".join("Tag: %s\n" % tag for tag in tags))
 
     def test_an_image_without_dependencies_has_no_folder(self):
-        self.assertIsNone(dependencies_folder(self.root.name))
+        self.assertIsNone(dependencies_folder(self.root.name, (3, 11)))
 
     def test_wheels_that_fit_are_taken(self):
         self.wheel("pure-1", "py2-none-any", "py3-none-any")

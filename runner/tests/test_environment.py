@@ -3,10 +3,10 @@ import sys
 import tempfile
 import unittest
 
-from management.environment import use_environment
+from management.environment import python_of_document, use_environment
 from management.job import why_it_failed
 from management.outcome import SetupFailed
-from management.root import INTERPRETER, lead_to_interpreter
+from management.root import HOME, INTERPRETER, lead_to_interpreter
 import prepare
 
 
@@ -22,17 +22,24 @@ class Environment(unittest.TestCase):
             target.write(settings)
 
     def test_an_image_without_one_changes_nothing(self):
-        self.assertEqual(use_environment(self.folder), {})
+        self.assertEqual(use_environment((3, 11), self.folder), {})
 
-    def test_its_programs_come_first_and_its_python_is_the_nodes(self):
-        self.make("home = /usr/bin\nversion = 3.11\n")
+    def test_what_it_runs_on_is_what_the_document_names_and_else_the_nodes_own(self):
+        self.assertEqual(python_of_document({"python": "3.8"}), (3, 8))
+        self.assertEqual(python_of_document({}), sys.version_info[:2])
+
+    def test_its_programs_come_first_and_its_python_and_home_are_those_of_the_sandbox(self):
+        # As they were written when an interpreter could be nowhere but below /usr.
+        self.make("home = /usr/bin\ninclude-system-site-packages = true\nversion = 3.11\n")
         # What an image brings in the place of an interpreter gives way.
         with open(os.path.join(self.folder, "bin", "python3"), "w") as target:
             target.write("#!/bin/sh\n")
-        used = use_environment(self.folder, (3, 11), "/usr/bin/python3.11")
+        used = use_environment((3, 11), self.folder)
         self.assertTrue(used["PATH"].startswith("/env/bin:"))
         for name in ("python", "python3", "python3.11"):
-            self.assertEqual(os.readlink(os.path.join(self.folder, "bin", name)), "/usr/bin/python3.11")
+            self.assertEqual(os.readlink(os.path.join(self.folder, "bin", name)), INTERPRETER)
+        with open(os.path.join(self.folder, "pyvenv.cfg")) as source:
+            self.assertEqual(source.read(), "home = %s\ninclude-system-site-packages = true\nversion = 3.11\n" % HOME)
 
     def test_one_of_another_python_is_not_used(self):
         above = os.path.dirname(self.folder)
@@ -40,15 +47,15 @@ class Environment(unittest.TestCase):
             with self.subTest(settings=settings):
                 self.folder = os.path.join(above, str(number))
                 self.make(settings)
-                with self.assertRaisesRegex(SetupFailed, "another Python"):
-                    use_environment(self.folder, (3, 11), sys.executable)
+                with self.assertRaisesRegex(SetupFailed, "was to run on 3.11"):
+                    use_environment((3, 11), self.folder)
 
     def test_one_unpacked_for_every_sandbox_leads_to_the_interpreter_of_each_and_is_only_read(self):
         self.make("version = 3.11\n")
         lead_to_interpreter(self.folder)
         for name in ("python", "python3", "python3.11"):
             self.assertEqual(os.readlink(os.path.join(self.folder, "bin", name)), INTERPRETER)
-        use_environment(self.folder, (3, 11), "/usr/bin/python3.11")
+        use_environment((3, 11), self.folder)
         self.assertEqual(os.readlink(os.path.join(self.folder, "bin", "python")), INTERPRETER)
 
     def test_settings_are_read_through_no_link(self):
@@ -58,7 +65,7 @@ class Environment(unittest.TestCase):
             target.write("version = 3.11\n")
         os.symlink("other", os.path.join(self.folder, "pyvenv.cfg"))
         with self.assertRaises(OSError):
-            use_environment(self.folder, (3, 11), sys.executable)
+            use_environment((3, 11), self.folder)
 
 
 class Why(unittest.TestCase):

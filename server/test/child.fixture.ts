@@ -10,6 +10,7 @@ import { setTimeout as pause } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { freePort } from '#kernel/http/server';
 import { type FailingSyncs, failingSyncs } from '#kernel/testing/syncs';
+import type { Config } from '../src/settings.ts';
 import { type FirstStart, type World, worldOf } from './server.fixture.ts';
 
 export type Ended = { readonly code: number | null; readonly signal: string | null; readonly output: string };
@@ -25,6 +26,8 @@ export type Child = World & {
   terminate(): Promise<Ended & { readonly milliseconds: number }>;
 };
 
+type Settings = { readonly agent?: Partial<Config['agent']>; readonly environments?: Partial<Config['environments']> };
+
 /** What servers come and go on. */
 export type Place = {
   readonly folder: string;
@@ -35,6 +38,8 @@ export type Place = {
   readonly syncs: FailingSyncs;
   /** For who wants to mount something there before the first start. */
   makeDataDir(): Promise<void>;
+  /** What the next start finds in its configuration besides, in place of what it was told before. */
+  configure(settings: Settings): Promise<void>;
   start(): Promise<Child>;
   /** A start that does not become ready. */
   fails(): Promise<Ended>;
@@ -61,7 +66,9 @@ export async function openPlace(
     log: { level: 'debug' },
     agent: { embedded: options.embedded ?? false, maxNodes: 2 },
   };
-  await writeFile(configFile, JSON.stringify(config));
+  const configure = ({ agent = {}, ...more }: Settings) =>
+    writeFile(configFile, JSON.stringify({ ...config, ...more, agent: { ...config.agent, ...agent } }));
+  await configure({});
   const syncs = failingSyncs(folder);
   const running = new Set<ChildProcess>();
 
@@ -100,6 +107,7 @@ export async function openPlace(
     dataDir,
     temporary,
     syncs,
+    configure,
     makeDataDir: async () => void (await mkdir(dataDir, { mode: 0o700 })),
     async start() {
       const { child, ended, said } = launch();

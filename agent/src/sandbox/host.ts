@@ -1,7 +1,7 @@
 // What the sandbox needs to find on this machine: bubblewrap, an interpreter, an identity, the management code.
 //
-// Promises: everything is found by looking, nothing by trusting the environment of the caller; an interpreter is only
-// accepted below /usr, because nothing else of the host exists inside. Must not start anything.
+// Promises: everything is found by looking, nothing by trusting the environment of the caller; the node's own interpreter lies below
+// /usr, which every sandbox has (others: installations.ts). Must not start anything.
 import {
   accessSync,
   chmodSync,
@@ -43,7 +43,7 @@ export function stepsDown(): boolean {
   return process.getuid?.() === 0;
 }
 
-function executable(path: string): boolean {
+export function isExecutable(path: string): boolean {
   try {
     accessSync(path, constants.X_OK);
     return statSync(path).isFile();
@@ -52,16 +52,16 @@ function executable(path: string): boolean {
   }
 }
 
-function onSearchPath(name: string): readonly string[] {
-  return (process.env.PATH ?? '')
-    .split(delimiter)
-    .filter((folder) => folder.startsWith('/'))
-    .map((folder) => join(folder, name));
+/** The folders of PATH; one that is not a whole path would be another one elsewhere. */
+export function searchPath(): readonly string[] {
+  return (process.env.PATH ?? '').split(delimiter).filter((folder) => folder.startsWith('/'));
 }
+
+const onSearchPath = (name: string): readonly string[] => searchPath().map((folder) => join(folder, name));
 
 /** The path of bubblewrap, or undefined. */
 export function findBubblewrap(): string | undefined {
-  return ['/usr/bin/bwrap', '/usr/local/bin/bwrap', ...onSearchPath('bwrap')].find(executable);
+  return ['/usr/bin/bwrap', '/usr/local/bin/bwrap', ...onSearchPath('bwrap')].find(isExecutable);
 }
 
 /** Interpreters that lie beside the one that `python3` means, newest first. */
@@ -78,10 +78,10 @@ function versioned(): readonly string[] {
     .sort((one, other) => minor(other) - minor(one));
 }
 
-/** Real paths of the interpreters that exist below /usr, best first; one from a home folder does not exist inside. */
+/** Real paths of the interpreters that exist below /usr, the best for the node's own first; one from a home folder does not exist inside. */
 export function interpreterCandidates(): readonly string[] {
   const found = ['/usr/bin/python3', '/usr/local/bin/python3', ...onSearchPath('python3'), ...versioned()]
-    .filter(executable)
+    .filter(isExecutable)
     .map((path) => realpathSync(path))
     .filter((path) => path.startsWith('/usr/'));
   return [...new Set(found)];

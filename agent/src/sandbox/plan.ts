@@ -4,12 +4,13 @@
 // Python in a root of its own, and the image with what belongs to it lies in that at /image, which user code has for its root:
 // an interpreter that somebody brings never holds what bounds it. What lies in both roots is one and the same, by links.
 //
-// Promises: no host path but /usr (and what /lib, /bin and the like are), two entries of /etc that only name libraries, the two
-// sockets, and an image that was unpacked for this; no network; no capability; nothing writable that is not in memory and bounded, except the folder of a scoring socket.
+// Promises: no host path but /usr (and what /lib, /bin and the like are), the interpreter that was chosen where it lies elsewhere, two
+// entries of /etc that only name libraries, the two sockets, and an image that was unpacked for this; no network; no capability; nothing writable that is not in memory and bounded, except the folder of a scoring socket.
 // Must not hold a secret: those travel on the standard input of the runner. Starts nothing.
 import { existsSync } from 'node:fs';
 import type { RunnerFile } from './host.ts';
 import { NOBODY, topLevel } from './host.ts';
+import type { Installation } from './installations.ts';
 
 /** A file that exists only inside: handed over through a descriptor, never written to the host. */
 export interface SyntheticFile {
@@ -19,7 +20,8 @@ export interface SyntheticFile {
 
 /** What the plan is made from; paths are absolute, sizes in bytes. */
 export interface PlanInput {
-  readonly interpreter: string;
+  /** What user code and environments run on. */
+  readonly python: Installation & { readonly prefix: string };
   readonly scratchBytes: number;
   readonly sharedBytes?: number;
   readonly hostNames: readonly string[];
@@ -79,6 +81,16 @@ export function mergedFolders(): readonly Options[] {
     if (entry === undefined) return [];
     return 'link' in entry ? ['--symlink', entry.link, `/${name}`] : ['--ro-bind', entry.folder, `/${name}`];
   });
+}
+
+/** What an interpreter needs beside /usr; all of it read-only, and of its installation nothing else. */
+export function installationOptions({ program, folders, links }: Installation): readonly Options[] {
+  if (folders.length === 0) return [];
+  return [
+    ['--ro-bind', program, program],
+    ...folders.map((folder): Options => ['--ro-bind', folder, folder]),
+    ...links.map(({ path, target }): Options => ['--symlink', target, path]),
+  ];
 }
 
 /** In every root: what names and trust are decided by. */
@@ -150,8 +162,11 @@ export function planSandbox(input: PlanInput, firstFd: number, seccompFd: number
     ['--ro-bind-try', '/etc/ld.so.cache', '/etc/ld.so.cache'],
     ['--ro-bind-try', '/etc/alternatives', '/etc/alternatives'],
     ...files.map((file, index): Options => ['--perms', '0444', '--ro-bind-data', String(firstFd + index), file.path]),
-    ['--symlink', input.interpreter, '/runner/bin/python'],
-    ['--symlink', input.interpreter, '/runner/bin/python3'],
+    ...installationOptions(input.python),
+    // By names that stay when the installation of the same version is another one: environments lead here.
+    ['--symlink', input.python.program, '/runner/bin/python'],
+    ['--symlink', input.python.program, '/runner/bin/python3'],
+    ['--symlink', input.python.prefix, '/runner/python'],
     // An image keeps its application here, and scripts are known to spell the path out.
     ['--symlink', '/job/image/var/azureml-app', '/var/azureml-app'],
     // An environment names its own place in what it installed.

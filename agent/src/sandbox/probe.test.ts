@@ -7,7 +7,7 @@ import { describe, it } from 'node:test';
 import { findBubblewrap, interpreterCandidates } from './host.ts';
 import { isInChroot, type Probe, probeSandbox } from './probe.ts';
 import { startSandbox } from './sandbox.ts';
-import { skipReason, startUpstream } from './testing.ts';
+import { pythonsHere, skipReason, startUpstream } from './testing.ts';
 
 function refusalOf(probe: Probe): { readonly reason: string; readonly remedy: string } {
   assert.equal(probe.available, false);
@@ -32,7 +32,8 @@ describe('the probe', () => {
     const probe = await probeSandbox();
     assert.ok(probe.available);
     assert.match(probe.version, /^\d+\.\d+/);
-    assert.match(probe.interpreter, /^\/usr\//);
+    assert.match(probe.pythons.own.program, /^\/usr\//);
+    assert.equal(probe.pythons.offered()[0], probe.pythons.own);
   });
 
   it('names the line that installs what is missing', { skip: process.platform !== 'linux' }, async () => {
@@ -75,6 +76,7 @@ describe('the probe', () => {
       document: { port: 8443 },
       serverSocket: upstream.serverSocket,
       caPem: upstream.caPem,
+      own: pythonsHere().own,
       onOutput: () => undefined,
     } as const;
     for (const wrong of [

@@ -3,22 +3,18 @@
 import { execFile } from 'node:child_process';
 import { readFileSync, statSync } from 'node:fs';
 import { findBubblewrap, interpreterCandidates, NOBODY, sandboxIdentity, stepsDown } from './host.ts';
-import { mergedFolders } from './plan.ts';
+import { type Installation, installationAt, Unfit } from './installations.ts';
+import { installationOptions, mergedFolders } from './plan.ts';
+import { type Ask, checkAnswer, findPythons, type Interpreter, type Pythons } from './pythons.ts';
 import { isFilteredArch } from './seccomp.ts';
+import { readAccounts } from './trust.ts';
 
-/** What the machine offers; `version` is bubblewrap's, `interpreter` the real path of a Python at or above 3.8. */
+/** What the machine offers; `version` is bubblewrap's. */
 export type Probe =
-  | {
-      readonly available: true;
-      readonly version: string;
-      readonly interpreter: string;
-      /** Real paths by minor version, `3.11`; the first is `interpreter`. */
-      readonly interpreters: ReadonlyMap<string, string>;
-    }
+  | { readonly available: true; readonly version: string; readonly pythons: Pythons }
   | { readonly available: false; readonly reason: string; readonly remedy: string };
 
 const PROBE_TIMEOUT_MS = 15_000;
-const OLDEST_PYTHON = [3, 8] as const;
 /** --size and --perms, which bound the scratch space, came with this release. */
 const OLDEST_BUBBLEWRAP = [0, 6] as const;
 
@@ -30,8 +26,8 @@ interface Ran {
 function run(path: string, args: readonly string[]): Promise<Ran> {
   const identity = stepsDown() ? sandboxIdentity() : {};
   return new Promise((resolve) => {
-    const options = { ...identity, cwd: '/', env: {}, timeout: PROBE_TIMEOUT_MS, maxBuffer: 65_536 };
-    execFile(path, args, options, (error, stdout, stderr) =>
+    const bounds = { timeout: PROBE_TIMEOUT_MS, maxBuffer: 65_536, killSignal: 'SIGKILL' } as const;
+    execFile(path, args, { ...identity, ...bounds, cwd: '/', env: {} }, (error, stdout, stderr) =>
       resolve({ ok: error === null, output: `${stdout}${stderr}`.trim() }),
     );
   });
@@ -107,26 +103,66 @@ function namespaceRemedy(): string {
   return 'run the agent outside a container, or in one that allows nested user namespaces (podman run --security-opt seccomp=unconfined --security-opt unmask=ALL)';
 }
 
-function trialOptions(): readonly string[] {
+function trialOptions(more: readonly (readonly string[])[] = []): readonly string[] {
   return [
     ['--unshare-all', '--die-with-parent', '--new-session', '--as-pid-1', '--cap-drop', 'ALL', '--clearenv'],
     ['--uid', String(NOBODY), '--gid', String(NOBODY), '--proc', '/proc'],
     ['--dev-bind', '/dev/null', '/dev/null', '--dev-bind', '/dev/urandom', '/dev/urandom'],
     ['--ro-bind', '/usr', '/usr', ...mergedFolders().flat()],
+    ...more,
     ['--size', '65536', '--tmpfs', '/tmp', '--remount-ro', '/'],
   ].flat();
+}
+
+/**
+ * What an interpreter says of itself, with what builds and the management code need of it imported. Without `site`: a file in its
+ * library that changes what it says would speak in its place.
+ */
+const QUESTION = `
+import sys, os, json, importlib.machinery
+import compileall, ctypes, hashlib, http.client, ssl, subprocess, tarfile, zipfile, zlib
+print(json.dumps({
+    "implementation": sys.implementation.name, "version": "%d.%d" % sys.version_info[:2], "release": sys.version.split()[0],
+    "abi": importlib.machinery.EXTENSION_SUFFIXES[0].strip(".").rsplit(".so", 1)[0],
+    "prefix": sys.base_prefix, "stdlib": os.path.dirname(os.__file__),
+}))
+`;
+
+/** With nothing but the interpreter and what its sandboxes have of it. */
+const askWith =
+  (bubblewrap: string): Ask =>
+  async (installation) => {
+    const options = trialOptions(installationOptions(installation));
+    const answer = await run(bubblewrap, [...options, installation.program, '-I', '-S', '-B', '-c', QUESTION]);
+    if (!answer.ok)
+      throw new Unfit(
+        `cannot be used in a sandbox: ${answer.output.split('\n').at(-1)?.slice(0, 300) || 'it did not answer in time'}`,
+      );
+    return checkAnswer(installation, parsed(answer.output));
+  };
+
+function parsed(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    throw new Unfit('does not answer as a Python does');
+  }
 }
 
 /** What the probe looks at; the defaults are this machine. */
 export interface ProbedHost {
   readonly bubblewrap: string | undefined;
+  /** For the node's own, the best first. */
   readonly interpreters: readonly string[];
+  /** Of the operator's setting. */
+  readonly named?: readonly string[];
 }
 
 const thisHost = (): ProbedHost => ({ bubblewrap: findBubblewrap(), interpreters: interpreterCandidates() });
 
 /** Finds out, by trying each part once, whether sandboxes work here. Never throws. */
-export async function probeSandbox({ bubblewrap, interpreters }: ProbedHost = thisHost()): Promise<Probe> {
+export async function probeSandbox(host: Partial<ProbedHost> = {}): Promise<Probe> {
+  const { bubblewrap, interpreters, named = [] } = { ...thisHost(), ...host };
   const refuse = (reason: string, remedy: string): Probe => ({ available: false, reason, remedy });
   if (process.platform !== 'linux' || !isFilteredArch(process.arch)) {
     return refuse(
@@ -143,14 +179,23 @@ export async function probeSandbox({ bubblewrap, interpreters }: ProbedHost = th
   if (!trial.ok) {
     return refuse(`bubblewrap cannot make a sandbox: ${trial.output.slice(0, 400)}`, namespaceRemedy());
   }
-  const found = new Map<string, string>();
-  for (const interpreter of interpreters) {
-    const script = 'import sys, ssl, ctypes; print("%d.%d" % sys.version_info[:2])';
-    const answer = await run(bubblewrap, [...trialOptions(), interpreter, '-I', '-B', '-c', script]);
-    if (answer.ok && atLeast(answer.output, OLDEST_PYTHON) && !found.has(answer.output))
-      found.set(answer.output, interpreter);
+  const ask = askWith(bubblewrap);
+  const reasons: string[] = [];
+  for (const path of interpreters) {
+    const own = await ownAt(path, ask).catch((thrown: unknown) => {
+      reasons.push(`${path} ${thrown instanceof Unfit ? thrown.message : 'could not be looked at'}.`);
+    });
+    if (own !== undefined) return { available: true, version, pythons: await findPythons({ own, ask, named }) };
   }
-  const [interpreter] = found.values();
-  if (interpreter !== undefined) return { available: true, version, interpreter, interpreters: found };
-  return refuse(`No Python ${OLDEST_PYTHON.join('.')} or later is installed below /usr.`, install('python3'));
+  return refuse(
+    `No Python 3.8 or later that can be used is installed below /usr. ${reasons.slice(0, 3).join(' ')}`.trim(),
+    install('python3'),
+  );
+}
+
+/** The node's own, which holds what bounds all that runs, is one of the system. */
+async function ownAt(path: string, ask: Ask): Promise<Interpreter> {
+  const installation: Installation = await installationAt(path, readAccounts());
+  if (installation.prefix !== undefined) throw new Unfit('does not lie below /usr');
+  return ask(installation);
 }

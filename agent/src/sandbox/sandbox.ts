@@ -7,14 +7,16 @@ import { spawn } from 'node:child_process';
 import { chownSync, statSync } from 'node:fs';
 import { Readable, Writable } from 'node:stream';
 import { createFrameReader, type RunnerEvent } from './frames.ts';
-import { findBubblewrap, interpreterCandidates, runnerFiles, sandboxIdentity, stepsDown } from './host.ts';
+import { findBubblewrap, runnerFiles, sandboxIdentity, stepsDown } from './host.ts';
 import { type MountedImage, planSandbox } from './plan.ts';
+import type { Interpreter } from './pythons.ts';
 import { isFilteredArch, seccompProgram } from './seccomp.ts';
 
 export type { RunnerEvent } from './frames.ts';
 export { createSandboxFolder, sandboxIdentity } from './host.ts';
 export type { MountedImage } from './plan.ts';
 export { type Probe, probeSandbox } from './probe.ts';
+export type { Interpreter, Pythons } from './pythons.ts';
 export { connectToService, SERVICE_SOCKET } from './service.ts';
 
 /** Bounds of one sandbox. Memory is the sum over its processes; the others are what one process, or the user inside, may have. */
@@ -29,8 +31,10 @@ export interface SandboxLimits {
 /** The document of the runner's README: `port` is Strongroom's; the rest is between the server and the runner. */
 export interface RunnerDocument {
   readonly port: number;
-  /** Which interpreter was chosen for it, `3.11`. */
+  /** Which version of Python it runs on, `3.11`; absent: the node's own. */
   readonly python?: string;
+  /** What that must be compatible with: of the interpreter that an environment was built with. */
+  readonly abi?: string;
   /** Of what is mounted. */
   readonly image?: { readonly as: MountedImage['as']; readonly environment?: Readonly<Record<string, string>> };
   readonly job?: object;
@@ -50,8 +54,9 @@ export interface SandboxSpec {
   /** A Unix socket that the agent listens on and connects to Strongroom; reachable for `sandboxIdentity()`. */
   readonly serverSocket: string;
   readonly caPem: string;
-  /** The one that `probeSandbox` chose; without it, the first that is found. */
-  readonly interpreter?: string;
+  /** The node's own interpreter, which the management code runs on, and user code unless another one is given. */
+  readonly own: Interpreter;
+  readonly python?: Interpreter;
   /** A folder of `createSandboxFolder`, where a scoring server opens `SERVICE_SOCKET`. */
   readonly socketFolder?: string;
   /** Names, besides localhost, that lead to Strongroom from inside. */
@@ -155,8 +160,8 @@ function endOf(event: RunnerEvent): SandboxEnd {
 export function startSandbox(spec: SandboxSpec): Sandbox {
   check(spec);
   const bubblewrap = findBubblewrap();
-  const interpreter = spec.interpreter ?? interpreterCandidates()[0];
-  if (bubblewrap === undefined || interpreter === undefined || !isFilteredArch(process.arch)) {
+  const interpreter = spec.own.program;
+  if (bubblewrap === undefined || !isFilteredArch(process.arch)) {
     throw new Error('This machine cannot make a sandbox; probeSandbox() says why and what to do.');
   }
   const { uid, gid } = sandboxIdentity();
@@ -166,7 +171,7 @@ export function startSandbox(spec: SandboxSpec): Sandbox {
   const seccompFd = 4;
   const plan = planSandbox(
     {
-      interpreter,
+      python: spec.python ?? spec.own,
       scratchBytes: spec.scratchBytes,
       ...(spec.sharedBytes === undefined ? {} : { sharedBytes: spec.sharedBytes }),
       hostNames: spec.hostNames ?? [],

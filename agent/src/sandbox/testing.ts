@@ -8,7 +8,9 @@ import type { AddressInfo } from 'node:net';
 import { openTunnel } from '../tunnel.ts';
 import {
   createSandboxFolder,
+  type Interpreter,
   type MountedImage,
+  type Pythons,
   probeSandbox,
   type RunnerDocument,
   type RunnerEvent,
@@ -23,6 +25,12 @@ if (!probe.available && process.env.CI === 'true') throw new Error(`${probe.reas
 
 /** For node:test's `skip`: false where sandboxes work, else the reason. Under CI a missing sandbox is a failure instead. */
 export const skipReason: string | false = probe.available ? false : `${probe.reason} (${probe.remedy})`;
+
+/** The interpreters of this machine. Throws where no sandbox can be made: tests that need one are skipped there. */
+export function pythonsHere(): Pythons {
+  if (!probe.available) throw new Error(probe.reason);
+  return probe.pythons;
+}
 
 // ── A self-signed certificate, in DER: X.509 v3 with the four extensions that strict verifiers ask for. ──
 
@@ -141,6 +149,8 @@ export interface JobOptions {
   readonly scratchBytes?: number;
   readonly sharedBytes?: number;
   readonly hostNames?: readonly string[];
+  /** What user code runs on; absent: the node's own. */
+  readonly python?: Interpreter;
   readonly image?: MountedImage & { readonly environment?: Readonly<Record<string, string>> };
 }
 
@@ -183,7 +193,13 @@ export function start(
     limits: { ...LIMITS, ...options.limits },
     scratchBytes: options.scratchBytes ?? 64 * 1024 * 1024,
     ...(options.sharedBytes === undefined ? {} : { sharedBytes: options.sharedBytes }),
-    document: image === undefined ? document : { ...document, image },
+    own: pythonsHere().own,
+    ...(options.python === undefined ? {} : { python: options.python }),
+    document: {
+      ...document,
+      ...(image === undefined ? {} : { image }),
+      ...(options.python === undefined ? {} : { python: options.python.version }),
+    },
     ...(image === undefined ? {} : { image }),
     serverSocket: upstream.serverSocket,
     caPem: upstream.caPem,

@@ -55,6 +55,7 @@ export function composeLearning(foundation: Foundation, ground: Ground, data: Da
       bytes: config.agent.imageBytes,
       ...(config.agent.imageFolder === '' ? {} : { folder: config.agent.imageFolder }),
     },
+    pythons: config.agent.pythons,
     agentPlace: {
       url: originHere(config.http.host, config.http.port),
       caPem: foundation.trust.pem,

@@ -36,6 +36,12 @@ import type { PlayedWork } from './work.fixture.ts';
 
 export const domain = 'localhost:8443';
 export const location = 'local';
+/** As a node of these tests offers it. */
+export const offeredPython = (version: string) => ({
+  version,
+  release: `${version}.1`,
+  abi: `cpython-${version.replace('.', '')}-x86_64-linux-gnu`,
+});
 /** Drawn once for a file of tests: the keys of identity take a second to make. */
 const secrets = new Map<string, Uint8Array>();
 
@@ -275,7 +281,7 @@ export async function assemble(on: {
     grants,
     acts,
     preparing: jobs.preparing,
-    pythons: async () => ['3.11', '3.12'],
+    pythons: async () => ['3.11', '3.12'].map(offeredPython),
     indexOf: () => new URL('https://index.example/simple/'),
     fetch: (url) => seam.fetch(url),
     map: ['mcr.microsoft.com/azureml/*=strongroom/node-python', 'AzureML-sklearn*=azureml:own:1'],

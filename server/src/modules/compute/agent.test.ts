@@ -95,8 +95,8 @@ describe('the agent of this machine', () => {
   it('tells which Pythons it has, runs on the one that is asked for, and on no other in its place', async () => {
     const { owner, compute } = installation;
     const pythons = await compute.pythons();
-    assert.ok(pythons.length > 0 && pythons.every((version) => /^3\.\d+$/.test(version)), pythons.join());
-    for (const version of pythons) {
+    assert.ok(pythons.length > 0 && pythons.every(({ version }) => /^3\.\d+$/.test(version)), JSON.stringify(pythons));
+    for (const { version } of pythons) {
       const id = await run(`python-${version}`);
       await owner.heard(id, 'finished');
       assert.ok(owner.outputOf(id).startsWith(`Python ${version}.`), owner.outputOf(id));
@@ -105,7 +105,7 @@ describe('the agent of this machine', () => {
     await owner.heard(none, 'finished');
     const end = owner.endOf(none);
     assert.ok(end?.type === 'finished' && end.reason === 'setup_failed');
-    assert.equal(end.message, 'This node has no Python 3.99.');
+    assert.match(end.message ?? '', /^This node has no Python 3\.99; it has 3\.\d+/);
   });
 
   it('brings every line of a talkative job, in order', async () => {

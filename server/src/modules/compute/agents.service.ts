@@ -2,7 +2,7 @@
 // enrolment's: no agent can name another. A new enrolment of an agent ends what went before: its tokens are refused from that
 // moment on, and its session is gone. Never holds or logs a token.
 
-import type { AgentSessionRequest, ReachOffer } from '@strongroom/contract/agent';
+import type { AgentSessionRequest, OfferedPython, ReachOffer } from '@strongroom/contract/agent';
 import { agentLimits } from '@strongroom/contract/agent';
 import { agentActions } from '@strongroom/contract/compute.actions';
 import type { Tokens } from '#identity';
@@ -11,6 +11,7 @@ import { refusedFromMs } from '#kernel/authority/facts';
 import type { Clock } from '#kernel/clock/clock';
 import { randomUuid } from '#kernel/crypto/random';
 import { type Failure, unreachable } from '#kernel/errors/failure';
+import type { Log } from '#kernel/log/log';
 import { computeFailures } from './compute.errors.ts';
 import { mayOffer, type TargetId } from './targets.rules.ts';
 
@@ -79,20 +80,22 @@ export type Agents = {
   silent(): readonly Session[];
   readiness(target: TargetId): Readiness;
   /**
-   * Versions of Python that every agent of the target has that can run anything; the one that is taken when none is asked for
-   * first. Waits a little for an agent that is starting. Throws where nothing can run, with what to do.
+   * The Pythons that every agent of the target has that can run anything, alike in version and ABI: whichever takes the work has it.
+   * The one that is taken when none is asked for is first. Waits a little for an agent that is starting. Throws where nothing can run,
+   * with what to do.
    */
-  pythons(target: TargetId): Promise<readonly string[]>;
+  pythons(target: TargetId): Promise<readonly OfferedPython[]>;
   /** The agents of a target do not stay; undefined: one does again. */
   setTrouble(target: TargetId, trouble: Trouble | undefined): void;
 };
 
 export function createAgents(deps: {
   readonly clock: Clock;
+  readonly log: Log;
   readonly tokens: Pick<Tokens, 'issueToken' | 'verifyToken'>;
   readonly tenantId: string;
 }): Agents {
-  const { clock, tokens, tenantId } = deps;
+  const { clock, log, tokens, tenantId } = deps;
   /** Without an id: known, and dismissed until it is enrolled anew. */
   const enrolments = new Map<string, { readonly id: string | undefined; readonly target: TargetId }>();
   const troubles = new Map<TargetId, Trouble>();
@@ -199,6 +202,10 @@ export function createAgents(deps: {
       const leave = () => over.abort(computeFailures.NodeUnreachable());
       sessions.set(agent, { session, seenMs: clock.epochMs(), leave });
       for (const begun of waiting) begun.abort();
+      if (sandbox.available) {
+        const version = (sandbox.pythons ?? []).map(({ release }) => release).join(', ');
+        log.info({ module: 'compute', node: agent, version }, 'a session begins, and these are the Pythons of its node');
+      }
       return { session, ended };
     },
     seen(agent, sessionId) {
@@ -226,7 +233,9 @@ export function createAgents(deps: {
       const each = [...sessions.values()].flatMap(({ session: { sandbox, target: placed } }) =>
         placed === target && sandbox.available ? [sandbox.pythons ?? []] : [],
       );
-      return (each[0] ?? []).filter((version) => each.every((others) => others.includes(version)));
+      return (each[0] ?? []).filter(({ version, abi }) =>
+        each.every((others) => others.some((other) => other.version === version && other.abi === abi)),
+      );
     },
     setTrouble(target, trouble) {
       if (trouble === undefined) troubles.delete(target);

@@ -1,7 +1,7 @@
 // The door of compute: where work runs. Gives compose the kind of compute targets, the protocol of agents and the agent of
 // this machine; gives jobs and endpoints `work`. It knows nothing of what the work is.
 
-import type { AgentEnrolment } from '@strongroom/contract/agent';
+import type { AgentEnrolment, OfferedPython } from '@strongroom/contract/agent';
 import type { Tokens } from '#identity';
 import type { Grant } from '#kernel/authority/grant';
 import type { Clock } from '#kernel/clock/clock';
@@ -61,8 +61,8 @@ export type Compute = Module<ResourceKind> & {
   readonly kinds: readonly ResourceKind[];
   /** Whether work could run there now, and what to do when it could not; of this machine when no target is named. */
   readiness(target?: TargetId): Readiness;
-  /** Versions of Python that can be asked for; the one that is taken when none is asked for first. Throws where nothing can run. */
-  pythons(): Promise<readonly string[]>;
+  /** The Pythons that can be asked for; the one that is taken when none is asked for first. Throws where nothing can run. */
+  pythons(): Promise<readonly OfferedPython[]>;
   /** Starts the agent of this machine, when there is a command for it. */
   startAgent(place: AgentPlace): void;
   /** Ends the agent and what it runs, and lets its polls go. */
@@ -99,6 +99,8 @@ export function createCompute(deps: {
   /** Where that agent finds the server once it listens. */
   readonly agentPlace?: AgentPlace;
   readonly images?: AgentEnrolment['images'];
+  /** Interpreters that the operator names, beside those that the agent finds. */
+  readonly pythons?: readonly string[];
 }): Compute {
   const { database, clock, log } = deps;
   const clusters = createClusters({ clock, nodesMax: deps.maxNodes });
@@ -165,6 +167,7 @@ export function createCompute(deps: {
       caPem,
       hostNames,
       ...(deps.images === undefined ? {} : { images: deps.images }),
+      ...(deps.pythons === undefined ? {} : { pythons: deps.pythons }),
       enrol: () => agents.enrol(embedded, localTarget),
       gone: () => dismiss(embedded),
       setTrouble: (trouble) => agents.setTrouble(localTarget, trouble),

@@ -15,6 +15,14 @@ export const computeSettings = settingList({
     max: 256,
     help: 'Sandboxed nodes of this machine, over all clusters',
   },
+  'agent.pythons': {
+    kind: 'list',
+    standard: [],
+    most: 64,
+    pattern: /^\/[^\0]{1,1000}$/,
+    wanted: 'the whole path of an interpreter, or of the folder of its installation',
+    help: 'Interpreters of Python that environments may ask for, beside those that the agent finds below /usr and /opt: programs, or folders that hold bin/python3.X; each must be changed by root or the user of the server alone',
+  },
   'agent.imageBytes': {
     kind: 'whole',
     standard: 4 * 1024 ** 3,

@@ -38,6 +38,8 @@ export function createEmbeddedAgent(options: {
   readonly hostNames: readonly string[];
   /** What the node keeps of images; absent: what an agent keeps by itself. */
   readonly images?: AgentEnrolment['images'];
+  /** Interpreters that the operator names. */
+  readonly pythons?: readonly string[];
   readonly enrol: () => Promise<AgentToken>;
   readonly gone: () => Promise<void>;
   /** Told after each death while it does not stay, and with undefined as soon as it has lived for a while. */
@@ -45,7 +47,7 @@ export function createEmbeddedAgent(options: {
   readonly clock: Clock;
   readonly log: Log;
 }): EmbeddedAgent {
-  const { command, agent, url, caPem, hostNames, images, clock, log } = options;
+  const { command, agent, url, caPem, hostNames, images, pythons, clock, log } = options;
   const stopping = new AbortController();
   let child: ChildProcess | undefined;
 
@@ -61,6 +63,7 @@ export function createEmbeddedAgent(options: {
       hostNames: [...hostNames],
       reach: 'unix',
       ...(images === undefined ? {} : { images }),
+      ...(pythons === undefined ? {} : { pythons: [...pythons] }),
     };
     const [program, ...args] = command;
     const started = spawn(program, args, {

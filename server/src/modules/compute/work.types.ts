@@ -31,6 +31,8 @@ export type WorkDocument = {
     readonly port: number;
     /** `3.11`: one of `pythons`; absent: the first of them. */
     readonly python?: string;
+    /** What that must be compatible with; absent: not known. */
+    readonly abi?: string;
     /** The agent brings it, with the token of the job. */
     readonly image?: NonNullable<AgentItem['document']['image']>;
     readonly job?: object;

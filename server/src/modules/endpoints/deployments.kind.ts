@@ -47,6 +47,8 @@ type Inputs = Omit<ScoringInputs, 'base'>;
 
 /** At most one of the two. */
 type Ground = { readonly image?: BaseName; readonly recipe?: string | undefined };
+/** What the layers of a deployment stand on, and the interpreter that it was built with. */
+type Base = { readonly base: BaseName | undefined } & Pick<NonNullable<DeploymentState['image']>, 'python' | 'abi'>;
 
 export function createDeploymentKind(deps: {
   readonly resources: Resources;
@@ -130,12 +132,17 @@ export function createDeploymentKind(deps: {
     image === undefined ? { recipe } : { image: { repository: image.repository, reference: image.digest } };
 
   /** Waits for what is built. */
-  async function baseOf(deployment: Resource, ground: Ground): Promise<BaseName | undefined> {
-    if (ground.recipe === undefined) return ground.image;
+  async function baseOf(deployment: Resource, ground: Ground): Promise<Base> {
+    if (ground.recipe === undefined) return { base: ground.image };
     const submitter = deployment.creator?.objectId ?? '';
     const { recipe } = ground;
-    const { repository, digest } = await environments.ready({ submitter, subject: deployment.id, recipe });
-    return { repository, reference: digest };
+    const image = await environments.ready({ submitter, subject: deployment.id, recipe });
+    const { repository, digest, python, abi } = image;
+    return {
+      base: { repository, reference: digest },
+      ...(python === undefined ? {} : { python }),
+      ...(abi === undefined ? {} : { abi }),
+    };
   }
 
   /** Built by the workspace's identity, which pulls and pushes by its own roles. */
@@ -146,7 +153,8 @@ export function createDeploymentKind(deps: {
   ): Promise<NonNullable<DeploymentState['image']>> {
     const state = stateOf(deployment.properties);
     const made = await inputsOf(grant, workspace, state);
-    const inputs = { ...made, base: await baseOf(deployment, await groundFor(grant, workspace, state, made)) };
+    const { base, ...interpreter } = await baseOf(deployment, await groundFor(grant, workspace, state, made));
+    const inputs = { ...made, base };
     const registryId = workspace.containerRegistry;
     const repository = repositoryOf(deployment);
     const as = (action: Action) =>
@@ -158,6 +166,7 @@ export function createDeploymentKind(deps: {
     );
     return {
       ...built,
+      ...interpreter,
       modelDir: modelDirOf(inputs),
       registryId,
       scoringScript: scriptOf(inputs),

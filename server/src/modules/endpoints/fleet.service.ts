@@ -341,6 +341,9 @@ export function createFleet(deps: {
           return;
         case 'finished':
           byWork.delete(work.id);
+          // Who waits for the first start is told why; of a later one nobody is, and its own log is where he looks.
+          if (event.reason === 'setup_failed' && event.message !== undefined && group.first === undefined)
+            say(group, event.message);
           return ended(group, slot, failureOf(group.plan, event));
         case 'lost':
           byWork.delete(work.id);

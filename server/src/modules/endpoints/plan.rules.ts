@@ -18,6 +18,9 @@ export type DeploymentState = OnlineDeployment & {
     readonly mlflowModel?: string | undefined;
     /** Where the model is, in the image. */
     readonly modelDir: string;
+    /** What its environment was built with, and what it runs on alone; absent: it has none that was built here. */
+    readonly python?: string;
+    readonly abi?: string;
   };
 };
 export const stateOf = (properties: Properties): DeploymentState => properties as unknown as DeploymentState; // checked by the kind's schema
@@ -83,10 +86,12 @@ export const pathOf = ({ registryId, repository }: NonNullable<DeploymentState['
   `${parseResourceId(registryId).name.toLowerCase()}/${repository}`;
 
 export function documentOf(plan: Plan, token: string, port: number): WorkDocument {
-  const { digest, modelDir, scoringScript, mlflowModel } = plan.image;
+  const { digest, modelDir, scoringScript, mlflowModel, python, abi } = plan.image;
   return {
     document: {
       port,
+      ...(python === undefined ? {} : { python }),
+      ...(abi === undefined ? {} : { abi }),
       score: {
         token,
         image: { registryUrl: `https://localhost:${port}`, repository: pathOf(plan.image), digest },

@@ -14,6 +14,8 @@ const entry = Type.Object({
 });
 export const lockSchema = Type.Object({
   python: Type.String({ pattern: '^3\\.[0-9]{1,3}$' }),
+  /** Of its interpreter; absent in what was built before it was written down. */
+  abi: Type.Optional(Type.String({ pattern: '^cpython-3[0-9]{1,3}-[a-z0-9_-]{1,40}$' })),
   builder: Type.String({ maxLength: 16 }),
   pip: Type.Optional(entry),
   packages: Type.Array(entry, { maxItems: 2000 }),
@@ -53,7 +55,10 @@ export function billOf(lock: Lock, image: { readonly repository: string; readonl
       version: 1,
       metadata: {
         component: { type: 'container', 'bom-ref': ref, name: image.repository, version: image.digest },
-        properties: [{ name: 'strongroom:python', value: lock.python }],
+        properties: [
+          { name: 'strongroom:python', value: lock.python },
+          ...(lock.abi === undefined ? [] : [{ name: 'strongroom:abi', value: lock.abi }]),
+        ],
       },
       components,
       dependencies: [{ ref, dependsOn: components.map((component) => component['bom-ref']) }],

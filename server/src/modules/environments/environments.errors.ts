@@ -54,10 +54,11 @@ export const environmentsFailures = defineFailures('environments', {
     kind: 'invalid',
     code: 'EnvironmentNotBuildable',
     meaning: 'An environment asks for a version of Python that no node has.',
-    remedy: 'Ask for one that the message lists, or have another one installed below /usr where the agent runs.',
+    remedy:
+      'Ask for one that the message lists, or have the operator install another one where the agent runs, below /usr or /opt, or name it in agent.pythons.',
     say: (asked: string, offered: readonly string[]) =>
       at(
-        `The environment asks for Python ${short(asked, 60)}, and the nodes here have ${offered.join(', ')}. Write python=${offered[0] ?? '3'}, or have that version installed below /usr where the agent runs.`,
+        `The environment asks for Python ${short(asked, 60)}, and the nodes here have ${offered.join(', ')}. Write python=${offered[0] ?? '3'}, or have the operator install that version where the agent runs, below /usr or /opt, or name it in agent.pythons.`,
       ),
   },
   ImageNotServed: {

@@ -2,6 +2,7 @@
 // the name of whoever needed it first; all who need the same meanwhile wait for that one. Every step may run again after a crash:
 // what is stored says who waits for which recipe and which build it has, and the job of the build says how that stands.
 
+import type { OfferedPython } from '@strongroom/contract/agent';
 import { nodePython } from '@strongroom/contract/assets';
 import { registryActions } from '@strongroom/contract/registry.actions';
 import { actionsOfType } from '@strongroom/contract/resources.actions';
@@ -21,6 +22,7 @@ import { createTurns } from '#kernel/turns/turns';
 import { mediaTypes, repositoryScope } from '#registry';
 import type { Resource, Resources } from '#resources';
 import { type Workspace, type Workspaces, workspaceOf, workspaceType } from '#workspaces';
+import type { Lock } from './bill.rules.ts';
 import { environmentsDuties } from './duties.ts';
 import { environmentsFailures } from './environments.errors.ts';
 import * as store from './environments.store.ts';
@@ -55,8 +57,8 @@ export function createEnvironmentsService(deps: {
   readonly preparing: Preparing;
   readonly models: ModelEnvironments;
   readonly yaml: YamlReader;
-  /** Versions of Python that nodes have, the one that is taken when none is asked for first. */
-  readonly pythons: () => Promise<readonly string[]>;
+  /** What nodes have, the one that is taken when none is asked for first. */
+  readonly pythons: () => Promise<readonly OfferedPython[]>;
   readonly hasIndex: boolean;
   readonly map: readonly Mapped[];
   /** `localhost:8443`: registries are below it. */
@@ -67,6 +69,7 @@ export function createEnvironmentsService(deps: {
   readonly log: Log;
 }): EnvironmentsService {
   const { assets, workspaces, grants, preparing } = deps;
+  const versions = async () => (await deps.pythons()).map(({ version }) => version);
   const preparingIn = (workspaceId: string) => grants.duty(environmentsDuties.prepare, workspaceId);
   const databaseOf = (workspaceId: string): Promise<Database> =>
     workspaces.database(preparingIn(workspaceId), workspaceId);
@@ -164,7 +167,7 @@ export function createEnvironmentsService(deps: {
   async function recipeFrom(condaFile: string | undefined): Promise<ReadRecipe | undefined> {
     if (condaFile === undefined) return undefined;
     const file = { text: condaFile, yaml: await deps.yaml.read(condaFile) };
-    return withIndex(readRecipe(file, await deps.pythons()));
+    return withIndex(readRecipe(file, await versions()));
   }
 
   function withIndex(found: ReadRecipe): ReadRecipe {
@@ -199,7 +202,21 @@ export function createEnvironmentsService(deps: {
       if (asFailure(thrown).kind === 'notFound') return undefined;
       throw thrown;
     }
-    return { registryId: registry, repository, digest, python, pullScope: repositoryScope({ registry, repository }) };
+    const pullScope = repositoryScope({ registry, repository });
+    const abi = abiIn(row);
+    return { registryId: registry, repository, digest, python, ...(abi === undefined ? {} : { abi }), pullScope };
+  }
+
+  /** Undefined for what was built before it was written down. */
+  const abiIn = ({ lock }: store.EnvironmentRow): string | undefined =>
+    lock === null ? undefined : (JSON.parse(lock) as Lock).abi; // checked when it was taken
+
+  /** False when the nodes have this version with another ABI now: what was built does not run there, and is built again. */
+  async function isOfNodes({ python, abi }: EnvironmentImage): Promise<boolean> {
+    if (abi === undefined) return true;
+    // Where no node can say it now, the one that takes the work does.
+    const offered = await deps.pythons().catch(() => []);
+    return offered.every((one) => one.version !== python || one.abi === abi);
   }
 
   const keptIn = ({ content }: store.EnvironmentRow): Kept => JSON.parse(content) as Kept; // written here, see plan
@@ -221,7 +238,7 @@ export function createEnvironmentsService(deps: {
       const workspace = await workspaces.get(preparingIn(workspaceId), workspaceId);
       const isBuilt = isSent && (standing === undefined || standing.state === 'completed');
       const image = isBuilt ? await imageOf(workspace, row, content.python) : undefined;
-      if (image !== undefined) return { state: 'ready', image };
+      if (image !== undefined && (await isOfNodes(image))) return { state: 'ready', image };
       const waits = (await store.waitingFor(database.read, recipe)).some(
         (id) => id.toLowerCase() === jobId.toLowerCase(),
       );

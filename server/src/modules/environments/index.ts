@@ -1,6 +1,7 @@
 // The door of environments: what jobs and deployments run in, made of a conda file or a list of requirements. Gives jobs the port
 // that they wait by, deployments an image, and builds the one way to the package index; takes from jobs what runs a build.
 
+import type { OfferedPython } from '@strongroom/contract/agent';
 import type { Assets } from '#assets';
 import type { Images } from '#images';
 import type { Environments as ForJobs, Preparing } from '#jobs';
@@ -58,7 +59,8 @@ export function createEnvironments(deps: {
   readonly grants: Grants;
   readonly acts: Pick<Acts, 'duty'>;
   readonly preparing: Preparing;
-  readonly pythons: () => Promise<readonly string[]>;
+  /** What nodes have, the one that is taken when none is asked for first. */
+  readonly pythons: () => Promise<readonly OfferedPython[]>;
   /** The address of the package index that a project comes from; undefined, for all: there is none, and nothing is fetched. */
   readonly indexOf: (project: string) => URL | undefined;
   readonly fetch: Fetch;
@@ -77,7 +79,8 @@ export function createEnvironments(deps: {
 }): EnvironmentsModule {
   const map = deps.map.map(mappedIn);
   const yaml = createYamlReader();
-  const models = createModelEnvironments({ yaml, pythons: deps.pythons });
+  const versions = async () => (await deps.pythons()).map(({ version }) => version);
+  const models = createModelEnvironments({ yaml, pythons: versions });
   const hasIndex = deps.indexOf('pip') !== undefined;
   const environments = createEnvironmentsService({ ...deps, map, models, yaml, hasIndex });
   const packages = createPackages(deps);

@@ -16,6 +16,7 @@ import {
   openBench,
   running,
 } from '../../../test/lab/jobs.fixture.ts';
+import { offeredPython } from '../../../test/lab/modules.fixture.ts';
 
 after(() => closeScanPool());
 
@@ -24,7 +25,7 @@ const wheelDigest = sha256Hex(wheel);
 const wheelName = 'six-1.17.0-py2.py3-none-any.whl';
 const lock = (
   packages: readonly object[] = [{ name: 'six', version: '1.17.0', file: wheelName, sha256: wheelDigest }],
-) => JSON.stringify({ python: '3.11', builder: '1', packages });
+) => JSON.stringify({ python: '3.11', abi: offeredPython('3.11').abi, builder: '1', packages });
 
 async function archive(files: readonly (readonly [string, string, Partial<tar.Header>?])[]): Promise<Buffer> {
   const pack = tar.pack();

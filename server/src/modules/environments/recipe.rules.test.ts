@@ -88,10 +88,38 @@ test('the Python is one that the nodes have, and else the list of them is told',
     ['python>=3.8,<3.11', '3.9'],
     ['python=3', '3.11'],
     ['python<3.12', '3.11'],
+    ['python=3.9.*', '3.9'],
+    ['python 3.9.*', '3.9'],
+    ['python>=3.9,<3.12', '3.11'],
+    ['python>3.11', '3.12'],
+    ['python!=3.11.*', '3.12'],
+    ['python~=3.9', '3.11'],
+    ['python~=3.9.2', '3.9'],
+    ['conda-forge::python=3.12', '3.12'],
   ] as const)
     assert.equal(pythonOf(text), version, text);
   for (const text of ['python=3.8', 'python=2.7', 'python>=3.13', 'python<3.9', 'python=4'])
     assert.throws(() => pythonOf(text), /the nodes here have 3\.11, 3\.12, 3\.9/, text);
+  for (const text of [
+    'python=3.10; rm -rf',
+    'python=3.10 && x',
+    'python=3.10`id`',
+    'python=$(id)',
+    'python=3.10\n--pre',
+  ])
+    assert.throws(() => pythonOf(text), /The environment cannot be made/, text);
+});
+
+test('all that is asked of the version of Python holds, and a list of requirements is for the node that has it', () => {
+  const pythonIn = (...entries: readonly string[]) => readRecipe(conda(...entries, 'numpy'), offered).recipe.python;
+  assert.equal(pythonIn('python>=3.9', 'python<3.10'), '3.9');
+  assert.equal(pythonIn('python', 'python=3.12'), '3.12');
+  assert.throws(
+    () => pythonIn('python=3.12', 'python=3.9'),
+    /asks for Python 3\.12\.\*,==3\.9, and the nodes here have/,
+  );
+  assert.equal(readRecipe('numpy\n', offered).recipe.python, '3.11');
+  assert.throws(() => readRecipe('numpy\n', []), /No compute agent has reported yet/);
 });
 
 test('whatever is no package of the index is refused by its name', () => {

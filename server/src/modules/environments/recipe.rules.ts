@@ -51,11 +51,11 @@ export type Needs = {
 };
 
 /**
- * @param offered versions of Python that nodes have, the one that is taken when none is asked for first
+ * @param offered versions of Python that nodes have: the one that is taken when none is asked for first, then the newest that fits
  * @throws Failure `invalid`, with the entry and what to do
  */
 export function readRecipe(file: EnvironmentFile, offered: readonly string[], needs: Needs = {}): ReadRecipe {
-  const found: Found = { python: undefined, requirements: [], options: new Set(), remarks: [] };
+  const found: Found = { python: [], requirements: [], options: new Set(), remarks: [] };
   const value = yamlOf(file);
   if (isMapping(value) && known.some((key) => Object.hasOwn(value, key))) readConda(value, found);
   // A list of requirements, as pip reads it: YAML makes one text of it, or none at all.
@@ -80,8 +80,8 @@ export function readPythonEnv(
   if (other !== undefined)
     throw environmentsFailures.environmentFile(`holds '${other.slice(0, 60)}', which is not served.`);
   const { python, build_dependencies: first = [], dependencies: then = [] } = file;
-  const found: Found = { python: undefined, requirements: [], options: new Set(), remarks: [] };
-  if (typeof python === 'string') found.python = condaVersion(`=${python}`, `python=${python}`);
+  const found: Found = { python: [], requirements: [], options: new Set(), remarks: [] };
+  if (typeof python === 'string') found.python = [condaVersion(`=${python}`, `python=${python}`)];
   else if (python !== undefined) throw environmentsFailures.environmentFile('has a version of Python that is no text.');
   for (const list of [first, then]) {
     if (!Array.isArray(list) || list.length > linesMax || list.some((line) => typeof line !== 'string'))
@@ -100,8 +100,8 @@ export function readPythonEnv(
 const linesOf = (text: string): readonly string[] => text.split(/\r?\n/);
 
 function recipeOf(found: Found, offered: readonly string[], { python: otherwise, packages = [] }: Needs): ReadRecipe {
-  if (found.python === undefined && otherwise !== undefined)
-    found.python = condaVersion(`=${otherwise}`, `python=${otherwise}`);
+  if (found.python.length === 0 && otherwise !== undefined)
+    found.python = [condaVersion(`=${otherwise}`, `python=${otherwise}`)];
   addNeeded(found, packages);
   const python = pythonOf(found, offered);
   const recipe: Recipe = {
@@ -126,7 +126,8 @@ function addNeeded({ requirements, remarks }: Found, packages: NonNullable<Needs
 }
 
 type Found = {
-  python: string | undefined;
+  /** Bounds of its version, each as it stands. */
+  python: readonly string[];
   readonly requirements: string[];
   readonly options: Set<string>;
   readonly remarks: string[];
@@ -180,7 +181,8 @@ function readCondaPackage(entry: string, found: Found): void {
     );
   const version = condaVersion(rest.trim(), text);
   if (name.toLowerCase() === 'python') {
-    found.python = version === '' ? found.python : version;
+    // All that are asked for hold, as conda has it.
+    if (version !== '') found.python = [...found.python, version];
     return;
   }
   const project = indexNames.get(name.toLowerCase());
@@ -312,10 +314,12 @@ function readOption(line: string, found: Found): void {
   );
 }
 
-function pythonOf({ python, remarks }: Found, offered: readonly string[]): string {
+function pythonOf({ python: named, remarks }: Found, offered: readonly string[]): string {
+  const bounds = named.filter((bound) => bound !== '');
   const [first] = offered;
   if (first === undefined) throw environmentsFailures.NodesStarting();
-  if (python === undefined) return first;
+  if (bounds.length === 0) return first;
+  const python = bounds.join(',');
   const chosen = offered.find((version) => allows(python, version));
   if (chosen === undefined) throw environmentsFailures.pythonNotOffered(python.replace(/^==|\.\*$/g, ''), offered);
   if (/^==\d+\.\d+\.\d+$/.test(python))
@@ -333,8 +337,10 @@ function allows(bounds: string, offered: string): boolean {
     if (wanted === undefined) return operator !== '<' && operator !== '!=';
     switch (operator) {
       case '>=':
-      case '~=':
         return minor >= wanted;
+      case '~=':
+        // Of three numbers the second stays, of two the first.
+        return patch === undefined ? minor >= wanted : minor === wanted;
       case '>':
         return patch === undefined ? minor > wanted : minor >= wanted;
       case '<=':

@@ -4,6 +4,7 @@
 
 import type { Readable } from 'node:stream';
 import { finished } from 'node:stream/promises';
+import type { OfferedPython } from '@strongroom/contract/agent';
 import { registryActions } from '@strongroom/contract/registry.actions';
 import tar from 'tar-stream';
 import type { Images, TarEntry } from '#images';
@@ -38,6 +39,7 @@ export function createResults(deps: {
   readonly images: Images;
   readonly registry: EnvironmentRegistry;
   readonly grants: Pick<Grants, 'duty'>;
+  readonly pythons: () => Promise<readonly OfferedPython[]>;
 }): Results {
   const { environments, workspaces, images, registry, grants } = deps;
   /** Those that are being taken: one at a time for each build. */
@@ -84,6 +86,9 @@ export function createResults(deps: {
       taking.add(key);
       try {
         const workspace = await workspaces.get(grants.duty(environmentsDuties.prepare, of.workspaceId), of.workspaceId);
+        // What the nodes say of themselves, and not what the build says of its interpreter.
+        const abi = (await deps.pythons()).find(({ version }) => version === recipe.python)?.abi;
+        if (abi === undefined) throw refuse(`no node has the Python ${recipe.python} any more that it was made with`);
         const registryId = workspace.containerRegistry;
         const repository = `environments/${of.build.slice('prepare-image-'.length)}`;
         const as = (action: Action) =>
@@ -101,12 +106,13 @@ export function createResults(deps: {
             ],
             environment: ['PATH=/env/bin:/usr/local/bin:/usr/bin:/bin', 'VIRTUAL_ENV=/env'],
             workingDir: '/',
-            annotations: { 'io.strongroom.python': recipe.python },
+            annotations: { 'io.strongroom.python': recipe.python, 'io.strongroom.abi': abi },
             base: undefined,
           },
         );
         if (lock === undefined) throw refuse('it does not say what was installed');
-        if (lock.python !== recipe.python) throw refuse('it is for another Python than the recipe');
+        if (lock.python !== recipe.python || lock.abi !== abi)
+          throw refuse('it is for another Python than the recipe and the nodes have');
         checkLock(lock, deps.packages.given(key));
         const { bytes } = await registry.getManifest(as(registryActions.pull), registryId, repository, built.digest);
         await attachBill(push, { registryId, repository }, { digest: built.digest, size: bytes.length }, lock);

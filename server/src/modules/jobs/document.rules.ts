@@ -86,7 +86,7 @@ export function documentOf(made: {
         },
         ...imageWithin(state, origin),
       },
-      ...(state.environmentImage?.python === undefined ? {} : { python: state.environmentImage.python }),
+      ...pythonFor(state.environmentImage),
       ...imageFor(state, workspace),
     },
     limits,
@@ -104,6 +104,12 @@ function imageFor({ environmentImage: image }: JobState, { hbi }: Workspace): Pi
   if (image === undefined) return {};
   const as = image.python === undefined ? 'root' : 'environment';
   return { image: { repository: pathOf(image), digest: image.digest, as, inMemory: hbi } };
+}
+
+/** What the agent is to run it on, and nothing else instead. */
+function pythonFor(image: EnvironmentImage | undefined): Pick<WorkDocument['document'], 'python' | 'abi'> {
+  if (image?.python === undefined) return {};
+  return { python: image.python, ...(image.abi === undefined ? {} : { abi: image.abi }) };
 }
 
 /** For the runner, should the node have no room to keep it: an environment can be in the memory of the job. */

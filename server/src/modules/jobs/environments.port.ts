@@ -14,6 +14,8 @@ export type EnvironmentImage = {
   readonly pullScope: string;
   /** The node's, on which its environment stands: `3.11`. Absent: it is the root, with whatever it brings. */
   readonly python?: string;
+  /** Of the interpreter that the environment was built with: `cpython-311-x86_64-linux-gnu`. Absent: not known. */
+  readonly abi?: string;
 };
 
 /** What a job has to run in: to be made first, or there. Neither: the node's own Python. */
