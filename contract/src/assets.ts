@@ -118,8 +118,10 @@ export const environmentVersion = Type.Object({
   ),
 });
 
-/** `3.11`: versions that the nodes have. */
-export const pythonList = Type.Object({ value: Type.Array(Type.Object({ version: Type.String() })) });
+/** Versions that the nodes have (`3.11`), and the release of each (`3.11.2`). */
+export const pythonList = Type.Object({
+  value: Type.Array(Type.Object({ version: Type.String(), release: Type.String() })),
+});
 
 export const snapshotAnswer = Type.Object({
   /** `sha256:` and 64 hexadecimal digits over the paths, sizes and digests of the files. */

@@ -12,7 +12,7 @@ import { createFiles } from '#kernel/files/files';
 import { openRootKeyFile } from '#kernel/sealing/root-key-file';
 import { testDatabases } from '#kernel/testing/databases';
 import { controlTables } from '../../src/compose/foundation.ts';
-import { assemble, domain, location, type Seam } from './modules.fixture.ts';
+import { assemble, domain, location, offeredPython, type Seam } from './modules.fixture.ts';
 import { createPlayedWork } from './work.fixture.ts';
 
 export type Answered = {
@@ -40,6 +40,7 @@ export async function openLab(t: TestContext) {
   const work = createPlayedWork();
   const seam: Seam = {
     before: async () => {},
+    pythons: ['3.11', '3.12'].map(offeredPython),
     fetch: () => Promise.reject(new Error('there is no package index in this test')),
   };
   const closing: (() => Promise<unknown>)[] = [];

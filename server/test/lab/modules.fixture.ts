@@ -50,6 +50,8 @@ export type Seam = {
   before: (step: string) => Promise<void>;
   /** The package index: nothing, unless a test has one. */
   fetch: Fetch;
+  /** What the nodes have. */
+  pythons: readonly ReturnType<typeof offeredPython>[];
 };
 
 export async function assemble(on: {
@@ -281,7 +283,7 @@ export async function assemble(on: {
     grants,
     acts,
     preparing: jobs.preparing,
-    pythons: async () => ['3.11', '3.12'].map(offeredPython),
+    pythons: async () => seam.pythons,
     indexOf: () => new URL('https://index.example/simple/'),
     fetch: (url) => seam.fetch(url),
     map: ['mcr.microsoft.com/azureml/*=strongroom/node-python', 'AzureML-sklearn*=azureml:own:1'],

@@ -204,7 +204,10 @@ export function createAgents(deps: {
       for (const begun of waiting) begun.abort();
       if (sandbox.available) {
         const version = (sandbox.pythons ?? []).map(({ release }) => release).join(', ');
-        log.info({ module: 'compute', node: agent, version }, 'a session begins, and these are the Pythons of its node');
+        log.info(
+          { module: 'compute', node: agent, version },
+          'a session begins, and these are the Pythons of its node',
+        );
       }
       return { session, ended };
     },

@@ -4,94 +4,19 @@
 import assert from 'node:assert/strict';
 import { Readable } from 'node:stream';
 import { after, test } from 'node:test';
-import tar from 'tar-stream';
-import { sha256Hex } from '#kernel/crypto/digest';
 import { closeScanPool } from '#kernel/database/database';
 import {
-  type Bench,
-  ended as endedBy,
-  exited,
-  jobIn,
-  lost,
-  openBench,
-  running,
-} from '../../../test/lab/jobs.fixture.ts';
-import { offeredPython } from '../../../test/lab/modules.fixture.ts';
+  archive,
+  good,
+  lock,
+  type Opened,
+  openEnvironments,
+  wheelDigest,
+  wheelName,
+} from '../../../test/lab/environments.fixture.ts';
+import { ended as endedBy, exited, lost, running } from '../../../test/lab/jobs.fixture.ts';
 
 after(() => closeScanPool());
-
-const wheel = Buffer.from('a wheel of six');
-const wheelDigest = sha256Hex(wheel);
-const wheelName = 'six-1.17.0-py2.py3-none-any.whl';
-const lock = (
-  packages: readonly object[] = [{ name: 'six', version: '1.17.0', file: wheelName, sha256: wheelDigest }],
-) => JSON.stringify({ python: '3.11', abi: offeredPython('3.11').abi, builder: '1', packages });
-
-async function archive(files: readonly (readonly [string, string, Partial<tar.Header>?])[]): Promise<Buffer> {
-  const pack = tar.pack();
-  for (const [name, content, more = {}] of files) pack.entry({ name, ...more }, more.type === 'symlink' ? '' : content);
-  pack.finalize();
-  const chunks: Buffer[] = [];
-  for await (const chunk of pack) chunks.push(chunk as Buffer);
-  return Buffer.concat(chunks);
-}
-const good = () =>
-  archive([
-    ['env/bin/six', '#!/env/bin/python\n', { mode: 0o755 }],
-    ['env/lib/python3.11/site-packages/six.py', 'x = 1\n'],
-    ['env/pyvenv.cfg', 'home = /usr/bin\n'],
-    ['env/strongroom-lock.json', lock()],
-  ]);
-
-async function openEnvironments(...[t]: Parameters<typeof openBench>) {
-  const bench = await openBench(t);
-  const { lab, workspaceId } = bench;
-  const asked: string[] = [];
-  lab.seam.fetch = async (url) => {
-    asked.push(url.href);
-    const isPage = url.pathname === '/simple/six/';
-    const isFile = url.pathname === `/files/${wheelName}`;
-    const body = isPage ? `<a href="/files/${wheelName}#sha256=${wheelDigest}">six</a>` : isFile ? wheel : 'no';
-    return { status: isPage || isFile ? 200 : 404, headers: {}, body: Readable.from([Buffer.from(body)]), url };
-  };
-  const environment = async (name: string, condaFile: string, image = 'strongroom/node-python') => {
-    const id = `${workspaceId}/environments/${name}/versions/1`;
-    await lab.must(lab.owner, 'PUT', id, { body: { properties: { image, condaFile } } });
-    return id;
-  };
-  const environmentId = await environment('six', 'dependencies: [python=3.11, six]');
-  const buildOf = async (name: string) => String((await bench.job(name)).properties['strongroom.environment.build']);
-  const given = async (build: string) => {
-    const document = jobIn(await lab.work.take(bench.of(build)));
-    return { token: document.token, document, build: JSON.parse(document.environment['STRONGROOM_BUILD'] ?? '{}') };
-  };
-  const path = (url: string) => new URL(url).pathname;
-  return {
-    ...bench,
-    asked,
-    environment,
-    environmentId,
-    buildOf,
-    given,
-    /** What the runner would do. */
-    async make(build: string, content?: Buffer) {
-      await bench.tell(build, running);
-      const { token, build: told } = await given(build);
-      const page = await lab.must(token, 'GET', path(`${told.index}six/`));
-      const href = /href="([^"#]+)#/.exec(page.bytes.toString())?.[1] ?? '';
-      await lab.must(token, 'GET', path(new URL(href, `${told.index}six/`).href));
-      return lab.call(token, 'PUT', path(told.result), {
-        body: content ?? (await good()),
-        headers: { 'content-type': 'application/x-tar' },
-      });
-    },
-    send: async (build: string, body: Buffer) => {
-      const { token, build: told } = await given(build);
-      return lab.call(token, 'PUT', path(told.result), { body, headers: { 'content-type': 'application/x-tar' } });
-    },
-  };
-}
-type Opened = Bench & Awaited<ReturnType<typeof openEnvironments>>;
 
 test('a job waits for the build of its environment and then runs in the image; the next one finds it', async (t) => {
   const bench: Opened = await openEnvironments(t);
@@ -351,6 +276,8 @@ test('what a build sends is looked at, entry by entry', async (t) => {
     ['list is no list', await archive([['env/strongroom-lock.json', '[]']])],
     ['a package that was not given', await archive([['env/strongroom-lock.json', lock()]])],
     ['another Python', await archive([['env/strongroom-lock.json', lock([]).replace('3.11', '3.9')]])],
+    ['another ABI', await archive([['env/strongroom-lock.json', lock([]).replace('linux-gnu', 'linux-musl')]])],
+    ['no ABI', await archive([['env/strongroom-lock.json', lock([]).replace('"abi"', '"api"')]])],
   ];
   for (const [what, body] of refused) {
     const { status, bytes } = await bench.send(build, body);

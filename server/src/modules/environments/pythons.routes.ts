@@ -1,12 +1,13 @@
 // Which versions of Python an environment can ask for, so that nobody has to be refused to learn it.
 
+import type { OfferedPython } from '@strongroom/contract/agent';
 import { pythonList } from '@strongroom/contract/assets';
 import { actionsOfType } from '@strongroom/contract/resources.actions';
 import { accessed, json, needs, type Route, route, whole } from '#kernel/http/route';
 import { itemId, itemPath } from '#resources';
 import { workspaceType } from '#workspaces';
 
-export const pythonsRoute = (pythons: () => Promise<readonly string[]>): Route =>
+export const pythonsRoute = (pythons: () => Promise<readonly OfferedPython[]>): Route =>
   route({
     operation: 'Environments_ListPythons',
     surface: 'arm',
@@ -22,5 +23,5 @@ export const pythonsRoute = (pythons: () => Promise<readonly string[]>): Route =
     audit: accessed('workspaceName'),
     reads: [],
     responses: { 200: pythonList },
-    handle: async () => json(200, { value: (await pythons()).map((version) => ({ version })) }),
+    handle: async () => json(200, { value: (await pythons()).map(({ version, release }) => ({ version, release })) }),
   });
