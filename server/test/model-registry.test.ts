@@ -207,6 +207,44 @@ test('logged models and other versions are sources too, with their lineage', asy
   );
 });
 
+test('what a run has logged as a model of MLflow 3 is found by the path that older clients wrote it at', async () => {
+  const logged = async (content: string, isReady: boolean) => {
+    const { model } = ok(await post('logged-models', { experiment_id: '0', name: 'classifier', source_run_id: run }));
+    const { model_id } = model.info;
+    await upload(`0/models/${model_id}/artifacts/MLmodel`, content);
+    await upload(`0/models/${model_id}/artifacts/code/mine.py`, 'x = 1');
+    if (isReady)
+      ok(await send('PATCH', `mlflow/logged-models/${model_id}`, { model_id, status: 'LOGGED_MODEL_READY' }));
+    return model_id;
+  };
+  const made = (name: string, modelUri: string) =>
+    arm('PUT', `models/${name}/versions/1`, { properties: { modelUri, modelType: 'mlflow_model' } });
+  await logged('flavors: {a: {}}', true);
+  const newest = await logged('flavors: {b: {}}', true);
+  await logged('flavors: {c: {}}', false);
+  const direct = (await made('by-id', `models:/${newest}`)).body.properties.properties;
+  for (const [name, uri] of [
+    ['by-run', `runs:/${run}/classifier`],
+    ['by-job', `azureml://jobs/${run}/outputs/artifacts/paths/classifier/`],
+  ] as const) {
+    const { status, text, body } = await made(name, uri);
+    assert.equal(status, 201, text);
+    const { properties } = body.properties;
+    assert.equal(properties['strongroom.snapshot'], direct['strongroom.snapshot'], 'the newest that is complete');
+    assert.equal(properties['strongroom.folder'], 'classifier');
+    assert.equal(body.properties.jobName, run);
+  }
+  const below = await made('below', `runs:/${run}/classifier/code`);
+  assert.equal(below.body.properties.properties['strongroom.files'], '1', below.text);
+  for (const path of ['classifier/none', 'classifie', '../classifier', 'model/none', ''])
+    assert.equal((await made('none', `runs:/${run}/${path}`)).status, path === '' ? 201 : 400, path);
+  const other = (await post('runs/create', { experiment_id: '0' })).body.run.info.run_id;
+  assert.equal((await made('others', `runs:/${other}/classifier`)).status, 400);
+  ok(await send('DELETE', `mlflow/logged-models/${newest}`, {}));
+  const older = (await made('older', `runs:/${run}/classifier`)).body.properties.properties;
+  assert.notEqual(older['strongroom.snapshot'], direct['strongroom.snapshot']);
+});
+
 test('names have one casing and one form, and are given once', async () => {
   await register('Fraud');
   refused(await post('registered-models/create', { name: 'Fraud' }), 400, 'RESOURCE_ALREADY_EXISTS', /already exists/);

@@ -38,6 +38,7 @@ export function composeLearning(foundation: Foundation, ground: Ground, data: Da
   const inWorkspaces = { ...common, workspaces: workspaces.workspaces, blobs: storage.blobs, addresses };
   const assets = createAssets({
     ...inWorkspaces,
+    loggedModel: (...asked) => runs.runs.loggedModel(...asked),
     pipelineSteps: () => flows.pipelineSteps,
     placed: (...named) => jobs.placed(...named),
   });

@@ -252,6 +252,7 @@ export async function setUp(
       acts,
       clock: storage.clock,
       log: silentLog,
+      loggedModel: async () => undefined,
       pipelineSteps: () => {
         throw new Error('no component is registered in these tests');
       },

@@ -213,6 +213,7 @@ export async function assemble(on: {
     grants,
     acts,
     log,
+    loggedModel: (...asked) => runs.runs.loggedModel(...asked),
     pipelineSteps: () => flows.pipelineSteps,
   });
   const runs = createRuns({

@@ -16,7 +16,13 @@ import { type Component, readComponent } from './components.rules.ts';
 import { dataOf } from './data.kinds.ts';
 import { unbuiltIn } from './environments.rules.ts';
 import { assetTables } from './migrations/index.ts';
-import { createNamedContent, type Named, type NamedContent, type PlacedOutputs } from './named-content.service.ts';
+import {
+  createNamedContent,
+  type LoggedModelOf,
+  type Named,
+  type NamedContent,
+  type PlacedOutputs,
+} from './named-content.service.ts';
 import type { PipelineSteps } from './pipeline-steps.port.ts';
 import { keptOf } from './registered.rules.ts';
 import { createRegisteredModels, type RegisteredModels } from './registered-models.service.ts';
@@ -117,6 +123,8 @@ export function createAssets(deps: {
   readonly placed: PlacedOutputs;
   readonly clock: Clock;
   readonly log: Log;
+  /** Of runs, which stand above; called only after everything is composed. */
+  readonly loggedModel: LoggedModelOf;
   /** Who knows what the steps of a pipeline are. They stand above; called only after everything is composed. */
   readonly pipelineSteps: () => PipelineSteps;
 }): AssetsModule {
@@ -126,6 +134,7 @@ export function createAssets(deps: {
     snapshots,
     workspaces: deps.workspaces,
     grants: deps.grants,
+    loggedModel: deps.loggedModel,
     model: (grant, id) => assets.model(grant, id),
     data: async (grant, id) => (await assets.data(grant, id)).dataUri,
     placed: deps.placed,

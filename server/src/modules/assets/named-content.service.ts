@@ -4,8 +4,10 @@
 import { assetsActions } from '@strongroom/contract/assets.actions';
 import { runsActions } from '@strongroom/contract/runs.actions';
 import type { Grant, Grants } from '#kernel/authority/grant';
+import { asFailure } from '#kernel/errors/failure';
 import { isWithin, sameId } from '#kernel/ids/ids';
 import { artifactPrefix, loggedModelPrefix, type Workspaces } from '#workspaces';
+import { assetsFailures } from './assets.errors.ts';
 import type { ContentLimits } from './limits.rules.ts';
 import { digestOf, type Snapshot, type Snapshots, type Taken } from './snapshots.service.ts';
 
@@ -120,9 +122,11 @@ function filesOfRun(uri: string): { readonly runId: string; readonly path: strin
   return run === undefined ? jobFilesOf(uri) : { runId: run, path: rest };
 }
 
-function artifactsOf(uri: string): { readonly root: string; readonly path: string } | undefined {
+type Left = { readonly root: string; readonly path: string; readonly runId?: string };
+
+function artifactsOf(uri: string): Left | undefined {
   const files = filesOfRun(uri);
-  if (files !== undefined) return { root: artifactPrefix(files.runId), path: files.path };
+  if (files !== undefined) return { root: artifactPrefix(files.runId), ...files };
   const modelId = loggedModelOf(uri);
   return modelId === undefined ? undefined : { root: loggedModelPrefix(modelId), path: '' };
 }
@@ -143,10 +147,19 @@ export function isDataUri(workspaceId: string, uri: string): boolean {
 export const isSameUri = (wanted: unknown, existing: unknown): boolean =>
   fetchableUri(String(wanted)) === fetchableUri(String(existing));
 
+export type LoggedModelOf = (
+  grant: Grant,
+  workspaceId: string,
+  runId: string,
+  name: string,
+) => Promise<string | undefined>;
+
 export function createNamedContent(deps: {
   readonly snapshots: Pick<Snapshots, 'get' | 'takeArtifacts' | 'takeFolder'>;
   readonly workspaces: Pick<Workspaces, 'get' | 'datastore'>;
   readonly grants: Pick<Grants, 'also'>;
+  /** The id of the model that a run has logged under a name. MLflow 3 keeps its files beside the artifacts of the run. */
+  readonly loggedModel: LoggedModelOf;
   /** Content of a version of a registered model, for a caller who may read it. */
   readonly model: (grant: Grant, versionId: string) => Promise<Named>;
   /** Where the data of a version lie, for a caller who may read it. What lies there is decided on like anything he names. */
@@ -154,6 +167,23 @@ export function createNamedContent(deps: {
   readonly placed: PlacedOutputs;
 }): NamedContent {
   const { snapshots, workspaces, grants } = deps;
+
+  /** Files of a run; where it has none of this path, those of a model that it has logged under the name that the path begins with. */
+  async function takeLeft(grant: Grant, workspaceId: string, { root, path, runId }: Left, limits: ContentLimits) {
+    const take = (from: string, below: string) => snapshots.takeArtifacts(grant, workspaceId, from, below, limits);
+    try {
+      return await take(root, path);
+    } catch (thrown) {
+      const failure = asFailure(thrown);
+      const [name = '', ...rest] = path.split('/');
+      if (runId === undefined || name === '' || failure.code !== assetsFailures.AssetContentNotFound('').code)
+        throw failure;
+      const model = await deps.loggedModel(grant, workspaceId, runId, name);
+      if (model === undefined) throw failure;
+      return take(loggedModelPrefix(model), rest.join('/'));
+    }
+  }
+
   const named = (path: string, { isFile, ...taken }: Taken): Named => {
     const last = path.split('/').at(-1) ?? '';
     return isFile || last === '' ? taken : { ...taken, folder: last };
@@ -175,7 +205,7 @@ export function createNamedContent(deps: {
     const left = artifactsOf(uri);
     if (left !== undefined) {
       grants.also(grant, runsActions.readArtifacts, workspaceId);
-      return named(left.path, await snapshots.takeArtifacts(grant, workspaceId, left.root, left.path, limits));
+      return named(left.path, await takeLeft(grant, workspaceId, left, limits));
     }
     const stored = datastoreFilesOf(uri);
     if (stored !== undefined) {

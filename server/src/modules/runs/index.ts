@@ -62,6 +62,8 @@ export type Runs = {
   metricsOf(grant: Grant, workspaceId: string, runId: string): Promise<readonly Metric[]>;
   /** Every point of one metric in the order of their times, as many as a page holds. */
   pointsOf(grant: Grant, workspaceId: string, runId: string, key: string): Promise<readonly number[]>;
+  /** The id of the model that the run has logged under this name, as MLflow 3 keeps one: beside the artifacts of the run. */
+  loggedModel(grant: Grant, workspaceId: string, runId: string, name: string): Promise<string | undefined>;
   /** Where the run's blobs are in the container of `workspaceartifactstore`; ends with a slash. */
   artifactPrefix(runId: string): string;
   putArtifact(
@@ -104,6 +106,7 @@ export function createRuns(deps: {
   const artifacts = createArtifacts(deps);
   const logging = createLogging(deps);
   const history = createHistory(deps);
+  const models = createModels(deps);
 
   return {
     name: 'runs',
@@ -118,7 +121,7 @@ export function createRuns(deps: {
       ...loggingRoutes(logging, createInputs(deps)),
       ...historyRoutes(history),
       ...artifactRoutes(artifacts, createRegisteredFiles(deps.registry)),
-      ...modelRoutes(createModels(deps)),
+      ...modelRoutes(models),
       ...registryRoutes(createRegistry(deps)),
       ...purgeRoutes(createPurge(deps)),
     ],
@@ -145,6 +148,7 @@ export function createRuns(deps: {
         const { metrics } = await history.get(grant, workspaceId, { runId, key });
         return metrics.map(({ value }) => (typeof value === 'number' ? value : Number(value)));
       }),
+      loggedModel: ofRun(models.ofRun),
       artifactPrefix: runPrefix,
       putArtifact: ofRun(artifacts.put),
       openArtifact: ofRun(artifacts.open),

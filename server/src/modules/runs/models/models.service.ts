@@ -36,6 +36,8 @@ import * as store from './models.store.ts';
 export type Models = {
   /** The run that bounds must reach for this model: none where it is not there, or no run made it. */
   madeBy(grant: Grant, workspaceId: string, modelId: string): Promise<readonly string[]>;
+  /** The id of the model that a run has logged under a name: the newest of those that are complete. */
+  ofRun(grant: Grant, workspaceId: string, runId: string, name: string): Promise<string | undefined>;
   create(grant: Grant, workspaceId: string, input: NewModel): Promise<LoggedModel>;
   get(grant: Grant, workspaceId: string, modelId: string): Promise<LoggedModel>;
   finalize(grant: Grant, workspaceId: string, modelId: string, status: ModelStatus): Promise<LoggedModel>;
@@ -109,6 +111,11 @@ export function createModels(deps: { readonly workspaces: WorkspaceDatabases; re
 
   return {
     madeBy: (grant, workspaceId, modelId) => scopesOfMaker(workspaces, grant, workspaceId, modelId),
+
+    async ofRun(grant, workspaceId, runId, name) {
+      const database = await workspaces.database(grant, workspaceId);
+      return (await store.findModelOfRun(database.read, runId, name))?.model_id;
+    },
 
     async create(grant, workspaceId, input) {
       const experiment = experimentNumber(input.experimentId);

@@ -62,6 +62,19 @@ export async function insertModelPoints(
 export const findModel = (tx: Tx, modelId: string): Promise<ModelRow | undefined> =>
   rows(tx).selectFrom('logged_models').select(modelColumns).where('model_id', '=', modelId).executeTakeFirst();
 
+/** The newest that is complete, of those that a run has logged under one name. */
+export const findModelOfRun = (tx: Tx, runId: string, name: string): Promise<{ model_id: string } | undefined> =>
+  rows(tx)
+    .selectFrom('logged_models')
+    .select('model_id')
+    .where('source_run_id', '=', runId)
+    .where('name', '=', name)
+    .where('deleted', '=', 0)
+    .where('status', '=', 'LOGGED_MODEL_READY')
+    .orderBy('model', 'desc')
+    .limit(1)
+    .executeTakeFirst();
+
 export async function insertModel(tx: Tx, row: Omit<ModelRow, 'model'>): Promise<number> {
   const text = `insert into logged_models
       (model_id, experiment, name, model_type, source_run_id, creator_id, status, created_ms, updated_ms, deleted)
