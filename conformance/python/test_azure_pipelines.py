@@ -13,6 +13,7 @@ from signed_in import CREDENTIAL  # noqa: E402
 from azure.ai.ml import Input, MLClient, Output, command, load_component, load_job  # noqa: E402
 from azure.ai.ml.dsl import pipeline  # noqa: E402
 from azure.ai.ml.entities import AmlCompute, Environment  # noqa: E402
+from azure.ai.ml.parallel import RunFunction, parallel_run_function  # noqa: E402
 from azure.core.exceptions import HttpResponseError  # noqa: E402
 
 NODE_PYTHON = "strongroom/node-python"
@@ -44,6 +45,7 @@ class Pipelines(unittest.TestCase):
         return {child.name.removeprefix(f"{name}_"): child.status for child in found}
 
     def write(self, name, text):
+        (self.folder / name).parent.mkdir(exist_ok=True)
         (self.folder / name).write_text(text)
         return self.folder / name
 
@@ -135,6 +137,79 @@ class Pipelines(unittest.TestCase):
             with self.assertRaises(HttpResponseError) as refused:
                 self.client.jobs.create_or_update(load_job(self.write("wrong.yml", text % wrong)))
             self.assertIn(said, str(refused.exception))
+
+    def test_a_function_is_run_over_files_in_mini_batches(self):
+        for number in range(7):
+            self.write(f"files/{number}.txt", str(number))
+        self.write(
+            "run/entry.py",
+            "import os, sys\n\n"
+            "def init():\n    global word\n    word = sys.argv[sys.argv.index('--word') + 1]\n\n"
+            "def run(mini_batch):\n"
+            "    if word == 'fails' and mini_batch[0].endswith('0.txt'):\n        raise ValueError('odd')\n"
+            "    return [word + open(path).read() for path in mini_batch]\n",
+        )
+        each = parallel_run_function(
+            name="each",
+            inputs={"data": Input(type="uri_folder"), "word": Input(type="string", default="x")},
+            outputs={"rows": Output(type="uri_folder", mode="rw_mount")},
+            input_data="${{inputs.data}}",
+            instance_count=2,
+            max_concurrency_per_instance=2,
+            mini_batch_size="2",
+            mini_batch_error_threshold=0,
+            retry_settings={"max_retries": 1, "timeout": 60},
+            logging_level="DEBUG",
+            environment_variables={"A": "b"},
+            task=RunFunction(
+                code=str(self.folder / "run"),
+                entry_script="entry.py",
+                program_arguments="--word ${{inputs.word}}",
+                append_row_to="${{outputs.rows}}/rows.csv",
+                environment="azureml:plain:1",
+            ),
+        )
+
+        @pipeline(default_compute="cpu")
+        def whole(data: Input(type="uri_folder"), word: str):
+            step = each(data=data, word=word)
+            return {"rows": step.outputs.rows}
+
+        data = Input(type="uri_folder", path=str(self.folder / "files"))
+        name = self.client.jobs.create_or_update(whole(data=data, word="it's ")).name
+        self.assertEqual(self.ended(name).status, "Completed")
+        self.client.jobs.download(name, download_path=self.folder / "rows", output_name="rows")
+        rows = (self.folder / "rows/named-outputs/rows/rows.csv").read_text().splitlines()
+        self.assertEqual(rows, [f"it's {number}" for number in range(7)])
+        failed = self.client.jobs.create_or_update(whole(data=data, word="fails")).name
+        self.assertEqual(self.ended(failed).status, "Failed")
+        (step,) = self.children(failed)
+        self.client.jobs.download(f"{failed}_{step}", download_path=self.folder / "log", all=True)
+        said = (self.folder / "log/artifacts/user_logs/std_log.txt").read_text()
+        self.assertIn("mini_batch_error_threshold is 0", said)
+
+        # From YAML, and registered.
+        self.write(
+            "each.yml",
+            "type: parallel\nname: each\ninputs: {data: {type: uri_folder}}\noutputs: {rows: {type: uri_folder}}\n"
+            "input_data: ${{inputs.data}}\nmini_batch_size: '3'\nresources: {instance_count: 1}\n"
+            "max_concurrency_per_instance: 1\nretry_settings: {max_retries: 1, timeout: 60}\n"
+            "task:\n  type: run_function\n  code: ./run\n  entry_script: entry.py\n  environment: azureml:plain:1\n"
+            "  program_arguments: --word y\n  append_row_to: ${{outputs.rows}}\n",
+        )
+        made = self.client.components.create_or_update(load_component(self.folder / "each.yml"))
+        self.assertEqual((made.type, made.version), ("parallel", "1"))
+        self.write(
+            "both.yml",
+            "type: pipeline\nsettings: {default_compute: azureml:cpu}\noutputs: {rows: {type: uri_folder}}\njobs:\n"
+            "  named:\n    type: parallel\n    component: azureml:each:1\n    mini_batch_size: '1'\n"
+            "    inputs: {data: {type: uri_folder, path: ./files}}\n    outputs: {rows: '${{parent.outputs.rows}}'}\n",
+        )
+        name = self.client.jobs.create_or_update(load_job(self.folder / "both.yml")).name
+        self.assertEqual(self.ended(name).status, "Completed")
+        self.client.jobs.download(name, download_path=self.folder / "named", output_name="rows")
+        rows = (self.folder / "named/named-outputs/rows/parallel_run_step.txt").read_text().splitlines()
+        self.assertEqual(rows, [f"y{number}" for number in range(7)])
 
 
 if __name__ == "__main__":

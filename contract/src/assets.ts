@@ -47,7 +47,7 @@ export const componentVersion = Type.Object({
   isAnonymous: Type.Optional(Type.Boolean()),
   componentSpec: Type.Record(Type.String({ maxLength: 256 }), Type.Unknown(), {
     description:
-      "What azure-ai-ml writes of a command component: type, command, code, environment, inputs and outputs with their types, defaults and optional; '$[[ … ]]' around what an optional input needs.",
+      "What azure-ai-ml writes of a component of the type command, parallel or pipeline: type, inputs and outputs with their types, defaults and optional; command, code and environment ('$[[ … ]]' around what an optional input needs), or task and its settings, or jobs.",
   }),
   stage: Type.Optional(Type.String({ maxLength: 64 })),
 });

@@ -17,8 +17,8 @@ export async function componentIn(
 ): Promise<Later<JsonObject>> {
   const read = readerOf(document);
   const type = read.text('type') ?? 'command';
-  if (type !== 'command' && type !== 'pipeline')
-    throw read.wrong('type', `is '${type}': such components are not served, 'command' and 'pipeline' are`);
+  if (type !== 'command' && type !== 'parallel' && type !== 'pipeline')
+    throw read.wrong('type', `is '${type}': such components are not served, 'command', 'parallel' and 'pipeline' are`);
   const fields = {
     type,
     name: read.text('name'),
@@ -30,7 +30,12 @@ export async function componentIn(
     inputs: read.map('inputs'),
     outputs: read.map('outputs'),
   };
-  const own = type === 'command' ? commandOf(read, document, paths) : await pipelineOf(read, stepsOf);
+  const own =
+    type === 'command'
+      ? commandOf(read, document, paths)
+      : type === 'parallel'
+        ? parallelIn(read, document, paths)
+        : await pipelineOf(read, stepsOf);
   read.finish();
   return async (sources) => defined({ ...fields, ...(await own(sources)) });
 }
@@ -46,6 +51,42 @@ function commandOf(read: Reader, document: Document, paths: WorkspacePaths): Lat
   const codeId = code === undefined ? undefined : codeOf(code, read, document, paths);
   return async (sources) => ({ ...fields, environment: await environment?.(sources), code: await codeId?.(sources) });
 }
+
+/** A function of a script over an input: what a component says of it, and what a step says in which it stands. */
+export function parallelIn(read: Reader, document: Document, paths: WorkspacePaths): Later<JsonObject> {
+  const fields = {
+    ...parallelSettingsIn(read),
+    input_data: read.needed('input_data'),
+    resources: read.map('resources'),
+  };
+  const task = read.within('task');
+  if (task === undefined)
+    throw read.wrong('task', 'is missing: { type: run_function, code, entry_script, environment }');
+  const code = task.text('code');
+  const said = {
+    type: task.needed('type'),
+    entry_script: task.needed('entry_script'),
+    program_arguments: task.text('program_arguments'),
+    append_row_to: task.text('append_row_to'),
+  };
+  const environment = environmentOf(task, document, paths);
+  const codeId = code === undefined ? undefined : codeOf(code, task, document, paths);
+  return async (sources) => ({
+    ...fields,
+    task: defined({ ...said, environment: await environment?.(sources), code: await codeId?.(sources) }),
+  });
+}
+
+/** The service reads the names of YAML, and says what is wrong with a value. */
+export const parallelSettingsIn = (read: Reader): JsonObject => ({
+  mini_batch_size: read.text('mini_batch_size'),
+  partition_keys: read.list('partition_keys'),
+  max_concurrency_per_instance: read.whole('max_concurrency_per_instance'),
+  retry_settings: read.map('retry_settings'),
+  error_threshold: read.text('error_threshold'),
+  mini_batch_error_threshold: read.text('mini_batch_error_threshold'),
+  logging_level: read.text('logging_level'),
+});
 
 async function pipelineOf(read: Reader, stepsOf: ReadSteps): Promise<Later<JsonObject>> {
   const jobs = await stepsOf(read);

@@ -357,7 +357,7 @@ test('what is missing, unknown or not served is refused by name', async () => {
     ['command: a\ncompute: c\ncommmand: b\n', /'commmand' is not known/],
     ['type: spark\n', /'spark': such jobs are not served/],
     ['type: pipeline\n', /'jobs' is missing/],
-    ['type: pipeline\njobs: { a: { type: parallel } }\n', /'parallel': such steps are not served/],
+    ['type: pipeline\njobs: { a: { type: spark } }\n', /'spark': such steps are not served/],
     ['type: pipeline\njobs: { a: { command: x, comand: y } }\n', /comand/],
     ['type: pipeline\njobs: { a: { command: x, outputs: { o: { path: y } } } }\n', /its own artifacts/],
     ['command: a\ncompute: c\nenvironment: { conda_file: none.yml, image: y }\n', /none\.yml cannot be read/],

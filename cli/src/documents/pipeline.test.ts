@@ -67,3 +67,76 @@ jobs:
   const circle = await file('type: pipeline\njobs: { a: { type: pipeline, component: ./ping.yml } }\n');
   await assert.rejects(async () => jobBody(circle, paths, sources), /is \.\/ping\.yml, and that stands in itself/);
 });
+
+test('a parallel step says its task itself, or is a component', async () => {
+  writeFileSync(
+    join(folder, 'score.yml'),
+    `type: parallel
+inputs: { data: { type: uri_folder } }
+input_data: \${{inputs.data}}
+mini_batch_size: "5"
+task: { type: run_function, code: azureml:c:1, entry_script: score.py, environment: azureml:e:1 }
+`,
+  );
+  const { body } = await jobBody(
+    await file(`type: pipeline
+jobs:
+  one:
+    type: parallel
+    inputs: { data: { type: mltable, path: azureml:t:1, mode: direct } }
+    outputs: { rows: { type: uri_folder } }
+    input_data: \${{inputs.data}}
+    partition_keys: [Store]
+    retry_settings: { timeout: 60, max_retries: 2 }
+    error_threshold: -1
+    logging_level: DEBUG
+    resources: { instance_count: 2 }
+    environment_variables: { A: b }
+    task:
+      type: run_function
+      code: azureml:c:1
+      entry_script: score.py
+      environment: azureml:e:1
+      program_arguments: --a 1
+      append_row_to: \${{outputs.rows}}/rows.csv
+  two: { type: parallel, component: ./score.yml, max_concurrency_per_instance: 2, inputs: { data: { type: uri_folder, path: azureml:d:1 } } }
+`),
+    paths,
+    sources,
+  );
+  const [code, environment] = [paths.codeVersion('c', '1'), paths.environmentVersion('e', '1')];
+  assert.deepEqual(components.at(-1), {
+    type: 'parallel',
+    inputs: { data: { type: 'uri_folder' } },
+    input_data: `\${{inputs.data}}`,
+    mini_batch_size: '5',
+    task: { type: 'run_function', code, entry_script: 'score.py', environment },
+  });
+  const { one, two } = (body['properties'] as { jobs: Record<string, JsonObject> }).jobs;
+  assert.deepEqual(one, {
+    type: 'parallel',
+    inputs: { data: { jobInputType: 'mltable', uri: paths.assetVersion('data', 't', '1'), mode: 'Direct' } },
+    outputs: { rows: { job_output_type: 'uri_folder' } },
+    input_data: `\${{inputs.data}}`,
+    partition_keys: ['Store'],
+    retry_settings: { timeout: 60, max_retries: 2 },
+    error_threshold: '-1',
+    logging_level: 'DEBUG',
+    resources: { instance_count: 2 },
+    environment_variables: { A: 'b' },
+    task: {
+      ...{ type: 'run_function', code, entry_script: 'score.py', environment },
+      ...{ program_arguments: '--a 1', append_row_to: `\${{outputs.rows}}/rows.csv` },
+    },
+  });
+  assert.equal(two?.['max_concurrency_per_instance'], 2);
+  await assert.rejects(
+    async () =>
+      jobBody(
+        await file('type: pipeline\njobs: { a: { type: parallel, input_data: x, max_retries: 2 } }\n'),
+        paths,
+        sources,
+      ),
+    /task|max_retries/,
+  );
+});

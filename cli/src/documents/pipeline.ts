@@ -4,7 +4,7 @@
 import type { JsonObject } from '@strongroom/contract/client';
 import { isObject, type Reader, readDocument } from '../document.reader.ts';
 import { commandIn, computeId, inputOf, modeOf, type Place, settled, unserved } from './command.ts';
-import { componentIn } from './component.ts';
+import { componentIn, parallelIn, parallelSettingsIn } from './component.ts';
 import { defined, isReference, type Later, placeOf, reference, refuse, secondsOf } from './references.ts';
 
 const wired = /^\$\{\{.*\}\}$/;
@@ -23,8 +23,11 @@ export async function stepsIn(read: Reader, place: Place): Promise<Later<JsonObj
 
 async function stepIn(read: Reader, place: Place): Promise<Later<JsonObject>> {
   const type = read.text('type') ?? 'command';
-  if (!['command', 'sweep', 'pipeline'].includes(type))
-    throw read.wrong('type', `is '${type}': such steps are not served, 'command', 'sweep' and 'pipeline' are`);
+  if (!['command', 'sweep', 'pipeline', 'parallel'].includes(type))
+    throw read.wrong(
+      'type',
+      `is '${type}': such steps are not served, 'command', 'parallel', 'sweep' and 'pipeline' are`,
+    );
   refuse(read, unserved);
   const compute = read.text('compute');
   const timeout = type === 'command' ? read.within('limits')?.positive('timeout', 'seconds') : undefined;
@@ -39,7 +42,12 @@ async function stepIn(read: Reader, place: Place): Promise<Later<JsonObject>> {
     outputs: stepOutputs(read.within('outputs')),
   };
   const inputs = stepInputs(read.within('inputs'), place);
-  const runs = type === 'sweep' ? await sweepOf(read, place) : await whatRuns(read, place);
+  const runs =
+    type === 'sweep'
+      ? await sweepOf(read, place)
+      : type === 'parallel'
+        ? await parallelOf(read, place)
+        : await whatRuns(read, place);
   return async (sources) => defined({ ...common, ...(await runs(sources)), inputs: await inputs(sources) });
 }
 
@@ -49,6 +57,18 @@ async function whatRuns(read: Reader, place: Place): Promise<Later<JsonObject>> 
   const environment_variables = read.texts('environment_variables');
   const resources = read.map('resources');
   return async (sources) => ({ ...defined({ environment_variables, resources }), componentId: await id(sources) });
+}
+
+/** A function of a script over an input, in the step or in a component. */
+async function parallelOf(read: Reader, place: Place): Promise<Later<JsonObject>> {
+  const environment_variables = read.texts('environment_variables');
+  if (!read.has('component')) {
+    const own = parallelIn(read, place.document, place.paths);
+    return async (sources) => ({ environment_variables, ...(await own(sources)) });
+  }
+  const fields = { ...parallelSettingsIn(read), environment_variables, resources: read.map('resources') };
+  const id = await componentOf('component', read, place);
+  return async (sources) => ({ ...defined(fields), componentId: await id(sources) });
 }
 
 /** As it is written: the service reads the names of YAML in a step. */

@@ -211,7 +211,7 @@ export const assetsFailures = defineFailures('assets', {
     remedy: 'Register what it does as a command component.',
     say: (type: string) => ({
       target: 'properties.componentSpec.type',
-      message: `Components of type '${type.slice(0, 32)}' are not served here. componentSpec.type must be 'command' or 'pipeline': put what else runs into a command.`,
+      message: `Components of type '${type.slice(0, 32)}' are not served here. componentSpec.type must be 'command', 'parallel' or 'pipeline': put what else runs into a command.`,
     }),
   },
   InternalError: { kind: 'internal', say: 'An asset stands outside any workspace.' },

@@ -24,6 +24,12 @@ type Bounds = {
 };
 export type ComponentOutput = { readonly type: DataType; readonly mode: string | undefined };
 
+/** What whoever wires it sees. */
+export type Face = {
+  readonly inputs: Readonly<Record<string, ComponentInput>>;
+  readonly outputs: Readonly<Record<string, ComponentOutput>>;
+};
+
 export type Fields = Readonly<Record<string, unknown>>;
 export const isObject = (value: unknown): value is Fields =>
   typeof value === 'object' && value !== null && !Array.isArray(value);

@@ -1,12 +1,11 @@
-// What a component is: something to run with named inputs and outputs, described once. A command runs itself, a pipeline is made
-// of steps. Its specification is that of azure-ai-ml, read part by part: what is not known is refused where it stands, and what
+// What a component is: something to run with named inputs and outputs, described once. A command runs itself, a function is run in
+// parallel over an input, a pipeline is made of steps. Its specification is that of azure-ai-ml, read part by part: what is not known is refused where it stands, and what
 // is not served by its name. Pure.
 
 import { collectionAndName, placeholdersIn } from '@strongroom/contract/placeholders';
 import { assetsFailures } from './assets.errors.ts';
 import {
-  type ComponentInput,
-  type ComponentOutput,
+  type Face,
   type Fields,
   idOf,
   isObject,
@@ -19,12 +18,7 @@ import {
   wrong,
   yesOrNo,
 } from './component-parts.rules.ts';
-
-/** What whoever wires it sees. */
-type Face = {
-  readonly inputs: Readonly<Record<string, ComponentInput>>;
-  readonly outputs: Readonly<Record<string, ComponentOutput>>;
-};
+import { type ParallelComponent, parallelSettings, readParallel } from './parallel-component.rules.ts';
 
 export type CommandComponent = Face & {
   readonly type: 'command';
@@ -47,7 +41,7 @@ export type PipelineComponent = Face & {
   readonly jobs: Readonly<Record<string, Fields>>;
 };
 
-export type Component = CommandComponent | PipelineComponent;
+export type Component = CommandComponent | PipelineComponent | ParallelComponent;
 
 /** Told by clients, and of no effect. */
 const told = ['$schema', 'name', 'version', 'display_name', 'description', 'tags', '_source', 'properties'];
@@ -55,6 +49,7 @@ const ofAll = ['type', 'inputs', 'outputs', 'is_deterministic'];
 const served: Readonly<Record<Component['type'], readonly string[]>> = {
   command: [...ofAll, 'command', 'code', 'environment', 'resources', 'distribution'],
   pipeline: [...ofAll, 'jobs'],
+  parallel: [...ofAll, 'task', 'input_data', 'code', 'environment', 'resources', ...parallelSettings],
 };
 const unserved: Readonly<Record<string, string>> = {
   additional_includes: 'clients put these into the code before they send it, and this component has no code',
@@ -67,7 +62,8 @@ const unserved: Readonly<Record<string, string>> = {
 /** @throws Failure `invalid` with the part that is wrong */
 export function readComponent(spec: Fields): Component {
   const { type } = spec;
-  if (type !== 'command' && type !== 'pipeline') throw assetsFailures.ComponentTypeNotServed(String(type));
+  if (type !== 'command' && type !== 'pipeline' && type !== 'parallel')
+    throw assetsFailures.ComponentTypeNotServed(String(type));
   for (const [name, value] of Object.entries(spec)) {
     if (value === null || told.includes(name) || served[type].includes(name)) continue;
     if (isObject(value) && Object.keys(value).length === 0) continue;
@@ -83,6 +79,7 @@ export function readComponent(spec: Fields): Component {
     inputs: namesOf(spec['inputs'], 'inputs', readInput),
     outputs: namesOf(spec['outputs'], 'outputs', readOutput),
   };
+  if (type === 'parallel') return readParallel(spec, face);
   return type === 'command' ? readCommand(spec, face) : readPipeline(spec, face);
 }
 
@@ -116,7 +113,7 @@ function readPipeline(spec: Fields, face: Face): PipelineComponent {
   return { type: 'pipeline', ...face, jobs: Object.fromEntries(entries) };
 }
 
-function known(component: CommandComponent, inner: string): { readonly collection: string; readonly name: string } {
+function known(component: Face, inner: string): { readonly collection: string; readonly name: string } {
   const { collection, name } = collectionAndName(inner);
   const all = collection === 'inputs' ? component.inputs : collection === 'outputs' ? component.outputs : {};
   if (Object.hasOwn(all, name)) return { collection, name };
@@ -130,17 +127,21 @@ function known(component: CommandComponent, inner: string): { readonly collectio
   );
 }
 
+/** The command with what is given: see `textWith`. */
+export const commandWith = (component: CommandComponent, isGiven: (input: string) => boolean): string =>
+  textWith(component, component.command, isGiven);
+
 /**
- * The command with what is given: a part in `$[[ … ]]` stays when every optional input in it is given, and goes otherwise.
+ * A text with what is given: a part in `$[[ … ]]` stays when every optional input in it is given, and goes otherwise.
  * @throws Failure `invalid` where an input that is not given stands outside of one
  */
-export function commandWith(component: CommandComponent, isGiven: (input: string) => boolean): string {
+export function textWith(component: Face, text: string, isGiven: (input: string) => boolean): string {
   const missing = (part: string) =>
     placeholdersIn(part)
       .map((inner) => known(component, inner))
       .filter(({ collection, name }) => collection === 'inputs' && !isGiven(name))
       .map(({ name }) => name);
-  const command = component.command.replace(/\$\[\[((?:(?!\]\]).)*)\]\]/gs, (_, part: string) =>
+  const command = text.replace(/\$\[\[((?:(?!\]\]).)*)\]\]/gs, (_, part: string) =>
     missing(part).length === 0 ? part : '',
   );
   const [left] = missing(command);

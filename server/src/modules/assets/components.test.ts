@@ -69,7 +69,7 @@ test('what is no component is refused with the part that is wrong', async (t) =>
       /say it in those that the steps name/,
     ],
     [{ type: 'pipeline', jobs: { a: { command: 'x' } }, sourceJobId: 'azureml:x' }, /is not made of a job that ran/],
-    [component({ type: 'parallel' }), /Components of type 'parallel'/],
+    [component({ type: 'spark' }), /Components of type 'spark'/],
     [component({ command: ' ' }), /componentSpec\.command/],
     [component({ command: `x \${{inputs.none}}` }), /inputs\.none[\s\S]*inputs\.data, inputs\.rate, outputs\.model/],
     [component({ command: `x \${{inputs.__proto__}}` }), /the component has inputs\.data/],

@@ -45,6 +45,7 @@ export {
   commandWith,
   distributionIn,
   type PipelineComponent,
+  textWith,
 } from './components.rules.ts';
 export { curatedName } from './curated.rules.ts';
 export { inputLimits } from './limits.rules.ts';
@@ -56,6 +57,14 @@ export {
   outputPath,
   type PlacedOutputs,
 } from './named-content.service.ts';
+export {
+  type ParallelComponent,
+  type ParallelSettings,
+  type ParallelTask,
+  parallelSettings,
+  parallelSettingsIn,
+  taskIn,
+} from './parallel-component.rules.ts';
 export type { PipelineSteps } from './pipeline-steps.port.ts';
 export type { Snapshot, Snapshots } from './snapshots.service.ts';
 export type { SnapshotFile } from './snapshots.store.ts';

@@ -201,7 +201,7 @@ test('a pipeline job may be a component, with what that says where nothing is gi
   const command = await bench.lab.call(bench.lab.owner, 'PUT', bench.jobId('cmd'), {
     body: { properties: { jobType: 'Command', componentId: registered, computeId } },
   });
-  assert.match(command.body.error.message, /Submit a pipeline job instead/);
+  assert.match(command.body.error.message, /Submit a pipeline job with it instead/);
 });
 
 test('what fails, is canceled or loses its submitter at one level ends the others', async (t) => {

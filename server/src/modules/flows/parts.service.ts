@@ -164,7 +164,7 @@ export function createParts(deps: {
         const before = digests.get(branch);
         if (before !== undefined) return before;
         const { component: found, tree: below } = branch;
-        const code = found.type === 'command' ? found.codeId : undefined;
+        const code = found.type === 'pipeline' ? undefined : found.codeId;
         const digest = put({
           component: found,
           ...(code === undefined ? {} : { codeUri: (await assets.code(grant, code)).uri }),

@@ -345,7 +345,7 @@ test('each way that a pipeline cannot be is refused before anything is made', as
       step({ inputs: { rate: output('nobody', 'x') } }),
       /takes an output of 'nobody', and there is no such step/,
     ],
-    ['type', step({ type: 'parallel' }), /A parallel step is not served/],
+    ['type', step({ type: 'parallel' }), /is of the type command, and the step says the type parallel/],
     ['spark', step({ type: 'spark' }), /of the type 'spark'/],
     ['nested', step({ type: 'pipeline' }), /is of the type command, and the step says the type pipeline/],
     ['name', { jobs: { 'a-b': { command: 'x' } }, outputs: {} }, /'a-b' is no name of a step/],

@@ -5,13 +5,13 @@ import type { CommandJob, JobInput } from '@strongroom/contract/jobs';
 import type { PipelineJob } from '@strongroom/contract/pipelines';
 import { collectionAndName, fillPlaceholders } from '@strongroom/contract/placeholders';
 import type { SweepJob } from '@strongroom/contract/sweeps';
-import { type CommandComponent, type Component, commandWith, modeNamed } from '#assets';
+import { type CommandComponent, type Component, commandWith, modeNamed, type ParallelComponent } from '#assets';
 import { isPlaced } from '#jobs';
 import { flowsFailures } from './flows.errors.ts';
+import { parallelRun } from './parallel-step.rules.ts';
 import type { Part } from './parts.types.ts';
 import { everything, type Pipeline, type PipelineFlow, type Places, placeAsked } from './pipeline.rules.ts';
-import { type Binding, computeIn, type Step } from './steps.rules.ts';
-import { isGiven, isSearched } from './wires.rules.ts';
+import { type Binding, computeIn, isGiven, isSearched, type Step } from './steps.rules.ts';
 
 export type StepJob = CommandJob | SweepJob | PipelineJob;
 
@@ -74,7 +74,8 @@ export function stepOf(pipeline: Pipeline, step: Step, fixed: Fixed, placeOf: Pl
       },
     };
   const computeId = computeOf(pipeline, step);
-  return commandOf(step, component, { ...common, ...(computeId === undefined ? {} : { computeId }) });
+  const whole = { ...common, ...(computeId === undefined ? {} : { computeId }) };
+  return component.type === 'parallel' ? parallelOf(step, component, whole) : commandOf(step, component, whole);
 }
 
 /** The name that an input gives is of a compute of the workspace. */
@@ -130,6 +131,22 @@ function commandOf(step: Step, component: CommandComponent, common: Common): Com
   return { jobType: 'Sweep', ...common, ...searched, trial: { ...ofTrial, command } };
 }
 
+/** A command that runs the function: see parallel-step.rules.ts. */
+function parallelOf(step: Step, component: ParallelComponent, common: Common): CommandJob {
+  const { codeId, environmentId, shmSize } = component;
+  const resources = { ...(shmSize === undefined ? {} : { shmSize }), ...step.resources };
+  return {
+    jobType: 'Command',
+    ...common,
+    ...parallelRun(step, component, common.inputs ?? {}),
+    ...(codeId === undefined ? {} : { codeId }),
+    ...(environmentId === undefined ? {} : { environmentId }),
+    environmentVariables: step.environmentVariables,
+    ...(Object.keys(resources).length === 0 ? {} : { resources }),
+    ...(step.timeout === undefined ? {} : { limits: { jobLimitsType: 'Command', timeout: step.timeout } }),
+  };
+}
+
 /** Data are what is given: the command of a component that takes a folder gets a file where it is given one, as in Azure. */
 function inputOf(
   { binding, mode: own }: { readonly binding: Binding; readonly mode: string | undefined },
@@ -167,7 +184,7 @@ const dataInput = (type: string, uri: string, mode: string | undefined): JobInpu
 export function contentOf(pipeline: Pipeline, step: Step, fixed: Fixed, placeOf: Places): string | undefined {
   const { component, codeUri } = partOf(fixed.running, step);
   if (pipeline.settings.forceRerun || step.searched !== undefined) return undefined;
-  if (component.type !== 'command' || !component.isDeterministic) return undefined;
+  if (component.type === 'pipeline' || !component.isDeterministic) return undefined;
   const isFixed = Object.entries(step.inputs).every(([name, binding]) => {
     if (binding.from === 'data') return fixed.inputs[`${step.name}.${name}`] !== undefined;
     if (binding.from !== 'input') return true;

@@ -3,7 +3,15 @@
 
 import type { CommandJob, JobInput } from '@strongroom/contract/jobs';
 import type { PipelineJob } from '@strongroom/contract/pipelines';
-import { type DataType, dataTypes, distributionIn } from '#assets';
+import {
+  type Component,
+  type DataType,
+  dataTypes,
+  distributionIn,
+  type ParallelSettings,
+  parallelSettings,
+  parallelSettingsIn,
+} from '#assets';
 import { flowsFailures } from './flows.errors.ts';
 import { type Searched, searchedIn } from './sweep-step.rules.ts';
 
@@ -24,7 +32,7 @@ export type StepOutput = {
 };
 
 /** What a step is; undefined: what its component is. */
-export type StepType = 'command' | 'sweep' | 'pipeline';
+export type StepType = 'command' | 'sweep' | 'pipeline' | 'parallel';
 
 export type Step = {
   readonly name: string;
@@ -46,6 +54,10 @@ export type Step = {
   readonly resources: Resources;
   /** Where the step says another than its component. */
   readonly distribution: ReturnType<typeof distributionIn>;
+  /** Of a step that is parallel: where it says another than its component. */
+  readonly parallel: ParallelSettings;
+  /** What its component says of its task, as clients say it again beside the component. */
+  readonly task: Fields | undefined;
   /** Of a step that is a sweep: what it searches, by the names of inputs of its component. */
   readonly searched: Searched | undefined;
 };
@@ -80,10 +92,17 @@ const spelled = (fields: Fields): Fields =>
     ]),
   );
 
+const ofParallel = ['task', 'input_data', ...parallelSettings];
 const ofSweeps = ['trial', 'search_space', 'sampling_algorithm', 'objective', 'early_termination'];
-const stepTypes: readonly string[] = ['command', 'sweep', 'pipeline'] satisfies StepType[];
+const stepTypes: readonly string[] = ['command', 'sweep', 'pipeline', 'parallel'] satisfies StepType[];
 const stepTypesElsewhere: Readonly<Record<string, string>> = {
-  parallel: 'A parallel step is not served: split the work inside a command, or make a step of each part',
+  automl: 'What trains models by itself is not served: a sweep tries a command of your own',
+  spark: 'There is no Spark here',
+  import: 'Jobs read from this workspace only: bring the data into it first',
+  data_transfer: 'Jobs read from this workspace only: bring the data into it first',
+  if_else: 'A pipeline has no branches: every step is run once what it needs is done',
+  do_while: 'A pipeline has no loops: a step may be a sweep',
+  parallel_for: 'A pipeline has no loops: a step may be a sweep, or parallel over an input',
 };
 const described = ['name', 'display_name', 'description', 'tags', 'properties', 'comment', '_source', 'type'];
 const served = [
@@ -120,6 +139,7 @@ function readStep(name: string, fields: Fields): Step {
     if (described.includes(field) || asksNothing(value)) continue;
     if ((type === 'pipeline' ? ofPipelines : served).includes(field)) continue;
     if (type === 'sweep' && ofSweeps.includes(field)) continue;
+    if (type === 'parallel' && ofParallel.includes(field)) continue;
     if (type === 'pipeline' && served.includes(field))
       throw refuse(
         `${at}.${field}`,
@@ -134,7 +154,8 @@ function readStep(name: string, fields: Fields): Step {
   const trial = type === 'sweep' ? componentIdIn(fields['trial'], `${at}.trial`) : undefined;
   const componentId = trial ?? textIn(fields, 'component_id', at)?.replace(/^azureml:(?=\/)/, '');
   const command = textIn(fields, 'command', at);
-  if ((componentId === undefined) === (command === undefined))
+  const task = type === 'parallel' ? objectIn(fields, 'task', at) : undefined;
+  if ((componentId === undefined) === (command === undefined) && task === undefined)
     throw refuse(at, `The step '${name}' needs one of componentId and command.`);
   const beside = componentId === undefined ? undefined : ofComponents.find((field) => !asksNothing(fields[field]));
   if (beside !== undefined)
@@ -152,8 +173,11 @@ function readStep(name: string, fields: Fields): Step {
     componentId,
     inline:
       command === undefined
-        ? undefined
+        ? componentId === undefined && task !== undefined
+          ? parallelInline(fields, task)
+          : undefined
         : {
+            type: 'command',
             command,
             code: textIn(fields, 'code_id', at) ?? textIn(fields, 'code', at),
             environment: textIn(fields, 'environment_id', at) ?? textIn(fields, 'environment', at),
@@ -169,7 +193,8 @@ function readStep(name: string, fields: Fields): Step {
     environmentVariables: mapIn(fields, 'environment_variables', at, (value) => String(value)),
     tags: mapIn(fields, 'tags', at, (value) => String(value)),
     timeout: limits === undefined || type === 'sweep' ? undefined : textIn(limits, 'timeout', `${at}.limits`),
-    resources: resourcesIn(objectIn(fields, 'resources', at) ?? {}, `${at}.resources`),
+    ...resourcesOf(fields, type, at),
+    task,
     distribution: distributionIn(objectIn(fields, 'distribution', at)),
     searched: type === 'sweep' ? searchedIn(fields, at) : undefined,
   };
@@ -181,6 +206,21 @@ function typeIn(written: string | undefined, name: string, at: string): StepType
     `${at}.type`,
     `The step '${name}' is of the type '${written.slice(0, 32)}'. ${Object.hasOwn(stepTypesElsewhere, written) ? stepTypesElsewhere[written] : `Steps of the types ${stepTypes.join(', ')} are served: put what it does into a command`}.`,
   );
+}
+
+/** A function in mini-batches that stands in the step itself, as a component would say it. */
+const parallelInline = (fields: Fields, task: Fields): Fields => ({
+  type: 'parallel',
+  task,
+  ...Object.fromEntries(['input_data', 'is_deterministic'].map((name) => [name, fields[name]])),
+});
+
+/** Of a parallel step the instances are how many processes there are, and not on how many nodes. */
+function resourcesOf(fields: Fields, type: StepType | undefined, at: string): Pick<Step, 'resources' | 'parallel'> {
+  const said = resourcesIn(objectIn(fields, 'resources', at) ?? {}, `${at}.resources`);
+  if (type !== 'parallel') return { resources: said, parallel: {} };
+  const { instanceCount, ...resources } = said;
+  return { resources, parallel: parallelSettingsIn({ ...fields, instance_count: instanceCount }) };
 }
 
 function resourcesIn(fields: Fields, at: string): Resources {
@@ -349,3 +389,10 @@ function isAsked(fields: Fields, name: string): boolean {
   if (typeof value !== 'boolean') throw refuse(`settings.${name}`, `settings.${name} is true or false.`);
   return value;
 }
+
+export const isSearched = ({ searched }: Step, name: string): boolean =>
+  searched !== undefined && Object.hasOwn(searched.searchSpace, name);
+
+/** Whether an input of the component of a step has a value, wherever it comes from. */
+export const isGiven = (step: Step, { inputs }: Pick<Component, 'inputs'>, name: string): boolean =>
+  Object.hasOwn(step.inputs, name) || isSearched(step, name) || inputs[name]?.default !== undefined;

@@ -10,8 +10,9 @@ import {
   type PipelineComponent,
 } from '#assets';
 import { flowsFailures } from './flows.errors.ts';
+import { checkParallel } from './parallel-step.rules.ts';
 import { everything, type Pipeline, stepsIn } from './pipeline.rules.ts';
-import type { Binding, Step } from './steps.rules.ts';
+import { type Binding, isGiven, type Step } from './steps.rules.ts';
 
 const refuse = flowsFailures.FlowValidationError;
 
@@ -71,7 +72,6 @@ export function inlineSpec(step: Step, { sources, outputs }: Wired): Readonly<Re
     return (binding.from === 'input' ? at(sources, binding.name)?.type : undefined) ?? 'string';
   };
   return {
-    type: 'command',
     ...step.inline,
     inputs: Object.fromEntries(Object.entries(step.inputs).map(([name, binding]) => [name, { type: typeOf(binding) }])),
     outputs: Object.fromEntries(
@@ -123,6 +123,7 @@ export function checkWires(wired: Wired, components: Readonly<Record<string, Com
       if (!isGiven(step, component, name) && !input.isOptional)
         throw refuse(`${where}.inputs`, `The step '${step.name}' needs the input '${name}'.`);
     if (component.type === 'command') commandWith(component, (name) => isGiven(step, component, name));
+    if (component.type === 'parallel') checkParallel(step, component);
     checkCompute(step, wired.sources);
     checkSearched(step, component);
     for (const [name, { to, type }] of Object.entries(step.outputs)) {
@@ -190,11 +191,6 @@ function checkSearched(step: Step, component: Component): void {
       throw refuse(where, `The step '${step.name}' both searches '${name}' and is given it. Leave one out.`);
   }
 }
-
-export const isSearched = ({ searched }: Step, name: string): boolean =>
-  searched !== undefined && Object.hasOwn(searched.searchSpace, name);
-export const isGiven = (step: Step, component: Component, name: string): boolean =>
-  Object.hasOwn(step.inputs, name) || isSearched(step, name) || component.inputs[name]?.default !== undefined;
 
 function checkBinding(
   binding: Binding,

@@ -13,7 +13,7 @@ export function withComponent(job: CommandJob, component: Component): CommandJob
   if (component.type !== 'command')
     throw refuse(
       'componentId',
-      `The component is of the type ${component.type}, and a command job runs one of the type command. Submit a pipeline job instead.`,
+      `The component is of the type ${component.type}, and a command job runs one of the type command. Submit a pipeline job with it instead.`,
     );
   const said = ofComponent.find((name) => job[name] !== undefined);
   if (said !== undefined)

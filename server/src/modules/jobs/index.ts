@@ -42,6 +42,7 @@ import { createServerless } from './serverless.service.ts';
 import { jobsSettings } from './settings.ts';
 import { isEnd } from './status.rules.ts';
 
+export { shellQuote } from './command.rules.ts';
 export type {
   BuildDocument,
   EnvironmentImage,
