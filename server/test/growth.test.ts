@@ -66,7 +66,9 @@ const tables: Readonly<Record<string, Readonly<Record<string, string>>>> = {
   },
   'modules/environments': {
     environments: atTheDoor,
+    environment_names: atTheDoor,
     environment_waiting: bounded,
+    built_images: bounded,
   },
   'modules/endpoints': {
     endpoint_keys: bounded,

@@ -3,6 +3,7 @@
 import { accessMigrations } from '#access';
 import type { LogAnchors } from '#audit';
 import { computeTables } from '#compute';
+import { builtImageTables } from '#environments';
 import { flowTables } from '#flows';
 import { identityMigrations } from '#identity';
 import type { ByteStores } from '#kernel/bytes/byte-store';
@@ -37,6 +38,7 @@ export const controlTables: readonly MigrationSet[] = [
   quotaTables,
   flowTables,
   scheduleTables,
+  builtImageTables,
 ];
 
 /** What main has opened. */

@@ -106,6 +106,8 @@ export function composeLearning(foundation: Foundation, ground: Ground, data: Da
     pythons: compute.pythons,
     ...packageIndexesOf(config.environments),
     map: config.environments.images,
+    database: control,
+    keptDays: config.environments.keptDays,
     runTokens: ground.runTokens,
     schemes: armSchemes,
   });

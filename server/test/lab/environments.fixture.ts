@@ -48,8 +48,8 @@ export async function openEnvironments(...[t]: Parameters<typeof openBench>) {
   };
   const environmentId = await environment('six', 'dependencies: [python=3.11, six]');
   const buildOf = async (name: string) => String((await bench.job(name)).properties['strongroom.environment.build']);
-  const given = async (build: string) => {
-    const document = jobIn(await lab.work.take(bench.of(build)));
+  const given = async (build: string, item = bench.of(build)) => {
+    const document = jobIn(await lab.work.take(item));
     return { token: document.token, document, build: JSON.parse(document.environment['STRONGROOM_BUILD'] ?? '{}') };
   };
   const path = (url: string) => new URL(url).pathname;
@@ -61,9 +61,9 @@ export async function openEnvironments(...[t]: Parameters<typeof openBench>) {
     buildOf,
     given,
     /** What the runner would do. */
-    async make(build: string, content?: Buffer) {
-      await bench.tell(build, running);
-      const { token, build: told } = await given(build);
+    async make(build: string, content?: Buffer, item = bench.of(build)) {
+      await lab.work.tell(item, running);
+      const { token, build: told } = await given(build, item);
       const page = await lab.must(token, 'GET', path(`${told.index}six/`));
       const href = /href="([^"#]+)#/.exec(page.bytes.toString())?.[1] ?? '';
       await lab.must(token, 'GET', path(new URL(href, `${told.index}six/`).href));

@@ -285,6 +285,8 @@ export async function assemble(on: {
     acts,
     preparing: jobs.preparing,
     pythons: async () => seam.pythons,
+    database: control,
+    keptDays: 90,
     indexOf: () => new URL('https://index.example/simple/'),
     fetch: (url) => seam.fetch(url),
     map: ['mcr.microsoft.com/azureml/*=strongroom/node-python', 'AzureML-sklearn*=azureml:own:1'],

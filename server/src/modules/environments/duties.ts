@@ -1,7 +1,9 @@
 // What environments do without being asked: they are made because somebody's job needs them.
 
+import { registryActions } from '@strongroom/contract/registry.actions';
 import { actionsOfType } from '@strongroom/contract/resources.actions';
 import type { Duty } from '#kernel/authority/duty';
+import { registryType } from '#registry';
 import { workspaceType } from '#workspaces';
 
 export const environmentsDuties = {
@@ -25,5 +27,23 @@ export const environmentsDuties = {
     actions: [actionsOfType(`${workspaceType}/environments/versions`).read],
     under: `${workspaceType}/environments/versions`,
     record: { level: 'part', of: 'the submission of what asks for it; the map is the configuration of the server' },
+  },
+  findUnused: {
+    name: 'environments.find-unused',
+    why: 'Each workspace is looked through for images of environments that nothing names and nobody uses.',
+    actions: [
+      actionsOfType(workspaceType).read,
+      actionsOfType(`${workspaceType}/environments/versions`).read,
+      actionsOfType(registryType).read,
+    ],
+    under: '/',
+    record: { level: 'none', reason: 'only looks; what is removed is recorded by the duty that removes it' },
+  },
+  removeUnused: {
+    name: 'environments.remove-unused',
+    why: 'An image that a build made is built again when it is needed, so it goes when nothing names it, nobody has used it for long, or its workspace is gone.',
+    actions: [registryActions.deleteArtifacts],
+    under: registryType,
+    record: { level: 'activity' },
   },
 } as const satisfies Record<string, Duty>;

@@ -16,7 +16,7 @@ import { randomUuid } from '#kernel/crypto/random';
 import type { Database } from '#kernel/database/database';
 import { asFailure, Failure } from '#kernel/errors/failure';
 import { retold } from '#kernel/errors/failures';
-import { parseResourceId } from '#kernel/ids/ids';
+import { idKey, parseResourceId } from '#kernel/ids/ids';
 import type { Log } from '#kernel/log/log';
 import { createTurns } from '#kernel/turns/turns';
 import { mediaTypes, repositoryScope } from '#registry';
@@ -36,14 +36,32 @@ export type EnvironmentsService = Environments &
   ForJobs & {
     /** The recipe that a build makes; undefined for a job that is none, or not the one that is waited for. */
     recipeOf(workspaceId: string, build: string): Promise<Recipe | undefined>;
+    /** `sha256:…` of what a build makes. Throws for a job that is none. */
+    digestOf(workspaceId: string, build: string): Promise<string>;
     /** The result of a build: it counts when the build has completed. False when it has sent one already. */
     take(workspaceId: string, build: string, result: store.Result): Promise<boolean>;
+    /** In the turn of its recipe, so that nobody is given the image meanwhile: takes it away if it is due when it is looked at there. */
+    withdraw(workspaceId: string, recipe: string, withdrawal: Withdrawal): Promise<boolean>;
     /** Whether a build has sent its result. */
     hasSent(workspaceId: string, build: string): Promise<boolean>;
   };
 
+/** Taking an image away. */
+export type Withdrawal = {
+  readonly repository: string;
+  readonly build: string;
+  /** @param row the environment as it is now, while this is its image */
+  isDue(row: store.EnvironmentRow | undefined, database: Database): Promise<boolean>;
+  remove(): Promise<void>;
+};
+
 /** How long a deployment waits, which holds up others: less than a build may take. */
 const waitMs = 900_000;
+
+/** A recipe, and the id of the version that says so. */
+type Named = ReadRecipe & { readonly of: string };
+/** How exactly it is remembered when an image was last asked for. */
+const usedMs = 3_600_000;
 
 type Kept = { readonly recipe: Recipe; readonly remarks: readonly string[] };
 
@@ -92,10 +110,10 @@ export function createEnvironmentsService(deps: {
     const curated = curatedName(environmentId);
     const name = curated ?? environmentId.split('/').at(-3) ?? '';
     const isAzures = curated !== undefined || (/^AzureML-/i.test(name) && !(await isHere(grant, environmentId)));
-    if (!isAzures) return assets.environment(grant, environmentId);
+    if (!isAzures) return { ...(await assets.environment(grant, environmentId)), of: environmentId };
     const target = targetOf(deps.map, name);
     if (target === undefined) throw environmentsFailures.CuratedNotServed(curated ?? name);
-    if (target === nodePython) return { image: undefined, condaFile: undefined };
+    if (target === nodePython) return { image: undefined, condaFile: undefined, of: environmentId };
     return mappedContent(workspaceId, target);
   }
 
@@ -104,7 +122,7 @@ export function createEnvironmentsService(deps: {
     const id = targetId(workspaceId, target);
     if (/^AzureML-/i.test(id.split('/').at(-3) ?? '') && !(await isHere(lookingAt(id), id)))
       throw environmentsFailures.MappedInCircle(target);
-    return assets.environment(lookingAt(id), id);
+    return { ...(await assets.environment(lookingAt(id), id)), of: id };
   }
 
   const lookingAt = (id: string) => grants.duty(environmentsDuties.readMapped, id);
@@ -124,11 +142,11 @@ export function createEnvironmentsService(deps: {
     grant: Grant,
     workspaceId: string,
     environmentId: string,
-  ): Promise<ReadRecipe | { readonly image: EnvironmentImage } | undefined> {
+  ): Promise<Named | { readonly image: EnvironmentImage } | undefined> {
     const workspace = await workspaces.get(preparingIn(workspaceId), workspaceId);
     const isOwn = (image: string | undefined): image is string =>
       image !== undefined && isNamedIn(workspace.containerRegistry, deps.domain, image);
-    const { image, condaFile } = await contentOf(grant, workspaceId, environmentId);
+    const { image, condaFile, of } = await contentOf(grant, workspaceId, environmentId);
     if (isOwn(image)) return ownImage(workspace, image, condaFile);
     const target = image === undefined ? undefined : targetOf(deps.map, image);
     if (image !== undefined && target === undefined) {
@@ -139,11 +157,11 @@ export function createEnvironmentsService(deps: {
       const mapped = await mappedContent(workspaceId, target);
       if (isOwn(mapped.image)) return ownImage(workspace, mapped.image, mapped.condaFile);
       if (mapped.image !== undefined) throw environmentsFailures.MappedInCircle(image ?? '');
-      return recipeFrom(mapped.condaFile);
+      return recipeFrom(mapped.condaFile, mapped.of);
     }
     // An image that an environment stands for, with packages beside it, would lose the packages of the environment.
     if (target !== undefined && target !== nodePython) throw environmentsFailures.PackagesOnImage(image ?? '');
-    return recipeFrom(condaFile);
+    return recipeFrom(condaFile, of);
   }
 
   /** Looked for as the workspace's identity, which is whose pull it will be. */
@@ -164,10 +182,10 @@ export function createEnvironmentsService(deps: {
     return { image: { registryId, repository, digest, pullScope } };
   }
 
-  async function recipeFrom(condaFile: string | undefined): Promise<ReadRecipe | undefined> {
+  async function recipeFrom(condaFile: string | undefined, of: string): Promise<Named | undefined> {
     if (condaFile === undefined) return undefined;
     const file = { text: condaFile, yaml: await deps.yaml.read(condaFile) };
-    return withIndex(readRecipe(file, await versions()));
+    return { ...withIndex(readRecipe(file, await versions())), of };
   }
 
   function withIndex(found: ReadRecipe): ReadRecipe {
@@ -238,7 +256,12 @@ export function createEnvironmentsService(deps: {
       const workspace = await workspaces.get(preparingIn(workspaceId), workspaceId);
       const isBuilt = isSent && (standing === undefined || standing.state === 'completed');
       const image = isBuilt ? await imageOf(workspace, row, content.python) : undefined;
-      if (image !== undefined && (await isOfNodes(image))) return { state: 'ready', image };
+      if (image !== undefined && (await isOfNodes(image))) {
+        // Not for every job that begins: what is looked at is a matter of days.
+        if (row.used_ms < deps.clock.epochMs() - usedMs)
+          await database.write((tx) => store.setUsed(tx, recipe, deps.clock.epochMs()));
+        return { state: 'ready', image };
+      }
       const waits = (await store.waitingFor(database.read, recipe)).some(
         (id) => id.toLowerCase() === jobId.toLowerCase(),
       );
@@ -334,7 +357,12 @@ export function createEnvironmentsService(deps: {
     },
     async plan(grant, workspaceId, environmentId) {
       const found = await read(grant, workspaceId, environmentId);
-      return found === undefined || 'image' in found ? (found ?? {}) : keep(workspaceId, found);
+      if (found === undefined || 'image' in found) return found ?? {};
+      const planned = await keep(workspaceId, found);
+      const database = await databaseOf(workspaceId);
+      if (!(await store.namesOf(database.read, found.digest)).some((name) => idKey(name) === idKey(found.of)))
+        await database.write((tx) => store.addName(tx, found.digest, found.of));
+      return planned;
     },
     checkModel: deps.models.check,
     planModel: async (workspaceId, files) => keep(workspaceId, withIndex(await deps.models.recipe(files))),
@@ -342,6 +370,11 @@ export function createEnvironmentsService(deps: {
     leave,
     ended,
     recipeOf,
+    async digestOf(workspaceId, build) {
+      const row = await store.environmentOfBuild((await databaseOf(workspaceId)).read, build);
+      if (row === undefined) throw environmentsFailures.NotABuild();
+      return row.recipe;
+    },
     async documentOf(build, token) {
       const workspaceId = idIn(build.id);
       const row = await store.environmentOfBuild((await databaseOf(workspaceId)).read, build.name);
@@ -363,9 +396,24 @@ export function createEnvironmentsService(deps: {
         const row = await store.environmentOfBuild(tx, build);
         if (row === undefined || row.built_by === build) return false;
         await store.setResult(tx, row.recipe, result);
+        await store.setUsed(tx, row.recipe, deps.clock.epochMs());
         return true;
       });
     },
+    withdraw: (workspaceId, recipe, { repository, build, isDue, remove }) =>
+      turns(keyOf(workspaceId, recipe), async () => {
+        const database = await databaseOf(workspaceId);
+        const row = await store.findEnvironment(database.read, recipe);
+        const current = row?.repository === repository ? row : undefined;
+        // Whoever waits is given what is current, and nothing that another build has replaced.
+        if (current !== undefined && (await store.waitingFor(database.read, recipe)).length > 0) return false;
+        if ((await preparing.standing(`${workspaceId}/jobs/${build}`))?.state === 'runs') return false;
+        if (!(await isDue(current, database))) return false;
+        // Order matters: an image that is gone is built again, and one that nobody knows of any more is never removed.
+        await remove();
+        if (current !== undefined) await database.write((tx) => store.setBuild(tx, recipe, null));
+        return true;
+      }),
     async hasSent(workspaceId, build) {
       const row = await store.environmentOfBuild((await databaseOf(workspaceId)).read, build);
       return row?.built_by === build;

@@ -15,11 +15,19 @@ export type EnvironmentRow = {
   readonly lock: string | null;
   /** Name of the build whose result this is. It counts when that build has completed. */
   readonly built_by: string | null;
+  /** When somebody last asked for its image, give or take an hour; 0: not since that is remembered. */
+  readonly used_ms: number;
 };
-type Tables = { environments: EnvironmentRow; environment_waiting: { readonly job: string; readonly recipe: string } };
+type Tables = {
+  environments: EnvironmentRow;
+  environment_waiting: { readonly job: string; readonly recipe: string };
+  environment_names: { readonly recipe: string; readonly environment: string };
+};
 export type Result = Pick<EnvironmentRow, 'registry' | 'repository' | 'digest' | 'lock' | 'built_by'>;
 
-const columns = ['recipe', 'content', 'build', 'registry', 'repository', 'digest', 'lock', 'built_by'] as const;
+const columns = [
+  ...['recipe', 'content', 'build', 'registry', 'repository', 'digest', 'lock', 'built_by', 'used_ms'],
+] as (keyof EnvironmentRow)[];
 const none: Result = { registry: null, repository: null, digest: null, lock: null, built_by: null };
 
 export const findEnvironment = (tx: Tx, recipe: string): Promise<EnvironmentRow | undefined> =>
@@ -31,7 +39,7 @@ export const environmentOfBuild = (tx: Tx, build: string): Promise<EnvironmentRo
 export async function keepRecipe(tx: Tx, recipe: string, content: string): Promise<void> {
   await tables<Tables>(tx)
     .insertInto('environments')
-    .values({ recipe, content, build: null, ...none })
+    .values({ recipe, content, build: null, used_ms: 0, ...none })
     .onConflict((conflict) => conflict.doNothing())
     .execute();
 }
@@ -47,6 +55,40 @@ export async function setBuild(tx: Tx, recipe: string, build: string | null): Pr
 
 export async function setResult(tx: Tx, recipe: string, result: Result): Promise<void> {
   await tables<Tables>(tx).updateTable('environments').set(result).where('recipe', '=', recipe).execute();
+}
+
+export async function setUsed(tx: Tx, recipe: string, usedMs: number): Promise<void> {
+  await tables<Tables>(tx).updateTable('environments').set({ used_ms: usedMs }).where('recipe', '=', recipe).execute();
+}
+
+/** Those that have an image, in the order of their recipes. */
+export const builtEnvironments = (tx: Tx, after: string, limit: number): Promise<readonly EnvironmentRow[]> =>
+  tables<Tables>(tx)
+    .selectFrom('environments')
+    .select(columns)
+    .where('recipe', '>', after)
+    .where('repository', 'is not', null)
+    .orderBy('recipe')
+    .limit(limit)
+    .execute();
+
+/** The id of a version that is made of this recipe. */
+export async function addName(tx: Tx, recipe: string, environment: string): Promise<void> {
+  await tables<Tables>(tx)
+    .insertInto('environment_names')
+    .values({ recipe, environment })
+    .onConflict((conflict) => conflict.doNothing())
+    .execute();
+}
+
+export async function namesOf(tx: Tx, recipe: string): Promise<readonly string[]> {
+  const rows = await tables<Tables>(tx)
+    .selectFrom('environment_names')
+    .select('environment')
+    .where('recipe', '=', recipe)
+    .orderBy('environment')
+    .execute();
+  return rows.map(({ environment }) => environment);
 }
 
 export async function addWaiting(tx: Tx, job: string, recipe: string): Promise<void> {

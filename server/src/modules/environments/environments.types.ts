@@ -3,7 +3,7 @@
 import type { EnvironmentImage, Environments as ForJobs } from '#jobs';
 import type { Registry } from '#registry';
 
-export type EnvironmentRegistry = Pick<Registry, 'pushBlob' | 'putManifest' | 'getManifest'>;
+export type EnvironmentRegistry = Pick<Registry, 'pushBlob' | 'putManifest' | 'getManifest' | 'keepOnly'>;
 
 /** The files of a model as they were registered, by their paths below the folder that MLmodel is in. */
 export type ModelFiles = {

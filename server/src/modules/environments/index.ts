@@ -8,18 +8,20 @@ import type { Environments as ForJobs, Preparing } from '#jobs';
 import type { Grants } from '#kernel/authority/grant';
 import type { Acts } from '#kernel/authority/perform';
 import type { Clock } from '#kernel/clock/clock';
+import type { Database } from '#kernel/database/database';
 import { tableOf } from '#kernel/errors/failures';
 import type { Scheme } from '#kernel/http/surface';
 import type { Log } from '#kernel/log/log';
 import type { Module } from '#kernel/module';
 import type { ResourceKind, Resources } from '#resources';
 import type { Workspaces } from '#workspaces';
+import { createCollecting } from './collecting.service.ts';
 import { environmentsDuties } from './duties.ts';
 import { environmentsFailures } from './environments.errors.ts';
 import { createEnvironmentsService } from './environments.service.ts';
 import type { EnvironmentRegistry, Environments } from './environments.types.ts';
 import { type Mapped, readMapped } from './images.rules.ts';
-import { environmentTables } from './migrations/index.ts';
+import { builtImageTables, environmentTables } from './migrations/index.ts';
 import { createModelEnvironments } from './models.service.ts';
 import type { Fetch } from './packages.port.ts';
 import { packageRoutes } from './packages.routes.ts';
@@ -32,6 +34,7 @@ import { createYamlReader } from './yaml.service.ts';
 
 export type { Planned } from '#jobs';
 export type { Environments, ModelFiles } from './environments.types.ts';
+export { builtImageTables } from './migrations/index.ts';
 export type { Fetch } from './packages.port.ts';
 export { indexUrl, type ProjectIndex, readProjectIndex } from './project-indexes.rules.ts';
 export { environmentsSettings } from './settings.ts';
@@ -39,9 +42,14 @@ export { environmentsSettings } from './settings.ts';
 export type EnvironmentsModule = Module<ResourceKind> & {
   /** For deployments. */
   readonly environments: Environments;
+  /** Takes away images that nothing names and nobody uses. For a periodic task; a few times a day. */
+  readonly collect: (signal: AbortSignal) => Promise<number>;
   /** The port of jobs. */
   readonly forJobs: ForJobs;
 };
+
+/** Opens every workspace once, so not more often than it is of use. */
+const sweepEveryMs = 6 * 3_600_000;
 
 function mappedIn(text: string): Mapped {
   const read = readMapped(text);
@@ -58,6 +66,10 @@ export function createEnvironments(deps: {
   readonly images: Images;
   readonly grants: Grants;
   readonly acts: Pick<Acts, 'duty'>;
+  /** The control database, migrated with `builtImageTables`. */
+  readonly database: Database;
+  /** How long an image that nobody uses is kept; 0: for ever. */
+  readonly keptDays: number;
   readonly preparing: Preparing;
   /** What nodes have, the one that is taken when none is asked for first. */
   readonly pythons: () => Promise<readonly OfferedPython[]>;
@@ -84,15 +96,27 @@ export function createEnvironments(deps: {
   const hasIndex = deps.indexOf('pip') !== undefined;
   const environments = createEnvironmentsService({ ...deps, map, models, yaml, hasIndex });
   const packages = createPackages(deps);
-  const results = createResults({ ...deps, environments, packages });
+  const collecting = createCollecting({ ...deps, environments });
+  const results = createResults({
+    ...deps,
+    environments,
+    packages,
+    keep: async ({ workspaceId, build }, at) => {
+      const recipe = await environments.digestOf(workspaceId, build);
+      await collecting.keep({ ...at, recipe, build, pushed_ms: deps.clock.epochMs() });
+    },
+  });
   return {
     name: 'environments',
     settings: environmentsSettings,
+    migrations: builtImageTables,
     workspaceTables: environmentTables,
     duties: Object.values(environmentsDuties),
     failures: [tableOf(environmentsFailures)],
     surfaces: [createPackagesSurface(deps.runTokens, deps.schemes)],
     routes: [...packageRoutes({ packages, results }), pythonsRoute(deps.pythons)],
+    periodic: [{ name: 'environments-images', everyMs: sweepEveryMs, atStart: true, run: collecting.collect }],
+    collect: collecting.collect,
     environments,
     forJobs: environments,
   };

@@ -40,6 +40,11 @@ export function createResults(deps: {
   readonly registry: EnvironmentRegistry;
   readonly grants: Pick<Grants, 'duty'>;
   readonly pythons: () => Promise<readonly OfferedPython[]>;
+  /** Told before anything is pushed. */
+  readonly keep: (
+    of: BuildOf,
+    at: { readonly registry: string; readonly repository: string; readonly workspace: string },
+  ) => Promise<void>;
 }): Results {
   const { environments, workspaces, images, registry, grants } = deps;
   /** Those that are being taken: one at a time for each build. */
@@ -91,6 +96,7 @@ export function createResults(deps: {
         if (abi === undefined) throw refuse(`no node has the Python ${recipe.python} any more that it was made with`);
         const registryId = workspace.containerRegistry;
         const repository = `environments/${of.build.slice('prepare-image-'.length)}`;
+        await deps.keep(of, { registry: registryId, repository, workspace: workspace.uniqueId });
         const as = (action: Action) =>
           workspaces.asIdentity(workspace, action, registryId, 'keep the environment of a job');
         const push = as(registryActions.push);

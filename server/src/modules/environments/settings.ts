@@ -21,6 +21,14 @@ export const environmentsSettings = settingList(
       wanted: 'PROJECT=ADDRESS',
       help: 'Projects that come from an index of their own, and never from environments.index; for example torch=https://download.pytorch.org/whl/cpu/ for PyTorch without CUDA',
     },
+    'environments.keptDays': {
+      kind: 'whole',
+      standard: 90,
+      min: 1,
+      max: 3650,
+      or: 0,
+      help: 'Days without use after which the image of an environment goes; it is built again when it is needed. 0: none goes for its age',
+    },
     'environments.images': {
       kind: 'list',
       standard: [],

@@ -77,6 +77,13 @@ export const jobsDuties = {
       reason: 'only looks; what is registered is recorded in the name of who submitted the job',
     },
   },
+  lookForImages: {
+    name: 'jobs.look-for-images',
+    why: 'The image that a job runs in, or will, is not taken away before the job has ended.',
+    actions: [read, actionsOfType(workspaceType).read],
+    under: workspaceType,
+    record: { level: 'none', reason: 'reads which images are in use, and shows them to nobody' },
+  },
   makeServerless: {
     name: 'jobs.make-serverless',
     why: 'Where a workspace has no cluster called serverless, one is made for the first job that names none.',

@@ -84,6 +84,8 @@ export type Preparing = {
   prepare(jobId: string): Promise<void>;
   /** Cancels a build that nobody waits for. */
   cancelBuild(jobId: string): Promise<void>;
+  /** Repositories of the images that jobs of a workspace run in, or will, that have not ended. */
+  imagesInUse(workspaceId: string): Promise<ReadonlySet<string>>;
   /** How a build stands; undefined: there is none. */
   standing(jobId: string): Promise<Standing | undefined>;
 };

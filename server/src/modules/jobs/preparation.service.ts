@@ -11,7 +11,7 @@ import type { Resource, Resources } from '#resources';
 import { jobsDuties } from './duties.ts';
 import { isOver } from './ending.service.ts';
 import type { Environments, Prepared, Preparing } from './environments.port.ts';
-import { type JobRecords, type JobState, type Outcome, stateOf } from './job-state.service.ts';
+import { type JobRecords, type JobState, jobType, type Outcome, stateOf } from './job-state.service.ts';
 import type { JobLogs } from './log.service.ts';
 import { canceled, failed } from './outcome.rules.ts';
 import { isEnd, mayFollow } from './status.rules.ts';
@@ -34,7 +34,7 @@ export type Preparation = {
 };
 
 export function createPreparation(deps: {
-  readonly resources: Pick<Resources, 'create'>;
+  readonly resources: Pick<Resources, 'create' | 'each'>;
   readonly records: JobRecords;
   readonly environments: () => Environments;
   readonly grants: Pick<Grants, 'duty'>;
@@ -121,6 +121,15 @@ export function createPreparation(deps: {
     async cancelBuild(jobId) {
       const job = await records.find(jobId);
       if (job !== undefined && stateOf(job).builds !== undefined && !isOver(stateOf(job))) await cancel(job);
+    },
+    async imagesInUse(workspaceId) {
+      const used = new Set<string>();
+      const looking = grants.duty(jobsDuties.lookForImages, workspaceId);
+      for await (const job of deps.resources.each(looking, { type: jobType, under: workspaceId })) {
+        const state = stateOf(job);
+        if (state.environmentImage !== undefined && !isOver(state)) used.add(state.environmentImage.repository);
+      }
+      return used;
     },
     async standing(jobId) {
       const job = await records.find(jobId);
