@@ -52,7 +52,12 @@ const script = fileURLToPath(new URL('server.child.ts', import.meta.url));
 const readyMs = 60_000;
 
 export async function openPlace(
-  options: { readonly embedded?: boolean; readonly failing?: boolean } = {},
+  options: {
+    readonly embedded?: boolean;
+    readonly failing?: boolean;
+    /** Settings of the server, by section. */
+    readonly settings?: Readonly<Record<string, object>>;
+  } = {},
 ): Promise<Place> {
   const folder = await mkdtemp(join(tmpdir(), 'strongroom-place-'));
   const dataDir = join(folder, 'data');
@@ -65,6 +70,7 @@ export async function openPlace(
     http: { port: await freePort('127.0.0.1') },
     log: { level: 'debug' },
     agent: { embedded: options.embedded ?? false, maxNodes: 2 },
+    ...options.settings,
   };
   const configure = ({ agent = {}, ...more }: Settings) =>
     writeFile(configFile, JSON.stringify({ ...config, ...more, agent: { ...config.agent, ...agent } }));

@@ -3,8 +3,8 @@
 // minutes the server takes no more work, and says so.
 
 import assert from 'node:assert/strict';
-import { readdir, readFile } from 'node:fs/promises';
 import { after, before, test } from 'node:test';
+import { agentOf } from '../agent.fixture.ts';
 import { type Child, openPlace, type Place } from '../child.fixture.ts';
 import { ended, makeCluster, makeWorkspace, printed, submit, until } from '../work.fixture.ts';
 
@@ -24,24 +24,7 @@ after(async () => {
   await place.remove();
 });
 
-/** The agent that the server started, once there is one again. */
-async function agentPid(): Promise<number> {
-  let pid = 0;
-  await until(
-    async () => {
-      for (const name of (await readdir('/proc')).filter((each) => /^\d+$/.test(each))) {
-        const [line, status] = await Promise.all(
-          ['cmdline', 'status'].map((file) => readFile(`/proc/${name}/${file}`, 'utf8').catch(() => '')),
-        );
-        if (line?.includes('agent/src/main.ts') && status?.includes(`PPid:\t${child.pid}\n`)) pid = Number(name);
-      }
-      return await child.send('/healthz');
-    },
-    () => pid !== 0,
-  );
-  return pid;
-}
-const killAgent = async () => process.kill(await agentPid(), 'SIGKILL');
+const killAgent = async () => process.kill(await agentOf(child), 'SIGKILL');
 const stateOf = async (job: string): Promise<string> =>
   String((await child.arm(await child.ownerToken(), 'GET', job)).body?.properties?.status);
 const logOf = async (job: string): Promise<string> =>
@@ -72,7 +55,7 @@ test('while one job runs and another waits: the one has failed, and the other ru
 });
 
 test('as a job is handed out: it has run to its end, or has failed and says so', async () => {
-  const agent = await agentPid();
+  const agent = await agentOf(child);
   const job = await submit(child, workspace, 'early', { computeId, command: 'echo came-to-its-end' });
   await until(
     async () => child.arm(await child.ownerToken(), 'GET', job),
