@@ -359,7 +359,6 @@ test('what is missing, unknown or not served is refused by name', async () => {
     ['type: pipeline\n', /'jobs' is missing/],
     ['type: pipeline\njobs: { a: { type: spark } }\n', /'spark': such steps are not served/],
     ['type: pipeline\njobs: { a: { command: x, comand: y } }\n', /comand/],
-    ['type: pipeline\njobs: { a: { command: x, outputs: { o: { path: y } } } }\n', /its own artifacts/],
     ['command: a\ncompute: c\nenvironment: { conda_file: none.yml, image: y }\n', /none\.yml cannot be read/],
     ['command: a\ncompute: c\nenvironment: { conda_file: [x], image: y }\n', /'environment\.conda_file'/],
     ['command: a\ncompute: c\nenvironment: { build: { path: x } }\n', /'environment\.build' is not served/],

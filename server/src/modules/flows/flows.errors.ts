@@ -26,7 +26,8 @@ export const flowsFailures = defineFailures('flows', {
     kind: 'invalid',
     meaning: 'A sweep has more parameters than are served.',
     remedy: 'Leave out those that need not be searched.',
-    say: (limit: number) => at('searchSpace', `A search space has at most ${limit} parameters.`),
+    say: (limit: number, where = '') =>
+      at('searchSpace', `A search space${where === '' ? '' : ` ${where}`} has at most ${limit} parameters.`),
   },
   ParameterName: {
     kind: 'invalid',
@@ -75,14 +76,14 @@ export const flowsFailures = defineFailures('flows', {
         `The rule sobol is served for at most ${limit} parameters: take the rule random, or fewer parameters.`,
       ),
   },
-  SamplingNotServed: {
+  NotBayesian: {
     kind: 'invalid',
-    meaning: 'A way of sampling was asked for that is not served.',
-    remedy: 'Take random with the rule sobol, or a grid.',
-    say: (type: string) =>
+    meaning: 'Bayesian sampling was asked for over a distribution that it does not learn from.',
+    remedy: 'Give the parameter one of the distributions that the answer names, or sample at random.',
+    say: (name: string, kind: string, served: readonly string[]) =>
       at(
-        'samplingAlgorithm.samplingAlgorithmType',
-        `The sampling algorithm '${type}' is not served: nothing here learns from the trials before. Take random with rule sobol, which spreads its trials evenly, and narrow the space by what they show; or grid.`,
+        `searchSpace.${name}`,
+        `'${name}' is of the distribution ${kind}, and bayesian sampling learns from ${served.join(', ')}. Take one of those, or samplingAlgorithm random.`,
       ),
   },
   UnknownParameter: {

@@ -141,7 +141,7 @@ test('a sweep is a step, and what needs it takes the outputs of its best trial',
     ['goal', { objective: { goal: 'best', primary_metric: 'm' } }, /goal must be one of Minimize, Maximize/],
     ['metric', { objective: { goal: 'minimize' } }, /needs a primary_metric/],
     ['policy', { early_termination: { type: 'hope' } }, /must be one of Bandit/],
-    ['bayes', { sampling_algorithm: 'bayesian' }, /'Bayesian' is not served/],
+    ['bayes', { sampling_algorithm: { type: 'bayesian', seed: 1 } }, /has no rule and no seed/],
     ['trial', { trial: { componentId: train, command: 'x' } }, /names a component by componentId alone/],
   ] as const) {
     const refused = await putJob(name, { ...pipeline, jobs: { ...pipeline.jobs, train: { ...tuned, ...more } } });

@@ -1,15 +1,19 @@
 // Which points of a space a sweep tries, by their number: the same number gives the same point, whoever asks and whenever, so
-// that nothing about a sampler is kept and a restart changes nothing. Pure.
+// that nothing about a sampler is kept and a restart changes nothing. One that learns from what became of others is in
+// bayesian.rules.ts. Pure.
 
 import { flowsFailures } from './flows.errors.ts';
 import { directions, sobolDimensionsMax } from './sobol.data.ts';
 import { type Point, type Scalar, type Space, valueAt } from './space.rules.ts';
 
+/** A point that was begun before, and what it came to: undefined of one that runs, failed or logged nothing. */
+export type Known = { readonly point: Point; readonly value: number | undefined };
+
 export type Sampler = {
   /** How many points there are; undefined: as many as are asked for. */
   readonly total: number | undefined;
   /** @param number from 0, and less than `total` */
-  at(number: number): Point;
+  at(number: number, known?: readonly Known[]): Point;
 };
 
 const pointOf = (space: Space, of: (dimension: number) => Scalar): Point =>
@@ -103,5 +107,5 @@ function mixed(word: bigint): bigint {
 }
 
 /** At least 0 and less than 1, by what it is drawn for. */
-const drawn = (seed: number, number: number, dimension: number): number =>
+export const drawn = (seed: number, number: number, dimension: number): number =>
   Number(mixed(mixed(mixed(BigInt(seed)) ^ BigInt(number)) ^ BigInt(dimension)) >> 11n) / 2 ** 53;

@@ -7,10 +7,11 @@ import type { CommandJob, JobEnd } from '@strongroom/contract/jobs';
 import { collectionAndName, fillPlaceholders } from '@strongroom/contract/placeholders';
 import type { SweepJob } from '@strongroom/contract/sweeps';
 import type { FlowState } from '#jobs';
+import { codeOf, createBayesian, pointOf } from './bayesian.rules.ts';
 import type { Closing } from './closing.types.ts';
 import { flowsFailures } from './flows.errors.ts';
 import { bestOf, compareBy, type Goal, type Policy } from './policies.rules.ts';
-import { createGrid, createRandom, createSobol, type Sampler } from './samplers.rules.ts';
+import { createGrid, createRandom, createSobol, type Known, type Sampler } from './samplers.rules.ts';
 import { type Point, readSpace, type Space } from './space.rules.ts';
 
 /** Azure's own bound, and its default. */
@@ -22,7 +23,10 @@ const timeoutSecondsMax = 30 * 86_400;
 const refuse = flowsFailures.FlowValidationError;
 
 export type Plan = {
+  readonly space: Space;
   readonly sampler: Sampler;
+  /** Which point a trial has depends on what became of others when it began: it is kept with the trial. */
+  readonly isLearning: boolean;
   readonly total: number;
   readonly concurrent: number;
   readonly timeoutSeconds: number | undefined;
@@ -31,8 +35,10 @@ export type Plan = {
   readonly policy: Policy | undefined;
 };
 
-/** What is kept of a trial once it has ended; before, it is empty. */
+/** What is kept of a trial once it has ended; before, no more than its point. */
 export type Trial = {
+  /** Where it does not follow from the number alone: see `codeOf`. */
+  readonly code?: readonly number[];
   readonly end?: JobEnd | 'Gone';
   /** The best point of the primary metric; JSON has no NaN. */
   readonly best?: number | 'NaN';
@@ -53,7 +59,14 @@ export type SweepFlow = FlowState & {
 /** @param seed where none was asked for: something that is the sweep's own and stays */
 export function planOf(job: SweepJob, seed: number): Plan {
   const space = readSpace(job.searchSpace);
-  const sampler = samplerOf(job.samplingAlgorithm, space, seed);
+  const { goal, primaryMetric } = job.objective;
+  const sampler = samplerOf(job.samplingAlgorithm, space, goal, seed);
+  const isLearning = job.samplingAlgorithm.samplingAlgorithmType === 'Bayesian';
+  if (isLearning && job.earlyTermination !== undefined)
+    throw refuse(
+      'earlyTermination',
+      'Bayesian sampling learns from trials that ran to their end, and takes no earlyTermination. Leave it out, or take samplingAlgorithm random.',
+    );
   const { maxTotalTrials, maxConcurrentTrials, timeout } = job.limits ?? {};
   const total = countIn('limits.maxTotalTrials', maxTotalTrials) ?? sampler.total ?? trialsMax;
   if (maxTotalTrials === undefined && total > trialsMax)
@@ -62,9 +75,10 @@ export function planOf(job: SweepJob, seed: number): Plan {
       `The grid has ${total} points, and a sweep has at most ${trialsMax} trials. Say limits.maxTotalTrials, and the first so many are tried; or make the grid smaller.`,
     );
   const concurrent = countIn('limits.maxConcurrentTrials', maxConcurrentTrials) ?? total;
-  const { goal, primaryMetric } = job.objective;
   return {
+    space,
     sampler,
+    isLearning,
     total: Math.min(total, sampler.total ?? total),
     concurrent,
     timeoutSeconds: timeout === undefined ? undefined : secondsIn(timeout),
@@ -77,13 +91,18 @@ export function planOf(job: SweepJob, seed: number): Plan {
 function samplerOf(
   { samplingAlgorithmType: type, rule, seed }: SweepJob['samplingAlgorithm'],
   space: Space,
+  goal: Goal,
   own: number,
 ): Sampler {
-  if (type === 'Bayesian') throw flowsFailures.SamplingNotServed(type);
   if (type === 'Random') return rule === 'Sobol' ? createSobol(space, seed) : createRandom(space, seed ?? own);
   if (rule !== undefined || seed !== undefined)
-    throw refuse('samplingAlgorithm', 'A grid tries every combination in order: it has no rule and no seed.');
-  return createGrid(space);
+    throw refuse(
+      'samplingAlgorithm',
+      type === 'Grid'
+        ? 'A grid tries every combination in order: it has no rule and no seed.'
+        : 'Bayesian sampling goes by what became of the trials before: it has no rule and no seed.',
+    );
+  return type === 'Grid' ? createGrid(space) : createBayesian(space, goal, own);
 }
 
 function countIn(property: string, count: number | undefined): number | undefined {
@@ -130,6 +149,26 @@ function policyOf(given: NonNullable<SweepJob['earlyTermination']>): Policy {
     throw refuse('earlyTermination.truncationPercentage', 'truncationPercentage is a number from 1 to 99.');
   return { type, ...common, truncationPercentage };
 }
+
+/** What a sampler that learns knows of the trials so far. */
+const knownOf = (space: Space, trials: readonly Trial[]): readonly Known[] =>
+  trials.flatMap(({ code, end, best }) =>
+    code === undefined
+      ? []
+      : [
+          {
+            point: pointOf(space, code),
+            value: end === 'Completed' && typeof best === 'number' ? best : undefined,
+          },
+        ],
+  );
+
+/** A trial that is to be begun, as it is kept before it is made. */
+export const nextTrial = ({ isLearning, sampler, space }: Plan, number: number, trials: readonly Trial[]): Trial =>
+  isLearning ? { code: codeOf(space, sampler.at(number, knownOf(space, trials))) } : {};
+
+export const pointOfTrial = ({ sampler, space }: Plan, number: number, trial: Trial | undefined): Point =>
+  trial?.code === undefined ? sampler.at(number) : pointOf(space, trial.code);
 
 export const trialName = (sweepName: string, number: number): string => `${sweepName}_${number}`;
 /** Room for the number of a trial in the name of its job. */

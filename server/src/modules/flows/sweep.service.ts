@@ -27,8 +27,10 @@ import {
   bestTrial,
   endOf,
   hopeless,
+  nextTrial,
   type Plan,
   planOf,
+  pointOfTrial,
   pointsToBest,
   type SweepFlow,
   sweepNameMax,
@@ -128,9 +130,9 @@ export function createSweeps(deps: {
     job: Resource,
     plan: Plan,
     number: number,
-    inputs: SweepFlow['inputs'],
+    { trials, inputs }: Pick<SweepFlow, 'trials' | 'inputs'>,
   ): Promise<'begun' | 'over' | 'held'> {
-    const point = plan.sampler.at(number);
+    const point = pointOfTrial(plan, number, trials[number]);
     const name = trialName(job.name, number);
     const made = await children.make(job, name, trialOf(sweepOf(job), point, inputs, number));
     if (made === 'later') return 'held';
@@ -189,8 +191,11 @@ export function createSweeps(deps: {
       if (running >= plan.concurrent || isHeld) break;
       // Counted before it is made: what was begun is looked for after a crash.
       if (number >= trials.length)
-        await update(job, (flow) => (flow.trials.length > number ? {} : { trials: [...flow.trials, {}] }));
-      const begun = await begin(job, plan, number, inputs);
+        await update(job, (flow) =>
+          flow.trials.length > number ? {} : { trials: [...flow.trials, nextTrial(plan, number, flow.trials)] },
+        );
+      const now = plan.isLearning ? ((await lives.find(job.id)) ?? job) : job;
+      const begun = await begin(job, plan, number, { inputs, trials: flowOf(stateOf(now)).trials });
       isHeld = begun === 'held';
       if (begun === 'begun') running += 1;
     }

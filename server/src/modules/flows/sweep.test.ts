@@ -8,6 +8,9 @@ import { jobType } from '#jobs';
 import { closeScanPool } from '#kernel/database/database';
 import { type FlowBench, openFlows } from '../../../test/lab/flows.fixture.ts';
 import { ended, exited, jobIn, running } from '../../../test/lab/jobs.fixture.ts';
+import { createBayesian, startupPoints } from './bayesian.rules.ts';
+import type { Known } from './samplers.rules.ts';
+import { readSpace } from './space.rules.ts';
 
 after(() => closeScanPool());
 
@@ -94,6 +97,42 @@ test('a grid is tried whole, once, and its limits cut it', async (t) => {
   assert.equal((await bench.children('cut')).length, 3);
 });
 
+test('bayesian sampling learns from the trials that have completed, and a restart changes nothing of it', async (t) => {
+  const bench = await openFlows(t);
+  const { putSweep, job, lab, sweep, jobId, settled } = bench;
+  const total = startupPoints + 3;
+  await putSweep('learns', {
+    samplingAlgorithm: { samplingAlgorithmType: 'bayesian' },
+    limits: { maxTotalTrials: total, maxConcurrentTrials: 1 },
+  });
+  const { resources, system } = lab.now();
+  const { uniqueId } = await resources.get(system, jobId('learns'));
+  const space = readSpace(sweep.searchSpace);
+  const sampler = createBayesian(space, 'Maximize', Number.parseInt(uniqueId.replaceAll('-', '').slice(0, 12), 16));
+  const known: Known[] = [];
+  for (let number = 0; number < total; number++) {
+    const name = `learns_${number}`;
+    if (number === startupPoints) {
+      await lab.restart();
+      await lab.now().tasks.drain();
+      await settled();
+    }
+    const { inputs } = await job(name);
+    const point = { lr: inputs.lr.value, b: inputs.b.value };
+    assert.deepEqual(point, sampler.at(number, known), name);
+    // One that failed is no example.
+    if (number === 2) {
+      await bench.told(name, running, exited(1));
+      known.push({ point, value: undefined });
+      continue;
+    }
+    const value = 1 - Math.abs(point.lr - 0.3);
+    await trial(bench, name, value);
+    known.push({ point, value });
+  }
+  assert.equal((await job('learns')).status, 'Completed');
+});
+
 test('each way that a sweep cannot be is refused before anything is made', async (t) => {
   const { putSweep, lab, jobId, sweep, workspaceId } = await openFlows(t);
   const command = (text: string) => ({ trial: { ...sweep.trial, command: text } });
@@ -116,8 +155,25 @@ test('each way that a sweep cannot be is refused before anything is made', async
     ['at-once', { limits: { maxConcurrentTrials: 0 } }, /maxConcurrentTrials is a number/],
     [
       'bayes',
-      { samplingAlgorithm: { samplingAlgorithmType: 'Bayesian' } },
-      /'Bayesian' is not served[\s\S]*rule sobol/,
+      { samplingAlgorithm: { samplingAlgorithmType: 'Bayesian' }, earlyTermination: { policyType: 'MedianStopping' } },
+      /takes no earlyTermination/,
+    ],
+    ['rule', { samplingAlgorithm: { samplingAlgorithmType: 'Bayesian', rule: 'Sobol' } }, /no rule and no seed/],
+    [
+      'normal',
+      {
+        samplingAlgorithm: { samplingAlgorithmType: 'Bayesian' },
+        searchSpace: { lr: ['normal', [0, 1]], b: ['choice', [[1]]] },
+      },
+      /learns from choice, uniform, quniform/,
+    ],
+    [
+      'wide',
+      {
+        samplingAlgorithm: { samplingAlgorithmType: 'Bayesian' },
+        searchSpace: Object.fromEntries(Array.from({ length: 21 }, (_, index) => [`p${index}`, ['uniform', [0, 1]]])),
+      },
+      /with bayesian sampling has at most 20 parameters/,
     ],
     ['unknown', command(`x \${{search_space.momentum}}`), /search_space\.momentum}}, and the search space has lr, b/],
     ['proto', command(`x \${{search_space.__proto__}}`), /the search space has lr, b/],
