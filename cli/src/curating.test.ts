@@ -112,6 +112,7 @@ test('what could not be built stands for nothing, is said with what to do, and t
   failing = /pytorch|sklearn-1\.5-py311/;
   const { code, out, err } = await cli.run('environment', 'curate');
   assert.equal(code, 1);
+  assert.match(err, /curated-pytorch-2\.8-cpu-py311:1: is built for the job curated-pytorch-2-8-cpu-py311-/);
   assert.match(err, /curated-pytorch-2\.8-cpu-py311:1: no wheel/);
   assert.match(err, /environments\.projectIndexes to \[torch=https/);
   assert.doesNotMatch(out, /pytorch/);

@@ -35,7 +35,11 @@ export async function curate(
   told: (line: string) => void,
 ): Promise<readonly Curated[]> {
   const begun: Omit<Curated, 'error'>[] = [];
-  for (const { set, python } of wanted) begun.push(await begin(context, set, python));
+  for (const { set, python } of wanted) {
+    const one = await begin(context, set, python);
+    told(`${one.environment}: is built for the job ${one.job}`);
+    begun.push(one);
+  }
   return await Promise.all(
     begun.map(async (one) => {
       const { error, status } = propertiesOf(
