@@ -1,12 +1,12 @@
-// The sweep of unknown parameters, over every list that the resource manager answers: what a list does not read is refused by its
-// name. A filter that is ignored shows too much, and a count that is ignored, the wrong things. A new list is swept as soon as
-// it is mounted.
+// The sweep of what is asked and not read. Of lists that the resource manager answers it is parameters: a filter that is ignored
+// shows too much, and a count that is ignored, the wrong things. Of whatever changes something, in every protocol, it is
+// conditions: one that is ignored loses what it was to keep. A new route is swept as soon as it is mounted.
 
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
 import type { Route } from '#kernel/http/route';
 import { type Bench, openServer } from './server.fixture.ts';
-import { addressesOf } from './sweep.fixture.ts';
+import { addressesOf, createAsker, furnish } from './sweep.fixture.ts';
 
 let bench: Bench;
 let token: string;
@@ -82,4 +82,35 @@ test('a list that answers everything answers the same whatever is asked', async 
     assert.ok(route, `${operation} is not mounted`);
     assert.equal((await answerTo(route, '$expand', 'metadata')).status, 200, operation);
   }
+});
+
+test('whatever changes something keeps to a condition, or refuses it by its name before anything is done', async () => {
+  const { present } = await furnish(bench);
+  const ask = createAsker(bench);
+  const host = new URL(bench.server.url).hostname;
+  const changing = bench.server.composed.door.routes.filter(
+    ({ method }) => !['GET', 'HEAD', 'OPTIONS'].includes(method),
+  );
+  const wrong: string[] = [];
+  let refused = 0;
+  for (const route of changing) {
+    // Of blobs its own protocol speaks; others that read conditions have tests of what they change; some do nothing but refuse.
+    if (
+      route.surface === 'blob' ||
+      route.reads === 'anything' ||
+      typeof route.reads === 'function' ||
+      route.reads?.includes('if-match')
+    )
+      continue;
+    const [at] = addressesOf(route, present, host);
+    assert.ok(at);
+    for (const name of ['if-match', 'if-none-match', 'if-unmodified-since']) {
+      const headers = { [name]: name === 'if-none-match' ? '*' : '"other"' };
+      const { status, text } = (await ask(route, at, { headers, token })).reply;
+      if (status === 400 && text.includes(name)) refused++;
+      else wrong.push(`${route.operation} ${name}: ${status} ${text.slice(0, 120)}`);
+    }
+  }
+  assert.deepEqual(wrong, []);
+  assert.ok(refused > 200, `${refused} refusals`);
 });

@@ -63,6 +63,13 @@ export const httpFailures = defineFailures('http', {
     remedy: 'Send it once.',
     say: (name: string) => `The header ${name} was sent twice.`,
   },
+  ConditionNotServed: {
+    kind: 'invalid',
+    meaning: 'A change was asked for under a condition (If-Match and its like) that the operation does not read.',
+    remedy: 'Leave the header out, and read what is there before and after.',
+    say: (name: string) =>
+      `This operation does not read the condition ${name}, so nothing was done. Leave the header out, if it is to be done without.`,
+  },
   badEscape: {
     kind: 'invalid',
     code: 'InvalidRequestUri',

@@ -19,6 +19,7 @@ import { asFailure, type Failure, unreachable } from '#kernel/errors/failure';
 import { growing } from '#kernel/files/growth';
 import type { Room } from '#kernel/files/room';
 import { parseForm, readBytes, readStream } from '#kernel/http/body';
+import { refuseUnreadConditions } from '#kernel/http/conditions';
 import type { Exchange } from '#kernel/http/exchange';
 import { type Answer, type Input, needsRoom, type Route } from '#kernel/http/route';
 import type { Matched } from '#kernel/http/router';
@@ -72,6 +73,7 @@ export async function serve(
   let input: ReadInput = nothing;
   try {
     surface.check?.(exchange, route);
+    refuseUnreadConditions(exchange, route);
     actor = await authenticate(exchange, surface, route);
     observed.actor = actor;
     if (route.access.kind !== 'open') surface.admit?.(exchange);

@@ -25,7 +25,8 @@ export type Surface = {
   readonly schemes: readonly Scheme[];
   /**
    * Checked after routing and before authentication: api-version, required protocol headers, and where the surface keeps such
-   * a rule, that what is asked is read by the route (`Route.reads`). Throws.
+   * a rule, that what is asked is read by the route (`Route.reads`). Conditions of a change are held to that in any case
+   * (conditions.ts). Throws.
    */
   check?(exchange: Exchange, route: Pick<Route, 'reads'>): void;
   /** After the caller has proved who he is, before anything is decided: for what no caller's rights could make true. Throws. */

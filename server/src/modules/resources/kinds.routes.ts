@@ -15,6 +15,7 @@ import { actionsOfType } from '@strongroom/contract/resources.actions';
 import { type TSchema, Type } from '@strongroom/contract/schema';
 import type { Grant } from '#kernel/authority/grant';
 import type { Failure } from '#kernel/errors/failure';
+import { etagConditions } from '#kernel/http/conditions';
 import type { Exchange } from '#kernel/http/exchange';
 import {
   type Answer,
@@ -125,6 +126,7 @@ export function routesOf(kind: ResourceKind, serving: Serving): readonly Route[]
       operation: `${stem}_CreateOrUpdate`,
       method: 'PUT',
       path: item,
+      reads: etagConditions,
       summary: `Creates ${withArticle(title)}, or replaces what may be set of it.`,
       access: needs(actions.write, idOf, whole),
       audit: written,
@@ -154,6 +156,7 @@ export function routesOf(kind: ResourceKind, serving: Serving): readonly Route[]
       operation: `${stem}_Update`,
       method: 'PATCH',
       path: item,
+      reads: etagConditions,
       summary: `Changes parts of ${withArticle(title)}, by a JSON merge patch.`,
       access: needs(actions.write, idOf, whole),
       goesOnWhenLow: 'it changes what is there',
@@ -167,6 +170,7 @@ export function routesOf(kind: ResourceKind, serving: Serving): readonly Route[]
       operation: `${stem}_Delete`,
       method: 'DELETE',
       path: item,
+      reads: etagConditions,
       summary: `Removes ${withArticle(title)} and everything below it.`,
       access: needs(actions.remove, idOf, whole),
       audit: kind.audit?.remove ?? activity(last),

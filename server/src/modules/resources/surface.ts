@@ -43,6 +43,7 @@ const quoted = (text: string) => `"${text.replace(/[^\x20-\x7e]|["\\]/g, '').sli
  * wrong things. Lists of kinds decide by their schemas, and their tokens hold what was asked for.
  */
 function refuseUnread(exchange: Exchange, { reads }: Pick<Route, 'reads'>): void {
+  if (exchange.method !== 'GET' && exchange.method !== 'HEAD') return;
   const read = typeof reads === 'function' ? reads(exchange) : reads;
   if (read === undefined || read === 'anything') return;
   for (const [name, value] of Object.entries(exchange.target.query.values))
