@@ -268,12 +268,15 @@ export function createEnvironmentsService(deps: {
       // Who waited for a build that failed shares its end; who comes later tries anew.
       // But a build that ended with whoever it was made for is begun again for those who are left.
       const isShared = standing?.state !== 'canceled' || standing.submitter === submitter;
-      if (waits && row.build !== null && standing !== undefined && isShared) {
+      // A node that is lost says nothing of the environment: once, what it built is built again for whoever waits.
+      const isLost = waits && standing?.state === 'failed' && standing.error?.code === 'NodeLost';
+      const isAgain = isLost && row.lost_builds < lostBuildsMax;
+      if (waits && row.build !== null && standing !== undefined && isShared && !isAgain) {
         const error = standing.error ?? (standing.state === 'canceled' ? canceledBuild : noResult);
-        return { state: 'failed', build: row.build, error };
+        return { state: 'failed', build: row.build, error: isLost ? lostBuild(row.lost_builds + 1) : error };
       }
       const build = `prepare-image-${randomUuid()}`;
-      await database.write((tx) => store.setBuild(tx, recipe, build));
+      await database.write((tx) => store.setBuild(tx, recipe, build, isAgain ? row.lost_builds + 1 : 0));
       starting.add(build);
       try {
         const facts = {
@@ -454,5 +457,11 @@ export function createEnvironmentsService(deps: {
 }
 
 const isJob = (id: string) => /\/jobs$/i.test(parseResourceId(id).type ?? '');
+/** How often a build is made in the place of one whose node was lost: what takes a node down may be the build. */
+const lostBuildsMax = 1;
+const lostBuild = (times: number) => ({
+  code: 'NodeLost',
+  message: `The node was lost while it built the environment, ${times} times one after the other. Submit it again; where it happens again, the build may need more memory than the node has.`,
+});
 const canceledBuild = { code: 'EnvironmentBuildCanceled', message: 'The build of the environment was canceled.' };
 const noResult = { code: 'EnvironmentBuildFailed', message: 'The build of the environment ended without a result.' };

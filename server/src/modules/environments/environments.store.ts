@@ -17,6 +17,8 @@ export type EnvironmentRow = {
   readonly built_by: string | null;
   /** When somebody last asked for its image, give or take an hour; 0: not since that is remembered. */
   readonly used_ms: number;
+  /** Builds before this one whose node was lost, and in whose place this one is made. */
+  readonly lost_builds: number;
 };
 type Tables = {
   environments: EnvironmentRow;
@@ -26,7 +28,7 @@ type Tables = {
 export type Result = Pick<EnvironmentRow, 'registry' | 'repository' | 'digest' | 'lock' | 'built_by'>;
 
 const columns = [
-  ...['recipe', 'content', 'build', 'registry', 'repository', 'digest', 'lock', 'built_by', 'used_ms'],
+  ...['recipe', 'content', 'build', 'registry', 'repository', 'digest', 'lock', 'built_by', 'used_ms', 'lost_builds'],
 ] as (keyof EnvironmentRow)[];
 const none: Result = { registry: null, repository: null, digest: null, lock: null, built_by: null };
 
@@ -39,16 +41,16 @@ export const environmentOfBuild = (tx: Tx, build: string): Promise<EnvironmentRo
 export async function keepRecipe(tx: Tx, recipe: string, content: string): Promise<void> {
   await tables<Tables>(tx)
     .insertInto('environments')
-    .values({ recipe, content, build: null, used_ms: 0, ...none })
+    .values({ recipe, content, build: null, used_ms: 0, lost_builds: 0, ...none })
     .onConflict((conflict) => conflict.doNothing())
     .execute();
 }
 
 /** What another build has made counts no more. */
-export async function setBuild(tx: Tx, recipe: string, build: string | null): Promise<void> {
+export async function setBuild(tx: Tx, recipe: string, build: string | null, lostBuilds = 0): Promise<void> {
   await tables<Tables>(tx)
     .updateTable('environments')
-    .set({ build, ...none })
+    .set({ build, lost_builds: lostBuilds, ...none })
     .where('recipe', '=', recipe)
     .execute();
 }

@@ -206,7 +206,7 @@ test('the server dies between the end of a build and the job that waited for it'
   assert.deepEqual([await bench.status(build), await bench.status('a')], ['Completed', 'Queued']);
 });
 
-test('a node that is lost before the build began is another try; after that the job says why there is no environment', async (t) => {
+test('a node that is lost before the build began is another try; after that the environment is built again, once', async (t) => {
   const bench = await openEnvironments(t);
   await bench.put('a', { environmentId: bench.environmentId });
   const build = await bench.buildOf('a');
@@ -216,8 +216,45 @@ test('a node that is lost before the build began is another try; after that the 
   assert.notEqual(bench.of(build), first);
   const { token } = await bench.given(build);
   assert.ok(token);
+  await bench.put('b', { environmentId: bench.environmentId });
   await bench.tell(build, running, lost);
-  assert.deepEqual([await bench.status(build), (await bench.job('a')).error.code], ['Failed', 'NodeLost']);
+  assert.deepEqual([await bench.status(build), await bench.status('a'), await bench.status('b')], ['Failed', ...two]);
+  const again = await bench.buildOf('a');
+  assert.notEqual(again, build);
+  assert.equal(await bench.buildOf('b'), again, 'both wait for the same');
+  await bench.tell(again, running, lost);
+  for (const name of ['a', 'b']) {
+    const { status, error } = await bench.job(name);
+    assert.deepEqual([status, error.code], ['Failed', 'NodeLost']);
+    assert.match(error.message, /2 times one after the other\. Submit it again/);
+  }
+  await bench.put('c', { environmentId: bench.environmentId });
+  const third = await bench.buildOf('c');
+  assert.notEqual(third, again, 'who comes later tries anew');
+  await bench.tell(third, running, lost);
+  const fourth = await bench.buildOf('c');
+  assert.notEqual(fourth, third, 'with a node to lose again');
+  assert.equal((await bench.make(fourth)).status, 201);
+  await bench.tell(fourth, exited(0));
+  assert.equal(await bench.status('c'), 'Queued');
+});
+const two = ['Preparing', 'Preparing'] as const;
+
+test('the server dies over the loss of a node: the environment is built again all the same, and once', async (t) => {
+  const bench = await openEnvironments(t);
+  await bench.put('a', { environmentId: bench.environmentId });
+  const build = await bench.buildOf('a');
+  bench.lab.seam.before = async (step) => {
+    if (step === 'run is FAILED') throw new Error('the server dies here');
+  };
+  await assert.rejects(bench.tell(build, running, lost));
+  bench.lab.seam.before = async () => {};
+  await bench.lab.abandon();
+  await bench.tell(build, lost);
+  const again = await bench.buildOf('a');
+  assert.notEqual(again, build);
+  await bench.tell(again, running, lost);
+  assert.equal(await bench.status('a'), 'Failed');
 });
 
 test('a deployment waits for the same build, and only for a while: then the build goes on', async (t) => {

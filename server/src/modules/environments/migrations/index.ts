@@ -58,5 +58,6 @@ export const environmentTables: MigrationSet = {
         ) STRICT, WITHOUT ROWID;
       `,
     },
+    { name: '0003-lost', up: 'ALTER TABLE environments ADD COLUMN lost_builds INTEGER NOT NULL DEFAULT 0;' },
   ],
 };
