@@ -106,6 +106,7 @@ export function composeLearning(foundation: Foundation, ground: Ground, data: Da
     pythons: compute.pythons,
     ...packageIndexesOf(config.environments),
     map: config.environments.images,
+    aside: foundation.tasks.aside,
     database: control,
     keptDays: config.environments.keptDays,
     runTokens: ground.runTokens,

@@ -287,6 +287,7 @@ export async function assemble(on: {
     pythons: async () => seam.pythons,
     database: control,
     keptDays: 90,
+    aside: (wait) => late.tasks?.aside(wait) ?? wait(),
     indexOf: () => new URL('https://index.example/simple/'),
     fetch: (url) => seam.fetch(url),
     map: ['mcr.microsoft.com/azureml/*=strongroom/node-python', 'AzureML-sklearn*=azureml:own:1'],

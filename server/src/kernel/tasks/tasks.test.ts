@@ -145,6 +145,32 @@ test('no more tasks run at once than allowed, and all are done', async (t) => {
   assert.ok((await base.rows()).every(({ state }) => state === 'done'));
 });
 
+test('a task that waits aside leaves its place to others, and is not done before it has gone on', async (t) => {
+  const base = await setUp(t);
+  const opened = Promise.withResolvers<void>();
+  const seen: string[] = [];
+  const tasks = tasksOver(
+    base,
+    async ({ subject }) => {
+      if (subject === 'opens') opened.resolve();
+      // Once more inside: a place is given away once.
+      else await tasks.aside(() => tasks.aside(() => opened.promise));
+      seen.push(subject);
+    },
+    { concurrency: 1 },
+  );
+  await base.database.write(async (tx) => {
+    for (const subject of ['waits', 'waits too', 'opens', 'last']) await tasks.enqueue(tx, { name: 'work', subject });
+  });
+  await tasks.start();
+  while (seen.length < 4) await new Promise(setImmediate);
+  await tasks.stop();
+  assert.deepEqual(seen.slice(0, 1), ['opens']);
+  assert.deepEqual([...seen].sort(), ['last', 'opens', 'waits', 'waits too']);
+  assert.ok((await base.rows()).every(({ state }) => state === 'done'));
+  assert.equal(await tasks.aside(async () => 'outside of a task'), 'outside of a task');
+});
+
 test('at start, what a dead process held is done at once; the dead process, if it was only asleep, cannot end it', async (t) => {
   const base = await setUp(t);
   const warnings: string[] = [];

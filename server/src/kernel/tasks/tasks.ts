@@ -40,6 +40,11 @@ export type NewTask = {
 export type Tasks = {
   /** Adds a task in the caller's transaction and returns its id: it runs if, and as soon as, that transaction is durable. */
   enqueue(tx: Tx, task: NewTask): Promise<number>;
+  /**
+   * For a task that waits for what does not depend on its own progress, a build that runs elsewhere: meanwhile another one has its place.
+   * Outside of a task it only waits.
+   */
+  aside<R>(wait: () => Promise<R>): Promise<R>;
   /** Who does tasks of these names. Before `start`; a task can be enqueued once its name is known. */
   handle(handlers: Readonly<Record<string, TaskHandler>>): void;
   /** Takes over what an earlier process left behind, and begins. One server process at a time works on a database. */
@@ -66,6 +71,8 @@ const renewEveryMs = leaseMs / 3;
 const lookAgainMs = 30_000;
 const stopMs = 10_000;
 const keepDoneMs = 7 * 24 * 3_600_000;
+/** So many wait without a place; whoever comes then keeps his. */
+const asideMax = 256;
 const payloadBytesMax = 64 * 1024;
 const backOffMsMax = 300_000;
 
@@ -86,6 +93,9 @@ export function createTasks(options: {
   const handlers = new Map(Object.entries(options.handlers ?? {}));
   const owner = `${process.pid}-${process.hrtime.bigint().toString(36)}`;
   const running = new Map<number, Promise<void>>();
+  const places = new AsyncLocalStorage<{ isAside: boolean }>();
+  let aside = 0;
+  const taken = () => running.size - aside;
   const periodics: (() => Promise<void>)[] = [];
   const loops: Promise<void>[] = [];
   const stopping = new AbortController();
@@ -96,7 +106,7 @@ export function createTasks(options: {
 
   /** Leases what is due, as far as there is room, and sets it going. */
   async function claim(): Promise<number> {
-    const room = concurrency - running.size;
+    const room = concurrency - taken();
     if (room <= 0 || handlers.size === 0 || stopping.signal.aborted) return 0;
     const now = clock.epochMs();
     const rows = await database.write((tx) =>
@@ -130,7 +140,8 @@ export function createTasks(options: {
       const { id, name, subject, fence, attempts: attempt } = row;
       // Only a process that died under it leaves a task with its attempts used up.
       if (attempt > attemptsMax) throw tasksFailures.TaskAttempts();
-      await handlers.get(name)?.({ id, name, subject, fence, attempt, payload: JSON.parse(row.payload) }, signal);
+      const task = { id, name, subject, fence, attempt, payload: JSON.parse(row.payload) as unknown };
+      await places.run({ isAside: false }, async () => handlers.get(name)?.(task, signal));
     } catch (error) {
       thrown = { error };
     }
@@ -186,7 +197,7 @@ export function createTasks(options: {
       try {
         await claim();
         // With no room left, the next thing to happen is the end of a task, which wakes us.
-        if (running.size < concurrency) waitMs = await untilNextDue();
+        if (taken() < concurrency) waitMs = await untilNextDue();
       } catch (error) {
         log.error({ error }, 'due tasks could not be read');
         waitMs = 1_000;
@@ -237,6 +248,20 @@ export function createTasks(options: {
       setImmediate(() => wake());
       return id;
     },
+    async aside(wait) {
+      const place = places.getStore();
+      if (place === undefined || place.isAside || aside >= asideMax) return wait();
+      place.isAside = true;
+      aside += 1;
+      wake();
+      try {
+        return await wait();
+      } finally {
+        // Back at work at once: for a moment there may be more than there are places.
+        place.isAside = false;
+        aside -= 1;
+      }
+    },
     handle(more) {
       for (const [name, handler] of Object.entries(more)) {
         if (started || handlers.has(name)) throw new Error(`tasks named ${name} are handled already, or have begun`);
@@ -247,8 +272,8 @@ export function createTasks(options: {
       if (started) throw tasksFailures.TasksStarted();
       started = true;
       await prune();
-      const taken = await database.write((tx) => store.takeOver(tx, owner));
-      if (taken > 0) log.info({ count: taken }, 'tasks were taken over from an earlier process');
+      const count = await database.write((tx) => store.takeOver(tx, owner));
+      if (count > 0) log.info({ count }, 'tasks were taken over from an earlier process');
       for (const name of await store.orphanNames(database.read, [...handlers.keys()])) {
         log.error({ task: name }, 'tasks are waiting that nothing handles');
       }

@@ -18,6 +18,7 @@ import { asFailure, Failure } from '#kernel/errors/failure';
 import { retold } from '#kernel/errors/failures';
 import { idKey, parseResourceId } from '#kernel/ids/ids';
 import type { Log } from '#kernel/log/log';
+import type { Tasks } from '#kernel/tasks/tasks';
 import { createTurns } from '#kernel/turns/turns';
 import { mediaTypes, repositoryScope } from '#registry';
 import type { Resource, Resources } from '#resources';
@@ -55,7 +56,7 @@ export type Withdrawal = {
   remove(): Promise<void>;
 };
 
-/** How long a deployment waits, which holds up others: less than a build may take. */
+/** How long a deployment waits: less than a build may take. */
 const waitMs = 900_000;
 
 /** A recipe, and the id of the version that says so. */
@@ -73,6 +74,8 @@ export function createEnvironmentsService(deps: {
   readonly grants: Grants;
   readonly acts: Pick<Acts, 'duty'>;
   readonly preparing: Preparing;
+  /** Waiting that takes nobody's place: see `Tasks`. */
+  readonly aside: Tasks['aside'];
   readonly models: ModelEnvironments;
   readonly yaml: YamlReader;
   /** What nodes have, the one that is taken when none is asked for first. */
@@ -439,7 +442,7 @@ export function createEnvironmentsService(deps: {
             if (prepared.state === 'ready') return prepared.image;
             if (prepared.state === 'failed')
               throw environmentsFailures.EnvironmentBuildFailed(prepared.build, prepared.error.message);
-            isLate = await Promise.race([told.promise.then(() => false), late]);
+            isLate = await deps.aside(() => Promise.race([told.promise.then(() => false), late]));
             if (isLate) throw environmentsFailures.EnvironmentStillBuilding(prepared.build, waitMs / 60_000);
           } finally {
             all.delete(told.resolve);

@@ -13,6 +13,7 @@ import { tableOf } from '#kernel/errors/failures';
 import type { Scheme } from '#kernel/http/surface';
 import type { Log } from '#kernel/log/log';
 import type { Module } from '#kernel/module';
+import type { Tasks } from '#kernel/tasks/tasks';
 import type { ResourceKind, Resources } from '#resources';
 import type { Workspaces } from '#workspaces';
 import { createCollecting } from './collecting.service.ts';
@@ -71,6 +72,7 @@ export function createEnvironments(deps: {
   /** How long an image that nobody uses is kept; 0: for ever. */
   readonly keptDays: number;
   readonly preparing: Preparing;
+  readonly aside: Tasks['aside'];
   /** What nodes have, the one that is taken when none is asked for first. */
   readonly pythons: () => Promise<readonly OfferedPython[]>;
   /** The address of the package index that a project comes from; undefined, for all: there is none, and nothing is fetched. */
