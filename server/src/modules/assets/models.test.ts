@@ -2,6 +2,8 @@
 // made after a refusal.
 
 import assert from 'node:assert/strict';
+import { readdir, stat } from 'node:fs/promises';
+import { join } from 'node:path';
 import { Readable } from 'node:stream';
 import { after, type TestContext, test } from 'node:test';
 import { closeScanPool } from '#kernel/database/database';
@@ -123,4 +125,71 @@ test('what could never lie on a disk is not taken: one name for a file and for a
     message: /'out\/plots' is the name of a file and of a folder/,
   });
   assert.equal(await kept(), 0);
+});
+
+test('what a job left is registered without its bytes being there twice, and what becomes of the one does not touch the other', async (t) => {
+  const { lab, workspaceId, leave, put, assets, system } = await openBench(t);
+  const onDisk = async () => {
+    let bytes = 0;
+    for (const entry of await readdir(join(lab.dataDir, 'storage'), { recursive: true, withFileTypes: true }))
+      if (entry.isFile() && entry.parentPath.endsWith('blobs'))
+        bytes += (await stat(join(entry.parentPath, entry.name))).size;
+    return bytes;
+  };
+  const first = Buffer.alloc(20 * mebibyte, 'first');
+  await leave('outputs/model/weights.bin', first);
+  await leave('outputs/model/small.json', Buffer.from('{}'));
+  const before = await onDisk();
+  const uris = ['runs:/train/outputs/model', 'azureml://jobs/train/outputs/artifacts/paths/outputs/model'];
+  for (const [index, modelUri] of uris.entries()) {
+    const made = await put(`models/shared/versions/${index + 1}`, { modelUri });
+    assert.equal(made.status, 201, made.bytes.toString());
+  }
+  assert.ok((await onDisk()) - before < mebibyte, 'only what is small is copied');
+  const read = async (version: string) => {
+    const { digest } = await assets.model(system, `${workspaceId}/models/shared/versions/${version}`);
+    const { stream } = await assets.snapshots.openFile(system, workspaceId, digest, 'weights.bin');
+    const parts: Buffer[] = [];
+    for await (const part of stream) parts.push(part as Buffer);
+    return Buffer.concat(parts);
+  };
+  // The source becomes another one, and what is registered of it then is that.
+  const second = Buffer.alloc(20 * mebibyte, 'second');
+  await leave('outputs/model/weights.bin', second);
+  await put('models/shared/versions/3', { modelUri: uris[0] });
+  for (const version of ['1', '2']) assert.ok((await read(version)).equals(first), version);
+  assert.ok((await read('3')).equals(second));
+  // The artifacts go, by the run that is purged or by hand; the models stay.
+  const path = `/mlflow/v1.0${workspaceId}/api/2.0/mlflow-artifacts/artifacts/0/train/artifacts/outputs`;
+  const removed = await lab.call(lab.owner, 'DELETE', path);
+  assert.ok(removed.status < 300, removed.bytes.toString());
+  assert.ok((await read('1')).equals(first));
+  assert.ok((await read('3')).equals(second));
+  // And the other way round.
+  await leave('again/weights.bin', first);
+  await put('models/other/versions/1', { modelUri: 'runs:/train/again' });
+  await lab.must(lab.owner, 'DELETE', `${workspaceId}/models/other/versions/1`);
+  const { runs } = lab.now();
+  const { stream } = await runs.openArtifact(system, workspaceId, 'train', 'again/weights.bin');
+  let bytes = 0;
+  for await (const chunk of stream) bytes += chunk.length;
+  assert.equal(bytes, first.length);
+});
+
+test('a model that is refused for what it holds leaves its source whole', async (t) => {
+  const { lab, workspaceId, put, kept } = await openBench(t);
+  const { workspaces, blobs, system } = lab.now();
+  const at = workspaces.container(await workspaces.get(system, workspaceId), 'workspaceblobstore');
+  const content = Buffer.concat([
+    Buffer.from('-----BEGIN RSA PRIVATE KEY-----\n'),
+    Buffer.alloc(mebibyte / 2, 'x y\n'),
+  ]);
+  await blobs.put(system, { ...at, name: 'm/large.pem' }, content, { maxBytes: content.length });
+  const refused = await put('models/leaky/versions/1', { modelUri: 'azureml://datastores/workspaceblobstore/paths/m' });
+  assert.equal(refused.body.error.code, 'CredentialInSnapshot', refused.bytes.toString());
+  assert.equal(await kept(), 0);
+  const { stream } = await blobs.open(system, { ...at, name: 'm/large.pem' });
+  let bytes = 0;
+  for await (const chunk of stream) bytes += chunk.length;
+  assert.equal(bytes, content.length);
 });

@@ -6,22 +6,25 @@ import { Readable } from 'node:stream';
 import { createSha256 } from '#kernel/crypto/digest';
 import type { SnapshotFile } from './snapshots.store.ts';
 
-const smallBytesMax = 256 * 1024;
+/** More is a blob of its own. */
+export const smallBytesMax = 256 * 1024;
 const packBytes = 4 * 1024 * 1024;
 
+/** A blob with the digest of what is in it. */
+export type Kept = { readonly blob: string; readonly size: number; readonly sha256: string };
+
 export type Packer = {
-  /** Reads the content to its end. Several may be under way at the same time. */
-  add(path: string, content: Readable): Promise<void>;
+  /**
+   * Reads the content to its end. Several may be under way at the same time.
+   * @param keep what becomes of a large one, in place of a blob of its own that is written
+   */
+  add(path: string, content: Readable, keep?: (content: Readable) => Promise<Kept>): Promise<void>;
   /** Every file that was added, by path; after it nothing. */
   end(): Promise<readonly SnapshotFile[]>;
 };
 
 /** @param put writes a blob of its own, and says what was in it */
-export function createPacker(
-  put: (
-    content: Readable | Uint8Array,
-  ) => Promise<{ readonly blob: string; readonly size: number; readonly sha256: string }>,
-): Packer {
+export function createPacker(put: (content: Readable | Uint8Array) => Promise<Kept>): Packer {
   const files: SnapshotFile[] = [];
   let pack: { readonly path: string; readonly bytes: Buffer }[] = [];
   let packed = 0;
@@ -41,7 +44,7 @@ export function createPacker(
   }
 
   return {
-    async add(path, content) {
+    async add(path, content, keep = put) {
       const pieces = content[Symbol.asyncIterator]() as AsyncIterator<Buffer>;
       const head: Buffer[] = [];
       let read = 0;
@@ -59,7 +62,7 @@ export function createPacker(
       }
       const whole = Readable.from(rest(head, next, pieces), { objectMode: false });
       try {
-        files.push({ path, start: 0, ...(await put(whole)) });
+        files.push({ path, start: 0, ...(await keep(whole)) });
       } catch (thrown) {
         content.destroy();
         throw thrown;

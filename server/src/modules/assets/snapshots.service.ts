@@ -12,13 +12,13 @@ import { createSha256 } from '#kernel/crypto/digest';
 import { createLongSha256 } from '#kernel/crypto/digest-thread';
 import { randomUuid } from '#kernel/crypto/random';
 import { isUnknown } from '#kernel/database/database';
-import { type BlobStore, containerScope } from '#storage';
+import { type BlobInfo, type BlobRef, type BlobStore, containerScope } from '#storage';
 import { snapshotFolder, type Workspace, type Workspaces } from '#workspaces';
 import { readArchive, safePath } from './archive.service.ts';
 import { assetsFailures } from './assets.errors.ts';
 import { assetsDuties } from './duties.ts';
 import { type ContentLimits, codeLimits } from './limits.rules.ts';
-import { createPacker } from './packs.service.ts';
+import { createPacker, type Kept, smallBytesMax } from './packs.service.ts';
 import {
   filesBelow,
   filesOf,
@@ -82,6 +82,16 @@ export type Snapshots = {
   sweep(grant: Grant, workspaceId: string): Promise<number>;
 };
 
+/** A blob as it was when it was read. */
+type Source = BlobRef & { readonly read: Grant; readonly etag: string };
+/** @param shared the blob of this snapshot that the content is read from, where it is there already */
+type Put = (path: string, content: Readable, shared?: string) => Promise<void>;
+type Taking = {
+  readonly put: Put;
+  /** A blob of the snapshot of the same bytes; undefined where they must be copied: of another account, of a great many pieces, another by now. */
+  share(from: Source): Promise<{ readonly blob: string; readonly stream: Readable } | undefined>;
+};
+
 /** Where the files of a snapshot lie while and after it is taken: a folder of its own for each taking. */
 const folders = snapshotFolder;
 const fileBlob = /^(snapshots\/[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12})\/\d+$/;
@@ -133,14 +143,14 @@ export function createSnapshots(deps: {
     grant: Grant,
     workspace: Workspace,
     limits: ContentLimits,
-    fill: (put: (path: string, content: Readable) => Promise<void>) => Promise<void>,
+    fill: (taking: Taking) => Promise<void>,
   ): Promise<Snapshot> {
     const { account, container, as } = place(workspace, 'workspaceblobstore');
     const folder = `${folders}${randomUuid()}`;
     const tree = createTree();
     let count = 0;
     const write = as(storageActions.writeBlobs, 'keep a snapshot');
-    const packer = createPacker(async (content) => {
+    const writeBlob = async (content: Readable | Uint8Array) => {
       const blob = `${folder}/${count++}`;
       const sha256 = createLongSha256();
       const { size } = await blobs.put(write, { account, container, name: blob }, content, {
@@ -148,7 +158,15 @@ export function createSnapshots(deps: {
         sha256,
       });
       return { blob, size, sha256: await sha256.hex() };
-    });
+    };
+    const share: Taking['share'] = async (from) => {
+      const blob = `${folder}/${count++}`;
+      const to = { account, container, name: blob };
+      if ((await blobs.share({ read: from.read, write }, from, to)) === undefined) return undefined;
+      const { stream } = await blobs.open(as(storageActions.readBlobs, 'digest a snapshot'), to);
+      return { blob, stream };
+    };
+    const packer = createPacker(writeBlob);
     const discard = () =>
       blobs.removePrefix(as(storageActions.deleteBlobs, 'discard a snapshot'), {
         account,
@@ -157,15 +175,20 @@ export function createSnapshots(deps: {
       });
     underWay.add(folder);
     try {
-      await fill(async (path, content) => {
+      const put: Put = async (path, content, shared) => {
         try {
           tree.add(path);
         } catch (thrown) {
           content.destroy();
           throw thrown;
         }
-        await packer.add(path, content);
-      });
+        await packer.add(
+          path,
+          content,
+          shared === undefined ? undefined : async (large) => ({ blob: shared, ...(await digested(large)) }),
+        );
+      };
+      await fill({ put, share });
       const files = await packer.end();
       const digest = snapshotDigest(files);
       const bytes = files.reduce((sum, file) => sum + file.size, 0);
@@ -191,28 +214,34 @@ export function createSnapshots(deps: {
   }
 
   /**
-   * Every blob of a folder below `root`, or the one blob that the path names. Sealed again and not shared: a sealed file opens
-   * only at its own name, so that a copy is what keeps the one whatever becomes of the other.
+   * Every blob of a folder below `root`, or the one blob that the path names. Large ones are shared where they lie in the same account, so
+   * that the bytes are there once; what becomes of the one does not touch the other.
    */
   async function copy(
     from: Folder,
     root: string,
     path: string,
     limits: ContentLimits,
-    put: (path: string, content: Readable) => Promise<void>,
+    { put, share }: Taking,
   ): Promise<{ readonly isFile: boolean }> {
     const { read, account, container, without = [] } = from;
     const isThere = (blob: string) => !without.some((prefix) => blob.startsWith(prefix));
     const inside = path.replace(/\/+$/, '');
     const name = `${root}${inside === '' ? '' : safePath(inside)}`;
-    if (inside !== '' && isThere(name) && (await blobs.find(read, { account, container, name }))) {
-      const { stream } = await blobs.open(read, { account, container, name });
-      await put(name.slice(name.lastIndexOf('/') + 1), stream);
+    const one = async (at: string, { name, size, etag }: Pick<BlobInfo, 'name' | 'size' | 'etag'>) => {
+      const ref = { account, container, name };
+      // Shared first, and read as what it is then: what is digested and looked at is what is kept, whoever writes there meanwhile.
+      const shared = size <= smallBytesMax ? undefined : await share({ ...ref, read, etag });
+      await put(at, shared?.stream ?? (await blobs.open(read, ref)).stream, shared?.blob);
+    };
+    const file = inside !== '' && isThere(name) ? await blobs.find(read, { account, container, name }) : undefined;
+    if (file !== undefined) {
+      await one(name.slice(name.lastIndexOf('/') + 1), file);
       return { isFile: true };
     }
     const folder = name === '' || name.endsWith('/') ? name : `${name}/`;
     // All names first: what is too large is said before anything is copied.
-    const names: string[] = [];
+    const found: BlobInfo[] = [];
     let seen = 0;
     let bytes = 0;
     let marker: string | undefined;
@@ -228,25 +257,21 @@ export function createSnapshots(deps: {
         // What is passed over counts too: it is looked at all the same.
         if (++seen > limits.files) throw assetsFailures.SnapshotTooManyFiles(limits);
         if (!isThere(blob.name)) continue;
-        names.push(blob.name);
+        found.push(blob);
         bytes += blob.size;
         if (bytes > limits.bytes) throw assetsFailures.SnapshotTooLarge(limits);
       }
       marker = page.nextMarker;
     } while (marker !== undefined);
-    if (names.length === 0) throw assetsFailures.AssetContentNotFound(`${from.title}/${path}`);
-    await together(names, copiedTogether, async (blob) => {
-      const at = safePath(blob.slice(folder.length));
-      const { stream } = await blobs.open(read, { account, container, name: blob });
-      await put(at, stream);
-    });
+    if (found.length === 0) throw assetsFailures.AssetContentNotFound(`${from.title}/${path}`);
+    await together(found, copiedTogether, (blob) => one(safePath(blob.name.slice(folder.length)), blob));
     return { isFile: false };
   }
 
   const snapshots: Snapshots = {
     async take(grant, workspaceId, archive, { allowCredentials }) {
       const workspace = await workspaces.get(grant, workspaceId);
-      return keep(grant, workspace, codeLimits, (put) =>
+      return keep(grant, workspace, codeLimits, ({ put }) =>
         readArchive(archive, codeLimits, async (path, content) => {
           const { scanned, found } = scanner(path, content);
           await put(path, scanned);
@@ -263,8 +288,8 @@ export function createSnapshots(deps: {
       const read = as(storageActions.readBlobs, 'register what a job left');
       const from = { read, account, container, title: root.split('/').at(-2) ?? '' };
       let copied = { isFile: false };
-      const taken = await keep(grant, workspace, limits, async (put) => {
-        copied = await copy(from, root, path, limits, put);
+      const taken = await keep(grant, workspace, limits, async (taking) => {
+        copied = await copy(from, root, path, limits, taking);
       });
       return { ...taken, ...copied };
     },
@@ -272,13 +297,14 @@ export function createSnapshots(deps: {
     async takeFolder(grant, workspaceId, { path, ...from }, limits) {
       const workspace = await workspaces.get(grant, workspaceId);
       let copied = { isFile: false };
-      const taken = await keep(grant, workspace, limits, async (put) => {
-        copied = await copy(from, '', path, limits, async (name, content) => {
+      const taken = await keep(grant, workspace, limits, async ({ put, share }) => {
+        const scanning: Put = async (name, content, shared) => {
           const { scanned, found } = scanner(name, content);
-          await put(name, scanned);
+          await put(name, scanned, shared);
           const credential = found();
           if (credential !== undefined) throw assetsFailures.CredentialInSnapshot(name, credential);
-        });
+        };
+        copied = await copy(from, '', path, limits, { put: scanning, share });
       });
       return { ...taken, ...copied };
     },
@@ -394,6 +420,22 @@ async function together<T>(items: readonly T[], atOnce: number, act: (item: T) =
   };
   const ends = await Promise.allSettled(Array.from({ length: atOnce }, work));
   for (const end of ends) if (end.status === 'rejected') throw end.reason;
+}
+
+/** Reads to the end. A piece may be used again by who reads once the digest has it. */
+async function digested(content: Readable): Promise<Pick<Kept, 'sha256' | 'size'>> {
+  const sha256 = createLongSha256();
+  let size = 0;
+  try {
+    for await (const piece of content as AsyncIterable<Uint8Array>) {
+      size += piece.length;
+      await sha256.update(piece);
+    }
+  } catch (thrown) {
+    sha256.drop();
+    throw thrown;
+  }
+  return { sha256: await sha256.hex(), size };
 }
 
 /** What passes through is looked at for credentials; `found` says what was seen once the stream has ended. */

@@ -8,6 +8,7 @@ import type { Grant } from '#kernel/authority/grant';
 import type { Clock } from '#kernel/clock/clock';
 import type { LongSha256 } from '#kernel/crypto/digest-thread';
 import { randomUuid } from '#kernel/crypto/random';
+import { idKey } from '#kernel/ids/ids';
 import type { AccessTier } from './access-tier.rules.ts';
 import type { Accounts } from './accounts.service.ts';
 import type { BlobInfo, Part, StoredBlob } from './blobs.store.ts';
@@ -64,6 +65,16 @@ export type Blobs = {
     to: BlobRef,
     options: Pick<PutOptions, 'contentMd5' | 'conditions'> & { readonly content: BlobContent },
   ): Promise<BlobInfo>;
+  /**
+   * One more blob of the same sealed files, in the same account: nothing is read and nothing written but rows. Each is as any other from
+   * then on, and what becomes of one does not touch the other. Undefined, and nothing is done: the source is not of this ETag any more, or
+   * has more files than one write may name.
+   */
+  share(
+    grants: { readonly read: Grant; readonly write: Grant },
+    from: BlobRef & { readonly etag: string },
+    to: BlobRef,
+  ): Promise<BlobInfo | undefined>;
   find(grant: Grant, ref: BlobRef): Promise<BlobInfo | undefined>;
   head(grant: Grant, ref: BlobRef): Promise<BlobInfo>;
   list(grant: Grant, query: ListQuery): Promise<BlobPage>;
@@ -211,6 +222,41 @@ export function createBlobs(deps: {
       const { contentType, contentHeaders, metadata, contentMd5: toldMd5 = '' } = info;
       const described = { contentType, contentHeaders, metadata, toldMd5, ...content };
       return await putBlob(grants.write, to, stream, { ...described, ...options, maxBytes: info.size });
+    },
+    async share(grants, from, to) {
+      requireBlobName(from.name);
+      requireContainerName(from.container);
+      requireScope(grants.read, from, from.name);
+      if (idKey(from.account) !== idKey(to.account)) return undefined;
+      return await within(grants.write, to, async ({ index, sealed }) => {
+        const made = await index.write(
+          async (tx) => {
+            await requireContainer(tx, from.container);
+            await requireContainer(tx, to.container);
+            const source = await store.findBlob(tx, from.container, from.name);
+            if (source === undefined || source.info.etag !== from.etag) return undefined;
+            const all = { start: 0, end: Math.max(0, source.info.size - 1), limit: loose.rowsAtOnce + 1 };
+            const parts = await store.listParts(tx, source.version, all);
+            if (parts.length > loose.rowsAtOnce) return undefined;
+            const before = await store.findBlob(tx, to.container, to.name);
+            const now = clock.now();
+            const info = { ...source.info, name: to.name, etag: newEtag(), createdAt: now, lastModified: now };
+            const version = randomUuid();
+            const sealedAs = { container: from.container, name: from.name };
+            await store.putBlob(tx, to.container, { version, info });
+            await store.insertParts(
+              tx,
+              version,
+              parts.map((part) => ({ ...part, blockId: undefined, sealedAs: part.sealedAs ?? sealedAs })),
+            );
+            const staging = await endStaging(tx, to.container, to.name);
+            return { info, dropped: await loose.drop(tx, defined([before?.version, staging])) };
+          },
+          { rows: loose.rowsAtOnce },
+        );
+        if (made !== undefined) await settle(index, sealed, made.dropped);
+        return made?.info;
+      });
     },
     openSource,
     setTier: async (grant, ref, accessTier) =>

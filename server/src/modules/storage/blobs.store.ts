@@ -27,6 +27,8 @@ type PartTable = {
   sealed_size: number;
   key_id: string;
   block_id: string | null;
+  sealed_container: string | null;
+  sealed_blob: string | null;
 };
 type Tables = { blobs: BlobTable; parts: PartTable };
 
@@ -65,6 +67,8 @@ export type Part = {
   readonly sealedSize: number;
   readonly keyId: string;
   readonly blockId: string | undefined;
+  /** What the file is sealed as, where another blob wrote it. */
+  readonly sealedAs?: { readonly container: string; readonly name: string } | undefined;
 };
 const blobColumns = [
   'name',
@@ -170,11 +174,22 @@ export async function insertParts(tx: Tx, version: string, parts: readonly Part[
     sealed_size: part.sealedSize,
     key_id: part.keyId,
     block_id: part.blockId ?? null,
+    sealed_container: part.sealedAs?.container ?? null,
+    sealed_blob: part.sealedAs?.name ?? null,
   }));
   await tables<Tables>(tx).insertInto('parts').values(rows).execute();
 }
 
-const partColumns = ['start', 'size', 'file', 'sealed_size', 'key_id', 'block_id'] as const;
+const partColumns = [
+  'start',
+  'size',
+  'file',
+  'sealed_size',
+  'key_id',
+  'block_id',
+  'sealed_container',
+  'sealed_blob',
+] as const;
 
 const toPart = (row: Pick<PartTable, (typeof partColumns)[number]>): Part => ({
   start: row.start,
@@ -183,6 +198,9 @@ const toPart = (row: Pick<PartTable, (typeof partColumns)[number]>): Part => ({
   sealedSize: row.sealed_size,
   keyId: row.key_id,
   blockId: row.block_id ?? undefined,
+  ...(row.sealed_container === null || row.sealed_blob === null
+    ? {}
+    : { sealedAs: { container: row.sealed_container, name: row.sealed_blob } }),
 });
 
 /** Of each of these blocks, at most a thousand, the first part of a version that was one. */

@@ -265,8 +265,9 @@ function createAssembly(ref: BlobRef, choices: readonly BlockChoice[]) {
           (choice.from === 'Uncommitted' ? undefined : old.get(blockId));
         if (block === undefined) throw storageFailures.InvalidBlockList();
         const { file, sealedSize, keyId } = block;
+        const sealedAs = 'sealedAs' in block ? block.sealedAs : undefined;
         // A block of nothing has nothing to be read from.
-        if (block.size > 0) parts.push({ start: size, size: block.size, file, sealedSize, keyId, blockId });
+        if (block.size > 0) parts.push({ start: size, size: block.size, file, sealedSize, keyId, blockId, sealedAs });
         size += block.size;
         if (size > blobBytesMax) throw storageFailures.blocksTooLarge(blobBytesMax);
       }

@@ -65,6 +65,8 @@ export type BlobStore = Pick<Containers, 'ensureContainer' | 'deleteContainer'> 
   open: Blobs['open'];
   /** Throws `notFound`. */
   head: Blobs['head'];
+  /** See `Blobs`: the one way to have bytes twice and keep them once. */
+  share: Blobs['share'];
   find: Blobs['find'];
   list: Blobs['list'];
   /** Throws `notFound`. */
@@ -147,6 +149,7 @@ export function createStorage(deps: {
       put: putWith(blobs.put),
       open: blobs.open,
       head: blobs.head,
+      share: blobs.share,
       find: blobs.find,
       list: blobs.list,
       remove: (grant, ref) => blobs.remove(grant, ref),

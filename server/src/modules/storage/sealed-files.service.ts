@@ -98,7 +98,7 @@ export function createSealedFiles(options: {
         throw storageFailures.IntegrityCheckFailed();
       yield* openRange({
         key: dataKey,
-        associatedData: place(ref, part.file),
+        associatedData: place(part.sealedAs ?? ref, part.file),
         ciphertextSize: part.sealedSize,
         read: readAhead(reader, { needed: ciphertextSize(end + 1), whole: part.sealedSize }),
         start,

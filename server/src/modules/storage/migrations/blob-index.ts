@@ -4,7 +4,7 @@
 // A blob version is an ordered list of parts, each one sealed file: one part for a blob that was put at once, one a block
 // for a blob that was committed from blocks. Blocks that wait lie below a staging, as parts lie below a version: to replace a
 // blob or to drop its blocks changes one row, however many there are, and what lies below an id that has no name any more is
-// taken away afterwards, piece by piece. Names compare byte by byte.
+// taken away afterwards, piece by piece. A file may be a part of several blobs, and goes with the last. Names compare byte by byte.
 
 import type { MigrationSet } from '#kernel/database/database';
 import { onDisk, usageOnDisk, usageTable } from './usage.ts';
@@ -131,6 +131,37 @@ export const blobIndexMigrations: MigrationSet = {
         end;
         create trigger blocks_removed after delete on blocks
         when not exists (select 1 from parts where file = old.file) begin
+          update usage set bytes = bytes - ${onDisk('old.sealed_size')};
+        end;
+      `,
+    },
+    {
+      name: 'shared-parts',
+      up: `
+        -- Where a part is also another blob's, the container and blob that its file is sealed as: those of who wrote it first.
+        alter table parts add column sealed_container text;
+        alter table parts add column sealed_blob text;
+
+        -- A file that blobs share counts once: while any of them has it.
+        drop trigger parts_added;
+        drop trigger parts_removed;
+        create trigger parts_added after insert on parts when not (
+          exists (select 1 from blocks where file = new.file) and
+          not exists (select 1 from parts where file = new.file and (version, start) <> (new.version, new.start))
+        ) and not (
+          new.sealed_blob is not null and
+          exists (select 1 from parts where file = new.file and (version, start) <> (new.version, new.start))
+        ) begin
+          update usage set bytes = bytes + ${onDisk('new.sealed_size')};
+        end;
+        create trigger parts_removed after delete on parts when not (
+          exists (select 1 from blocks where file = old.file) and not exists (select 1 from parts where file = old.file)
+        ) and not (
+          exists (select 1 from parts where file = old.file) and (
+            old.sealed_blob is not null or
+            not exists (select 1 from parts where file = old.file and sealed_blob is null)
+          )
+        ) begin
           update usage set bytes = bytes - ${onDisk('old.sealed_size')};
         end;
       `,
