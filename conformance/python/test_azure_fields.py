@@ -20,6 +20,7 @@ from signed_in import URL  # noqa: E402, F401 before azure-ai-ml, which reads th
 import fields  # noqa: E402
 from azure.ai.ml._restclient.arm_ml_service import models  # noqa: E402
 from azure.ai.ml._schema.component.command_component import CommandComponentSchema  # noqa: E402
+from azure.ai.ml._schema.component.parallel_component import ParallelComponentSchema  # noqa: E402
 from azure.ai.ml._schema.pipeline.component_job import CommandSchema, SweepSchema  # noqa: E402
 from azure.ai.ml._schema.pipeline.pipeline_component import PipelineComponentSchema  # noqa: E402
 from azure.ai.ml._schema.pipeline.settings import PipelineJobSettingsSchema  # noqa: E402
@@ -152,6 +153,15 @@ class Fields(unittest.TestCase):
         beyond = ("environment", "trial", "search_space")
         found = fields.of_schema(SweepSchema, ("properties", "jobs", "a"), beyond=beyond)
         self.hold("sweep step", found, "jobs/NAME", self.pipeline(step))
+
+    def parallel(self, **more):
+        task = {"type": "run_function", "entry_script": "a.py", "environment": self.environment}
+        return {"type": "parallel", "task": task, "input_data": "${{inputs.k}}", "mini_batch_size": "5", **more}
+
+    def test_components_that_run_in_parallel(self):
+        spec = self.parallel(inputs={"k": {"type": "uri_folder"}}, outputs={"k": {"type": "uri_folder"}})
+        found = fields.of_schema(ParallelComponentSchema, ("properties", "componentSpec"), beyond=("environment", "code"))
+        self.hold("parallel component", found, "components/NAME/versions/1", {"properties": {"componentSpec": spec}})
 
     def test_components(self):
         spec = {"type": "command", "command": "echo ${{inputs.k}}", "environment": self.environment, "inputs": {"k": {"type": "integer"}}}
