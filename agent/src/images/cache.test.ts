@@ -419,6 +419,6 @@ print(sorted(os.listdir("/run")), sorted(os.listdir("/run/strongroom")))
     const command = `cat /job/image/env/pyvenv.cfg; touch /job/image/env/new || echo kept; /job/image/env/bin/python${version} -c "import sys; print(sys.prefix)"`;
     const { output } = await runJob(upstream, command, { image: use, limits: LIMITS });
     use.release();
-    assert.match(output(), /^home = \/usr\/bin\nversion = 3\.\d+\n.*\nkept\n\/job\/image\/env\n$/);
+    assert.match(output(), /^home = \/runner\/python\/bin\nversion = 3\.\d+\n.*\nkept\n\/job\/image\/env\n$/);
   });
 });
