@@ -101,7 +101,7 @@ async function run(): Promise<boolean> {
       const options = [
         quiet,
         '--test',
-        '--test-timeout=300000',
+        '--test-timeout=900000',
         '--test-concurrency=2',
         '--test-reporter=spec',
         ...suites,
