@@ -187,12 +187,12 @@ export const assetsFailures = defineFailures('assets', {
   EnvironmentNotServed: {
     kind: 'invalid',
     meaning: 'Something was to run in an environment that is made of a build context, or answers routes of its own.',
-    remedy: `Name one whose image is '${nodePython}', with a conda file for what is imported.`,
+    remedy: `Name one whose image is '${nodePython}', with a conda file for what is imported; or build the image elsewhere, push it to the registry of the workspace and name it.`,
     say: (id: string, what: string) => {
       const [name, , version] = id.split('/').slice(-3);
       return {
         target: 'properties.environmentId',
-        message: `The environment ${name}:${version} has ${what}. Such environments are kept, but nothing is made of it here, and nothing runs on something else as if it were this one. Name one without it whose image is '${nodePython}', the node's own Python, with a conda file for what is imported.`,
+        message: `The environment ${name}:${version} has ${what}. Such environments are kept, but nothing is made of it here, and nothing runs on something else as if it were this one. Name one without it whose image is '${nodePython}', the node's own Python, with a conda file for what is imported; or one whose image you have built elsewhere (podman build) and pushed to the registry of the workspace.`,
       };
     },
   },
