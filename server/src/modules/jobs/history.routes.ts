@@ -157,6 +157,7 @@ export function historyRoutes(deps: {
       operation: 'RunHistory_GetChildren',
       method: 'GET',
       path: `${runPath}/children`,
+      reads: ['?$top'],
       summary: 'The jobs that belong to a job, in the order in which they came, as far as the caller may read them.',
       query: Type.Object({ $top: Type.Optional(Type.String({ pattern: '^[0-9]{1,6}$' })) }),
       responses: { 200: runHistoryPage },

@@ -1,9 +1,22 @@
 // Run history and discovery as Azure's Python SDK asks for them: what it follows a job with. No api-version; errors in
 // `{error: …}`. The SDK fetches logs by address and without a token, so a signed address is looked at first.
 
+import type { Exchange } from '#kernel/http/exchange';
+import { httpFailures } from '#kernel/http/http.errors';
+import type { Route } from '#kernel/http/route';
 import type { Scheme, Surface } from '#kernel/http/surface';
+import { jobsFailures } from './jobs.errors.ts';
 
 export const historySurface = 'history';
+
+/** A filter that nobody applies shows too much: routes that list say what they read. */
+function refuseUnread(exchange: Exchange, { reads }: Pick<Route, 'reads'>): void {
+  if (!Array.isArray(reads)) return;
+  const unread = Object.entries(exchange.target.query.values).find(
+    ([name, value]) => value !== '' && name !== 'api-version' && !reads.includes(`?${name}`),
+  );
+  if (unread !== undefined) throw jobsFailures.HistoryParameter(unread[0]);
+}
 
 export function createHistorySurface(schemes: readonly Scheme[]): Surface {
   return {
@@ -18,6 +31,14 @@ export function createHistorySurface(schemes: readonly Scheme[]): Surface {
       return first === 'history' || isData || (first === 'discovery' && named.length === 1) ? named : undefined;
     },
     schemes,
+    check: refuseUnread,
+    // What azure-ai-ml asks for by `jobs.update` and `jobs.show_services`. (Its `jobs.archive` takes this answer and goes on.)
+    nothing(method, segments) {
+      const words = segments.map((segment) => segment.toLowerCase());
+      if (words.includes('serviceinstances')) return jobsFailures.NoServices();
+      if (method === 'PATCH' && words.at(-2) === 'runs') return jobsFailures.RunsNotChanged();
+      return httpFailures.NotFound(historySurface);
+    },
     challenge: () => ({ 'www-authenticate': 'Bearer' }),
     render: ({ status, code, message }) => ({ status, body: { error: { code, message } } }),
     headers: (exchange) => ({ 'x-ms-request-id': exchange.requestId }),

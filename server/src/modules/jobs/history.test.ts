@@ -65,6 +65,24 @@ test('run history tells where the outputs of a job are, and of no others', async
   assert.equal((await resolve(ids, noCredential)).status, 401);
 });
 
+test('what run history does not do is refused by its name, and a filter of children that nobody applies too', async (t) => {
+  const { lab, workspaceId, submit } = await openBench(t);
+  await submit('plain');
+  const at = `/history/v1.0${workspaceId}`;
+  for (const [method, path, said] of [
+    ['PATCH', `${at}/experiments/Default/runs/plain`, /jobs.create_or_update/],
+    ['GET', `${at}/runs/plain/serviceinstances/0`, /it has no services/],
+    ['GET', `${at}/runs/plain/nothing`, /openapi\/history.json/],
+  ] as const) {
+    const { status, body } = await lab.call(lab.owner, method, path, method === 'PATCH' ? { body: {} } : {});
+    assert.equal(status, 404);
+    assert.match(body.error.message, said);
+  }
+  assert.equal((await lab.call(lab.owner, 'GET', `${at}/runs/plain/children?$top=5`)).status, 200);
+  const filtered = await lab.call(lab.owner, 'GET', `${at}/runs/plain/children?$filter=status`);
+  assert.deepEqual([filtered.status, filtered.body.error.code], [400, 'InvalidQueryParameterValue']);
+});
+
 test('a job that failed says why', async (t) => {
   const { submit, tell, details } = await openHistory(t);
   await submit('j1');

@@ -259,6 +259,28 @@ export const jobsFailures = defineFailures('jobs', {
     kind: 'unauthenticated',
     say: 'Who submitted this job was disabled or removed, and what he submitted ends with him.',
   },
+  HistoryParameter: {
+    kind: 'invalid',
+    code: 'InvalidQueryParameterValue',
+    meaning: 'The children of a job were asked for with a parameter that the list does not read.',
+    remedy: 'Leave it out; search the runs of the experiment for what is to be filtered.',
+    say: (name: string) =>
+      `This list does not take '${name.slice(0, 100)}' here. Leave it out; it takes $top. Runs are filtered and ordered by a search of MLflow.`,
+  },
+  NoServices: {
+    kind: 'notFound',
+    code: 'NotFound',
+    meaning: 'The services of a job were asked for, and none is opened beside a job.',
+    remedy: 'Follow its log; its metrics and files are in its run.',
+    say: 'Nobody connects to a job while it runs: it has no services. Its log can be followed, and its metrics and files are in its run.',
+  },
+  RunsNotChanged: {
+    kind: 'notFound',
+    code: 'NotFound',
+    meaning: 'A job was to be changed through run history.',
+    remedy: 'Change the job itself: read it, change it and send it back, or change its run with MLflow.',
+    say: 'A job is not changed through run history, and nothing was done. Read the job, change its display name, description, tags or properties, and send it back (jobs.get and jobs.create_or_update).',
+  },
   FileNotFound: {
     kind: 'notFound',
     meaning: 'Another file than the log was asked for where logs are.',
