@@ -16,6 +16,7 @@ let caFile: string;
 let otherCaFile: string;
 let server: ReturnType<typeof createServer>;
 let port: number;
+let leafOf: Awaited<ReturnType<typeof issueLeaf>>;
 
 const listen = (of: Server) => new Promise<void>((resolve) => of.listen(0, '127.0.0.1', resolve));
 const get = (url: string, ca: string | undefined, timeoutMs?: number) =>
@@ -32,8 +33,8 @@ before(async () => {
   writeFileSync(caFile, authority.certificatePem);
   otherCaFile = join(folder, 'other.pem');
   writeFileSync(otherCaFile, (await createAuthority('other', new Date())).certificatePem);
-  const leaf = await issueLeaf(authority, ['localhost', '*.vault.localhost'], [], new Date());
-  server = createServer({ key: leaf.privateKeyPem, cert: leaf.certificatePem }, (request, response) => {
+  leafOf = await issueLeaf(authority, ['localhost', '*.vault.localhost'], [], new Date());
+  server = createServer({ key: leafOf.privateKeyPem, cert: leafOf.certificatePem }, (request, response) => {
     if (request.url === '/silent') return;
     response.end(String(request.headers.host));
   });
@@ -86,6 +87,29 @@ test('a refusal that comes before everything was sent is read', async () => {
     assert.deepEqual([answer.status, await answer.text()], [403, 'refused']);
   }
   early.close();
+});
+
+test('what changes nothing is asked again when a connection that was kept has ended; what does is not', async () => {
+  const served = new Map<unknown, number>();
+  let asked = 0;
+  const impatient = createServer({ key: leafOf.privateKeyPem, cert: leafOf.certificatePem }, (request, response) => {
+    asked += 1;
+    const before = served.get(request.socket) ?? 0;
+    served.set(request.socket, before + 1);
+    // The second request on a connection comes too late.
+    if (before > 0) return void request.socket.destroy();
+    response.end('here');
+  });
+  await listen(impatient);
+  const url = `https://localhost:${(impatient.address() as AddressInfo).port}/`;
+  const { send, close } = createTransport({ caFile });
+  const ask = async (method: string) => (await send({ method, url, headers: {} })).text();
+  for (let round = 0; round < 3; round++) assert.equal(await ask('GET'), 'here');
+  assert.equal(asked, 5);
+  await assert.rejects(ask('POST'), /closed the connection before it answered/);
+  assert.equal(asked, 6);
+  close();
+  impatient.close();
 });
 
 test('a source that fails while it is sent fails the call', async () => {

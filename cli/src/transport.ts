@@ -87,9 +87,12 @@ export function createTransport(options: TransportOptions): HttpsTransport {
           throw thrown;
         }
       };
-      outgoing.on('error', (error: NodeJS.ErrnoException) =>
-        reject(sourceError ?? explain(error, url, options.caFile, proxy)),
-      );
+      outgoing.on('error', (error: NodeJS.ErrnoException) => {
+        // A server ends a connection that was idle for long, perhaps as this request was on its way (RFC 9112 section 9.3.1).
+        const isStale = outgoing.reusedSocket && lost.has(error.code ?? '');
+        if (isStale && safeMethods.has(call.method)) return resolve(send(call));
+        reject(sourceError ?? explain(error, url, options.caFile, proxy));
+      });
       const sendBody = () => {
         if (call.body === undefined || bytes !== undefined) outgoing.end(bytes);
         // The server may answer before it has read everything (a refusal): what it said is worth more than the broken pipe.
@@ -142,6 +145,9 @@ function readAuthority(file: string): string {
   }
 }
 
+/** What changes nothing may be sent again. */
+const safeMethods = new Set(['GET', 'HEAD']);
+const lost = new Set(['ECONNRESET', 'EPIPE']);
 const untrusted = new Set([
   'UNABLE_TO_VERIFY_LEAF_SIGNATURE',
   'SELF_SIGNED_CERT_IN_CHAIN',
@@ -233,7 +239,6 @@ function explain(error: NodeJS.ErrnoException, url: URL, caFile: string | undefi
     );
   if (code === 'ENOTFOUND' || code === 'EAI_AGAIN')
     return new NoAnswer(`The name ${url.hostname} cannot be resolved. Is the address right (--url)?`);
-  if (code === 'ECONNRESET' || code === 'EPIPE')
-    return new NoAnswer(`${url.host} closed the connection before it answered.`);
+  if (lost.has(code)) return new NoAnswer(`${url.host} closed the connection before it answered.`);
   return new NoAnswer(`No answer from ${url.host}: ${error.message}`);
 }
