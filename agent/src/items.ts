@@ -2,6 +2,7 @@
 // server has acknowledged its end, so that the list of held items is the truth that the server compares with its own.
 
 import { rmSync } from 'node:fs';
+import { availableMemory } from 'node:process';
 import type { AgentEvent, AgentItem, AgentPollAnswer, HeldItem } from '@strongroom/contract/agent';
 import type { Gateway } from './gateway.ts';
 import { type ImageUse, NoRoom } from './images/cache.ts';
@@ -57,6 +58,18 @@ function documentWith({ image: _, ...document }: RunnerDocument, image: ImageUse
   return image === undefined ? document : { ...document, image: { as: image.as, environment: image.environment } };
 }
 
+/** Inputs are in memory with the sandbox that reads them: what does not fit is said before it is fetched. */
+export function requireRoom({ job }: Pick<RunnerDocument, 'job'>, free = availableMemory()): void {
+  const inputs = Object.values((job as { inputs?: Readonly<Record<string, unknown>> } | undefined)?.inputs ?? {});
+  const files = inputs.flatMap((input) => (Array.isArray(input) ? (input as { size?: unknown }[]) : []));
+  const wanted = files.reduce((sum, { size }) => sum + (typeof size === 'number' ? size : 0), 0);
+  if (wanted <= free) return;
+  const mib = (bytes: number) => Math.ceil(bytes / 2 ** 20);
+  throw new Error(
+    `The inputs of the job have ${mib(wanted)} MiB, and this node has ${mib(free)} MiB of memory free. Submit the job when others have ended, or to a node with more.`,
+  );
+}
+
 export function createItems(options: {
   readonly host: string;
   readonly port: number;
@@ -106,6 +119,7 @@ export function createItems(options: {
       if (pythons === undefined) throw new Error('This node cannot make a sandbox.');
       const { python, abi } = item.document;
       const interpreter = await pythons.use(python, abi);
+      requireRoom(item.document as RunnerDocument);
       const sandbox = startSandbox({
         label: item.label,
         command: item.kind,

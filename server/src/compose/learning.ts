@@ -70,6 +70,7 @@ export function composeLearning(foundation: Foundation, ground: Ground, data: Da
     vaults: vault.vaults,
     putAsked: storage.putAsked,
     work: compute.work,
+    inputBytes: config.jobs.inputBytes,
     serverlessNodes: Math.min(config.jobs.serverlessNodes, config.agent.maxNodes),
     tokens: identity.tokens,
     directory: identity.directory,

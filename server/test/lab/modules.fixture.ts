@@ -264,6 +264,7 @@ export async function assemble(on: {
     grants,
     acts,
     serverlessNodes: 2,
+    inputBytes: 16 * 1024 ** 2,
     tenantId,
     log,
     telemetry,

@@ -25,10 +25,11 @@ export const modelLimits: ContentLimits = {
   title: 'The model',
   advice: 'Register the folder of the model alone (runs:/{run}/{path}), and pack what has many small files.',
 };
-/** The scratch space of a job holds 4 GiB, its code and its outputs too. */
-export const inputLimits: ContentLimits = {
+/** @param bytes as the operator says: the inputs of a job are in the memory of its node */
+export const inputLimits = (bytes: number): ContentLimits => ({
   files: 20_000,
-  bytes: 3 * gib,
+  bytes,
   title: 'The input',
-  advice: 'Name the folder that the job needs, and read the rest from the datastore inside the job.',
-};
+  advice:
+    'Name the folder of the datastore that the job needs, or have the operator of a server whose nodes have the memory raise jobs.inputBytes.',
+});

@@ -74,7 +74,7 @@ test('a model, a job input and code have bounds and words of their own', async (
   for (const name of ['a', 'b', 'c']) await leave(`model/${name}`, Buffer.alloc(100));
   for (const [limits, words] of [
     [modelLimits, /^The model (holds|has) more than.*alone/],
-    [inputLimits, /^The input (holds|has) more than.*datastore/],
+    [inputLimits(3 * 1024 ** 3), /^The input (holds|has) more than.*datastore/],
     [codeLimits, /^The snapshot (holds|has) more than.*amlignore/],
   ] as const) {
     for (const [less, code] of [

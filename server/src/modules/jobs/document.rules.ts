@@ -24,6 +24,9 @@ export type JobContent = { readonly code: Content | undefined; readonly inputs: 
 
 const apiVersion = 'api-version=2024-10-01';
 
+const bytesOf = ({ inputs }: JobContent): number =>
+  [...inputs.values()].flatMap(({ files }) => files).reduce((sum, { size }) => sum + size, 0);
+
 const encodePath = (path: string) => path.split('/').map(encodeURIComponent).join('/');
 
 export function documentOf(made: {
@@ -90,7 +93,8 @@ export function documentOf(made: {
       ...imageFor(state, workspace),
     },
     limits,
-    scratchBytes: state.environmentImage === undefined ? scratchBytes : environmentScratchBytes,
+    // Inputs come on top: what a job writes has as much room whatever it reads.
+    scratchBytes: (state.environmentImage === undefined ? scratchBytes : environmentScratchBytes) + bytesOf(content),
     ...(sharedBytes === undefined ? {} : { sharedBytes }),
     tokenTtlSeconds: timeoutSeconds,
   };

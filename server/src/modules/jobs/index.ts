@@ -115,6 +115,8 @@ export function createJobs(deps: {
   readonly room?: Pick<Room, 'state'>;
   /** Nodes of the cluster that a workspace is given for jobs that name none; 0: it is given none. */
   readonly serverlessNodes: number;
+  /** Bytes that the inputs of one job may have together. */
+  readonly inputBytes: number;
   /** The port that the server listens on, which a sandbox reaches it at too. */
   readonly port: number;
   /** Types of jobs that are made of others. They stand above and come later: asked for once a job is there. */

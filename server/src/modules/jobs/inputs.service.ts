@@ -9,7 +9,10 @@ import { emptyFolder, type JobState } from './job-state.service.ts';
 import { jobsFailures } from './jobs.errors.ts';
 import { nameToBe, overlap, placeOf, placesOf } from './outputs.rules.ts';
 
-export type Taken = Required<Pick<JobState, 'inputSnapshots' | 'inputAddresses'>>;
+export type Taken = Required<Pick<JobState, 'inputSnapshots' | 'inputAddresses'>> & {
+  /** Of all of them together. */
+  readonly inputBytes: number;
+};
 
 /** Azure's name of the file that makes a folder an mltable. */
 const tableFile = 'MLTable';
@@ -26,7 +29,7 @@ function inFull(workspaceId: string, { jobInputType, uri = '' }: JobInput): stri
     : `${workspaceId}/data/${name}/versions/${version}`;
 }
 
-const nothing = { uri: emptyFolder, files: [] };
+const nothing = { uri: emptyFolder, files: [], bytes: 0 };
 
 /** A folder in which the job itself writes is there, as in Azure, also before anything lies in it. */
 function mayBeEmpty({ jobInputType, uri }: JobInput, { outputs }: Pick<CommandJob, 'outputs'>): boolean {
@@ -41,9 +44,11 @@ export async function takeInputs(
   grant: Grant,
   workspaceId: string,
   job: Pick<CommandJob, 'inputs' | 'outputs'>,
+  bytesMax: number,
 ): Promise<Taken> {
   const inputSnapshots: Record<string, string> = {};
   const inputAddresses: Record<string, string> = {};
+  let inputBytes = 0;
   for (const [name, input] of Object.entries(job.inputs ?? {})) {
     const { jobInputType, mode } = input;
     if (jobInputType === 'literal' || input.uri === undefined) continue;
@@ -57,7 +62,7 @@ export async function takeInputs(
       inputAddresses[name] = data?.dataUri ?? uri;
       continue;
     }
-    const snapshot = await assets.named(grant, workspaceId, uri, inputLimits).catch((thrown: unknown) => {
+    const snapshot = await assets.named(grant, workspaceId, uri, inputLimits(bytesMax)).catch((thrown: unknown) => {
       if (thrown instanceof Failure && thrown.code === 'AssetContentNotFound' && mayBeEmpty(input, job)) return nothing;
       throw thrown;
     });
@@ -67,6 +72,7 @@ export async function takeInputs(
     if (jobInputType === 'mltable' && !snapshot.files.some(({ path }) => path === tableFile))
       throw jobsFailures.InputIsNoTable(name);
     inputSnapshots[name] = snapshot.uri;
+    inputBytes += snapshot.bytes;
   }
-  return { inputSnapshots, inputAddresses };
+  return { inputSnapshots, inputAddresses, inputBytes };
 }

@@ -7,6 +7,8 @@ import { type Bench, jobIn, openBench } from '../../../test/lab/jobs.fixture.ts'
 
 after(() => closeScanPool());
 
+const mebibyte = 1024 ** 2;
+
 async function openDesk(t: TestContext) {
   const bench: Bench = await openBench(t);
   const { lab, workspaceId } = bench;
@@ -129,4 +131,21 @@ test('who may read the asset and not what it names gets no job that reads it for
     body: { properties: { ...desk.properties } },
   });
   assert.equal(withoutInput.status, 201, 'he may submit what reads nothing');
+});
+
+test('what a job reads has its room beside what it writes, and all of it together is bounded as the operator says', async (t) => {
+  const { lab, put, submit, of, workspaceId } = await openDesk(t);
+  const { blobs, system, workspaces } = lab.now();
+  const at = workspaces.container(await workspaces.get(system, workspaceId), 'workspaceblobstore');
+  const zeros = Buffer.alloc(9 * mebibyte);
+  await blobs.put(system, { ...at, name: 'large/a' }, zeros, { maxBytes: zeros.length });
+  const large = { jobInputType: 'uri_folder', uri: 'azureml://datastores/workspaceblobstore/paths/large' };
+  await submit('none', {});
+  await submit('one', { inputs: { large } });
+  const room = async (name: string) => (await lab.work.take(of(name))).scratchBytes;
+  assert.equal((await room('one')) - (await room('none')), zeros.length);
+  const refused = await put('two', { inputs: { large, again: large } });
+  assert.deepEqual([refused.status, refused.body.error.code], [413, 'InputsTooLarge'], refused.bytes.toString());
+  assert.match(refused.body.error.message, /18 MiB together, and may have 16/);
+  assert.equal((await lab.call(lab.owner, 'GET', `${workspaceId}/jobs/two`)).status, 404);
 });

@@ -164,6 +164,16 @@ export const jobsFailures = defineFailures('jobs', {
         `The input '${name}' is of type ${wanted}, and what it names is ${dataType}. Give the input that type, or name another asset.`,
       ),
   },
+  InputsTooLarge: {
+    kind: 'tooLarge',
+    meaning: 'The inputs of a job have more bytes together than they may.',
+    remedy: 'Name what the job needs of them, or have the operator raise jobs.inputBytes.',
+    say: (bytes: number, most: number) =>
+      at(
+        'inputs',
+        `The inputs of the job have ${Math.ceil(bytes / 1024 ** 2)} MiB together, and may have ${Math.floor(most / 1024 ** 2)}: they lie in the memory of its node. Name what the job needs of them, or have the operator of a server whose nodes have the memory raise jobs.inputBytes.`,
+      ),
+  },
   InputIsFolder: {
     kind: 'invalid',
     meaning: 'An input of type uri_file names a folder of several files.',

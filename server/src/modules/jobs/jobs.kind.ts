@@ -53,6 +53,7 @@ export function createJobKind(deps: {
   readonly parents: ParentTypes;
   readonly environments: () => Pick<Environments, 'plan'>;
   readonly grants: Pick<Grants, 'duty'>;
+  readonly inputBytes: number;
 }): ResourceKind {
   const { resources, assets, jobs, references, registering, families, parents, grants } = deps;
 
@@ -63,6 +64,8 @@ export function createJobKind(deps: {
     const { command, codeId, environmentId, distribution, inputs, outputs } = whole;
     const { recipe, image }: Planned =
       environmentId === undefined ? {} : await deps.environments().plan(grant, workspaceId, environmentId);
+    const { inputBytes, ...taken } = await references.takeInputs(grant, workspaceId, defined({ inputs, outputs }));
+    if (inputBytes > deps.inputBytes) throw jobsFailures.InputsTooLarge(inputBytes, deps.inputBytes);
     await jobs.begin(grant, job, {
       // What a component says is kept as the job's own: the component may go.
       ...(asked.componentId === undefined
@@ -71,7 +74,7 @@ export function createJobKind(deps: {
       ...(recipe === undefined ? {} : { recipe }),
       ...(image === undefined ? {} : { environmentImage: image }),
       codeSnapshot: codeId === undefined ? undefined : (await assets.code(grant, codeId)).uri,
-      ...(await references.takeInputs(grant, workspaceId, defined({ inputs, outputs }))),
+      ...taken,
     });
   }
 

@@ -39,6 +39,8 @@ export function createReferences(deps: {
   readonly environments: () => Pick<Environments, 'check'>;
   readonly secrets: Pick<JobSecrets, 'check'>;
   readonly outputs: Pick<Outputs, 'check'>;
+  /** Bytes that the inputs of one job may have. */
+  readonly inputBytes: number;
 }): References {
   const { resources, assets, serverless, environments, secrets, outputs } = deps;
   return {
@@ -68,6 +70,6 @@ export function createReferences(deps: {
       inWorkspace(job.componentId, workspaceId, 'components/versions', 'componentId');
       return withComponent(job, await assets.component(grant, job.componentId));
     },
-    takeInputs: (grant, workspaceId, job) => takeInputs(assets, grant, workspaceId, job),
+    takeInputs: (grant, workspaceId, job) => takeInputs(assets, grant, workspaceId, job, deps.inputBytes),
   };
 }

@@ -10,4 +10,11 @@ export const jobsSettings = settingList({
     max: 256,
     help: 'Nodes of the cluster that a workspace is given for jobs that name none; 0: it is given none, and somebody who may makes it',
   },
+  'jobs.inputBytes': {
+    kind: 'whole',
+    standard: 3 * 1024 ** 3,
+    min: 1024 ** 2,
+    max: 1024 ** 4,
+    help: 'Bytes that the inputs of a job may have together; they lie in the memory of its node while it runs, beside what it writes',
+  },
 });
