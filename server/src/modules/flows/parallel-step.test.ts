@@ -55,7 +55,7 @@ test('a parallel step is a job that runs the driver over the input, with what th
     retry_settings: { timeout: 7 },
     resources: { instance_count: 3 },
     max_concurrency_per_instance: 2,
-    environment_variables: { A: 'b' },
+    environment_variables: { AZUREML_PARALLEL_EXAMPLE: 'b' },
   };
   const whole = { jobType: 'Pipeline', settings: { default_compute: computeId }, jobs: { write, score: step } };
   const made = await putJob('rows', whole);
@@ -64,7 +64,7 @@ test('a parallel step is a job that runs the driver over the input, with what th
   const shown = await job('rows_score');
   assert.deepEqual(
     [shown.jobType, shown.environmentVariables, shown.resources?.instanceCount],
-    ['Command', { A: 'b' }, undefined],
+    ['Command', { AZUREML_PARALLEL_EXAMPLE: 'b' }, undefined],
   );
   const { command, inputs } = jobIn(await lab.work.take(of('rows_score')));
   assert.deepEqual(JSON.parse(plan.exec(command)?.[1] ?? ''), {

@@ -105,6 +105,7 @@ function checkVariables(variables: Readonly<Record<string, string>>): void {
 function checkVariableName(property: string, name: string): void {
   if (!/^[A-Za-z_][A-Za-z0-9_]{0,254}$/.test(name))
     throw refuse(property, `'${name.slice(0, 100)}' is no name of an environment variable.`);
-  if (/^(AZUREML_|MLFLOW_|STRONGROOM_)/i.test(name))
+  // What public scripts of parallel steps call their own is never the service's.
+  if (/^(AZUREML_(?!PARALLEL_)|MLFLOW_|STRONGROOM_)/i.test(name))
     throw refuse(`${property}.${name}`, `${name} is set by the service; choose another name.`);
 }
