@@ -137,6 +137,9 @@ const tables: Readonly<Record<string, Readonly<Record<string, string>>>> = {
   'modules/storage': {
     containers: atTheDoor,
     blobs: atTheDoor,
+    stagings: atTheDoor,
+    blocks_of_stagings: atTheDoor,
+    loose: 'an id for what a write took a name from; goes with the last row below it',
     parts: atTheDoor,
     blocks: atTheDoor,
     usage: 'one row',
