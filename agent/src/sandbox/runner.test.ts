@@ -26,13 +26,18 @@ describe('the runner', () => {
     assert.ok(files.some(({ path }) => path === 'run.py'));
     assert.ok(files.some(({ path }) => path === 'compat/azureml/contrib/services/aml_request.py'));
     const standard =
-      /^(asyncio|codecs|ctypes|errno|fcntl|gzip|hashlib|html|http|importlib|inspect|io|json|os|random|re|resource|shutil|signal|socket|socketserver|ssl|stat|subprocess|sys|tarfile|threading|time|traceback|urllib|uuid|xml|zlib)(\.|$)/;
+      /^(asyncio|codecs|ctypes|errno|fcntl|gzip|hashlib|html|http|importlib|inspect|io|json|os|queue|random|re|resource|select|shutil|signal|socket|socketserver|ssl|stat|subprocess|sys|tarfile|tempfile|threading|time|traceback|urllib|uuid|xml|zlib)(\.|$)/;
+    /** In the process of the user's code, and of the environment: what these load there is not shipped. */
+    const ofEnvironment: ReadonlyMap<string, string> = new Map([
+      ['management/mlflow_model.py', '|^mlflow(\\.|$)'],
+      ['parallel.py', '|^(mltable|pandas)$'],
+    ]);
     for (const { path, content } of files) {
       assert.doesNotMatch(path, /tests|\.\.|__pycache__/);
       for (const [, name = ''] of content.toString('utf8').matchAll(/^\s*(?:import|from) ([\w.]+)/gm)) {
         assert.match(
           name,
-          new RegExp(`${standard.source}|^(management|azureml)(\\.|$)|^\\.`),
+          new RegExp(`${standard.source}|^(management|azureml)(\\.|$)|^\\.${ofEnvironment.get(path) ?? ''}`),
           `${path} imports ${name}`,
         );
       }
