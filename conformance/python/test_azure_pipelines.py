@@ -1,4 +1,4 @@
-"""Pipelines within pipelines by azure-ai-ml, unpatched: from functions that call one another, from YAML, and registered."""
+"""Pipelines in each other, parallel steps and sweeps by azure-ai-ml, unpatched: from functions that call one another, from YAML, and registered."""
 
 import sys
 import tempfile
@@ -14,6 +14,7 @@ from azure.ai.ml import Input, MLClient, Output, command, load_component, load_j
 from azure.ai.ml.dsl import pipeline  # noqa: E402
 from azure.ai.ml.entities import AmlCompute, Environment  # noqa: E402
 from azure.ai.ml.parallel import RunFunction, parallel_run_function  # noqa: E402
+from azure.ai.ml.sweep import Choice, MedianStoppingPolicy, Uniform  # noqa: E402
 from azure.core.exceptions import HttpResponseError  # noqa: E402
 
 NODE_PYTHON = "strongroom/node-python"
@@ -137,6 +138,35 @@ class Pipelines(unittest.TestCase):
             with self.assertRaises(HttpResponseError) as refused:
                 self.client.jobs.create_or_update(load_job(self.write("wrong.yml", text % wrong)))
             self.assertIn(said, str(refused.exception))
+
+    def test_a_sweep_learns_from_its_trials(self):
+        self.write(
+            "try/log.py",
+            "import json, os, sys, time, urllib.request\n"
+            "body = {'run_id': os.environ['MLFLOW_RUN_ID'], 'key': 'loss', 'value': (float(sys.argv[1]) - 0.3) ** 2,"
+            " 'timestamp': int(time.time() * 1000), 'step': 0}\n"
+            "url = os.environ['MLFLOW_TRACKING_URI'] + '/api/2.0/mlflow/runs/log-metric'\n"
+            "headers = {'authorization': 'Bearer ' + os.environ['MLFLOW_TRACKING_TOKEN'], 'content-type': 'application/json'}\n"
+            "urllib.request.urlopen(urllib.request.Request(url, json.dumps(body).encode(), headers))\n",
+        )
+        tried = command(
+            code=str(self.folder / "try"),
+            command="python3 log.py ${{inputs.rate}} ${{inputs.kind}}",
+            inputs={"rate": 0.5, "kind": "a"},
+            environment="azureml:plain:1",
+            compute="cpu",
+        )(rate=Uniform(min_value=0, max_value=1), kind=Choice(["a", "b"]))
+        sweep = tried.sweep(sampling_algorithm="bayesian", primary_metric="loss", goal="minimize")
+        sweep.set_limits(max_total_trials=12, max_concurrent_trials=2, timeout=600)
+        name = self.client.jobs.create_or_update(sweep).name
+        read = self.ended(name)
+        self.assertEqual((read.status, read.sampling_algorithm.type), ("Completed", "bayesian"))
+        self.assertEqual(len(self.children(name)), 12)
+        self.assertIn("best_child_run_id", read.properties)
+        sweep.early_termination = MedianStoppingPolicy(evaluation_interval=1)
+        with self.assertRaises(HttpResponseError) as refused:
+            self.client.jobs.create_or_update(sweep)
+        self.assertIn("takes no earlyTermination", str(refused.exception))
 
     def test_a_function_is_run_over_files_in_mini_batches(self):
         for number in range(7):
