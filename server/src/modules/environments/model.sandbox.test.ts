@@ -6,7 +6,7 @@ import assert from 'node:assert/strict';
 import { existsSync } from 'node:fs';
 import { after, before, test } from 'node:test';
 import { type Bench, openServer } from '../../../test/server.fixture.ts';
-import { makeWorkspace, tarOf } from '../../../test/work.fixture.ts';
+import { makeWorkspace, tarOf, until } from '../../../test/work.fixture.ts';
 import { openPackageIndex, type PackageIndex, packageWheel, pipWheel } from './package-index.fixture.ts';
 
 /** Under CI a machine that cannot sandbox is a failure, not a skip: the tests run, and say so. */
@@ -135,9 +135,13 @@ test('a model of MLflow answers without a script, in the environment that it bri
   assert.ok(!names.some((name) => /TOKEN|KEY|ENTRY_SCRIPT/i.test(name)), names.join());
   const swagger = await bench.send(path.replace(/score$/, 'swagger.json'), { method: 'GET', token: key });
   assert.match(swagger.text, /"input_data"/);
-  const { content } = await done('POST', `${endpoint}/deployments/blue/getLogs`, {});
+  // What the process prints comes a line at a time.
+  const { body } = await until(
+    () => bench.arm(token, 'POST', `${endpoint}/deployments/blue/getLogs`, {}),
+    (reply) => reply.body.content.includes('a secret of the model'),
+  );
+  const { content } = body;
   assert.match(content, /loading .*\/azureml-models\/doubling\/1\nthe model is loaded, by mlflow 2\.22\.0/);
-  assert.match(content, /a secret of the model/);
 });
 
 test('a loader that is nowhere, and an environment without mlflow, are named', skip, async () => {
