@@ -18,8 +18,11 @@ const limitMinutes = Number(process.env['TEST_LIMIT_MINUTES'] ?? 40);
 /** How long what was cut off may take to say what it knows. */
 const graceMs = Number(process.env['TEST_GRACE_SECONDS'] ?? 10) * 1000;
 const everything = ['contract', 'server', 'agent', 'runner', 'cli', 'scripts', 'conformance'];
-/** Minutes of killed servers, full disks and failing syncs: a command of their own (`npm run test:faults`), which CI calls too. */
-const apart = 'server/test/faults/';
+/**
+ * Commands of their own, which CI calls too: minutes of killed servers, full disks and failing syncs (`npm run test:faults`), and what
+ * needs several Pythons, which few machines have (`npm run test:pythons`).
+ */
+const apart = ['server/test/faults/', '/pythons.sandbox.test.ts'];
 const quickPlaces = ['contract', 'server/src/kernel', 'server/src/modules'];
 
 process.chdir(root);
@@ -37,7 +40,7 @@ const files = folders
       ? [place]
       : globSync(`${place}/**/*.test.ts`, { exclude: (path) => String(path).includes('node_modules') }),
   )
-  .filter((file) => named.length > 0 || !file.startsWith(apart))
+  .filter((file) => named.length > 0 || !apart.some((part) => file.includes(part)))
   .filter((file) => !isQuick || !(file.endsWith('.fuzz.test.ts') || slowTests.has(file)))
   .sort();
 if (files.length === 0) {
