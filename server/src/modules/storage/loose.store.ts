@@ -65,43 +65,39 @@ export async function drop(tx: Tx, ids: readonly string[]): Promise<Dropped> {
 }
 
 type Taken = { readonly files: readonly string[]; readonly isAll: boolean };
+type Row<K> = { readonly key: K; readonly file: string };
 
-async function dropParts(tx: Tx, version: string, limit: number): Promise<Taken> {
-  const rows = await tables<Tables>(tx)
-    .selectFrom('parts')
-    .select(['start', 'file'])
-    .where('version', '=', version)
-    .orderBy('start')
-    .limit(limit + 1)
-    .execute();
+/** Takes the first `limit` rows of one id, in the order of their keys. */
+async function takeFirst<K>(
+  limit: number,
+  list: (atMost: number) => Promise<readonly Row<K>[]>,
+  removeUpTo: (key: K) => Promise<unknown>,
+): Promise<Taken> {
+  const rows = await list(limit + 1);
   const taken = rows.slice(0, limit);
   const last = taken.at(-1);
-  if (last !== undefined)
-    await tables<Tables>(tx)
-      .deleteFrom('parts')
-      .where('version', '=', version)
-      .where('start', '<=', last.start)
-      .execute();
+  if (last !== undefined) await removeUpTo(last.key);
   return { files: taken.map(({ file }) => file), isAll: rows.length <= limit };
 }
 
-async function dropBlocks(tx: Tx, staging: string, limit: number): Promise<Taken> {
-  const rows = await tables<Tables>(tx)
-    .selectFrom('blocks')
-    .select(['block_id', 'file'])
-    .where('staging', '=', staging)
-    .orderBy('block_id')
-    .limit(limit + 1)
-    .execute();
-  const taken = rows.slice(0, limit);
-  const last = taken.at(-1);
-  if (last !== undefined)
-    await tables<Tables>(tx)
-      .deleteFrom('blocks')
-      .where('staging', '=', staging)
-      .where('block_id', '<=', last.block_id)
-      .execute();
-  return { files: taken.map(({ file }) => file), isAll: rows.length <= limit };
+function dropParts(tx: Tx, version: string, limit: number): Promise<Taken> {
+  const db = tables<Tables>(tx);
+  const parts = db.selectFrom('parts').select(['start as key', 'file']).where('version', '=', version).orderBy('start');
+  return takeFirst(
+    limit,
+    (atMost) => parts.limit(atMost).execute(),
+    (key) => db.deleteFrom('parts').where('version', '=', version).where('start', '<=', key).execute(),
+  );
+}
+
+function dropBlocks(tx: Tx, staging: string, limit: number): Promise<Taken> {
+  const db = tables<Tables>(tx);
+  const blocks = db.selectFrom('blocks').select(['block_id as key', 'file']).where('staging', '=', staging);
+  return takeFirst(
+    limit,
+    (atMost) => blocks.orderBy('block_id').limit(atMost).execute(),
+    (key) => db.deleteFrom('blocks').where('staging', '=', staging).where('block_id', '<=', key).execute(),
+  );
 }
 
 /** Which of these files no row names, each once. */
