@@ -4,7 +4,7 @@
 import type { AgentEvent, AgentItem, AgentPollAnswer, HeldItem } from '@strongroom/contract/agent';
 import type { Exchange } from '#kernel/http/exchange';
 import { testGrant } from '#kernel/testing/authority';
-import { createTurns } from '#kernel/turns/turns';
+import { createTurn, createTurns } from '#kernel/turns/turns';
 import type { Compute } from '../index.ts';
 import type { TargetId } from '../targets.rules.ts';
 
@@ -13,6 +13,7 @@ export function createDriven(compute: () => Compute, name: string, target: Targe
   let session = '';
   const held = new Map<string, { readonly fence: number; seq: number }>();
   const turns = createTurns();
+  const lives = createTurn();
 
   async function call<T>(operation: string, params: object, body: object): Promise<T> {
     const route = compute().routes?.find((one) => one.operation === operation);
@@ -29,18 +30,25 @@ export function createDriven(compute: () => Compute, name: string, target: Targe
     held,
     session: () => session,
     /** A new life of its process. */
-    async enrol(): Promise<void> {
-      held.clear();
-      session = '';
-      await compute().enrol(name, target);
-    },
-    async begin(): Promise<void> {
-      held.clear();
-      session = '';
-      const sandbox = { available: true, version: '1' };
-      const answer = await call<{ session: string }>('Agent_BeginSession', {}, { sandbox, reach: { kind: 'tunnel' } });
-      session = answer.session;
-    },
+    enrol: (): Promise<void> =>
+      lives(async () => {
+        held.clear();
+        session = '';
+        await compute().enrol(name, target);
+      }),
+    /** One after the other: the answer that comes last is of the session that holds. */
+    begin: (): Promise<void> =>
+      lives(async () => {
+        held.clear();
+        session = '';
+        const sandbox = { available: true, version: '1' };
+        const answer = await call<{ session: string }>(
+          'Agent_BeginSession',
+          {},
+          { sandbox, reach: { kind: 'tunnel' } },
+        );
+        session = answer.session;
+      }),
     /** @param options.drops the answer is lost on its way; `without` is no longer held */
     async poll(options: { readonly drops?: boolean; readonly without?: string } = {}): Promise<readonly AgentItem[]> {
       if (options.without !== undefined) held.delete(options.without);
