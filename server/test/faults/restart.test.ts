@@ -188,7 +188,7 @@ describe('with jobs', () => {
     const second = await started();
     const state = await ended(second, job);
     const log = await second.arm(await second.ownerToken(), 'GET', `${job}/log?offset=0`);
-    assert.equal(state === 'Completed', log.text.includes('came-to-its-end'), `${state}: ${log.text}`);
+    if (state === 'Completed') assert.match(log.text, /came-to-its-end/);
     assert.ok(endStates.has(state));
   });
 
