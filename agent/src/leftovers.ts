@@ -1,15 +1,20 @@
-// Folders that agents share with sandboxes carry the agent's process id in their name. One that was killed could not remove
-// its own; the next one does. Removes nothing of a process that lives, and nothing that another user owns.
+// Folders that agents share with sandboxes carry the agent's PID namespace and process id in their name. One that was killed could
+// not remove its own; the next one of the same namespace does. Removes nothing of a process that lives, nothing of another namespace
+// (containers may share /dev/shm, /tmp or the folder for images, and who lives in one is not seen from the other), and nothing that
+// another user owns.
 
-import { lstatSync, readdirSync, rmSync } from 'node:fs';
+import { lstatSync, readdirSync, rmSync, statSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { sandboxIdentity } from './sandbox/sandbox.ts';
 
-const NAME = /^strongroom-agent-(\d{1,10})-[A-Za-z0-9]{6}$/;
+const NAME = /^strongroom-agent-(\d{1,20})-(\d{1,10})-[A-Za-z0-9]{6}$/;
+
+/** The inode of this process's PID namespace; 0 where it cannot be told, and then nothing is known to be of the same one. */
+export const pidNamespace: number = statSync('/proc/self/ns/pid', { throwIfNoEntry: false })?.ino ?? 0;
 
 /** What folders of this process begin with. */
-export const folderPrefix = `strongroom-agent-${process.pid}-`;
+export const folderPrefix = `strongroom-agent-${pidNamespace}-${process.pid}-`;
 
 function isAlive(pid: number): boolean {
   try {
@@ -27,7 +32,11 @@ export const placesOfLeftovers = (images?: string): readonly string[] =>
     place?.startsWith('/') === true ? [place] : [],
   );
 
-export function removeLeftovers(parents: readonly string[] = placesOfLeftovers()): void {
+export function removeLeftovers(
+  parents: readonly string[] = placesOfLeftovers(),
+  ownNamespace: number = pidNamespace,
+): void {
+  if (ownNamespace === 0) return;
   const ours = new Set([process.getuid?.(), sandboxIdentity().uid]);
   for (const parent of parents) {
     let names: readonly string[] = [];
@@ -37,8 +46,8 @@ export function removeLeftovers(parents: readonly string[] = placesOfLeftovers()
       // A host without it has nothing there.
     }
     for (const name of names) {
-      const pid = Number(NAME.exec(name)?.[1] ?? '0');
-      if (pid === 0 || pid === process.pid || isAlive(pid)) continue;
+      const [, namespace, pid] = (NAME.exec(name) ?? []).map(Number);
+      if (pid === undefined || namespace !== ownNamespace || pid === process.pid || isAlive(pid)) continue;
       try {
         const entry = lstatSync(join(parent, name));
         if (entry.isDirectory() && ours.has(entry.uid)) rmSync(join(parent, name), { recursive: true, force: true });
