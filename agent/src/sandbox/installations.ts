@@ -201,17 +201,18 @@ async function checkTrees(roots: readonly string[]): Promise<void> {
   const waiting = [...roots];
   let seen = 0;
   let since = performance.now();
-  for (let folder = waiting.pop(); folder !== undefined; folder = waiting.pop()) {
-    for (const { path, entry } of entriesIn(folder)) {
-      const fault = faultOf(path, entry);
-      if (fault !== undefined)
-        throw new Unfit(
-          `is not taken, because ${fault}: all of its installation must be changed by root, or by the agent's own user, alone`,
-        );
-      if (entry.isDirectory() && path !== folder) waiting.push(path);
-      seen += 1;
-      if (seen > entriesMax) throw new Unfit(`has more than ${entriesMax} files in its installation`);
-    }
+  for (let path = waiting.pop(); path !== undefined; path = waiting.pop()) {
+    const { entry, names } = entryAt(path);
+    const fault = faultOf(path, entry);
+    if (fault !== undefined)
+      throw new Unfit(
+        `is not taken, because ${fault}: all of its installation must be changed by root, or by the agent's own user, alone`,
+      );
+    seen += 1;
+    if (seen + waiting.length + names.length > entriesMax)
+      throw new Unfit(`has more than ${entriesMax} files in its installation`);
+    for (const name of names) waiting.push(join(path, name));
+    // Between any two: one folder may hold all of them.
     if (performance.now() - since > busyMs) {
       await new Promise(setImmediate);
       since = performance.now();
@@ -219,13 +220,11 @@ async function checkTrees(roots: readonly string[]): Promise<void> {
   }
 }
 
-function entriesIn(folder: string): readonly { readonly path: string; readonly entry: Stats }[] {
+function entryAt(path: string): { readonly entry: Stats; readonly names: readonly string[] } {
   try {
-    return [
-      { path: folder, entry: lstatSync(folder) },
-      ...readdirSync(folder).map((name) => ({ path: join(folder, name), entry: lstatSync(join(folder, name)) })),
-    ];
+    const entry = lstatSync(path);
+    return { entry, names: entry.isDirectory() ? readdirSync(path) : [] };
   } catch {
-    throw new Unfit(`holds ${folder}, which this agent cannot look at`);
+    throw new Unfit(`holds ${path}, which this agent cannot look at`);
   }
 }

@@ -3,6 +3,7 @@
 
 import { execFileSync } from 'node:child_process';
 import {
+  chmodSync,
   cpSync,
   linkSync,
   mkdirSync,
@@ -95,7 +96,7 @@ export async function otherPythons(
       all.push({ version, program });
     } catch {
       folder ??= mkdtempSync(join(ELSEWHERE, 'strongroom-pythons-'));
-      execFileSync('chmod', ['755', folder]);
+      chmodSync(folder, 0o755);
       all.push({ version, program: movedTo(folder, program) });
     }
   }

@@ -150,6 +150,8 @@ describe('what may become an interpreter', () => {
     assert.match(faultAbove('/usr/local/bin', entry(0, 0o2775, 'folder', 1000), staff) ?? '', /a group may write/);
     assert.match(faultAbove('/opt/local', entry(0, 0o2775), staff) ?? '', /a group may write/);
     assert.match(faultAbove('/usr/local/bin', entry(0, 0o2777), staff) ?? '', /everybody may write/);
+    for (const unread of [readAccounts('/nowhere'), readAccounts('/etc/passwd', '/nowhere')])
+      assert.match(faultAbove('/usr/local/bin', entry(0, 0o2775), unread) ?? '', /a group may write/);
   });
 
   it('is looked for where administrators install, and elsewhere only when it is named', () => {
@@ -187,6 +189,7 @@ describe('what an interpreter says of itself', () => {
       [{ prefix: '/usr', stdlib: '/usr/lib/python3.10' }, /not where it lies itself/],
       [{ stdlib: '/opt/x/lib/python3.11' }, /library of another version/],
       [{ stdlib: '/tmp/lib/python3.10' }, /library of another version/],
+      [{ stdlib: '/bad/x/lib/python3.10' }, /library of another version/],
     ] as const)
       assert.throws(say(more), why, JSON.stringify(more));
     for (const answer of [undefined, null, 'x', [], {}]) assert.throws(() => checkAnswer(installation, answer));
@@ -263,6 +266,46 @@ describe('what a node offers', () => {
       pythons.use('3.10'),
       /This node has no Python 3\.10; it has 3\.11\. Nothing runs on another version/,
     );
+  });
+
+  it('of what has gone, or can be changed by others, is offered no more, and again when it is what it was', async () => {
+    const prefix = join(folder, 'coming-and-going');
+    const program = install('3.12', prefix);
+    const linkOut = (part: string) => {
+      renameSync(part, `${part}-away`);
+      symlinkSync('/etc', part);
+    };
+    const putBack = (part: string) => {
+      unlinkSync(part);
+      renameSync(`${part}-away`, part);
+    };
+    let looks = 0;
+    const pythons = await findPythons({
+      ...{ own, ask: honest, named: [prefix] },
+      found: () => {
+        looks += 1;
+        return named(prefix).found();
+      },
+    });
+    assert.deepEqual(versionsOf(pythons), ['3.11', '3.12']);
+    await pythons.refresh();
+    assert.equal(looks, 1);
+    for (const [change, back] of [
+      [() => renameSync(program, `${program}-away`), () => renameSync(`${program}-away`, program)],
+      [() => chmodSync(prefix, 0o777), () => chmodSync(prefix, 0o755)],
+      [() => linkOut(join(prefix, 'lib')), () => putBack(join(prefix, 'lib'))],
+    ] as const) {
+      change();
+      await pythons.refresh();
+      assert.deepEqual(versionsOf(pythons), ['3.11']);
+      const before = looks;
+      await pythons.refresh();
+      await assert.rejects(pythons.use('3.12'), /This node has no Python 3\.12; it has 3\.11/);
+      assert.equal(looks, before);
+      back();
+      assert.equal((await pythons.use('3.12')).program, program);
+      assert.deepEqual(versionsOf(pythons), ['3.11', '3.12']);
+    }
   });
 
   it('what became a link, or can be changed by others since, is not used any more', async () => {

@@ -4,7 +4,7 @@
 // Promises: what runs is of the version and ABI that were asked for, or nothing runs and words say why; an interpreter that was
 // replaced is asked anew; whatever is found, no more than `offeredMax` are offered and no more than `candidatesMax` asked.
 import { lstatSync, realpathSync, statSync } from 'node:fs';
-import { basename } from 'node:path';
+import { basename, join } from 'node:path';
 import { searchPath } from './host.ts';
 import {
   type Candidate,
@@ -32,6 +32,8 @@ export interface Pythons {
   offered(): readonly Interpreter[];
   /** Why something that was named, or found, is not offered. */
   readonly remarks: readonly string[];
+  /** Looks again if one that was offered is not what it was, or is again what it was. */
+  refresh(): Promise<void>;
   /** Rejects with words for whoever submitted the work. version: absent, the node's own. abi: absent, any. */
   use(version: string | undefined, abi?: string): Promise<Interpreter>;
 }
@@ -61,41 +63,32 @@ export function checkAnswer(installation: Installation, answer: unknown): Interp
     throw new Unfit(`is named ${basename(program)} and says that it is a ${version}`);
   if (typeof release !== 'string' || !new RegExp(`^${version}\\.\\d{1,3}\\w{0,8}\\+?$`).test(release))
     throw new Unfit('does not say which release it is');
-  const digits = version.replace('.', '');
-  if (typeof abi !== 'string' || !new RegExp(`^cpython-${digits}-[a-z0-9_-]{1,40}$`).test(abi))
+  if (typeof abi !== 'string' || !new RegExp(`^cpython-${version.replace('.', '')}-[a-z0-9_-]{1,40}$`).test(abi))
     throw new Unfit(
       `has another ABI than a CPython ${version} has that packages are built for (${String(abi).slice(0, 60)})`,
     );
   if (typeof prefix !== 'string' || typeof stdlib !== 'string') throw new Unfit('does not say where its library is');
   if (installation.prefix === undefined ? !/^\/usr(\/|$)/.test(prefix) : prefix !== installation.prefix)
     throw new Unfit(`has its library at ${prefix.slice(0, 200)}, and not where it lies itself`);
-  if (!new RegExp(`^lib(64)?/python${digits[0]}\\.${digits.slice(1)}$`).test(stdlib.slice(prefix.length + 1)))
+  if (!['lib', 'lib64'].some((part) => stdlib === join(prefix, part, `python${version}`)))
     throw new Unfit(`has the library of another version (${stdlib.slice(0, 200)})`);
   return { ...installation, prefix, version, release, abi };
 }
 
 interface Seen {
   readonly interpreter: Interpreter;
-  /** Of the program, as it was when it was asked. */
-  readonly mark: string;
+  /** Of its installation, from before it was asked. */
+  readonly state: string;
 }
 
-const markOf = (path: string): string => {
-  const { dev, ino, size, mtimeMs, ctimeMs } = statSync(path);
-  return [dev, ino, size, mtimeMs, ctimeMs].join(':');
-};
-
-/** Whether it is still what was asked: the same file, at the same real path, which nobody else can change. */
-function isUnchanged({ interpreter: { program, folders }, mark }: Seen, accounts: Accounts): boolean {
+/** Tells one from another that took its place, and from the same that others can change by now. */
+function stateOf({ program, folders }: Installation, accounts: Accounts): string {
   try {
-    return (
-      realpathSync(program) === program &&
-      markOf(program) === mark &&
-      faultOfPath(program, accounts) === undefined &&
-      folders.every((folder) => lstatSync(folder).isDirectory())
-    );
+    const { dev, ino, size, mtimeMs, ctimeMs } = statSync(program);
+    const isInPlace = realpathSync(program) === program && folders.every((folder) => lstatSync(folder).isDirectory());
+    return JSON.stringify([dev, ino, size, mtimeMs, ctimeMs, isInPlace, faultOfPath(program, accounts)]);
   } catch {
-    return false;
+    return 'gone';
   }
 }
 
@@ -111,15 +104,17 @@ export async function findPythons(options: {
   const { own, ask, named } = options;
   const accounts = options.accounts ?? readAccounts;
   const found = options.found ?? (() => candidates(named, searchPath()));
-  let table: ReadonlyMap<string, Seen> = new Map();
+  let table: ReadonlyMap<string, Interpreter> = new Map();
+  /** All but the node's own that are offered, or were: what is gone may come back. */
+  let watched: readonly Seen[] = [];
   let remarks: readonly string[] = [];
   let looking: Promise<void> | undefined;
 
   async function seeAt(path: string, known: Accounts): Promise<Seen> {
     const installation = await installationAt(path, known);
-    // order matters: what is replaced while it is asked has another mark afterwards.
-    const mark = markOf(installation.program);
-    return { interpreter: await ask(installation), mark };
+    // order matters: what is replaced while it is asked has another state afterwards.
+    const state = stateOf(installation, known);
+    return { interpreter: await ask(installation), state };
   }
 
   async function look(): Promise<void> {
@@ -135,7 +130,8 @@ export async function findPythons(options: {
         seen[index] = await seeAt(asked[index]?.path ?? '', known).catch(unfit);
     };
     await Promise.all(Array.from({ length: askedAtOnce }, work));
-    const offered = new Map<string, Seen>([[own.version, { interpreter: own, mark: markOf(own.program) }]]);
+    const taken: Seen[] = [];
+    const offered = new Map([[own.version, own]]);
     const tell = ({ path, isNamed }: Candidate, why: string) =>
       said.push(`${isNamed ? 'agent.pythons: ' : ''}${path} ${why}; it is not offered.`);
     asked.forEach((candidate, index) => {
@@ -144,9 +140,11 @@ export async function findPythons(options: {
       else if (one instanceof Unfit) tell(candidate, one.message);
       else {
         const { version, program } = one.interpreter;
-        const other = offered.get(version)?.interpreter;
-        if (other === undefined && offered.size < offeredMax) offered.set(version, one);
-        else if (candidate.isNamed && other?.program !== program)
+        const other = offered.get(version);
+        if (other === undefined && offered.size < offeredMax) {
+          offered.set(version, one.interpreter);
+          taken.push(one);
+        } else if (candidate.isNamed && other?.program !== program)
           tell(
             candidate,
             other === own
@@ -161,6 +159,11 @@ export async function findPythons(options: {
       );
     table = offered;
     remarks = said;
+    const isTaken = ({ interpreter: { program } }: Seen) =>
+      taken.some(({ interpreter }) => interpreter.program === program);
+    const left = watched.filter((one) => !isTaken(one));
+    watched = [...taken, ...left.map(({ interpreter }) => ({ interpreter, state: stateOf(interpreter, known) }))];
+    watched = watched.slice(0, candidatesMax);
   }
 
   function lookAgain(): Promise<void> {
@@ -170,8 +173,14 @@ export async function findPythons(options: {
     return looking;
   }
 
+  async function lookIfChanged(version?: string): Promise<void> {
+    const of = watched.filter(({ interpreter }) => version === undefined || interpreter.version === version);
+    const known = accounts();
+    if (of.some(({ interpreter, state }) => stateOf(interpreter, known) !== state)) await lookAgain();
+  }
+
   const offered = (): readonly Interpreter[] => {
-    const others = [...table.values()].map(({ interpreter }) => interpreter).filter((one) => one !== own);
+    const others = [...table.values()].filter((one) => one !== own);
     return [own, ...others.sort((one, other) => minorOf(other.version) - minorOf(one.version))];
   };
 
@@ -182,10 +191,10 @@ export async function findPythons(options: {
     get remarks() {
       return remarks;
     },
+    refresh: () => lookIfChanged(),
     async use(version = own.version, abi) {
-      const known = table.get(version);
-      if (known !== undefined && known.interpreter !== own && !isUnchanged(known, accounts())) await lookAgain();
-      const interpreter = table.get(version)?.interpreter;
+      await lookIfChanged(version);
+      const interpreter = table.get(version);
       if (interpreter === undefined) throw new Error(goneOf(version, offered()));
       if (abi !== undefined && interpreter.abi !== abi)
         throw new Error(
@@ -197,7 +206,7 @@ export async function findPythons(options: {
 }
 
 const goneOf = (version: string, offered: readonly Interpreter[]): string =>
-  `This node has no Python ${version}; it has ${offered.map((one) => one.version).join(', ')}. Nothing runs on another version than its environment was built with: the operator installs Python ${version} again, or the environment is made for another one.`;
+  `This node has no Python ${version}; it has ${offered.map((one) => one.version).join(', ')}. Nothing runs on another version than its environment was built with: the operator installs Python ${version} again where it was, or the environment is made for another one.`;
 
 function isSame(path: string, program: string): boolean {
   try {

@@ -8,8 +8,8 @@ import { dirname } from 'node:path';
 /** The accounts of this machine, from its own files: what only a directory server knows of is nobody that may change anything. */
 export interface Accounts {
   readonly homes: ReadonlySet<string>;
-  /** Groups that somebody is in, by a member list or as his own. */
-  readonly peopled: ReadonlySet<number>;
+  /** Groups that somebody is in, by a member list or as his own; undefined: not known, so that none is known to be empty. */
+  readonly peopled: ReadonlySet<number> | undefined;
 }
 
 export type Entry = Pick<Stats, 'uid' | 'gid' | 'mode' | 'isDirectory' | 'isSymbolicLink'>;
@@ -19,22 +19,25 @@ const WRITE_ALL = 0o002;
 /** In such a folder nobody replaces what is another's. */
 const STICKY = 0o1000;
 
-function linesOf(path: string): readonly (readonly string[])[] {
+function linesOf(path: string): readonly (readonly string[])[] | undefined {
   try {
     return readFileSync(path, 'utf8')
       .split('\n')
       .map((line) => line.split(':'));
   } catch {
-    return [];
+    return undefined;
   }
 }
 
 export function readAccounts(passwd = '/etc/passwd', group = '/etc/group'): Accounts {
-  const users = linesOf(passwd).filter((fields) => fields.length >= 6);
-  const groups = linesOf(group).filter((fields) => (fields[3] ?? '') !== '');
+  const users = linesOf(passwd)?.filter((fields) => fields.length >= 6);
+  const groups = linesOf(group)?.filter((fields) => (fields[3] ?? '') !== '');
   return {
-    homes: new Set(users.map((fields) => fields[5] ?? '')),
-    peopled: new Set([...users.map((fields) => Number(fields[3])), ...groups.map((fields) => Number(fields[2]))]),
+    homes: new Set(users?.map((fields) => fields[5] ?? '')),
+    peopled:
+      users &&
+      groups &&
+      new Set([...users.map((fields) => Number(fields[3])), ...groups.map((fields) => Number(fields[2]))]),
   };
 }
 
@@ -54,8 +57,12 @@ export function faultOf(path: string, entry: Entry): string | undefined {
  */
 export function faultAbove(path: string, entry: Entry, { peopled }: Accounts): string | undefined {
   const isSticky = (entry.mode & STICKY) !== 0 && isOurs(entry.uid);
+  // fails closed: of a group of which it is not known somebody may be in it.
   const isOfNobody =
-    isOurs(entry.uid) && (entry.mode & WRITE_ALL) === 0 && /^\/usr\/local(\/|$)/.test(path) && !peopled.has(entry.gid);
+    isOurs(entry.uid) &&
+    (entry.mode & WRITE_ALL) === 0 &&
+    /^\/usr\/local(\/|$)/.test(path) &&
+    peopled?.has(entry.gid) === false;
   return entry.isDirectory() && (isSticky || isOfNobody) ? undefined : faultOf(path, entry);
 }
 
