@@ -2,15 +2,18 @@
 // input stays open as a life line, and at its end, like at SIGTERM, everything that runs is killed. Promises that no secret is
 // in an argument, in the environment or in what it prints, and that what the server holds for lost does not run on.
 
+import { isDeepStrictEqual } from 'node:util';
 import {
   type AgentEnrolment,
   type AgentPollAnswer,
+  type AgentPollRequest,
   type AgentSessionRequest,
   agentEnrolment,
   agentLimits,
   agentPollAnswer,
   agentSessionAnswer,
   agentTokenAnswer,
+  type OfferedPython,
 } from '@strongroom/contract/agent';
 import { Compile, type Static, type TSchema } from '@strongroom/contract/schema';
 import { serveCalls } from './calls.ts';
@@ -86,6 +89,8 @@ async function main(): Promise<void> {
   ]);
   const client = createClient(enrolment);
   let session = '';
+  /** The Pythons of this node, as the server knows them. */
+  let told: readonly OfferedPython[] = [];
   const pythons = probe.available ? probe.pythons : undefined;
   const images = createImages({ enrolment, prefix: folderPrefix, interpreter: pythons?.own.program });
   const items = createItems({
@@ -135,14 +140,39 @@ async function main(): Promise<void> {
     for (const item of start) items.start(item);
   }
 
+  const offered = () => pythons?.offered().map(({ version, release, abi }) => ({ version, release, abi })) ?? [];
+  const remarked = new Set<string>();
+
+  /** Once each: what is found at every look is nothing new. */
+  function sayRemarks(): void {
+    const remarks = pythons?.remarks ?? [];
+    for (const remark of remarks) if (!remarked.has(remark)) say(remark);
+    remarked.clear();
+    for (const remark of remarks) remarked.add(remark);
+  }
+
+  /** Beside the polls, which wait for nothing: to look takes as long as its interpreters take to answer. */
+  function lookAtPythons(): void {
+    pythons
+      ?.refresh()
+      .then(sayRemarks, (error: unknown) => say(`Interpreters were not looked at: ${messageOf(error)}`));
+  }
+
   /** Polls until the session has ended, or until the server must hold it for ended. */
   async function serve(leaseMs: number): Promise<void> {
     let heardAt = performance.now();
     let pauseMs = 100;
     for (;;) {
+      lookAtPythons();
+      const now = offered();
       try {
-        const request = { session, held: items.held() };
+        const request: AgentPollRequest = {
+          session,
+          held: items.held(),
+          ...(isDeepStrictEqual(now, told) ? {} : { pythons: now }),
+        };
         obey(readPoll(await client.post('poll', request, agentLimits.pollSeconds * 1000 + REQUEST_MS)));
+        told = now;
         heardAt = performance.now();
         pauseMs = 100;
       } catch (error) {
@@ -162,7 +192,7 @@ async function main(): Promise<void> {
       ? {
           available: true,
           version: probe.version,
-          pythons: probe.pythons.offered().map(({ version, release, abi }) => ({ version, release, abi })),
+          pythons: offered(),
         }
       : { available: false, reason: probe.reason, remedy: probe.remedy };
     const reach: AgentSessionRequest['reach'] =
@@ -170,6 +200,7 @@ async function main(): Promise<void> {
         ? { kind: 'tunnel' }
         : { kind: 'unix', socketPath: gateway.socketPath, key: gateway.key };
     const request: AgentSessionRequest = { sandbox, reach };
+    told = offered();
     let said = '';
     for (let pauseMs = 50; ; pauseMs = Math.min(pauseMs * 2, RETRY_MS_MAX)) {
       try {
@@ -188,7 +219,7 @@ async function main(): Promise<void> {
   }
 
   void renewOn();
-  for (const remark of pythons?.remarks ?? []) say(remark);
+  sayRemarks();
   if (!probe.available) say(`No work can run here: ${probe.reason} Remedy: ${probe.remedy}`);
   while (!quitting) {
     const leaseMs = await beginSession();

@@ -98,6 +98,9 @@ export const offeredPython = Type.Object(
 );
 export type OfferedPython = Static<typeof offeredPython>;
 
+/** What exists in the sandboxes of a node, one of a version; the one that is taken when none is asked for first. */
+const offeredPythons = Type.Array(offeredPython, { maxItems: agentLimits.pythons });
+
 /** How what runs there is reached. */
 export const reachOffer = Type.Union([
   Type.Object(
@@ -121,8 +124,7 @@ export const agentSessionRequest = Type.Object(
       Type.Object({
         available: Type.Literal(true),
         version: Type.String({ maxLength: 64 }),
-        /** What exists in its sandboxes, one of a version; the one that is taken when none is asked for first. */
-        pythons: Type.Optional(Type.Array(offeredPython, { maxItems: agentLimits.pythons })),
+        pythons: Type.Optional(offeredPythons),
       }),
       Type.Object({
         available: Type.Literal(false),
@@ -154,9 +156,15 @@ const held = Type.Object(
 export type HeldItem = Static<typeof held>;
 
 export const agentPollRequest = Type.Object(
-  { session: identifier, held: Type.Array(held, { maxItems: agentLimits.held }) },
+  {
+    session: identifier,
+    held: Type.Array(held, { maxItems: agentLimits.held }),
+    /** Where they are others than the agent said last. */
+    pythons: Type.Optional(offeredPythons),
+  },
   { additionalProperties: false },
 );
+export type AgentPollRequest = Static<typeof agentPollRequest>;
 
 /** An image of the server's registry that the agent brings, with the token of the work; the runner is told what it sets. */
 const itemImage = Type.Object({

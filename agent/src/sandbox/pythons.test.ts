@@ -298,7 +298,7 @@ describe('what a node offers', () => {
       change();
       await pythons.refresh();
       assert.deepEqual(versionsOf(pythons), ['3.11']);
-      const before = looks;
+      const before: number = looks;
       await pythons.refresh();
       await assert.rejects(pythons.use('3.12'), /This node has no Python 3\.12; it has 3\.11/);
       assert.equal(looks, before);

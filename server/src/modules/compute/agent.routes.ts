@@ -59,6 +59,7 @@ export function agentRoutes(deps: {
       responses: { 200: agentPollAnswer },
       async handle(_grant, { params, body, exchange }) {
         const session = agents.seen(agentOf(params), body.session);
+        if (body.pythons !== undefined) agents.offer(session, body.pythons);
         const answer = await dispatch.poll(session, body.held, exchange.signal);
         agents.seen(agentOf(params), body.session);
         return json(200, answer);

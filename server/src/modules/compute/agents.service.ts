@@ -73,6 +73,8 @@ export type Agents = {
   seen(agent: string, sessionId: string): Session;
   /** The same, and it counts for no word of the agent: the poll is the heartbeat. */
   present(agent: string, sessionId: string): Session;
+  /** The node of the present session has other Pythons than it said before. */
+  offer(session: Session, pythons: readonly OfferedPython[]): void;
   end(session: Session): void;
   /** Whether the session is its agent's present one. */
   isPresent(session: Session): boolean;
@@ -200,15 +202,14 @@ export function createAgents(deps: {
         isLost: false,
       };
       const leave = () => over.abort(computeFailures.NodeUnreachable());
-      sessions.set(agent, { session, seenMs: clock.epochMs(), leave });
+      const pythons = sandbox.available ? (sandbox.pythons ?? []) : undefined;
+      sessions.set(agent, { session, pythons, seenMs: clock.epochMs(), leave });
       for (const begun of waiting) begun.abort();
-      if (sandbox.available) {
-        const version = (sandbox.pythons ?? []).map(({ release }) => release).join(', ');
+      if (pythons !== undefined)
         log.info(
-          { module: 'compute', node: agent, version },
+          { module: 'compute', node: agent, version: releasesOf(pythons) },
           'a session begins, and these are the Pythons of its node',
         );
-      }
       return { session, ended };
     },
     seen(agent, sessionId) {
@@ -217,6 +218,15 @@ export function createAgents(deps: {
       return present.session;
     },
     present: (agent, sessionId) => presentOf(agent, sessionId).session,
+    offer({ agent, id }, pythons) {
+      const present = presentOf(agent, id);
+      if (present.pythons === undefined) return;
+      present.pythons = pythons;
+      log.info(
+        { module: 'compute', node: agent, version: releasesOf(pythons) },
+        'these are the Pythons of the node from now on',
+      );
+    },
     end,
     isPresent: (session) => sessions.get(session.agent)?.session === session,
     silent() {
@@ -233,8 +243,8 @@ export function createAgents(deps: {
       }
       const refused = refusalOf(readiness(target));
       if (refused !== undefined) throw refused;
-      const each = [...sessions.values()].flatMap(({ session: { sandbox, target: placed } }) =>
-        placed === target && sandbox.available ? [sandbox.pythons ?? []] : [],
+      const each = [...sessions.values()].flatMap(({ session, pythons }) =>
+        session.target === target && pythons !== undefined ? [pythons] : [],
       );
       return (each[0] ?? []).filter(({ version, abi }) =>
         each.every((others) => others.some((other) => other.version === version && other.abi === abi)),
@@ -247,7 +257,15 @@ export function createAgents(deps: {
   };
 }
 
-type Present = { readonly session: Session; seenMs: number; readonly leave: () => void };
+type Present = {
+  readonly session: Session;
+  /** As it said last; undefined: nothing can run there. */
+  pythons: readonly OfferedPython[] | undefined;
+  seenMs: number;
+  readonly leave: () => void;
+};
+
+const releasesOf = (pythons: readonly OfferedPython[]): string => pythons.map(({ release }) => release).join(', ');
 
 const notEnrolled = () => computeFailures.agentNotEnrolled();
 

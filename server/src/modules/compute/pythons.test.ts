@@ -2,6 +2,7 @@
 
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
+import { agentLimits } from '@strongroom/contract/agent';
 import { createPlayedAgent, offer, openWorld } from './testing/world.ts';
 
 const python = (version: string, platform = 'x86_64-linux-gnu') => ({
@@ -28,6 +29,31 @@ describe('the Pythons of a target', () => {
     assert.deepEqual(await versions(), ['3.11', '3.12', '3.10', '3.9']);
     await two.begin(having());
     assert.deepEqual(await versions(), []);
+  });
+
+  it('are others when a poll says so: one that went away while its agent lives is not asked for any more', async (t) => {
+    const { compute, agent, clock } = await openWorld(t);
+    const versions = async () => (await compute.pythons()).map(({ version }) => version);
+    const one = await agent('one');
+    await one.begin(having(python('3.11'), python('3.10')));
+    const told = async (more: object) => {
+      const polled = one.poll([], more);
+      await clock.asleep(2);
+      await clock.advance(agentLimits.pollSeconds * 1000);
+      return (await polled).status;
+    };
+    assert.equal(await told({ pythons: [python('3.11')] }), 200);
+    assert.deepEqual(await versions(), ['3.11']);
+    // What a poll does not say stays as it was.
+    assert.equal(await told({}), 200);
+    assert.deepEqual(await versions(), ['3.11']);
+    assert.equal(await told({ pythons: [python('3.11'), python('3.10')] }), 200);
+    assert.deepEqual(await versions(), ['3.11', '3.10']);
+    assert.equal((await one.poll([], { pythons: ['3.10'] })).status, 400);
+    // Where nothing can run, nothing can be asked for.
+    await one.begin({ available: false, reason: 'bubblewrap is missing.', remedy: 'install it' });
+    assert.equal(await told({ pythons: [python('3.11')] }), 200);
+    await assert.rejects(versions(), /bubblewrap is missing/);
   });
 
   it('are told in one form and in a number that ends', async (t) => {

@@ -261,8 +261,8 @@ export function createPlayedAgent(url: string, agent: string, token: string, rea
       session = String(answer.body.session);
       return answer;
     },
-    poll: (held: readonly HeldItem[] = []): Promise<{ status: number; body: AgentPollAnswer }> =>
-      post('poll', { session, held }),
+    poll: (held: readonly HeldItem[] = [], more: object = {}): Promise<{ status: number; body: AgentPollAnswer }> =>
+      post('poll', { session, held, ...more }),
     report: (item: { id: string; fence: number }, from: number, ...events: readonly AgentEvent[]): Promise<Answered> =>
       post(`items/${item.id}/events`, {
         session,
