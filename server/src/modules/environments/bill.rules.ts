@@ -24,18 +24,27 @@ export type Lock = Static<typeof lockSchema>;
 
 export const bomType = 'application/vnd.cyclonedx+json';
 
-/** Throws `invalid` for what was not handed to this build: each digest, under the name of its file, for the project of that file. */
-export function checkLock({ packages, pip }: Lock, given: ReadonlyMap<string, string>): void {
+/** A file that a build was given: its name, and the page of the index that lists it. */
+export type Given = { readonly file: string; readonly page: string };
+export const givenKey = (project: string, sha256: string): string => `${projectName(project)} ${sha256}`;
+
+/** Throws `invalid` for what was not handed to this build: each digest, under the name of its file, as a file of that project. */
+export function checkLock({ packages, pip }: Lock, given: ReadonlyMap<string, Given>): void {
   for (const { name, file, sha256 } of [...packages, ...(pip === undefined ? [] : [pip])])
-    if (given.get(sha256) !== file || !projectName(file).startsWith(`${projectName(name)}-`))
+    if (given.get(givenKey(name, sha256))?.file !== file)
       throw environmentsFailures.ResultRefused(`it names a file of '${name}' that this build was not given`);
 }
 
-/** The same lock gives the same bytes: it has no serial number and no time. */
-export function billOf(lock: Lock, image: { readonly repository: string; readonly digest: string }): Buffer {
+/** The same lock from the same indexes gives the same bytes: it has no serial number and no time. */
+export function billOf(
+  lock: Lock,
+  given: ReadonlyMap<string, Given>,
+  image: { readonly repository: string; readonly digest: string },
+): Buffer {
   const components = [...lock.packages]
     .sort((one, other) => (projectName(one.name) < projectName(other.name) ? -1 : 1))
     .map(({ name, version, file, sha256 }) => {
+      const page = given.get(givenKey(name, sha256))?.page;
       const purl = `pkg:pypi/${projectName(name)}@${encodeURIComponent(version)}`;
       return {
         type: 'library',
@@ -44,6 +53,7 @@ export function billOf(lock: Lock, image: { readonly repository: string; readonl
         version,
         hashes: [{ alg: 'SHA-256', content: sha256 }],
         purl,
+        ...(page === undefined ? {} : { externalReferences: [{ type: 'distribution', url: page }] }),
         properties: [{ name: 'strongroom:file', value: file }],
       };
     });

@@ -46,7 +46,11 @@ test('a page is asked for once in a while, whoever wants it, and files are what 
   assert.deepEqual(asked, ['/simple/six/']);
   assert.deepEqual(await buffer((await packages.file('a', 'six', digest, name)).stream), file);
   assert.equal(await text((await packages.file('a', 'six', digest, `${name}.metadata`)).stream), 'm');
-  assert.deepEqual([[...packages.given('a')], packages.given('b').size], [[[digest, name]], 0]);
+  const page = 'https://index.example/simple/six/';
+  assert.deepEqual(
+    [[...packages.given('a')], packages.given('b').size],
+    [[[`six ${digest}`, { file: name, page }]], 0],
+  );
   await clock.advance(3_600_000);
   await packages.page('a', 'six');
   assert.equal(asked.filter((path) => path === '/simple/six/').length, 2);
@@ -94,6 +98,15 @@ test('a project with an index of its own comes from there and from nowhere else,
   const { packages, asked } = open(roomy);
   for (const name of ['torch', 'Torch', 'torchvision']) await packages.page('a', name);
   assert.deepEqual(asked, ['https://torch.example/whl/cpu/torch/', '/simple/torchvision/']);
+  for (const project of ['Torch', 'torchvision'])
+    await buffer((await packages.file('a', project, digest, name)).stream);
+  assert.deepEqual(
+    [...packages.given('a')].map(([key, { page }]) => [key, page]),
+    [
+      [`torch ${digest}`, 'https://torch.example/whl/cpu/torch/'],
+      [`torchvision ${digest}`, 'https://index.example/simple/torchvision/'],
+    ],
+  );
 });
 
 test('without an index nothing is asked', async () => {

@@ -5,6 +5,7 @@
 import { Readable } from 'node:stream';
 import type { Clock } from '#kernel/clock/clock';
 import { createSha256 } from '#kernel/crypto/digest';
+import { type Given, givenKey } from './bill.rules.ts';
 import { environmentsFailures } from './environments.errors.ts';
 import type { BuildOf } from './environments.types.ts';
 import { createPageReader, type IndexFile, isFileName, linkOf, pageFoot, pageHead } from './index-page.rules.ts';
@@ -21,8 +22,8 @@ export type Packages = {
     sha256: string,
     name: string,
   ): Promise<{ readonly size: number | undefined; readonly stream: Readable }>;
-  /** What a build was given: SHA-256 of files, with the name of each. */
-  given(build: string): ReadonlyMap<string, string>;
+  /** The files that a build was given, by `givenKey`. */
+  given(build: string): ReadonlyMap<string, Given>;
   /** The build is over. */
   forget(build: string): void;
 };
@@ -44,7 +45,7 @@ const keptFiles = 200_000;
 const keptMs = 600_000;
 const builds = 1_000;
 
-type Told = { requests: number; bytes: number; readonly files: Map<string, string> };
+type Told = { requests: number; bytes: number; readonly files: Map<string, Given> };
 type Page = { readonly files: readonly IndexFile[]; readonly untilMs: number };
 
 export function createPackages(deps: {
@@ -99,11 +100,15 @@ export function createPackages(deps: {
     }
   }
 
-  async function readPage(project: string): Promise<Page> {
+  function pageUrl(project: string): URL {
     const index = deps.indexOf(project);
     if (index === undefined) throw environmentsFailures.NoPackageIndex();
+    return new URL(`${project}/`, index);
+  }
+
+  async function readPage(project: string): Promise<Page> {
     const signal = AbortSignal.timeout(pageMs);
-    const { status, body, url } = await fetched(new URL(`${project}/`, index), signal);
+    const { status, body, url } = await fetched(pageUrl(project), signal);
     if (status !== 200) {
       body.destroy();
       if (status === 404 || status === 410) throw environmentsFailures.ProjectNotFound(project);
@@ -212,7 +217,7 @@ export function createPackages(deps: {
         }
         if (hash.hex() !== digest)
           throw environmentsFailures.IndexUnavailable(`'${name}' has not the digest that its page names`);
-        if (!isMetadata) of.files.set(digest ?? '', name);
+        if (!isMetadata) of.files.set(givenKey(project, sha256), { file: name, page: pageUrl(project).href });
         if (held !== undefined) yield held;
       }
       // Nothing is read before somebody asks: what goes wrong is told to whoever listens by then.

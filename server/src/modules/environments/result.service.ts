@@ -54,10 +54,9 @@ export function createResults(deps: {
     push: Grant,
     at: { readonly registryId: string; readonly repository: string },
     image: { readonly digest: string; readonly size: number },
-    lock: Lock,
+    bill: Buffer,
   ) {
     const { registryId, repository } = at;
-    const bill = billOf(lock, { repository, digest: image.digest });
     const empty = Buffer.from('{}');
     const stored = await registry.pushBlob(push, registryId, repository, bill);
     const config = await registry.pushBlob(push, registryId, repository, empty);
@@ -119,9 +118,12 @@ export function createResults(deps: {
         if (lock === undefined) throw refuse('it does not say what was installed');
         if (lock.python !== recipe.python || lock.abi !== abi)
           throw refuse('it is for another Python than the recipe and the nodes have');
-        checkLock(lock, deps.packages.given(key));
+        const given = deps.packages.given(key);
+        checkLock(lock, given);
         const { bytes } = await registry.getManifest(as(registryActions.pull), registryId, repository, built.digest);
-        await attachBill(push, { registryId, repository }, { digest: built.digest, size: bytes.length }, lock);
+        const image = { digest: built.digest, size: bytes.length };
+        const bill = billOf(lock, given, { repository, digest: built.digest });
+        await attachBill(push, { registryId, repository }, image, bill);
         const result = {
           registry: registryId,
           repository,
