@@ -55,7 +55,7 @@ const opened = createOpenedAccounts({
   byteStores: byteStoresOf(folder, createFiles()),
   databases: databasesOf(folder),
 });
-const deps = { accounts, opened, clock: systemClock };
+const deps = { accounts, opened, clock: systemClock, inWork: new Set<string>() };
 const blobs = createBlobs(deps);
 const grant = testGrant();
 await createContainers(deps).ensureContainer(grant, account.id, 'data');

@@ -42,6 +42,7 @@ export async function openLab(t: TestContext) {
     before: async () => {},
     pythons: ['3.11', '3.12'].map(offeredPython),
     fetch: () => Promise.reject(new Error('there is no package index in this test')),
+    readBytes: 0,
   };
   const closing: (() => Promise<unknown>)[] = [];
 

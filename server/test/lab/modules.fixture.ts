@@ -20,6 +20,7 @@ import { createDataKeys } from '#kernel/sealing/data-keys.service';
 import type { RootKey } from '#kernel/sealing/root-key';
 import { createTasks, type Tasks } from '#kernel/tasks/tasks';
 import { houseGrant, testActor, testAudit } from '#kernel/testing/authority';
+import { watchedByteStores } from '#kernel/testing/byte-stores';
 import { openTestDoor } from '#kernel/testing/door';
 import { recordTelemetry } from '#kernel/testing/telemetry';
 import { createMetricsRegistry, createMonitoring } from '#monitoring';
@@ -52,6 +53,8 @@ export type Seam = {
   fetch: Fetch;
   /** What the nodes have. */
   pythons: readonly ReturnType<typeof offeredPython>[];
+  /** Bytes of sealed files that were read. */
+  readBytes: number;
 };
 
 export async function assemble(on: {
@@ -144,7 +147,9 @@ export async function assemble(on: {
   const databases = databasesOf(dataDir, files);
   const shared = {
     databases,
-    byteStores: byteStoresOf(dataDir, files),
+    byteStores: watchedByteStores(byteStoresOf(dataDir, files), (_object, bytes) => {
+      seam.readBytes += bytes;
+    }),
     files,
     dataKeys,
     resources: resources.resources,

@@ -150,7 +150,8 @@ async function findInFile(path: string, text: string): Promise<string | undefine
   return undefined;
 }
 
-const scannedBytes = 1024 * 1024;
+/** Of a file: what lies behind is not looked at. */
+export const scannedBytes = 1024 * 1024;
 
 /**
  * Passes bytes on and calls `found` once if the first mebibyte of the file holds something that looks like a credential. It is

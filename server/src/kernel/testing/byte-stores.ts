@@ -126,3 +126,27 @@ export function createMemoryByteStores({ faults = noFaults }: { readonly faults?
     ],
   };
 }
+
+/** Byte stores over others that tell of every read, before it: which object, and how many bytes are asked for. */
+export const watchedByteStores = (
+  stores: ByteStores,
+  reads: (object: string, bytes: number) => Promise<void> | void,
+): ByteStores => ({
+  ...stores,
+  async open(owner) {
+    const store = await stores.open(owner);
+    return {
+      ...store,
+      async get(name) {
+        const reader = await store.get(name);
+        return {
+          ...reader,
+          async read(offset, into) {
+            await reads(name, into.length);
+            return await reader.read(offset, into);
+          },
+        };
+      },
+    };
+  },
+});

@@ -6,6 +6,7 @@ import { readdir, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { Readable } from 'node:stream';
 import { after, type TestContext, test } from 'node:test';
+import { sha256Hex } from '#kernel/crypto/digest';
 import { closeScanPool } from '#kernel/database/database';
 import { openLab } from '../../../test/lab/lab.fixture.ts';
 import { codeLimits, inputLimits, modelLimits } from './limits.rules.ts';
@@ -174,6 +175,42 @@ test('what a job left is registered without its bytes being there twice, and wha
   let bytes = 0;
   for await (const chunk of stream) bytes += chunk.length;
   assert.equal(bytes, first.length);
+});
+
+test('what is here already is registered, and taken as an input, without being read', async (t) => {
+  const { lab, workspaceId, leave, put, assets, system } = await openBench(t);
+  const { workspaces, blobs } = lab.now();
+  const at = workspaces.container(await workspaces.get(system, workspaceId), 'workspaceblobstore');
+  const content = Buffer.alloc(20 * mebibyte, 'weights');
+  await leave('outputs/model/weights.bin', content);
+  await blobs.put(system, { ...at, name: 'data/rows.bin' }, content, { maxBytes: content.length });
+  /** Bytes of sealed files that were read meanwhile. */
+  const read = async (act: () => Promise<unknown>) => {
+    const before = lab.seam.readBytes;
+    await act();
+    return lab.seam.readBytes - before;
+  };
+  const model = async () =>
+    assert.equal((await put('models/m/versions/1', { modelUri: 'runs:/train/outputs/model' })).status, 201);
+  assert.equal(await read(model), 0);
+  const input = (path: string) =>
+    assets.named(
+      system,
+      workspaceId,
+      `azureml://datastores/workspaceblobstore/paths/${path}`,
+      inputLimits(64 * mebibyte),
+    );
+  // The first of it is looked at for credentials, and what lies behind is read ahead.
+  const first = 3 * mebibyte;
+  assert.ok((await read(() => input('data/'))) <= first);
+  // And it is those bytes, by the digest that whoever reads them verifies.
+  const taken = await input('data/rows.bin');
+  assert.deepEqual(
+    taken?.files.map(({ path, size, sha256 }) => [path, size, sha256]),
+    [['rows.bin', content.length, sha256Hex(content)]],
+  );
+  const { stream } = await assets.snapshots.openFile(system, workspaceId, taken?.digest ?? '', 'rows.bin');
+  assert.ok(Buffer.concat(await stream.toArray()).equals(content));
 });
 
 test('a model that is refused for what it holds leaves its source whole', async (t) => {

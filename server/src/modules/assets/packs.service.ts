@@ -14,11 +14,10 @@ const packBytes = 4 * 1024 * 1024;
 export type Kept = { readonly blob: string; readonly size: number; readonly sha256: string };
 
 export type Packer = {
-  /**
-   * Reads the content to its end. Several may be under way at the same time.
-   * @param keep what becomes of a large one, in place of a blob of its own that is written
-   */
-  add(path: string, content: Readable, keep?: (content: Readable) => Promise<Kept>): Promise<void>;
+  /** Reads the content to its end. Several may be under way at the same time. */
+  add(path: string, content: Readable): Promise<void>;
+  /** A file that is a blob already. */
+  keep(path: string, kept: Kept): void;
   /** Every file that was added, by path; after it nothing. */
   end(): Promise<readonly SnapshotFile[]>;
 };
@@ -44,7 +43,7 @@ export function createPacker(put: (content: Readable | Uint8Array) => Promise<Ke
   }
 
   return {
-    async add(path, content, keep = put) {
+    async add(path, content) {
       const pieces = content[Symbol.asyncIterator]() as AsyncIterator<Buffer>;
       const head: Buffer[] = [];
       let read = 0;
@@ -62,11 +61,14 @@ export function createPacker(put: (content: Readable | Uint8Array) => Promise<Ke
       }
       const whole = Readable.from(rest(head, next, pieces), { objectMode: false });
       try {
-        files.push({ path, start: 0, ...(await keep(whole)) });
+        files.push({ path, start: 0, ...(await put(whole)) });
       } catch (thrown) {
         content.destroy();
         throw thrown;
       }
+    },
+    keep(path, kept) {
+      files.push({ path, start: 0, ...kept });
     },
     async end() {
       if (pack.length > 0) await flush();

@@ -7,11 +7,11 @@ import { storageActions } from '@strongroom/contract/storage.actions';
 import type { Grant } from '#kernel/authority/grant';
 import { type Acts, counted } from '#kernel/authority/perform';
 import type { Clock } from '#kernel/clock/clock';
-import { credentialScanner } from '#kernel/credentials/credentials';
+import { credentialScanner, scannedBytes } from '#kernel/credentials/credentials';
 import { createSha256 } from '#kernel/crypto/digest';
-import { createLongSha256 } from '#kernel/crypto/digest-thread';
 import { randomUuid } from '#kernel/crypto/random';
 import { isUnknown } from '#kernel/database/database';
+import { idKey } from '#kernel/ids/ids';
 import { type BlobInfo, type BlobRef, type BlobStore, containerScope } from '#storage';
 import { snapshotFolder, type Workspace, type Workspaces } from '#workspaces';
 import { readArchive, safePath } from './archive.service.ts';
@@ -84,12 +84,14 @@ export type Snapshots = {
 
 /** A blob as it was when it was read. */
 type Source = BlobRef & { readonly read: Grant; readonly etag: string };
-/** @param shared the blob of this snapshot that the content is read from, where it is there already */
-type Put = (path: string, content: Readable, shared?: string) => Promise<void>;
+type Put = (path: string, content: Readable) => Promise<void>;
+/** A blob of the snapshot that another blob wrote, and the first of it, for who looks at it. */
+type Shared = Kept & { readonly head: () => Promise<Readable> };
 type Taking = {
   readonly put: Put;
-  /** A blob of the snapshot of the same bytes; undefined where they must be copied: of another account, of a great many pieces, another by now. */
-  share(from: Source): Promise<{ readonly blob: string; readonly stream: Readable } | undefined>;
+  /** A blob of the snapshot of the same bytes; undefined where they must be copied: of another account, another by now. */
+  share(from: Source): Promise<Shared | undefined>;
+  readonly keep: (path: string, shared: Shared) => Promise<void>;
 };
 
 /** Where the files of a snapshot lie while and after it is taken: a folder of its own for each taking. */
@@ -152,19 +154,24 @@ export function createSnapshots(deps: {
     const write = as(storageActions.writeBlobs, 'keep a snapshot');
     const writeBlob = async (content: Readable | Uint8Array) => {
       const blob = `${folder}/${count++}`;
-      const sha256 = createLongSha256();
-      const { size } = await blobs.put(write, { account, container, name: blob }, content, {
+      const { size, sha256 } = await blobs.put(write, { account, container, name: blob }, content, {
         maxBytes: limits.bytes,
-        sha256,
       });
-      return { blob, size, sha256: await sha256.hex() };
+      return kept(blob, size, sha256);
     };
-    const share: Taking['share'] = async (from) => {
+    const share: Taking['share'] = async ({ read, ...from }) => {
+      if (idKey(from.account) !== idKey(account)) return undefined;
+      // At the source, so that it is known there the next time. What is shared below is of the same ETag, or is not shared.
+      if ((await blobs.digest(read, from)) === undefined) return undefined;
       const blob = `${folder}/${count++}`;
       const to = { account, container, name: blob };
-      if ((await blobs.share({ read: from.read, write }, from, to)) === undefined) return undefined;
-      const { stream } = await blobs.open(as(storageActions.readBlobs, 'digest a snapshot'), to);
-      return { blob, stream };
+      const made = await blobs.share({ read, write }, from, to);
+      if (made === undefined) return undefined;
+      const { size, sha256 } = made;
+      const bounds = { start: 0, end: scannedBytes - 1 };
+      const head = async () =>
+        (await blobs.open(as(storageActions.readBlobs, 'look at a snapshot for credentials'), to, bounds)).stream;
+      return { ...kept(blob, size, sha256), head };
     };
     const packer = createPacker(writeBlob);
     const discard = () =>
@@ -175,20 +182,20 @@ export function createSnapshots(deps: {
       });
     underWay.add(folder);
     try {
-      const put: Put = async (path, content, shared) => {
+      const put: Put = async (path, content) => {
         try {
           tree.add(path);
         } catch (thrown) {
           content.destroy();
           throw thrown;
         }
-        await packer.add(
-          path,
-          content,
-          shared === undefined ? undefined : async (large) => ({ blob: shared, ...(await digested(large)) }),
-        );
+        await packer.add(path, content);
       };
-      await fill({ put, share });
+      const keep: Taking['keep'] = async (path, { head: _, ...shared }) => {
+        tree.add(path);
+        packer.keep(path, shared);
+      };
+      await fill({ put, share, keep });
       const files = await packer.end();
       const digest = snapshotDigest(files);
       const bytes = files.reduce((sum, file) => sum + file.size, 0);
@@ -215,14 +222,14 @@ export function createSnapshots(deps: {
 
   /**
    * Every blob of a folder below `root`, or the one blob that the path names. Large ones are shared where they lie in the same account, so
-   * that the bytes are there once; what becomes of the one does not touch the other.
+   * that the bytes are there once and are not read; what becomes of the one does not touch the other.
    */
   async function copy(
     from: Folder,
     root: string,
     path: string,
     limits: ContentLimits,
-    { put, share }: Taking,
+    { put, share, keep }: Taking,
   ): Promise<{ readonly isFile: boolean }> {
     const { read, account, container, without = [] } = from;
     const isThere = (blob: string) => !without.some((prefix) => blob.startsWith(prefix));
@@ -230,9 +237,10 @@ export function createSnapshots(deps: {
     const name = `${root}${inside === '' ? '' : safePath(inside)}`;
     const one = async (at: string, { name, size, etag }: Pick<BlobInfo, 'name' | 'size' | 'etag'>) => {
       const ref = { account, container, name };
-      // Shared first, and read as what it is then: what is digested and looked at is what is kept, whoever writes there meanwhile.
+      // Shared first: what is looked at is what is kept, whoever writes there meanwhile.
       const shared = size <= smallBytesMax ? undefined : await share({ ...ref, read, etag });
-      await put(at, shared?.stream ?? (await blobs.open(read, ref)).stream, shared?.blob);
+      if (shared === undefined) await put(at, (await blobs.open(read, ref)).stream);
+      else await keep(at, shared);
     };
     const file = inside !== '' && isThere(name) ? await blobs.find(read, { account, container, name }) : undefined;
     if (file !== undefined) {
@@ -297,14 +305,22 @@ export function createSnapshots(deps: {
     async takeFolder(grant, workspaceId, { path, ...from }, limits) {
       const workspace = await workspaces.get(grant, workspaceId);
       let copied = { isFile: false };
-      const taken = await keep(grant, workspace, limits, async ({ put, share }) => {
-        const scanning: Put = async (name, content, shared) => {
-          const { scanned, found } = scanner(name, content);
-          await put(name, scanned, shared);
-          const credential = found();
+      const taken = await keep(grant, workspace, limits, async ({ put, share, keep }) => {
+        const refuse = (name: string, credential: string | undefined) => {
           if (credential !== undefined) throw assetsFailures.CredentialInSnapshot(name, credential);
         };
-        copied = await copy(from, '', path, limits, { put: scanning, share });
+        const putScanned: Put = async (name, content) => {
+          const { scanned, found } = scanner(name, content);
+          await put(name, scanned);
+          refuse(name, found());
+        };
+        const keepScanned: Taking['keep'] = async (name, shared) => {
+          const { scanned, found } = scanner(name, await shared.head());
+          for await (const _ of scanned);
+          refuse(name, found());
+          await keep(name, shared);
+        };
+        copied = await copy(from, '', path, limits, { put: putScanned, share, keep: keepScanned });
       });
       return { ...taken, ...copied };
     },
@@ -422,20 +438,10 @@ async function together<T>(items: readonly T[], atOnce: number, act: (item: T) =
   for (const end of ends) if (end.status === 'rejected') throw end.reason;
 }
 
-/** Reads to the end. A piece may be used again by who reads once the digest has it. */
-async function digested(content: Readable): Promise<Pick<Kept, 'sha256' | 'size'>> {
-  const sha256 = createLongSha256();
-  let size = 0;
-  try {
-    for await (const piece of content as AsyncIterable<Uint8Array>) {
-      size += piece.length;
-      await sha256.update(piece);
-    }
-  } catch (thrown) {
-    sha256.drop();
-    throw thrown;
-  }
-  return { sha256: await sha256.hex(), size };
+/** What has just been written, or asked for, has its digest; a file without one would be verified against nothing. */
+function kept(blob: string, size: number, sha256: string | undefined): Kept {
+  if (sha256 === undefined) throw assetsFailures.SnapshotDamaged();
+  return { blob, size, sha256 };
 }
 
 /** What passes through is looked at for credentials; `found` says what was seen once the stream has ended. */

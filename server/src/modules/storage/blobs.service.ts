@@ -3,15 +3,13 @@
 // lies outside of its scope. Nothing here speaks HTTP, so that runs, assets and registries use the same store in process.
 
 import { Readable } from 'node:stream';
-import { setImmediate as yieldToEventLoop } from 'node:timers/promises';
 import type { Grant } from '#kernel/authority/grant';
 import type { Clock } from '#kernel/clock/clock';
-import type { LongSha256 } from '#kernel/crypto/digest-thread';
+import { createLongSha256 } from '#kernel/crypto/digest-thread';
 import { randomUuid } from '#kernel/crypto/random';
-import { idKey } from '#kernel/ids/ids';
 import type { AccessTier } from './access-tier.rules.ts';
 import type { Accounts } from './accounts.service.ts';
-import type { BlobInfo, Part, StoredBlob } from './blobs.store.ts';
+import type { BlobInfo, Part } from './blobs.store.ts';
 import * as store from './blobs.store.ts';
 import { endStaging } from './blocks.store.ts';
 import { type Conditions, requireSource, requireWritable } from './conditions.rules.ts';
@@ -22,10 +20,11 @@ import { type BlobPage, listPage, readMarker } from './listing.service.ts';
 import * as loose from './loose.store.ts';
 import { requireBlobName, requireContainerName, requirePrefix } from './names.rules.ts';
 import type { OpenedAccount, OpenedAccounts } from './opened-accounts.service.ts';
+import { type ByteRange, existing, openRange } from './reading.service.ts';
 import { type BlobRef, type ContainerRef, requireScope } from './scopes.rules.ts';
+import { createSharing, type Sharing } from './sharing.service.ts';
 import { storageFailures } from './storage.errors.ts';
-import { streamParts } from './streaming.service.ts';
-import { removeBlobs, settle } from './upkeep.service.ts';
+import { type InWork, removeBlobs, settle } from './upkeep.service.ts';
 
 /** The largest blob, in bytes: 100 GiB. */
 export const blobBytesMax = 100 * 1024 ** 3;
@@ -36,12 +35,8 @@ export type PutOptions = BlobContent & {
   readonly maxBytes: number;
   /** Base64 of the MD5 that the content must have. */
   readonly contentMd5?: string;
-  /** Fed with the content, for callers who name it by its digest. Theirs to ask after the blob was put. */
-  readonly sha256?: LongSha256;
   readonly conditions?: Conditions;
 };
-/** Bytes from `start` to `end` inclusive; without an end, to the last one. An end behind the blob means its last byte. */
-export type ByteRange = { readonly start: number; readonly end?: number };
 export type ListQuery = ContainerRef & {
   readonly prefix?: string;
   /** Names that go on behind this, after the prefix, are told as one prefix. */
@@ -55,7 +50,7 @@ export type ListQuery = ContainerRef & {
 };
 /** A blob, or a range of it, and what must hold of it when it is read. */
 export type CopySource = { readonly ref: BlobRef; readonly range?: ByteRange; readonly conditions?: Conditions };
-export type Blobs = {
+export type Blobs = Sharing & {
   put(grant: Grant, ref: BlobRef, source: Readable | Uint8Array, options: PutOptions): Promise<BlobInfo>;
   open(grant: Grant, ref: BlobRef, range?: ByteRange): Promise<{ readonly info: BlobInfo; readonly stream: Readable }>;
   /** Seals the content of one blob again as another. What `content` does not say of it is as at the source. */
@@ -65,16 +60,6 @@ export type Blobs = {
     to: BlobRef,
     options: Pick<PutOptions, 'contentMd5' | 'conditions'> & { readonly content: BlobContent },
   ): Promise<BlobInfo>;
-  /**
-   * One more blob of the same sealed files, in the same account: nothing is read and nothing written but rows. Each is as any other from
-   * then on, and what becomes of one does not touch the other. Undefined, and nothing is done: the source is not of this ETag any more, or
-   * has more files than one write may name.
-   */
-  share(
-    grants: { readonly read: Grant; readonly write: Grant },
-    from: BlobRef & { readonly etag: string },
-    to: BlobRef,
-  ): Promise<BlobInfo | undefined>;
   find(grant: Grant, ref: BlobRef): Promise<BlobInfo | undefined>;
   head(grant: Grant, ref: BlobRef): Promise<BlobInfo>;
   list(grant: Grant, query: ListQuery): Promise<BlobPage>;
@@ -89,29 +74,21 @@ export type Blobs = {
 };
 
 const removedAtOnce = 200;
-/** Rows that are read at once. */
-const partsAtOnce = 1_000;
-const attemptsMax = 20;
 
 export function createBlobs(deps: {
   readonly accounts: Accounts;
   readonly opened: OpenedAccounts;
   readonly clock: Clock;
+  readonly inWork: InWork;
 }): Blobs {
   const { accounts, opened, clock } = deps;
+  const sharing = createSharing(deps);
 
   function within<R>(grant: Grant, ref: BlobRef, act: (opened: OpenedAccount) => Promise<R>): Promise<R> {
     requireBlobName(ref.name);
     requireContainerName(ref.container);
     requireScope(grant, ref, ref.name);
     return opened.use(accounts.byId(ref.account), act);
-  }
-
-  async function existing({ index }: OpenedAccount, ref: BlobRef): Promise<StoredBlob> {
-    const blob = await store.findBlob(index.read, ref.container, ref.name);
-    if (blob !== undefined) return blob;
-    await requireContainer(index.read, ref.container);
-    throw storageFailures.BlobNotFound();
   }
 
   async function put(account: OpenedAccount, ref: BlobRef, source: Readable | Uint8Array, options: PutOptions) {
@@ -121,13 +98,15 @@ export function createBlobs(deps: {
     if (contentMd5 !== undefined && Buffer.from(contentMd5, 'base64').length !== 16) throw storageFailures.InvalidMd5();
     await requireContainer(index.read, ref.container);
     requireWritable(conditions, (await store.findBlob(index.read, ref.container, ref.name))?.info);
+    const digest = createLongSha256();
     const written = await sealed.write(ref, source, {
       maxBytes: Math.min(maxBytes, blobBytesMax),
       md5: contentMd5 !== undefined,
-      sha256: options.sha256,
+      sha256: digest,
       signal,
     });
     try {
+      const sha256 = await digest.hex();
       if (contentMd5 !== undefined && written.md5 !== contentMd5) throw storageFailures.Md5Mismatch();
       const { version, parts } = onePart(written);
       const { info, dropped } = await index.write(async (tx) => {
@@ -140,6 +119,7 @@ export function createBlobs(deps: {
           ...describeContent(ref.name, options, now),
           size: written.size,
           contentMd5: options.toldMd5 || written.md5,
+          sha256,
         };
         await store.putBlob(tx, ref.container, { version, info });
         await store.insertParts(tx, version, parts);
@@ -151,31 +131,9 @@ export function createBlobs(deps: {
       await settle(index, sealed, dropped);
       return info;
     } catch (thrown) {
-      options.sha256?.drop();
       await discardUnreferenced(account, [written.file]);
       throw thrown;
     }
-  }
-
-  /** The blob with the parts of a range, its files kept until `release`. */
-  async function take(account: OpenedAccount, ref: BlobRef, range: ByteRange | undefined) {
-    const { index, sealed } = account;
-    for (let attempt = 0; attempt < attemptsMax; attempt++) {
-      const blob = await existing(account, ref);
-      const bounds = boundsOf(range, blob.info.size);
-      const parts = bounds ? await partsOf(account, blob.version, bounds) : [];
-      const release = sealed.pin(parts.map((part) => part.file));
-      // Pinned first, then looked at again: a version that is still there now loses no file before the release.
-      const now = await store.findBlob(index.read, ref.container, ref.name);
-      if (now?.version === blob.version) return { blob, bounds, parts, release };
-      release();
-    }
-    throw storageFailures.alwaysReplaced();
-  }
-
-  async function openRange(account: OpenedAccount, ref: BlobRef, range: ByteRange | undefined) {
-    const { blob, bounds, parts, release } = await take(account, ref, range);
-    return { info: blob.info, stream: await streamParts(account, ref, parts, bounds, release) };
   }
 
   async function change(
@@ -223,41 +181,7 @@ export function createBlobs(deps: {
       const described = { contentType, contentHeaders, metadata, toldMd5, ...content };
       return await putBlob(grants.write, to, stream, { ...described, ...options, maxBytes: info.size });
     },
-    async share(grants, from, to) {
-      requireBlobName(from.name);
-      requireContainerName(from.container);
-      requireScope(grants.read, from, from.name);
-      if (idKey(from.account) !== idKey(to.account)) return undefined;
-      return await within(grants.write, to, async ({ index, sealed }) => {
-        const made = await index.write(
-          async (tx) => {
-            await requireContainer(tx, from.container);
-            await requireContainer(tx, to.container);
-            const source = await store.findBlob(tx, from.container, from.name);
-            if (source === undefined || source.info.etag !== from.etag) return undefined;
-            const all = { start: 0, end: Math.max(0, source.info.size - 1), limit: loose.rowsAtOnce + 1 };
-            const parts = await store.listParts(tx, source.version, all);
-            if (parts.length > loose.rowsAtOnce) return undefined;
-            const before = await store.findBlob(tx, to.container, to.name);
-            const now = clock.now();
-            const info = { ...source.info, name: to.name, etag: newEtag(), createdAt: now, lastModified: now };
-            const version = randomUuid();
-            const sealedAs = { container: from.container, name: from.name };
-            await store.putBlob(tx, to.container, { version, info });
-            await store.insertParts(
-              tx,
-              version,
-              parts.map((part) => ({ ...part, blockId: undefined, sealedAs: part.sealedAs ?? sealedAs })),
-            );
-            const staging = await endStaging(tx, to.container, to.name);
-            return { info, dropped: await loose.drop(tx, defined([before?.version, staging])) };
-          },
-          { rows: loose.rowsAtOnce },
-        );
-        if (made !== undefined) await settle(index, sealed, made.dropped);
-        return made?.info;
-      });
-    },
+    ...sharing,
     openSource,
     setTier: async (grant, ref, accessTier) =>
       within(grant, ref, async ({ index }) =>
@@ -342,24 +266,6 @@ export async function discardUnreferenced({ index, sealed }: OpenedAccount, file
   await sealed.discard(files.filter((file) => !kept.has(file)));
 }
 
-/** The parts of a range. A version that is replaced meanwhile may lack some: whoever asks looks at it again. */
-export async function partsOf(
-  { index }: OpenedAccount,
-  version: string,
-  { start, end }: { readonly start: number; readonly end: number },
-): Promise<readonly Part[]> {
-  const parts: Part[] = [];
-  for (let from = start; ; ) {
-    const page = await store.listParts(index.read, version, { start: from, end, limit: partsAtOnce });
-    parts.push(...page);
-    const last = page.at(-1);
-    if (last === undefined || page.length < partsAtOnce) return parts;
-    from = last.start + last.size;
-    if (from > end) return parts;
-    await yieldToEventLoop();
-  }
-}
-
 export const defined = (ids: readonly (string | undefined)[]): readonly string[] =>
   ids.filter((id) => id !== undefined);
 
@@ -368,14 +274,4 @@ function onePart(written: { file: string; size: number; sealedSize: number; keyI
   const { file, size, sealedSize, keyId } = written;
   const parts: readonly Part[] = size === 0 ? [] : [{ start: 0, size, file, sealedSize, keyId, blockId: undefined }];
   return { version: randomUuid(), parts };
-}
-
-/** The bytes that a range means in a blob of `size` bytes; undefined for the whole of an empty one. */
-export function boundsOf(range: ByteRange | undefined, size: number): { start: number; end: number } | undefined {
-  const start = range?.start ?? 0;
-  const end = Math.min(range?.end ?? size - 1, size - 1);
-  if (range === undefined && size === 0) return undefined;
-  if (!Number.isSafeInteger(start) || start < 0 || start >= size || end < start)
-    throw storageFailures.InvalidRange(size);
-  return { start, end };
 }

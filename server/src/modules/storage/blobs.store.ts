@@ -18,6 +18,7 @@ type BlobTable = {
   created_ms: number;
   modified_ms: number;
   access_tier: string | null;
+  sha256: string | null;
 };
 type PartTable = {
   version: string;
@@ -48,6 +49,11 @@ export type BlobInfo = {
    * Absent for blobs from blocks, and for large ones whose writer sent none.
    */
   readonly contentMd5: string | undefined;
+  /**
+   * Hexadecimal: found by the write of exactly these bytes, or by reading them; never what anybody said. Absent for blobs of blocks and
+   * for those of an older release, until somebody has asked for it (`Blobs.digest`).
+   */
+  readonly sha256: string | undefined;
   /** Empty when a writer took it away. */
   readonly contentType: string;
   readonly contentHeaders: ContentHeaders;
@@ -82,6 +88,7 @@ const blobColumns = [
   'created_ms',
   'modified_ms',
   'access_tier',
+  'sha256',
 ] as const;
 
 function toBlob(row: Pick<BlobTable, (typeof blobColumns)[number]>): StoredBlob {
@@ -99,6 +106,7 @@ function toBlob(row: Pick<BlobTable, (typeof blobColumns)[number]>): StoredBlob 
       lastModified: new Date(row.modified_ms),
       metadata: JSON.parse(row.metadata) as Metadata,
       accessTier: accessTiers.find((tier) => tier === row.access_tier),
+      sha256: row.sha256 ?? undefined,
     },
   };
 }
@@ -144,11 +152,28 @@ export async function putBlob(tx: Tx, container: string, { version, info }: Stor
     created_ms: info.createdAt.getTime(),
     modified_ms: info.lastModified.getTime(),
     access_tier: info.accessTier ?? null,
+    sha256: info.sha256 ?? null,
   };
   await tables<Tables>(tx)
     .insertInto('blobs')
     .values({ container, name: info.name, ...values })
     .onConflict((conflict) => conflict.columns(['container', 'name']).doUpdateSet(values))
+    .execute();
+}
+
+/** Remembers what the bytes of that version are; nothing where it is gone or was replaced. */
+export async function rememberDigest(
+  tx: Tx,
+  container: string,
+  name: string,
+  { version, sha256 }: { readonly version: string; readonly sha256: string },
+): Promise<void> {
+  await tables<Tables>(tx)
+    .updateTable('blobs')
+    .set({ sha256 })
+    .where('container', '=', container)
+    .where('name', '=', name)
+    .where('version', '=', version)
     .execute();
 }
 

@@ -8,7 +8,7 @@ import type { Clock } from '#kernel/clock/clock';
 import { randomUuid } from '#kernel/crypto/random';
 import type { Tx } from '#kernel/database/database';
 import type { Accounts } from './accounts.service.ts';
-import { blobBytesMax, defined, discardUnreferenced, partsOf } from './blobs.service.ts';
+import { blobBytesMax, defined, discardUnreferenced } from './blobs.service.ts';
 import type { BlobInfo, Part, StoredBlob } from './blobs.store.ts';
 import * as store from './blobs.store.ts';
 import type { Block } from './blocks.store.ts';
@@ -19,9 +19,10 @@ import { type BlobContent, describeContent, requireContent } from './content.rul
 import { drop, markLoose, rowsAtOnce, unmarkLoose, unnamed } from './loose.store.ts';
 import { requireBlobName, requireContainerName } from './names.rules.ts';
 import type { OpenedAccount, OpenedAccounts } from './opened-accounts.service.ts';
+import { attemptsMax, partsOf } from './reading.service.ts';
 import { type BlobRef, requireScope } from './scopes.rules.ts';
 import { storageFailures } from './storage.errors.ts';
-import { blocksKeptMs, expireBlocks, settle, settleLoose } from './upkeep.service.ts';
+import { blocksKeptMs, expireBlocks, type InWork, settle, settleLoose } from './upkeep.service.ts';
 
 /** The largest block, in bytes: 4,000 MiB, as Azure has it. */
 export const blockBytesMax = 4000 * 1024 ** 2;
@@ -59,18 +60,16 @@ export type Blocks = {
 const expireEveryMs = 60 * 60 * 1000;
 /** Blocks that are read at once. */
 const readAtOnce = 1_000;
-const attemptsMax = 20;
 
 export function createBlocks(deps: {
   readonly accounts: Accounts;
   readonly opened: OpenedAccounts;
   readonly clock: Clock;
+  readonly inWork: InWork;
 }): Blocks {
-  const { accounts, opened, clock } = deps;
+  const { accounts, opened, clock, inWork } = deps;
   // One that is opened anew is not in it: its old blocks go at once.
   const expiredAtMs = new WeakMap<OpenedAccount, number>();
-  /** Versions that are being put together: what lies below them is loose, and wanted. */
-  const inWork = new Set<string>();
 
   function within<R>(grant: Grant, ref: BlobRef, act: (opened: OpenedAccount) => Promise<R>): Promise<R> {
     requireBlobName(ref.name);
@@ -154,6 +153,8 @@ export function createBlocks(deps: {
             createdAt: before?.info.createdAt ?? now,
             size: assembly.size(),
             contentMd5: content.toldMd5 || undefined,
+            // Blocks come in any order: only reading them in theirs tells.
+            sha256: undefined,
           };
           await store.putBlob(tx, ref.container, { version, info });
           if (isAhead) await unmarkLoose(tx, [version]);

@@ -32,7 +32,7 @@ export function openStore(dataDir: string, byteStores = byteStoresOf(dataDir, cr
     byteStores,
     databases: databasesOf(dataDir),
   });
-  const deps = { accounts, opened, clock: systemClock };
+  const deps = { accounts, opened, clock: systemClock, inWork: new Set<string>() };
   return { opened, blobs: createBlobs(deps), blocks: createBlocks(deps), containers: createContainers(deps) };
 }
 

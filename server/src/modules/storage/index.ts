@@ -33,12 +33,13 @@ import { storageFailures } from './storage.errors.ts';
 import { createBlobSurface } from './surface.ts';
 
 export { accountType } from './account.kind.ts';
-export type { ByteRange, ListQuery } from './blobs.service.ts';
+export type { ListQuery } from './blobs.service.ts';
 export type { BlobInfo, Part } from './blobs.store.ts';
 export type { BlobPage } from './listing.service.ts';
 export { usageOnDisk, usageTable } from './migrations/usage.ts';
 export { blobWireOf } from './operations.rules.ts';
 export { createProtection, type Protect, type ProtectingKey } from './protection.service.ts';
+export type { ByteRange } from './reading.service.ts';
 export type { Reserved, ReservedFolder, ReservedIn } from './reserved.service.ts';
 export { type BlobRef, blobScope, type ContainerRef, containerScope } from './scopes.rules.ts';
 export type { SealedFiles, Written } from './sealed-files.service.ts';
@@ -67,6 +68,7 @@ export type BlobStore = Pick<Containers, 'ensureContainer' | 'deleteContainer'> 
   head: Blobs['head'];
   /** See `Blobs`: the one way to have bytes twice and keep them once. */
   share: Blobs['share'];
+  digest: Blobs['digest'];
   find: Blobs['find'];
   list: Blobs['list'];
   /** Throws `notFound`. */
@@ -117,8 +119,9 @@ export function createStorage(deps: {
   const accounts = createAccounts();
   const opened = createOpenedAccounts(deps);
   const containers = createContainers({ ...deps, accounts, opened });
-  const blobs = createBlobs({ ...deps, accounts, opened });
-  const blocks = createBlocks({ ...deps, accounts, opened });
+  const inWork = new Set<string>();
+  const blobs = createBlobs({ ...deps, accounts, opened, inWork });
+  const blocks = createBlocks({ ...deps, accounts, opened, inWork });
   const { resources, grants } = deps;
   // What comes by a request is kept from what is reserved; who holds `blobs` in process is not.
   const reserve = createReserve(deps.reservedIn);
@@ -150,6 +153,7 @@ export function createStorage(deps: {
       open: blobs.open,
       head: blobs.head,
       share: blobs.share,
+      digest: blobs.digest,
       find: blobs.find,
       list: blobs.list,
       remove: (grant, ref) => blobs.remove(grant, ref),

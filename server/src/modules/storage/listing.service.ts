@@ -61,7 +61,8 @@ async function readRows(
   const waiting = (await listUncommitted(tx, query)).map(({ name, stagedMs }): ListedBlob => {
     const at = new Date(stagedMs);
     const nothing = { size: 0, etag: '', contentMd5: undefined, contentType: '', contentHeaders: {}, metadata: {} };
-    return { name, ...nothing, accessTier: undefined, createdAt: at, lastModified: at, isUncommitted: true };
+    const unknown = { accessTier: undefined, sha256: undefined };
+    return { name, ...nothing, ...unknown, createdAt: at, lastModified: at, isUncommitted: true };
   });
   // In the order of the index, which is of bytes.
   const order = (one: ListedBlob, other: ListedBlob) => Buffer.compare(Buffer.from(one.name), Buffer.from(other.name));

@@ -27,8 +27,8 @@ export type Reserved = {
 /** What is reserved in a container now; undefined where nothing is. Asked at every write, so it answers from memory. */
 export type ReservedIn = (ref: ContainerRef) => Reserved | undefined;
 
-/** What requests may ask of blobs: all but what the protocol does not have, the removal of whole folders and sharing. */
-export type RequestBlobs = Omit<Blobs, 'removePrefix' | 'share'>;
+/** What requests may ask of blobs: all but what the protocol does not have, the removal of whole folders, sharing and digests. */
+export type RequestBlobs = Omit<Blobs, 'removePrefix' | 'share' | 'digest'>;
 
 export function createReserve(reservedIn: ReservedIn) {
   const foldersOf = (ref: ContainerRef) => reservedIn(ref)?.folders ?? [];

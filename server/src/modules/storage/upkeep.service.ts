@@ -14,6 +14,9 @@ const namesAtOnce = 200;
 const idsAtOnce = 50;
 const containersMax = 10_000;
 
+/** Versions that are being put together, of all accounts: what lies below them is loose, and wanted. */
+export type InWork = Set<string>;
+
 /** Takes away a container with every blob and block in it, a piece a transaction. While it is at it, the container takes no calls. */
 export async function removeContainer(index: Database, sealed: SealedFiles, container: string): Promise<void> {
   await index.write((tx) => containers.markDeleting(tx, container));

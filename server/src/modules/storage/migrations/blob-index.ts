@@ -166,5 +166,7 @@ export const blobIndexMigrations: MigrationSet = {
         end;
       `,
     },
+    // Of the bytes of the version, where it is known.
+    { name: 'content-digest', up: 'alter table blobs add column sha256 text;' },
   ],
 };

@@ -4,10 +4,10 @@
 import type { Exchange } from '#kernel/http/exchange';
 import type { Route } from '#kernel/http/route';
 import { type AccessTier, accessTiers } from '../access-tier.rules.ts';
-import type { ByteRange } from '../blobs.service.ts';
 import type { Conditions, Etags } from '../conditions.rules.ts';
 import type { BlobContent } from '../content.rules.ts';
 import type { Metadata } from '../names.rules.ts';
+import type { ByteRange } from '../reading.service.ts';
 import { storageFailures } from '../storage.errors.ts';
 import { refuseUnread } from './reads.wire.ts';
 
