@@ -48,6 +48,8 @@ export function createCollecting(deps: {
 }): Collecting {
   const { database, environments, resources, workspaces, registry, grants, acts, clock, log } = deps;
   const looking = () => grants.duty(environmentsDuties.findUnused, '/');
+  /** Unique ids of workspaces: what is built from here on is kept when it is pushed, so each is opened for it once. */
+  const learned = new Set<string>();
 
   /** Idempotent: a registry that is gone, or holds nothing there, has nothing to remove. */
   async function remove({ registry: registryId, repository, build }: images.BuiltImage, reason: Reason): Promise<void> {
@@ -69,10 +71,13 @@ export function createCollecting(deps: {
   }
 
   async function isNamed(recipe: string, own: Database): Promise<boolean> {
-    const names = await store.namesOf(own.read, recipe);
-    for (const name of names) if ((await resources.find(looking(), name)) !== undefined) return true;
-    // Of what was planned before names were kept nothing is known.
-    return names.length === 0;
+    for (let after = ''; ; ) {
+      const names = await store.namesOf(own.read, recipe, after, pageSize);
+      for (const name of names) if ((await resources.find(looking(), name)) !== undefined) return true;
+      // Of what was planned before names were kept nothing is known.
+      if (names.length < pageSize) return after === '' && names.length === 0;
+      after = names.at(-1) ?? after;
+    }
   }
 
   /** Why it goes; undefined: it stays. */
@@ -96,9 +101,8 @@ export function createCollecting(deps: {
     for (let after = ''; ; ) {
       const rows = await store.builtEnvironments(own.read, after, pageSize);
       for (const { recipe, registry: at, repository, built_by: build, used_ms: used } of rows) {
-        if (at === null || repository === null || build === null) continue;
+        if (used > 0 || at === null || repository === null || build === null) continue;
         const image = { repository, registry: at, workspace: workspace.uniqueId, recipe, build, pushed_ms: now };
-        if (used > 0) continue;
         await database.write((tx) => images.keepImage(tx, image));
         await own.write((tx) => store.setUsed(tx, recipe, now));
       }
@@ -146,11 +150,15 @@ export function createCollecting(deps: {
         return 0;
       }
     };
-    for (const [uniqueId, id] of present)
+    for (const uniqueId of learned) if (!present.has(uniqueId)) learned.delete(uniqueId);
+    for (const [uniqueId, id] of present) {
+      if (learned.has(uniqueId)) continue;
       await tried(uniqueId, async () => {
         await learn({ id, uniqueId }, await workspaces.database(grants.duty(environmentsDuties.prepare, id), id));
+        learned.add(uniqueId);
         return 0;
       });
+    }
     let gone = 0;
     for (let after = ''; !isOver(); ) {
       const page = await images.listImages(database.read, after, pageSize);

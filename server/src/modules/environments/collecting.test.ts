@@ -7,6 +7,7 @@ import { closeScanPool } from '#kernel/database/database';
 import { testGrant } from '#kernel/testing/authority';
 import { openEnvironments } from '../../../test/lab/environments.fixture.ts';
 import { exited, lost, running } from '../../../test/lab/jobs.fixture.ts';
+import { addName, builtEnvironments } from './environments.store.ts';
 
 after(() => closeScanPool());
 
@@ -88,6 +89,22 @@ test('an image that no version names any more goes a day after its last use, by 
   await bench.removeVersion(again);
   assert.deepEqual([await bench.collect(), await bench.isThere(image)], [1, false]);
   assert.deepEqual(bench.reasons(), ['unnamed']);
+});
+
+test('an image stays while any version names it, behind however many that are gone', async (t) => {
+  const bench = await openCollecting(t);
+  const { lab, workspaceId } = bench;
+  const image = await bench.used('a');
+  await bench.finish('a');
+  const own = await lab.now().workspaces.database(testGrant({ scope: workspaceId }), workspaceId);
+  const { recipe } = (await builtEnvironments(own.read, '', 1))[0] ?? { recipe: '' };
+  await own.write(async (tx) => {
+    for (let gone = 0; gone < 450; gone++) await addName(tx, recipe, `${workspaceId}/environments/a${gone}/versions/1`);
+  });
+  bench.lab.clock.jump(2 * dayMs);
+  assert.deepEqual([await bench.collect(), await bench.isThere(image)], [0, true]);
+  await bench.removeVersion();
+  assert.deepEqual([await bench.collect(), await bench.isThere(image)], [1, false]);
 });
 
 test('no image goes that a job runs in or will, whatever is gone and however long ago', async (t) => {

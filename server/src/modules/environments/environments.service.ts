@@ -16,7 +16,7 @@ import { randomUuid } from '#kernel/crypto/random';
 import type { Database } from '#kernel/database/database';
 import { asFailure, Failure } from '#kernel/errors/failure';
 import { retold } from '#kernel/errors/failures';
-import { idKey, parseResourceId } from '#kernel/ids/ids';
+import { parseResourceId } from '#kernel/ids/ids';
 import type { Log } from '#kernel/log/log';
 import type { Tasks } from '#kernel/tasks/tasks';
 import { createTurns } from '#kernel/turns/turns';
@@ -80,6 +80,8 @@ export function createEnvironmentsService(deps: {
   readonly yaml: YamlReader;
   /** What nodes have, the one that is taken when none is asked for first. */
   readonly pythons: () => Promise<readonly OfferedPython[]>;
+  /** Of those, `3.11`. */
+  readonly versions: () => Promise<readonly string[]>;
   readonly hasIndex: boolean;
   readonly map: readonly Mapped[];
   /** `localhost:8443`: registries are below it. */
@@ -90,7 +92,6 @@ export function createEnvironmentsService(deps: {
   readonly log: Log;
 }): EnvironmentsService {
   const { assets, workspaces, grants, preparing } = deps;
-  const versions = async () => (await deps.pythons()).map(({ version }) => version);
   const preparingIn = (workspaceId: string) => grants.duty(environmentsDuties.prepare, workspaceId);
   const databaseOf = (workspaceId: string): Promise<Database> =>
     workspaces.database(preparingIn(workspaceId), workspaceId);
@@ -188,7 +189,7 @@ export function createEnvironmentsService(deps: {
   async function recipeFrom(condaFile: string | undefined, of: string): Promise<Named | undefined> {
     if (condaFile === undefined) return undefined;
     const file = { text: condaFile, yaml: await deps.yaml.read(condaFile) };
-    return { ...withIndex(readRecipe(file, await versions())), of };
+    return { ...withIndex(readRecipe(file, await deps.versions())), of };
   }
 
   function withIndex(found: ReadRecipe): ReadRecipe {
@@ -366,7 +367,7 @@ export function createEnvironmentsService(deps: {
       if (found === undefined || 'image' in found) return found ?? {};
       const planned = await keep(workspaceId, found);
       const database = await databaseOf(workspaceId);
-      if (!(await store.namesOf(database.read, found.digest)).some((name) => idKey(name) === idKey(found.of)))
+      if (!(await store.hasName(database.read, found.digest, found.of)))
         await database.write((tx) => store.addName(tx, found.digest, found.of));
       return planned;
     },

@@ -28,8 +28,17 @@ type Tables = {
 export type Result = Pick<EnvironmentRow, 'registry' | 'repository' | 'digest' | 'lock' | 'built_by'>;
 
 const columns = [
-  ...['recipe', 'content', 'build', 'registry', 'repository', 'digest', 'lock', 'built_by', 'used_ms', 'lost_builds'],
-] as (keyof EnvironmentRow)[];
+  'recipe',
+  'content',
+  'build',
+  'registry',
+  'repository',
+  'digest',
+  'lock',
+  'built_by',
+  'used_ms',
+  'lost_builds',
+] as const satisfies readonly (keyof EnvironmentRow)[];
 const none: Result = { registry: null, repository: null, digest: null, lock: null, built_by: null };
 
 export const findEnvironment = (tx: Tx, recipe: string): Promise<EnvironmentRow | undefined> =>
@@ -83,12 +92,25 @@ export async function addName(tx: Tx, recipe: string, environment: string): Prom
     .execute();
 }
 
-export async function namesOf(tx: Tx, recipe: string): Promise<readonly string[]> {
+export async function hasName(tx: Tx, recipe: string, environment: string): Promise<boolean> {
+  const row = await tables<Tables>(tx)
+    .selectFrom('environment_names')
+    .select('recipe')
+    .where('recipe', '=', recipe)
+    .where('environment', '=', environment)
+    .executeTakeFirst();
+  return row !== undefined;
+}
+
+/** In the order of their ids, behind `after`: thousands of versions may say the same. */
+export async function namesOf(tx: Tx, recipe: string, after: string, limit: number): Promise<readonly string[]> {
   const rows = await tables<Tables>(tx)
     .selectFrom('environment_names')
     .select('environment')
     .where('recipe', '=', recipe)
+    .where('environment', '>', after)
     .orderBy('environment')
+    .limit(limit)
     .execute();
   return rows.map(({ environment }) => environment);
 }

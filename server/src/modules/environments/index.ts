@@ -94,9 +94,9 @@ export function createEnvironments(deps: {
   const map = deps.map.map(mappedIn);
   const yaml = createYamlReader();
   const versions = async () => (await deps.pythons()).map(({ version }) => version);
-  const models = createModelEnvironments({ yaml, pythons: versions });
+  const models = createModelEnvironments({ yaml, versions });
   const hasIndex = deps.indexOf('pip') !== undefined;
-  const environments = createEnvironmentsService({ ...deps, map, models, yaml, hasIndex });
+  const environments = createEnvironmentsService({ ...deps, versions, map, models, yaml, hasIndex });
   const packages = createPackages(deps);
   const collecting = createCollecting({ ...deps, environments });
   const results = createResults({

@@ -8,7 +8,7 @@ import { createModelEnvironments } from './models.service.ts';
 import { createYamlReader } from './yaml.service.ts';
 
 const yaml = createYamlReader();
-const models = createModelEnvironments({ yaml, pythons: async () => ['3.11', '3.12'] });
+const models = createModelEnvironments({ yaml, versions: async () => ['3.11', '3.12'] });
 
 type Files = Readonly<Record<string, string | Buffer>>;
 const filesOf = (files: Files) => ({
@@ -118,7 +118,11 @@ test('what cannot be had is refused with the name of the file and of the entry',
   await refused(pythonEnv('dependencies: ["-r other.txt"]\n'), /names another file/, code);
   await refused(pythonEnv('dependencies: { a: b }\n'), /no list/, code);
   await refused(pythonEnv('hooks: [x]\n'), /holds 'hooks'/, code);
-  await refused(pythonEnv('text'), /is no mapping/, code);
+  await refused(pythonEnv('text'), /its file is no mapping\. Or/, code);
+  await refused(pythonEnv('a: *b\n'), /its file cannot be read: \S.*\. Or/, code);
+  // A list of requirements is none of conda's, whatever its lines look like.
+  const listed = { 'model.pkl': 'x', MLmodel: mlmodel(''), 'requirements.txt': 'mlflow\nname: x\n' };
+  await refused(listed, /'requirements\.txt'\. The environment cannot be made: .*name: x/, code);
 });
 
 test('a model that MLflow has not written, or that brings no environment, is told what to do', async () => {

@@ -5,7 +5,7 @@ import { asFailure } from '#kernel/errors/failure';
 import { environmentsFailures } from './environments.errors.ts';
 import type { ModelFiles } from './environments.types.ts';
 import { type MlflowModel, mlmodelBytesMax, mlmodelKeys, mlmodelName, readMlmodel } from './mlmodel.rules.ts';
-import { type Needs, type ReadRecipe, readPythonEnv, readRecipe } from './recipe.rules.ts';
+import { type Needs, type ReadRecipe, readPythonEnv, readRecipe, readRequirements } from './recipe.rules.ts';
 import type { YamlReader } from './yaml.service.ts';
 
 /** As much as a conda file in a request may have. */
@@ -15,7 +15,8 @@ export type ModelEnvironments = ReturnType<typeof createModelEnvironments>;
 
 export function createModelEnvironments(deps: {
   readonly yaml: YamlReader;
-  readonly pythons: () => Promise<readonly string[]>;
+  /** Of Python, that nodes have. */
+  readonly versions: () => Promise<readonly string[]>;
 }) {
   const { yaml } = deps;
 
@@ -42,9 +43,8 @@ export function createModelEnvironments(deps: {
 
   async function recipeIn(files: ModelFiles, kind: 'conda' | 'pythonEnv' | 'requirements', path: string, needs: Needs) {
     const text = await textOf(files, path, environmentBytesMax);
-    const offered = await deps.pythons();
-    if (kind === 'requirements')
-      return readRecipe({ text, yaml: { error: 'is a list of requirements' } }, offered, needs);
+    const offered = await deps.versions();
+    if (kind === 'requirements') return readRequirements(text, offered, needs);
     if (kind === 'conda') return readRecipe({ text, yaml: await yaml.read(text) }, offered, needs);
     const listed = files.sizes.has('requirements.txt')
       ? await textOf(files, 'requirements.txt', environmentBytesMax)

@@ -55,11 +55,19 @@ export type Needs = {
  * @throws Failure `invalid`, with the entry and what to do
  */
 export function readRecipe(file: EnvironmentFile, offered: readonly string[], needs: Needs = {}): ReadRecipe {
-  const found: Found = { python: [], requirements: [], options: new Set(), remarks: [] };
   const value = yamlOf(file);
-  if (isMapping(value) && known.some((key) => Object.hasOwn(value, key))) readConda(value, found);
-  // A list of requirements, as pip reads it: YAML makes one text of it, or none at all.
-  else for (const line of linesOf(file.text)) readRequirement(line, found);
+  // What is none is a list of requirements: YAML makes one text of it, or nothing at all.
+  if (!isMapping(value) || !known.some((key) => Object.hasOwn(value, key)))
+    return readRequirements(file.text, offered, needs);
+  const found = nothingFound();
+  readConda(value, found);
+  return recipeOf(found, offered, needs);
+}
+
+/** A list of requirements, as pip reads it. */
+export function readRequirements(text: string, offered: readonly string[], needs: Needs = {}): ReadRecipe {
+  const found = nothingFound();
+  for (const line of linesOf(text)) readRequirement(line, found);
   return recipeOf(found, offered, needs);
 }
 
@@ -75,12 +83,12 @@ export function readPythonEnv(
 ): ReadRecipe {
   const file = 'error' in yaml ? undefined : yaml.value;
   if (!isMapping(file))
-    throw environmentsFailures.environmentFile(`is no mapping: ${'error' in yaml ? yaml.error : ''}`);
+    throw environmentsFailures.environmentFile('error' in yaml ? `cannot be read: ${yaml.error}.` : 'is no mapping.');
   const other = Object.keys(file).find((key) => !['python', 'build_dependencies', 'dependencies'].includes(key));
   if (other !== undefined)
     throw environmentsFailures.environmentFile(`holds '${other.slice(0, 60)}', which is not served.`);
   const { python, build_dependencies: first = [], dependencies: then = [] } = file;
-  const found: Found = { python: [], requirements: [], options: new Set(), remarks: [] };
+  const found = nothingFound();
   if (typeof python === 'string') found.python = [condaVersion(`=${python}`, `python=${python}`)];
   else if (python !== undefined) throw environmentsFailures.environmentFile('has a version of Python that is no text.');
   for (const list of [first, then]) {
@@ -132,6 +140,8 @@ type Found = {
   readonly options: Set<string>;
   readonly remarks: string[];
 };
+const nothingFound = (): Found => ({ python: [], requirements: [], options: new Set(), remarks: [] });
+
 type Mapping = Readonly<Record<string, unknown>>;
 
 const isMapping = (value: unknown): value is Mapping =>
