@@ -159,7 +159,8 @@ const point = {
   dataset_name: optional(text),
   dataset_digest: optional(text),
 };
-export const metricInput = Type.Object(point);
+/** `run_id`: clients name the run of the batch once more. */
+export const metricInput = Type.Object({ ...point, run_id: optional(text) });
 export type MetricInput = Static<typeof metricInput>;
 export const logMetric = Type.Object({ ...runReference, ...point });
 export const paramInput = Type.Object({ key: named, value: optional(text) });

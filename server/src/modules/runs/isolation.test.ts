@@ -168,7 +168,9 @@ test("a run's token makes models of its own run, and touches no others", async (
   const mine = idOf(await make(job, 'job-own'));
   const theirs = idOf(await make(alice, 'job-other', '2'));
   denied(await make(job, 'job-other', '2'));
-  denied(await make(job, undefined));
+  const ofNone = await make(job, undefined);
+  denied(ofNone);
+  assert.match(String(ofNone.body['message']), /of none\. Call log_model\(\) within `with mlflow\.start_run\(\):`/);
   denied(await make(job, 'job-own', '2'));
   ok(await job.get(`/logged-models/${mine}`));
   ok(await job.post(`/logged-models/${mine}`, { status: 'LOGGED_MODEL_READY' }, 'PATCH'));

@@ -90,7 +90,7 @@ export function createLogging(deps: { readonly workspaces: WorkspaceDatabases })
       record(grant, workspaceId, runId, { ...nothing, params: [checkedParam(param, '')] }),
     tag: async (grant, workspaceId, runId, tag) =>
       record(grant, workspaceId, runId, { ...nothing, tags: [checkedTag(tag, '')] }),
-    batch: async (grant, workspaceId, runId, batch) => record(grant, workspaceId, runId, checkedBatch(batch)),
+    batch: async (grant, workspaceId, runId, batch) => record(grant, workspaceId, runId, checkedBatch(runId, batch)),
     model: async (grant, workspaceId, runId, modelJson) => {
       const model = parsedModel(modelJson);
       await write(grant, workspaceId, runId, async (tx, run) => {
@@ -190,11 +190,17 @@ async function writeTags(tx: Tx, run: number, tags: readonly store.Pair[]): Prom
   if ((await store.countOf(tx, 'run_tags', run)) > ownedTagsMax) throw tooMany('A run', 'tags', ownedTagsMax);
 }
 
-function checkedBatch({ metrics = [], params = [], tags = [] }: Batch): Checked {
+function checkedBatch(runId: string, { metrics = [], params = [], tags = [] }: Batch): Checked {
   requireCount('metrics', metrics.length, batchMetricsMax);
   requireCount('params', params.length, batchParamsMax);
   requireCount('tags', tags.length, batchTagsMax);
   requireCount('metrics, params and tags together', metrics.length + params.length + tags.length, batchItemsMax);
+  const stray = metrics.findIndex(({ run_id }) => run_id !== undefined && run_id !== '' && run_id !== runId);
+  if (stray >= 0)
+    throw invalid(
+      'A batch is logged to one run, and this metric names another. Log it in a batch of its own.',
+      `metrics[${stray}].run_id`,
+    );
   const checkedParams = params.map((param, index) => checkedParam(param, `params[${index}]`));
   const keys = new Set(checkedParams.map(({ key }) => key));
   if (keys.size < checkedParams.length)

@@ -249,6 +249,17 @@ test('a batch is stored whole or not at all', async (t) => {
   );
 });
 
+test('a batch with a metric of another run is refused, and one that names its own run once more is stored', async (t) => {
+  const { mlflow, newRun, getRun } = await opened(t);
+  const [run_id, other] = [await newRun(), await newRun()];
+  const metric = (of: string | undefined) => ({ key: 'm', value: 1, timestamp: 1, run_id: of });
+  const batch = (...metrics: object[]) => mlflow.post('/runs/log-batch', { run_id, metrics });
+  refused(await batch(metric(run_id), metric(other)), 400, 'INVALID_PARAMETER_VALUE', /this metric names another/);
+  for (const id of [run_id, other]) assert.equal((await getRun(id)).data.metrics, undefined);
+  assert.deepEqual(await batch(metric(run_id), metric(undefined), metric('')), { status: 200, body: {} });
+  assert.equal((await getRun(run_id)).data.metrics?.length, 1);
+});
+
 test('batches have bounds, and one of a thousand points of any keys is stored', async (t) => {
   const { mlflow, newRun, getRun } = await opened(t);
   const run_id = await newRun();

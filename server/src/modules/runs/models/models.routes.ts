@@ -8,13 +8,17 @@ import { experimentScope, nobodysRun, ownRun, runScope } from '../bounds.rules.t
 import { call, type NamedIn } from '../call.routes.ts';
 import { pageOf } from '../experiments.routes.ts';
 import { experimentNumber, requireRunId } from '../names.rules.ts';
-import { invalid } from '../runs.errors.ts';
+import { denied, invalid } from '../runs.errors.ts';
 import type { Models } from './models.service.ts';
 
 const { readRuns, writeRuns } = runsActions;
 const reading = unrecorded(
   'names and numbers that every reader of the workspace sees; reads of the files are recorded',
 );
+/** What MLflow 3 sends where a script logs a model and has begun no run. */
+const withoutRun =
+  'The token of a run makes models of that run alone, and this one is of none. ' +
+  'Call log_model() within `with mlflow.start_run():`, which in a job goes on with the run of the job.';
 const one = '/logged-models/{modelId}';
 
 /** MLflow's clients send an empty text for what is not there. */
@@ -36,9 +40,10 @@ export function modelRoutes(models: Models): readonly Route[] {
       summary: 'Creates a logged model, pending',
       action: writeRuns,
       audit: activity('workspaceName', 'experiment_id', 'name', 'source_run_id'),
+      // Asked only of who is bounded: of a run.
       bounds: ({ experiment_id, source_run_id }, { workspaceId }) => {
         const experiment = experimentNumber(experiment_id);
-        if (!source_run_id) return [];
+        if (!source_run_id) throw denied(withoutRun);
         requireRunId(source_run_id, 'source_run_id');
         return [runScope(workspaceId, source_run_id), experimentScope(workspaceId, experiment)];
       },
