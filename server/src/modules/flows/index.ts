@@ -74,7 +74,7 @@ export function createFlows(deps: {
     ...made,
     parts,
     sweeps,
-    results: createResults({ lives, grants: deps.grants }),
+    results: createResults({ ...deps, lives }),
   });
   const types: Readonly<
     Record<string, { look(job: Resource): Promise<Looked>; readonly type: ParentType } | undefined>

@@ -176,7 +176,7 @@ export function createPipelines(deps: {
       ...(error === undefined ? {} : { error: error.message.slice(0, 500) }),
     });
     const { digest } = flowOf(stateOf(job)).steps[name] ?? {};
-    if (status === 'Completed' && digest !== undefined) await results.put(job, digest, child.name);
+    if (status === 'Completed' && digest !== undefined) await results.put(job, digest, child);
     await lives.say(job.id, `${name}: ${status}${error === undefined ? '' : `; ${error.message}`}`);
   }
 
@@ -207,6 +207,7 @@ export function createPipelines(deps: {
       return false;
     }
     await setStep(job, step.name, { digest, end: 'Completed', holder: other.name, isReused: true });
+    await results.put(job, digest, other);
     await lives.say(job.id, `${step.name}: the outputs of ${other.name} are taken`);
     return true;
   }

@@ -230,9 +230,9 @@ test('what was done before is not done again, unless it is asked for', async (t)
 
   // Of what others did, only what one may read.
   const { jobs, access, resources, system, assign } = lab.now();
-  const results = createResults({ lives: jobs.lives, grants: access.grants });
+  const results = createResults({ lives: jobs.lives, grants: access.grants, clock: lab.clock });
   const done = await resources.get(system, jobId('second'));
-  await results.put(done, 'a digest', 'first_train');
+  await results.put(done, 'a digest', await resources.get(system, jobId('first_train')));
   const ann = await lab.person([], workspaceId);
   const hers = { ...done, creator: { ...asCreator, objectId: ann } };
   assert.equal(await results.find(hers, 'a digest'), undefined);

@@ -2,22 +2,54 @@
 
 import { type Tx, tables } from '#kernel/database/database';
 
-type Tables = { flow_results: { digest: string; job: string } };
+export type ResultRow = {
+  readonly digest: string;
+  readonly job: string;
+  /** Of that job: another may come to bear its name. */
+  readonly job_unique_id: string;
+  /** When it was last told or taken. */
+  readonly used_ms: number;
+};
+type Tables = { flow_results: ResultRow };
 
-export async function findResult(tx: Tx, digest: string): Promise<string | undefined> {
-  const row = await tables<Tables>(tx)
+export const findResult = (tx: Tx, digest: string): Promise<ResultRow | undefined> =>
+  tables<Tables>(tx)
     .selectFrom('flow_results')
-    .select('job')
+    .select(['digest', 'job', 'job_unique_id', 'used_ms'])
     .where('digest', '=', digest)
     .executeTakeFirst();
-  return row?.job;
-}
 
 /** The latest one stands. */
-export async function putResult(tx: Tx, digest: string, job: string): Promise<void> {
+export async function putResult(tx: Tx, row: ResultRow): Promise<void> {
+  const { digest: _, ...rest } = row;
   await tables<Tables>(tx)
     .insertInto('flow_results')
-    .values({ digest, job })
-    .onConflict((conflict) => conflict.column('digest').doUpdateSet({ job }))
+    .values(row)
+    .onConflict((conflict) => conflict.column('digest').doUpdateSet(rest))
+    .execute();
+}
+
+/** Not what was put in its place meanwhile. */
+export async function deleteResult(tx: Tx, { digest, job_unique_id }: ResultRow): Promise<void> {
+  await tables<Tables>(tx)
+    .deleteFrom('flow_results')
+    .where('digest', '=', digest)
+    .where('job_unique_id', '=', job_unique_id)
+    .execute();
+}
+
+/** All but the `kept` that were used last, at most `limit` at once. */
+export async function deleteUnused(tx: Tx, kept: number, limit: number): Promise<void> {
+  await tables<Tables>(tx)
+    .deleteFrom('flow_results')
+    .where('digest', 'in', (from) =>
+      from
+        .selectFrom('flow_results')
+        .select('digest')
+        .orderBy('used_ms', 'desc')
+        .orderBy('digest')
+        .limit(limit)
+        .offset(kept),
+    )
     .execute();
 }

@@ -48,5 +48,19 @@ export const resultTables: MigrationSet = {
         ) strict, without rowid;
       `,
     },
+    {
+      // Bounded by what was used last. What was remembered without that goes: it is done again once.
+      name: '0003-results-used',
+      up: `
+        drop table flow_results;
+        create table flow_results (
+          digest text primary key collate binary,
+          job text not null,
+          job_unique_id text not null,
+          used_ms integer not null
+        ) strict, without rowid;
+        create index flow_results_by_use on flow_results (used_ms);
+      `,
+    },
   ],
 };
