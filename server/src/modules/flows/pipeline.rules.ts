@@ -22,6 +22,8 @@ const refuse = flowsFailures.FlowValidationError;
 export type StepState = {
   readonly end?: JobEnd | 'Gone';
   readonly error?: string;
+  /** Of a pipeline that failed by its own steps: those. */
+  readonly lost?: readonly Lost[];
   /** The job that holds the outputs of the step, where it is not the step's own: the best trial of a sweep. */
   readonly holder?: string;
   /** Where its outputs are, by name, where they lie in several jobs: of a pipeline. */
@@ -30,6 +32,15 @@ export type StepState = {
   readonly isReused?: true;
   /** What of a step makes it the same as another. */
   readonly digest?: string;
+};
+
+/** A step that failed, was canceled or removed. */
+export type Lost = {
+  /** With the steps that it stands in: `prepare.train`. */
+  readonly path: string;
+  readonly job: string;
+  readonly end: JobEnd | 'Gone';
+  readonly error?: string;
 };
 
 export type PipelineFlow = FlowState & {
@@ -215,20 +226,35 @@ export function ready({ steps, settings }: Pipeline, states: PipelineFlow['steps
   return steps.filter((step) => states[step.name] === undefined && needsOf(step).every((need) => isDone(states[need])));
 }
 
+/** So many are told of at most. */
+const lostTold = 20;
+
+/** What the steps of a pipeline have lost, down to those that are no pipelines. */
+export const lostIn = (pipelineName: string, states: PipelineFlow['steps']): readonly Lost[] =>
+  Object.entries(states)
+    .flatMap(([name, state]): readonly Lost[] => {
+      const { end, error, lost } = state;
+      if (end === undefined || !isLost(state)) return [];
+      if (lost !== undefined) return lost.map((below) => ({ ...below, path: `${name}.${below.path}` }));
+      return [{ path: name, job: stepJobName(pipelineName, name), end, ...(error === undefined ? {} : { error }) }];
+    })
+    .slice(0, lostTold);
+
+export const stepFailed = 'StepFailed';
+
 /** How the pipeline ended, once nothing runs and nothing may begin. */
-export function endOf({ steps }: Pick<Pipeline, 'steps'>, states: PipelineFlow['steps']): Closing {
-  const lost = steps.filter(({ name }) => isLost(states[name]));
+export function endOf(pipeline: Pick<Pipeline, 'name' | 'steps'>, states: PipelineFlow['steps']): Closing {
+  const lost = lostIn(pipeline.name, states);
   if (lost.length === 0) return { status: 'Completed' };
-  const left = steps.filter(({ name }) => states[name] === undefined).map(({ name }) => name);
-  const words = lost.map(({ name }) => {
-    const { end, error } = states[name] ?? {};
+  const left = pipeline.steps.filter(({ name }) => states[name] === undefined).map(({ name }) => name);
+  const words = lost.map(({ path, job, end, error }) => {
     const what = end === 'Failed' ? 'failed' : end === 'Gone' ? 'was removed' : 'was canceled';
-    return `The step '${name}' ${what}${error === undefined ? '.' : `: ${error}`}`;
+    return `The step '${path}' (job ${job}) ${what}${error === undefined ? '.' : `: ${error}`}`;
   });
   return {
     status: 'Failed',
     error: {
-      code: 'StepFailed',
+      code: stepFailed,
       message: `${words.join(' ')}${left.length === 0 ? '' : ` Not begun: ${left.join(', ')}.`}`.slice(0, 4_000),
     },
   };

@@ -31,6 +31,7 @@ import type { Parts, Tree } from './parts.service.ts';
 import {
   endOf,
   fixedInputs,
+  lostIn,
   outputUris,
   outsideInputs,
   type Pipeline,
@@ -39,6 +40,7 @@ import {
   readPipeline,
   ready,
   type StepState,
+  stepFailed,
   stepJobName,
   writtenBy,
 } from './pipeline.rules.ts';
@@ -174,10 +176,11 @@ export function createPipelines(deps: {
       ...(flow?.outputUris === undefined ? {} : { uris: flow.outputUris }),
       end: status as NonNullable<StepState['end']>,
       ...(error === undefined ? {} : { error: error.message.slice(0, 500) }),
+      ...(error?.code === stepFailed ? { lost: lostIn(child.name, flowOf(stateOf(child)).steps) } : {}),
     });
     const { digest } = flowOf(stateOf(job)).steps[name] ?? {};
     if (status === 'Completed' && digest !== undefined) await results.put(job, digest, child);
-    await lives.say(job.id, `${name}: ${status}${error === undefined ? '' : `; ${error.message}`}`);
+    await lives.say(job.id, `${name}: ${status}${error === undefined ? '' : ` (${child.name}); ${error.message}`}`);
   }
 
   /** The jobs of steps that were begun and have not ended; what has, is taken in. */

@@ -164,7 +164,7 @@ test('a step that fails ends what depends on it, and says so; others go on where
   assert.deepEqual([stopped.status, stopped.error.code], ['Failed', 'StepFailed']);
   assert.match(
     stopped.error.message,
-    /The step 'train' failed: [\s\S]*exit code 3[\s\S]*Not begun: (score, later|later, score)\./,
+    /^The step 'train' \(job stops_train\) failed: [\s\S]*exit code 3[\s\S]*Not begun: (score, later|later, score)\./,
   );
   assert.equal((await children('stops')).length, 2);
 

@@ -44,16 +44,16 @@ test('without a number of trials a grid is tried whole, and chance a thousand ti
 
 test('the best is the one that completed, and each other end has its words', () => {
   const plan = { goal: 'Minimize', metric: 'loss' } as const;
-  const end = (...trials: Parameters<typeof endOf>[1]) => endOf(plan, trials);
+  const end = (...trials: Parameters<typeof endOf>[2]) => endOf('tune', plan, trials);
   assert.equal(end({ end: 'Completed', best: 2 }, { end: 'Failed', error: 'x' }).status, 'Completed');
   assert.equal(end({ end: 'Canceled', best: 1 }, { end: 'Completed', logged: ['acc'] }).error?.code, 'MetricMissing');
   assert.equal(end({ end: 'Completed', best: 'NaN' }, { end: 'Completed' }).error?.code, 'MetricIsNaN');
   assert.match(
     end({ end: 'Failed', error: 'no memory' }, { end: 'Gone' }).error?.message ?? '',
-    /None of the 2[\s\S]*no memory/,
+    /^None of the 2 trials has completed\. The last one that failed \(job tune_0\) said: no memory$/,
   );
   const failed = Array.from({ length: 10 }, () => ({ end: 'Failed' as const, error: 'no' }));
-  assert.equal(hopeless(failed)?.error?.code, 'TrialsFailed');
-  assert.equal(hopeless([...failed, { end: 'Completed' }]), undefined);
-  assert.equal(hopeless(failed.slice(1)), undefined);
+  assert.equal(hopeless('tune', failed)?.error?.code, 'TrialsFailed');
+  assert.equal(hopeless('tune', [...failed, { end: 'Completed' }]), undefined);
+  assert.equal(hopeless('tune', failed.slice(1)), undefined);
 });

@@ -271,15 +271,23 @@ export const pointsToBest = (goal: Goal, points: readonly number[]): number | 'N
   return best === undefined || !Number.isNaN(best) ? best : 'NaN';
 };
 
+/** Of the last trial that failed, and which job that is: its log says more. */
+function lastWords(sweepName: string, trials: readonly Trial[]): string {
+  const number = trials.findLastIndex(({ error }) => error !== undefined);
+  return number < 0
+    ? ''
+    : ` The last one that failed (job ${trialName(sweepName, number)}) said: ${trials[number]?.error}`;
+}
+
 /** When no more is to be begun though there is more to try. */
-export function hopeless(trials: readonly Trial[]): Closing | undefined {
+export function hopeless(sweepName: string, trials: readonly Trial[]): Closing | undefined {
   const failed = trials.filter(({ end }) => end === 'Failed');
   if (failed.length < failuresMax || trials.some(({ end }) => end === 'Completed')) return undefined;
   return {
     status: 'Failed',
     error: {
       code: 'TrialsFailed',
-      message: `${failed.length} trials have failed and none has completed, so no more were begun. The last one said: ${failed.at(-1)?.error ?? 'nothing.'}`,
+      message: `${failed.length} trials have failed and none has completed, so no more were begun.${lastWords(sweepName, trials)}`,
     },
   };
 }
@@ -293,17 +301,15 @@ export const timedOut = (seconds: number): Closing => ({
 });
 
 /** How the sweep ended once every trial has. */
-export function endOf(plan: Pick<Plan, 'goal' | 'metric'>, trials: readonly Trial[]): Closing {
+export function endOf(sweepName: string, plan: Pick<Plan, 'goal' | 'metric'>, trials: readonly Trial[]): Closing {
   if (bestTrial(plan, trials) !== undefined) return { status: 'Completed' };
   const failed = (code: string, message: string): Closing => ({ status: 'Failed', error: { code, message } });
   const completed = trials.filter(({ end }) => end === 'Completed');
-  if (completed.length === 0) {
-    const said = trials.findLast(({ error }) => error !== undefined)?.error;
+  if (completed.length === 0)
     return failed(
       'NoTrialCompleted',
-      `None of the ${trials.length} trials has completed.${said === undefined ? '' : ` The last one that failed said: ${said}`}`,
+      `None of the ${trials.length} trials has completed.${lastWords(sweepName, trials)}`,
     );
-  }
   if (completed.some(({ best }) => best === 'NaN'))
     return failed(
       'MetricIsNaN',

@@ -122,7 +122,7 @@ export function createSweeps(deps: {
     const { timeoutSeconds } = plan;
     const sinceMs = clock.epochMs() - Date.parse(state.startTime ?? '');
     if (timeoutSeconds !== undefined && sinceMs >= timeoutSeconds * 1000) return timedOut(timeoutSeconds);
-    return hopeless(trials);
+    return hopeless(job.name, trials);
   }
 
   /** One more, unless something is in its way. `held`: none is to be begun for now; `over`: there is nothing left of it to run. */
@@ -206,7 +206,7 @@ export function createSweeps(deps: {
     }
     if (running === 0) {
       const now = await lives.find(job.id);
-      if (now !== undefined) await endParent(deps, now, endOf(plan, flowOf(stateOf(now)).trials));
+      if (now !== undefined) await endParent(deps, now, endOf(job.name, plan, flowOf(stateOf(now)).trials));
       return 'ended';
     }
     return plan.policy !== undefined || plan.timeoutSeconds !== undefined ? 'timed' : 'waits';

@@ -3,6 +3,7 @@
 import type { WorkEvent } from '#compute';
 import type { JobState, Outcome } from './job-state.service.ts';
 import { timeoutSecondsOf } from './jobs.rules.ts';
+import { logArtifact } from './log.service.ts';
 
 /** A node that is lost before the command began is nobody's fault; after this many it is. */
 export const maxSubmissions = 3;
@@ -44,7 +45,7 @@ function failureOf(
         return { code: 'EnvironmentBuildFailed', message: event.message.slice(0, 1000) };
       return {
         code: 'UserError',
-        message: `The command ended with exit code ${event.exitCode ?? 'unknown'}. Its log says more.`,
+        message: `The command ended with exit code ${event.exitCode ?? 'unknown'}. Its log, ${logArtifact}, says more.`,
       };
     case 'timeout':
       return {
