@@ -8,6 +8,7 @@ import { mkdir, mkdtemp, readdir, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
+import { agentOf } from './agent.fixture.ts';
 import { type Find, findInFile, findInFolder, findInProcesses } from './canary.fixture.ts';
 import { type Child, openPlace, type Place } from './child.fixture.ts';
 import { plant, scores } from './planting.fixture.ts';
@@ -70,10 +71,13 @@ describe('the word, planted in everything,', () => {
   let workspace: string;
   let job: string;
   let endpoint: string;
+  /** Process ids of the agents of this place: folders carry them in their names. */
+  const agents = new Set<number>();
 
   before(async () => {
     place = await openPlace({ embedded: true });
     child = await place.start();
+    agents.add(await agentOf(child));
     ({ workspace, job, endpoint } = await plant(child, word));
   });
   after(() => place.remove());
@@ -83,15 +87,17 @@ describe('the word, planted in everything,', () => {
     const seen: string[] = [];
     const found: Find[] = [];
     const search = async (folder: string) => {
+      seen.push(folder);
       const result = await findInFolder(folder, word);
       seen.push(...result.files);
       found.push(...result.found);
     };
     for (const folder of [place.dataDir, place.temporary]) await search(folder);
-    // Those of other servers on this machine come and go; ours is there.
+    // Ours alone: those of other servers on this machine come and go, and may hold whole images.
     for (const parent of ['/dev/shm', '/tmp'])
       for (const name of await readdir(parent).catch(() => []))
-        if (name.startsWith('strongroom-agent-')) await search(join(parent, name)).catch(ignoreGone);
+        if (agents.has(Number(/^strongroom-agent-\d+-(\d+)-/.exec(name)?.[1])))
+          await search(join(parent, name)).catch(ignoreGone);
     assert.deepEqual(found, []);
     return seen;
   }
@@ -105,12 +111,13 @@ describe('the word, planted in everything,', () => {
       /audit\.db-wal$/,
       /workspaces\/[^/]+\.db$/,
       /keyring\.json$/,
+      /\/strongroom-agent-[^/]+$/,
     ])
       assert.ok(
         seen.some((path) => expected.test(path)),
         `${expected} was searched`,
       );
-    assert.ok(seen.length > 15, `only ${seen.length} files`);
+    assert.ok(seen.length > 15, `only ${seen.length} files and folders`);
   });
 
   test('is in no argument and no environment of the server, the agent or the sandbox', async () => {
@@ -130,6 +137,7 @@ describe('the word, planted in everything,', () => {
 
   test('is all there after a restart, and found nowhere after a clean stop', async () => {
     const second = await place.start();
+    agents.add(await agentOf(second));
     const token = await second.ownerToken();
     const log = await second.arm(token, 'GET', `${job}/log?offset=0`);
     assert.ok(log.text.includes(`line ${word}`), log.text);

@@ -1,0 +1,325 @@
+// The hot path: what a request costs the server with everything on (TLS, token, roles, bounds, record, encryption at rest),
+// beside a bare HTTPS echo of the same bytes, and an artifact beside a bare HTTPS handler that writes it to, or reads it from, a
+// plain file with the same durability. Server, floor and client are processes of their own; rounds are interleaved. Printed:
+// requests a second, and processor time a request of the whole process (all its threads), with their ratios. Never asserted.
+// Run: npm run bench -- hot     (BENCH_PROFILE=FOLDER writes the server's CPU profile there)
+
+import { type ChildProcess, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { open, stat } from 'node:fs/promises';
+import { Agent, createServer, request } from 'node:https';
+import type { AddressInfo } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { pipeline } from 'node:stream/promises';
+import { fileURLToPath } from 'node:url';
+import { createAuthority, issueLeaf, namesOf } from '../server/src/kernel/http/certificates.ts';
+
+const self = fileURLToPath(import.meta.url);
+const root = fileURLToPath(new URL('..', import.meta.url));
+const say = (line: string) => process.stdout.write(`${line}\n`);
+const median = (values: readonly number[]) => values.toSorted((a, b) => a - b)[Math.floor(values.length / 2)] ?? 0;
+
+/** The floor: JSON is parsed and answered with as many bytes as are asked for; files are plain, and synced. */
+async function serveFloor(folder: string): Promise<void> {
+  const authority = await createAuthority('floor', new Date());
+  const { names, addresses } = namesOf('localhost');
+  const leaf = await issueLeaf(authority, names, addresses, new Date());
+  const server = createServer({ key: leaf.privateKeyPem, cert: leaf.certificatePem }, async (asked, answer) => {
+    const file = join(folder, 'artifact');
+    if (asked.method === 'PUT') {
+      const kept = await open(file, 'w', 0o600);
+      const into = kept.createWriteStream({ autoClose: false });
+      await pipeline(asked, into);
+      await kept.datasync();
+      await kept.close();
+      answer.end('{}');
+      return;
+    }
+    if (asked.url === '/artifact') {
+      const { size } = await stat(file);
+      answer.setHeader('content-length', size);
+      const kept = await open(file);
+      await pipeline(kept.createReadStream(), answer);
+      return;
+    }
+    let text = '';
+    for await (const piece of asked.setEncoding('utf8')) text += piece;
+    if (text !== '') JSON.parse(text);
+    const bytes = Number(new URL(asked.url ?? '/', 'https://floor').searchParams.get('bytes') ?? 2);
+    answer.setHeader('content-type', 'application/json').end(`{}${' '.repeat(Math.max(0, bytes - 2))}`);
+  });
+  server.listen(0, '127.0.0.1', () => {
+    writeFileSync(join(folder, 'floor.pem'), authority.certificatePem);
+    process.stdout.write(`port ${(server.address() as AddressInfo).port}\n`);
+  });
+}
+
+async function portOf(child: ChildProcess, words: RegExp): Promise<number> {
+  return await new Promise<number>((resolve, reject) => {
+    let text = '';
+    child.stdout?.on('data', (piece) => {
+      text += String(piece);
+      const found = words.exec(text);
+      if (found) resolve(Number(found[1]));
+    });
+    child.once('exit', (code) => reject(new Error(`a server ended with ${code}`)));
+  });
+}
+
+/** Processor milliseconds that the process has used, user and system, all threads. */
+function processorMs(pid: number): number {
+  const fields = readFileSync(`/proc/${pid}/stat`, 'utf8').split(') ')[1]?.split(' ') ?? [];
+  return (Number(fields[11]) + Number(fields[12])) * 10;
+}
+function residentMiB(pid: number): number {
+  return Number(/VmRSS:\s+(\d+)/.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))?.[1]) / 1024;
+}
+
+type Answer = { readonly status: number; readonly bytes: number; readonly text: string };
+function caller(ca: string, port: number, headers: Readonly<Record<string, string>>) {
+  const agent = new Agent({ keepAlive: true, maxSockets: 64, ca });
+  return {
+    close: () => agent.destroy(),
+    call: (method: string, path: string, body?: unknown) =>
+      new Promise<Answer>((resolve, reject) => {
+        const bytes =
+          body === undefined
+            ? undefined
+            : body instanceof Uint8Array
+              ? body
+              : Buffer.from(typeof body === 'string' ? body : JSON.stringify(body));
+        const type = typeof body === 'string' ? 'application/x-www-form-urlencoded' : 'application/json';
+        const sent = request(
+          {
+            ...{ host: '127.0.0.1', servername: 'localhost', port, method, path, agent },
+            headers: {
+              host: `localhost:${port}`,
+              'content-type': body instanceof Uint8Array ? 'application/octet-stream' : type,
+              ...(bytes ? { 'content-length': bytes.length } : {}),
+              ...headers,
+            },
+          },
+          (answer) => {
+            let count = 0;
+            const pieces: Buffer[] = [];
+            answer.on('data', (piece: Buffer) => {
+              count += piece.length;
+              if (count < 1_000_000) pieces.push(piece);
+            });
+            answer.once('end', () =>
+              resolve({ status: answer.statusCode ?? 0, bytes: count, text: String(Buffer.concat(pieces)) }),
+            );
+          },
+        );
+        sent.on('error', reject).end(bytes);
+      }),
+  };
+}
+type Caller = ReturnType<typeof caller>;
+
+type Load = { readonly perSecond: number; readonly processorMs: number; readonly p50: number; readonly p99: number };
+async function load(
+  pid: number,
+  total: number,
+  connections: number,
+  act: (i: number) => Promise<Answer>,
+): Promise<Load> {
+  const times: number[] = [];
+  let next = 0;
+  const used = processorMs(pid);
+  const started = performance.now();
+  await Promise.all(
+    Array.from({ length: connections }, async () => {
+      for (let i = next++; i < total; i = next++) {
+        const from = performance.now();
+        const { status, text } = await act(i);
+        if (status !== 200) throw new Error(`${status} ${text}`);
+        times.push(performance.now() - from);
+      }
+    }),
+  );
+  const seconds = (performance.now() - started) / 1000;
+  times.sort((a, b) => a - b);
+  return {
+    perSecond: total / seconds,
+    processorMs: (processorMs(pid) - used) / total,
+    p50: times[Math.floor(times.length * 0.5)] ?? 0,
+    p99: times[Math.floor(times.length * 0.99)] ?? 0,
+  };
+}
+
+type Side = { readonly pid: number; readonly act: (i: number) => Promise<Answer> };
+async function compare(title: string, total: number, connections: number, ours: Side, floor: Side, rounds = 5) {
+  const pairs: { readonly ours: Load; readonly floor: Load }[] = [];
+  await load(ours.pid, Math.ceil(total / 4), connections, ours.act);
+  await load(floor.pid, Math.ceil(total / 4), connections, floor.act);
+  for (let round = 0; round < rounds; round++) {
+    const theirs = await load(floor.pid, total, connections, floor.act);
+    pairs.push({ ours: await load(ours.pid, total, connections, ours.act), floor: theirs });
+  }
+  const of = (choose: (pair: (typeof pairs)[number]) => number) => median(pairs.map(choose));
+  say(
+    `${title}, ${connections} connection${connections === 1 ? '' : 's'}: ratio ${of((pair) => pair.ours.perSecond / pair.floor.perSecond).toFixed(2)} ` +
+      `(${of((pair) => pair.ours.perSecond).toFixed(0)}/s beside ${of((pair) => pair.floor.perSecond).toFixed(0)}/s); ` +
+      `processor ${of((pair) => pair.ours.processorMs).toFixed(2)} ms beside ${of((pair) => pair.floor.processorMs).toFixed(2)} ms; ` +
+      `p50 ${of((pair) => pair.ours.p50).toFixed(2)} ms, p99 ${of((pair) => pair.ours.p99).toFixed(2)} ms`,
+  );
+}
+
+async function measure(only: string): Promise<void> {
+  const folder = mkdtempSync(join(tmpdir(), 'strongroom-hot-'));
+  const dataDir = join(folder, 'data');
+  const bootstrapFile = join(folder, 'bootstrap.json');
+  const profile = process.env['BENCH_PROFILE'];
+  const server = spawn(
+    process.execPath,
+    [
+      '--disable-warning=ExperimentalWarning',
+      ...(profile === undefined ? [] : ['--cpu-prof', `--cpu-prof-dir=${profile}`]),
+      join(root, 'cli/src/main.ts'),
+      ...['server', 'start', '--data-dir', dataDir, '--port', '0', '--bootstrap-file', bootstrapFile],
+    ],
+    { stdio: ['ignore', 'pipe', 'inherit'] },
+  );
+  const floor = spawn(process.execPath, [self, 'floor', folder], { stdio: ['ignore', 'pipe', 'inherit'] });
+  try {
+    const [port, floorPort] = await Promise.all([
+      portOf(server, /ready at https:\/\/[^:]+:(\d+)/),
+      portOf(floor, /port (\d+)/),
+    ]);
+    const bootstrap = JSON.parse(readFileSync(bootstrapFile, 'utf8')) as {
+      readonly tenantId: string;
+      readonly subscriptionId: string;
+      readonly application: { readonly clientId: string; readonly clientSecret: string };
+    };
+    const ca = readFileSync(join(dataDir, 'ca.pem'), 'utf8');
+    const stranger = caller(ca, port, {});
+    const form = new URLSearchParams({
+      grant_type: 'client_credentials',
+      client_id: bootstrap.application.clientId,
+      client_secret: bootstrap.application.clientSecret,
+      scope: 'https://management.azure.com/.default',
+    });
+    const { text } = await stranger.call('POST', `/${bootstrap.tenantId}/oauth2/v2.0/token`, form.toString());
+    stranger.close();
+    const { access_token: token } = JSON.parse(text) as { access_token: string };
+    const client = caller(ca, port, { authorization: `Bearer ${token}` });
+    const bare = caller(readFileSync(join(folder, 'floor.pem'), 'utf8'), floorPort, {
+      authorization: `Bearer ${token}`,
+    });
+    await compareAll(client, bare, server.pid ?? 0, floor.pid ?? 0, bootstrap.subscriptionId, only);
+    say(`resident after it: ${residentMiB(server.pid ?? 0).toFixed(0)} MiB`);
+    client.close();
+    bare.close();
+  } finally {
+    floor.kill();
+    server.kill('SIGTERM');
+    if (server.exitCode === null) await once(server, 'exit');
+    rmSync(folder, { recursive: true, force: true });
+  }
+}
+
+async function compareAll(
+  client: Caller,
+  bare: Caller,
+  pid: number,
+  floorPid: number,
+  subscriptionId: string,
+  only: string,
+): Promise<void> {
+  const group = `/subscriptions/${subscriptionId}/resourceGroups/bench`;
+  const workspace = `${group}/providers/Microsoft.MachineLearningServices/workspaces/bench`;
+  const version = 'api-version=2024-10-01';
+  for (const [path, body] of [
+    [group, { location: 'local' }],
+    [workspace, { location: 'local', properties: {} }],
+  ] as const) {
+    const answer = await client.call('PUT', `${path}?${version}`, body);
+    if (answer.status >= 300) throw new Error(`${path}: ${answer.status} ${answer.text}`);
+    for (let state = ''; state !== 'Succeeded'; ) {
+      const { properties } = JSON.parse((await client.call('GET', `${path}?${version}`)).text) as {
+        properties: { provisioningState?: string };
+      };
+      state = properties.provisioningState ?? 'Succeeded';
+      if (state === 'Failed') throw new Error(`${path} failed`);
+    }
+  }
+  const mlflow = `/mlflow/v2.0${workspace}/api/2.0/mlflow`;
+  const artifacts = `/mlflow/v2.0${workspace}/api/2.0/mlflow-artifacts/artifacts`;
+  const made = await client.call('POST', `${mlflow}/experiments/create`, { name: 'bench' });
+  const { experiment_id } = JSON.parse(made.text) as { experiment_id: string };
+  const newRun = { experiment_id, start_time: 1 };
+  const { run } = JSON.parse((await client.call('POST', `${mlflow}/runs/create`, newRun)).text) as {
+    run: { info: { run_id: string } };
+  };
+  const run_id = run.info.run_id;
+  let step = 0;
+  const metric = () => ({ run_id, key: 'loss', value: 1 / (step + 1), timestamp: Date.now(), step: step++ });
+  const batch = () => ({
+    run_id,
+    metrics: Array.from({ length: 100 }, (_, k) => ({ ...metric(), key: `m${k % 10}` })),
+  });
+  const ours = (act: Side['act']): Side => ({ pid, act });
+  const floor = (act: Side['act']): Side => ({ pid: floorPid, act });
+  const seen = (await client.call('GET', `${mlflow}/runs/get?run_id=${run_id}`)).bytes;
+  const createdBytes = (await client.call('POST', `${mlflow}/runs/create`, newRun)).bytes;
+  const artifact = Buffer.alloc(8 << 20, 'artifact');
+  const at = (i: number) => `${artifacts}/${experiment_id}/${run_id}/artifacts/${i % 4}.bin`;
+  const rows: Readonly<Record<string, (connections: number) => Promise<void>>> = {
+    'log-metric': (n) =>
+      compare(
+        'log-metric',
+        2000,
+        n,
+        ours(() => client.call('POST', `${mlflow}/runs/log-metric`, metric())),
+        floor(() => bare.call('POST', `${mlflow}/runs/log-metric`, metric())),
+      ),
+    'get-run': (n) =>
+      compare(
+        'get run',
+        2000,
+        n,
+        ours(() => client.call('GET', `${mlflow}/runs/get?run_id=${run_id}`)),
+        floor(() => bare.call('GET', `${mlflow}/runs/get?run_id=${run_id}&bytes=${seen}`)),
+      ),
+    'create-run': (n) =>
+      compare(
+        'run create',
+        1000,
+        n,
+        ours(() => client.call('POST', `${mlflow}/runs/create`, newRun)),
+        floor(() => bare.call('POST', `${mlflow}/runs/create?bytes=${createdBytes}`, newRun)),
+      ),
+    'log-batch': (n) =>
+      compare(
+        'log-batch of 100',
+        300,
+        n,
+        ours(() => client.call('POST', `${mlflow}/runs/log-batch`, batch())),
+        floor(() => bare.call('POST', `${mlflow}/runs/log-batch`, batch())),
+      ),
+  };
+  for (const [name, row] of Object.entries(rows))
+    if (name.includes(only)) for (const connections of [1, 16]) await row(connections);
+  if (!'artifact'.includes(only)) return;
+  await compare(
+    'artifact of 8 MiB, put',
+    24,
+    2,
+    ours((i) => client.call('PUT', at(i), artifact)),
+    floor(() => bare.call('PUT', '/artifact', artifact)),
+  );
+  await compare(
+    'artifact of 8 MiB, get',
+    24,
+    2,
+    ours((i) => client.call('GET', at(i))),
+    floor(() => bare.call('GET', '/artifact')),
+  );
+}
+
+const [mode = '', folder = ''] = process.argv.slice(2);
+if (mode === 'floor') await serveFloor(folder);
+else await measure(mode);
