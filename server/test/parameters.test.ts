@@ -1,5 +1,5 @@
-// The sweep of what is asked and not read. Of lists that the resource manager answers it is parameters: a filter that is ignored
-// shows too much, and a count that is ignored, the wrong things. Of whatever changes something, in every protocol, it is
+// The sweep of what is asked and not read. Of lists that the resource manager answers, and of what it changes, it is parameters: a
+// filter that is ignored shows too much, and what is added to a change says how it is meant. Of whatever changes something, in every protocol, it is
 // conditions: one that is ignored loses what it was to keep. A new route is swept as soon as it is mounted.
 
 import assert from 'node:assert/strict';
@@ -82,6 +82,30 @@ test('a list that answers everything answers the same whatever is asked', async 
     assert.ok(route, `${operation} is not mounted`);
     assert.equal((await answerTo(route, '$expand', 'metadata')).status, 200, operation);
   }
+});
+
+test('every change that resources are asked for refuses a parameter that it does not read, before it looks at anything', async () => {
+  const { present } = await furnish(bench);
+  const ask = createAsker(bench);
+  const changing = bench.server.composed.door.routes.filter(
+    ({ surface, method, reads }) =>
+      surface === 'arm' && !['GET', 'HEAD', 'OPTIONS'].includes(method) && reads !== 'anything',
+  );
+  const host = new URL(bench.server.url).hostname;
+  const wrong: string[] = [];
+  for (const route of changing) {
+    const [at] = addressesOf(route, present, host);
+    assert.ok(at);
+    // One that nobody has; one of another operation; ours in another spelling; what protects in other clouds.
+    for (const name of ['strange', 'forcetopurge', '$top', 'toString', '__proto__', 'whatIf']) {
+      const path = `${at.path}&${new URLSearchParams({ [name]: 'x' })}`;
+      const { status, text, body } = (await ask(route, { ...at, path }, { token })).reply;
+      if (status !== 400 || body?.error?.code !== 'InvalidQueryParameterValue' || !text.includes(`'${name}'`))
+        wrong.push(`${route.operation} ${name}: ${status} ${text.slice(0, 120)}`);
+    }
+  }
+  assert.deepEqual(wrong, []);
+  assert.ok(changing.length > 100, `${changing.length} changes`);
 });
 
 test('whatever changes something keeps to a condition, or refuses it by its name before anything is done', async () => {

@@ -28,7 +28,7 @@ export type Surface = {
    * a rule, that what is asked is read by the route (`Route.reads`). Conditions of a change are held to that in any case
    * (conditions.ts). Throws.
    */
-  check?(exchange: Exchange, route: Pick<Route, 'reads'>): void;
+  check?(exchange: Exchange, route: Pick<Route, 'reads' | 'query'>): void;
   /** After the caller has proved who he is, before anything is decided: for what no caller's rights could make true. Throws. */
   admit?(exchange: Exchange): void;
   /** What to say where there is no route: which operation is not served, and where those are listed that are. */

@@ -94,7 +94,8 @@ export type ResourceAction = {
   /** Derived as `{type}/{name}/action` when absent. A GET that answers a secret must name an action that a wildcard `read` does not cover. */
   readonly action?: Action;
   readonly summary: string;
-  /** As a route says it. */
+  /** As a route says it: what does nothing but refuse says why in its own words. */
+  readonly reads?: 'anything';
   readonly goesOnWhenLow?: string;
   /** Nothing else is done to the resource meanwhile, and a DELETE waits: what it makes is made of what stands. It puts no child that makes its parent. */
   readonly inTurn?: true;
@@ -184,7 +185,8 @@ export type ResourceKind = {
   readonly listQuery?: TSchema;
   /** What `$orderBy` of a list may name, in lower case, and the text that it compares. A list without it is in id order. */
   readonly orders?: Readonly<Record<string, (resource: Resource) => string>>;
-  /** Query of a DELETE, where the kind's protocol has one: what it does not allow is refused before anything is looked at. */
+  /** Query of a PUT and of a DELETE, where the kind's protocol has one: what it does not allow is refused before anything is looked at. */
+  readonly putQuery?: TSchema;
   readonly removeQuery?: TSchema;
 
   /** Fills defaults and drops what may not be set. Pure. */
@@ -194,6 +196,8 @@ export type ResourceKind = {
   /** Makes what stands behind the resource; answers properties to keep beside it. Idempotent: after a crash it runs again. */
   create?(grant: Grant, resource: Resource): Promise<Properties | undefined>;
   update?(grant: Grant, resource: Resource, before: Resource): Promise<Properties | undefined>;
+  /** Throws where what is there is not removed by a DELETE of its own, or not as its query asks. What goes with its parent is not asked. */
+  checkRemoval?(resource: Resource, query: Readonly<Record<string, unknown>>): void;
   /** Destroys what stands behind it. Idempotent. Children of the resource were removed before. */
   remove?(grant: Grant, resource: Resource): Promise<void>;
   /** `properties` of an answer: never a secret. `provisioningState` is added by the manager. */

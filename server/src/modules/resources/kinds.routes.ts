@@ -130,6 +130,7 @@ export function routesOf(kind: ResourceKind, serving: Serving): readonly Route[]
       summary: `Creates ${withArticle(title)}, or replaces what may be set of it.`,
       access: needs(actions.write, idOf, whole),
       audit: written,
+      ...(kind.putQuery === undefined ? {} : { query: kind.putQuery }),
       body: { ...kept, schema: resourceBody(kind.properties, kind.sku) },
       responses: { 200: ResourceWire, 201: ResourceWire, 412: ErrorWire, ...refusals },
       handle: async (grant, { params, body, exchange }) =>
@@ -176,8 +177,8 @@ export function routesOf(kind: ResourceKind, serving: Serving): readonly Route[]
       audit: kind.audit?.remove ?? activity(last),
       ...(kind.removeQuery === undefined ? {} : { query: kind.removeQuery }),
       responses: { 412: ErrorWire, ...refusals },
-      handle: async (grant, { params, exchange }) =>
-        removeAnswer(await service.remove(grant, idOf(params), howOf(exchange)), exchange),
+      handle: async (grant, { params, query, exchange }) =>
+        removeAnswer(await service.remove(grant, idOf(params), { ...howOf(exchange), query }), exchange),
     }),
     ...(kind.actions ?? []).map((action) => actionRoute(action)),
     ...listRoutes(kind, serving),
@@ -194,7 +195,7 @@ export function routesOf(kind: ResourceKind, serving: Serving): readonly Route[]
       access: needs(action.action ?? actions.verb(action.name), idOf, whole),
       audit: action.audit,
       // No GET of ours has parameters.
-      ...(action.method === 'GET' ? { reads: [] } : {}),
+      ...(action.method === 'GET' ? { reads: [] } : action.reads === undefined ? {} : { reads: action.reads }),
       ...(action.body ? { body: action.body } : {}),
       responses: { ...action.responses, ...refusals },
       handle: async (grant, { params, query, body, exchange }) => {

@@ -82,10 +82,10 @@ export const resourcesFailures = defineFailures('resources', {
   },
   InvalidQueryParameterValue: {
     kind: 'invalid',
-    meaning: 'A list is asked by a parameter that it does not read.',
+    meaning: 'A list, or a change, is asked for with a parameter that the operation does not read.',
     remedy: 'Leave it out; the message names those that it takes.',
     say: (name: string, served: readonly string[]) =>
-      `This list does not take '${short(name)}' here. Leave it out; it takes ${served.join(', ')}.`,
+      `This operation does not take '${short(name)}' here. Leave it out; ${served.length === 0 ? 'it takes no other than api-version' : `it takes ${served.join(', ')}`}.`,
   },
   InvalidFilterInQueryString: {
     kind: 'invalid',

@@ -39,19 +39,23 @@ function headers(exchange: Exchange): Readonly<Record<string, string>> {
 const quoted = (text: string) => `"${text.replace(/[^\x20-\x7e]|["\\]/g, '').slice(0, 300)}"`;
 
 /**
- * Of routes that say what they read: a filter that nobody applies shows too much, and a count or an order that nobody keeps, the
- * wrong things. Lists of kinds decide by their schemas, and their tokens hold what was asked for.
+ * Of reads that say what they read: a filter that nobody applies shows too much, and a count or an order that nobody keeps, the
+ * wrong things. Lists of kinds decide by their schemas, and their tokens hold what was asked for. Of every change: what its sender
+ * adds is how he wants it, or what he wants kept.
  */
-function refuseUnread(exchange: Exchange, { reads }: Pick<Route, 'reads'>): void {
-  if (exchange.method !== 'GET' && exchange.method !== 'HEAD') return;
-  const read = typeof reads === 'function' ? reads(exchange) : reads;
-  if (read === undefined || read === 'anything') return;
+function refuseUnread(exchange: Exchange, { reads, query }: Pick<Route, 'reads' | 'query'>): void {
+  const said = typeof reads === 'function' ? reads(exchange) : reads;
+  if (said === 'anything') return;
+  const isChange = exchange.method !== 'GET' && exchange.method !== 'HEAD';
+  if (said === undefined && !isChange) return;
+  const inSchema = (query as { readonly properties?: object } | undefined)?.properties ?? {};
+  const read = [
+    ...(said ?? []).filter((each) => each.startsWith('?')).map((each) => each.slice(1)),
+    ...(isChange ? Object.keys(inSchema) : []),
+  ];
   for (const [name, value] of Object.entries(exchange.target.query.values))
-    if (value !== '' && name !== 'api-version' && !read.includes(`?${name}`))
-      throw resourcesFailures.InvalidQueryParameterValue(
-        name,
-        read.map((each) => each.slice(1)),
-      );
+    if (value !== '' && name !== 'api-version' && !read.includes(name))
+      throw resourcesFailures.InvalidQueryParameterValue(name, read);
 }
 
 export function createArmSurface(options: {

@@ -112,6 +112,7 @@ const keyActions: readonly ResourceAction[] = ['listKeys', 'regenerateKey', 'lis
   (name) => ({
     name,
     summary: 'Account keys and signatures by them, which are not served',
+    reads: 'anything',
     goesOnWhenLow: 'it does nothing but refuse',
     audit: unrecorded('there are no keys: nothing is looked at and nothing is done'),
     handle() {

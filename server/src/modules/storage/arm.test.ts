@@ -111,6 +111,17 @@ test('an account is made with safe defaults, and takes blobs at the endpoint tha
   assert.equal(JSON.parse(listed.body.toString()).value.length, 1);
 });
 
+test('who asks for account keys is told what there is instead, whatever else he asks', async (t) => {
+  const { send, put } = await open(t);
+  await put(idOf('keyless'), { location: 'local', kind: 'StorageV2', sku: { name: 'Standard_LRS' } });
+  // As az asks.
+  for (const more of ['', '&%24expand=kerb']) {
+    const { status, body } = await send('POST', `${idOf('keyless')}/listKeys?api-version=2023-05-01${more}`);
+    assert.deepEqual([status, JSON.parse(body.toString()).error.code], [501, 'AccountKeysNotServed']);
+    assert.match(body.toString(), /--auth-mode login/);
+  }
+});
+
 test('what would weaken it, what nobody knows and what names an identity is refused', async (t) => {
   const { put } = await open(t);
   for (const properties of [

@@ -10,6 +10,8 @@ export type How = {
   readonly wait: boolean;
   readonly ifMatch?: string | undefined;
   readonly ifNoneMatch?: string | undefined;
+  /** Of a DELETE, as `removeQuery` has it. */
+  readonly query?: Readonly<Record<string, unknown>>;
   /** `properties` as this caller is shown them, which may be sent back; as everybody is shown them when left out. */
   readonly shown?: (kind: ResourceKind, existing: Resource) => Properties;
 };

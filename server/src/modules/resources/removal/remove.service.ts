@@ -41,6 +41,7 @@ export function createRemove(
       if (stored === undefined) return { existed: false, operation: undefined };
       const underWay = await removalUnderWay(stored);
       if (underWay !== undefined) return { existed: true, operation: underWay };
+      kind.checkRemoval?.(stored.resource, how.query ?? {});
       const holders = await holdersOf(ports, stored.resource.id);
       if (isLong || holders.length > 0)
         return { existed: true, operation: await accept(grant, home, stored.resource), holders };
