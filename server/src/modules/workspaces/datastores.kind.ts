@@ -111,6 +111,16 @@ export function createDatastoreKind({ domain, datastores, workspaces }: Datastor
       properties: resource.properties['properties'] ?? {},
       description: resource.properties['description'] ?? null,
     }),
+    putQuery: Type.Object({
+      skipValidation: Type.Optional(
+        Type.Literal('true', {
+          description: 'A datastore is not tried when it is written: what cannot be reached is told when it is used.',
+        }),
+      ),
+    }),
+    checkRemoval({ name }) {
+      if (datastoreNames.some((builtIn) => builtIn === name)) throw workspacesFailures.DatastoreOfWorkspace(name);
+    },
     listQuery: Type.Object({
       isDefault: Type.Optional(Type.Union([Type.Literal('true'), Type.Literal('false')])),
       /** Comma-separated. */

@@ -77,6 +77,22 @@ export const workspacesFailures = defineFailures('workspaces', {
         "A workspace acts through its own managed identity: identity.type must be 'SystemAssigned' (or be left out).",
     }),
   },
+  SoftDeleteNotServed: {
+    kind: 'invalid',
+    meaning: 'A workspace is to be deleted so that it can be recovered (forceToPurge=false), and none is kept.',
+    remedy: 'Send forceToPurge=true, if it is to go at once with its keys and its data.',
+    say: (name: string) => ({
+      target: 'forceToPurge',
+      message: `The workspace '${name}' was not deleted: forceToPurge=false asks that it can be recovered, and here a workspace that is deleted is gone at once, with its keys, its database and what it made for itself. If that is meant, send forceToPurge=true (azure-ai-ml: permanently_delete=True; az ml workspace delete: --permanently-delete).`,
+    }),
+  },
+  DatastoreOfWorkspace: {
+    kind: 'conflict',
+    meaning: 'A datastore is to be deleted that came with its workspace.',
+    remedy: 'Delete what lies in it; the datastore goes with the workspace.',
+    say: (name: string) =>
+      `The datastore '${name}' came with its workspace and goes with it: jobs, models and clients write to it by this name. Delete what lies in it, if that is what should go.`,
+  },
   beingChanged: {
     kind: 'conflict',
     code: 'AnotherOperationInProgress',

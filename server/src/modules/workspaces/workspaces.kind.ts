@@ -282,6 +282,18 @@ export function createWorkspaceKind(deps: WorkspaceKindDeps): ResourceKind {
         .toLowerCase()
         .split(',')
         .some((asked) => asked.trim() === kind.toLowerCase()),
+    removeQuery: Type.Object({
+      forceToPurge: Type.Optional(
+        Type.Union([Type.Literal('true'), Type.Literal('false')], {
+          description: 'true, or left out: a workspace is gone at once. false is for one under a key of its customer.',
+        }),
+      ),
+    }),
+    // Azure keeps none under a customer's key either, whatever its clients send.
+    checkRemoval({ name, properties }, { forceToPurge }) {
+      if (forceToPurge === 'false' && customerKeyOf(properties) === undefined)
+        throw workspacesFailures.SoftDeleteNotServed(name);
+    },
     location: 'required',
     identity: 'always',
     longRunning: true,

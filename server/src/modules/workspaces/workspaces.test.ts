@@ -261,9 +261,48 @@ test('resyncing leaves what people wrote on the four datastores', async (t) => {
   const before = (await lab.must(lab.owner, 'GET', datastore)).body;
   await lab.must(lab.owner, 'POST', `${id}/resyncKeys`);
   assert.deepEqual((await lab.must(lab.owner, 'GET', datastore)).body, before);
-  await lab.must(lab.owner, 'DELETE', `${id}/datastores/workspaceartifactstore`);
-  await lab.must(lab.owner, 'POST', `${id}/resyncKeys`);
-  assert.equal((await lab.call(lab.owner, 'GET', `${id}/datastores/workspaceartifactstore`)).status, 200);
+});
+
+test('a datastore that came with a workspace goes with it and not before; one that somebody made goes when he says so', async (t) => {
+  const lab = await openLab(t);
+  const id = await lab.workspace('Kept');
+  const { value } = (await lab.must(lab.owner, 'GET', `${id}/datastores`)).body;
+  assert.equal(value.length, 4);
+  for (const { id: datastore, name } of value) {
+    const refused = await lab.call(lab.owner, 'DELETE', datastore);
+    assert.deepEqual([refused.status, refused.body.error.code], [409, 'DatastoreOfWorkspace']);
+    assert.match(refused.body.error.message, new RegExp(`'${name}' came with its workspace .* Delete what lies in it`));
+    assert.equal((await lab.call(lab.owner, 'GET', datastore)).status, 200);
+  }
+  const { datastoreType, accountName, containerName } = value[0].properties;
+  const own = `${id}/datastores/own`;
+  const properties = { datastoreType, accountName, containerName };
+  // What azure-ai-ml sends with each; and that it is to be tried, which it is not.
+  assert.equal((await lab.call(lab.owner, 'PUT', `${own}?skipValidation=false`, { body: { properties } })).status, 400);
+  assert.equal((await lab.call(lab.owner, 'GET', own)).status, 404);
+  await lab.must(lab.owner, 'PUT', `${own}?skipValidation=true`, { body: { properties } });
+  await lab.must(lab.owner, 'DELETE', own);
+  assert.equal((await lab.call(lab.owner, 'GET', own)).status, 404);
+  assert.equal((await lab.call(lab.owner, 'DELETE', id)).status, 202);
+  await lab.now().tasks.drain();
+  assert.equal((await lab.call(lab.owner, 'GET', id)).status, 404);
+});
+
+test('a workspace that is to be deleted so that it can be recovered is not deleted, and told what it takes', async (t) => {
+  const lab = await openLab(t);
+  const id = await lab.workspace('Precious');
+  const refused = await lab.call(lab.owner, 'DELETE', `${id}?forceToPurge=false`);
+  assert.deepEqual([refused.status, refused.body.error.code], [400, 'SoftDeleteNotServed']);
+  assert.match(refused.body.error.message, /was not deleted.*permanently_delete=True/);
+  assert.equal((await lab.call(lab.owner, 'DELETE', `${id}?forceToPurge=maybe`)).status, 400);
+  await lab.now().tasks.drain();
+  assert.equal((await lab.must(lab.owner, 'GET', id)).body.properties.provisioningState, 'Succeeded');
+  assert.equal((await lab.call(lab.owner, 'DELETE', `${id}?forceToPurge=true`)).status, 202);
+  // Asked again, however: it is going already.
+  assert.equal((await lab.call(lab.owner, 'DELETE', `${id}?forceToPurge=false`)).status, 202);
+  await lab.now().tasks.drain();
+  assert.equal((await lab.call(lab.owner, 'GET', id)).status, 404);
+  assert.equal((await lab.call(lab.owner, 'DELETE', `${id}?forceToPurge=false`)).status, 204);
 });
 
 test('what a workspace had made and somebody removed is made again only by who may make it', async (t) => {
