@@ -224,6 +224,16 @@ export const jobsFailures = defineFailures('jobs', {
         "The job names no compute, and this workspace has no cluster called 'serverless', which such jobs run on. Name a cluster (in YAML compute: azureml:NAME), or make that one: strongroom compute create serverless --max-instances 2.",
       ),
   },
+  LocalComputeNotServed: {
+    kind: 'invalid',
+    meaning: 'A job is to run on the machine of whoever submits it (compute: local).',
+    remedy: 'Name a cluster, or run the script yourself and let MLflow record it here.',
+    say: () =>
+      at(
+        'computeId',
+        "The compute 'local' is the machine of the client that submits the job, and nothing here starts jobs there. Run the script there yourself and let MLflow record it here (MLFLOW_TRACKING_URI: mlFlowTrackingUri of the workspace); or name a cluster (in YAML compute: azureml:NAME), or leave compute out.",
+      ),
+  },
   ComputeNotFound: {
     kind: 'invalid',
     meaning: 'A job names a cluster that is not in its workspace.',

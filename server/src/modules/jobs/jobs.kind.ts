@@ -25,7 +25,7 @@ import type { Registering } from './registering.service.ts';
 import { secretInstead } from './secrets.rules.ts';
 import { isServerless, serverless } from './serverless.service.ts';
 import { isEnd } from './status.rules.ts';
-import { refuseServices, unservedOfJobs } from './unserved.ts';
+import { refuseLocal, refuseServices, unservedOfJobs } from './unserved.ts';
 
 const described: readonly string[] = ['displayName', 'description', 'tags', 'properties', 'isArchived'];
 /** One schema for all types: what a job is of another type has, it has not. */
@@ -131,6 +131,7 @@ export function createJobKind(deps: {
       // The manager has checked the shape with the kind's schema.
       const job = draft.properties as unknown as CommandJob | SweepJob | PipelineJob;
       refuseServices(job.services);
+      refuseLocal(job);
       if (existing) return refuseChange(existing, draft.properties);
       const workspaceId = workspaceOf(id) ?? '';
       if (job.parentJobName !== undefined) await families.checkParent(grant, id, job.parentJobName);

@@ -36,6 +36,14 @@ test('what cannot run is refused before anything is made', async (t) => {
       /Nobody connects to a job/,
     ],
     ['secrets', { secretsConfiguration: { key: { uri: 'https://v/secrets/s' } } }, /no key vault of this server/],
+    // As azure-ai-ml writes compute="local", with the compute left out; as others do; and as a reference to one of that name.
+    [
+      'local',
+      { computeId: undefined, resources: { properties: { IsLocal: { IsLocal: true } } } },
+      /Run the script there yourself and let MLflow record it here/,
+    ],
+    ['local-by-name', { computeId: 'local' }, /'local' is the machine of the client/],
+    ['local-by-id', { computeId: computeId.replace(/[^/]+$/, 'local') }, /or name a cluster/],
     ['docker', { resources: { dockerArgs: '--network none' } }, /no container of Docker/],
     ['nul', { command: 'a\0b' }, /NUL/],
     ['placeholder', { command: `x \${{inputs.none}}` }, /names neither an input nor an output/],

@@ -14,6 +14,7 @@ import { jobsFailures } from './jobs.errors.ts';
 import type { Outputs } from './outputs.service.ts';
 import type { JobSecrets, Referring } from './secrets.service.ts';
 import { clusterOf, isServerless, type Serverless } from './serverless.service.ts';
+import { localCompute } from './unserved.ts';
 
 export type Named = Pick<CommandJob, 'computeId' | 'codeId' | 'environmentId' | 'outputs'> & Referring;
 
@@ -48,8 +49,12 @@ export function createReferences(deps: {
       const { computeId: asked, codeId, environmentId } = named;
       const computeId = clusterOf(workspaceId, asked);
       inWorkspace(computeId, workspaceId, 'computes', 'computeId');
-      if (!isServerless(asked) && !(await resources.find(grant, computeId)))
-        throw jobsFailures.ComputeNotFound(parseResourceId(computeId).name);
+      if (!isServerless(asked) && !(await resources.find(grant, computeId))) {
+        const { name } = parseResourceId(computeId);
+        throw name.toLowerCase() === localCompute
+          ? jobsFailures.LocalComputeNotServed()
+          : jobsFailures.ComputeNotFound(name);
+      }
       if (codeId !== undefined) {
         inWorkspace(codeId, workspaceId, 'codes/versions', 'codeId');
         await assets.code(grant, codeId);

@@ -18,6 +18,19 @@ export function refuseServices(services: CommandJob['services']): void {
   throw jobsFailures.PropertyNotServed();
 }
 
+/**
+ * azure-ai-ml leaves the compute of such a job out and writes this beside it; others name one called local.
+ * @throws Failure `invalid`: it would run on a cluster, and its client would wait to start it
+ */
+export function refuseLocal(job: Asking & { readonly trial?: Asking }): void {
+  const { computeId, resources = {}, trial } = job;
+  if (computeId?.toLowerCase() === localCompute || Object.hasOwn(resources.properties ?? {}, 'IsLocal'))
+    throw jobsFailures.LocalComputeNotServed();
+  if (trial !== undefined) refuseLocal(trial);
+}
+export const localCompute = 'local';
+type Asking = Pick<Partial<CommandJob>, 'computeId' | 'resources'>;
+
 const bounded = {
   because: 'A job has one node.',
   instead: 'Leave maxInstanceCount out, or send 1.',
