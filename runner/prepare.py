@@ -4,7 +4,6 @@ Runs as a user's process in a sandbox, because what it installs may run code of 
 where it is read. Packages come through Strongroom, by the token of this build; there is no other network. What was installed,
 with the digests that pip has verified, and the tree itself, sorted and without times and owners, are sent back as one archive.
 """
-import hashlib
 import http.client
 import importlib.machinery
 import io
@@ -17,11 +16,11 @@ import sys
 import tarfile
 import time
 import urllib.parse
-from html.parser import HTMLParser
 
 # -I leaves out the folder of the program; nothing but the management code is taken from it.
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 
+from management.pip_wheel import NoPip, fetch_pip, said
 from management.root import INTERPRETER, settings_of
 
 ROOT = "/job/image"
@@ -31,13 +30,10 @@ WHY = "/job/why"
 CA_FILE = "/run/strongroom/ca.pem"
 LOCK_NAME = "strongroom-lock.json"
 CHUNK = 256 * 1024
-MOST_PAGE = 64 * 1024 * 1024
 #: As many as are unpacked where the environment is used.
 MOST_ENTRIES = 90000
 #: As much as fits beside its own layer where it is used.
 MOST_BYTES = 5 * 1024 ** 3
-#: pip itself comes from the index, too: the newest of this range that this Python can run.
-PIP_AT_LEAST, PIP_BELOW = (22, 3), (27, 0)
 
 
 class Failed(Exception):
@@ -49,97 +45,9 @@ def say(text):
     sys.stdout.flush()
 
 
-class Index:
-    """The package index as Strongroom hands it on."""
-
-    def __init__(self, url, token):
-        self.parts = urllib.parse.urlsplit(url)
-        self.token = token
-        self.context = ssl.create_default_context(cafile=CA_FILE)
-
-    def connect(self):
-        return http.client.HTTPSConnection(self.parts.hostname, self.parts.port or 443, context=self.context, timeout=300)
-
-    def get(self, url, most):
-        target = urllib.parse.urlsplit(urllib.parse.urljoin(self.parts.geturl(), url))
-        if (target.scheme, target.netloc) != (self.parts.scheme, self.parts.netloc):
-            raise Failed("The package index named an address of somebody else.")
-        connection = self.connect()
-        try:
-            connection.request("GET", target.path, headers={"Authorization": "Bearer " + self.token, "Accept": "text/html"})
-            answer = connection.getresponse()
-            body = answer.read(most + 1)
-            if answer.status != 200:
-                raise Failed("pip could not be fetched: %s" % said(body))
-            if len(body) > most:
-                raise Failed("An answer of the package index is too large.")
-            return body
-        finally:
-            connection.close()
-
-
-def said(body):
-    """The message of a refusal, or as much of it as can be shown."""
-    try:
-        return str(json.loads(body.decode("utf-8"))["error"]["message"])[:500]
-    except (ValueError, KeyError, TypeError):
-        return body[:200].decode("utf-8", "replace")
-
-
-class Links(HTMLParser):
-    def __init__(self):
-        super().__init__()
-        self.files = []
-
-    def handle_starttag(self, tag, attrs):
-        found = dict(attrs)
-        if tag == "a" and found.get("href"):
-            self.files.append(found)
-
-
-def numbers(text):
-    return tuple(int(part) for part in text.split("."))
-
-
-def runs_here(requires):
-    """Of `Requires-Python` what pip itself uses; what is not read is taken as it cannot be had."""
-    for bound in filter(None, (part.strip() for part in (requires or "").split(","))):
-        found = re.match(r"^(>=|>|<|<=|!=)\s*(\d+(?:\.\d+)*)(\.\*)?$", bound)
-        if found is None:
-            return False
-        operator, wanted = found.group(1), numbers(found.group(2))
-        have = sys.version_info[: len(wanted)]
-        fits = {">=": have >= wanted, ">": have > wanted, "<": have < wanted, "<=": have <= wanted, "!=": have != wanted}
-        if not fits[operator]:
-            return False
-    return True
-
-
-def fetch_pip(index):
-    """Path of the newest pip that runs here, as a wheel that its digest was verified of."""
-    links = Links()
-    links.feed(index.get("pip/", MOST_PAGE).decode("utf-8", "replace"))
-    best = None
-    for link in links.files:
-        address, _, fragment = urllib.parse.urljoin(index.parts.geturl() + "pip/", link["href"]).partition("#")
-        name = urllib.parse.unquote(address.rsplit("/", 1)[-1])
-        found = re.match(r"^pip-(\d+(?:\.\d+)+)-py3-none-any\.whl$", name)
-        digest = re.match(r"^sha256=([0-9a-f]{64})$", fragment)
-        if not found or not digest or "data-yanked" in link or not runs_here(link.get("data-requires-python")):
-            continue
-        version = numbers(found.group(1))
-        if PIP_AT_LEAST <= version[:2] < PIP_BELOW and (best is None or version > best[0]):
-            best = (version, address, name, digest.group(1))
-    if best is None:
-        raise Failed("The package index has no pip between %d.%d and %d.%d for this Python." % (PIP_AT_LEAST + PIP_BELOW))
-    body = index.get(best[1], MOST_PAGE)
-    if hashlib.sha256(body).hexdigest() != best[3]:
-        raise Failed("The package index sent a pip that has not the digest it names.")
-    path = os.path.join(WORK, best[2])
-    with open(path, "wb") as target:
-        target.write(body)
-    say("pip %s of the package index, sha256 %s" % (best[2], best[3]))
-    return path, {"name": "pip", "version": ".".join(map(str, best[0])), "file": best[2], "sha256": best[3]}
+def connect(address):
+    context = ssl.create_default_context(cafile=CA_FILE)
+    return http.client.HTTPSConnection(address.hostname, address.port or 443, context=context, timeout=300)
 
 
 def make_environment():
@@ -160,16 +68,8 @@ def abi():
     return importlib.machinery.EXTENSION_SUFFIXES[0].strip(".").rsplit(".so", 1)[0]
 
 
-def pip_environment(token, index):
-    """What pip runs in. Its settings lie in a file, so that no argument of a process holds the token."""
-    parts = index.parts
-    address = "%s://build:%s@%s%s" % (parts.scheme, token, parts.netloc, parts.path)
-    settings = os.path.join(WORK, "pip.conf")
-    with open(os.open(settings, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as target:
-        target.write(
-            "[global]\nindex-url = %s\ncert = %s\nno-cache-dir = true\ndisable-pip-version-check = true\nno-input = true\n"
-            "progress-bar = off\ntimeout = 120\nretries = 3\nno-compile = true\nno-warn-script-location = true\n" % (address, CA_FILE)
-        )
+def pip_environment(index):
+    """What pip runs in. The index is a door of this sandbox, which holds the token: nothing that pip starts is given one."""
     temporary = os.path.join(WORK, "tmp")
     os.makedirs(temporary)
     return {
@@ -181,8 +81,16 @@ def pip_environment(token, index):
         "PYTHONHASHSEED": "0",
         "PYTHONDONTWRITEBYTECODE": "1",
         "SOURCE_DATE_EPOCH": "315532800",
-        "PIP_CONFIG_FILE": settings,
-        "SSL_CERT_FILE": CA_FILE,
+        "PIP_CONFIG_FILE": os.devnull,
+        "PIP_INDEX_URL": index,
+        "PIP_NO_CACHE_DIR": "1",
+        "PIP_DISABLE_PIP_VERSION_CHECK": "1",
+        "PIP_NO_INPUT": "1",
+        "PIP_PROGRESS_BAR": "off",
+        "PIP_TIMEOUT": "120",
+        "PIP_RETRIES": "3",
+        "PIP_NO_COMPILE": "1",
+        "PIP_NO_WARN_SCRIPT_LOCATION": "1",
         "VIRTUAL_ENV": ENV,
     }
 
@@ -279,11 +187,11 @@ class Sink(io.RawIOBase):
         self.connection.send(b"0\r\n\r\n")
 
 
-def send(index, url, files):
+def send(token, url, files):
     target = urllib.parse.urlsplit(url)
-    connection = index.connect()
+    connection = connect(target)
     connection.putrequest("PUT", target.path + ("?" + target.query if target.query else ""))
-    connection.putheader("Authorization", "Bearer " + index.token)
+    connection.putheader("Authorization", "Bearer " + token)
     connection.putheader("Content-Type", "application/x-tar")
     connection.putheader("Transfer-Encoding", "chunked")
     connection.endheaders()
@@ -311,7 +219,7 @@ def send(index, url, files):
 
 def build(given):
     os.makedirs(WORK)
-    index = Index(given["index"], given["token"])
+    index = os.environ["PIP_INDEX_URL"]
     say("Python %d.%d.%d (%s)" % (sys.version_info[:3] + (abi(),)))
     for remark in given["remarks"]:
         say(remark)
@@ -319,10 +227,11 @@ def build(given):
         say("wanted: " + line)
     make_environment()
     lock = {"python": "%d.%d" % sys.version_info[:2], "abi": abi(), "builder": given["builder"], "packages": []}
-    environment = pip_environment(given["token"], index)
+    environment = pip_environment(index)
     began = time.monotonic()
     if given["requirements"]:
-        pip, tool = fetch_pip(index)
+        pip, tool = fetch_pip(index, WORK)
+        say("pip %(file)s of the package index, sha256 %(sha256)s" % tool)
         lock["pip"] = tool
         lock["packages"] = sorted(install(pip, given["requirements"], given["options"], environment), key=lambda one: one["name"].lower())
     fetched = time.monotonic()
@@ -330,7 +239,7 @@ def build(given):
     compiled = time.monotonic()
     with open(os.path.join(ENV, LOCK_NAME), "w") as target:
         target.write(json.dumps(lock, sort_keys=True, separators=(",", ":")) + "\n")
-    send(index, given["result"], collect())
+    send(given["token"], given["result"], collect())
     say(
         "the environment is in the registry; seconds: %.1f to install, %.1f to compile, %.1f to send"
         % (fetched - began, compiled - fetched, time.monotonic() - compiled)
@@ -341,7 +250,7 @@ def main():
     given = json.loads(os.environ.pop("STRONGROOM_BUILD"))
     try:
         build(given)
-    except Failed as failure:
+    except (Failed, NoPip) as failure:
         say(str(failure))
         why = str(failure)
     except (OSError, ValueError, KeyError, http.client.HTTPException) as failure:

@@ -13,6 +13,7 @@ process.exitCode = await runServer({
     http: { port: 0 },
     log: { level: 'warn' },
     agent: { embedded: true, maxNodes: 2 },
+    environments: { indexForJobs: 'workspaces' },
   },
   bootstrapFile: join(folder, 'bootstrap.json'),
 });

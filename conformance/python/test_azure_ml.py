@@ -238,6 +238,32 @@ class MachineLearning(unittest.TestCase):
         builds = [item for item in self.client.jobs.list() if item.experiment_name == "prepare_image"]
         self.assertIn("Completed", [item.status for item in builds])
 
+    def test_a_command_installs_packages_where_it_may_and_its_log_says_why_where_it_may_not(self):
+        def printed(line, environment):
+            job = command(command=line, environment=environment, compute="cpu")
+            name = self.client.jobs.create_or_update(job).name
+            with contextlib.redirect_stdout(io.StringIO()) as said, contextlib.suppress(JobException):
+                self.client.jobs.stream(name)
+            return self.ended(name, 600).status, said.getvalue()
+
+        line = "pip install 'colorama>=0.4' && python3 -c \"import colorama; print('installed', colorama.__name__)\""
+        plain = Environment(image=NODE_PYTHON)
+        status, said = printed(line, plain)
+        self.assertEqual(status, "Failed")
+        self.assertIn("A job has no network", said)
+        self.assertIn("--job-package-index Enabled", said)
+        strongroom.arm("PATCH", self.workspace, {"properties": {"jobPackageIndex": "Enabled"}})
+        try:
+            strongroom.ready(self.workspace)
+            with_six = Environment(image=NODE_PYTHON, conda_file={"dependencies": ["six"]})
+            for environment in (plain, with_six):
+                status, said = printed(line, environment)
+                self.assertEqual(status, "Completed", said)
+                self.assertIn("installed colorama", said)
+        finally:
+            strongroom.arm("PATCH", self.workspace, {"properties": {"jobPackageIndex": "Disabled"}})
+            strongroom.ready(self.workspace)
+
     def test_what_cannot_be_built_says_why(self):
         for line, says in (("cudatoolkit=11.3", "cudatoolkit=11.3"), ("python=2.7", "the nodes here have 3.")):
             environment = Environment(image=NODE_PYTHON, conda_file={"dependencies": [line, "numpy"]})

@@ -8,4 +8,5 @@ it('the page on environments runs, and what is registered is not built again', {
   const { said } = await runPageOf('environments');
   assert.equal(said.split('Its environment is built first').length - 1, 1, said);
   assert.equal(said.split('with numpy').length - 1, 2, said);
+  assert.match(said, /^installed xn--4ca\.example$/m);
 });

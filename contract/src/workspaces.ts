@@ -36,6 +36,12 @@ export const workspaceProperties = Type.Object({
       description: 'Name of the cluster of this workspace that environments are built on; else on that of the job.',
     }),
   ),
+  jobPackageIndex: Type.Optional(
+    Type.Union([Type.Literal('Enabled'), Type.Literal('Disabled')], {
+      description:
+        'Not a property of Azure. Enabled: jobs of this workspace may install packages from the package index of the server, where its operator lets workspaces choose that (environments.indexForJobs). Disabled unless it is said.',
+    }),
+  ),
   /** False: the workspace's identity gets no role at a resource group, and no more than its work needs. */
   allowRoleAssignmentOnRG: Type.Optional(Type.Boolean()),
   encryption: Type.Optional(workspaceEncryption),

@@ -2,6 +2,7 @@
 
 The tokens of the document reach the user's process only as far as the document's own environment says so.
 """
+import importlib.util
 import json
 import os
 import re
@@ -9,14 +10,18 @@ import sys
 import time
 
 from . import fetch
-from .environment import IMAGE_FOLDER, STAGING_FOLDER, python_of_document, use_environment
+from .environment import IMAGE_FOLDER, PLACE as ENV_PLACE, STAGING_FOLDER, python_of_document, use_environment
 from .image import fetch_image
+from .index_door import open_door, settings_of_pip
 from .outcome import Outcome, SetupFailed
+from .packages import use_packages
 from .redaction import Redaction
 from .supervisor import Program, resource_limits, supervise
 from .system_metrics import Sampler, SystemMetrics
 from .upload import upload_outputs, upload_placed
 
+CA_FILE = "/run/strongroom/ca.pem"
+SERVER_SOCKET = "/run/strongroom/server.sock"
 CODE_FOLDER = "/job/code"
 INPUTS_FOLDER = "/job/inputs"
 #: Of outputs that have a place of their own: what is in them goes there, and not to the artifacts.
@@ -111,6 +116,24 @@ def why_it_failed(path):
     return "".join(character if character.isprintable() else " " for character in text).strip() or None
 
 
+def variables_of_packages(document, wire, environment):
+    """The package index for the command, and where it installs to; a build has a place of its own for that."""
+    packages = document["job"]["packages"]
+    found = settings_of_pip(open_door(packages["index"], wire, CA_FILE, SERVER_SOCKET))
+    home = packages.get("home")
+    if home is None:
+        return found
+    if is_root(document):
+        return dict(found, **use_packages(home, environment, None, True))
+    version = python_of_document(document)
+    if "VIRTUAL_ENV" not in environment:
+        has_pip = importlib.util.find_spec("pip") is not None
+        return dict(found, **use_packages(home, environment, version, has_pip))
+    folder = IMAGE_FOLDER + "/env"
+    has_pip = os.path.isdir("%s/lib/python%d.%d/site-packages/pip" % ((folder,) + version))
+    return dict(found, **use_packages(home, environment, version, has_pip, ENV_PLACE, folder))
+
+
 def run_job(document, reporter, control, wire):
     job = document["job"]
     wire.token = job["token"]
@@ -130,6 +153,8 @@ def run_job(document, reporter, control, wire):
         target.write(job["command"])
     root = IMAGE_ROOT if is_root(document) else None
     environment = environment_of_root(document["image"]) if root else dict(base_environment(), **use_environment(python_of_document(document)))
+    if job.get("packages"):
+        environment.update(variables_of_packages(document, wire, environment))
     environment.update(checked_environment(job.get("environment") or {}))
     command = ["/bin/sh", COMMAND_FILE]
     if job.get("spread"):

@@ -7,7 +7,6 @@ from management.environment import python_of_document, use_environment
 from management.job import why_it_failed
 from management.outcome import SetupFailed
 from management.root import HOME, INTERPRETER, lead_to_interpreter
-import prepare
 
 
 class Environment(unittest.TestCase):
@@ -84,14 +83,6 @@ class Why(unittest.TestCase):
             os.unlink(path)
             os.mkfifo(path)
             self.assertIsNone(why_it_failed(path))
-
-
-class Pip(unittest.TestCase):
-    def test_what_a_python_must_be_is_read_as_pip_reads_it(self):
-        have = "%d.%d" % sys.version_info[:2]
-        for text, fits in (("", True), (None, True), (">=3.7", True), (">=%s" % have, True), ("<3", False), (">=3.7,<%s" % have, False), ("~=3.7", False), ("!=%s" % have, False)):
-            with self.subTest(text=text):
-                self.assertEqual(prepare.runs_here(text), fits)
 
 
 if __name__ == "__main__":

@@ -2,7 +2,7 @@
 
 import type { JsonObject } from '@strongroom/contract/client';
 import { vaultAudience, vaultType, vaultVersion, workspaceType } from '@strongroom/contract/client.paths';
-import type { Command } from 'commander';
+import { type Command, Option } from 'commander';
 import type { Context } from '../context.ts';
 import { documentIfGiven } from '../document.reader.ts';
 import { workspaceBody } from '../documents/resources.ts';
@@ -106,6 +106,28 @@ export function workspaceCommands(workspace: Command, act: Act): void {
           },
           { more: { id: at('id') } },
         );
+      }),
+    );
+  namedLeaf(
+    workspace,
+    'update',
+    making('group'),
+    'change whether jobs of a workspace may install packages while they run',
+    'workspace update research -g team --job-package-index Enabled',
+  )
+    .addOption(
+      new Option(
+        '--job-package-index <word>',
+        'whether jobs may install packages from the package index of the server, where its operator lets workspaces choose that',
+      ).choices(['Enabled', 'Disabled']),
+    )
+    .action(
+      act(async (context, given) => {
+        const name = given.name('workspace');
+        const changed = await context.settle(`updating ${name}`, 'PATCH', context.resource(workspaceType, name), {
+          properties: { jobPackageIndex: given.needed('jobPackageIndex', '--job-package-index Enabled') },
+        });
+        context.done(`workspace '${name}'`, 'changed', changed);
       }),
     );
   namedLeaf(

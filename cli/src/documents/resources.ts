@@ -31,6 +31,7 @@ export function workspaceBody(document: Document) {
       description: read.text('description'),
       hbiWorkspace: read.flag('hbi_workspace'),
       imageBuildCompute: read.text('image_build_compute'),
+      jobPackageIndex: read.text('job_package_index'),
       allowRoleAssignmentOnRG: read.flag('allow_roleassignment_on_rg'),
       storageAccount: read.text('storage_account'),
       containerRegistry: read.text('container_registry'),

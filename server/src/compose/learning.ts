@@ -34,6 +34,7 @@ export function composeLearning(foundation: Foundation, ground: Ground, data: Da
     accountNamed: storage.accountNamed,
     addresses,
     dataKeys,
+    indexForJobs: config.environments.indexForJobs,
   });
   const inWorkspaces = { ...common, workspaces: workspaces.workspaces, blobs: storage.blobs, addresses };
   const assets = createAssets({
@@ -106,6 +107,7 @@ export function composeLearning(foundation: Foundation, ground: Ground, data: Da
     preparing: jobs.preparing,
     pythons: compute.pythons,
     ...packageIndexesOf(config.environments),
+    indexForJobs: config.environments.indexForJobs,
     map: config.environments.images,
     aside: foundation.tasks.aside,
     database: control,

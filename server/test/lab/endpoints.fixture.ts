@@ -163,6 +163,7 @@ export async function setUp(
     keyVault: '',
     containerRegistry: registryId,
     applicationInsights: insightsId,
+    jobPackageIndex: false,
     hbi: options.hbi ?? false,
   };
   const container = { account: account.id, container: `azureml-blobstore-${workspace.uniqueId}` };

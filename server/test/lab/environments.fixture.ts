@@ -50,7 +50,8 @@ export async function openEnvironments(...[t]: Parameters<typeof openBench>) {
   const buildOf = async (name: string) => String((await bench.job(name)).properties['strongroom.environment.build']);
   const given = async (build: string, item = bench.of(build)) => {
     const document = jobIn(await lab.work.take(item));
-    return { token: document.token, document, build: JSON.parse(document.environment['STRONGROOM_BUILD'] ?? '{}') };
+    const told = JSON.parse(document.environment['STRONGROOM_BUILD'] ?? '{}');
+    return { token: document.token, document, build: { ...told, index: `${document.packages?.index}/simple/` } };
   };
   const path = (url: string) => new URL(url).pathname;
   return {

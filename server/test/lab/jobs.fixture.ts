@@ -112,6 +112,7 @@ export type JobDocument = {
   readonly outputs: readonly string[];
   readonly placed: Readonly<Record<string, { readonly baseUrl: string; readonly file?: string }>>;
   readonly redact: readonly string[];
+  readonly packages?: { readonly index: string; readonly home?: string };
 };
 /** The runner's side of the document: what is in it is what these tests look at. */
 export const jobIn = (document: WorkDocument): JobDocument => document.document.job as JobDocument;

@@ -43,6 +43,7 @@ export async function openLab(t: TestContext) {
     pythons: ['3.11', '3.12'].map(offeredPython),
     fetch: () => Promise.reject(new Error('there is no package index in this test')),
     readBytes: 0,
+    indexForJobs: 'none',
   };
   const closing: (() => Promise<unknown>)[] = [];
 

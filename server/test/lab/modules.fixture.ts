@@ -30,7 +30,7 @@ import { createRuns } from '#runs';
 import { createSchedules } from '#schedules';
 import { createStorage } from '#storage';
 import { createVault } from '#vault';
-import { createWorkspaces } from '#workspaces';
+import { createWorkspaces, type IndexForJobs } from '#workspaces';
 import { identitiesOf, principalsOf } from '../../src/compose/principals.ts';
 import { byteStoresOf, databasesOf } from '../../src/data-folder.ts';
 import type { PlayedWork } from './work.fixture.ts';
@@ -55,6 +55,8 @@ export type Seam = {
   pythons: readonly ReturnType<typeof offeredPython>[];
   /** Bytes of sealed files that were read. */
   readBytes: number;
+  /** Whose jobs may install packages; another word counts after `restart`. */
+  indexForJobs: IndexForJobs;
 };
 
 export async function assemble(on: {
@@ -208,6 +210,7 @@ export async function assemble(on: {
     accountNamed: storage.accountNamed,
     addresses,
     tenantId,
+    indexForJobs: seam.indexForJobs,
   });
   const within = { resources: resources.resources, workspaces: workspaces.workspaces, clock };
   const assets = createAssets({
@@ -296,6 +299,7 @@ export async function assemble(on: {
     aside: (wait) => late.tasks?.aside(wait) ?? wait(),
     indexOf: () => new URL('https://index.example/simple/'),
     fetch: (url) => seam.fetch(url),
+    indexForJobs: seam.indexForJobs,
     map: ['mcr.microsoft.com/azureml/*=strongroom/node-python', 'AzureML-sklearn*=azureml:own:1'],
     runTokens,
     schemes: [byName],

@@ -14,6 +14,13 @@ export const environmentsDuties = {
     under: workspaceType,
     record: { level: 'part', of: 'the submission of the job that needs the environment' },
   },
+  letInstall: {
+    name: 'environments.let-install',
+    why: 'A job that asks for a package gets it while its workspace lets it, as that is at the moment.',
+    actions: [actionsOfType(workspaceType).read],
+    under: workspaceType,
+    record: { level: 'part', of: 'what the job has asked for, which has its record' },
+  },
   build: {
     name: 'environments.build',
     why: 'What a job or a deployment runs in is built when it is not there, in the name of whoever needed it first.',

@@ -154,11 +154,16 @@ export const environmentsFailures = defineFailures('environments', {
     code: 'AuthorizationFailed',
     say: 'Only the build of an environment that runs now may ask for packages, and for nothing but its own.',
   },
-  BuildLimit: {
+  NotThisRun: {
+    kind: 'forbidden',
+    code: 'AuthorizationFailed',
+    say: 'Only a job that runs may ask for packages, and only while its workspace and the operator let it (jobPackageIndex, environments.indexForJobs).',
+  },
+  PackageLimit: {
     kind: 'throttled',
-    meaning: 'A build has asked for more files, or more bytes, than one environment may.',
+    meaning: 'A build or a job has asked for more files, or more bytes, of the package index than one may.',
     remedy: 'Name exact versions, so that fewer are tried, or split the environment.',
-    say: (what: string) => `This build has asked for too much: ${what}.`,
+    say: (who: string, what: string) => `This ${who} has asked for too much: ${what}.`,
   },
   ProjectNotFound: {
     kind: 'notFound',

@@ -30,11 +30,12 @@ import * as store from './environments.store.ts';
 import type { EnvironmentRegistry, Environments } from './environments.types.ts';
 import { environmentIn, type Mapped, targetOf } from './images.rules.ts';
 import type { ModelEnvironments } from './models.service.ts';
+import { packagesUrl } from './package-access.rules.ts';
 import { type ReadRecipe, type Recipe, readRecipe } from './recipe.rules.ts';
 import type { YamlReader } from './yaml.service.ts';
 
 export type EnvironmentsService = Environments &
-  ForJobs & {
+  Omit<ForJobs, 'packagesFor'> & {
     /** The recipe that a build makes; undefined for a job that is none, or not the one that is waited for. */
     recipeOf(workspaceId: string, build: string): Promise<Recipe | undefined>;
     /** `sha256:…` of what a build makes. Throws for a job that is none. */
@@ -387,10 +388,11 @@ export function createEnvironmentsService(deps: {
       const row = await store.environmentOfBuild((await databaseOf(workspaceId)).read, build.name);
       if (row === undefined) throw environmentsFailures.NotABuild();
       const { recipe, remarks } = keptIn(row);
-      const at = `https://localhost:${deps.port}/packages/v1.0${workspaceId}/builds/${build.name}`;
+      const index = `${packagesUrl(deps.port, workspaceId)}/builds/${build.name}`;
       const { requirements, options, builder } = recipe;
-      const given = { requirements, options, builder, remarks, token, index: `${at}/simple/`, result: `${at}/result` };
+      const given = { requirements, options, builder, remarks, token, result: `${index}/result` };
       return {
+        index,
         command: 'exec /runner/bin/python3 -I -B /runner/prepare.py',
         python: recipe.python,
         environment: { STRONGROOM_BUILD: JSON.stringify(given) },

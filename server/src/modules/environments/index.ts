@@ -15,15 +15,17 @@ import type { Log } from '#kernel/log/log';
 import type { Module } from '#kernel/module';
 import type { Tasks } from '#kernel/tasks/tasks';
 import type { ResourceKind, Resources } from '#resources';
-import type { Workspaces } from '#workspaces';
+import type { IndexForJobs, Workspaces } from '#workspaces';
 import { createCollecting } from './collecting.service.ts';
 import { environmentsDuties } from './duties.ts';
 import { environmentsFailures } from './environments.errors.ts';
 import { createEnvironmentsService } from './environments.service.ts';
 import type { EnvironmentRegistry, Environments } from './environments.types.ts';
 import { type Mapped, readMapped } from './images.rules.ts';
+import { jobPackageRoutes } from './job-packages.routes.ts';
 import { builtImageTables, environmentTables } from './migrations/index.ts';
 import { createModelEnvironments } from './models.service.ts';
+import { packageAccess } from './package-access.rules.ts';
 import type { Fetch } from './packages.port.ts';
 import { packageRoutes } from './packages.routes.ts';
 import { createPackages, type PackageBounds } from './packages.service.ts';
@@ -78,6 +80,8 @@ export function createEnvironments(deps: {
   /** The address of the package index that a project comes from; undefined, for all: there is none, and nothing is fetched. */
   readonly indexOf: (project: string) => URL | undefined;
   readonly fetch: Fetch;
+  /** Whose jobs may install packages from it. */
+  readonly indexForJobs: IndexForJobs;
   /** `PATTERN=TARGET`, checked when the configuration was read. */
   readonly map: readonly string[];
   readonly runTokens: Scheme;
@@ -88,7 +92,7 @@ export function createEnvironments(deps: {
   readonly domain: string;
   /** The port that the server listens on, which a sandbox reaches it at too. */
   readonly port: number;
-  /** For tests: what one build may ask for. */
+  /** For tests: what one build, or job, may ask for. */
   readonly bounds?: PackageBounds;
 }): EnvironmentsModule {
   const map = deps.map.map(mappedIn);
@@ -97,7 +101,13 @@ export function createEnvironments(deps: {
   const models = createModelEnvironments({ yaml, versions });
   const hasIndex = deps.indexOf('pip') !== undefined;
   const environments = createEnvironmentsService({ ...deps, versions, map, models, yaml, hasIndex });
-  const packages = createPackages(deps);
+  const packages = createPackages({ ...deps, who: 'build' });
+  const ofJobs = createPackages({ ...deps, who: 'job' });
+  const packagesFor: ForJobs['packagesFor'] = (workspace) => packageAccess(deps.indexForJobs, deps.port, workspace);
+  const letsInstall = async (workspaceId: string) => {
+    const looking = deps.grants.duty(environmentsDuties.letInstall, workspaceId);
+    return 'index' in packagesFor(await deps.workspaces.get(looking, workspaceId));
+  };
   const collecting = createCollecting({ ...deps, environments });
   const results = createResults({
     ...deps,
@@ -116,10 +126,14 @@ export function createEnvironments(deps: {
     duties: Object.values(environmentsDuties),
     failures: [tableOf(environmentsFailures)],
     surfaces: [createPackagesSurface(deps.runTokens, deps.schemes)],
-    routes: [...packageRoutes({ packages, results }), pythonsRoute(deps.pythons)],
+    routes: [
+      ...packageRoutes({ packages, results }),
+      ...jobPackageRoutes({ packages: ofJobs, letsInstall }),
+      pythonsRoute(deps.pythons),
+    ],
     periodic: [{ name: 'environments-images', everyMs: sweepEveryMs, atStart: true, run: collecting.collect }],
     collect: collecting.collect,
     environments,
-    forJobs: environments,
+    forJobs: { ...environments, packagesFor },
   };
 }

@@ -1,6 +1,7 @@
 // What a build asks for while it runs: pages of projects, the files on them, and the one place that takes its result. Nobody else has
 // business here, whatever his roles: what is asked for counts against a build that runs.
 
+import type { Readable } from 'node:stream';
 import { jobsActions } from '@strongroom/contract/jobs.actions';
 import { Type } from '@strongroom/contract/schema';
 import { buildScope } from '#jobs';
@@ -19,12 +20,25 @@ import {
 import { isWithin } from '#kernel/ids/ids';
 import { environmentsFailures } from './environments.errors.ts';
 import type { BuildOf } from './environments.types.ts';
-import { keyOfBuild, type Packages } from './packages.service.ts';
+import { keyOfBuild, type PackageFile, type Packages } from './packages.service.ts';
 import { type Results, resultBytesMax } from './result.service.ts';
 import { buildIn, packagesPath, packagesSurface, workspaceIn } from './surface.ts';
 
 const build = `${packagesPath}/builds/{build}`;
 const scopeOf = (params: Params): string => buildScope(workspaceIn(params), buildIn(params));
+
+export const pageAnswer = (page: Readable): Answer => ({
+  status: 200,
+  contentType: 'text/html; charset=utf-8',
+  body: page,
+});
+
+export const fileAnswer = ({ size, stream }: PackageFile): Answer => ({
+  status: 200,
+  contentType: 'application/octet-stream',
+  ...(size === undefined ? {} : { headers: { 'content-length': String(size) } }),
+  body: stream,
+});
 
 export function packageRoutes(deps: { readonly packages: Packages; readonly results: Results }): readonly Route[] {
   const { packages, results } = deps;
@@ -44,11 +58,8 @@ export function packageRoutes(deps: { readonly packages: Packages; readonly resu
       summary: 'The files of a project of the package index, for the build of an environment that runs.',
       access,
       audit: accessed('workspaceName', 'build', 'project'),
-      handle: async (grant, { params }): Promise<Answer> => ({
-        status: 200,
-        contentType: 'text/html; charset=utf-8',
-        body: await packages.page(keyOfBuild(asking(grant, params)), params['project'] ?? ''),
-      }),
+      handle: async (grant, { params }): Promise<Answer> =>
+        pageAnswer(await packages.page(keyOfBuild(asking(grant, params)), params['project'] ?? '')),
     }),
     route({
       operation: 'Packages_File',
@@ -60,13 +71,7 @@ export function packageRoutes(deps: { readonly packages: Packages; readonly resu
       audit: activity('workspaceName', 'build', 'project', 'sha256', 'file'),
       handle: async (grant, { params }): Promise<Answer> => {
         const { project = '', sha256 = '', file = '' } = params;
-        const { size, stream } = await packages.file(keyOfBuild(asking(grant, params)), project, sha256, file);
-        return {
-          status: 200,
-          contentType: 'application/octet-stream',
-          ...(size === undefined ? {} : { headers: { 'content-length': String(size) } }),
-          body: stream,
-        };
+        return fileAnswer(await packages.file(keyOfBuild(asking(grant, params)), project, sha256, file));
       },
     }),
     route({

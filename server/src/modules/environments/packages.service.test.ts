@@ -13,7 +13,7 @@ const digest = sha256Hex(file);
 const name = 'six-1.0-py3-none-any.whl';
 
 function open(
-  bounds: { readonly requests: number; readonly bytes: number },
+  bounds: { readonly requests: number; readonly bytes: number } | undefined,
   content: () => Readable = () => Readable.from([file]),
 ) {
   const asked: string[] = [];
@@ -22,7 +22,7 @@ function open(
     indexOf: (project) =>
       new URL(project === 'torch' ? 'https://torch.example/whl/cpu/' : 'https://index.example/simple/'),
     clock,
-    bounds,
+    ...(bounds === undefined ? { who: 'job' } : { who: 'build', bounds }),
     fetch: async (url) => {
       asked.push(url.host === 'index.example' ? url.pathname : url.href);
       const isFile = url.pathname.startsWith('/files/');
@@ -70,6 +70,31 @@ test('a build that asks too often, or gets too much, is refused, and no other bu
   await assert.rejects(much.packages.file('a', 'six', digest, name), /more than/);
 });
 
+test('a job asks four thousand times and gets 16 GiB at most, unless a test says otherwise', async () => {
+  const { packages } = open(undefined);
+  for (let asked = 0; asked < 4_000; asked++) await packages.page('a', asked % 2 === 0 ? 'six' : `name-${asked % 7}`);
+  await assert.rejects(packages.page('a', 'six'), /This job has asked for too much: more than 4000 files and pages/);
+  // A file that never ends is let go where the bound is, not where a disk is full.
+  const large = Buffer.alloc(64 * 1024 ** 2);
+  let sent = 0;
+  const endless = open(undefined, () =>
+    Readable.from(
+      (function* () {
+        for (;;) {
+          sent += large.length;
+          yield large;
+        }
+      })(),
+    ),
+  );
+  const giant = await endless.packages.file('b', 'six', digest, name);
+  let read = 0;
+  await assert.rejects(async () => {
+    for await (const chunk of giant.stream) read += (chunk as Buffer).length;
+  }, /more than 17179869184 bytes/);
+  assert.ok(read <= 16 * 1024 ** 3 && sent <= 16 * 1024 ** 3 + 2 * large.length, `${read} ${sent}`);
+});
+
 test('what a build reads at once counts together', async () => {
   const { packages } = open({ requests: 100, bytes: 2 * file.length });
   const begun = await Promise.all(Array.from({ length: 5 }, () => packages.file('a', 'six', digest, name)));
@@ -112,6 +137,7 @@ test('a project with an index of its own comes from there and from nowhere else,
 test('without an index nothing is asked', async () => {
   const packages = createPackages({
     indexOf: () => undefined,
+    who: 'build',
     clock: createTestClock(),
     fetch: () => Promise.reject(new Error('asked')),
   });

@@ -1,6 +1,6 @@
-// The package index as builds see it: pages of projects, and the files that these list. The address of a file is the one that the
+// The package index as builds see it, and jobs where they may: pages of projects, and the files that these list. The address of a file is the one that the
 // index has on its page, never the caller's; what is handed on has the digest that the page names, or ends as a broken transfer.
-// Each build has a bound on how often it asks and how much it gets.
+// Each of them has a bound on how often it asks and how much it gets.
 
 import { Readable } from 'node:stream';
 import type { Clock } from '#kernel/clock/clock';
@@ -16,19 +16,16 @@ export type Packages = {
   /** The page of a project, for pip. */
   page(build: string, project: string): Promise<Readable>;
   /** One file of a project, or its metadata where the name ends in `.metadata`. */
-  file(
-    build: string,
-    project: string,
-    sha256: string,
-    name: string,
-  ): Promise<{ readonly size: number | undefined; readonly stream: Readable }>;
+  file(build: string, project: string, sha256: string, name: string): Promise<PackageFile>;
   /** The files that a build was given, by `givenKey`. */
   given(build: string): ReadonlyMap<string, Given>;
   /** The build is over. */
   forget(build: string): void;
 };
 
-/** What builds are told apart by here. */
+export type PackageFile = { readonly size: number | undefined; readonly stream: Readable };
+
+/** What builds, and jobs, are told apart by here. */
 export const keyOfBuild = ({ workspaceId, build }: BuildOf): string => `${workspaceId} ${build}`.toLowerCase();
 
 export type PackageBounds = { readonly requests: number; readonly bytes: number };
@@ -54,8 +51,10 @@ export function createPackages(deps: {
   readonly fetch: Fetch;
   readonly clock: Clock;
   readonly bounds?: PackageBounds;
+  /** Who asks, in what is said to them. */
+  readonly who: 'build' | 'job';
 }): Packages {
-  const { clock, bounds = packageBounds } = deps;
+  const { clock, who, bounds = packageBounds } = deps;
   const pages = new Map<string, Promise<Page>>();
   /** Files on each page that is kept. */
   const sizes = new Map<string, number>();
@@ -75,8 +74,8 @@ export function createPackages(deps: {
     const of = toldOf(build);
     of.requests += 1;
     if (of.requests > bounds.requests)
-      throw environmentsFailures.BuildLimit(`more than ${bounds.requests} files and pages`);
-    if (of.bytes > bounds.bytes) throw environmentsFailures.BuildLimit(`more than ${bounds.bytes} bytes`);
+      throw environmentsFailures.PackageLimit(who, `more than ${bounds.requests} files and pages`);
+    if (of.bytes > bounds.bytes) throw environmentsFailures.PackageLimit(who, `more than ${bounds.bytes} bytes`);
     return of;
   }
 
@@ -91,7 +90,7 @@ export function createPackages(deps: {
   /** Pages that are read at this moment, each of which may be large. */
   let reading = 0;
   async function read(project: string): Promise<Page> {
-    if (reading >= readingMax) throw environmentsFailures.BuildLimit(`more than ${readingMax} pages at once`);
+    if (reading >= readingMax) throw environmentsFailures.PackageLimit(who, `more than ${readingMax} pages at once`);
     reading += 1;
     try {
       return await readPage(project);
@@ -210,7 +209,7 @@ export function createPackages(deps: {
         for await (const chunk of body as AsyncIterable<Buffer>) {
           of.bytes += chunk.length;
           // Of all that it reads at once: each alone might fit.
-          if (of.bytes > bounds.bytes) throw environmentsFailures.BuildLimit(`more than ${bounds.bytes} bytes`);
+          if (of.bytes > bounds.bytes) throw environmentsFailures.PackageLimit(who, `more than ${bounds.bytes} bytes`);
           hash.update(chunk);
           if (held !== undefined) yield held;
           held = chunk;

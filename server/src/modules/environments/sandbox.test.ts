@@ -128,7 +128,7 @@ test(
   skip,
   async () => {
     const attack = `
-import json, os, re, socket, ssl, subprocess, urllib.request
+import json, os, re, socket, ssl, subprocess, urllib.parse, urllib.request
 def say(*words):
     os.write(1, (" ".join(map(str, words)) + "\\n").encode())
 for host, port in (("1.1.1.1", 443), ("127.0.0.1", ${new URL(index.url).port}), ("169.254.169.254", 80)):
@@ -137,9 +137,23 @@ for host, port in (("1.1.1.1", 443), ("127.0.0.1", ${new URL(index.url).port}), 
         say("REACHED", host)
     except OSError as failure:
         say("no way to", host)
-settings = open("/job/build/pip.conf").read()
-base, token = re.search(r"index-url = (https://)build:([^@]+)@(\\S+)", settings).expand(r"\\1\\3"), re.search(r"build:([^@]+)@", settings).group(1)
-workspace = re.search(r"/packages/v1.0(/.*)/builds/", base).group(1)
+def environment_of(process):
+    return dict(line.partition("=")[::2] for line in open("/proc/%s/environ" % process).read().split("\\0"))
+# What the builder was given: its token is not in what pip starts, but a process of the same user can read another.
+builder = next(given for given in (environment_of(name) for name in os.listdir("/proc") if name.isdigit() and name != "1") if "STRONGROOM_BUILD" in given)
+given = json.loads(builder["STRONGROOM_BUILD"])
+token, result = given["token"], given["result"]
+for name in os.listdir("/proc"):
+    if name.isdigit() and token in open("/proc/%s/cmdline" % name, errors="replace").read():
+        say("OPENED", "an argument of a process holds the token")
+door = os.environ["PIP_INDEX_URL"]
+for path in ("/result", "/simple/greeting/../../../jobs", "/", "http://169.254.169.254/"):
+    try:
+        say("OPENED", path, urllib.request.urlopen(urllib.request.Request(urllib.parse.urljoin(door, path), data=b"x" if path == "/result" else None, method="PUT" if path == "/result" else "GET"), timeout=20).status)
+    except Exception as failure:
+        say("shut", getattr(failure, "code", failure))
+base = result.rsplit("/", 1)[0] + "/"
+workspace = re.search(r"/packages/v1.0(/.*)/builds/", result).group(1)
 origin = re.match(r"https://[^/]+", base).group(0)
 context = ssl.create_default_context(cafile="/run/strongroom/ca.pem")
 build = re.search(r"/builds/([^/]+)/", base).group(1)
@@ -172,6 +186,7 @@ for method, path in (
     assert.equal(loud.status, 'Failed');
     assert.equal(loud.build.match(/no way to/g)?.length, 3, loud.build);
     assert.equal(loud.build.match(/^ *refused /gm)?.length, 8, loud.build);
+    assert.equal(loud.build.match(/^ *shut /gm)?.length, 4, loud.build);
   },
 );
 

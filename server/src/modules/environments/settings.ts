@@ -1,6 +1,7 @@
 // Where packages come from, and what stands for environments that are not here.
 
 import { settingList } from '#kernel/config/setting';
+import { indexForJobsWords } from '#workspaces';
 import { readMapped } from './images.rules.ts';
 import { readProjectIndex } from './project-indexes.rules.ts';
 
@@ -20,6 +21,12 @@ export const environmentsSettings = settingList(
       pattern: /^[^\s]{3,1024}$/,
       wanted: 'PROJECT=ADDRESS',
       help: 'Projects that come from an index of their own, and never from environments.index; for example torch=https://download.pytorch.org/whl/cpu/ for PyTorch without CUDA',
+    },
+    'environments.indexForJobs': {
+      kind: 'word',
+      standard: 'none',
+      words: indexForJobsWords,
+      help: 'Whose jobs may install packages from the index while they run. none: nobody’s; workspaces: those of workspaces that say so (jobPackageIndex: Enabled), but of none of high business impact; all: of those as well when they say so. The names that a job asks for reach the index',
     },
     'environments.keptDays': {
       kind: 'whole',
@@ -49,6 +56,9 @@ export const environmentsSettings = settingList(
         ...(twice === undefined ? [] : [`environments.projectIndexes: '${twice}' comes from two indexes`]),
         ...(texts.length > 0 && read('environments.index') === 'none'
           ? ['environments.projectIndexes: nothing is built while environments.index is none']
+          : []),
+        ...(read('environments.indexForJobs') !== 'none' && read('environments.index') === 'none'
+          ? ['environments.indexForJobs: there is no index for jobs while environments.index is none']
           : []),
         ...(read('environments.images') as readonly string[]).flatMap((text) => {
           const mapped = readMapped(text);

@@ -1,5 +1,5 @@
-// The package index as pip asks for it, and what else a build needs, below `/packages/v1.0` and the id of its workspace. pip proves
-// who it is by a name and a password: the password is the token of the build.
+// The package index as pip asks for it, and what else a build needs, below `/packages/v1.0` and the id of its workspace. pip itself
+// asks a door inside its sandbox, which hands on what it asks with the token of the build or the job.
 
 import type { Params } from '#kernel/http/route';
 import type { Scheme, Surface } from '#kernel/http/surface';
@@ -30,28 +30,17 @@ function recogniseSegments(segments: readonly string[]): readonly string[] | und
 }
 
 /**
- * @param runTokens how the token of a run is read as a bearer
+ * @param runTokens of builds and of jobs
  * @param others how everybody else proves who he is: known, he is refused as himself
  */
 export function createPackagesSurface(runTokens: Scheme, others: readonly Scheme[]): Surface {
-  const byPassword: Scheme = {
-    name: 'token of a build as a password',
-    async authenticate(exchange) {
-      const encoded = /^basic +([A-Za-z0-9+/=_-]{1,32768}) *$/i.exec(exchange.header('authorization') ?? '')?.[1];
-      if (encoded === undefined) return undefined;
-      const token = /^build:([\w.-]+)$/.exec(Buffer.from(encoded, 'base64').toString('utf8'))?.[1];
-      if (token === undefined) return undefined;
-      const header = (name: string) => (name === 'authorization' ? `Bearer ${token}` : exchange.header(name));
-      return runTokens.authenticate({ ...exchange, header });
-    },
-  };
   return {
     name: packagesSurface,
     ignoresCase: false,
     collapsesSlashes: false,
     recognise: ({ segments }) => recogniseSegments(segments),
-    schemes: [runTokens, byPassword, ...others],
-    challenge: () => ({ 'www-authenticate': 'Basic realm="builds"' }),
+    schemes: [runTokens, ...others],
+    challenge: () => ({ 'www-authenticate': 'Bearer realm="packages"' }),
     render: ({ status, code, message }) => ({ status, body: { error: { code, message } } }),
     headers: (exchange) => ({ 'x-ms-request-id': exchange.requestId }),
   };

@@ -44,7 +44,13 @@ export function inputPath(name: string, state: JobState, content: JobContent): s
     : folder;
 }
 
-export function tokenFor(tokens: RunTokens, job: Resource, workspace: Workspace, content: JobContent): Promise<string> {
+export function tokenFor(
+  tokens: RunTokens,
+  job: Resource,
+  workspace: Workspace,
+  content: JobContent,
+  mayInstall: boolean,
+): Promise<string> {
   const state = stateOf(job);
   const { environmentImage: image, builds } = state;
   const digests = [content.code, ...content.inputs.values()].flatMap((part) => part?.digest ?? []);
@@ -61,6 +67,7 @@ export function tokenFor(tokens: RunTokens, job: Resource, workspace: Workspace,
         ...(image === undefined ? [] : [image.pullScope]),
       ],
       isBuild: builds !== undefined,
+      mayInstall,
       submitter: state.submitter ?? '',
       facts: job.creator?.facts ?? nothingProved,
     },

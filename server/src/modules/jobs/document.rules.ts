@@ -22,6 +22,9 @@ import { systemMetricsInCommand, systemMetricsOf } from './system-metrics.rules.
 export type Content = { readonly digest: string | undefined; readonly files: readonly SnapshotFile[] };
 export type JobContent = { readonly code: Content | undefined; readonly inputs: ReadonlyMap<string, Content> };
 
+/** Where a command installs packages to: of its own, in the memory of the job. */
+const packagesHome = '/job/packages';
+
 const apiVersion = 'api-version=2024-10-01';
 
 const bytesOf = ({ inputs }: JobContent): number =>
@@ -34,6 +37,8 @@ export function documentOf(made: {
   readonly state: JobState;
   readonly workspace: Workspace;
   readonly content: JobContent;
+  /** The package index, where the job may install from it. */
+  readonly index: string | undefined;
   readonly token: string;
   readonly port: number;
   readonly command: string;
@@ -53,6 +58,8 @@ export function documentOf(made: {
   const tracking = `${origin}/mlflow/v1.0${workspace.id}`;
   const timeoutSeconds = timeoutSecondsOf(state);
   const sharedBytes = sharedBytesOf(state);
+  // What a command installs is in its memory, as an environment is.
+  const isRoomy = state.environmentImage !== undefined || made.index !== undefined;
   return {
     document: {
       port,
@@ -87,6 +94,7 @@ export function documentOf(made: {
         upload: {
           artifactBaseUrl: `${tracking}/api/2.0/mlflow-artifacts/artifacts/${state.experimentId}/${encodeURIComponent(job.name)}/artifacts`,
         },
+        ...(made.index === undefined ? {} : { packages: { index: made.index, home: packagesHome } }),
         ...imageWithin(state, origin),
       },
       ...pythonFor(state.environmentImage),
@@ -94,7 +102,7 @@ export function documentOf(made: {
     },
     limits,
     // Inputs come on top: what a job writes has as much room whatever it reads.
-    scratchBytes: (state.environmentImage === undefined ? scratchBytes : environmentScratchBytes) + bytesOf(content),
+    scratchBytes: (isRoomy ? environmentScratchBytes : scratchBytes) + bytesOf(content),
     ...(sharedBytes === undefined ? {} : { sharedBytes }),
     tokenTtlSeconds: timeoutSeconds,
   };
@@ -141,6 +149,7 @@ export function buildDocumentOf(made: {
         environment: build.environment,
         timeoutSeconds,
         redact: [token],
+        packages: { index: build.index },
         why: build.why,
       },
     },

@@ -3,6 +3,7 @@
 
 import type { Grant } from '#kernel/authority/grant';
 import type { Resource } from '#resources';
+import type { Workspace } from '#workspaces';
 
 /** What a job runs in: an image of the workspace's registry, which brings an environment at `/env`, or is its whole root. */
 export type EnvironmentImage = {
@@ -53,16 +54,23 @@ export type Environments = {
   prepare(waiting: Waiting): Promise<Prepared>;
   /** Nobody waits for it any more under this name. A build that nobody waits for is canceled. */
   leave(jobId: string): Promise<void>;
+  /** Whether jobs of a workspace may install packages while they run, as it is now. */
+  packagesFor(workspace: Workspace): PackageAccess;
   /** What a job that is a build runs. */
   documentOf(build: Resource, token: string): Promise<BuildDocument>;
   /** A build has ended, as the resource says. At least once. */
   ended(build: Resource): Promise<void>;
 };
 
+/** `index` is where jobs of the workspace find the package index: below it each has its own. `closed`: why they find none, with what to do. */
+export type PackageAccess = { readonly index: string } | { readonly closed: string };
+
 export type BuildDocument = {
   readonly command: string;
   readonly python: string;
   readonly environment: Readonly<Record<string, string>>;
+  /** The package index as this build sees it. */
+  readonly index: string;
   /** Where the command writes why it failed. */
   readonly why: string;
 };

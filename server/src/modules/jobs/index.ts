@@ -47,6 +47,7 @@ export type {
   BuildDocument,
   EnvironmentImage,
   Environments,
+  PackageAccess,
   Planned,
   Prepared,
   Preparing,

@@ -34,6 +34,10 @@ export function timeoutSecondsOf(job: Pick<CommandJob, 'limits'>): number {
   return seconds;
 }
 
+/** Whether a command installs packages, as far as it is written in the command itself. Only for what is told. */
+export const callsPip = (command = ''): boolean =>
+  /(^|[\s;&|(])(pip3?|python[\d.]*\s+-m\s+pip)\s+(install|download)\b/.test(command);
+
 export function checkJob(job: CommandJob): void {
   if (job.command === undefined || job.command.trim() === '')
     throw refuse('command', 'A command job needs properties.command: what to run, for example "python3 train.py".');

@@ -27,6 +27,7 @@ import {
   stateOf,
   workspaceIdOf,
 } from './job-state.service.ts';
+import { callsPip } from './jobs.rules.ts';
 import type { JobLogs } from './log.service.ts';
 import { canceled, outcomeOf } from './outcome.rules.ts';
 import type { ParentType, ParentTypes } from './parents.port.ts';
@@ -149,6 +150,13 @@ export function createJobsService(deps: {
     await logs.append(database, jobId.slice(jobId.lastIndexOf('/') + 1), `${line}\n`);
   }
 
+  /** pip itself says that it found nothing, and not why. */
+  async function tellOfPackages(jobId: string): Promise<void> {
+    const workspace = await workspaces.get(advancing(jobId), workspaceIdOf(jobId));
+    const packages = deps.environments().packagesFor(workspace);
+    if ('closed' in packages) await say(jobId, packages.closed);
+  }
+
   /** True when the end of the work will be told; false when compute does not know it. */
   async function stopWork(jobId: string, workId: string, graceSeconds: number): Promise<boolean> {
     if ((await work.state(workId)) === undefined) return false;
@@ -262,6 +270,7 @@ export function createJobsService(deps: {
         startTime: clock.now().toISOString(),
       });
       if (state?.status === 'CancelRequested') return end(job.id, canceled(clock.now()));
+      if (state !== undefined && callsPip(state.command)) await tellOfPackages(job.id);
       if (state?.recipe !== undefined) return preparation.prepare(job.id);
       if (state) await submit(job.id, state, workId);
     },

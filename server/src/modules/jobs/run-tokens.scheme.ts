@@ -26,6 +26,8 @@ export type RunTokenSubject = {
   readonly inputs: readonly string[];
   /** Builds an environment: it asks for packages and sends its result, and does nothing of a run. */
   readonly isBuild: boolean;
+  /** Asks for packages for its command. */
+  readonly mayInstall: boolean;
   /** Object id of who submitted the job, for the record. */
   readonly submitter: string;
   /** How he proved who he is when he submitted it. */
@@ -82,6 +84,7 @@ export function createRunTokens(deps: {
           experiment: subject.experimentId,
           inputs: subject.inputs,
           ...(subject.isBuild ? { build: true } : {}),
+          ...(subject.mayInstall ? { packages: true } : {}),
           submitter: subject.submitter,
         },
         ttlSeconds,
@@ -132,7 +135,10 @@ export function createRunTokens(deps: {
                     }),
                     {
                       scope: text('job'),
-                      actions: [jobsActions.writeOutputs.name],
+                      actions: [
+                        jobsActions.writeOutputs.name,
+                        ...(claims['packages'] === true ? [jobsActions.installPackages.name] : []),
+                      ],
                       reason: `token of the run ${text('sub')}`,
                     },
                     ...inputs.map(

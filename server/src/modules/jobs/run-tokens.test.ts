@@ -14,6 +14,7 @@ const subject = {
   runId: 'j',
   experimentId: '3',
   isBuild: false,
+  mayInstall: false,
   inputs: ['/w/snapshots/d'],
   submitter: 'somebody',
   facts,

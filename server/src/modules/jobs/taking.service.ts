@@ -31,7 +31,7 @@ export function createTaking(deps: {
   readonly grants: Pick<Grants, 'duty'>;
   readonly tokens: () => RunTokens;
   readonly secrets: Pick<JobSecrets, 'read'>;
-  readonly environments: () => Pick<Environments, 'documentOf'>;
+  readonly environments: () => Pick<Environments, 'documentOf' | 'packagesFor'>;
   readonly port: number;
   readonly cancel: (job: Resource) => Promise<void>;
   /** Whether who submitted the job is still there and enabled. */
@@ -51,7 +51,11 @@ export function createTaking(deps: {
     const grant = grants.duty(jobsDuties.gather, workspaceId);
     const workspace = await workspaces.get(grant, workspaceId);
     const content = await contentOf(assets, grant, job, workspace);
-    return { workspace, content, token: await tokenFor(deps.tokens(), job, workspace, content) };
+    // A build has a way to the index of its own.
+    const packages = stateOf(job).builds === undefined ? deps.environments().packagesFor(workspace) : undefined;
+    const index = packages !== undefined && 'index' in packages ? `${packages.index}/jobs/${job.name}` : undefined;
+    const token = await tokenFor(deps.tokens(), job, workspace, content, index !== undefined);
+    return { workspace, content, index, token };
   }
 
   return {
@@ -62,7 +66,7 @@ export function createTaking(deps: {
         throw jobsFailures.JobEnded();
       }
       const state = stateOf(job);
-      const { workspace, content, token } = await gathered(job);
+      const { workspace, content, index, token } = await gathered(job);
       if (state.builds !== undefined) {
         const build = await deps.environments().documentOf(job, token);
         return buildDocumentOf({ state, build, token, port });
@@ -74,7 +78,7 @@ export function createTaking(deps: {
         (name) => outputPath(job.name, name, outputs[name] as JobOutput), // of its own, by resolveCommand
       );
       const secrets = await deps.secrets.read(job);
-      return documentOf({ job, state, workspace, content, token, port, command, secrets });
+      return documentOf({ job, state, workspace, content, index, token, port, command, secrets });
     },
     renewToken: async (spec) => (await gathered(await active(spec))).token,
   };

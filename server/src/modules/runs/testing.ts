@@ -55,6 +55,7 @@ export async function setUp(t: TestContext, allows: Rule = () => true) {
     keyVault: '',
     containerRegistry: '',
     applicationInsights: '',
+    jobPackageIndex: false,
     hbi: false,
   };
   const databases = new Map<string, Promise<Database>>();

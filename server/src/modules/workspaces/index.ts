@@ -29,6 +29,12 @@ import {
 } from './workspaces.kind.ts';
 
 export { type DatastoreName, datastoreNames, dependentsOf, workspaceType } from './dependents.rules.ts';
+export {
+  type IndexForJobs,
+  indexForJobsWords,
+  type PackageIndexClosed,
+  packageIndexClosed,
+} from './package-index.rules.ts';
 export { snapshotFolder } from './reservations.service.ts';
 export type { DatastorePlace, Workspace, Workspaces } from './workspace.types.ts';
 
@@ -109,6 +115,7 @@ export function createWorkspaces(
         identity: identityOf(resource),
         ...dependentsStored(resource),
         imageBuildCompute: imageBuildComputeOf(resource),
+        jobPackageIndex: resource.properties['jobPackageIndex'] === 'Enabled',
         hbi: resource.properties['hbiWorkspace'] === true,
       };
     },

@@ -17,6 +17,8 @@ export type Workspace = {
   readonly applicationInsights: string;
   /** Resource id of the cluster that environments are built on, where one was named. */
   readonly imageBuildCompute?: string | undefined;
+  /** Whether its jobs may install packages, as far as it is the workspace's to say. */
+  readonly jobPackageIndex: boolean;
   /** High business impact: less is recorded, nothing leaves. */
   readonly hbi: boolean;
 };

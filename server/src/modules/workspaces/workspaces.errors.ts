@@ -49,6 +49,29 @@ export const workspacesFailures = defineFailures('workspaces', {
       message: `properties.${name} is set when the workspace is created and cannot change. Leave it out, or create another workspace.`,
     }),
   },
+  packageIndexClosed: {
+    kind: 'invalid',
+    code: 'PackageIndexClosed',
+    meaning: 'A workspace is to let its jobs install packages, which the operator of the server lets none do.',
+    remedy: 'Leave jobPackageIndex out, or have the operator set environments.indexForJobs.',
+    say: () => ({
+      target: 'properties.jobPackageIndex',
+      message:
+        "Jobs reach no package index here: the setting environments.indexForJobs is 'none'. Leave jobPackageIndex out and name packages in environments; or the operator sets environments.indexForJobs to 'workspaces'.",
+    }),
+  },
+  packageIndexClosedToHbi: {
+    kind: 'invalid',
+    code: 'PackageIndexClosed',
+    meaning:
+      'A workspace of high business impact is to let its jobs install packages, which the operator lets others do.',
+    remedy: "Leave jobPackageIndex out, or have the operator set environments.indexForJobs to 'all'.",
+    say: () => ({
+      target: 'properties.jobPackageIndex',
+      message:
+        "Jobs of a workspace of high business impact reach no package index here: what a job asks for tells something outside. Leave jobPackageIndex out and name packages in environments; or the operator sets environments.indexForJobs to 'all'.",
+    }),
+  },
   InvalidResourceId: {
     kind: 'invalid',
     meaning: 'A property that names a resource the workspace stands on holds no id of its type.',

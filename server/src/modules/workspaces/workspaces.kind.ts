@@ -34,6 +34,7 @@ import {
 } from './dependents.rules.ts';
 import { workspacesDuties } from './duties.ts';
 import { type CustomerKey, customerKeyOf, keyScopeOf, validateCustomerKey, wrapperOf } from './encryption.service.ts';
+import { type IndexForJobs, packageIndexClosed } from './package-index.rules.ts';
 import type { Holder, Reservations } from './reservations.service.ts';
 import { workspaceTemplate } from './template.rules.ts';
 import { unservedOfWorkspaces } from './unserved.ts';
@@ -57,6 +58,8 @@ export type WorkspaceKindDeps = {
   readonly databases: WorkspaceDatabases;
   readonly reservations: Pick<Reservations, 'hold' | 'release'>;
   readonly tenantId: string;
+  /** Which workspaces may let their jobs install packages. */
+  readonly indexForJobs: IndexForJobs;
 };
 
 const dependentNames = Object.keys(dependentTypes) as readonly (keyof Dependents)[];
@@ -150,6 +153,14 @@ export function createWorkspaceKind(deps: WorkspaceKindDeps): ResourceKind {
       if (found === undefined || found.provisioningState === 'Deleting')
         throw workspacesFailures.LinkedResourceNotFound(name);
     }
+  }
+
+  /** Said and without effect would be a promise; the operator's word comes first. */
+  function checkPackageIndex({ jobPackageIndex, hbiWorkspace }: Properties): void {
+    if (jobPackageIndex !== 'Enabled') return;
+    const closed = packageIndexClosed(deps.indexForJobs, { jobPackageIndex: true, hbi: hbiWorkspace === true });
+    if (closed === 'byOperator') throw workspacesFailures.packageIndexClosed();
+    if (closed === 'toHbi') throw workspacesFailures.packageIndexClosedToHbi();
   }
 
   /** What the workspace made for itself is under its customer's key; what it was given is its owner's. */
@@ -314,6 +325,8 @@ export function createWorkspaceKind(deps: WorkspaceKindDeps): ResourceKind {
       if (draft.identity !== undefined && !draft.identity.type.includes('SystemAssigned'))
         throw workspacesFailures.InvalidIdentity();
       const key = customerKeyOf(draft.properties);
+      // What it said already stands, and has the effect that the operator lets it have.
+      if (existing?.properties['jobPackageIndex'] !== 'Enabled') checkPackageIndex(draft.properties);
       if (existing) {
         for (const name of ['keyVault', 'storageAccount', 'containerRegistry', 'applicationInsights'] as const) {
           const wanted = draft.properties[name];
@@ -432,6 +445,7 @@ export function createWorkspaceKind(deps: WorkspaceKindDeps): ResourceKind {
       write: activity(
         'properties.hbiWorkspace',
         'properties.allowRoleAssignmentOnRG',
+        'properties.jobPackageIndex',
         'properties.encryption.status',
         'properties.encryption.keyVaultProperties.keyVaultArmId',
         'location',
