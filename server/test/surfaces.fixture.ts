@@ -39,7 +39,7 @@ export const manners: Readonly<Record<string, Manner>> = {
     'AuthorizationFailed',
   ),
   history: errorObject('AuthenticationFailed', /^Bearer$/, 'AuthorizationFailed'),
-  packages: errorObject('AuthenticationFailed', /^Basic realm="builds"$/, 'AuthorizationFailed'),
+  packages: errorObject('AuthenticationFailed', /^Bearer realm="packages"$/, 'AuthorizationFailed'),
   graph: errorObject('AuthenticationFailed', /^Bearer realm="", authorization_uri="https:/, 'AuthorizationFailed'),
   agent: errorObject('AuthenticationFailed', /^Bearer$/, 'AuthorizationFailed'),
   landing: {
