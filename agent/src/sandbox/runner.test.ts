@@ -26,7 +26,7 @@ describe('the runner', () => {
     assert.ok(files.some(({ path }) => path === 'run.py'));
     assert.ok(files.some(({ path }) => path === 'compat/azureml/contrib/services/aml_request.py'));
     const standard =
-      /^(asyncio|codecs|ctypes|errno|fcntl|gzip|hashlib|html|http|importlib|inspect|io|json|os|queue|random|re|resource|select|shutil|signal|socket|socketserver|ssl|stat|subprocess|sys|tarfile|tempfile|threading|time|traceback|urllib|uuid|xml|zlib)(\.|$)/;
+      /^(asyncio|codecs|ctypes|errno|fcntl|gzip|hashlib|html|http|importlib|inspect|io|json|os|queue|random|re|resource|select|shutil|signal|socket|socketserver|ssl|stat|subprocess|sys|tarfile|tempfile|threading|time|traceback|urllib|uuid|xml|zipfile|zlib)(\.|$)/;
     /** In the process of the user's code, and of the environment: what these load there is not shipped. */
     const ofEnvironment: ReadonlyMap<string, string> = new Map([
       ['management/mlflow_model.py', '|^mlflow(\\.|$)'],
