@@ -16,6 +16,7 @@ const table = {
   registry: ['resources', 'storage'],
   images: ['registry'],
   workspaces: ['resources', 'access', 'identity', 'vault', 'storage', 'registry', 'monitoring'],
+  connections: ['resources', 'workspaces'],
   runs: ['resources', 'workspaces', 'storage'],
   assets: ['resources', 'workspaces', 'storage'],
   compute: ['resources', 'workspaces', 'identity', 'vault', 'storage', 'registry'],

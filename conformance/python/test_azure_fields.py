@@ -186,6 +186,12 @@ class Fields(unittest.TestCase):
         # A definition is held to what a job of its type is held to.
         self.of("ScheduleProperties", "schedules/NAME", base, beyond=("jobDefinition", "monitorDefinition"))
 
+    def test_connections(self):
+        kinds = fields.concrete(models.WorkspaceConnectionPropertiesV2)
+        found = {each.path: each for kind in kinds for each in fields.of_model(kind, ("properties",))}
+        base = {"properties": {"authType": "PAT", "category": "Git", "target": "https://x", "credentials": {"pat": "p"}}}
+        self.hold("connection", found.values(), "connections/NAME", base, "/connections")
+
     def test_online_endpoints(self):
         self.of("OnlineEndpointProperties", "onlineEndpoints/NAME", {"location": LOCATION, "properties": {"authMode": "Key"}})
 

@@ -6,6 +6,7 @@ import type { Action } from './action.ts';
 import { assetsActions } from './assets.actions.ts';
 import { auditActions, auditNamedOnly } from './audit.actions.ts';
 import { agentActions, computeActions } from './compute.actions.ts';
+import { connectionsActions } from './connections.actions.ts';
 import { endpointsActions } from './endpoints.actions.ts';
 import { identityActions } from './identity.actions.ts';
 import { jobsActions } from './jobs.actions.ts';
@@ -29,6 +30,7 @@ export const resourceTypes: Readonly<Record<string, readonly string[]>> = {
   'Microsoft.ContainerRegistry/registries': [],
   'Microsoft.Insights/components': [],
   [workspace]: [],
+  [`${workspace}/connections`]: [],
   [`${workspace}/datastores`]: [],
   [`${workspace}/codes`]: [],
   [`${workspace}/codes/versions`]: [],
@@ -53,6 +55,7 @@ const tables: readonly Readonly<Record<string, Action>>[] = [
   agentActions,
   auditActions,
   computeActions,
+  connectionsActions,
   endpointsActions,
   identityActions,
   jobsActions,

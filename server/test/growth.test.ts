@@ -70,6 +70,9 @@ const tables: Readonly<Record<string, Readonly<Record<string, string>>>> = {
     environment_waiting: bounded,
     built_images: bounded,
   },
+  'modules/connections': {
+    connection_credentials: bounded,
+  },
   'modules/endpoints': {
     endpoint_keys: bounded,
   },

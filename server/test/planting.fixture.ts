@@ -90,6 +90,11 @@ export async function plant(
     command: `python3 ${word}.py --note ${word}`,
   });
   await printed(world, job, `line ${word} ${word}`);
+  const connection = `${workspace}/connections/${word}`;
+  const signsIn = { authType: 'PAT', category: 'Git', credentials: { pat: `token ${word}` } };
+  await put(connection, { properties: { ...signsIn, target: word, metadata: { [word]: word } } });
+  const given = must(await world.arm(token, 'POST', `${connection}/listsecrets`), 'credentials of a connection');
+  assert.equal(given.body.properties.credentials.pat, `token ${word}`);
   const endpoint = await plantInEndpoint(world, word, workspace);
   return { workspace, job, endpoint };
 }

@@ -31,6 +31,10 @@ const beyond: Readonly<Record<string, Power>> = {
     because:
       'The action is a secret of its own, and the address opens one container of the workspace; any other as its maker.',
   },
+  MachineLearningServices_Workspaces_Connections_ListSecrets: {
+    acts: ['workspaces.find'],
+    because: 'It reads the workspace, and opens the credentials of the one connection that was decided on.',
+  },
   MachineLearningServices_Workspaces_Jobs_Cancel: {
     acts: ['jobs.advance'],
     because: 'It ends the one job that was decided on, and writes nothing but how it ended.',
@@ -40,7 +44,7 @@ const beyond: Readonly<Record<string, Power>> = {
     because: 'The job is made by the right of the caller to make one; beyond it the server looks whether it is there.',
   },
   'MachineLearningServices_Workspaces_OnlineEndpoints_(ListKeys|RegenerateKeys)': {
-    acts: ['endpoints.wrap-keys'],
+    acts: ['workspaces.find'],
     because: 'It reads the workspace, and opens the keys of the one endpoint that was decided on.',
   },
   'Scoring_(Score|Invoke)': {

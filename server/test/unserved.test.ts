@@ -174,6 +174,13 @@ before(async () => {
         },
       },
     ],
+    [
+      `${ml}/connections`,
+      {
+        id: `${workspace}/connections/rooms`,
+        body: { properties: { authType: 'PAT', category: 'Git', credentials: { pat: 'of the rooms' } } },
+      },
+    ],
     [`${ml}/onlineEndpoints`, { id: endpoint, body: { location, properties: { authMode: 'Key' } } }],
     [
       `${ml}/onlineEndpoints/deployments`,

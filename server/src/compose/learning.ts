@@ -3,6 +3,7 @@
 import { fileURLToPath } from 'node:url';
 import { createAssets } from '#assets';
 import { createCompute } from '#compute';
+import { createConnections } from '#connections';
 import { createEndpoints } from '#endpoints';
 import { createEnvironments, type EnvironmentsModule, indexUrl, readProjectIndex } from '#environments';
 import { createFlows, type Flows } from '#flows';
@@ -37,6 +38,7 @@ export function composeLearning(foundation: Foundation, ground: Ground, data: Da
     indexForJobs: config.environments.indexForJobs,
   });
   const inWorkspaces = { ...common, workspaces: workspaces.workspaces, blobs: storage.blobs, addresses };
+  const connections = createConnections({ workspaces: workspaces.workspaces });
   const assets = createAssets({
     ...inWorkspaces,
     loggedModel: (...asked) => runs.runs.loggedModel(...asked),
@@ -125,7 +127,7 @@ export function composeLearning(foundation: Foundation, ground: Ground, data: Da
     dataKeys,
     scoring: monitoring.scoring,
   });
-  return { workspaces, runs, assets, compute, jobs, flows, schedules, images, environments, endpoints };
+  return { workspaces, connections, runs, assets, compute, jobs, flows, schedules, images, environments, endpoints };
 }
 export type Learning = ReturnType<typeof composeLearning>;
 

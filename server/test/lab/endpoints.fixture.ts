@@ -190,6 +190,10 @@ export async function setUp(
       return workspace;
     },
     database: async () => home(),
+    async dataKey(_grant, _id, purpose) {
+      if (held.refusal) throw held.refusal;
+      return storage.dataKeys.ensure(workspace.uniqueId, purpose, { kind: 'root' });
+    },
     container: () => container,
     datastore: async (grant, _workspace, name) => {
       const right = (action: Action) => () => grants.also(grant, action, containerScope(container));

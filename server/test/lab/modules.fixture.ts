@@ -5,6 +5,7 @@ import { declaredActions } from '@strongroom/contract/actions';
 import { builtInRoles, createAccess } from '#access';
 import { createAssets } from '#assets';
 import { createCompute } from '#compute';
+import { createConnections } from '#connections';
 import { createEnvironments, type EnvironmentsModule, type Fetch } from '#environments';
 import { createFlows, type Flows } from '#flows';
 import { createIdentity, createSignedAddresses, firstStart } from '#identity';
@@ -230,6 +231,7 @@ export async function assemble(on: {
     registry: assets.assets.registry,
     schemes: [runTokens, byName],
   });
+  const connections = createConnections({ workspaces: workspaces.workspaces });
   const compute = createCompute({
     database: control,
     clock,
@@ -359,6 +361,7 @@ export async function assemble(on: {
     registry,
     monitoring,
     workspaces,
+    connections,
     runs,
     assets,
     compute,
@@ -368,9 +371,18 @@ export async function assemble(on: {
     environments,
   ];
   workspaces.setTables(modules.flatMap(({ workspaceTables }) => workspaceTables ?? []));
-  const kinds = [vault, storage, registry, monitoring, workspaces, assets, compute, jobs, schedules].flatMap(
-    (module) => module.kinds,
-  );
+  const kinds = [
+    vault,
+    storage,
+    registry,
+    monitoring,
+    workspaces,
+    connections,
+    assets,
+    compute,
+    jobs,
+    schedules,
+  ].flatMap((module) => module.kinds);
   const tasks = createTasks({
     database: control,
     clock,

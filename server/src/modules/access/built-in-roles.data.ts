@@ -68,6 +68,7 @@ export const roleIds = {
   azureMlComputeOperator: 'e503ece1-11d0-4e8e-8e2c-7a6c3bf38815',
   azureMlMetricsWriter: '635dd51f-9968-44d3-b7fb-6d9a6bd613ae',
   azureMlRegistryUser: '1823dd4f-9b8c-4ab6-ab4e-7397a3684615',
+  azureMlConnectionSecretsReader: 'ea01e6af-a1c1-4350-9563-ad00f8c72ec5',
   /** Ours: Azure has no log that somebody could take along. */
   auditArchivist: '5c8f0b5e-6f0e-4c1a-9d57-3d1b7c0f6a11',
   monitoringReader: '43d0d8ad-25c7-4714-9337-8ba259a9fe05',
@@ -236,6 +237,12 @@ export const builtInRoles: readonly RoleDefinition[] = [
   role(roleIds.azureMlRegistryUser, 'AzureML Registry User', 'Uses the assets of a registry.', {
     actions: [`${ml}/registries/read`, `${ml}/registries/assets/*`],
   }),
+  role(
+    roleIds.azureMlConnectionSecretsReader,
+    'Azure Machine Learning Workspace Connection Secrets Reader',
+    'Lists the credentials of connections.',
+    { actions: [`${ml}/workspaces/connections/listsecrets/action`, `${ml}/workspaces/metadata/secrets/read`] },
+  ),
   role(roleIds.monitoringReader, 'Monitoring Reader', 'Reads all monitoring data.', {
     actions: ['*/read', 'Microsoft.OperationalInsights/workspaces/search/action', 'Microsoft.Support/*'],
   }),

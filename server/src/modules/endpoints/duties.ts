@@ -53,13 +53,6 @@ export const endpointsDuties = {
     under: workspaceType,
     record: { level: 'none', reason: 'shows no key; each scoring request has a record of its own' },
   },
-  wrapKeys: {
-    name: 'endpoints.wrap-keys',
-    why: "An endpoint's keys are sealed under the key of its workspace, or of the workspace's customer.",
-    actions: [workspace.read],
-    under: workspaceType,
-    record: { level: 'part', of: 'the request that makes or renews the keys' },
-  },
   recordScoring: {
     name: 'endpoints.record-scoring',
     why: 'Every scoring request leaves a record in the database of its workspace.',

@@ -85,7 +85,7 @@ export function createEndpoints(deps: EndpointsDeps): Endpoints {
   const directory = createDirectory(({ name }) => {
     if (directory.named(name) === 0) deps.scoring.forget({ endpoint: name });
   });
-  const keys = createEndpointKeys(deps);
+  const keys = createEndpointKeys({ workspaces });
   const admission = createAdmission({ keys, directory, grants });
   dataKeys.onClosed((owner) => directory.forgetKeys(owner));
 

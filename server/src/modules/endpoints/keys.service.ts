@@ -3,16 +3,12 @@
 // somebody with the right to list it asks.
 
 import type { EndpointKeys } from '@strongroom/contract/endpoints';
-import type { Grant, Grants } from '#kernel/authority/grant';
+import type { Grant } from '#kernel/authority/grant';
 import { constantTimeEqual } from '#kernel/crypto/compare';
 import { createHmacSha256 } from '#kernel/crypto/digest';
 import { randomBytes, randomToken } from '#kernel/crypto/random';
 import { type DataKey, openValue, sealValue } from '#kernel/crypto/value-envelope';
-import { asFailure } from '#kernel/errors/failure';
-import type { DataKeys, WrapperRef } from '#kernel/sealing/data-keys';
-import type { Resources } from '#resources';
 import type { Workspaces } from '#workspaces';
-import { endpointsDuties } from './duties.ts';
 import { endpointsFailures } from './endpoints.errors.ts';
 import { deleteKeys, type KeyName, type KeyRow, keysOf, putKey } from './keys.store.ts';
 
@@ -46,26 +42,15 @@ export type EndpointKeyStore = {
 };
 
 export function createEndpointKeys(deps: {
-  readonly workspaces: Workspaces;
-  readonly resources: Resources;
-  readonly dataKeys: DataKeys;
-  readonly grants: Grants;
+  readonly workspaces: Pick<Workspaces, 'database' | 'dataKey'>;
 }): EndpointKeyStore {
-  const { workspaces, dataKeys, grants } = deps;
+  const { workspaces } = deps;
   // Drawn anew in each life of the server: a digest that leaked is worth nothing, and it is not stored.
   const nothing: KeyDigests = { primary: randomBytes(32), secondary: randomBytes(32) };
   const digest = createHmacSha256(randomBytes(32));
 
-  async function dataKey(grant: Grant, owner: KeyOwner): Promise<DataKey> {
-    const workspace = await workspaces.get(grant, owner.workspaceId);
-    try {
-      return await dataKeys.open(workspace.uniqueId, purpose);
-    } catch (thrown) {
-      if (asFailure(thrown).code !== 'DataKeyGone') throw thrown;
-    }
-    const resource = await deps.resources.get(grants.duty(endpointsDuties.wrapKeys, workspace.id), workspace.id);
-    return dataKeys.ensure(workspace.uniqueId, purpose, wrapperIn(resource.properties, workspace.identity));
-  }
+  const dataKey = (grant: Grant, owner: KeyOwner): Promise<DataKey> =>
+    workspaces.dataKey(grant, owner.workspaceId, purpose);
 
   const seal = (key: DataKey, owner: KeyOwner, name: KeyName, version: number, value: string): KeyRow => ({
     endpoint: owner.uniqueId,
@@ -152,16 +137,3 @@ export function createEndpointKeys(deps: {
 
 /** Two keys are there so that one can be replaced while the other is used. */
 const same = (target: string) => endpointsFailures.sameKeys(target);
-
-/** What the workspace's keys are wrapped by, as its stored properties say. */
-function wrapperIn(
-  properties: Readonly<Record<string, unknown>>,
-  principal: { readonly objectId: string; readonly name: string },
-): WrapperRef {
-  // Written by the workspace's own kind, which has checked it.
-  const encryption = properties['encryption'] as
-    | { readonly keyVaultProperties?: { readonly keyIdentifier?: string } }
-    | undefined;
-  const keyIdentifier = encryption?.keyVaultProperties?.keyIdentifier;
-  return keyIdentifier === undefined ? { kind: 'root' } : { kind: 'vault', keyIdentifier, principal };
-}

@@ -47,7 +47,7 @@ export function secretsIn(
     else if (meant.test(value))
       throw refuse(
         `environmentVariables.${name}`,
-        `The value of ${name.slice(0, 100)} refers to a secret in a way that is not served. The whole value is \${{keyvault:https://VAULT.vault.HOST/secrets/NAME}}; connections are not served.`,
+        `The value of ${name.slice(0, 100)} refers to a secret in a way that is not served. The whole value is \${{keyvault:https://VAULT.vault.HOST/secrets/NAME}}; connections are not read by jobs.`,
       );
   }
   if (found.length > secretsMax) throw refuse('secretsConfiguration', `A job gets at most ${secretsMax} secrets.`);

@@ -184,7 +184,7 @@ test('what is written wrongly is refused before anything is made, and never hand
     [{ secretsConfiguration: { MLFLOW_X: { workspaceSecretName: 'a' } } }, /set by the service/],
     [{ ...configured({ workspaceSecretName: 'a' }), ...variable('1') }, /among environmentVariables too/],
     [variable(`postgres://u@\${{keyvault:${address}/a}}/db`), /The whole value is/],
-    [variable(`\${{azureml://connections/a/credentials/b}}`), /connections are not served/],
+    [variable(`\${{azureml://connections/a/credentials/b}}`), /connections are not read by jobs/],
     [
       { secretsConfiguration: Object.fromEntries(Array.from({ length: 21 }, (_, i) => [`X${i}`, { uri: address }])) },
       /at most 20 secrets/,

@@ -4,7 +4,7 @@
 import type { Grant } from '#kernel/authority/grant';
 import { isAbout } from '#kernel/authority/reach';
 import type { Anchors, Database, Databases, MigrationSet } from '#kernel/database/database';
-import { Failure } from '#kernel/errors/failure';
+import { asFailure, Failure } from '#kernel/errors/failure';
 import { tableOf } from '#kernel/errors/failures';
 import type { Files } from '#kernel/files/files';
 import { isWithin } from '#kernel/ids/ids';
@@ -15,6 +15,7 @@ import { createWorkspaceDatabases } from './databases.service.ts';
 import { createDatastoreKind } from './datastores.kind.ts';
 import { type AddressSigner, createDatastores } from './datastores.service.ts';
 import { containersOf, workspaceType } from './dependents.rules.ts';
+import { customerKeyOf, wrapperOf } from './encryption.service.ts';
 import { createReservations } from './reservations.service.ts';
 import type { Workspaces } from './workspace.types.ts';
 import { workspacesFailures } from './workspaces.errors.ts';
@@ -121,6 +122,18 @@ export function createWorkspaces(
     },
     async database(grant, workspaceId) {
       return databases.open((await stored(grant, workspaceId)).uniqueId);
+    },
+    async dataKey(grant, workspaceId, purpose) {
+      const resource = await stored(grant, workspaceId);
+      // order matters: what has lost its own key, or whose customer refuses it, is given no further one.
+      await deps.dataKeys.open(resource.uniqueId, 'workspace');
+      try {
+        return await deps.dataKeys.open(resource.uniqueId, purpose);
+      } catch (thrown) {
+        if (asFailure(thrown).code !== 'DataKeyGone') throw thrown;
+      }
+      const wrapper = wrapperOf(customerKeyOf(resource.properties), identityOf(resource));
+      return deps.dataKeys.ensure(resource.uniqueId, purpose, wrapper);
     },
     container,
     datastore: datastores.place,

@@ -1,6 +1,7 @@
 // What the modules of machine learning hold of a workspace, and by which functions they come by it.
 
 import type { Action, Grant } from '#kernel/authority/grant';
+import type { DataKey } from '#kernel/crypto/value-envelope';
 import type { Database } from '#kernel/database/database';
 import type { DatastoreName } from './dependents.rules.ts';
 
@@ -46,6 +47,11 @@ export type Workspaces = {
   get(grant: Grant, workspaceId: string): Promise<Workspace>;
   /** The workspace's own database, open while its key may be used. */
   database(grant: Grant, workspaceId: string): Promise<Database>;
+  /**
+   * A key for what a module seals in rows of that database, made when it is first asked for: under the key of the workspace's
+   * customer where there is one, and gone with the workspace. Throws like `get`.
+   */
+  dataKey(grant: Grant, workspaceId: string, purpose: string): Promise<DataKey>;
   /** The blob container behind a built-in datastore. */
   container(workspace: Workspace, datastore: DatastoreName): { readonly account: string; readonly container: string };
   /** Where a datastore of this name is, built-in or not. Throws `notFound`, and `invalid` for a share. */
