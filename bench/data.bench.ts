@@ -4,7 +4,7 @@
 // Run: node bench/data.bench.ts [MiB of the model] [MiB of the input]
 
 import { randomBytes } from 'node:crypto';
-import { createReadStream, createWriteStream, rmSync } from 'node:fs';
+import { createReadStream, createWriteStream, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { mkdtemp, open } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -22,6 +22,26 @@ const timed = async (act: () => unknown): Promise<number> => {
   return (performance.now() - from) / 1000;
 };
 const rate = (mib: number, seconds: number) => `${seconds.toFixed(2)} s, ${Math.round(mib / seconds)} MiB/s`;
+
+/** Processor seconds of a process, from its line in /proc (proc(5): ticks of a hundredth). */
+const processorOf = (stat: string): number => {
+  const [, , user = '', system = ''] = /^.*\)( \S+){11} (\d+) (\d+)/.exec(stat) ?? [];
+  return (Number(user) + Number(system)) / 100;
+};
+/** Of the agent: the one child of this process that is one. */
+function processorOfAgent(): number {
+  for (const pid of readdirSync('/proc').filter((name) => /^\d+$/.test(name))) {
+    try {
+      const isAgent = readFileSync(`/proc/${pid}/cmdline`, 'utf8').includes('agent/src/main.ts');
+      const stat = readFileSync(`/proc/${pid}/stat`, 'utf8');
+      if (isAgent && stat.slice(stat.lastIndexOf(')')).split(' ')[2] === String(process.pid)) return processorOf(stat);
+    } catch {
+      // It ended meanwhile.
+    }
+  }
+  return Number.NaN;
+}
+const processorOfServer = () => (process.cpuUsage().user + process.cpuUsage().system) / 1e6;
 
 /** The same bytes on the disk of this machine: written and made durable, copied so, and read. */
 async function plain(mib: number) {
@@ -86,14 +106,20 @@ try {
   const uri = 'azureml://jobs/makes/outputs/artifacts/paths/outputs/d';
   const inputs = { data: { jobInputType: 'uri_folder', uri } };
   const clock = (what: string) => `python3 -c "import time; print('${what}', time.time(), flush=True)"`;
-  const command = `${clock('begun')} && cat \${{inputs.data}}/* > /dev/null && ${clock('read')}`;
+  // Process 1 is the management code, which has fetched.
+  const command = `echo runner $(cat /proc/1/stat) && ${clock('begun')} && cat \${{inputs.data}}/* > /dev/null && ${clock('read')}`;
   let submitted = 0;
   const all = await timed(async () => {
     submitted = Date.now() / 1000;
+    const before = [processorOfServer(), processorOfAgent()] as const;
     const log = await run('reads', { command, inputs });
+    const used = [processorOfServer() - before[0], processorOfAgent() - before[1]] as const;
+    const runner = processorOf(/^runner (.*)$/m.exec(log)?.[1] ?? '');
     const at = (what: string) => Number(new RegExp(`${what} ([0-9.]+)`).exec(log)?.[1]);
     say(`an input of ${INPUT_MIB} MiB`);
     say(`  accepted and fetched  ${rate(INPUT_MIB, at('begun') - submitted)}`);
+    const parts = [...used, runner].map((seconds) => seconds.toFixed(1));
+    say(`    of processor        ${parts[0]} s the server, ${parts[1]} s the agent, ${parts[2]} s the runner`);
     say(`  read by the command   ${rate(INPUT_MIB, at('read') - at('begun'))}`);
   });
   const disk = await plain(INPUT_MIB);

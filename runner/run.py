@@ -59,7 +59,7 @@ def main():
         listener = listen(port)
         guard.drop_capabilities(keeps_chroot=is_root(document))
         start_forwarder(listener, SERVER_SOCKET)
-        wire = Wire(CA_FILE, port)
+        wire = Wire(CA_FILE, port, socket_path=SERVER_SOCKET)
         control = Control(sys.stdin.buffer, wire, lambda: leave(reporter, Outcome("stopped")))
         control.start()
         outcome = COMMANDS[document["command"]](document, reporter, control, wire)

@@ -14,6 +14,41 @@ export interface Tunnel {
 /** Connections of one sandbox at once; user code can open as many as it likes. */
 const CONNECTIONS_MAX = 128;
 
+/** What one read takes of what the server sent, and how many of them are on their way at once. */
+const PIECE_BYTES = 128 * 1024;
+const PIECES = 2;
+
+/**
+ * Hands on what comes from the server, in memory that takes turns: inputs and images are gigabytes, and a piece of new memory for each
+ * read cost more than the reading. What is read goes on at once, or waits where it is and nothing more is read.
+ */
+function comesInto(near: Socket, far: () => Socket) {
+  const pieces: Uint8Array[] = [];
+  const busy = new Set<number>();
+  let at = 0;
+  let waits = false;
+  return {
+    buffer: () => {
+      pieces[at] ??= Buffer.allocUnsafeSlow(PIECE_BYTES);
+      return pieces[at] as Uint8Array;
+    },
+    callback(bytes: number, memory: Uint8Array): boolean {
+      const sent = at;
+      busy.add(sent);
+      at = (at + 1) % PIECES;
+      near.write(memory.subarray(0, bytes), () => {
+        busy.delete(sent);
+        if (waits && sent === at) {
+          waits = false;
+          far().resume();
+        }
+      });
+      waits = busy.has(at);
+      return !waits;
+    },
+  };
+}
+
 /** Listens in a folder of its own. `host` and `port` are the server's; what is inside can choose neither. */
 export async function openTunnel(prefix: string, host: string, port: number): Promise<Tunnel> {
   const folder = createSandboxFolder(prefix);
@@ -22,7 +57,7 @@ export async function openTunnel(prefix: string, host: string, port: number): Pr
   mkdirSync(join(folder, 'tunnel'), { mode: 0o755 });
   const open = new Set<Socket>();
   const server = createServer({ pauseOnConnect: true }, (near) => {
-    const far = connect({ host, port, noDelay: true });
+    const far: Socket = connect({ host, port, noDelay: true, onread: comesInto(near, () => far) });
     open.add(near);
     // An error breaks both off; an end lets what was said before it arrive, however slowly it is read.
     near.on('error', () => far.destroy());
@@ -32,7 +67,8 @@ export async function openTunnel(prefix: string, host: string, port: number): Pr
       far.destroySoon();
     });
     far.on('close', () => near.destroySoon());
-    near.pipe(far).pipe(near);
+    near.pipe(far);
+    far.on('end', () => near.end());
   });
   server.maxConnections = CONNECTIONS_MAX;
   const remove = () => rmSync(folder, { recursive: true, force: true });

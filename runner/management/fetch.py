@@ -5,12 +5,13 @@ target folder. Runs before any user code, so that nobody can move the folder und
 """
 import hashlib
 import os
+import threading
 import urllib.parse
 import xml.etree.ElementTree
 
 from .outcome import SetupFailed
 from .paths import BadPath, below
-from .wire import CHUNK_BYTES, Refused, read_bounded
+from .wire import Refused, read_bounded
 
 SNAPSHOT_FILES = 2000
 SNAPSHOT_BYTES = 300 * 1024 * 1024
@@ -18,6 +19,10 @@ INPUT_FILES = 100000
 INPUT_BYTES = 1 << 50
 LISTING_BYTES = 16 * 1024 * 1024
 LISTING_PAGES = 100
+#: Files that are fetched at the same time, each over a connection of its own.
+TOGETHER = 4
+#: What is read, digested and written at once.
+PIECE_BYTES = 1024 * 1024
 BLOB_VERSION = {"x-ms-version": "2021-08-06"}
 
 
@@ -28,6 +33,7 @@ class Bounds:
         self.what = what
         self.files = files
         self.bytes = total_bytes
+        self._lock = threading.Lock()
 
     def take_file(self):
         self.files -= 1
@@ -35,8 +41,10 @@ class Bounds:
             raise SetupFailed("The %s has too many files." % self.what)
 
     def take_bytes(self, count):
-        self.bytes -= count
-        if self.bytes < 0:
+        with self._lock:
+            self.bytes -= count
+            left = self.bytes
+        if left < 0:
             raise SetupFailed("The %s is too large." % self.what)
 
 
@@ -44,19 +52,56 @@ def fetch_folder(wire, source, folder, bounds):
     """source: a list of {path, url, sha256?, size?}, or {url} of a blob prefix."""
     os.makedirs(folder, exist_ok=True)
     files = source if isinstance(source, list) else list_blobs(wire, source["url"], bounds)
-    for entry in files:
+    for _ in files:
         bounds.take_file()
+    _together(wire, files, lambda own, entry: fetch_file(own, entry, folder, bounds, wire.token))
+
+
+def fetch_file(wire, entry, folder, bounds, token):
+    """One file of a folder. entry: {path, url, sha256?, size?}."""
+    try:
+        target = below(folder, entry["path"])
+    except BadPath as failure:
+        raise SetupFailed("The %s has a bad path. %s" % (bounds.what, failure))
+    try:
+        os.makedirs(os.path.dirname(target), exist_ok=True)
+        download(wire, entry, target, bounds, token=token)
+    except FileExistsError:
+        raise SetupFailed("The %s has two entries for one path: %s" % (bounds.what, entry["path"]))
+    except Refused as failure:
+        raise SetupFailed("%s of the %s could not be fetched. %s" % (entry["path"], bounds.what, failure))
+
+
+def _together(wire, entries, act):
+    """Acts on all of them, a few at a time. After a failure no further one begins, and the first failure is raised when all have ended."""
+    if len(entries) < 2:
+        for entry in entries:
+            act(wire, entry)
+        return
+    left, lock, failures = iter(entries), threading.Lock(), []
+
+    def work():
+        own = wire.another()
         try:
-            target = below(folder, entry["path"])
-        except BadPath as failure:
-            raise SetupFailed("The %s has a bad path. %s" % (bounds.what, failure))
-        try:
-            os.makedirs(os.path.dirname(target), exist_ok=True)
-            download(wire, entry, target, bounds)
-        except FileExistsError:
-            raise SetupFailed("The %s has two entries for one path: %s" % (bounds.what, entry["path"]))
-        except Refused as failure:
-            raise SetupFailed("%s of the %s could not be fetched. %s" % (entry["path"], bounds.what, failure))
+            while True:
+                with lock:
+                    entry = None if failures else next(left, None)
+                if entry is None:
+                    return
+                act(own, entry)
+        except BaseException as failure:
+            with lock:
+                failures.append(failure)
+        finally:
+            own.close()
+
+    threads = [threading.Thread(target=work, daemon=True) for _ in range(min(TOGETHER, len(entries)))]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    if failures:
+        raise failures[0]
 
 
 def download(wire, entry, target, bounds, headers=None, token=None):
@@ -71,11 +116,13 @@ def download(wire, entry, target, bounds, headers=None, token=None):
         os.lseek(descriptor, 0, os.SEEK_SET)
         os.ftruncate(descriptor, 0)
         digest, received = hashlib.sha256(), 0
+        memory = memoryview(bytearray(PIECE_BYTES if size is None else max(1, min(PIECE_BYTES, int(size)))))
         while True:
-            chunk = response.read(CHUNK_BYTES)
-            if not chunk:
+            count = response.readinto(memory)
+            if not count:
                 break
-            received += len(chunk)
+            chunk = memory[:count]
+            received += count
             if size is None:
                 bounds.take_bytes(len(chunk))
             elif received > int(size):

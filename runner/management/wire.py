@@ -6,6 +6,7 @@ variable is read; bodies are streamed. Transport errors and 5xx answers are retr
 import http.client
 import json
 import random
+import socket
 import ssl
 import time
 import urllib.parse
@@ -14,7 +15,6 @@ from .outcome import SetupFailed
 
 ATTEMPTS = 5
 TIMEOUT_SECONDS = 60
-CHUNK_BYTES = 256 * 1024
 ERROR_BYTES = 4096
 RETRIED_STATUSES = frozenset((408, 429, 500, 502, 503, 504))
 
@@ -27,13 +27,36 @@ class Refused(Exception):
         self.status = status
 
 
+class Connection(http.client.HTTPSConnection):
+    """By the agent's socket itself, where there is one: the loopback port, which user code has, carries every byte once more."""
+
+    def __init__(self, host, port, socket_path, context):
+        super().__init__(host, port, context=context, timeout=TIMEOUT_SECONDS)
+        self._socket_path = socket_path
+        self._tls = context
+
+    def connect(self):
+        if self._socket_path is None:
+            super().connect()
+            return
+        plain = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        try:
+            plain.settimeout(self.timeout)
+            plain.connect(self._socket_path)
+            self.sock = self._tls.wrap_socket(plain, server_hostname=self.host)
+        except BaseException:
+            plain.close()
+            raise
+
+
 class Wire:
     """Not for several threads at once, except for `token`, which may be replaced at any time."""
 
-    def __init__(self, ca_file, port, token=None, pause=time.sleep):
+    def __init__(self, ca_file, port, token=None, pause=time.sleep, socket_path=None):
         self._context = ssl.create_default_context(cafile=ca_file)
         self._context.minimum_version = ssl.TLSVersion.TLSv1_2
         self._port = port
+        self._socket_path = socket_path
         self._pause = pause
         self._connection = None
         self._host = None
@@ -91,9 +114,7 @@ class Wire:
         if self._connection is not None and self._host != host:
             self.close()
         if self._connection is None:
-            self._connection = http.client.HTTPSConnection(
-                host, self._port, context=self._context, timeout=TIMEOUT_SECONDS
-            )
+            self._connection = Connection(host, self._port, self._socket_path, self._context)
             self._host = host
         sent = dict(headers)
         if token:

@@ -41,7 +41,7 @@ export interface StreamAead {
   sealStream(key: Pick<DataKey, 'bytes'>, associatedData: Uint8Array, watch?: Watch): Transform;
   /** A stream that takes ciphertext and gives plaintext; it errors with `integrity` where the first wrong segment is. */
   openStream(key: Pick<DataKey, 'bytes'>, associatedData: Uint8Array): Transform;
-  /** Decrypts only the segments that a range touches, in order. Throws `rangeNotSatisfiable` for a range that ends behind the plaintext. */
+  /** Decrypts only the segments that a range touches, in order; the memory of each piece is nobody else's. Throws `rangeNotSatisfiable` for a range that ends behind the plaintext. */
   openRange(request: RangeRequest): AsyncGenerator<Uint8Array, void, undefined>;
   /** Seals something small at once. */
   sealBuffer(key: Pick<DataKey, 'bytes'>, associatedData: Uint8Array, plaintext: Uint8Array): Uint8Array;

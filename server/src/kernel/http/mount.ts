@@ -6,6 +6,7 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import { Readable } from 'node:stream';
 import { anonymous } from '#kernel/authority/actor';
 import type { Action } from '#kernel/authority/grant';
+import { releasePiece } from '#kernel/bytes/pieces';
 import { type Clock, systemClock } from '#kernel/clock/clock';
 import { randomUuid } from '#kernel/crypto/random';
 import { asFailure, type Failure } from '#kernel/errors/failure';
@@ -212,7 +213,7 @@ function send(
     // The client went away before: its end was told already, and nobody would let go of what is open here.
     if (response.destroyed) return void body.destroy();
     response.on('close', () => body.destroy());
-    body.pipe(response);
+    pump(body, response);
     return;
   }
   if (body === undefined) {
@@ -233,6 +234,19 @@ function send(
   );
   if (!response.hasHeader('content-length')) response.setHeader('content-length', String(bytes.length));
   response.end(method === 'HEAD' ? undefined : bytes);
+}
+
+/** As `pipe`, and gives the memory of a piece back when it was sent. */
+function pump(body: Readable, response: ServerResponse): void {
+  body.on('data', (piece: Uint8Array) => {
+    // What was not sent may still be read by whoever was to send it.
+    const isTaken = response.write(piece, (error) => {
+      if (!error) releasePiece(piece);
+    });
+    if (!isTaken) body.pause();
+  });
+  response.on('drain', () => body.resume());
+  body.on('end', () => response.end());
 }
 
 const safetyHeaders: Readonly<Record<string, string>> = {

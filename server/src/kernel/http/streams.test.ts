@@ -6,6 +6,7 @@ import { connect } from 'node:net';
 import { Readable } from 'node:stream';
 import { text } from 'node:stream/consumers';
 import { after, test } from 'node:test';
+import { ownPiece } from '#kernel/bytes/pieces';
 import { httpFailures } from '#kernel/http/http.errors';
 import { json, open, route, unrecorded } from '#kernel/http/route';
 import type { Surface } from '#kernel/http/surface';
@@ -29,6 +30,11 @@ const waiting = {
   goOn: Promise.withResolvers<void>(),
 };
 let given: Readable | undefined;
+const pieces = {
+  owned: ownPiece(Buffer.alloc(300_000, 'a')),
+  kept: Buffer.alloc(300_000, 'b'),
+  sent: Promise.resolve<unknown>(undefined),
+};
 const door = await openTestDoor({
   surfaces: [surface],
   routes: [
@@ -78,6 +84,16 @@ const door = await openTestDoor({
         await once(exchange.raw.response, 'close');
         given = Readable.from([Buffer.alloc(100_000), Buffer.alloc(100_000)]);
         return { status: 200, body: given };
+      },
+    }),
+    route({
+      ...common,
+      operation: 'Pieces',
+      method: 'GET',
+      path: '/pieces',
+      async handle(_grant, { exchange }) {
+        pieces.sent = once(exchange.raw.response, 'close');
+        return { status: 200, body: Readable.from([pieces.owned, pieces.kept], { objectMode: false }) };
       },
     }),
     route({
@@ -178,6 +194,12 @@ test('a body that broke before it was sent ends the connection, and nobody waits
     fetch(`${door.url}/broken`, { signal: AbortSignal.timeout(20_000) }),
     (thrown: Error) => thrown.name !== 'TimeoutError',
   );
+});
+
+test('a piece that is nobody else’s gives its memory back when it was sent, whole, and another one stays', async () => {
+  assert.equal(await (await fetch(`${door.url}/pieces`)).text(), 'a'.repeat(300_000) + 'b'.repeat(300_000));
+  await pieces.sent;
+  assert.deepEqual([pieces.owned.byteLength, pieces.kept.byteLength], [0, 300_000]);
 });
 
 test('what was opened for an act whose end cannot be recorded is let go, and nothing of it is sent', async () => {

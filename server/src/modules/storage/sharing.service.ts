@@ -2,6 +2,7 @@
 // being read or written. A digest is of one version, and goes with it: what is written over a name has a digest of its own or none.
 
 import type { Grant } from '#kernel/authority/grant';
+import { releasePiece } from '#kernel/bytes/pieces';
 import type { Clock } from '#kernel/clock/clock';
 import { createLongSha256 } from '#kernel/crypto/digest-thread';
 import { randomUuid } from '#kernel/crypto/random';
@@ -133,7 +134,10 @@ export function createSharing(deps: {
         }
         const digest = createLongSha256();
         try {
-          for await (const piece of stream as AsyncIterable<Uint8Array>) await digest.update(piece);
+          for await (const piece of stream as AsyncIterable<Uint8Array>) {
+            await digest.update(piece);
+            releasePiece(piece);
+          }
         } catch (thrown) {
           digest.drop();
           throw thrown;

@@ -2,6 +2,7 @@
 // the stream breaks when the owner's key is refused, and it never ends early as if it were whole.
 
 import { Readable } from 'node:stream';
+import { ownPiece } from '#kernel/bytes/pieces';
 import { SEGMENT_BYTES } from '#kernel/crypto/stream-aead';
 import type { Part } from './blobs.store.ts';
 import type { Place } from './sealed-files.service.ts';
@@ -55,7 +56,7 @@ async function* counted(
   try {
     for (let next = first; !next.done; next = await rest.next()) {
       seen += next.value.length;
-      yield next.value;
+      yield ownPiece(next.value);
     }
   } finally {
     await rest.return(undefined);
