@@ -4,7 +4,7 @@
 
 import type { Action } from '@strongroom/contract/action';
 import type { Failure } from '#kernel/errors/failure';
-import { isWithin, parseResourceId, scopesOf } from '#kernel/ids/ids';
+import { isWithin, resourceTypeOf, scopesOf } from '#kernel/ids/ids';
 import { authorityFailures } from './authority.errors.ts';
 
 type Declared = {
@@ -59,10 +59,6 @@ function typeOf(scope: string): string | undefined {
     if (depth === 3) return 'microsoft.resources/subscriptions';
     if (depth === 5 && scope.includes('/resourcegroups/')) return 'microsoft.resources/resourcegroups';
   }
-  try {
-    return parseResourceId(scope).type?.toLowerCase();
-  } catch {
-    // A collection or the root: nothing that a duty could be declared for.
-    return undefined;
-  }
+  // A collection or the root has none: nothing that a duty could be declared for.
+  return resourceTypeOf(scope)?.toLowerCase();
 }

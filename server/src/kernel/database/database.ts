@@ -34,6 +34,11 @@ export type Database = {
   write<R>(fn: (tx: Tx) => Promise<R>, options?: WriteOptions): Promise<R>;
   /** Point reads, each on the last committed state. At most 50,000 rows; for more than a few use scan. */
   readonly read: Tx;
+  /**
+   * What `read` answers, asked again only after something was written here: for what every request asks and seldom changes. Whoever
+   * was told that a write is durable gets nothing from before it. The answer is shared, so nobody changes it. 5,000 are kept.
+   */
+  remembered<R>(key: string, read: (tx: Tx) => Promise<R>): Promise<R>;
   /** Reads many rows beside everything else. What is beyond the bounds rejects with Failure `ResultTooLarge`. */
   scan<R>(query: Compilable<R>, bounds?: ScanBounds): Promise<readonly R[]>;
   /** Writes the witness alone: how much of the audit log is signed by now. Nothing is counted as changed. */

@@ -20,6 +20,7 @@ export function lentDatabase(options: {
       lend((database) => database.read.executeQuery(query as CompiledQuery<R>)),
     ),
     write: <R>(fn: (tx: Tx) => Promise<R>, options?: WriteOptions) => lend((database) => database.write(fn, options)),
+    remembered: <R>(key: string, read: (tx: Tx) => Promise<R>) => lend((database) => database.remembered(key, read)),
     restamp: () => lend((database) => database.restamp()),
     stamp: () => lend((database) => database.stamp()),
     scan: <R>(query: Compilable<R>, bounds?: ScanBounds) => lend((database) => database.scan(query, bounds)),

@@ -85,43 +85,55 @@ export function scopesOf(id: string): readonly string[] {
 
 /** Parses an id of a subscription, a resource group or a resource. Throws `invalid` with what is wrong. */
 export function parseResourceId(id: string): ResourceId {
-  const wrong = (why: string) => idsFailures.InvalidResourceId(id, why);
-  if (id.length > maxIdLength) throw wrong(`it is longer than ${maxIdLength} characters`);
-  if (!id.startsWith('/')) throw wrong('it does not begin with a slash');
+  const read = readResourceId(id);
+  if (typeof read === 'string') throw idsFailures.InvalidResourceId(id, read);
+  return read;
+}
+
+/** The same without a throw, where what is no id is nothing unusual: undefined. */
+export function resourceTypeOf(id: string): string | undefined {
+  const read = readResourceId(id);
+  return typeof read === 'string' ? undefined : read.type;
+}
+
+/** The id, or what is wrong with it. */
+function readResourceId(id: string): ResourceId | string {
+  if (id.length > maxIdLength) return `it is longer than ${maxIdLength} characters`;
+  if (!id.startsWith('/')) return 'it does not begin with a slash';
   const trimmed = id.replace(/\/{2,}/g, '/').replace(/\/+$/, '');
   const segments = trimmed.split('/').slice(1);
-  if (segments.length > maxSegments) throw wrong(`it has more than ${maxSegments} segments`);
+  if (segments.length > maxSegments) return `it has more than ${maxSegments} segments`;
   for (const segment of segments) {
-    if (segment === '.' || segment === '..') throw wrong('a segment is a dot segment');
+    if (segment === '.' || segment === '..') return 'a segment is a dot segment';
     // biome-ignore lint/suspicious/noControlCharactersInRegex: control characters are what is being refused.
-    if (/[\x00-\x1f\\?#%]/.test(segment)) throw wrong('a segment holds a character that no id may hold');
+    if (/[\x00-\x1f\\?#%]/.test(segment)) return 'a segment holds a character that no id may hold';
   }
   let at = 0;
   let subscriptionId: string | undefined;
   let resourceGroup: string | undefined;
   if (segments[0]?.toLowerCase() === 'subscriptions') {
     subscriptionId = segments[1];
-    if (!subscriptionId) throw wrong('the subscription is missing');
+    if (!subscriptionId) return 'the subscription is missing';
     at = 2;
     if (segments[at]?.toLowerCase() === 'resourcegroups') {
       resourceGroup = segments[at + 1];
-      if (!resourceGroup) throw wrong('the resource group is missing');
+      if (!resourceGroup) return 'the resource group is missing';
       at += 2;
     }
   }
   if (at === segments.length) {
     const name = resourceGroup ?? subscriptionId;
-    if (name === undefined) throw wrong('it is empty');
+    if (name === undefined) return 'it is empty';
     return { id: trimmed, subscriptionId, resourceGroup, type: undefined, name, names: [] };
   }
-  if (segments[at]?.toLowerCase() !== 'providers') throw wrong("'providers' was expected");
+  if (segments[at]?.toLowerCase() !== 'providers') return "'providers' was expected";
   // An extension resource (a role assignment, say) repeats /providers/; the last one names the type.
   let provider = at;
   for (let i = at; i < segments.length; i++) if (segments[i]?.toLowerCase() === 'providers') provider = i;
   const namespace = segments[provider + 1];
   const rest = segments.slice(provider + 2);
-  if (!namespace) throw wrong('the provider namespace is missing');
-  if (rest.length < 2 || rest.length % 2 !== 0) throw wrong('types and names do not alternate');
+  if (!namespace) return 'the provider namespace is missing';
+  if (rest.length < 2 || rest.length % 2 !== 0) return 'types and names do not alternate';
   const types = rest.filter((_, i) => i % 2 === 0);
   const names = rest.filter((_, i) => i % 2 === 1);
   return {

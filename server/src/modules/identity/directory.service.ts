@@ -150,7 +150,8 @@ export function createDirectory(options: {
 
     async findPrincipal(objectId) {
       const id = objectId.toLowerCase();
-      return objectIdPattern.test(id) ? found(await store.findPrincipal(database.read, id)) : undefined;
+      if (!objectIdPattern.test(id)) return undefined;
+      return await database.remembered(`principal ${id}`, async (tx) => found(await store.findPrincipal(tx, id)));
     },
     async findPrincipals(objectIds) {
       if (objectIds.length > lookupMax) throw identityFailures.TooManyIds(lookupMax);

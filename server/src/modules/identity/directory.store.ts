@@ -337,15 +337,15 @@ export const secretHashes = (
     .execute();
 
 /** Whether the application has this secret, and it is valid at this time. */
-export async function hasSecret(tx: Tx, clientId: string, secretId: string, nowMs: number): Promise<boolean> {
+/** When a secret expires, in milliseconds of the epoch; undefined when there is none of these ids. */
+export async function secretEnd(tx: Tx, clientId: string, secretId: string): Promise<number | undefined> {
   const row = await db(tx)
     .selectFrom('application_secrets')
-    .select('secret_id')
+    .select('expires_at_ms')
     .where('secret_id', '=', secretId)
     .where('client_id', '=', clientId)
-    .where('expires_at_ms', '>', nowMs)
     .executeTakeFirst();
-  return row !== undefined;
+  return row?.expires_at_ms;
 }
 
 export async function insertManagedIdentity(

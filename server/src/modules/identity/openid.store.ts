@@ -137,14 +137,15 @@ export function createOpenIdRecords(options: { readonly database: Database; read
     adapter: recordsOf,
     grantKey: (grantId) => keyIn('Grant', grantId),
     async isGrant(key) {
-      const row = await db(database.read)
-        .selectFrom('openid_records')
-        .select('key')
-        .where('model', '=', 'Grant')
-        .where('key', '=', key)
-        .where('expires_at_ms', '>', clock.epochMs())
-        .executeTakeFirst();
-      return row !== undefined;
+      const row = await database.remembered(`grant ${key}`, (tx) =>
+        db(tx)
+          .selectFrom('openid_records')
+          .select('expires_at_ms')
+          .where('model', '=', 'Grant')
+          .where('key', '=', key)
+          .executeTakeFirst(),
+      );
+      return row !== undefined && row.expires_at_ms > clock.epochMs();
     },
     async sweep() {
       await database.write((tx) =>

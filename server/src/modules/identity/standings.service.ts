@@ -43,7 +43,9 @@ export function createStandings(deps: {
   const failures = deps.telemetry.counter(identityMeters.failures);
 
   async function stands({ clientId = '' }: Principal, { by, id }: Ground): Promise<boolean> {
-    return by === 'grant' ? await isGrant(id) : await store.hasSecret(database.read, clientId, id, clock.epochMs());
+    if (by === 'grant') return await isGrant(id);
+    const end = await database.remembered(`secret ${clientId} ${id}`, (tx) => store.secretEnd(tx, clientId, id));
+    return end !== undefined && end > clock.epochMs();
   }
 
   return {

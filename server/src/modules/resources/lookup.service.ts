@@ -16,7 +16,7 @@ export function createLookup(ports: Pick<Ports, 'homes' | 'holder' | 'subscripti
 
   async function load(id: string): Promise<{ readonly home: Database; readonly stored: Stored | undefined }> {
     const home = await homes.of(id);
-    return { home, stored: await findResource(home.read, id) };
+    return { home, stored: await home.remembered(`resource ${idKey(id)}`, (tx) => findResource(tx, id)) };
   }
 
   /** As it is shown. */

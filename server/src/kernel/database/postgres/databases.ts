@@ -8,6 +8,7 @@ import { noFaults } from '#kernel/files/faults';
 import { databaseClosed, databaseReadOnly, refuseReadWithinWrite } from '../calls.ts';
 import type { Compilable, Database, Databases, MigrationSet, Opening, ScanBounds } from '../database.ts';
 import { kyselyThrough } from '../dialect/connection.ts';
+import { createMemory } from '../memory.ts';
 import { ask, type Connection, connect, connectReaders, type Server } from './connection.ts';
 import { migrate, requireMigrated, requireSchema } from './migrate.ts';
 import { resultOf } from './result.ts';
@@ -126,19 +127,32 @@ async function openSchema(
     }
   }
 
+  const read = kyselyThrough('postgres', async <R>({ sql, parameters }: CompiledQuery) => {
+    refuseIfClosed();
+    refuseReadWithinWrite();
+    const answer = await noted(ask(readers, sql, parameters));
+    if (answer.rows.length > rowsMax) throw tooLarge(rowsMax);
+    return resultOf<R>(answer);
+  });
+  const memory = createMemory();
+
   return {
     owner,
-    read: kyselyThrough('postgres', async <R>({ sql, parameters }: CompiledQuery) => {
+    read,
+    async remembered(name, ask) {
       refuseIfClosed();
       refuseReadWithinWrite();
-      const answer = await noted(ask(readers, sql, parameters));
-      if (answer.rows.length > rowsMax) throw tooLarge(rowsMax);
-      return resultOf<R>(answer);
-    }),
+      // Others write to what is only read here, and nobody tells.
+      return await (writer === undefined ? ask(read) : memory.remembered(name, () => ask(read)));
+    },
     async write(fn, options) {
       refuseIfClosed();
       if (writer === undefined) throw databaseReadOnly();
-      return await writer.write(fn, options);
+      try {
+        return await writer.write(fn, options);
+      } finally {
+        memory.forget();
+      }
     },
     async restamp() {
       refuseIfClosed();

@@ -8,6 +8,7 @@ import { asStorageFailure } from '#kernel/files/files';
 import { databaseClosed, databaseReadOnly, refuseReadWithinWrite } from '../calls.ts';
 import type { Compilable, Database, MigrationSet, Opening, ScanBounds } from '../database.ts';
 import { kyselyOver } from '../dialect/connection.ts';
+import { createMemory } from '../memory.ts';
 import { createPrivately, type Engine, openEngine, scanTooLarge, syncEntries } from './engine.ts';
 import { renewLog } from './log-renewal.ts';
 import { migrate, requireMigrated } from './migrate.ts';
@@ -94,6 +95,7 @@ function databaseOver(parts: {
   const writer = writing && createWriter(writing, { path, faults, stamper, wal: { committed }, onFull, onStopped });
   if (writing && writer) wal = createWal({ engine: writing, move: () => moveLog(target), stop: writer.stop });
   const scans = new Set<Promise<unknown>>();
+  const memory = createMemory();
   let closing: Promise<void> | undefined;
 
   function refuseIfClosed(): void {
@@ -119,19 +121,31 @@ function databaseOver(parts: {
     }
   }
 
+  const read = kyselyOver((sql, parameters) => {
+    refuseIfClosed();
+    refuseReadWithinWrite();
+    const result = reading.run(sql, parameters);
+    if (result.rows.length > rowsMax) throw scanTooLarge(rowsMax);
+    return result;
+  });
+
   return {
     owner,
-    read: kyselyOver((sql, parameters) => {
+    read,
+    async remembered(name, ask) {
       refuseIfClosed();
       refuseReadWithinWrite();
-      const result = reading.run(sql, parameters);
-      if (result.rows.length > rowsMax) throw scanTooLarge(rowsMax);
-      return result;
-    }),
+      // Others write to what is only read here, and nobody tells.
+      return await (writer === undefined ? ask(read) : memory.remembered(name, () => ask(read)));
+    },
     async write(fn, options) {
       refuseIfClosed();
       if (writer === undefined) throw databaseReadOnly();
-      return await writer.write(fn, options);
+      try {
+        return await writer.write(fn, options);
+      } finally {
+        memory.forget();
+      }
     },
     async restamp() {
       refuseIfClosed();

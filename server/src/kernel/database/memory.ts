@@ -1,0 +1,33 @@
+// What a database answers again and again while nothing is written to it: kept until the next write, whatever that changes, so that
+// nobody has to think of what to drop. An answer that was read while a write went on is given and not kept.
+
+export type Memory = {
+  /** What `read` answers, or what it answered under this key since the last write. One that throws leaves nothing. */
+  remembered<R>(key: string, read: () => Promise<R>): Promise<R>;
+  /** Before whoever wrote is told, also when nobody knows what was kept. */
+  forget(): void;
+};
+
+const answersMax = 5_000;
+
+export function createMemory(): Memory {
+  const kept = new Map<string, unknown>();
+  let writes = 0;
+  return {
+    async remembered<R>(key: string, read: () => Promise<R>) {
+      // Only what `read` of the same key answered is under it, and each key is read in one place.
+      if (kept.has(key)) return kept.get(key) as R;
+      const before = writes;
+      const answer = await read();
+      if (before !== writes) return answer;
+      kept.set(key, answer);
+      const [oldest] = kept.keys();
+      if (kept.size > answersMax && oldest !== undefined) kept.delete(oldest);
+      return answer;
+    },
+    forget() {
+      writes += 1;
+      kept.clear();
+    },
+  };
+}
