@@ -512,7 +512,10 @@ pathlib.Path("outputs/model/model.json").write_text(str(lib.module.ANSWER))
         code = self.files("scoring", score=f"{init}\ndef run(data):\n    return [1, 2]\n")
         self.client.models.create_or_update(Model(path=folder, name="answer"))
         endpoint = ManagedOnlineEndpoint(name="answers", auth_mode="key")
-        self.client.online_endpoints.begin_create_or_update(endpoint).result()
+        made = self.client.online_endpoints.begin_create_or_update(endpoint).result()
+        # The client asks for one with every endpoint.
+        self.assertEqual((made.identity.type, made.identity.tenant_id), ("system_assigned", TENANT))
+        strongroom.assign(self.workspace, READER, made.identity.principal_id)
         deployment = ManagedOnlineDeployment(
             name="blue",
             endpoint_name="answers",

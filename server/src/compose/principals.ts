@@ -31,17 +31,27 @@ export function identitiesOf(deps: {
   readonly tenantId: string;
 }): Identities {
   const { control, directory, access, tenantId } = deps;
+
+  async function removeOne(resourceId: string): Promise<void> {
+    const found = await directory.findManagedIdentity(resourceId);
+    if (found === undefined) return;
+    await access.retire(access.grants.duty(accessDuties.withdrawOfPrincipal, '/'), found.objectId, 'removed', (tx) =>
+      directory.removeManagedIdentity(tx, resourceId),
+    );
+  }
+
   return {
     create: async (resource) => ({
       ...(await control.write((tx) => directory.createManagedIdentity(tx, resource))),
       tenantId,
     }),
     async remove(resourceId) {
-      const found = await directory.findManagedIdentity(resourceId);
-      if (found === undefined) return;
-      await access.retire(access.grants.duty(accessDuties.withdrawOfPrincipal, '/'), found.objectId, 'removed', (tx) =>
-        directory.removeManagedIdentity(tx, resourceId),
-      );
+      for (;;) {
+        const below = await directory.resourcesWithIdentityBelow(resourceId);
+        if (below.length === 0) break;
+        for (const each of below) await removeOne(each);
+      }
+      await removeOne(resourceId);
     },
   };
 }

@@ -21,7 +21,7 @@ import type { EndpointKeyStore, KeyOwner } from './keys.service.ts';
 import { labelsOf, madeBy } from './labels.rules.ts';
 import { endpointType } from './names.rules.ts';
 import { stateOf } from './plan.rules.ts';
-import { endpointIdentity, unservedOfEndpoints } from './unserved.ts';
+import { unservedOfEndpoints } from './unserved.ts';
 
 export const ownerOf = (endpoint: Pick<Resource, 'id' | 'uniqueId'>): KeyOwner => ({
   workspaceId: workspaceOf(endpoint.id) ?? '',
@@ -60,9 +60,10 @@ export function createEndpointKind(deps: {
     holdsSecrets: true,
     secretProperties: ['keys'],
     unserved: unservedOfEndpoints,
-    envelope: { identity: endpointIdentity },
     discriminators: [{ path: 'authMode', serves: ['Key'], refuse: endpointsFailures.authModeNotServed }],
     location: 'optional',
+    // The manager makes it and takes it away. Nothing here acts as it: images are pulled as the workspace, and what scores holds no credential.
+    identity: true,
     longRunning: true,
 
     normalise({ properties }, existing): Properties {
@@ -170,7 +171,7 @@ export function createEndpointKind(deps: {
         },
       },
     ],
-    audit: { write: activity('properties.authMode', 'location') },
+    audit: { write: activity('properties.authMode', 'identity.type', 'location') },
   };
 }
 

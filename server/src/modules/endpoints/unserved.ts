@@ -1,15 +1,8 @@
-// What Azure's endpoints and deployments have and ours do not: isolation and identities that were asked for and would not be
-// there are refused; what only tunes is kept and shown.
+// What Azure's endpoints and deployments have and ours do not: isolation that was asked for and would not be there is refused;
+// what only tunes is kept and shown.
 
 import { Type } from '@strongroom/contract/schema';
-import type { Refusal, Unserved } from '#resources';
-
-export const endpointIdentity: Refusal = {
-  // Python's client sends it with every endpoint, asked or not; an answer shows that there is none.
-  harmless: [{ type: 'SystemAssigned' }, { type: 'None' }],
-  because: 'An endpoint has no managed identity here: what scores has no network and reads what its image holds.',
-  instead: 'Leave identity out, and put what the script reads into the model or the code.',
-};
+import type { Unserved } from '#resources';
 
 export const unservedOfEndpoints: Unserved = {
   refused: {

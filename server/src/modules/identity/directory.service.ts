@@ -59,6 +59,8 @@ export type Directory = {
   findManagedIdentity(
     resourceId: string,
   ): Promise<{ readonly objectId: string; readonly clientId: string; readonly name: string } | undefined>;
+  /** Resources with an identity that lie below this one, at most 1000 of them. */
+  resourcesWithIdentityBelow(resourceId: string): Promise<readonly string[]>;
   /** Its tokens are refused from the moment the transaction is durable. Nothing happens if there is none. */
   removeManagedIdentity(tx: Tx, resourceId: string): Promise<void>;
 
@@ -186,6 +188,10 @@ export function createDirectory(options: {
       return row?.identityClientId
         ? { objectId: row.objectId, clientId: row.identityClientId, name: row.name }
         : undefined;
+    },
+    async resourcesWithIdentityBelow(resourceId) {
+      const rows = await store.findBelowResource(database.read, idKey(resourceId), lookupMax);
+      return rows.flatMap((row) => row.resourceId ?? []);
     },
     async removeManagedIdentity(tx, resourceId) {
       const row = await store.findByResource(tx, idKey(resourceId));

@@ -97,6 +97,15 @@ export const findByClientId = (tx: Tx, clientId: string): Promise<PrincipalRow |
 export const findByResource = (tx: Tx, resourceKey: string): Promise<PrincipalRow | undefined> =>
   principals(tx).where('m.resource_key', '=', resourceKey).executeTakeFirst();
 
+/** Identities of what lies below a resource, by the order of the key: `/` is followed by `0`. */
+export const findBelowResource = (tx: Tx, resourceKey: string, limit: number): Promise<readonly PrincipalRow[]> =>
+  principals(tx)
+    .where('m.resource_key', '>', `${resourceKey}/`)
+    .where('m.resource_key', '<', `${resourceKey}0`)
+    .orderBy('m.resource_key')
+    .limit(limit)
+    .execute();
+
 /** A display name, or how it begins: then the case of ASCII letters does not count. */
 export type NameFilter = { readonly text: string; readonly isPrefix: boolean };
 

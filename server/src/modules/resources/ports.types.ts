@@ -16,6 +16,7 @@ export type Identities = {
     readonly objectId: string;
     readonly tenantId: string;
   }>;
+  /** Of the resource, and of whatever lay below it: where a home did not open any more its children went without a word. */
   remove(resourceId: string): Promise<void>;
 };
 
