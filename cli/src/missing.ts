@@ -14,6 +14,8 @@ const nouns: Readonly<Record<string, string>> = {
   models: 'model',
   data: 'data asset',
   environments: 'environment',
+  components: 'component',
+  connections: 'connection',
   datastores: 'datastore',
   onlineendpoints: 'endpoint',
   deployments: 'deployment',

@@ -99,6 +99,8 @@ before(() => {
     'endpoint.yml': 'name: iris\n',
     'deployment.yml': deployment,
     'datastore.yml': 'name: d\ntype: azure_blob\naccount_name: a\n',
+    'train.yml': 'name: train\ncommand: python train.py\nenvironment: azureml:e:1\n',
+    'connection.yml': 'name: team_git\ntype: git\ntarget: https://git.example.com\n',
     'role.json': '{"Name": "Reader of models", "Actions": []}',
     'given.yml': 'name: x\npath: azureml://snapshots/x\nimage: i\n',
     'request.json': '{}',

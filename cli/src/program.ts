@@ -38,6 +38,16 @@ const nouns: readonly Noun[] = [
     async () => (await import('./commands/environment.ts')).environmentCommands,
   ],
   [
+    'component',
+    'what steps of pipelines are made of',
+    async () => (await import('./commands/component.ts')).componentCommands,
+  ],
+  [
+    'connection',
+    'what a workspace knows of services outside',
+    async () => (await import('./commands/connection.ts')).connectionCommands,
+  ],
+  [
     'datastore',
     'names for containers of storage accounts',
     async () => (await import('./commands/datastore.ts')).datastoreCommands,

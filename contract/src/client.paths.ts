@@ -34,6 +34,8 @@ export function workspacePaths(id: string) {
     asset: (plural: string, name: string) => below(plural, name),
     assetVersions: (plural: string, name: string) => below(plural, name, 'versions'),
     assetVersion: (plural: string, name: string, version: string) => below(plural, name, 'versions', version),
+    connections: below('connections'),
+    connection: (name: string) => below('connections', name),
     datastores: below('datastores'),
     datastore: (name: string) => below('datastores', name),
     codeVersion: (name: string, version: string) => below('codes', name, 'versions', version),

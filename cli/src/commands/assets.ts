@@ -13,17 +13,20 @@ import { at } from '../output.ts';
 import { nameOf, readPrincipals, showNamed } from '../principals.ts';
 import { latestVersion, nextVersion } from '../work.ts';
 
+export type VersionedKind = {
+  readonly plural: Versioned;
+  /** The command. */
+  readonly noun: string;
+  /** With its article, for sentences: `a model`. */
+  readonly called: string;
+  /** Columns of a list of versions, by the path of what stands in them. */
+  readonly what: Readonly<Record<string, string>>;
+};
+
 export function assetCommands<F extends Described>(
   parent: Command,
   act: Act,
-  kind: {
-    readonly plural: Versioned;
-    /** The command. */
-    readonly noun: string;
-    /** With its article, for sentences: `a model`. */
-    readonly called: string;
-    /** Columns of a list of versions, by the path of what stands in them. */
-    readonly what: Readonly<Record<string, string>>;
+  kind: VersionedKind & {
     readonly create: {
       readonly example: string;
       /** Those of its own. */
@@ -34,9 +37,8 @@ export function assetCommands<F extends Described>(
     };
   },
 ): void {
-  const { plural, noun, called, create } = kind;
+  const { plural, called, create } = kind;
   const bare = called.replace(/^an? /, '');
-  const what = Object.fromEntries(Object.entries(kind.what).map(([title, path]) => [title, at(path)]));
 
   const creating = namedLeaf(parent, 'create', changing('workspace'), `register ${called}`, create.example)
     .option('-f, --file <file>', `the ${bare}, in the schema of ${plural}; options here win over it`)
@@ -64,6 +66,17 @@ export function assetCommands<F extends Described>(
         context.done(`${bare} '${name}:${version}'`, 'registered', made);
       }),
     );
+  versionCommands(parent, act, kind);
+}
+
+/** What is done with versions that are there, however they were made. */
+export function versionCommands(
+  parent: Command,
+  act: Act,
+  { plural, noun, called, what: columns }: VersionedKind,
+): void {
+  const bare = called.replace(/^an? /, '');
+  const what = Object.fromEntries(Object.entries(columns).map(([title, path]) => [title, at(path)]));
   namedLeaf(
     parent,
     'list',

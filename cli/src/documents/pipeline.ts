@@ -21,6 +21,12 @@ export async function stepsIn(read: Reader, place: Place): Promise<Later<JsonObj
   return (sources) => settled(steps, sources);
 }
 
+/** A component that a file is, with what lies beside it. */
+export function componentOfFile(place: Place): Promise<Later<JsonObject>> {
+  const inner = { ...place, within: [place.document.file], read: new Map<string, Later<string>>() };
+  return componentIn(inner.document, inner.paths, (steps) => stepsIn(steps, inner));
+}
+
 async function stepIn(read: Reader, place: Place): Promise<Later<JsonObject>> {
   const type = read.text('type') ?? 'command';
   if (!['command', 'sweep', 'pipeline', 'parallel'].includes(type))
