@@ -5,8 +5,7 @@
 It is a process of the user's, started by the command of a job, on the Python that the script runs on. The script has `run(mini_batch)`,
 and may have `init()` and `shutdown()`, which each worker process calls once. Promises: a mini-batch is done whole or told as failed; a
 worker that hangs or dies costs its mini-batch one try and nothing else; what `run` returned is written in the order of the mini-batches;
-the end is a failure as soon as more has failed than the plan allows. Needs nothing but the standard library, except for tables, which
-are read by the package mltable of the environment.
+the end is a failure as soon as more has failed than the plan allows.
 """
 import json
 import os
@@ -21,14 +20,16 @@ import tempfile
 import threading
 import time
 
-DEFAULT_FILES = 10
-DEFAULT_TABLE_BYTES = 1024 * 1024
+HERE = os.path.dirname(os.path.abspath(__file__))
+sys.path.insert(0, HERE)
+
+from management.parallel_input import Wrong, batches_of_files, split  # noqa: E402
+
 RUN_SECONDS = 60
 LOAD_SECONDS = 600
 SHUTDOWN_SECONDS = 60
 LONGEST_REPLY = 64 * 1024
 FAILURES_TOLD = 100
-TABLE_FILE = "MLTable"
 #: The name that Azure gives the file where only a folder is said.
 ROWS_FILE = "parallel_run_step.txt"
 LEVELS = {"DEBUG": 0, "INFO": 1, "WARNING": 2}
@@ -44,221 +45,12 @@ IN_ARGUMENTS = {
 BOUNDS = {"--error_threshold": (-1, 2**31), "--allowed_failed_percent": (0, 100)}
 
 
-class Wrong(Exception):
-    """What cannot be done, in words for the log."""
-
-
-# The input, in pieces
-
-
-def files_of(place, is_table):
-    """Every file below it, in one order; of a table those that it names."""
-    if os.path.isfile(place):
-        return [place]
-    kept = of_table(os.path.join(place, TABLE_FILE)) if is_table else None
-    found = []
-    for folder, folders, names in os.walk(place):
-        folders.sort()
-        for name in sorted(names):
-            path = os.path.join(folder, name)
-            relative = os.path.relpath(path, place)
-            if kept is None or (relative != TABLE_FILE and any(pattern.match(relative) for pattern in kept)):
-                found.append(path)
-    return found
-
-
-def of_table(path):
-    """The paths of an MLTable file: a list of one word each. Anything else needs the reader of tables."""
-    patterns, within = [], False
-    with open(path, encoding="utf-8") as source:
-        for line in source:
-            if not line.strip() or line.lstrip().startswith("#"):
-                continue
-            item = re.match(r"^\s*-\s*(file|folder|pattern)\s*:\s*(.+?)\s*$", line)
-            if within and item:
-                patterns.append(pattern_of(item.group(1), item.group(2).strip("\"'")))
-            elif re.match(r"^\S", line):
-                within = line.startswith("paths:")
-                if within and line.strip() != "paths:":
-                    raise Wrong("The paths of the file MLTable are read as a list, one file, folder or pattern a line.")
-            elif within:
-                raise Wrong("The paths of the file MLTable hold '%s', which is no file, folder or pattern." % line.strip()[:100])
-    if not patterns:
-        raise Wrong("The file MLTable names no paths.")
-    return patterns
-
-
-def pattern_of(kind, said):
-    word = said[2:] if said.startswith("./") else said
-    if "://" in word or word.startswith("/") or ".." in word.split("/"):
-        raise Wrong("The file MLTable names '%s': only what lies beside it is here." % said[:100])
-    if kind == "file":
-        return re.compile(re.escape(word) + r"\Z")
-    if kind == "folder":
-        return re.compile(re.escape(word.rstrip("/")) + r"/.*\Z", re.S)
-    parts = re.split(r"(\*\*/|\*\*|\*|\?)", word)
-    means = {"**/": r"(?:.*/)?", "**": r".*", "*": r"[^/]*", "?": r"[^/]"}
-    return re.compile("".join(means.get(part) or re.escape(part) for part in parts) + r"\Z", re.S)
-
-
-def batches_of_files(plan, place):
-    files = files_of(place, plan["type"] == "mltable")
-    size = plan.get("size") or DEFAULT_FILES
-    return [{"files": files[at : at + size], "items": len(files[at : at + size])} for at in range(0, len(files), size)]
-
-
-def batches_of_table(plan, place, folder):
-    """In a process of its own: what it loads is gone when it ends."""
-    splitting = subprocess.run(
-        [sys.executable, "-B", os.path.abspath(__file__), "--split", json.dumps(plan), place, folder],
-        stdin=subprocess.DEVNULL,
-        check=False,
-    )
-    if splitting.returncode != 0:
-        raise Wrong("The table could not be read and split; what it said is above.")
-    with open(os.path.join(folder, "pieces"), encoding="utf-8") as source:
-        return [json.loads(line) for line in source]
-
-
-def split(plan, place, folder):
-    try:
-        import mltable
-    except ImportError:
-        raise Wrong("A table (an mltable of the mode direct) is read by the package mltable, and the environment has none: name mltable and pandas in its conda file.")
-    frame = mltable.load(place).to_pandas_dataframe()
-    keys = plan.get("keys") or []
-    missing = [key for key in keys if key not in frame.columns]
-    if missing:
-        raise Wrong("The table has no column %s, which partition_keys names." % ", ".join(missing)[:200])
-    if keys:
-        pieces = ((dict(zip(keys, key if isinstance(key, tuple) else (key,))), part) for key, part in frame.groupby(keys if len(keys) > 1 else keys[0]))
-    else:
-        size = plan.get("size") or DEFAULT_TABLE_BYTES
-        stored = sum(os.path.getsize(path) for path in files_of(place, False) if os.path.basename(path) != TABLE_FILE)
-        rows = max(1, int(size * len(frame) / max(1, stored)))
-        pieces = ((None, frame.iloc[at : at + rows]) for at in range(0, len(frame), rows))
-    with open(os.path.join(folder, "pieces"), "w", encoding="utf-8") as target:
-        for number, (key, part) in enumerate(pieces):
-            path = os.path.join(folder, "%d.pickle" % number)
-            part.reset_index(drop=True).to_pickle(path)
-            target.write(json.dumps({"piece": path, "items": len(part), "key": key}, default=plain) + "\n")
-
-
-def plain(value):
-    """A number of numpy as one of Python; anything else as text."""
-    return value.item() if hasattr(value, "item") else str(value)
-
-
-# A worker: calls the script
-
-
-class MiniBatchContext:
-    """What `run` may ask for as its second argument."""
-
-    def __init__(self, index, key):
-        self.minibatch_index = index
-        self.partition_key_value = key
-
-
-def script_of(plan):
-    import importlib.util
-
-    path = os.path.abspath(plan["entry"])
-    sys.path.insert(0, os.path.dirname(path))
-    name = os.path.splitext(os.path.basename(path))[0]
-    spec = importlib.util.spec_from_file_location(name, path)
-    if spec is None or not os.path.isfile(path):
-        raise Wrong("The entry script %s is not in the code." % plan["entry"])
-    script = importlib.util.module_from_spec(spec)
-    sys.modules[name] = script
-    spec.loader.exec_module(script)
-    if not callable(getattr(script, "run", None)):
-        raise Wrong("The entry script %s has no function run(mini_batch)." % plan["entry"])
-    return script
-
-
-def takes_context(run):
-    import inspect
-
-    try:
-        places = [one for one in inspect.signature(run).parameters.values() if one.kind in (one.POSITIONAL_ONLY, one.POSITIONAL_OR_KEYWORD)]
-    except (TypeError, ValueError):
-        return False
-    return len(places) > 1
-
-
-def rows_of(returned):
-    """What `run` returned as lines, and how many items it stands for."""
-    if hasattr(returned, "to_csv") and hasattr(returned, "columns"):
-        return returned.to_csv(sep=" ", header=False, index=False), len(returned)
-    if isinstance(returned, (str, bytes, dict)) or not hasattr(returned, "__len__") or not hasattr(returned, "__iter__"):
-        raise Wrong("run() returned %s, and returns a list, a tuple or a data frame with an element for each item that it has done." % type(returned).__name__)
-    return "".join("%s\n" % (item,) for item in returned), len(returned)
-
-
-def work(plan, spool, descriptor, arguments):
-    """Takes mini-batches from standard input and answers on a descriptor of its own; what the script prints is its own."""
-    os.set_inheritable(descriptor, False)
-    replies = os.fdopen(descriptor, "w", encoding="utf-8")
-
-    def reply(**fields):
-        replies.write(json.dumps(fields) + "\n")
-        replies.flush()
-
-    tasks = os.fdopen(os.dup(0), encoding="utf-8")
-    os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
-    sys.argv = [plan["entry"], *arguments]
-    try:
-        script = script_of(plan)
-        if callable(getattr(script, "init", None)):
-            script.init()
-        context = takes_context(script.run)
-    except BaseException as failure:
-        reply(init_failed=told(failure))
-        return
-    reply(ready=True)
-    for line in tasks:
-        task = json.loads(line)
-        index = task["index"]
-        try:
-            batch = task["files"] if "files" in task else load_piece(task["piece"])
-            reply(loaded=index)
-            returned = script.run(batch, MiniBatchContext(index, task.get("key"))) if context else script.run(batch)
-            text, count = rows_of(returned)
-            if plan["appends"]:
-                path = os.path.join(spool, str(index))
-                with open(path + ".part", "w", encoding="utf-8") as target:
-                    target.write(text)
-                os.replace(path + ".part", path)
-        except BaseException as failure:
-            reply(failed=index, error=told(failure))
-            continue
-        reply(done=index, count=count)
-    if callable(getattr(script, "shutdown", None)):
-        script.shutdown()
-
-
-def load_piece(path):
-    import pandas
-
-    return pandas.read_pickle(path)
-
-
-def told(failure):
-    if isinstance(failure, Wrong):
-        return str(failure)
-    import traceback
-
-    traceback.print_exc()
-    return ("%s: %s" % (type(failure).__name__, failure))[:1000]
-
-
 class Worker:
     """One process of the script, and how it is talked to."""
 
     def __init__(self, plan, spool, arguments):
         reading, writing = os.pipe()
-        own = [sys.executable, "-B", os.path.abspath(__file__), "--work", json.dumps(plan), spool, str(writing)]
+        own = [sys.executable, "-B", os.path.join(HERE, "parallel_worker.py"), json.dumps(plan), spool, str(writing)]
         # A group of its own, so that what it starts is killed with it.
         self._process = subprocess.Popen(
             [*own, "--", *arguments], stdin=subprocess.PIPE, pass_fds=(writing,), start_new_session=True
@@ -312,9 +104,6 @@ class Worker:
             os.close(self._replies)
             self._replies = -1
         return "by the signal %d" % -status if status < 0 else "with exit code %d" % status
-
-
-# The whole
 
 
 class Run:
@@ -394,8 +183,8 @@ class Run:
         if reply is not None and reply.get("ready"):
             return True
         if not self._over.is_set():
-            said = "took longer than %d seconds" % self._plan["firstSeconds"] if reply is None else reply.get("init_failed")
-            self._give_up("The script could not be begun: init() %s." % said)
+            late = "init() took longer than %d seconds." % self._plan["firstSeconds"]
+            self._give_up("The script could not be begun: %s" % (late if reply is None else reply.get("init_failed")))
         return False
 
     def deal(self):
@@ -442,16 +231,33 @@ class Run:
         threads = [threading.Thread(target=self.deal) for _ in range(places)]
         for thread in threads:
             thread.start()
-        while any(thread.is_alive() for thread in threads):
-            for thread in threads:
+        for thread in threads:
+            while thread.is_alive():
                 thread.join(1)
-            with self._lock:
-                still, waited, is_begun = time.monotonic() - self._moved, time.monotonic() - self._begun, self._is_first_taken
-            if 0 < self._plan["progressSeconds"] < still:
-                self._give_up("No mini-batch was over within %d seconds (progress_update_timeout)." % self._plan["progressSeconds"])
-            if not is_begun and waited > self._plan["firstSeconds"]:
-                self._give_up("No mini-batch was begun within %d seconds (first_task_creation_timeout)." % self._plan["firstSeconds"])
+                self._watch()
         return self.why
+
+    def _watch(self):
+        """What takes too long with all workers together."""
+        with self._lock:
+            still, waited, is_begun = time.monotonic() - self._moved, time.monotonic() - self._begun, self._is_first_taken
+        if 0 < self._plan["progressSeconds"] < still:
+            self._give_up("No mini-batch was over within %d seconds (progress_update_timeout)." % self._plan["progressSeconds"])
+        if not is_begun and waited > self._plan["firstSeconds"]:
+            self._give_up("No mini-batch was begun within %d seconds (first_task_creation_timeout)." % self._plan["firstSeconds"])
+
+
+def batches_of_table(plan, place, folder):
+    """In a process of its own: what it loads is gone when it ends."""
+    splitting = subprocess.run(
+        [sys.executable, "-B", os.path.abspath(__file__), "--split", json.dumps(plan), place, folder],
+        stdin=subprocess.DEVNULL,
+        check=False,
+    )
+    if splitting.returncode != 0:
+        raise Wrong("The table could not be read and split; what it said is above.")
+    with open(os.path.join(folder, "pieces"), encoding="utf-8") as source:
+        return [json.loads(line) for line in source]
 
 
 def settled(plan, arguments):
@@ -509,8 +315,6 @@ def drive(said, place, target, arguments):
 def main(argv):
     if argv[0] == "--split":
         return split(json.loads(argv[1]), argv[2], argv[3])
-    if argv[0] == "--work":
-        return work(json.loads(argv[1]), argv[2], int(argv[3]), argv[5:])
     return drive(json.loads(argv[0]), argv[1], argv[2], argv[4:])
 
 

@@ -41,6 +41,12 @@ class Parallel(unittest.TestCase):
         with open(path or self.rows, encoding="utf-8") as source:
             return source.read().split()
 
+    def test_no_module_of_ours_is_in_the_way_of_the_scripts_own(self):
+        self.files(2)
+        self.write("code/management/__init__.py", "WORD = 'mine'\n")
+        code, said = self.run_it("import management\ndef run(files): return [management.WORD for _ in files]\n")
+        self.assertEqual((code, self.written()), (0, ["mine", "mine"]), said)
+
     def test_every_file_is_given_once_and_rows_come_in_order(self):
         self.files(9)
         script = "import os, sys, time\n\ndef init():\n    global word\n    word = sys.argv[1]\n\ndef run(batch):\n    time.sleep(0.05 * ('0000' in batch[0]))\n    return [word + os.path.basename(one)[:4] for one in batch]\n\ndef shutdown():\n    open('over-%d' % os.getpid(), 'w')\n"

@@ -30,7 +30,8 @@ describe('the runner', () => {
     /** In the process of the user's code, and of the environment: what these load there is not shipped. */
     const ofEnvironment: ReadonlyMap<string, string> = new Map([
       ['management/mlflow_model.py', '|^mlflow(\\.|$)'],
-      ['parallel.py', '|^(mltable|pandas)$'],
+      ['management/parallel_input.py', '|^mltable$'],
+      ['parallel_worker.py', '|^pandas$'],
     ]);
     for (const { path, content } of files) {
       assert.doesNotMatch(path, /tests|\.\.|__pycache__/);
