@@ -1,4 +1,4 @@
-"""azure-ai-ml: models that MLflow has written, deployed without a script and without an environment."""
+"""azure-ai-ml: models that are deployed and invoked, with a script, and without one those that MLflow has written."""
 
 import json
 import sys
@@ -9,13 +9,21 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parent))
 import strongroom  # noqa: E402
-from signed_in import CREDENTIAL  # noqa: E402
+from signed_in import CREDENTIAL, TENANT  # noqa: E402
 
 from azure.ai.ml import MLClient, command, load_online_deployment, load_online_endpoint  # noqa: E402
-from azure.ai.ml.entities import Environment, ManagedOnlineDeployment, Model  # noqa: E402
+from azure.ai.ml.entities import (  # noqa: E402
+    CodeConfiguration,
+    Environment,
+    ManagedOnlineDeployment,
+    ManagedOnlineEndpoint,
+    Model,
+)
 from azure.core.exceptions import HttpResponseError  # noqa: E402
+import requests  # noqa: E402
 
 NODE_PYTHON = "strongroom/node-python"
+READER = "acdd72a7-3385-48ef-bd42-f606fba81ae7"
 COLUMNS = ["sepal length (cm)", "sepal width (cm)", "petal length (cm)", "petal width (cm)"]
 ROWS = [[5.1, 3.5, 1.4, 0.2], [6.7, 3.0, 5.2, 2.3]]
 
@@ -118,6 +126,51 @@ class Deployments(unittest.TestCase):
             with self.assertRaises(HttpResponseError) as refused:
                 self.client.online_deployments.begin_create_or_update(deployment).result()
             self.assertIn(says, str(refused.exception))
+
+    def score(self, endpoint, key):
+        """The status of a request with a key of one's own choice, which the SDK does not send."""
+        uri = self.client.online_endpoints.get(endpoint).scoring_uri
+        headers = {"Authorization": f"Bearer {key}", "Content-Type": "application/json"}
+        return requests.post(uri, data="{}", headers=headers, timeout=30).status_code
+
+    def test_a_model_is_deployed_and_invoked(self):
+        self.write("answer/model.py", "{}")
+        # Below its own name, as in Azure: scripts are written so.
+        init = "import os\n\ndef init():\n    open(os.path.join(os.environ['AZUREML_MODEL_DIR'], 'answer', 'model.py'))\n"
+        self.write("scoring/score.py", f"{init}\ndef run(data):\n    return [1, 2]\n")
+        self.client.models.create_or_update(Model(path=str(self.folder / "answer"), name="answer"))
+        endpoint = ManagedOnlineEndpoint(name="answers", auth_mode="key")
+        made = self.client.online_endpoints.begin_create_or_update(endpoint).result()
+        # The client asks for one with every endpoint.
+        self.assertEqual((made.identity.type, made.identity.tenant_id), ("system_assigned", TENANT))
+        strongroom.assign(self.workspace, READER, made.identity.principal_id)
+        deployment = ManagedOnlineDeployment(
+            name="blue",
+            endpoint_name="answers",
+            model="azureml:answer:1",
+            code_configuration=CodeConfiguration(str(self.folder / "scoring"), "score.py"),
+            instance_type="Standard_F2s_v2",
+            instance_count=1,
+        )
+        self.client.online_deployments.begin_create_or_update(deployment).result()
+        read = self.client.online_endpoints.get("answers")
+        read.traffic = {"blue": 100}
+        self.client.online_endpoints.begin_create_or_update(read).result()
+        self.assertTrue(self.client.online_endpoints.get_keys("answers").primary_key)
+        with tempfile.NamedTemporaryFile("w", suffix=".json") as request:
+            request.write("{}")
+            request.flush()
+            answer = self.client.online_endpoints.invoke("answers", request_file=request.name)
+        self.assertEqual(json.loads(answer), [1, 2])
+        for key in ("primary", "secondary"):
+            before = self.client.online_endpoints.get_keys("answers")
+            self.client.online_endpoints.begin_regenerate_keys("answers", key_type=key).result()
+            after = self.client.online_endpoints.get_keys("answers")
+            self.assertNotEqual(getattr(before, f"{key}_key"), getattr(after, f"{key}_key"))
+            self.assertEqual(self.score("answers", getattr(before, f"{key}_key")), 401)
+            self.assertEqual(self.score("answers", getattr(after, f"{key}_key")), 200)
+        self.client.online_endpoints.begin_delete("answers").result()
+        self.assertNotIn("answers", [item.name for item in self.client.online_endpoints.list()])
 
 
 if __name__ == "__main__":
