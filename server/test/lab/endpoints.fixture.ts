@@ -2,17 +2,14 @@
 // database and registry, behind the real door. Written by hand are what other processes are: the agent (a real HTTP server on a Unix
 // socket) and the queue of work.
 
-import { chmod } from 'node:fs/promises';
-import { createServer, type IncomingMessage, request, type ServerResponse } from 'node:http';
+import { type IncomingMessage, request } from 'node:http';
 import { join } from 'node:path';
 import type { Readable } from 'node:stream';
 import type { TestContext } from 'node:test';
-import { gatewayHeaders } from '@strongroom/contract/agent';
 import { Type } from '@strongroom/contract/schema';
 import { storageActions } from '@strongroom/contract/storage.actions';
 import tar from 'tar-stream';
 import { createAssets } from '#assets';
-import type { Work, WorkEvent, WorkOwner, WorkSpec } from '#compute';
 import { createEndpoints } from '#endpoints';
 import type { Environments } from '#environments';
 import { createImages } from '#images';
@@ -34,8 +31,8 @@ import { containerScope } from '#storage';
 import type { Workspace, Workspaces } from '#workspaces';
 import { workspaceType } from '#workspaces';
 import { byteStoresOf, databasesOf } from '../../src/data-folder.ts';
-import { createUnixReach } from '../../src/modules/compute/unix-reach.service.ts';
 import { setUp as setUpStorage } from '../../src/modules/storage/testing.ts';
+import { createFakeWork, openAgent } from './endpoint-work.fixture.ts';
 
 const subscriptionId = '0b1f6471-1bf0-4dda-aec3-cb9272f09590';
 export const groupId = `/subscriptions/${subscriptionId}/resourceGroups/rg`;
@@ -46,103 +43,6 @@ export const endpointId = `${workspaceId}/onlineEndpoints/credit`;
 const version = 'api-version=2024-10-01';
 
 export const scoreScript = 'def init(): pass\ndef run(data): return data\n';
-
-/** What stands for a scoring process: answers the request that the agent would have led to it. */
-export type Model = (request: IncomingMessage, body: Buffer, response: ServerResponse) => void;
-export const answering =
-  (status: number, body: unknown, headers: Readonly<Record<string, string>> = {}): Model =>
-  (_request, _body, response) => {
-    const text = JSON.stringify(body);
-    response.writeHead(status, {
-      'content-type': 'application/json',
-      'content-length': Buffer.byteLength(text),
-      ...headers,
-    });
-    response.end(text);
-  };
-
-const agentKey = 'k'.repeat(43);
-
-async function openAgent(t: TestContext, folder: string) {
-  const socketPath = join(folder, 'agent.sock');
-  const agent = { model: answering(200, { answer: 42 }) as Model, seen: [] as IncomingMessage[] };
-  const server = createServer((incoming, response) => {
-    const chunks: Buffer[] = [];
-    agent.seen.push(incoming);
-    incoming.on('data', (chunk: Buffer) => chunks.push(chunk));
-    incoming.on('end', () => {
-      if (incoming.headers[gatewayHeaders.key] !== agentKey) return void response.writeHead(403).end();
-      agent.model(incoming, Buffer.concat(chunks), response);
-    });
-  });
-  await new Promise<void>((resolve) => server.listen(socketPath, resolve));
-  await chmod(socketPath, 0o600);
-  t.after(() => {
-    server.closeAllConnections();
-    server.close();
-  });
-  return { agent, socketPath };
-}
-
-/** The queue of work without anybody who takes it: a test plays the agent. */
-function createFakeWork(t: TestContext, socketPath: () => string) {
-  const unixReach = createUnixReach();
-  t.after(() => unixReach.close());
-  const items = new Map<string, { spec: WorkSpec; cancelled: boolean; ready: boolean }>();
-  const held: { owner: WorkOwner | undefined } = { owner: undefined };
-  const watchers: (() => void)[] = [];
-  const changed = () => {
-    for (const watcher of watchers.splice(0)) watcher();
-  };
-  const fake = {
-    /** What becomes of work at once when it is submitted; by default it gets ready. */
-    onSubmit: (async (spec) => fake.tell(spec.id, { type: 'ready' })) as (spec: WorkSpec) => Promise<void>,
-    items,
-    async tell(id: string, event: WorkEvent): Promise<void> {
-      const item = items.get(id);
-      if (item === undefined || held.owner === undefined) throw new Error('no such work');
-      if (event.type === 'ready') item.ready = true;
-      if (event.type === 'finished' || event.type === 'lost') items.delete(id);
-      await held.owner.onEvent(item.spec, event);
-      changed();
-    },
-    documentOf: async (id: string) => {
-      const item = items.get(id);
-      if (item === undefined || held.owner === undefined) throw new Error('no such work');
-      return held.owner.documentOf(item.spec, 1);
-    },
-    /** Resolves once `holds`, looked at after every change. */
-    async until(holds: () => boolean): Promise<void> {
-      while (!holds()) await new Promise<void>((resolve) => watchers.push(resolve));
-    },
-    running: () => [...items.values()].filter(({ cancelled }) => !cancelled).map(({ spec }) => spec),
-  };
-  const work: Work = {
-    owner: (_kind, owner) => {
-      held.owner = owner;
-    },
-    async submit(_grant, spec) {
-      items.set(spec.id, { spec, cancelled: false, ready: false });
-      changed();
-      await fake.onSubmit(spec);
-    },
-    async cancel(_grant, id) {
-      const item = items.get(id);
-      if (item !== undefined) item.cancelled = true;
-      items.delete(id);
-      changed();
-    },
-    unsettled: async () => [...items.values()].map(({ spec }) => spec),
-    state: async (id) => (items.has(id) ? 'running' : undefined),
-    call(id, request) {
-      if (items.get(id)?.ready !== true) return undefined;
-      const reach = { kind: 'unix', socketPath: socketPath(), key: agentKey } as const;
-      const session = { reach, gone: new AbortController().signal };
-      return unixReach.call({ session, workId: id }, request);
-    },
-  };
-  return { work, fake };
-}
 
 export type World = Awaited<ReturnType<typeof setUp>>;
 

@@ -4,8 +4,8 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { Failure } from '#kernel/errors/failure';
 import { testGrant } from '#kernel/testing/authority';
+import { answering } from '../../../test/lab/endpoint-work.fixture.ts';
 import {
-  answering,
   deploymentBody,
   endpointId,
   furnish,

@@ -4,7 +4,8 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { sql } from 'kysely';
-import { answering, deploymentBody, endpointId, furnish, setUp } from '../../../test/lab/endpoints.fixture.ts';
+import { answering } from '../../../test/lab/endpoint-work.fixture.ts';
+import { deploymentBody, endpointId, furnish, setUp } from '../../../test/lab/endpoints.fixture.ts';
 
 test('a request with a key reaches the model, and the model never sees the key', async (t) => {
   const world = await setUp(t);

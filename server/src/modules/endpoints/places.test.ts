@@ -3,7 +3,8 @@
 import assert from 'node:assert/strict';
 import { request } from 'node:http';
 import { test } from 'node:test';
-import { answering, endpointId, furnish, type Reply, send, setUp } from '../../../test/lab/endpoints.fixture.ts';
+import { answering } from '../../../test/lab/endpoint-work.fixture.ts';
+import { endpointId, furnish, type Reply, send, setUp } from '../../../test/lab/endpoints.fixture.ts';
 
 test('a model that takes longer than requestTimeout is 408, and its place is free when it has answered', async (t) => {
   const world = await setUp(t);

@@ -2,14 +2,8 @@
 
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import {
-  answering,
-  deploymentBody,
-  endpointId,
-  furnish,
-  insightsId,
-  setUp,
-} from '../../../test/lab/endpoints.fixture.ts';
+import { answering } from '../../../test/lab/endpoint-work.fixture.ts';
+import { deploymentBody, endpointId, furnish, insightsId, setUp } from '../../../test/lab/endpoints.fixture.ts';
 import { monitoringMeters } from '../monitoring/meters.ts';
 import { endpointsMeters } from './meters.ts';
 
