@@ -40,13 +40,11 @@ export async function downloadArtifacts(
     throw new NotThere(`The job '${job}' has no output '${outputName}'. It has: ${outputs.join(', ') || 'none'}.`);
   // `default` is everything that a job left. What a job of jobs has as its output, one of those has made: its uri says which.
   const isWhole = outputName === undefined || outputName === 'default';
+  const uri = (isWhole ? undefined : properties.outputs?.[outputName]?.uri) ?? '';
   const [, holder = job, place = `outputs/${outputName}`] =
-    /\/ExperimentRun\/dcid\.([\w-]{1,255})\/(outputs\/[\w-]{1,255})$/.exec(
-      (isWhole ? undefined : properties.outputs?.[outputName]?.uri) ?? '',
-    ) ?? [];
+    /\/ExperimentRun\/dcid\.([\w-]{1,255})\/(outputs\/[\w-]{1,255})$/.exec(uri) ?? [];
   const below = isWhole ? '' : place;
-  const uri = isWhole ? undefined : properties.outputs?.[outputName]?.uri;
-  const [, datastore, inStore = ''] = /^azureml:\/\/datastores\/(\w{1,255})\/paths\/([^?#]*)$/.exec(uri ?? '') ?? [];
+  const [, datastore, inStore = ''] = /^azureml:\/\/datastores\/(\w{1,255})\/paths\/([^?#]*)$/.exec(uri) ?? [];
   if (datastore !== undefined && datastore.toLowerCase() !== artifactStore)
     return downloadPlaced(client, paths.datastore(datastore), inStore, { folder, told });
   const { files, root } = await listArtifacts(client, paths, holder, below);
