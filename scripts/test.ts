@@ -4,6 +4,7 @@
 import { spawn } from 'node:child_process';
 import { globSync, statSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
+import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 import { findPostgres, startPostgres, type TestServer } from '../server/src/kernel/testing/postgres.server.ts';
@@ -67,7 +68,13 @@ async function run(postgres: TestServer | undefined): Promise<number> {
     // In a group of its own, so that what the tests started can be ended with them.
     {
       stdio: ['ignore', 'pipe', 'inherit'],
-      env: { ...process.env, NODE_ENV: 'test', ...(postgres ? { TEST_POSTGRES: postgres.folder } : {}) },
+      env: {
+        // Each file is a process, and most of them load the same modules: they are compiled once. The folder is that of bin/strongroom.
+        NODE_COMPILE_CACHE: join(root, 'node_modules/.cache/compiled'),
+        ...process.env,
+        NODE_ENV: 'test',
+        ...(postgres ? { TEST_POSTGRES: postgres.folder } : {}),
+      },
       detached: true,
     },
   );
