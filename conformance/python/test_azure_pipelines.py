@@ -105,6 +105,20 @@ class Pipelines(unittest.TestCase):
         self.assertEqual(self.ended(twice).status, "Completed")
         self.assertEqual(self.children(f"{twice}_once_more"), {})
 
+        # Outputs become assets: of a step, and of a pipeline, where the client sends that of a step which is wired to it.
+        @pipeline(default_compute="cpu")
+        def kept(word: str):
+            begun = write(word=word)
+            begun.outputs.text.name, begun.outputs.text.version = "words", "2"
+            aside = write(word=word)
+            aside.outputs.text.name, aside.outputs.text.version = "words-aside", "5"
+            return {"text": begun.outputs.text}
+
+        left = self.client.jobs.create_or_update(kept(word="kept")).name
+        self.assertEqual(self.ended(left).status, "Completed")
+        for asset, version, step in (("words", "2", "begun"), ("words-aside", "5", "aside")):
+            self.assertIn(f"{left}_{step}", self.client.data.get(asset, version).path)
+
         # A registered one is a job of its own, and read again has its steps.
         read = self.client.components.get(registered.name, registered.version)
         self.assertEqual((read.type, sorted(read.jobs)), ("pipeline", ["begun", "more"]))

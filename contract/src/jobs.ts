@@ -41,6 +41,9 @@ export const jobInput = Type.Object(
 );
 export type JobInput = Static<typeof jobInput>;
 
+/** Names and versions of data assets and models. */
+export const assetLabel = '^[a-zA-Z0-9][a-zA-Z0-9._-]{0,254}$';
+
 export const jobOutput = Type.Object(
   {
     jobOutputType: Type.Union([
@@ -52,9 +55,9 @@ export const jobOutput = Type.Object(
       Type.Literal('triton_model'),
     ]),
     /** The name of the data asset or model that it becomes when the job has completed. */
-    assetName: Type.Optional(Type.String({ pattern: '^[a-zA-Z0-9][a-zA-Z0-9._-]{0,254}$' })),
+    assetName: Type.Optional(Type.String({ pattern: assetLabel })),
     /** The next number when it is absent; told once there is one. */
-    assetVersion: Type.Optional(Type.String({ pattern: '^[a-zA-Z0-9][a-zA-Z0-9._-]{0,254}$' })),
+    assetVersion: Type.Optional(Type.String({ pattern: assetLabel })),
     /**
      * A place of its own in a datastore of the workspace: azureml://datastores/{datastore}/paths/{path}, with ${{name}}, ${{output_name}}
      * and ${{default_datastore}}. Without one it is among the artifacts of the job. Told as it is, without placeholders.

@@ -140,3 +140,29 @@ jobs:
     /task|max_retries/,
   );
 });
+
+test('an output of a step is what the step says of it: a wire, a place, a type, and the asset that it becomes', async () => {
+  const { body } = await jobBody(
+    await file(`type: pipeline
+outputs: { best: { type: custom_model, name: iris } }
+jobs:
+  a:
+    command: make
+    outputs:
+      model: { type: custom_model, path: "\${{parent.outputs.best}}", name: iris-of-a, version: 3 }
+      table: { name: features, path: azureml://datastores/workspaceblobstore/paths/t }
+`),
+    paths,
+    sources,
+  );
+  const { outputs, jobs } = body['properties'] as { outputs: JsonObject; jobs: { a: { outputs: JsonObject } } };
+  assert.deepEqual(outputs, { best: { jobOutputType: 'custom_model', assetName: 'iris' } });
+  assert.deepEqual(jobs.a.outputs, {
+    model: { job_output_type: 'custom_model', value: `\${{parent.outputs.best}}`, name: 'iris-of-a', version: '3' },
+    table: {
+      job_output_type: 'uri_folder',
+      uri: 'azureml://datastores/workspaceblobstore/paths/t',
+      name: 'features',
+    },
+  });
+});

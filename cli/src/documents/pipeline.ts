@@ -141,7 +141,9 @@ function stepOutputs(read: Reader | undefined): JsonObject | undefined {
       const [type, mode, path] = [inner?.text('type') ?? 'uri_folder', inner?.text('mode'), inner?.text('path')];
       const isWired = path !== undefined && wired.test(path);
       const place = isWired ? { value: path } : { uri: path };
-      return [key, defined({ job_output_type: type, mode: modeOf(mode), ...place })];
+      // The asset that it becomes when the step has completed.
+      const asset = { name: inner?.text('name'), version: inner?.text('version') };
+      return [key, defined({ job_output_type: type, mode: modeOf(mode), ...place, ...asset })];
     }),
   );
 }

@@ -56,6 +56,7 @@ export {
   isContentUri,
   outputPath,
   type PlacedOutputs,
+  runOf,
 } from './named-content.service.ts';
 export {
   type ParallelComponent,

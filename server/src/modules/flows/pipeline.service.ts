@@ -118,6 +118,7 @@ export function createPipelines(deps: {
     checked: { readonly names: Set<string>; steps: number },
   ): Promise<void> {
     const { branches } = tree;
+    await references.checkAssets(grant, pipeline.workspaceId, pipeline.job.outputs);
     checkWires(wiredOf(pipeline), componentsOf(tree));
     for (const step of pipeline.steps) {
       if (++checked.steps % stepsATurn === 0) await nextTurn();
@@ -137,8 +138,10 @@ export function createPipelines(deps: {
       }
       checkJob(job);
       const { computeId, codeId, environmentId, environmentVariables, outputs = {} } = job;
-      const places = Object.entries(outputs).filter(([, { uri }]) => uri !== undefined);
-      const named = JSON.stringify([computeId, codeId, environmentId, environmentVariables, places]);
+      const left = Object.entries(outputs).filter(
+        ([, { uri, assetName, assetVersion }]) => (uri ?? assetName ?? assetVersion) !== undefined,
+      );
+      const named = JSON.stringify([computeId, codeId, environmentId, environmentVariables, left]);
       if (checked.names.has(named)) continue;
       await references.check(grant, pipeline.workspaceId, job);
       checked.names.add(named);

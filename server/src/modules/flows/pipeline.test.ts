@@ -420,11 +420,6 @@ test('each way that a pipeline cannot be is refused before anything is made', as
       { outputs: { best: { jobOutputType: 'uri_folder', uri: 'azureml://datastores/workspaceblobstore/paths/../y' } } },
       /dot-dot/,
     ],
-    [
-      'asset',
-      step({ outputs: { model: { job_output_type: 'uri_folder', asset_name: 'm' } } }),
-      /has 'asset_name', which is not served there/,
-    ],
     ['setting', { settings: { ...pipeline.settings, on_init: 'train' } }, /settings\.on_init is not served/],
     ['store', { settings: { ...pipeline.settings, default_datastore: 'azureml:other' } }, /no datastore 'other'/],
     ['p'.repeat(250), {}, /at most 249 characters/],

@@ -92,15 +92,26 @@ test('whichever step of a sweep the server dies at, no trial is lost and none is
 
 test('whichever step of a pipeline the server dies at, no step is lost and none is made twice', async (t) => {
   const bench = await openFlows(t);
-  const { computeId } = bench;
+  const { computeId, lab, workspaceId } = bench;
   const needs = (step: string) => ({ inputs: { log: `\${{parent.jobs.${step}.outputs.artifacts}}` } });
   const properties = {
     jobType: 'Pipeline',
     settings: { default_compute: computeId, force_rerun: true },
-    jobs: { a: { command: 'true' }, b: { command: 'true', ...needs('a') } },
+    outputs: { left: { jobOutputType: 'uri_folder', assetName: 'left' } },
+    jobs: {
+      a: { command: 'true' },
+      b: { command: 'true', ...needs('a'), outputs: { o: { value: `\${{parent.outputs.left}}` } } },
+    },
   };
   const steps = await dieEverywhere(bench, 'pipe', properties, ['a', 'b']);
   assert.ok(steps >= 15, String(steps));
+  const { body } = await lab.must(lab.owner, 'GET', `${workspaceId}/data/left/versions`);
+  const named = body.value.map(({ properties: { jobName } }: { properties: { jobName: string } }) => jobName);
+  assert.deepEqual(
+    named.sort(),
+    Array.from({ length: steps + 1 }, (_, at) => `pipe-${at + 1}_b`).sort(),
+    'each left its output once',
+  );
 });
 
 test('whichever step of a pipeline within a pipeline the server dies at, no step is lost and none is made twice', async (t) => {

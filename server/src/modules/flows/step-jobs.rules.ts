@@ -41,13 +41,13 @@ export function stepOf(pipeline: Pipeline, step: Step, fixed: Fixed, placeOf: Pl
   const outputs = Object.entries(component.outputs)
     .filter(([output]) => !everything.includes(output))
     .map(([output, { type, mode: own }]) => {
-      const { to, mode: asked, type: said = type } = step.outputs[output] ?? {};
+      const { to, mode: asked, type: said = type, asset } = step.outputs[output] ?? {};
       const mode = asked ?? (to === undefined ? undefined : job.outputs?.[to]?.mode) ?? own;
       const uri = placeAsked(pipeline, step, output);
       const place = uri === undefined ? {} : { uri };
       return [
         output,
-        { jobOutputType: said, ...place, ...(mode === undefined ? {} : { mode: modeNamed(mode) }) },
+        { jobOutputType: said, ...place, ...asset, ...(mode === undefined ? {} : { mode: modeNamed(mode) }) },
       ] as const;
     });
   const common = {
@@ -191,6 +191,8 @@ export function contentOf(pipeline: Pipeline, step: Step, fixed: Fixed, placeOf:
     return pipeline.given[binding.name]?.jobInputType === 'literal' || fixed.inputs[binding.name] !== undefined;
   });
   if (!isFixed) return undefined;
+  // Who asks for an asset gets one of this pipeline.
+  if (Object.values(step.outputs).some(({ asset }) => asset.assetName !== undefined)) return undefined;
   const job = stepOf(pipeline, step, fixed, placeOf);
   if (job.jobType !== 'Command') return undefined;
   const { command, environmentId, environmentVariables, inputs = {}, outputs = {}, distribution } = job;

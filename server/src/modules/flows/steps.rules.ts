@@ -1,7 +1,7 @@
 // The steps of a pipeline as they were written, read part by part: what each runs, and where its inputs come from. What is not
 // known is refused where it stands, and what is not served by its name. Pure.
 
-import type { CommandJob, JobInput } from '@strongroom/contract/jobs';
+import { assetLabel, type CommandJob, type JobInput } from '@strongroom/contract/jobs';
 import type { PipelineJob } from '@strongroom/contract/pipelines';
 import {
   type Component,
@@ -29,6 +29,8 @@ export type StepOutput = {
   /** A place of its own, as it is written. */
   readonly uri: string | undefined;
   readonly mode: string | undefined;
+  /** The data asset or model that it becomes. */
+  readonly asset: { readonly assetName?: string; readonly assetVersion?: string };
 };
 
 /** What a step is; undefined: what its component is. */
@@ -280,12 +282,16 @@ function readBinding(given: unknown, at: string): Binding {
 
 function readOutput(given: unknown, at: string): StepOutput {
   const fields: Fields = isObject(given) ? spelled(given) : { value: given };
-  only(fields, at, ['job_output_type', 'type', 'value', 'uri', 'mode', 'description']);
+  only(fields, at, [
+    ...['job_output_type', 'type', 'value', 'uri', 'mode', 'description'],
+    ...['name', 'version', 'asset_name', 'asset_version'],
+  ]);
   const mode = textIn(fields, 'mode', at);
+  const asset = assetOf(fields, at);
   const value = textIn(fields, 'value', at);
   const uri = textIn(fields, 'uri', at);
   const type = typeOfOutput(fields, at);
-  if (value === undefined) return { type, to: undefined, uri, mode };
+  if (value === undefined) return { type, to: undefined, uri, mode, asset };
   if (uri !== undefined)
     throw refuse(
       at,
@@ -297,7 +303,26 @@ function readOutput(given: unknown, at: string): StepOutput {
       at,
       `The output at ${at} is '${value.slice(0, 200)}'. An output of a step is wired to one of the pipeline: \${{parent.outputs.NAME}}.`,
     );
-  return { type, to, uri: undefined, mode };
+  return { type, to, uri: undefined, mode, asset };
+}
+
+const label = new RegExp(assetLabel);
+
+/** Clients of Azure shorten the names of these two in a step, and in no job. */
+function assetOf(fields: Fields, at: string): StepOutput['asset'] {
+  const [assetName, assetVersion] = ['name', 'version'].map((name) => {
+    const said = textIn(fields, name, at) ?? textIn(fields, `asset_${name}`, at);
+    if (said !== undefined && !label.test(said))
+      throw refuse(
+        `${at}.${name}`,
+        `The output at ${at} has the ${name} '${said.slice(0, 100)}'. It begins with a letter or digit and has letters, digits, hyphens, underscores and periods.`,
+      );
+    return said;
+  });
+  return {
+    ...(assetName === undefined ? {} : { assetName }),
+    ...(assetVersion === undefined ? {} : { assetVersion }),
+  };
 }
 
 /** Clients write 'literal' where an output is only wired. */

@@ -213,16 +213,6 @@ test('an input of a pipeline that a step takes has a value or a place', async (t
     );
 });
 
-test('no output of a sweep or a pipeline is registered, by a name or by a version alone', async (t) => {
-  const { pipeline, refusedOf, sweep } = await openSteps(t);
-  const jobs = { one: { command: `x \${{outputs.a}}`, outputs: { a: { value: `\${{parent.outputs.left}}` } } } };
-  for (const asset of [{ assetName: 'a' }, { assetVersion: '3' }]) {
-    const outputs = { left: { jobOutputType: 'uri_folder', ...asset } };
-    assert.match(await refusedOf(pipeline(jobs, { outputs })), /not registered by it/);
-    assert.match(await refusedOf({ ...sweep, outputs }), /not registered by it/);
-  }
-});
-
 test('what a sweep and its trial say of resources holds together, and what they say otherwise is refused', async (t) => {
   const { sweep, made, refusedOf, job, lab, workspaceId } = await openSteps(t);
   const trial = (resources: object) => ({ ...sweep.trial, resources });

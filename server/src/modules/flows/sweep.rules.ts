@@ -214,7 +214,7 @@ export function trialOf(
     resources: resourcesOf(job),
     command,
     inputs: Object.fromEntries([...given, ...literals]),
-    outputs: job.outputs,
+    outputs: withoutAssets(job.outputs),
     limits:
       job.limits?.trialTimeout === undefined
         ? undefined
@@ -223,6 +223,13 @@ export function trialOf(
     tags: hyperparameters.length <= tagMax ? { hyperparameters } : undefined,
   });
 }
+
+/** What an output becomes it becomes once, of the best trial. */
+const withoutAssets = (outputs: SweepJob['outputs']): CommandJob['outputs'] =>
+  outputs &&
+  Object.fromEntries(
+    Object.entries(outputs).map(([name, { assetName: _, assetVersion: __, ...output }]) => [name, output]),
+  );
 
 /** What the sweep says of each trial, and what its trial says. */
 function resourcesOf({ resources, trial }: SweepJob): CommandJob['resources'] {

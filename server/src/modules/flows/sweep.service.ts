@@ -233,6 +233,7 @@ export function createSweeps(deps: {
             `Every trial would write the output '${shared[0]}' to one place, over the others. Put \${{name}}, which is the name of the trial, into its path.`,
           );
         await references.check(grant, workspaceOf(jobId) ?? '', trial);
+        await references.checkAssets(grant, workspaceOf(jobId) ?? '', sweep.outputs);
       },
       async accept(grant, job) {
         const workspaceId = workspaceOf(job.id) ?? '';

@@ -126,11 +126,16 @@ export function checkWires(wired: Wired, components: Readonly<Record<string, Com
     if (component.type === 'parallel') checkParallel(step, component);
     checkCompute(step, wired.sources);
     checkSearched(step, component);
-    for (const [name, { to, type }] of Object.entries(step.outputs)) {
+    for (const [name, { to, type, uri, asset }] of Object.entries(step.outputs)) {
       if (!Object.hasOwn(component.outputs, name) && !(component.type !== 'pipeline' && everything.includes(name)))
         throw refuse(
           `${where}.outputs.${name}`,
           `The step '${step.name}' has the output '${name}', which its component has not. It has ${listed(Object.keys(component.outputs))}.`,
+        );
+      if (!Object.hasOwn(component.outputs, name) && (uri ?? asset.assetName ?? asset.assetVersion) !== undefined)
+        throw refuse(
+          `${where}.outputs.${name}`,
+          `'${name}' is all that the step '${step.name}' leaves, which has no place of its own and becomes no asset. Name one of its outputs.`,
         );
       const own = at(component.outputs, name)?.type;
       // Folders differ by what they are called; a file is another path that the command writes to.

@@ -136,13 +136,14 @@ export function createJobs(deps: {
   const families = createFamilies({ ...deps, records });
   const secrets = createJobSecrets(deps);
   const outputs = createOutputs({ ...deps, records });
+  const registering = createRegistering({ ...deps, records });
   const references = createReferences({
+    registering,
     ...deps,
     secrets,
     outputs,
     serverless: createServerless({ ...deps, nodes: deps.serverlessNodes }),
   });
-  const registering = createRegistering({ ...deps, records });
   const jobs = createJobsService({ ...deps, records, families, registering, logs, secrets, tokens: () => tokens });
   deps.work.owner('job', { documentOf: jobs.documentOf, renewToken: jobs.renewToken, onEvent: jobs.onEvent });
 
@@ -175,7 +176,7 @@ export function createJobs(deps: {
     failures: [tableOf(jobsFailures)],
     settings: jobsSettings,
     meters: Object.values(jobsMeters),
-    kinds: [createJobKind({ ...deps, jobs, references, registering, families })],
+    kinds: [createJobKind({ ...deps, jobs, references, families })],
     surfaces: [createHistorySurface(deps.schemes)],
     routes: [...logRoutes({ ...deps, logs }), ...historyRoutes({ ...deps, logs, families }), ...outputRoutes(outputs)],
     runScheme: tokens.scheme,

@@ -144,16 +144,6 @@ export const jobsFailures = defineFailures('jobs', {
           : `There is a version '${version}' of '${asset}' already, and it is not this output. Leave assetVersion of '${name}' out, or ask for another.`,
       ),
   },
-  OutputsOfOthers: {
-    kind: 'invalid',
-    meaning: 'An output of a job that is made of others was to become an asset.',
-    remedy: 'Leave assetName out, and register the output when the job has completed.',
-    say: (name: string) =>
-      at(
-        `outputs.${name}.assetName`,
-        `Outputs of a job that is made of others are not registered by it. Leave assetName of '${name}' out, and register the output when the job has completed.`,
-      ),
-  },
   InputOfOtherType: {
     kind: 'invalid',
     meaning: 'An input is said to be of another type than the data asset that it names.',

@@ -21,7 +21,6 @@ import { checkJob } from './jobs.rules.ts';
 import type { JobsService } from './jobs.service.ts';
 import type { ParentTypes } from './parents.port.ts';
 import type { References } from './references.service.ts';
-import type { Registering } from './registering.service.ts';
 import { secretInstead } from './secrets.rules.ts';
 import { isServerless, serverless } from './serverless.service.ts';
 import { isEnd } from './status.rules.ts';
@@ -48,14 +47,13 @@ export function createJobKind(deps: {
   readonly assets: Assets;
   readonly jobs: JobsService;
   readonly references: References;
-  readonly registering: Pick<Registering, 'check'>;
   readonly families: Families;
   readonly parents: ParentTypes;
   readonly environments: () => Pick<Environments, 'plan'>;
   readonly grants: Pick<Grants, 'duty'>;
   readonly inputBytes: number;
 }): ResourceKind {
-  const { resources, assets, jobs, references, registering, families, parents, grants } = deps;
+  const { resources, assets, jobs, references, families, parents, grants } = deps;
 
   async function begin(grant: Grant, job: Resource): Promise<void> {
     const workspaceId = workspaceOf(job.id) ?? '';
@@ -136,17 +134,10 @@ export function createJobKind(deps: {
       const workspaceId = workspaceOf(id) ?? '';
       if (job.parentJobName !== undefined) await families.checkParent(grant, id, job.parentJobName);
       const parent = parents.of(job.jobType);
-      if (parent !== undefined) {
-        const registered = Object.entries(job.outputs ?? {}).find(
-          ([, { assetName, assetVersion }]) => (assetName ?? assetVersion) !== undefined,
-        );
-        if (registered !== undefined) throw jobsFailures.OutputsOfOthers(registered[0]);
-        return parent.check(grant, draft.properties, id);
-      }
+      if (parent !== undefined) return parent.check(grant, draft.properties, id);
       if (job.jobType !== 'Command') throw jobsFailures.jobTypeNotServed(job.jobType, ['Command']);
       const whole = await references.inFull(grant, workspaceId, job);
       checkJob(whole);
-      await registering.check(grant, workspaceId, whole.outputs);
       await references.check(grant, workspaceId, whole);
     },
 

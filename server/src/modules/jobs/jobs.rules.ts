@@ -69,15 +69,9 @@ export function checkJob(job: CommandJob): void {
     for (const [name, { mode }] of Object.entries(job[collection] ?? {}))
       if (mode !== undefined && !modes[collection].includes(mode))
         throw jobsFailures.ModeNotServed(collection, name, mode, modes[collection]);
-  for (const [name, output] of Object.entries(job.outputs ?? {})) {
+  for (const name of Object.keys(job.outputs ?? {}))
     if (['artifacts', 'default'].includes(name))
       throw refuse(`outputs.${name}`, `'${name}' is the name of all that a job leaves. Give the output another name.`);
-    if (output.assetVersion !== undefined && output.assetName === undefined)
-      throw refuse(
-        `outputs.${name}.assetVersion`,
-        `The output '${name}' has a version and no name to be registered under. Send assetName too, or neither.`,
-      );
-  }
   for (const [name, input] of Object.entries(job.inputs ?? {})) {
     if (input.jobInputType === 'literal') {
       if (input.value === undefined) throw refuse(`inputs.${name}`, `The literal input '${name}' has no value.`);

@@ -51,6 +51,11 @@ export type JobLives = {
   keep(jobId: string, changes: (state: JobState) => object): Promise<JobState | undefined>;
   step(jobId: string, to: JobStatus): Promise<JobState | undefined>;
   end(jobId: string, outcome: Outcome): Promise<void>;
+  /**
+   * Before it ends well: makes the assets that its outputs are to become. Why one of them could not be made; undefined once all are.
+   * Throws what passes by. May be told twice.
+   */
+  registerOutputs(jobId: string): Promise<Outcome['error']>;
   cancel(job: Resource): Promise<void>;
   /** Of the workspace that the job stands in. */
   database(jobId: string): Promise<Database>;
@@ -180,6 +185,12 @@ export function createJobsService(deps: {
       if (job && !isOver(stateOf(job))) await act(job);
     });
 
+  const registerOutputs = (jobId: string): Promise<Outcome['error']> =>
+    turns(jobId, async () => {
+      const job = await records.find(jobId);
+      return job !== undefined && !isOver(stateOf(job)) ? await registering.register(job) : undefined;
+    });
+
   async function onEnd(spec: WorkSpec, event: Extract<WorkEvent, { type: 'finished' | 'lost' }>): Promise<void> {
     const job = await records.ofWork(spec);
     if (job === undefined) return;
@@ -188,10 +199,7 @@ export function createJobsService(deps: {
     const outcome = outcomeOf(event, state, clock.now());
     if (outcome === 'again') return again(job.id, spec.id);
     if (outcome.status !== 'Completed') return end(job.id, outcome);
-    const error = await turns(job.id, async () => {
-      const now = await records.ofWork(spec);
-      return now && !isOver(stateOf(now)) ? await registering.register(now) : undefined;
-    });
+    const error = await registerOutputs(job.id);
     return end(job.id, error === undefined ? outcome : { ...outcome, status: 'Failed', error });
   }
 
@@ -304,6 +312,7 @@ export function createJobsService(deps: {
       keep: (jobId, changes) => records.change(jobId, (state) => ({ flow: { ...state.flow, ...changes(state) } })),
       step,
       end,
+      registerOutputs,
       cancel,
       isBacked,
       database: (jobId) => workspaces.database(advancing(jobId), workspaceIdOf(jobId)),

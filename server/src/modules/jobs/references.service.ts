@@ -1,4 +1,4 @@
-// What a job names and must find: its compute, its code, its environment, its inputs, the places of its outputs. Each is of its own workspace, and the
+// What a job names and must find: its compute, its code, its environment, its inputs, the places of its outputs and what they become. Each is of its own workspace, and the
 // caller may read it. Said before anything is made.
 
 import type { CommandJob } from '@strongroom/contract/jobs';
@@ -12,6 +12,7 @@ import type { Environments } from './environments.port.ts';
 import { type Taken, takeInputs } from './inputs.service.ts';
 import { jobsFailures } from './jobs.errors.ts';
 import type { Outputs } from './outputs.service.ts';
+import type { Registering } from './registering.service.ts';
 import type { JobSecrets, Referring } from './secrets.service.ts';
 import { clusterOf, isServerless, type Serverless } from './serverless.service.ts';
 import { localCompute } from './unserved.ts';
@@ -21,6 +22,8 @@ export type Named = Pick<CommandJob, 'computeId' | 'codeId' | 'environmentId' | 
 export type References = {
   /** Throws `invalid` for what is elsewhere or of another type, and what a look-up throws. */
   check(grant: Grant, workspaceId: string, named: Named): Promise<void>;
+  /** Of outputs that others leave: only the assets that they are to become. */
+  checkAssets: Registering['check'];
   /** The job with what its component says, where it names one. */
   inFull(grant: Grant, workspaceId: string, job: CommandJob): Promise<CommandJob>;
   /** What the job reads, fixed: see `takeInputs`. */
@@ -40,10 +43,11 @@ export function createReferences(deps: {
   readonly environments: () => Pick<Environments, 'check'>;
   readonly secrets: Pick<JobSecrets, 'check'>;
   readonly outputs: Pick<Outputs, 'check'>;
+  readonly registering: Pick<Registering, 'check'>;
   /** Bytes that the inputs of one job may have. */
   readonly inputBytes: number;
 }): References {
-  const { resources, assets, serverless, environments, secrets, outputs } = deps;
+  const { resources, assets, serverless, environments, secrets, outputs, registering } = deps;
   return {
     async check(grant, workspaceId, named) {
       const { computeId: asked, codeId, environmentId } = named;
@@ -67,9 +71,11 @@ export function createReferences(deps: {
       }
       await secrets.check(grant, workspaceId, named);
       await outputs.check(grant, workspaceId, named.outputs);
+      await registering.check(grant, workspaceId, named.outputs);
       // Last: what is refused for something else makes no cluster.
       if (isServerless(asked)) await serverless.ensure(workspaceId);
     },
+    checkAssets: registering.check,
     async inFull(grant, workspaceId, job) {
       if (job.componentId === undefined) return job;
       inWorkspace(job.componentId, workspaceId, 'components/versions', 'componentId');

@@ -1,10 +1,10 @@
-// Outputs that a job was asked to leave as assets. They are registered when its command has ended well and before the job says
+// Outputs that a job was asked to leave as assets. They are registered when all that it runs has ended well and before the job says
 // that it is completed, in the name of who submitted it: his rights are decided anew, and the record is his. May run again, after
 // a crash or because the end is told twice: the version is chosen and kept before it is made.
 
 import type { JobOutput } from '@strongroom/contract/jobs';
 import { actionsOfType } from '@strongroom/contract/resources.actions';
-import type { Assets } from '#assets';
+import { type Assets, runOf } from '#assets';
 import type { Grant, Grants } from '#kernel/authority/grant';
 import type { Acts } from '#kernel/authority/perform';
 import { Failure, passesBy } from '#kernel/errors/failure';
@@ -15,7 +15,10 @@ import { type JobRecords, type Outcome, outputPlaceOf, stateOf, workspaceIdOf } 
 import { jobsFailures } from './jobs.errors.ts';
 
 export type Registering = {
-  /** Throws `forbidden` unless the caller may make these assets, and `conflict` where a version that is asked for is there. */
+  /**
+   * Throws `invalid` for a version without a name, `forbidden` unless the caller may make these assets, and `conflict` where a version
+   * that is asked for is there.
+   */
   check(grant: Grant, workspaceId: string, outputs: Outputs): Promise<void>;
   /** Why one of them could not be registered; undefined once all are. Throws what passes by. */
   register(job: Resource): Promise<Outcome['error']>;
@@ -80,6 +83,12 @@ export function createRegistering(deps: {
 
   return {
     async check(grant, workspaceId, outputs) {
+      for (const [name, { assetName, assetVersion }] of Object.entries(outputs ?? {}))
+        if (assetVersion !== undefined && assetName === undefined)
+          throw jobsFailures.ValidationError(
+            `outputs.${name}.assetVersion`,
+            `The output '${name}' has a version and no name to be registered under. Send assetName too, or neither.`,
+          );
       for (const [name, output] of named(outputs)) {
         const { assetName = '', assetVersion } = output;
         const id = `${versionsOf(workspaceId, output)}/${assetVersion ?? '1'}`;
@@ -94,7 +103,7 @@ export function createRegistering(deps: {
           await registerOne(job, name, output);
         } catch (thrown) {
           if (!(thrown instanceof Failure) || passesBy(thrown)) throw thrown;
-          const message = `The command ended well, but its output '${name}' could not be registered as ${output.assetName}: ${thrown.message}`;
+          const message = `The job ended well, but its output '${name}' could not be registered as ${output.assetName}: ${thrown.message}`;
           return { code: 'OutputNotRegistered', message };
         }
       }
@@ -108,7 +117,7 @@ function contentOf(job: Resource, name: string, { jobOutputType, description }: 
   const said = typeof description === 'string' ? { description } : {};
   return dataTypes.includes(jobOutputType)
     ? { ...said, dataType: jobOutputType, dataUri: uri }
-    : { ...said, modelType: jobOutputType, modelUri: uri, jobName: job.name };
+    : { ...said, modelType: jobOutputType, modelUri: uri, jobName: runOf(uri) ?? job.name };
 }
 
 const isSameContent = (there: Properties, wanted: Properties): boolean =>
