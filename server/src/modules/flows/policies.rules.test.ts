@@ -3,10 +3,17 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
-import { bestOf, type Curve, type Goal, givenUp, type Policy } from './policies.rules.ts';
+import { curveOf, type Goal, isGivenUp, type Policy } from './policies.rules.ts';
 
-const curves = (...all: readonly (readonly number[])[]): readonly Curve[] =>
+type Logged = { readonly trial: number; readonly points: readonly number[]; readonly isOver: boolean };
+const curves = (...all: readonly (readonly number[])[]): readonly Logged[] =>
   all.map((points, trial) => ({ trial, points, isOver: false }));
+/** The trials that are. */
+function givenUp(policy: Policy, goal: Goal, logged: readonly Logged[]): readonly number[] {
+  const all = logged.map(({ trial, points, isOver }) => curveOf(goal, trial, points, isOver));
+  return all.filter((curve) => isGivenUp(policy, goal, curve, all)).map(({ trial }) => trial);
+}
+const bestOf = (goal: Goal, points: readonly number[]) => curveOf(goal, 0, points, false).bestAt(points.length);
 const looked = { evaluationInterval: 1, delayEvaluation: 0 };
 const bandit = (slack: object, when: object = {}): Policy => ({
   ...{ type: 'Bandit', slackFactor: undefined, slackAmount: undefined, ...looked, ...slack, ...when },

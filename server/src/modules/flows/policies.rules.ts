@@ -3,8 +3,16 @@
 
 export type Goal = 'Minimize' | 'Maximize';
 
-/** `points`: what the trial logged of the metric, in order. NaN is worse than every number. */
-export type Curve = { readonly trial: number; readonly points: readonly number[]; readonly isOver: boolean };
+/** What a trial has logged of the metric after so many points, or after all where there are fewer. NaN is worse than every number. */
+export type Curve = {
+  readonly trial: number;
+  readonly isOver: boolean;
+  readonly length: number;
+  /** Undefined: nothing was logged. NaN: nothing else was. */
+  bestAt(count: number): number | undefined;
+  /** Of those that are numbers. */
+  averageAt(count: number): number | undefined;
+};
 
 export type Policy = {
   /** Looked at after every so many intervals… */
@@ -26,52 +34,59 @@ export function compareBy(goal: Goal): (a: number, b: number) => number {
   };
 }
 
-/** Undefined: none was logged. NaN: nothing else was. */
-export function bestOf(goal: Goal, points: readonly number[]): number | undefined {
+/** Looked through once, however often it is compared with. @param points in the order in which they were logged */
+export function curveOf(goal: Goal, trial: number, points: readonly number[], isOver: boolean): Curve {
   const better = compareBy(goal);
-  return points.reduce<number | undefined>(
-    (best, point) => (best === undefined || better(point, best) < 0 ? point : best),
-    undefined,
-  );
-}
-
-/** Trials that the policy gives up now. Those that are over are compared with and not given up. */
-export function givenUp(policy: Policy, goal: Goal, curves: readonly Curve[]): readonly number[] {
-  return curves.flatMap((curve) => {
-    const interval = intervalOf(policy, curve);
-    return !curve.isOver && interval !== undefined && isGivenUp(policy, goal, curve, curves, interval)
-      ? [curve.trial]
-      : [];
-  });
+  const [bests, sums, counts] = [Float64Array, Float64Array, Uint32Array].map((Numbers) => new Numbers(points.length));
+  let [best, sum, count] = [Number.NaN, 0, 0];
+  for (const [at, point] of points.entries()) {
+    if (better(point, best) < 0) best = point;
+    if (!Number.isNaN(point)) [sum, count] = [sum + point, count + 1];
+    if (bests !== undefined) bests[at] = best;
+    if (sums !== undefined) sums[at] = sum;
+    if (counts !== undefined) counts[at] = count;
+  }
+  const last = (upTo: number) => Math.min(upTo, points.length) - 1;
+  return {
+    trial,
+    isOver,
+    length: points.length,
+    bestAt: (upTo) => bests?.[last(upTo)],
+    averageAt: (upTo) => {
+      const of = counts?.[last(upTo)] ?? 0;
+      return of === 0 ? undefined : (sums?.[last(upTo)] ?? 0) / of;
+    },
+  };
 }
 
 /** The last interval of the curve at which it is looked at. */
-function intervalOf({ evaluationInterval, delayEvaluation }: Policy, { points }: Curve): number | undefined {
-  const interval = Math.floor(points.length / evaluationInterval) * evaluationInterval;
+function intervalOf({ evaluationInterval, delayEvaluation }: Policy, { length }: Curve): number | undefined {
+  const interval = Math.floor(length / evaluationInterval) * evaluationInterval;
   return interval > 0 && interval >= delayEvaluation ? interval : undefined;
 }
 
-function isGivenUp(policy: Policy, goal: Goal, curve: Curve, curves: readonly Curve[], interval: number): boolean {
+/** Whether the policy gives up a trial now. One that is over is compared with and not given up. */
+export function isGivenUp(policy: Policy, goal: Goal, curve: Curve, curves: readonly Curve[]): boolean {
+  const interval = curve.isOver ? undefined : intervalOf(policy, curve);
+  if (interval === undefined) return false;
   const better = compareBy(goal);
-  const own = bestOf(goal, curve.points.slice(0, interval)) ?? Number.NaN;
+  const own = curve.bestAt(interval) ?? Number.NaN;
   switch (policy.type) {
     case 'Bandit': {
-      const best = bestOf(
-        goal,
-        curves.flatMap(({ points }) => points.slice(0, interval)),
-      );
-      if (best === undefined || Number.isNaN(best)) return false;
+      const best = curves
+        .map((each) => each.bestAt(interval) ?? Number.NaN)
+        .reduce((a, b) => (better(b, a) < 0 ? b : a), Number.NaN);
+      if (Number.isNaN(best)) return false;
       return better(own, best + (goal === 'Maximize' ? -1 : 1) * slackOf(policy, goal, best)) > 0;
     }
     case 'MedianStopping': {
-      const averages = curves.flatMap(({ points }) => averageOf(points.slice(0, interval)) ?? []);
-      const median = medianOf(averages);
+      const median = medianOf(curves.flatMap((each) => each.averageAt(interval) ?? []));
       return median !== undefined && better(own, median) > 0;
     }
     case 'TruncationSelection': {
       const ranked = curves
-        .filter(({ points }) => points.length >= interval)
-        .map(({ trial, points }) => ({ trial, best: bestOf(goal, points.slice(0, interval)) ?? Number.NaN }))
+        .filter(({ length }) => length >= interval)
+        .map(({ trial, bestAt }) => ({ trial, best: bestAt(interval) ?? Number.NaN }))
         .sort((a, b) => better(a.best, b.best) || a.trial - b.trial);
       const cut = Math.floor((ranked.length * policy.truncationPercentage) / 100);
       return ranked.slice(ranked.length - cut).some(({ trial }) => trial === curve.trial);
@@ -87,11 +102,6 @@ function slackOf(policy: Extract<Policy, { type: 'Bandit' }>, goal: Goal, best: 
   if (policy.slackAmount !== undefined) return policy.slackAmount;
   const factor = policy.slackFactor ?? 0;
   return Math.abs(best) * (goal === 'Maximize' ? factor / (1 + factor) : factor);
-}
-
-function averageOf(points: readonly number[]): number | undefined {
-  const numbers = points.filter((point) => !Number.isNaN(point));
-  return numbers.length === 0 ? undefined : numbers.reduce((sum, point) => sum + point, 0) / numbers.length;
 }
 
 function medianOf(numbers: readonly number[]): number | undefined {

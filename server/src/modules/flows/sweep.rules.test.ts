@@ -3,7 +3,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { SweepJob } from '@strongroom/contract/sweeps';
-import { endOf, hopeless, planOf, trialOf } from './sweep.rules.ts';
+import { bestIn, endOf, hopeless, planOf, trialOf } from './sweep.rules.ts';
 
 const sweep = {
   jobType: 'Sweep',
@@ -34,6 +34,13 @@ test('a trial is a command job: what is searched is an input, and files are thos
     limits: { jobLimitsType: 'Command', timeout: 'PT1M' },
     tags: { hyperparameters: '{"lr":0.1}' },
   });
+});
+
+test('the best of a trial is an end of what it logged, and no number where there is none', () => {
+  const ends = { least: -1, greatest: 2 };
+  assert.deepEqual([bestIn('Maximize', { count: 3, ends }), bestIn('Minimize', { count: 3, ends })], [2, -1]);
+  assert.equal(bestIn('Minimize', { count: 2, ends: undefined }), 'NaN');
+  assert.equal(bestIn('Minimize', { count: 0, ends: undefined }), undefined);
 });
 
 test('without a number of trials a grid is tried whole, and chance a thousand times', () => {

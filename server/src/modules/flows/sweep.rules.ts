@@ -6,11 +6,11 @@ import { readDurationSeconds } from '@strongroom/contract/duration';
 import type { CommandJob, JobEnd } from '@strongroom/contract/jobs';
 import { collectionAndName, fillPlaceholders } from '@strongroom/contract/placeholders';
 import type { SweepJob } from '@strongroom/contract/sweeps';
-import type { FlowState } from '#jobs';
+import type { FlowState, MetricRange } from '#jobs';
 import { codeOf, createBayesian, pointOf } from './bayesian.rules.ts';
 import type { Closing } from './closing.types.ts';
 import { flowsFailures } from './flows.errors.ts';
-import { bestOf, compareBy, type Goal, type Policy } from './policies.rules.ts';
+import { compareBy, type Goal, type Policy } from './policies.rules.ts';
 import { createGrid, createRandom, createSobol, type Known, type Sampler } from './samplers.rules.ts';
 import { type Point, readSpace, type Space } from './space.rules.ts';
 
@@ -273,10 +273,11 @@ export function toldOf(sweepName: string, best: Best | undefined): Readonly<Reco
   };
 }
 
-export const pointsToBest = (goal: Goal, points: readonly number[]): number | 'NaN' | undefined => {
-  const best = bestOf(goal, points);
-  return best === undefined || !Number.isNaN(best) ? best : 'NaN';
-};
+/** Of all that a trial has logged of the metric; undefined: nothing. */
+export function bestIn(goal: Goal, { count, ends }: MetricRange): number | 'NaN' | undefined {
+  if (ends === undefined) return count === 0 ? undefined : 'NaN';
+  return goal === 'Maximize' ? ends.greatest : ends.least;
+}
 
 /** Of the last trial that failed, and which job that is: its log says more. */
 function lastWords(sweepName: string, trials: readonly Trial[]): string {

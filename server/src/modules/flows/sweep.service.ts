@@ -2,6 +2,7 @@
 // as may run at once, and ends it once there is nothing more to try. What is kept is what became of each trial, by its number;
 // which values it tries follows from the number alone.
 
+import { setImmediate as nextTurn } from 'node:timers/promises';
 import { placeholdersIn } from '@strongroom/contract/placeholders';
 import type { SweepJob } from '@strongroom/contract/sweeps';
 import {
@@ -22,8 +23,9 @@ import type { Children } from './children.service.ts';
 import { endParent } from './closing.service.ts';
 import type { Closing } from './closing.types.ts';
 import { flowsFailures } from './flows.errors.ts';
-import { type Curve, givenUp } from './policies.rules.ts';
+import { type Curve, curveOf, isGivenUp } from './policies.rules.ts';
 import {
+  bestIn,
   bestTrial,
   endOf,
   hopeless,
@@ -31,7 +33,6 @@ import {
   type Plan,
   planOf,
   pointOfTrial,
-  pointsToBest,
   type SweepFlow,
   sweepNameMax,
   type Trial,
@@ -84,8 +85,8 @@ export function createSweeps(deps: {
   async function takeIn(job: Resource, plan: Plan, number: number, child: Resource): Promise<void> {
     const { status, error } = stateOf(child);
     if (!isEnd(status)) return;
-    const { points, logged } = await lives.metric(child.id, plan.metric);
-    const best = pointsToBest(plan.goal, points);
+    const { range, logged } = await lives.metric(child.id, plan.metric);
+    const best = bestIn(plan.goal, range);
     await setTrial(job, plan, number, {
       end: status as NonNullable<Trial['end']>,
       ...(best === undefined ? { logged: logged.slice(0, 20) } : { best }),
@@ -101,12 +102,16 @@ export function createSweeps(deps: {
     const curves: Curve[] = [];
     for (const [trial, each] of trials.entries()) {
       if (each.end === 'Gone') continue;
-      const { points } = await lives.metric(siblingId(job.id, trialName(job.name, trial)), plan.metric);
-      curves.push({ trial, points, isOver: !live.has(trial) || each.givenUp === true });
+      const points = await lives.points(siblingId(job.id, trialName(job.name, trial)), plan.metric);
+      curves.push(curveOf(plan.goal, trial, points, !live.has(trial) || each.givenUp === true));
     }
-    for (const number of givenUp(plan.policy, plan.goal, curves)) {
-      const child = live.get(number);
+    for (const curve of curves) {
+      const { trial: number, isOver } = curve;
+      const child = isOver ? undefined : live.get(number);
       if (child === undefined) continue;
+      // Each is compared with all others: in between others get a turn.
+      await nextTurn();
+      if (!isGivenUp(plan.policy, plan.goal, curve, curves)) continue;
       await setTrial(job, plan, number, { givenUp: true });
       await lives.say(job.id, `${child.name} is given up by the policy ${plan.policy.type}`);
       await lives.cancel(child);

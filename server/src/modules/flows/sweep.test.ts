@@ -213,6 +213,24 @@ test('each way that a sweep cannot be is refused before anything is made', async
   assert.equal(lab.work.items.size, 0);
 });
 
+test('the best of a trial is that of all its points, however many there are', async (t) => {
+  const bench = await openFlows(t);
+  const { lab, workspaceId } = bench;
+  await bench.putSweep('long', { limits: { maxTotalTrials: 1 } });
+  await bench.tell('long_0', running);
+  const path = `/mlflow/v1.0${workspaceId}/api/2.0/mlflow/runs/log-batch`;
+  // More than a page of history has, and the best of them last.
+  for (let batch = 0; batch < 26; batch++) {
+    const metrics = Array.from({ length: 1_000 }, (_, at) => {
+      const step = batch * 1_000 + at;
+      return { key: 'accuracy', value: step === 25_999 ? 0.9 : 0.1, step, timestamp: 1_000 + step };
+    });
+    await lab.must(lab.owner, 'POST', path, { body: { run_id: 'long_0', metrics } });
+  }
+  await bench.told('long_0', exited(0));
+  assert.equal((await bench.job('long')).properties.score, '0.9');
+});
+
 test('a metric that is missing or no number fails the sweep in words', async (t) => {
   const bench = await openFlows(t);
   const one = { limits: { maxTotalTrials: 1 } };

@@ -13,7 +13,7 @@ import type { Database } from '#kernel/database/database';
 import type { Log } from '#kernel/log/log';
 import type { Telemetry } from '#kernel/telemetry/telemetry';
 import type { Resource, Resources } from '#resources';
-import type { Runs } from '#runs';
+import type { MetricRange, Runs } from '#runs';
 import type { Workspaces } from '#workspaces';
 import { jobsDuties } from './duties.ts';
 import { createEnding, isOver } from './ending.service.ts';
@@ -41,6 +41,8 @@ import { mayFollow } from './status.rules.ts';
 import { isSystemMetric } from './system-metrics.rules.ts';
 import { createTaking } from './taking.service.ts';
 
+export type { MetricRange } from '#runs';
+
 const cancelGraceSeconds = 10;
 
 /** What a module above holds of jobs that it makes, and of those that they are made of. The house's own: nothing is decided here. */
@@ -63,11 +65,10 @@ export type JobLives = {
   say(jobId: string, line: string): Promise<void>;
   /** Whether who submitted the job is still there and enabled. */
   isBacked(job: Resource): Promise<boolean>;
-  /** The points of one metric of the job's run, in the order in which they were logged, and the names of what it logged. */
-  metric(
-    jobId: string,
-    key: string,
-  ): Promise<{ readonly points: readonly number[]; readonly logged: readonly string[] }>;
+  /** The points of one metric of the job's run, in the order in which they were logged, as many as are read at once. */
+  points(jobId: string, key: string): Promise<readonly number[]>;
+  /** What all points of one metric of the job's run come to; where there are none, the names of what it logged. */
+  metric(jobId: string, key: string): Promise<{ readonly range: MetricRange; readonly logged: readonly string[] }>;
 };
 
 export type JobsService = {
@@ -317,12 +318,14 @@ export function createJobsService(deps: {
       isBacked,
       database: (jobId) => workspaces.database(advancing(jobId), workspaceIdOf(jobId)),
       say,
+      points: (jobId, key) =>
+        runs.pointsOf(advancing(jobId), workspaceIdOf(jobId), jobId.slice(jobId.lastIndexOf('/') + 1), key),
       async metric(jobId, key) {
         const [grant, workspaceId] = [advancing(jobId), workspaceIdOf(jobId)];
         const runId = jobId.slice(jobId.lastIndexOf('/') + 1);
-        const points = await runs.pointsOf(grant, workspaceId, runId, key);
-        const latest = points.length > 0 ? [] : await runs.metricsOf(grant, workspaceId, runId);
-        return { points, logged: latest.map((metric) => metric.key ?? '').filter((name) => !isSystemMetric(name)) };
+        const range = await runs.rangeOf(grant, workspaceId, runId, key);
+        const latest = range.count > 0 ? [] : await runs.metricsOf(grant, workspaceId, runId);
+        return { range, logged: latest.map((metric) => metric.key ?? '').filter((name) => !isSystemMetric(name)) };
       },
     },
 

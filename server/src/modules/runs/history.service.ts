@@ -12,12 +12,20 @@ import { readPlace, signPlace } from './search/pages.rules.ts';
 
 export type HistoryPage = { readonly metrics: readonly Metric[]; readonly nextPageToken?: string };
 
+export type MetricRange = {
+  readonly count: number;
+  /** Undefined: none of the points is a number. */
+  readonly ends: { readonly least: number; readonly greatest: number } | undefined;
+};
+
 export type History = {
   get(
     grant: Grant,
     workspaceId: string,
     query: { runId: string; key: string; maxResults?: number; pageToken?: string },
   ): Promise<HistoryPage>;
+  /** Of all points of a metric, however many there are. */
+  range(grant: Grant, workspaceId: string, query: { runId: string; key: string }): Promise<MetricRange>;
   /** At most 25,000 points of at most 100 runs. */
   bulk(
     grant: Grant,
@@ -57,6 +65,15 @@ export function createHistory(deps: { readonly workspaces: WorkspaceDatabases })
         metrics: points.map(shownMetric),
         ...(next === undefined ? {} : { nextPageToken: signPlace(tokenKey, question, next) }),
       };
+    },
+
+    async range(grant, workspaceId, { runId, key }) {
+      requireRunId(runId);
+      const database = await workspaces.database(grant, workspaceId);
+      const row = await findRun(database.read, runId);
+      if (row === undefined) throw noRun(runId);
+      const { count, least, greatest } = await store.scanRange(database, { run: row.run, key });
+      return { count: Number(count), ends: least === null || greatest === null ? undefined : { least, greatest } };
     },
 
     async bulk(grant, workspaceId, { runIds, key, maxResults = pageMax }) {

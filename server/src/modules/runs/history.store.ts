@@ -27,6 +27,21 @@ export function scanHistory(
   );
 }
 
+export type Range = { readonly count: number; readonly least: number | null; readonly greatest: number | null };
+
+/** Over every point of one run and key; the ends are of those that are numbers. */
+export async function scanRange(
+  database: Database,
+  query: { readonly run: number; readonly key: string },
+): Promise<Range> {
+  const [range] = await scan(
+    database,
+    sql<Range>`select count(*) as count, min(case when nan = 0 then value end) as least, max(case when nan = 0 then value end) as greatest
+      from metrics where run = ${query.run} and key = ${query.key}`,
+  );
+  return range ?? { count: 0, least: null, greatest: null };
+}
+
 export type RunMetricRow = MetricRow & { readonly run_id: string };
 
 export const scanHistories = (

@@ -21,7 +21,7 @@ import { runPrefix } from './artifacts/paths.rules.ts';
 import { requireReach, runScope } from './bounds.rules.ts';
 import { experimentRoutes } from './experiments.routes.ts';
 import { createExperiments } from './experiments.service.ts';
-import { createHistory } from './history.service.ts';
+import { createHistory, type MetricRange } from './history.service.ts';
 import { createInputs } from './inputs.service.ts';
 import { createLogging } from './logging.service.ts';
 import { trackingTables } from './migrations/0001-tracking.ts';
@@ -43,6 +43,7 @@ import { unservedRoutes } from './unserved.routes.ts';
 
 export type { ArtifactPage, OpenedArtifact, PutArtifact } from './artifacts/artifacts.service.ts';
 export { rulesOfRun } from './bounds.rules.ts';
+export type { MetricRange } from './history.service.ts';
 export type { ModelRegistry } from './registry/registry.types.ts';
 export type { NewRun } from './runs.service.ts';
 export { mlflowWireOf } from './surface.ts';
@@ -60,7 +61,9 @@ export type Runs = {
   setTags(grant: Grant, workspaceId: string, runId: string, tags: Readonly<Record<string, string>>): Promise<void>;
   /** The latest point of each metric. */
   metricsOf(grant: Grant, workspaceId: string, runId: string): Promise<readonly Metric[]>;
-  /** Every point of one metric in the order of their times, as many as a page holds. */
+  /** How many points one metric has, and between which numbers they lie. */
+  rangeOf(grant: Grant, workspaceId: string, runId: string, key: string): Promise<MetricRange>;
+  /** The points of one metric in the order of their times, from the first on, as many as a page holds. */
   pointsOf(grant: Grant, workspaceId: string, runId: string, key: string): Promise<readonly number[]>;
   /** The id of the model that the run has logged under this name, as MLflow 3 keeps one: beside the artifacts of the run. */
   loggedModel(grant: Grant, workspaceId: string, runId: string, name: string): Promise<string | undefined>;
@@ -144,6 +147,7 @@ export function createRuns(deps: {
       metricsOf: ofRun(
         async (grant, workspaceId, runId) => (await service.get(grant, workspaceId, runId)).data.metrics ?? [],
       ),
+      rangeOf: ofRun((grant, workspaceId, runId, key: string) => history.range(grant, workspaceId, { runId, key })),
       pointsOf: ofRun(async (grant, workspaceId, runId, key: string) => {
         const { metrics } = await history.get(grant, workspaceId, { runId, key });
         return metrics.map(({ value }) => (typeof value === 'number' ? value : Number(value)));
