@@ -2,6 +2,7 @@
 
 import logging
 import os
+import time
 
 import strongroom
 
@@ -20,3 +21,12 @@ CREDENTIAL = ClientSecretCredential(
     TENANT, APPLICATION["clientId"], APPLICATION["clientSecret"], authority=URL, disable_instance_discovery=True
 )
 KEY_VAULT_ADMINISTRATOR = "00482a5a-887f-4fb3-b363-3b7fe8e74483"
+
+
+def ended(client, name, seconds=180):
+    """A job of azure-ai-ml, once it has ended."""
+    end = time.monotonic() + seconds
+    while (read := client.jobs.get(name)).status not in ("Completed", "Failed", "Canceled"):
+        assert time.monotonic() < end, f"{name} is {read.status} after {seconds} seconds"
+        time.sleep(0.25)
+    return read

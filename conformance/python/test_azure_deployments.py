@@ -3,13 +3,12 @@
 import json
 import sys
 import tempfile
-import time
 import unittest
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parent))
 import strongroom  # noqa: E402
-from signed_in import CREDENTIAL, TENANT  # noqa: E402
+from signed_in import CREDENTIAL, TENANT, ended  # noqa: E402
 
 from azure.ai.ml import MLClient, command, load_online_deployment, load_online_endpoint  # noqa: E402
 from azure.ai.ml.entities import (  # noqa: E402
@@ -78,11 +77,7 @@ class Deployments(unittest.TestCase):
                 environment=Environment(image=NODE_PYTHON, conda_file=conda),
             )
         )
-        ends = time.monotonic() + 900
-        while (read := self.client.jobs.get(job.name)).status not in ("Completed", "Failed", "Canceled"):
-            self.assertLess(time.monotonic(), ends, read.status)
-            time.sleep(2)
-        self.assertEqual(read.status, "Completed")
+        self.assertEqual(ended(self.client, job.name, seconds=900).status, "Completed")
         path = f"azureml://jobs/{job.name}/outputs/artifacts/paths/classifier/"
         model = self.client.models.create_or_update(Model(name="iris", path=path, type="mlflow_model"))
         text = f"name: blue\nendpoint_name: iris\nmodel: azureml:iris:{model.version}\ninstance_type: Standard_DS3_v2\ninstance_count: 1\n"

@@ -5,13 +5,12 @@ import io
 import json
 import sys
 import tempfile
-import time
 import unittest
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parent))
 import strongroom  # noqa: E402
-from signed_in import CREDENTIAL, KEY_VAULT_ADMINISTRATOR, TENANT  # noqa: E402
+from signed_in import CREDENTIAL, KEY_VAULT_ADMINISTRATOR, TENANT, ended  # noqa: E402
 
 from azure.ai.ml import Input, MLClient, MpiDistribution, Output, PyTorchDistribution, command, load_job  # noqa: E402
 from azure.ai.ml.entities import (  # noqa: E402
@@ -90,7 +89,7 @@ class MachineLearning(unittest.TestCase):
             tags={"a": "1"},
         )
         name = self.client.jobs.create_or_update(job).name
-        read = self.ended(name)
+        read = ended(self.client, name)
         self.assertEqual((read.status, read.display_name, read.tags), ("Completed", "Echo", {"a": "1"}))
         self.assertIn(name, [item.name for item in self.client.jobs.list()])
 
@@ -125,10 +124,10 @@ class MachineLearning(unittest.TestCase):
         self.assertIn("hourly", [item.name for item in schedules.list()])
         fired = schedules.trigger("hourly", schedule_time="2026-01-01T06:00:00+00:00").job_name
         self.assertEqual(fired, "hourly-once-20260101T060000Z")
-        ended = self.ended(fired)
-        self.assertEqual((ended.status, ended.display_name), ("Completed", "hourly-20260101T060000Z"))
-        self.assertEqual(ended.properties["schedule.name"], "hourly")
-        self.assertEqual(ended.inputs["word"]._data, "2026-01-01T06:00:00Z")
+        made = ended(self.client, fired)
+        self.assertEqual((made.status, made.display_name), ("Completed", "hourly-20260101T060000Z"))
+        self.assertEqual(made.properties["schedule.name"], "hourly")
+        self.assertEqual(made.inputs["word"]._data, "2026-01-01T06:00:00Z")
 
         # A job that is there, by its name, on the days of a pattern.
         (self.folder / "again.yml").write_text(
@@ -163,7 +162,7 @@ class MachineLearning(unittest.TestCase):
         name = self.client.jobs.create_or_update(job).name
         with contextlib.redirect_stdout(io.StringIO()) as said:
             self.client.jobs.stream(name)
-        self.assertEqual(self.ended(name).status, "Completed")
+        self.assertEqual(ended(self.client, name).status, "Completed")
         self.assertIn("the password: [redacted]", said.getvalue())
         self.assertNotIn("horse", said.getvalue())
         literal = command(
@@ -184,7 +183,7 @@ class MachineLearning(unittest.TestCase):
         name = self.client.jobs.create_or_update(spread(PyTorchDistribution(process_count_per_instance=2))).name
         with contextlib.redirect_stdout(io.StringIO()) as said:
             self.client.jobs.stream(name)
-        read = self.ended(name)
+        read = ended(self.client, name)
         self.assertEqual((read.status, read.distribution.process_count_per_instance), ("Completed", 2))
         for rank in "01":
             self.assertIn(f"[{rank}] rank {rank} of 2", said.getvalue())
@@ -198,7 +197,7 @@ class MachineLearning(unittest.TestCase):
 
     def test_an_environment_stands_inside_a_job_and_one_with_an_image_is_refused_with_what_to_do(self):
         inline = command(command="echo inline", environment=Environment(image=NODE_PYTHON), compute="cpu")
-        self.assertEqual(self.ended(self.client.jobs.create_or_update(inline).name).status, "Completed")
+        self.assertEqual(ended(self.client, self.client.jobs.create_or_update(inline).name).status, "Completed")
         image = command(command="echo image", environment=Environment(image="docker.io/python:3.12"), compute="cpu")
         with self.assertRaises(HttpResponseError) as refused:
             self.client.jobs.create_or_update(image)
@@ -220,7 +219,7 @@ class MachineLearning(unittest.TestCase):
         built = []
         for environment in (Environment(image=NODE_PYTHON, conda_file=str(conda)), f"azureml:iris:{registered.version}"):
             job = command(code=str(self.folder / "iris"), command="python train.py", environment=environment, compute="cpu")
-            read = self.ended(self.client.jobs.create_or_update(job).name, 600)
+            read = ended(self.client, self.client.jobs.create_or_update(job).name, 600)
             self.assertEqual(read.status, "Completed")
             built.append(read.properties["strongroom.environment.image"])
         self.assertEqual(built[0], built[1])
@@ -236,7 +235,7 @@ class MachineLearning(unittest.TestCase):
             name = self.client.jobs.create_or_update(job).name
             with contextlib.redirect_stdout(io.StringIO()) as said, contextlib.suppress(JobException):
                 self.client.jobs.stream(name)
-            return self.ended(name, 600).status, said.getvalue()
+            return ended(self.client, name, 600).status, said.getvalue()
 
         line = "pip install 'colorama>=0.4' && python3 -c \"import colorama; print('installed', colorama.__name__)\""
         plain = Environment(image=NODE_PYTHON)
@@ -271,7 +270,7 @@ class MachineLearning(unittest.TestCase):
             compute="cpu",
         )
         name = self.client.jobs.create_or_update(first).name
-        done = self.ended(name)
+        done = ended(self.client, name)
         self.assertEqual(done.status, "Completed")
         self.client.jobs.download(name, download_path=self.folder / "named", output_name="res")
         self.assertEqual((self.folder / "named/named-outputs/res/a.txt").read_text(), "hi\n")
@@ -296,7 +295,7 @@ class MachineLearning(unittest.TestCase):
             compute="cpu",
         )
         name = self.client.jobs.create_or_update(second).name
-        self.assertEqual(self.ended(name).status, "Completed")
+        self.assertEqual(ended(self.client, name).status, "Completed")
         self.client.jobs.download(name, download_path=self.folder / "all", all=True)
         found = [path.read_text() for path in (self.folder / "all/named-outputs/all").rglob("*") if path.is_file()]
         self.assertEqual(found, ["hi\nhi\nhi\none\n"])
@@ -314,7 +313,7 @@ class MachineLearning(unittest.TestCase):
             compute="cpu",
         )
         name = self.client.jobs.create_or_update(job).name
-        done = self.ended(name)
+        done = ended(self.client, name)
         self.assertEqual(done.status, "Completed")
         self.assertEqual(done.outputs["res"].path, f"{store}/placed/{name}/res")
         self.assertEqual(self.client.data.get("placed", label="latest").path, f"{store}/placed/{name}/res")
@@ -342,7 +341,7 @@ jobs:
     outputs: {{left: "${{{{parent.outputs.left}}}}"}}
 """)
         name = self.client.jobs.create_or_update(load_job(written)).name
-        self.assertEqual(self.ended(name).status, "Completed")
+        self.assertEqual(ended(self.client, name).status, "Completed")
         self.client.jobs.download(name, download_path=self.folder / "flow", output_name="left")
         found = [f.read_text() for f in (self.folder / "flow").rglob("hello.txt")]
         self.assertEqual(found, ["hi\n"])
@@ -381,13 +380,6 @@ jobs:
 
     def model(self, number):
         return Model(path=self.files(f"counted{number}", model=str(number)), name="counted")
-
-    def ended(self, name, seconds=120):
-        end = time.monotonic() + seconds
-        while (read := self.client.jobs.get(name)).status not in ("Completed", "Failed", "Canceled"):
-            self.assertLess(time.monotonic(), end, read.status)
-            time.sleep(0.25)
-        return read
 
     def bill_of(self, image):
         """What hangs on the image of an environment, as the registry's clients find it."""
@@ -429,7 +421,7 @@ pathlib.Path("outputs/model/model.json").write_text(str(lib.module.ANSWER))
         with contextlib.redirect_stdout(io.StringIO()) as said:
             self.client.jobs.stream(names[1])
         self.assertIn("Execution Summary", said.getvalue())
-        self.assertEqual([self.ended(name).status for name in names], ["Completed", "Completed"])
+        self.assertEqual([ended(self.client, name).status for name in names], ["Completed", "Completed"])
         self.client.jobs.download(names[0], download_path=self.folder / "job", all=True)
         self.assertIn("trained on one", (self.folder / "job/artifacts/user_logs/std_log.txt").read_text())
         self.assertEqual((self.folder / "job/artifacts/outputs/model/model.json").read_text(), "42")
@@ -461,7 +453,7 @@ pathlib.Path("outputs/model/model.json").write_text(str(lib.module.ANSWER))
             compute="cpu",
         )
         name = self.client.jobs.create_or_update(job).name
-        self.assertEqual(self.ended(name).status, "Completed")
+        self.assertEqual(ended(self.client, name).status, "Completed")
         self.client.jobs.download(name, download_path=self.folder / "read", all=True)
         log = (self.folder / "read/artifacts/user_logs/std_log.txt").read_text()
         self.assertIn("onetwoone/", log.replace("\n", ""))

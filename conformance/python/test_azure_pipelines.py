@@ -2,13 +2,12 @@
 
 import sys
 import tempfile
-import time
 import unittest
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parent))
 import strongroom  # noqa: E402
-from signed_in import CREDENTIAL  # noqa: E402
+from signed_in import CREDENTIAL, ended  # noqa: E402
 
 from azure.ai.ml import Input, MLClient, Output, command, load_component, load_job  # noqa: E402
 from azure.ai.ml.dsl import pipeline  # noqa: E402
@@ -32,13 +31,6 @@ class Pipelines(unittest.TestCase):
         cluster = AmlCompute(name="cpu", size="Standard_DS3_v2", min_instances=0, max_instances=1)
         cls.client.compute.begin_create_or_update(cluster).result()
         cls.client.environments.create_or_update(Environment(name="plain", image=NODE_PYTHON))
-
-    def ended(self, name, seconds=180):
-        end = time.monotonic() + seconds
-        while (read := self.client.jobs.get(name)).status not in ("Completed", "Failed", "Canceled"):
-            self.assertLess(time.monotonic(), end, read.status)
-            time.sleep(0.25)
-        return read
 
     def children(self, name):
         """The names of a job's children below it, and how each ended."""
@@ -90,7 +82,7 @@ class Pipelines(unittest.TestCase):
             return {"text": both.outputs.text, "again": again.outputs.text}
 
         name = self.client.jobs.create_or_update(whole(word="hello")).name
-        self.assertEqual(self.ended(name).status, "Completed")
+        self.assertEqual(ended(self.client, name).status, "Completed")
         self.assertEqual(self.children(name), {"once": "Completed", "again": "Completed", "both": "Completed"})
         self.assertEqual(set(self.children(f"{name}_once")), {"begun", "more"})
         self.assertEqual(set(self.children(f"{name}_both")), {"first", "second"})
@@ -102,7 +94,7 @@ class Pipelines(unittest.TestCase):
 
         # The same once more: nothing is run, whatever level it stands at.
         twice = self.client.jobs.create_or_update(whole(word="hello")).name
-        self.assertEqual(self.ended(twice).status, "Completed")
+        self.assertEqual(ended(self.client, twice).status, "Completed")
         self.assertEqual(self.children(f"{twice}_once_more"), {})
 
         # Outputs become assets: of a step, and of a pipeline, where the client sends that of a step which is wired to it.
@@ -115,7 +107,7 @@ class Pipelines(unittest.TestCase):
             return {"text": begun.outputs.text}
 
         left = self.client.jobs.create_or_update(kept(word="kept")).name
-        self.assertEqual(self.ended(left).status, "Completed")
+        self.assertEqual(ended(self.client, left).status, "Completed")
         for asset, version, step in (("words", "2", "begun"), ("words-aside", "5", "aside")):
             self.assertIn(f"{left}_{step}", self.client.data.get(asset, version).path)
 
@@ -125,7 +117,7 @@ class Pipelines(unittest.TestCase):
         alone = registered(word="alone", node="cpu")
         alone.settings.default_compute = "cpu"
         made = self.client.jobs.create_or_update(alone)
-        self.assertEqual(self.ended(made.name).status, "Completed")
+        self.assertEqual(ended(self.client, made.name).status, "Completed")
         self.client.jobs.download(made.name, download_path=self.folder / "alone", output_name="text")
         self.assertEqual((self.folder / "alone/named-outputs/text/a.txt").read_text(), "alone\n" * 4)
 
@@ -146,7 +138,7 @@ class Pipelines(unittest.TestCase):
         name = self.client.jobs.create_or_update(load_job(self.write("outer.yml", text % 400))).name
         self.assertEqual(set(self.children(name)), {"by_file", "by_name"})
         self.client.jobs.begin_cancel(name).result()
-        self.assertEqual(self.ended(name).status, "Canceled")
+        self.assertEqual(ended(self.client, name).status, "Canceled")
         self.assertEqual(self.children(f"{name}_by_name"), {"wait": "Canceled"})
         for wrong, said in ((700, "at most 600"), ("1.5", "not of the type integer")):
             with self.assertRaises(HttpResponseError) as refused:
@@ -173,7 +165,7 @@ class Pipelines(unittest.TestCase):
         sweep = tried.sweep(sampling_algorithm="bayesian", primary_metric="loss", goal="minimize")
         sweep.set_limits(max_total_trials=12, max_concurrent_trials=2, timeout=600)
         name = self.client.jobs.create_or_update(sweep).name
-        read = self.ended(name)
+        read = ended(self.client, name)
         self.assertEqual((read.status, read.sampling_algorithm.type), ("Completed", "bayesian"))
         self.assertEqual(len(self.children(name)), 12)
         self.assertIn("best_child_run_id", read.properties)
@@ -221,12 +213,12 @@ class Pipelines(unittest.TestCase):
 
         data = Input(type="uri_folder", path=str(self.folder / "files"))
         name = self.client.jobs.create_or_update(whole(data=data, word="it's ")).name
-        self.assertEqual(self.ended(name).status, "Completed")
+        self.assertEqual(ended(self.client, name).status, "Completed")
         self.client.jobs.download(name, download_path=self.folder / "rows", output_name="rows")
         rows = (self.folder / "rows/named-outputs/rows/rows.csv").read_text().splitlines()
         self.assertEqual(rows, [f"it's {number}" for number in range(7)])
         failed = self.client.jobs.create_or_update(whole(data=data, word="fails")).name
-        self.assertEqual(self.ended(failed).status, "Failed")
+        self.assertEqual(ended(self.client, failed).status, "Failed")
         (step,) = self.children(failed)
         self.client.jobs.download(f"{failed}_{step}", download_path=self.folder / "log", all=True)
         said = (self.folder / "log/artifacts/user_logs/std_log.txt").read_text()
@@ -250,7 +242,7 @@ class Pipelines(unittest.TestCase):
             "    inputs: {data: {type: uri_folder, path: ./files}}\n    outputs: {rows: '${{parent.outputs.rows}}'}\n",
         )
         name = self.client.jobs.create_or_update(load_job(self.folder / "both.yml")).name
-        self.assertEqual(self.ended(name).status, "Completed")
+        self.assertEqual(ended(self.client, name).status, "Completed")
         self.client.jobs.download(name, download_path=self.folder / "named", output_name="rows")
         rows = (self.folder / "named/named-outputs/rows/parallel_run_step.txt").read_text().splitlines()
         self.assertEqual(rows, [f"y{number}" for number in range(7)])

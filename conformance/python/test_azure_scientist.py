@@ -2,13 +2,12 @@
 
 import sys
 import tempfile
-import time
 import unittest
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parent))
 import strongroom  # noqa: E402
-from signed_in import APPLICATION, TENANT, URL  # noqa: E402
+from signed_in import APPLICATION, TENANT, URL, ended  # noqa: E402
 
 from azure.ai.ml import Input, MLClient, Output, command  # noqa: E402
 from azure.ai.ml.entities import AmlCompute, Environment, Model  # noqa: E402
@@ -69,11 +68,7 @@ pathlib.Path(sys.argv[2], "m.txt").write_text(pathlib.Path(sys.argv[1], "a.csv")
             compute="cpu",
         )
         name = self.client.jobs.create_or_update(job).name
-        end = time.monotonic() + 120
-        while (status := self.client.jobs.get(name).status) not in ("Completed", "Failed", "Canceled"):
-            self.assertLess(time.monotonic(), end, status)
-            time.sleep(0.25)
-        self.assertEqual(status, "Completed")
+        self.assertEqual(ended(self.client, name).status, "Completed")
         self.client.jobs.download(name, download_path=self.folder / "out", output_name="model")
         self.assertEqual((self.folder / "out/named-outputs/model/m.txt").read_text(), "1,21,2")
         self.client.jobs.download(name, download_path=self.folder / "all", all=True)
