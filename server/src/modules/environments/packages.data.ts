@@ -106,6 +106,21 @@ const renamed: Readonly<Record<string, string>> = {
   'ray-core': 'ray',
 };
 
+/**
+ * The first version of each that runs with NumPy 2. What their older packages on a conda channel say, that they need an older NumPy,
+ * their wheels on the index do not. Source: NumPy, "NumPy 2.0 ecosystem compatibility".
+ */
+export const firstForNumpy2: Readonly<Record<string, readonly number[]>> = {
+  'scikit-learn': [1, 4, 2],
+  pandas: [2, 2, 2],
+  scipy: [1, 13, 0],
+  matplotlib: [3, 8, 4],
+  'scikit-image': [0, 23],
+  statsmodels: [0, 14, 2],
+  numba: [0, 60],
+  pyarrow: [16],
+};
+
 export const indexNames: ReadonlyMap<string, string> = new Map([
   ...same.map((name) => [name, name] as const),
   ...Object.entries(renamed),

@@ -37,6 +37,7 @@ test('packages of conda channels that are the same project on the index come fro
     'joblib',
     'matplotlib==3.8.*',
     'numpy',
+    'numpy<2',
     'pandas==1.5.3',
     'pip==23.*',
     'scikit-learn<2,>=1.2',
@@ -44,6 +45,38 @@ test('packages of conda channels that are the same project on the index come fro
     'torch==2.1.*',
   ]);
   assert.ok(found.remarks.some((remark) => remark.includes('not from a conda channel')));
+});
+
+test('what was built for NumPy 1 gets it, as from its channel, unless the file says which NumPy or is a list of pip', () => {
+  const bounded = (text: string) => wanted(text).includes('numpy<2');
+  for (const old of [
+    'scikit-learn=1.2.2',
+    'scikit-learn=1.3',
+    'pandas==2.2.1',
+    'pandas=1',
+    'scipy=1.12.*',
+    'pyarrow=15.0.2',
+  ])
+    assert.ok(bounded(conda(old, 'numpy')), old);
+  for (const enough of [
+    'scikit-learn=1.4.2',
+    'scikit-learn=1.4',
+    'scikit-learn=1.5.1',
+    'pandas=2.2',
+    'scipy=1.13.0',
+    'scipy',
+    'joblib=0.1',
+    'pandas>=1',
+  ])
+    assert.ok(!bounded(conda(enough, 'numpy')), enough);
+  assert.ok(!bounded(conda('scikit-learn=1.2.2', 'numpy=1.26')));
+  assert.ok(!bounded(pip('scikit-learn==1.2.2')));
+  const { remarks } = readRecipe(conda('scikit-learn=1.2.2'), offered);
+  assert.ok(
+    remarks.includes(
+      'numpy<2: added, because scikit-learn==1.2.2 was built for NumPy 1, which its package of a conda channel says',
+    ),
+  );
 });
 
 test('what means the same is one recipe: order, spelling, spaces and comments do not count', () => {

@@ -4,7 +4,7 @@
 
 import { sha256Hex } from '#kernel/crypto/digest';
 import { environmentsFailures } from './environments.errors.ts';
-import { indexNames } from './packages.data.ts';
+import { firstForNumpy2, indexNames } from './packages.data.ts';
 import type { YamlRead } from './yaml.rules.ts';
 
 /** Raised whenever the same recipe would give another environment. */
@@ -61,6 +61,7 @@ export function readRecipe(file: EnvironmentFile, offered: readonly string[], ne
     return readRequirements(file.text, offered, needs);
   const found = nothingFound();
   readConda(value, found);
+  addBoundOfNumpy(found);
   return recipeOf(found, offered, needs);
 }
 
@@ -122,6 +123,25 @@ function recipeOf(found: Found, offered: readonly string[], { python: otherwise,
   return { recipe, digest: `sha256:${sha256Hex(Buffer.from(JSON.stringify(recipe)))}`, remarks };
 }
 
+/** A wheel that was built for NumPy 1 says nothing of it, and is broken beside NumPy 2; its package of the channel would not have been. */
+function addBoundOfNumpy({ requirements, remarks, ofChannels }: Found): void {
+  if (requirements.some((line) => /^numpy[=<>~!]/.test(line) || line.includes('--hash='))) return;
+  const old = ofChannels.find(isOlderThanNumpy2);
+  if (old === undefined) return;
+  requirements.push('numpy<2');
+  remarks.push(`numpy<2: added, because ${old} was built for NumPy 1, which its package of a conda channel says`);
+}
+
+function isOlderThanNumpy2(requirement: string): boolean {
+  const [, project = '', version = ''] = /^([a-z0-9-]+)==([0-9.]+?)(?:\.\*)?$/.exec(requirement) ?? [];
+  const first = firstForNumpy2[project];
+  if (first === undefined) return false;
+  const parts = version.split('.').map(Number);
+  // Of `1.4.*` the newest is taken, which may be new enough.
+  const at = first.findIndex((number, index) => parts[index] !== number);
+  return at >= 0 && parts[at] !== undefined && parts[at] < (first[at] ?? 0);
+}
+
 function addNeeded({ requirements, remarks }: Found, packages: NonNullable<Needs['packages']>): void {
   const named = new Set(requirements.map((line) => /^[a-z0-9-]+/.exec(line)?.[0] ?? ''));
   // pip takes no package without a digest beside packages with one: what is missing then is told by the import that fails.
@@ -137,10 +157,12 @@ type Found = {
   /** Bounds of its version, each as it stands. */
   python: readonly string[];
   readonly requirements: string[];
+  /** Those of them that are named as packages of a conda channel. */
+  readonly ofChannels: string[];
   readonly options: Set<string>;
   readonly remarks: string[];
 };
-const nothingFound = (): Found => ({ python: [], requirements: [], options: new Set(), remarks: [] });
+const nothingFound = (): Found => ({ python: [], requirements: [], ofChannels: [], options: new Set(), remarks: [] });
 
 type Mapping = Readonly<Record<string, unknown>>;
 
@@ -202,6 +224,7 @@ function readCondaPackage(entry: string, found: Found): void {
       'is a package of a conda channel that is not known to be on the package index under this name. If it is a package of Python, write it below pip: by its name there; other programs cannot be had.',
     );
   found.requirements.push(`${project}${version}`);
+  found.ofChannels.push(`${project}${version}`);
   found.remarks.push(`${text}: taken from the package index as ${project}${version}, not from a conda channel`);
 }
 
