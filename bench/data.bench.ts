@@ -112,14 +112,18 @@ try {
   const all = await timed(async () => {
     submitted = Date.now() / 1000;
     const before = [processorOfServer(), processorOfAgent()] as const;
+    const loop = process.threadCpuUsage();
     const log = await run('reads', { command, inputs });
+    const { user, system } = process.threadCpuUsage(loop);
     const used = [processorOfServer() - before[0], processorOfAgent() - before[1]] as const;
     const runner = processorOf(/^runner (.*)$/m.exec(log)?.[1] ?? '');
     const at = (what: string) => Number(new RegExp(`${what} ([0-9.]+)`).exec(log)?.[1]);
     say(`an input of ${INPUT_MIB} MiB`);
     say(`  accepted and fetched  ${rate(INPUT_MIB, at('begun') - submitted)}`);
     const parts = [...used, runner].map((seconds) => seconds.toFixed(1));
-    say(`    of processor        ${parts[0]} s the server, ${parts[1]} s the agent, ${parts[2]} s the runner`);
+    say(
+      `    of processor        ${parts[0]} s the server, ${((user + system) / 1e6).toFixed(1)} s of them its loop, ${parts[1]} s the agent, ${parts[2]} s the runner`,
+    );
     say(`  read by the command   ${rate(INPUT_MIB, at('read') - at('begun'))}`);
   });
   const disk = await plain(INPUT_MIB);

@@ -213,6 +213,26 @@ test('what is here already is registered, and taken as an input, without being r
   assert.ok(Buffer.concat(await stream.toArray()).equals(content));
 });
 
+test('a file is verified against its digest when it is read, to its end, however long it is', async (t) => {
+  const { lab, workspaceId, leave, assets, system } = await openBench(t);
+  const { workspaces, blobs } = lab.now();
+  const at = workspaces.container(await workspaces.get(system, workspaceId), 'workspaceblobstore');
+  for (const size of [100, 5 * mebibyte]) {
+    await leave(`out/${size}/file`, Buffer.alloc(size, 'right'));
+    const taken = await assets.named(system, workspaceId, `runs:/train/out/${size}`, modelLimits);
+    const read = async () => {
+      const { stream } = await assets.snapshots.openFile(system, workspaceId, taken?.digest ?? '', 'file');
+      return Buffer.concat(await stream.toArray());
+    };
+    assert.ok((await read()).equals(Buffer.alloc(size, 'right')));
+    // Whole and sealed, of as many bytes, and not what was taken: no seal tells that.
+    const wrong = Buffer.alloc(size, 'right');
+    wrong.write('!', size - 1);
+    await blobs.put(system, { ...at, name: taken?.files[0]?.blob ?? '' }, wrong, { maxBytes: size });
+    await assert.rejects(read(), { code: 'SnapshotDamaged' }, `${size}`);
+  }
+});
+
 test('a model that is refused for what it holds leaves its source whole', async (t) => {
   const { lab, workspaceId, put, kept } = await openBench(t);
   const { workspaces, blobs, system } = lab.now();

@@ -9,6 +9,7 @@ import { type Acts, counted } from '#kernel/authority/perform';
 import type { Clock } from '#kernel/clock/clock';
 import { credentialScanner, scannedBytes } from '#kernel/credentials/credentials';
 import { createSha256 } from '#kernel/crypto/digest';
+import { createLongSha256 } from '#kernel/crypto/digest-thread';
 import { randomUuid } from '#kernel/crypto/random';
 import { isUnknown } from '#kernel/database/database';
 import { idKey } from '#kernel/ids/ids';
@@ -456,16 +457,27 @@ function scanner(
   return { scanned: pipeline(content, scan, () => {}), found: () => credential };
 }
 
-/** Fails the stream at its end if the bytes are not those that the digest promised. */
+/**
+ * Fails the stream at its end if the bytes are not those that the digest promised. What is long is digested on a thread, a piece behind
+ * what is passed on.
+ */
 function verified(file: SnapshotFile): Transform {
-  const hash = createSha256();
+  const hash = createLongSha256();
+  let before: Promise<void> | undefined;
   return new Transform({
     transform(chunk: Buffer, _encoding, done) {
-      hash.update(chunk);
-      done(null, chunk);
+      const ready = before ?? Promise.resolve();
+      before = hash.update(chunk);
+      // Told to whoever waits for it, with the next piece or at the end.
+      before?.catch(() => {});
+      ready.then(() => done(null, chunk), done);
     },
     flush(done) {
-      done(hash.hex() === file.sha256 ? null : assetsFailures.SnapshotDamaged());
+      hash.hex().then((hex) => done(hex === file.sha256 ? null : assetsFailures.SnapshotDamaged()), done);
+    },
+    destroy(error, done) {
+      hash.drop();
+      done(error);
     },
   });
 }
