@@ -1,7 +1,8 @@
 // The system-call filter of the sandbox: a classic BPF program, assembled here so that it can be read as a table.
 //
 // Promises: a foreign instruction set or the x32 ABI kills the process; every call listed below is refused, with EPERM or, where
-// libraries know what to do without it, with ENOSYS: clone3, so that the C library falls back to clone, whose flags a filter sees.
+// libraries know what to do without it, with ENOSYS: clone3, so that the C library falls back to clone, whose flags a filter sees;
+// and sockets of other families than the three with EOPNOTSUPP, which libraries take for a kernel without them.
 // It is a deny list: namespaces, the absent capabilities and the empty network do the confining. The filter takes away the
 // kernel surface that has been the way out of such namespaces before. It must not allow what depends on memory
 // contents: a filter sees registers only.
@@ -117,6 +118,8 @@ const ALLOW = 0x7fff0000;
 const KILL_PROCESS = 0x80000000;
 const REFUSE = 0x00050000 | 1; // EPERM
 const ABSENT = 0x00050000 | 38; // ENOSYS
+/** Of sockets. ZeroMQ, and with it every Jupyter kernel, ends its process when the interfaces cannot be listed for any other reason. */
+const NOT_SUPPORTED = 0x00050000 | 95; // EOPNOTSUPP
 
 // Where struct seccomp_data keeps things; both architectures are little-endian, so the low half of an argument is first.
 const NUMBER = 0;
@@ -175,7 +178,7 @@ function instructions(arch: FilteredArch, mayChroot: boolean): readonly Instruct
     onCall(number, [
       load(ARGUMENT_0_LOW),
       ...SOCKET_FAMILIES.flatMap((family) => refuseIfEqual(family, ALLOW)),
-      verdict(REFUSE),
+      verdict(NOT_SUPPORTED),
     ]);
   }
   list.push(verdict(ALLOW));

@@ -4,7 +4,7 @@
 import assert from 'node:assert/strict';
 import { existsSync } from 'node:fs';
 import { after, before, test } from 'node:test';
-import { image, pushImage, shellLayer } from '../../../test/image.fixture.ts';
+import { image, pushImage, pythonLayer, shellLayer } from '../../../test/image.fixture.ts';
 import { type Bench, openServer } from '../../../test/server.fixture.ts';
 import { ended, makeCluster, makeCode, makeWorkspace, submit } from '../../../test/work.fixture.ts';
 import {
@@ -119,27 +119,33 @@ test('an environment that has pip keeps its own', skip, async () => {
   assert.doesNotMatch(log, /of the package index, sha256/);
 });
 
-test('in an image of its own a command is told of the index, and where its Python may install', skip, async () => {
-  const token = await bench.ownerToken();
-  const registry = String((await arm('GET', workspace)).body.properties.containerRegistry)
-    .split('/')
-    .at(-1)
-    ?.toLowerCase();
-  await pushImage(
-    (method, path, body, type) => bench.send(path, { method, token, body, headers: { 'content-type': type } }),
-    `${registry}/team/base`,
-    'v1',
-    image([shellLayer()]),
-  );
-  const environmentId = await environment('root', { image: `${registry}/team/base:v1` });
-  const { status, words, log } = await run(
-    'in-image',
-    'echo "$PIP_INDEX_URL $PYTHONUSERBASE $PATH"; echo x > "$PYTHONUSERBASE/bin/x" && echo written',
-    { environmentId },
-  );
-  assert.equal(status, 'Completed', words);
-  assert.match(log, /^http:\/\/127\.0\.0\.1:\d+\/simple\/ \/job\/packages \/job\/packages\/bin:[^ ]*\nwritten\n$/);
-});
+test(
+  'in an image of its own a command installs with the Python that it brings, beside the root that is only read',
+  skip,
+  async () => {
+    const token = await bench.ownerToken();
+    const registry = String((await arm('GET', workspace)).body.properties.containerRegistry)
+      .split('/')
+      .at(-1)
+      ?.toLowerCase();
+    await pushImage(
+      (method, path, body, type) => bench.send(path, { method, token, body, headers: { 'content-type': type } }),
+      `${registry}/team/base`,
+      'v1',
+      image([shellLayer(), pythonLayer(), [{ path: 'opt/pip.whl', content: pipWheel().bytes }]]),
+    );
+    const environmentId = await environment('root', { image: `${registry}/team/base:v1` });
+    const { status, words, log } = await run(
+      'in-image',
+      'echo "$PIP_INDEX_URL $PYTHONUSERBASE $PATH"; python3 /opt/pip.whl/pip install polite-words && python3 -c "import polite; print(polite.hello())" && greet; touch /opt/x || echo kept',
+      { environmentId },
+    );
+    assert.equal(status, 'Completed', `${words} ${log}`);
+    assert.match(log, /^http:\/\/127\.0\.0\.1:\d+\/simple\/ \/job\/packages \/job\/packages\/bin:[^ ]*\n/);
+    assert.match(log, /Successfully installed greeting-2\.0 polite-words-1\.0\nhello from 2\.0\nhello from 2\.0\n/);
+    assert.match(log, /kept\n$/);
+  },
+);
 
 test(
   'neither a command line nor a file nor what pip starts holds a token, and the door leads to the index alone',
