@@ -6,11 +6,9 @@ with the digests that pip has verified, and the tree itself, sorted and without 
 """
 import http.client
 import importlib.machinery
-import io
 import json
 import os
 import re
-import ssl
 import subprocess
 import sys
 import tarfile
@@ -20,34 +18,24 @@ import urllib.parse
 # -I leaves out the folder of the program; nothing but the management code is taken from it.
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 
-from management.pip_wheel import NoPip, fetch_pip, said
+from management.pip_wheel import NoPip, fetch_pip
+from management.result import Failed, send
 from management.root import INTERPRETER, settings_of
 
 ROOT = "/job/image"
 ENV = "/env"
 WORK = "/job/build"
 WHY = "/job/why"
-CA_FILE = "/run/strongroom/ca.pem"
 LOCK_NAME = "strongroom-lock.json"
-CHUNK = 256 * 1024
 #: As many as are unpacked where the environment is used.
 MOST_ENTRIES = 90000
 #: As much as fits beside its own layer where it is used.
 MOST_BYTES = 5 * 1024 ** 3
 
 
-class Failed(Exception):
-    """Why there is no environment, in one or two sentences."""
-
-
 def say(text):
     sys.stdout.write(text + "\n")
     sys.stdout.flush()
-
-
-def connect(address):
-    context = ssl.create_default_context(cafile=CA_FILE)
-    return http.client.HTTPSConnection(address.hostname, address.port or 443, context=context, timeout=300)
 
 
 def make_environment():
@@ -160,61 +148,11 @@ def collect():
     return found
 
 
-class Sink(io.RawIOBase):
-    """Where the archive is written to: straight into the request, in chunks."""
-
-    def __init__(self, connection):
-        super().__init__()
-        self.connection = connection
-        self.waiting = bytearray()
-
-    def writable(self):
-        return True
-
-    def write(self, data):
-        self.waiting += data
-        if len(self.waiting) >= CHUNK:
-            self.pass_on()
-        return len(data)
-
-    def pass_on(self):
-        if self.waiting:
-            self.connection.send(b"%x\r\n" % len(self.waiting) + bytes(self.waiting) + b"\r\n")
-            self.waiting = bytearray()
-
-    def end(self):
-        self.pass_on()
-        self.connection.send(b"0\r\n\r\n")
-
-
-def send(token, url, files):
-    target = urllib.parse.urlsplit(url)
-    connection = connect(target)
-    connection.putrequest("PUT", target.path + ("?" + target.query if target.query else ""))
-    connection.putheader("Authorization", "Bearer " + token)
-    connection.putheader("Content-Type", "application/x-tar")
-    connection.putheader("Transfer-Encoding", "chunked")
-    connection.endheaders()
-    sink = Sink(connection)
-    try:
-        with tarfile.open(fileobj=sink, mode="w|", format=tarfile.PAX_FORMAT, bufsize=CHUNK) as archive:
-            for inside, here, size, runs in files:
-                entry = tarfile.TarInfo(inside)
-                entry.size, entry.mode = size, 0o755 if runs else 0o644
-                with open(here, "rb") as source:
-                    archive.addfile(entry, source)
-        sink.end()
-    except OSError:
-        pass  # The server ends a request early that it refuses: what it says is the answer.
-    try:
-        answer = connection.getresponse()
-        body = answer.read(64 * 1024)
-    except (OSError, http.client.HTTPException) as failure:
-        raise Failed("The environment could not be sent: %s" % failure)
-    finally:
-        connection.close()
-    if not 200 <= answer.status < 300:
-        raise Failed("The environment was refused: " + said(body))
+def entry_of(found):
+    inside, here, size, runs = found
+    entry = tarfile.TarInfo(inside)
+    entry.size, entry.mode = size, 0o755 if runs else 0o644
+    return entry, here
 
 
 def build(given):
@@ -239,7 +177,7 @@ def build(given):
     compiled = time.monotonic()
     with open(os.path.join(ENV, LOCK_NAME), "w") as target:
         target.write(json.dumps(lock, sort_keys=True, separators=(",", ":")) + "\n")
-    send(given["token"], given["result"], collect())
+    send(given["token"], given["result"], map(entry_of, collect()))
     say(
         "the environment is in the registry; seconds: %.1f to install, %.1f to compile, %.1f to send"
         % (fetched - began, compiled - fetched, time.monotonic() - compiled)

@@ -38,6 +38,21 @@ function bench(containers: Readonly<Record<string, object>> = {}) {
   return { put, sources: sourcesOf(client, paths) };
 }
 
+test('the folder that an environment is built of is sent, and its digest is of what was sent', async (t) => {
+  const folder = mkdtempSync(join(tmpdir(), 'strongroom-context-'));
+  t.after(() => rmSync(folder, { recursive: true, force: true }));
+  writeFileSync(join(folder, 'Dockerfile'), 'FROM strongroom/node-python\n');
+  const { put, sources } = bench();
+  const nameless = { name: undefined, version: undefined, properties: {} };
+  const built = await sources.environment({ ...nameless, context: { place: folder, dockerfile: undefined } });
+  assert.match(built, /\/environments\/CliV2AnonymousEnvironment\/versions\/[0-9a-f]{64}$/);
+  const build = { contextUri: 'azureml://snapshots/sha256:00', dockerfilePath: 'Dockerfile' };
+  assert.deepEqual(put[0]?.properties, { build, isAnonymous: true });
+  const there = 'azureml://datastores/workspaceblobstore/paths/x';
+  await sources.environment({ ...nameless, context: { place: there, dockerfile: 'other' } });
+  assert.deepEqual(put[1]?.properties, { build: { contextUri: there, dockerfilePath: 'other' }, isAnonymous: true });
+});
+
 test('an environment in place has the digest of what it holds as its version, however its fields are ordered', async () => {
   const { put, sources } = bench();
   const one = await sources.environment({

@@ -7,7 +7,7 @@ import { basename, resolve } from 'node:path';
 import { type Client, type JsonObject, ServiceError } from '@strongroom/contract/client';
 import type { WorkspacePaths } from '@strongroom/contract/client.paths';
 import { jobEnds } from '@strongroom/contract/jobs';
-import { isAddress, type Sources, type Versioned } from './documents/references.ts';
+import { type BuildContext, isAddress, type Sources, type Versioned } from './documents/references.ts';
 import { NotThere, UsageError } from './exit.ts';
 import { listFiles, packFiles } from './packing.ts';
 
@@ -69,7 +69,8 @@ export function sourcesOf(
       const version = await latestVersion(client, paths, of, name);
       return paths.assetVersion(of, name, version);
     },
-    async environment({ name, version, properties }) {
+    async environment({ name, version, properties: said, context }) {
+      const properties = await environmentContent(said, context, snapshot);
       return name === undefined || version === undefined
         ? await register(paths.environmentVersion(anonymousEnvironment, digestOf(properties)), {
             ...properties,
@@ -92,6 +93,18 @@ export function sourcesOf(
       );
     },
   };
+}
+
+/** What a version of an environment is registered with: what it is built of is sent first if it is here. */
+export async function environmentContent(
+  properties: JsonObject,
+  context: BuildContext | undefined,
+  snapshot: (place: string) => Promise<string>,
+): Promise<JsonObject> {
+  if (context === undefined) return properties;
+  const { place, dockerfile } = context;
+  const contextUri = isAddress(place) ? place : await snapshot(place);
+  return { ...properties, build: { contextUri, dockerfilePath: dockerfile ?? 'Dockerfile' } };
 }
 
 /** What a version of a model is registered with: where its files are, sent first if they are here. */

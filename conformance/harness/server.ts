@@ -13,7 +13,8 @@ process.exitCode = await runServer({
     http: { port: 0 },
     log: { level: 'warn' },
     agent: { embedded: true, maxNodes: 2 },
-    environments: { indexForJobs: 'workspaces' },
+    // Images: as an operator does for the Dockerfiles of Azure's examples.
+    environments: { indexForJobs: 'workspaces', images: ['python:*=strongroom/node-python'] },
   },
   bootstrapFile: join(folder, 'bootstrap.json'),
 });

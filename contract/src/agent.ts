@@ -20,6 +20,8 @@ export const agentLimits = {
   /** Interpreters that an operator names. */
   pythonsNamed: 64,
   held: 512,
+  /** Into an image, beside /env. */
+  links: 64,
   tokenSeconds: 3600,
   /** Requests to one session's work at once, over its tunnel. */
   calls: 512,
@@ -190,6 +192,12 @@ export const agentItem = Type.Object({
     /** Of the interpreter that the environment was built with; absent: not known. */
     abi: Type.Optional(Type.String()),
     image: Type.Optional(itemImage),
+    /** Names below / that lead into the image at /job/image. */
+    links: Type.Optional(
+      Type.Array(Type.String({ pattern: '^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$' }), { maxItems: agentLimits.links }),
+    ),
+    /** What runs can write to its root, which is gone with it: that of the image, or one of the node's own with an empty /env. */
+    writableRoot: Type.Optional(Type.Literal(true)),
     job: Type.Optional(Type.Object({})),
     score: Type.Optional(Type.Object({})),
   }),

@@ -10,6 +10,7 @@ import sys
 import time
 
 from . import fetch
+from .build import run_build
 from .environment import IMAGE_FOLDER, PLACE as ENV_PLACE, STAGING_FOLDER, python_of_document, use_environment
 from .image import fetch_image
 from .index_door import open_door, settings_of_pip
@@ -42,8 +43,8 @@ LONGEST_WHY = 1000
 
 
 def is_root(document):
-    """Whether the agent has brought an image whose root the command runs in."""
-    return (document.get("image") or {}).get("as") == "root"
+    """Whether the command runs in a root of its own: that of an image, or one that can be written to."""
+    return (document.get("image") or {}).get("as") == "root" or bool(document.get("writableRoot"))
 
 
 def base_environment():
@@ -73,6 +74,12 @@ def environment_of_root(image):
     """What the image sets, as far as this does not: its programs are found as it says, and by nothing of this node."""
     given = checked_environment(image.get("environment") or {})
     return dict({"PATH": IMAGE_PATH}, **{**given, **without_path(base_environment())})
+
+
+def environment_of_packages(environment, given):
+    """Of an environment at /env: what its image sets, as far as this does not; its PATH has /env in it."""
+    given = checked_environment(given or {})
+    return {**given, **base_environment(), **environment, **{name: given[name] for name in ("PATH",) if name in given}}
 
 
 def without_path(environment):
@@ -136,6 +143,8 @@ def variables_of_packages(document, wire, environment):
 
 def run_job(document, reporter, control, wire):
     job = document["job"]
+    if job.get("build"):
+        return run_build(document, reporter, control, wire)
     wire.token = job["token"]
     reporter.event("preparing")
     bounds = fetch.Bounds("snapshot", fetch.SNAPSHOT_FILES, fetch.SNAPSHOT_BYTES)
@@ -152,7 +161,10 @@ def run_job(document, reporter, control, wire):
     with open(COMMAND_FILE, "w", encoding="utf-8") as target:
         target.write(job["command"])
     root = IMAGE_ROOT if is_root(document) else None
-    environment = environment_of_root(document["image"]) if root else dict(base_environment(), **use_environment(python_of_document(document)))
+    if root:
+        environment = environment_of_root(document["image"])
+    else:
+        environment = environment_of_packages(use_environment(python_of_document(document)), job.get("imageEnvironment"))
     if job.get("packages"):
         environment.update(variables_of_packages(document, wire, environment))
     environment.update(checked_environment(job.get("environment") or {}))

@@ -56,22 +56,24 @@ def numbers(text):
     return tuple(int(part) for part in text.split("."))
 
 
-def runs_here(requires):
-    """Of `Requires-Python` what pip itself uses; what is not read is taken as it cannot be had."""
+def runs_here(requires, python=None):
+    """Of `Requires-Python` what pip itself uses; what is not read is taken as it cannot be had. python: (3, 8), in place of this one."""
+    python = python or sys.version_info[:3]
     for bound in filter(None, (part.strip() for part in (requires or "").split(","))):
         found = re.match(r"^(>=|>|<|<=|!=)\s*(\d+(?:\.\d+)*)(\.\*)?$", bound)
         if found is None:
             return False
         operator, wanted = found.group(1), numbers(found.group(2))
-        have = sys.version_info[: len(wanted)]
+        have = python[: len(wanted)]
         fits = {">=": have >= wanted, ">": have > wanted, "<": have < wanted, "<=": have <= wanted, "!=": have != wanted}
         if not fits[operator]:
             return False
     return True
 
 
-def fetch_pip(index, folder):
-    """index: address of the pages, which ends in a slash. Answers the path of the wheel and what it is."""
+def fetch_pip(index, folder, python=None):
+    """index: address of the pages, which ends in a slash. python: what it is to run on, (3, 8), in place of this one. Answers the path
+    of the wheel and what it is."""
     page = urllib.parse.urljoin(index, "pip/")
     links = Links()
     links.feed(get(page).decode("utf-8", "replace"))
@@ -81,7 +83,7 @@ def fetch_pip(index, folder):
         name = urllib.parse.unquote(address.rsplit("/", 1)[-1])
         found = re.match(r"^pip-(\d+(?:\.\d+)+)-py3-none-any\.whl$", name)
         digest = re.match(r"^sha256=([0-9a-f]{64})$", fragment)
-        if not found or not digest or "data-yanked" in link or not runs_here(link.get("data-requires-python")):
+        if not found or not digest or "data-yanked" in link or not runs_here(link.get("data-requires-python"), python):
             continue
         version = numbers(found.group(1))
         if PIP_AT_LEAST <= version[:2] < PIP_BELOW and (best is None or version > best[0]):

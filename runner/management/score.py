@@ -11,7 +11,7 @@ import sys
 from .dependencies import dependencies_folder
 from .environment import IMAGE_FOLDER, STAGING_FOLDER, python_of, python_of_document, use_environment
 from .image import fetch_image
-from .job import base_environment, checked_environment
+from .job import checked_environment, environment_of_packages
 from .outcome import Outcome, SetupFailed
 from .paths import BadPath, below
 from .supervisor import CONTROL_FD, Program, resource_limits, supervise
@@ -52,8 +52,7 @@ def run_score(document, reporter, control, wire):
     version = python_of_document(document)
     app_root = _in_image(score.get("appRoot") or "/var/azureml-app")
     environment = dict(
-        base_environment(),
-        **use_environment(version),
+        environment_of_packages(use_environment(version), score.get("imageEnvironment")),
         **checked_environment(score.get("environment") or {}),
         AZUREML_APP_ROOT=app_root,
     )

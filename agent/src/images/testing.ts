@@ -141,8 +141,12 @@ export function image(
       'application/vnd.oci.image.layer.v1.tar+gzip',
     ),
   );
+  const rootfs = {
+    type: 'layers',
+    diff_ids: layers.map((layer) => digestOf(Buffer.isBuffer(layer) ? layer : tar(layer))),
+  };
   const described = put(
-    Buffer.from(JSON.stringify({ architecture, os: 'linux', ...config })),
+    Buffer.from(JSON.stringify({ architecture, os: 'linux', rootfs, ...config })),
     'application/vnd.oci.image.config.v1+json',
   );
   const manifest = Buffer.from(JSON.stringify({ schemaVersion: 2, config: described, layers: packed, ...of.manifest }));

@@ -3,6 +3,8 @@
 // Two shapes: what runs sees the host's /usr, or nothing but an image. With an image the management code still runs on the host's
 // Python in a root of its own, and the image with what belongs to it lies in that at /image, which user code has for its root:
 // an interpreter that somebody brings never holds what bounds it. What lies in both roots is one and the same, by links.
+// A root that can be written to is of the second shape, too: memory at /image, which the management code fills from the image at /base,
+// or which has the host's /usr and the chosen interpreter read-only in it.
 //
 // Promises: no host path but /usr (and what /lib, /bin and the like are), the interpreter that was chosen where it lies elsewhere, two
 // entries of /etc that only name libraries, the two sockets, and an image that was unpacked for this; no network; no capability; nothing writable that is not in memory and bounded, except the folder of a scoring socket.
@@ -32,6 +34,10 @@ export interface PlanInput {
   readonly socketFolder?: string;
   readonly runner: readonly RunnerFile[];
   readonly image?: MountedImage;
+  /** Names below / that lead to the same names in the image at /job/image. */
+  readonly links?: readonly string[];
+  /** What runs has a root of its own in memory, `scratchBytes` of it. */
+  readonly writableRoot?: boolean;
 }
 
 /** An unpacked image, read-only inside: the root of what runs, or a folder that it brings (/job/image). */
@@ -54,6 +60,10 @@ const SMALL_SCRATCH_SHARE = 4;
 const FIRST_FREE_PORT = 1024;
 /** Where the root of an image lies for the management code. */
 const IMAGE_ROOT = '/image';
+/** Where an image lies that a root is made of, and what is put into that root: for the management code alone. */
+const BASE = '/base';
+const CONTEXT = '/context';
+const CONTEXT_BYTES = 400 * 1024 * 1024;
 /** Of what is only mounted over and never written to. */
 const MOUNT_BYTES = 1024 * 1024;
 const DEVICES = ['null', 'zero', 'full', 'random', 'urandom'] as const;
@@ -75,22 +85,52 @@ const HIDDEN_IN_PROC = [
 ] as const;
 
 /** /lib, /bin and the like as this host has them: links into /usr, or folders of their own. */
-export function mergedFolders(): readonly Options[] {
+export function mergedFolders(root = ''): readonly Options[] {
   return MERGED_FOLDERS.map((name): Options => {
     const entry = topLevel(name);
     if (entry === undefined) return [];
-    return 'link' in entry ? ['--symlink', entry.link, `/${name}`] : ['--ro-bind', entry.folder, `/${name}`];
+    const path = `${root}/${name}`;
+    return 'link' in entry ? ['--symlink', entry.link, path] : ['--ro-bind', entry.folder, path];
   });
 }
 
 /** What an interpreter needs beside /usr; all of it read-only, and of its installation nothing else. */
-export function installationOptions({ program, folders, links }: Installation): readonly Options[] {
+export function installationOptions({ program, folders, links }: Installation, root = ''): readonly Options[] {
   if (folders.length === 0) return [];
   return [
-    ['--ro-bind', program, program],
-    ...folders.map((folder): Options => ['--ro-bind', folder, folder]),
-    ...links.map(({ path, target }): Options => ['--symlink', target, path]),
+    ['--ro-bind', program, `${root}${program}`],
+    ...folders.map((folder): Options => ['--ro-bind', folder, `${root}${folder}`]),
+    ...links.map(({ path, target }): Options => ['--symlink', target, `${root}${path}`]),
   ];
+}
+
+/** The host's system, and the interpreter by names that stay when the installation of the same version is another one. */
+function systemOptions({ python }: PlanInput, root: string): readonly Options[] {
+  return [
+    ['--ro-bind', '/usr', `${root}/usr`],
+    ...mergedFolders(root),
+    // Where shared libraries are; distributions keep the links of libblas and its like in alternatives.
+    ['--ro-bind-try', '/etc/ld.so.cache', `${root}/etc/ld.so.cache`],
+    ['--ro-bind-try', '/etc/alternatives', `${root}/etc/alternatives`],
+    ...installationOptions(python, root),
+    // Environments lead here.
+    ['--symlink', python.program, `${root}/runner/bin/python`],
+    ['--symlink', python.program, `${root}/runner/bin/python3`],
+    ['--symlink', python.prefix, `${root}/runner/python`],
+  ];
+}
+
+/** What lies in an image beside its environment. Throws where this node has something of its own there. */
+function linkOptions({ links = [], python }: PlanInput): readonly Options[] {
+  const own = [python.program, ...python.folders, ...python.links.map(({ path }) => path)].map(
+    (path) => path.split('/')[1],
+  );
+  const taken = links.find((name) => own.includes(name));
+  if (taken !== undefined)
+    throw new Error(
+      `The environment has the folder /${taken}, where this node has its Python. Let the Dockerfile put its files elsewhere.`,
+    );
+  return links.map((name): Options => ['--symlink', `/job/image/${name}`, `/${name}`]);
 }
 
 /** In every root: what names and trust are decided by. */
@@ -111,10 +151,13 @@ function sharedFiles(input: PlanInput, root: string): readonly SyntheticFile[] {
   ];
 }
 
+/** What runs has another root than the management code. */
+const hasOwnRoot = ({ image, writableRoot = false }: PlanInput): boolean => image?.as === 'root' || writableRoot;
+
 function syntheticFiles(input: PlanInput): readonly SyntheticFile[] {
   return [
     ...sharedFiles(input, ''),
-    ...(input.image?.as === 'root' ? sharedFiles(input, IMAGE_ROOT) : []),
+    ...(hasOwnRoot(input) ? sharedFiles(input, IMAGE_ROOT) : []),
     ...input.runner.map(({ path, content }) => ({ path: `/runner/${path}`, content })),
   ];
 }
@@ -124,9 +167,11 @@ export function planSandbox(input: PlanInput, firstFd: number, seccompFd: number
   const files = syntheticFiles(input);
   const small = Math.max(1, Math.floor(input.scratchBytes / SMALL_SCRATCH_SHARE));
   /** What user code has for its root, as the management code sees it. */
-  const root = input.image?.as === 'root' ? IMAGE_ROOT : '';
-  const memory = (path: string, bytes: number, mode = '0700'): Options =>
-    `--perms ${mode} --size ${bytes} --tmpfs ${root}${path}`.split(' ');
+  const root = hasOwnRoot(input) ? IMAGE_ROOT : '';
+  const isWritable = input.writableRoot === true;
+  const memoryAt = (path: string, bytes: number, mode: string): Options =>
+    `--perms ${mode} --size ${bytes} --tmpfs ${path}`.split(' ');
+  const memory = (path: string, bytes: number, mode = '0700') => memoryAt(`${root}${path}`, bytes, mode);
   const onlyWithRoot = (...list: readonly Options[]): readonly Options[] => (root === '' ? [] : list);
   const options: readonly Options[] = [
     ['--unshare-all'],
@@ -144,7 +189,8 @@ export function planSandbox(input: PlanInput, firstFd: number, seccompFd: number
     ['--seccomp', String(seccompFd)],
 
     // order matters: everything below that lies in an image is mounted over it. The image has the places for it.
-    ...(input.image?.as === 'root' ? [['--ro-bind', input.image.folder, IMAGE_ROOT]] : []),
+    ...(input.image?.as === 'root' ? [['--ro-bind', input.image.folder, isWritable ? BASE : IMAGE_ROOT]] : []),
+    ...(isWritable ? [memoryAt(IMAGE_ROOT, input.scratchBytes, '0755'), memoryAt(CONTEXT, CONTEXT_BYTES, '0700')] : []),
     ...onlyWithRoot(
       ...SHARED_FOLDERS.map((name): Options => ['--symlink', `${IMAGE_ROOT.slice(1)}/${name}`, `/${name}`]),
     ),
@@ -156,26 +202,20 @@ export function planSandbox(input: PlanInput, firstFd: number, seccompFd: number
     ...DEVICE_LINKS.map(([name, target]): Options => ['--symlink', target, `${root}/dev/${name}`]),
     memory('/dev/shm', input.sharedBytes ?? small),
 
-    ['--ro-bind', '/usr', '/usr'],
-    ...mergedFolders(),
-    // Where shared libraries are; distributions keep the links of libblas and its like in alternatives.
-    ['--ro-bind-try', '/etc/ld.so.cache', '/etc/ld.so.cache'],
-    ['--ro-bind-try', '/etc/alternatives', '/etc/alternatives'],
+    ...systemOptions(input, ''),
+    ...(isWritable && input.image === undefined ? systemOptions(input, IMAGE_ROOT) : []),
     ...files.map((file, index): Options => ['--perms', '0444', '--ro-bind-data', String(firstFd + index), file.path]),
-    ...installationOptions(input.python),
-    // By names that stay when the installation of the same version is another one: environments lead here.
-    ['--symlink', input.python.program, '/runner/bin/python'],
-    ['--symlink', input.python.program, '/runner/bin/python3'],
-    ['--symlink', input.python.prefix, '/runner/python'],
     // An image keeps its application here, and scripts are known to spell the path out.
     ['--symlink', '/job/image/var/azureml-app', '/var/azureml-app'],
     // An environment names its own place in what it installed.
     ['--symlink', '/job/image/env', '/env'],
+    ...linkOptions(input),
 
     ['--ro-bind', input.serverSocket, '/run/strongroom/server.sock'],
     input.socketFolder === undefined ? [] : ['--bind', input.socketFolder, '/run/service'],
-    memory('/tmp', small),
-    memory('/job', input.scratchBytes),
+    // What is made in a root of its own lies there, and the rest is what is left over on the way.
+    memory('/tmp', isWritable ? Math.floor(input.scratchBytes / 2) : small),
+    memory('/job', isWritable ? small : input.scratchBytes),
     input.image?.as === 'environment' ? ['--ro-bind', input.image.folder, '/job/image'] : [],
     ...onlyWithRoot(['--remount-ro', `${root}/dev`], ['--remount-ro', `${root}/run`]),
     // order matters: last, because the folders above are made in it. Without it, / would be unbounded memory to write to.

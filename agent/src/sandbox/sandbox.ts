@@ -37,6 +37,10 @@ export interface RunnerDocument {
   readonly abi?: string;
   /** Of what is mounted. */
   readonly image?: { readonly as: MountedImage['as']; readonly environment?: Readonly<Record<string, string>> };
+  /** Names below / that lead into the image at /job/image. */
+  readonly links?: readonly string[];
+  /** What runs can write to its root, which is made of the image where there is one. */
+  readonly writableRoot?: true;
   readonly job?: object;
   readonly score?: object;
 }
@@ -181,13 +185,15 @@ export function startSandbox(spec: SandboxSpec): Sandbox {
       ...(spec.socketFolder === undefined ? {} : { socketFolder: spec.socketFolder }),
       runner: runnerFiles(),
       ...(spec.image === undefined ? {} : { image: spec.image }),
+      ...(spec.document.links === undefined ? {} : { links: spec.document.links }),
+      ...(spec.document.writableRoot === undefined ? {} : { writableRoot: spec.document.writableRoot }),
     },
     seccompFd + 1,
     seccompFd,
   );
   const descriptors = [
     Buffer.from(plan.options.map((option) => `${option}\0`).join('')),
-    seccompProgram(process.arch, spec.image?.as === 'root'),
+    seccompProgram(process.arch, spec.image?.as === 'root' || spec.document.writableRoot === true),
     ...plan.files.map((file) => file.content),
   ];
   const child = spawn(bubblewrap, ['--args', String(argsFd), '--', interpreter, '-I', '-B', '/runner/run.py'], {

@@ -6,6 +6,7 @@ import { defined, environmentFields } from '../documents/references.ts';
 import { exitCodes, UsageError } from '../exit.ts';
 import { type Act, leaf, repeated } from '../given.ts';
 import { changing } from '../options.ts';
+import { environmentContent, sendSnapshot } from '../work.ts';
 import { assetCommands } from './assets.ts';
 
 export function environmentCommands(environment: Command, act: Act): void {
@@ -19,11 +20,20 @@ export function environmentCommands(environment: Command, act: Act): void {
       options: (command) =>
         command.option('--image <image>', "repository and tag or digest in the workspace's registry"),
       fields: environmentFields,
-      properties: (given, file) => async () => ({
-        osType: 'Linux',
-        ...file?.properties,
-        ...defined({ image: given.text('image') }),
-      }),
+      properties(given, file) {
+        const image = given.text('image');
+        if (image !== undefined && file?.context !== undefined)
+          throw new UsageError('--image stands beside a file that says build. An environment is made of one of them.');
+        return async ({ client, workspace }) => ({
+          osType: 'Linux',
+          ...(await environmentContent(
+            file?.properties ?? {},
+            file?.context,
+            async (place) => (await sendSnapshot(client, workspace, place)).uri,
+          )),
+          ...defined({ image }),
+        });
+      },
     },
   });
 

@@ -361,7 +361,15 @@ test('what is missing, unknown or not served is refused by name', async () => {
     ['type: pipeline\njobs: { a: { command: x, comand: y } }\n', /comand/],
     ['command: a\ncompute: c\nenvironment: { conda_file: none.yml, image: y }\n', /none\.yml cannot be read/],
     ['command: a\ncompute: c\nenvironment: { conda_file: [x], image: y }\n', /'environment\.conda_file'/],
-    ['command: a\ncompute: c\nenvironment: { build: { path: x } }\n', /'environment\.build' is not served/],
+    [
+      'command: a\ncompute: c\nenvironment: { build: { path: x }, image: y }\n',
+      /'environment\.build' stands beside image/,
+    ],
+    [
+      'command: a\ncompute: c\nenvironment: { build: { path: "https://x/y" } }\n',
+      /'environment\.build\.path' is https:/,
+    ],
+    ['command: a\ncompute: c\nenvironment: { build: { dockerfile_path: x } }\n', /'environment\.build\.path'/],
     ['command: a\ncompute: c\nenvironment: x\n', /must be azureml:NAME:VERSION, azureml:NAME@latest, or a resource id/],
     [
       'command: a\ncompute: c\nenvironment: azureml://registries/azureml/models/sklearn-1.5/labels/latest\n',

@@ -19,7 +19,7 @@ export type Sources = {
   /** The id of the newest version, which is what `@latest` means. */
   latest(of: Versioned, name: string): Promise<string>;
   /** The id of an environment that is named by what it holds. */
-  environment(described: Described): Promise<string>;
+  environment(described: DescribedEnvironment): Promise<string>;
   /** The id of a component that is named by what it holds. */
   component(spec: JsonObject): Promise<string>;
   /** The id of a model version; `place` is a file or a folder, or an address of the workspace. */
@@ -30,6 +30,9 @@ export type Described = {
   readonly version: string | undefined;
   readonly properties: JsonObject;
 };
+export type DescribedEnvironment = Described & { readonly context?: BuildContext };
+/** A folder with a Dockerfile, or an address of the workspace. */
+export type BuildContext = { readonly place: string; readonly dockerfile: string | undefined };
 /** What a field comes to, once it is asked for. */
 export type Later<T> = (sources: Sources) => Promise<T>;
 
@@ -100,7 +103,7 @@ export function environmentOf(read: Reader, document: Document, paths: Workspace
 }
 
 /** An environment as a file or a field describes it. */
-export function environmentFields(read: Reader, document: Document): Described {
+export function environmentFields(read: Reader, document: Document): DescribedEnvironment {
   const [name, version, image] = [read.text('name'), read.text('version'), read.text('image')];
   const fields = {
     image,
@@ -111,9 +114,21 @@ export function environmentFields(read: Reader, document: Document): Described {
     properties: read.texts('properties'),
   };
   refuse(read, unservedOfEnvironments);
-  if (image === undefined && version === undefined && name === undefined)
+  const context = contextOf(read, document);
+  if (image === undefined && version === undefined && name === undefined && context === undefined)
     throw read.wrong('image', "is missing: an environment in place is { image: … }. Or leave 'environment' out");
-  return { name, version, properties: defined(fields) };
+  if (context !== undefined && (image !== undefined || fields.condaFile !== undefined))
+    throw read.wrong('build', 'stands beside image or conda_file. An environment is made of one of them');
+  return { name, version, properties: defined(fields), ...(context === undefined ? {} : { context }) };
+}
+
+function contextOf(read: Reader, document: Document): BuildContext | undefined {
+  const build = read.within('build');
+  if (build === undefined) return undefined;
+  const path = build.needed('path');
+  if (!isAddress(path) && /^[a-z][a-z0-9+.-]*:\/\//i.test(path))
+    throw build.wrong('path', `is ${path}. Fetch it, and give the path of the folder`);
+  return { place: isAddress(path) ? path : placeOf(document, path), dockerfile: build.text('dockerfile_path') };
 }
 
 /** A file beside the document, or what would stand in it. */
@@ -127,7 +142,6 @@ function condaOf(read: Reader, document: Document): string | undefined {
 }
 
 const unservedOfEnvironments: Readonly<Record<string, string>> = {
-  build: "images are not built from a Dockerfile here. Push the image to the workspace's registry, and give 'image'",
   inference_config: 'the server answers the routes of a deployment itself',
 };
 

@@ -80,6 +80,14 @@ test('what public files write in place of a name: the newest version, an image, 
     sources,
   );
   assert.deepEqual(sent.splice(0), ['environment {"properties":{"image":"library/python:latest"}}']);
+  await jobBody(
+    await file('command: a\ncompute: c\nenvironment: { build: { path: "azureml://x", dockerfile_path: d } }\n'),
+    paths,
+    sources,
+  );
+  assert.deepEqual(sent.splice(0), [
+    'environment {"properties":{},"context":{"place":"azureml://x","dockerfile":"d"}}',
+  ]);
   const { body } = await deploymentBody(
     await file(
       'name: blue\nendpoint_name: e\nmodel: { path: ../model/ }\nenvironment: { image: x, name: base, version: 3 }\ncode_configuration: { code: src, scoring_script: score.py }\n',

@@ -14,7 +14,7 @@ import {
 import { agentOf } from '../agent.fixture.ts';
 import { type Child, openPlace, type Place } from '../child.fixture.ts';
 import { image, pushImage, shellLayer } from '../image.fixture.ts';
-import { ended, endStates, makeCluster, makeWorkspace, printed, submit, until } from '../work.fixture.ts';
+import { ended, endStates, makeCluster, makeWorkspace, printed, submit, tarOf, until } from '../work.fixture.ts';
 
 const closing: (() => unknown)[] = [];
 let index: PackageIndex;
@@ -128,6 +128,38 @@ describe('an environment is built', () => {
         assert.match(await logOf(second, again), /hello there/);
         await verifies(second);
       });
+});
+
+describe('a Dockerfile is built', () => {
+  for (const whom of ['server', 'agent'] as const)
+    test(`and the ${whom} is killed at a step of it: the job ends truly, and the next one has what it needs`, async () => {
+      const first = await started();
+      const token = await first.ownerToken();
+      const step = 'i=0; until [ $i = 2000000 ]; do i=$((i+1)); done';
+      const dockerfile = `FROM strongroom/node-python\nRUN mkdir /app; echo "made for ${whom}" > /app/words; echo at-it; ${step}\n`;
+      const taken = await first.arm(token, 'POST', `${workspace}/snapshots`, await tarOf({ Dockerfile: dockerfile }), {
+        'content-type': 'application/x-tar',
+      });
+      const environmentId = `${workspace}/environments/dockerfile-${whom}/versions/1`;
+      const made = await first.arm(token, 'PUT', environmentId, {
+        properties: { build: { contextUri: taken.body.uri } },
+      });
+      assert.ok(made.status < 300, made.text);
+      const work = { computeId, environmentId, command: 'cat /app/words' };
+      const job = await submit(first, workspace, `first-dockerfile-${whom}`, work);
+      const { body } = await until(
+        async () => first.arm(token, 'GET', job),
+        (reply) => reply.body.properties.properties['strongroom.environment.build'] !== undefined,
+      );
+      const build = String(body.properties.properties['strongroom.environment.build']).split('/').at(-1);
+      await printed(first, `${workspace}/jobs/${build}`, 'at-it\n', 200);
+      const second = await killed(first, whom);
+      await endedTruly(second, job, await ended(second, job, 200), `made for ${whom}`);
+      const again = await submit(second, workspace, `again-dockerfile-${whom}`, work);
+      assert.equal(await ended(second, again, 200), 'Completed', JSON.stringify((await get(second, again)).properties));
+      assert.match(await logOf(second, again), new RegExp(`made for ${whom}`));
+      await verifies(second);
+    });
 });
 
 describe('an image is unpacked', () => {

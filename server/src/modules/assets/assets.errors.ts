@@ -186,7 +186,8 @@ export const assetsFailures = defineFailures('assets', {
   },
   EnvironmentNotServed: {
     kind: 'invalid',
-    meaning: 'Something was to run in an environment that is made of a build context, or answers routes of its own.',
+    meaning:
+      'Something was to run in an environment that answers routes of its own, or says two things that it is made of.',
     remedy: `Name one whose image is '${nodePython}', with a conda file for what is imported; or build the image elsewhere, push it to the registry of the workspace and name it.`,
     say: (id: string, what: string) => {
       const [name, , version] = id.split('/').slice(-3);

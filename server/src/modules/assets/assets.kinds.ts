@@ -8,6 +8,7 @@ import { everythingServed, type Properties, type Resource, type ResourceKind, ty
 import { type Workspaces, workspaceOf } from '#workspaces';
 import { safePath } from './archive.service.ts';
 import { assetsFailures } from './assets.errors.ts';
+import { createBuildContexts, withContextShown } from './build-contexts.service.ts';
 import { createComponentKinds } from './components.kinds.ts';
 import { createDataKinds } from './data.kinds.ts';
 import { environmentContent } from './environments.rules.ts';
@@ -49,6 +50,7 @@ export function createAssetKinds(deps: {
   const { resources, snapshots, named, uploads } = deps;
   const versioned = createVersionedKinds(deps);
   const { container, version } = versioned;
+  const contexts = createBuildContexts(deps);
 
   /** A snapshot by its URI, or by the upload that it is made of. */
   const codeContent = (grant: Grant, id: string, uri: string): Promise<Snapshot> =>
@@ -180,8 +182,9 @@ export function createAssetKinds(deps: {
         properties: {},
         osType: 'Linux',
         environmentType: 'UserCreated',
-        ...properties,
+        ...withContextShown(properties),
       }),
+      create: (grant, resource) => contexts.kept(grant, resource),
     }),
     ...createDataKinds(versioned, deps),
     ...createComponentKinds(versioned, deps),

@@ -7,10 +7,14 @@ import type { Properties } from '#resources';
 export const environmentContent = ['image', 'condaFile', 'build', 'inferenceConfig'] as const;
 
 const words: Readonly<Record<string, string>> = {
-  build: 'a build context',
   inferenceConfig: 'an inference configuration of its own',
 };
 
+const isSaid = (properties: Properties, name: string) => properties[name] !== undefined && properties[name] !== null;
+
 /** What of it would have to be built or set up and is not. */
-export const unbuiltIn = (properties: Properties): string | undefined =>
-  Object.entries(words).find(([name]) => properties[name] !== undefined && properties[name] !== null)?.[1];
+export function unbuiltIn(properties: Properties): string | undefined {
+  if (isSaid(properties, 'build') && (isSaid(properties, 'image') || isSaid(properties, 'condaFile')))
+    return 'a build context beside an image or a conda file, so that it is not clear which of them it is';
+  return Object.entries(words).find(([name]) => isSaid(properties, name))?.[1];
+}

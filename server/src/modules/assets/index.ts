@@ -31,6 +31,7 @@ import { createSnapshots, digestOf, type Snapshot, type Snapshots } from './snap
 import { uploadRoutes } from './uploads.routes.ts';
 import { type AddressSigner, createUploads } from './uploads.service.ts';
 
+export type { BuildContext } from './build-contexts.service.ts';
 export {
   type ComponentInput,
   checkValue,
@@ -71,6 +72,7 @@ export type { Snapshot, Snapshots } from './snapshots.service.ts';
 export type { SnapshotFile } from './snapshots.store.ts';
 
 import type { Acts } from '#kernel/authority/perform';
+import { type BuildContext, contextIn } from './build-contexts.service.ts';
 import { assetsDuties } from './duties.ts';
 
 /** Assets that a caller names by their ids or URIs. Each throws `forbidden` unless he may read what he names. */
@@ -103,13 +105,17 @@ export type Assets = {
   /** What a data version says of itself. What lies there is not looked at. */
   data(grant: Grant, dataVersionId: string): Promise<{ readonly dataType: string; readonly dataUri: string }>;
   /**
-   * The base image that an environment version names, or undefined: the sandbox's own Python; and what is to be put on it. Throws
-   * `invalid` for a build context, which is not built: nothing runs on something else as if it were that environment.
+   * The base image that an environment version names, or undefined: the sandbox's own Python; and what is to be put on it. Or the context
+   * that it is built of, alone. Throws `invalid` for what is not served: nothing runs on something else as if it were that environment.
    */
   environment(
     grant: Grant,
     environmentVersionId: string,
-  ): Promise<{ readonly image: string | undefined; readonly condaFile: string | undefined }>;
+  ): Promise<{
+    readonly image: string | undefined;
+    readonly condaFile: string | undefined;
+    readonly build?: BuildContext | undefined;
+  }>;
 };
 
 export type AssetsModule = Module<ResourceKind> & {
@@ -206,6 +212,7 @@ export function createAssets(deps: {
       return {
         image: typeof image === 'string' && image !== nodePython ? image : undefined,
         condaFile: typeof condaFile === 'string' ? condaFile : undefined,
+        build: contextIn(version.properties),
       };
     },
   };

@@ -19,6 +19,12 @@ export const codeLimits: ContentLimits = {
   title: 'The snapshot',
   advice: 'Leave out what the code does not need with an .amlignore file, and keep data in a datastore.',
 };
+export const contextLimits: ContentLimits = {
+  files: 2000,
+  bytes: 300 * mib,
+  title: 'The build context',
+  advice: 'Leave out what the Dockerfile does not copy with an .amlignore file, and keep data in a datastore.',
+};
 export const modelLimits: ContentLimits = {
   files: 20_000,
   bytes: 64 * gib,

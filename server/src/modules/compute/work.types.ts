@@ -35,6 +35,8 @@ export type WorkDocument = {
     readonly abi?: string;
     /** The agent brings it, with the token of the job. */
     readonly image?: NonNullable<AgentItem['document']['image']>;
+    readonly links?: string[];
+    readonly writableRoot?: true;
     readonly job?: object;
     readonly score?: object;
   };

@@ -48,7 +48,10 @@ type Inputs = Omit<ScoringInputs, 'base'>;
 /** At most one of the two. */
 type Ground = { readonly image?: BaseName; readonly recipe?: string | undefined };
 /** What the layers of a deployment stand on, and the interpreter that it was built with. */
-type Base = { readonly base: BaseName | undefined } & Pick<NonNullable<DeploymentState['image']>, 'python' | 'abi'>;
+type Base = { readonly base: BaseName | undefined } & Pick<
+  NonNullable<DeploymentState['image']>,
+  'python' | 'abi' | 'links' | 'variables'
+>;
 
 export function createDeploymentKind(deps: {
   readonly resources: Resources;
@@ -120,7 +123,8 @@ export function createDeploymentKind(deps: {
     if (curatedName(environmentId) !== undefined)
       return groundIn(await environments.plan(grant, workspace.id, environmentId));
     const id = assetIdIn(workspace.id, environmentId, 'environments', 'environmentId');
-    const { image, condaFile } = await assets.environment(grant, id);
+    const { image, condaFile, build } = await assets.environment(grant, id);
+    if (build !== undefined) return groundIn(await environments.plan(grant, workspace.id, id));
     const isOwn = image !== undefined && isNamedIn(workspace.containerRegistry, deps.domain, image);
     if (image !== undefined && condaFile === undefined && (isOwn || !environments.knows(image)))
       return { image: baseImageIn(workspace.containerRegistry, deps.domain, image) };
@@ -137,11 +141,13 @@ export function createDeploymentKind(deps: {
     const submitter = deployment.creator?.objectId ?? '';
     const { recipe } = ground;
     const image = await environments.ready({ submitter, subject: deployment.id, recipe });
-    const { repository, digest, python, abi } = image;
+    const { repository, digest, python, abi, links, variables } = image;
     return {
       base: { repository, reference: digest },
       ...(python === undefined ? {} : { python }),
       ...(abi === undefined ? {} : { abi }),
+      ...(links === undefined ? {} : { links }),
+      ...(variables === undefined ? {} : { variables }),
     };
   }
 

@@ -22,3 +22,14 @@ test("a deployment runs on the Python that its environment was built with, and o
   const { document: before } = documentOf(planWith({}), 'token', 8443);
   assert.ok(!('python' in before) && !('abi' in before));
 });
+
+test('what its environment sets and holds beside /env comes along, and what has none says nothing of it', () => {
+  const links = ['app'];
+  const { document } = documentOf(planWith({ python: '3.11', links, variables: { A: 'b' } }), 'token', 8443);
+  assert.deepEqual(
+    [document.links, (document.score as { imageEnvironment: object }).imageEnvironment],
+    [links, { A: 'b' }],
+  );
+  const { document: before } = documentOf(planWith({}), 'token', 8443);
+  assert.ok(!('links' in before) && !('imageEnvironment' in (before.score as object)));
+});

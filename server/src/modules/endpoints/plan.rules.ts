@@ -21,6 +21,10 @@ export type DeploymentState = OnlineDeployment & {
     /** What its environment was built with, and what it runs on alone; absent: it has none that was built here. */
     readonly python?: string;
     readonly abi?: string;
+    /** Beside `/env`: names below `/` that lead into the image. */
+    readonly links?: readonly string[];
+    /** What its environment sets, under what the service sets. */
+    readonly variables?: Readonly<Record<string, string>>;
   };
 };
 export const stateOf = (properties: Properties): DeploymentState => properties as unknown as DeploymentState; // checked by the kind's schema
@@ -86,12 +90,13 @@ export const pathOf = ({ registryId, repository }: NonNullable<DeploymentState['
   `${parseResourceId(registryId).name.toLowerCase()}/${repository}`;
 
 export function documentOf(plan: Plan, token: string, port: number): WorkDocument {
-  const { digest, modelDir, scoringScript, mlflowModel, python, abi } = plan.image;
+  const { digest, modelDir, scoringScript, mlflowModel, python, abi, links, variables } = plan.image;
   return {
     document: {
       port,
       ...(python === undefined ? {} : { python }),
       ...(abi === undefined ? {} : { abi }),
+      ...(links === undefined ? {} : { links: [...links] }),
       score: {
         token,
         image: { registryUrl: `https://localhost:${port}`, repository: pathOf(plan.image), digest },
@@ -99,6 +104,7 @@ export function documentOf(plan: Plan, token: string, port: number): WorkDocumen
         appRoot,
         modelDir,
         environment: plan.environment,
+        ...(variables === undefined ? {} : { imageEnvironment: variables }),
         redact: [token],
         maxConcurrency: plan.maxConcurrent,
         maxBodyBytes: requestBytesMax,

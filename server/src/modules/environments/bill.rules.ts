@@ -20,7 +20,18 @@ export const lockSchema = Type.Object({
   pip: Type.Optional(entry),
   packages: Type.Array(entry, { maxItems: 2000 }),
 });
-export type Lock = Static<typeof lockSchema>;
+export type Lock = Static<typeof lockSchema> & {
+  /** Of what a Dockerfile made, and never from a build's own words: see `EnvironmentImage`. */
+  readonly links?: readonly string[];
+  readonly variables?: Readonly<Record<string, string>>;
+};
+
+/** What one was built on, by its digest. */
+export type BuiltOn = { readonly repository: string; readonly digest: string };
+
+/** A list that looks whole and is not would be worse than none. */
+const ofDockerfile =
+  'Packages are what pip was given by the package index; what commands of the Dockerfile copy, compile or write is not listed.';
 
 export const bomType = 'application/vnd.cyclonedx+json';
 
@@ -35,13 +46,29 @@ export function checkLock({ packages, pip }: Lock, given: ReadonlyMap<string, Gi
       throw environmentsFailures.ResultRefused(`it names a file of '${name}' that this build was not given`);
 }
 
+/**
+ * The packages that a build was given, by the names of their files: `numpy-2.1.0-cp311-….whl`, `six-1.17.0.tar.gz`.
+ * @param given by `givenKey`
+ */
+export function packagesIn(given: ReadonlyMap<string, Given>): Lock['packages'] {
+  return [...given].map(([key, { file }]) => {
+    const [name = '', sha256 = ''] = key.split(' ');
+    const [, version = 'unknown'] =
+      /^[^-]{1,128}-([0-9][A-Za-z0-9.!+_]{0,126})-.{1,200}\.whl$/.exec(file) ??
+      /-([0-9][A-Za-z0-9.!+_]{0,126})\.(?:tar\.gz|tar\.bz2|zip)$/.exec(file) ??
+      [];
+    return { name, version, file, sha256 };
+  });
+}
+
 /** The same lock from the same indexes gives the same bytes: it has no serial number and no time. */
 export function billOf(
   lock: Lock,
   given: ReadonlyMap<string, Given>,
-  image: { readonly repository: string; readonly digest: string },
+  image: BuiltOn,
+  of?: { readonly base: BuiltOn | undefined },
 ): Buffer {
-  const components = [...lock.packages]
+  const packages = [...lock.packages]
     .sort((one, other) => (projectName(one.name) < projectName(other.name) ? -1 : 1))
     .map(({ name, version, file, sha256 }) => {
       const page = given.get(givenKey(name, sha256))?.page;
@@ -58,6 +85,20 @@ export function billOf(
       };
     });
   const ref = `${image.repository}@${image.digest}`;
+  const base = of?.base;
+  const components = [
+    ...(base === undefined
+      ? []
+      : [
+          {
+            type: 'container',
+            'bom-ref': `${base.repository}@${base.digest}`,
+            name: base.repository,
+            version: base.digest,
+          },
+        ]),
+    ...packages,
+  ];
   return Buffer.from(
     JSON.stringify({
       bomFormat: 'CycloneDX',
@@ -66,7 +107,8 @@ export function billOf(
       metadata: {
         component: { type: 'container', 'bom-ref': ref, name: image.repository, version: image.digest },
         properties: [
-          { name: 'strongroom:python', value: lock.python },
+          ...(base === undefined ? [{ name: 'strongroom:python', value: lock.python }] : []),
+          ...(of === undefined ? [] : [{ name: 'strongroom:scope', value: ofDockerfile }]),
           ...(lock.abi === undefined ? [] : [{ name: 'strongroom:abi', value: lock.abi }]),
         ],
       },

@@ -13,6 +13,51 @@ export const environmentsFailures = defineFailures('environments', {
     remedy: 'Change the entry that the message names, and register another version.',
     say: (entry: string, why: string) => at(`The environment cannot be made: '${short(entry)}' ${why}`),
   },
+  DockerfileRefused: {
+    kind: 'invalid',
+    code: 'EnvironmentNotBuildable',
+    meaning: 'A Dockerfile says something that no image is built of here.',
+    remedy: 'Change the line that the message names; or build the image elsewhere, push it and name it.',
+    say: (where: string, why: string) =>
+      at(
+        `The Dockerfile is not built${where === '' ? '' : `, ${short(where)}`}: ${where === '' ? '' : 'it '}${short(why, 400)}`,
+      ),
+  },
+  contextMissing: {
+    kind: 'invalid',
+    code: 'EnvironmentNotServed',
+    meaning:
+      'The files of a build context are not here: it was registered with an address that is none of this workspace.',
+    remedy: 'Register a version whose context is a folder; clients upload it.',
+    say: (address: string) =>
+      at(
+        `The build context '${short(address)}' is not in a datastore of this workspace, and nothing is fetched from elsewhere. Register another version with the folder itself as the path of its build; clients upload it.`,
+      ),
+  },
+  contextElsewhere: {
+    kind: 'invalid',
+    code: 'EnvironmentNotServed',
+    meaning: 'The build context of an environment is in another workspace than what runs in it.',
+    remedy: 'Register the same folder as an environment of the workspace that uses it.',
+    say: (id: string) =>
+      at(
+        `The build context of '${short(id, 300)}' is in another workspace, which a build of this one does not read. Register the same folder as an environment of this workspace.`,
+      ),
+  },
+  contextFile: {
+    kind: 'invalid',
+    code: 'EnvironmentNotBuildable',
+    meaning: 'A file that a build needs is not in its context, or cannot be read.',
+    remedy: 'Put it into the folder, or correct its name, and register another version.',
+    say: (path: string, why: string) => at(`The environment cannot be built: '${short(path)}' ${short(why, 400)}`),
+  },
+  BaseImageRefused: {
+    kind: 'invalid',
+    code: 'EnvironmentNotServed',
+    meaning: 'The image that a Dockerfile begins with cannot be built on here.',
+    remedy: 'Begin with another image, or do what the message says.',
+    say: (image: string, why: string) => at(`The Dockerfile begins with '${short(image)}', ${short(why, 400)}`),
+  },
   condaFile: {
     kind: 'invalid',
     code: 'EnvironmentNotBuildable',

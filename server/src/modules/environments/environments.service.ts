@@ -3,13 +3,10 @@
 // what is stored says who waits for which recipe and which build it has, and the job of the build says how that stands.
 
 import type { OfferedPython } from '@strongroom/contract/agent';
-import { nodePython } from '@strongroom/contract/assets';
 import { registryActions } from '@strongroom/contract/registry.actions';
 import { actionsOfType } from '@strongroom/contract/resources.actions';
-import { type Assets, curatedName } from '#assets';
-import { baseImageIn, isNamedIn } from '#images';
 import type { EnvironmentImage, Environments as ForJobs, Prepared, Preparing, Waiting } from '#jobs';
-import type { Grant, Grants } from '#kernel/authority/grant';
+import type { Grants } from '#kernel/authority/grant';
 import type { Acts } from '#kernel/authority/perform';
 import type { Clock } from '#kernel/clock/clock';
 import { randomUuid } from '#kernel/crypto/random';
@@ -20,24 +17,24 @@ import { parseResourceId } from '#kernel/ids/ids';
 import type { Log } from '#kernel/log/log';
 import type { Tasks } from '#kernel/tasks/tasks';
 import { createTurns } from '#kernel/turns/turns';
-import { mediaTypes, repositoryScope } from '#registry';
-import type { Resource, Resources } from '#resources';
+import { repositoryScope } from '#registry';
+import type { Resource } from '#resources';
 import { type Workspace, type Workspaces, workspaceOf, workspaceType } from '#workspaces';
 import type { Lock } from './bill.rules.ts';
+import { type Contexts, readsOf } from './contexts.service.ts';
 import { environmentsDuties } from './duties.ts';
 import { environmentsFailures } from './environments.errors.ts';
 import * as store from './environments.store.ts';
-import type { EnvironmentRegistry, Environments } from './environments.types.ts';
-import { environmentIn, type Mapped, targetOf } from './images.rules.ts';
+import type { BuildOf, EnvironmentRegistry, Environments } from './environments.types.ts';
+import { type Mapped, targetOf } from './images.rules.ts';
 import type { ModelEnvironments } from './models.service.ts';
+import { type AnyRecipe, type Found, isOfContext, type NamedEnvironments } from './named-environments.service.ts';
 import { packagesUrl } from './package-access.rules.ts';
-import { type ReadRecipe, type Recipe, readRecipe } from './recipe.rules.ts';
-import type { YamlReader } from './yaml.service.ts';
 
 export type EnvironmentsService = Environments &
   Omit<ForJobs, 'packagesFor'> & {
     /** The recipe that a build makes; undefined for a job that is none, or not the one that is waited for. */
-    recipeOf(workspaceId: string, build: string): Promise<Recipe | undefined>;
+    recipeOf(workspaceId: string, build: string): Promise<AnyRecipe | undefined>;
     /** `sha256:…` of what a build makes. Throws for a job that is none. */
     digestOf(workspaceId: string, build: string): Promise<string>;
     /** The result of a build: it counts when the build has completed. False when it has sent one already. */
@@ -60,16 +57,13 @@ export type Withdrawal = {
 /** How long a deployment waits: less than a build may take. */
 const waitMs = 900_000;
 
-/** A recipe, and the id of the version that says so. */
-type Named = ReadRecipe & { readonly of: string };
 /** How exactly it is remembered when an image was last asked for. */
 const usedMs = 3_600_000;
 
-type Kept = { readonly recipe: Recipe; readonly remarks: readonly string[] };
+type Kept = Pick<Found, 'recipe' | 'remarks'>;
 
 export function createEnvironmentsService(deps: {
-  readonly assets: Pick<Assets, 'environment'>;
-  readonly resources: Pick<Resources, 'find'>;
+  readonly named: NamedEnvironments;
   readonly workspaces: Workspaces;
   readonly registry: EnvironmentRegistry;
   readonly grants: Grants;
@@ -78,21 +72,18 @@ export function createEnvironmentsService(deps: {
   /** Waiting that takes nobody's place: see `Tasks`. */
   readonly aside: Tasks['aside'];
   readonly models: ModelEnvironments;
-  readonly yaml: YamlReader;
+  readonly contexts: Contexts;
+  /** A build of a Dockerfile is handed out: what it is given from here on goes into its bill. */
+  readonly begun: (of: BuildOf) => void;
   /** What nodes have, the one that is taken when none is asked for first. */
   readonly pythons: () => Promise<readonly OfferedPython[]>;
-  /** Of those, `3.11`. */
-  readonly versions: () => Promise<readonly string[]>;
-  readonly hasIndex: boolean;
   readonly map: readonly Mapped[];
-  /** `localhost:8443`: registries are below it. */
-  readonly domain: string;
   /** Of this server, as a sandbox reaches it. */
   readonly port: number;
   readonly clock: Clock;
   readonly log: Log;
 }): EnvironmentsService {
-  const { assets, workspaces, grants, preparing } = deps;
+  const { workspaces, grants, preparing, named } = deps;
   const preparingIn = (workspaceId: string) => grants.duty(environmentsDuties.prepare, workspaceId);
   const databaseOf = (workspaceId: string): Promise<Database> =>
     workspaces.database(preparingIn(workspaceId), workspaceId);
@@ -110,98 +101,7 @@ export function createEnvironmentsService(deps: {
     return id;
   };
 
-  /** What stands for an environment, by the operator's map where it is not here. */
-  async function contentOf(grant: Grant, workspaceId: string, environmentId: string) {
-    const curated = curatedName(environmentId);
-    const name = curated ?? environmentId.split('/').at(-3) ?? '';
-    const isAzures = curated !== undefined || (/^AzureML-/i.test(name) && !(await isHere(grant, environmentId)));
-    if (!isAzures) return { ...(await assets.environment(grant, environmentId)), of: environmentId };
-    const target = targetOf(deps.map, name);
-    if (target === undefined) throw environmentsFailures.CuratedNotServed(curated ?? name);
-    if (target === nodePython) return { image: undefined, condaFile: undefined, of: environmentId };
-    return mappedContent(workspaceId, target);
-  }
-
-  /** What the operator lets stand for a name is for everybody who asks for that name, wherever it lies. */
-  async function mappedContent(workspaceId: string, target: string) {
-    const id = targetId(workspaceId, target);
-    if (/^AzureML-/i.test(id.split('/').at(-3) ?? '') && !(await isHere(lookingAt(id), id)))
-      throw environmentsFailures.MappedInCircle(target);
-    return { ...(await assets.environment(lookingAt(id), id)), of: id };
-  }
-
-  const lookingAt = (id: string) => grants.duty(environmentsDuties.readMapped, id);
-
-  async function isHere(grant: Grant, environmentId: string): Promise<boolean> {
-    return (await deps.resources.find(grant, environmentId)) !== undefined;
-  }
-
-  function targetId(workspaceId: string, target: string): string {
-    const found = environmentIn(target);
-    if (found === undefined) throw new Error('a target of environments.images was not checked');
-    return 'id' in found ? found.id : `${workspaceId}/environments/${found.name}/versions/${found.version}`;
-  }
-
-  /** An image of the workspace's registry is what runs, as its tag stands now; anything else is read for what it is made of. */
-  async function read(
-    grant: Grant,
-    workspaceId: string,
-    environmentId: string,
-  ): Promise<Named | { readonly image: EnvironmentImage } | undefined> {
-    const workspace = await workspaces.get(preparingIn(workspaceId), workspaceId);
-    const isOwn = (image: string | undefined): image is string =>
-      image !== undefined && isNamedIn(workspace.containerRegistry, deps.domain, image);
-    const { image, condaFile, of } = await contentOf(grant, workspaceId, environmentId);
-    if (isOwn(image)) return ownImage(workspace, image, condaFile);
-    const target = image === undefined ? undefined : targetOf(deps.map, image);
-    if (image !== undefined && target === undefined) {
-      const registry = parseResourceId(workspace.containerRegistry).name.toLowerCase();
-      throw environmentsFailures.ImageNotServed(image, `${deps.domain}/${registry}`);
-    }
-    if (target !== undefined && target !== nodePython && condaFile === undefined) {
-      const mapped = await mappedContent(workspaceId, target);
-      if (isOwn(mapped.image)) return ownImage(workspace, mapped.image, mapped.condaFile);
-      if (mapped.image !== undefined) throw environmentsFailures.MappedInCircle(image ?? '');
-      return recipeFrom(mapped.condaFile, mapped.of);
-    }
-    // An image that an environment stands for, with packages beside it, would lose the packages of the environment.
-    if (target !== undefined && target !== nodePython) throw environmentsFailures.PackagesOnImage(image ?? '');
-    return recipeFrom(condaFile, of);
-  }
-
-  /** Looked for as the workspace's identity, which is whose pull it will be. */
-  async function ownImage(workspace: Workspace, image: string, condaFile: string | undefined) {
-    if (condaFile !== undefined) throw environmentsFailures.PackagesOnImage(image);
-    const registryId = workspace.containerRegistry;
-    const { repository, reference } = baseImageIn(registryId, deps.domain, image);
-    const pull = workspaces.asIdentity(workspace, registryActions.pull, registryId, 'look for the image of a job');
-    const { digest, mediaType } = await deps.registry
-      .getManifest(pull, registryId, repository, reference)
-      .catch((thrown: unknown) => {
-        const failure = asFailure(thrown);
-        throw failure.kind === 'notFound' ? environmentsFailures.ImageMissing(image) : failure;
-      });
-    if (mediaType !== mediaTypes.ociManifest && mediaType !== mediaTypes.dockerManifest)
-      throw environmentsFailures.ImageOfPlatforms(image);
-    const pullScope = repositoryScope({ registry: registryId, repository });
-    return { image: { registryId, repository, digest, pullScope } };
-  }
-
-  async function recipeFrom(condaFile: string | undefined, of: string): Promise<Named | undefined> {
-    if (condaFile === undefined) return undefined;
-    const file = { text: condaFile, yaml: await deps.yaml.read(condaFile) };
-    return { ...withIndex(readRecipe(file, await deps.versions())), of };
-  }
-
-  function withIndex(found: ReadRecipe): ReadRecipe {
-    if (found.recipe.requirements.length > 0 && !deps.hasIndex) throw environmentsFailures.NoPackageIndex();
-    return found;
-  }
-
-  async function keep(
-    workspaceId: string,
-    { recipe, remarks, digest }: ReadRecipe,
-  ): Promise<{ readonly recipe: string }> {
+  async function keep(workspaceId: string, { recipe, remarks, digest }: Found): Promise<{ readonly recipe: string }> {
     const content = JSON.stringify({ recipe, remarks } satisfies Kept);
     const database = await databaseOf(workspaceId);
     if ((await store.findEnvironment(database.read, digest)) === undefined)
@@ -210,7 +110,7 @@ export function createEnvironmentsService(deps: {
   }
 
   /** The image of a row, while it is in the registry: somebody may have removed it there. */
-  async function imageOf(workspace: Workspace, row: store.EnvironmentRow, python: string) {
+  async function imageOf(workspace: Workspace, row: store.EnvironmentRow, python: string | undefined) {
     const { registry, repository, digest } = row;
     if (registry === null || repository === null || digest === null) return undefined;
     try {
@@ -226,13 +126,18 @@ export function createEnvironmentsService(deps: {
       throw thrown;
     }
     const pullScope = repositoryScope({ registry, repository });
-    const abi = abiIn(row);
-    return { registryId: registry, repository, digest, python, ...(abi === undefined ? {} : { abi }), pullScope };
+    const image = { registryId: registry, repository, digest, pullScope };
+    if (python === undefined) return image;
+    // Checked when it was taken. Without an ABI: built before that was written down.
+    const { abi, links, variables } = row.lock === null ? {} : (JSON.parse(row.lock) as Partial<Lock>);
+    return {
+      ...image,
+      python,
+      ...(abi === undefined ? {} : { abi }),
+      ...(links === undefined ? {} : { links }),
+      ...(variables === undefined ? {} : { variables }),
+    };
   }
-
-  /** Undefined for what was built before it was written down. */
-  const abiIn = ({ lock }: store.EnvironmentRow): string | undefined =>
-    lock === null ? undefined : (JSON.parse(lock) as Lock).abi; // checked when it was taken
 
   /** False when the nodes have this version with another ABI now: what was built does not run there, and is built again. */
   async function isOfNodes({ python, abi }: EnvironmentImage): Promise<boolean> {
@@ -353,7 +258,7 @@ export function createEnvironmentsService(deps: {
     if (left !== undefined) await preparing.cancelBuild(left);
   }
 
-  async function recipeOf(workspaceId: string, build: string): Promise<Recipe | undefined> {
+  async function recipeOf(workspaceId: string, build: string): Promise<AnyRecipe | undefined> {
     const row = await store.environmentOfBuild((await databaseOf(workspaceId)).read, build);
     return row && keptIn(row).recipe;
   }
@@ -361,10 +266,10 @@ export function createEnvironmentsService(deps: {
   const service: EnvironmentsService = {
     knows: (image) => targetOf(deps.map, image) !== undefined,
     async check(grant, workspaceId, environmentId) {
-      await read(grant, workspaceId, environmentId);
+      await named.read(grant, workspaceId, environmentId);
     },
     async plan(grant, workspaceId, environmentId) {
-      const found = await read(grant, workspaceId, environmentId);
+      const found = await named.read(grant, workspaceId, environmentId);
       if (found === undefined || 'image' in found) return found ?? {};
       const planned = await keep(workspaceId, found);
       const database = await databaseOf(workspaceId);
@@ -373,7 +278,9 @@ export function createEnvironmentsService(deps: {
       return planned;
     },
     checkModel: deps.models.check,
-    planModel: async (workspaceId, files) => keep(workspaceId, withIndex(await deps.models.recipe(files))),
+    async planModel(workspaceId, files) {
+      return keep(workspaceId, named.withPackages(await deps.models.recipe(files)));
+    },
     prepare,
     leave,
     ended,
@@ -383,19 +290,30 @@ export function createEnvironmentsService(deps: {
       if (row === undefined) throw environmentsFailures.NotABuild();
       return row.recipe;
     },
+    async readsOf(build) {
+      const workspaceId = idIn(build.id);
+      const recipe = await recipeOf(workspaceId, build.name);
+      return recipe !== undefined && isOfContext(recipe) ? readsOf(workspaceId, recipe) : [];
+    },
     async documentOf(build, token) {
       const workspaceId = idIn(build.id);
       const row = await store.environmentOfBuild((await databaseOf(workspaceId)).read, build.name);
       if (row === undefined) throw environmentsFailures.NotABuild();
       const { recipe, remarks } = keptIn(row);
       const index = `${packagesUrl(deps.port, workspaceId)}/builds/${build.name}`;
+      const places = { remarks, result: `${index}/result` };
+      if (isOfContext(recipe)) {
+        const { python, base, steps } = recipe;
+        const context = await deps.contexts.filesOf(workspaceId, recipe);
+        deps.begun({ workspaceId, build: build.name });
+        return { index, python, image: base, context, build: { ...places, steps } };
+      }
       const { requirements, options, builder } = recipe;
-      const given = { requirements, options, builder, remarks, token, result: `${index}/result` };
       return {
         index,
         command: 'exec /runner/bin/python3 -I -B /runner/prepare.py',
         python: recipe.python,
-        environment: { STRONGROOM_BUILD: JSON.stringify(given) },
+        environment: { STRONGROOM_BUILD: JSON.stringify({ requirements, options, builder, token, ...places }) },
         why: '/job/why',
       };
     },

@@ -17,6 +17,7 @@ import type { Tasks } from '#kernel/tasks/tasks';
 import type { ResourceKind, Resources } from '#resources';
 import type { IndexForJobs, Workspaces } from '#workspaces';
 import { createCollecting } from './collecting.service.ts';
+import { createContexts } from './contexts.service.ts';
 import { environmentsDuties } from './duties.ts';
 import { environmentsFailures } from './environments.errors.ts';
 import { createEnvironmentsService } from './environments.service.ts';
@@ -25,10 +26,11 @@ import { type Mapped, readMapped } from './images.rules.ts';
 import { jobPackageRoutes } from './job-packages.routes.ts';
 import { builtImageTables, environmentTables } from './migrations/index.ts';
 import { createModelEnvironments } from './models.service.ts';
+import { createNamedEnvironments } from './named-environments.service.ts';
 import { packageAccess } from './package-access.rules.ts';
 import type { Fetch } from './packages.port.ts';
 import { packageRoutes } from './packages.routes.ts';
-import { createPackages, type PackageBounds } from './packages.service.ts';
+import { createPackages, keyOfBuild, type PackageBounds } from './packages.service.ts';
 import { pythonsRoute } from './pythons.routes.ts';
 import { createResults } from './result.service.ts';
 import { environmentsSettings } from './settings.ts';
@@ -99,10 +101,16 @@ export function createEnvironments(deps: {
   const yaml = createYamlReader();
   const versions = async () => (await deps.pythons()).map(({ version }) => version);
   const models = createModelEnvironments({ yaml, versions });
+  const contexts = createContexts({ ...deps, versions });
   const hasIndex = deps.indexOf('pip') !== undefined;
-  const environments = createEnvironmentsService({ ...deps, versions, map, models, yaml, hasIndex });
   const packages = createPackages({ ...deps, who: 'build' });
   const ofJobs = createPackages({ ...deps, who: 'job' });
+  const named = createNamedEnvironments({ ...deps, contexts, yaml, versions, hasIndex, map });
+  const environments = createEnvironmentsService({
+    ...deps,
+    ...{ map, models, contexts, named },
+    begun: (of) => packages.begin(keyOfBuild(of)),
+  });
   const packagesFor: ForJobs['packagesFor'] = (workspace) => packageAccess(deps.indexForJobs, deps.port, workspace);
   const letsInstall = async (workspaceId: string) => {
     const looking = deps.grants.duty(environmentsDuties.letInstall, workspaceId);

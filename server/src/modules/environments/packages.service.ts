@@ -17,6 +17,10 @@ export type Packages = {
   page(build: string, project: string): Promise<Readable>;
   /** One file of a project, or its metadata where the name ends in `.metadata`. */
   file(build: string, project: string, sha256: string, name: string): Promise<PackageFile>;
+  /** Idempotent: from here on what a build is given is known. */
+  begin(build: string): void;
+  /** Whether all that a build was given is known: not where it began under an earlier process. */
+  isKnown(build: string): boolean;
   /** The files that a build was given, by `givenKey`. */
   given(build: string): ReadonlyMap<string, Given>;
   /** The build is over. */
@@ -226,6 +230,8 @@ export function createPackages(deps: {
       return { size: Number.isSafeInteger(size) && size >= 0 ? size : undefined, stream };
     },
 
+    begin: (build) => void toldOf(build),
+    isKnown: (build) => told.has(build),
     given: (build) => toldOf(build).files,
     forget: (build) => void told.delete(build),
   };

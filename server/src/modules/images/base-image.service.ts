@@ -24,6 +24,8 @@ export type Base = {
   readonly platform: { readonly architecture?: string; readonly os?: string };
   /** Its environment, `NAME=value`: what lies in its layers may need it. */
   readonly environment: readonly string[];
+  /** What else it says, as it stands. */
+  readonly config: Readonly<Record<string, unknown>>;
 };
 
 /** Repository and tag or digest, below one registry. */
@@ -46,16 +48,15 @@ export function baseImageIn(registryId: string, domain: string, image: string): 
   throw imagesFailures.baseImageElsewhere(registry, nodePython);
 }
 
-/** The layers of a base image of the same registry, present in the new image's repository too. */
-export async function takeBase(
+/** What an image of the registry says of itself. */
+export async function readBase(
   registry: ImageRegistry,
-  grants: { readonly push: Grant; readonly pull: Grant },
-  at: { readonly registryId: string; readonly repository: string },
+  pull: Grant,
+  registryId: string,
   base: BaseName,
 ): Promise<Base> {
-  const { registryId } = at;
   const found = await registry
-    .getManifest(grants.pull, registryId, base.repository, base.reference)
+    .getManifest(pull, registryId, base.repository, base.reference)
     .catch((thrown: unknown) => {
       const failure = asFailure(thrown);
       if (failure.kind !== 'notFound') throw failure;
@@ -73,17 +74,12 @@ export async function takeBase(
     throw imagesFailures.baseImageLayers(layersMax);
   const { digest: configDigest, size } = readDescriptor(manifest['config']);
   if (size > configBytesMax) throw imagesFailures.baseImageTooLarge();
-  const opened = await registry.openBlob(grants.pull, registryId, base.repository, configDigest);
+  const opened = await registry.openBlob(pull, registryId, base.repository, configDigest);
   const config = readObject(await collect(opened.stream));
   const rootfs = config['rootfs'] as { readonly diff_ids?: unknown } | undefined; // each use below is checked
   const diffIds: readonly unknown[] = Array.isArray(rootfs?.diff_ids) ? rootfs.diff_ids : [];
   if (diffIds.length !== layers.length || !diffIds.every(isDigest)) throw imagesFailures.baseImageUndescribed();
-  for (const { digest } of layers) {
-    if (await registry.hasBlob(grants.pull, registryId, at.repository, digest)) continue;
-    const { stream } = await registry.openBlob(grants.pull, registryId, base.repository, digest);
-    await registry.pushBlob(grants.push, registryId, at.repository, stream, digest);
-  }
-  const { architecture, os } = config;
+  const { architecture, os, config: said } = config;
   return {
     layers,
     diffIds,
@@ -91,8 +87,26 @@ export async function takeBase(
       ...(typeof architecture === 'string' ? { architecture } : {}),
       ...(typeof os === 'string' ? { os } : {}),
     },
-    environment: environmentIn(config['config']),
+    environment: environmentIn(said),
+    config: typeof said === 'object' && said !== null ? (said as Readonly<Record<string, unknown>>) : {}, // each use is checked
   };
+}
+
+/** The layers of a base image of the same registry, present in the new image's repository too. */
+export async function takeBase(
+  registry: ImageRegistry,
+  grants: { readonly push: Grant; readonly pull: Grant },
+  at: { readonly registryId: string; readonly repository: string },
+  base: BaseName,
+): Promise<Base> {
+  const { registryId } = at;
+  const found = await readBase(registry, grants.pull, registryId, base);
+  for (const { digest } of found.layers) {
+    if (await registry.hasBlob(grants.pull, registryId, at.repository, digest)) continue;
+    const { stream } = await registry.openBlob(grants.pull, registryId, base.repository, digest);
+    await registry.pushBlob(grants.push, registryId, at.repository, stream, digest);
+  }
+  return found;
 }
 
 function environmentIn(value: unknown): readonly string[] {

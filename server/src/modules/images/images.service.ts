@@ -7,7 +7,7 @@ import { constants, createGzip } from 'node:zlib';
 import type { Grant } from '#kernel/authority/grant';
 import { createSha256, sha256Hex } from '#kernel/crypto/digest';
 import { mediaTypes } from '#registry';
-import { type BaseName, type Descriptor, layerType, takeBase } from './base-image.service.ts';
+import { type Base, type BaseName, type Descriptor, layerType, readBase, takeBase } from './base-image.service.ts';
 import type { ImageRegistry } from './images.types.ts';
 import { checkPath, type TarEntry, type TarFile, tarOf, tarOfEntries } from './tar.rules.ts';
 
@@ -25,6 +25,8 @@ export type ImageInputs = {
   /** `NAME=value`. What the base image says under the same name gives way. */
   readonly environment: readonly string[];
   readonly workingDir: string;
+  /** Of its configuration, beside those two. */
+  readonly config?: Readonly<Record<string, unknown>>;
   /** Of the manifest, beside the builder's own. */
   readonly annotations: Readonly<Record<string, string>>;
   /** In the same registry. */
@@ -40,12 +42,15 @@ export type Images = {
     at: { readonly registryId: string; readonly repository: string },
     inputs: ImageInputs,
   ): Promise<BuiltImage>;
+  /** What an image of the registry says of itself, as far as another can be built on it. Throws `invalid` where none can. */
+  describe(pull: Grant, registryId: string, image: BaseName): Promise<Pick<Base, 'environment' | 'config'>>;
 };
 
 type Layer = Descriptor & { readonly diffId: string };
 
 export function createImageBuilder({ registry }: { readonly registry: ImageRegistry }): Images {
   return {
+    describe: (pull, registryId, image) => readBase(registry, pull, registryId, image),
     async build(grants, at, inputs) {
       const { registryId, repository } = at;
       const base = inputs.base === undefined ? undefined : await takeBase(registry, grants, at, inputs.base);
@@ -59,6 +64,7 @@ export function createImageBuilder({ registry }: { readonly registry: ImageRegis
           os: 'linux',
           ...base?.platform,
           config: {
+            ...inputs.config,
             Env: [
               ...(base?.environment ?? []).filter((variable) => !names.includes(nameOf(variable))),
               ...inputs.environment,

@@ -18,6 +18,8 @@ export type TarEntry = {
   readonly size: number;
   readonly isExecutable?: boolean;
   readonly content: AsyncIterable<Uint8Array> | Iterable<Uint8Array>;
+  /** Absent: a file. A folder, a symbolic link, or a file of the layers below that is gone. None of them has content. */
+  readonly as?: 'folder' | { readonly linkTo: string } | 'gone';
 };
 
 const block = 512;
@@ -58,11 +60,20 @@ export async function* tarOf(files: readonly TarFile[]): AsyncGenerator<Uint8Arr
 /** The same of files that come one by one, in order: whoever gives them sees to that, and to their paths. */
 export async function* tarOfEntries(entries: AsyncIterable<TarEntry>): AsyncGenerator<Uint8Array> {
   const folders = new Set<string>();
-  for await (const { path, size, isExecutable = false, content } of entries) {
-    for (const folder of foldersOf(path)) {
+  for await (const { path, size, isExecutable = false, content, as } of entries) {
+    for (const folder of as === 'folder' ? [...foldersOf(path), path] : foldersOf(path)) {
       if (folders.has(folder)) continue;
       folders.add(folder);
       yield headerOf(`${folder}/`, 0, '5');
+    }
+    if (as === 'folder') continue;
+    if (as === 'gone') {
+      yield headerOf(whiteoutOf(path), 0, '0');
+      continue;
+    }
+    if (as !== undefined) {
+      yield headerOf(path, 0, '2', false, as.linkTo);
+      continue;
     }
     yield headerOf(path, size, '0', isExecutable);
     let written = 0;
@@ -77,21 +88,29 @@ export async function* tarOfEntries(entries: AsyncIterable<TarEntry>): AsyncGene
   yield new Uint8Array(2 * block);
 }
 
+/** What stands in a layer for a file that is gone (OCI Image Layer, "Whiteouts"). */
+const whiteoutOf = (path: string): string => path.replace(/[^/]+$/, (name) => `.wh.${name}`);
+
 function foldersOf(path: string): readonly string[] {
   const parts = path.split('/').slice(0, -1);
   return parts.map((_, index) => parts.slice(0, index + 1).join('/'));
 }
 
-function headerOf(path: string, size: number, type: '0' | '5', isExecutable = false): Uint8Array {
+function headerOf(path: string, size: number, type: '0' | '2' | '5', isExecutable = false, linkTo = ''): Uint8Array {
   const split = splitPath(path);
-  if (split !== undefined && size <= octalSizeMax) return ustar(split, size, type, isExecutable);
-  const records = `${split === undefined ? record('path', path) : ''}${size > octalSizeMax ? record('size', String(size)) : ''}`;
+  const isPlainLink = linkTo.length <= 100 && /^[\x20-\x7e]*$/.test(linkTo);
+  if (split !== undefined && size <= octalSizeMax && isPlainLink) return ustar(split, size, type, isExecutable, linkTo);
+  const records = [
+    split === undefined ? record('path', path) : '',
+    size > octalSizeMax ? record('size', String(size)) : '',
+    isPlainLink ? '' : record('linkpath', linkTo),
+  ].join('');
   const bytes = Buffer.from(records);
   return Buffer.concat([
     ustar({ prefix: '', name: 'pax' }, bytes.length, 'x'),
     bytes,
     paddingOf(bytes.length),
-    ustar({ prefix: '', name: 'long' }, Math.min(size, octalSizeMax), type, isExecutable),
+    ustar({ prefix: '', name: 'long' }, Math.min(size, octalSizeMax), type, isExecutable, isPlainLink ? linkTo : ''),
   ]);
 }
 
@@ -120,17 +139,19 @@ function ustar(
   size: number,
   type: string,
   isExecutable = false,
+  linkTo = '',
 ): Uint8Array {
   const header = Buffer.alloc(block);
   const octal = (value: number, length: number) => `${value.toString(8).padStart(length - 1, '0')}\0`;
   header.write(path.name, 0, 100);
-  header.write(octal(type === '5' || isExecutable ? 0o755 : 0o644, 8), 100);
+  header.write(octal(type !== '0' || isExecutable ? 0o755 : 0o644, 8), 100);
   header.write(octal(0, 8), 108);
   header.write(octal(0, 8), 116);
   header.write(octal(size, 12), 124);
   header.write(octal(0, 12), 136);
   header.write('        ', 148);
   header.write(type, 156);
+  header.write(linkTo, 157, 100);
   header.write('ustar\x0000', 257);
   header.write(octal(0, 8), 329);
   header.write(octal(0, 8), 337);

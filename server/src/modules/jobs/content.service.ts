@@ -44,12 +44,13 @@ export function inputPath(name: string, state: JobState, content: JobContent): s
     : folder;
 }
 
+/** @param may what it opens beside the content: ids that it reads, and packages for its command */
 export function tokenFor(
   tokens: RunTokens,
   job: Resource,
   workspace: Workspace,
   content: JobContent,
-  mayInstall: boolean,
+  may: { readonly reads: readonly string[]; readonly install: boolean },
 ): Promise<string> {
   const state = stateOf(job);
   const { environmentImage: image, builds } = state;
@@ -65,9 +66,10 @@ export function tokenFor(
       inputs: [
         ...digests.map((digest) => `${workspace.id}/snapshots/${digest}`),
         ...(image === undefined ? [] : [image.pullScope]),
+        ...may.reads,
       ],
       isBuild: builds !== undefined,
-      mayInstall,
+      mayInstall: may.install,
       submitter: state.submitter ?? '',
       facts: job.creator?.facts ?? nothingProved,
     },

@@ -32,6 +32,14 @@ const bytesOf = ({ inputs }: JobContent): number =>
 
 const encodePath = (path: string) => path.split('/').map(encodeURIComponent).join('/');
 
+const filesAt = (origin: string, workspaceId: string, { digest, files }: Content) =>
+  files.map(({ path, size, sha256 }) => ({
+    path,
+    size,
+    sha256,
+    url: `${origin}${workspaceId}/snapshots/${digest}/files/${encodePath(path)}?${apiVersion}`,
+  }));
+
 export function documentOf(made: {
   readonly job: Resource;
   readonly state: JobState;
@@ -48,13 +56,7 @@ export function documentOf(made: {
   const { job, state, workspace, content, token, port } = made;
   const origin = `https://localhost:${port}`;
   const secrets = new Map([...made.secrets].map(([name, secret]) => [name, secret.expose()]));
-  const filesOf = ({ digest, files }: Content) =>
-    files.map(({ path, size, sha256 }) => ({
-      path,
-      size,
-      sha256,
-      url: `${origin}${workspace.id}/snapshots/${digest}/files/${encodePath(path)}?${apiVersion}`,
-    }));
+  const filesOf = (files: Content) => filesAt(origin, workspace.id, files);
   const tracking = `${origin}/mlflow/v1.0${workspace.id}`;
   const timeoutSeconds = timeoutSecondsOf(state);
   const sharedBytes = sharedBytesOf(state);
@@ -98,7 +100,7 @@ export function documentOf(made: {
         ...imageWithin(state, origin),
       },
       ...pythonFor(state.environmentImage),
-      ...imageFor(state, workspace),
+      ...imageFor(state.environmentImage, workspace),
     },
     limits,
     // Inputs come on top: what a job writes has as much room whatever it reads.
@@ -112,47 +114,57 @@ const pathOf = ({ registryId, repository }: EnvironmentImage): string =>
   `${parseResourceId(registryId).name.toLowerCase()}/${repository}`;
 
 /** For the agent, which brings it with the token of the run; it decides nothing of who may have it. */
-function imageFor({ environmentImage: image }: JobState, { hbi }: Workspace): Pick<WorkDocument['document'], 'image'> {
+function imageFor(image: EnvironmentImage | undefined, { hbi }: Workspace): Pick<WorkDocument['document'], 'image'> {
   if (image === undefined) return {};
   const as = image.python === undefined ? 'root' : 'environment';
   return { image: { repository: pathOf(image), digest: image.digest, as, inMemory: hbi } };
 }
 
 /** What the agent is to run it on, and nothing else instead. */
-function pythonFor(image: EnvironmentImage | undefined): Pick<WorkDocument['document'], 'python' | 'abi'> {
+function pythonFor(image: EnvironmentImage | undefined): Pick<WorkDocument['document'], 'python' | 'abi' | 'links'> {
   if (image?.python === undefined) return {};
-  return { python: image.python, ...(image.abi === undefined ? {} : { abi: image.abi }) };
+  const { python, abi, links } = image;
+  return { python, ...(abi === undefined ? {} : { abi }), ...(links === undefined ? {} : { links: [...links] }) };
 }
 
 /** For the runner, should the node have no room to keep it: an environment can be in the memory of the job. */
 function imageWithin({ environmentImage: image }: JobState, origin: string): object {
   if (image?.python === undefined) return {};
-  return { image: { registryUrl: origin, repository: pathOf(image), digest: image.digest } };
+  return {
+    image: { registryUrl: origin, repository: pathOf(image), digest: image.digest },
+    ...(image.variables === undefined ? {} : { imageEnvironment: image.variables }),
+  };
 }
 
 /** What a build runs: it holds the token for the package index, and no tracking, no code and no inputs. */
 export function buildDocumentOf(made: {
   readonly state: JobState;
   readonly build: BuildDocument;
+  readonly workspace: Workspace;
   readonly token: string;
   readonly port: number;
 }): WorkDocument {
-  const { state, build, token, port } = made;
+  const { state, build, workspace, token, port } = made;
   const timeoutSeconds = timeoutSecondsOf(state);
+  const shared = { token, timeoutSeconds, redact: [token], packages: { index: build.index } };
   return {
-    document: {
-      port,
-      python: build.python,
-      job: {
-        token,
-        command: build.command,
-        environment: build.environment,
-        timeoutSeconds,
-        redact: [token],
-        packages: { index: build.index },
-        why: build.why,
-      },
-    },
+    document:
+      'command' in build
+        ? {
+            port,
+            python: build.python,
+            job: { ...shared, command: build.command, environment: build.environment, why: build.why },
+          }
+        : {
+            port,
+            writableRoot: true,
+            ...(build.python === undefined ? {} : { python: build.python }),
+            ...imageFor(build.image, workspace),
+            job: {
+              ...shared,
+              build: { ...build.build, context: filesAt(`https://localhost:${port}`, workspace.id, build.context) },
+            },
+          },
     limits,
     scratchBytes: environmentScratchBytes,
     tokenTtlSeconds: timeoutSeconds,

@@ -1,6 +1,7 @@
 // What jobs ask of whoever makes the environments that they run in. It stands above: `compose` gives it, and it is called only
 // after everything is composed. A build is itself a job, that jobs run for it.
 
+import type { SnapshotFile } from '#assets';
 import type { Grant } from '#kernel/authority/grant';
 import type { Resource } from '#resources';
 import type { Workspace } from '#workspaces';
@@ -17,6 +18,10 @@ export type EnvironmentImage = {
   readonly python?: string;
   /** Of the interpreter that the environment was built with: `cpython-311-x86_64-linux-gnu`. Absent: not known. */
   readonly abi?: string;
+  /** Beside `/env`: names below `/` that lead into the image. */
+  readonly links?: readonly string[];
+  /** What it sets for whatever runs on it, under what the service sets. */
+  readonly variables?: Readonly<Record<string, string>>;
 };
 
 /** What a job has to run in: to be made first, or there. Neither: the node's own Python. */
@@ -56,6 +61,8 @@ export type Environments = {
   leave(jobId: string): Promise<void>;
   /** Whether jobs of a workspace may install packages while they run, as it is now. */
   packagesFor(workspace: Workspace): PackageAccess;
+  /** Ids that a build reads, beside what is its own. */
+  readsOf(build: Resource): Promise<readonly string[]>;
   /** What a job that is a build runs. */
   documentOf(build: Resource, token: string): Promise<BuildDocument>;
   /** A build has ended, as the resource says. At least once. */
@@ -66,14 +73,25 @@ export type Environments = {
 export type PackageAccess = { readonly index: string } | { readonly closed: string };
 
 export type BuildDocument = {
-  readonly command: string;
-  readonly python: string;
-  readonly environment: Readonly<Record<string, string>>;
   /** The package index as this build sees it. */
   readonly index: string;
-  /** Where the command writes why it failed. */
-  readonly why: string;
-};
+} & (
+  | {
+      readonly command: string;
+      readonly python: string;
+      readonly environment: Readonly<Record<string, string>>;
+      /** Where the command writes why it failed. */
+      readonly why: string;
+    }
+  /** Steps in a root that can be written to: that of an image, or of the node with a version of its Python. */
+  | {
+      readonly python: string | undefined;
+      readonly image: EnvironmentImage | undefined;
+      readonly context: { readonly digest: string; readonly files: readonly SnapshotFile[] };
+      /** For the runner (runner/README.md). */
+      readonly build: object;
+    }
+);
 
 /** What jobs do for environments. */
 export type Preparing = {

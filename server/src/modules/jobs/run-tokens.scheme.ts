@@ -24,7 +24,7 @@ export type RunTokenSubject = {
   readonly experimentId: string;
   /** Ids that the run may read besides itself: the snapshots of its code and inputs. */
   readonly inputs: readonly string[];
-  /** Builds an environment: it asks for packages and sends its result, and does nothing of a run. */
+  /** Builds an environment: it asks for packages, reads what it is made of and sends its result, and does nothing of a run. */
   readonly isBuild: boolean;
   /** Asks for packages for its command. */
   readonly mayInstall: boolean;
@@ -123,8 +123,8 @@ export function createRunTokens(deps: {
           facts: factsInClaims(claims),
           bounds: {
             roles: 'ignored',
-            rules:
-              claims['build'] === true
+            rules: [
+              ...(claims['build'] === true
                 ? [ruleOfBuild(text('workspace'), text('sub'))]
                 : [
                     ...rulesOfRun({
@@ -141,10 +141,11 @@ export function createRunTokens(deps: {
                       ],
                       reason: `token of the run ${text('sub')}`,
                     },
-                    ...inputs.map(
-                      (scope) => ({ scope, actions: 'reads', reason: `input of the run ${text('sub')}` }) as const,
-                    ),
-                  ],
+                  ]),
+              ...inputs.map(
+                (scope) => ({ scope, actions: 'reads', reason: `input of the run ${text('sub')}` }) as const,
+              ),
+            ],
             untilMs: refusedFromMs(claims),
           },
         });

@@ -31,7 +31,7 @@ export function createTaking(deps: {
   readonly grants: Pick<Grants, 'duty'>;
   readonly tokens: () => RunTokens;
   readonly secrets: Pick<JobSecrets, 'read'>;
-  readonly environments: () => Pick<Environments, 'documentOf' | 'packagesFor'>;
+  readonly environments: () => Pick<Environments, 'documentOf' | 'readsOf' | 'packagesFor'>;
   readonly port: number;
   readonly cancel: (job: Resource) => Promise<void>;
   /** Whether who submitted the job is still there and enabled. */
@@ -51,10 +51,12 @@ export function createTaking(deps: {
     const grant = grants.duty(jobsDuties.gather, workspaceId);
     const workspace = await workspaces.get(grant, workspaceId);
     const content = await contentOf(assets, grant, job, workspace);
+    const isBuild = stateOf(job).builds !== undefined;
+    const reads = isBuild ? await deps.environments().readsOf(job) : [];
     // A build has a way to the index of its own.
-    const packages = stateOf(job).builds === undefined ? deps.environments().packagesFor(workspace) : undefined;
+    const packages = isBuild ? undefined : deps.environments().packagesFor(workspace);
     const index = packages !== undefined && 'index' in packages ? `${packages.index}/jobs/${job.name}` : undefined;
-    const token = await tokenFor(deps.tokens(), job, workspace, content, index !== undefined);
+    const token = await tokenFor(deps.tokens(), job, workspace, content, { reads, install: index !== undefined });
     return { workspace, content, index, token };
   }
 
@@ -69,7 +71,7 @@ export function createTaking(deps: {
       const { workspace, content, index, token } = await gathered(job);
       if (state.builds !== undefined) {
         const build = await deps.environments().documentOf(job, token);
-        return buildDocumentOf({ state, build, token, port });
+        return buildDocumentOf({ state, build, workspace, token, port });
       }
       const outputs = state.outputs ?? {};
       const command = resolveCommand(
