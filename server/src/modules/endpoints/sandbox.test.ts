@@ -2,22 +2,19 @@
 // no sandbox can be made.
 
 import assert from 'node:assert/strict';
-import { existsSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import { test } from 'node:test';
 import { gzipSync } from 'node:zlib';
 import tar from 'tar-stream';
 import { silentLog } from '#kernel/log/log';
 import { createClient } from '../../../test/client.fixture.ts';
+import { sandboxed } from '../../../test/sandbox.fixture.ts';
 import { type Bench, openServer } from '../../../test/server.fixture.ts';
 import { startServer } from '../../main.ts';
 import { readConfig } from '../../settings.ts';
 import { makeWheel } from '../images/wheels.fixture.ts';
 
-/** Under CI a machine that cannot sandbox is a failure, not a skip: the tests run, and say so. */
-const isPossible =
-  process.env['CI'] === 'true' ||
-  ['/usr/bin/bwrap', '/bin/bwrap', '/usr/local/bin/bwrap'].some((path) => existsSync(path));
+const { skip } = sandboxed();
 
 const score = `
 import json, os, threading
@@ -93,7 +90,7 @@ async function furnish(bench: Bench) {
 }
 
 test('a model is deployed into a sandbox and scores over TLS, dies and comes back', {
-  skip: !isPossible,
+  ...skip,
 }, async (t) => {
   const bench = await openServer({ embedded: true });
   t.after(() => bench.close());
@@ -159,7 +156,7 @@ test('a model is deployed into a sandbox and scores over TLS, dies and comes bac
 });
 
 test('a script imports what the wheels of its code hold, and a wheel for another Python is named', {
-  skip: !isPossible,
+  ...skip,
 }, async (t) => {
   const bench = await openServer({ embedded: true });
   t.after(() => bench.close());
@@ -183,7 +180,7 @@ test('a script imports what the wheels of its code hold, and a wheel for another
   assert.match(failed.body.error.message, /wheel of zaehlwerk-1\.0 is for cp37-cp37m-linux_x86_64/);
 });
 
-test('after the server has died and started again the same key scores as before', { skip: !isPossible }, async (t) => {
+test('after the server has died and started again the same key scores as before', skip, async (t) => {
   const bench = await openServer({ embedded: true });
   const closing: (() => Promise<unknown>)[] = [];
   t.after(async () => {

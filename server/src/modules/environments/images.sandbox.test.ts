@@ -1,17 +1,13 @@
 // A whole server with its real agent and sandbox: jobs that run in images which were pushed, and images that cannot be run.
 
 import assert from 'node:assert/strict';
-import { existsSync } from 'node:fs';
 import { after, before, test } from 'node:test';
 import { image, pushImage, shellLayer, type TestImage } from '../../../test/image.fixture.ts';
+import { sandboxed } from '../../../test/sandbox.fixture.ts';
 import { type Bench, openServer } from '../../../test/server.fixture.ts';
 import { ended, makeCluster, makeWorkspace, submit } from '../../../test/work.fixture.ts';
 
-/** Under CI a machine that cannot sandbox is a failure, not a skip: the tests run, and say so. */
-const isPossible =
-  process.env['CI'] === 'true' ||
-  ['/usr/bin/bwrap', '/bin/bwrap', '/usr/local/bin/bwrap'].some((path) => existsSync(path));
-const skip = { skip: isPossible ? false : 'no bubblewrap' };
+const { isPossible, skip } = sandboxed();
 
 let bench: Bench;
 let workspace: string;

@@ -2,9 +2,9 @@
 // kind of Python that a job can have, and what code that reaches the door to the index can do with it.
 
 import assert from 'node:assert/strict';
-import { existsSync } from 'node:fs';
 import { after, before, test } from 'node:test';
 import { image, pushImage, pythonLayer, shellLayer } from '../../../test/image.fixture.ts';
+import { sandboxed } from '../../../test/sandbox.fixture.ts';
 import { type Bench, openServer } from '../../../test/server.fixture.ts';
 import { ended, makeCluster, makeCode, makeWorkspace, submit } from '../../../test/work.fixture.ts';
 import {
@@ -16,10 +16,7 @@ import {
   withoutPip,
 } from './package-index.fixture.ts';
 
-const hasSandbox = ['/usr/bin/bwrap', '/bin/bwrap', '/usr/local/bin/bwrap'].some((path) => existsSync(path));
-/** Under CI what a machine lacks is a failure, not a skip: the tests run, and say so. */
-const isPossible = process.env['CI'] === 'true' || (hasSandbox && hasPip());
-const skip = { skip: isPossible ? false : hasSandbox ? withoutPip : 'no bubblewrap' };
+const { isPossible, skip } = sandboxed(hasPip() ? undefined : withoutPip);
 
 let bench: Bench;
 let index: PackageIndex;

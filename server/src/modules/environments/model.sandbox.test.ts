@@ -3,17 +3,13 @@
 // the conformance suites. Skipped where no sandbox can be made.
 
 import assert from 'node:assert/strict';
-import { existsSync } from 'node:fs';
 import { after, before, test } from 'node:test';
+import { sandboxed } from '../../../test/sandbox.fixture.ts';
 import { type Bench, openServer } from '../../../test/server.fixture.ts';
 import { makeWorkspace, tarOf, until } from '../../../test/work.fixture.ts';
 import { openPackageIndex, type PackageIndex, packageWheel, pipWheel } from './package-index.fixture.ts';
 
-/** Under CI a machine that cannot sandbox is a failure, not a skip: the tests run, and say so. */
-const isPossible =
-  process.env['CI'] === 'true' ||
-  ['/usr/bin/bwrap', '/bin/bwrap', '/usr/local/bin/bwrap'].some((path) => existsSync(path));
-const skip = { skip: isPossible ? false : 'no bubblewrap' };
+const { isPossible, skip } = sandboxed();
 
 const mlflow = {
   'mlflow/__init__.py': '__version__ = "2.22.0"\n',
