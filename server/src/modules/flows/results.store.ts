@@ -46,8 +46,9 @@ export async function deleteUnused(tx: Tx, kept: number, limit: number): Promise
       from
         .selectFrom('flow_results')
         .select('digest')
+        // In the order of the index, backwards: nothing is sorted.
         .orderBy('used_ms', 'desc')
-        .orderBy('digest')
+        .orderBy('digest', 'desc')
         .limit(limit)
         .offset(kept),
     )
