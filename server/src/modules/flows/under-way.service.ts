@@ -1,5 +1,5 @@
 // Which jobs made of others are under way, and that each is looked at whenever something happened to it or to a child: one
-// look at a time for each, never inside what caused it, and again after a crash. A look may find nothing to do; whatever it
+// look at a time for each, in the order in which they were asked for, never inside what caused it, and again after a crash. A look may find nothing to do; whatever it
 // does may be done twice. What throws is looked at again with the next tick.
 
 import { AsyncLocalStorage } from 'node:async_hooks';
@@ -41,7 +41,6 @@ type Entry = {
   readonly jobId: string;
   readonly workspace: string;
   isTimed: boolean;
-  wanted: boolean;
   looking: boolean;
 };
 
@@ -54,6 +53,8 @@ export function createUnderWays(deps: {
 }): UnderWays {
   const { database, log, lookAt } = deps;
   const entries = new Map<string, Entry>();
+  /** Those that are to be looked at, whoever asked first before the others: one that is asked for all the time keeps none waiting. */
+  const wanted = new Map<string, Entry>();
   const waiting: (() => void)[] = [];
   // A look must not run in the context of the request that caused it.
   const atHome = AsyncLocalStorage.snapshot();
@@ -61,10 +62,10 @@ export function createUnderWays(deps: {
   let stopped = false;
 
   function pump(): void {
-    for (const [key, entry] of entries) {
+    for (const [key, entry] of wanted) {
       if (looking >= atOnce || stopped) break;
-      if (!entry.wanted || entry.looking) continue;
-      entry.wanted = false;
+      if (entry.looking) continue;
+      wanted.delete(key);
       entry.looking = true;
       looking += 1;
       void atHome(() => lookOnce(key, entry)).finally(() => {
@@ -76,6 +77,11 @@ export function createUnderWays(deps: {
     if (looking === 0) for (const resume of waiting.splice(0)) resume();
   }
 
+  function forget(key: string): void {
+    entries.delete(key);
+    wanted.delete(key);
+  }
+
   async function lookOnce(key: string, entry: Entry): Promise<void> {
     try {
       const looked = await lookAt(entry.jobId);
@@ -83,7 +89,7 @@ export function createUnderWays(deps: {
       if (looked !== 'ended') return;
       await deps.ended(entry.jobId);
       await database.write((tx) => store.deleteUnderWay(tx, key));
-      entries.delete(key);
+      forget(key);
     } catch (error) {
       entry.isTimed = true;
       log.warn(
@@ -95,7 +101,7 @@ export function createUnderWays(deps: {
 
   const put = (row: store.UnderWay): Entry => {
     const entry = entries.get(row.key) ?? {
-      ...{ jobId: row.job_id, workspace: row.workspace, isTimed: false, wanted: false, looking: false },
+      ...{ jobId: row.job_id, workspace: row.workspace, isTimed: false, looking: false },
     };
     entries.set(row.key, entry);
     return entry;
@@ -112,19 +118,20 @@ export function createUnderWays(deps: {
       put(row);
     },
     look(jobId) {
-      const entry = entries.get(idKey(jobId));
+      const key = idKey(jobId);
+      const entry = entries.get(key);
       if (entry === undefined) return;
-      entry.wanted = true;
+      wanted.set(key, entry);
       pump();
     },
     tick() {
-      for (const entry of entries.values()) if (entry.isTimed) entry.wanted = true;
+      for (const [key, entry] of entries) if (entry.isTimed) wanted.set(key, entry);
       pump();
     },
     async load() {
       for (let after = ''; ; ) {
         const rows = await store.underWayAfter(database.read, after, pageRows);
-        for (const row of rows) put(row).wanted = true;
+        for (const row of rows) wanted.set(row.key, put(row));
         after = rows.at(-1)?.key ?? '';
         if (rows.length < pageRows) break;
       }
@@ -133,7 +140,7 @@ export function createUnderWays(deps: {
     async forgetWorkspace(workspaceId) {
       const workspace = idKey(workspaceId);
       await database.write((tx) => store.deleteOfWorkspace(tx, workspace));
-      for (const [key, entry] of entries) if (entry.workspace === workspace) entries.delete(key);
+      for (const [key, entry] of entries) if (entry.workspace === workspace) forget(key);
     },
     all: () => [...entries.values()].map(({ jobId }) => jobId),
     async idle() {
