@@ -37,6 +37,8 @@ import { createFakeWork, openAgent } from './endpoint-work.fixture.ts';
 const subscriptionId = '0b1f6471-1bf0-4dda-aec3-cb9272f09590';
 export const groupId = `/subscriptions/${subscriptionId}/resourceGroups/rg`;
 export const workspaceId = `${groupId}/providers/Microsoft.MachineLearningServices/workspaces/ws`;
+/** Its unique id. */
+export const workspaceUid = '44444444-4444-4444-8444-444444444444';
 export const registryId = `${groupId}/providers/Microsoft.ContainerRegistry/registries/crlab`;
 export const insightsId = `${groupId}/providers/Microsoft.Insights/components/wsinsights`;
 export const endpointId = `${workspaceId}/onlineEndpoints/credit`;
@@ -55,7 +57,7 @@ export async function setUp(
   const account = await storage.addAccount('wsstore');
   const workspace: Workspace = {
     id: workspaceId,
-    uniqueId: '44444444-4444-4444-8444-444444444444',
+    uniqueId: workspaceUid,
     name: 'ws',
     location: 'local',
     identity: { objectId: '55555555-5555-4555-8555-555555555555', name: 'ws' },

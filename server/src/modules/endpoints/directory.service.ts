@@ -29,8 +29,6 @@ export type Directory = {
   put(endpoint: Omit<ServedEndpoint, 'closed' | 'credit' | 'epoch' | 'leaving'>): ServedEndpoint;
   find(workspaceUniqueId: string, name: string): ServedEndpoint | undefined;
   byId(id: string): ServedEndpoint | undefined;
-  /** How many endpoints of all workspaces have this name. */
-  named(name: string): number;
   /** The endpoint, or every one below this id. */
   remove(id: string): void;
   /** A workspace's key may not be used any more: nobody is let in until it opens again. */
@@ -65,7 +63,6 @@ export function createDirectory(gone: (endpoint: ServedEndpoint) => void = () =>
     },
     find: (workspaceUniqueId, name) => byAddress.get(address(workspaceUniqueId, name)),
     byId: (id) => byKey.get(idKey(id)),
-    named: (name) => [...byKey.values()].filter((served) => served.name === name).length,
     remove(id) {
       for (const [key, served] of byKey) {
         if (!isWithin(key, id)) continue;

@@ -20,7 +20,7 @@ import type { ResourceKind, Resources } from '#resources';
 import type { Workspaces } from '#workspaces';
 import { createAdmission } from './admission.service.ts';
 import { createDeploymentKind } from './deployments.kind.ts';
-import { createDirectory } from './directory.service.ts';
+import { createDirectory, type ServedEndpoint } from './directory.service.ts';
 import { endpointsDuties } from './duties.ts';
 import { endpointsFailures } from './endpoints.errors.ts';
 import { createEndpointKind } from './endpoints.kind.ts';
@@ -81,10 +81,8 @@ const sweepEveryMs = 6 * 3_600_000;
 export function createEndpoints(deps: EndpointsDeps): Endpoints {
   const { workspaces, grants, dataKeys, registry } = deps;
   const work = () => deps.work;
-  // Names that are used no more leave the page of metrics; one that another workspace uses too stays.
-  const directory = createDirectory(({ name }) => {
-    if (directory.named(name) === 0) deps.scoring.forget({ endpoint: name });
-  });
+  // What is used no more leaves the page of metrics.
+  const directory = createDirectory((endpoint) => deps.scoring.forget(seriesOf(endpoint)));
   const keys = createEndpointKeys({ workspaces });
   const admission = createAdmission({ keys, directory, grants });
   dataKeys.onClosed((owner) => directory.forgetKeys(owner));
@@ -92,8 +90,10 @@ export function createEndpoints(deps: EndpointsDeps): Endpoints {
   const fleet = createFleet({
     ...deps,
     work,
-    onReplaced: ({ hbi, endpointId, name }) =>
-      deps.scoring.replaced({ hbi, endpoint: parseResourceId(endpointId).name, deployment: name }),
+    onReplaced({ endpointId, name }) {
+      const endpoint = directory.byId(endpointId);
+      if (endpoint !== undefined) deps.scoring.replaced({ ...seriesOf(endpoint), hbi: endpoint.hbi, deployment: name });
+    },
     async documentFor(plan) {
       const { registryId, repository, digest } = plan.image;
       const workspace = await workspaces.get(grants.duty(endpointsDuties.serve, plan.workspaceId), plan.workspaceId);
@@ -105,8 +105,8 @@ export function createEndpoints(deps: EndpointsDeps): Endpoints {
   function forgetDeployment(id: string): void {
     const { type, name } = parseResourceId(id);
     if (type?.toLowerCase() !== deploymentType.toLowerCase()) return;
-    const endpoint = parseResourceId(parentId(id)).name;
-    if (directory.named(endpoint) <= 1) deps.scoring.forget({ endpoint, deployment: name });
+    const endpoint = directory.byId(parentId(id));
+    if (endpoint !== undefined) deps.scoring.forget({ ...seriesOf(endpoint), deployment: name });
   }
   const traces = createTraces({ ...deps, directory });
   const gateway = createScoringGateway({ fleet, work, traces, clock: deps.clock });
@@ -141,3 +141,5 @@ export function createEndpoints(deps: EndpointsDeps): Endpoints {
     },
   };
 }
+
+const seriesOf = ({ workspaceUniqueId, name }: ServedEndpoint) => ({ workspace: workspaceUniqueId, endpoint: name });

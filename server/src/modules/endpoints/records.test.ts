@@ -3,7 +3,14 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { answering } from '../../../test/lab/endpoint-work.fixture.ts';
-import { deploymentBody, endpointId, furnish, insightsId, setUp } from '../../../test/lab/endpoints.fixture.ts';
+import {
+  deploymentBody,
+  endpointId,
+  furnish,
+  insightsId,
+  setUp,
+  workspaceUid,
+} from '../../../test/lab/endpoints.fixture.ts';
 import { monitoringMeters } from '../monitoring/meters.ts';
 import { endpointsMeters } from './meters.ts';
 
@@ -61,7 +68,7 @@ test('of tries with a wrong key the first are listed, and all are counted', asyn
   const list = await world.arm('GET', `${endpointId}/requests?$top=500`);
   const statuses = (list.json.value as { StatusCode: number }[]).map(({ StatusCode }) => StatusCode);
   assert.deepEqual([statuses[0], statuses.filter((status) => status === 401).length], [200, 100]);
-  assert.equal((await world.telemetry.read(monitoringMeters.scoringRequests))['credit  401'], 130);
+  assert.equal((await world.telemetry.read(monitoringMeters.scoringRequests))[`${workspaceUid} credit  401`], 130);
 });
 
 test('where the time of a request goes is measured, and what is gone leaves the page of metrics', async (t) => {
@@ -72,7 +79,11 @@ test('where the time of a request goes is measured, and what is gone leaves the 
     (await world.telemetry.samples())
       .filter(({ name }) => name === `${endpointsMeters.parts.name}_count`)
       .map(({ labels, value }) => [labels['part'], value]);
-  const counted = async () => Object.keys(await world.telemetry.read(monitoringMeters.scoringRequests)).sort();
+  const counted = async () => {
+    const series = Object.keys(await world.telemetry.read(monitoringMeters.scoringRequests)).sort();
+    assert.ok(series.every((each) => each.startsWith(`${workspaceUid} `)));
+    return series.map((each) => each.slice(workspaceUid.length + 1));
+  };
   const scored = async (deployment: string) => {
     const { status } = await world.score('{}', { headers: { ...bearer, 'azureml-model-deployment': deployment } });
     assert.equal(status, 200);

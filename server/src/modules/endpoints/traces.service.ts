@@ -73,7 +73,7 @@ export function createTraces(deps: {
     for (const { endpoint, record } of records) {
       const { workspaceId, workspaceUniqueId, hbi } = endpoint;
       const open = () => workspaces.database(grants.duty(endpointsDuties.recordScoring, workspaceId), workspaceId);
-      scoring.record({ open, workspaceId: workspaceUniqueId, hbi }, record);
+      scoring.record({ open, workspace: workspaceUniqueId, hbi }, record);
     }
   }
 
@@ -109,7 +109,8 @@ export function createTraces(deps: {
         ModelStatusCode: trace.modelStatus,
         ClientRequestId: exchange.clientRequestId ?? null,
       };
-      if (status === 401 && !strangers.take(exchange.address)) scoring.count(endpoint, record);
+      if (status === 401 && !strangers.take(exchange.address))
+        scoring.count({ workspace: endpoint.workspaceUniqueId, hbi: endpoint.hbi }, record);
       else keep(endpoint, record);
     },
   };

@@ -4,6 +4,7 @@
 import { counter, duration } from '#kernel/telemetry/meter';
 
 const names = {
+  workspace: { open: 'unique ids of the workspaces that the endpoints are in, as their addresses have them' },
   endpoint: { open: 'endpoints that exist, without those of high business impact' },
   deployment: { open: 'deployments of these' },
 } as const;

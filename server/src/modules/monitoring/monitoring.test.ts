@@ -65,7 +65,7 @@ const record = (id: number): ScoringRecord => ({
   ClientRequestId: null,
 });
 
-const place = { open: async () => database, workspaceId: 'w', hbi: false };
+const place = { open: async () => database, workspace: 'w', hbi: false };
 
 test('health answers anybody, readiness follows the server', async () => {
   assert.equal((await fetch(`${door.url}/healthz`)).status, 200);
@@ -121,7 +121,7 @@ test('scoring requests are kept newest first, all of them, and a database that c
   const open = async () => {
     throw new Error('locked');
   };
-  monitoring.scoring.record({ open, workspaceId: 'locked', hbi: false }, record(1));
+  monitoring.scoring.record({ open, workspace: 'locked', hbi: false }, record(1));
   await monitoring.scoring.flush();
   const latest = await monitoring.scoring.latest(database, 'E', 5);
   assert.deepEqual(
@@ -160,8 +160,33 @@ test('of a workspace of high business impact the counters name no endpoint', asy
   monitoring.scoring.record({ ...place, hbi: true }, secret);
   monitoring.scoring.record(place, record(1));
   const text = await (await fetch(`${door.url}/metrics`, { headers: { authorization: 'Bearer x' } })).text();
-  assert.match(text, /strongroom_scoring_requests_total\{endpoint="e",deployment="blue"/);
+  assert.match(text, /strongroom_scoring_requests_total\{workspace="w",endpoint="e",deployment="blue"/);
   assert.doesNotMatch(text, /patients|oncology/);
+});
+
+test('endpoints of one name in two workspaces are two series, and one that goes takes its own along', async () => {
+  const seen = async () => {
+    const text = await (await fetch(`${door.url}/metrics`, { headers: { authorization: 'Bearer x' } })).text();
+    return [...text.matchAll(/^strongroom_scoring_(\w+)\{workspace="(a|b)",endpoint="same",[^}]*\} (\d+)$/gm)]
+      .filter(([, name = '']) => ['requests_total', 'seconds_count', 'processes_replaced_total'].includes(name))
+      .map(([, name, workspace, count]) => `${workspace} ${name} ${count}`)
+      .sort();
+  };
+  const same = { ...record(1), Endpoint: 'same' };
+  for (const workspace of ['a', 'b', 'b']) monitoring.scoring.count({ workspace, hbi: false }, same);
+  for (const workspace of ['a', 'b'])
+    monitoring.scoring.replaced({ workspace, hbi: false, endpoint: 'same', deployment: 'blue' });
+  const ofB = ['b processes_replaced_total 1', 'b requests_total 2', 'b seconds_count 2'];
+  assert.deepEqual(await seen(), [
+    ...['a processes_replaced_total 1', 'a requests_total 1', 'a seconds_count 1'],
+    ...ofB,
+  ]);
+  monitoring.scoring.forget({ workspace: 'a', endpoint: 'same' });
+  assert.deepEqual(await seen(), ofB);
+  monitoring.scoring.forget({ workspace: 'b', endpoint: 'same', deployment: 'green' });
+  assert.deepEqual(await seen(), ofB);
+  monitoring.scoring.forget({ workspace: 'b', endpoint: 'same', deployment: 'blue' });
+  assert.deepEqual(await seen(), []);
 });
 
 test('while the disk has no room for what grows, scoring requests are not recorded, and counted as lost', async () => {

@@ -15,13 +15,14 @@ import { deleteOldest, hasBefore, insertRecords, latestRecords } from './scoring
 const queueMax = 10_000;
 const batchMax = 500;
 /** Of a workspace of high business impact. */
-const unnamed = { endpoint: '', deployment: '' };
+const unnamed = { workspace: '', endpoint: '', deployment: '' };
 
 /** Where a record belongs. */
 export type ScoringPlace = {
   /** Answers the database of the endpoint's workspace. */
   readonly open: () => Promise<Database>;
-  readonly workspaceId: string;
+  /** Its unique id. */
+  readonly workspace: string;
   /** Of high business impact: counted without the names of its endpoints, because counters leave the workspace. */
   readonly hbi: boolean;
 };
@@ -30,11 +31,11 @@ export type ScoringRecords = {
   /** Never throws and never waits. */
   record(place: ScoringPlace, record: ScoringRecord): void;
   /** Only in the counters: a row for each try would be a stranger's to write. */
-  count(place: Pick<ScoringPlace, 'hbi'>, record: ScoringRecord): void;
-  /** An endpoint is gone: what was counted of it under its name ends. */
-  forget(of: { readonly endpoint: string; readonly deployment?: string }): void;
+  count(place: Pick<ScoringPlace, 'workspace' | 'hbi'>, record: ScoringRecord): void;
+  /** An endpoint, or a deployment of it, is gone: what was counted of it under its name ends. */
+  forget(of: { readonly workspace: string; readonly endpoint: string; readonly deployment?: string }): void;
   /** A scoring process was replaced because it hung. */
-  replaced(of: { readonly hbi: boolean; readonly endpoint: string; readonly deployment: string }): void;
+  replaced(of: Pick<ScoringPlace, 'workspace' | 'hbi'> & Record<'endpoint' | 'deployment', string>): void;
   /** Newest first. What is queued is written before. */
   latest(database: Database, endpoint: string, limit: number): Promise<readonly ScoringRecord[]>;
   /** Whether there is anything older than the moment. */
@@ -64,7 +65,7 @@ export function createScoringRecords(deps: {
     while (queue.length > 0) {
       const [first] = queue;
       if (!first) return;
-      const batch = queue.filter((waiting) => waiting.workspaceId === first.workspaceId).slice(0, batchMax);
+      const batch = queue.filter((waiting) => waiting.workspace === first.workspace).slice(0, batchMax);
       const taken = new Set(batch);
       queue = queue.filter((waiting) => !taken.has(waiting));
       try {
@@ -75,7 +76,7 @@ export function createScoringRecords(deps: {
       } catch (error) {
         lost.add({}, batch.length);
         deps.log.warn(
-          { error, count: batch.length, workspace: first.workspaceId },
+          { error, count: batch.length, workspace: first.workspace },
           'scoring requests could not be recorded',
         );
       }
@@ -88,8 +89,8 @@ export function createScoringRecords(deps: {
     });
   };
 
-  const count: ScoringRecords['count'] = ({ hbi }, record) => {
-    const labels = hbi ? unnamed : { endpoint: record.Endpoint, deployment: record.Deployment };
+  const count: ScoringRecords['count'] = ({ workspace, hbi }, record) => {
+    const labels = hbi ? unnamed : { workspace, endpoint: record.Endpoint, deployment: record.Deployment };
     requests.add({ ...labels, status: String(record.StatusCode) });
     time.observe(labels, record.Duration / 1000);
   };
@@ -105,8 +106,8 @@ export function createScoringRecords(deps: {
       queue.push({ ...place, record });
       start();
     },
-    replaced({ hbi, endpoint, deployment }) {
-      replaced.add(hbi ? unnamed : { endpoint, deployment });
+    replaced({ hbi, ...names }) {
+      replaced.add(hbi ? unnamed : names);
     },
     forget(of) {
       for (const meter of [requests, time, replaced]) meter.forget(of);
