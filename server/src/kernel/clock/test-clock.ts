@@ -32,6 +32,7 @@ export function createTestClock(start: Date | string = '2026-01-01T00:00:00Z'): 
   return {
     now: () => new Date(origin + elapsed),
     epochMs: () => origin + elapsed,
+    elapsedMs: () => elapsed,
     sleep(ms, signal) {
       return new Promise((resolve, reject) => {
         if (signal?.aborted === true) return void reject(signal.reason);

@@ -121,8 +121,8 @@ export function createAgents(deps: {
     return present?.session;
   }
 
-  /** Who waits for an agent to begin. */
-  const waiting = new Set<AbortController>();
+  /** Who waits for an agent of a target to begin. */
+  const waiting = new Set<{ readonly target: TargetId; readonly begun: AbortController }>();
 
   function readiness(target: TargetId): Readiness {
     const trouble = troubles.get(target);
@@ -203,8 +203,8 @@ export function createAgents(deps: {
       };
       const leave = () => over.abort(computeFailures.NodeUnreachable());
       const pythons = sandbox.available ? (sandbox.pythons ?? []) : undefined;
-      sessions.set(agent, { session, pythons, seenMs: clock.epochMs(), leave });
-      for (const begun of waiting) begun.abort();
+      sessions.set(agent, { session, pythons, seenMs: clock.elapsedMs(), leave });
+      for (const one of waiting) if (one.target === target) one.begun.abort();
       if (pythons !== undefined)
         log.info(
           { module: 'compute', node: agent, version: releasesOf(pythons) },
@@ -214,7 +214,7 @@ export function createAgents(deps: {
     },
     seen(agent, sessionId) {
       const present = presentOf(agent, sessionId);
-      present.seenMs = clock.epochMs();
+      present.seenMs = clock.elapsedMs();
       return present.session;
     },
     present: (agent, sessionId) => presentOf(agent, sessionId).session,
@@ -230,16 +230,16 @@ export function createAgents(deps: {
     end,
     isPresent: (session) => sessions.get(session.agent)?.session === session,
     silent() {
-      const limit = clock.epochMs() - agentLimits.leaseSeconds * 1000;
+      const limit = clock.elapsedMs() - agentLimits.leaseSeconds * 1000;
       return [...sessions.values()].filter(({ seenMs }) => seenMs < limit).map(({ session }) => session);
     },
     readiness,
     async pythons(target) {
       if (readiness(target).state === 'starting') {
-        const begun = new AbortController();
-        waiting.add(begun);
-        await clock.sleep(startMs, begun.signal).catch(() => undefined);
-        waiting.delete(begun);
+        const one = { target, begun: new AbortController() };
+        waiting.add(one);
+        await clock.sleep(startMs, one.begun.signal).catch(() => undefined);
+        waiting.delete(one);
       }
       const refused = refusalOf(readiness(target));
       if (refused !== undefined) throw refused;

@@ -54,7 +54,7 @@ export function createClusters(options: { readonly clock: Clock; readonly nodesM
   const fresh = (workId?: string): Node => ({
     id: `node-${randomToken(16).slice(0, 12).toLowerCase()}`,
     workId,
-    idleSinceMs: clock.epochMs(),
+    idleSinceMs: clock.elapsedMs(),
   });
 
   function setNodes(key: string, nodes: readonly Node[]): void {
@@ -131,7 +131,7 @@ export function createClusters(options: { readonly clock: Clock; readonly nodesM
     release(key, workId) {
       const cluster = clusters.get(key);
       if (cluster === undefined) return;
-      const idleSinceMs = clock.epochMs();
+      const idleSinceMs = clock.elapsedMs();
       setNodes(
         key,
         cluster.nodes.map((node) => (node.workId === workId ? { ...node, workId: undefined, idleSinceMs } : node)),
@@ -139,7 +139,7 @@ export function createClusters(options: { readonly clock: Clock; readonly nodesM
       fit(key);
     },
     scaleDown() {
-      const now = clock.epochMs();
+      const now = clock.elapsedMs();
       for (const [key, cluster] of clusters) {
         let nodes = cluster.nodes;
         for (const node of [...nodes].filter(isIdle).sort(byIdleTime)) {

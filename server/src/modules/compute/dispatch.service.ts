@@ -76,7 +76,7 @@ export function createDispatch(deps: {
     // Lost while the document was made: nobody may start it under this fence.
     if (!leased.value || !queue.isHeldBy(item, holder)) return undefined;
     const { tokenTtlSeconds, ...given } = made.value;
-    // A third of its life, so that one lost renewal does no harm.
+    // A third of its life, so that one lost renewal does no harm. By the time of day, because its end is.
     const everyMs = Math.max(1, Math.floor(tokenTtlSeconds / 3)) * 1000;
     queue.setRenewal(item, holder, { atMs: clock.epochMs() + everyMs, everyMs });
     return { id: spec.id, kind: spec.kind, fence, label: spec.label, ...given };

@@ -129,12 +129,12 @@ export function createCompute(deps: {
   }
 
   async function sweepOn(): Promise<void> {
-    let forgottenMs = 0;
+    let forgottenMs: number | undefined;
     while (!stopping.signal.aborted) {
       try {
         await sweep();
-        if (clock.epochMs() - forgottenMs > forgetMs) {
-          forgottenMs = clock.epochMs();
+        if (forgottenMs === undefined || clock.elapsedMs() - forgottenMs > forgetMs) {
+          forgottenMs = clock.elapsedMs();
           await queue.forgetOld();
         }
       } catch (error) {

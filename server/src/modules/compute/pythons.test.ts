@@ -56,6 +56,18 @@ describe('the Pythons of a target', () => {
     await assert.rejects(versions(), /bubblewrap is missing/);
   });
 
+  it('are waited for while an agent of the target starts, whoever else begins meanwhile', async (t) => {
+    const { compute, door, agent } = await openWorld(t);
+    const { token } = await compute.enrol('local');
+    const asked = compute.pythons();
+    await (await agent('far', 'pool')).begin(having(python('3.12')));
+    await createPlayedAgent(door.url, 'local', token).begin(having(python('3.11')));
+    assert.deepEqual(
+      (await asked).map(({ version }) => version),
+      ['3.11'],
+    );
+  });
+
   it('are told in one form and in a number that ends', async (t) => {
     const { compute, door } = await openWorld(t);
     const { token } = await compute.enrol('local');

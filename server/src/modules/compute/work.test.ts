@@ -225,6 +225,24 @@ describe('work', () => {
     assert.equal(await compute.work.state(spec.id), 'lost');
   });
 
+  it('is not lost by a time of day that jumps, and is by a silent agent whichever way it does', async (t) => {
+    const { compute, owner, agent, clock } = await openWorld(t);
+    const played = await agent();
+    const spec = specOf('jump');
+    await compute.work.submit(grant, spec);
+    const item = only((await played.poll()).body.start);
+    await played.report(item, 1, { type: 'running' });
+    for (const ms of [1_200_000, -1_200_000]) {
+      clock.jump(ms);
+      await clock.advance(15_000);
+      assert.equal((await played.report(item, 1, { type: 'running' })).status, 200);
+    }
+    assert.deepEqual(owner.typesOf(spec.id), ['running']);
+    clock.jump(-3_600_000);
+    await clock.advance(leaseMs + 10_000);
+    await owner.heard(spec.id, 'lost');
+  });
+
   it('is lost once when its agent is silent for longer than its lease', async (t) => {
     const { compute, owner, agent, clock } = await openWorld(t);
     const played = await agent();

@@ -142,7 +142,7 @@ export function createInstances(
         first.failed(failure ?? endpointsFailures.machineLost());
         return;
       }
-    } else if (slot.phase === 'ready' && clock.epochMs() - slot.readyAtMs >= healthyMs) slot.failures = 0;
+    } else if (slot.phase === 'ready' && clock.elapsedMs() - slot.readyAtMs >= healthyMs) slot.failures = 0;
     else slot.failures += 1;
     slot.phase = 'pausing';
     const pauseMs = slot.failures === 0 ? 0 : Math.min(pauseMsMin * 2 ** (slot.failures - 1), pauseMsMax);
@@ -177,7 +177,7 @@ export function createInstances(
     // Told again, or what gives way already: it must not come back to life.
     if (slot.phase !== 'starting') return;
     slot.phase = 'ready';
-    slot.readyAtMs = clock.epochMs();
+    slot.readyAtMs = clock.elapsedMs();
     giveUpReplaced(slot);
     if (first === undefined || !slots.every(({ phase }) => phase === 'ready')) return;
     const { ready } = first;
