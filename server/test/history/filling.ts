@@ -15,7 +15,7 @@ export type Question = {
   readonly path: string;
   /** Before the port; the server's own when left out. */
   readonly host?: string;
-  readonly audience: 'arm' | 'graph' | 'keyvault' | 'blob' | 'mlflow';
+  readonly audience: 'arm' | 'graph' | 'keyvault' | 'blob' | 'mlflow' | 'oci';
   readonly body?: unknown;
 };
 /** JSON as it was answered, or a digest of anything else. */
@@ -30,6 +30,8 @@ export type Facts = {
 };
 
 export const word = 'history';
+/** A package that the index must have while a folder is filled, with a module of that name. */
+export const packaged = { name: 'history_package', version: '1.0' } as const;
 const sealedVault = 'history-customer';
 
 const must = (reply: Reply, what: string): Reply => {
@@ -38,7 +40,8 @@ const must = (reply: Reply, what: string): Reply => {
 };
 
 export async function ask(world: World, { path, method, host, audience, body }: Question): Promise<Answered> {
-  const token = await world.token(world.owner, world.audience(audience));
+  const token =
+    audience === 'oci' ? await world.ownerToken() : await world.token(world.owner, world.audience(audience));
   const sent: Sent = {
     token,
     ...(method === undefined ? {} : { method }),
@@ -64,6 +67,7 @@ export async function fill(world: World, made: string): Promise<Facts> {
     command: 'echo it ran; mkdir -p outputs; echo kept > outputs/kept.txt',
   });
   assert.equal(await ended(world, job), 'Completed');
+  const built = await builtEnvironment(world, workspace);
   await put(`${workspace}/environments/torch/versions/1`, {
     properties: { osType: 'Linux', description: 'an environment', tags: { a: 'b' } },
   });
@@ -150,7 +154,12 @@ export async function fill(world: World, made: string): Promise<Facts> {
       'environments/torch/versions/1',
       `jobs/${word}`,
       'jobs/completed',
+      'environments/built/versions/1',
+      'jobs/in-built',
+      `jobs/${built.build}`,
     ].map((path) => arm(`${workspace}/${path}`)),
+    { ...arm(`${workspace}/jobs/in-built/log?offset=0`), what: 'the log of a job in an environment that was built' },
+    ...built.paths.map((path): Question => ({ what: `built ${path}`, path, audience: 'oci' })),
     { ...arm(`${workspace}/jobs/completed/log?offset=0`), what: 'the log of a job' },
     arm(endpoint),
     {
@@ -188,6 +197,41 @@ export async function fill(world: World, made: string): Promise<Facts> {
     answered.push({ ...question, answered: answer });
   }
   return { made, questions: answered, workspace, sealed, job, endpoint };
+}
+
+/** An environment of one package, a job that ran in it, and where its image, its layers and its bill of materials are. */
+async function builtEnvironment(
+  world: World,
+  workspace: string,
+): Promise<{ readonly build: string; readonly paths: readonly string[] }> {
+  const token = await world.ownerToken();
+  const { name, version } = packaged;
+  const environmentId = `${workspace}/environments/built/versions/1`;
+  const condaFile = `dependencies: [{ pip: ['${name}==${version}'] }]`;
+  const environment = { properties: { image: 'strongroom/node-python', condaFile } };
+  must(await world.armDone(token, 'PUT', environmentId, environment), 'an environment');
+  const job = await submit(world, workspace, 'in-built', {
+    computeId: `${workspace}/computes/cluster`,
+    environmentId,
+    command: `python -c 'import ${name}; print(${name}.__name__)'`,
+  });
+  assert.equal(await ended(world, job, 240), 'Completed');
+  const told = must(await world.arm(token, 'GET', job), 'a job in it').body.properties.properties;
+  const [repository = '', digest = ''] = String(told['strongroom.environment.image']).split('@');
+  const { containerRegistry } = must(await world.arm(token, 'GET', workspace), 'its workspace').body.properties;
+  const at = `/v2/${String(containerRegistry).split('/').at(-1)}/${repository}`;
+  type Manifest = { readonly layers: readonly { readonly digest: string }[] };
+  const read = async (path: string) => must(await world.send(path, { token }), path).body;
+  const layersOf = async (manifest: string) =>
+    ((await read(manifest)) as Manifest).layers.map((layer) => `${at}/blobs/${layer.digest}`);
+  const image = `${at}/manifests/${digest}`;
+  const referrers = `${at}/referrers/${digest}`;
+  const bills = ((await read(referrers)).manifests as readonly { readonly digest: string }[]).map(
+    (bill) => `${at}/manifests/${bill.digest}`,
+  );
+  assert.equal(bills.length, 1);
+  const layers = await Promise.all([image, ...bills].map(layersOf));
+  return { build: String(told['strongroom.environment.build']), paths: [image, referrers, ...bills, ...layers.flat()] };
 }
 
 /** A run with a parameter, a metric and an artifact; what a test of an old folder writes as well. */

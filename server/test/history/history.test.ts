@@ -58,7 +58,8 @@ function lost(then: unknown, now: unknown, at = ''): readonly string[] {
 
 for (const archive of archives)
   test(`a folder of ${archive.replace('.tar.gz', '')} opens, is whole, verifies, takes new work and opens again`, async (t) => {
-    const place = await openPlace();
+    // Nobody has used its environments for as long as it lies here: they would be taken away as ever.
+    const place = await openPlace({ settings: { environments: { keptDays: 0 } } });
     t.after(() => place.remove());
     const facts = await unpack(place, archive);
     /** The port is a part of addresses, whether they are made anew or kept as they were said, and nothing depends on it. */

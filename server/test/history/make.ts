@@ -4,12 +4,21 @@
 import { spawnSync } from 'node:child_process';
 import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { openPackageIndex, packageWheel, pipWheel } from '../../src/modules/environments/package-index.fixture.ts';
 import { openPlace } from '../child.fixture.ts';
-import { fill } from './filling.ts';
+import { fill, packaged } from './filling.ts';
 
 const [, , name = new Date().toISOString().slice(0, 10)] = process.argv;
 const file = join(import.meta.dirname, `${name}.tar.gz`);
-const place = await openPlace({ embedded: true });
+const closing: (() => unknown)[] = [];
+const index = await openPackageIndex({ after: (close: () => unknown) => void closing.push(close) } as never);
+index.add(
+  pipWheel(),
+  packageWheel(packaged.name, packaged.version, {
+    [`${packaged.name}/__init__.py`]: `made = ${JSON.stringify(name)}\n`,
+  }),
+);
+const place = await openPlace({ embedded: true, settings: { environments: { index: index.url } } });
 try {
   const child = await place.start();
   const facts = await fill(child, name);
@@ -37,4 +46,5 @@ try {
   process.stdout.write(`${file}: ${Math.ceil(zipped.stdout.length / 1024)} kB\n`);
 } finally {
   await place.remove();
+  for (const close of closing) close();
 }
