@@ -2,7 +2,7 @@
 // not. Nothing is looked up or sent while a document is read: reading answers what is to be done once all of it is known to be right.
 
 import { dirname, resolve } from 'node:path';
-import type { JsonObject } from '@strongroom/contract/client';
+import { type JsonObject, ServiceError } from '@strongroom/contract/client';
 import type { WorkspacePaths } from '@strongroom/contract/client.paths';
 import type { Document, Reader } from '../document.reader.ts';
 import type { UsageError } from '../exit.ts';
@@ -90,14 +90,28 @@ export function reference(
 }
 
 /** A field that names an environment or describes one in place. */
+/** One of Azure's: where the workspace has none of this name, the server knows what stands for it. */
+const orAsWritten =
+  (named: Later<string>, given: string): Later<string> =>
+  async (sources) => {
+    try {
+      return await named(sources);
+    } catch (thrown) {
+      if (thrown instanceof ServiceError && thrown.status === 404) return given;
+      throw thrown;
+    }
+  };
+
 export function environmentOf(read: Reader, document: Document, paths: WorkspacePaths): Later<string> | undefined {
   const given = read.textOrWithin('environment');
   if (given === undefined) return undefined;
   // Whether something stands for it here, the server knows: its operator says so.
   if (typeof given === 'string' && /^azureml:\/\/registries\/[^/]+\/environments\/./.test(given))
     return async () => given;
-  if (typeof given === 'string')
-    return reference(given, 'environments', paths, (what) => read.wrong('environment', what));
+  if (typeof given === 'string') {
+    const named = reference(given, 'environments', paths, (what) => read.wrong('environment', what));
+    return /^azureml:AzureML-/i.test(given) ? orAsWritten(named, given) : named;
+  }
   const described = environmentFields(given, document);
   return async (sources) => await sources.environment(described);
 }
