@@ -11,6 +11,7 @@ import { kyselyOver } from '../dialect/connection.ts';
 import { createMemory } from '../memory.ts';
 import { createPrivately, type Engine, openEngine, scanTooLarge, syncEntries } from './engine.ts';
 import { renewLog } from './log-renewal.ts';
+import { type LogSync, openLogSync } from './log-sync.ts';
 import { migrate, requireMigrated } from './migrate.ts';
 import { forgetScans, moveLog, scanBytesMax, scanRows } from './scan.ts';
 import { createStamper, readStamp, type Stamper } from './stamper.ts';
@@ -45,7 +46,8 @@ export async function openFile(
     }
     reading = openEngine({ path, key, readonly: true });
     if (writing === undefined) requireMigrated(reading, migrations);
-    return databaseOver({ owner, path, key, writing, reading, stamper, faults, onFull, onStopped });
+    const log = writing && (await openLogSync(path, writing, reading));
+    return databaseOver({ owner, path, key, writing, reading, log, stamper, faults, onFull, onStopped });
   } catch (error) {
     reading?.close();
     writing?.close();
@@ -77,12 +79,14 @@ function databaseOver(parts: {
   readonly key: Uint8Array;
   readonly writing: Engine | undefined;
   readonly reading: Engine;
+  /** With `writing`. */
+  readonly log: LogSync | undefined;
   readonly stamper: Stamper | undefined;
   readonly faults: Faults;
   readonly onFull: (() => void) | undefined;
   readonly onStopped: OnStopped | undefined;
 }): Database {
-  const { owner, path, key, writing, reading, stamper, faults, onFull } = parts;
+  const { owner, path, key, writing, reading, log, stamper, faults, onFull } = parts;
   opened += 1;
   const target = { id: opened, path, key };
   const onStopped = (cause: unknown) => {
@@ -92,7 +96,8 @@ function databaseOver(parts: {
   };
   let wal: Wal | undefined;
   const committed = () => wal?.committed();
-  const writer = writing && createWriter(writing, { path, faults, stamper, wal: { committed }, onFull, onStopped });
+  const writer =
+    writing && log && createWriter(writing, { path, faults, stamper, wal: { committed }, log, onFull, onStopped });
   if (writing && writer) wal = createWal({ engine: writing, move: () => moveLog(target), stop: writer.stop });
   const scans = new Set<Promise<unknown>>();
   const memory = createMemory();
@@ -115,6 +120,7 @@ function databaseOver(parts: {
       writer?.stop(error);
       throw error;
     } finally {
+      await log?.close();
       reading.close();
       if (writer?.isStopped() === false) writing?.close();
       key.fill(0);
@@ -163,7 +169,10 @@ function databaseOver(parts: {
       scans.add(rows);
       try {
         // Kysely's contract: R is what the builder inferred from the columns that it wrote into this SQL.
-        return (await rows) as readonly R[];
+        const found = (await rows) as readonly R[];
+        // It may have seen a commit that is not durable yet.
+        await log?.settled();
+        return found;
       } finally {
         scans.delete(rows);
       }

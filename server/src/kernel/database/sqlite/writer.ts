@@ -1,6 +1,7 @@
 // The one writer of a database. Calls that arrive while others are at work are run as a group inside one transaction, a
 // savepoint each, and share one durable COMMIT: a burst pays for one fsync. No call is acknowledged before that COMMIT is on
-// disk, and a call that throws takes back only itself. A group never gives up the event loop between BEGIN and COMMIT. After a sync
+// disk, and a call that throws takes back only itself. A group never gives up the event loop between BEGIN and COMMIT; the next begins when
+// the commit of the last is on disk (`log-sync.ts`). After a sync
 // that failed nothing is written any more: a later one that succeeds says nothing of what the failed one lost.
 //
 // Small calls go before large ones, and each group takes at least one large one: a request of several small writes, one after
@@ -13,6 +14,7 @@ import { nextTurn, transactionEnded, within, writeAwaited, writeFailed } from '.
 import { kyselyOver } from '../dialect/connection.ts';
 import { createLine, type LineWriter, type Outcome, type QueuedCall } from '../line.ts';
 import { type Engine, isSyncFailure } from './engine.ts';
+import type { LogSync } from './log-sync.ts';
 import type { Stamper } from './stamper.ts';
 import type { Wal } from './wal.ts';
 
@@ -37,6 +39,7 @@ export function createWriter(
     faults: Faults;
     stamper?: Stamper | undefined;
     wal?: Pick<Wal, 'committed'> | undefined;
+    log: Pick<LogSync, 'hold' | 'release' | 'sync'>;
     onFull?: (() => void) | undefined;
     /** Once, at the first sync that failed. */
     onStopped?: ((cause: unknown) => void) | undefined;
@@ -109,7 +112,7 @@ export function createWriter(
         ran.outcome = alone ? await runCall(call) : await runInSavepoint(call);
       }
       const kept = done.filter(({ outcome }) => outcome.ok);
-      commit(
+      await commit(
         kept.length > 0,
         kept.some(({ call }) => !call.isStampOnly),
       );
@@ -131,7 +134,7 @@ export function createWriter(
     }
   }
 
-  function commit(somethingToKeep: boolean, raises: boolean): void {
+  async function commit(somethingToKeep: boolean, raises: boolean): Promise<void> {
     if (!engine.inTransaction()) {
       throw databaseFailures.WriteUndone({ retryAfterSeconds: 1 });
     }
@@ -142,7 +145,16 @@ export function createWriter(
     refuseIfStopped();
     options.faults({ step: 'commit', path: options.path });
     options.stamper?.write(raises);
-    engine.run('commit', []);
+    options.log.hold();
+    try {
+      engine.run('commit', []);
+    } catch (error) {
+      options.log.release();
+      throw error;
+    }
+    // The one wait of a group, after its transaction: others are served meanwhile, and the next group gathers.
+    await options.log.sync();
+    options.log.release();
     options.stamper?.committed();
     options.wal?.committed();
   }
