@@ -1,5 +1,6 @@
 // `npm run check`: types, lint and format, the dependency table, and that every page that is printed from the code
-// (openapi/, docs/errors.md and its like) is what the code says. All four run, so that one call names everything that is wrong.
+// (openapi/, docs/errors.md and its like) is what the code says, and that each decision has a number of its own. All run, so that one
+// call names everything that is wrong.
 
 import { spawnSync } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
@@ -16,6 +17,7 @@ const steps: readonly (readonly [string, readonly string[]])[] = [
     ],
   ],
   ['printed pages', ['scripts/pages.ts', '--check']],
+  ['numbers of decisions', ['scripts/decisions.ts']],
 ];
 
 let failed = 0;

@@ -2,7 +2,8 @@
 
 import assert from 'node:assert/strict';
 import { sql } from 'kysely';
-import { add, type Bench, byBytes, code, find, names, rows } from './contract.fixture.ts';
+import { add, type Bench, byBytes, code, find, names, rows, type Tables } from './contract.fixture.ts';
+import { tables } from './database.ts';
 import {
   always,
   among,
@@ -358,5 +359,42 @@ export function readsContract({ setUp, it }: Bench): void {
     const writing = sql`insert into things (name) values ('y') returning id`;
     await assert.rejects(database.scan({ compile: () => writing.compile(database.read) as never }));
     assert.deepEqual(await names(database), []);
+  });
+
+  // Remembering
+
+  it('what is remembered is asked once between two writes, and never what a write that was acknowledged has changed', async (t) => {
+    const database = await (await setUp(t)).open();
+    let asked = 0;
+    const count = () =>
+      database.remembered('count', async (tx) => {
+        asked += 1;
+        return (await tables<Tables>(tx).selectFrom('things').select('id').execute()).length;
+      });
+    assert.deepEqual([await count(), await count(), asked], [0, 0, 1]);
+    for (let at = 1; at <= 20; at++) {
+      // One that was asked while the write went on is given what it found, and nobody after it.
+      const beside = count();
+      await add(database, `plum ${at}`);
+      assert.equal(await count(), at);
+      assert.ok([at - 1, at].includes(await beside));
+      assert.equal(await count(), at);
+    }
+    const before = asked;
+    await assert.rejects(add(database, 'plum 1'));
+    assert.equal(await count(), 20);
+    assert.ok(asked > before, 'a write that failed counts as one');
+    assert.equal(await database.remembered('nothing', async () => undefined), undefined);
+    await assert.rejects(
+      database.remembered('fails', () => Promise.reject(new Error('once'))),
+      /once/,
+    );
+    assert.equal(await database.remembered('fails', async () => 1), 1);
+    await assert.rejects(
+      database.write(async () => void (await count())),
+      code('ReadInWrite'),
+    );
+    await database.close();
+    await assert.rejects(count(), code('DatabaseClosed'));
   });
 }

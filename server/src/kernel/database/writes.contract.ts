@@ -22,41 +22,6 @@ export function writesContract({ setUp, it }: Bench): void {
     assert.deepEqual([again.owner, other.owner], ['thing/one', 'thing/two']);
   });
 
-  it('what is remembered is asked once between two writes, and never what a write that was acknowledged has changed', async (t) => {
-    const database = await (await setUp(t)).open();
-    let asked = 0;
-    const count = () =>
-      database.remembered('count', async (tx) => {
-        asked += 1;
-        return (await tables<Tables>(tx).selectFrom('things').select('id').execute()).length;
-      });
-    assert.deepEqual([await count(), await count(), asked], [0, 0, 1]);
-    for (let at = 1; at <= 20; at++) {
-      // One that was asked while the write went on is given what it found, and nobody after it.
-      const beside = count();
-      await add(database, `plum ${at}`);
-      assert.equal(await count(), at);
-      assert.ok([at - 1, at].includes(await beside));
-      assert.equal(await count(), at);
-    }
-    const before = asked;
-    await assert.rejects(add(database, 'plum 1'));
-    assert.equal(await count(), 20);
-    assert.ok(asked > before, 'a write that failed counts as one');
-    assert.equal(await database.remembered('nothing', async () => undefined), undefined);
-    await assert.rejects(
-      database.remembered('fails', () => Promise.reject(new Error('once'))),
-      /once/,
-    );
-    assert.equal(await database.remembered('fails', async () => 1), 1);
-    await assert.rejects(
-      database.write(async () => void (await count())),
-      code('ReadInWrite'),
-    );
-    await database.close();
-    await assert.rejects(count(), code('DatabaseClosed'));
-  });
-
   it('the result of the function is the result of the write', async (t) => {
     const database = await (await setUp(t)).open();
     const made = await database.write((tx) =>
