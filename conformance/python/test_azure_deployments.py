@@ -67,6 +67,52 @@ class Deployments(unittest.TestCase):
         request = self.write("request.json", json.dumps(body))
         return json.loads(self.client.online_endpoints.invoke("iris", deployment_name=deployment, request_file=request))
 
+    def score(self, endpoint, key):
+        """The status of a request with a key of one's own choice, which the SDK does not send."""
+        uri = self.client.online_endpoints.get(endpoint).scoring_uri
+        headers = {"Authorization": f"Bearer {key}", "Content-Type": "application/json"}
+        return requests.post(uri, data="{}", headers=headers, timeout=30).status_code
+
+    def test_a_deployed_model_is_invoked(self):
+        # First by its name: from the first invoke() that names a deployment on, the client sends that name with each that names none.
+        self.write("answer/model.py", "{}")
+        # Below its own name, as in Azure: scripts are written so.
+        init = "import os\n\ndef init():\n    open(os.path.join(os.environ['AZUREML_MODEL_DIR'], 'answer', 'model.py'))\n"
+        self.write("scoring/score.py", f"{init}\ndef run(data):\n    return [1, 2]\n")
+        self.client.models.create_or_update(Model(path=str(self.folder / "answer"), name="answer"))
+        endpoint = ManagedOnlineEndpoint(name="answers", auth_mode="key")
+        made = self.client.online_endpoints.begin_create_or_update(endpoint).result()
+        # The client asks for one with every endpoint.
+        self.assertEqual((made.identity.type, made.identity.tenant_id), ("system_assigned", TENANT))
+        strongroom.assign(self.workspace, READER, made.identity.principal_id)
+        deployment = ManagedOnlineDeployment(
+            name="blue",
+            endpoint_name="answers",
+            model="azureml:answer:1",
+            code_configuration=CodeConfiguration(str(self.folder / "scoring"), "score.py"),
+            instance_type="Standard_F2s_v2",
+            instance_count=1,
+        )
+        self.client.online_deployments.begin_create_or_update(deployment).result()
+        read = self.client.online_endpoints.get("answers")
+        read.traffic = {"blue": 100}
+        self.client.online_endpoints.begin_create_or_update(read).result()
+        self.assertTrue(self.client.online_endpoints.get_keys("answers").primary_key)
+        with tempfile.NamedTemporaryFile("w", suffix=".json") as request:
+            request.write("{}")
+            request.flush()
+            answer = self.client.online_endpoints.invoke("answers", request_file=request.name)
+        self.assertEqual(json.loads(answer), [1, 2])
+        for key in ("primary", "secondary"):
+            before = self.client.online_endpoints.get_keys("answers")
+            self.client.online_endpoints.begin_regenerate_keys("answers", key_type=key).result()
+            after = self.client.online_endpoints.get_keys("answers")
+            self.assertNotEqual(getattr(before, f"{key}_key"), getattr(after, f"{key}_key"))
+            self.assertEqual(self.score("answers", getattr(before, f"{key}_key")), 401)
+            self.assertEqual(self.score("answers", getattr(after, f"{key}_key")), 200)
+        self.client.online_endpoints.begin_delete("answers").result()
+        self.assertNotIn("answers", [item.name for item in self.client.online_endpoints.list()])
+
     def test_a_model_that_a_job_has_logged_is_registered_and_answers_without_a_script(self):
         self.write("src/train.py", TRAINING)
         conda = {"dependencies": ["scikit-learn", "pandas", {"pip": ["mlflow-skinny"]}]}
@@ -121,51 +167,6 @@ class Deployments(unittest.TestCase):
             with self.assertRaises(HttpResponseError) as refused:
                 self.client.online_deployments.begin_create_or_update(deployment).result()
             self.assertIn(says, str(refused.exception))
-
-    def score(self, endpoint, key):
-        """The status of a request with a key of one's own choice, which the SDK does not send."""
-        uri = self.client.online_endpoints.get(endpoint).scoring_uri
-        headers = {"Authorization": f"Bearer {key}", "Content-Type": "application/json"}
-        return requests.post(uri, data="{}", headers=headers, timeout=30).status_code
-
-    def test_a_model_is_deployed_and_invoked(self):
-        self.write("answer/model.py", "{}")
-        # Below its own name, as in Azure: scripts are written so.
-        init = "import os\n\ndef init():\n    open(os.path.join(os.environ['AZUREML_MODEL_DIR'], 'answer', 'model.py'))\n"
-        self.write("scoring/score.py", f"{init}\ndef run(data):\n    return [1, 2]\n")
-        self.client.models.create_or_update(Model(path=str(self.folder / "answer"), name="answer"))
-        endpoint = ManagedOnlineEndpoint(name="answers", auth_mode="key")
-        made = self.client.online_endpoints.begin_create_or_update(endpoint).result()
-        # The client asks for one with every endpoint.
-        self.assertEqual((made.identity.type, made.identity.tenant_id), ("system_assigned", TENANT))
-        strongroom.assign(self.workspace, READER, made.identity.principal_id)
-        deployment = ManagedOnlineDeployment(
-            name="blue",
-            endpoint_name="answers",
-            model="azureml:answer:1",
-            code_configuration=CodeConfiguration(str(self.folder / "scoring"), "score.py"),
-            instance_type="Standard_F2s_v2",
-            instance_count=1,
-        )
-        self.client.online_deployments.begin_create_or_update(deployment).result()
-        read = self.client.online_endpoints.get("answers")
-        read.traffic = {"blue": 100}
-        self.client.online_endpoints.begin_create_or_update(read).result()
-        self.assertTrue(self.client.online_endpoints.get_keys("answers").primary_key)
-        with tempfile.NamedTemporaryFile("w", suffix=".json") as request:
-            request.write("{}")
-            request.flush()
-            answer = self.client.online_endpoints.invoke("answers", request_file=request.name)
-        self.assertEqual(json.loads(answer), [1, 2])
-        for key in ("primary", "secondary"):
-            before = self.client.online_endpoints.get_keys("answers")
-            self.client.online_endpoints.begin_regenerate_keys("answers", key_type=key).result()
-            after = self.client.online_endpoints.get_keys("answers")
-            self.assertNotEqual(getattr(before, f"{key}_key"), getattr(after, f"{key}_key"))
-            self.assertEqual(self.score("answers", getattr(before, f"{key}_key")), 401)
-            self.assertEqual(self.score("answers", getattr(after, f"{key}_key")), 200)
-        self.client.online_endpoints.begin_delete("answers").result()
-        self.assertNotIn("answers", [item.name for item in self.client.online_endpoints.list()])
 
 
 if __name__ == "__main__":
