@@ -247,6 +247,8 @@ function pump(body: Readable, response: ServerResponse): void {
   });
   response.on('drain', () => body.resume());
   body.on('end', () => response.end());
+  // Also what somebody had paused before, as `pipe` does.
+  body.resume();
 }
 
 const safetyHeaders: Readonly<Record<string, string>> = {

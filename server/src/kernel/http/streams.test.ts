@@ -93,7 +93,8 @@ const door = await openTestDoor({
       path: '/pieces',
       async handle(_grant, { exchange }) {
         pieces.sent = once(exchange.raw.response, 'close');
-        return { status: 200, body: Readable.from([pieces.owned, pieces.kept], { objectMode: false }) };
+        // Paused, as one is that somebody looked at before.
+        return { status: 200, body: Readable.from([pieces.owned, pieces.kept], { objectMode: false }).pause() };
       },
     }),
     route({
