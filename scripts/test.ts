@@ -20,10 +20,10 @@ const limitMinutes = Number(process.env['TEST_LIMIT_MINUTES'] ?? 40);
 const graceMs = Number(process.env['TEST_GRACE_SECONDS'] ?? 10) * 1000;
 const everything = ['contract', 'server', 'agent', 'runner', 'cli', 'scripts', 'conformance'];
 /**
- * Commands of their own, which CI calls too: minutes of killed servers, full disks and failing syncs (`npm run test:faults`), and what
- * needs several Pythons, which few machines have (`npm run test:pythons`).
+ * Commands of their own, which CI calls too: minutes of killed servers, full disks, failing syncs and builds that fill a memory or run for
+ * ever (`npm run test:faults`), and what needs several Pythons, which few machines have (`npm run test:pythons`).
  */
-const apart = ['server/test/faults/', '/pythons.sandbox.test.ts'];
+const apart = ['server/test/faults/', '/hostile-build.sandbox.test.ts', '/pythons.sandbox.test.ts'];
 const quickPlaces = ['contract', 'server/src/kernel', 'server/src/modules'];
 
 process.chdir(root);
