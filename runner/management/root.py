@@ -9,9 +9,9 @@ import shutil
 import stat
 
 from .outcome import SetupFailed
+from .rooted import Unusable, leads_to
 from .unpack import Allowance, unpack_layer
 
-MOST_LINKS = 40
 LONGEST_SETTINGS = 65536
 #: A whole system has more than a folder of code.
 MOST_ENTRIES = 400000
@@ -61,29 +61,12 @@ def _touch(path):
 
 
 def is_program(root, path):
-    """Whether the path leads to a file that can be run, when the folder is the root: every link is followed as it will be then."""
-    waiting, at, links = path.split("/")[::-1], [], 0
-    while waiting:
-        part = waiting.pop()
-        if part in ("", "."):
-            continue
-        if part == "..":
-            at = at[:-1]
-            continue
-        real = os.path.join(root, *at, part)
-        if not os.path.lexists(real):
-            return False
-        if os.path.islink(real):
-            links += 1
-            if links > MOST_LINKS:
-                return False
-            target = os.readlink(real)
-            at = [] if target.startswith("/") else at
-            waiting.extend(target.split("/")[::-1])
-        else:
-            at = at + [part]
-    real = os.path.join(root, *at)
-    return os.path.isfile(real) and os.access(real, os.X_OK)
+    """Whether the path leads to a file that can be run, when the folder is the root."""
+    try:
+        place = leads_to(root, path)
+    except Unusable:
+        return False
+    return place is not None and os.path.isfile(place) and os.access(place, os.X_OK)
 
 
 def lead_to_interpreter(environment):

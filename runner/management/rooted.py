@@ -24,8 +24,11 @@ def shown(path):
     return ascii(path)[1:-1][:200]
 
 
-def folder_in(root, path, make=True):
-    """Where the folder lies that the path leads to when `root` is the root; made where it is not there, or else None."""
+def leads_to(root, path, make=None):
+    """Where the path leads when `root` is the root, every link followed as it will be then; None where that is nothing.
+
+    make: makes a folder that is not there, by where it lies. Raises Unusable for links without end, and for what the system refuses.
+    """
     waiting, at, links = path.split("/")[::-1], [], 0
     while waiting:
         part = waiting.pop()
@@ -38,9 +41,9 @@ def folder_in(root, path, make=True):
         try:
             mode = os.lstat(real).st_mode
         except FileNotFoundError:
-            if not make:
+            if make is None:
                 return None
-            _attempt(path, lambda: os.mkdir(real, 0o755))
+            make(real)
             at = at + [part]
             continue
         except OSError as failure:
@@ -52,13 +55,21 @@ def folder_in(root, path, make=True):
             target = os.readlink(real)
             at = [] if target.startswith("/") else at
             waiting.extend(target.split("/")[::-1])
-        elif stat.S_ISDIR(mode):
+        elif stat.S_ISDIR(mode) or not any(waiting):
             at = at + [part]
-        elif make:
-            raise Unusable("%s is no folder" % shown(path))
         else:
             return None
     return os.path.join(root, *at)
+
+
+def folder_in(root, path, make=True):
+    """Where the folder lies that the path leads to; made where it is not there, or else None."""
+    place = leads_to(root, path, (lambda real: _attempt(path, lambda: os.mkdir(real, 0o755))) if make else None)
+    if place is not None and os.path.isdir(place):
+        return place
+    if make:
+        raise Unusable("%s is no folder" % shown(path))
+    return None
 
 
 def _attempt(path, act):
