@@ -1,6 +1,7 @@
 // A clock that stands still until a test moves it. Sleepers wake in the order of their time, and what a woken one does runs
 // before the next wakes: the same test takes the same course every time. For tests only.
 
+import { syncsUnderWay } from '#kernel/database/sqlite/log-sync';
 import type { Clock } from './clock.ts';
 
 export type TestClock = Clock & {
@@ -76,7 +77,10 @@ export function createTestClock(start: Date | string = '2026-01-01T00:00:00Z'): 
   };
 }
 
-/** A few turns of the event loop: enough for a woken sleeper to write to a database and fall asleep again. */
+/** Turns of the event loop until a few in a row have passed in which no database made a commit durable: whoever woke has written and sleeps. */
 async function turns(): Promise<void> {
-  for (let turn = 0; turn < 8; turn++) await new Promise(setImmediate);
+  for (let quiet = 0; quiet < 8; quiet++) {
+    await new Promise(setImmediate);
+    if (syncsUnderWay() > 0) quiet = 0;
+  }
 }

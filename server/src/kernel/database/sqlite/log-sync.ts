@@ -18,6 +18,10 @@ export type LogSync = {
   close(): Promise<void>;
 };
 
+let syncs = 0;
+/** How many logs are being synced, of all databases of the process: for a test that waits until nothing goes on. */
+export const syncsUnderWay = (): number => syncs;
+
 /** @param path of the database, whose log is there while a connection is open. It is opened once: a failure is told to each descriptor once. */
 export async function openLogSync(path: string, writing: Engine, reading: Engine): Promise<LogSync> {
   const log: FileHandle = await open(`${path}-wal`, constants.O_RDONLY | constants.O_NOFOLLOW);
@@ -38,6 +42,7 @@ export async function openLogSync(path: string, writing: Engine, reading: Engine
     },
     async sync() {
       const syncing = log.datasync();
+      syncs += 1;
       underWay = syncing.catch(() => {});
       try {
         await syncing;
@@ -45,6 +50,7 @@ export async function openLogSync(path: string, writing: Engine, reading: Engine
         throw databaseFailures.SyncFailed(error);
       } finally {
         underWay = undefined;
+        syncs -= 1;
       }
     },
     settled: async () => underWay,
