@@ -103,3 +103,47 @@ export async function printed(world: World, job: string, text: string, seconds =
   assert.ok(reply.text.includes(text), `the log ends without '${text}': ${reply.text.slice(-2000)}`);
   return reply.text;
 }
+
+/** Version 1 of an environment. */
+export async function makeEnvironment(
+  world: World,
+  workspace: string,
+  name: string,
+  properties: Readonly<Record<string, unknown>>,
+): Promise<string> {
+  const id = `${workspace}/environments/${name}/versions/1`;
+  const made = await world.arm(await world.ownerToken(), 'PUT', id, { properties });
+  assert.ok(made.status < 300, made.text);
+  return id;
+}
+
+/** A job from its beginning to its end, with the build of its environment where there was one. */
+export type Ran = {
+  readonly status: string;
+  readonly error: { readonly code: string; readonly message: string } | undefined;
+  /** What its environment was built to; '' where there is none. */
+  readonly image: string;
+  readonly log: string;
+  /** The log of the build. */
+  readonly build: string;
+};
+
+export async function runJob(
+  world: World,
+  workspace: string,
+  name: string,
+  properties: Readonly<Record<string, unknown>>,
+): Promise<Ran> {
+  const job = await submit(world, workspace, name, properties);
+  const status = await ended(world, job, 240);
+  const get = async (id: string) => world.arm(await world.ownerToken(), 'GET', id);
+  const { body } = await get(job);
+  const { 'strongroom.environment.build': build, 'strongroom.environment.image': image } = body.properties.properties;
+  return {
+    status,
+    error: body.properties.error,
+    image: String(image ?? ''),
+    log: (await get(`${job}/log?offset=0`)).text,
+    build: build === undefined ? '' : (await get(`${workspace}/jobs/${build}/log?offset=0`)).text,
+  };
+}

@@ -16,7 +16,6 @@ import { type Child, openPlace, type Place } from '../child.fixture.ts';
 import { image, pushImage, shellLayer } from '../image.fixture.ts';
 import { ended, endStates, makeCluster, makeWorkspace, printed, submit, tarOf, until } from '../work.fixture.ts';
 
-const closing: (() => unknown)[] = [];
 let index: PackageIndex;
 let place: Place;
 let running: Child | undefined;
@@ -24,7 +23,7 @@ let workspace: string;
 let computeId: string;
 
 before(async () => {
-  index = await openPackageIndex({ after: (close: () => unknown) => void closing.push(close) } as never);
+  index = await openPackageIndex();
   index.add(pipWheel());
   place = await openPlace({ embedded: true, settings: { environments: { index: index.url } } });
   running = await place.start();
@@ -38,7 +37,7 @@ afterEach(async () => {
 });
 after(async () => {
   await place.remove();
-  for (const close of closing) close();
+  index.close();
 });
 
 const started = async (): Promise<Child> => {

@@ -10,8 +10,7 @@ import { fill, packaged } from './filling.ts';
 
 const [, , name = new Date().toISOString().slice(0, 10)] = process.argv;
 const file = join(import.meta.dirname, `${name}.tar.gz`);
-const closing: (() => unknown)[] = [];
-const index = await openPackageIndex({ after: (close: () => unknown) => void closing.push(close) } as never);
+const index = await openPackageIndex();
 index.add(
   pipWheel(),
   packageWheel(packaged.name, packaged.version, {
@@ -46,5 +45,5 @@ try {
   process.stdout.write(`${file}: ${Math.ceil(zipped.stdout.length / 1024)} kB\n`);
 } finally {
   await place.remove();
-  for (const close of closing) close();
+  index.close();
 }

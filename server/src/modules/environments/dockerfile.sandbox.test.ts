@@ -2,11 +2,11 @@
 // what commands of a hostile Dockerfile can do. Skipped where no sandbox can be made, or there is no pip.
 
 import assert from 'node:assert/strict';
-import { existsSync } from 'node:fs';
 import { after, before, test } from 'node:test';
 import { image, pushImage, pythonLayer, shellLayer, type TestImage } from '../../../test/image.fixture.ts';
+import { sandboxed } from '../../../test/sandbox.fixture.ts';
 import { type Bench, openServer } from '../../../test/server.fixture.ts';
-import { ended, makeCluster, makeWorkspace, submit, tarOf } from '../../../test/work.fixture.ts';
+import { makeCluster, makeEnvironment, makeWorkspace, type Ran, runJob, tarOf } from '../../../test/work.fixture.ts';
 import {
   hasPip,
   openPackageIndex,
@@ -16,10 +16,7 @@ import {
   withoutPip,
 } from './package-index.fixture.ts';
 
-const hasSandbox = ['/usr/bin/bwrap', '/bin/bwrap', '/usr/local/bin/bwrap'].some((path) => existsSync(path));
-/** Under CI what a machine lacks is a failure, not a skip: the tests run, and say so. */
-const isPossible = process.env['CI'] === 'true' || (hasSandbox && hasPip());
-const skip = { skip: isPossible ? false : hasSandbox ? withoutPip : 'no bubblewrap' };
+const { isPossible, skip } = sandboxed(hasPip() ? undefined : withoutPip);
 
 let bench: Bench;
 let index: PackageIndex;
@@ -27,11 +24,10 @@ let workspace: string;
 let computeId: string;
 let registry: string;
 let made = 0;
-const closing: (() => unknown)[] = [];
 
 before(async () => {
   if (!isPossible) return;
-  index = await openPackageIndex({ after: (close: () => unknown) => void closing.push(close) } as never);
+  index = await openPackageIndex();
   index.add(
     pipWheel(),
     packageWheel(
@@ -50,7 +46,7 @@ before(async () => {
 });
 after(async () => {
   await bench?.close();
-  for (const close of closing) close();
+  index?.close();
 });
 
 const arm = async (method: string, path: string, body?: unknown) =>
@@ -73,26 +69,12 @@ async function environment(files: Readonly<Record<string, string>>): Promise<str
     'content-type': 'application/x-tar',
   });
   assert.equal(taken.status, 201, taken.text);
-  const id = `${workspace}/environments/built-${++made}/versions/1`;
-  const kept = await arm('PUT', id, { properties: { build: { contextUri: taken.body.uri } } });
-  assert.ok(kept.status < 300, kept.text);
-  return id;
+  return makeEnvironment(bench, workspace, `built-${++made}`, { build: { contextUri: taken.body.uri } });
 }
 
-async function run(environmentId: string, command: string) {
-  const job = await submit(bench, workspace, `job-${++made}`, { computeId, environmentId, command });
-  const status = await ended(bench, job, 240);
-  const { properties } = (await arm('GET', job)).body;
-  const build = properties.properties['strongroom.environment.build'];
-  return {
-    status,
-    error: properties.error as { code: string; message: string } | undefined,
-    image: String(properties.properties['strongroom.environment.image'] ?? ''),
-    log: (await arm('GET', `${job}/log?offset=0`)).text,
-    build: build === undefined ? '' : (await arm('GET', `${workspace}/jobs/${build}/log?offset=0`)).text,
-  };
-}
-const said = (ran: Awaited<ReturnType<typeof run>>) => `${JSON.stringify(ran.error)}\n${ran.build}\n${ran.log}`;
+const run = (environmentId: string, command: string) =>
+  runJob(bench, workspace, `job-${++made}`, { computeId, environmentId, command });
+const said = (ran: Ran) => `${JSON.stringify(ran.error)}\n${ran.build}\n${ran.log}`;
 
 test(
   "on the node's own Python pip installs, files lie where they were put, variables are set, and it is found again",

@@ -6,7 +6,7 @@ import { after, before, test } from 'node:test';
 import { image, pushImage, pythonLayer, shellLayer } from '../../../test/image.fixture.ts';
 import { sandboxed } from '../../../test/sandbox.fixture.ts';
 import { type Bench, openServer } from '../../../test/server.fixture.ts';
-import { ended, makeCluster, makeCode, makeWorkspace, submit } from '../../../test/work.fixture.ts';
+import { makeCluster, makeCode, makeEnvironment, makeWorkspace, runJob } from '../../../test/work.fixture.ts';
 import {
   hasPip,
   openPackageIndex,
@@ -22,11 +22,10 @@ let bench: Bench;
 let index: PackageIndex;
 let workspace: string;
 let computeId: string;
-const closing: (() => unknown)[] = [];
 
 before(async () => {
   if (!isPossible) return;
-  index = await openPackageIndex({ after: (close: () => unknown) => void closing.push(close) } as never);
+  index = await openPackageIndex();
   const hello = (version: string) => ({
     'greeting.py': `def hello(): return "hello from ${version}"\ndef main(): print(hello())\n`,
   });
@@ -47,26 +46,20 @@ before(async () => {
 });
 after(async () => {
   await bench?.close();
-  for (const close of closing) close();
+  index?.close();
 });
 
 const arm = async (method: string, path: string, body?: unknown) =>
   bench.arm(await bench.ownerToken(), method, path, body);
 
-async function environment(name: string, properties: object): Promise<string> {
-  const id = `${workspace}/environments/${name}/versions/1`;
-  const made = await arm('PUT', id, { properties });
-  assert.ok(made.status < 300, made.text);
-  return id;
-}
+const environment = (name: string, properties: Readonly<Record<string, unknown>>) =>
+  makeEnvironment(bench, workspace, name, properties);
 const ofPackages = (name: string, condaFile: string) =>
   environment(name, { image: 'strongroom/node-python', condaFile });
 
 async function run(name: string, command: string, more: object = {}) {
-  const job = await submit(bench, workspace, name, { computeId, command, ...more });
-  const status = await ended(bench, job, 240);
-  const { error } = (await arm('GET', job)).body.properties;
-  return { status, words: String(error?.message ?? ''), log: (await arm('GET', `${job}/log?offset=0`)).text };
+  const { status, error, log } = await runJob(bench, workspace, name, { computeId, command, ...more });
+  return { status, words: error?.message ?? '', log };
 }
 
 test('on the Python of the node a command installs, and runs what it installed, by programs too', skip, async () => {

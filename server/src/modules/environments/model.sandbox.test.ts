@@ -63,11 +63,10 @@ let bench: Bench;
 let index: PackageIndex;
 let workspace: string;
 let token: string;
-const closing: (() => unknown)[] = [];
 
 before(async () => {
   if (!isPossible) return;
-  index = await openPackageIndex({ after: (close: () => unknown) => void closing.push(close) } as never);
+  index = await openPackageIndex();
   index.add(
     pipWheel(),
     packageWheel('mlflow', '2.22.0', mlflow),
@@ -79,7 +78,7 @@ before(async () => {
 });
 after(async () => {
   await bench?.close();
-  for (const close of closing) close();
+  index?.close();
 });
 
 const done = async (method: string, path: string, body?: unknown) => {

@@ -6,7 +6,6 @@ import { globSync, readFileSync } from 'node:fs';
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { basename } from 'node:path';
-import type { TestContext } from 'node:test';
 import { sha256Hex } from '#kernel/crypto/digest';
 
 type IndexedFile = {
@@ -139,11 +138,12 @@ export type PackageIndex = {
   add(...files: readonly IndexedFile[]): void;
   /** Answers in place of the index where it answers true. */
   intercept: (request: IncomingMessage, response: ServerResponse) => boolean;
+  close(): void;
 };
 
 const projectOf = (file: string) => (/^(.+?)-\d/.exec(file)?.[1] ?? file).toLowerCase().replaceAll(/[-_.]+/g, '-');
 
-export async function openPackageIndex(t: Pick<TestContext, 'after'>): Promise<PackageIndex> {
+export async function openPackageIndex(): Promise<PackageIndex> {
   const files = new Map<string, IndexedFile>();
   const server = createServer((request, response) => {
     const path = decodeURIComponent(new URL(request.url ?? '/', 'http://index').pathname);
@@ -165,10 +165,6 @@ export async function openPackageIndex(t: Pick<TestContext, 'after'>): Promise<P
       .end(`<!DOCTYPE html><html><body>\n${links.join('\n')}\n</body></html>`);
   });
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-  t.after(() => {
-    server.closeAllConnections();
-    server.close();
-  });
   const index: PackageIndex = {
     url: `http://127.0.0.1:${(server.address() as AddressInfo).port}/simple/`,
     seen: [],
@@ -176,6 +172,10 @@ export async function openPackageIndex(t: Pick<TestContext, 'after'>): Promise<P
       for (const file of added) files.set(file.name, file);
     },
     intercept: () => false,
+    close() {
+      server.closeAllConnections();
+      server.close();
+    },
   };
   return index;
 }

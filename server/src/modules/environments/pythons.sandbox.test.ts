@@ -9,7 +9,16 @@ import { after, before, test } from 'node:test';
 import { probeSandbox } from '../../../../agent/src/sandbox/probe.ts';
 import { otherPythons } from '../../../../agent/src/sandbox/pythons.fixture.ts';
 import { type Child, openPlace, type Place } from '../../../test/child.fixture.ts';
-import { ended, makeCluster, makeCode, makeWorkspace, submit, tarOf, until } from '../../../test/work.fixture.ts';
+import {
+  ended,
+  makeCluster,
+  makeCode,
+  makeEnvironment,
+  makeWorkspace,
+  runJob,
+  tarOf,
+  until,
+} from '../../../test/work.fixture.ts';
 import { openPackageIndex, type PackageIndex, packageWheel } from './package-index.fixture.ts';
 
 const probe = await probeSandbox();
@@ -35,7 +44,8 @@ const configure = (pythons: readonly string[]) =>
 
 before(async () => {
   if (newest === undefined) return;
-  index = await openPackageIndex({ after: (close: () => unknown) => void closing.push(close) } as never);
+  index = await openPackageIndex();
+  closing.push(index.close);
   // The one that comes with the newest runs on the older ones too.
   const library = join(dirname(dirname(newest.program)), 'lib', basename(newest.program));
   const pip = globSync(join(library, 'ensurepip/_bundled/pip-*.whl'))[0] ?? assert.fail('no pip comes with it');
@@ -66,22 +76,17 @@ async function done(method: string, path: string, body?: unknown) {
   return reply.body;
 }
 
-async function environment(name: string, python: string): Promise<string> {
-  const id = `${workspace}/environments/${name}/versions/1`;
-  const condaFile = `dependencies:\n  - ${python}\n  - pip:\n    - greeting\n`;
-  await done('PUT', id, { properties: { image: 'strongroom/node-python', condaFile } });
-  return id;
-}
+const environment = (name: string, python: string) =>
+  makeEnvironment(server, workspace, name, {
+    image: 'strongroom/node-python',
+    condaFile: `dependencies:\n  - ${python}\n  - pip:\n    - greeting\n`,
+  });
 
 async function run(name: string, environmentId: string, command = 'greet; python --version; python3 --version') {
-  const job = await submit(server, workspace, name, { computeId, environmentId, command });
-  const status = await ended(server, job, 240);
-  const { properties } = (await arm('GET', job)).body;
-  const log = (await arm('GET', `${job}/log?offset=0`)).text;
-  const build = properties.properties['strongroom.environment.build'];
-  const built = build === undefined ? '' : (await arm('GET', `${workspace}/jobs/${build}/log?offset=0`)).text;
-  assert.equal(status, 'Completed', `${JSON.stringify(properties.error)} ${built} ${log}`);
-  return { log, built, image: String(properties.properties['strongroom.environment.image'] ?? '') };
+  const ran = await runJob(server, workspace, name, { computeId, environmentId, command });
+  const { status, error, build: built, log, image } = ran;
+  assert.equal(status, 'Completed', `${JSON.stringify(error)} ${built} ${log}`);
+  return { log, built, image };
 }
 
 const isOf = (version: string) =>

@@ -5,7 +5,16 @@ import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
 import { sandboxed } from '../../../test/sandbox.fixture.ts';
 import { type Bench, openServer } from '../../../test/server.fixture.ts';
-import { ended, makeCluster, makeCode, makeWorkspace, submit, tarOf } from '../../../test/work.fixture.ts';
+import {
+  ended,
+  makeCluster,
+  makeCode,
+  makeEnvironment,
+  makeWorkspace,
+  runJob,
+  submit,
+  tarOf,
+} from '../../../test/work.fixture.ts';
 import {
   hasPip,
   openPackageIndex,
@@ -22,11 +31,10 @@ let bench: Bench;
 let index: PackageIndex;
 let workspace: string;
 let computeId: string;
-const closing: (() => unknown)[] = [];
 
 before(async () => {
   if (!isPossible) return;
-  index = await openPackageIndex({ after: (close: () => unknown) => void closing.push(close) } as never);
+  index = await openPackageIndex();
   index.add(
     pipWheel(),
     packageWheel(
@@ -49,32 +57,16 @@ before(async () => {
 });
 after(async () => {
   await bench?.close();
-  for (const close of closing) close();
+  index?.close();
 });
 
 const arm = async (method: string, path: string, body?: unknown) =>
   bench.arm(await bench.ownerToken(), method, path, body);
 
-async function environment(name: string, condaFile: string): Promise<string> {
-  const id = `${workspace}/environments/${name}/versions/1`;
-  const made = await arm('PUT', id, { properties: { image: 'strongroom/node-python', condaFile } });
-  assert.ok(made.status < 300, made.text);
-  return id;
-}
-
-async function run(name: string, environmentId: string, command: string) {
-  const job = await submit(bench, workspace, name, { computeId, environmentId, command });
-  const status = await ended(bench, job, 240);
-  const { properties } = (await arm('GET', job)).body;
-  const build = properties.properties['strongroom.environment.build'];
-  return {
-    status,
-    error: properties.error as { code: string; message: string } | undefined,
-    image: String(properties.properties['strongroom.environment.image'] ?? ''),
-    log: (await arm('GET', `${job}/log?offset=0`)).text,
-    build: build === undefined ? '' : (await arm('GET', `${workspace}/jobs/${build}/log?offset=0`)).text,
-  };
-}
+const environment = (name: string, condaFile: string) =>
+  makeEnvironment(bench, workspace, name, { image: 'strongroom/node-python', condaFile });
+const run = (name: string, environmentId: string, command: string) =>
+  runJob(bench, workspace, name, { computeId, environmentId, command });
 
 test('a job imports what its conda file names, at /env, by programs too, and the next one finds it', skip, async () => {
   const id = await environment('polite', 'dependencies:\n  - pip:\n    - polite-words\n');
