@@ -2,6 +2,7 @@
 
 import sys
 import tempfile
+import time
 import unittest
 from pathlib import Path
 
@@ -32,10 +33,23 @@ class Pipelines(unittest.TestCase):
         cls.client.compute.begin_create_or_update(cluster).result()
         cls.client.environments.create_or_update(Environment(name="plain", image=NODE_PYTHON))
 
+    def tearDown(self):
+        """What a test left running goes: the cluster has one node, which the others wait for."""
+        for job in self.client.jobs.list():
+            if job.status not in ("Completed", "Failed", "Canceled"):
+                self.client.jobs.begin_cancel(job.name).result()
+
     def children(self, name):
         """The names of a job's children below it, and how each ended."""
         found = self.client.jobs.list(parent_job_name=name)
         return {child.name.removeprefix(f"{name}_"): child.status for child in found}
+
+    def begun(self, name, children, seconds=60):
+        """Waits until a job has these children: they are made after it was accepted, one after another."""
+        end = time.monotonic() + seconds
+        while (found := set(self.children(name))) != children:
+            assert found < children and time.monotonic() < end, f"{name} has the children {found}, not {children}"
+            time.sleep(0.1)
 
     def write(self, name, text):
         (self.folder / name).parent.mkdir(exist_ok=True)
@@ -136,7 +150,8 @@ class Pipelines(unittest.TestCase):
             "  by_name: {type: pipeline, component: azureml:inner@latest, inputs: {long: 500}}\n"
         )
         name = self.client.jobs.create_or_update(load_job(self.write("outer.yml", text % 400))).name
-        self.assertEqual(set(self.children(name)), {"by_file", "by_name"})
+        self.begun(name, {"by_file", "by_name"})
+        self.begun(f"{name}_by_name", {"wait"})
         self.client.jobs.begin_cancel(name).result()
         self.assertEqual(ended(self.client, name).status, "Canceled")
         self.assertEqual(self.children(f"{name}_by_name"), {"wait": "Canceled"})
