@@ -30,6 +30,8 @@ export interface Installation {
 
 /** Something that is no interpreter for sandboxes, and why: one sentence's end. */
 export class Unfit extends Error {}
+/** One that gave no answer in time: it may, another time. */
+export class Unanswered extends Unfit {}
 
 /** A path, and whether the operator has named it. */
 export interface Candidate {

@@ -1,8 +1,8 @@
 // What an operator is told: that sandboxes work, or the line that makes them work.
 import assert from 'node:assert/strict';
-import { chmodSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { chmodSync, copyFileSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { describe, it } from 'node:test';
 import { findBubblewrap, interpreterCandidates } from './host.ts';
 import { isInChroot, type Probe, probeSandbox } from './probe.ts';
@@ -58,6 +58,44 @@ describe('the probe', () => {
       assert.match(refusal.reason, /No permissions/);
       assert.match(refusal.remedy, /\S/);
     });
+  });
+
+  it('tells an interpreter that gives no answer in time from one that cannot be used', {
+    skip: process.platform !== 'linux' || interpreterCandidates().length === 0,
+  }, async () => {
+    const [own = ''] = interpreterCandidates();
+    const folder = mkdtempSync('/var/tmp/strongroom-probe-');
+    chmodSync(folder, 0o755);
+    const named = ['hangs', 'fails', 'talks'].map((name, index) => {
+      const program = join(folder, name, 'bin', `python3.${index + 20}`);
+      mkdirSync(dirname(program), { recursive: true });
+      copyFileSync(own, program);
+      return program;
+    });
+    const version = /3\.\d+$/.exec(own)?.[0] ?? '3.11';
+    const answer = JSON.stringify({
+      ...{ implementation: 'cpython', version, release: `${version}.1`, abi: `cpython-${version.replace('.', '')}-x` },
+      ...{ prefix: '/usr', stdlib: `/usr/lib/python${version}` },
+    });
+    const script = [
+      '[ "$1" = --version ] && echo bubblewrap 0.9.0 && exit',
+      'case "$*" in */hangs/*) exec sleep 600 ;; */fails/*) echo broken >&2; exit 1 ;; */talks/*) exec yes ;; esac',
+      `echo '${answer}'`,
+    ].join('\n');
+    try {
+      await withProgram(script, async (bubblewrap) => {
+        const probe = await probeSandbox({ bubblewrap, interpreters: [own], named, askMs: 2_000 });
+        assert.ok(probe.available, JSON.stringify(probe));
+        const remarks = probe.pythons.remarks.map((remark) => remark.replace(/^.*\/bin\//, ''));
+        assert.deepEqual(remarks, [
+          'python3.20 did not answer in time; it is not offered.',
+          'python3.21 cannot be used in a sandbox: broken; it is not offered.',
+          'python3.22 cannot be used in a sandbox: y; it is not offered.',
+        ]);
+      });
+    } finally {
+      rmSync(folder, { recursive: true });
+    }
   });
 
   it('tells a chroot from a machine, because no container option helps there', () => {

@@ -3,7 +3,7 @@
 import { execFile } from 'node:child_process';
 import { readFileSync, statSync } from 'node:fs';
 import { findBubblewrap, interpreterCandidates, NOBODY, sandboxIdentity, stepsDown } from './host.ts';
-import { type Installation, installationAt, Unfit } from './installations.ts';
+import { type Installation, installationAt, Unanswered, Unfit } from './installations.ts';
 import { installationOptions, mergedFolders } from './plan.ts';
 import { type Ask, checkAnswer, findPythons, type Interpreter, type Pythons } from './pythons.ts';
 import { isFilteredArch } from './seccomp.ts';
@@ -20,16 +20,20 @@ const OLDEST_BUBBLEWRAP = [0, 6] as const;
 
 interface Ran {
   readonly ok: boolean;
+  /** Killed, because it took too long. */
+  readonly isLate: boolean;
   readonly output: string;
 }
 
-function run(path: string, args: readonly string[]): Promise<Ran> {
+function run(path: string, args: readonly string[], timeout = PROBE_TIMEOUT_MS): Promise<Ran> {
   const identity = stepsDown() ? sandboxIdentity() : {};
   return new Promise((resolve) => {
-    const bounds = { timeout: PROBE_TIMEOUT_MS, maxBuffer: 65_536, killSignal: 'SIGKILL' } as const;
-    execFile(path, args, { ...identity, ...bounds, cwd: '/', env: {} }, (error, stdout, stderr) =>
-      resolve({ ok: error === null, output: `${stdout}${stderr}`.trim() }),
-    );
+    const bounds = { timeout, maxBuffer: 65_536, killSignal: 'SIGKILL' } as const;
+    execFile(path, args, { ...identity, ...bounds, cwd: '/', env: {} }, (error, stdout, stderr) => {
+      // It is killed for saying too much, too.
+      const isLate = error?.killed === true && error.code !== 'ERR_CHILD_PROCESS_STDIO_MAXBUFFER';
+      resolve({ ok: error === null, isLate, output: `${stdout}${stderr}`.trim() });
+    });
   });
 }
 
@@ -130,13 +134,15 @@ print(json.dumps({
 
 /** With nothing but the interpreter and what its sandboxes have of it. */
 const askWith =
-  (bubblewrap: string): Ask =>
+  (bubblewrap: string, timeoutMs?: number): Ask =>
   async (installation) => {
     const options = trialOptions(installationOptions(installation));
-    const answer = await run(bubblewrap, [...options, installation.program, '-I', '-S', '-B', '-c', QUESTION]);
+    const asking = [...options, installation.program, '-I', '-S', '-B', '-c', QUESTION];
+    const answer = await run(bubblewrap, asking, timeoutMs);
+    if (answer.isLate) throw new Unanswered('did not answer in time');
     if (!answer.ok)
       throw new Unfit(
-        `cannot be used in a sandbox: ${answer.output.split('\n').at(-1)?.slice(0, 300) || 'it did not answer in time'}`,
+        `cannot be used in a sandbox: ${answer.output.split('\n').at(-1)?.slice(0, 300) || 'it says nothing'}`,
       );
     return checkAnswer(installation, parsed(answer.output));
   };
@@ -156,13 +162,15 @@ export interface ProbedHost {
   readonly interpreters: readonly string[];
   /** Of the operator's setting. */
   readonly named?: readonly string[];
+  /** How long an interpreter may take to say what it is. */
+  readonly askMs?: number;
 }
 
 const thisHost = (): ProbedHost => ({ bubblewrap: findBubblewrap(), interpreters: interpreterCandidates() });
 
 /** Finds out, by trying each part once, whether sandboxes work here. Never throws. */
 export async function probeSandbox(host: Partial<ProbedHost> = {}): Promise<Probe> {
-  const { bubblewrap, interpreters, named = [] } = { ...thisHost(), ...host };
+  const { bubblewrap, interpreters, named = [], askMs } = { ...thisHost(), ...host };
   const refuse = (reason: string, remedy: string): Probe => ({ available: false, reason, remedy });
   if (process.platform !== 'linux' || !isFilteredArch(process.arch)) {
     return refuse(
@@ -179,7 +187,7 @@ export async function probeSandbox(host: Partial<ProbedHost> = {}): Promise<Prob
   if (!trial.ok) {
     return refuse(`bubblewrap cannot make a sandbox: ${trial.output.slice(0, 400)}`, namespaceRemedy());
   }
-  const ask = askWith(bubblewrap);
+  const ask = askWith(bubblewrap, askMs);
   const reasons: string[] = [];
   for (const path of interpreters) {
     const own = await ownAt(path, ask).catch((thrown: unknown) => {

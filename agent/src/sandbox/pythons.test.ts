@@ -14,7 +14,7 @@ import {
 } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { after, describe, it } from 'node:test';
-import { candidates, candidatesMax, type Installation, installationAt } from './installations.ts';
+import { candidates, candidatesMax, type Installation, installationAt, Unanswered } from './installations.ts';
 import { type Ask, checkAnswer, findPythons, type Interpreter, offeredMax } from './pythons.ts';
 import { faultAbove, faultOf, readAccounts } from './trust.ts';
 
@@ -306,6 +306,58 @@ describe('what a node offers', () => {
       assert.equal((await pythons.use('3.12')).program, program);
       assert.deepEqual(versionsOf(pythons), ['3.11', '3.12']);
     }
+  });
+
+  it('of one that gave no answer in time is asked again, later each time; who has what he wants does not wait for it', async () => {
+    const [slow, quick] = [install('3.12'), install('3.10')];
+    const asked: string[] = [];
+    const [clock, state] = [{ now: 0 }, { isSlow: true }];
+    const pythons = await findPythons({
+      own,
+      ...named(slow, quick),
+      nowMs: () => clock.now,
+      ask: async (installation) => {
+        asked.push(installation.program);
+        if (installation.program === slow && state.isSlow) throw new Unanswered('did not answer in time');
+        return honest(installation);
+      },
+    });
+    const asks = () => asked.filter((program) => program === slow).length;
+    assert.deepEqual(versionsOf(pythons), ['3.11', '3.10']);
+    assert.match(pythons.remarks.join(), /python3\.12 did not answer in time; it is not offered/);
+    for (const [minutes, expected] of [
+      ...([
+        [0.9, 1],
+        [1, 2],
+        [2.9, 2],
+        [3, 3],
+        [7, 4],
+        [15, 5],
+        [31, 6],
+        [63, 7],
+      ] as const),
+      ...([
+        [122.9, 7],
+        [123, 8],
+        [183, 9],
+      ] as const),
+    ] as const) {
+      clock.now = minutes * 60_000;
+      const before = asks();
+      await pythons.use('3.10');
+      assert.equal(asks(), before, 'who uses another version does not wait');
+      await pythons.refresh();
+      assert.equal(asks(), expected, `after ${minutes} minutes`);
+    }
+    state.isSlow = false;
+    clock.now += 3_600_000;
+    assert.equal((await pythons.use('3.12')).program, slow);
+    assert.deepEqual([versionsOf(pythons), pythons.remarks], [['3.11', '3.12', '3.10'], []]);
+    // What has answered and is what it was is not asked again beside it, and nothing is once all have answered.
+    assert.equal(asked.length, 1 + asks());
+    clock.now += 36_000_000;
+    await pythons.refresh();
+    assert.equal(asked.length, 1 + asks());
   });
 
   it('what became a link, or can be changed by others since, is not used any more', async () => {

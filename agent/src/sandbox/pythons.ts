@@ -2,7 +2,8 @@
 // again before each use. The node's own is the one of its version and the one that the management code runs on, whatever is named.
 //
 // Promises: what runs is of the version and ABI that were asked for, or nothing runs and words say why; an interpreter that was
-// replaced is asked anew; whatever is found, no more than `offeredMax` are offered and no more than `candidatesMax` asked.
+// replaced is asked anew, and one that gave no answer in time is asked again; whatever is found, no more than `offeredMax` are offered
+// and no more than `candidatesMax` asked.
 import { lstatSync, realpathSync, statSync } from 'node:fs';
 import { basename, join } from 'node:path';
 import { searchPath } from './host.ts';
@@ -12,6 +13,7 @@ import {
   candidatesMax,
   type Installation,
   installationAt,
+  Unanswered,
   Unfit,
 } from './installations.ts';
 import { type Accounts, faultOfPath, readAccounts } from './trust.ts';
@@ -32,7 +34,7 @@ export interface Pythons {
   offered(): readonly Interpreter[];
   /** Why something that was named, or found, is not offered. */
   readonly remarks: readonly string[];
-  /** Looks again if one that was offered is not what it was, or is again what it was. */
+  /** Looks again if one that was offered is not what it was, or is again what it was; and, now and then, while one has not answered. */
   refresh(): Promise<void>;
   /** Rejects with words for whoever submitted the work. version: absent, the node's own. abi: absent, any. */
   use(version: string | undefined, abi?: string): Promise<Interpreter>;
@@ -45,6 +47,8 @@ export const offeredMax = 32;
 const askedAtOnce = 4;
 /** All of them together: an agent takes no work before. */
 const lookingMs = 60_000;
+/** How long after a look in which one did not answer there is another: twice as long each time. A busy machine is slow once, a hanging program always. */
+const againMs = { first: 60_000, most: 3_600_000 } as const;
 const OLDEST_MINOR = 8;
 
 const minorOf = (version: string): number => Number(version.split('.')[1]);
@@ -100,21 +104,32 @@ export async function findPythons(options: {
   /** For tests: in place of what lies on this machine. */
   readonly found?: () => readonly Candidate[];
   readonly accounts?: () => Accounts;
+  readonly nowMs?: () => number;
 }): Promise<Pythons> {
   const { own, ask, named } = options;
   const accounts = options.accounts ?? readAccounts;
   const found = options.found ?? (() => candidates(named, searchPath()));
+  const nowMs = options.nowMs ?? (() => performance.now());
   let table: ReadonlyMap<string, Interpreter> = new Map();
   /** All but the node's own that are offered, or were: what is gone may come back. */
   let watched: readonly Seen[] = [];
+  /** What each has said, by its program: one that is what it was need not say it again, and cannot be too slow to. */
+  const answered = new Map<string, Seen>();
   let remarks: readonly string[] = [];
   let looking: Promise<void> | undefined;
+  /** While one has not answered: when to look again, and how long that was waited for. */
+  let again: { readonly atMs: number; readonly pauseMs: number } | undefined;
 
   async function seeAt(path: string, known: Accounts): Promise<Seen> {
     const installation = await installationAt(path, known);
     // order matters: what is replaced while it is asked has another state afterwards.
     const state = stateOf(installation, known);
-    return { interpreter: await ask(installation), state };
+    const before = answered.get(installation.program);
+    if (before?.state === state) return before;
+    answered.delete(installation.program);
+    const seen = { interpreter: await ask(installation), state };
+    answered.set(installation.program, seen);
+    return seen;
   }
 
   async function look(): Promise<void> {
@@ -164,6 +179,11 @@ export async function findPythons(options: {
     const left = watched.filter((one) => !isTaken(one));
     watched = [...taken, ...left.map(({ interpreter }) => ({ interpreter, state: stateOf(interpreter, known) }))];
     watched = watched.slice(0, candidatesMax);
+    const programs = new Set(seen.flatMap((one) => (one === undefined || one instanceof Unfit ? [] : [one])));
+    for (const [program, one] of answered) if (!programs.has(one)) answered.delete(program);
+    const isComplete = seen.every((one) => one !== undefined && !(one instanceof Unanswered));
+    const pauseMs = again === undefined ? againMs.first : Math.min(again.pauseMs * 2, againMs.most);
+    again = isComplete ? undefined : { atMs: nowMs() + pauseMs, pauseMs };
   }
 
   function lookAgain(): Promise<void> {
@@ -176,7 +196,11 @@ export async function findPythons(options: {
   async function lookIfChanged(version?: string): Promise<void> {
     const of = watched.filter(({ interpreter }) => version === undefined || interpreter.version === version);
     const known = accounts();
-    if (of.some(({ interpreter, state }) => stateOf(interpreter, known) !== state)) await lookAgain();
+    const isChanged = of.some(({ interpreter, state }) => stateOf(interpreter, known) !== state);
+    // Who wants a version that is there does not wait for one that is slow.
+    const isMissing = version === undefined || !table.has(version);
+    const isDue = again !== undefined && nowMs() >= again.atMs;
+    if (isChanged || (isMissing && isDue)) await lookAgain();
   }
 
   const offered = (): readonly Interpreter[] => {
