@@ -170,7 +170,7 @@ class Build:
         pip, tool = fetch_pip(self.pip["PIP_INDEX_URL"], PIP_FOLDER, python)
         self.say("pip %(file)s of the package index, sha256 %(sha256)s" % tool)
         argv = ["/env/bin/python", os.path.join(pip, "pip"), "install", "--quiet", "--no-deps", "--no-index", pip]
-        self.command(argv, "/job", {"PATH": "/env/bin:/usr/bin:/bin"}, "pip could not be installed")
+        self.command(argv, "/job", {"PATH": "/env/bin:/usr/local/bin:/usr/bin:/bin"}, "pip could not be installed")
 
 
 def run_build(document, reporter, control, wire):

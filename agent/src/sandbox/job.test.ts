@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { createHash } from 'node:crypto';
 import type { IncomingMessage } from 'node:http';
 import { after, before, beforeEach, describe, it } from 'node:test';
-import { python, runJob, sha256, skipReason, startJob, startUpstream, type Upstream } from './testing.ts';
+import { python, pythonsHere, runJob, sha256, skipReason, startJob, startUpstream, type Upstream } from './testing.ts';
 
 const ARTIFACTS = '/mlflow/v1.0/api/2.0/mlflow-artifacts/artifacts/exp/run';
 
@@ -75,6 +75,21 @@ describe('a job', { skip: skipReason }, () => {
     assert.deepEqual(
       events.map(({ event }) => event),
       ['preparing', 'running', 'finalizing', 'finished'],
+    );
+  });
+
+  it('by each of its names runs the interpreter that was chosen, whatever else of the host has that name', async () => {
+    const { version, program } = pythonsHere().own;
+    const names = ['python', 'python3', `python${version}`];
+    const command = `for name in ${names.join(' ')}; do command -v $name; readlink -f $(command -v $name); done; echo $PATH`;
+    const { output } = await runJob(upstream, command);
+    assert.equal(
+      output(),
+      [
+        ...names.flatMap((name) => [`/runner/bin/${name}`, program]),
+        '/runner/bin:/usr/local/bin:/usr/bin:/bin',
+        '',
+      ].join('\n'),
     );
   });
 

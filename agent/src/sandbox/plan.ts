@@ -23,7 +23,7 @@ export interface SyntheticFile {
 /** What the plan is made from; paths are absolute, sizes in bytes. */
 export interface PlanInput {
   /** What user code and environments run on. */
-  readonly python: Installation & { readonly prefix: string };
+  readonly python: Installation & { readonly prefix: string; readonly version: string };
   readonly scratchBytes: number;
   readonly sharedBytes?: number;
   readonly hostNames: readonly string[];
@@ -113,9 +113,10 @@ function systemOptions({ python }: PlanInput, root: string): readonly Options[] 
     ['--ro-bind-try', '/etc/ld.so.cache', `${root}/etc/ld.so.cache`],
     ['--ro-bind-try', '/etc/alternatives', `${root}/etc/alternatives`],
     ...installationOptions(python, root),
-    // Environments lead here.
-    ['--symlink', python.program, `${root}/runner/bin/python`],
-    ['--symlink', python.program, `${root}/runner/bin/python3`],
+    // Environments lead here, and PATH begins here.
+    ...['python', 'python3', `python${python.version}`].map(
+      (name): Options => ['--symlink', python.program, `${root}/runner/bin/${name}`],
+    ),
     ['--symlink', python.prefix, `${root}/runner/python`],
   ];
 }
@@ -222,7 +223,8 @@ export function planSandbox(input: PlanInput, firstFd: number, seccompFd: number
     ['--remount-ro', '/'],
 
     ['--chdir', '/job'],
-    ['--setenv', 'PATH', '/usr/local/bin:/usr/bin:/bin:/runner/bin'],
+    // order matters: the interpreter that was chosen comes before any other of the host that has one of its names.
+    ['--setenv', 'PATH', '/runner/bin:/usr/local/bin:/usr/bin:/bin'],
     ['--setenv', 'LANG', 'C.UTF-8'],
     ['--setenv', 'TZ', 'UTC'],
   ];
