@@ -32,7 +32,7 @@ import { type AnyRecipe, type Found, isOfContext, type NamedEnvironments } from 
 import { packagesUrl } from './package-access.rules.ts';
 
 export type EnvironmentsService = Environments &
-  Omit<ForJobs, 'packagesFor'> & {
+  Omit<ForJobs, 'packagesFor' | 'forget'> & {
     /** The recipe that a build makes; undefined for a job that is none, or not the one that is waited for. */
     recipeOf(workspaceId: string, build: string): Promise<AnyRecipe | undefined>;
     /** `sha256:…` of what a build makes. Throws for a job that is none. */

@@ -11,11 +11,12 @@ import type { Clock } from '#kernel/clock/clock';
 import type { Database } from '#kernel/database/database';
 import { tableOf } from '#kernel/errors/failures';
 import type { Scheme } from '#kernel/http/surface';
+import { parseResourceId } from '#kernel/ids/ids';
 import type { Log } from '#kernel/log/log';
 import type { Module } from '#kernel/module';
 import type { Tasks } from '#kernel/tasks/tasks';
 import type { ResourceKind, Resources } from '#resources';
-import type { IndexForJobs, Workspaces } from '#workspaces';
+import { type IndexForJobs, type Workspaces, workspaceOf } from '#workspaces';
 import { createCollecting } from './collecting.service.ts';
 import { createContexts } from './contexts.service.ts';
 import { environmentsDuties } from './duties.ts';
@@ -51,6 +52,8 @@ export type EnvironmentsModule = Module<ResourceKind> & {
   readonly collect: (signal: AbortSignal) => Promise<number>;
   /** The port of jobs. */
   readonly forJobs: ForJobs;
+  /** For how many builds and jobs it is known what they were given. */
+  readonly known: () => number;
 };
 
 /** Opens every workspace once, so not more often than it is of use. */
@@ -112,6 +115,10 @@ export function createEnvironments(deps: {
     begun: (of) => packages.begin(keyOfBuild(of)),
   });
   const packagesFor: ForJobs['packagesFor'] = (workspace) => packageAccess(deps.indexForJobs, deps.port, workspace);
+  const forget: ForJobs['forget'] = (jobId) => {
+    const key = keyOfBuild({ workspaceId: workspaceOf(jobId) ?? '', build: parseResourceId(jobId).name });
+    for (const each of [packages, ofJobs]) each.forget(key);
+  };
   const letsInstall = async (workspaceId: string) => {
     const looking = deps.grants.duty(environmentsDuties.letInstall, workspaceId);
     return 'index' in packagesFor(await deps.workspaces.get(looking, workspaceId));
@@ -142,6 +149,7 @@ export function createEnvironments(deps: {
     periodic: [{ name: 'environments-images', everyMs: sweepEveryMs, atStart: true, run: collecting.collect }],
     collect: collecting.collect,
     environments,
-    forJobs: { ...environments, packagesFor },
+    forJobs: { ...environments, packagesFor, forget },
+    known: () => packages.known() + ofJobs.known(),
   };
 }

@@ -61,7 +61,9 @@ test('a job installs where the operator and its workspace let it, and each page 
     ['access', 'JobPackages_Project', 'installs', 'told-outside', undefined],
   ]);
   assert.equal((await bench.log('installs')).bytes.toString(), '', 'nothing is in the way, so nothing is said');
+  assert.equal(lab.now().environments.known(), 1);
   await bench.tell('installs', exited(0));
+  assert.equal(lab.now().environments.known(), 0, 'with the job goes what it was given');
   assert.equal((await lab.call(token, 'GET', `${index}/simple/six/`)).status, 401, 'with the job its token ends');
 });
 

@@ -145,6 +145,26 @@ test('a result of a build that failed afterwards does not count', async (t) => {
   assert.equal(await bench.status('b'), 'Preparing');
 });
 
+test('what a build was given is known until it has ended, however it ends', async (t) => {
+  const bench = await openEnvironments(t);
+  const { lab, environmentId } = bench;
+  const { known } = lab.now().environments;
+  for (const [name, end] of [
+    ['fails', endedBy('memory')],
+    ['stops', endedBy('stopped')],
+    ['is-lost', lost],
+    ['works', exited(0)],
+  ] as const) {
+    await bench.put(name, { environmentId });
+    const build = await bench.buildOf(name);
+    await bench.make(build);
+    assert.equal(known(), 1, name);
+    await bench.tell(build, end);
+    assert.equal(known(), 0, name);
+    await bench.cancel(name);
+  }
+});
+
 test('a job that is canceled while it waits leaves nothing behind; a build that others wait for goes on', async (t) => {
   const bench = await openEnvironments(t);
   const { environmentId } = bench;

@@ -23,8 +23,10 @@ export type Packages = {
   isKnown(build: string): boolean;
   /** The files that a build was given, by `givenKey`. */
   given(build: string): ReadonlyMap<string, Given>;
-  /** The build is over. */
+  /** It is over, and asks for nothing any more. */
   forget(build: string): void;
+  /** For how many it is known what they were given. */
+  known(): number;
 };
 
 export type PackageFile = { readonly size: number | undefined; readonly stream: Readable };
@@ -44,6 +46,7 @@ const readingMax = 16;
 /** Over all pages that are kept. */
 const keptFiles = 200_000;
 const keptMs = 600_000;
+/** At once: of those that have ended nothing is kept. */
 const builds = 1_000;
 
 type Told = { requests: number; bytes: number; readonly files: Map<string, Given> };
@@ -232,7 +235,8 @@ export function createPackages(deps: {
 
     begin: (build) => void toldOf(build),
     isKnown: (build) => told.has(build),
-    given: (build) => toldOf(build).files,
+    given: (build) => told.get(build)?.files ?? new Map(),
     forget: (build) => void told.delete(build),
+    known: () => told.size,
   };
 }

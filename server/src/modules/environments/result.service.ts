@@ -38,7 +38,7 @@ export type Results = {
 
 export function createResults(deps: {
   readonly environments: Pick<EnvironmentsService, 'recipeOf' | 'take' | 'hasSent'>;
-  readonly packages: Pick<Packages, 'given' | 'isKnown' | 'forget'>;
+  readonly packages: Pick<Packages, 'given' | 'isKnown'>;
   readonly workspaces: Workspaces;
   readonly images: Images;
   readonly registry: EnvironmentRegistry;
@@ -127,7 +127,6 @@ export function createResults(deps: {
           built_by: of.build,
         };
         if (!(await environments.take(of.workspaceId, of.build, result))) throw environmentsFailures.ResultTaken();
-        deps.packages.forget(key);
         return { digest: built.digest };
       } finally {
         taking.delete(key);

@@ -67,6 +67,8 @@ export type Environments = {
   documentOf(build: Resource, token: string): Promise<BuildDocument>;
   /** A build has ended, as the resource says. At least once. */
   ended(build: Resource): Promise<void>;
+  /** A job of whichever kind has ended, and asks for no package any more. At least once. */
+  forget(jobId: string): void;
 };
 
 /** `index` is where jobs of the workspace find the package index: below it each has its own. `closed`: why they find none, with what to do. */

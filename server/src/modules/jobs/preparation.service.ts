@@ -149,6 +149,7 @@ export function createPreparation(deps: {
     buildOf: (jobId) => builds.get(idKey(jobId)),
     async onEnded(job) {
       const { builds: builtRecipe, recipe, environmentImage } = stateOf(job);
+      environments().forget(job.id);
       if (builtRecipe !== undefined) await environments().ended(job);
       else if (recipe !== undefined && environmentImage === undefined) await environments().leave(job.id);
     },
