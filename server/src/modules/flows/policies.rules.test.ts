@@ -8,12 +8,23 @@ import { curveOf, type Goal, isGivenUp, type Policy } from './policies.rules.ts'
 type Logged = { readonly trial: number; readonly points: readonly number[]; readonly isOver: boolean };
 const curves = (...all: readonly (readonly number[])[]): readonly Logged[] =>
   all.map((points, trial) => ({ trial, points, isOver: false }));
+/** What the first points come to, for each count of them. */
+const partsOf = (points: readonly number[]) =>
+  points.map((_, index) => {
+    const numbers = points.slice(0, index + 1).filter((point) => !Number.isNaN(point));
+    const [least, greatest] = [Math.min(...numbers), Math.max(...numbers)];
+    const average = numbers.reduce((sum, number) => sum + number, 0) / numbers.length;
+    return { points: index + 1, numbers: numbers.length === 0 ? undefined : { least, greatest, average } };
+  });
+const curve = (goal: Goal, { trial, points, isOver }: Logged) =>
+  curveOf(goal, { trial, isOver, length: points.length }, partsOf(points));
 /** The trials that are. */
 function givenUp(policy: Policy, goal: Goal, logged: readonly Logged[]): readonly number[] {
-  const all = logged.map(({ trial, points, isOver }) => curveOf(goal, trial, points, isOver));
-  return all.filter((curve) => isGivenUp(policy, goal, curve, all)).map(({ trial }) => trial);
+  const all = logged.map((each) => curve(goal, each));
+  return all.filter((each) => isGivenUp(policy, goal, each, all)).map(({ trial }) => trial);
 }
-const bestOf = (goal: Goal, points: readonly number[]) => curveOf(goal, 0, points, false).bestAt(points.length);
+const bestOf = (goal: Goal, points: readonly number[]) =>
+  curve(goal, { trial: 0, points, isOver: false }).bestAt(points.length);
 const looked = { evaluationInterval: 1, delayEvaluation: 0 };
 const bandit = (slack: object, when: object = {}): Policy => ({
   ...{ type: 'Bandit', slackFactor: undefined, slackAmount: undefined, ...looked, ...slack, ...when },

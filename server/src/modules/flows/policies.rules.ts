@@ -1,6 +1,8 @@
 // When a trial is given up before its end: Azure's three policies over the points of the primary metric. One point that is
 // logged is one interval. Trials are compared after the same number of intervals, whatever time each took. Pure.
 
+import type { MetricPart } from '#jobs';
+
 export type Goal = 'Minimize' | 'Maximize';
 
 /** What a trial has logged of the metric after so many points, or after all where there are fewer. NaN is worse than every number. */
@@ -34,40 +36,35 @@ export function compareBy(goal: Goal): (a: number, b: number) => number {
   };
 }
 
-/** Looked through once, however often it is compared with. @param points in the order in which they were logged */
-export function curveOf(goal: Goal, trial: number, points: readonly number[], isOver: boolean): Curve {
-  const better = compareBy(goal);
-  const [bests, sums, counts] = [Float64Array, Float64Array, Uint32Array].map((Numbers) => new Numbers(points.length));
-  let [best, sum, count] = [Number.NaN, 0, 0];
-  for (const [at, point] of points.entries()) {
-    if (better(point, best) < 0) best = point;
-    if (!Number.isNaN(point)) [sum, count] = [sum + point, count + 1];
-    if (bests !== undefined) bests[at] = best;
-    if (sums !== undefined) sums[at] = sum;
-    if (counts !== undefined) counts[at] = count;
-  }
-  const last = (upTo: number) => Math.min(upTo, points.length) - 1;
+/** @param parts after each count that it is asked for below `length`, and after `length` */
+export function curveOf(
+  goal: Goal,
+  { trial, isOver, length }: Pick<Curve, 'trial' | 'isOver' | 'length'>,
+  parts: readonly MetricPart[],
+): Curve {
+  const byPoints = new Map(parts.map((part) => [part.points, part]));
+  const at = (count: number) => byPoints.get(Math.min(count, length));
   return {
     trial,
     isOver,
-    length: points.length,
-    bestAt: (upTo) => bests?.[last(upTo)],
-    averageAt: (upTo) => {
-      const of = counts?.[last(upTo)] ?? 0;
-      return of === 0 ? undefined : (sums?.[last(upTo)] ?? 0) / of;
+    length,
+    bestAt(count) {
+      const part = at(count);
+      return part && (part.numbers?.[goal === 'Maximize' ? 'greatest' : 'least'] ?? Number.NaN);
     },
+    averageAt: (count) => at(count)?.numbers?.average,
   };
 }
 
-/** The last interval of the curve at which it is looked at. */
-function intervalOf({ evaluationInterval, delayEvaluation }: Policy, { length }: Curve): number | undefined {
+/** The last interval at which a trial is looked at that has logged so many points. */
+export function intervalOf({ evaluationInterval, delayEvaluation }: Policy, length: number): number | undefined {
   const interval = Math.floor(length / evaluationInterval) * evaluationInterval;
   return interval > 0 && interval >= delayEvaluation ? interval : undefined;
 }
 
 /** Whether the policy gives up a trial now. One that is over is compared with and not given up. */
 export function isGivenUp(policy: Policy, goal: Goal, curve: Curve, curves: readonly Curve[]): boolean {
-  const interval = curve.isOver ? undefined : intervalOf(policy, curve);
+  const interval = curve.isOver ? undefined : intervalOf(policy, curve.length);
   if (interval === undefined) return false;
   const better = compareBy(goal);
   const own = curve.bestAt(interval) ?? Number.NaN;

@@ -90,6 +90,26 @@ test('whichever step of a sweep the server dies at, no trial is lost and none is
   }
 });
 
+test('a trial that a crash left unmade is made beside one that a policy looks at', async (t) => {
+  const bench = await openFlows(t);
+  const { lab } = bench;
+  const died = new Promise<void>((resolve) => {
+    lab.seam.before = async (step) => {
+      if (step !== 'child gap_1') return;
+      resolve();
+      await never;
+    };
+  });
+  const earlyTermination = { policyType: 'Bandit', slackAmount: 0.1, slackFactor: 0 };
+  bench.putSweep('gap', { earlyTermination }).catch(() => undefined);
+  await died;
+  lab.seam.before = async () => {};
+  await lab.abandon();
+  await bench.logs('gap_0', 'accuracy', 0.5);
+  await bench.tick();
+  assert.equal(await bench.status('gap_1'), 'Queued');
+});
+
 test('whichever step of a pipeline the server dies at, no step is lost and none is made twice', async (t) => {
   const bench = await openFlows(t);
   const { computeId, lab, workspaceId } = bench;

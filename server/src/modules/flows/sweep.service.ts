@@ -23,7 +23,7 @@ import type { Children } from './children.service.ts';
 import { endParent } from './closing.service.ts';
 import type { Closing } from './closing.types.ts';
 import { flowsFailures } from './flows.errors.ts';
-import { type Curve, curveOf, isGivenUp } from './policies.rules.ts';
+import { type Curve, curveOf, intervalOf, isGivenUp } from './policies.rules.ts';
 import {
   bestIn,
   bestTrial,
@@ -99,11 +99,23 @@ export function createSweeps(deps: {
   /** Trials that the policy gives up now are asked to end. */
   async function applyPolicy(job: Resource, plan: Plan, live: ReadonlyMap<number, Resource>, trials: readonly Trial[]) {
     if (plan.policy === undefined || live.size === 0) return;
+    const lengths = new Map<number, number>();
+    for (const [number, child] of live)
+      if (trials[number]?.givenUp !== true)
+        lengths.set(number, (await lives.metric(child.id, plan.metric)).range.count);
+    const { policy } = plan;
+    const intervals = [...new Set([...lengths.values()].flatMap((length) => intervalOf(policy, length) ?? []))];
+    if (intervals.length === 0) return;
     const curves: Curve[] = [];
     for (const [trial, each] of trials.entries()) {
-      if (each.end === 'Gone') continue;
-      const points = await lives.points(siblingId(job.id, trialName(job.name, trial)), plan.metric);
-      curves.push(curveOf(plan.goal, trial, points, !live.has(trial) || each.givenUp === true));
+      // One that a crash left unmade has logged nothing, and has no run to look into.
+      if (each.end === 'Gone' || (each.end === undefined && !live.has(trial))) continue;
+      // As it was counted: what was logged since is looked at the next time.
+      const counted = lengths.get(trial);
+      const at = counted === undefined ? intervals : [...intervals, counted];
+      const parts = await lives.parts(siblingId(job.id, trialName(job.name, trial)), plan.metric, at);
+      const length = counted ?? parts.at(-1)?.points ?? 0;
+      curves.push(curveOf(plan.goal, { trial, length, isOver: counted === undefined }, parts));
     }
     for (const curve of curves) {
       const { trial: number, isOver } = curve;
@@ -111,9 +123,9 @@ export function createSweeps(deps: {
       if (child === undefined) continue;
       // Each is compared with all others: in between others get a turn.
       await nextTurn();
-      if (!isGivenUp(plan.policy, plan.goal, curve, curves)) continue;
+      if (!isGivenUp(policy, plan.goal, curve, curves)) continue;
       await setTrial(job, plan, number, { givenUp: true });
-      await lives.say(job.id, `${child.name} is given up by the policy ${plan.policy.type}`);
+      await lives.say(job.id, `${child.name} is given up by the policy ${policy.type}`);
       await lives.cancel(child);
     }
   }

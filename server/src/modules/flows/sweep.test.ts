@@ -289,6 +289,33 @@ test('a policy gives up a trial while it runs, and the next takes its place', as
   assert.equal((await bench.job('early')).properties.best_child_run_id, 'early_0');
 });
 
+test('a policy looks at every point, however many a trial has logged', async (t) => {
+  const bench = await openFlows(t);
+  const { lab, workspaceId } = bench;
+  const policy = { policyType: 'Bandit', slackAmount: 0.1, slackFactor: 0, evaluationInterval: 26_000 };
+  await bench.putSweep('long', { earlyTermination: policy });
+  for (const [name, best] of [
+    ['long_0', 0.9],
+    ['long_1', 0.3],
+  ] as const) {
+    await bench.tell(name, running);
+    for (let from = 0; from < 26_000; from += 1_000) {
+      const metrics = Array.from({ length: 1_000 }, (_, at) => ({
+        ...{ key: 'accuracy', step: from + at, timestamp: 1_000 + from + at },
+        value: from + at === 25_999 ? best : 0.2,
+      }));
+      const path = `/mlflow/v1.0${workspaceId}/api/2.0/mlflow/runs/log-batch`;
+      await lab.must(lab.owner, 'POST', path, { body: { run_id: name, metrics } });
+    }
+  }
+  await bench.tick();
+  assert.deepEqual(
+    [await bench.status('long_0'), await bench.status('long_1')],
+    ['Running', 'CancelRequested'],
+    'what lies apart is the last point of each',
+  );
+});
+
 test('a cancellation reaches every trial, and the sweep ends after them', async (t) => {
   const bench = await openFlows(t);
   await bench.putSweep('stop');

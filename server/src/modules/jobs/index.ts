@@ -66,7 +66,7 @@ export {
 } from './job-state.service.ts';
 export { definitionOf } from './jobs.kind.ts';
 export { checkJob } from './jobs.rules.ts';
-export type { JobLives, MetricRange } from './jobs.service.ts';
+export type { JobLives, MetricPart, MetricRange } from './jobs.service.ts';
 export { isPlaced, nameToBe, type OutputPlace, overlap, placeOf, placeUri, withDatastore } from './outputs.rules.ts';
 export { noParents, type ParentType, type ParentTypes } from './parents.port.ts';
 export type { References } from './references.service.ts';

@@ -13,7 +13,7 @@ import type { Database } from '#kernel/database/database';
 import type { Log } from '#kernel/log/log';
 import type { Telemetry } from '#kernel/telemetry/telemetry';
 import type { Resource, Resources } from '#resources';
-import type { MetricRange, Runs } from '#runs';
+import type { MetricPart, MetricRange, Runs } from '#runs';
 import type { Workspaces } from '#workspaces';
 import { jobsDuties } from './duties.ts';
 import { createEnding, isOver } from './ending.service.ts';
@@ -41,7 +41,7 @@ import { mayFollow } from './status.rules.ts';
 import { isSystemMetric } from './system-metrics.rules.ts';
 import { createTaking } from './taking.service.ts';
 
-export type { MetricRange } from '#runs';
+export type { MetricPart, MetricRange } from '#runs';
 
 const cancelGraceSeconds = 10;
 
@@ -65,8 +65,8 @@ export type JobLives = {
   say(jobId: string, line: string): Promise<void>;
   /** Whether who submitted the job is still there and enabled. */
   isBacked(job: Resource): Promise<boolean>;
-  /** The points of one metric of the job's run, in the order in which they were logged, as many as are read at once. */
-  points(jobId: string, key: string): Promise<readonly number[]>;
+  /** What one metric of the job's run came to after so many points each, and last after all that were logged by now. */
+  parts(jobId: string, key: string, at: readonly number[]): Promise<readonly MetricPart[]>;
   /** What all points of one metric of the job's run come to; where there are none, the names of what it logged. */
   metric(jobId: string, key: string): Promise<{ readonly range: MetricRange; readonly logged: readonly string[] }>;
 };
@@ -318,8 +318,8 @@ export function createJobsService(deps: {
       isBacked,
       database: (jobId) => workspaces.database(advancing(jobId), workspaceIdOf(jobId)),
       say,
-      points: (jobId, key) =>
-        runs.pointsOf(advancing(jobId), workspaceIdOf(jobId), jobId.slice(jobId.lastIndexOf('/') + 1), key),
+      parts: (jobId, key, at) =>
+        runs.partsOf(advancing(jobId), workspaceIdOf(jobId), jobId.slice(jobId.lastIndexOf('/') + 1), key, at),
       async metric(jobId, key) {
         const [grant, workspaceId] = [advancing(jobId), workspaceIdOf(jobId)];
         const runId = jobId.slice(jobId.lastIndexOf('/') + 1);

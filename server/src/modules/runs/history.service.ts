@@ -18,6 +18,13 @@ export type MetricRange = {
   readonly ends: { readonly least: number; readonly greatest: number } | undefined;
 };
 
+/** What the first `points` points of a metric come to. */
+export type MetricPart = {
+  readonly points: number;
+  /** Undefined: none of them is a number. */
+  readonly numbers: { readonly least: number; readonly greatest: number; readonly average: number } | undefined;
+};
+
 export type History = {
   get(
     grant: Grant,
@@ -26,6 +33,12 @@ export type History = {
   ): Promise<HistoryPage>;
   /** Of all points of a metric, however many there are. */
   range(grant: Grant, workspaceId: string, query: { runId: string; key: string }): Promise<MetricRange>;
+  /** In the order in which points were logged: after each of these counts of them that it has, and last after all, if there are any. */
+  parts(
+    grant: Grant,
+    workspaceId: string,
+    query: { runId: string; key: string; at: readonly number[] },
+  ): Promise<readonly MetricPart[]>;
   /** At most 25,000 points of at most 100 runs. */
   bulk(
     grant: Grant,
@@ -74,6 +87,19 @@ export function createHistory(deps: { readonly workspaces: WorkspaceDatabases })
       if (row === undefined) throw noRun(runId);
       const { count, least, greatest } = await store.scanRange(database, { run: row.run, key });
       return { count: Number(count), ends: least === null || greatest === null ? undefined : { least, greatest } };
+    },
+
+    async parts(grant, workspaceId, { runId, key, at }) {
+      requireRunId(runId);
+      const database = await workspaces.database(grant, workspaceId);
+      const row = await findRun(database.read, runId);
+      if (row === undefined) throw noRun(runId);
+      return (await store.scanParts(database, { run: row.run, key, at })).map(
+        ({ points, least, greatest, average }) => ({
+          points: Number(points),
+          numbers: least === null || greatest === null || average === null ? undefined : { least, greatest, average },
+        }),
+      );
     },
 
     async bulk(grant, workspaceId, { runIds, key, maxResults = pageMax }) {

@@ -42,6 +42,37 @@ export async function scanRange(
   return range ?? { count: 0, least: null, greatest: null };
 }
 
+export type PartRow = {
+  readonly points: number;
+  readonly least: number | null;
+  readonly greatest: number | null;
+  readonly average: number | null;
+};
+
+/** What the first so many points of one run and key come to, for each of these counts and for all of them. */
+export function scanParts(
+  database: Database,
+  query: { readonly run: number; readonly key: string; readonly at: readonly number[] },
+): Promise<readonly PartRow[]> {
+  const { run, key, at } = query;
+  return scan(
+    database,
+    // For the average no number is larger than what as many as there could be add up without overflow, which is an error in PostgreSQL.
+    sql<PartRow>`
+      with points as (
+          select case when nan = 0 then value end as number,
+            case when nan <> 0 then null when value > 1e290 then 1e290 when value < -1e290 then -1e290 else value end as addend,
+            row_number() over (order by timestamp_ms, step, value, nan) as place, count(*) over () as total
+          from metrics where run = ${run} and key = ${key}),
+        parts as (
+          select place, total, min(number) over upto as least,
+            max(number) over upto as greatest, avg(addend) over upto as average
+          from points window upto as (order by place rows between unbounded preceding and current row))
+      select place as points, least, greatest, average from parts
+      where place = total or ${among(sql`place`, at)} order by place`,
+  );
+}
+
 export type RunMetricRow = MetricRow & { readonly run_id: string };
 
 export const scanHistories = (

@@ -2,7 +2,9 @@
 
 import assert from 'node:assert/strict';
 import { after, test } from 'node:test';
+import fc from 'fast-check';
 import { closeScanPool } from '#kernel/database/database';
+import { grant, workspaceId } from './testing.ts';
 import { opened, refused } from './tracking.fixture.ts';
 
 after(() => closeScanPool());
@@ -99,4 +101,60 @@ test('points that share a step are spread evenly over all of them, within what w
   assert.deepEqual(await values('1'), [0]);
   assert.deepEqual(await values('2'), [0, 4999]);
   assert.equal((await values('2500')).length, 2500);
+});
+
+test('what a metric came to after so many points is what these points come to, whatever is not a number', async (t) => {
+  const { mlflow, newRun, runs } = await opened(t);
+  const value = fc.oneof(
+    fc.double({ min: -10, max: 10, noNaN: true }),
+    fc.constantFrom<'NaN' | number>('NaN', 1.7976931348623157e308, -1.7976931348623157e308),
+  );
+  await fc.assert(
+    fc.asyncProperty(
+      fc.array(value, { maxLength: 30 }),
+      fc.array(fc.integer({ min: 1, max: 40 }), { maxLength: 5 }),
+      async (values, at) => {
+        const run_id = await newRun();
+        const metrics = values.map((one, step) => ({ key: 'm', value: one, timestamp: step, step }));
+        await mlflow.post('/runs/log-batch', { run_id, metrics });
+        const counts = [...new Set([...at.filter((count) => count < values.length), values.length])];
+        const expected = counts
+          .filter((count) => count > 0)
+          .sort((a, b) => a - b)
+          .map((points) => {
+            const numbers = values.slice(0, points).filter((one) => one !== 'NaN');
+            const addends = numbers.map((one) => Math.max(-1e290, Math.min(1e290, one)));
+            return {
+              points,
+              numbers: numbers.length > 0 && {
+                least: Math.min(...numbers),
+                greatest: Math.max(...numbers),
+                average: addends.reduce((sum, one) => sum + one, 0) / addends.length,
+              },
+            };
+          });
+        const parts = await runs.partsOf(grant, workspaceId, run_id, 'm', at);
+        assert.deepEqual(
+          parts.map(({ points, numbers }) => [points, numbers?.least, numbers?.greatest]),
+          expected.map(({ points, numbers }) => [
+            points,
+            numbers ? numbers.least : undefined,
+            numbers ? numbers.greatest : undefined,
+          ]),
+        );
+        for (const [index, { numbers }] of parts.entries()) {
+          const wanted = expected[index]?.numbers;
+          if (wanted && numbers) {
+            const scale = Math.max(1, Math.abs(wanted.least), Math.abs(wanted.greatest));
+            assert.ok(
+              Math.abs(numbers.average - wanted.average) <= scale * 1e-12,
+              `${numbers.average} ${wanted.average}`,
+            );
+          }
+        }
+      },
+    ),
+    { numRuns: 40 },
+  );
+  await assert.rejects(runs.partsOf(grant, workspaceId, 'f'.repeat(32), 'm', [1]), /not found/);
 });

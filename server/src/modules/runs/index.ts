@@ -21,7 +21,7 @@ import { runPrefix } from './artifacts/paths.rules.ts';
 import { requireReach, runScope } from './bounds.rules.ts';
 import { experimentRoutes } from './experiments.routes.ts';
 import { createExperiments } from './experiments.service.ts';
-import { createHistory, type MetricRange } from './history.service.ts';
+import { createHistory, type MetricPart, type MetricRange } from './history.service.ts';
 import { createInputs } from './inputs.service.ts';
 import { createLogging } from './logging.service.ts';
 import { trackingTables } from './migrations/0001-tracking.ts';
@@ -43,7 +43,7 @@ import { unservedRoutes } from './unserved.routes.ts';
 
 export type { ArtifactPage, OpenedArtifact, PutArtifact } from './artifacts/artifacts.service.ts';
 export { rulesOfRun } from './bounds.rules.ts';
-export type { MetricRange } from './history.service.ts';
+export type { MetricPart, MetricRange } from './history.service.ts';
 export type { ModelRegistry } from './registry/registry.types.ts';
 export type { NewRun } from './runs.service.ts';
 export { mlflowWireOf } from './surface.ts';
@@ -63,8 +63,14 @@ export type Runs = {
   metricsOf(grant: Grant, workspaceId: string, runId: string): Promise<readonly Metric[]>;
   /** How many points one metric has, and between which numbers they lie. */
   rangeOf(grant: Grant, workspaceId: string, runId: string, key: string): Promise<MetricRange>;
-  /** The points of one metric in the order of their times, from the first on, as many as a page holds. */
-  pointsOf(grant: Grant, workspaceId: string, runId: string, key: string): Promise<readonly number[]>;
+  /** What one metric came to after so many points each, in the order of their times, and last after all of them. */
+  partsOf(
+    grant: Grant,
+    workspaceId: string,
+    runId: string,
+    key: string,
+    at: readonly number[],
+  ): Promise<readonly MetricPart[]>;
   /** The id of the model that the run has logged under this name, as MLflow 3 keeps one: beside the artifacts of the run. */
   loggedModel(grant: Grant, workspaceId: string, runId: string, name: string): Promise<string | undefined>;
   /** Where the run's blobs are in the container of `workspaceartifactstore`; ends with a slash. */
@@ -148,10 +154,9 @@ export function createRuns(deps: {
         async (grant, workspaceId, runId) => (await service.get(grant, workspaceId, runId)).data.metrics ?? [],
       ),
       rangeOf: ofRun((grant, workspaceId, runId, key: string) => history.range(grant, workspaceId, { runId, key })),
-      pointsOf: ofRun(async (grant, workspaceId, runId, key: string) => {
-        const { metrics } = await history.get(grant, workspaceId, { runId, key });
-        return metrics.map(({ value }) => (typeof value === 'number' ? value : Number(value)));
-      }),
+      partsOf: ofRun((grant, workspaceId, runId, key: string, at: readonly number[]) =>
+        history.parts(grant, workspaceId, { runId, key, at }),
+      ),
       loggedModel: ofRun(models.ofRun),
       artifactPrefix: runPrefix,
       putArtifact: ofRun(artifacts.put),
