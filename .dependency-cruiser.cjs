@@ -23,7 +23,8 @@ const table = {
   jobs: ['resources', 'workspaces', 'storage', 'identity', 'vault', 'runs', 'assets', 'compute'],
   flows: ['resources', 'workspaces', 'assets', 'jobs'],
   schedules: ['resources', 'workspaces', 'jobs'],
-  environments: ['resources', 'workspaces', 'registry', 'images', 'assets', 'jobs'],
+  imports: ['workspaces', 'registry'],
+  environments: ['resources', 'workspaces', 'registry', 'images', 'imports', 'assets', 'jobs'],
   endpoints: [
     ...['resources', 'workspaces', 'identity', 'registry', 'images', 'assets', 'compute', 'monitoring', 'environments'],
   ],

@@ -42,6 +42,13 @@ export const workspaceProperties = Type.Object({
         'Not a property of Azure. Enabled: jobs of this workspace may install packages from the package index of the server, where its operator lets workspaces choose that (environments.indexForJobs). Disabled unless it is said.',
     }),
   ),
+  imageRegistries: Type.Optional(
+    Type.Array(Type.String({ minLength: 3, maxLength: 300 }), {
+      maxItems: 64,
+      description:
+        'Not a property of Azure. Registries that images of environments may be fetched from, as far as the operator of the server permits them (environments.registries): HOST, HOST/REPOSITORY or HOST/PREFIX/*. None unless it is said.',
+    }),
+  ),
   /** False: the workspace's identity gets no role at a resource group, and no more than its work needs. */
   allowRoleAssignmentOnRG: Type.Optional(Type.Boolean()),
   encryption: Type.Optional(workspaceEncryption),

@@ -3,7 +3,7 @@
 //
 //   compose/ground.ts       identity · access · audit · resources · quotas  who are you · may you · you did · about what · how much
 //   compose/data-plane.ts   vault · storage · registry · monitoring        where data rests
-//   compose/learning.ts     workspaces · connections · runs · assets · compute · jobs · flows · schedules · images · environments · endpoints
+//   compose/learning.ts     workspaces · connections · runs · assets · compute · jobs · flows · schedules · images · imports · environments · endpoints
 
 import { declaredActions } from '@strongroom/contract/actions';
 import { auditMigrations } from '#audit';
@@ -64,14 +64,39 @@ export async function compose(opened: Opened): Promise<Composed> {
 
   const { audit, access, identity, resources, quotas, dataKeys, bootstrapped } = ground;
   const { vault, storage, registry, monitoring } = data;
-  const { workspaces, connections, runs, assets, compute, jobs, flows, schedules, images, environments, endpoints } =
-    learning;
+  const {
+    workspaces,
+    connections,
+    runs,
+    assets,
+    compute,
+    jobs,
+    flows,
+    schedules,
+    images,
+    imports,
+    environments,
+    endpoints,
+  } = learning;
   const landing = createLanding({ version: foundation.version, trust: foundation.trust });
   // In the order in which they stand on each other: started so, stopped in reverse.
   const modules: readonly Module<ResourceKind>[] = [
     ...[audit, access, identity, landing, resources, quotas],
     ...[vault, storage, registry, monitoring],
-    ...[workspaces, connections, runs, assets, compute, jobs, flows, schedules, images, environments, endpoints],
+    ...[
+      workspaces,
+      connections,
+      runs,
+      assets,
+      compute,
+      jobs,
+      flows,
+      schedules,
+      images,
+      imports,
+      environments,
+      endpoints,
+    ],
   ];
   for (const { name, tasks: handlers, removed, standsOn, migrations, settings } of modules) {
     if (handlers) tasks.handle(handlers);

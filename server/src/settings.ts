@@ -3,6 +3,7 @@
 import { auditSettings } from '#audit';
 import { computeSettings } from '#compute';
 import { environmentsSettings } from '#environments';
+import { importsSettings } from '#imports';
 import { jobsSettings } from '#jobs';
 import { type ConfigSources, readSettings } from '#kernel/config/config';
 import { kernelSettings } from '#kernel/config/kernel.settings';
@@ -16,7 +17,8 @@ export type Config = ConfigOf<SettingsOf<typeof kernelSettings>> &
   ConfigOf<SettingsOf<typeof quotasSettings>> &
   ConfigOf<SettingsOf<typeof computeSettings>> &
   ConfigOf<SettingsOf<typeof jobsSettings>> &
-  ConfigOf<SettingsOf<typeof environmentsSettings>>;
+  ConfigOf<SettingsOf<typeof environmentsSettings>> &
+  ConfigOf<SettingsOf<typeof importsSettings>>;
 
 /** In the order of the printed page. */
 export const settingLists: readonly SettingList[] = [
@@ -26,6 +28,7 @@ export const settingLists: readonly SettingList[] = [
   computeSettings,
   jobsSettings,
   environmentsSettings,
+  importsSettings,
 ];
 
 /** @throws Failure `invalid` that names every mistake */

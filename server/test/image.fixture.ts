@@ -3,7 +3,14 @@
 import assert from 'node:assert/strict';
 import { digestOf, type TestImage } from '../../agent/src/images/testing.ts';
 
-export { image, pythonLayer, shellLayer, type TarEntry, type TestImage } from '../../agent/src/images/testing.ts';
+export {
+  digestOf,
+  image,
+  pythonLayer,
+  shellLayer,
+  type TarEntry,
+  type TestImage,
+} from '../../agent/src/images/testing.ts';
 
 type Push = (method: string, path: string, body: Buffer, contentType: string) => Promise<{ readonly status: number }>;
 

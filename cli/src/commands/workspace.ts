@@ -112,7 +112,7 @@ export function workspaceCommands(workspace: Command, act: Act): void {
     workspace,
     'update',
     making('group'),
-    'change whether jobs of a workspace may install packages while they run',
+    'change what jobs of a workspace may fetch: packages while they run, images of other registries',
     'workspace update research -g team --job-package-index Enabled',
   )
     .addOption(
@@ -121,11 +121,27 @@ export function workspaceCommands(workspace: Command, act: Act): void {
         'whether jobs may install packages from the package index of the server, where its operator lets workspaces choose that',
       ).choices(['Enabled', 'Disabled']),
     )
+    .option(
+      '--image-registry <pattern>',
+      'a registry that images may be fetched from, HOST, HOST/REPOSITORY or HOST/PREFIX/*, where the operator of the server permits it (several times; these in the place of those before; none: no registry)',
+      repeated,
+    )
     .action(
       act(async (context, given) => {
         const name = given.name('workspace');
+        const patterns = given.texts('imageRegistry');
+        const registries = patterns.length === 0 ? {} : { imageRegistries: patterns.filter((text) => text !== 'none') };
+        const index =
+          patterns.length > 0 && given.text('jobPackageIndex') === undefined
+            ? {}
+            : {
+                jobPackageIndex: given.needed(
+                  'jobPackageIndex',
+                  '--job-package-index Enabled, or --image-registry HOST',
+                ),
+              };
         const changed = await context.settle(`updating ${name}`, 'PATCH', context.resource(workspaceType, name), {
-          properties: { jobPackageIndex: given.needed('jobPackageIndex', '--job-package-index Enabled') },
+          properties: { ...index, ...registries },
         });
         context.done(`workspace '${name}'`, 'changed', changed);
       }),

@@ -32,6 +32,7 @@ export function workspaceBody(document: Document) {
       hbiWorkspace: read.flag('hbi_workspace'),
       imageBuildCompute: read.text('image_build_compute'),
       jobPackageIndex: read.text('job_package_index'),
+      imageRegistries: read.list('image_registries'),
       allowRoleAssignmentOnRG: read.flag('allow_roleassignment_on_rg'),
       storageAccount: read.text('storage_account'),
       containerRegistry: read.text('container_registry'),

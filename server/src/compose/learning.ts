@@ -5,24 +5,26 @@ import { createAssets } from '#assets';
 import { createCompute } from '#compute';
 import { createConnections } from '#connections';
 import { createEndpoints } from '#endpoints';
-import { createEnvironments, type EnvironmentsModule, indexUrl, readProjectIndex } from '#environments';
+import { createEnvironments, type EnvironmentsModule } from '#environments';
 import { createFlows, type Flows } from '#flows';
 import { createImages } from '#images';
+import { createImports } from '#imports';
 import { createJobs, type Jobs } from '#jobs';
 import { originHere } from '#kernel/http/certificates';
-import { createOutgoing } from '#kernel/http/outgoing';
 import { createRuns } from '#runs';
 import { createSchedules } from '#schedules';
-import { createWorkspaces } from '#workspaces';
+import { createWorkspaces, type RegistryRule, readRegistryRule } from '#workspaces';
 import type { DataPlane } from './data-plane.ts';
 import type { Foundation } from './foundation.ts';
 import type { Ground } from './ground.ts';
+import { packageIndexesOf, registriesOf } from './ways-out.ts';
 
 export function composeLearning(foundation: Foundation, ground: Ground, data: DataPlane) {
   const { config, clock, log, control } = foundation;
   const { common, identity, access, armSchemes, addresses, dataKeys } = ground;
   const { vault, storage, registry, monitoring } = data;
 
+  const registryRules = config.environments.registries.map(ruleIn);
   const workspaces = createWorkspaces({
     ...common,
     access,
@@ -36,6 +38,7 @@ export function composeLearning(foundation: Foundation, ground: Ground, data: Da
     addresses,
     dataKeys,
     indexForJobs: config.environments.indexForJobs,
+    registryRules,
   });
   const inWorkspaces = { ...common, workspaces: workspaces.workspaces, blobs: storage.blobs, addresses };
   const connections = createConnections({ workspaces: workspaces.workspaces });
@@ -101,17 +104,25 @@ export function composeLearning(foundation: Foundation, ground: Ground, data: Da
     room: foundation.room,
   });
   const images = createImages({ registry: registry.registry });
+  const imports = createImports({
+    registry: registry.registry,
+    fetch: registriesOf(config.environments),
+    rules: registryRules,
+    imageBytes: config.environments.imageBytes,
+  });
   const environments: EnvironmentsModule = createEnvironments({
     ...inWorkspaces,
     assets: assets.assets,
     registry: registry.registry,
     images: images.images,
+    imports: imports.imports,
     preparing: jobs.preparing,
     pythons: compute.pythons,
     ...packageIndexesOf(config.environments),
     indexForJobs: config.environments.indexForJobs,
     map: config.environments.images,
     aside: foundation.tasks.aside,
+    enqueue: foundation.tasks.enqueue,
     database: control,
     keptDays: config.environments.keptDays,
     runTokens: ground.runTokens,
@@ -127,31 +138,27 @@ export function composeLearning(foundation: Foundation, ground: Ground, data: Da
     dataKeys,
     scoring: monitoring.scoring,
   });
-  return { workspaces, connections, runs, assets, compute, jobs, flows, schedules, images, environments, endpoints };
+  return {
+    workspaces,
+    connections,
+    runs,
+    assets,
+    compute,
+    jobs,
+    flows,
+    schedules,
+    images,
+    imports,
+    environments,
+    endpoints,
+  };
 }
 export type Learning = ReturnType<typeof composeLearning>;
 
-/** The one thing that the server fetches from outside. An index that was set may be anywhere; what its pages name may not be inside. */
-function packageIndexesOf(
-  settings: Foundation['config']['environments'],
-): Pick<Parameters<typeof createEnvironments>[0], 'indexOf' | 'fetch'> {
-  const index = settings.index === 'none' ? undefined : indexUrl(settings.index);
-  const own = new Map<string, URL>();
-  for (const text of settings.projectIndexes) {
-    const read = readProjectIndex(text);
-    if (typeof read === 'string') throw new Error(`environments.projectIndexes was not checked: ${read}`);
-    own.set(read.project, read.url);
-  }
-  const set = [...own.values(), ...(index === undefined ? [] : [index])];
-  const outgoing = createOutgoing({
-    trusted: set.map(({ origin }) => origin),
-    allowed: (host) => set.some((one) => one.host === host),
-  });
-  const accept = 'application/vnd.pypi.simple.v1+html, text/html;q=0.9, */*;q=0.1';
-  return {
-    indexOf: (project) => own.get(project) ?? index,
-    fetch: (url, signal = AbortSignal.timeout(600_000)) => outgoing.get(url, { accept, signal }),
-  };
+function ruleIn(text: string): RegistryRule {
+  const rule = readRegistryRule(text);
+  if (typeof rule === 'string') throw new Error(`environments.registries was not checked: ${rule}`);
+  return rule;
 }
 
 const embeddedAgent: readonly [string, ...string[]] = [

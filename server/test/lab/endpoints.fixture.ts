@@ -66,6 +66,7 @@ export async function setUp(
     containerRegistry: registryId,
     applicationInsights: insightsId,
     jobPackageIndex: false,
+    imageRegistries: [],
     hbi: options.hbi ?? false,
   };
   const container = { account: account.id, container: `azureml-blobstore-${workspace.uniqueId}` };

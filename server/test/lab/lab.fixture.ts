@@ -42,6 +42,8 @@ export async function openLab(t: TestContext) {
     before: async () => {},
     pythons: ['3.11', '3.12'].map(offeredPython),
     fetch: () => Promise.reject(new Error('there is no package index in this test')),
+    upstream: () => Promise.reject(new Error('there is no other registry in this test')),
+    registries: [],
     readBytes: 0,
     indexForJobs: 'none',
   };

@@ -10,6 +10,7 @@ import { createEnvironments, type EnvironmentsModule, type Fetch } from '#enviro
 import { createFlows, type Flows } from '#flows';
 import { createIdentity, createSignedAddresses, firstStart } from '#identity';
 import { createImages } from '#images';
+import { createImports, type FetchUpstream } from '#imports';
 import { createJobs, type Jobs } from '#jobs';
 import type { TestClock } from '#kernel/clock/test-clock';
 import type { Database } from '#kernel/database/database';
@@ -31,7 +32,7 @@ import { createRuns } from '#runs';
 import { createSchedules } from '#schedules';
 import { createStorage } from '#storage';
 import { createVault } from '#vault';
-import { createWorkspaces, type IndexForJobs } from '#workspaces';
+import { createWorkspaces, type IndexForJobs, readRegistryRule } from '#workspaces';
 import { identitiesOf, principalsOf } from '../../src/compose/principals.ts';
 import { byteStoresOf, databasesOf } from '../../src/data-folder.ts';
 import type { PlayedWork } from './work.fixture.ts';
@@ -52,6 +53,10 @@ export type Seam = {
   before: (step: string) => Promise<void>;
   /** The package index: nothing, unless a test has one. */
   fetch: Fetch;
+  /** Other registries: none answers, unless a test has one. */
+  upstream: FetchUpstream;
+  /** What the operator permits of them; others count after `restart`. */
+  registries: readonly string[];
   /** What the nodes have. */
   pythons: readonly ReturnType<typeof offeredPython>[];
   /** Bytes of sealed files that were read. */
@@ -177,6 +182,7 @@ export async function assemble(on: {
     tenantId,
   });
   const monitoring = createMonitoring({ schemes: [byName], subscriptionId, version: '0', log, registry: metrics });
+  const registryRules = seam.registries.map(readRegistryRule).filter((rule) => typeof rule !== 'string');
   const workspaces = createWorkspaces({
     ...shared,
     resources: {
@@ -212,6 +218,7 @@ export async function assemble(on: {
     addresses,
     tenantId,
     indexForJobs: seam.indexForJobs,
+    registryRules,
   });
   const within = { resources: resources.resources, workspaces: workspaces.workspaces, clock };
   const assets = createAssets({
@@ -287,11 +294,18 @@ export async function assemble(on: {
     environments: () => environments.forJobs,
   });
   const { images } = createImages({ registry: registry.registry });
+  const imports = createImports({
+    registry: registry.registry,
+    fetch: (...asked) => seam.upstream(...asked),
+    rules: registryRules,
+    imageBytes: 8 * 1024 ** 2,
+  });
   const environments: EnvironmentsModule = createEnvironments({
     ...within,
     assets: assets.assets,
     registry: registry.registry,
     images,
+    imports: imports.imports,
     grants,
     acts,
     preparing: jobs.preparing,
@@ -299,6 +313,7 @@ export async function assemble(on: {
     database: control,
     keptDays: 90,
     aside: (wait) => late.tasks?.aside(wait) ?? wait(),
+    enqueue: lateTasks.enqueue,
     indexOf: () => new URL('https://index.example/simple/'),
     fetch: (url) => seam.fetch(url),
     indexForJobs: seam.indexForJobs,

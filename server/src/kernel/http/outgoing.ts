@@ -1,7 +1,8 @@
 // What the server itself fetches from outside, and the only way in which it does: GET, over TLS, from an address that whoever
 // configured it, or a page from there, has named. Promises that nothing of this machine or of its network is reached by a name
 // that somebody else chose: the address that is connected to is looked at, not the name, and no redirect is followed to a host
-// that was not allowed. Bodies stream. Must not send a credential.
+// that was not allowed. Bodies stream. Must not send a credential but to the origin that it is for: what is sent along goes to what was
+// asked, and never to where that leads.
 
 import { lookup } from 'node:dns';
 import { type IncomingMessage, request as requestPlain } from 'node:http';
@@ -9,6 +10,7 @@ import { request } from 'node:https';
 import type { LookupFunction } from 'node:net';
 import { isIP } from 'node:net';
 import type { Readable } from 'node:stream';
+import { rootCertificates } from 'node:tls';
 import { isInRange, parseRange } from '#kernel/addresses/addresses';
 
 export type OutgoingAnswer = {
@@ -20,9 +22,20 @@ export type OutgoingAnswer = {
   readonly url: URL;
 };
 
+/** What is asked for is not allowed, and will not be the next time either. */
+export class NotAllowed extends Error {}
+
 export type Outgoing = {
   /** Throws an Error that says what went wrong, in words that may be shown. */
-  get(url: URL, options: { readonly accept: string; readonly signal: AbortSignal }): Promise<OutgoingAnswer>;
+  get(
+    url: URL,
+    options: {
+      readonly accept: string;
+      readonly signal: AbortSignal;
+      /** For the origin of `url` alone: where that sends on to does not get them. */
+      readonly headers?: Readonly<Record<string, string>>;
+    },
+  ): Promise<OutgoingAnswer>;
 };
 
 const redirectsMax = 4;
@@ -45,35 +58,41 @@ export const isInside = (address: string): boolean => inside.some((range) => isI
 /**
  * @param trusted origins that may be inside, and may be spoken to without TLS: those that whoever runs the server has set
  * @param allowed hosts that a redirect may lead to, besides the host that was asked
+ * @param authorities certificate authorities in PEM that are trusted besides the public ones
  */
 export function createOutgoing(options: {
   readonly trusted: readonly string[];
   readonly allowed: (host: string) => boolean;
+  readonly authorities?: string;
 }): Outgoing {
+  const { authorities = '' } = options;
+  // Named only where there are some: the public ones are what is trusted anyway.
+  const trust = authorities === '' ? {} : { ca: [...rootCertificates, authorities] };
   const lookUp =
     (isTrusted: boolean): LookupFunction =>
     (host, how, done) =>
       lookup(host, { ...how, all: true }, (error, addresses) => {
         if (error) return done(error, []);
         const fit = addresses.filter(({ address }) => isTrusted || !isInside(address));
-        if (fit.length === 0) return done(new Error(`${host} is an address of this machine or its network`), []);
+        if (fit.length === 0) return done(new NotAllowed(`${host} is an address of this machine or its network`), []);
         const [first] = fit;
         return how.all === true ? done(null, fit) : done(null, first?.address ?? '', first?.family);
       });
 
-  function once(url: URL, accept: string, signal: AbortSignal): Promise<IncomingMessage> {
+  function once(url: URL, headers: Readonly<Record<string, string>>, signal: AbortSignal): Promise<IncomingMessage> {
     const isTrusted = options.trusted.includes(url.origin);
     if (url.protocol !== 'https:' && !(isTrusted && url.protocol === 'http:'))
-      throw new Error(`${url.host} is not asked without TLS`);
-    if (url.username !== '' || url.password !== '') throw new Error('an address held a password');
+      throw new NotAllowed(`${url.host} is not asked without TLS`);
+    if (url.username !== '' || url.password !== '') throw new NotAllowed('an address held a password');
     const host = url.hostname.replace(/^\[|\]$/g, '');
     if (isIP(host) !== 0 && !isTrusted && isInside(host))
-      throw new Error(`${host} is an address of this machine or its network`);
+      throw new NotAllowed(`${host} is an address of this machine or its network`);
     return new Promise((resolve, reject) => {
       const ask = url.protocol === 'https:' ? request : requestPlain;
       const outgoing = ask(url, {
         method: 'GET',
-        headers: { accept, 'user-agent': 'strongroom', 'accept-encoding': 'identity' },
+        headers: { ...headers, 'user-agent': 'strongroom', 'accept-encoding': 'identity' },
+        ...trust,
         lookup: lookUp(isTrusted),
         signal,
       });
@@ -92,10 +111,11 @@ export function createOutgoing(options: {
   }
 
   return {
-    async get(first, { accept, signal }) {
+    async get(first, { accept, signal, headers: own = {} }) {
       let url = first;
       for (let hop = 0; hop <= redirectsMax; hop++) {
-        const answer = await once(url, accept, signal);
+        // Not to another origin, be it the same host at another port.
+        const answer = await once(url, url.origin === first.origin ? { ...own, accept } : { accept }, signal);
         const { statusCode: status = 0, headers } = answer;
         const location = headers.location;
         if (status < 300 || status >= 400 || location === undefined)
@@ -103,7 +123,9 @@ export function createOutgoing(options: {
         answer.destroy();
         const next = URL.canParse(location, url.href) ? new URL(location, url) : undefined;
         if (next === undefined || (next.host !== first.host && !options.allowed(next.host)))
-          throw new Error(`${url.host} sent on to another host, which is not followed`);
+          throw new NotAllowed(
+            `${url.host} sent on to another host, which is not followed${next === undefined ? '' : `: ${next.host}`}`,
+          );
         url = next;
       }
       throw new Error(`${first.host} sent on too often`);

@@ -126,7 +126,7 @@ export function createDeploymentKind(deps: {
     const { image, condaFile, build } = await assets.environment(grant, id);
     if (build !== undefined) return groundIn(await environments.plan(grant, workspace.id, id));
     const isOwn = image !== undefined && isNamedIn(workspace.containerRegistry, deps.domain, image);
-    if (image !== undefined && condaFile === undefined && (isOwn || !environments.knows(image)))
+    if (image !== undefined && condaFile === undefined && (isOwn || !environments.knows(workspace, image)))
       return { image: baseImageIn(workspace.containerRegistry, deps.domain, image) };
     return groundIn(await environments.plan(grant, workspace.id, id));
   }

@@ -5,15 +5,18 @@ import { setImmediate as yieldToEventLoop } from 'node:timers/promises';
 import { nodePython } from '@strongroom/contract/assets';
 import { registryActions } from '@strongroom/contract/registry.actions';
 import type { Assets, BuildContext } from '#assets';
-import type { Images } from '#images';
+import { baseIn, type Images } from '#images';
+import { type Imports, type Source, textOfSource } from '#imports';
 import type { EnvironmentImage } from '#jobs';
 import type { Grant, Grants } from '#kernel/authority/grant';
 import { sha256Hex } from '#kernel/crypto/digest';
+import { repositoryScope } from '#registry';
 import type { Workspaces } from '#workspaces';
 import { type BaseConfig, type Built, buildOf, type ImageConfig, stageOf } from './build-steps.rules.ts';
 import { dockerfileBytesMax, readDockerfile } from './dockerfile.rules.ts';
 import { environmentsDuties } from './duties.ts';
 import { environmentsFailures } from './environments.errors.ts';
+import { importedRepository } from './fetched-images.rules.ts';
 import { isIgnored, type Pattern, readIgnore, TooMuchWork } from './path-patterns.rules.ts';
 
 /** Raised whenever the same context would give another image. */
@@ -25,6 +28,8 @@ export type ContextRecipe = Built & {
   /** The node's, which it stands on: `3.11`. One of the two. */
   readonly python?: string;
   readonly base?: EnvironmentImage;
+  /** What its base is fetched as, where that is an image of another registry. */
+  readonly fetched?: Source;
   readonly context: { readonly digest: string; readonly ignored: readonly Pattern[] };
 };
 
@@ -37,14 +42,15 @@ export type ReadContext = {
 
 export type Contexts = {
   /**
-   * @param standsFor what an image that FROM names is here: an image of the workspace's registry, or the node's own Python
+   * @param standsFor what an image that FROM names is here: an image of the workspace's registry, one to be fetched from another, or the
+   *   node's own Python
    * @throws Failure `invalid` with the line and what to do
    */
   read(
     grant: Grant,
     workspaceId: string,
     build: BuildContext,
-    standsFor: (image: string) => Promise<EnvironmentImage | typeof nodePython>,
+    standsFor: (image: string) => Promise<EnvironmentImage | Source | typeof nodePython>,
   ): Promise<ReadContext>;
   /** The files of a context that a build gets. */
   filesOf(workspaceId: string, recipe: ContextRecipe): Promise<Content>;
@@ -59,6 +65,12 @@ export const nodeEnvironment: Readonly<Record<string, string>> = {
   PATH: '/env/bin:/usr/local/bin:/usr/bin:/bin',
   VIRTUAL_ENV: '/env',
 };
+const nodeConfig = (): BaseConfig => ({
+  environment: new Map(Object.entries(nodeEnvironment)),
+  workingDir: '/',
+  shell: undefined,
+  config: {},
+});
 const kept = [
   'Cmd',
   'Entrypoint',
@@ -79,6 +91,7 @@ export function createContexts(deps: {
   readonly assets: Pick<Assets, 'snapshots'>;
   readonly workspaces: Workspaces;
   readonly images: Pick<Images, 'describe'>;
+  readonly imports: Pick<Imports, 'describe'>;
   readonly grants: Pick<Grants, 'duty'>;
   /** The one that is taken when none is asked for first. */
   readonly versions: () => Promise<readonly string[]>;
@@ -128,13 +141,25 @@ export function createContexts(deps: {
     return { ...content, files };
   }
 
+  /** An image of another registry as it will lie here, and what it says of itself there. */
+  async function foundElsewhere(workspaceId: string, image: string, source: Source) {
+    const workspace = await workspaces.get(grants.duty(environmentsDuties.prepare, workspaceId), workspaceId);
+    const { digest, mediaType, manifest, config } = await deps.imports.describe(source);
+    const registryId = workspace.containerRegistry;
+    const repository = importedRepository(workspace.uniqueId, source);
+    const pullScope = repositoryScope({ registry: registryId, repository });
+    const base: EnvironmentImage = { registryId, repository, digest, pullScope, source: textOfSource(source) };
+    return { base, config: configFrom(image, baseIn(mediaType, manifest, config)) };
+  }
+
   async function configOf(workspaceId: string, image: string, base: EnvironmentImage): Promise<BaseConfig> {
     const workspace = await workspaces.get(grants.duty(environmentsDuties.prepare, workspaceId), workspaceId);
     const pull = workspaces.asIdentity(workspace, registryActions.pull, base.registryId, 'look for the image of a job');
-    const { environment, config } = await images.describe(pull, base.registryId, {
-      repository: base.repository,
-      reference: base.digest,
-    });
+    const named = { repository: base.repository, reference: base.digest };
+    return configFrom(image, await images.describe(pull, base.registryId, named));
+  }
+
+  function configFrom(image: string, { environment, config }: Awaited<ReturnType<Images['describe']>>): BaseConfig {
     if (Array.isArray(config['OnBuild']) && config['OnBuild'].length > 0)
       throw environmentsFailures.BaseImageRefused(
         image,
@@ -182,19 +207,23 @@ export function createContexts(deps: {
       const found = await standsFor(stage.image);
       const isNode = found === nodePython;
       const python = isNode ? await pythonFor(stage.image) : undefined;
-      const base: BaseConfig = isNode
-        ? { environment: new Map(Object.entries(nodeEnvironment)), workingDir: '/', shell: undefined, config: {} }
-        : await configOf(workspaceId, stage.image, found);
+      const { base, config, fetched } = isNode
+        ? { base: undefined, config: nodeConfig(), fetched: undefined }
+        : 'host' in found
+          ? { ...(await foundElsewhere(workspaceId, stage.image, found)), fetched: found }
+          : { base: found, config: await configOf(workspaceId, stage.image, found), fetched: undefined };
       const recipe: ContextRecipe = {
         builder: builderVersion,
         ...(python === undefined ? {} : { python }),
-        ...(isNode ? {} : { base: found }),
+        ...(base === undefined ? {} : { base }),
+        ...(fetched === undefined ? {} : { fetched }),
         context: { digest: content.digest, ignored },
-        ...buildOf(stage.rest, base, files),
+        ...buildOf(stage.rest, config, files),
       };
-      const stands = isNode
-        ? `the node's own Python ${python}, with packages at /env`
-        : `${found.repository}@${found.digest}`;
+      const stands =
+        base === undefined
+          ? `the node's own Python ${python}, with packages at /env`
+          : (base.source ?? `${base.repository}@${base.digest}`);
       return { recipe, digest: digestOf(recipe), remarks: [`FROM ${stage.image.slice(0, 150)}: ${stands}`] };
     },
     async filesOf(workspaceId, { context }) {

@@ -28,6 +28,13 @@ export const environmentsDuties = {
     under: workspaceType,
     record: { level: 'activity' },
   },
+  fetch: {
+    name: 'environments.fetch',
+    why: 'An image of another registry that a job or a deployment names is fetched for it, where the operator and the workspace permit that, in the name of whoever needed it first.',
+    actions: [registryActions.push],
+    under: registryType,
+    record: { level: 'activity' },
+  },
   readMapped: {
     name: 'environments.read-mapped',
     why: 'What the operator lets stand for an environment that is not here is for everybody who asks for that one.',

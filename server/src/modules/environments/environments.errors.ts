@@ -109,11 +109,58 @@ export const environmentsFailures = defineFailures('environments', {
   ImageNotServed: {
     kind: 'invalid',
     code: 'EnvironmentNotServed',
-    meaning: 'An environment stands on an image of another registry.',
-    remedy: `Copy it into the registry of the workspace, name '${nodePython}' as the image, or have the operator say in environments.images what stands for it.`,
+    meaning: 'An environment stands on an image of another registry, which the operator of the server does not permit.',
+    remedy: `Copy it into the registry of the workspace, name '${nodePython}' as the image, or have the operator permit its registry in environments.registries, or say in environments.images what stands for it.`,
     say: (image: string, registry: string) =>
       at(
-        `The image '${short(image)}' is not here. Copy it into the registry of the workspace (skopeo copy docker://${short(image)} docker://${registry}/NAME:TAG) and name it there; or name '${nodePython}' as the image, with packages beside it (in YAML environment: {image: ${nodePython}, conda_file: …}); or the operator says in the setting environments.images what stands for it, for example '${short(image.replace(/[:@].*$/, ''), 120)}*=${nodePython}'.`,
+        `The image '${short(image)}' is not here. Copy it into the registry of the workspace (skopeo copy docker://${short(image)} docker://${registry}/NAME:TAG) and name it there; or name '${nodePython}' as the image, with packages beside it (in YAML environment: {image: ${nodePython}, conda_file: …}); or the operator permits its registry in the setting environments.registries, and the workspace names it as well; or he says in the setting environments.images what stands for it, for example '${short(image.replace(/[:@].*$/, ''), 120)}*=${nodePython}'.`,
+      ),
+  },
+  RegistryNotNamed: {
+    kind: 'invalid',
+    code: 'EnvironmentNotServed',
+    meaning:
+      'An environment stands on an image of another registry that the operator permits and the workspace does not name.',
+    remedy:
+      'Have the workspace name the registry (imageRegistries), or copy the image into the registry of the workspace.',
+    say: (image: string, workspace: string, pattern: string) =>
+      at(
+        `The image '${short(image)}' is not fetched: the workspace does not name its registry, which the operator of the server permits. Who manages the workspace names it (strongroom workspace update ${short(workspace, 60)} --image-registry ${short(pattern)}, or imageRegistries of the workspace); or copy the image into the registry of the workspace (skopeo copy).`,
+      ),
+  },
+  FetchRuleGone: {
+    kind: 'invalid',
+    code: 'ImageNotFetched',
+    meaning: 'An image was to be fetched from a registry that the operator or the workspace permits no longer.',
+    remedy: 'Have the registry permitted again and submit again, or copy the image into the registry of the workspace.',
+    say: (image: string, who: string) =>
+      at(
+        `The image '${short(image)}' is not fetched: ${who} permits its registry no longer. Nothing was asked of it since. Have it permitted again and submit again, or copy the image into the registry of the workspace.`,
+      ),
+  },
+  FetchInterrupted: {
+    kind: 'invalid',
+    code: 'ImageNotFetched',
+    meaning: 'The server ended again and again while it fetched an image.',
+    remedy: 'Submit again; where it happens again, look into the log of the server.',
+    say: (image: string, times: number) =>
+      at(
+        `The server ended ${times - 1} times while it fetched the image '${short(image)}'. Submit again; where it happens again, whoever runs the server looks into its log.`,
+      ),
+  },
+  ImageFetchFailed: {
+    kind: 'invalid',
+    meaning: 'The image of a deployment could not be fetched from another registry.',
+    remedy: 'The message says why, and what to do.',
+    say: (why: string) => at(short(why, 900)),
+  },
+  ImageStillFetched: {
+    kind: 'conflict',
+    meaning: 'The image of a deployment takes longer to fetch than a deployment waits.',
+    remedy: 'Deploy again: what has arrived is not fetched again.',
+    say: (image: string, minutes: number) =>
+      at(
+        `The image '${short(image)}' is being fetched for more than ${minutes} minutes. Deploy again: what has arrived is not fetched again.`,
       ),
   },
   ImageMissing: {

@@ -5,6 +5,7 @@
 import type { OfferedPython } from '@strongroom/contract/agent';
 import { registryActions } from '@strongroom/contract/registry.actions';
 import { actionsOfType } from '@strongroom/contract/resources.actions';
+import { type Imports, readImageName, type Source } from '#imports';
 import type { EnvironmentImage, Environments as ForJobs, Prepared, Preparing, Waiting } from '#jobs';
 import type { Grants } from '#kernel/authority/grant';
 import type { Acts } from '#kernel/authority/perform';
@@ -15,7 +16,7 @@ import { asFailure, Failure } from '#kernel/errors/failure';
 import { retold } from '#kernel/errors/failures';
 import { parseResourceId } from '#kernel/ids/ids';
 import type { Log } from '#kernel/log/log';
-import type { Tasks } from '#kernel/tasks/tasks';
+import type { TaskHandler, Tasks } from '#kernel/tasks/tasks';
 import { createTurns } from '#kernel/turns/turns';
 import { repositoryScope } from '#registry';
 import type { Resource } from '#resources';
@@ -26,21 +27,32 @@ import { environmentsDuties } from './duties.ts';
 import { environmentsFailures } from './environments.errors.ts';
 import * as store from './environments.store.ts';
 import type { BuildOf, EnvironmentRegistry, Environments } from './environments.types.ts';
+import { imageRecipe } from './fetched-images.rules.ts';
+import { createFetching } from './fetching.service.ts';
 import { type Mapped, targetOf } from './images.rules.ts';
 import type { ModelEnvironments } from './models.service.ts';
-import { type AnyRecipe, type Found, isOfContext, type NamedEnvironments } from './named-environments.service.ts';
+import {
+  type AnyRecipe,
+  type BuiltRecipe,
+  type Found,
+  isImage,
+  isOfContext,
+  type NamedEnvironments,
+} from './named-environments.service.ts';
 import { packagesUrl } from './package-access.rules.ts';
 
 export type EnvironmentsService = Environments &
   Omit<ForJobs, 'packagesFor' | 'forget'> & {
     /** The recipe that a build makes; undefined for a job that is none, or not the one that is waited for. */
-    recipeOf(workspaceId: string, build: string): Promise<AnyRecipe | undefined>;
+    recipeOf(workspaceId: string, build: string): Promise<BuiltRecipe | undefined>;
     /** `sha256:…` of what a build makes. Throws for a job that is none. */
     digestOf(workspaceId: string, build: string): Promise<string>;
     /** The result of a build: it counts when the build has completed. False when it has sent one already. */
     take(workspaceId: string, build: string, result: store.Result): Promise<boolean>;
     /** In the turn of its recipe, so that nobody is given the image meanwhile: takes it away if it is due when it is looked at there. */
     withdraw(workspaceId: string, recipe: string, withdrawal: Withdrawal): Promise<boolean>;
+    /** Fetching images of other registries. */
+    readonly tasks: Readonly<Record<string, TaskHandler>>;
     /** Whether a build has sent its result. */
     hasSent(workspaceId: string, build: string): Promise<boolean>;
   };
@@ -62,8 +74,18 @@ const usedMs = 3_600_000;
 
 type Kept = Pick<Found, 'recipe' | 'remarks'>;
 
+const noteUse = async (database: Database, { recipe, used_ms: used }: store.EnvironmentRow, now: number) => {
+  // Not for every job that begins: what is looked at is a matter of days.
+  if (used < now - usedMs) await database.write((tx) => store.setUsed(tx, recipe, now));
+};
+
 export function createEnvironmentsService(deps: {
   readonly named: NamedEnvironments;
+  readonly imports: Pick<Imports, 'closedTo' | 'copy'>;
+  readonly keepImage: Parameters<typeof createFetching>[0]['keep'];
+  /** The control database. */
+  readonly database: Database;
+  readonly enqueue: Tasks['enqueue'];
   readonly workspaces: Workspaces;
   readonly registry: EnvironmentRegistry;
   readonly grants: Grants;
@@ -149,13 +171,44 @@ export function createEnvironmentsService(deps: {
 
   const keptIn = ({ content }: store.EnvironmentRow): Kept => JSON.parse(content) as Kept; // written here, see plan
 
+  function builtIn(row: store.EnvironmentRow): BuiltRecipe {
+    const { recipe } = keptIn(row);
+    if (isImage(recipe)) throw new Error('what is fetched is not built');
+    return recipe;
+  }
+
+  /** Of a recipe that is an image of another registry. */
+  async function sourceOf(workspaceId: string, digest: string): Promise<Source | undefined> {
+    const row = await store.findEnvironment((await databaseOf(workspaceId)).read, digest);
+    const recipe: AnyRecipe | undefined = row && keptIn(row).recipe;
+    return recipe !== undefined && isImage(recipe) ? recipe.source : undefined;
+  }
+
+  const fetching = createFetching({
+    ...deps,
+    ...{ turns, keyOf },
+    imageOf: (workspace, row) => imageOf(workspace, row, undefined),
+    recipeIn(row) {
+      const { recipe } = keptIn(row);
+      if (!isImage(recipe)) throw new Error('what is built is not fetched');
+      return recipe;
+    },
+    keep: deps.keepImage,
+    tell: (workspaceId, recipe) => tell(workspaceId, recipe),
+    used: (database, row) => noteUse(database, row, deps.clock.epochMs()),
+  });
+
   async function prepare({ jobId, recipe, submitter, computeId }: Waiting): Promise<Prepared> {
     const workspaceId = idIn(jobId);
+    const source = await sourceOf(workspaceId, recipe);
+    const fetched = (of: Source) =>
+      fetching.prepare({ workspaceId, recipe: imageRecipe(of).digest, jobId, submitter }, of);
+    if (source !== undefined) return fetched(source);
     return turns(keyOf(workspaceId, recipe), async () => {
       const database = await databaseOf(workspaceId);
       const row = await store.findEnvironment(database.read, recipe);
       if (row === undefined) throw new Error('a job waits for an environment that nothing is known of');
-      const { recipe: content } = keptIn(row);
+      const content = builtIn(row);
       const buildId = (build: string) => `${workspaceId}/jobs/${build}`;
       const standing = row.build === null ? undefined : await preparing.standing(buildId(row.build));
       const isSent = row.built_by !== null && row.built_by === row.build;
@@ -167,9 +220,7 @@ export function createEnvironmentsService(deps: {
       const isBuilt = isSent && (standing === undefined || standing.state === 'completed');
       const image = isBuilt ? await imageOf(workspace, row, content.python) : undefined;
       if (image !== undefined && (await isOfNodes(image))) {
-        // Not for every job that begins: what is looked at is a matter of days.
-        if (row.used_ms < deps.clock.epochMs() - usedMs)
-          await database.write((tx) => store.setUsed(tx, recipe, deps.clock.epochMs()));
+        await noteUse(database, row, deps.clock.epochMs());
         return { state: 'ready', image };
       }
       const waits = (await store.waitingFor(database.read, recipe)).some(
@@ -185,6 +236,9 @@ export function createEnvironmentsService(deps: {
         const error = standing.error ?? (standing.state === 'canceled' ? canceledBuild : noResult);
         return { state: 'failed', build: row.build, error: isLost ? lostBuild(row.lost_builds + 1) : error };
       }
+      // A Dockerfile on an image of another registry: that is here first.
+      const base = isOfContext(content) && content.fetched !== undefined ? await fetched(content.fetched) : undefined;
+      if (base !== undefined && base.state !== 'ready') return base;
       const build = `prepare-image-${randomUuid()}`;
       await database.write((tx) => store.setBuild(tx, recipe, build, isAgain ? row.lost_builds + 1 : 0));
       starting.add(build);
@@ -222,14 +276,17 @@ export function createEnvironmentsService(deps: {
     });
   }
 
-  /** Of those that waited, one after another: each finds the environment, or why there is none, or begins another build. */
   async function ended(build: Resource): Promise<void> {
     const workspaceId = idIn(build.id);
-    const database = await databaseOf(workspaceId);
-    const row = await store.environmentOfBuild(database.read, build.name);
+    const row = await store.environmentOfBuild((await databaseOf(workspaceId)).read, build.name);
     // One that could not be made is told to whoever is making it.
-    if (row === undefined || starting.has(build.name)) return;
-    const waiting = await turns(keyOf(workspaceId, row.recipe), () => store.waitingFor(database.read, row.recipe));
+    if (row !== undefined && !starting.has(build.name)) await tell(workspaceId, row.recipe);
+  }
+
+  /** Those that waited, one after another: each finds the environment, or why there is none, or begins another build. */
+  async function tell(workspaceId: string, recipe: string): Promise<void> {
+    const database = await databaseOf(workspaceId);
+    const waiting = await turns(keyOf(workspaceId, recipe), () => store.waitingFor(database.read, recipe));
     for (const jobId of waiting) {
       const watching = watchers.get(jobId.toLowerCase());
       if (watching !== undefined) for (const wake of watching) wake();
@@ -246,7 +303,12 @@ export function createEnvironmentsService(deps: {
     if (recipe === undefined) return;
     const left = await turns(keyOf(workspaceId, recipe), async () => {
       if ((await store.waitingFor(database.read, recipe)).length > 0) return undefined;
-      const build = (await store.findEnvironment(database.read, recipe))?.build ?? undefined;
+      const row = await store.findEnvironment(database.read, recipe);
+      if (row !== undefined && isImage(keptIn(row).recipe)) {
+        await fetching.drop(workspaceId, recipe);
+        return undefined;
+      }
+      const build = row?.build ?? undefined;
       if (build === undefined) return undefined;
       const id = `${workspaceId}/jobs/${build}`;
       if ((await preparing.standing(id))?.state !== 'runs') return undefined;
@@ -258,19 +320,27 @@ export function createEnvironmentsService(deps: {
     if (left !== undefined) await preparing.cancelBuild(left);
   }
 
-  async function recipeOf(workspaceId: string, build: string): Promise<AnyRecipe | undefined> {
+  async function recipeOf(workspaceId: string, build: string): Promise<BuiltRecipe | undefined> {
     const row = await store.environmentOfBuild((await databaseOf(workspaceId)).read, build);
-    return row && keptIn(row).recipe;
+    return row && builtIn(row);
   }
 
   const service: EnvironmentsService = {
-    knows: (image) => targetOf(deps.map, image) !== undefined,
+    knows(workspace, image) {
+      const name = readImageName(image);
+      const isPermitted = name !== undefined && deps.imports.closedTo(workspace, name) !== 'byOperator';
+      return isPermitted || targetOf(deps.map, image) !== undefined;
+    },
     async check(grant, workspaceId, environmentId) {
-      await named.read(grant, workspaceId, environmentId);
+      await named.read(grant, workspaceId, environmentId, false);
     },
     async plan(grant, workspaceId, environmentId) {
       const found = await named.read(grant, workspaceId, environmentId);
       if (found === undefined || 'image' in found) return found ?? {};
+      const { recipe } = found;
+      // What it stands on is found by its own digest, like whatever names that itself.
+      if (!isImage(recipe) && isOfContext(recipe) && recipe.fetched !== undefined)
+        await keep(workspaceId, imageRecipe(recipe.fetched));
       const planned = await keep(workspaceId, found);
       const database = await databaseOf(workspaceId);
       if (!(await store.hasName(database.read, found.digest, found.of)))
@@ -281,6 +351,7 @@ export function createEnvironmentsService(deps: {
     async planModel(workspaceId, files) {
       return keep(workspaceId, named.withPackages(await deps.models.recipe(files)));
     },
+    tasks: fetching.tasks,
     prepare,
     leave,
     ended,
@@ -299,7 +370,8 @@ export function createEnvironmentsService(deps: {
       const workspaceId = idIn(build.id);
       const row = await store.environmentOfBuild((await databaseOf(workspaceId)).read, build.name);
       if (row === undefined) throw environmentsFailures.NotABuild();
-      const { recipe, remarks } = keptIn(row);
+      const { remarks } = keptIn(row);
+      const recipe = builtIn(row);
       const index = `${packagesUrl(deps.port, workspaceId)}/builds/${build.name}`;
       const places = { remarks, result: `${index}/result` };
       if (isOfContext(recipe)) {
@@ -361,10 +433,17 @@ export function createEnvironmentsService(deps: {
           try {
             const prepared = await prepare({ jobId: subject, recipe, submitter, computeId: undefined });
             if (prepared.state === 'ready') return prepared.image;
-            if (prepared.state === 'failed')
-              throw environmentsFailures.EnvironmentBuildFailed(prepared.build, prepared.error.message);
+            if (prepared.state === 'failed') {
+              const { build, error } = prepared;
+              throw build === undefined
+                ? environmentsFailures.ImageFetchFailed(error.message)
+                : environmentsFailures.EnvironmentBuildFailed(build, error.message);
+            }
             isLate = await deps.aside(() => Promise.race([told.promise.then(() => false), late]));
-            if (isLate) throw environmentsFailures.EnvironmentStillBuilding(prepared.build, waitMs / 60_000);
+            if (isLate && prepared.state === 'fetching')
+              throw environmentsFailures.ImageStillFetched(prepared.source, waitMs / 60_000);
+            if (isLate && prepared.state === 'building')
+              throw environmentsFailures.EnvironmentStillBuilding(prepared.build, waitMs / 60_000);
           } finally {
             all.delete(told.resolve);
             if (all.size === 0) watchers.delete(key);

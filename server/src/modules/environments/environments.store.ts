@@ -17,6 +17,8 @@ export type EnvironmentRow = {
   readonly built_by: string | null;
   /** When somebody last asked for its image, give or take an hour; 0: not since that is remembered. */
   readonly used_ms: number;
+  /** Why the image of another registry could not be fetched, as JSON. */
+  readonly failure: string | null;
   /** Builds before this one whose node was lost, and in whose place this one is made. */
   readonly lost_builds: number;
 };
@@ -38,6 +40,7 @@ const columns = [
   'built_by',
   'used_ms',
   'lost_builds',
+  'failure',
 ] as const satisfies readonly (keyof EnvironmentRow)[];
 const none: Result = { registry: null, repository: null, digest: null, lock: null, built_by: null };
 
@@ -50,7 +53,7 @@ export const environmentOfBuild = (tx: Tx, build: string): Promise<EnvironmentRo
 export async function keepRecipe(tx: Tx, recipe: string, content: string): Promise<void> {
   await tables<Tables>(tx)
     .insertInto('environments')
-    .values({ recipe, content, build: null, used_ms: 0, lost_builds: 0, ...none })
+    .values({ recipe, content, build: null, used_ms: 0, lost_builds: 0, failure: null, ...none })
     .onConflict((conflict) => conflict.doNothing())
     .execute();
 }
@@ -59,13 +62,37 @@ export async function keepRecipe(tx: Tx, recipe: string, content: string): Promi
 export async function setBuild(tx: Tx, recipe: string, build: string | null, lostBuilds = 0): Promise<void> {
   await tables<Tables>(tx)
     .updateTable('environments')
-    .set({ build, lost_builds: lostBuilds, ...none })
+    .set({ build, lost_builds: lostBuilds, failure: null, ...none })
     .where('recipe', '=', recipe)
     .execute();
 }
 
 export async function setResult(tx: Tx, recipe: string, result: Result): Promise<void> {
   await tables<Tables>(tx).updateTable('environments').set(result).where('recipe', '=', recipe).execute();
+}
+
+/** Of the fetch that it has now, and of no other. */
+export async function setFailure(tx: Tx, recipe: string, build: string, failure: string): Promise<void> {
+  await tables<Tables>(tx)
+    .updateTable('environments')
+    .set({ failure })
+    .where('recipe', '=', recipe)
+    .where('build', '=', build)
+    .execute();
+}
+
+/** Repositories below this one that an image of this workspace lies in; those that were used last first. */
+export async function repositoriesBelow(tx: Tx, prefix: string, limit: number): Promise<readonly string[]> {
+  const rows = await tables<Tables>(tx)
+    .selectFrom('environments')
+    .select('repository')
+    .where('repository', '>', prefix)
+    .where('repository', '<', `${prefix}\uffff`)
+    .where('digest', 'is not', null)
+    .orderBy('used_ms', 'desc')
+    .limit(limit)
+    .execute();
+  return rows.flatMap(({ repository }) => (repository === null ? [] : [repository]));
 }
 
 export async function setUsed(tx: Tx, recipe: string, usedMs: number): Promise<void> {

@@ -2,6 +2,7 @@
 
 import type { EnvironmentImage, Environments as ForJobs } from '#jobs';
 import type { Registry } from '#registry';
+import type { Workspace } from '#workspaces';
 
 export type EnvironmentRegistry = Pick<Registry, 'pushBlob' | 'putManifest' | 'getManifest' | 'keepOnly'>;
 
@@ -14,8 +15,8 @@ export type ModelFiles = {
 
 /** What deployments hold of environments. */
 export type Environments = Pick<ForJobs, 'check' | 'plan'> & {
-  /** Whether the operator has said what stands for an image. */
-  knows(image: string): boolean;
+  /** Whether the operator has said what stands for an image that is not here, or that it may be fetched. */
+  knows(workspace: Workspace, image: string): boolean;
   /** Whether a model is one that MLflow can load, as far as its files say. Throws `invalid` with why not. */
   checkModel(files: ModelFiles): Promise<void>;
   /** What the model's own files ask for, and what serving it needs beside that. Throws `invalid` where that cannot be made. */

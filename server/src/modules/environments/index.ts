@@ -4,6 +4,7 @@
 import type { OfferedPython } from '@strongroom/contract/agent';
 import type { Assets } from '#assets';
 import type { Images } from '#images';
+import type { Imports } from '#imports';
 import type { Environments as ForJobs, Preparing } from '#jobs';
 import type { Grants } from '#kernel/authority/grant';
 import type { Acts } from '#kernel/authority/perform';
@@ -72,6 +73,7 @@ export function createEnvironments(deps: {
   /** In process; `#registry` has it. */
   readonly registry: EnvironmentRegistry;
   readonly images: Images;
+  readonly imports: Imports;
   readonly grants: Grants;
   readonly acts: Pick<Acts, 'duty'>;
   /** The control database, migrated with `builtImageTables`. */
@@ -80,6 +82,7 @@ export function createEnvironments(deps: {
   readonly keptDays: number;
   readonly preparing: Preparing;
   readonly aside: Tasks['aside'];
+  readonly enqueue: Tasks['enqueue'];
   /** What nodes have, the one that is taken when none is asked for first. */
   readonly pythons: () => Promise<readonly OfferedPython[]>;
   /** The address of the package index that a project comes from; undefined, for all: there is none, and nothing is fetched. */
@@ -113,6 +116,8 @@ export function createEnvironments(deps: {
     ...deps,
     ...{ map, models, contexts, named },
     begun: (of) => packages.begin(keyOfBuild(of)),
+    // Made after it: each stands on the other, and neither is called before both are there.
+    keepImage: (image) => collecting.keep(image),
   });
   const packagesFor: ForJobs['packagesFor'] = (workspace) => packageAccess(deps.indexForJobs, deps.port, workspace);
   const forget: ForJobs['forget'] = (jobId) => {
@@ -146,6 +151,7 @@ export function createEnvironments(deps: {
       ...jobPackageRoutes({ packages: ofJobs, letsInstall }),
       pythonsRoute(deps.pythons),
     ],
+    tasks: environments.tasks,
     periodic: [{ name: 'environments-images', everyMs: sweepEveryMs, atStart: true, run: collecting.collect }],
     collect: collecting.collect,
     environments,

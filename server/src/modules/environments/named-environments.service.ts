@@ -5,6 +5,7 @@ import { nodePython } from '@strongroom/contract/assets';
 import { registryActions } from '@strongroom/contract/registry.actions';
 import { type Assets, type BuildContext, curatedName } from '#assets';
 import { baseImageIn, isNamedIn } from '#images';
+import { type ImageName, type Imports, readImageName, type Source, textOfImage } from '#imports';
 import type { EnvironmentImage } from '#jobs';
 import type { Grant, Grants } from '#kernel/authority/grant';
 import { asFailure } from '#kernel/errors/failure';
@@ -16,23 +17,30 @@ import type { ContextRecipe, Contexts } from './contexts.service.ts';
 import { environmentsDuties } from './duties.ts';
 import { environmentsFailures } from './environments.errors.ts';
 import type { EnvironmentRegistry } from './environments.types.ts';
+import { type ImageRecipe, imageRecipe } from './fetched-images.rules.ts';
 import { environmentIn, type Mapped, targetOf } from './images.rules.ts';
 import { type ReadRecipe, type Recipe, readRecipe } from './recipe.rules.ts';
 import type { YamlReader } from './yaml.service.ts';
 
-/** Of packages, or of a Dockerfile. */
-export type AnyRecipe = Recipe | ContextRecipe;
-export const isOfContext = (recipe: AnyRecipe): recipe is ContextRecipe => 'steps' in recipe;
+/** What is built: of packages, or of a Dockerfile. */
+export type BuiltRecipe = Recipe | ContextRecipe;
+export type AnyRecipe = BuiltRecipe | ImageRecipe;
+export const isImage = (recipe: AnyRecipe): recipe is ImageRecipe => 'source' in recipe;
+export const isOfContext = (recipe: BuiltRecipe): recipe is ContextRecipe => 'steps' in recipe;
 export type Found = { readonly recipe: AnyRecipe; readonly digest: string; readonly remarks: readonly string[] };
 /** A recipe, and the id of the version that says so. */
 export type Named = Found & { readonly of: string };
 
 export type NamedEnvironments = {
-  /** Undefined: the node's own Python, and nothing else. Throws `invalid` for what cannot be made, with what to do. */
+  /**
+   * Undefined: the node's own Python, and nothing else. Throws `invalid` for what cannot be made, with what to do.
+   * @param isFixed whether the tag of an image elsewhere is asked for what it means now; else such an image counts as nothing
+   */
   read(
     grant: Grant,
     workspaceId: string,
     environmentId: string,
+    isFixed?: boolean,
   ): Promise<Named | { readonly image: EnvironmentImage } | undefined>;
   /** Throws `invalid` where there is no package index for what it asks for. */
   withPackages(found: ReadRecipe): ReadRecipe;
@@ -43,6 +51,7 @@ export function createNamedEnvironments(deps: {
   readonly resources: Pick<Resources, 'find'>;
   readonly workspaces: Workspaces;
   readonly registry: EnvironmentRegistry;
+  readonly imports: Pick<Imports, 'closedTo' | 'fix'>;
   readonly grants: Pick<Grants, 'duty'>;
   readonly contexts: Contexts;
   readonly yaml: YamlReader;
@@ -92,6 +101,7 @@ export function createNamedEnvironments(deps: {
     grant: Grant,
     workspaceId: string,
     environmentId: string,
+    isFixed = true,
   ): Promise<Named | { readonly image: EnvironmentImage } | undefined> {
     const workspace = await workspaces.get(grants.duty(environmentsDuties.prepare, workspaceId), workspaceId);
     const isOwn = (image: string | undefined): image is string =>
@@ -99,7 +109,12 @@ export function createNamedEnvironments(deps: {
     const { image, condaFile, of, build } = await contentOf(grant, workspaceId, environmentId);
     if (build !== undefined) return contextFrom(grant, workspace, build, of);
     if (isOwn(image)) return ownImage(workspace, image, condaFile);
-    const target = image === undefined ? undefined : targetFor(workspace, image);
+    const elsewhere = image === undefined ? undefined : elsewhereFor(workspace, image);
+    if (elsewhere !== undefined && typeof elsewhere !== 'string') {
+      if (condaFile !== undefined) throw environmentsFailures.PackagesOnImage(image ?? '');
+      return isFixed ? { ...imageRecipe(await deps.imports.fix(elsewhere)), of } : undefined;
+    }
+    const target = elsewhere;
     if (target !== undefined && target !== nodePython && condaFile === undefined) {
       const mapped = await mappedContent(workspaceId, target);
       if (isOwn(mapped.image)) return ownImage(workspace, mapped.image, mapped.condaFile);
@@ -118,20 +133,27 @@ export function createNamedEnvironments(deps: {
     return { ...withIndex(read), of };
   }
 
-  function targetFor(workspace: Workspace, image: string): string {
+  /** What stands for an image that is not here: what the operator says, or where it may be fetched from. */
+  function elsewhereFor(workspace: Workspace, image: string): string | ImageName {
     const target = targetOf(deps.map, image);
     if (target !== undefined) return target;
+    const name = readImageName(image);
+    const closed = name === undefined ? 'byOperator' : deps.imports.closedTo(workspace, name);
+    if (name !== undefined && closed === undefined) return name;
+    if (name !== undefined && closed === 'byWorkspace')
+      throw environmentsFailures.RegistryNotNamed(textOfImage(name), workspace.name, `${name.host}/${name.repository}`);
     const registry = parseResourceId(workspace.containerRegistry).name.toLowerCase();
     throw environmentsFailures.ImageNotServed(image, `${deps.domain}/${registry}`);
   }
 
   /** What a Dockerfile stands on that begins with this image. */
-  async function baseFor(workspace: Workspace, image: string): Promise<EnvironmentImage | typeof nodePython> {
+  async function baseFor(workspace: Workspace, image: string): Promise<EnvironmentImage | Source | typeof nodePython> {
     const isOwn = (name: string | undefined) =>
       name !== undefined && isNamedIn(workspace.containerRegistry, deps.domain, name);
     if (image === nodePython) return nodePython;
     if (isOwn(image)) return (await ownImage(workspace, image, undefined)).image;
-    const target = targetFor(workspace, image);
+    const target = elsewhereFor(workspace, image);
+    if (typeof target !== 'string') return deps.imports.fix(target);
     if (target === nodePython) return nodePython;
     const mapped = await mappedContent(workspace.id, target);
     if (mapped.image !== undefined && isOwn(mapped.image))

@@ -62,20 +62,27 @@ export async function readBase(
       if (failure.kind !== 'notFound') throw failure;
       throw imagesFailures.baseImageMissing(base.repository);
     });
-  if (found.mediaType !== mediaTypes.ociManifest && found.mediaType !== mediaTypes.dockerManifest)
+  const { config } = partsOf(found.mediaType, found.bytes);
+  const opened = await registry.openBlob(pull, registryId, base.repository, config.digest);
+  return baseIn(found.mediaType, found.bytes, await collect(opened.stream));
+}
+
+function partsOf(mediaType: string, bytes: Uint8Array) {
+  if (mediaType !== mediaTypes.ociManifest && mediaType !== mediaTypes.dockerManifest)
     throw imagesFailures.baseImageIsIndex();
-  const manifest = readObject(found.bytes);
+  const manifest = readObject(bytes);
   const layers = Array.isArray(manifest['layers']) ? manifest['layers'].map(readDescriptor) : [];
-  if (
-    layers.length === 0 ||
-    layers.length > layersMax ||
-    layers.some(({ mediaType }) => !layerTypes.includes(mediaType))
-  )
+  if (layers.length === 0 || layers.length > layersMax || layers.some((each) => !layerTypes.includes(each.mediaType)))
     throw imagesFailures.baseImageLayers(layersMax);
-  const { digest: configDigest, size } = readDescriptor(manifest['config']);
-  if (size > configBytesMax) throw imagesFailures.baseImageTooLarge();
-  const opened = await registry.openBlob(pull, registryId, base.repository, configDigest);
-  const config = readObject(await collect(opened.stream));
+  const config = readDescriptor(manifest['config']);
+  if (config.size > configBytesMax) throw imagesFailures.baseImageTooLarge();
+  return { layers, config };
+}
+
+/** What an image says of itself, from its manifest and its configuration. */
+export function baseIn(mediaType: string, manifest: Uint8Array, configBytes: Uint8Array): Base {
+  const { layers } = partsOf(mediaType, manifest);
+  const config = readObject(configBytes);
   const rootfs = config['rootfs'] as { readonly diff_ids?: unknown } | undefined; // each use below is checked
   const diffIds: readonly unknown[] = Array.isArray(rootfs?.diff_ids) ? rootfs.diff_ids : [];
   if (diffIds.length !== layers.length || !diffIds.every(isDigest)) throw imagesFailures.baseImageUndescribed();

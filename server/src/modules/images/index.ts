@@ -7,7 +7,7 @@ import { imagesFailures } from './images.errors.ts';
 import { createImageBuilder, type Images } from './images.service.ts';
 import type { ImageRegistry } from './images.types.ts';
 
-export { type BaseName, baseImageIn, isNamedIn } from './base-image.service.ts';
+export { type BaseName, baseImageIn, baseIn, isNamedIn } from './base-image.service.ts';
 export { type BuiltImage, builderVersion, type ImageInputs, type Images, type LayerFiles } from './images.service.ts';
 export { checkPath, type TarEntry, type TarFile } from './tar.rules.ts';
 export { checkWheels, dependenciesFolder, dependenciesOf, isWheel } from './wheels.rules.ts';

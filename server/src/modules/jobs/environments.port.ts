@@ -20,6 +20,8 @@ export type EnvironmentImage = {
   readonly abi?: string;
   /** Beside `/env`: names below `/` that lead into the image. */
   readonly links?: readonly string[];
+  /** Where it was fetched from, where that is another registry: `ghcr.io/team/base@sha256:…`. */
+  readonly source?: string;
   /** What it sets for whatever runs on it, under what the service sets. */
   readonly variables?: Readonly<Record<string, string>>;
 };
@@ -31,9 +33,12 @@ export type Prepared =
   | { readonly state: 'ready'; readonly image: EnvironmentImage }
   /** Its build, a job of the workspace, has not ended; `prepare` of `Preparing` is called when it has. */
   | { readonly state: 'building'; readonly build: string }
+  /** The image that it is, or stands on, is being fetched from another registry; `prepare` is called as for a build. */
+  | { readonly state: 'fetching'; readonly source: string }
   | {
       readonly state: 'failed';
-      readonly build: string;
+      /** Its build; absent where the image could not be fetched. */
+      readonly build?: string;
       readonly error: { readonly code: string; readonly message: string };
     };
 

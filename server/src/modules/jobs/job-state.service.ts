@@ -64,6 +64,8 @@ type Beside = {
   readonly recipe?: string | undefined;
   /** The job that builds it, while that is waited for and afterwards. */
   readonly environmentBuild?: string;
+  /** The image of another registry that it waits for, or has waited for. */
+  readonly environmentSource?: string;
   /** What it runs in. */
   readonly environmentImage?: EnvironmentImage;
   /** A build of the service, of this recipe: not what its submitter has written. */
@@ -89,6 +91,7 @@ const beside: Readonly<Record<keyof Beside, 'shown' | 'hidden'>> = {
   flow: 'hidden',
   recipe: 'hidden',
   environmentBuild: 'hidden',
+  environmentSource: 'hidden',
   environmentImage: 'hidden',
   builds: 'hidden',
 };
@@ -115,11 +118,13 @@ export const outputUri = (jobName: string, output: string): string =>
 
 /** What the server tells among the properties that are the caller's. */
 export function toldOf(job: Resource): Readonly<Record<string, string>> {
-  const { flow, builds, recipe = builds, environmentBuild, environmentImage } = stateOf(job);
+  const { flow, builds, recipe = builds, environmentBuild, environmentImage, environmentSource } = stateOf(job);
+  const source = environmentImage?.source ?? environmentSource;
   return {
     ...flow?.told,
     ...(recipe === undefined ? {} : { [toldRecipe]: recipe }),
     ...(environmentBuild === undefined ? {} : { [toldBuild]: environmentBuild }),
+    ...(source === undefined ? {} : { [toldSource]: source }),
     ...(environmentImage === undefined
       ? {}
       : { [toldImage]: `${environmentImage.repository}@${environmentImage.digest}` }),
@@ -128,9 +133,10 @@ export function toldOf(job: Resource): Readonly<Record<string, string>> {
 
 const toldBuild = 'strongroom.environment.build';
 const toldImage = 'strongroom.environment.image';
+const toldSource = 'strongroom.environment.source';
 const toldRecipe = 'strongroom.environment.recipe';
 /** Of these, what a client sends back that has read them is not kept as its own. */
-export const toldNames: ReadonlySet<string> = new Set([toldBuild, toldImage, toldRecipe]);
+export const toldNames: ReadonlySet<string> = new Set([toldBuild, toldImage, toldRecipe, toldSource]);
 
 /** With where each is: a client that has read a job knows where to get what it left. */
 export const outputsOf = (job: Resource) =>

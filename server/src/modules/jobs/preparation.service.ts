@@ -76,8 +76,13 @@ export function createPreparation(deps: {
               `Its environment is built first, by the job ${prepared.build}, whose log tells how it goes.`,
             );
           return logs.wake(job.name);
+        case 'fetching':
+          await step(jobId, 'Preparing', { environmentSource: prepared.source });
+          if (prepared.source !== state.environmentSource)
+            await say(jobId, `The image ${prepared.source} is fetched first, into the registry of the workspace.`);
+          return logs.wake(job.name);
         case 'failed':
-          await step(jobId, 'Preparing', { environmentBuild: prepared.build });
+          await step(jobId, 'Preparing', prepared.build === undefined ? {} : { environmentBuild: prepared.build });
           return end(jobId, failed(clock.now(), prepared.error));
         default: {
           const ready = await step(jobId, 'Preparing', { environmentImage: prepared.image });

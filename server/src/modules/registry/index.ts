@@ -36,7 +36,7 @@ import { sweepLoose } from './upkeep.service.ts';
 import { createUploads } from './uploads.service.ts';
 
 export type { Range, Stored } from './content.service.ts';
-export { mediaTypes } from './manifest.rules.ts';
+export { mediaTypes, type ReadManifest, readManifest } from './manifest.rules.ts';
 export { ociWireOf } from './operations.rules.ts';
 export { registryType } from './registry.kind.ts';
 export { repositoryScope } from './scopes.rules.ts';
@@ -59,6 +59,14 @@ export type Registry = {
     expectedDigest?: string,
   ): Promise<Stored>;
   hasBlob(grant: Grant, registryId: string, repository: string, digest: string): Promise<boolean>;
+  /** Lets `to` reach what `from` holds. False when it holds no such blob. */
+  mountBlob(
+    grants: { readonly pull: Grant; readonly push: Grant },
+    registryId: string,
+    from: string,
+    to: string,
+    digest: string,
+  ): Promise<boolean>;
   /** The caller reads the stream to its end, or destroys it. `size` is that of the whole blob. Throws `notFound` BLOB_UNKNOWN. */
   openBlob(
     grant: Grant,
@@ -168,6 +176,13 @@ export function createRegistry(deps: {
       content.push(grant, { registry: registryId, repository }, source, expectedDigest),
     hasBlob: async (grant, registryId, repository, digest) =>
       (await content.find(grant, { registry: registryId, repository }, digest)) !== undefined,
+    mountBlob: (grants, registryId, from, to, digest) =>
+      content.mount(
+        grants,
+        { registry: registryId, repository: from },
+        { registry: registryId, repository: to },
+        digest,
+      ),
     openBlob: (grant, registryId, repository, digest, range): Promise<Opened> =>
       content.open(grant, { registry: registryId, repository }, digest, range),
     removeBlob: (grant, registryId, repository, digest) =>

@@ -56,6 +56,7 @@ export async function setUp(t: TestContext, allows: Rule = () => true) {
     containerRegistry: '',
     applicationInsights: '',
     jobPackageIndex: false,
+    imageRegistries: [],
     hbi: false,
   };
   const databases = new Map<string, Promise<Database>>();

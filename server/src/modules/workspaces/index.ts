@@ -16,6 +16,7 @@ import { createDatastoreKind } from './datastores.kind.ts';
 import { type AddressSigner, createDatastores } from './datastores.service.ts';
 import { containersOf, workspaceType } from './dependents.rules.ts';
 import { customerKeyOf, wrapperOf } from './encryption.service.ts';
+import { imageRegistriesOf } from './image-registries.rules.ts';
 import { createReservations } from './reservations.service.ts';
 import type { Workspaces } from './workspace.types.ts';
 import { workspacesFailures } from './workspaces.errors.ts';
@@ -30,6 +31,14 @@ import {
 } from './workspaces.kind.ts';
 
 export { type DatastoreName, datastoreNames, dependentsOf, workspaceType } from './dependents.rules.ts';
+export {
+  alsoOf,
+  isRegistryHost,
+  type RegistryPattern,
+  type RegistryRule,
+  readRegistryRule,
+  registryClosed,
+} from './image-registries.rules.ts';
 export {
   type IndexForJobs,
   indexForJobsWords,
@@ -117,6 +126,7 @@ export function createWorkspaces(
         ...dependentsStored(resource),
         imageBuildCompute: imageBuildComputeOf(resource),
         jobPackageIndex: resource.properties['jobPackageIndex'] === 'Enabled',
+        imageRegistries: imageRegistriesOf(resource.properties),
         hbi: resource.properties['hbiWorkspace'] === true,
       };
     },

@@ -4,6 +4,7 @@ import type { Action, Grant } from '#kernel/authority/grant';
 import type { DataKey } from '#kernel/crypto/value-envelope';
 import type { Database } from '#kernel/database/database';
 import type { DatastoreName } from './dependents.rules.ts';
+import type { RegistryPattern } from './image-registries.rules.ts';
 
 export type Workspace = {
   readonly id: string;
@@ -20,6 +21,8 @@ export type Workspace = {
   readonly imageBuildCompute?: string | undefined;
   /** Whether its jobs may install packages, as far as it is the workspace's to say. */
   readonly jobPackageIndex: boolean;
+  /** Registries of others that its images may come from, as far as it is the workspace's to say. */
+  readonly imageRegistries: readonly RegistryPattern[];
   /** High business impact: less is recorded, nothing leaves. */
   readonly hbi: boolean;
 };

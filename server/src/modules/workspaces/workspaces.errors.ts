@@ -72,6 +72,26 @@ export const workspacesFailures = defineFailures('workspaces', {
         "Jobs of a workspace of high business impact reach no package index here: what a job asks for tells something outside. Leave jobPackageIndex out and name packages in environments; or the operator sets environments.indexForJobs to 'all'.",
     }),
   },
+  imageRegistryUnread: {
+    kind: 'invalid',
+    code: 'InvalidImageRegistry',
+    meaning: 'A registry that a workspace names for its images is not named as one.',
+    remedy: 'Write HOST, HOST/REPOSITORY or HOST/PREFIX/*, in small letters and without a tag.',
+    say: (why: string) => ({
+      target: 'properties.imageRegistries',
+      message: `imageRegistries: ${why}. Write HOST, HOST/REPOSITORY or HOST/PREFIX/*.`,
+    }),
+  },
+  imageRegistryClosed: {
+    kind: 'invalid',
+    code: 'ImageRegistryClosed',
+    meaning: 'A workspace is to take images from a registry that the operator of the server does not permit.',
+    remedy: 'Leave it out, or have the operator name it in environments.registries.',
+    say: (pattern: string, permitted: readonly string[]) => ({
+      target: 'properties.imageRegistries',
+      message: `No image comes from '${pattern.slice(0, 200)}' here: the operator of the server has not named it in the setting environments.registries${permitted.length === 0 ? ', which is empty' : `, which permits ${permitted.slice(0, 10).join(', ').slice(0, 600)}`}. Leave it out, or have it named there.`,
+    }),
+  },
   InvalidResourceId: {
     kind: 'invalid',
     meaning: 'A property that names a resource the workspace stands on holds no id of its type.',

@@ -34,6 +34,13 @@ import {
 } from './dependents.rules.ts';
 import { workspacesDuties } from './duties.ts';
 import { type CustomerKey, customerKeyOf, keyScopeOf, validateCustomerKey, wrapperOf } from './encryption.service.ts';
+import {
+  imageRegistryTexts,
+  isCovered,
+  type RegistryRule,
+  readRegistryPattern,
+  textOfPattern,
+} from './image-registries.rules.ts';
 import { type IndexForJobs, packageIndexClosed } from './package-index.rules.ts';
 import type { Holder, Reservations } from './reservations.service.ts';
 import { workspaceTemplate } from './template.rules.ts';
@@ -60,6 +67,8 @@ export type WorkspaceKindDeps = {
   readonly tenantId: string;
   /** Which workspaces may let their jobs install packages. */
   readonly indexForJobs: IndexForJobs;
+  /** Registries that images may come from where a workspace names them, by the operator. */
+  readonly registryRules: readonly RegistryRule[];
 };
 
 const dependentNames = Object.keys(dependentTypes) as readonly (keyof Dependents)[];
@@ -161,6 +170,17 @@ export function createWorkspaceKind(deps: WorkspaceKindDeps): ResourceKind {
     const closed = packageIndexClosed(deps.indexForJobs, { jobPackageIndex: true, hbi: hbiWorkspace === true });
     if (closed === 'byOperator') throw workspacesFailures.packageIndexClosed();
     if (closed === 'toHbi') throw workspacesFailures.packageIndexClosedToHbi();
+  }
+
+  /** As with the package index; what it said already stands, and counts as far as the operator lets it. */
+  function checkImageRegistries(properties: Properties, existing: Resource | undefined): void {
+    const said = new Set(imageRegistryTexts(existing?.properties ?? {}));
+    for (const text of imageRegistryTexts(properties)) {
+      const pattern = readRegistryPattern(text);
+      if (typeof pattern === 'string') throw workspacesFailures.imageRegistryUnread(pattern);
+      if (!said.has(text) && !isCovered(pattern, deps.registryRules))
+        throw workspacesFailures.imageRegistryClosed(text, deps.registryRules.map(textOfPattern));
+    }
   }
 
   /** What the workspace made for itself is under its customer's key; what it was given is its owner's. */
@@ -327,6 +347,7 @@ export function createWorkspaceKind(deps: WorkspaceKindDeps): ResourceKind {
       const key = customerKeyOf(draft.properties);
       // What it said already stands, and has the effect that the operator lets it have.
       if (existing?.properties['jobPackageIndex'] !== 'Enabled') checkPackageIndex(draft.properties);
+      checkImageRegistries(draft.properties, existing);
       if (existing) {
         for (const name of ['keyVault', 'storageAccount', 'containerRegistry', 'applicationInsights'] as const) {
           const wanted = draft.properties[name];
@@ -446,6 +467,7 @@ export function createWorkspaceKind(deps: WorkspaceKindDeps): ResourceKind {
         'properties.hbiWorkspace',
         'properties.allowRoleAssignmentOnRG',
         'properties.jobPackageIndex',
+        'properties.imageRegistries',
         'properties.encryption.status',
         'properties.encryption.keyVaultProperties.keyVaultArmId',
         'location',

@@ -59,5 +59,6 @@ export const environmentTables: MigrationSet = {
       `,
     },
     { name: '0003-lost', up: 'ALTER TABLE environments ADD COLUMN lost_builds INTEGER NOT NULL DEFAULT 0;' },
+    { name: '0004-fetched', up: 'ALTER TABLE environments ADD COLUMN failure TEXT;' },
   ],
 };
