@@ -21,7 +21,10 @@ export async function keepImage(tx: Tx, image: BuiltImage): Promise<void> {
   await tables<Tables>(tx)
     .insertInto('built_images')
     .values(image)
-    .onConflict((conflict) => conflict.column('repository').doNothing())
+    // Pushed once more: a fetch that was cut off, or of an image that had gone.
+    .onConflict((conflict) =>
+      conflict.column('repository').doUpdateSet({ build: image.build, pushed_ms: image.pushed_ms }),
+    )
     .execute();
 }
 

@@ -46,6 +46,8 @@ type Payload = Pick<Wanted, 'workspaceId' | 'recipe' | 'submitter'> & {
 
 /** Tries of one fetch: about a minute. */
 const attemptsMax = 6;
+/** Until it is looked again whether a workspace is open. */
+const closedMs = 300_000;
 /** At once, of all workspaces. */
 const atOnce = 3;
 /** Of the same registry, looked at for layers. */
@@ -184,6 +186,12 @@ export function createFetching(deps: {
     try {
       if (await isOver(payload, task.attempt, stopping)) await deps.tell(payload.workspaceId, payload.recipe);
       live.delete(payload.fetch);
+    } catch (thrown) {
+      if (stopping.aborted || task.attempt < attemptsMax) throw thrown;
+      // What has failed for good is told. This could not even be looked at, or not be told: its workspace is closed, and may be opened.
+      const { name, subject } = task;
+      const runAt = new Date(deps.clock.epochMs() + closedMs);
+      await deps.database.write((tx) => deps.enqueue(tx, { name, subject, payload, runAt }));
     } finally {
       running.delete(payload.fetch);
     }
