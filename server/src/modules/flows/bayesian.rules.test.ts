@@ -134,3 +134,22 @@ test('a distribution that it does not learn from is refused', () => {
       /'b' is of the distribution .* choice, uniform, quniform/,
     );
 });
+
+test('a point of many parameters is found in small pieces, however many trials there were and however often it is drawn anew', () => {
+  const names = Array.from({ length: 20 }, (_, at) => `p${at}`);
+  for (const [range, least] of [
+    [['uniform', [0, 1]], 20 + 9],
+    // One point is all that there is: every draw is one that was tried.
+    [['choice', [['only']]], 5 * 20 + 195 + 9],
+  ] as const) {
+    const space = readSpace(Object.fromEntries(names.map((name) => [name, range])));
+    const sampler = createBayesian(space, 'Minimize', 5);
+    const known = Array.from({ length: 999 }, (_, at) => ({ point: sampler.at(at % startupPoints), value: at }));
+    const work = sampler.pieces(999, known);
+    let pieces = 0;
+    let piece = work.next();
+    for (; !piece.done; piece = work.next()) pieces += 1;
+    assert.ok(pieces >= least, `${pieces} pieces`);
+    assert.deepEqual(piece.value, sampler.at(999, known));
+  }
+});

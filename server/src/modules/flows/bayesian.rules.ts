@@ -5,7 +5,7 @@
 
 import { flowsFailures } from './flows.errors.ts';
 import { compareBy, type Goal } from './policies.rules.ts';
-import { createSobol, drawn, type Known, type Sampler } from './samplers.rules.ts';
+import { createSobol, drawn, type Known, type Learner } from './samplers.rules.ts';
 import {
   type Distribution,
   normalQuantile,
@@ -25,27 +25,43 @@ const othersMax = 75;
 const redraws = 5;
 const redrawsAny = 200;
 
+/** So many of the points that there are make a piece of the work. */
+const pointsAPiece = 100;
+
 /** What is learned of more is little, and each point is kept with its trial. */
 export const learnedMax = 20;
 const served: readonly string[] = ['choice', 'uniform', 'quniform'];
 
-export function createBayesian(space: Space, goal: Goal, seed: number): Sampler {
+export function createBayesian(space: Space, goal: Goal, seed: number): Learner {
   const odd = space.find(({ distribution }) => !served.includes(distribution.kind));
   if (space.length > learnedMax) throw flowsFailures.SpaceTooLarge(learnedMax, 'with bayesian sampling');
   if (odd !== undefined) throw flowsFailures.NotBayesian(odd.name, odd.distribution.kind, served);
   const begin = createSobol(space, seed);
+  function* pieces(number: number, known: readonly Known[]): Generator<undefined, Point> {
+    const told = known.filter(({ value }) => value !== undefined);
+    if (number < startupPoints || told.length < 2) return begin.at(number, known);
+    let count = 0;
+    const next = () => drawn(seed, number, count++);
+    const { good, others } = parted(known, goal);
+    const tried = new Set<string>();
+    for (const [index, { point }] of known.entries()) {
+      tried.add(keyOf(space, point));
+      if (index % pointsAPiece === 0) yield;
+    }
+    for (let tries = 0; ; tries++) {
+      yield;
+      const point = tries < redraws ? yield* proposed(space, good, others, next) : anyOf(space, next);
+      if (tries >= redrawsAny || !tried.has(keyOf(space, point))) return point;
+    }
+  }
   return {
     total: undefined,
+    pieces,
     at(number, known = []) {
-      const told = known.filter(({ value }) => value !== undefined);
-      if (number < startupPoints || told.length < 2) return begin.at(number, known);
-      let count = 0;
-      const next = () => drawn(seed, number, count++);
-      const { good, others } = parted(known, goal);
-      const tried = new Set(known.map(({ point }) => keyOf(space, point)));
-      for (let tries = 0; ; tries++) {
-        const point = tries < redraws ? proposed(space, good, others, next) : anyOf(space, next);
-        if (tries >= redrawsAny || !tried.has(keyOf(space, point))) return point;
+      const work = pieces(number, known);
+      for (;;) {
+        const piece = work.next();
+        if (piece.done) return piece.value;
       }
     },
   };
@@ -85,8 +101,16 @@ function parted(
   };
 }
 
-function proposed(space: Space, good: readonly Point[], others: readonly Point[], next: () => number): Point {
-  const entries = space.map((parameter): [string, Scalar] => {
+/** Parameter by parameter. */
+function* proposed(
+  space: Space,
+  good: readonly Point[],
+  others: readonly Point[],
+  next: () => number,
+): Generator<undefined, Point> {
+  const entries: [string, Scalar][] = [];
+  for (const parameter of space) {
+    yield;
     const [likely, unlikely] = [modelOf(parameter, good), modelOf(parameter, others)];
     let [best, score] = [likely.draw(next), Number.NEGATIVE_INFINITY];
     for (let drawnSoFar = 0; drawnSoFar < candidates; drawnSoFar++) {
@@ -94,8 +118,8 @@ function proposed(space: Space, good: readonly Point[], others: readonly Point[]
       const gain = Math.log(likely.density(at)) - Math.log(unlikely.density(at));
       if (gain > score) [best, score] = [at, gain];
     }
-    return [parameter.name, valueAt(parameter.distribution, Math.min(best, 1 - 2 ** -33))];
-  });
+    entries.push([parameter.name, valueAt(parameter.distribution, Math.min(best, 1 - 2 ** -33))]);
+  }
   return Object.fromEntries(entries);
 }
 

@@ -16,6 +16,11 @@ export type Sampler = {
   at(number: number, known?: readonly Known[]): Point;
 };
 
+/** One that learns. What it does for a point is many times what others do: whoever has others waiting gives them a turn between the pieces. */
+export type Learner = Sampler & {
+  pieces(number: number, known: readonly Known[]): Generator<undefined, Point>;
+};
+
 const pointOf = (space: Space, of: (dimension: number) => Scalar): Point =>
   Object.fromEntries(space.map(({ name }, dimension) => [name, of(dimension)]));
 

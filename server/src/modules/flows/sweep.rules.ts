@@ -11,7 +11,7 @@ import { codeOf, createBayesian, pointOf } from './bayesian.rules.ts';
 import type { Closing } from './closing.types.ts';
 import { flowsFailures } from './flows.errors.ts';
 import { compareBy, type Goal, type Policy } from './policies.rules.ts';
-import { createGrid, createRandom, createSobol, type Known, type Sampler } from './samplers.rules.ts';
+import { createGrid, createRandom, createSobol, type Known, type Learner, type Sampler } from './samplers.rules.ts';
 import { type Point, readSpace, type Space } from './space.rules.ts';
 
 /** Azure's own bound, and its default. */
@@ -24,7 +24,7 @@ const refuse = flowsFailures.FlowValidationError;
 
 export type Plan = {
   readonly space: Space;
-  readonly sampler: Sampler;
+  readonly sampler: Sampler | Learner;
   /** Which point a trial has depends on what became of others when it began: it is kept with the trial. */
   readonly isLearning: boolean;
   readonly total: number;
@@ -93,7 +93,7 @@ function samplerOf(
   space: Space,
   goal: Goal,
   own: number,
-): Sampler {
+): Sampler | Learner {
   if (type === 'Random') return rule === 'Sobol' ? createSobol(space, seed) : createRandom(space, seed ?? own);
   if (rule !== undefined || seed !== undefined)
     throw refuse(
@@ -150,22 +150,27 @@ function policyOf(given: NonNullable<SweepJob['earlyTermination']>): Policy {
   return { type, ...common, truncationPercentage };
 }
 
-/** What a sampler that learns knows of the trials so far. */
-const knownOf = (space: Space, trials: readonly Trial[]): readonly Known[] =>
-  trials.flatMap(({ code, end, best }) =>
-    code === undefined
-      ? []
-      : [
-          {
-            point: pointOf(space, code),
-            value: end === 'Completed' && typeof best === 'number' ? best : undefined,
-          },
-        ],
-  );
+/** What a sampler that learns knows of the trials so far, one after another. */
+function* knownOf(space: Space, trials: readonly Trial[]): Generator<undefined, readonly Known[]> {
+  const known: Known[] = [];
+  for (const { code, end, best } of trials) {
+    if (code === undefined) continue;
+    const value = end === 'Completed' && typeof best === 'number' ? best : undefined;
+    known.push({ point: pointOf(space, code), value });
+    yield;
+  }
+  return known;
+}
 
-/** A trial that is to be begun, as it is kept before it is made. */
-export const nextTrial = ({ isLearning, sampler, space }: Plan, number: number, trials: readonly Trial[]): Trial =>
-  isLearning ? { code: codeOf(space, sampler.at(number, knownOf(space, trials))) } : {};
+/** A trial that is to be begun, as it is kept before it is made; in pieces, with time for a turn of others between them. */
+export function* nextTrial(
+  { sampler, space }: Plan,
+  number: number,
+  trials: readonly Trial[],
+): Generator<undefined, Trial> {
+  if (!('pieces' in sampler)) return {};
+  return { code: codeOf(space, yield* sampler.pieces(number, yield* knownOf(space, trials))) };
+}
 
 export const pointOfTrial = ({ sampler, space }: Plan, number: number, trial: Trial | undefined): Point =>
   trial?.code === undefined ? sampler.at(number) : pointOf(space, trial.code);

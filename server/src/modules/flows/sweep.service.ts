@@ -58,6 +58,20 @@ const flowOf = (state: JobState): SweepFlow => state.flow as SweepFlow; // ours,
 /** Where none is asked for: the same for the same sweep, and another for every other. */
 const seedOf = (uniqueId: string): number => Number.parseInt(uniqueId.replaceAll('-', '').slice(0, 12), 16) || 0;
 
+/** How long pieces of work may follow each other while others wait. */
+const busyMs = 2;
+
+async function inTurns<R>(pieces: Generator<undefined, R>): Promise<R> {
+  let since = performance.now();
+  for (;;) {
+    const piece = pieces.next();
+    if (piece.done) return piece.value;
+    if (performance.now() - since < busyMs) continue;
+    await nextTurn();
+    since = performance.now();
+  }
+}
+
 export function createSweeps(deps: {
   readonly lives: JobLives;
   readonly references: References;
@@ -207,10 +221,11 @@ export function createSweeps(deps: {
     for (const number of next) {
       if (running >= plan.concurrent || isHeld) break;
       // Counted before it is made: what was begun is looked for after a crash.
-      if (number >= trials.length)
-        await update(job, (flow) =>
-          flow.trials.length > number ? {} : { trials: [...flow.trials, nextTrial(plan, number, flow.trials)] },
-        );
+      if (number >= trials.length) {
+        const before = plan.isLearning ? flowOf(stateOf((await lives.find(job.id)) ?? job)).trials : [];
+        const trial = await inTurns(nextTrial(plan, number, before));
+        await update(job, (flow) => (flow.trials.length > number ? {} : { trials: [...flow.trials, trial] }));
+      }
       const now = plan.isLearning ? ((await lives.find(job.id)) ?? job) : job;
       const begun = await begin(job, plan, number, { inputs, trials: flowOf(stateOf(now)).trials });
       isHeld = begun === 'held';
