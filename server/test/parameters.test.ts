@@ -1,18 +1,29 @@
-// The sweep of what is asked and not read. Of lists that the resource manager answers, and of what it changes, it is parameters: a
-// filter that is ignored shows too much, and what is added to a change says how it is meant. Of whatever changes something, in every protocol, it is
-// conditions: one that is ignored loses what it was to keep. A new route is swept as soon as it is mounted.
+// The sweep of what is asked and not read. Of lists that the resource manager answers, and of what it, vaults and the directory change, it is
+// parameters: a filter that is ignored shows too much, and what is added to a change says how it is meant. Of whatever changes something, in every
+// protocol, it is conditions: one that is ignored loses what it was to keep. Who may not learns neither. A new route is swept as soon as it is mounted.
 
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
+import { asFailure } from '#kernel/errors/failure';
+import type { Exchange } from '#kernel/http/exchange';
 import type { Route } from '#kernel/http/route';
-import { type Bench, openServer } from './server.fixture.ts';
+import { type Bench, openServer, type Principal } from './server.fixture.ts';
 import { addressesOf, createAsker, furnish } from './sweep.fixture.ts';
 
 let bench: Bench;
 let token: string;
+/** Who may do whatever a role lets anybody do. */
+let mighty: Principal;
 before(async () => {
   bench = await openServer();
   token = await bench.ownerToken();
+  mighty = await bench.principal([
+    'Owner',
+    'Key Vault Administrator',
+    'Storage Blob Data Owner',
+    'AcrPush',
+    'Strongroom Audit Archivist',
+  ]);
 });
 after(() => bench.close());
 
@@ -30,7 +41,27 @@ const tells: Readonly<Record<string, string>> = {
 const isList = ({ surface, method, operation }: Route) =>
   surface === 'arm' && method === 'GET' && /_List/.test(operation);
 
+/** What is decided at the root is for nobody on a new server: its first Owner owns the subscription. */
+const isAtRoot = ({ access, path }: Route) =>
+  access.kind === 'needs' && path.startsWith('/providers/') && access.scopeOf({}) === '/';
+/** What the door says of it once it has let somebody in. */
+function refusalAtRoot(route: Route, name: string, value: string) {
+  const surface = bench.server.composed.modules.flatMap(({ surfaces = [] }) => surfaces).find(isArm);
+  assert.ok(surface?.refuseUnread);
+  // No more of a request than is looked at.
+  const exchange = { method: route.method, target: { query: { values: { [name]: value } } } } as unknown as Exchange;
+  try {
+    surface.refuseUnread(exchange, route);
+    return { status: 200, isUnread: false, message: '', text: '' };
+  } catch (thrown) {
+    const { status, code, message } = asFailure(thrown);
+    return { status, isUnread: code === 'InvalidQueryParameterValue', message, text: message };
+  }
+}
+const isArm = ({ name }: { readonly name: string }) => name === 'arm';
+
 async function answerTo(route: Route, name: string, value = 'x') {
+  if (isAtRoot(route)) return refusalAtRoot(route, name, value);
   const { subscriptionId } = bench;
   const [at] = addressesOf(route, { subscriptionId, scope: `subscriptions/${subscriptionId}` }, bench.domain);
   const path = `${at?.path}&${new URLSearchParams({ [name]: value })}`;
@@ -84,12 +115,18 @@ test('a list that answers everything answers the same whatever is asked', async 
   }
 });
 
-test('every change that resources are asked for refuses a parameter that it does not read, before it looks at anything', async () => {
+const isChange = ({ method }: Route) => !['GET', 'HEAD', 'OPTIONS'].includes(method);
+const tokenFor = (who: Principal, { surface }: Route) => bench.token(who, bench.audience(surface));
+
+test('every change that resources, vaults and the directory are asked for refuses a parameter that it does not read, before it looks at anything', async () => {
   const { present } = await furnish(bench);
   const ask = createAsker(bench);
   const changing = bench.server.composed.door.routes.filter(
-    ({ surface, method, reads }) =>
-      surface === 'arm' && !['GET', 'HEAD', 'OPTIONS'].includes(method) && reads !== 'anything',
+    (route) =>
+      ['arm', 'keyvault', 'graph'].includes(route.surface) &&
+      isChange(route) &&
+      route.reads !== 'anything' &&
+      !isAtRoot(route),
   );
   const host = new URL(bench.server.url).hostname;
   const wrong: string[] = [];
@@ -98,22 +135,56 @@ test('every change that resources are asked for refuses a parameter that it does
     assert.ok(at);
     // One that nobody has; one of another operation; ours in another spelling; what protects in other clouds.
     for (const name of ['strange', 'forcetopurge', '$top', 'toString', '__proto__', 'whatIf']) {
-      const path = `${at.path}&${new URLSearchParams({ [name]: 'x' })}`;
-      const { status, text, body } = (await ask(route, { ...at, path }, { token })).reply;
-      if (status !== 400 || body?.error?.code !== 'InvalidQueryParameterValue' || !text.includes(`'${name}'`))
+      const path = `${at.path}${at.path.includes('?') ? '&' : '?'}${new URLSearchParams({ [name]: 'x' })}`;
+      const signed = { token: await tokenFor(mighty, route) };
+      const { status, text, body } = (await ask(route, { ...at, path }, signed)).reply;
+      const code = body?.error?.innererror?.code ?? body?.error?.code;
+      if (status !== 400 || code !== 'InvalidQueryParameterValue' || !text.includes(`'${name}'`))
         wrong.push(`${route.operation} ${name}: ${status} ${text.slice(0, 120)}`);
     }
   }
   assert.deepEqual(wrong, []);
-  assert.ok(changing.length > 100, `${changing.length} changes`);
+  for (const [surface, least] of [
+    ['arm', 100],
+    ['keyvault', 20],
+    ['graph', 10],
+  ] as const) {
+    const count = changing.filter((route) => route.surface === surface).length;
+    assert.ok(count > least, `${count} changes of ${surface}`);
+  }
 });
+
+test('whoever is not signed in, or may not, is not told what a change reads', async () => {
+  const { present } = await furnish(bench);
+  const ask = createAsker(bench);
+  const host = new URL(bench.server.url).hostname;
+  const stranger = await bench.principal([]);
+  const wrong: string[] = [];
+  for (const route of bench.server.composed.door.routes.filter(isChange)) {
+    if (route.access.kind === 'open') continue;
+    const [at] = addressesOf(route, present, host);
+    assert.ok(at);
+    const path = `${at.path}${at.path.includes('?') ? '&' : '?'}strange=x`;
+    const headers = { 'if-unmodified-since': 'x' };
+    const nobody = (await ask(route, { ...at, path }, { headers })).reply;
+    if (nobody.status !== 401) wrong.push(`${route.operation}: ${nobody.status} ${nobody.text.slice(0, 120)}`);
+    if (route.access.kind !== 'needs') continue;
+    const refused = (await ask(route, { ...at, path }, { headers, token: await tokenFor(stranger, route) })).reply;
+    if (refused.status !== (refusesEveryToken.has(route.surface) ? 401 : 403))
+      wrong.push(`${route.operation}, without a role: ${refused.status} ${refused.text.slice(0, 120)}`);
+  }
+  assert.deepEqual(wrong, []);
+});
+
+/** Agents and endpoints know no principals: to them a token of a person or an application is no credential at all. */
+const refusesEveryToken = new Set(['agent', 'scoring']);
 
 test('whatever changes something keeps to a condition, or refuses it by its name before anything is done', async () => {
   const { present } = await furnish(bench);
   const ask = createAsker(bench);
   const host = new URL(bench.server.url).hostname;
   const changing = bench.server.composed.door.routes.filter(
-    ({ method }) => !['GET', 'HEAD', 'OPTIONS'].includes(method),
+    (route) => isChange(route) && !refusesEveryToken.has(route.surface) && !isAtRoot(route),
   );
   const wrong: string[] = [];
   let refused = 0;
@@ -130,7 +201,8 @@ test('whatever changes something keeps to a condition, or refuses it by its name
     assert.ok(at);
     for (const name of ['if-match', 'if-none-match', 'if-unmodified-since']) {
       const headers = { [name]: name === 'if-none-match' ? '*' : '"other"' };
-      const { status, text } = (await ask(route, at, { headers, token })).reply;
+      const signed = route.access.kind === 'open' ? {} : { token: await tokenFor(mighty, route) };
+      const { status, text } = (await ask(route, at, { headers, ...signed })).reply;
       if (status === 400 && text.includes(name)) refused++;
       else wrong.push(`${route.operation} ${name}: ${status} ${text.slice(0, 120)}`);
     }

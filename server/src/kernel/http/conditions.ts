@@ -3,18 +3,18 @@
 
 import type { Exchange } from '#kernel/http/exchange';
 import type { Route } from '#kernel/http/route';
+import { isChange } from '#kernel/http/unread';
 import { httpFailures } from './http.errors.ts';
 
 const conditions = ['if-match', 'if-none-match', 'if-unmodified-since'] as const;
-/** Their conditions save a copy, and protect nothing. */
-const asking: readonly string[] = ['GET', 'HEAD', 'OPTIONS'];
 
 /** What an operation reads that keeps to a condition on what is stored: for `Route.reads`. */
 export const etagConditions = ['if-match', 'if-none-match'] as const;
 
 /** @throws Failure `invalid` */
 export function refuseUnreadConditions(exchange: Exchange, { reads, method }: Pick<Route, 'reads' | 'method'>): void {
-  if (asking.includes(method)) return;
+  // Conditions of what asks save a copy, and protect nothing.
+  if (!isChange(method)) return;
   const read = typeof reads === 'function' ? reads(exchange) : (reads ?? []);
   // A route that does nothing but refuse says why in its own words.
   if (read === 'anything') return;

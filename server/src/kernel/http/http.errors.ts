@@ -70,6 +70,16 @@ export const httpFailures = defineFailures('http', {
     say: (name: string) =>
       `This operation does not read the condition ${name}, so nothing was done. Leave the header out, if it is to be done without.`,
   },
+  ParameterNotServed: {
+    kind: 'invalid',
+    code: 'InvalidQueryParameterValue',
+    meaning: 'A change was asked for with a parameter of the query that the operation does not read.',
+    remedy: 'Leave it out; the message names those that it takes.',
+    say: (name: string, read: readonly string[]) => ({
+      target: name.slice(0, 200),
+      message: `This operation does not take '${name.slice(0, 200)}' here, so nothing was done. Leave it out; ${read.length === 0 ? 'it takes no other than api-version' : `it takes ${read.join(', ')}`}.`,
+    }),
+  },
   badEscape: {
     kind: 'invalid',
     code: 'InvalidRequestUri',

@@ -72,12 +72,13 @@ export async function serve(
   let grant: Grant;
   let input: ReadInput = nothing;
   try {
-    surface.check?.(exchange, route);
-    refuseUnreadConditions(exchange, route);
+    surface.check?.(exchange);
     actor = await authenticate(exchange, surface, route);
     observed.actor = actor;
     if (route.access.kind !== 'open') surface.admit?.(exchange);
     grant = authorize(matched, scope, actor, exchange, ports.authorizer);
+    surface.refuseUnread?.(exchange, route);
+    refuseUnreadConditions(exchange, route);
     const things = isBounded(actor) && route.access.kind === 'needs' && route.access.bounds.kind === 'each';
     const narrow = async () => narrowed(matched, grant, exchange, input, ports.authorizer);
     // Order matters: what the path and the query name is decided on before a byte of the body is read.

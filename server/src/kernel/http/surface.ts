@@ -24,13 +24,17 @@ export type Surface = {
   recognise(target: Target): readonly string[] | undefined;
   readonly schemes: readonly Scheme[];
   /**
-   * Checked after routing and before authentication: api-version, required protocol headers, and where the surface keeps such
-   * a rule, that what is asked is read by the route (`Route.reads`). Conditions of a change are held to that in any case
-   * (conditions.ts). Throws.
+   * Checked after routing and before authentication: api-version, required protocol headers. Whatever a client must know before it
+   * can say who calls. Throws.
    */
-  check?(exchange: Exchange, route: Pick<Route, 'reads' | 'query'>): void;
+  check?(exchange: Exchange): void;
   /** After the caller has proved who he is, before anything is decided: for what no caller's rights could make true. Throws. */
   admit?(exchange: Exchange): void;
+  /**
+   * After it was decided that the caller may, and before anything is looked at: that what is asked is read by the route (`Route.reads`),
+   * where the surface keeps such a rule. Conditions of a change are held to that in any case (conditions.ts). Throws.
+   */
+  refuseUnread?(exchange: Exchange, route: Pick<Route, 'reads' | 'query'>): void;
   /** What to say where there is no route: which operation is not served, and where those are listed that are. */
   nothing?(method: string, segments: readonly string[]): Failure;
   /** Headers of a 401, for example WWW-Authenticate. */

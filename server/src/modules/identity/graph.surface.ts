@@ -1,6 +1,7 @@
 // Microsoft Graph, as far as Azure's command line needs it, at /msgraph/v1.0. Errors in Graph's envelope.
 
 import type { Scheme, Surface } from '#kernel/http/surface';
+import { refuseUnreadParameter } from '#kernel/http/unread';
 
 export function createGraphSurface(options: { readonly bearer: Scheme; readonly now: () => Date }): Surface {
   const { bearer, now } = options;
@@ -13,6 +14,7 @@ export function createGraphSurface(options: { readonly bearer: Scheme; readonly 
       return first.toLowerCase() === 'msgraph' ? segments : undefined;
     },
     schemes: [bearer],
+    refuseUnread: refuseUnreadParameter,
     challenge: ({ target }) => ({
       'www-authenticate': `Bearer realm="", authorization_uri="${target.origin}/common/oauth2/v2.0/authorize"`,
     }),

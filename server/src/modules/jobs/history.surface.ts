@@ -31,7 +31,7 @@ export function createHistorySurface(schemes: readonly Scheme[]): Surface {
       return first === 'history' || isData || (first === 'discovery' && named.length === 1) ? named : undefined;
     },
     schemes,
-    check: refuseUnread,
+    refuseUnread,
     // What azure-ai-ml asks for by `jobs.update` and `jobs.show_services`. (Its `jobs.archive` takes this answer and goes on.)
     nothing(method, segments) {
       const words = segments.map((segment) => segment.toLowerCase());

@@ -7,6 +7,7 @@ import type { Exchange } from '#kernel/http/exchange';
 import type { Route } from '#kernel/http/route';
 import type { Scheme, Surface } from '#kernel/http/surface';
 import type { Target } from '#kernel/http/target';
+import { unreadParameter } from '#kernel/http/unread';
 import { sameId } from '#kernel/ids/ids';
 import { resourcesFailures } from './resources.errors.ts';
 
@@ -38,24 +39,10 @@ function headers(exchange: Exchange): Readonly<Record<string, string>> {
 /** A quoted string of a header: what would end it, or is no printable ASCII, is left out. */
 const quoted = (text: string) => `"${text.replace(/[^\x20-\x7e]|["\\]/g, '').slice(0, 300)}"`;
 
-/**
- * Of reads that say what they read: a filter that nobody applies shows too much, and a count or an order that nobody keeps, the
- * wrong things. Lists of kinds decide by their schemas, and their tokens hold what was asked for. Of every change: what its sender
- * adds is how he wants it, or what he wants kept.
- */
-function refuseUnread(exchange: Exchange, { reads, query }: Pick<Route, 'reads' | 'query'>): void {
-  const said = typeof reads === 'function' ? reads(exchange) : reads;
-  if (said === 'anything') return;
-  const isChange = exchange.method !== 'GET' && exchange.method !== 'HEAD';
-  if (said === undefined && !isChange) return;
-  const inSchema = (query as { readonly properties?: object } | undefined)?.properties ?? {};
-  const read = [
-    ...(said ?? []).filter((each) => each.startsWith('?')).map((each) => each.slice(1)),
-    ...(isChange ? Object.keys(inSchema) : []),
-  ];
-  for (const [name, value] of Object.entries(exchange.target.query.values))
-    if (value !== '' && name !== 'api-version' && !read.includes(name))
-      throw resourcesFailures.InvalidQueryParameterValue(name, read);
+/** Lists of kinds decide by their schemas, and their tokens hold what was asked for. */
+function refuseUnread(exchange: Exchange, route: Pick<Route, 'reads' | 'query'>): void {
+  const unread = unreadParameter(exchange, route);
+  if (unread !== undefined) throw resourcesFailures.InvalidQueryParameterValue(unread.name, unread.read);
 }
 
 export function createArmSurface(options: {
@@ -70,12 +57,12 @@ export function createArmSurface(options: {
     collapsesSlashes: true,
     schemes: options.schemes,
     recognise,
-    check(exchange, route) {
+    check(exchange) {
       const version = exchange.target.query.all('api-version');
       if (version.length === 0 || version[0] === '') throw resourcesFailures.MissingApiVersionParameter();
       for (const each of version) if (!versionForm.test(each)) throw resourcesFailures.InvalidApiVersionParameter(each);
-      refuseUnread(exchange, route);
     },
+    refuseUnread,
     // Everybody who is signed in may know the one subscription: that another one is not here is no secret, and an empty list
     // would let a mistake in its id go unnoticed.
     admit(exchange) {

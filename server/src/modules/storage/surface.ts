@@ -10,6 +10,7 @@ import type { Target } from '#kernel/http/target';
 import type { Accounts } from './accounts.service.ts';
 import { accountNamePattern, reservedAccountNames } from './names.rules.ts';
 import { operationOf } from './operations.rules.ts';
+import { refuseUnread } from './protocol/reads.wire.ts';
 import { checkRequest, isVersion } from './protocol/requests.wire.ts';
 import { documentOf, element } from './protocol/xml.wire.ts';
 
@@ -37,6 +38,7 @@ export function createBlobSurface(options: {
       return path && [operationOf(path.length, target), ...path];
     },
     check: checkRequest,
+    refuseUnread,
     challenge: () => ({
       'www-authenticate': `Bearer authorization_uri=${authority}/oauth2/authorize resource_id=${storageAudience}`,
     }),

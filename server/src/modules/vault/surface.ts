@@ -5,6 +5,7 @@
 import type { Failure } from '#kernel/errors/failure';
 import type { Exchange } from '#kernel/http/exchange';
 import type { Scheme, Surface } from '#kernel/http/surface';
+import { refuseUnreadParameter } from '#kernel/http/unread';
 import { type Addresses, checkApiVersion } from './addresses.rules.ts';
 
 export function createSurface(options: {
@@ -21,6 +22,7 @@ export function createSurface(options: {
     recognise: addresses.recognise,
     schemes,
     check: checkApiVersion,
+    refuseUnread: refuseUnreadParameter,
     // Clients take the tenant from the path of `authorization`, and refuse a resource that their request's host is not below.
     challenge: () => ({
       'www-authenticate': `Bearer authorization="https://${domain}/${tenantId}", resource="${addresses.resource}"`,

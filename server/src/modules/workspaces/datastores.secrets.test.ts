@@ -227,9 +227,10 @@ test('whoever only reads, runs or holds another credential gets no address, and 
   const sig = new URLSearchParams(sas).get('sig');
   // As a bearer token, on another surface, and to make another of it.
   assert.equal((await list(String(sig))).status, 401);
-  // A change takes no parameter that it does not read, whoever sends it.
-  const another = await lab.call(noCredential, 'POST', `${id}/datastores/workspaceblobstore/listSecrets?sig=${sig}`);
-  assert.deepEqual([another.status, another.body.error.code], [400, 'InvalidQueryParameterValue']);
+  assert.equal(
+    (await lab.call(noCredential, 'POST', `${id}/datastores/workspaceblobstore/listSecrets?sig=${sig}`)).status,
+    401,
+  );
   assert.equal((await lab.call(noCredential, 'GET', `${id}?sig=${sig}`)).status, 401);
   assert.equal((await lab.call(noCredential, 'GET', `/history/v1.0${id}/runs/x/details?sig=${sig}`)).status, 401);
   await ask('PUT', 'a', sas, { content: '1' });

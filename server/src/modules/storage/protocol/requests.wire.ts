@@ -2,23 +2,20 @@
 // the refusal of the rest, is in reads.wire.ts.
 
 import type { Exchange } from '#kernel/http/exchange';
-import type { Route } from '#kernel/http/route';
 import { type AccessTier, accessTiers } from '../access-tier.rules.ts';
 import type { Conditions, Etags } from '../conditions.rules.ts';
 import type { BlobContent } from '../content.rules.ts';
 import type { Metadata } from '../names.rules.ts';
 import type { ByteRange } from '../reading.service.ts';
 import { storageFailures } from '../storage.errors.ts';
-import { refuseUnread } from './reads.wire.ts';
 
-export function checkRequest(exchange: Exchange, route: Pick<Route, 'reads'>): void {
+export function checkRequest(exchange: Exchange): void {
   const version = exchange.header('x-ms-version');
   if (version !== undefined && !isVersion(version))
     throw storageFailures.InvalidHeaderValue({
       target: 'x-ms-version',
       message: 'x-ms-version is a date: 2021-12-02.',
     });
-  refuseUnread(exchange, route);
 }
 
 export const isVersion = (text: string): boolean => /^\d{4}-\d{2}-\d{2}$/.test(text);
