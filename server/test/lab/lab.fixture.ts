@@ -46,6 +46,7 @@ export async function openLab(t: TestContext) {
     registries: [],
     readBytes: 0,
     indexForJobs: 'none',
+    map: ['mcr.microsoft.com/azureml/*=strongroom/node-python', 'AzureML-sklearn*=azureml:own:1'],
   };
   const closing: (() => Promise<unknown>)[] = [];
 

@@ -63,6 +63,8 @@ export type Seam = {
   readBytes: number;
   /** Whose jobs may install packages; another word counts after `restart`. */
   indexForJobs: IndexForJobs;
+  /** What stands for environments and images that are not here (`environments.images`); another list counts after `restart`. */
+  map: readonly string[];
 };
 
 export async function assemble(on: {
@@ -317,7 +319,7 @@ export async function assemble(on: {
     indexOf: () => new URL('https://index.example/simple/'),
     fetch: (url) => seam.fetch(url),
     indexForJobs: seam.indexForJobs,
-    map: ['mcr.microsoft.com/azureml/*=strongroom/node-python', 'AzureML-sklearn*=azureml:own:1'],
+    map: seam.map,
     runTokens,
     schemes: [byName],
     log,

@@ -246,6 +246,28 @@ test('a context is what it was when it was registered; one of elsewhere, and one
   assert.equal(gone.answer.status, 404);
 });
 
+test('a context of another workspace is none of this one, whoever lets it stand for a name', async (t) => {
+  const bench = await openContexts(t);
+  const { lab, workspaceId } = bench;
+  const elsewhere = await lab.workspace('Elsewhere');
+  const contextUri = await snapshot(lab, elsewhere, { Dockerfile: from });
+  const there = `${elsewhere}/environments/curated/versions/1`;
+  await lab.must(lab.owner, 'PUT', there, { body: { properties: { build: { contextUri } } } });
+  lab.seam.map = [`azureml://registries/*=${there}`, `registry.example/*=${there}`];
+  await lab.restart();
+  const image = `${workspaceId}/environments/by-image/versions/1`;
+  await lab.must(lab.owner, 'PUT', image, { body: { properties: { image: 'registry.example/x:1' } } });
+  for (const environmentId of ['azureml://registries/azureml/environments/AzureML-x/versions/1', image]) {
+    const { status, body } = await bench.put('borrows', { environmentId });
+    assert.deepEqual([status, body.error.code], [400, 'EnvironmentNotServed'], body.error.message);
+    assert.match(
+      body.error.message,
+      /'.*Elsewhere\/environments\/curated\/versions\/1' is in another workspace, which a build/,
+    );
+  }
+  assert.equal(lab.work.items.size, 0);
+});
+
 test('what a build sends is looked at, entry by entry, for what it stands on', async (t) => {
   const bench = await openContexts(t);
   await bench.push('base', image([[{ path: 'one', content: '1' }]]));
