@@ -54,6 +54,7 @@ export const endReason = Type.Union([
   Type.Literal('policy'),
   Type.Literal('setup_failed'),
   Type.Literal('upload_failed'),
+  Type.Literal('output_missing'),
   Type.Literal('init_failed'),
   Type.Literal('crashed'),
 ]);

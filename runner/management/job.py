@@ -19,7 +19,7 @@ from .packages import use_packages
 from .redaction import Redaction
 from .supervisor import Program, resource_limits, supervise
 from .system_metrics import Sampler, SystemMetrics
-from .upload import upload_outputs, upload_placed
+from .upload import missing_output, upload_outputs, upload_placed
 
 CA_FILE = "/run/strongroom/ca.pem"
 SERVER_SOCKET = "/run/strongroom/server.sock"
@@ -208,4 +208,7 @@ def run_job(document, reporter, control, wire):
     if failures and outcome.reason == "exited" and outcome.exit_code == 0:
         message = "%d files could not be uploaded; the log names them." % failures
         return Outcome("upload_failed", exit_code=0, message=message)
+    missing = missing_output(CODE_FOLDER, PLACED_FOLDER, placed, job.get("required") or ())
+    if missing is not None and outcome.reason == "exited" and outcome.exit_code == 0:
+        return Outcome("output_missing", exit_code=0, message=missing)
     return outcome

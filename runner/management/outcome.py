@@ -7,6 +7,7 @@ EXIT_STATUS = {
     "stopped": 143,
     "setup_failed": 70,
     "upload_failed": 74,
+    "output_missing": 66,
     "init_failed": 3,
 }
 

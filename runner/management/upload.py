@@ -89,6 +89,20 @@ def _readable(path):
     return path.encode("utf-8", "backslashreplace").decode("utf-8")
 
 
+def missing_output(code_folder, placed_folder, placed, names):
+    """The first of these outputs in which the command has left no file, or None. placed: those that have a place of their own."""
+    for name in names:
+        place = placed.get(name)
+        folder, path = (code_folder, "outputs/" + name) if place is None else (placed_folder, name)
+        found = collect(folder, (path,))
+        wanted = None if place is None or place.get("file") is None else path + "/" + place["file"]
+        # What cannot be kept was written all the same, and is named by its own failure.
+        written = [one for one, _ in found.files + found.refused]
+        if not written or (wanted is not None and wanted not in written):
+            return name
+    return None
+
+
 def upload_outputs(wire, say, code_folder, base_url, give_up_at=None):
     """Uploads, and says what was left behind. Returns how many files failed. give_up_at: on time.monotonic()."""
 

@@ -294,6 +294,33 @@ describe('a job', { skip: skipReason }, () => {
       assert.deepEqual([...uploads.keys()], [`${ARTIFACTS}/outputs/real`]);
     });
 
+  it('is no success when the command has left no file in an output that must have one', async () => {
+    const placed = { there: { baseUrl: `${upstream.url}/there`, query: 'v=1', file: 'a.txt' } };
+    const job = { upload: upload(), outputs: ['folder'], placed, required: ['file', 'folder', 'there'] };
+    const all = [
+      'echo x > outputs/file',
+      'mkdir outputs/folder/in; > outputs/folder/in/x',
+      '> /job/outputs/there/a.txt',
+    ];
+    for (const [left, missing] of [
+      [all, undefined],
+      [all.toSpliced(0, 1), 'file'],
+      [all.toSpliced(0, 1, 'mkdir outputs/file'), 'file'],
+      [all.toSpliced(0, 1, 'ln -s /etc/passwd outputs/file'), 'file'],
+      [all.toSpliced(1, 1, 'mkdir outputs/folder/in'), 'folder'],
+      [all.toSpliced(2, 1), 'there'],
+    ] as const) {
+      const { end, output } = await runJob(upstream, left.join('\n'), { job });
+      assert.deepEqual(
+        [end.reason, end.exitCode, end.message],
+        missing === undefined ? ['exited', 0, undefined] : ['output_missing', 0, missing],
+        `${left.join('; ')}: ${output()}`,
+      );
+    }
+    const failed = await runJob(upstream, 'exit 3', { job });
+    assert.deepEqual([failed.end.reason, failed.end.exitCode], ['exited', 3], 'a command that failed says why');
+  });
+
   it('tries again when the server is away for a moment', async () => {
     let refusals = 2;
     const accept = upstream.handle;

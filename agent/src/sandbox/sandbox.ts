@@ -74,7 +74,7 @@ export interface SandboxSpec {
 
 /**
  * How it ended: `exited` and `signal` are the user's own doing; `timeout`, `memory`, `stopped`, `policy` are ours;
- * `setup_failed`, `upload_failed`, `init_failed` come with a message; `crashed` is a runner that ended without saying why.
+ * `setup_failed`, `upload_failed`, `output_missing`, `init_failed` come with a message; `crashed` is a runner that ended without saying why.
  */
 export type EndReason =
   | 'exited'
@@ -85,6 +85,7 @@ export type EndReason =
   | 'policy'
   | 'setup_failed'
   | 'upload_failed'
+  | 'output_missing'
   | 'init_failed'
   | 'crashed';
 
@@ -120,6 +121,7 @@ const REASONS: ReadonlySet<string> = new Set<EndReason>([
   'policy',
   'setup_failed',
   'upload_failed',
+  'output_missing',
   'init_failed',
 ]);
 const HOST_NAME = /^[a-z0-9]([a-z0-9.-]{0,251}[a-z0-9])?$/i;

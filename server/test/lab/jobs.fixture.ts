@@ -110,6 +110,7 @@ export type JobDocument = {
   readonly snapshot: readonly { readonly path: string; readonly url: string; readonly sha256: string }[];
   readonly inputs: Readonly<Record<string, readonly { readonly path: string; readonly url: string }[]>>;
   readonly outputs: readonly string[];
+  readonly required: readonly string[];
   readonly placed: Readonly<Record<string, { readonly baseUrl: string; readonly file?: string }>>;
   readonly redact: readonly string[];
   readonly packages?: { readonly index: string; readonly home?: string };

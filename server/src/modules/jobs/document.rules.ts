@@ -91,6 +91,10 @@ export function documentOf(made: {
             },
           ]),
         ),
+        // What is told of them afterwards is that there is a file: a job that has left none has not done what was asked for.
+        required: Object.entries(state.outputs ?? {}).flatMap(([name, { jobOutputType, assetName }]) =>
+          jobOutputType === 'uri_file' || assetName !== undefined ? [name] : [],
+        ),
         systemMetrics: systemMetricsOf(state, { url: `${tracking}/api/2.0/mlflow/runs/log-batch`, runId: job.name }),
         redact: [token, ...redactedOf([...secrets.values()])],
         upload: {

@@ -49,11 +49,18 @@ test('each way to end has its own words', async (t) => {
     [ended('signal'), 'UserError', /signal/],
     [ended('setup_failed', 'No space.'), 'SetupFailed', /No space\./],
     [ended('upload_failed', 'Disk full.'), 'UploadFailed', /Disk full\./],
+    [ended('output_missing', 'table'), 'OutputNotWritten', /has not written its output 'table', which is a uri_file: /],
+    [ended('output_missing', 'made'), 'OutputNotWritten', /'made', which is to become the asset features/],
+    [ended('output_missing', '__proto__'), 'OutputNotWritten', /has not written one of its outputs\.$/],
     [ended('stopped', 'The cluster was deleted.'), 'JobFailed', /cluster was deleted/],
   ] as const;
   for (const [index, [event, code, said]] of ways.entries()) {
     const name = `way-${index}`;
-    await submit(name, { limits: { timeout: 'PT60S' } });
+    const outputs = {
+      table: { jobOutputType: 'uri_file' },
+      made: { jobOutputType: 'uri_folder', assetName: 'features' },
+    };
+    await submit(name, { limits: { timeout: 'PT60S' }, outputs });
     await tell(name, running, event);
     const { status, error } = await job(name);
     assert.equal(status, 'Failed');

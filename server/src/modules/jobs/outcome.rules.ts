@@ -56,6 +56,8 @@ function failureOf(
       return { code: 'OutOfMemory', message: 'The command used more memory than its node has and was ended.' };
     case 'upload_failed':
       return { code: 'UploadFailed', message: `The command ended, but its outputs could not be kept.${said}` };
+    case 'output_missing':
+      return { code: 'OutputNotWritten', message: missingOutput(event.message ?? '', state) };
     case 'setup_failed':
       return { code: 'SetupFailed', message: `The job could not be set up on its node.${said}` };
     case 'signal':
@@ -63,4 +65,13 @@ function failureOf(
     default:
       return { code: 'JobFailed', message: `The job ended: ${event.reason}.${said}` };
   }
+}
+
+/** @param said the name of an output, by a node: one that the job has not is not repeated */
+function missingOutput(said: string, { outputs = {} }: JobState): string {
+  const output = Object.hasOwn(outputs, said) ? outputs[said] : undefined;
+  if (output === undefined) return 'The command ended well, but has not written one of its outputs.';
+  const whatFor =
+    output.assetName === undefined ? `is a ${output.jobOutputType}` : `is to become the asset ${output.assetName}`;
+  return `The command ended well, but has not written its output '${said}', which ${whatFor}: there is no file where \${{outputs.${said}}} stands for. Let the command write to that path, or leave the output out.`;
 }

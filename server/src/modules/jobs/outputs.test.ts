@@ -67,6 +67,7 @@ test('an output is written where it says, its words filled in, over what has the
   );
   assert.equal(document.command, 'echo /job/outputs/x /job/outputs/report/first.txt /job/code/outputs/plain');
   assert.deepEqual(document.outputs, ['plain']);
+  assert.deepEqual(document.required, ['report']);
   assert.deepEqual(
     Object.entries(document.placed).map(([name, { file }]) => [name, file]),
     [
