@@ -1,18 +1,22 @@
 // The hot path: what a request costs the server with everything on (TLS, token, roles, bounds, record, encryption at rest),
 // beside a bare HTTPS echo of the same bytes, and an artifact beside a bare HTTPS handler that writes it to, or reads it from, a
 // plain file with the same durability. Server, floor and client are processes of their own; rounds are interleaved. Printed:
-// requests a second, and processor time a request of the whole process (all its threads), with their ratios. Never asserted.
+// requests a second, and processor time a request of the whole process (all its threads), with their ratios; of artifacts the
+// longest turn of the server's event loop too, in processor time, so that other work on the machine is not in it. Never asserted.
 // Run: npm run bench -- hot     (BENCH_PROFILE=FOLDER writes the server's CPU profile there)
+// Some rows: node bin/launch.cjs bench/hot.bench.ts log-metric | get-run | create-run | log-batch | artifact
 
 import { type ChildProcess, spawn } from 'node:child_process';
+import { randomUUID } from 'node:crypto';
 import { once } from 'node:events';
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { open, stat } from 'node:fs/promises';
+import { createWriteStream, existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { open, rename, stat } from 'node:fs/promises';
 import { Agent, createServer, request } from 'node:https';
 import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { pipeline } from 'node:stream/promises';
+import { setTimeout } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { createAuthority, issueLeaf, namesOf } from '../server/src/kernel/http/certificates.ts';
 
@@ -29,11 +33,13 @@ async function serveFloor(folder: string): Promise<void> {
   const server = createServer({ key: leaf.privateKeyPem, cert: leaf.certificatePem }, async (asked, answer) => {
     const file = join(folder, 'artifact');
     if (asked.method === 'PUT') {
-      const kept = await open(file, 'w', 0o600);
-      const into = kept.createWriteStream({ autoClose: false });
-      await pipeline(asked, into);
-      await kept.datasync();
-      await kept.close();
+      // As durable as ours: whole or not at all, and there after a power cut under its name.
+      const part = `${file}-${randomUUID()}`;
+      await pipeline(asked, createWriteStream(part, { mode: 0o600, flush: true }));
+      await rename(part, file);
+      const above = await open(folder);
+      await above.sync();
+      await above.close();
       answer.end('{}');
       return;
     }
@@ -77,6 +83,35 @@ function residentMiB(pid: number): number {
   return Number(/VmRSS:\s+(\d+)/.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))?.[1]) / 1024;
 }
 
+/** Loaded into the server: at a signal it writes down the longest turn of its loop since the last one, to a millisecond. */
+const watchTurns = (path: string) =>
+  `data:text/javascript,${encodeURIComponent(`
+  import { isMainThread } from 'node:worker_threads';
+  import { renameSync, writeFileSync } from 'node:fs';
+  if (isMainThread) {
+    const used = () => { const { user, system } = process.threadCpuUsage(); return (user + system) / 1000; };
+    let before = used(), longest = 0;
+    setInterval(() => { const now = used(); longest = Math.max(longest, now - before); before = now; }, 1).unref();
+    process.on('SIGUSR2', () => {
+      writeFileSync(${JSON.stringify(`${path}.part`)}, String(longest));
+      renameSync(${JSON.stringify(`${path}.part`)}, ${JSON.stringify(path)});
+      longest = 0;
+    });
+  }`)}`;
+async function longestTurnMs(pid: number, path: string): Promise<number> {
+  rmSync(path, { force: true });
+  process.kill(pid, 'SIGUSR2');
+  while (!existsSync(path)) await setTimeout(10);
+  return Number(readFileSync(path, 'utf8'));
+}
+
+/** A body that is never in memory whole. */
+type Repeated = { readonly piece: Buffer; readonly times: number };
+const isRepeated = (body: unknown): body is Repeated => typeof body === 'object' && body !== null && 'times' in body;
+function* pieces({ piece, times }: Repeated) {
+  for (let sent = 0; sent < times; sent++) yield piece;
+}
+
 type Answer = { readonly status: number; readonly bytes: number; readonly text: string };
 function caller(ca: string, port: number, headers: Readonly<Record<string, string>>) {
   const agent = new Agent({ keepAlive: true, maxSockets: 64, ca });
@@ -85,19 +120,20 @@ function caller(ca: string, port: number, headers: Readonly<Record<string, strin
     call: (method: string, path: string, body?: unknown) =>
       new Promise<Answer>((resolve, reject) => {
         const bytes =
-          body === undefined
+          body === undefined || isRepeated(body)
             ? undefined
             : body instanceof Uint8Array
               ? body
               : Buffer.from(typeof body === 'string' ? body : JSON.stringify(body));
+        const length = isRepeated(body) ? body.piece.length * body.times : bytes?.length;
         const type = typeof body === 'string' ? 'application/x-www-form-urlencoded' : 'application/json';
         const sent = request(
           {
             ...{ host: '127.0.0.1', servername: 'localhost', port, method, path, agent },
             headers: {
               host: `localhost:${port}`,
-              'content-type': body instanceof Uint8Array ? 'application/octet-stream' : type,
-              ...(bytes ? { 'content-length': bytes.length } : {}),
+              'content-type': body instanceof Uint8Array || isRepeated(body) ? 'application/octet-stream' : type,
+              ...(length ? { 'content-length': length } : {}),
               ...headers,
             },
           },
@@ -113,7 +149,9 @@ function caller(ca: string, port: number, headers: Readonly<Record<string, strin
             );
           },
         );
-        sent.on('error', reject).end(bytes);
+        sent.on('error', reject);
+        if (isRepeated(body)) pipeline(pieces(body), sent).catch(reject);
+        else sent.end(bytes);
       }),
   };
 }
@@ -172,11 +210,13 @@ async function measure(only: string): Promise<void> {
   const folder = mkdtempSync(join(tmpdir(), 'strongroom-hot-'));
   const dataDir = join(folder, 'data');
   const bootstrapFile = join(folder, 'bootstrap.json');
+  const turnsFile = join(folder, 'turns');
   const profile = process.env['BENCH_PROFILE'];
   const server = spawn(
     process.execPath,
     [
       '--disable-warning=ExperimentalWarning',
+      ...['--import', watchTurns(turnsFile)],
       ...(profile === undefined ? [] : ['--cpu-prof', `--cpu-prof-dir=${profile}`]),
       join(root, 'cli/src/main.ts'),
       ...['server', 'start', '--data-dir', dataDir, '--port', '0', '--bootstrap-file', bootstrapFile],
@@ -209,7 +249,11 @@ async function measure(only: string): Promise<void> {
     const bare = caller(readFileSync(join(folder, 'floor.pem'), 'utf8'), floorPort, {
       authorization: `Bearer ${token}`,
     });
-    await compareAll(client, bare, server.pid ?? 0, floor.pid ?? 0, bootstrap.subscriptionId, only);
+    await compareAll(
+      { client, bare, pid: server.pid ?? 0, floorPid: floor.pid ?? 0, turnsFile },
+      bootstrap.subscriptionId,
+      only,
+    );
     say(`resident after it: ${residentMiB(server.pid ?? 0).toFixed(0)} MiB`);
     client.close();
     bare.close();
@@ -221,14 +265,15 @@ async function measure(only: string): Promise<void> {
   }
 }
 
-async function compareAll(
-  client: Caller,
-  bare: Caller,
-  pid: number,
-  floorPid: number,
-  subscriptionId: string,
-  only: string,
-): Promise<void> {
+type Sides = {
+  readonly client: Caller;
+  readonly bare: Caller;
+  readonly pid: number;
+  readonly floorPid: number;
+  readonly turnsFile: string;
+};
+async function compareAll(sides: Sides, subscriptionId: string, only: string): Promise<void> {
+  const { client, bare, pid, floorPid } = sides;
   const group = `/subscriptions/${subscriptionId}/resourceGroups/bench`;
   const workspace = `${group}/providers/Microsoft.MachineLearningServices/workspaces/bench`;
   const version = 'api-version=2024-10-01';
@@ -265,7 +310,6 @@ async function compareAll(
   const floor = (act: Side['act']): Side => ({ pid: floorPid, act });
   const seen = (await client.call('GET', `${mlflow}/runs/get?run_id=${run_id}`)).bytes;
   const createdBytes = (await client.call('POST', `${mlflow}/runs/create`, newRun)).bytes;
-  const artifact = Buffer.alloc(8 << 20, 'artifact');
   const at = (i: number) => `${artifacts}/${experiment_id}/${run_id}/artifacts/${i % 4}.bin`;
   const rows: Readonly<Record<string, (connections: number) => Promise<void>>> = {
     'log-metric': (n) =>
@@ -303,21 +347,30 @@ async function compareAll(
   };
   for (const [name, row] of Object.entries(rows))
     if (name.includes(only)) for (const connections of [1, 16]) await row(connections);
-  if (!'artifact'.includes(only)) return;
-  await compare(
-    'artifact of 8 MiB, put',
-    24,
-    2,
-    ours((i) => client.call('PUT', at(i), artifact)),
-    floor(() => bare.call('PUT', '/artifact', artifact)),
-  );
-  await compare(
-    'artifact of 8 MiB, get',
-    24,
-    2,
-    ours((i) => client.call('GET', at(i))),
-    floor(() => bare.call('GET', '/artifact')),
-  );
+  if ('artifact'.includes(only)) await compareArtifacts(sides, at);
+}
+
+async function compareArtifacts(sides: Sides, at: (i: number) => string): Promise<void> {
+  const { client, bare, pid, floorPid, turnsFile } = sides;
+  const mebibyte = Buffer.alloc(1 << 20, 'artifact');
+  for (const [size, times, total, connections, rounds] of [
+    ['8 MiB', 8, 24, 2, 5],
+    ['1 GiB', 1024, 1, 1, 3],
+  ] as const) {
+    const artifact = { piece: mebibyte, times };
+    for (const [what, body] of [
+      ['put', artifact],
+      ['get', undefined],
+    ] as const) {
+      const method = what.toUpperCase();
+      await longestTurnMs(pid, turnsFile);
+      const ours = { pid, act: (i: number) => client.call(method, at(i), body) };
+      const floor = { pid: floorPid, act: () => bare.call(method, '/artifact', body) };
+      await compare(`artifact of ${size}, ${what}`, total, connections, ours, floor, rounds);
+      const turn = (await longestTurnMs(pid, turnsFile)).toFixed(1);
+      say(`  longest turn ${turn} ms of processor, resident ${residentMiB(pid).toFixed(0)} MiB`);
+    }
+  }
 }
 
 const [mode = '', folder = ''] = process.argv.slice(2);

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { Readable } from 'node:stream';
 import { test } from 'node:test';
+import { ownPiece, releasePiece } from '#kernel/bytes/pieces';
 import { credentialScanner, findCredential, findNamedCredential, findWrittenCredential } from './credentials.ts';
 
 const pem = ['-----BEGIN', 'RSA PRIVATE KEY-----'].join(' ');
@@ -227,4 +228,15 @@ test('a value made to be slow is read as fast as any', () => {
     findNamedCredential(text, text);
   }
   assert.ok(process.cpuUsage(started).user < 6_000_000);
+});
+
+test('a credential is found in pieces whose memory goes back before the file is looked through', async () => {
+  const found: string[] = [];
+  const secret = Buffer.from(`aws_secret_access_key = "${letters(40)}"`);
+  const content = Buffer.alloc(300_000, 'x\n');
+  secret.copy(content, 140_000);
+  const pieces = [0, 1, 2].map((n) => ownPiece(Buffer.from(content.subarray(n * 100_000, (n + 1) * 100_000))));
+  const scanner = credentialScanner('train.py', (what) => found.push(what));
+  for await (const piece of Readable.from(pieces, { objectMode: false }).pipe(scanner)) releasePiece(piece as Buffer);
+  assert.deepEqual(found, ['an AWS secret key']);
 });

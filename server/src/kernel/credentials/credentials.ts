@@ -5,6 +5,7 @@
 
 import { Transform } from 'node:stream';
 import { setImmediate as yieldToEventLoop } from 'node:timers/promises';
+import { keepPiece } from '#kernel/bytes/pieces';
 
 type Rule = readonly [what: string, pattern: RegExp];
 
@@ -170,6 +171,8 @@ export function credentialScanner(path: string, found: (what: string) => void): 
     transform(chunk: Buffer, _encoding, done) {
       const isLooking = kept < scannedBytes;
       if (isLooking) {
+        // Looked at later than whoever gets it is done with it.
+        keepPiece(chunk);
         chunks.push(chunk.subarray(0, scannedBytes - kept));
         kept += chunk.length;
       }

@@ -61,3 +61,22 @@ test('content of any length has its digest, on the thread or here', async () => 
     assert.equal(await digest.hex(), sha256Hex(Buffer.concat(contents)), pieces.join());
   }
 });
+
+test('memory that is lent to the thread comes back whole, and the digest is of what the piece was', async () => {
+  const memory = new Uint8Array(700_000).fill(1);
+  const digest = createLongSha256();
+  const back = await digest.lend(memory.subarray(0, 600_000));
+  assert.equal(memory.length, 0);
+  assert.equal(back?.length, 700_000);
+  assert.ok(back.every((byte) => byte === 1));
+  await digest.lend(back.fill(2).subarray(100_000));
+  assert.equal(await digest.hex(), sha256Hex(Buffer.concat([Buffer.alloc(600_000, 1), Buffer.alloc(600_000, 2)])));
+});
+
+test('what is short is read where it is, and not taken', async () => {
+  const digest = createLongSha256();
+  const piece = new Uint8Array(1_000).fill(3);
+  assert.equal(digest.lend(piece), undefined);
+  assert.equal(piece.length, 1_000);
+  assert.equal(await digest.hex(), sha256Hex(Buffer.alloc(1_000, 3)));
+});

@@ -11,6 +11,8 @@ import type { FromDigestWorker, ToDigestWorker } from './digest.worker.ts';
 export interface ThreadSha256 {
   /** Shared memory is read in place and must stay as it is until the answer; other memory is copied. */
   update(piece: Uint8Array): Promise<void>;
+  /** As `update` without a copy: the thread has all the memory that the piece lies in until the answer, which is that memory. */
+  lend(piece: Uint8Array<ArrayBuffer>): Promise<Uint8Array<ArrayBuffer>>;
   /** Ends the digest: 64 lower-case hexadecimal digits. */
   hex(): Promise<string>;
   /** Gives the digest up, so that the thread forgets it. Nothing after `hex`. */
@@ -21,6 +23,11 @@ export interface ThreadSha256 {
 export interface LongSha256 {
   /** A promise while the piece is being read, which must not change until then; undefined when that is over already. */
   update(piece: Uint8Array): Promise<void> | undefined;
+  /**
+   * As `update`, and the piece may go away with all the memory it lies in: then the answer is a promise of that memory. Undefined
+   * when it was read at once and is still the caller's. What is longest costs no copy this way.
+   */
+  lend(piece: Uint8Array<ArrayBuffer>): Promise<Uint8Array<ArrayBuffer>> | undefined;
   /** Ends the digest: 64 lower-case hexadecimal digits. */
   hex(): Promise<string>;
   /** Instead of `hex`; after it, nothing. */
@@ -28,26 +35,55 @@ export interface LongSha256 {
 }
 
 /** A first piece of this length says that more will follow. Below, the way to the thread is longer than the hashing. */
-const longPieceBytes = 512 * 1024;
+const longPieceBytes = 256 * 1024;
 
 export function createLongSha256(): LongSha256 {
   const here = createSha256();
   let thread: ThreadSha256 | undefined;
   let isFirst = true;
+  /** The thread, where it is worth the way; otherwise the piece is read. */
+  function threadOr(piece: Uint8Array): ThreadSha256 | undefined {
+    if (isFirst && piece.length >= longPieceBytes) thread = createThreadSha256();
+    isFirst = false;
+    if (thread === undefined) here.update(piece);
+    return thread;
+  }
   return {
-    update(piece) {
-      if (isFirst && piece.length >= longPieceBytes) thread = createThreadSha256();
-      isFirst = false;
-      if (thread !== undefined) return thread.update(piece);
-      here.update(piece);
-      return undefined;
-    },
+    update: (piece) => threadOr(piece)?.update(piece),
+    lend: (piece) => threadOr(piece)?.lend(piece),
     hex: async () => (await thread?.hex()) ?? here.hex(),
     drop: () => thread?.drop(),
   };
 }
 
-type Waiting = { readonly resolve: (hex: string) => void; readonly reject: (error: Failure) => void };
+/**
+ * The SHA-256 of content that nobody needs afterwards: the memory of its pieces goes back, and the next piece is made while the last
+ * one is read. 64 lower-case hexadecimal digits.
+ */
+export async function sha256OfPieces(pieces: AsyncIterable<Uint8Array>): Promise<string> {
+  const digest = createLongSha256();
+  let before: Promise<void> = Promise.resolve();
+  try {
+    for await (const piece of pieces) {
+      await before;
+      // What lies beside the piece in its memory is another's, if it does not lie there alone.
+      before = isAlone(piece)
+        ? Promise.resolve(digest.lend(piece)).then((memory) => void (memory ?? piece).buffer.transfer(0))
+        : Promise.resolve(digest.update(piece));
+      before.catch(() => {}); // told to whoever waits for it
+    }
+    await before;
+  } catch (thrown) {
+    digest.drop();
+    throw thrown;
+  }
+  return await digest.hex();
+}
+
+const isAlone = (bytes: Uint8Array): bytes is Uint8Array<ArrayBuffer> =>
+  bytes.buffer instanceof ArrayBuffer && bytes.length === bytes.buffer.byteLength;
+
+type Waiting = { readonly resolve: (answer: FromDigestWorker) => void; readonly reject: (error: Failure) => void };
 /** Answers come in the order of the questions. */
 type Thread = { readonly worker: Worker; readonly waiting: Waiting[]; isDead: boolean };
 
@@ -63,9 +99,13 @@ export function createThreadSha256(): ThreadSha256 {
   let isOver = false;
   return {
     update: async (bytes) => void (await ask(home, { say: 'update', digest, bytes })),
+    async lend(bytes) {
+      const { memory } = await ask(home, { say: 'update', digest, bytes, isLent: true }, [bytes.buffer]);
+      return new Uint8Array(memory ?? new ArrayBuffer(0));
+    },
     async hex() {
       isOver = true;
-      return await ask(home, { say: 'end', digest });
+      return (await ask(home, { say: 'end', digest })).hex;
     },
     drop() {
       if (isOver || home.isDead) return;
@@ -76,20 +116,20 @@ export function createThreadSha256(): ThreadSha256 {
   };
 }
 
-function ask(home: Thread, message: ToDigestWorker): Promise<string> {
+function ask(home: Thread, message: ToDigestWorker, moved: readonly ArrayBuffer[] = []): Promise<FromDigestWorker> {
   return new Promise((resolve, reject) => {
     if (home.isDead) return reject(cryptoFailures.DigestFailed());
     home.waiting.push({ resolve, reject });
     home.worker.ref();
-    home.worker.postMessage(message);
+    home.worker.postMessage(message, moved);
   });
 }
 
 function startThread(): Thread {
   const worker = new Worker(new URL('./digest.worker.ts', import.meta.url), { env: {} });
   const started: Thread = { worker, waiting: [], isDead: false };
-  worker.on('message', ({ hex }: FromDigestWorker) => {
-    started.waiting.shift()?.resolve(hex);
+  worker.on('message', (answer: FromDigestWorker) => {
+    started.waiting.shift()?.resolve(answer);
     if (started.waiting.length === 0) worker.unref();
   });
   const died = (cause: unknown) => {

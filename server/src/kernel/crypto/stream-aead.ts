@@ -6,6 +6,7 @@
 
 import { Transform, type TransformCallback } from 'node:stream';
 import { setImmediate as yieldToEventLoop } from 'node:timers/promises';
+import { releasePiece } from '#kernel/bytes/pieces';
 import { cryptoFailures } from './crypto.errors.ts';
 import type { DataKey } from './envelope.ts';
 import { giveMemory, takeMemory } from './segment-memory.ts';
@@ -30,13 +31,16 @@ export interface RangeRequest {
   readonly endInclusive: number;
 }
 
-/** Sees plaintext on its way: to count it, to digest it. */
-export type Watch = (plaintext: Uint8Array) => void | Promise<void>;
+/**
+ * Sees plaintext on its way: to count it, to digest it. It may hand the memory on to a thread, all that the plaintext lies in, and then
+ * answers with it, so that the next segment is gathered there.
+ */
+export type Watch = (plaintext: Uint8Array<ArrayBuffer>) => void | Promise<void> | Promise<Uint8Array> | undefined;
 
 export interface StreamAead {
   /**
    * A stream that takes plaintext and gives ciphertext. `watch` sees the plaintext in order, a segment at a time; what it
-   * throws, or its promise, fails the stream. The bytes are in shared memory and are overwritten once it answered.
+   * throws, or its promise, fails the stream. The bytes are overwritten once it answered.
    */
   sealStream(key: Pick<DataKey, 'bytes'>, associatedData: Uint8Array, watch?: Watch): Transform;
   /** A stream that takes ciphertext and gives plaintext; it errors with `integrity` where the first wrong segment is. */
@@ -62,8 +66,9 @@ export function createStreamAead(segmentBytes: number): StreamAead {
       memoryBytes: segmentBytes,
       capacity: () => layout.capacity(index),
       segment(plaintext, isLast) {
-        const seen = watch?.(plaintext);
         const sealed = cipher.seal(index, isLast, plaintext);
+        // order matters: what was watched may be on its way to a thread.
+        const seen = watch?.(plaintext);
         return { pieces: index++ === 0 ? [cipher.header, ...sealed] : sealed, seen: seen ?? undefined };
       },
     });
@@ -82,9 +87,10 @@ export function createStreamAead(segmentBytes: number): StreamAead {
           body = bytes.subarray(HEADER_BYTES);
         }
         const plaintext = cipher.open(index, isLast, body);
+        // A segment of nothing is only ever the first.
         if (index > 0 && plaintext.length === 0) throw cryptoFailures.IntegrityCheckFailed('sealed stream');
         index++;
-        return { pieces: [plaintext], seen: undefined };
+        return { pieces: plaintext, seen: undefined };
       },
     });
   }
@@ -108,8 +114,12 @@ export function createStreamAead(segmentBytes: number): StreamAead {
       const from = index === 0 ? HEADER_BYTES : index * segmentBytes;
       const to = Math.min((index + 1) * segmentBytes, ciphertextSize);
       const plaintext = cipher.open(index, index === lastIndex, await read(from, to - from));
-      const first = layout.plaintextStart(index);
-      yield plaintext.subarray(Math.max(0, start - first), endInclusive + 1 - first);
+      let first = layout.plaintextStart(index);
+      for (const piece of plaintext) {
+        const wanted = piece.subarray(Math.max(0, start - first), Math.max(0, endInclusive + 1 - first));
+        if (wanted.length > 0) yield wanted;
+        first += piece.length;
+      }
     }
   }
 
@@ -132,7 +142,11 @@ export function createStreamAead(segmentBytes: number): StreamAead {
     for (let index = 0; index <= lastIndex; index++) {
       const from = index === 0 ? HEADER_BYTES : index * segmentBytes;
       const segment = ciphertext.subarray(from, (index + 1) * segmentBytes);
-      plaintext.set(cipher.open(index, index === lastIndex, segment), layout.plaintextStart(index));
+      let at = layout.plaintextStart(index);
+      for (const piece of cipher.open(index, index === lastIndex, segment)) {
+        plaintext.set(piece, at);
+        at += piece.length;
+      }
     }
     return plaintext;
   }
@@ -151,9 +165,9 @@ interface Segmenting {
   capacity(): number;
   /** What comes out of a segment, in pieces that nobody has to join; `seen` while somebody still looks at the bytes. */
   segment(
-    bytes: Uint8Array,
+    bytes: Uint8Array<ArrayBuffer>,
     isLast: boolean,
-  ): { readonly pieces: readonly Uint8Array[]; readonly seen: Promise<void> | undefined };
+  ): { readonly pieces: readonly Uint8Array[]; readonly seen: ReturnType<Watch> };
 }
 
 /**
@@ -163,17 +177,17 @@ interface Segmenting {
 function segmented(work: Segmenting): Transform {
   // Copied, not kept: a writer may reuse its buffer as soon as it is called back. Grows to one
   // segment, so that a thousand tiny streams do not hold a gigabyte.
-  let gathered: Uint8Array = new Uint8Array(0);
+  let gathered = noMemory;
   let length = 0;
-  // The segment before, while a watcher still reads it: one is watched while the next is gathered.
-  let watched = { bytes: gathered, seen: Promise.resolve() };
+  // Memory of the segment before, while a watcher still has it: one is watched while the next is gathered.
+  let watched: Promise<Uint8Array<ArrayBuffer>> = Promise.resolve(noMemory);
   let isOver = false;
 
   function gather(bytes: Uint8Array): void {
     const needed = length + bytes.length;
     if (needed > gathered.length) {
-      const larger =
-        needed <= smallBytes ? new Uint8Array(Math.max(needed, gathered.length * 4)) : takeMemory(work.memoryBytes);
+      const grown = Math.max(needed, Math.min(smallBytes, gathered.length * 4));
+      const larger = needed <= smallBytes ? new Uint8Array(grown) : takeMemory(work.memoryBytes);
       larger.set(gathered.subarray(0, length));
       empty(gathered);
       gathered = larger;
@@ -183,17 +197,20 @@ function segmented(work: Segmenting): Transform {
   }
 
   async function emit(stream: Transform, isLast: boolean): Promise<void> {
-    const { pieces, seen } = work.segment(gathered.subarray(0, length), isLast);
+    const memory = gathered;
+    const { pieces, seen } = work.segment(memory.subarray(0, length), isLast);
     length = 0;
     for (const piece of pieces) stream.push(piece);
     // A segment costs a fraction of a millisecond: other requests get their turn in between, here or while we wait below.
-    if (seen === undefined) return void (await yieldToEventLoop());
-    seen.catch(() => {}); // told to whoever waits for it below
+    if (!(seen instanceof Promise)) return void (await yieldToEventLoop());
+    gathered = noMemory;
     const before = watched;
-    watched = { bytes: gathered, seen };
-    gathered = before.bytes;
-    await before.seen;
-    if (isLast) await seen;
+    watched = seen.then((lent) => (lent instanceof Uint8Array && isAlone(lent) ? lent : memory));
+    watched.catch(() => {}); // told to whoever waits for it below
+    const back = await before;
+    if (isOver) empty(back);
+    else gathered = back;
+    if (isLast) await watched;
   }
 
   async function take(stream: Transform, input: Uint8Array): Promise<void> {
@@ -208,6 +225,7 @@ function segmented(work: Segmenting): Transform {
       gather(piece);
       offset += piece.length;
     }
+    releasePiece(input);
   }
 
   return new Transform({
@@ -217,6 +235,7 @@ function segmented(work: Segmenting): Transform {
       // Most pieces complete no segment, and a promise for each would cost more than its copy.
       if (length + chunk.length <= work.capacity()) {
         gather(chunk);
+        releasePiece(chunk);
         done();
       } else take(this, chunk).then(() => done(), done);
     },
@@ -225,19 +244,26 @@ function segmented(work: Segmenting): Transform {
     },
     destroy(error, done) {
       isOver = true;
-      const memory = new Set([gathered, watched.bytes]);
-      const letGo = () => memory.forEach(empty);
+      empty(gathered);
+      gathered = noMemory;
       // Not before its digest has read it: what comes into this memory next is another stream's.
-      watched.seen.then(letGo, letGo);
+      watched.then(empty, () => {});
       done(error);
     },
   });
 }
 
-/** Wipes plaintext; memory that can be used again is. */
-function empty(bytes: Uint8Array): void {
-  if (bytes.buffer instanceof SharedArrayBuffer) giveMemory(bytes);
-  else bytes.fill(0);
+const noMemory = new Uint8Array(0);
+
+/** All of its memory: what a watcher answers with is written over. */
+const isAlone = (bytes: Uint8Array): bytes is Uint8Array<ArrayBuffer> =>
+  bytes.buffer instanceof ArrayBuffer && bytes.length === bytes.buffer.byteLength;
+
+/** Wipes plaintext. Memory of a segment serves the next stream, and other memory goes back at once. */
+function empty(bytes: Uint8Array<ArrayBuffer>): void {
+  if (bytes.length === 0) return;
+  if (bytes.length > smallBytes) giveMemory(bytes);
+  else bytes.fill(0).buffer.transfer(0);
 }
 
 const atOneMebibyte = createStreamAead(SEGMENT_BYTES);

@@ -15,6 +15,8 @@ import { requireKeyBytes } from './envelope.ts';
 export const HEADER_BYTES = 40;
 export const TAG_BYTES = 16;
 const SALT_BYTES = 32;
+/** Worked through at once: memory of a whole segment is new from the system each time, which costs more than the cipher. */
+const PIECE_BYTES = 256 * 1024;
 const WHAT = 'sealed stream';
 
 /** Where segments begin and end, for one segment size. All sizes and offsets are bytes. */
@@ -67,10 +69,10 @@ export function createLayout(segmentBytes: number): Layout {
 /** The cipher of one stream: its header, and its segments by index. */
 export interface SegmentCipher {
   readonly header: Uint8Array;
-  /** Returns ciphertext and tag of segment `index`, apart: joining them would copy every byte that is stored. */
-  seal(index: number, isLast: boolean, plaintext: Uint8Array): readonly [body: Uint8Array, tag: Uint8Array];
-  /** Returns the plaintext of segment `index`, or throws `integrity`. */
-  open(index: number, isLast: boolean, segment: Uint8Array): Uint8Array;
+  /** Returns ciphertext and tag of segment `index` in pieces: joining them would copy every byte that is stored. */
+  seal(index: number, isLast: boolean, plaintext: Uint8Array): readonly Uint8Array[];
+  /** Returns the plaintext of segment `index` in pieces, none of them empty, or throws `integrity`. */
+  open(index: number, isLast: boolean, segment: Uint8Array): readonly Uint8Array[];
 }
 
 /** Begins a new stream with a fresh random header. */
@@ -106,26 +108,32 @@ export function segmentCipher(key: Uint8Array, associatedData: Uint8Array, heade
     header,
     seal(index, isLast, plaintext) {
       const cipher = createCipheriv('aes-256-gcm', streamKey, nonce(index, isLast), { authTagLength: TAG_BYTES });
-      const body = cipher.update(plaintext);
+      const pieces = inPieces(plaintext, (piece) => cipher.update(piece));
       cipher.final();
-      return [body, cipher.getAuthTag()];
+      return [...pieces, cipher.getAuthTag()];
     },
     open(index, isLast, segment) {
       const bodyBytes = segment.length - TAG_BYTES;
       if (bodyBytes < 0) throw cryptoFailures.IntegrityCheckFailed(WHAT);
       const decipher = createDecipheriv('aes-256-gcm', streamKey, nonce(index, isLast), { authTagLength: TAG_BYTES });
       decipher.setAuthTag(segment.subarray(bodyBytes));
-      const plaintext = decipher.update(segment.subarray(0, bodyBytes));
+      const plaintext = inPieces(segment.subarray(0, bodyBytes), (piece) => decipher.update(piece));
       try {
         decipher.final();
       } catch {
         // fails closed: what was decrypted but not authenticated is wiped, never returned.
-        plaintext.fill(0);
+        for (const piece of plaintext) piece.fill(0);
         throw cryptoFailures.IntegrityCheckFailed(WHAT);
       }
       return plaintext;
     },
   };
+}
+
+function inPieces(bytes: Uint8Array, work: (piece: Uint8Array) => Uint8Array): readonly Uint8Array[] {
+  const pieces: Uint8Array[] = [];
+  for (let at = 0; at < bytes.length; at += PIECE_BYTES) pieces.push(work(bytes.subarray(at, at + PIECE_BYTES)));
+  return pieces;
 }
 
 /** HKDF (RFC 5869) with one block of output. Node's own bounds `info` to 1,024 bytes, shorter than the name of a blob may be. */

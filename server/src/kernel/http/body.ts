@@ -2,6 +2,8 @@
 
 import type { IncomingMessage } from 'node:http';
 import { type Readable, Transform } from 'node:stream';
+import { declareLength } from '#kernel/bytes/lengths';
+import { ownPiece } from '#kernel/bytes/pieces';
 import { Failure } from '#kernel/errors/failure';
 import { httpFailures } from './http.errors.ts';
 
@@ -37,7 +39,7 @@ export function readStream(request: IncomingMessage, maxBytes: number): Readable
     transform(chunk: Buffer, _encoding, done) {
       size += chunk.length;
       if (size > maxBytes) done(httpFailures.RequestEntityTooLarge(maxBytes));
-      else done(null, chunk);
+      else done(null, ownPiece(chunk));
     },
   });
   // Whoever reads it is told, also later. While nobody does (it was refused, or its record is being written) an error without
@@ -45,7 +47,8 @@ export function readStream(request: IncomingMessage, maxBytes: number): Readable
   bounded.on('error', () => {});
   request.on('aborted', () => bounded.destroy(httpFailures.IncompleteBody()));
   request.pipe(bounded);
-  return bounded;
+  const declared = Number(request.headers['content-length'] ?? Number.NaN);
+  return Number.isSafeInteger(declared) ? declareLength(bounded, declared) : bounded;
 }
 
 export function parseForm(bytes: Uint8Array): Readonly<Record<string, string>> {

@@ -6,7 +6,8 @@ import { connect } from 'node:net';
 import { Readable } from 'node:stream';
 import { text } from 'node:stream/consumers';
 import { after, test } from 'node:test';
-import { ownPiece } from '#kernel/bytes/pieces';
+import { declaredLength } from '#kernel/bytes/lengths';
+import { ownPiece, releasePiece } from '#kernel/bytes/pieces';
 import { httpFailures } from '#kernel/http/http.errors';
 import { json, open, route, unrecorded } from '#kernel/http/route';
 import type { Surface } from '#kernel/http/surface';
@@ -30,6 +31,7 @@ const waiting = {
   goOn: Promise.withResolvers<void>(),
 };
 let given: Readable | undefined;
+const taken: { left: number; declared: number | undefined } = { left: 0, declared: undefined };
 const pieces = {
   owned: ownPiece(Buffer.alloc(300_000, 'a')),
   kept: Buffer.alloc(300_000, 'b'),
@@ -58,6 +60,22 @@ const door = await openTestDoor({
         exchange.raw.response.once('close', () => waiting.gone.resolve());
         waiting.began.resolve();
         await waiting.goOn.promise;
+        return json(200, {});
+      },
+    }),
+    route({
+      ...common,
+      operation: 'Take',
+      method: 'PUT',
+      path: '/taken',
+      body,
+      async handle(_grant, { body }) {
+        taken.declared = declaredLength(body);
+        body.on('data', (piece: Buffer) => {
+          releasePiece(piece);
+          taken.left += piece.length;
+        });
+        await once(body, 'end');
         return json(200, {});
       },
     }),
@@ -211,4 +229,13 @@ test('what was opened for an act whose end cannot be recorded is let go, and not
     await answer.text();
     assert.equal((given as Readable | undefined)?.destroyed, true, path);
   }
+});
+
+test('pieces of a body are nobody else’s, so that whoever takes them gives their memory back, and its length is known', async () => {
+  const size = 1_000_000;
+  const answer = await fetch(`${door.url}/taken`, { method: 'PUT', body: Buffer.alloc(size, 'a') });
+  assert.equal(answer.status, 200);
+  assert.equal(taken.declared, size);
+  // What is left are pieces too short to be worth it.
+  assert.ok(taken.left < size / 10, `${taken.left} bytes stayed`);
 });

@@ -6,8 +6,8 @@ import { Readable } from 'node:stream';
 import { registryLimits } from '@strongroom/contract/registry';
 import type { Grant } from '#kernel/authority/grant';
 import type { Clock } from '#kernel/clock/clock';
-import { createSha256 } from '#kernel/crypto/digest';
-import { createLongSha256 } from '#kernel/crypto/digest-thread';
+import { sha256Hex } from '#kernel/crypto/digest';
+import { createLongSha256, sha256OfPieces } from '#kernel/crypto/digest-thread';
 import { type Part, type SealedStore, type SealedStores, streamParts } from '#storage';
 import * as store from './images.store.ts';
 import { requireDigest, requireRepository } from './names.rules.ts';
@@ -128,7 +128,7 @@ export async function writePart(
   { start, maxBytes }: { readonly start: number; readonly maxBytes: number },
 ): Promise<{ readonly parts: readonly Part[]; readonly sha256: string }> {
   const sha256 = createLongSha256();
-  const { file, size, sealedSize, keyId } = await sealed.write(place, source, { maxBytes, md5: false, sha256, signal });
+  const { file, size, sealedSize, keyId } = await sealed.write(place, source, { maxBytes, sha256, signal });
   const hex = await sha256.hex();
   if (size > 0) return { parts: [{ start, size, file, sealedSize, keyId, blockId: undefined }], sha256: hex };
   await sealed.discard([file]);
@@ -137,10 +137,8 @@ export async function writePart(
 
 /** The digest of parts that did not arrive in one piece, from what is stored. */
 export async function digestOf({ sealed }: SealedStore, parts: readonly Part[]): Promise<string> {
-  const sha256 = createSha256();
   const size = sizeOf(parts);
-  if (size > 0) for await (const bytes of sealed.read(place, parts, { start: 0, end: size - 1 })) sha256.update(bytes);
-  return `sha256:${sha256.hex()}`;
+  return `sha256:${size === 0 ? sha256Hex('') : await sha256OfPieces(sealed.read(place, parts, { start: 0, end: size - 1 }))}`;
 }
 
 export const sizeOf = (parts: readonly Part[]): number => parts.reduce((size, part) => size + part.size, 0);

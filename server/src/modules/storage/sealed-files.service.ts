@@ -6,9 +6,11 @@
 import { Readable, Writable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import type { ByteReader, ByteStore } from '#kernel/bytes/byte-store';
+import { declaredLength } from '#kernel/bytes/lengths';
 import { createMd5 } from '#kernel/crypto/digest';
 import type { LongSha256 } from '#kernel/crypto/digest-thread';
 import { randomUuid } from '#kernel/crypto/random';
+import { giveMemory, takeMemory } from '#kernel/crypto/segment-memory';
 import { ciphertextSize, openRange, SEGMENT_BYTES, sealStream } from '#kernel/crypto/stream-aead';
 import type { DataKey } from '#kernel/crypto/value-envelope';
 import { Failure } from '#kernel/errors/failure';
@@ -49,8 +51,8 @@ export type SealedFiles = {
 
 export type WriteOptions = {
   readonly maxBytes: number;
-  /** MD5 costs more than sealing does: beyond `md5FreeBytes` only for those who ask. */
-  readonly md5: boolean;
+  /** MD5 costs more than sealing does: beyond `md5FreeBytes` only for those who ask. Without this, of nothing. */
+  readonly md5?: boolean;
   /**
    * Fed with the plaintext; whoever gives it asks it for its result after the write, and a write that fails drops it. It costs
    * more than sealing does and protects nothing that the seal does not: for those whose protocol names content by its digest.
@@ -92,6 +94,7 @@ export function createSealedFiles(options: {
       const isMissing = thrown instanceof Failure && thrown.kind === 'notFound';
       throw isMissing ? storageFailures.IntegrityCheckFailed(thrown) : thrown;
     });
+    const ahead = readAhead(reader, { needed: ciphertextSize(end + 1), whole: part.sealedSize });
     try {
       // Sizes are kept in the index: a file that was cut or grew is refused before its first byte is sent.
       if (reader.size !== part.sealedSize || ciphertextSize(part.size) !== part.sealedSize)
@@ -100,11 +103,12 @@ export function createSealedFiles(options: {
         key: dataKey,
         associatedData: place(part.sealedAs ?? ref, part.file),
         ciphertextSize: part.sealedSize,
-        read: readAhead(reader, { needed: ciphertextSize(end + 1), whole: part.sealedSize }),
+        read: ahead.read,
         start,
         endInclusive: end,
       });
     } finally {
+      await ahead.end();
       await reader.close();
     }
   }
@@ -131,7 +135,10 @@ export function createSealedFiles(options: {
       const file = randomUuid();
       // With one byte more than there are: what is full already is refused before anything is read.
       admit(looseBytes + 1);
-      const meter = createMeter(maxBytes, md5, sha256, (size) => {
+      const declared = source instanceof Uint8Array ? source.length : declaredLength(source);
+      // Begun only where it will be told.
+      const isMd5Told = md5 === true || (md5 === false && (declared ?? 0) <= md5FreeBytes);
+      const meter = createMeter({ maxBytes, md5: isMd5Told, isMd5Asked: md5 === true, sha256 }, (size) => {
         setLoose(file, size);
         admit(looseBytes);
       });
@@ -235,49 +242,56 @@ function* slices(bytes: Uint8Array): Generator<Uint8Array> {
 
 /** Counts and digests what passes, a segment at a time. */
 function createMeter(
-  maxBytes: number,
-  wantsMd5: boolean,
-  sha256: LongSha256 | undefined,
+  wanted: {
+    readonly maxBytes: number;
+    readonly md5: boolean;
+    readonly isMd5Asked: boolean;
+    readonly sha256: LongSha256 | undefined;
+  },
   counted: (size: number) => void,
 ) {
-  let md5: ReturnType<typeof createMd5> | undefined = createMd5();
+  const { maxBytes, isMd5Asked, sha256 } = wanted;
+  let md5 = wanted.md5 ? createMd5() : undefined;
   let size = 0;
   return {
-    watch(piece: Uint8Array): Promise<void> | undefined {
+    watch(piece: Uint8Array<ArrayBuffer>): Promise<Uint8Array> | undefined {
       size += piece.length;
       if (size > maxBytes) throw storageFailures.RequestBodyTooLarge(maxBytes);
       counted(size);
-      const seen = sha256?.update(piece);
-      if (!wantsMd5 && size > md5FreeBytes) md5 = undefined;
+      if (!isMd5Asked && size > md5FreeBytes) md5 = undefined;
       md5?.update(piece);
-      return seen;
+      return sha256?.lend(piece);
     },
     /** Once, after the end. */
     result: () => ({ size, md5: md5?.base64() }),
   };
 }
 
+/** Up to this many bytes a read has memory of its own. */
+const smallBytes = 256 * 1024;
+
 /**
  * Reads ciphertext, and the next segment while the last is being opened, as far as a reader needs it. Sizes in bytes. Two
  * buffers take turns: memory that the platform gives afresh costs more than the reading. What was answered holds until the
- * next call.
+ * next call, and until `end`, which gives the memory to the next reader.
  */
-function readAhead(
-  reader: ByteReader,
-  size: { readonly needed: number; readonly whole: number },
-): (offset: number, length: number) => Promise<Uint8Array> {
+function readAhead(reader: ByteReader, size: { readonly needed: number; readonly whole: number }) {
   let next: { readonly offset: number; readonly bytes: Promise<Uint8Array> } | undefined;
-  let idle: Uint8Array | undefined;
-  let busy: Uint8Array | undefined;
+  let idle: Uint8Array<ArrayBuffer> | undefined;
+  let busy: Uint8Array<ArrayBuffer> | undefined;
 
   async function load(offset: number, length: number): Promise<Uint8Array> {
-    const buffer = idle !== undefined && idle.length >= length ? idle : Buffer.allocUnsafeSlow(length);
+    let buffer = idle;
+    if (buffer === undefined || buffer.length < length) {
+      if (buffer !== undefined) giveBack(buffer);
+      buffer = length > smallBytes ? takeMemory(SEGMENT_BYTES) : new Uint8Array(length);
+    }
     [idle, busy] = [busy, buffer];
     const wanted = buffer.subarray(0, length);
     return wanted.subarray(0, await reader.read(offset, wanted));
   }
 
-  return async (offset, length) => {
+  async function read(offset: number, length: number): Promise<Uint8Array> {
     const bytes = next?.offset === offset ? next.bytes : load(offset, length);
     next = undefined;
     const ahead = offset + length;
@@ -286,5 +300,19 @@ function readAhead(
       next.bytes.catch(() => {}); // whoever asks for it is told
     }
     return await bytes;
+  }
+
+  return {
+    read,
+    /** Once, when nobody reads any more. */
+    async end(): Promise<void> {
+      // order matters: the disk may still write into it.
+      await next?.bytes.catch(() => {});
+      for (const buffer of [idle, busy]) if (buffer !== undefined) giveBack(buffer);
+    },
   };
+}
+
+function giveBack(memory: Uint8Array<ArrayBuffer>): void {
+  if (memory.length > smallBytes) giveMemory(memory);
 }

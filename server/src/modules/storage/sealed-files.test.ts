@@ -7,8 +7,11 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Readable } from 'node:stream';
 import { type TestContext, test } from 'node:test';
+import { setImmediate as turn } from 'node:timers/promises';
 import type { ByteStore } from '#kernel/bytes/byte-store';
 import { createFolderByteStore } from '#kernel/bytes/folder';
+import { declareLength } from '#kernel/bytes/lengths';
+import { md5Base64 } from '#kernel/crypto/digest';
 import { Failure } from '#kernel/errors/failure';
 import { createFiles } from '#kernel/files/files';
 import { filesFailures } from '#kernel/files/files.errors';
@@ -211,3 +214,58 @@ for (const [what, open] of Object.entries(kinds)) {
     }
   });
 }
+
+test('memory that the disk still writes into is nobody else’s: a reader who leaves waits for it', async () => {
+  const store = await createMemoryByteStores().open('storage/u');
+  const reading = { began: Promise.withResolvers<void>(), goOn: Promise.withResolvers<void>() };
+  const slow: ByteStore = {
+    ...store,
+    async get(name) {
+      const reader = await store.get(name);
+      return {
+        ...reader,
+        async read(offset, into) {
+          if (offset >= segmentBytes) {
+            reading.began.resolve();
+            await reading.goOn.promise;
+          }
+          return await reader.read(offset, into);
+        },
+      };
+    },
+  };
+  const sealed = createSealedFiles({ store: slow, uniqueId: 'u', key: async () => key });
+  const signal = new AbortController().signal;
+  const written = await sealed.write(place, Buffer.alloc(2 * segmentBytes, 5), { maxBytes: 4 * segmentBytes, signal });
+  assert.equal(written.md5, undefined);
+  const bytes = sealed.read(place, [partOf(written)], { start: 0, end: written.size - 1 });
+  assert.ok(!(await bytes.next()).done);
+  await reading.began.promise;
+  let isOver = false;
+  const over = bytes.return(undefined).then(() => {
+    isOver = true;
+  });
+  for (let turns = 0; turns < 50; turns++) await turn();
+  assert.equal(isOver, false);
+  reading.goOn.resolve();
+  await over;
+});
+
+test('an MD5 is told of what is short, of what is long when it is asked for, and of nothing that nobody reads', async () => {
+  const store = await createMemoryByteStores().open('storage/u');
+  const sealed = createSealedFiles({ store, uniqueId: 'u', key: async () => key });
+  const limits = { maxBytes: 8 * segmentBytes, signal: new AbortController().signal };
+  const long = Buffer.alloc(5 * segmentBytes, 6);
+  const short = long.subarray(0, 1_000);
+  const md5Of = async (content: Buffer, isDeclared: boolean, md5?: boolean) => {
+    const stream = Readable.from([content], { objectMode: false });
+    const source = isDeclared ? declareLength(stream, content.length) : stream;
+    return (await sealed.write(place, source, { ...limits, ...(md5 === undefined ? {} : { md5 }) })).md5;
+  };
+  for (const isDeclared of [true, false]) {
+    assert.equal(await md5Of(short, isDeclared, false), md5Base64(short));
+    assert.equal(await md5Of(long, isDeclared, false), undefined);
+    assert.equal(await md5Of(long, isDeclared, true), md5Base64(long));
+    assert.equal(await md5Of(short, isDeclared), undefined);
+  }
+});

@@ -2,9 +2,8 @@
 // being read or written. A digest is of one version, and goes with it: what is written over a name has a digest of its own or none.
 
 import type { Grant } from '#kernel/authority/grant';
-import { releasePiece } from '#kernel/bytes/pieces';
 import type { Clock } from '#kernel/clock/clock';
-import { createLongSha256 } from '#kernel/crypto/digest-thread';
+import { sha256OfPieces } from '#kernel/crypto/digest-thread';
 import { randomUuid } from '#kernel/crypto/random';
 import type { Tx } from '#kernel/database/database';
 import { idKey } from '#kernel/ids/ids';
@@ -132,17 +131,7 @@ export function createSharing(deps: {
           stream.destroy();
           return undefined;
         }
-        const digest = createLongSha256();
-        try {
-          for await (const piece of stream as AsyncIterable<Uint8Array>) {
-            await digest.update(piece);
-            releasePiece(piece);
-          }
-        } catch (thrown) {
-          digest.drop();
-          throw thrown;
-        }
-        const sha256 = await digest.hex();
+        const sha256 = await sha256OfPieces(stream);
         // order matters: of the version that was read, which may have been written over meanwhile.
         await account.index.write((tx) => store.rememberDigest(tx, container, name, { version, sha256 }));
         return sha256;

@@ -2,6 +2,7 @@
 // the stream breaks when the owner's key is refused, and it never ends early as if it were whole.
 
 import { Readable } from 'node:stream';
+import { declareLength } from '#kernel/bytes/lengths';
 import { ownPiece } from '#kernel/bytes/pieces';
 import { SEGMENT_BYTES } from '#kernel/crypto/stream-aead';
 import type { Part } from './blobs.store.ts';
@@ -37,7 +38,7 @@ export async function streamParts(
     });
     // A stream that nobody began to read never runs what would close the file below it.
     stream.once('close', () => void bytes.return(undefined).then(done, done));
-    return stream;
+    return declareLength(stream, wanted);
   } catch (thrown) {
     done();
     throw thrown;

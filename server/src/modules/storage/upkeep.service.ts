@@ -2,6 +2,7 @@
 // may be cut off anywhere and begun again.
 
 import type { Database } from '#kernel/database/database';
+import { Failure } from '#kernel/errors/failure';
 import * as store from './blobs.store.ts';
 import { deleteOldBlocks, endStaging, listStagings } from './blocks.store.ts';
 import * as containers from './containers.store.ts';
@@ -63,7 +64,11 @@ export async function removeBlobs(
  * After a write that took names away: removes the files, and what is left of the rows, some a transaction. What cannot be taken
  * away now stays loose, and goes within the hour or when the account is opened again: the names are gone all the same.
  */
-export async function settle(index: Database, sealed: SealedFiles, { files, left }: loose.Dropped): Promise<void> {
+export async function settle(
+  index: Pick<Database, 'write'>,
+  sealed: Pick<SealedFiles, 'discard'>,
+  { files, left }: loose.Dropped,
+): Promise<void> {
   await sealed.discard(files);
   try {
     for (let ids = left; ids.length > 0; ) {
@@ -83,8 +88,9 @@ export async function settle(index: Database, sealed: SealedFiles, { files, left
       await sealed.discard(dropped.files);
       ids = [...dropped.left, ...later];
     }
-  } catch {
-    // A full disk, or a database that is closing.
+  } catch (thrown) {
+    // A full disk, or a database that is closing. Damage and mistakes of ours are told.
+    if (!(thrown instanceof Failure && ['full', 'unavailable'].includes(thrown.kind))) throw thrown;
   }
 }
 
