@@ -81,6 +81,9 @@ async function run(): Promise<boolean> {
   if (suites.length + scripts.length === 0) throw new Unable(`No suite is named ${wanted.join(', ')}.`);
   if (suites.includes('suites/registry.suite.ts'))
     ensureProgram('skopeo', 'The suite of the registry copies images with an unmodified client');
+  if (suites.includes('suites/images.suite.ts'))
+    for (const program of ['skopeo', 'docker-registry'])
+      ensureProgram(program, 'The suite of images has an image in a registry that nobody here wrote');
   if (suites.length > 0) {
     installJavaScriptClients();
     // Here and not in `npm run check`: without the clients there is nothing to check against.

@@ -84,6 +84,13 @@ test('a group, a vault, a key, a workspace under it, a cluster, a job to its end
     /There is no resource group 'absent'\. There are: demo\./,
   );
   await cli.run('config', 'set', 'workspace', 'lab');
+  const elsewhere = await cli.run('workspace', 'update', 'lab', '--image-registry', 'ghcr.io/team/*');
+  assert.match(
+    elsewhere.err,
+    /No image comes from 'ghcr\.io\/team\/\*' here: .*environments\.registries, which is empty/,
+  );
+  assert.equal((await cli.run('workspace', 'update', 'lab', '--image-registry', 'none')).code, 0);
+  assert.equal((await cli.run('workspace', 'update', 'lab')).code, 2, 'nothing is to be changed');
   const clusterFile = join(folder, 'cluster.yml');
   writeFileSync(clusterFile, 'name: cpu-cluster\ntype: amlcompute\nmax_instances: 8\n');
   assert.equal(

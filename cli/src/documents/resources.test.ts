@@ -126,7 +126,7 @@ test('an endpoint takes its mode in either case, and no cluster of Kubernetes an
 test('workspaces, clusters, datastores, models and roles are read from files; what restricts and is not served is refused', async () => {
   const workspace = workspaceBody(
     await file(
-      'name: w\nlocation: eastus\ndisplay_name: W\nhbi_workspace: true\ntags: { a: b }\ncustomer_managed_key: { key_vault: /v, key_uri: https://k }\n',
+      'name: w\nlocation: eastus\ndisplay_name: W\nhbi_workspace: true\nimage_registries: [ghcr.io/a/*, quay.io]\ntags: { a: b }\ncustomer_managed_key: { key_vault: /v, key_uri: https://k }\n',
     ),
   );
   assert.deepEqual(workspace, {
@@ -136,6 +136,7 @@ test('workspaces, clusters, datastores, models and roles are read from files; wh
     properties: {
       friendlyName: 'W',
       hbiWorkspace: true,
+      imageRegistries: ['ghcr.io/a/*', 'quay.io'],
       encryption: { status: 'Enabled', keyVaultProperties: { keyVaultArmId: '/v', keyIdentifier: 'https://k' } },
     },
   });

@@ -5,7 +5,7 @@ import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { text } from 'node:stream/consumers';
 import { type TestContext, test } from 'node:test';
-import { createOutgoing, isInside } from './outgoing.ts';
+import { createOutgoing, isInside, NotAllowed } from './outgoing.ts';
 
 async function listen(
   t: TestContext,
@@ -87,4 +87,29 @@ test('a redirect is followed to the same host and to those that were allowed, an
   await assert.rejects(outgoing.get(new URL(`${origin}/out`), asking()), /not followed/);
   const lenient = createOutgoing({ trusted: [origin], allowed: () => true });
   await assert.rejects(lenient.get(new URL(`${origin}/out`), asking()), /without TLS/);
+});
+
+test('what is sent along goes to the origin that was asked, and not to where that sends on', async (t) => {
+  const seen: (string | undefined)[] = [];
+  const far = await listen(t, (request, response) => {
+    seen.push(request.headers.authorization);
+    response.end('far');
+  });
+  const near = await listen(t, (request, response) => {
+    seen.push(request.headers.authorization);
+    const to = request.url === '/a' ? '/b' : far.origin;
+    response.writeHead(302, { location: to }).end();
+  });
+  const outgoing = createOutgoing({ trusted: [near.origin, far.origin], allowed: () => true });
+  const answer = await outgoing.get(new URL(`${near.origin}/a`), { ...asking(), headers: { authorization: 'x' } });
+  assert.equal(await text(answer.body), 'far');
+  assert.deepEqual(seen, ['x', 'x', undefined]);
+});
+
+test('what is not allowed is told apart from what has failed, so that it is not tried again', async (t) => {
+  const { origin } = await listen(t, (_request, response) => response.destroy());
+  const outgoing = createOutgoing({ trusted: [origin], allowed: () => false });
+  await assert.rejects(outgoing.get(new URL(origin), asking()), (thrown) => !(thrown instanceof NotAllowed));
+  for (const url of ['https://127.0.0.1/', 'https://localhost/', 'http://example.com/', 'https://a:b@example.com/'])
+    await assert.rejects(outgoing.get(new URL(url), asking()), NotAllowed, url);
 });

@@ -320,3 +320,44 @@ test('an image that nobody used for as long as the setting says goes, and is fet
   assert.equal(await bench.status('two'), 'Queued');
   assert.equal(bench.fetches().length, 2);
 });
+
+test('a fetch whose workspace is closed for long is not given up: it goes on when the key of the customer is back', async (t) => {
+  const bench: Fetched = await openFetched(t);
+  const { lab, upstream } = bench;
+  const vault = lab.id('Microsoft.KeyVault/vaults', 'customer1');
+  const properties = { enablePurgeProtection: true, enableRbacAuthorization: true };
+  await lab.must(lab.owner, 'PUT', vault, { body: { location: 'local', properties } });
+  await bench.settled();
+  const officer = await lab.person(['Key Vault Administrator'], vault);
+  await lab.now().assign(lab.owner, 'Key Vault Administrator', vault);
+  const created = await lab.must(officer, 'POST', 'https://customer1.vault.localhost:8443/keys/cmk/create', {
+    body: { kty: 'RSA', key_size: 3072 },
+  });
+  const keyIdentifier = String(created.body.key.kid);
+  const workspace = await lab.workspace('Locked', {
+    imageRegistries: [upstream.host],
+    encryption: { status: 'Enabled', keyVaultProperties: { keyVaultArmId: vault, keyIdentifier } },
+  });
+  const enable = (enabled: boolean) => lab.must(officer, 'PATCH', keyIdentifier, { body: { attributes: { enabled } } });
+  const digest = upstream.push('team/base', 'v1', named('one'));
+  upstream.misbehave = (request, response) => {
+    response.writeHead(503).end();
+    return request.url !== '';
+  };
+  const environmentId = await bench.version({ image: bench.name(digest) }, workspace);
+  const job = `${workspace}/jobs/one`;
+  await lab.must(lab.owner, 'PUT', job, {
+    body: {
+      properties: { jobType: 'Command', command: 'true', computeId: await bench.cluster(workspace), environmentId },
+    },
+  });
+  await bench.settled();
+  await enable(false);
+  for (let tries = 0; tries < 14; tries++) await bench.again();
+  assert.equal((await lab.call(lab.owner, 'GET', job)).status, 403, 'closed');
+  upstream.misbehave = () => false;
+  await enable(true);
+  for (let tries = 0; tries < 2; tries++) await bench.again();
+  const { body } = await lab.must(lab.owner, 'GET', job);
+  assert.equal(body.properties.status, 'Queued', JSON.stringify(body.properties.error));
+});
