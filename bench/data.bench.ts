@@ -1,6 +1,7 @@
 // What data costs on their way into a job: registering what a job left as a model, beside a plain copy of as many bytes; and an input
-// that a command reads in its sandbox, fetched and read, beside plain files read and copied on the disk of this machine. One run, on one
-// machine, so that a busy moment is everybody's; nothing is asserted.
+// that a command reads in its sandbox, in the memory of its job, brought to where its node keeps inputs, and found there by a second job,
+// beside plain files read and copied on the disk of this machine. One run, on one machine, so that a busy moment is everybody's; nothing
+// is asserted.
 // Run: node bench/data.bench.ts [MiB of the model] [MiB of the input]
 
 import { randomBytes } from 'node:crypto';
@@ -23,23 +24,30 @@ const timed = async (act: () => unknown): Promise<number> => {
 };
 const rate = (mib: number, seconds: number) => `${seconds.toFixed(2)} s, ${Math.round(mib / seconds)} MiB/s`;
 
-/** Processor seconds of a process, from its line in /proc (proc(5): ticks of a hundredth). */
-const processorOf = (stat: string): number => {
-  const [, , user = '', system = ''] = /^.*\)( \S+){11} (\d+) (\d+)/.exec(stat) ?? [];
-  return (Number(user) + Number(system)) / 100;
+/** Processor seconds of a process, and of its children that have ended, from its line in /proc (proc(5): ticks of a hundredth). */
+const processorOf = (stat: string) => {
+  const [, , ...ticks] = /^.*\)( \S+){11} (\d+) (\d+) (\d+) (\d+)/.exec(stat) ?? [];
+  const [user = 0, system = 0, ofChildren = 0, more = 0] = ticks.map(Number);
+  return { own: (user + system) / 100, children: (ofChildren + more) / 100 };
 };
-/** Of the agent: the one child of this process that is one. */
-function processorOfAgent(): number {
+/** Of the one child of a process whose command line has this, and its id. */
+function processorOfChild(parent: number, words: string) {
   for (const pid of readdirSync('/proc').filter((name) => /^\d+$/.test(name))) {
     try {
-      const isAgent = readFileSync(`/proc/${pid}/cmdline`, 'utf8').includes('agent/src/main.ts');
+      const isOne = readFileSync(`/proc/${pid}/cmdline`, 'utf8').includes(words);
       const stat = readFileSync(`/proc/${pid}/stat`, 'utf8');
-      if (isAgent && stat.slice(stat.lastIndexOf(')')).split(' ')[2] === String(process.pid)) return processorOf(stat);
+      if (isOne && stat.slice(stat.lastIndexOf(')')).split(' ')[2] === String(parent))
+        return { pid: Number(pid), ...processorOf(stat) };
     } catch {
       // It ended meanwhile.
     }
   }
-  return Number.NaN;
+  return { pid: 0, own: Number.NaN, children: Number.NaN };
+}
+/** Of the agent, of what has brought inputs for it, and of what seals them. */
+function processorOfAgent() {
+  const agent = processorOfChild(process.pid, 'agent/src/main.ts');
+  return { agent: agent.own, bringing: agent.children, sealing: processorOfChild(agent.pid, 'gocryptfs').own };
 }
 const processorOfServer = () => (process.cpuUsage().user + process.cpuUsage().system) / 1e6;
 
@@ -104,32 +112,39 @@ try {
 
   await run('makes', { command: `mkdir -p outputs/d && ${fill(INPUT_MIB, 'outputs/d/data.bin')}` });
   const uri = 'azureml://jobs/makes/outputs/artifacts/paths/outputs/d';
-  const inputs = { data: { jobInputType: 'uri_folder', uri } };
   const clock = (what: string) => `python3 -c "import time; print('${what}', time.time(), flush=True)"`;
-  // Process 1 is the management code, which has fetched.
+  // Process 1 is the management code, which has fetched what is in memory.
   const command = `echo runner $(cat /proc/1/stat) && ${clock('begun')} && cat \${{inputs.data}}/* > /dev/null && ${clock('read')}`;
-  let submitted = 0;
-  const all = await timed(async () => {
-    submitted = Date.now() / 1000;
-    const before = [processorOfServer(), processorOfAgent()] as const;
+  async function reads(name: string, mode: string): Promise<number> {
+    const submitted = Date.now() / 1000;
+    const before = { server: processorOfServer(), ...processorOfAgent() };
     const loop = process.threadCpuUsage();
-    const log = await run('reads', { command, inputs });
+    const inputs = { data: { jobInputType: 'uri_folder', uri, mode } };
+    const log = await run(name, { command, inputs });
     const { user, system } = process.threadCpuUsage(loop);
-    const used = [processorOfServer() - before[0], processorOfAgent() - before[1]] as const;
-    const runner = processorOf(/^runner (.*)$/m.exec(log)?.[1] ?? '');
+    const after = { server: processorOfServer(), ...processorOfAgent() };
+    const runner = processorOf(/^runner (.*)$/m.exec(log)?.[1] ?? '').own;
     const at = (what: string) => Number(new RegExp(`${what} ([0-9.]+)`).exec(log)?.[1]);
-    say(`an input of ${INPUT_MIB} MiB`);
-    say(`  accepted and fetched  ${rate(INPUT_MIB, at('begun') - submitted)}`);
-    const parts = [...used, runner].map((seconds) => seconds.toFixed(1));
+    const used = (of: keyof typeof before) => (after[of] - before[of]).toFixed(1);
+    say(`  accepted and there    ${rate(INPUT_MIB, at('begun') - submitted)}`);
     say(
-      `    of processor        ${parts[0]} s the server, ${((user + system) / 1e6).toFixed(1)} s of them its loop, ${parts[1]} s the agent, ${parts[2]} s the runner`,
+      `    of processor        ${used('server')} s the server, ${((user + system) / 1e6).toFixed(1)} s of them its loop, ${used('agent')} s the agent, ${used('sealing')} s what seals, ${used('bringing')} s sandboxes and what brings, ${runner.toFixed(1)} s the runner`,
     );
     say(`  read by the command   ${rate(INPUT_MIB, at('read') - at('begun'))}`);
-  });
+    return at('read') - at('begun');
+  }
+  say(`an input of ${INPUT_MIB} MiB, in the memory of its job`);
+  await reads('in-memory', 'Download');
+  say('the same, brought to its node');
+  await reads('brought', 'ReadOnlyMount');
+  say('the same, by a second job');
+  const second = await reads('kept', 'ReadOnlyMount');
   const disk = await plain(INPUT_MIB);
+  say('plain files');
   say(`  plain copy, durable   ${rate(INPUT_MIB, disk.copied)}`);
-  say(`  plain read, cached    ${rate(INPUT_MIB, disk.read)}`);
-  say(`  the job, to its end   ${all.toFixed(1)} s`);
+  say(
+    `  plain read, cached    ${rate(INPUT_MIB, disk.read)}   (the second job in ${(second / disk.read).toFixed(2)} of it)`,
+  );
 } finally {
   await bench.close();
 }

@@ -63,6 +63,16 @@ export function ensurePip(): void {
   install([has('apt-get') ? 'python3-pip-whl' : has('apk') ? 'py3-pip' : 'python3-pip'], purpose);
 }
 
+/** Makes sure that tests can keep inputs as a node does that seals them. */
+export function ensureSealing(): void {
+  const purpose = 'Some tests keep inputs of jobs sealed,';
+  const isThere = has('gocryptfs') && (has('fusermount3') || has('fusermount'));
+  if (process.platform !== 'linux' || isThere || isLeftOut(purpose, withoutSealing)) return;
+  install(['gocryptfs', 'fuse3'], purpose);
+}
+
+const withoutSealing = 'They need gocryptfs and fuse3.';
+
 /** Makes sure that tests can start a PostgreSQL. */
 export function ensurePostgres(): void {
   const purpose = 'Some tests run on PostgreSQL, the second engine of the database port,';

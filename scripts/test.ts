@@ -8,7 +8,7 @@ import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 import { findPostgres, startPostgres, type TestServer } from '../server/src/kernel/testing/postgres.server.ts';
-import { ensurePip, ensurePostgres, ensureSandbox } from './setup.ts';
+import { ensurePip, ensurePostgres, ensureSandbox, ensureSealing } from './setup.ts';
 import type { TestEvent } from './test.events.ts';
 import { slowTests } from './test.quick.ts';
 import { createTestReport } from './test.report.ts';
@@ -111,6 +111,7 @@ async function run(postgres: TestServer | undefined): Promise<number> {
 if (!isQuick) {
   await ensureSandbox();
   if (files.some((file) => file.includes('environments/'))) ensurePip();
+  if (files.some((file) => /inputs\/|kept-inputs/.test(file))) ensureSealing();
   if (onPostgres) ensurePostgres();
 }
 const postgres = onPostgres && findPostgres() !== undefined ? await startPostgres() : undefined;

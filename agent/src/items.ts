@@ -7,6 +7,8 @@ import type { AgentEvent, AgentItem, AgentPollAnswer, HeldItem } from '@strongro
 import type { Gateway } from './gateway.ts';
 import { type ImageUse, NoRoom } from './images/cache.ts';
 import type { Images } from './images/images.ts';
+import type { InputsUse } from './inputs/cache.ts';
+import { type Inputs, withoutKept } from './inputs/inputs.ts';
 import { createOutbox, type NumberedEvent, type Outbox } from './outbox.ts';
 import {
   createSandboxFolder,
@@ -79,11 +81,12 @@ export function createItems(options: {
   readonly pythons: Pythons | undefined;
   readonly gateway: Gateway;
   readonly images: Images;
+  readonly inputs: Pick<Inputs, 'use'>;
   /** Of the names of folders that sandboxes share with this agent. */
   readonly prefix: string;
   readonly report: (id: string, fence: number, events: readonly NumberedEvent[]) => Promise<void>;
 }): Items {
-  const { host, port, caPem, hostNames, pythons, gateway, images, prefix, report } = options;
+  const { host, port, caPem, hostNames, pythons, gateway, images, inputs, prefix, report } = options;
   const items = new Map<string, Held>();
 
   function tell(held: Held, { event }: RunnerEvent): void {
@@ -107,11 +110,13 @@ export function createItems(options: {
     const { item, outbox } = held;
     let tunnel: Tunnel | undefined;
     let image: ImageUse | undefined;
+    let kept: InputsUse | undefined;
     let socketFolder: string | undefined;
     try {
       tunnel = await openTunnel(prefix, host, port);
       if (item.kind === 'score') socketFolder = createSandboxFolder(prefix);
       image = await bringImage(held);
+      kept = await inputs.use(item.document, held.leaving.signal);
       if (held.stopGraceSeconds !== undefined) {
         outbox.push({ type: 'finished', reason: 'stopped', exitCode: null });
         return;
@@ -119,15 +124,17 @@ export function createItems(options: {
       if (pythons === undefined) throw new Error('This node cannot make a sandbox.');
       const { python, abi } = item.document;
       const interpreter = await pythons.use(python, abi);
-      requireRoom(item.document as RunnerDocument);
+      const { document, scratchBytes } = withoutKept(item as typeof item & { document: RunnerDocument }, kept);
+      requireRoom(document);
       const sandbox = startSandbox({
         label: item.label,
         command: item.kind,
         limits: item.limits as AgentItem['limits'] & { cpuSeconds: number },
-        scratchBytes: item.scratchBytes,
+        scratchBytes,
         ...(item.sharedBytes === undefined ? {} : { sharedBytes: item.sharedBytes }),
-        document: documentWith(item.document as RunnerDocument, image),
+        document: documentWith(document, image),
         ...(image === undefined ? {} : { image }),
+        ...(kept === undefined ? {} : { inputs: kept.folders }),
         serverSocket: tunnel.socketPath,
         caPem,
         hostNames,
@@ -153,6 +160,7 @@ export function createItems(options: {
     } finally {
       held.sandbox = undefined;
       image?.release();
+      kept?.release();
       gateway.shut(item.id);
       tunnel?.close();
       if (socketFolder !== undefined) rmSync(socketFolder, { recursive: true, force: true });

@@ -13,6 +13,7 @@ import {
   agentPollAnswer,
   agentSessionAnswer,
   agentTokenAnswer,
+  type KeptInputs,
   type OfferedPython,
 } from '@strongroom/contract/agent';
 import { Compile, type Static, type TSchema } from '@strongroom/contract/schema';
@@ -20,6 +21,7 @@ import { serveCalls } from './calls.ts';
 import { createClient, isFinal, refusedBy } from './client.ts';
 import { openGateway } from './gateway.ts';
 import { createImages } from './images/images.ts';
+import { createInputs } from './inputs/inputs.ts';
 import { createItems } from './items.ts';
 import { folderPrefix, placesOfLeftovers, removeLeftovers } from './leftovers.ts';
 import { probeSandbox } from './sandbox/sandbox.ts';
@@ -82,7 +84,7 @@ async function main(): Promise<void> {
   const enrolment = await readEnrolment(leave);
   const { hostname, port } = new URL(enrolment.url);
 
-  removeLeftovers(placesOfLeftovers(enrolment.images?.folder));
+  removeLeftovers(placesOfLeftovers([enrolment.images?.folder, enrolment.inputs?.folder]));
   const [probe, gateway] = await Promise.all([
     probeSandbox({ named: enrolment.pythons ?? [] }),
     openGateway(folderPrefix),
@@ -91,8 +93,11 @@ async function main(): Promise<void> {
   let session = '';
   /** The Pythons of this node, as the server knows them. */
   let told: readonly OfferedPython[] = [];
+  /** The same of the inputs that it keeps. */
+  let toldInputs: KeptInputs | undefined;
   const pythons = probe.available ? probe.pythons : undefined;
   const images = createImages({ enrolment, prefix: folderPrefix, interpreter: pythons?.own.program });
+  const inputs = createInputs({ enrolment, prefix: folderPrefix, interpreter: () => pythons?.own.program, say });
   const items = createItems({
     host: hostname.replace(/^\[|\]$/g, ''),
     port: Number(port === '' ? '443' : port),
@@ -101,6 +106,7 @@ async function main(): Promise<void> {
     pythons,
     gateway,
     images,
+    inputs,
     prefix: folderPrefix,
     report: async (id, fence, events) => {
       await client.post(`items/${id}/events`, { session, fence, events }, REQUEST_MS * 4);
@@ -108,7 +114,7 @@ async function main(): Promise<void> {
   });
   quit = async () => {
     await items.dropAll();
-    await images.close();
+    await Promise.allSettled([images.close(), inputs.close()]);
     gateway.close();
     client.close();
   };
@@ -165,14 +171,18 @@ async function main(): Promise<void> {
     for (;;) {
       lookAtPythons();
       const now = offered();
+      if (probe.available) void inputs.look();
+      const nowInputs = inputs.offered();
       try {
         const request: AgentPollRequest = {
           session,
           held: items.held(),
           ...(isDeepStrictEqual(now, told) ? {} : { pythons: now }),
+          ...(nowInputs === undefined || isDeepStrictEqual(nowInputs, toldInputs) ? {} : { inputs: nowInputs }),
         };
         obey(readPoll(await client.post('poll', request, agentLimits.pollSeconds * 1000 + REQUEST_MS)));
         told = now;
+        toldInputs = nowInputs;
         heardAt = performance.now();
         pauseMs = 100;
       } catch (error) {
@@ -199,7 +209,12 @@ async function main(): Promise<void> {
       enrolment.reach === 'tunnel'
         ? { kind: 'tunnel' }
         : { kind: 'unix', socketPath: gateway.socketPath, key: gateway.key };
-    const request: AgentSessionRequest = { sandbox, reach };
+    toldInputs = inputs.offered();
+    const request: AgentSessionRequest = {
+      sandbox,
+      reach,
+      ...(toldInputs === undefined ? {} : { inputs: toldInputs }),
+    };
     told = offered();
     let said = '';
     for (let pauseMs = 50; ; pauseMs = Math.min(pauseMs * 2, RETRY_MS_MAX)) {
@@ -221,6 +236,8 @@ async function main(): Promise<void> {
   void renewOn();
   sayRemarks();
   if (!probe.available) say(`No work can run here: ${probe.reason} Remedy: ${probe.remedy}`);
+  // Before the first word to the server: what is placed here follows from it.
+  if (probe.available) await inputs.look();
   while (!quitting) {
     const leaseMs = await beginSession();
     const calls = enrolment.reach === 'tunnel' ? serveCalls({ client, session, gateway }) : undefined;

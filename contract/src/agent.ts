@@ -80,6 +80,17 @@ export const agentEnrolment = Type.Object({
       folder: Type.Optional(Type.String({ pattern: '^/[^\\u0000]*$', maxLength: 1024 })),
     }),
   ),
+  /**
+   * Of inputs that the node keeps: how much together, and where. The node seals them, unless the operator says that the disk of the
+   * folder is encrypted. Absent: none.
+   */
+  inputs: Type.Optional(
+    Type.Object({
+      bytes: bytes(0),
+      folder: Type.Optional(Type.String({ pattern: '^/[^\\u0000]*$', maxLength: 1024 })),
+      isEncrypted: Type.Optional(Type.Boolean()),
+    }),
+  ),
   /** Interpreters, or folders of their installations, that the operator names beside those that the agent finds. */
   pythons: Type.Optional(
     Type.Array(Type.String({ pattern: '^/[^\\u0000]*$', maxLength: 1024 }), { maxItems: agentLimits.pythonsNamed }),
@@ -103,6 +114,13 @@ export type OfferedPython = Static<typeof offeredPython>;
 
 /** What exists in the sandboxes of a node, one of a version; the one that is taken when none is asked for first. */
 const offeredPythons = Type.Array(offeredPython, { maxItems: agentLimits.pythons });
+
+/** Bytes of inputs that a node keeps beyond its memory, or why it keeps none, for its operator. */
+export const keptInputs = Type.Union([
+  Type.Object({ bytes: bytes(0) }, { additionalProperties: false }),
+  Type.Object({ reason: Type.String({ maxLength: 1000 }) }, { additionalProperties: false }),
+]);
+export type KeptInputs = Static<typeof keptInputs>;
 
 /** How what runs there is reached. */
 export const reachOffer = Type.Union([
@@ -136,6 +154,8 @@ export const agentSessionRequest = Type.Object(
       }),
     ]),
     reach: reachOffer,
+    /** Absent: not known yet, and none are kept. */
+    inputs: Type.Optional(keptInputs),
   },
   { additionalProperties: false },
 );
@@ -164,6 +184,8 @@ export const agentPollRequest = Type.Object(
     held: Type.Array(held, { maxItems: agentLimits.held }),
     /** Where they are others than the agent said last. */
     pythons: Type.Optional(offeredPythons),
+    /** The same; never said: it is not known yet, and none are kept. */
+    inputs: Type.Optional(keptInputs),
   },
   { additionalProperties: false },
 );
@@ -180,6 +202,21 @@ const itemImage = Type.Object({
   inMemory: Type.Boolean(),
 });
 
+/** Inputs of the job that a node which keeps inputs shares, read-only, between jobs of one scope; their files are told with the job. */
+const itemInputs = Type.Object({
+  scope: Type.String({ pattern: '^[A-Za-z0-9-]{1,64}$' }),
+  /** They are too large for the memory of a node. */
+  isNeeded: Type.Boolean(),
+  inputs: Type.Array(
+    Type.Object({
+      name: Type.String({ pattern: '^[A-Za-z_][A-Za-z0-9_.-]{0,254}$' }),
+      /** Answers the token of the job whether it may read this input, and how many files and bytes it has. */
+      url: Type.String({ maxLength: 4096 }),
+    }),
+    { maxItems: 100 },
+  ),
+});
+
 export const agentItem = Type.Object({
   id: identifier,
   kind: Type.Union([Type.Literal('job'), Type.Literal('score')]),
@@ -193,6 +230,7 @@ export const agentItem = Type.Object({
     /** Of the interpreter that the environment was built with; absent: not known. */
     abi: Type.Optional(Type.String()),
     image: Type.Optional(itemImage),
+    kept: Type.Optional(itemInputs),
     /** Names below / that lead into the image at /job/image. */
     links: Type.Optional(
       Type.Array(Type.String({ pattern: '^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$' }), { maxItems: agentLimits.links }),

@@ -11,7 +11,7 @@ import xml.etree.ElementTree
 
 from .outcome import SetupFailed
 from .paths import BadPath, below
-from .wire import Refused, read_bounded
+from .wire import Refused, Short, read_bounded
 
 SNAPSHOT_FILES = 2000
 SNAPSHOT_BYTES = 300 * 1024 * 1024
@@ -54,7 +54,7 @@ def fetch_folder(wire, source, folder, bounds):
     files = source if isinstance(source, list) else list_blobs(wire, source["url"], bounds)
     for _ in files:
         bounds.take_file()
-    _together(wire, files, lambda own, entry: fetch_file(own, entry, folder, bounds, wire.token))
+    together(wire, files, lambda own, entry: fetch_file(own, entry, folder, bounds, wire.token))
 
 
 def fetch_file(wire, entry, folder, bounds, token):
@@ -72,7 +72,7 @@ def fetch_file(wire, entry, folder, bounds, token):
         raise SetupFailed("%s of the %s could not be fetched. %s" % (entry["path"], bounds.what, failure))
 
 
-def _together(wire, entries, act):
+def together(wire, entries, act):
     """Acts on all of them, a few at a time. After a failure no further one begins, and the first failure is raised when all have ended."""
     if len(entries) < 2:
         for entry in entries:
@@ -132,9 +132,9 @@ def download(wire, entry, target, bounds, headers=None, token=None):
                 write_all(descriptor, chunk)
             except OSError as failure:
                 # Not the connection's fault, so another attempt would not help.
-                raise SetupFailed("The %s cannot be kept in the scratch space: %s." % (bounds.what, failure.strerror))
+                raise SetupFailed("The %s cannot be kept here: %s." % (bounds.what, failure.strerror))
         if size is not None and received != int(size):
-            raise Refused("It is shorter than announced.")
+            raise Short("It is shorter than announced.")
         if sha256 is not None and digest.hexdigest() != str(sha256).lower():
             raise SetupFailed("A file of the %s does not have the announced digest." % bounds.what)
 

@@ -27,36 +27,53 @@ class Refused(Exception):
         self.status = status
 
 
-class Connection(http.client.HTTPSConnection):
-    """By the agent's socket itself, where there is one: the loopback port, which user code has, carries every byte once more."""
+class Short(Refused):
+    """An answer that ended early: the connection broke, and another attempt may bring all of it."""
 
-    def __init__(self, host, port, socket_path, context):
+
+class Connection(http.client.HTTPSConnection):
+    """By the agent's socket itself, where there is one: the loopback port, which user code has, carries every byte once more. Or to
+    an address, where what the name of the server leads to is known and is not here."""
+
+    def __init__(self, host, port, socket_path, context, address=None):
         super().__init__(host, port, context=context, timeout=TIMEOUT_SECONDS)
         self._socket_path = socket_path
+        self._address = address
         self._tls = context
 
     def connect(self):
-        if self._socket_path is None:
+        if self._socket_path is None and self._address is None:
             super().connect()
             return
-        plain = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        plain = self._plain()
         try:
-            plain.settimeout(self.timeout)
-            plain.connect(self._socket_path)
             self.sock = self._tls.wrap_socket(plain, server_hostname=self.host)
         except BaseException:
             plain.close()
             raise
 
+    def _plain(self):
+        if self._socket_path is None:
+            return socket.create_connection(self._address, self.timeout)
+        plain = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        try:
+            plain.settimeout(self.timeout)
+            plain.connect(self._socket_path)
+        except BaseException:
+            plain.close()
+            raise
+        return plain
+
 
 class Wire:
     """Not for several threads at once, except for `token`, which may be replaced at any time."""
 
-    def __init__(self, ca_file, port, token=None, pause=time.sleep, socket_path=None):
-        self._context = ssl.create_default_context(cafile=ca_file)
+    def __init__(self, ca_file, port, token=None, pause=time.sleep, socket_path=None, ca_pem=None, address=None):
+        self._context = ssl.create_default_context(cafile=ca_file, cadata=ca_pem)
         self._context.minimum_version = ssl.TLSVersion.TLSv1_2
         self._port = port
         self._socket_path = socket_path
+        self._address = address
         self._pause = pause
         self._connection = None
         self._host = None
@@ -93,6 +110,9 @@ class Wire:
             except ssl.SSLCertVerificationError as failure:
                 self.close()
                 raise Refused("Strongroom's certificate was not accepted: %s" % failure.verify_message)
+            except Short as failure:
+                self.close()
+                problem = failure
             except (OSError, http.client.HTTPException) as failure:
                 self.close()
                 problem = Refused("The connection failed: %s" % (failure or type(failure).__name__))
@@ -114,7 +134,7 @@ class Wire:
         if self._connection is not None and self._host != host:
             self.close()
         if self._connection is None:
-            self._connection = Connection(host, self._port, self._socket_path, self._context)
+            self._connection = Connection(host, self._port, self._socket_path, self._context, self._address)
             self._host = host
         sent = dict(headers)
         if token:

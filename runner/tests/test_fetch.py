@@ -117,6 +117,30 @@ class Folders(unittest.TestCase):
                 fetch.fetch_folder(PlayedWire(many), entries(many), folder, fetch.Bounds("input", 7, 1000))
 
 
+class BrokenOff(unittest.TestCase):
+    def test_what_ends_early_is_asked_for_again_and_refused_in_the_end(self):
+        for times, message in ((1, None), (9, "shorter than announced")):
+            wire, left = Wire(None, 8443, pause=lambda seconds: None), [times]
+
+            def send(*_):
+                left[0] -= 1
+                response = Response(b"who" if left[0] >= 0 else b"whole")
+                response.status = 200
+                return response
+
+            wire._send = send
+            with tempfile.TemporaryDirectory() as folder:
+                given = [{"path": "f", "url": "https://localhost:8443/f", "size": 5, "sha256": hashlib.sha256(b"whole").hexdigest()}]
+                if message:
+                    with self.assertRaisesRegex(SetupFailed, message):
+                        fetch.fetch_folder(wire, given, folder, fetch.Bounds("input", 1, 5))
+                    self.assertEqual((left[0], os.listdir(folder)), (times - 5, []))
+                else:
+                    fetch.fetch_folder(wire, given, folder, fetch.Bounds("input", 1, 5))
+                    with open(os.path.join(folder, "f"), "rb") as source:
+                        self.assertEqual(source.read(), b"whole")
+
+
 class ByTheSocket(unittest.TestCase):
     def test_a_connection_goes_to_the_socket_and_one_that_is_refused_leaves_none_open(self):
         with tempfile.TemporaryDirectory() as folder:
@@ -143,6 +167,22 @@ class ByTheSocket(unittest.TestCase):
 
     def test_another_wire_goes_the_same_way(self):
         self.assertEqual(Wire(None, 8443, socket_path="/s").another()._socket_path, "/s")
+        self.assertEqual(Wire(None, 8443, address=("h", 1)).another()._address, ("h", 1))
+
+    def test_a_connection_to_an_address_is_for_the_name_that_was_asked_for(self):
+        with socket.create_server(("127.0.0.1", 0)) as listener:
+            asked = []
+
+            class Context:
+                def wrap_socket(self, plain, server_hostname):
+                    asked.append(server_hostname)
+                    return plain
+
+            connection = Connection("strongroom.example", 8443, None, wire_context(), listener.getsockname())
+            connection._tls = Context()
+            connection.connect()
+            self.assertEqual(asked, ["strongroom.example"])
+            connection.sock.close()
 
 
 def wire_context():

@@ -26,7 +26,11 @@ export type Child = World & {
   terminate(): Promise<Ended & { readonly milliseconds: number }>;
 };
 
-type Settings = { readonly agent?: Partial<Config['agent']>; readonly environments?: Partial<Config['environments']> };
+type Settings = {
+  readonly agent?: Partial<Config['agent']>;
+  readonly environments?: Partial<Config['environments']>;
+  readonly jobs?: Partial<Config['jobs']>;
+};
 
 /** What servers come and go on. */
 export type Place = {

@@ -7,10 +7,10 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, afterEach, before, beforeEach, describe, it } from 'node:test';
 import { gzipSync } from 'node:zlib';
+import { folderProblem } from '../folders.ts';
 import { interpreterCandidates } from '../sandbox/host.ts';
 import { LIMITS, python, runJob, skipReason, startUpstream, type Upstream } from '../sandbox/testing.ts';
 import { createImageCache, type ImageCache, NoRoom } from './cache.ts';
-import { folderProblem } from './images.ts';
 import { createImageRegistry, ImageRefused } from './registry.ts';
 import {
   digestOf,

@@ -15,8 +15,10 @@ import {
 } from 'node:fs';
 import { readFile, rm } from 'node:fs/promises';
 import { join } from 'node:path';
+import { isOthersTo, makePassage } from '../folders.ts';
 import { type MountedImage, sandboxIdentity } from '../sandbox/sandbox.ts';
 import { type Unpacked, type UnpackSpec, unpackImage } from '../sandbox/unpack.ts';
+import { untilAborted } from '../waiting.ts';
 import { type ImageName, ImageRefused, type ImageRegistry, type Manifest } from './registry.ts';
 
 export interface ImageUse extends MountedImage {
@@ -52,7 +54,6 @@ const MARKER = 'image.json';
 /** What a root is mounted over with (runner/management/root.py). */
 const MOUNTED_FOLDERS = ['dev', 'etc', 'job', 'proc', 'run', 'tmp'] as const;
 const MOUNTED_FILES = ['etc/group', 'etc/hosts', 'etc/nsswitch.conf', 'etc/passwd', 'etc/resolv.conf'] as const;
-const OTHERS_WRITE = 0o022;
 
 /** Whether what is written to a folder is in memory. */
 export function isInMemory(folder: string): boolean {
@@ -81,7 +82,7 @@ export function createImageCache(options: {
   readonly unpack?: (spec: UnpackSpec) => Promise<Unpacked>;
 }): ImageCache {
   const { parent, registry, unpack = unpackImage } = options;
-  const own = { uid: process.getuid?.() ?? 0, gid: sandboxIdentity().gid };
+  const own = { uid: process.getuid?.() ?? 0 };
   const room = statfsSync(parent);
   const capacity = Math.min(options.bytes, Math.floor((room.bavail * room.bsize) / 2));
   const cache = mkdtempSync(join(parent, options.prefix));
@@ -94,12 +95,6 @@ export function createImageCache(options: {
   let folders = 0;
   /** One at a time, so that the room for one is known while it is unpacked. */
   let last: Promise<unknown> = Promise.resolve();
-
-  /** Sandboxes may pass through it to what it holds, and neither list nor change it. */
-  function makePassage(folder: string): void {
-    if (own.uid === 0) chownSync(folder, 0, own.gid);
-    chmodSync(folder, own.uid === 0 ? 0o710 : 0o700);
-  }
 
   const used = () => [...entries.values()].reduce((sum, { bytes }) => sum + bytes, 0);
 
@@ -190,8 +185,8 @@ export function createImageCache(options: {
   async function isWhole({ key, folder, bytes }: Entry): Promise<boolean> {
     try {
       const isKept = (path: string, uid: number) => {
-        const { uid: owner, mode } = lstatSync(path);
-        return owner === uid && (mode & OTHERS_WRITE) === 0;
+        const entry = lstatSync(path);
+        return entry.uid === uid && !isOthersTo(entry);
       };
       const root = join(folder, 'root');
       const marker = join(folder, MARKER);
@@ -278,12 +273,3 @@ export function createImageCache(options: {
 }
 
 const keyOf = ({ digest }: ImageName, as: MountedImage['as']): string => `${digest.replace('sha256:', '')}-${as}`;
-
-function untilAborted<T>(promise: Promise<T>, signal: AbortSignal): Promise<T> {
-  return new Promise((resolve, reject) => {
-    const leave = () => reject(signal.reason);
-    if (signal.aborted) return leave();
-    signal.addEventListener('abort', leave, { once: true });
-    promise.then(resolve, reject).finally(() => signal.removeEventListener('abort', leave));
-  });
-}

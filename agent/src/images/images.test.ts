@@ -42,7 +42,7 @@ it('the folder of the operator holds images, but none that must not be on a disk
   assert.equal(parentOf(await named.use(of(false), 'mine', never)), folder);
   assert.ok(isInMemory(parentOf(await named.use(of(true), 'mine', never))));
   // What a killed agent leaves is found where this one would put it.
-  assert.ok(placesOfLeftovers(folder).includes(folder));
+  assert.ok(placesOfLeftovers([folder]).includes(folder));
   assert.ok(readdirSync(folder).every((each) => each.startsWith(folderPrefix)));
   await named.close();
   assert.deepEqual(readdirSync(folder), []);

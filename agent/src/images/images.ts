@@ -1,8 +1,8 @@
 // Where the images of this node are: in memory, or in the folder that the operator says is encrypted. What must not touch a disk
 // never does, whatever the operator says. Nothing is made before the first image is asked for.
 
-import { lstatSync } from 'node:fs';
 import type { AgentEnrolment, AgentItem } from '@strongroom/contract/agent';
+import { folderProblem } from '../folders.ts';
 import { createImageCache, type ImageCache, type ImageUse, memoryParent } from './cache.ts';
 import { createImageRegistry, ImageRefused } from './registry.ts';
 
@@ -15,19 +15,6 @@ export interface Images {
 }
 
 const DEFAULT_BYTES = 4 * 1024 ** 3;
-const OTHERS_WRITE = 0o022;
-
-/** What is wrong with a folder for images; undefined: nothing. */
-export function folderProblem(folder: string): string | undefined {
-  try {
-    const entry = lstatSync(folder);
-    if (!entry.isDirectory()) return 'is not a folder';
-    if (entry.uid !== 0 && entry.uid !== process.getuid?.()) return "is another user's";
-    return (entry.mode & OTHERS_WRITE) === 0 ? undefined : 'can be changed by other users';
-  } catch {
-    return 'cannot be looked at';
-  }
-}
 
 export function createImages(options: {
   readonly enrolment: Pick<AgentEnrolment, 'url' | 'caPem' | 'images'>;

@@ -59,10 +59,16 @@ export function searchPath(): readonly string[] {
 
 const onSearchPath = (name: string): readonly string[] => searchPath().map((folder) => join(folder, name));
 
-/** The path of bubblewrap, or undefined. */
-export function findBubblewrap(): string | undefined {
-  return ['/usr/bin/bwrap', '/usr/local/bin/bwrap', ...onSearchPath('bwrap')].find(isExecutable);
+/** The path of a program of the system, or undefined. */
+export function findProgram(name: string): string | undefined {
+  return [`/usr/bin/${name}`, `/usr/local/bin/${name}`, ...onSearchPath(name)].find(isExecutable);
 }
+
+/** The path of bubblewrap, or undefined. */
+export const findBubblewrap = (): string | undefined => findProgram('bwrap');
+
+/** The management code, as it is installed on this machine. */
+export const RUNNER_FOLDER = fileURLToPath(new URL('../../../runner/', import.meta.url));
 
 /** Interpreters that lie beside the one that `python3` means, newest first. */
 function versioned(): readonly string[] {
@@ -105,7 +111,6 @@ export interface RunnerFile {
   readonly content: Buffer;
 }
 
-const RUNNER_FOLDER = fileURLToPath(new URL('../../../runner/', import.meta.url));
 const NOT_SHIPPED = new Set(['tests', '__pycache__']);
 
 /** The management code, read from the installation; its tests stay behind. Sorted, so that a start is reproducible. */

@@ -7,7 +7,7 @@
 // or which has the host's /usr and the chosen interpreter read-only in it.
 //
 // Promises: no host path but /usr (and what /lib, /bin and the like are), the interpreter that was chosen where it lies elsewhere, two
-// entries of /etc that only name libraries, the two sockets, and an image that was unpacked for this; no network; no capability; nothing writable that is not in memory and bounded, except the folder of a scoring socket.
+// entries of /etc that only name libraries, the two sockets, and an image that was unpacked for this, inputs that this node keeps; no network; no capability; nothing writable that is not in memory and bounded, except the folder of a scoring socket.
 // Must not hold a secret: those travel on the standard input of the runner. Starts nothing.
 import { existsSync } from 'node:fs';
 import type { RunnerFile } from './host.ts';
@@ -34,6 +34,8 @@ export interface PlanInput {
   readonly socketFolder?: string;
   readonly runner: readonly RunnerFile[];
   readonly image?: MountedImage;
+  /** Folders of inputs that this node keeps, by their names; read-only at /job/inputs. */
+  readonly inputs?: ReadonlyMap<string, string>;
   /** Names below / that lead to the same names in the image at /job/image. */
   readonly links?: readonly string[];
   /** What runs has a root of its own in memory, `scratchBytes` of it. */
@@ -134,6 +136,13 @@ function linkOptions({ links = [], python }: PlanInput): readonly Options[] {
   return links.map((name): Options => ['--symlink', `/job/image/${name}`, `/${name}`]);
 }
 
+function inputOptions({ inputs = new Map() }: PlanInput, root: string): readonly Options[] {
+  return [...inputs].map(([name, folder]): Options => {
+    if (!/^[A-Za-z_][A-Za-z0-9_.-]{0,254}$/.test(name)) throw new Error('The name of an input must be a plain word.');
+    return ['--ro-bind', folder, `${root}/job/inputs/${name}`];
+  });
+}
+
 /** In every root: what names and trust are decided by. */
 function sharedFiles(input: PlanInput, root: string): readonly SyntheticFile[] {
   const text = (path: string, lines: readonly string[]): SyntheticFile => ({
@@ -218,6 +227,7 @@ export function planSandbox(input: PlanInput, firstFd: number, seccompFd: number
     memory('/tmp', isWritable ? Math.floor(input.scratchBytes / 2) : small),
     memory('/job', isWritable ? small : input.scratchBytes),
     input.image?.as === 'environment' ? ['--ro-bind', input.image.folder, '/job/image'] : [],
+    ...inputOptions(input, root),
     ...onlyWithRoot(['--remount-ro', `${root}/dev`], ['--remount-ro', `${root}/run`]),
     // order matters: last, because the folders above are made in it. Without it, / would be unbounded memory to write to.
     ['--remount-ro', '/'],

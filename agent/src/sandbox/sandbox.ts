@@ -67,6 +67,8 @@ export interface SandboxSpec {
   readonly hostNames?: readonly string[];
   /** What runs has it for its root, or beside its folder; `document.image` tells the runner. */
   readonly image?: MountedImage;
+  /** Folders of inputs by name, which `document.job` does not have. */
+  readonly inputs?: ReadonlyMap<string, string>;
   /** Must not throw. Text as it comes: `user` is what the user's processes print, `runner` is diagnostics of the sandbox itself. */
   readonly onOutput: (chunk: string, stream: 'user' | 'runner') => void;
   readonly onEvent?: (event: RunnerEvent) => void;
@@ -187,6 +189,7 @@ export function startSandbox(spec: SandboxSpec): Sandbox {
       ...(spec.socketFolder === undefined ? {} : { socketFolder: spec.socketFolder }),
       runner: runnerFiles(),
       ...(spec.image === undefined ? {} : { image: spec.image }),
+      ...(spec.inputs === undefined ? {} : { inputs: spec.inputs }),
       ...(spec.document.links === undefined ? {} : { links: spec.document.links }),
       ...(spec.document.writableRoot === undefined ? {} : { writableRoot: spec.document.writableRoot }),
     },

@@ -152,6 +152,8 @@ export interface JobOptions {
   /** What user code runs on; absent: the node's own. */
   readonly python?: Interpreter;
   readonly image?: MountedImage & { readonly environment?: Readonly<Record<string, string>> };
+  /** Folders of inputs that the node keeps. */
+  readonly inputs?: ReadonlyMap<string, string>;
 }
 
 /** A job in a sandbox, and what it said. `saw` resolves when the user's output matches. */
@@ -201,6 +203,7 @@ export function start(
       ...(options.python === undefined ? {} : { python: options.python.version }),
     },
     ...(image === undefined ? {} : { image }),
+    ...(options.inputs === undefined ? {} : { inputs: options.inputs }),
     serverSocket: upstream.serverSocket,
     caPem: upstream.caPem,
     ...(socketFolder === undefined ? {} : { socketFolder }),

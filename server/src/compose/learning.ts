@@ -62,6 +62,11 @@ export function composeLearning(foundation: Foundation, ground: Ground, data: Da
       bytes: config.agent.imageBytes,
       ...(config.agent.imageFolder === '' ? {} : { folder: config.agent.imageFolder }),
     },
+    inputs: {
+      bytes: config.agent.inputBytes,
+      isEncrypted: config.agent.inputFolderIsEncrypted,
+      ...(config.agent.inputFolder === '' ? {} : { folder: config.agent.inputFolder }),
+    },
     pythons: config.agent.pythons,
     agentPlace: {
       url: originHere(config.http.host, config.http.port),
@@ -77,6 +82,7 @@ export function composeLearning(foundation: Foundation, ground: Ground, data: Da
     putAsked: storage.putAsked,
     work: compute.work,
     inputBytes: config.jobs.inputBytes,
+    keptInputBytes: config.jobs.keptInputBytes,
     serverlessNodes: Math.min(config.jobs.serverlessNodes, config.agent.maxNodes),
     tokens: identity.tokens,
     directory: identity.directory,

@@ -93,6 +93,7 @@ export function createFakeWork(t: TestContext, socketPath: () => string) {
       items.delete(id);
       changed();
     },
+    keptBytes: async () => 0,
     unsettled: async () => [...items.values()].map(({ spec }) => spec),
     state: async (id) => (items.has(id) ? 'running' : undefined),
     call(id, request) {

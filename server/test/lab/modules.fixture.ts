@@ -284,6 +284,7 @@ export async function assemble(on: {
     acts,
     serverlessNodes: 2,
     inputBytes: 16 * 1024 ** 2,
+    keptInputBytes: 4 * 1024 ** 2,
     tenantId,
     log,
     telemetry,

@@ -13,6 +13,8 @@ export type PlayedItem = {
 
 export type PlayedWork = {
   readonly items: ReadonlyMap<string, PlayedItem>;
+  /** What the best of its nodes keeps of inputs. */
+  readonly keeps: { bytes: number };
   /** Work for modules made anew. */
   anew(seam: { readonly before: (step: string) => Promise<void> }): Work;
   /** What was submitted for a subject, the latest last. */
@@ -32,8 +34,10 @@ export function createPlayedWork(): PlayedWork {
   const ownerNow = () => owner.now ?? fail('nobody owns the work');
   const of = (subject: string) =>
     [...items.values()].filter(({ spec }) => spec.subject.toLowerCase() === subject.toLowerCase());
+  const keeps = { bytes: 0 };
   return {
     items,
+    keeps,
     anew(seam) {
       owner.now = undefined;
       return {
@@ -56,6 +60,7 @@ export function createPlayedWork(): PlayedWork {
           item.told = true;
         },
         state: async (id) => items.get(id)?.state,
+        keptBytes: async () => keeps.bytes,
         unsettled: async () => [...items.values()].flatMap(({ spec, told }) => (told ? [] : [spec])),
         call: () => undefined,
       };

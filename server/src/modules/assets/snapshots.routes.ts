@@ -8,7 +8,7 @@ import { accessed, activity, json, needs, type Params, type Route, route, whole 
 import { itemId, itemPath } from '#resources';
 import { workspaceType } from '#workspaces';
 import { codeLimits } from './limits.rules.ts';
-import type { Snapshots } from './snapshots.service.ts';
+import { type Snapshots, uriOf } from './snapshots.service.ts';
 
 const path = itemPath(workspaceType);
 const workspaceOf = (params: Params) => itemId(workspaceType, params);
@@ -33,6 +33,20 @@ export function snapshotRoutes(snapshots: Snapshots): readonly Route[] {
           allowCredentials: query.allowCredentials === 'true',
         });
         return json(201, { snapshotId: taken.digest, uri: taken.uri, files: taken.files.length, bytes: taken.bytes });
+      },
+    }),
+    route({
+      operation: 'Snapshots_Get',
+      surface: 'arm',
+      method: 'GET',
+      path: `${path}/snapshots/{digest}`,
+      summary: 'How many files and bytes a snapshot has; a node asks with the token of a job whether that may read it.',
+      access: needs(assetsActions.readSnapshot, (p) => `${workspaceOf(p)}/snapshots/${p['digest']}`, whole),
+      audit: accessed('workspaceName', 'digest'),
+      responses: { 200: snapshotAnswer },
+      handle: async (grant, { params }) => {
+        const kept = await snapshots.get(grant, workspaceOf(params), uriOf(params['digest'] ?? ''));
+        return json(200, { snapshotId: kept.digest, uri: kept.uri, files: kept.files.length, bytes: kept.bytes });
       },
     }),
     route({

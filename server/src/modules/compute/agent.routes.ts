@@ -60,6 +60,7 @@ export function agentRoutes(deps: {
       async handle(_grant, { params, body, exchange }) {
         const session = agents.seen(agentOf(params), body.session);
         if (body.pythons !== undefined) agents.offer(session, body.pythons);
+        if (body.inputs !== undefined) agents.keep(session, body.inputs);
         const answer = await dispatch.poll(session, body.held, exchange.signal);
         agents.seen(agentOf(params), body.session);
         return json(200, answer);

@@ -2,7 +2,7 @@
 // enrolment's: no agent can name another. A new enrolment of an agent ends what went before: its tokens are refused from that
 // moment on, and its session is gone. Never holds or logs a token.
 
-import type { AgentSessionRequest, OfferedPython, ReachOffer } from '@strongroom/contract/agent';
+import type { AgentSessionRequest, KeptInputs, OfferedPython, ReachOffer } from '@strongroom/contract/agent';
 import { agentLimits } from '@strongroom/contract/agent';
 import { agentActions } from '@strongroom/contract/compute.actions';
 import type { Tokens } from '#identity';
@@ -35,6 +35,8 @@ export type Session = {
   polls: number;
   /** Nothing is handed out to it any more. */
   isLost: boolean;
+  /** Bytes of inputs that its node keeps beyond memory, as it said last. */
+  keptBytes: number;
 };
 
 export type Readiness =
@@ -75,6 +77,8 @@ export type Agents = {
   present(agent: string, sessionId: string): Session;
   /** The node of the present session has other Pythons than it said before. */
   offer(session: Session, pythons: readonly OfferedPython[]): void;
+  /** The node of the present session keeps other inputs than it said before. */
+  keep(session: Session, inputs: KeptInputs): void;
   end(session: Session): void;
   /** Whether the session is its agent's present one. */
   isPresent(session: Session): boolean;
@@ -87,6 +91,8 @@ export type Agents = {
    * with what to do.
    */
   pythons(target: TargetId): Promise<readonly OfferedPython[]>;
+  /** The most bytes of inputs that a node of the target keeps. Waits a little for an agent that is starting. */
+  keptBytes(target: TargetId): Promise<number>;
   /** The agents of a target do not stay; undefined: one does again. */
   setTrouble(target: TargetId, trouble: Trouble | undefined): void;
 };
@@ -133,6 +139,22 @@ export function createAgents(deps: {
       if (!sandbox.available) return { state: 'unavailable', reason: sandbox.reason, remedy: sandbox.remedy };
     const isKnown = [...enrolments.values()].some((enrolment) => enrolment.target === target);
     return { state: isKnown ? 'starting' : 'none' };
+  }
+
+  /** Waits a little for an agent that is starting. */
+  async function begun(target: TargetId): Promise<void> {
+    if (readiness(target).state !== 'starting') return;
+    const one = { target, begun: new AbortController() };
+    waiting.add(one);
+    await clock.sleep(startMs, one.begun.signal).catch(() => undefined);
+    waiting.delete(one);
+  }
+
+  function keep(session: Session, inputs: KeptInputs): void {
+    session.keptBytes = 'bytes' in inputs ? inputs.bytes : 0;
+    const node = { module: 'compute', node: session.agent };
+    if ('bytes' in inputs) log.info({ ...node, bytes: inputs.bytes }, 'the node keeps inputs of jobs on its disk');
+    else log.info({ ...node, reason: inputs.reason }, 'the node keeps no inputs of jobs beyond its memory');
   }
 
   const end = (session: Session): void => {
@@ -184,7 +206,7 @@ export function createAgents(deps: {
       if (known !== undefined) enrolments.set(agent, { ...known, id: undefined });
       return drop(agent);
     },
-    begin(agent, { sandbox, reach }) {
+    begin(agent, { sandbox, reach, inputs }) {
       const enrolment = enrolments.get(agent);
       if (enrolment?.id === undefined) throw notEnrolled();
       const { target } = enrolment;
@@ -200,7 +222,9 @@ export function createAgents(deps: {
         gone: over.signal,
         polls: 0,
         isLost: false,
+        keptBytes: 0,
       };
+      if (inputs !== undefined) keep(session, inputs);
       const leave = () => over.abort(computeFailures.NodeUnreachable());
       const pythons = sandbox.available ? (sandbox.pythons ?? []) : undefined;
       sessions.set(agent, { session, pythons, seenMs: clock.elapsedMs(), leave });
@@ -227,6 +251,7 @@ export function createAgents(deps: {
         'these are the Pythons of the node from now on',
       );
     },
+    keep,
     end,
     isPresent: (session) => sessions.get(session.agent)?.session === session,
     silent() {
@@ -235,12 +260,7 @@ export function createAgents(deps: {
     },
     readiness,
     async pythons(target) {
-      if (readiness(target).state === 'starting') {
-        const one = { target, begun: new AbortController() };
-        waiting.add(one);
-        await clock.sleep(startMs, one.begun.signal).catch(() => undefined);
-        waiting.delete(one);
-      }
+      await begun(target);
       const refused = refusalOf(readiness(target));
       if (refused !== undefined) throw refused;
       const each = [...sessions.values()].flatMap(({ session, pythons }) =>
@@ -249,6 +269,11 @@ export function createAgents(deps: {
       return (each[0] ?? []).filter(({ version, abi }) =>
         each.every((others) => others.some((other) => other.version === version && other.abi === abi)),
       );
+    },
+    async keptBytes(target) {
+      await begun(target);
+      const all = [...sessions.values()].filter(({ session }) => session.target === target);
+      return Math.max(0, ...all.map(({ session }) => session.keptBytes));
     },
     setTrouble(target, trouble) {
       if (trouble === undefined) troubles.delete(target);

@@ -99,6 +99,7 @@ export function createCompute(deps: {
   /** Where that agent finds the server once it listens. */
   readonly agentPlace?: AgentPlace;
   readonly images?: AgentEnrolment['images'];
+  readonly inputs?: AgentEnrolment['inputs'];
   /** Interpreters that the operator names, beside those that the agent finds. */
   readonly pythons?: readonly string[];
 }): Compute {
@@ -167,6 +168,7 @@ export function createCompute(deps: {
       caPem,
       hostNames,
       ...(deps.images === undefined ? {} : { images: deps.images }),
+      ...(deps.inputs === undefined ? {} : { inputs: deps.inputs }),
       ...(deps.pythons === undefined ? {} : { pythons: deps.pythons }),
       enrol: () => agents.enrol(embedded, localTarget),
       gone: () => dismiss(embedded),

@@ -30,6 +30,25 @@ export const computeSettings = settingList({
     max: Number.MAX_SAFE_INTEGER,
     help: 'Bytes of unpacked images that a node keeps, and no more than half of what is free where it keeps them',
   },
+  'agent.inputBytes': {
+    kind: 'whole',
+    standard: 32 * 1024 ** 3,
+    min: 0,
+    max: Number.MAX_SAFE_INTEGER,
+    help: 'Bytes of inputs of jobs that a node keeps on its disk, and no more than half of what is free there; 0: none, and all inputs are in the memory of their job',
+  },
+  'agent.inputFolder': {
+    kind: 'text',
+    standard: '',
+    pattern: /^(?:\/[^\0]{1,1000})?$/,
+    wanted: 'the whole path of a folder, or an empty text for none',
+    help: 'An existing folder in which a node keeps inputs, sealed by gocryptfs under a key of its own life; when empty, /var/tmp',
+  },
+  'agent.inputFolderIsEncrypted': {
+    kind: 'truth',
+    standard: false,
+    help: 'Whether the operator has encrypted the disk of agent.inputFolder: inputs are plain files there then, and gocryptfs is not needed',
+  },
   'agent.imageFolder': {
     kind: 'text',
     standard: '',

@@ -38,6 +38,8 @@ export function createEmbeddedAgent(options: {
   readonly hostNames: readonly string[];
   /** What the node keeps of images; absent: what an agent keeps by itself. */
   readonly images?: AgentEnrolment['images'];
+  /** What it keeps of inputs; absent: none. */
+  readonly inputs?: AgentEnrolment['inputs'];
   /** Interpreters that the operator names. */
   readonly pythons?: readonly string[];
   readonly enrol: () => Promise<AgentToken>;
@@ -47,7 +49,7 @@ export function createEmbeddedAgent(options: {
   readonly clock: Clock;
   readonly log: Log;
 }): EmbeddedAgent {
-  const { command, agent, url, caPem, hostNames, images, pythons, clock, log } = options;
+  const { command, agent, url, caPem, hostNames, images, inputs, pythons, clock, log } = options;
   const stopping = new AbortController();
   let child: ChildProcess | undefined;
 
@@ -63,6 +65,7 @@ export function createEmbeddedAgent(options: {
       hostNames: [...hostNames],
       reach: 'unix',
       ...(images === undefined ? {} : { images }),
+      ...(inputs === undefined ? {} : { inputs }),
       ...(pythons === undefined ? {} : { pythons: [...pythons] }),
     };
     const [program, ...args] = command;

@@ -185,6 +185,8 @@ export function createWorkQueue(deps: {
   function lease(item: Item, session: Session): { readonly leased: Promise<boolean> } | 'passed' | 'full' {
     const entry = entryFor(item, 'lease');
     if (entry === undefined || session.target !== entry.target || entry.stopGraceSeconds !== undefined) return 'passed';
+    // Another node may have the room, and this one may have it later.
+    if ((entry.spec.keptBytes ?? 0) > session.keptBytes) return 'passed';
     if (!takeNode(entry)) return 'full';
     move(entry, 'lease');
     hold(entry, session);

@@ -47,12 +47,15 @@ export function createWork(deps: {
     queue.ownerOf(spec);
   }
 
+  const targetOf = (computeId: string | undefined): TargetId =>
+    (computeId === undefined ? undefined : clusters.find(idKey(computeId)))?.stored.target ?? localTarget;
+
   /** Where it is placed, for as long as it lives. Refused where the cluster takes nothing, or nobody there could run it. */
   function placeOf({ computeId }: WorkSpec): TargetId {
     const cluster = computeId === undefined ? undefined : clusters.find(idKey(computeId));
     if (computeId !== undefined && cluster === undefined) throw computeFailures.ComputeNotFound(computeId);
     if (computeId !== undefined && cluster?.leaving) throw computeFailures.ComputeNotReady(computeId);
-    const target = cluster?.stored.target ?? localTarget;
+    const target = targetOf(computeId);
     const refusal = refusalOf(agents.readiness(target));
     if (refusal !== undefined) throw refusal;
     return target;
@@ -79,6 +82,7 @@ export function createWork(deps: {
     async state(id) {
       return queue.items.get(id.toLowerCase())?.state ?? (await findWork(database.read, id.toLowerCase()))?.state;
     },
+    keptBytes: (computeId) => agents.keptBytes(targetOf(computeId)),
     unsettled: async (kind) => (await unsettledWork(database.read, kind, unsettledMax)).map(({ spec }) => spec),
     call(id, request) {
       const item = queue.items.get(id.toLowerCase());

@@ -28,6 +28,7 @@ type WorkRow = {
   ended_at: number | null;
   target: TargetId;
   submitter: string | null;
+  kept_bytes: number | null;
 };
 type WorkTables = { compute_work: WorkRow };
 
@@ -57,6 +58,7 @@ const columns = [
   'created_at',
   'target',
   'submitter',
+  'kept_bytes',
 ] as const;
 
 const storedOf = (row: Pick<WorkRow, (typeof columns)[number]>): StoredWork => ({
@@ -68,6 +70,7 @@ const storedOf = (row: Pick<WorkRow, (typeof columns)[number]>): StoredWork => (
     subject: row.subject,
     label: row.label,
     ...(row.submitter === null ? {} : { submitter: row.submitter }),
+    ...(row.kept_bytes === null ? {} : { keptBytes: row.kept_bytes }),
   },
   target: row.target,
   number: row.number,
@@ -109,6 +112,7 @@ export async function insertWork(tx: Tx, { spec, target, number, queuedAtMs }: N
       ended_at: null,
       target,
       submitter: spec.submitter ?? null,
+      kept_bytes: spec.keptBytes ?? null,
     })
     .execute();
 }

@@ -21,6 +21,8 @@ export type WorkSpec = {
   readonly subject: string;
   /** Object id of whoever it is done for: submitters take turns. Undefined: it is its workspace's. */
   readonly submitter?: string;
+  /** Bytes of inputs that its node must keep, which are too large for memory. Undefined: any node can have it. */
+  readonly keptBytes?: number;
   /** For messages: letters, digits, dots, dashes, underscores. */
   readonly label: string;
 };
@@ -35,6 +37,8 @@ export type WorkDocument = {
     readonly abi?: string;
     /** The agent brings it, with the token of the job. */
     readonly image?: NonNullable<AgentItem['document']['image']>;
+    /** Inputs that the node keeps where it can. */
+    readonly kept?: NonNullable<AgentItem['document']['kept']>;
     readonly links?: string[];
     readonly writableRoot?: true;
     readonly job?: object;
@@ -86,6 +90,8 @@ export type Work = {
   state(id: string): Promise<WorkState | undefined>;
   /** What of a kind has not ended, or ended and its owner has not taken it in. Bounded by what may wait and run. */
   unsettled(kind: WorkKind): Promise<readonly WorkSpec[]>;
+  /** The most bytes of inputs that a node keeps beyond memory, where work of this cluster is placed. */
+  keptBytes(computeId: string | undefined): Promise<number>;
   /** Sends a request to the scoring server of this work, wherever it runs; undefined while it is not ready. */
   call(id: string, request: ReachRequest): ReachCall | undefined;
 };

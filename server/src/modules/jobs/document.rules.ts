@@ -12,6 +12,7 @@ import { spreadOf } from './distribution.rules.ts';
 import type { BuildDocument, EnvironmentImage } from './environments.port.ts';
 import type { JobState } from './job-state.service.ts';
 import { timeoutSecondsOf } from './jobs.rules.ts';
+import { isKept } from './kept.rules.ts';
 import { environmentScratchBytes, limits, scratchBytes, sharedBytesOf } from './limits.rules.ts';
 import { logArtifact } from './log.service.ts';
 import { fileIn, placeOf, placesOf } from './outputs.rules.ts';
@@ -27,8 +28,9 @@ const packagesHome = '/job/packages';
 
 const apiVersion = 'api-version=2024-10-01';
 
-const bytesOf = ({ inputs }: JobContent): number =>
-  [...inputs.values()].flatMap(({ files }) => files).reduce((sum, { size }) => sum + size, 0);
+const bytesOf = ({ files }: Content): number => files.reduce((sum, { size }) => sum + size, 0);
+const allBytesOf = ({ inputs }: JobContent): number =>
+  [...inputs.values()].reduce((sum, input) => sum + bytesOf(input), 0);
 
 const encodePath = (path: string) => path.split('/').map(encodeURIComponent).join('/');
 
@@ -52,6 +54,8 @@ export function documentOf(made: {
   readonly command: string;
   /** By the name of the variable. */
   readonly secrets: ReadonlyMap<string, Secret<string>>;
+  /** From which on a single input is kept by its node. */
+  readonly keptInputBytes: number;
 }): WorkDocument {
   const { job, state, workspace, content, token, port } = made;
   const origin = `https://localhost:${port}`;
@@ -105,13 +109,26 @@ export function documentOf(made: {
       },
       ...pythonFor(state.environmentImage),
       ...imageFor(state.environmentImage, workspace),
+      ...keptOf(made, origin),
     },
     limits,
     // Inputs come on top: what a job writes has as much room whatever it reads.
-    scratchBytes: (isRoomy ? environmentScratchBytes : scratchBytes) + bytesOf(content),
+    scratchBytes: (isRoomy ? environmentScratchBytes : scratchBytes) + allBytesOf(content),
     ...(sharedBytes === undefined ? {} : { sharedBytes }),
     tokenTtlSeconds: timeoutSeconds,
   };
+}
+
+/** For the agent, where its node keeps inputs; the server decides with the token of the run, at each use, whether it may read them. */
+function keptOf(made: Parameters<typeof documentOf>[0], origin: string): Pick<WorkDocument['document'], 'kept'> {
+  const { state, workspace, content, keptInputBytes } = made;
+  const isOne = ([name, input]: readonly [string, Content]) =>
+    isKept(state.inputs?.[name] ?? {}, bytesOf(input), { hbi: workspace.hbi, keptInputBytes });
+  const inputs = [...content.inputs]
+    .filter(isOne)
+    .map(([name, { digest }]) => ({ name, url: `${origin}${workspace.id}/snapshots/${digest}?${apiVersion}` }));
+  if (inputs.length === 0) return {};
+  return { kept: { scope: workspace.uniqueId, isNeeded: state.keptBytes !== undefined, inputs } };
 }
 
 const pathOf = ({ registryId, repository }: EnvironmentImage): string =>

@@ -116,8 +116,10 @@ export function createJobs(deps: {
   readonly room?: Pick<Room, 'state'>;
   /** Nodes of the cluster that a workspace is given for jobs that name none; 0: it is given none. */
   readonly serverlessNodes: number;
-  /** Bytes that the inputs of one job may have together. */
+  /** Bytes that the inputs of one job may have together in memory. */
   readonly inputBytes: number;
+  /** From which on a single one is kept by its node. */
+  readonly keptInputBytes: number;
   /** The port that the server listens on, which a sandbox reaches it at too. */
   readonly port: number;
   /** Types of jobs that are made of others. They stand above and come later: asked for once a job is there. */
@@ -140,6 +142,7 @@ export function createJobs(deps: {
   const references = createReferences({
     registering,
     ...deps,
+    bounds: deps,
     secrets,
     outputs,
     serverless: createServerless({ ...deps, nodes: deps.serverlessNodes }),

@@ -5,14 +5,16 @@ import type { CommandJob, JobInput } from '@strongroom/contract/jobs';
 import { type Assets, contentForms, dataVersionOf, inputLimits, isContentUri } from '#assets';
 import type { Grant } from '#kernel/authority/grant';
 import { Failure } from '#kernel/errors/failure';
+import type { Workspace } from '#workspaces';
 import { emptyFolder, type JobState } from './job-state.service.ts';
 import { jobsFailures } from './jobs.errors.ts';
+import { bytesToKeep, type InputBounds, isKept } from './kept.rules.ts';
 import { nameToBe, overlap, placeOf, placesOf } from './outputs.rules.ts';
 
-export type Taken = Required<Pick<JobState, 'inputSnapshots' | 'inputAddresses'>> & {
-  /** Of all of them together. */
-  readonly inputBytes: number;
-};
+export type Taken = Required<Pick<JobState, 'inputSnapshots' | 'inputAddresses'>> & Pick<JobState, 'keptBytes'>;
+
+/** Where they are to be: the operator's bounds, and the most that a node of the job's cluster keeps. */
+export type InputRoom = InputBounds & { readonly keeps: () => Promise<number> };
 
 /** Azure's name of the file that makes a folder an mltable. */
 const tableFile = 'MLTable';
@@ -38,17 +40,36 @@ function mayBeEmpty({ jobInputType, uri }: JobInput, { outputs }: Pick<CommandJo
   return jobInputType === 'uri_folder' && read !== undefined && written.some((place) => overlap(read, place));
 }
 
+/** Its files, as many bytes as memory may have, or as a node keeps where that is more. */
+async function contentNamed(
+  assets: Pick<Assets, 'named'>,
+  grant: Grant,
+  of: { readonly workspaceId: string; readonly uri: string; readonly mayBeKept: boolean },
+  { inputBytes, keeps }: InputRoom,
+) {
+  const named = (bytes: number) => assets.named(grant, of.workspaceId, of.uri, inputLimits(bytes));
+  try {
+    return await named(inputBytes);
+  } catch (thrown) {
+    if (!(thrown instanceof Failure && thrown.code === 'SnapshotTooLarge' && of.mayBeKept)) throw thrown;
+    const kept = await keeps();
+    if (kept <= inputBytes) throw thrown;
+    return named(kept);
+  }
+}
+
 /** Throws `invalid` for what a job cannot read, or not as what it is said to be, and `forbidden` unless the caller may read it. */
 export async function takeInputs(
   assets: Pick<Assets, 'named' | 'data'>,
   grant: Grant,
-  workspaceId: string,
+  workspace: Pick<Workspace, 'id' | 'hbi'>,
   job: Pick<CommandJob, 'inputs' | 'outputs'>,
-  bytesMax: number,
+  room: InputRoom,
 ): Promise<Taken> {
+  const { id: workspaceId, hbi } = workspace;
   const inputSnapshots: Record<string, string> = {};
   const inputAddresses: Record<string, string> = {};
-  let inputBytes = 0;
+  const sizes: { bytes: number; isKept: boolean }[] = [];
   for (const [name, input] of Object.entries(job.inputs ?? {})) {
     const { jobInputType, mode } = input;
     if (jobInputType === 'literal' || input.uri === undefined) continue;
@@ -62,7 +83,9 @@ export async function takeInputs(
       inputAddresses[name] = data?.dataUri ?? uri;
       continue;
     }
-    const snapshot = await assets.named(grant, workspaceId, uri, inputLimits(bytesMax)).catch((thrown: unknown) => {
+    const isKeptWith = (bytes: number) => isKept(input, bytes, { hbi, keptInputBytes: room.keptInputBytes });
+    const of = { workspaceId, uri, mayBeKept: isKeptWith(Number.POSITIVE_INFINITY) };
+    const snapshot = await contentNamed(assets, grant, of, room).catch((thrown: unknown) => {
       if (thrown instanceof Failure && thrown.code === 'AssetContentNotFound' && mayBeEmpty(input, job)) return nothing;
       throw thrown;
     });
@@ -72,7 +95,8 @@ export async function takeInputs(
     if (jobInputType === 'mltable' && !snapshot.files.some(({ path }) => path === tableFile))
       throw jobsFailures.InputIsNoTable(name);
     inputSnapshots[name] = snapshot.uri;
-    inputBytes += snapshot.bytes;
+    sizes.push({ bytes: snapshot.bytes, isKept: isKeptWith(snapshot.bytes) });
   }
-  return { inputSnapshots, inputAddresses, inputBytes };
+  const keptBytes = await bytesToKeep(sizes, room.inputBytes, room.keeps);
+  return { inputSnapshots, inputAddresses, ...(keptBytes === undefined ? {} : { keptBytes }) };
 }

@@ -53,6 +53,8 @@ type Beside = {
   readonly inputSnapshots?: Readonly<Record<string, string>>;
   /** By input name, of those that the command gets as an address and reads itself. */
   readonly inputAddresses?: Readonly<Record<string, string>>;
+  /** Bytes of inputs that its node must keep on its disk: memory has no room for them. */
+  readonly keptBytes?: number;
   readonly submitter?: string;
   /** Versions of the assets that its outputs become, by output. */
   readonly registered?: Readonly<Record<string, string>>;
@@ -85,6 +87,7 @@ const beside: Readonly<Record<keyof Beside, 'shown' | 'hidden'>> = {
   codeSnapshot: 'hidden',
   inputSnapshots: 'hidden',
   inputAddresses: 'hidden',
+  keptBytes: 'hidden',
   submitter: 'hidden',
   registered: 'hidden',
   children: 'hidden',

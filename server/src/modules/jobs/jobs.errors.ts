@@ -4,6 +4,23 @@ import { defineFailures } from '#kernel/errors/failures';
 
 const at = (target: string, message: string) => ({ target: `properties.${target}`, message });
 
+const mib = (bytes: number) => Math.ceil(bytes / 1024 ** 2);
+const fullMib = (bytes: number) => Math.floor(bytes / 1024 ** 2);
+
+function inputsTooLarge(
+  bytes: number,
+  { inputBytes, kept, keeps }: { readonly inputBytes: number; readonly kept: number; readonly keeps: number },
+): string {
+  const inMemory = `The inputs of the job have ${mib(bytes)} MiB together, and may have ${fullMib(inputBytes)}: they lie in the memory of its node.`;
+  const raise =
+    'Name what the job needs of them, or have the operator of a server whose nodes have the memory raise jobs.inputBytes';
+  if (keeps === 0)
+    return `${inMemory} ${raise}, or have the nodes keep inputs on their disks (agent.inputBytes; the log of the server says why they do not).`;
+  return kept > keeps
+    ? `${inMemory} ${mib(kept)} MiB of them could be kept on its disk, where a node here has ${fullMib(keeps)} for that. ${raise}, or agent.inputBytes.`
+    : `${inMemory} A node here keeps up to ${fullMib(keeps)} MiB more on its disk, of inputs that are large and mounted; of these ${mib(bytes - kept)} MiB are small, downloads, or of a workspace with high business impact. Mount large ones (ro_mount), or have the operator raise jobs.inputBytes.`;
+}
+
 export const jobsFailures = defineFailures('jobs', {
   /** The sentence is that of the rule which the job breaks (`jobs.rules.ts`). */
   ValidationError: {
@@ -157,12 +174,10 @@ export const jobsFailures = defineFailures('jobs', {
   InputsTooLarge: {
     kind: 'tooLarge',
     meaning: 'The inputs of a job have more bytes together than they may.',
-    remedy: 'Name what the job needs of them, or have the operator raise jobs.inputBytes.',
-    say: (bytes: number, most: number) =>
-      at(
-        'inputs',
-        `The inputs of the job have ${Math.ceil(bytes / 1024 ** 2)} MiB together, and may have ${Math.floor(most / 1024 ** 2)}: they lie in the memory of its node. Name what the job needs of them, or have the operator of a server whose nodes have the memory raise jobs.inputBytes.`,
-      ),
+    remedy:
+      'Name what the job needs of them, mount large ones (ro_mount) where nodes keep inputs, or have the operator raise jobs.inputBytes, or have nodes keep inputs (agent.inputBytes).',
+    say: (bytes: number, of: { readonly inputBytes: number; readonly kept: number; readonly keeps: number }) =>
+      at('inputs', inputsTooLarge(bytes, of)),
   },
   InputIsFolder: {
     kind: 'invalid',

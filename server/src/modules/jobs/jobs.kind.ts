@@ -51,7 +51,6 @@ export function createJobKind(deps: {
   readonly parents: ParentTypes;
   readonly environments: () => Pick<Environments, 'plan'>;
   readonly grants: Pick<Grants, 'duty'>;
-  readonly inputBytes: number;
 }): ResourceKind {
   const { resources, assets, jobs, references, families, parents, grants } = deps;
 
@@ -62,8 +61,11 @@ export function createJobKind(deps: {
     const { command, codeId, environmentId, distribution, inputs, outputs } = whole;
     const { recipe, image }: Planned =
       environmentId === undefined ? {} : await deps.environments().plan(grant, workspaceId, environmentId);
-    const { inputBytes, ...taken } = await references.takeInputs(grant, workspaceId, defined({ inputs, outputs }));
-    if (inputBytes > deps.inputBytes) throw jobsFailures.InputsTooLarge(inputBytes, deps.inputBytes);
+    const taken = await references.takeInputs(
+      grant,
+      workspaceId,
+      defined({ inputs, outputs, computeId: whole.computeId }),
+    );
     await jobs.begin(grant, job, {
       // What a component says is kept as the job's own: the component may go.
       ...(asked.componentId === undefined

@@ -76,7 +76,10 @@ export type JobsService = {
   begin(
     grant: Grant,
     job: Resource,
-    content: Pick<JobState, 'codeSnapshot' | 'inputSnapshots' | 'inputAddresses' | 'recipe' | 'environmentImage'> &
+    content: Pick<
+      JobState,
+      'codeSnapshot' | 'inputSnapshots' | 'inputAddresses' | 'keptBytes' | 'recipe' | 'environmentImage'
+    > &
       Partial<CommandJob>,
   ): Promise<void>;
   /** For whoever makes environments. */
@@ -118,6 +121,8 @@ export function createJobsService(deps: {
   readonly log: Log;
   readonly telemetry: Telemetry;
   readonly port: number;
+  /** Bytes from which on a single input is kept by its node. */
+  readonly keptInputBytes: number;
   readonly parents: ParentTypes;
   readonly families: Families;
   readonly records: JobRecords;
@@ -142,9 +147,13 @@ export function createJobsService(deps: {
       ...(state.outcome === undefined && mayFollow(state.status, to) ? { status: to } : {}),
     }));
 
-  async function submit(jobId: string, { computeId, submitter }: JobState, workId: string): Promise<void> {
+  async function submit(jobId: string, { computeId, submitter, keptBytes }: JobState, workId: string): Promise<void> {
     const spec = specOf(jobId, computeId, workId);
-    await work.submit(advancing(jobId), submitter ? { ...spec, submitter } : spec);
+    await work.submit(advancing(jobId), {
+      ...spec,
+      ...(submitter ? { submitter } : {}),
+      ...(keptBytes === undefined ? {} : { keptBytes }),
+    });
     const state = await step(jobId, 'Queued');
     // Asked to end while it was submitted, when there was no work yet that could be told.
     if (state === undefined || isOver(state) || state.status === 'CancelRequested') await stopWork(jobId, workId, 0);

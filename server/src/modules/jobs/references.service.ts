@@ -3,14 +3,16 @@
 
 import type { CommandJob } from '@strongroom/contract/jobs';
 import { type Assets, curatedName } from '#assets';
+import type { Work } from '#compute';
 import type { Grant } from '#kernel/authority/grant';
 import { isWithin, parseResourceId } from '#kernel/ids/ids';
 import type { Resources } from '#resources';
-import { workspaceType } from '#workspaces';
+import { type Workspaces, workspaceType } from '#workspaces';
 import { withComponent } from './component.rules.ts';
 import type { Environments } from './environments.port.ts';
 import { type Taken, takeInputs } from './inputs.service.ts';
 import { jobsFailures } from './jobs.errors.ts';
+import type { InputBounds } from './kept.rules.ts';
 import type { Outputs } from './outputs.service.ts';
 import type { Registering } from './registering.service.ts';
 import type { JobSecrets, Referring } from './secrets.service.ts';
@@ -27,7 +29,11 @@ export type References = {
   /** The job with what its component says, where it names one. */
   inFull(grant: Grant, workspaceId: string, job: CommandJob): Promise<CommandJob>;
   /** What the job reads, fixed: see `takeInputs`. */
-  takeInputs(grant: Grant, workspaceId: string, job: Pick<CommandJob, 'inputs' | 'outputs'>): Promise<Taken>;
+  takeInputs(
+    grant: Grant,
+    workspaceId: string,
+    job: Pick<CommandJob, 'inputs' | 'outputs' | 'computeId'>,
+  ): Promise<Taken>;
 };
 
 function inWorkspace(id: string, workspaceId: string, type: string, property: string): void {
@@ -44,8 +50,9 @@ export function createReferences(deps: {
   readonly secrets: Pick<JobSecrets, 'check'>;
   readonly outputs: Pick<Outputs, 'check'>;
   readonly registering: Pick<Registering, 'check'>;
-  /** Bytes that the inputs of one job may have. */
-  readonly inputBytes: number;
+  readonly workspaces: Pick<Workspaces, 'get'>;
+  readonly work: Pick<Work, 'keptBytes'>;
+  readonly bounds: InputBounds;
 }): References {
   const { resources, assets, serverless, environments, secrets, outputs, registering } = deps;
   return {
@@ -81,6 +88,10 @@ export function createReferences(deps: {
       inWorkspace(job.componentId, workspaceId, 'components/versions', 'componentId');
       return withComponent(job, await assets.component(grant, job.componentId));
     },
-    takeInputs: (grant, workspaceId, job) => takeInputs(assets, grant, workspaceId, job, deps.inputBytes),
+    async takeInputs(grant, workspaceId, job) {
+      const keeps = () => deps.work.keptBytes(clusterOf(workspaceId, job.computeId));
+      const workspace = await deps.workspaces.get(grant, workspaceId);
+      return takeInputs(assets, grant, workspace, job, { ...deps.bounds, keeps });
+    },
   };
 }

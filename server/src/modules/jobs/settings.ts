@@ -15,6 +15,13 @@ export const jobsSettings = settingList({
     standard: 3 * 1024 ** 3,
     min: 1024 ** 2,
     max: 1024 ** 4,
-    help: 'Bytes that the inputs of a job may have together; they lie in the memory of its node while it runs, beside what it writes',
+    help: 'Bytes that the inputs of a job may have together in the memory of its node while it runs, beside what it writes; what a node keeps on its disk (agent.inputBytes) is not counted',
+  },
+  'jobs.keptInputBytes': {
+    kind: 'whole',
+    standard: 64 * 1024 ** 2,
+    min: 1024 ** 2,
+    max: 1024 ** 4,
+    help: 'Bytes from which on a single input is kept by its node, where that keeps inputs, and shared with other jobs of the workspace',
   },
 });

@@ -33,6 +33,7 @@ export function createTaking(deps: {
   readonly secrets: Pick<JobSecrets, 'read'>;
   readonly environments: () => Pick<Environments, 'documentOf' | 'readsOf' | 'packagesFor'>;
   readonly port: number;
+  readonly keptInputBytes: number;
   readonly cancel: (job: Resource) => Promise<void>;
   /** Whether who submitted the job is still there and enabled. */
   readonly isBacked: (job: Resource) => Promise<boolean>;
@@ -80,7 +81,8 @@ export function createTaking(deps: {
         (name) => outputPath(job.name, name, outputs[name] as JobOutput), // of its own, by resolveCommand
       );
       const secrets = await deps.secrets.read(job);
-      return documentOf({ job, state, workspace, content, index, token, port, command, secrets });
+      const { keptInputBytes } = deps;
+      return documentOf({ job, state, workspace, content, index, token, port, command, secrets, keptInputBytes });
     },
     renewToken: async (spec) => (await gathered(await active(spec))).token,
   };

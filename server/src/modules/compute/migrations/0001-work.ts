@@ -4,6 +4,7 @@
 import type { MigrationSet } from '#kernel/database/database';
 import { targetColumns } from './0002-targets.ts';
 import { submitterColumn } from './0003-submitters.ts';
+import { keptBytesColumn } from './0004-kept-inputs.ts';
 
 export const computeTables: MigrationSet = {
   module: 'compute',
@@ -43,5 +44,6 @@ export const computeTables: MigrationSet = {
     },
     targetColumns,
     submitterColumn,
+    keptBytesColumn,
   ],
 };

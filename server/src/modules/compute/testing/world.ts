@@ -256,8 +256,8 @@ export function createPlayedAgent(url: string, agent: string, token: string, rea
     post,
     token,
     session: () => session,
-    async begin(sandbox: unknown = { available: true, version: '0.8.0' }): Promise<Answered> {
-      const answer = await post('session', { sandbox, reach });
+    async begin(sandbox: unknown = { available: true, version: '0.8.0' }, more: object = {}): Promise<Answered> {
+      const answer = await post('session', { sandbox, reach, ...more });
       session = String(answer.body.session);
       return answer;
     },
