@@ -41,7 +41,7 @@ export const placesOfLeftovers = (named: readonly (string | undefined)[] = []): 
 ];
 
 /** A folder that is sealed may still be open, or its program may be gone and the mount not; nothing of that kind can be removed. */
-function close(folder: string): void {
+function unmountBelow(folder: string): void {
   for (const mount of mountsBelow(folder)) {
     const program = findProgram('fusermount3') ?? findProgram('fusermount');
     if (program !== undefined)
@@ -68,7 +68,7 @@ export function removeLeftovers(
       try {
         const entry = lstatSync(join(parent, name));
         if (!entry.isDirectory() || !ours.has(entry.uid)) continue;
-        close(join(parent, name));
+        unmountBelow(join(parent, name));
         rmSync(join(parent, name), { recursive: true, force: true });
       } catch {
         // Gone meanwhile, or not ours to remove.

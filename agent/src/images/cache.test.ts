@@ -112,6 +112,17 @@ describe('images of a node', { skip: skipReason }, () => {
     assert.equal(lines.includes('runner') || lines.includes('image') || lines.includes('server.sock'), false, output());
   });
 
+  it('a job in an image reads inputs that its node keeps, and changes none of them', async (t) => {
+    const kept = mkdtempSync(join(tmpdir(), 'strongroom-test-'));
+    t.after(() => rmSync(kept, { recursive: true, force: true }));
+    chmodSync(kept, 0o755);
+    writeFileSync(join(kept, 'a.csv'), 'one');
+    const command = 'cd /job/inputs/data; ls; cat a.csv; echo; touch new || echo refused';
+    const { end, output } = await runIn(rootOf([]), command, { inputs: new Map([['data', kept]]) });
+    assert.equal(end.exitCode, 0, output());
+    assert.match(output(), /^a\.csv\none\n.*\nrefused\n$/);
+  });
+
   it('Python of the image runs in it, with the variables of the image under those of the service', async () => {
     const layers = [
       shell,

@@ -137,10 +137,12 @@ export async function openInputCache(options: {
 
   /** Counts them as there, after letting go of what nobody uses, the longest unused first. False: there is no room for them. */
   async function reserve(inputs: readonly Size[]): Promise<boolean> {
-    const bytes = inputs.reduce((sum, each) => sum + each.bytes, 0);
-    const files = inputs.reduce((sum, each) => sum + each.files, 0);
+    const { bytes, files } = sumOf(inputs);
     const fits = () => used.bytes + bytes <= capacity && used.files + files <= FILES_MAX;
     const idle = fits() ? [] : [...kept.values()].filter(({ users }) => users === 0);
+    const most = sumOf(idle);
+    // What cannot have room pushes nobody out.
+    if (used.bytes - most.bytes + bytes > capacity || used.files - most.files + files > FILES_MAX) return false;
     for (const entry of idle.sort((a, b) => a.usedAt - b.usedAt)) {
       if (fits()) break;
       // Somebody may have come, or let go of it, while others were removed.
@@ -196,7 +198,7 @@ export async function openInputCache(options: {
   }
 
   const noRoom = (distinct: ReadonlyMap<string, Distinct>): NoRoomForInputs => {
-    const { bytes, files } = sumOf(distinct);
+    const { bytes, files } = sumOf([...distinct.values()]);
     return new NoRoomForInputs(
       `The inputs of the job have ${mib(bytes)} MiB in ${files} files, and this node keeps ${fullMib(capacity)} MiB in ${FILES_MAX} files at most, less what jobs read that run now. Submit the job when others have ended, or have the operator raise agent.inputBytes.`,
     );
@@ -301,7 +303,7 @@ export async function openInputCache(options: {
   async function use(wanted: WantedInputs, token: string, signal: AbortSignal): Promise<InputsUse> {
     const named = distinctOf(wanted);
     const distinct = new Map([...named.values()].map((each) => [each.key, each]));
-    const { bytes, files } = sumOf(distinct);
+    const { bytes, files } = sumOf([...distinct.values()]);
     if (bytes > capacity || files > FILES_MAX) throw noRoom(distinct);
     const held = await gather(distinct, token, signal);
     let isHeld = true;
@@ -327,8 +329,7 @@ export async function openInputCache(options: {
   };
 }
 
-function sumOf(distinct: ReadonlyMap<string, Size>): Size {
-  const all = [...distinct.values()];
+function sumOf(all: readonly Size[]): Size {
   const sum = (of: (each: Size) => number) => all.reduce((total, each) => total + of(each), 0);
   return { bytes: sum(({ bytes }) => bytes), files: sum(({ files }) => files) };
 }

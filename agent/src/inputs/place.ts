@@ -92,13 +92,14 @@ function hear(child: ChildProcess, isEnough: (said: string) => boolean): Promise
       });
     child.once('error', (error) => done(() => reject(error)));
     child.once('close', (code) =>
-      done(() => (code === 0 ? resolve(said) : reject(new NoPlace(`gocryptfs ended. ${lastLine(said)}`.trim())))),
+      done(() => (code === 0 ? resolve(said) : reject(new NoPlace(`gocryptfs ended. ${lastOf(said)}`.trim())))),
     );
   });
 }
 
 const ESCAPES = new RegExp(`${String.fromCharCode(27)}\\[[0-9;]*m`, 'g');
-const lastLine = (said: string): string => (said.replace(ESCAPES, '').trim().split('\n').at(-1) ?? '').slice(0, 300);
+/** The last lines: what failed, and what it called for it. */
+const lastOf = (said: string): string => said.replace(ESCAPES, '').trim().split('\n').slice(-2).join(' ').slice(0, 300);
 
 /** Rejects with a `NoPlace`. @param parent a folder of this machine's disk, in which a new folder of our own is safe */
 export async function openSealed(options: {
