@@ -118,7 +118,11 @@ export async function worldOf(started: FirstStart): Promise<World> {
 }
 
 export async function openServer(
-  options: { readonly embedded?: boolean; readonly environments?: Partial<Config['environments']> } = {},
+  options: {
+    readonly embedded?: boolean;
+    readonly maxNodes?: number;
+    readonly environments?: Partial<Config['environments']>;
+  } = {},
 ): Promise<Bench> {
   const folder = await mkdtemp(join(tmpdir(), 'strongroom-server-'));
   const dataDir = join(folder, 'data');
@@ -128,7 +132,7 @@ export async function openServer(
       dataDir,
       http: { port: 0 },
       log: { level: 'silent' },
-      agent: { embedded: options.embedded ?? false, maxNodes: 2 },
+      agent: { embedded: options.embedded ?? false, maxNodes: options.maxNodes ?? 2 },
       // No test fetches anything from outside, unless it says from where.
       environments: { index: 'none', ...options.environments },
     },

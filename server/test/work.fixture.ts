@@ -27,13 +27,13 @@ export async function makeWorkspace(world: World, groupName: string, name: strin
   return id;
 }
 
-export async function makeCluster(world: World, workspace: string, name: string): Promise<string> {
+export async function makeCluster(world: World, workspace: string, name: string, nodes = 1): Promise<string> {
   const id = `${workspace}/computes/${name}`;
   const made = await world.armDone(await world.ownerToken(), 'PUT', id, {
     location: world.location,
     properties: {
       computeType: 'AmlCompute',
-      properties: { vmSize: 'STANDARD_DS3_V2', scaleSettings: { minNodeCount: 0, maxNodeCount: 1 } },
+      properties: { vmSize: 'STANDARD_DS3_V2', scaleSettings: { minNodeCount: 0, maxNodeCount: nodes } },
     },
   });
   assert.ok(made.status < 300, made.text);
