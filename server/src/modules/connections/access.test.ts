@@ -6,6 +6,7 @@ import { after, type TestContext, test } from 'node:test';
 import { connectionsActions } from '@strongroom/contract/connections.actions';
 import { closeScanPool } from '#kernel/database/database';
 import { findInBytes, findInFolder } from '../../../test/canary.fixture.ts';
+import { openCustomer } from '../../../test/lab/customer.fixture.ts';
 import { openLab } from '../../../test/lab/lab.fixture.ts';
 
 after(() => closeScanPool());
@@ -88,28 +89,16 @@ test('credentials are nowhere at rest in clear, and in no record', async (t) => 
 
 test('a customer who refuses his key closes the credentials with the workspace, and gives them back', async (t) => {
   const lab = await openLab(t);
-  const vaultId = lab.id('Microsoft.KeyVault/vaults', 'customer1');
-  await lab.must(lab.owner, 'PUT', vaultId, {
-    body: { location: 'local', properties: { enablePurgeProtection: true, enableRbacAuthorization: true } },
-  });
-  await lab.now().tasks.drain();
-  const officer = await lab.person(['Key Vault Administrator'], vaultId);
-  const made = await lab.must(officer, 'POST', 'https://customer1.vault.localhost:8443/keys/cmk/create', {
-    body: { kty: 'RSA', key_size: 2048 },
-  });
-  const keyIdentifier = String(made.body.key.kid);
-  const enable = (enabled: boolean) => lab.must(officer, 'PATCH', keyIdentifier, { body: { attributes: { enabled } } });
-  await lab.now().assign(lab.owner, 'Key Vault Crypto User', vaultId);
-  const workspace = await lab.workspace('Sealed', {
-    encryption: { status: 'Enabled', keyVaultProperties: { keyVaultArmId: vaultId, keyIdentifier } },
-  });
+  const { newKey, enable, encryption } = await openCustomer(lab);
+  const kid = await newKey();
+  const workspace = await lab.workspace('Sealed', encryption(kid));
   const id = `${workspace}/connections/team-git`;
   await lab.must(lab.owner, 'PUT', id, { body: { properties: git } });
   const secrets = () => lab.call(lab.owner, 'POST', `${id}/listsecrets`);
   assert.equal((await secrets()).body.properties.credentials.pat, word);
-  await enable(false);
+  await enable(kid, false);
   await lab.clock.advance(60_000);
   assert.equal((await secrets()).status, 403);
-  await enable(true);
+  await enable(kid, true);
   assert.equal((await secrets()).body.properties.credentials.pat, word);
 });

@@ -3,34 +3,14 @@
 import assert from 'node:assert/strict';
 import { after, type TestContext, test } from 'node:test';
 import { closeScanPool } from '#kernel/database/database';
+import { openCustomer } from '../../../test/lab/customer.fixture.ts';
 import { type Lab, openLab } from '../../../test/lab/lab.fixture.ts';
 
 after(() => closeScanPool());
 
 async function openBench(t: TestContext) {
   const lab = await openLab(t);
-  const vaultId = lab.id('Microsoft.KeyVault/vaults', 'customer1');
-  await lab.must(lab.owner, 'PUT', vaultId, {
-    body: { location: 'local', properties: { enablePurgeProtection: true, enableRbacAuthorization: true } },
-  });
-  await lab.now().tasks.drain();
-  const officer = await lab.person(['Key Vault Administrator'], vaultId);
-  await lab
-    .now()
-    .assign(lab.owner, 'Key Vault Administrator', vaultId)
-    .catch(() => undefined);
-  const vault = (path: string) => `https://customer1.vault.localhost:8443${path}`;
-  const newKey = async () =>
-    String(
-      (await lab.must(officer, 'POST', vault('/keys/cmk/create'), { body: { kty: 'RSA', key_size: 3072 } })).body.key
-        .kid,
-    );
-  const enable = (kid: string, enabled: boolean) =>
-    lab.must(officer, 'PATCH', kid, { body: { attributes: { enabled } } });
-  const encryption = (keyIdentifier: string) => ({
-    encryption: { status: 'Enabled', keyVaultProperties: { keyVaultArmId: vaultId, keyIdentifier } },
-  });
-  return { lab, vaultId, officer, vault, newKey, enable, encryption };
+  return { lab, ...(await openCustomer(lab)) };
 }
 
 const search = (lab: Lab, id: string) =>
