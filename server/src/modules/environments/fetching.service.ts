@@ -3,7 +3,7 @@
 // again: a task finds what an earlier one has done, and who waits is told until he has heard it.
 
 import { registryActions } from '@strongroom/contract/registry.actions';
-import { type Imports, type Source, textOfSource } from '#imports';
+import { createSlots, type Imports, type Source, textOfSource } from '#imports';
 import type { EnvironmentImage, Prepared } from '#jobs';
 import type { Grants } from '#kernel/authority/grant';
 import type { Acts } from '#kernel/authority/perform';
@@ -48,8 +48,10 @@ type Payload = Pick<Wanted, 'workspaceId' | 'recipe' | 'submitter'> & {
 const attemptsMax = 6;
 /** Until it is looked again whether a workspace is open. */
 const closedMs = 300_000;
-/** At once, of all workspaces. */
-const atOnce = 3;
+/** At once: of all workspaces, of each, and who waits for that without the task's own place. */
+const atOnce = { most: 4, each: 2, waiting: 8, waitingOfAll: 64 };
+/** Until whoever found no room to wait comes again. */
+const fullMs = 30_000;
 /** Of the same registry, looked at for layers. */
 const nearMax = 12;
 
@@ -184,44 +186,53 @@ export function createFetching(deps: {
     if (running.has(payload.fetch)) return;
     running.add(payload.fetch);
     try {
-      if (await isOver(payload, task.attempt, stopping)) await deps.tell(payload.workspaceId, payload.recipe);
+      const came = await bring(payload, task.attempt, stopping);
+      if (came === 'no room') return await later(task, payload, fullMs);
+      if (came === 'over') await deps.tell(payload.workspaceId, payload.recipe);
       live.delete(payload.fetch);
     } catch (thrown) {
       if (stopping.aborted || task.attempt < attemptsMax) throw thrown;
       // What has failed for good is told. This could not even be looked at, or not be told: its workspace is closed, and may be opened.
-      const { name, subject } = task;
-      const runAt = new Date(deps.clock.epochMs() + closedMs);
-      await deps.database.write((tx) => deps.enqueue(tx, { name, subject, payload, runAt }));
+      await later(task, payload, closedMs);
     } finally {
       running.delete(payload.fetch);
     }
   }
 
-  /** False: nobody waits for this fetch any more. Throws for what is tried again. */
-  async function isOver(payload: Payload, attempt: number, stopping: AbortSignal): Promise<boolean> {
+  /** Another task in the place of this one: its tries begin anew. */
+  async function later({ name, subject }: Task, payload: Payload, ms: number): Promise<void> {
+    const runAt = new Date(deps.clock.epochMs() + ms);
+    await deps.database.write((tx) => deps.enqueue(tx, { name, subject, payload, runAt }));
+  }
+
+  /** `left`: nobody waits for this fetch any more. Throws for what is tried again. */
+  async function bring(payload: Payload, attempt: number, stopping: AbortSignal): Promise<'over' | 'left' | 'no room'> {
     const { workspaceId, recipe, fetch } = payload;
     const ending = live.get(fetch) ?? new AbortController();
     live.set(fetch, ending);
     const database = await databaseOrGone(workspaceId);
     const row = database && (await store.findEnvironment(database.read, recipe));
-    if (database === undefined || row === undefined || row.build !== fetch) return false;
+    if (database === undefined || row === undefined || row.build !== fetch) return 'left';
     // Told before, by a process that died or that could not tell it.
-    if (row.failure !== null || row.digest !== null) return true;
+    if (row.failure !== null || row.digest !== null) return 'over';
     const signal = AbortSignal.any([stopping, ending.signal]);
     try {
       // What a process has died under so often is not begun once more.
       if (attempt > attemptsMax)
         throw environmentsFailures.FetchInterrupted(textOfSource(deps.recipeIn(row).source), attempt);
-      await deps.aside(() => slots(signal, () => fetchIt(payload, row, signal)));
+      const taken = await deps.aside(() =>
+        slots.take(workspaceId.toLowerCase(), signal, () => fetchIt(payload, row, signal)),
+      );
+      if (taken === undefined) return 'no room';
     } catch (thrown) {
-      if (ending.signal.aborted) return false;
+      if (ending.signal.aborted) return 'left';
       if (stopping.aborted) throw thrown;
       const failure = asFailure(thrown);
       if (passesBy(failure) && attempt < attemptsMax) throw thrown;
       const { code, message } = failure;
       await database.write((tx) => store.setFailure(tx, recipe, fetch, JSON.stringify({ code, message })));
     }
-    return true;
+    return 'over';
   }
 
   /** A workspace that went while its image was fetched has no database any more. */
@@ -254,36 +265,3 @@ export function createFetching(deps: {
 }
 
 const failureIn = (text: string) => JSON.parse(text) as { readonly code: string; readonly message: string }; // written here
-
-/** So many at once; the others wait in the order in which they came, and leave when they are aborted. */
-function createSlots(most: number) {
-  let free = most;
-  const waiting: (() => void)[] = [];
-  return async <R>(signal: AbortSignal, act: () => Promise<R>): Promise<R> => {
-    if (free > 0) free -= 1;
-    else {
-      const mine = Promise.withResolvers<void>();
-      waiting.push(mine.resolve);
-      const leave = () => {
-        const at = waiting.indexOf(mine.resolve);
-        if (at < 0) return;
-        waiting.splice(at, 1);
-        mine.reject(signal.reason);
-      };
-      signal.addEventListener('abort', leave, { once: true });
-      try {
-        await mine.promise;
-      } finally {
-        signal.removeEventListener('abort', leave);
-      }
-    }
-    try {
-      signal.throwIfAborted();
-      return await act();
-    } finally {
-      const next = waiting.shift();
-      if (next === undefined) free += 1;
-      else next();
-    }
-  };
-}

@@ -12,6 +12,17 @@ export const importsFailures = defineFailures('imports', {
     remedy: 'Try again; where it stays so, look whether the server reaches that host.',
     say: (image: string, why: string) => at(`The image '${short(image)}' could not be asked for: ${short(why, 400)}.`),
   },
+  RegistryBusy: {
+    kind: 'throttled',
+    meaning: 'Other registries are being asked for so much that there is no room for more.',
+    remedy: 'Try again in a moment; an image that is named by its digest asks nobody when it is accepted.',
+    say: (image: string) => ({
+      ...at(
+        `Registries of others are being asked for too much at once to ask for '${short(image)}' as well. Try again in a moment.`,
+      ),
+      retryAfterSeconds: 5,
+    }),
+  },
   RegistryWayRefused: {
     kind: 'invalid',
     code: 'ImageNotFetched',

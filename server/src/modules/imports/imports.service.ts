@@ -12,6 +12,7 @@ import { chosenOf, type Descriptor, listedIn, otherPlatform, wrongIn } from './c
 import type { FetchUpstream } from './fetch.port.ts';
 import { type ImageName, isDigest, type Source, textOfImage } from './image-name.rules.ts';
 import { importsFailures } from './imports.errors.ts';
+import { createSlots } from './slots.rules.ts';
 import {
   type FoundManifest,
   openUpstream,
@@ -67,9 +68,17 @@ export function createImports(deps: {
 }): Imports {
   const { registry, rules, bounds = upstreamBounds } = deps;
 
+  /** What is asked while somebody's request waits for it. */
+  const asking = createSlots({ most: 16, each: 8, waiting: 8, waitingOfAll: 32 });
+  async function soon<R>(image: ImageName, ask: (upstream: Upstream) => Promise<R>): Promise<R> {
+    const signal = AbortSignal.timeout(2 * bounds.documentMs);
+    const asked = await asking.take(image.host, signal, () => ask(open(image, signal)));
+    if (asked === undefined) throw importsFailures.RegistryBusy(textOfImage(image));
+    return asked.done;
+  }
+
   const open = (image: ImageName, signal: AbortSignal): Upstream =>
     openUpstream(deps.fetch, image, { hosts: alsoOf(rules, image), signal, bounds });
-  const soon = () => AbortSignal.timeout(2 * bounds.documentMs);
 
   const isManifest = (mediaType: string): boolean =>
     mediaType === mediaTypes.ociManifest || mediaType === mediaTypes.dockerManifest;
@@ -117,12 +126,13 @@ export function createImports(deps: {
     async fix(image) {
       const { host, repository, reference } = image;
       if (isDigest(reference)) return { host, repository, digest: reference };
-      const found = await open(image, soon()).manifest(reference);
+      const found = await soon(image, (upstream) => upstream.manifest(reference));
       chosen(textOfImage(image), found);
       return { host, repository, digest: found.digest };
     },
     async describe(source) {
-      const { found, config } = await look(open({ ...source, reference: source.digest }, soon()), source);
+      const image = { ...source, reference: source.digest };
+      const { found, config } = await soon(image, (upstream) => look(upstream, source));
       return { digest: found.digest, mediaType: found.read.mediaType, manifest: found.bytes, config };
     },
     async copy(grants, { registryId, repository }, source, { near, signal }) {

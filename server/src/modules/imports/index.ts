@@ -11,6 +11,7 @@ export type { FetchUpstream, UpstreamAnswer, UpstreamRefusal } from './fetch.por
 export { type ImageName, isDigest, readImageName, type Source, textOfImage, textOfSource } from './image-name.rules.ts';
 export type { Copied, Described, Imports } from './imports.service.ts';
 export { importsSettings } from './settings.ts';
+export { createSlots } from './slots.rules.ts';
 
 export type ImportsModule = Module & { readonly imports: Imports };
 
