@@ -71,6 +71,11 @@ export function createInputs(options: {
   async function makePlace(): Promise<Place> {
     const { bytes, folder = USUAL_FOLDER, isEncrypted = false } = settings;
     if (bytes === 0) throw new NoPlace('agent.inputBytes is 0.');
+    // A flag that is left over must not put plain files where nobody has said that they are safe.
+    if (isEncrypted && settings.folder === undefined)
+      throw new NoPlace(
+        'agent.inputFolderIsEncrypted is set and agent.inputFolder is empty. Name the folder, or unset it.',
+      );
     // Others may write to the usual one, as to any folder for temporary files; a folder of our own is safe there, by its sticky bit.
     const problem = settings.folder === undefined ? undefined : folderProblem(folder);
     if (problem !== undefined) throw new NoPlace(`${folder} ${problem}. Correct agent.inputFolder.`);

@@ -189,6 +189,7 @@ it('a folder that others can change, or none at all, keeps nothing, and the serv
     return 'reason' in told ? told.reason : told;
   };
   assert.match(String(await offered({ bytes: 0 })), /agent\.inputBytes is 0/);
+  assert.match(String(await offered({ bytes })), /inputFolderIsEncrypted is set and agent\.inputFolder is empty/);
   assert.match(
     String(await offered({ bytes, folder: join(parent, 'none') })),
     /cannot be looked at.*agent\.inputFolder/,

@@ -59,6 +59,11 @@ describe('inputs that a node keeps', { skip }, () => {
     assert.equal(await ended(child, job, 180), 'Completed', JSON.stringify(await state(job)) + (await log(job)));
     assert.match(await log(job), /1\.bin: OK\n2\.bin: OK\n3\.bin: OK\nwhole-it-is/);
   }
+  /** Another agent takes the place of this one: what it kept went with it. */
+  async function keepsNothing(): Promise<void> {
+    process.kill(await agentOf(child), 'SIGKILL');
+    await agentOf(child);
+  }
   /** The one folder of the agent that lives, once an input is being brought to it. */
   async function bringing(): Promise<string> {
     for (;;)
@@ -80,8 +85,8 @@ describe('inputs that a node keeps', { skip }, () => {
   });
 
   test('the agent is killed while it brings one: the next agent begins anew, and the job reads all of it', async () => {
+    await keepsNothing();
     const job = await submit(child, workspace, 'agent-dies', { computeId, command: sums, inputs });
-    process.kill(await agentOf(child), 'SIGKILL');
     const base = await bringing();
     process.kill(await agentOf(child), 'SIGKILL');
     assert.equal(await ended(child, job, 180), 'Completed', JSON.stringify(await state(job)));
@@ -91,7 +96,7 @@ describe('inputs that a node keeps', { skip }, () => {
   });
 
   test('the server is killed while one is brought: nothing of it is left, and the job comes to its end', async () => {
-    process.kill(await agentOf(child), 'SIGKILL');
+    await keepsNothing();
     const job = await submit(child, workspace, 'server-dies', { computeId, command: sums, inputs });
     const base = await bringing();
     await child.kill();
