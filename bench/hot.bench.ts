@@ -215,7 +215,8 @@ async function measure(only: string): Promise<void> {
   const server = spawn(
     process.execPath,
     [
-      '--disable-warning=ExperimentalWarning',
+      // As bin/strongroom starts it.
+      ...['--disable-warning=ExperimentalWarning', '--max-semi-space-size=4'],
       ...['--import', watchTurns(turnsFile)],
       ...(profile === undefined ? [] : ['--cpu-prof', `--cpu-prof-dir=${profile}`]),
       join(root, 'cli/src/main.ts'),

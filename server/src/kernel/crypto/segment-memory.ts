@@ -14,6 +14,16 @@ export function takeMemory(bytes: number): Uint8Array<ArrayBuffer> {
   return found ?? new Uint8Array(bytes);
 }
 
+/** Up to this many bytes a transfer has memory of its own. */
+export const ownMemoryBytes = 256 * 1024;
+
+/** The memory of a piece that a sealed stream gave, whether it is of its own or of a segment. The piece is over. */
+export function giveSegment({ buffer }: Uint8Array): void {
+  if (!(buffer instanceof ArrayBuffer) || buffer.byteLength === 0) return;
+  if (buffer.byteLength > ownMemoryBytes) giveMemory(new Uint8Array(buffer));
+  else buffer.transfer(0);
+}
+
 /** order matters: nobody may still write to it, or he writes into a stranger's stream. */
 export function giveMemory(memory: Uint8Array<ArrayBuffer>): void {
   if (memory.length === 0) return;

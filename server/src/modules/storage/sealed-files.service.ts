@@ -10,7 +10,7 @@ import { declaredLength } from '#kernel/bytes/lengths';
 import { createMd5 } from '#kernel/crypto/digest';
 import type { LongSha256 } from '#kernel/crypto/digest-thread';
 import { randomUuid } from '#kernel/crypto/random';
-import { giveMemory, takeMemory } from '#kernel/crypto/segment-memory';
+import { giveMemory, giveSegment, ownMemoryBytes, takeMemory } from '#kernel/crypto/segment-memory';
 import { ciphertextSize, openRange, SEGMENT_BYTES, sealStream } from '#kernel/crypto/stream-aead';
 import type { DataKey } from '#kernel/crypto/value-envelope';
 import { Failure } from '#kernel/errors/failure';
@@ -151,7 +151,7 @@ export function createSealedFiles(options: {
             highWaterMark: 2 * SEGMENT_BYTES,
             write(chunk: Uint8Array, _encoding, done) {
               target.write(chunk).then(() => {
-                release(chunk);
+                giveSegment(chunk);
                 done();
               }, done);
             },
@@ -228,14 +228,6 @@ export function createSealedFiles(options: {
   };
 }
 
-/**
- * Gives the memory of a piece back at once. Left to the garbage collector, the segments of one large write cost more than
- * their encryption: collections of the whole heap, and memory that is never warm. Pieces of shared memory stay.
- */
-function release({ buffer, byteLength }: Uint8Array): void {
-  if (buffer instanceof ArrayBuffer && buffer.byteLength === byteLength) buffer.transfer(0);
-}
-
 function* slices(bytes: Uint8Array): Generator<Uint8Array> {
   for (let at = 0; at < bytes.length; at += SEGMENT_BYTES) yield bytes.subarray(at, at + SEGMENT_BYTES);
 }
@@ -267,9 +259,6 @@ function createMeter(
   };
 }
 
-/** Up to this many bytes a read has memory of its own. */
-const smallBytes = 256 * 1024;
-
 /**
  * Reads ciphertext, and the next segment while the last is being opened, as far as a reader needs it. Sizes in bytes. Two
  * buffers take turns: memory that the platform gives afresh costs more than the reading. What was answered holds until the
@@ -284,7 +273,7 @@ function readAhead(reader: ByteReader, size: { readonly needed: number; readonly
     let buffer = idle;
     if (buffer === undefined || buffer.length < length) {
       if (buffer !== undefined) giveBack(buffer);
-      buffer = length > smallBytes ? takeMemory(SEGMENT_BYTES) : new Uint8Array(length);
+      buffer = length > ownMemoryBytes ? takeMemory(SEGMENT_BYTES) : new Uint8Array(length);
     }
     [idle, busy] = [busy, buffer];
     const wanted = buffer.subarray(0, length);
@@ -314,5 +303,5 @@ function readAhead(reader: ByteReader, size: { readonly needed: number; readonly
 }
 
 function giveBack(memory: Uint8Array<ArrayBuffer>): void {
-  if (memory.length > smallBytes) giveMemory(memory);
+  if (memory.length > ownMemoryBytes) giveMemory(memory);
 }
