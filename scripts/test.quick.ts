@@ -1,4 +1,4 @@
-// What `npm run test:quick` leaves out beside fuzzing: files that took more than about two seconds of processor each when this
+// What `npm run test:quick` leaves out beside fuzzing and what is named after a sandbox: files that took more than about two seconds of processor each when this
 // list was made (`npm test` names the slowest ones), because they open a whole lab, sign people in, run sandboxes, or fail every
 // write in turn. A new file is quick until somebody puts it here.
 
@@ -32,7 +32,6 @@ export const slowTests: ReadonlySet<string> = new Set(
     'modules/endpoints/deployments',
     'modules/endpoints/endpoints',
     'modules/endpoints/gateway',
-    'modules/endpoints/sandbox',
     'modules/endpoints/scoring-image',
     'modules/images/images',
     'modules/images/wheels',

@@ -42,7 +42,7 @@ const files = folders
       : globSync(`${place}/**/*.test.ts`, { exclude: (path) => String(path).includes('node_modules') }),
   )
   .filter((file) => named.length > 0 || !apart.some((part) => file.includes(part)))
-  .filter((file) => !isQuick || !(file.endsWith('.fuzz.test.ts') || slowTests.has(file)))
+  .filter((file) => !isQuick || !(/[./](fuzz|sandbox)\.test\.ts$/.test(file) || slowTests.has(file)))
   .sort();
 if (files.length === 0) {
   process.stderr.write(`no tests below ${folders.join(', ')}\n`);
