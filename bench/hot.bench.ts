@@ -3,13 +3,24 @@
 // plain file with the same durability. Server, floor and client are processes of their own; rounds are interleaved. Printed:
 // requests a second, and processor time a request of the whole process (all its threads), with their ratios; of artifacts the
 // longest turn of the server's event loop too, in processor time, so that other work on the machine is not in it. Never asserted.
-// Run: npm run bench -- hot     (BENCH_PROFILE=FOLDER writes the server's CPU profile there)
+// Run: npm run bench -- hot     (BENCH_PROFILE=FOLDER writes the server's CPU profile there; BENCH_BESIDE=FOLDER measures the
+// server of another checkout in the same rounds, which tells a step from the noise of a machine that others use;
+// BENCH_CONNECTIONS=16 measures with so many alone)
 // Some rows: node bin/launch.cjs bench/hot.bench.ts log-metric | get-run | create-run | log-batch | artifact
 
 import { type ChildProcess, spawn } from 'node:child_process';
 import { randomUUID } from 'node:crypto';
 import { once } from 'node:events';
-import { createWriteStream, existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import {
+  createWriteStream,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs';
 import { open, rename, stat } from 'node:fs/promises';
 import { Agent, createServer, request } from 'node:https';
 import type { AddressInfo } from 'node:net';
@@ -74,10 +85,11 @@ async function portOf(child: ChildProcess, words: RegExp): Promise<number> {
   });
 }
 
-/** Processor milliseconds that the process has used, user and system, all threads. */
+/** Processor milliseconds that the threads of the process have used, as the scheduler counts them; those that ended are not in it. */
 function processorMs(pid: number): number {
-  const fields = readFileSync(`/proc/${pid}/stat`, 'utf8').split(') ')[1]?.split(' ') ?? [];
-  return (Number(fields[11]) + Number(fields[12])) * 10;
+  const tasks = `/proc/${pid}/task`;
+  const used = (task: string) => Number(readFileSync(`${tasks}/${task}/schedstat`, 'utf8').split(' ', 1)[0]);
+  return readdirSync(tasks).reduce((sum, task) => sum + used(task), 0) / 1e6;
 }
 function residentMiB(pid: number): number {
   return Number(/VmRSS:\s+(\d+)/.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))?.[1]) / 1024;
@@ -188,93 +200,118 @@ async function load(
   };
 }
 
-type Side = { readonly pid: number; readonly act: (i: number) => Promise<Answer> };
-async function compare(title: string, total: number, connections: number, ours: Side, floor: Side, rounds = 5) {
-  const pairs: { readonly ours: Load; readonly floor: Load }[] = [];
-  await load(ours.pid, Math.ceil(total / 4), connections, ours.act);
-  await load(floor.pid, Math.ceil(total / 4), connections, floor.act);
+type Side = { readonly name: string; readonly pid: number; readonly act: (i: number) => Promise<Answer> };
+async function compare(
+  title: string,
+  total: number,
+  connections: number,
+  ours: readonly Side[],
+  floor: Side,
+  rounds = 5,
+) {
+  const pairs = ours.map((): { readonly ours: Load; readonly floor: Load }[] => []);
+  // Long enough that what is hot is optimised, as in a server that has run for a while.
+  const before = total < 100 ? Math.ceil(total / 4) : 2 * total;
+  for (const side of [...ours, floor]) await load(side.pid, before, connections, side.act);
   for (let round = 0; round < rounds; round++) {
     const theirs = await load(floor.pid, total, connections, floor.act);
-    pairs.push({ ours: await load(ours.pid, total, connections, ours.act), floor: theirs });
+    for (const [at, side] of ours.entries())
+      pairs[at]?.push({ ours: await load(side.pid, total, connections, side.act), floor: theirs });
   }
-  const of = (choose: (pair: (typeof pairs)[number]) => number) => median(pairs.map(choose));
-  say(
-    `${title}, ${connections} connection${connections === 1 ? '' : 's'}: ratio ${of((pair) => pair.ours.perSecond / pair.floor.perSecond).toFixed(2)} ` +
-      `(${of((pair) => pair.ours.perSecond).toFixed(0)}/s beside ${of((pair) => pair.floor.perSecond).toFixed(0)}/s); ` +
-      `processor ${of((pair) => pair.ours.processorMs).toFixed(2)} ms beside ${of((pair) => pair.floor.processorMs).toFixed(2)} ms; ` +
-      `p50 ${of((pair) => pair.ours.p50).toFixed(2)} ms, p99 ${of((pair) => pair.ours.p99).toFixed(2)} ms`,
-  );
+  for (const [at, { name }] of ours.entries()) {
+    const of = (choose: (pair: { readonly ours: Load; readonly floor: Load }) => number) =>
+      median((pairs[at] ?? []).map(choose));
+    const [used, usedByFloor] = [of((pair) => pair.ours.processorMs), of((pair) => pair.floor.processorMs)];
+    const times = of((pair) => pair.ours.processorMs / pair.floor.processorMs);
+    if (name === '') results[`${title}, ${connections}`] = Math.round(times * 10) / 10;
+    say(
+      `${title}, ${connections} connection${connections === 1 ? '' : 's'}${name}: ratio ${of((pair) => pair.ours.perSecond / pair.floor.perSecond).toFixed(2)} ` +
+        `(${of((pair) => pair.ours.perSecond).toFixed(0)}/s beside ${of((pair) => pair.floor.perSecond).toFixed(0)}/s); ` +
+        `processor ${used.toFixed(3)} ms beside ${usedByFloor.toFixed(3)} ms, ${times.toFixed(1)} times; ` +
+        `p50 ${of((pair) => pair.ours.p50).toFixed(2)} ms, p99 ${of((pair) => pair.ours.p99).toFixed(2)} ms`,
+    );
+  }
 }
+/** Processor time of a request as a multiple of the floor's, for `--compare`. */
+const results: Record<string, number> = {};
 
-async function measure(only: string): Promise<void> {
-  const folder = mkdtempSync(join(tmpdir(), 'strongroom-hot-'));
+/** A server of this checkout, or of another one, with whoever calls it. */
+async function startServer(checkout: string, folder: string, profile: string | undefined) {
+  mkdirSync(folder);
   const dataDir = join(folder, 'data');
   const bootstrapFile = join(folder, 'bootstrap.json');
   const turnsFile = join(folder, 'turns');
-  const profile = process.env['BENCH_PROFILE'];
-  const server = spawn(
+  const child = spawn(
     process.execPath,
     [
       // As bin/strongroom starts it.
       ...['--disable-warning=ExperimentalWarning', '--max-semi-space-size=4'],
       ...['--import', watchTurns(turnsFile)],
       ...(profile === undefined ? [] : ['--cpu-prof', `--cpu-prof-dir=${profile}`]),
-      join(root, 'cli/src/main.ts'),
+      join(checkout, 'cli/src/main.ts'),
       ...['server', 'start', '--data-dir', dataDir, '--port', '0', '--bootstrap-file', bootstrapFile],
     ],
     { stdio: ['ignore', 'pipe', 'inherit'] },
   );
+  const port = await portOf(child, /ready at https:\/\/[^:]+:(\d+)/);
+  const bootstrap = JSON.parse(readFileSync(bootstrapFile, 'utf8')) as {
+    readonly tenantId: string;
+    readonly subscriptionId: string;
+    readonly application: { readonly clientId: string; readonly clientSecret: string };
+  };
+  const ca = readFileSync(join(dataDir, 'ca.pem'), 'utf8');
+  const stranger = caller(ca, port, {});
+  const form = new URLSearchParams({
+    grant_type: 'client_credentials',
+    client_id: bootstrap.application.clientId,
+    client_secret: bootstrap.application.clientSecret,
+    scope: 'https://management.azure.com/.default',
+  });
+  const { text } = await stranger.call('POST', `/${bootstrap.tenantId}/oauth2/v2.0/token`, form.toString());
+  stranger.close();
+  const { access_token: token } = JSON.parse(text) as { access_token: string };
+  const client = caller(ca, port, { authorization: `Bearer ${token}` });
+  return {
+    client,
+    token,
+    turnsFile,
+    pid: child.pid ?? 0,
+    subscriptionId: bootstrap.subscriptionId,
+    async stop() {
+      client.close();
+      child.kill('SIGTERM');
+      if (child.exitCode === null) await once(child, 'exit');
+    },
+  };
+}
+type Started = Awaited<ReturnType<typeof startServer>>;
+
+async function measure(only: string): Promise<void> {
+  const folder = mkdtempSync(join(tmpdir(), 'strongroom-hot-'));
+  const beside = process.env['BENCH_BESIDE'];
   const floor = spawn(process.execPath, [self, 'floor', folder], { stdio: ['ignore', 'pipe', 'inherit'] });
+  const servers: (Started & { readonly name: string })[] = [];
   try {
-    const [port, floorPort] = await Promise.all([
-      portOf(server, /ready at https:\/\/[^:]+:(\d+)/),
-      portOf(floor, /port (\d+)/),
-    ]);
-    const bootstrap = JSON.parse(readFileSync(bootstrapFile, 'utf8')) as {
-      readonly tenantId: string;
-      readonly subscriptionId: string;
-      readonly application: { readonly clientId: string; readonly clientSecret: string };
-    };
-    const ca = readFileSync(join(dataDir, 'ca.pem'), 'utf8');
-    const stranger = caller(ca, port, {});
-    const form = new URLSearchParams({
-      grant_type: 'client_credentials',
-      client_id: bootstrap.application.clientId,
-      client_secret: bootstrap.application.clientSecret,
-      scope: 'https://management.azure.com/.default',
-    });
-    const { text } = await stranger.call('POST', `/${bootstrap.tenantId}/oauth2/v2.0/token`, form.toString());
-    stranger.close();
-    const { access_token: token } = JSON.parse(text) as { access_token: string };
-    const client = caller(ca, port, { authorization: `Bearer ${token}` });
+    const floorPort = await portOf(floor, /port (\d+)/);
+    servers.push({ ...(await startServer(root, join(folder, 'own'), process.env['BENCH_PROFILE'])), name: '' });
+    if (beside !== undefined)
+      servers.push({ ...(await startServer(beside, join(folder, 'beside'), undefined)), name: ', beside' });
     const bare = caller(readFileSync(join(folder, 'floor.pem'), 'utf8'), floorPort, {
-      authorization: `Bearer ${token}`,
+      authorization: `Bearer ${servers[0]?.token ?? ''}`,
     });
-    await compareAll(
-      { client, bare, pid: server.pid ?? 0, floorPid: floor.pid ?? 0, turnsFile },
-      bootstrap.subscriptionId,
-      only,
-    );
-    say(`resident after it: ${residentMiB(server.pid ?? 0).toFixed(0)} MiB`);
-    client.close();
+    await compareAll(servers, bare, floor.pid ?? 0, only);
+    for (const { name, pid } of servers) say(`resident after it${name}: ${residentMiB(pid).toFixed(0)} MiB`);
     bare.close();
   } finally {
     floor.kill();
-    server.kill('SIGTERM');
-    if (server.exitCode === null) await once(server, 'exit');
+    for (const server of servers) await server.stop();
     rmSync(folder, { recursive: true, force: true });
   }
 }
 
-type Sides = {
-  readonly client: Caller;
-  readonly bare: Caller;
-  readonly pid: number;
-  readonly floorPid: number;
-  readonly turnsFile: string;
-};
-async function compareAll(sides: Sides, subscriptionId: string, only: string): Promise<void> {
-  const { client, bare, pid, floorPid } = sides;
+/** A workspace with a run, and what is asked of it. */
+async function furnished(server: Started) {
+  const { client, subscriptionId } = server;
   const group = `/subscriptions/${subscriptionId}/resourceGroups/bench`;
   const workspace = `${group}/providers/Microsoft.MachineLearningServices/workspaces/bench`;
   const version = 'api-version=2024-10-01';
@@ -293,40 +330,58 @@ async function compareAll(sides: Sides, subscriptionId: string, only: string): P
     }
   }
   const mlflow = `/mlflow/v2.0${workspace}/api/2.0/mlflow`;
-  const artifacts = `/mlflow/v2.0${workspace}/api/2.0/mlflow-artifacts/artifacts`;
   const made = await client.call('POST', `${mlflow}/experiments/create`, { name: 'bench' });
   const { experiment_id } = JSON.parse(made.text) as { experiment_id: string };
   const newRun = { experiment_id, start_time: 1 };
-  const { run } = JSON.parse((await client.call('POST', `${mlflow}/runs/create`, newRun)).text) as {
-    run: { info: { run_id: string } };
-  };
+  const first = await client.call('POST', `${mlflow}/runs/create`, newRun);
+  const { run } = JSON.parse(first.text) as { run: { info: { run_id: string } } };
   const run_id = run.info.run_id;
   let step = 0;
   const metric = () => ({ run_id, key: 'loss', value: 1 / (step + 1), timestamp: Date.now(), step: step++ });
-  const batch = () => ({
+  return {
+    ...server,
+    mlflow,
+    artifacts: `/mlflow/v2.0${workspace}/api/2.0/mlflow-artifacts/artifacts/${experiment_id}/${run_id}/artifacts`,
     run_id,
-    metrics: Array.from({ length: 100 }, (_, k) => ({ ...metric(), key: `m${k % 10}` })),
-  });
-  const ours = (act: Side['act']): Side => ({ pid, act });
-  const floor = (act: Side['act']): Side => ({ pid: floorPid, act });
-  const seen = (await client.call('GET', `${mlflow}/runs/get?run_id=${run_id}`)).bytes;
-  const createdBytes = (await client.call('POST', `${mlflow}/runs/create`, newRun)).bytes;
-  const at = (i: number) => `${artifacts}/${experiment_id}/${run_id}/artifacts/${i % 4}.bin`;
+    newRun,
+    createdBytes: first.bytes,
+    metric,
+    batch: () => ({ run_id, metrics: Array.from({ length: 100 }, (_, k) => ({ ...metric(), key: `m${k % 10}` })) }),
+  };
+}
+type Furnished = Awaited<ReturnType<typeof furnished>> & { readonly name: string };
+
+async function compareAll(
+  started: readonly (Started & { readonly name: string })[],
+  bare: Caller,
+  floorPid: number,
+  only: string,
+): Promise<void> {
+  const servers: Furnished[] = [];
+  for (const one of started) servers.push({ ...(await furnished(one)), name: one.name });
+  const [own] = servers;
+  if (own === undefined) return;
+  const { mlflow, run_id, newRun } = own;
+  const ours = (act: (server: Furnished, i: number) => Promise<Answer>): readonly Side[] =>
+    servers.map((server) => ({ name: server.name, pid: server.pid, act: (i) => act(server, i) }));
+  const floor = (act: Side['act']): Side => ({ name: 'floor', pid: floorPid, act });
+  const getRun = (server: Furnished) => server.client.call('GET', `${server.mlflow}/runs/get?run_id=${server.run_id}`);
+  const seen = (await getRun(own)).bytes;
   const rows: Readonly<Record<string, (connections: number) => Promise<void>>> = {
     'log-metric': (n) =>
       compare(
         'log-metric',
         2000,
         n,
-        ours(() => client.call('POST', `${mlflow}/runs/log-metric`, metric())),
-        floor(() => bare.call('POST', `${mlflow}/runs/log-metric`, metric())),
+        ours((one) => one.client.call('POST', `${one.mlflow}/runs/log-metric`, one.metric())),
+        floor(() => bare.call('POST', `${mlflow}/runs/log-metric`, own.metric())),
       ),
     'get-run': (n) =>
       compare(
         'get run',
         2000,
         n,
-        ours(() => client.call('GET', `${mlflow}/runs/get?run_id=${run_id}`)),
+        ours(getRun),
         floor(() => bare.call('GET', `${mlflow}/runs/get?run_id=${run_id}&bytes=${seen}`)),
       ),
     'create-run': (n) =>
@@ -334,25 +389,24 @@ async function compareAll(sides: Sides, subscriptionId: string, only: string): P
         'run create',
         1000,
         n,
-        ours(() => client.call('POST', `${mlflow}/runs/create`, newRun)),
-        floor(() => bare.call('POST', `${mlflow}/runs/create?bytes=${createdBytes}`, newRun)),
+        ours((one) => one.client.call('POST', `${one.mlflow}/runs/create`, one.newRun)),
+        floor(() => bare.call('POST', `${mlflow}/runs/create?bytes=${own.createdBytes}`, newRun)),
       ),
     'log-batch': (n) =>
       compare(
         'log-batch of 100',
         300,
         n,
-        ours(() => client.call('POST', `${mlflow}/runs/log-batch`, batch())),
-        floor(() => bare.call('POST', `${mlflow}/runs/log-batch`, batch())),
+        ours((one) => one.client.call('POST', `${one.mlflow}/runs/log-batch`, one.batch())),
+        floor(() => bare.call('POST', `${mlflow}/runs/log-batch`, own.batch())),
       ),
   };
   for (const [name, row] of Object.entries(rows))
-    if (name.includes(only)) for (const connections of [1, 16]) await row(connections);
-  if ('artifact'.includes(only)) await compareArtifacts(sides, at);
+    if (name.includes(only)) for (const connections of connectionCounts) await row(connections);
+  if ('artifact'.includes(only)) await compareArtifacts(servers, bare, floorPid);
 }
 
-async function compareArtifacts(sides: Sides, at: (i: number) => string): Promise<void> {
-  const { client, bare, pid, floorPid, turnsFile } = sides;
+async function compareArtifacts(servers: readonly Furnished[], bare: Caller, floorPid: number): Promise<void> {
   const mebibyte = Buffer.alloc(1 << 20, 'artifact');
   for (const [size, times, total, connections, rounds] of [
     ['8 MiB', 8, 24, 2, 5],
@@ -364,16 +418,26 @@ async function compareArtifacts(sides: Sides, at: (i: number) => string): Promis
       ['get', undefined],
     ] as const) {
       const method = what.toUpperCase();
-      await longestTurnMs(pid, turnsFile);
-      const ours = { pid, act: (i: number) => client.call(method, at(i), body) };
-      const floor = { pid: floorPid, act: () => bare.call(method, '/artifact', body) };
+      for (const { pid, turnsFile } of servers) await longestTurnMs(pid, turnsFile);
+      const ours = servers.map(({ name, pid, client, artifacts }) => ({
+        ...{ name, pid },
+        act: (i: number) => client.call(method, `${artifacts}/${i % 4}.bin`, body),
+      }));
+      const floor = { name: 'floor', pid: floorPid, act: () => bare.call(method, '/artifact', body) };
       await compare(`artifact of ${size}, ${what}`, total, connections, ours, floor, rounds);
-      const turn = (await longestTurnMs(pid, turnsFile)).toFixed(1);
-      say(`  longest turn ${turn} ms of processor, resident ${residentMiB(pid).toFixed(0)} MiB`);
+      for (const { name, pid, turnsFile } of servers) {
+        const turn = (await longestTurnMs(pid, turnsFile)).toFixed(1);
+        say(`  longest turn${name} ${turn} ms of processor, resident ${residentMiB(pid).toFixed(0)} MiB`);
+      }
     }
   }
 }
 
+const connectionCounts = process.env['BENCH_CONNECTIONS']?.split(',').map(Number) ?? [1, 16];
 const [mode = '', folder = ''] = process.argv.slice(2);
 if (mode === 'floor') await serveFloor(folder);
-else await measure(mode);
+else {
+  await measure(mode);
+  const file = process.env['BENCH_RESULTS'];
+  if (file !== undefined) writeFileSync(file, JSON.stringify(results));
+}
