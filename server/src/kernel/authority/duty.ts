@@ -5,6 +5,7 @@
 import type { Action } from '@strongroom/contract/action';
 import type { Failure } from '#kernel/errors/failure';
 import { isWithin, resourceTypeOf, scopesOf } from '#kernel/ids/ids';
+import { kept } from '#kernel/ids/kept';
 import { authorityFailures } from './authority.errors.ts';
 
 type Declared = {
@@ -49,9 +50,11 @@ export const exceeded = (duty: Duty, what: string): Failure => authorityFailures
 
 function reaches(under: string, scope: string): boolean {
   if (under === '/') return true;
-  const wanted = under.toLowerCase();
-  return scopesOf(scope).some((each) => typeOf(each) === wanted);
+  return typesOf(scope).has(under.toLowerCase());
 }
+
+/** Of everything that the scope is or lies in. */
+const typesOf = kept<ReadonlySet<string | undefined>>((scope) => new Set(scopesOf(scope).map(typeOf)));
 
 function typeOf(scope: string): string | undefined {
   const depth = scope.split('/').length;

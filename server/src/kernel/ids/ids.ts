@@ -4,6 +4,7 @@
 // Source: Azure Resource Manager, "resource id" format; ../reference casing rule 1.9.
 
 import { hasControlCharacter } from '#kernel/ids/characters';
+import { kept } from '#kernel/ids/kept';
 import { idsFailures } from './ids.errors.ts';
 
 export type ResourceId = {
@@ -23,13 +24,13 @@ const maxIdLength = 2048;
 const maxSegments = 40;
 
 /** What ids are compared by: lower case, one slash between segments, none at the end. `/` is the root scope. */
-export function idKey(id: string): string {
+export const idKey: (id: string) => string = kept((id) => {
   const key = id
     .toLowerCase()
     .replace(/\/{2,}/g, '/')
     .replace(/\/+$/, '');
   return key === '' ? '/' : key;
-}
+});
 
 export function sameId(a: string, b: string): boolean {
   return idKey(a) === idKey(b);
@@ -42,10 +43,10 @@ const scopeLengthMax = 8_192;
  * Fails closed: what some later reading could resolve to another id (`/a/../b`, a backslash, a control character) is no scope
  * that anything is decided at.
  */
-export function isScope(text: string): boolean {
+export const isScope: (text: string) => boolean = kept((text) => {
   if (!text.startsWith('/') || text.length > scopeLengthMax) return false;
   return !hasControlCharacter(text) && !/\/\.{1,2}(?:\/|$)|\\/.test(text);
-}
+});
 
 /** True when `id` is `scope` itself or lies below it. */
 export function isWithin(id: string, scope: string): boolean {
@@ -58,7 +59,7 @@ export function isWithin(id: string, scope: string): boolean {
  * The scopes at which a role assignment covers `id`, outermost first: `/`, the subscription, the resource group, then
  * every resource down to the id itself. `…/providers/Ns/type` without a name is no scope.
  */
-export function scopesOf(id: string): readonly string[] {
+export const scopesOf: (id: string) => readonly string[] = kept((id) => {
   const segments = idKey(id).split('/').slice(1);
   if (segments[0] === '') return ['/'];
   const scopes = ['/'];
@@ -81,7 +82,7 @@ export function scopesOf(id: string): readonly string[] {
     }
   }
   return scopes;
-}
+});
 
 /** Parses an id of a subscription, a resource group or a resource. Throws `invalid` with what is wrong. */
 export function parseResourceId(id: string): ResourceId {
@@ -97,7 +98,7 @@ export function resourceTypeOf(id: string): string | undefined {
 }
 
 /** The id, or what is wrong with it. */
-function readResourceId(id: string): ResourceId | string {
+const readResourceId = kept<ResourceId | string>((id) => {
   if (id.length > maxIdLength) return `it is longer than ${maxIdLength} characters`;
   if (!id.startsWith('/')) return 'it does not begin with a slash';
   const trimmed = id.replace(/\/{2,}/g, '/').replace(/\/+$/, '');
@@ -144,7 +145,7 @@ function readResourceId(id: string): ResourceId | string {
     name: names[names.length - 1] ?? '',
     names,
   };
-}
+});
 
 /** The id one resource up: a child's parent resource, a resource's group, a group's subscription, then `/`. */
 export function parentId(id: string): string {

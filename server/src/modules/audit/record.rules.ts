@@ -25,7 +25,7 @@ export type Columns = {
 const parametersMax = 64;
 
 /** At most `length` UTF-16 units, never half a character, and well-formed whatever came in. */
-const cut = (text: string, length: number) => text.slice(0, length).toWellFormed();
+const cut = (text: string, length: number) => (text.length > length ? text.slice(0, length) : text).toWellFormed();
 
 /** Without what is undefined: an absent value is absent from the leaf. */
 function defined<T extends object>(fields: T): { [K in keyof T]?: Exclude<T[K], undefined> } {

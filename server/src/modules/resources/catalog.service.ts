@@ -2,6 +2,7 @@
 // every request. What an id's type is, and what its canonical casing is, is decided here and nowhere else.
 
 import { parseResourceId, type ResourceId } from '#kernel/ids/ids';
+import { kept } from '#kernel/ids/kept';
 import type { ResourceKind } from './kind.types.ts';
 import { groupType, paramNames } from './paths.rules.ts';
 import { resourcesFailures } from './resources.errors.ts';
@@ -42,12 +43,12 @@ export function createCatalog(): Catalog {
 }
 
 /** An id with the type that a kind is found by, a resource group's included. Throws for a subscription's id. */
-export function readId(id: string): ResourceId & { readonly type: string } {
+export const readId = kept<ResourceId & { readonly type: string }>((id) => {
   const parsed = parseResourceId(id);
   const type = parsed.type ?? (parsed.resourceGroup === undefined ? undefined : groupType);
   if (type === undefined) throw resourcesFailures.InvalidResourceId();
   return { ...parsed, type };
-}
+});
 
 /**
  * The resource that stands directly in its group, of which `id` is a child at any depth; undefined for that resource
@@ -63,8 +64,9 @@ export function topLevelOf(id: string): string | undefined {
 /** True for the root, a subscription and a resource group: what resources stand in. */
 export const isGroupOrAbove = (id: string): boolean => segmentsOf(id).length <= 5;
 
-const segmentsOf = (id: string) =>
+const segmentsOf = kept<readonly string[]>((id) =>
   id
     .replace(/\/{2,}/g, '/')
     .replace(/\/+$/, '')
-    .split('/');
+    .split('/'),
+);
