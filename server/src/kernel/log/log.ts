@@ -63,27 +63,82 @@ function chain(error: unknown): string {
 
 function keep(fields: LogFields): LogFields {
   const kept: Record<string, unknown> = {};
-  for (const [name, value] of Object.entries(fields)) {
+  for (const name in fields) {
     if (!allowed.has(name)) continue;
+    const value = fields[name as keyof LogFields];
     if (name === 'error') kept['error'] = chain(value);
     else if (typeof value === 'number' || typeof value === 'boolean') kept[name] = value;
-    else if (value !== undefined && value !== null) kept[name] = String(value).slice(0, 1024);
+    else if (value !== undefined && value !== null) {
+      const text = String(value);
+      kept[name] = text.length > 1024 ? text.slice(0, 1024) : text;
+    }
   }
   return kept;
 }
 
-/** A log on standard error (or another stream). `level` is pino's. */
-export function createLog(options: { readonly level: string; readonly stream?: NodeJS.WritableStream }): Log {
-  const sink = pino(
-    { level: options.level, base: null, timestamp: pino.stdTimeFunctions.isoTime },
-    // Synchronous: the last lines before a crash are the ones that matter.
-    options.stream ?? pino.destination({ dest: 2, sync: true }),
-  );
+/** Of lines that wait to be written together; beyond it they are written at once. */
+const waitingCharactersMax = 65_536;
+
+/**
+ * Standard error, written to synchronously: the last lines before a crash are the ones that matter. Its own buffer is left alone:
+ * whoever empties that syncs the disk too, with the event loop held.
+ */
+function standardError(): { readonly stream: pino.DestinationStream; readonly flush: () => void } {
+  const error = pino.destination({ dest: 2, sync: true });
+  let waiting = '';
+  const flush = () => {
+    const text = waiting;
+    waiting = '';
+    if (text !== '') error.write(text);
+  };
+  process.once('exit', flush);
   return {
-    debug: (fields, message) => sink.debug(keep(fields), message),
-    info: (fields, message) => sink.info(keep(fields), message),
-    warn: (fields, message) => sink.warn(keep(fields), message),
-    error: (fields, message) => sink.error(keep(fields), message),
+    stream: {
+      write(line) {
+        waiting += line;
+        if (waiting.length > waitingCharactersMax) flush();
+      },
+    },
+    flush,
+  };
+}
+
+/**
+ * A log on standard error (or another stream). `level` is pino's. What is only told is written once a turn of the event loop, with
+ * one call for all of it, because there is a line for each request; what went wrong is written at once, with all before it.
+ */
+export function createLog(options: { readonly level: string; readonly stream?: NodeJS.WritableStream }): Log {
+  const { stream, flush } = options.stream ? { stream: options.stream, flush: () => {} } : standardError();
+  const sink = pino({ level: options.level, base: null, timestamp: pino.stdTimeFunctions.isoTime }, stream);
+  let isWaiting = false;
+  const flushNow = () => {
+    isWaiting = false;
+    flush();
+  };
+  const flushSoon = () => {
+    if (isWaiting) return;
+    isWaiting = true;
+    setImmediate(flushNow);
+  };
+  return {
+    debug(fields, message) {
+      if (!sink.isLevelEnabled('debug')) return;
+      sink.debug(keep(fields), message);
+      flushSoon();
+    },
+    info(fields, message) {
+      if (!sink.isLevelEnabled('info')) return;
+      sink.info(keep(fields), message);
+      flushSoon();
+    },
+    warn(fields, message) {
+      sink.warn(keep(fields), message);
+      flush();
+    },
+    error(fields, message) {
+      sink.error(keep(fields), message);
+      flush();
+    },
   };
 }
 
