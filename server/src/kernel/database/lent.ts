@@ -1,9 +1,8 @@
 // A Database whose file is open only while one of its calls is at work, for owners of more files than they keep open. Every
 // call borrows the open file and gives it back; what is between two calls may close it and nobody notices.
 
-import type { CompiledQuery } from 'kysely';
 import type { Compilable, Database, Dialect, ScanBounds, Tx, WriteOptions } from './database.ts';
-import { kyselyThrough } from './dialect/connection.ts';
+import { execute, kyselyThrough, type Statement } from './dialect/connection.ts';
 
 /** `lend` opens the file if need be, keeps it open while `act` runs, and throws what opening it throws. */
 export function lentDatabase(options: {
@@ -15,10 +14,7 @@ export function lentDatabase(options: {
   const { dialect, owner, lend, close } = options;
   return {
     owner,
-    // Kysely's contract: R is a label on the query; nothing at run time depends on it.
-    read: kyselyThrough(dialect, <R>(query: CompiledQuery) =>
-      lend((database) => database.read.executeQuery(query as CompiledQuery<R>)),
-    ),
+    read: kyselyThrough(dialect, <R>(statement: Statement) => lend((database) => execute<R>(database.read, statement))),
     write: <R>(fn: (tx: Tx) => Promise<R>, options?: WriteOptions) => lend((database) => database.write(fn, options)),
     remembered: <R>(key: string, read: (tx: Tx) => Promise<R>) => lend((database) => database.remembered(key, read)),
     restamp: () => lend((database) => database.restamp()),

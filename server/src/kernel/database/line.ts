@@ -1,7 +1,7 @@
 // The line before the one writer of a database, the same for both engines: who is let into it, in whose context a call runs, and
 // when nobody waits any more. Which of those that wait come next is the engine's to decide.
 
-import { AsyncLocalStorage } from 'node:async_hooks';
+import { AsyncLocalStorage, AsyncResource } from 'node:async_hooks';
 import type { Kysely } from 'kysely';
 import { nestedWrite, nextTurn, tooManyWaiting, type WriteCall, within } from './calls.ts';
 import type { WriteOptions } from './database.ts';
@@ -52,7 +52,8 @@ export function createLine(tx: Kysely<unknown>, serve: () => Promise<void>): Lin
   ): Promise<R> {
     if (within.getStore()?.active === true) return Promise.reject(nestedWrite());
     if (waiting() >= queueCallsMax) return Promise.reject(tooManyWaiting());
-    const inCallersContext = AsyncLocalStorage.snapshot();
+    // As AsyncLocalStorage.snapshot(), which makes a function with properties of its own for each.
+    const callersContext = new AsyncResource('Database.write');
     return new Promise<R>((resolve, reject) => {
       let result: { readonly value: R } | undefined;
       const call: QueuedCall = {
@@ -61,7 +62,7 @@ export function createLine(tx: Kysely<unknown>, serve: () => Promise<void>): Lin
         active: false,
         failed: undefined,
         run: () =>
-          inCallersContext(() =>
+          callersContext.runInAsyncScope(() =>
             within.run(call, async () => {
               result = { value: await fn(tx) };
             }),

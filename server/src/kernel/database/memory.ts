@@ -11,20 +11,24 @@ export type Memory = {
 const answersMax = 5_000;
 
 export function createMemory(): Memory {
-  const kept = new Map<string, unknown>();
+  /** As promises that are kept already: who asks again is handed the same one. */
+  const kept = new Map<string, Promise<unknown>>();
   let writes = 0;
+
+  async function readNow<R>(key: string, read: () => Promise<R>): Promise<R> {
+    const before = writes;
+    const answer = await read();
+    if (before !== writes) return answer;
+    kept.set(key, Promise.resolve(answer));
+    const [oldest] = kept.keys();
+    if (kept.size > answersMax && oldest !== undefined) kept.delete(oldest);
+    return answer;
+  }
+
   return {
-    async remembered<R>(key: string, read: () => Promise<R>) {
-      // Only what `read` of the same key answered is under it, and each key is read in one place.
-      if (kept.has(key)) return kept.get(key) as R;
-      const before = writes;
-      const answer = await read();
-      if (before !== writes) return answer;
-      kept.set(key, answer);
-      const [oldest] = kept.keys();
-      if (kept.size > answersMax && oldest !== undefined) kept.delete(oldest);
-      return answer;
-    },
+    // Only what `read` of the same key answered is under it, and each key is read in one place.
+    remembered: <R>(key: string, read: () => Promise<R>) =>
+      (kept.get(key) as Promise<R> | undefined) ?? readNow(key, read),
     forget() {
       writes += 1;
       kept.clear();

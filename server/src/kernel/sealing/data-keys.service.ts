@@ -239,6 +239,9 @@ export function createDataKeys(options: {
 
     async open(owner, purpose) {
       refuseIfClosed();
+      const present = residents.get(owner);
+      const held = present !== undefined && isFresh(present) ? present.dataKeys.get(purpose) : undefined;
+      if (held !== undefined) return held.key;
       const resident = await refreshed(owner);
       return (await dataKeyOf(resident, owner, purpose)) ?? raise(sealingFailures.DataKeyGone());
     },
@@ -303,7 +306,7 @@ function hold(id: string, bytes: Uint8Array): Held {
     enumerable: false,
     get() {
       if (isClosed) throw sealingFailures.DataKeyClosed();
-      return Uint8Array.from(bytes);
+      return bytes.slice();
     },
   });
   return {

@@ -56,16 +56,14 @@ export async function readTree(tx: Tx): Promise<StoredTree> {
   return { tree: { size: row.size, hashes: unpackHashes(row.hashes) }, settled: row.settled };
 }
 
+const moveSql = 'update audit_tree set size = ?, hashes = ?, settled = ? where id = 1 and size = ? and hashes = ?';
 /** Moves the state on. Throws `AuditDamaged` when the row does not hold `from`: somebody else wrote, so nothing is appended. */
 export async function moveTree(tx: Tx, from: TreeState, to: StoredTree): Promise<void> {
-  const { numUpdatedRows } = await tables<AuditTables>(tx)
-    .updateTable('audit_tree')
-    .set({ size: to.tree.size, hashes: packHashes(to.tree.hashes), settled: to.settled })
-    .where('id', '=', 1)
-    .where('size', '=', from.size)
-    .where('hashes', '=', packHashes(from.hashes))
-    .executeTakeFirst();
-  if (numUpdatedRows !== 1n) throw auditFailures.AuditDamaged('its state was changed by somebody else');
+  const { numAffectedRows } = await runStatement(tx, moveSql, [
+    ...[to.tree.size, packHashes(to.tree.hashes), to.settled],
+    ...[from.size, packHashes(from.hashes)],
+  ]);
+  if (numAffectedRows !== 1n) throw auditFailures.AuditDamaged('its state was changed by somebody else');
 }
 
 // Written out: building this statement for every record would cost more than running it.

@@ -2,6 +2,7 @@
 
 import { type Generated, sql } from 'kysely';
 import { type Tx, tables } from '#kernel/database/database';
+import { compiledOnce } from '#kernel/database/dialect/dialect';
 
 export type ExperimentRow = {
   readonly experiment: number;
@@ -27,8 +28,11 @@ type ExperimentTables = {
 const rows = (tx: Tx) => tables<ExperimentTables>(tx);
 const columns = ['experiment', 'name', 'created_ms', 'updated_ms', 'deleted'] as const;
 
-export const findExperiment = (tx: Tx, experiment: number): Promise<ExperimentRow | undefined> =>
-  rows(tx).selectFrom('experiments').select(columns).where('experiment', '=', experiment).executeTakeFirst();
+const byNumber = compiledOnce((tx: Tx, experiment: number) =>
+  rows(tx).selectFrom('experiments').select(columns).where('experiment', '=', experiment),
+);
+export const findExperiment = async (tx: Tx, experiment: number): Promise<ExperimentRow | undefined> =>
+  (await byNumber(tx, experiment))[0];
 
 export const findExperimentByName = (tx: Tx, name: string): Promise<ExperimentRow | undefined> =>
   rows(tx).selectFrom('experiments').select(columns).where('name', '=', name).executeTakeFirst();

@@ -4,7 +4,7 @@
 import type { Dataset } from '@strongroom/contract/runs';
 import { type RawBuilder, sql } from 'kysely';
 import { type Database, type Tx, tables } from '#kernel/database/database';
-import { among } from '#kernel/database/dialect/dialect';
+import { among, compiledOnce } from '#kernel/database/dialect/dialect';
 import { Failure } from '#kernel/errors/failure';
 import type { TagRow } from './experiments.store.ts';
 import type { MetricRow, RunData } from './runs.view.ts';
@@ -36,24 +36,28 @@ const queries = (isOfThem: RawBuilder<unknown>) => ({
 });
 const queriesOf = (...runs: readonly number[]) => queries(among(sql`run`, runs));
 
+/** Of one run: asked for with every look at it. */
+const ofOne = {
+  metrics: compiledOnce((_tx: Tx, run: number) => queriesOf(run).metrics),
+  params: compiledOnce((_tx: Tx, run: number) => queriesOf(run).params),
+  tags: compiledOnce((_tx: Tx, run: number) => queriesOf(run).tags),
+  datasets: compiledOnce((_tx: Tx, run: number) => queriesOf(run).datasets),
+  datasetTags: compiledOnce((_tx: Tx, run: number) => queriesOf(run).datasetTags),
+  models: compiledOnce((_tx: Tx, run: number) => queriesOf(run).models),
+};
+
 /** @param tx the point connection, or the transaction that changed the run */
 export async function readRunData(tx: Tx, run: number): Promise<RunData> {
-  const of = queriesOf(run);
-  const [metrics, params, tags, datasets, datasetTags, models] = await Promise.all([
-    of.metrics.execute(tx),
-    of.params.execute(tx),
-    of.tags.execute(tx),
-    of.datasets.execute(tx),
-    of.datasetTags.execute(tx),
-    of.models.execute(tx),
+  const [metrics, params, tags, datasets, models] = await Promise.all([
+    ofOne.metrics(tx, run),
+    ofOne.params(tx, run),
+    ofOne.tags(tx, run),
+    ofOne.datasets(tx, run),
+    ofOne.models(tx, run),
   ]);
-  return {
-    metrics: metrics.rows,
-    params: params.rows,
-    tags: tags.rows,
-    datasets: withTags(datasets.rows, datasetTags.rows),
-    models: models.rows,
-  };
+  // Most runs have none.
+  const datasetTags = datasets.length === 0 ? [] : await ofOne.datasetTags(tx, run);
+  return { metrics, params, tags, datasets: withTags(datasets, datasetTags), models };
 }
 
 /** Of each kind of data of a page. One run stays within them: what it may record is bounded (`names.rules.ts`). */

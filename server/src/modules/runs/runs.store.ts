@@ -1,8 +1,8 @@
 // Rows of runs, their tags and their inputs and outputs. No decisions. `run` is the short number, `run_id` the public id.
 
 import type { RunStatus } from '@strongroom/contract/runs';
-import { sql } from 'kysely';
 import { type Tx, tables } from '#kernel/database/database';
+import { compiledOnce, runStatement } from '#kernel/database/dialect/dialect';
 
 export type RunRow = {
   readonly run: number;
@@ -35,17 +35,18 @@ export const runColumns = [
   'deleted',
 ] as const;
 
-export const findRun = (tx: Tx, runId: string): Promise<RunRow | undefined> =>
-  rows(tx).selectFrom('runs').select(runColumns).where('run_id', '=', runId).executeTakeFirst();
+const runById = compiledOnce((tx: Tx, runId: string) =>
+  rows(tx).selectFrom('runs').select(runColumns).where('run_id', '=', runId),
+);
+export const findRun = async (tx: Tx, runId: string): Promise<RunRow | undefined> => (await runById(tx, runId))[0];
 
+const insert = `insert into runs (run_id, experiment, name, user_id, owner_id, status, start_ms, end_ms, deleted)
+  values (?, ?, ?, ?, ?, ?, ?, ?, ?) on conflict (run_id) do nothing returning run`;
 /** Answers the number of the new run, or undefined when the id is taken. */
 export async function insertRun(tx: Tx, row: Omit<RunRow, 'run'>): Promise<number | undefined> {
   const { run_id, experiment, name, user_id, owner_id, status, start_ms, end_ms, deleted } = row;
-  const made = await sql<{ run: number }>`
-    insert into runs (run_id, experiment, name, user_id, owner_id, status, start_ms, end_ms, deleted)
-    values (${run_id}, ${experiment}, ${name}, ${user_id}, ${owner_id}, ${status}, ${start_ms}, ${end_ms}, ${deleted})
-    on conflict (run_id) do nothing returning run`.execute(tx);
-  return made.rows[0]?.run;
+  const values = [run_id, experiment, name, user_id, owner_id, status, start_ms, end_ms, deleted];
+  return (await runStatement<{ run: number }>(tx, insert, values)).rows[0]?.run;
 }
 
 export async function changeRun(

@@ -8,6 +8,7 @@ import {
   Kysely,
   PostgresAdapter,
   PostgresIntrospector,
+  type QueryResult,
   SqliteAdapter,
   SqliteIntrospector,
 } from 'kysely';
@@ -32,7 +33,7 @@ const parts = {
 
 /** A query builder whose statements go to `run`, of SQLite. `T` is unknown: a store narrows it with `tables`. */
 export function kyselyOver(run: (sql: string, parameters: readonly unknown[]) => EngineResult): Kysely<unknown> {
-  return kyselyThrough('sqlite', async <R>({ sql, parameters }: CompiledQuery) => {
+  return kyselyThrough('sqlite', async <R>({ sql, parameters }: Statement) => {
     const { rows, changes, insertId } = run(sql, parameters);
     return {
       // Kysely's contract: R is what the builder inferred from the columns that it wrote into this SQL.
@@ -43,15 +44,37 @@ export function kyselyOver(run: (sql: string, parameters: readonly unknown[]) =>
   });
 }
 
-/** A query builder whose statements go to `executeQuery`, which may wait. */
-export function kyselyThrough(dialect: Dialect, executeQuery: DatabaseConnection['executeQuery']): Kysely<unknown> {
+/** A statement that is written out, or was compiled. */
+export type Statement = Pick<CompiledQuery, 'sql' | 'parameters'>;
+type Connected = {
+  readonly dialect: Dialect;
+  readonly send: <R>(statement: Statement) => Promise<QueryResult<R>>;
+};
+
+const connected = new WeakMap<Kysely<unknown>, Connected>();
+
+function connectionOf(tx: Kysely<unknown>): Connected {
+  const found = connected.get(tx);
+  if (found === undefined) throw refused('This builder is none that a database gave out.');
+  return found;
+}
+
+/** Which engine a transaction or a read connection belongs to. For this room; a store has no reason to ask. */
+export const dialectOf = (tx: Kysely<unknown>): Dialect => connectionOf(tx).dialect;
+
+/** Where a statement needs no builder any more it goes to the connection at once: the builder's own way there costs more than SQLite. */
+export const execute = <R>(tx: Kysely<unknown>, statement: Statement): Promise<QueryResult<R>> =>
+  connectionOf(tx).send<R>(statement);
+
+/** A query builder whose statements go to `send`, which may wait. */
+export function kyselyThrough(dialect: Dialect, send: Connected['send']): Kysely<unknown> {
   const connection: DatabaseConnection = {
-    executeQuery,
+    executeQuery: send,
     streamQuery() {
       throw refused('Streaming would hold the connection between statements; use scan.');
     },
   };
-  return new Kysely<unknown>({
+  const made = new Kysely<unknown>({
     dialect: {
       ...parts[dialect],
       createDriver: () => ({
@@ -69,6 +92,8 @@ export function kyselyThrough(dialect: Dialect, executeQuery: DatabaseConnection
       }),
     },
   });
+  connected.set(made, { dialect, send });
+  return made;
 }
 
 function refused(message: string): Failure {

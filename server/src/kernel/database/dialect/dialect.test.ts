@@ -6,7 +6,7 @@ import { test } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { sql } from 'kysely';
 import { kyselyThrough } from './connection.ts';
-import { among, isUniqueViolation, like, notAmong, runStatement, textIn } from './dialect.ts';
+import { among, compiledOnce, isUniqueViolation, like, notAmong, runStatement, textIn } from './dialect.ts';
 
 const source = fileURLToPath(new URL('../../..', import.meta.url));
 /** Words, functions and habits of one engine alone. */
@@ -72,6 +72,37 @@ test('a statement that is written out gets the placeholders of its engine', asyn
   await runStatement(over('sqlite'), 'select ? where a = ?', [1, 2]);
   await runStatement(over('postgres'), 'select ? where a = ?', [1, 2]);
   assert.deepEqual(asked, ['select ? where a = ?', 'select $1 where a = $2']);
+});
+
+test('a statement that is compiled once is built once for each engine, and has the values of each call in their places', async () => {
+  const asked: unknown[] = [];
+  const over = (dialect: 'sqlite' | 'postgres') =>
+    kyselyThrough(dialect, async ({ sql, parameters }) => {
+      asked.push([sql, ...parameters]);
+      return { rows: [] };
+    });
+  let built = 0;
+  const find = compiledOnce((_tx, a: number, b: string) => {
+    built += 1;
+    return sql`select 1 where b = ${b} and ${among(sql`a`, [a])} and c = ${'fixed'} or b = ${b}`;
+  });
+  const [sqlite, postgres] = [over('sqlite'), over('postgres')];
+  await find(sqlite, 1, 'x');
+  await find(sqlite, 2, 'y');
+  await find(postgres, 3, 'z');
+  assert.deepEqual(asked, [
+    ['select 1 where b = ? and a = ? and c = ? or b = ?', 'x', 1, 'fixed', 'x'],
+    ['select 1 where b = ? and a = ? and c = ? or b = ?', 'y', 2, 'fixed', 'y'],
+    ['select 1 where b = $1 and a = $2 and c = $3 or b = $4', 'z', 3, 'fixed', 'z'],
+  ]);
+  assert.equal(built, 2);
+});
+
+test('a statement whose text depends on a value is not compiled once', async () => {
+  const byText = compiledOnce((_tx, table: string) => sql`select * from ${sql.raw(`${table}`)}`);
+  await assert.rejects(byText(databases.sqlite, 'things'), /cannot depend on its values/);
+  const byCount = compiledOnce((_tx, count: number) => sql`select ${count + 1}`);
+  await assert.rejects(byCount(databases.sqlite, 1), /cannot depend on its values/);
 });
 
 test('only errors of an engine say that a row is there already', () => {

@@ -4,9 +4,11 @@
 // The rest of SQL is common ground: what both engines read and mean alike is written as it is. Conditions are conditions
 // (`always`, not `1`), null-safe equality is `is not distinct from`, an upsert is `on conflict`, a new number comes from `returning`.
 
-import { CompiledQuery, type Kysely, PostgresAdapter, type QueryResult, type RawBuilder, sql } from 'kysely';
-import { type Dialect, word } from './words.ts';
+import { type Kysely, type QueryResult, type RawBuilder, sql } from 'kysely';
+import { dialectOf, execute } from './connection.ts';
+import { word } from './words.ts';
 
+export { compiledOnce } from './compiled.ts';
 export type { Dialect } from './words.ts';
 
 /** A condition that holds. */
@@ -80,10 +82,6 @@ export const greater = (one: RawBuilder<unknown>, other: RawBuilder<unknown>): R
 /** Bytes that a database takes: what is free within it is not counted where the engine can tell. */
 export const bytesInUse: RawBuilder<number> = sql<number>`${word('bytes in use')}`;
 
-/** Which engine a transaction or a read connection belongs to. For this room; a store has no reason to ask. */
-export const dialectOf = (tx: Kysely<unknown>): Dialect =>
-  tx.getExecutor().adapter instanceof PostgresAdapter ? 'postgres' : 'sqlite';
-
 /**
  * Runs a statement that is written out, with `?` for each value: for hot paths, where building it would cost more than running
  * it. Few different texts, because prepared statements are kept by their text.
@@ -94,7 +92,7 @@ export function runStatement<R>(
   values: readonly unknown[],
 ): Promise<QueryResult<R>> {
   const written = dialectOf(tx) === 'sqlite' ? text : numbered(text);
-  return tx.executeQuery<R>(CompiledQuery.raw(written, [...values]));
+  return execute<R>(tx, { sql: written, parameters: values });
 }
 
 function numbered(text: string): string {

@@ -2,12 +2,11 @@
 // does shows that the port is one. No setting offers it yet: nothing here encrypts what the server stores, and the other modules have
 // not written their tables for it (docs/adr/0018-database-port.md).
 
-import type { CompiledQuery } from 'kysely';
 import { databaseFailures } from '#kernel/database/database.errors';
 import { noFaults } from '#kernel/files/faults';
 import { databaseClosed, databaseReadOnly, refuseReadWithinWrite } from '../calls.ts';
 import type { Compilable, Database, Databases, MigrationSet, Opening, ScanBounds } from '../database.ts';
-import { kyselyThrough } from '../dialect/connection.ts';
+import { kyselyThrough, type Statement } from '../dialect/connection.ts';
 import { createMemory } from '../memory.ts';
 import { ask, type Connection, connect, connectReaders, type Server } from './connection.ts';
 import { migrate, requireMigrated, requireSchema } from './migrate.ts';
@@ -127,7 +126,7 @@ async function openSchema(
     }
   }
 
-  const read = kyselyThrough('postgres', async <R>({ sql, parameters }: CompiledQuery) => {
+  const read = kyselyThrough('postgres', async <R>({ sql, parameters }: Statement) => {
     refuseIfClosed();
     refuseReadWithinWrite();
     const answer = await noted(ask(readers, sql, parameters));

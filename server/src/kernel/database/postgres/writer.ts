@@ -2,12 +2,11 @@
 // that it sees all that was written before and nobody comes between its statements. A call runs once, and is acknowledged when its
 // COMMIT is answered.
 
-import type { CompiledQuery } from 'kysely';
 import { databaseFailures } from '#kernel/database/database.errors';
 import { Failure } from '#kernel/errors/failure';
 import type { Faults } from '#kernel/files/faults';
 import { nextTurn, transactionEnded, within, writeAwaited, writeFailed } from '../calls.ts';
-import { kyselyThrough } from '../dialect/connection.ts';
+import { kyselyThrough, type Statement } from '../dialect/connection.ts';
 import { createLine, type LineWriter, type QueuedCall } from '../line.ts';
 import { ask, type Connection, guarded } from './connection.ts';
 import { lockOf } from './migrate.ts';
@@ -40,7 +39,7 @@ export function createWriter(options: {
   let inARow = 0;
   let current: Running | undefined;
 
-  const tx = kyselyThrough('postgres', async <R>({ sql, parameters }: CompiledQuery) => {
+  const tx = kyselyThrough('postgres', async <R>({ sql, parameters }: Statement) => {
     const at = current;
     if (at === undefined || within.getStore() !== at.call) throw transactionEnded();
     const { call, client } = at;

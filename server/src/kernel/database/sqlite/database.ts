@@ -142,7 +142,7 @@ function databaseOver(parts: {
       refuseIfClosed();
       refuseReadWithinWrite();
       // Others write to what is only read here, and nobody tells.
-      return await (writer === undefined ? ask(read) : memory.remembered(name, () => ask(read)));
+      return writer === undefined ? ask(read) : memory.remembered(name, () => ask(read));
     },
     async write(fn, options) {
       refuseIfClosed();

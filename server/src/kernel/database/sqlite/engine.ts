@@ -138,6 +138,8 @@ function engineOver(driver: Driver): Engine {
   function prepared(sql: string): Driver.Statement {
     const kept = statements.get(sql);
     if (kept !== undefined) {
+      // The order of use matters only where some have to go.
+      if (statements.size < statementsKept) return kept;
       statements.delete(sql);
       statements.set(sql, kept);
       return kept;
@@ -162,9 +164,9 @@ function engineOver(driver: Driver): Engine {
   }
 
   return {
-    run: (sql, parameters) =>
-      guarded(() => {
-        refuseUnstorable(parameters);
+    run(sql, parameters) {
+      refuseUnstorable(parameters);
+      try {
         const statement = prepared(sql);
         if (statement.reader) {
           // The driver's own type for rows; columns are whatever the statement named.
@@ -172,7 +174,10 @@ function engineOver(driver: Driver): Engine {
         }
         const { changes, lastInsertRowid } = statement.run(...parameters);
         return { rows: [], changes: BigInt(changes), insertId: BigInt(lastInsertRowid) };
-      }),
+      } catch (error) {
+        throw environmentFailure(error) ?? error;
+      }
+    },
     scan: (sql, parameters, bounds) =>
       guarded(() => {
         refuseUnstorable(parameters);

@@ -47,6 +47,9 @@ export function createWriter(
 ): Writer {
   let current: QueuedCall | undefined;
   let stopped: { readonly cause: unknown } | undefined;
+  /** Ends the call that is running as one that gave up the event loop. */
+  let late: (() => void) | undefined;
+  let isWatched = false;
   /** A transaction is open: whoever takes the connection out of use waits for its end. */
   let inGroup = false;
 
@@ -103,13 +106,15 @@ export function createWriter(
       refuseIfStopped();
       engine.run('begin immediate', []);
       const next = takeInTurn();
-      while (engine.inTransaction()) {
+      // Some errors (a full disk) make SQLite roll back everything, savepoints included.
+      for (let isOpen = true; isOpen; ) {
         const call = next();
         if (call === undefined) break;
         // Among those to be told before it runs: should a savepoint itself fail, it must not wait for ever.
         const ran = { call, outcome: accepted };
         done.push(ran);
         ran.outcome = alone ? await runCall(call) : await runInSavepoint(call);
+        isOpen = ran.outcome.ok || engine.inTransaction();
       }
       const kept = done.filter(({ outcome }) => outcome.ok);
       await commit(
@@ -171,9 +176,10 @@ export function createWriter(
   async function runInSavepoint(call: QueuedCall): Promise<Outcome> {
     engine.run('savepoint call', []);
     const outcome = await runCall(call);
-    // Some errors (a full disk) make SQLite roll back everything, savepoints included.
-    if (!engine.inTransaction()) return outcome;
-    if (!outcome.ok) engine.run('rollback to call', []);
+    if (!outcome.ok) {
+      if (!engine.inTransaction()) return outcome;
+      engine.run('rollback to call', []);
+    }
     engine.run('release call', []);
     return outcome;
   }
@@ -184,20 +190,33 @@ export function createWriter(
    * cannot reach the transaction again.
    */
   async function runCall(call: QueuedCall): Promise<Outcome> {
-    const turn = nextTurn();
+    watchTurn();
     current = call;
     call.active = true;
     try {
-      const finished = await Promise.race([call.run().then(() => true), turn.reached.then(() => false)]);
-      if (finished) return call.failed === undefined ? { ok: true } : { ok: false, error: call.failed.error };
+      const isFinished = await new Promise<boolean>((resolve, reject) => {
+        late = () => resolve(false);
+        call.run().then(() => resolve(true), reject);
+      });
+      if (isFinished) return call.failed === undefined ? accepted : { ok: false, error: call.failed.error };
       return { ok: false, error: writeAwaited() };
     } catch (error) {
       return { ok: false, error };
     } finally {
-      turn.cancel();
+      late = undefined;
       call.active = false;
       current = undefined;
     }
+  }
+
+  /** One look at the next turn of the event loop is enough for all calls that run before it. */
+  function watchTurn(): void {
+    if (isWatched) return;
+    isWatched = true;
+    setImmediate(() => {
+      isWatched = false;
+      late?.();
+    });
   }
 
   return { ...writer, stop, isStopped: () => stopped !== undefined };
