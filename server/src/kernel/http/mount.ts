@@ -196,11 +196,11 @@ function send(
   answer: Answer,
   surfaceHeaders: Readonly<Record<string, string>> | undefined,
 ): void {
-  response.statusCode = answer.status;
-  for (const [name, value] of Object.entries({ ...safetyHeaders, ...surfaceHeaders, ...answer.headers }))
-    response.setHeader(name, value);
+  const headers: Record<string, string> = { ...safetyHeaders, ...surfaceHeaders, ...answer.headers };
   const { body } = answer;
   if (body instanceof Readable) {
+    response.statusCode = answer.status;
+    for (const name in headers) response.setHeader(name, headers[name] ?? '');
     response.setHeader('content-type', answer.contentType ?? 'application/octet-stream');
     body.on('error', () => response.destroy());
     if (method === 'HEAD') {
@@ -217,23 +217,33 @@ function send(
     return;
   }
   if (body === undefined) {
-    if (answer.status !== 204 && answer.status !== 304 && !response.hasHeader('content-length'))
-      response.setHeader('content-length', '0');
+    if (answer.status !== 204 && answer.status !== 304) headers['content-length'] ??= '0';
+    writeHead(response, answer.status, headers);
     response.end();
     return;
   }
-  const bytes = body instanceof Uint8Array ? body : Buffer.from(typeof body === 'string' ? body : JSON.stringify(body));
-  response.setHeader(
-    'content-type',
+  const payload = typeof body === 'string' || body instanceof Uint8Array ? body : JSON.stringify(body);
+  const length = typeof payload === 'string' ? Buffer.byteLength(payload) : payload.length;
+  headers['content-type'] =
     answer.contentType ??
-      (typeof body === 'string'
-        ? 'text/plain; charset=utf-8'
-        : body instanceof Uint8Array
-          ? 'application/octet-stream'
-          : 'application/json; charset=utf-8'),
-  );
-  if (!response.hasHeader('content-length')) response.setHeader('content-length', String(bytes.length));
-  response.end(method === 'HEAD' ? undefined : bytes);
+    (typeof body === 'string'
+      ? 'text/plain; charset=utf-8'
+      : body instanceof Uint8Array
+        ? 'application/octet-stream'
+        : 'application/json; charset=utf-8');
+  headers['content-length'] ??= String(length);
+  writeHead(response, answer.status, headers);
+  if (method === 'HEAD') response.end();
+  // Plain ASCII leaves in one piece with the headers, which are Latin-1: one record of TLS and one write, in place of two.
+  else if (typeof payload === 'string' && length === payload.length) response.end(payload, 'latin1');
+  else response.end(typeof payload === 'string' ? Buffer.from(payload) : payload);
+}
+
+/** All at once: headers that are set one by one are kept in a table first. */
+function writeHead(response: ServerResponse, status: number, headers: Readonly<Record<string, string>>): void {
+  const list: string[] = [];
+  for (const name in headers) list.push(name, headers[name] ?? '');
+  response.writeHead(status, list);
 }
 
 /** As `pipe`, and gives the memory of a piece back when it was sent. */
@@ -278,10 +288,13 @@ function createExchange(
     const value = request.headers[name];
     return Array.isArray(value) ? value.join(', ') : value;
   };
-  const aborted = new AbortController();
+  // Made when somebody asks for it, which most do not.
+  let aborted: AbortController | undefined;
+  let isGone = false;
   // Only of a caller that went away. After a whole answer nobody listens, and an abort costs more than it looks like.
   response.on('close', () => {
-    if (!response.writableFinished) aborted.abort();
+    isGone = !response.writableFinished;
+    if (isGone) aborted?.abort();
   });
   const asked = header('x-ms-client-request-id');
   const correlation = header('x-ms-correlation-request-id');
@@ -294,22 +307,30 @@ function createExchange(
     address: clientOf(request.socket.remoteAddress, header('x-forwarded-for')),
     userAgent: header('user-agent'),
     header,
-    signal: aborted.signal,
+    get signal() {
+      if (aborted === undefined) {
+        aborted = new AbortController();
+        if (isGone) aborted.abort();
+      }
+      return aborted.signal;
+    },
     carried: new Map(),
     raw: { request, response },
   };
 }
 
 /** Node keeps the first of two. Whoever stands in between may have kept the other: nothing is decided on either. */
-const decisive = new Set(['host', 'authorization']);
+const decisive = ['host', 'authorization'] as const;
 
 function refuseRepeated({ rawHeaders }: IncomingMessage): void {
-  const seen = new Set<string>();
-  for (let at = 0; at < rawHeaders.length; at += 2) {
-    const name = rawHeaders[at]?.toLowerCase() ?? '';
-    if (!decisive.has(name)) continue;
-    if (seen.has(name)) throw httpFailures.InvalidHeader(name);
-    seen.add(name);
+  for (const name of decisive) {
+    let isSeen = false;
+    for (let at = 0; at < rawHeaders.length; at += 2) {
+      const given = rawHeaders[at];
+      if (given?.length !== name.length || given.toLowerCase() !== name) continue;
+      if (isSeen) throw httpFailures.InvalidHeader(name);
+      isSeen = true;
+    }
   }
 }
 

@@ -98,14 +98,24 @@ export function createRouter(
       }
       return undefined;
     };
-    const found = walk(root, 0, {});
-    return found ? { ...found, others } : { params: {}, others };
+    const reached = walk(root, 0, {});
+    return reached ? { ...reached, others } : { params: {}, others };
   }
+
+  /** What a list led to before; whoever reads a path answers the same list for the same path, as long as it is kept. */
+  const found = new WeakMap<readonly string[], Map<string, Matched>>();
 
   return {
     match(method, segments) {
+      const present = found.get(segments)?.get(method);
+      if (present) return present;
       const { route, params, others } = find(segments, method);
-      if (route) return { route, params };
+      if (route) {
+        const matched = { route, params: Object.freeze(params) };
+        const byMethod = found.get(segments) ?? new Map<string, Matched>();
+        found.set(segments, byMethod.set(method, matched));
+        return matched;
+      }
       if (others.size > 0) throw httpFailures.MethodNotAllowed(method, others);
       throw surface.nothing?.(method, segments) ?? httpFailures.NotFound(surface.name);
     },

@@ -4,6 +4,7 @@
 // which `new URL(path, base)` reads as a host; Key Vault clients percent-encode query names.
 
 import { hasControlCharacter } from '#kernel/ids/characters';
+import { kept } from '#kernel/ids/kept';
 import { httpFailures } from './http.errors.ts';
 
 export type Target = {
@@ -13,6 +14,8 @@ export type Target = {
   readonly origin: string;
   /** Decoded segments; empty ones kept, except leading ones. */
   readonly segments: readonly string[];
+  /** Those that are not empty. */
+  readonly named: readonly string[];
   /** Path as sent, still encoded, for signatures and the log. Never used to decide. */
   readonly rawPath: string;
   readonly query: Query;
@@ -42,7 +45,15 @@ function decodeSegment(segment: string): string {
   return decoded;
 }
 
+const noQuery: Query = Object.freeze({
+  get: () => undefined,
+  all: () => [],
+  values: Object.freeze(Object.create(null) as Record<string, string>),
+  raw: '',
+});
+
 function parseQuery(raw: string): Query {
+  if (raw === '') return noQuery;
   // A null prototype: `__proto__` is a name like any other.
   const values: Record<string, string | string[]> = Object.create(null) as Record<string, string | string[]>;
   let count = 0;
@@ -72,20 +83,25 @@ export function readTarget(url: string, host: string | undefined): Target {
   const relative = url.slice(authority?.[0].length ?? 0);
   const mark = relative.indexOf('?');
   const rawPath = (mark < 0 ? relative : relative.slice(0, mark)).split('#', 1)[0] ?? '/';
+  const { segments, named } = readPath(rawPath);
+  const { name, origin } = readHost(host ?? '');
+  return { host: name, origin, segments, named, rawPath, query: parseQuery(mark < 0 ? '' : relative.slice(mark + 1)) };
+}
+
+/** Answers one list for one path, so that whoever reads it may keep what follows from it alone under the list. */
+const readPath = kept<Pick<Target, 'segments' | 'named'>>((rawPath) => {
   const segments = rawPath.replace(/^\/+/, '').split('/').map(decodeSegment);
   if (segments.length > maxSegments) throw httpFailures.tooManySegments(maxSegments);
-  const name = (host ?? '').toLowerCase();
+  return { segments: Object.freeze(segments), named: Object.freeze(segments.filter((segment) => segment !== '')) };
+});
+
+const readHost = kept((host) => {
+  const name = host.toLowerCase();
   if (name !== '' && !/^[a-z0-9._-]+(:\d{1,5})?$|^\[[0-9a-f:.]+\](:\d{1,5})?$/.test(name)) {
     throw httpFailures.badHost();
   }
-  return {
-    host: name,
-    origin: `https://${name}`,
-    segments,
-    rawPath,
-    query: parseQuery(mark < 0 ? '' : relative.slice(mark + 1)),
-  };
-}
+  return { name, origin: `https://${name}` };
+});
 
 const plainSegment = /^[\w.~:-]+$/;
 
@@ -96,7 +112,8 @@ const plainSegment = /^[\w.~:-]+$/;
 export function readableOf(url: string, host: string | undefined): Target {
   const path = url.replace(/^https?:\/\/[^/?#]*/i, '').split(/[?#]/, 1)[0] ?? '';
   const segments = path.split('/').filter((segment) => plainSegment.test(segment) && !/^\.+$/.test(segment));
-  return { ...noTarget, host: (host ?? '').toLowerCase(), segments: segments.slice(0, maxSegments) };
+  const read = segments.slice(0, maxSegments);
+  return { ...noTarget, host: (host ?? '').toLowerCase(), segments: read, named: read };
 }
 
 /** Before a URL was read, and of one that cannot be. */
@@ -104,6 +121,7 @@ export const noTarget: Target = {
   host: '',
   origin: '',
   segments: [],
+  named: [],
   rawPath: '/',
   query: { get: () => undefined, all: () => [], values: {}, raw: '' },
 };

@@ -9,9 +9,8 @@ export function createGraphSurface(options: { readonly bearer: Scheme; readonly 
     name: 'graph',
     ignoresCase: true,
     collapsesSlashes: true,
-    recognise({ segments }) {
-      const [first = ''] = segments.filter((segment) => segment !== '');
-      return first.toLowerCase() === 'msgraph' ? segments : undefined;
+    recognise({ segments, named }) {
+      return named[0]?.toLowerCase() === 'msgraph' ? segments : undefined;
     },
     schemes: [bearer],
     refuseUnread: refuseUnreadParameter,

@@ -57,8 +57,8 @@ export function createOAuthSurface(options: { readonly tenantId: string; readonl
     // msal-js lowers the case of the whole authority URL.
     ignoresCase: true,
     collapsesSlashes: true,
-    recognise({ segments }) {
-      const [tenant = '', room = ''] = segments.filter((segment) => segment !== '');
+    recognise({ segments, named }) {
+      const [tenant = '', room = ''] = named;
       const isTenant = guid.test(tenant) || aliases.has(tenant.toLowerCase());
       return isTenant && rooms.has(room.toLowerCase()) ? segments : undefined;
     },

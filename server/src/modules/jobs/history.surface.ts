@@ -23,8 +23,7 @@ export function createHistorySurface(schemes: readonly Scheme[]): Surface {
     name: historySurface,
     ignoresCase: true,
     collapsesSlashes: true,
-    recognise({ segments }) {
-      const named = segments.filter((segment) => segment !== '');
+    recognise({ named }) {
       const first = named[0]?.toLowerCase();
       // No container of an account has a name with a dot.
       const isData = first === 'data' && named[1]?.toLowerCase() === 'v1.0';

@@ -136,6 +136,7 @@ test('nothing of a protocol is taken: below a tracking address, and what only lo
     rawPath: path,
     query: undefined as never,
     segments: path.slice(1).split('/'),
+    named: path.slice(1).split('/'),
   });
   for (const path of [
     `${tracking}/api/2.0/mlflow/runs/get`,

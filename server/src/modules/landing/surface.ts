@@ -10,9 +10,7 @@ import { messagePage, wantsPage } from './landing.page.ts';
 const own = new Set(['ca.pem', 'favicon.ico', 'favicon.svg', 'portal']);
 
 /** `/mlflow/v2.0/subscriptions/S/resourceGroups/G/providers/Microsoft.MachineLearningServices/workspaces/W`, with or without a slash. */
-function trackingRoot(segments: readonly string[]): readonly string[] | undefined {
-  // Clients join a base and an id that both have a slash.
-  const at = segments.filter((segment) => segment !== '');
+function trackingRoot(at: readonly string[]): readonly string[] | undefined {
   if (at.length !== 10) return undefined;
   const [mlflow, version, subscriptions, , groups, group = '', providers, namespace, type, name = ''] = at;
   const words = [mlflow, subscriptions, groups, providers, namespace, type].join('/').toLowerCase();
@@ -37,11 +35,10 @@ export function createLandingSurface(): Surface {
     name: 'landing',
     ignoresCase: false,
     collapsesSlashes: false,
-    recognise({ segments }) {
-      const named = segments.filter((segment) => segment !== '');
+    recognise({ named }) {
       const [first] = named;
       if (first === undefined) return [''];
-      return own.has(first) ? named : trackingRoot(segments);
+      return own.has(first) ? named : trackingRoot(named);
     },
     schemes: [],
     render: (failure, exchange) =>

@@ -19,11 +19,16 @@ export type OciPath = {
   readonly givesTokens: boolean;
 };
 
+const roots: ReadonlySet<string> = new Set(['v2', 'oauth2', 'acr']);
+
 /**
  * Undefined when the path is not below `/v2`, `/acr/v1` or `/oauth2`. Empty segments do not count. Azure's clients send a
  * repository's name as one segment, with its slashes encoded.
  */
 export function readPath(target: Target): OciPath | undefined {
+  const [root = ''] = target.named;
+  // Asked with every request of every protocol: what cannot be one of ours is let go without taking it apart.
+  if (!root.includes('/') && !roots.has(root)) return undefined;
   const segments = target.segments.flatMap((segment) => segment.split('/')).filter((segment) => segment !== '');
   const [first, second] = segments;
   if (first !== 'v2' && first !== 'oauth2' && !(first === 'acr' && second === 'v1')) return undefined;

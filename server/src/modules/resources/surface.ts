@@ -14,8 +14,7 @@ import { resourcesFailures } from './resources.errors.ts';
 const roots: ReadonlySet<string> = new Set(['subscriptions', 'providers', 'tenants']);
 const versionForm = /^\d{4}-\d\d-\d\d(-[a-z]+)?$/;
 
-function recognise({ segments }: Target): readonly string[] | undefined {
-  const named = segments.filter((segment) => segment !== '');
+function recognise({ named }: Target): readonly string[] | undefined {
   const first = named[0]?.toLowerCase() ?? '';
   const isMetadata = first === 'metadata' && named[1]?.toLowerCase() === 'endpoints';
   return roots.has(first) || isMetadata ? named : undefined;

@@ -21,9 +21,8 @@ export function workspaceIdOf(params: Readonly<Record<string, string>>): string 
 /** A path of this surface that no route serves. */
 const unserved = ['mlflow'];
 
-/** `mlflow/v1.0/subscriptions/…/workspaces/W/…` in the one form that routes are written in; undefined if not ours. */
-function recogniseSegments(segments: readonly string[]): readonly string[] | undefined {
-  if (segments[0] !== 'mlflow') return undefined;
+/** `mlflow/v1.0/subscriptions/…/workspaces/W/…` in the one form that routes are written in. */
+function recogniseSegments(segments: readonly string[]): readonly string[] {
   const version = segments[1]?.toLowerCase();
   if (version !== 'v1.0' && version !== 'v2.0') return unserved;
   // Clients join a base path and an id that begins with a slash.
@@ -39,6 +38,17 @@ function recogniseSegments(segments: readonly string[]): readonly string[] | und
     ...['providers', 'Microsoft.MachineLearningServices', 'workspaces', name],
     ...tail,
   ];
+}
+
+/** One list for one path, because nothing but the path decides. */
+const canonicalLists = new WeakMap<readonly string[], readonly string[]>();
+
+function canonicalOf(segments: readonly string[]): readonly string[] {
+  const present = canonicalLists.get(segments);
+  if (present) return present;
+  const canonical = recogniseSegments(segments);
+  canonicalLists.set(segments, canonical);
+  return canonical;
 }
 
 function canonicalTail(rest: readonly string[]): readonly string[] | undefined {
@@ -107,7 +117,7 @@ export function createMlflowSurface(schemes: readonly Scheme[]): Surface {
     ignoresCase: false,
     // An artifact's path must not change under our hands; what has empty segments is refused where paths are read.
     collapsesSlashes: false,
-    recognise: (target) => recogniseSegments(target.segments),
+    recognise: ({ segments }) => (segments[0] === 'mlflow' ? canonicalOf(segments) : undefined),
     schemes,
     check(exchange) {
       const json = exchange.header('content-type')?.toLowerCase().startsWith('application/json') === true;

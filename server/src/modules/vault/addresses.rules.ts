@@ -78,12 +78,11 @@ export function createAddresses(options: {
     };
 
   return {
-    recognise({ host, segments }) {
+    recognise({ host, segments, named: path }) {
       const hostname = hostnameOf(host);
       const label = vaultOfHost(hostname);
       if (label !== undefined) return ['vaults', label, ...segments];
       if (!isRoot(hostname)) return undefined;
-      const path = segments.filter((segment) => segment !== '');
       const first = path[0]?.toLowerCase() ?? '';
       if (first === 'vaults') return path;
       if (!collections.has(first)) return undefined;
