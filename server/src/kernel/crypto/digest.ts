@@ -2,7 +2,7 @@
 // SHA-256 identifies content. MD5 exists only because `Content-MD5` (RFC 1864) is part of the blob
 // protocol: it detects line noise, and no decision about trust may rest on it.
 
-import { createHash, createHmac, createSecretKey } from 'node:crypto';
+import { createHash, createHmac, createSecretKey, hash } from 'node:crypto';
 
 /** A SHA-256 that is fed piece by piece. After `digest` or `hex` it is spent and further use throws. */
 export interface Sha256Stream {
@@ -18,7 +18,7 @@ export function sha256(input: Uint8Array | string): Uint8Array {
 
 /** Returns the SHA-256 of the input as 64 lower-case hexadecimal digits. */
 export function sha256Hex(input: Uint8Array | string): string {
-  return createHash('sha256').update(input).digest('hex');
+  return hash('sha256', input, 'hex');
 }
 
 /** Starts an incremental SHA-256. */

@@ -2,6 +2,7 @@
 // resource; both end in exactly one known audience or are refused. Trailing slashes and case of the host do not count,
 // but the token answers in the spelling that was asked for, because some clients compare it.
 
+import { kept } from '#kernel/ids/kept';
 import { oauthFailures } from './oauth.errors.ts';
 
 export type Requested = {
@@ -19,7 +20,7 @@ const resourceLengthMax = 512;
 const openidScopes = new Set(['openid', 'profile', 'offline_access', 'email']);
 
 /** Without trailing slashes, in lower case. */
-export const audienceKey = (resource: string): string => resource.toLowerCase().replace(/\/+$/, '');
+export const audienceKey = kept((resource) => resource.toLowerCase().replace(/\/+$/, ''));
 
 /** Every audience of this installation, in normal form; the first is what a user gets who names none. */
 export function knownAudiences(

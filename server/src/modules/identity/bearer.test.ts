@@ -206,6 +206,14 @@ test('a principal that was disabled, removed, or whose password changed is refus
   assertRefused(await me(hers), 'InvalidAuthenticationToken', /new password/);
 });
 
+test('whoever is renamed acts under the new name at once, with the token that he has', async () => {
+  const made = await bench.database.write((tx) => directory.createApplication(tx, { name: 'before' }));
+  const token = await signed({ ...claims, oid: made.objectId, sub: made.objectId, standing: '1' });
+  assert.equal((await me(token)).body['name'], 'before');
+  await bench.database.write((tx) => directory.rename(tx, made.objectId, 'after'));
+  assert.equal((await me(token)).body['name'], 'after');
+});
+
 test('a token from before there were generations, or with another word for what it stands on, is refused', async () => {
   const { standing, ...before } = claims;
   const generation = String(standing).split('.')[0] ?? '';

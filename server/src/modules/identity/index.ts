@@ -55,7 +55,7 @@ export { pageAnswer } from './pages.wire.ts';
 export { createSignedAddresses, type SignedAddress, type SignedAddresses } from './signed-addresses.scheme.ts';
 export type { SecretStore } from './signing-keys.service.ts';
 export type { Standing, Standings } from './standings.service.ts';
-export type { IssuedToken, NewToken, TokenClaims, Tokens } from './tokens.service.ts';
+export { accessTokenType, type IssuedToken, type NewToken, type TokenClaims, type Tokens } from './tokens.service.ts';
 
 /** For compose, which opens the database before there is an identity module. */
 export const identityMigrations = {

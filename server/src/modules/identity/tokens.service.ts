@@ -63,6 +63,8 @@ export function createVerifier(options: { readonly signingKeys: SigningKeys; rea
       verified.set(digest, known);
       return known;
     }
+    // Of what was verified before this is known.
+    if (!compactForm.test(token)) throw identityFailures.InvalidAuthenticationToken(notAToken);
     try {
       const { alg, kid, typ } = decodeProtectedHeader(token);
       if (alg !== 'RS256')
@@ -97,7 +99,6 @@ export function createVerifier(options: { readonly signingKeys: SigningKeys; rea
   return async (token, type) => {
     if (token.length > tokenBytesMax)
       throw identityFailures.InvalidAuthenticationToken(`The access token is longer than ${tokenBytesMax} bytes.`);
-    if (!compactForm.test(token)) throw identityFailures.InvalidAuthenticationToken(notAToken);
     const { type: actual, claims } = await verifySignature(token);
     if (actual !== type)
       throw identityFailures.InvalidAuthenticationToken(

@@ -248,6 +248,8 @@ test('a token that was changed, or names another workspace or job in its payload
     forge({ workspaceUniqueId: { toString: 'x' } }),
     `${header}.${payload}.AAAA`,
     `${Buffer.from('{"alg":"none"}').toString('base64url')}.${payload}.AAAA`,
+    // Says that it is an access token, which no token of a run is.
+    `${Buffer.from('{"alg":"RS256","typ":"at+jwt"}').toString('base64url')}.${payload}.${signature}`,
     `${header}.${Buffer.from('{"purpose":"run"').toString('base64url')}.${signature}`,
   ]) {
     assert.equal((await lab.call(forged, 'GET', runPath(jobId('forged'), 'forged'))).status, 401);
