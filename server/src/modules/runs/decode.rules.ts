@@ -42,31 +42,41 @@ export function decodeQuery<S extends TSchema>(
 
 function decodeMessage<S extends TSchema>(schema: S, value: unknown, textual: boolean): Static<S> {
   // TypeBox schemas are JSON Schema objects; everything below checks what it reads, so the result is what S says.
-  return decode(schema as unknown as Node, value, '', textual) as Static<S>;
+  return decode(schema as unknown as Node, value, [], textual) as Static<S>;
 }
 
 const isObject = (value: unknown): value is Record<string, unknown> =>
   typeof value === 'object' && value !== null && !Array.isArray(value);
 
-function decode(node: Node, value: unknown, name: string, textual: boolean): unknown {
-  if (node.properties) return decodeObject(node, node.properties, value, name, textual);
-  if (node.items) return decodeList(node.items, value, name, textual);
-  if (node.enum) return decodeChoice(node.enum, value, name);
+/** Where in the message is read: names of members and places in lists. A text is made of it only for a refusal. */
+type Path = (string | number)[];
+
+/** `metrics[3].value`. */
+const nameOf = (at: Path): string =>
+  at.reduce<string>((name, step) => {
+    if (typeof step === 'number') return `${name}[${step}]`;
+    return name === '' ? step : `${name}.${step}`;
+  }, '');
+
+function decode(node: Node, value: unknown, at: Path, textual: boolean): unknown {
+  if (node.properties) return decodeObject(node, node.properties, value, at, textual);
+  if (node.items) return decodeList(node.items, value, at, textual);
+  if (node.enum) return decodeChoice(node.enum, value, at);
   switch (node.type) {
     case 'string':
-      if (typeof value !== 'string') throw invalidParameter(name, value, 'it must be a string');
-      if (node.minLength === 1 && value === '') throw missingParameter(name);
+      if (typeof value !== 'string') throw invalidParameter(nameOf(at), value, 'it must be a string');
+      if (node.minLength === 1 && value === '') throw missingParameter(nameOf(at));
       return value;
     case 'integer':
-      return decodeInteger(node, value, name);
+      return decodeInteger(node, value, at);
     case 'number':
-      return decodeNumber(value, name);
+      return decodeNumber(value, at);
     case 'boolean':
       if (typeof value === 'boolean') return value;
       if (textual && (value === 'true' || value === 'false')) return value === 'true';
-      throw invalidParameter(name, value, 'it must be true or false');
+      throw invalidParameter(nameOf(at), value, 'it must be true or false');
     default:
-      throw new Error(`the message schema of '${name}' holds a kind that is not read here`);
+      throw new Error(`the message schema of '${nameOf(at)}' holds a kind that is not read here`);
   }
 }
 
@@ -74,58 +84,68 @@ function decodeObject(
   node: Node,
   properties: Readonly<Record<string, Node>>,
   value: unknown,
-  name: string,
+  at: Path,
   textual: boolean,
 ): unknown {
-  if (!isObject(value)) throw invalidParameter(name, value, 'it must be an object');
+  if (!isObject(value)) throw invalidParameter(nameOf(at), value, 'it must be an object');
   const decoded: Record<string, unknown> = {};
-  for (const [key, property] of Object.entries(properties)) {
-    const path = name === '' ? key : `${name}.${key}`;
+  for (const key in properties) {
+    const property = properties[key];
+    if (property === undefined) continue;
     const given = Object.hasOwn(value, key) ? value[key] : undefined;
-    if (given !== undefined && given !== null) decoded[key] = decode(property, given, path, textual);
-    else if (node.required?.includes(key)) throw missingParameter(path);
+    if (given !== undefined && given !== null) {
+      at.push(key);
+      decoded[key] = decode(property, given, at, textual);
+      at.pop();
+    } else if (node.required?.includes(key)) throw missingParameter(nameOf([...at, key]));
   }
   return decoded;
 }
 
-function decodeList(items: Node, value: unknown, name: string, textual: boolean): unknown {
+function decodeList(items: Node, value: unknown, at: Path, textual: boolean): unknown {
   const list: readonly unknown[] | undefined = Array.isArray(value) ? value : textual ? [value] : undefined;
-  if (list === undefined) throw invalidParameter(name, value, 'it must be a list');
-  if (list.length > listMax) throw invalid(`Parameter '${name}' holds more than ${listMax} items.`, name);
-  return list.map((item, index) => decode(items, item, `${name}[${index}]`, textual));
+  if (list === undefined) throw invalidParameter(nameOf(at), value, 'it must be a list');
+  if (list.length > listMax) throw invalid(`Parameter '${nameOf(at)}' holds more than ${listMax} items.`, nameOf(at));
+  return list.map((item, index) => {
+    at.push(index);
+    const decoded = decode(items, item, at, textual);
+    at.pop();
+    return decoded;
+  });
 }
 
-function decodeChoice(names: readonly string[], value: unknown, name: string): string {
+function decodeChoice(names: readonly string[], value: unknown, at: Path): string {
   const chosen = typeof value === 'number' ? names[value - 1] : names.find((one) => one === value);
   const counted = typeof value === 'string' && /^\d{1,3}$/.test(value) ? names[Number(value) - 1] : undefined;
   const found = chosen ?? counted;
-  if (found === undefined) throw invalidParameter(name, value, `it must be one of ${names.join(', ')}`);
+  if (found === undefined) throw invalidParameter(nameOf(at), value, `it must be one of ${names.join(', ')}`);
   return found;
 }
 
-function decodeInteger(node: Node, value: unknown, name: string): number {
+function decodeInteger(node: Node, value: unknown, at: Path): number {
   const number =
     typeof value === 'number'
       ? value
       : typeof value === 'string' && /^-?\d{1,20}$/.test(value)
         ? Number(value)
         : undefined;
-  if (number === undefined || !Number.isInteger(number)) throw invalidParameter(name, value, 'it must be an integer');
+  if (number === undefined || !Number.isInteger(number))
+    throw invalidParameter(nameOf(at), value, 'it must be an integer');
   if (!Number.isSafeInteger(number))
-    throw invalidParameter(name, value, 'integers beyond 2^53 - 1 are not kept exactly, so send a smaller one');
+    throw invalidParameter(nameOf(at), value, 'integers beyond 2^53 - 1 are not kept exactly, so send a smaller one');
   if (node.minimum !== undefined && number < node.minimum)
-    throw invalidParameter(name, value, `it must be at least ${node.minimum}`);
+    throw invalidParameter(nameOf(at), value, `it must be at least ${node.minimum}`);
   if (node.maximum !== undefined && number > node.maximum)
-    throw invalidParameter(name, value, `it must be at most ${node.maximum}`);
+    throw invalidParameter(nameOf(at), value, `it must be at most ${node.maximum}`);
   return number;
 }
 
-function decodeNumber(value: unknown, name: string): number {
+function decodeNumber(value: unknown, at: Path): number {
   if (typeof value === 'number') return value;
   if (typeof value === 'string') {
     const named = special[value];
     if (named !== undefined) return named;
     if (value.length <= 64 && /^[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d+)?$/i.test(value)) return Number(value);
   }
-  throw invalidParameter(name, value, 'it must be a number, or one of the strings NaN, Infinity and -Infinity');
+  throw invalidParameter(nameOf(at), value, 'it must be a number, or one of the strings NaN, Infinity and -Infinity');
 }

@@ -14,6 +14,7 @@ import {
   batchMetricsMax,
   batchParamsMax,
   batchTagsMax,
+  isKey,
   ownedParamsMax,
   ownedTagsMax,
   paramCharactersMax,
@@ -224,9 +225,11 @@ function checkedMetrics(
   const points: store.Point[] = [];
   const modelPoints: ModelPoint[] = [];
   for (const [index, metric] of metrics.entries()) {
-    const path = pathOf(index);
-    // MLflow calls the key of a metric its name.
-    requireKey(metric.key, path === '' ? 'key' : `${path}.name`);
+    if (!isKey(metric.key)) {
+      const path = pathOf(index);
+      // MLflow calls the key of a metric its name.
+      requireKey(metric.key, path === '' ? 'key' : `${path}.name`);
+    }
     const { model_id, dataset_name = '', dataset_digest = '' } = metric;
     const point = {
       key: metric.key,

@@ -1,6 +1,7 @@
 // What experiments, runs, keys and values may be called, and how long they may be. Pure. The limits are MLflow's, because
 // clients cut their values to them. Source: MLflow 3, utils/validation.py as documented.
 
+import { kept } from '#kernel/ids/kept';
 import { invalid, invalidParameter, missingParameter, noExperiment, tooLong } from './runs.errors.ts';
 
 export const keyCharactersMax = 250;
@@ -29,8 +30,17 @@ export const registeredNumber = /^[1-9]\d{0,14}$/;
 const keyCharacters = /^[\p{L}\p{N}_/.\- :]*$/u;
 const runIdPattern = /^[a-zA-Z0-9][\w-]{0,255}$/;
 
+const looksElsewhere = (key: string): boolean =>
+  key.startsWith('..') || key.split('/').some((part) => part === '' || part === '.' || part === '..');
+
+/** Whether `requireKey` takes it. A training loop says the same few keys again and again. */
+export const isKey: (key: string) => boolean = kept(
+  (key) => key !== '' && !isLongerThan(key, keyCharactersMax) && keyCharacters.test(key) && !looksElsewhere(key),
+);
+
 /** A key of a metric, param or tag. Keys look like paths to those who export them, so they must be normal ones. */
 export function requireKey(key: string, parameter: string): void {
+  if (isKey(key)) return;
   if (key === '') throw missingParameter(parameter);
   if (isLongerThan(key, keyCharactersMax)) throw tooLong(parameter, keyCharactersMax);
   if (!keyCharacters.test(key)) {
@@ -40,12 +50,7 @@ export function requireKey(key: string, parameter: string): void {
       'names may only hold letters, digits, underscores, dashes, periods, spaces, colons and slashes',
     );
   }
-  if (key.startsWith('..') || key.split('/').some((part) => part === '' || part === '.' || part === '..'))
-    throw invalidParameter(
-      parameter,
-      key,
-      'a name must not look like a path that leads elsewhere, such as a/../b or /a',
-    );
+  throw invalidParameter(parameter, key, 'a name must not look like a path that leads elsewhere, such as a/../b or /a');
 }
 
 /** In characters as MLflow counts them, Unicode code points: an emoji is one, though it is two units of a string here. */
