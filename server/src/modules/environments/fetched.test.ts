@@ -4,6 +4,7 @@
 import assert from 'node:assert/strict';
 import { after, test } from 'node:test';
 import { closeScanPool } from '#kernel/database/database';
+import { openCustomer } from '../../../test/lab/customer.fixture.ts';
 import { type Fetched, named, openFetched } from '../../../test/lab/fetched.fixture.ts';
 import { exited, jobIn, running, snapshot } from '../../../test/lab/jobs.fixture.ts';
 
@@ -324,21 +325,9 @@ test('an image that nobody used for as long as the setting says goes, and is fet
 test('a fetch whose workspace is closed for long is not given up: it goes on when the key of the customer is back', async (t) => {
   const bench: Fetched = await openFetched(t);
   const { lab, upstream } = bench;
-  const vault = lab.id('Microsoft.KeyVault/vaults', 'customer1');
-  const properties = { enablePurgeProtection: true, enableRbacAuthorization: true };
-  await lab.must(lab.owner, 'PUT', vault, { body: { location: 'local', properties } });
-  await bench.settled();
-  const officer = await lab.person(['Key Vault Administrator'], vault);
-  await lab.now().assign(lab.owner, 'Key Vault Administrator', vault);
-  const created = await lab.must(officer, 'POST', 'https://customer1.vault.localhost:8443/keys/cmk/create', {
-    body: { kty: 'RSA', key_size: 3072 },
-  });
-  const keyIdentifier = String(created.body.key.kid);
-  const workspace = await lab.workspace('Locked', {
-    imageRegistries: [upstream.host],
-    encryption: { status: 'Enabled', keyVaultProperties: { keyVaultArmId: vault, keyIdentifier } },
-  });
-  const enable = (enabled: boolean) => lab.must(officer, 'PATCH', keyIdentifier, { body: { attributes: { enabled } } });
+  const { newKey, enable, encryption } = await openCustomer(lab);
+  const key = await newKey();
+  const workspace = await lab.workspace('Locked', { imageRegistries: [upstream.host], ...encryption(key) });
   const digest = upstream.push('team/base', 'v1', named('one'));
   upstream.misbehave = (request, response) => {
     response.writeHead(503).end();
@@ -352,11 +341,11 @@ test('a fetch whose workspace is closed for long is not given up: it goes on whe
     },
   });
   await bench.settled();
-  await enable(false);
+  await enable(key, false);
   for (let tries = 0; tries < 14; tries++) await bench.again();
   assert.equal((await lab.call(lab.owner, 'GET', job)).status, 403, 'closed');
   upstream.misbehave = () => false;
-  await enable(true);
+  await enable(key, true);
   for (let tries = 0; tries < 2; tries++) await bench.again();
   const { body } = await lab.must(lab.owner, 'GET', job);
   assert.equal(body.properties.status, 'Queued', JSON.stringify(body.properties.error));

@@ -8,7 +8,7 @@ import { createImports as createService, type Imports } from './imports.service.
 import { importsSettings } from './settings.ts';
 
 export type { FetchUpstream, UpstreamAnswer, UpstreamRefusal } from './fetch.port.ts';
-export { type ImageName, isDigest, readImageName, type Source, textOfImage, textOfSource } from './image-name.rules.ts';
+export { type ImageName, readImageName, type Source, textOfImage, textOfSource } from './image-name.rules.ts';
 export type { Copied, Described, Imports } from './imports.service.ts';
 export { importsSettings } from './settings.ts';
 export { createSlots } from './slots.rules.ts';
