@@ -145,7 +145,8 @@ function createService(root: string, unit: ReadonlyMap<string, string>) {
       const child = running;
       running = undefined;
       if (child?.pid === undefined || child.exitCode !== null) return;
-      const exited = once(child, 'exit');
+      // Not before all that it said was read.
+      const exited = once(child, 'close');
       // systemd signals the service itself, which here is what the sandbox's own first process waits for.
       const inner = readFileSync(`/proc/${child.pid}/task/${child.pid}/children`, 'utf8').trim();
       for (const pid of readFileSync(`/proc/${inner}/task/${inner}/children`, 'utf8').trim().split(' '))
@@ -190,6 +191,7 @@ test('every command of docs/operations runs as it stands, with its configuration
         else assert.equal(verb, 'daemon-reload');
       }
   }
+  await service.stop();
   const outputOf = (word: string) => printed.find((text) => text.split('\n', 1)[0]?.includes(word)) ?? '';
   assert.match(service.said(), /Certificate authority '.*': sha256:[0-9a-f]{64}\n/);
   assert.doesNotMatch(`${service.said()}${service.logged()}`, /clientSecret|"password"|password {2}/);

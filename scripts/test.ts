@@ -59,7 +59,8 @@ async function run(postgres: TestServer | undefined): Promise<number> {
     [
       '--disable-warning=ExperimentalWarning',
       '--test',
-      `--test-concurrency=${Math.max(2, availableParallelism())}`,
+      // One more than there are cores: some wait for a clock or a process for seconds.
+      `--test-concurrency=${availableParallelism() + 1}`,
       '--test-timeout=300000',
       '--test-reporter=./scripts/test.events.ts',
       '--test-reporter-destination=stdout',
