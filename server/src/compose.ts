@@ -63,40 +63,13 @@ export async function compose(opened: Opened): Promise<Composed> {
   learning = composeLearning(foundation, ground, data);
 
   const { audit, access, identity, resources, quotas, dataKeys, bootstrapped } = ground;
-  const { vault, storage, registry, monitoring } = data;
-  const {
-    workspaces,
-    connections,
-    runs,
-    assets,
-    compute,
-    jobs,
-    flows,
-    schedules,
-    images,
-    imports,
-    environments,
-    endpoints,
-  } = learning;
+  const { vault, storage } = data;
   const landing = createLanding({ version: foundation.version, trust: foundation.trust });
   // In the order in which they stand on each other: started so, stopped in reverse.
   const modules: readonly Module<ResourceKind>[] = [
     ...[audit, access, identity, landing, resources, quotas],
-    ...[vault, storage, registry, monitoring],
-    ...[
-      workspaces,
-      connections,
-      runs,
-      assets,
-      compute,
-      jobs,
-      flows,
-      schedules,
-      images,
-      imports,
-      environments,
-      endpoints,
-    ],
+    ...Object.values(data),
+    ...Object.values(learning),
   ];
   for (const { name, tasks: handlers, removed, standsOn, migrations, settings } of modules) {
     if (handlers) tasks.handle(handlers);
@@ -106,7 +79,7 @@ export async function compose(opened: Opened): Promise<Composed> {
       throw new Error(`the control database was opened without the tables of ${name}`);
     if (settings && !settingLists.includes(settings)) throw new Error(`nobody read the settings of ${name}`);
   }
-  workspaces.setTables(modules.flatMap(({ workspaceTables }) => workspaceTables ?? []));
+  learning.workspaces.setTables(modules.flatMap(({ workspaceTables }) => workspaceTables ?? []));
   checkFailures([...kernelFailures, ...modules.flatMap((module) => module.failures ?? [])]);
 
   const door = mount({
@@ -148,7 +121,7 @@ export async function compose(opened: Opened): Promise<Composed> {
     modules,
     kinds: resources.served(),
     bootstrapped,
-    setReady: monitoring.setReady,
+    setReady: data.monitoring.setReady,
     async start() {
       for (const module of modules) await module.start?.();
       await makeOwners({ keyring, access, acts: ground.acts }, bootstrapped);

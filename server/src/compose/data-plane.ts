@@ -46,6 +46,7 @@ export function composeDataPlane(foundation: Foundation, ground: Ground, above: 
     registry: foundation.metrics,
     stopped: foundation.stopped,
   });
+  // In the order in which they stand on each other.
   return { vault, storage, registry, monitoring };
 }
 export type DataPlane = ReturnType<typeof composeDataPlane>;

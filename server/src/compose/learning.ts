@@ -144,6 +144,7 @@ export function composeLearning(foundation: Foundation, ground: Ground, data: Da
     dataKeys,
     scoring: monitoring.scoring,
   });
+  // In the order in which they stand on each other.
   return {
     workspaces,
     connections,
