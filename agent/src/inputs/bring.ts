@@ -77,7 +77,8 @@ export function bringFrom(options: {
       done.reject(error);
     };
     createInterface({ input: child.stdout }).on('line', (line) => {
-      const told = JSON.parse(line) as Readonly<Record<string, unknown>>; // the program is ours; each is checked
+      const told = toldIn(line);
+      if (told === undefined) return;
       if (told['decided'] === true) decided.resolve();
       else if (typeof told['brought'] === 'string') brought(told['brought']);
       else if (told['done'] === true) done.resolve();
@@ -107,4 +108,13 @@ export function bringFrom(options: {
       },
     };
   };
+}
+
+/** Undefined for a line that was cut off when the program was ended: its end tells. */
+function toldIn(line: string): Readonly<Record<string, unknown>> | undefined {
+  try {
+    return JSON.parse(line) as Readonly<Record<string, unknown>>; // the program is ours; each is checked
+  } catch {
+    return undefined;
+  }
 }
