@@ -13,7 +13,7 @@ export const defaultTimeoutSeconds = 86_400;
 const maxTimeoutSeconds = 7 * 86_400;
 const maxVariables = 100;
 const maxNamed = 100;
-/** How files come and go in Azure, where it makes no difference to the command. */
+/** Of Azure's ways for files to come and go, those that mean here what they say. */
 const modes: Readonly<Record<'inputs' | 'outputs', readonly string[]>> = {
   inputs: ['ReadOnlyMount', 'Download', 'Direct'],
   outputs: ['ReadWriteMount', 'Upload'],
