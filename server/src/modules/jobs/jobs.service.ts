@@ -289,6 +289,11 @@ export function createJobsService(deps: {
       });
       if (state?.status === 'CancelRequested') return end(job.id, canceled(clock.now()));
       if (state !== undefined && callsPip(state.command)) await tellOfPackages(job.id);
+      if (state?.keptBytes !== undefined)
+        await say(
+          job.id,
+          `Memory has no room for its inputs: it runs on a node that keeps ${Math.ceil(state.keptBytes / 1024 ** 2)} MiB of inputs on its disk, and waits while there is none.`,
+        );
       if (state?.recipe !== undefined) return preparation.prepare(job.id);
       if (state) await submit(job.id, state, workId);
     },

@@ -84,7 +84,7 @@ test('a workspace with high business impact has nothing on a disk of a node', as
 });
 
 test('a job reads more than memory has where a node keeps as much, and waits for such a node', async (t) => {
-  const { lab, submit, taken, refused, of, store } = await openDesk(t);
+  const { lab, submit, taken, refused, of, store, log } = await openDesk(t);
   const both = { a: inputAt('large'), b: inputAt('other'), c: inputAt('small') };
   assert.match(
     await refused('nowhere', both),
@@ -95,6 +95,11 @@ test('a job reads more than memory has where a node keeps as much, and waits for
   lab.work.keeps.bytes = 17 * mebibyte;
   await submit('fits', { inputs: both });
   assert.equal(of('fits').spec.keptBytes, 17 * mebibyte);
+  // Whoever follows it sees what it waits for.
+  assert.match(
+    (await log('fits')).bytes.toString(),
+    /keeps 17 MiB of inputs on its disk, and waits while there is none/,
+  );
   const { document } = await taken('fits');
   assert.deepEqual([document.kept?.isNeeded, document.kept?.inputs.length], [true, 2]);
   const copies = { a: inputAt('large', { mode: 'Download' }), b: inputAt('other', { mode: 'Download' }) };
@@ -102,6 +107,7 @@ test('a job reads more than memory has where a node keeps as much, and waits for
   // What fits into memory needs no such node.
   await submit('small', { inputs: { a: inputAt('small') } });
   assert.equal(of('small').spec.keptBytes, undefined);
+  assert.equal((await log('small')).bytes.length, 0);
   // One input that alone is more than memory has.
   await store('huge', 18);
   lab.work.keeps.bytes = 2 ** 30;
