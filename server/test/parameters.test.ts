@@ -1,6 +1,6 @@
-// The sweep of what is asked and not read. Of lists that the resource manager answers, and of what it, vaults and the directory change, it is
-// parameters: a filter that is ignored shows too much, and what is added to a change says how it is meant. Of whatever changes something, in every
-// protocol, it is conditions: one that is ignored loses what it was to keep. Who may not learns neither. A new route is swept as soon as it is mounted.
+// The sweep of what is asked and not read. Of lists that the resource manager answers, and of whatever changes something, it is parameters: a
+// filter that is ignored shows too much, and what is added to a change says how it is meant. Of whatever changes something it is conditions, too: one
+// that is ignored loses what it was to keep. Who may not learns neither. A new route is swept as soon as it is mounted.
 
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
@@ -8,7 +8,7 @@ import { asFailure } from '#kernel/errors/failure';
 import type { Exchange } from '#kernel/http/exchange';
 import type { Route } from '#kernel/http/route';
 import { type Bench, openServer, type Principal } from './server.fixture.ts';
-import { addressesOf, createAsker, furnish } from './sweep.fixture.ts';
+import { addressesOf, createAsker, furnish, isAtRoot, refusesEveryToken, rolesOfTheMighty } from './sweep.fixture.ts';
 
 let bench: Bench;
 let token: string;
@@ -17,13 +17,7 @@ let mighty: Principal;
 before(async () => {
   bench = await openServer();
   token = await bench.ownerToken();
-  mighty = await bench.principal([
-    'Owner',
-    'Key Vault Administrator',
-    'Storage Blob Data Owner',
-    'AcrPush',
-    'Strongroom Audit Archivist',
-  ]);
+  mighty = await bench.principal(rolesOfTheMighty);
 });
 after(() => bench.close());
 
@@ -41,9 +35,6 @@ const tells: Readonly<Record<string, string>> = {
 const isList = ({ surface, method, operation }: Route) =>
   surface === 'arm' && method === 'GET' && /_List/.test(operation);
 
-/** What is decided at the root is for nobody on a new server: its first Owner owns the subscription. */
-const isAtRoot = ({ access, path }: Route) =>
-  access.kind === 'needs' && path.startsWith('/providers/') && access.scopeOf({}) === '/';
 /** What the door says of it once it has let somebody in. */
 function refusalAtRoot(route: Route, name: string, value: string) {
   const surface = bench.server.composed.modules.flatMap(({ surfaces = [] }) => surfaces).find(isArm);
@@ -118,15 +109,23 @@ test('a list that answers everything answers the same whatever is asked', async 
 const isChange = ({ method }: Route) => !['GET', 'HEAD', 'OPTIONS'].includes(method);
 const tokenFor = (who: Principal, { surface }: Route) => bench.token(who, bench.audience(surface));
 
-test('every change that resources, vaults and the directory are asked for refuses a parameter that it does not read, before it looks at anything', async () => {
+/** What refuses it, and the word for it in the protocol's envelope. */
+const unreadIn: Readonly<Record<string, { readonly code: string; readonly least: number }>> = {
+  arm: { code: 'InvalidQueryParameterValue', least: 100 },
+  keyvault: { code: 'InvalidQueryParameterValue', least: 20 },
+  graph: { code: 'InvalidQueryParameterValue', least: 10 },
+  mlflow: { code: 'INVALID_PARAMETER_VALUE', least: 40 },
+  oci: { code: 'UNSUPPORTED', least: 8 },
+  history: { code: 'InvalidQueryParameterValue', least: 1 },
+  packages: { code: 'InvalidQueryParameterValue', least: 0 },
+};
+
+test('every change refuses a parameter that it does not read, before it looks at anything', async () => {
   const { present } = await furnish(bench);
   const ask = createAsker(bench);
   const changing = bench.server.composed.door.routes.filter(
     (route) =>
-      ['arm', 'keyvault', 'graph'].includes(route.surface) &&
-      isChange(route) &&
-      route.reads !== 'anything' &&
-      !isAtRoot(route),
+      Object.hasOwn(unreadIn, route.surface) && isChange(route) && route.reads !== 'anything' && !isAtRoot(route),
   );
   const host = new URL(bench.server.url).hostname;
   const wrong: string[] = [];
@@ -136,19 +135,15 @@ test('every change that resources, vaults and the directory are asked for refuse
     // One that nobody has; one of another operation; ours in another spelling; what protects in other clouds.
     for (const name of ['strange', 'forcetopurge', '$top', 'toString', '__proto__', 'whatIf']) {
       const path = `${at.path}${at.path.includes('?') ? '&' : '?'}${new URLSearchParams({ [name]: 'x' })}`;
-      const signed = { token: await tokenFor(mighty, route) };
+      const signed = route.access.kind === 'open' ? {} : { token: await tokenFor(mighty, route) };
       const { status, text, body } = (await ask(route, { ...at, path }, signed)).reply;
-      const code = body?.error?.innererror?.code ?? body?.error?.code;
-      if (status !== 400 || code !== 'InvalidQueryParameterValue' || !text.includes(`'${name}'`))
+      const code = body?.error?.innererror?.code ?? body?.error?.code ?? body?.error_code ?? body?.errors?.[0]?.code;
+      if (status !== 400 || code !== unreadIn[route.surface]?.code || !text.includes(`'${name}'`))
         wrong.push(`${route.operation} ${name}: ${status} ${text.slice(0, 120)}`);
     }
   }
   assert.deepEqual(wrong, []);
-  for (const [surface, least] of [
-    ['arm', 100],
-    ['keyvault', 20],
-    ['graph', 10],
-  ] as const) {
+  for (const [surface, { least }] of Object.entries(unreadIn)) {
     const count = changing.filter((route) => route.surface === surface).length;
     assert.ok(count > least, `${count} changes of ${surface}`);
   }
@@ -175,9 +170,6 @@ test('whoever is not signed in, or may not, is not told what a change reads', as
   }
   assert.deepEqual(wrong, []);
 });
-
-/** Agents and endpoints know no principals: to them a token of a person or an application is no credential at all. */
-const refusesEveryToken = new Set(['agent', 'scoring']);
 
 test('whatever changes something keeps to a condition, or refuses it by its name before anything is done', async () => {
   const { present } = await furnish(bench);

@@ -88,6 +88,22 @@ export async function furnish(bench: Bench): Promise<{ readonly present: Values;
   };
 }
 
+/** Of somebody who may do whatever a role lets anybody do. */
+export const rolesOfTheMighty: readonly string[] = [
+  'Owner',
+  'Key Vault Administrator',
+  'Storage Blob Data Owner',
+  'AcrPush',
+  'Strongroom Audit Archivist',
+];
+
+/** What is decided at the root is for nobody on a new server: its first Owner owns the subscription. */
+export const isAtRoot = ({ access, path }: Route): boolean =>
+  access.kind === 'needs' && path.startsWith('/providers/') && access.scopeOf({}) === '/';
+
+/** Agents and endpoints know no principals: to them a token of a person or an application is no credential at all. */
+export const refusesEveryToken: ReadonlySet<string> = new Set(['agent', 'scoring']);
+
 /** A value for every parameter: what `values` says, else one that names nothing. */
 function valueFor(route: Route, name: string, values: Values): string {
   // Names of role assignments and definitions are GUIDs.

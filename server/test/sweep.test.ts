@@ -13,7 +13,18 @@ import type { Reply } from './client.fixture.ts';
 import { matchesGolden } from './golden.fixture.ts';
 import { type Bench, openServer, type Principal } from './server.fixture.ts';
 import { mannerOf } from './surfaces.fixture.ts';
-import { type Asked, addressesOf, createAsker, furnish, headersOf, recordsOf, type Values } from './sweep.fixture.ts';
+import {
+  type Asked,
+  addressesOf,
+  createAsker,
+  furnish,
+  headersOf,
+  isAtRoot,
+  recordsOf,
+  refusesEveryToken,
+  rolesOfTheMighty,
+  type Values,
+} from './sweep.fixture.ts';
 
 let bench: Bench;
 let routes: readonly Route[];
@@ -144,9 +155,6 @@ describe('without a credential', () => {
   });
 });
 
-/** Agents and endpoints know no principals: to them a token of a person or an application is no credential at all. */
-const refusesEveryToken = new Set(['agent', 'scoring']);
-
 describe('signed in without any role', () => {
   test('every route that needs an action answers 403, the same for what exists and what does not, and records it', async () => {
     const stranger = await bench.principal([]);
@@ -247,17 +255,8 @@ describe('signed in with a role that does not hold the action', () => {
 describe('somebody who may do everything', () => {
   let mighty: Principal;
   before(async () => {
-    mighty = await bench.principal([
-      'Owner',
-      'Key Vault Administrator',
-      'Storage Blob Data Owner',
-      'AcrPush',
-      'Strongroom Audit Archivist',
-    ]);
+    mighty = await bench.principal(rolesOfTheMighty);
   });
-  /** What is decided at the root is for nobody on a new server: its first Owner owns the subscription. */
-  const isAtRoot = ({ access, path }: Route) =>
-    access.kind === 'needs' && path.startsWith('/providers/') && access.scopeOf({}) === '/';
   const reachable = () => routes.filter((route) => !refusesEveryToken.has(route.surface) && !isAtRoot(route));
   const signed = async (route: Route) =>
     route.access.kind === 'open' ? {} : { token: await tokenFor(mighty, route.surface) };

@@ -77,7 +77,7 @@ export const httpFailures = defineFailures('http', {
     remedy: 'Leave it out; the message names those that it takes.',
     say: (name: string, read: readonly string[]) => ({
       target: name.slice(0, 200),
-      message: `This operation does not take '${name.slice(0, 200)}' here, so nothing was done. Leave it out; ${read.length === 0 ? 'it takes no other than api-version' : `it takes ${read.join(', ')}`}.`,
+      message: `This operation does not take '${name.slice(0, 200)}' here, so nothing was done. Leave it out; ${read.length === 0 ? 'it takes none of its own' : `it takes ${read.join(', ')}`}.`,
     }),
   },
   badEscape: {

@@ -3,6 +3,7 @@
 
 import type { Params } from '#kernel/http/route';
 import type { Scheme, Surface } from '#kernel/http/surface';
+import { refuseUnreadParameter } from '#kernel/http/unread';
 
 export const packagesSurface = 'packages';
 /** The canonical path of a workspace on this surface. */
@@ -40,6 +41,7 @@ export function createPackagesSurface(runTokens: Scheme, others: readonly Scheme
     collapsesSlashes: false,
     recognise: ({ segments }) => recogniseSegments(segments),
     schemes: [runTokens, ...others],
+    refuseUnread: refuseUnreadParameter,
     challenge: () => ({ 'www-authenticate': 'Bearer realm="packages"' }),
     render: ({ status, code, message }) => ({ status, body: { error: { code, message } } }),
     headers: (exchange) => ({ 'x-ms-request-id': exchange.requestId }),

@@ -5,17 +5,16 @@ import type { Exchange } from '#kernel/http/exchange';
 import { httpFailures } from '#kernel/http/http.errors';
 import type { Route } from '#kernel/http/route';
 import type { Scheme, Surface } from '#kernel/http/surface';
+import { isChange, refuseUnreadParameter, unreadParameter } from '#kernel/http/unread';
 import { jobsFailures } from './jobs.errors.ts';
 
 export const historySurface = 'history';
 
-/** A filter that nobody applies shows too much: routes that list say what they read. */
-function refuseUnread(exchange: Exchange, { reads }: Pick<Route, 'reads'>): void {
-  if (!Array.isArray(reads)) return;
-  const unread = Object.entries(exchange.target.query.values).find(
-    ([name, value]) => value !== '' && name !== 'api-version' && !reads.includes(`?${name}`),
-  );
-  if (unread !== undefined) throw jobsFailures.HistoryParameter(unread[0]);
+/** Lists say what to filter runs with. */
+function refuseUnread(exchange: Exchange, route: Pick<Route, 'reads' | 'query'>): void {
+  if (isChange(exchange.method)) refuseUnreadParameter(exchange, route);
+  const unread = unreadParameter(exchange, route);
+  if (unread !== undefined) throw jobsFailures.HistoryParameter(unread.name);
 }
 
 export function createHistorySurface(schemes: readonly Scheme[]): Surface {

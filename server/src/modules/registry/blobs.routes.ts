@@ -104,6 +104,7 @@ export function blobRoutes(deps: {
       ...pushes,
       audit: accessed('registry', 'repository', 'digest', 'mount', 'from'),
       operation: 'Oci_BeginUpload',
+      reads: ['?digest', '?mount', '?from'],
       method: 'POST',
       path: '/uploads/{registry}/{repository}',
       summary: 'Begins an upload, takes a whole blob, or mounts one of another repository.',
@@ -135,6 +136,7 @@ export function blobRoutes(deps: {
     route({
       ...pushes,
       operation: 'Oci_FinishUpload',
+      reads: ['?digest'],
       method: 'PUT',
       path: upload,
       summary: 'Sends the last piece of an upload, if any, and its digest.',

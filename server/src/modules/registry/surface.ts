@@ -6,6 +6,7 @@
 import type { Failure } from '#kernel/errors/failure';
 import type { Exchange } from '#kernel/http/exchange';
 import type { Scheme, Surface } from '#kernel/http/surface';
+import { refuseUnreadParameter } from '#kernel/http/unread';
 import { ociCodeOf } from './codes.rules.ts';
 import { actionOf, type OciPath, readPath } from './paths.rules.ts';
 import type { Proofs } from './proofs.scheme.ts';
@@ -78,6 +79,7 @@ export function createOciSurface(options: {
     check(exchange) {
       if (readPath(exchange.target)?.isMisnamed) throw registryFailures.NAME_INVALID();
     },
+    refuseUnread: refuseUnreadParameter,
     challenge,
     render: (thrown) => ({
       status: thrown.status,

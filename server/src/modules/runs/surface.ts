@@ -5,6 +5,7 @@
 
 import type { FailureKind } from '#kernel/errors/failure';
 import type { Scheme, Surface } from '#kernel/http/surface';
+import { refuseUnreadParameter } from '#kernel/http/unread';
 import { unservedTail } from './families.unserved.ts';
 import { runsFailures } from './runs.errors.ts';
 
@@ -125,6 +126,7 @@ export function createMlflowSurface(schemes: readonly Scheme[]): Surface {
         throw runsFailures.contentType();
       }
     },
+    refuseUnread: refuseUnreadParameter,
     challenge: () => ({ 'www-authenticate': 'Bearer' }),
     render(failure) {
       const [status, errorCode] = rendered[failure.kind];

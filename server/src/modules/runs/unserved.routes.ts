@@ -15,6 +15,8 @@ export const unservedRoutes: readonly Route[] = methods.map((method) =>
     method,
     path: `${workspacePath}/unserved/{family+}`,
     summary: 'Says by name what is not served',
+    // Which is said whatever is asked of it.
+    reads: 'anything',
     access: needs(runsActions.readExperiments, workspaceIdOf, harmless('nothing is read and nothing is done')),
     goesOnWhenLow: 'it does nothing but refuse',
     audit: unrecorded('nothing is read and nothing is done'),
