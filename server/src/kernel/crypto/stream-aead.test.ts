@@ -6,6 +6,7 @@ import { Readable, type Transform } from 'node:stream';
 import { buffer } from 'node:stream/consumers';
 import { pipeline } from 'node:stream/promises';
 import { test } from 'node:test';
+import { ownPiece, releasePiece } from '#kernel/bytes/pieces';
 import { sha256Hex } from './digest.ts';
 import { randomBytes } from './random.ts';
 import {
@@ -194,6 +195,20 @@ test('a range reads only its own segments', async () => {
     [0, 40],
     [2 * SEGMENT_BYTES, SEGMENT_BYTES],
   ]);
+});
+
+test('a range is whole, whoever gives the memory of a piece back before he asks for the next one', async () => {
+  const plaintext = pattern(2 * SEGMENT_BYTES);
+  const sealed = sealBuffer(key, ad, plaintext);
+  const read = async (offset: number, length: number) => sealed.subarray(offset, offset + length);
+  const [start, endInclusive] = [1_000, SEGMENT_BYTES + 300_000];
+  const range = { key, associatedData: ad, ciphertextSize: sealed.length, read, start, endInclusive };
+  const copies: Uint8Array[] = [];
+  for await (const piece of openRange(range)) {
+    copies.push(Uint8Array.from(piece));
+    releasePiece(ownPiece(piece));
+  }
+  assert.ok(Buffer.concat(copies).equals(plaintext.subarray(start, endInclusive + 1)));
 });
 
 test('a range finds truncation, because the size is kept elsewhere', async () => {

@@ -115,11 +115,13 @@ export function createStreamAead(segmentBytes: number): StreamAead {
       const from = index === 0 ? HEADER_BYTES : index * segmentBytes;
       const to = Math.min((index + 1) * segmentBytes, ciphertextSize);
       const plaintext = cipher.open(index, index === lastIndex, await read(from, to - from));
-      let first = layout.plaintextStart(index);
+      let next = layout.plaintextStart(index);
       for (const piece of plaintext) {
+        const first = next;
+        // order matters: whoever gets the piece may have given its memory back when he asks for the next one.
+        next += piece.length;
         const wanted = piece.subarray(Math.max(0, start - first), Math.max(0, endInclusive + 1 - first));
         if (wanted.length > 0) yield wanted;
-        first += piece.length;
       }
     }
   }
