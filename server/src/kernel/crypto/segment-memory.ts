@@ -1,7 +1,7 @@
 // Memory for a segment that is gathered, sealed or read, used again by the next transfer: memory that the platform gives afresh
 // costs more than the cipher, and left to the garbage collector it has the whole heap collected again and again. It is not shared
 // with a thread but lent to it: the platform copies into shared memory five times slower, and empties it twenty times slower.
-// Whoever gives memory back has emptied it.
+// What is given back is empty, and gone from whoever gave it: a view that he kept has no length, and shows nothing of the next stream.
 
 const idle: Uint8Array<ArrayBuffer>[] = [];
 /** Half of it serves as many streams that are digested: more than are under way at once on most days. */
@@ -24,10 +24,10 @@ export function giveSegment({ buffer }: Uint8Array): void {
   else buffer.transfer(0);
 }
 
-/** order matters: nobody may still write to it, or he writes into a stranger's stream. */
+/** order matters: no disk may still write to it, or it writes into a stranger's stream. Giving it a second time does nothing. */
 export function giveMemory(memory: Uint8Array<ArrayBuffer>): void {
   if (memory.length === 0) return;
   memory.fill(0);
-  if (idle.length < idleMax) idle.push(memory);
+  if (idle.length < idleMax) idle.push(new Uint8Array(memory.buffer.transfer()));
   else memory.buffer.transfer(0);
 }
