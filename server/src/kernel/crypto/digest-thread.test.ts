@@ -4,9 +4,10 @@ import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { join } from 'node:path';
+import { Readable } from 'node:stream';
 import { test } from 'node:test';
 import { sha256Hex } from './digest.ts';
-import { createLongSha256, createThreadSha256 } from './digest-thread.ts';
+import { createLongSha256, createThreadSha256, sha256OfPieces } from './digest-thread.ts';
 import { randomBytes } from './random.ts';
 
 test('digests that are fed in turns are each what the platform computes at once', async () => {
@@ -79,4 +80,30 @@ test('what is short is read where it is, and not taken', async () => {
   assert.equal(digest.lend(piece), undefined);
   assert.equal(piece.length, 1_000);
   assert.equal(await digest.hex(), sha256Hex(Buffer.alloc(1_000, 3)));
+});
+
+test('pieces that nobody needs have one digest and give their memory back; what lies beside others in memory stays', async () => {
+  for (const lengths of [[], [5], [5, 700_000], [300_000, 300_000, 7], [1_048_576]]) {
+    const pieces = lengths.map((length, at) => new Uint8Array(length).fill(at + 1));
+    const expected = sha256Hex(Buffer.concat(pieces));
+    assert.equal(await sha256OfPieces(Readable.from(pieces)), expected, lengths.join());
+    assert.deepEqual(
+      pieces.map((piece) => piece.length),
+      lengths.map(() => 0),
+    );
+  }
+  for (const length of [10, 300_000]) {
+    const memory = new Uint8Array(length + 100).fill(1);
+    const parts = [memory.subarray(0, length), memory.subarray(length)];
+    assert.equal(await sha256OfPieces(Readable.from(parts)), sha256Hex(memory));
+    assert.ok(memory.every((byte) => byte === 1));
+  }
+});
+
+test('content that breaks off has no digest', async () => {
+  async function* broken() {
+    yield new Uint8Array(300_000);
+    throw new Error('the disk');
+  }
+  await assert.rejects(sha256OfPieces(broken()), /the disk/);
 });
