@@ -8,10 +8,13 @@ const leastBytes = 64 * 1024;
 /** What is smaller is not worth the call. */
 const leastWholeBytes = 4 * 1024;
 
+/** All of its memory is its own: nothing of somebody else lies beside it. */
+export const isAlone = (piece: Uint8Array): piece is Uint8Array<ArrayBuffer> =>
+  piece.buffer instanceof ArrayBuffer && piece.length === piece.buffer.byteLength;
+
 /** Says that nobody but who gets this piece has its memory, all of it. */
 export function ownPiece<P extends Uint8Array>(piece: P): P {
-  const isWhole = piece.length === piece.buffer.byteLength;
-  if (piece.length >= (isWhole ? leastWholeBytes : leastBytes)) owned.add(piece);
+  if (piece.length >= (isAlone(piece) ? leastWholeBytes : leastBytes)) owned.add(piece);
   return piece;
 }
 

@@ -3,6 +3,7 @@
 // thread that dies fails the digests under way, and the next one gets a new thread. It never keeps a process alive by itself.
 
 import { Worker } from 'node:worker_threads';
+import { isAlone } from '#kernel/bytes/pieces';
 import type { Failure } from '#kernel/errors/failure';
 import { cryptoFailures } from './crypto.errors.ts';
 import { createSha256 } from './digest.ts';
@@ -79,9 +80,6 @@ export async function sha256OfPieces(pieces: AsyncIterable<Uint8Array>): Promise
   }
   return await digest.hex();
 }
-
-const isAlone = (bytes: Uint8Array): bytes is Uint8Array<ArrayBuffer> =>
-  bytes.buffer instanceof ArrayBuffer && bytes.length === bytes.buffer.byteLength;
 
 type Waiting = { readonly resolve: (answer: FromDigestWorker) => void; readonly reject: (error: Failure) => void };
 /** Answers come in the order of the questions. */

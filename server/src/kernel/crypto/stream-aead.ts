@@ -6,7 +6,7 @@
 
 import { Transform, type TransformCallback } from 'node:stream';
 import { setImmediate as yieldToEventLoop } from 'node:timers/promises';
-import { ownPiece, releasePiece } from '#kernel/bytes/pieces';
+import { isAlone, ownPiece, releasePiece } from '#kernel/bytes/pieces';
 import { cryptoFailures } from './crypto.errors.ts';
 import type { DataKey } from './envelope.ts';
 import { giveMemory, ownMemoryBytes, takeMemory } from './segment-memory.ts';
@@ -267,10 +267,6 @@ function joined(parts: readonly Uint8Array[]): Uint8Array {
 }
 
 const noMemory = new Uint8Array(0);
-
-/** All of its memory: what a watcher answers with is written over. */
-const isAlone = (bytes: Uint8Array): bytes is Uint8Array<ArrayBuffer> =>
-  bytes.buffer instanceof ArrayBuffer && bytes.length === bytes.buffer.byteLength;
 
 /** Wipes plaintext. Memory of a segment serves the next stream, and other memory goes back at once. */
 function empty(bytes: Uint8Array<ArrayBuffer>): void {
