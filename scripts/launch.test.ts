@@ -90,6 +90,14 @@ test("a Node at hand that is new enough is taken where the packages' own is miss
   }
 });
 
+test('the server has the same young heap, whichever way its Node is found', (t) => {
+  for (const has of [{ pinned: 'v24.21.0' }, { atHand: 'v26.1.0' }]) {
+    const { folder, direct } = checkout(t, has);
+    writeFileSync(join(folder, 'cli/src/main.ts'), 'console.log(...process.execArgv);\n');
+    assert.match(direct().stdout, / --max-semi-space-size=4\n$/);
+  }
+});
+
 test('where none will do, one line says which were found and what to do', (t) => {
   const cases = [
     [{ atHand: 'v20.20.2' }, /20\.20\.2.* was not installed\. Run 'npm ci'.*optional packages\.$/],
