@@ -63,10 +63,14 @@ export const scopesOf: (id: string) => readonly string[] = kept((id) => {
   const segments = idKey(id).split('/').slice(1);
   if (segments[0] === '') return ['/'];
   const scopes = ['/'];
+  const whole = `/${segments.join('/')}`;
   let at = 0;
+  let end = 0;
+  // Each is a piece of the one text: of a deep id, which anybody may ask about, copies would hold its length as often as it is deep.
   const take = (count: number) => {
+    for (const segment of segments.slice(at, at + count)) end += segment.length + 1;
     at += count;
-    scopes.push(`/${segments.slice(0, at).join('/')}`);
+    scopes.push(whole.slice(0, end));
   };
   if (segments[0] === 'subscriptions' && segments.length >= 2) {
     take(2);
@@ -75,11 +79,8 @@ export const scopesOf: (id: string) => readonly string[] = kept((id) => {
   while (at < segments.length) {
     if (segments[at] === 'providers' && at + 3 < segments.length) take(4);
     else if (segments[at] !== 'providers' && at + 1 < segments.length) take(2);
-    else {
-      // A collection or an incomplete tail: the whole of it is the innermost scope, so that nothing is left unchecked.
-      at = segments.length;
-      scopes.push(`/${segments.join('/')}`);
-    }
+    // A collection or an incomplete tail: the whole of it is the innermost scope, so that nothing is left unchecked.
+    else take(segments.length - at);
   }
   return scopes;
 });

@@ -42,18 +42,29 @@ test('texts that differ in one character are told apart, whatever the character 
   }
 });
 
-test('a piece of a long text does not hold the long text in memory', () => {
-  // Its own heap, where nothing else comes and goes, and the collector can be asked.
-  const program = `
+/** Bytes of heap that `program` leaves in use. Of a heap of its own, where nothing else comes and goes, and the collector can be asked. */
+function heldBy(program: string): number {
+  const measured = `
     const { kept } = await import(${JSON.stringify(new URL('./kept.ts', import.meta.url))});
+    const { scopesOf } = await import(${JSON.stringify(new URL('./ids.ts', import.meta.url))});
     const read = kept((text) => text.split('/'));
     const used = () => (gc(), process.memoryUsage().heapUsed);
     const before = used();
-    for (let i = 0; i < 500; i++) read(('x'.repeat(100_000) + i).slice(99_900));
+    ${program}
     process.stdout.write(String(used() - before));`;
-  const { stdout } = spawnSync(process.execPath, ['--expose-gc', '--input-type=module', '-e', program], {
+  const { stdout } = spawnSync(process.execPath, ['--expose-gc', '--input-type=module', '-e', measured], {
     encoding: 'utf8',
   });
-  assert.ok(Number(stdout) < 5_000_000, `${stdout} bytes for 500 pieces of 110 characters`);
   assert.notEqual(stdout, '');
+  return Number(stdout);
+}
+
+test('a piece of a long text does not hold the long text in memory', () => {
+  const held = heldBy("for (let i = 0; i < 500; i++) read(('x'.repeat(100_000) + i).slice(99_900));");
+  assert.ok(held < 5_000_000, `${held} bytes for 500 pieces of 110 characters`);
+});
+
+test('the scopes of deep ids are not kept at their depth times their length', () => {
+  const held = heldBy("for (let i = 0; i < 3_000; i++) scopesOf('/' + i + '/t/n'.repeat(120));");
+  assert.ok(held < 25_000_000, `${held} bytes for the scopes of ids of 480 characters`);
 });
